@@ -8,7 +8,7 @@ import { formatFittedTable, formatTable, getOutputWidth, type TableColumn } from
 import {
   computeMeanAndSd,
   getMetric,
-  nameIn,
+  getMetricName,
   type ReportPart,
   type Scoring,
 } from "../report/report_parts.ts";
@@ -22,7 +22,7 @@ interface Player {
 }
 
 function figure({ scoring, ranking }: Player, name: MetricName): number | undefined {
-  return (scoring && getMetric(scoring, nameIn(ranking, name))) ?? undefined;
+  return (scoring && getMetric(scoring, getMetricName(ranking, name))) ?? undefined;
 }
 
 const digits = (value: number | undefined) =>
@@ -35,7 +35,7 @@ function column(name: MetricName, goes = 0): TableColumn<Player> {
 /** Formats intervals such as ".554-.596". */
 function rangeColumn(of: MetricName, goes: number): TableColumn<Player> {
   const cell = ({ scoring, ranking }: Player) => {
-    const interval = scoring?.details?.intervals[nameIn(ranking, of) ?? ""];
+    const interval = scoring?.details?.intervals[getMetricName(ranking, of) ?? ""];
     return interval ? interval.map((x) => x.toFixed(3).replace(/^0/, "")).join("-") : "-";
   };
   return { head: RANGE, goes, cell };

@@ -1,4 +1,4 @@
-/** All that was measured in the page, as the JSON that `deno task bench --compare` reads. */
+/** The lab's measurements as the JSON that `deno task bench --compare` reads. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import { checkText, type KindFinding, type SelftestResult } from "../selftest/finding.ts";
@@ -12,7 +12,7 @@ import {
   type TrainingFigures,
 } from "../profile/bench_report.ts";
 
-/** What the screens have measured so far. */
+/** Measurements of all screens since the page was opened. */
 export interface LabMeasurements {
   readonly figures: readonly AdapterFigure[];
   readonly steps: readonly StepMeasurement[];
@@ -22,8 +22,8 @@ export interface LabMeasurements {
 }
 
 /**
- * What was measured, of all that is kept under these names: "training", "selftest", the adapter's "figures", and one for each
- * step and ladder, such as "step demo LSTM" and "ladder forward 8x8x8". Whoever measures keeps it so: the last of a name counts.
+ * Collects the measurements stored under these names: "training", "selftest", the adapter's "figures", and one for each step
+ * and ladder, such as "step demo LSTM" and "ladder forward 8x8x8".
  */
 export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeasurements {
   const all = <T>(kind: string) =>
@@ -43,24 +43,21 @@ export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeas
   };
 }
 
-/** The name under which a step's figures are kept. */
-export function stepName({ workload, model }: StepMeasurement): string {
+export function formatStepKey({ workload, model }: StepMeasurement): string {
   return `step ${workload} ${model}`;
 }
 
-/** The name under which a ladder's figures are kept. */
 export function formatLadderKey({ ladder, size }: LadderFigures): string {
   return `ladder ${ladder} ${size.join("x")}`;
 }
 
 export interface SavedReportContext {
   readonly adapter: AdapterDescription;
-  /** As whoever measured calls it; browsers often hide it. */
+  /** Adapter name entered by the user, because browsers often hide it. */
   readonly name: string;
   readonly cores: number;
   readonly timestamps: boolean;
   readonly date: Date;
-  /** Of clickgan. */
   readonly version: string;
 }
 
@@ -74,20 +71,20 @@ export function buildSavedReport(
     date: date.toISOString(),
     version,
     adapter: { kind, description: name.trim() || formatAdapterName(adapter), vendor, architecture, runtime },
-    // A browser keeps what it compiled as it likes.
+    // Browsers may cache compiled shaders.
     machine: { cores, timestamps, shaderCache: true },
     ...{ figures: measured.figures, kernels: [], steps: measured.steps, growth: [] },
     ...{ ladders: measured.ladders, selftest: measured.selftest, training: measured.training },
   };
 }
 
-/** What is known of an adapter's name: browsers tell the vendor and the architecture, and often no more. */
+/** Returns an adapter's description, or vendor and architecture: browsers often report no more. */
 export function formatAdapterName({ description, vendor, architecture }: AdapterDescription): string {
   if (description !== "" && description !== "unnamed adapter") return description;
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
-/** What of a self-test goes into the file: how many cases, which differ, and which kernels it left out. */
+/** Returns the number of cases, those that differ, and the skipped kernels, per kind of kernel variants. */
 export function summarizeSelftest(
   findings: readonly KindFinding[],
   leftOut: readonly string[] = [],
@@ -100,7 +97,7 @@ export function summarizeSelftest(
       const message = error ?? (first && checkText(first));
       return message === undefined ? [] : [{ name, message }];
     });
-    // No adapter leaves out what GPUs take.
+    // Only CPU kernels are ever skipped.
     const without = kind === "cpu" && leftOut.length > 0 ? { leftOut } : {};
     return [{ kind, cases: own.length, differing, ...without }];
   });
@@ -112,23 +109,23 @@ export function formatFileName({ adapter: { description }, date }: BenchReport):
   return `clickgan-${name}-${date.slice(0, 10)}.json`;
 }
 
-/** What a saved file holds, a line each. */
+/** Returns the contents of a saved file, one line per measurement. */
 export function listReportContents(
   { figures, steps, ladders, selftest, training }: LabMeasurements,
 ): string[] {
-  const of = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
+  const count = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
   return [
-    ...(figures.length > 0 ? [`${of(figures.length, "figure", "figures")} of the adapter`] : []),
+    ...(figures.length > 0 ? [`${count(figures.length, "measurement", "measurements")} of the adapter`] : []),
     ...steps.map(({ workload, model, dispatches }) =>
-      `a step of ${model} on ${workload}: ${of(dispatches.length, "dispatch", "dispatches")}`
+      `a step of ${model} on ${workload}: ${count(dispatches.length, "dispatch", "dispatches")}`
     ),
     ...ladders.map(({ ladder, size, steps }) =>
-      `ladder ${ladder}, ${size.join(" x ")}: ${of(steps.length, "step", "steps")}`
+      `ladder ${ladder}, ${size.join(" x ")}: ${count(steps.length, "step", "steps")}`
     ),
     ...selftest.map(({ kind, cases, differing, leftOut = [] }) =>
-      `self-test of the ${kind} variants: ${of(cases, "case", "cases")}, ${differing.length} differing` +
-      (leftOut.length > 0 ? `, without ${of(leftOut.length, "kernel", "kernels")}` : "")
+      `self-test of the ${kind} variants: ${count(cases, "case", "cases")}, ${differing.length} differing` +
+      (leftOut.length > 0 ? `, ${count(leftOut.length, "kernel", "kernels")} skipped` : "")
     ),
-    ...(training ? [`a training of ${of(training.iteration, "iteration", "iterations")}`] : []),
+    ...(training ? [`a training of ${count(training.iteration, "iteration", "iterations")}`] : []),
   ];
 }

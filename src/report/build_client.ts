@@ -1,6 +1,6 @@
 /**
- * Bundles the page's script with what it uses of Chart.js. The bundle is kept in the repository, so that whoever makes a
- * report needs no bundler: `deno task build report` after a change in client/.
+ * Bundles the page's script with Chart.js. The bundle is committed, so that reports need no bundler: run `deno task build
+ * report` after a change in client/.
  */
 
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ export const BUNDLE = fileURLToPath(new URL("./client_bundle.js", import.meta.ur
 
 const BANNER = "/* Built by `deno task build report` from client/. */";
 
-/** @returns the script; the same sources give the same bytes on any machine */
+/** Returns the script; the same sources give the same bytes on any machine. */
 export async function bundleClient(): Promise<string> {
   return (await buildBundle({ entry: ENTRY, format: "iife", banner: BANNER })).text;
 }

@@ -1,7 +1,4 @@
-/**
- * Charts of a page: configurations of Chart.js without functions. The page carries them as JSON, and the script in it, client/,
- * draws them.
- */
+/** Charts as configurations of Chart.js without functions, embedded in the page as JSON and drawn by its script, client/. */
 
 import type { Chart, ChartEvent, ChartOptions, InteractionItem } from "chart.js";
 import type { AnnotationOptions } from "chartjs-plugin-annotation";
@@ -9,7 +6,7 @@ import { nameColour, NEUTRAL } from "./theme.ts";
 
 declare module "chart.js" {
   interface InteractionModeMap {
-    /** Of each curve the point that is nearest in x: their x differ. See client/main.ts. */
+    /** Selects the nearest point in x of each curve: see client/report_client.ts. */
     nearestX: (chart: Chart, event: ChartEvent) => InteractionItem[];
   }
 }
@@ -17,33 +14,31 @@ declare module "chart.js" {
 /** A point of a chart, or the end of a horizontal bar. */
 export interface ChartPoint {
   readonly x: number;
-  /** Null is a gap. Of a bar its place from the top. */
+  /** Null is a gap. For a bar, its index from the top. */
   readonly y: number | null;
   /** Sample standard deviation over the runs; null for fewer than two. */
   readonly sd?: number | null;
-  /** Number of runs that have a value here. */
   readonly runs?: number;
-  /** Interval of the value, which a whisker shows: of 95 % of the resamples, or quartiles. */
+  /** Interval that a whisker shows: 95 % bootstrap interval, or quartiles. */
   readonly low?: number;
   readonly high?: number;
-  /** Title of its tooltip. */
   readonly name?: string;
   /** Lines of its tooltip; by default the name of the dataset, y, sd and the remark. */
   readonly text?: readonly string[];
   readonly remark?: string;
-  /** Text that is drawn next to it where there is room. */
+  /** Text that is drawn next to it if there is room. */
   readonly label?: string;
-  /** Snapshot that a bar is of; "baseline" for what is no model. */
+  /** Snapshot of a bar; "baseline" for a baseline. */
   readonly snapshot?: string;
-  /** Value of a segment of a bar, whose x is its share. */
+  /** Value of a bar's segment; its share is in x. */
   readonly value?: number;
 }
 
-/** A dataset of Chart.js: its options that we use, and what our own script and files need. */
+/** A dataset of Chart.js: the options in use, and fields of our script and files. */
 export interface ChartDataset {
   readonly label: string;
   readonly data: readonly ChartPoint[];
-  /** Colours are names; see {@link nameColour}. */
+  /** Name of a colour: see {@link nameColour}. */
   readonly borderColor?: string | readonly string[];
   readonly backgroundColor?: string | readonly string[];
   readonly borderDash?: readonly number[];
@@ -56,25 +51,24 @@ export interface ChartDataset {
   readonly pointBorderColor?: string;
   readonly pointBackgroundColor?: string;
   readonly maxBarThickness?: number;
-  /** The edge of a band, or marks on a curve: neither in tooltips nor in files. */
+  /** True for the edges of a band and marks on a curve, which are not in tooltips and files. */
   readonly isDecoration?: boolean;
-  /** A curve that the tooltips of a crowded chart leave out. */
+  /** True for a curve that is not in the tooltips of a crowded chart. */
   readonly isQuiet?: boolean;
-  /** x at which the stage of a curve begins, where it stands behind another one. */
+  /** x at which the stage of a curve begins, if it follows another stage. */
   readonly offset?: number;
 }
 
-/** What is switched off and on together. */
+/** A legend entry, which shows and hides its datasets together. */
 export interface LegendEntry {
   readonly text: string;
-  /** Name of a colour. */
   readonly colour: string;
   readonly dash: readonly number[];
-  /** Places of its datasets. A dataset is shown while all entries that it belongs to are switched on. */
+  /** Indices of its datasets. A dataset is shown while all of its entries are on. */
   readonly datasets: readonly number[];
 }
 
-/** What a reader sees above a chart. */
+/** Id, title and note of a chart. */
 export interface ChartHead {
   /** Unique in the page; letters, digits and hyphens. */
   readonly id: string;
@@ -83,10 +77,9 @@ export interface ChartHead {
 }
 
 export interface ChartDefinition extends ChartHead {
-  /** Describes the chart to those who do not see it. */
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the file with the chart's data: titles, and names of fields of a point or its dataset. */
+  /** Columns of the CSV: titles, and fields of a point or its dataset. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";
@@ -104,58 +97,53 @@ export type CurvePoint = Pick<ChartPoint, "x" | "y" | "sd" | "runs">;
 /** Strokes and gaps of lines in pixels. */
 export const dashes = { solid: [], dashed: [9, 4], dotted: [2, 3], dashDotted: [9, 3, 2, 3] } as const;
 
-/** A curve of a model. Its name in the chart is made of both. */
+/** A curve of a model; its name in the chart is made of `model` and `part`. */
 export interface Series {
-  /** By rising x: iterations, or the middles of windows of iterations. */
+  /** Ascending by x: iterations, or the middles of windows of iterations. */
   readonly points: readonly CurvePoint[];
-  /** The model, which has the colour. */
+  /** Model, shown by the colour. */
   readonly model: string;
   readonly colour: number;
-  /** What of the model it is, such as "train"; it has the dash. */
+  /** Part of the model such as "train", shown by the dash. */
   readonly part: string;
-  /** Solid by default. */
   readonly dash?: readonly number[];
-  /** A curve that stays in the background: thin and pale. */
+  /** True for a thin and pale curve in the background. */
   readonly faint?: boolean;
-  /** x at which its stage begins, where it stands behind another one. */
+  /** x at which its stage begins, if it follows another stage. */
   readonly offset?: number;
-  /** Best snapshots, one for each run. */
+  /** Best snapshots, one per run. */
   readonly marks?: readonly { readonly x: number; readonly y: number }[];
 }
 
 export interface LineChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
-  /** True if y is logarithmic: all values are above 0. */
+  /** True if y is logarithmic, which needs values above 0. */
   readonly logarithmic?: boolean;
-  /** Where the adversarial stage begins: one for all models, or one each, in its colour. */
+  /** Starts of the adversarial stage: one for all models, or one per model in its colour. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
-  /** Heights of what does not learn, each a line across. */
+  /** Baselines, drawn as horizontal lines. */
   readonly levels?: readonly { readonly name: string; readonly y: number }[];
   readonly series: readonly Series[];
 }
 
-/** Of more curves than this, tooltips leave out the faint ones. */
+/** Number of curves above which tooltips omit the faint ones. */
 const MANY = 8;
 
-/** A chart of curves; none where no curve has a point. */
+/** Builds a chart of curves; returns [] if no curve has a point. */
 export function buildLineChart(chart: LineChart): ChartDefinition[] {
   const series = chart.series.map((one) => ({ ...one, points: one.points.map(withoutNaN) }))
     .filter(({ points }) => points.some(({ y }) => y !== null));
   if (series.length === 0) return [];
   const { xTitle, yTitle, logarithmic } = chart;
-  const datasets = series.map((one) => buildCurve(one, nameIn(series, one), series.length > MANY));
-  const ends = series.map((one) => `${nameIn(series, one)} ends at ${describeEnd(one)}`);
+  const datasets = series.map((one) => buildCurve(one, nameSeries(series, one), series.length > MANY));
+  const ends = series.map((one) => `${nameSeries(series, one)} ends at ${describeEnd(one)}`);
   return [{
     ...getChartHead(chart),
     summary: `${chart.title} over ${xTitle}: ${ends.join("; ")}`,
     legend: buildCurveLegend(series, datasets),
     columns: [
-      ["series", "label"],
-      [xTitle, "x"],
-      ["mean", "y"],
-      ["sd", "sd"],
-      ["runs", "runs"],
+      ...[["series", "label"], [xTitle, "x"], ["mean", "y"], ["sd", "sd"], ["runs", "runs"]] as const,
       ["stage begins at", "offset"],
     ],
     config: {
@@ -179,8 +167,8 @@ function getChartHead({ id, title, note }: ChartHead): ChartHead {
   return { id, title, note };
 }
 
-/** A curve's name: its part alone where the chart has one model, its model alone where all are the same part. */
-function nameIn(series: readonly Series[], { model, part }: Series): string {
+/** Names a curve by its part if there is one model, by its model if there is one part, else by both. */
+function nameSeries(series: readonly Series[], { model, part }: Series): string {
   if (series.every((one) => one.model === model)) return part;
   return series.every((one) => one.part === part) ? model : `${model}: ${part}`;
 }
@@ -190,17 +178,15 @@ function describeEnd({ points }: Series): string {
   return `${last?.y?.toFixed(4)} at ${last?.x}`;
 }
 
-/** JSON has no NaN. */
 function withoutNaN({ x, y, sd = null, runs = 1 }: CurvePoint): Required<CurvePoint> {
   return { x, y: toFiniteOrNull(y), sd: toFiniteOrNull(sd), runs };
 }
 
-/** Null for NaN. */
 export function toFiniteOrNull(value: number | null): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** The edges of its band where it has one, the curve, and its marks. */
+/** Builds the datasets of a curve: the edges of its band if it has one, the curve, and its marks. */
 function buildCurve(series: Series, label: string, crowded: boolean): ChartDataset[] {
   const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
   const most = Math.max(...points.map(({ runs = 1 }) => runs));
@@ -213,7 +199,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
       y: y === null || sd === null ? null : round(y + sign * sd),
     })),
   });
-  // The bands of faint curves would hide the others.
+  // Bands of faint curves would hide the others.
   const hasBand = !faint && points.some(({ sd }) => typeof sd === "number");
   const band = hasBand
     ? [edge(1, { fill: "+1", backgroundColor: nameColour(colour, 0.18) }), edge(-1, { fill: false })]
@@ -223,7 +209,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
     label,
     data: points.map((point): ChartPoint => {
       const { x, runs = 1 } = point;
-      const fewer = runs < most ? ` (${runs} of the seeds)` : "";
+      const fewer = runs < most ? ` (${runs} of ${most} seeds)` : "";
       const behind = offset > 0 ? `, ${x - offset} of its stage` : "";
       return { ...point, ...(fewer + behind !== "" && { remark: fewer + behind }) };
     }),
@@ -231,7 +217,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
     backgroundColor: nameColour(colour),
     borderDash: dash,
     borderWidth: faint ? 1.25 : 2,
-    // A point without neighbours is no line: it would not be seen.
+    // A point without neighbours has no line and would be invisible.
     pointRadius: isAlone.includes(true) ? isAlone.map((alone) => alone ? 3 : 0) : 0,
     pointHoverRadius: 4,
     fill: false,
@@ -256,13 +242,13 @@ function isGap(point: CurvePoint | undefined): boolean {
   return (point?.y ?? null) === null;
 }
 
-/** A pixel needs no more digits, and a page has many points. */
+/** Rounds to six digits, more than a pixel needs, to keep pages small. */
 function round(value: number): number {
   return Number(value.toPrecision(6));
 }
 
 /**
- * The models, by their colours, and then the parts, by their dashes; one of them where the other has one member only.
+ * Lists the models with their colours and the parts with their dashes; only one of both if the other has a single member.
  * @param datasets of each series
  */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
@@ -271,7 +257,7 @@ function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDat
     [...Map.groupBy(series.keys(), (k) => series[k]![key])].map(([text, members]): LegendEntry => ({
       text,
       ...look(series[members[0]!]!),
-      datasets: owners.flatMap((owner, place) => members.includes(owner) ? [place] : []),
+      datasets: owners.flatMap((owner, k) => members.includes(owner) ? [k] : []),
     }));
   const models = entries("model", ({ colour }) => ({ colour: nameColour(colour), dash: dashes.solid }));
   const colour = models.length === 1 ? models[0]!.colour : nameColour("text");
@@ -280,7 +266,7 @@ function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDat
   return parts.length === 1 ? models : [...models, ...parts];
 }
 
-/** A line across or upright, under the curves. @param name is written on it */
+/** Builds a horizontal or vertical line under the curves. @param name label on the line */
 function buildLine(
   scaleID: "x" | "y",
   value: number,
@@ -288,26 +274,20 @@ function buildLine(
   name: { readonly content: string; readonly position: string; readonly xAdjust?: number } | undefined,
 ): AnnotationOptions<"line"> {
   const [text, backgroundColor] = [nameColour("text"), nameColour("background")];
-  const label = {
-    ...name,
-    display: true,
-    color: text,
-    backgroundColor,
-    padding: 2,
-    font: { size: 11, weight: "normal" },
-  };
+  const font = { size: 11, weight: "normal" };
+  const label = { ...name, display: true, color: text, backgroundColor, padding: 2, font };
   return {
     ...{ type: "line", scaleID, value, drawTime: "beforeDatasetsDraw", ...look },
     ...(name && { label: label as AnnotationOptions<"line">["label"] }),
   };
 }
 
-/** Pixels that half a character of a name takes. */
+/** Half the width of a character in pixels. */
 const HALF_CHARACTER = 2.8;
-/** Share of the height of a chart that a line of text takes. */
+/** Height of a line of text as a share of the chart's height. */
 const LINE = 0.07;
 
-/** Dividers and levels, with their names where these do not cover each other. */
+/** Builds dividers and levels, with names where these do not overlap. */
 function buildReferenceLines(
   { dividers = [], levels = [], logarithmic = false }: LineChart,
   points: readonly CurvePoint[],
@@ -321,7 +301,7 @@ function buildReferenceLines(
   const upright = dividers.map(({ x, colour, name }, k) => {
     const look = { borderColor: nameColour(colour), borderWidth: 1.5 };
     if (k > 0) return buildLine("x", x, look, undefined); // one name is enough
-    // At the top, on the side that has more room.
+    // At the top, on the side with more room.
     const isRight = x < 0.4 * end;
     for (const position of x > 0.7 * end ? ["center", "end"] : ["center"]) {
       named.push({ height: top, position });
@@ -349,25 +329,24 @@ function axis(title: string, logarithmic = false) {
   };
 }
 
-/** At most four figures, and thousands as K, millions as M. */
+/** Number format with at most four digits; thousands are K, millions M. */
 const COMPACT = { notation: "compact", maximumSignificantDigits: 4 } as const;
 const compact = new Intl.NumberFormat("en-US", COMPACT);
 
 export interface Bar {
   readonly name: string;
   readonly colour: number;
-  /** Mean over runs. */
   readonly mean: number;
   /** Null for fewer than two runs. */
   readonly sd: number | null;
-  /** Where 95 % of the resamples of the test users are, of a single run. */
+  /** 95 % bootstrap interval over test users, of a single run. */
   readonly range?: readonly [low: number, high: number];
   readonly runs: number;
-  /** Snapshot that the figure is of; "baseline" for what is no model. */
+  /** Snapshot of the metric; "baseline" for a baseline. */
   readonly snapshot: string;
 }
 
-/** Horizontal bars, so that long names have room on a phone; each has its value, and a whisker to its interval or sd. */
+/** Builds horizontal bars, on which long names fit on a phone, with values and whiskers of the interval or sd. */
 export function buildBarChart(
   chart: ChartHead & { readonly xTitle: string; readonly bars: readonly Bar[] },
 ): ChartDefinition {
@@ -386,13 +365,11 @@ export function buildBarChart(
     summary: `${chart.title}: ` + points.map(({ name, label }) => `${name} ${label}`).join("; "),
     legend: [],
     columns: [
-      ["series", "name"],
-      ["snapshot", "snapshot"],
-      ["mean", "x"],
-      ["sd", "sd"],
-      ["runs", "runs"],
-      ["95 % from", "low"],
-      ["to", "high"],
+      ...[["series", "name"], ["snapshot", "snapshot"], ["mean", "x"], ["sd", "sd"], [
+        "runs",
+        "runs",
+      ]] as const,
+      ...[["95 % from", "low"], ["to", "high"]] as const,
     ],
     config: {
       type: "bar",
@@ -416,7 +393,7 @@ export function buildBarChart(
 
 const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
 
-/** The pointer chooses a bar by its height alone. */
+/** Returns options of bars, which the pointer selects by y only. */
 function barOptions(x: object, stacked: boolean): ChartOptions {
   return {
     indexAxis: "y",
@@ -425,10 +402,9 @@ function barOptions(x: object, stacked: boolean): ChartOptions {
   };
 }
 
-/** Characters of a line of a name beside its bar. */
+/** Characters per line of a bar's name. */
 const NAME_WIDTH = 20;
 
-/** A name in lines, cut at blanks. */
 function wrap(name: string): string[] {
   const lines: string[] = [];
   for (const word of name.split(" ")) {
@@ -440,24 +416,23 @@ function wrap(name: string): string[] {
   return lines;
 }
 
-/** A metric with its spread, e.g. "0.8737 \u00b1 0.0190". */
+/** Formats a metric with its sd, e.g. "0.8737 \u00b1 0.0190". */
 export function formatMean(mean: number, sd: number | null | undefined): string {
   return typeof sd === "number" ? `${mean.toFixed(4)} \u00b1 ${sd.toFixed(4)}` : mean.toFixed(4);
 }
 
-/** The ends of a point's whisker: of its interval, or one standard deviation to each side. */
+/** Returns the ends of a point's whisker: its interval, or ± one standard deviation. */
 export function computeWhisker({ x, sd, low, high }: ChartPoint): readonly [number, number] | undefined {
   if (low !== undefined && high !== undefined) return [low, high];
   return typeof sd === "number" ? [x - sd, x + sd] : undefined;
 }
 
-/** Horizontal bars, each cut into the same segments; all are of one length, and their sizes are written next to their names. */
+/** Horizontal bars of equal length with the same segments; their sums are written next to their names. */
 export interface StackChart extends ChartHead {
-  /** Unit of the values. */
   readonly unit: string;
-  /** Names of the bars; never empty. */
+  /** Names of the bars; not empty. */
   readonly bars: readonly string[];
-  /** Their values, one for each bar; drawn as shares of the bar's sum, as sizes may span decades. */
+  /** Segments with one value per bar, drawn as shares of the bar's sum, because sums may span decades. */
   readonly segments: readonly {
     readonly name: string;
     readonly colour: number;
@@ -471,7 +446,7 @@ export function buildStackChart(chart: StackChart): ChartDefinition {
   return {
     ...getChartHead(chart),
     summary: `${chart.title}: ${bars.map((bar, k) => `${bar} ${sums[k]!.toFixed(2)} ${unit}`).join("; ")}`,
-    legend: segments.map(({ name, colour }, k) => soloEntry(name, colour, k)),
+    legend: segments.map(({ name, colour }, k) => buildLegendEntry(name, colour, k)),
     columns: [["bar", "name"], ["segment", "label"], [unit, "value"]],
     config: {
       type: "bar",
@@ -494,8 +469,7 @@ export function buildStackChart(chart: StackChart): ChartDefinition {
   };
 }
 
-/** An entry of a legend for one dataset. */
-function soloEntry(text: string, colour: number, dataset: number): LegendEntry {
+function buildLegendEntry(text: string, colour: number, dataset: number): LegendEntry {
   return { text, colour: nameColour(colour), dash: dashes.solid, datasets: [dataset] };
 }
 
@@ -505,12 +479,12 @@ export interface ScatterPoint extends Pick<ChartPoint, "low" | "high" | "label">
   readonly name: string;
 }
 
-/** Points in a plane, such as kernels under a roofline; either axis may be logarithmic. */
+/** A scatter chart, such as kernels under a roofline. */
 export interface ScatterChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
   readonly logarithmic: readonly ("x" | "y")[];
-  /** Never empty, each with a point. */
+  /** Not empty, each with a point. */
   readonly series: readonly {
     readonly name: string;
     readonly colour: number;
@@ -520,7 +494,7 @@ export interface ScatterChart extends ChartHead {
   }[];
 }
 
-/** A chart of points, with whiskers between their quartiles. */
+/** Builds a scatter chart with whiskers between quartiles. */
 export function buildScatterChart(chart: ScatterChart): ChartDefinition {
   const { xTitle, yTitle, logarithmic, series } = chart;
   const ends = series.flatMap(({ points }) => points.flatMap(({ y, low = y, high = y }) => [low, high]));
@@ -532,14 +506,10 @@ export function buildScatterChart(chart: ScatterChart): ChartDefinition {
     ...getChartHead(chart),
     summary: `${chart.title}: ${yTitle} over ${xTitle}; ` +
       series.map(({ name, points }) => `${name}, ${points.length} points`).join("; "),
-    legend: series.map(({ name, colour }, k) => soloEntry(name, colour, k)),
+    legend: series.map(({ name, colour }, k) => buildLegendEntry(name, colour, k)),
     columns: [
-      ["series", "label"],
-      ["point", "name"],
-      [xTitle, "x"],
-      [yTitle, "y"],
-      ["lower quartile", "low"],
-      ["upper quartile", "high"],
+      ...[["series", "label"], ["point", "name"], [xTitle, "x"], [yTitle, "y"]] as const,
+      ...[["lower quartile", "low"], ["upper quartile", "high"]] as const,
     ],
     config: {
       type: "scatter",
@@ -572,10 +542,10 @@ export function buildScatterChart(chart: ScatterChart): ChartDefinition {
   };
 }
 
-/** Values that differ by a decade are hard to see beside each other on a linear axis. */
+/** Ratio of largest and smallest value from which an axis should be logarithmic. */
 const DECADE = 10;
 
-/** Whether an axis of these values should be logarithmic. */
+/** True if an axis of these values should be logarithmic. */
 export function isLogarithmicRange(values: readonly number[]): boolean {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return values.length > 1 && least > 0 && most >= DECADE * least;

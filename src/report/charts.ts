@@ -1,4 +1,4 @@
-/** From runs to charts, as plain data: test figures as bars, then the learning curves. A chart that nothing is known for is left out. */
+/** Charts of runs as plain data: test metrics as bars, then learning curves. Charts without data are left out. */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
 import {
@@ -15,23 +15,22 @@ import { chooseWindow, computeCurve } from "./curve.ts";
 import {
   computeMeanAndSd,
   getMetric,
+  getMetricName,
   groupByBaselines,
   listLossParts,
   listRankingParts,
   listSnapshotNames,
   listSnapshotTests,
   listStageRuns,
-  nameIn,
   type ReportPart,
 } from "./report_parts.ts";
 import type { Criterion } from "../train/best_records.ts";
 import type { BaselineMetrics, ReportData, ReportModel } from "./report_data.ts";
 import { NEUTRAL } from "./theme.ts";
 
-/** Models whose adversarial stage starts from random weights; far worse, they squeeze the others' curves. */
+/** Models whose adversarial stage starts from random weights. They are far worse and compress the others' curves. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
-/** First the test figures, then the learning curves. */
 export function buildCharts({ models }: ReportData): ChartDefinition[] {
   const window = chooseWindow(Math.max(...models.map(countIterations)));
   const losses = listLossParts(models);
@@ -62,19 +61,19 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
 }
 
 type Level = NonNullable<LineChart["levels"]>[number];
-type Levels = (figure: MetricName) => Level[];
+type Levels = (metric: MetricName) => Level[];
 
-/** The baselines of the test users, where all models have the same. */
+/** Returns the baselines on the test users, if all models have the same. */
 function listSharedLevels(models: readonly ReportModel[]): Levels {
   const [only, ...others] = groupByBaselines(models);
-  return (figure) =>
+  return (metric) =>
     others.length > 0 ? [] : only?.baselines.flatMap((baseline) => {
-      const y = getMetric(baseline, figure);
+      const y = getMetric(baseline, metric);
       return typeof y === "number" ? [{ name: baseline.name, y }] : [];
     }) ?? [];
 }
 
-/** Both precisions of all models, and once more without those that were not pre-trained. */
+/** Draws both precisions of all models, and again without models that were not pre-trained. */
 function precisionCharts(
   parts: readonly ReportPart[],
   window: number,
@@ -98,13 +97,13 @@ function precisionCharts(
   return [...charts(parts, "", ""), ...charts(pretrained, "-pretrained", ", pre-trained models")];
 }
 
-/** Each means the same in every chart. */
+/** Dashes with the same meaning in every chart. */
 const DASHES = {
   reward: { validation: dashes.solid, train: dashes.dotted },
   generator: { validation: dashes.dashed, train: dashes.dashDotted },
 } as const;
 
-/** A part's curve on the validation users, and that of its batches. */
+/** Builds a part's curves on the validation users and on its batches. */
 function curves(part: ReportPart, column: string, window: number, offset = computeOffset(part)): Series[] {
   const { model, colour, ranking } = part;
   return (["validation", "train"] as const).flatMap((log) => {
@@ -117,13 +116,12 @@ function curves(part: ReportPart, column: string, window: number, offset = compu
   });
 }
 
-/** An adversarial stage stands behind the stage before it, where there was one. */
+/** Returns the iterations before a stage: an adversarial stage is drawn after the stage before it. */
 function computeOffset({ model, stage }: Pick<ReportPart, "model" | "stage">): number {
   if (stage === "shannon") return 0;
   return Math.max(0, ...model.runs.map(({ stages }) => stages.shannon?.iteration ?? 0));
 }
 
-/** Iterations of a model's stages, one after the other. */
 function countIterations(model: ReportModel): number {
   const adversarial = Math.max(0, ...model.runs.map(({ stages }) => stages.adversarial?.iteration ?? 0));
   return computeOffset({ model, stage: "adversarial" }) + adversarial;
@@ -137,15 +135,15 @@ function lineChart(
   drawn: readonly Series[],
   levels: readonly Level[] = [],
 ): ChartDefinition[] {
-  // Where there is a generator, it is said whose curve is whose.
+  // With a generator, the names of curves tell generator and reward apart.
   const isGenerator = ({ dash }: Series) => dash === dashes.dashed || dash === dashes.dashDotted;
   const series = !drawn.some(isGenerator) ? drawn : drawn.map((one): Series => ({
     ...one,
     part: `${isGenerator(one) ? "generator \u03c0" : "reward u"}, ${one.part}`,
   }));
   const note = [
-    noteOn(drawn, window),
-    levels.length > 0 ? "Lines across are baselines, on the test users." : "",
+    describeCurves(drawn, window),
+    levels.length > 0 ? "Horizontal lines: baselines on the test users." : "",
   ];
   return buildLineChart({
     ...{ id, title, note: note.join(" ").trim(), xTitle: "iteration", yTitle },
@@ -163,13 +161,13 @@ function listDividers(drawn: readonly Series[]): LineChart["dividers"] {
   return [...byColour].map(([colour, x]) => ({ x, colour, name }));
 }
 
-function noteOn(drawn: readonly Series[], window: number): string {
+function describeCurves(drawn: readonly Series[], window: number): string {
   const several = drawn.some(({ points }) => points.some(({ runs = 1 }) => runs > 1));
   return [
-    several ? "Lines are means over seeds, bands one standard deviation to each side." : "",
-    drawn.some(({ marks = [] }) => marks.length > 0) ? "Circles are the best snapshots." : "",
-    window > 1 ? `A point is the mean of ${window} iterations, in all charts.` : "",
-    drawn.some(({ offset = 0 }) => offset > 0) ? "Right of the divider is the adversarial stage." : "",
+    several ? "Lines: means over seeds; bands: ± one standard deviation." : "",
+    drawn.some(({ marks = [] }) => marks.length > 0) ? "Circles: best snapshots." : "",
+    window > 1 ? `Each point is the mean of ${window} iterations.` : "",
+    drawn.some(({ offset = 0 }) => offset > 0) ? "The adversarial stage is right of the divider." : "",
   ].filter((sentence) => sentence !== "").join(" ");
 }
 
@@ -192,12 +190,12 @@ function barChart(
   const groups = groupByBaselines(models);
   const snapshots = [...new Set(bars.map(({ snapshot }) => snapshot))];
   const note = [
-    `Of each model's ${snapshots.join(" or ")}.`,
+    `Snapshot: ${snapshots.join(" or ")}.`,
     bars.some(({ sd }) => sd !== null)
-      ? "Whiskers are one standard deviation over seeds to each side."
-      : "Whiskers are where 95 % of the resamples of the test users are.",
+      ? "Whiskers: ± one standard deviation over seeds."
+      : "Whiskers: 95 % bootstrap interval over test users.",
     groups.length > 1
-      ? "The models were tested on different users: compare with the baselines in the table."
+      ? "The models have different test users: compare them with their baselines in the table."
       : "",
   ].filter((sentence) => sentence !== "").join(" ");
   const baselines = groups.length === 1 ? baselineBars(groups[0]?.baselines ?? [], figure) : [];
@@ -215,30 +213,30 @@ function baselineBars(baselines: readonly BaselineMetrics[], figure: MetricName)
   });
 }
 
-/** The bar of the snapshot that is judged by this figure, or of the next best one that there is. */
+/** Builds the bar of the snapshot that represents this metric, or of the next one available. */
 function buildBar(part: ReportPart, figure: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
-  const own = nameIn(part.ranking, figure);
+  const own = getMetricName(part.ranking, figure);
   const judged = figure === "nll" ? "best-loss" : part.judged;
   for (const snapshot of [judged, "best-prec1", "last", ...present]) {
     const tests = listSnapshotTests(part, snapshot);
     const found = computeMeanAndSd(tests.map((test) => getMetric(test, own)));
     if (!found) continue;
     const { name, colour } = part;
-    // Of several runs the spread over seeds stands in the place of the interval.
+    // Several runs have the spread over seeds instead of the interval.
     const range = tests.length === 1 && own !== undefined ? tests[0]?.details?.intervals[own] : undefined;
     return { name, colour, snapshot, ...found, ...(range && { range }) };
   }
   return undefined;
 }
 
-/** Which snapshot is the best by a column of the validation log. The adversarial stage judges by its generator. */
+/** Criterion of the best snapshot by column of the validation log. The adversarial stage uses its generator's metrics. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
-/** The iteration of the snapshot that is best by this column, with its value there: one for each run that has it. */
+/** Returns iteration and value of the best snapshot by this column, one per run that has it. */
 export function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];
@@ -247,14 +245,14 @@ export function listSnapshotMarks(part: ReportPart, column: string): { x: number
     const values = columns.get(column) ?? [];
     const tested = stage.result?.test.find(({ snapshot }) => snapshot === `best-${criterion}`);
     const best = tested?.iteration ?? stage.kept?.[criterion];
-    const row = best === undefined ? bestRow(values, column) : iteration.indexOf(best);
+    const row = best === undefined ? findBestRow(values, column) : iteration.indexOf(best);
     const [x, y] = [iteration[row], values[row]];
     return x === undefined || y === undefined || y === null ? [] : [{ x, y }];
   });
 }
 
-/** The first of equals; -1 where there is no value. */
-function bestRow(values: readonly (number | null)[], column: string): number {
+/** Returns the first best row; -1 without values. */
+function findBestRow(values: readonly (number | null)[], column: string): number {
   const present = values.flatMap((value) => value ?? []);
   const best = column.startsWith("loss") ? Math.min(...present) : Math.max(...present);
   return values.indexOf(best);

@@ -1,6 +1,4 @@
-/**
- * Reads the folders that a report is about, finished or not: runs with their CSV logs, seeds of a run, and experiments.
- */
+/** Reads the folders of a report, finished or not: runs with their CSV logs, seeds of a run, and experiments. */
 
 import { basename, resolve } from "node:path";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -28,14 +26,15 @@ import {
 import { shownBaselines } from "../run/tested_users.ts";
 
 /**
- * @param folders runs, seeds folders or experiments; each is a model to compare, an experiment is several
- * @throws UserError for a folder that is missing, is none of these, holds no row yet, or is damaged
+ * Collects the models to compare; an experiment has several.
+ * @param folders runs, seeds folders or experiments
+ * @throws UserError for a folder that is missing, is none of these, has no row yet, or is damaged
  */
 export async function collect(folders: readonly string[]): Promise<ReportData> {
   const models: ReportModel[] = [];
   const claims: Claim[] = [];
   const notes: string[] = [];
-  // The same folder twice would be compared with itself.
+  // A folder that is named twice is read once.
   const paths = folders.map((folder) => resolve(folder));
   const distinct = folders.filter((_, index) => paths.indexOf(paths[index] ?? "") === index);
   for (const folder of distinct) {
@@ -59,9 +58,7 @@ async function checkFolder(folder: string): Promise<void> {
   } catch (error) {
     throw explainFileError(error, "read the folder", folder);
   }
-  throw new UserError(
-    `Expected the folder of a run, but ${folder} is a file. Name the folder that it is in.`,
-  );
+  throw new UserError(`Expected the folder of a run, got the file ${folder}. Name the folder that it is in.`);
 }
 
 async function requireModel(folder: string, name: string): Promise<ReportModel> {
@@ -75,13 +72,13 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
   if (found === "empty") {
     throw new UserError(
       `Expected rows in the train.csv or validation.csv of ${folder}, found none yet. ` +
-        "Try again when the run has made some iterations.",
+        "Try again after some iterations.",
     );
   }
   return found;
 }
 
-/** "none" where there is no run, "empty" where none has a row yet. */
+/** Returns "none" if there is no run, "empty" if no run has a row yet. */
 async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
   if (!seeds) {
@@ -89,14 +86,8 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
     if (!found) return "none";
     const { run, config } = found;
     if (!run) return "empty";
-    return {
-      name,
-      folder,
-      data: describeData(config),
-      runs: [run],
-      missingSeeds: [],
-      ...listSettings(config),
-    };
+    const data = describeData(config);
+    return { name, folder, data, runs: [run], missingSeeds: [], ...listSettings(config) };
   }
   const runs: ReportRun[] = [];
   const missingSeeds: number[] = [];
@@ -106,17 +97,11 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
     else missingSeeds.push(seed);
   }
   if (runs.length === 0) return "empty";
-  return {
-    name,
-    folder,
-    data: describeData(seeds.config),
-    runs,
-    missingSeeds,
-    ...listSettings(seeds.config),
-  };
+  const data = describeData(seeds.config);
+  return { name, folder, data, runs, missingSeeds, ...listSettings(seeds.config) };
 }
 
-/** Undefined for a folder of another kind. Models that have not begun are noted. */
+/** Returns undefined for a folder that is not an experiment; models that have not begun get a note. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
@@ -125,19 +110,19 @@ async function readExperiment(folder: string): Promise<Omit<ReportData, "title">
   const notes: string[] = [];
   for (const { name, folder: inner } of experiment.models) {
     const found = await readModel(`${folder}/${inner}`, name);
-    if (typeof found === "string") notes.push(`${name}: not begun`);
+    if (typeof found === "string") notes.push(`${name}: not started`);
     else models.push(found);
   }
   if (models.length === 0) {
     throw new UserError(
-      `Expected a model of the experiment in ${folder} to have begun, found none with a row. ` +
-        "Try again when it has made some iterations.",
+      `Expected a model of the experiment in ${folder} with a row in its logs, found none. ` +
+        "Try again after some iterations.",
     );
   }
   return { models, claims: result?.claims ?? [], notes };
 }
 
-/** Models of one name are told apart by their folders. */
+/** Adds the folder to the names of models that have the same name. */
 function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   const count = (name: string) => models.filter((model) => model.name === name).length;
   return models.map((model) =>
@@ -145,19 +130,18 @@ function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   );
 }
 
-/** What the charts draw; a log has some of them. */
+/** Columns that the charts draw; a log has some of them. */
 const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
-/** Parts of a config that say where a run was made, not what it is. */
+/** Config sections that describe the machine instead of the model. */
 const MACHINE_KEYS = ["clickgan", "adapter", "system", "variants"];
 
 export interface FoundRun {
   readonly config: RunConfig;
-  /** Undefined for a run that has no row yet. */
   readonly run: ReportRun | undefined;
 }
 
-/** @returns undefined where there is no run. @throws UserError for what is damaged. */
+/** Reads a run; undefined if the folder has none. @throws UserError for damaged files */
 export async function readRun(folder: string): Promise<FoundRun | undefined> {
   if (!await hasConfig(folder)) return undefined;
   const config = await readConfig(folder);
@@ -171,7 +155,7 @@ export async function readRun(folder: string): Promise<FoundRun | undefined> {
   return { config, run: begun ? { folder, seed: config.training.seed, stages } : undefined };
 }
 
-/** Undefined for a stage without a row. */
+/** Reads a stage; undefined if it has no row. */
 async function readStage(folder: string, planned: number | undefined): Promise<ReportStage | undefined> {
   const train = await readLog(`${folder}/train.csv`, LOG_COLUMNS);
   const validation = await readLog(`${folder}/validation.csv`, LOG_COLUMNS);
@@ -180,43 +164,36 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
   if (rows === 0) {
     if (!result?.test) return undefined;
     throw new UserError(
-      `Expected ${folder} to hold the train.csv and validation.csv that its result.json is of, found no row. ` +
+      `Expected the train.csv and validation.csv of result.json in ${folder}, found no row. ` +
         "Put the old files back, or train again.",
     );
   }
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
-  // A run that went on and has not ended again still has its old result; one that stopped early has no more to come.
+  // A resumed run keeps its old result until it ends again; a run that stopped early has a final result.
   const finished = result?.test !== undefined && result.iteration >= iteration;
   const kept = (await savedStage(folder))?.kept;
-  return {
-    train,
-    validation,
-    iteration,
-    planned,
-    kept,
-    result: finished ? parseStageResult(result) : undefined,
-  };
+  const parsed = finished ? parseStageResult(result) : undefined;
+  return { train, validation, iteration, planned, kept, result: parsed };
 }
 
 function parseStageResult(result: StoredResult): StageResult {
   const shown = shownBaselines.flatMap(([key, name]): BaselineMetrics[] => {
     const found = result.baselines[key];
-    if (!found) return [];
-    return [{ nll: null, ...found, name }];
+    return found ? [{ nll: null, ...found, name }] : [];
   });
   return { ...result, test: result.test ?? [], shown };
 }
 
-/** What a run was trained on, e.g. "yelp.txt". */
+/** Describes a run's data, e.g. "yelp.txt". */
 function describeData({ data }: RunConfig): string {
   if (data.kind === "demo") {
     const users = data.usersSeed === undefined ? "" : `, users of seed ${data.usersSeed}`;
     return `the ${data.shop ?? "demo"} shop, seed ${data.seed}${users}`;
   }
-  return basename(data.path) + (data.resplit === null ? "" : `, split anew with seed ${data.resplit}`);
+  return basename(data.path) + (data.resplit === null ? "" : `, split again with seed ${data.resplit}`);
 }
 
-/** What a run was made with, and on; both by the path of the setting. The seed is the runs' own matter. */
+/** Returns the settings of a run and its machine by path, without the seed. */
 function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");
@@ -235,10 +212,8 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /**
- * Columns beyond those asked for do no harm, one of them that is missing is left out, and a last line without its
- * newline, which may be on its way to the disk, is not read.
- *
- * @returns a log without rows when there is no such file
+ * Reads the columns that a log has. A last line without its newline is ignored, because it may be incomplete.
+ * Returns a log without rows if there is no such file.
  * @throws UserError with file and line for a header without iterations and for a damaged row
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {
@@ -251,13 +226,13 @@ export async function readLog(path: string, columns: readonly string[]): Promise
 
 export function parseLog(text: string, path: string, columns: readonly string[]): RunLog {
   const lines = text.split(/\r?\n/);
-  lines.pop(); // "" after the last newline, or a line cut short
+  lines.pop(); // "" after the last newline, or an incomplete line
   const header = fields(lines.shift() ?? "iteration");
   const at = header.indexOf("iteration");
   if (at < 0) {
     throw new UserError(
       `${path}:1: expected a header with a column "iteration", found "${header.join(",")}". ` +
-        "Is this the log of a run? Move the file away, or put the old one back.",
+        "Put back the log that train wrote, or remove the file.",
     );
   }
   const wanted = columns.flatMap((name) => header.includes(name) ? [{ name, at: header.indexOf(name) }] : []);
@@ -283,7 +258,7 @@ export function parseLog(text: string, path: string, columns: readonly string[])
   return { iteration, columns: values };
 }
 
-/** Null for a number that cannot be drawn and where there is none to draw, undefined for what is no number. */
+/** Returns null for an empty or non-finite number, undefined for other text. */
 function parseValue(text: string): number | null | undefined {
   if (text.trim() === "") return null;
   const value = Number(text);
@@ -291,7 +266,7 @@ function parseValue(text: string): number | null | undefined {
   return /^(nan|[-+]?inf(inity)?)$/i.test(text.trim()) ? null : undefined;
 }
 
-/** The fields of a line; what is in quotes is no number and only counted. */
+/** Splits a line; quoted fields become "", because they are not numbers. */
 function fields(line: string): string[] {
   return line.replace(/"(?:[^"]|"")*"/g, '""').split(",");
 }

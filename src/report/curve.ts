@@ -1,16 +1,15 @@
-/** Learning curves over seeds, thinned to what a chart can show. */
+/** Learning curves over seeds, averaged to as many points as a chart can show. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type CurvePoint, toFiniteOrNull } from "./chart_definition.ts";
 import type { RunLog } from "./report_data.ts";
 
-/** With more points a phone would have less than two pixels for each. */
+/** More points would have less than two pixels each on a phone. */
 const MAX_POINTS = 150;
 
 /**
- * Iterations that a point is the mean of: 1, 2, 5, 10, 20 and so on. All curves of a page have the same, whatever their
- * length, so that what looks smoother is smoother.
- *
+ * Chooses the number of iterations averaged per point: 1, 2, 5, 10, 20 and so on. All curves of a page use the same window, so
+ * that their smoothness is comparable.
  * @param iterations of the longest run
  */
 export function chooseWindow(iterations: number): number {
@@ -21,12 +20,10 @@ export function chooseWindow(iterations: number): number {
 }
 
 /**
- * The mean of a column over runs, with its spread. A run's value in a window of iterations is its mean there. Runs may
- * have stopped at different iterations, and a value that is no number counts nowhere.
- *
- * @param window iterations 1 to `window` are the first one, with iteration 0 apart
+ * Computes mean and sd of a column over runs, from each run's mean per window. Runs may end at different iterations; values
+ * that are not numbers are ignored. Returns no points if no log has a value of that column.
+ * @param window iterations 1 to `window` are the first window; iteration 0 is separate
  * @param offset is added to the iterations
- * @returns none when no log has a value of that column
  */
 export function computeCurve(
   logs: readonly RunLog[],
@@ -49,7 +46,7 @@ export function computeCurve(
   return points.every(({ y }) => y === null) ? [] : points;
 }
 
-/** By iteration; an iteration whose value is no number is kept, so that it is a gap. */
+/** Returns values by iteration; null is a gap. */
 function readColumn({ iteration, columns }: RunLog, column: string): ReadonlyMap<number, number | null> {
   const values = columns.get(column);
   return new Map(values ? iteration.map((at, row) => [at, values[row] ?? null]) : []);

@@ -1,19 +1,15 @@
-/** HTML as a type of its own, so that text from the data is always escaped; with the charts that stand in it. */
+/** HTML as a separate type, so that text from data is always escaped; it carries the charts inside it. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 
 export class Html {
-  /** @param text is HTML already. @param charts whose places stand in it */
+  /** @param text HTML @param charts definitions of the charts in it */
   constructor(readonly text: string, readonly charts: readonly ChartDefinition[] = []) {}
 }
 
-/** Nothing is undefined, or false. */
 type Content = string | number | Html | readonly Html[] | undefined | false;
 
-/**
- * A template whose values are escaped unless they are HTML: `` markup`<b>${name}</b>` ``. (Not named `html`: the formatter
- * would rearrange it.)
- */
+/** Template tag that escapes values unless they are HTML: `` markup`<b>${name}</b>` ``. (The formatter would reformat `html`.) */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     pieces.map((piece, k) => piece + (k < values.length ? renderContent(values[k]) : "")).join(""),
@@ -40,23 +36,21 @@ function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
-/** JSON for a script element: no `<` can end the element or begin a comment in it. */
+/** Embeds JSON in a script element; `<` is escaped, so that it cannot end the element or begin a comment. */
 export function jsonScript(id: string, value: unknown): Html {
   const json = new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** A script of one's own, as an element may hold it. Ending tags in it can only stand in strings, where the backslash changes nothing. */
+/** Escapes end tags in a trusted script. They can only be in strings, where the escape does not change the value. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }
 
-/** A script of one's own that runs. */
 export function inlineScript(script: string): Html {
   return markup`<script>${scriptText(script)}</script>`;
 }
 
-/** A page that loads nothing but what its policy allows. */
 export function htmlPage(policy: string, head: Html, body: Html): string {
   return markup`<!DOCTYPE html>
 <html lang="en">

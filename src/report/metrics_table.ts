@@ -1,6 +1,6 @@
 /**
- * The tables of test figures: every snapshot of every model and the baselines, how far the best model is above the others,
- * and what the figures are made of: differences, calibration, and figures by page length, history, position and item.
+ * Tables of test metrics: snapshots, baselines, the best model compared with the others, and details: differences,
+ * calibration, and metrics by page length, history, position and item.
  */
 
 import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
@@ -10,13 +10,13 @@ import { type Html, markup } from "./html.ts";
 import {
   computeMeanAndSd,
   getMetric,
+  getMetricName,
   groupByBaselines,
   listLossParts,
   listRankingParts,
   listSnapshotNames,
   listSnapshotTests,
   listStageRuns,
-  nameIn,
   type ReportPart,
   type Scoring,
   type SharedBaselines,
@@ -44,27 +44,26 @@ import { NEUTRAL } from "./theme.ts";
 const LONGER: readonly MetricName[] = ["longerPrec1", "longerPrec2"];
 const COLUMNS: readonly MetricName[] = ["nll", "prec1", "prec2", ...LONGER, "mrr", "ndcg", "auc"];
 
-/** Undefined while no run is finished. */
 export function renderMetricsTable(models: readonly ReportModel[]): Html | undefined {
   const parts = listRankingParts(models).filter((part) => listSnapshotNames(part).length > 0);
   if (parts.length === 0) return undefined;
   const groups = groupByBaselines(models);
   const several = models.some(({ runs }) => runs.length > 1);
-  const longer = hasPagesOfOne(parts);
+  const longer = hasSingleItemPages(parts);
   const names = COLUMNS.filter((name) => longer || !LONGER.includes(name));
   return markup`<p>${several ? "Means over the seeds ± one standard deviation." : ""}
-Small figures are the range in which 95 % of the resamples of the test users are.
-${longer ? "* and AUC are without pages of one item, which are always ranked right." : ""}</p>
+Small numbers: 95 % bootstrap interval over test users.
+${longer ? "* and AUC exclude single-item pages, which are always ranked correctly." : ""}</p>
 ${
-    renderTable("Table of test figures", ["snapshot", "iteration", ...names.map(getMetricTitle)], [
-      ...parts.map((part) => microBatchRows(part, names)),
-      ...groups.map((group) => baselineRows(group, groups.length > 1, names)),
+    renderTable("Table of test metrics", ["snapshot", "iteration", ...names.map(getMetricTitle)], [
+      ...parts.map((part) => listPartRows(part, names)),
+      ...groups.map((group) => listBaselineRows(group, groups.length > 1, names)),
     ])
   }`;
 }
 
-/** Whether figures without pages of one item are others than those of all pages. */
-function hasPagesOfOne(parts: readonly ReportPart[]): boolean {
+/** True if metrics without single-item pages differ from those of all pages. */
+function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
   );
@@ -73,7 +72,7 @@ function hasPagesOfOne(parts: readonly ReportPart[]): boolean {
   );
 }
 
-function microBatchRows(part: ReportPart, names: readonly MetricName[]): ReportRowGroup {
+function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRowGroup {
   const snapshots = listSnapshotNames(part);
   const runs = Math.max(...snapshots.map((snapshot) => listSnapshotTests(part, snapshot).length));
   const rows = snapshots.map((snapshot): ReportRow => {
@@ -83,15 +82,15 @@ function microBatchRows(part: ReportPart, names: readonly MetricName[]): ReportR
     return [
       snapshot,
       first === last ? String(first) : `${first}–${last}`,
-      ...renderCells(tests, names.map((name) => nameIn(part.ranking, name))),
+      ...renderCells(tests, names.map((name) => getMetricName(part.ranking, name))),
     ];
   });
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** @param scorings of a snapshot, one of each run. @param names undefined for what it does not have. */
+/** @param scorings of a snapshot, one per run @param names undefined for metrics it does not have */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
-  // Of several runs the spread over seeds stands in the place of the interval.
+  // Several runs have the spread over seeds instead of the interval.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
   return names.map((name) => {
     const found = computeMeanAndSd(scorings.map((scoring) => getMetric(scoring, name)));
@@ -99,7 +98,7 @@ function renderCells(scorings: readonly Scoring[], names: readonly (string | und
   });
 }
 
-function baselineRows(
+function listBaselineRows(
   { models, baselines }: SharedBaselines,
   named: boolean,
   names: readonly MetricName[],
@@ -115,15 +114,15 @@ function baselineRows(
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }
 
-/** A part of a model with what was kept of its snapshots. */
-interface Compared {
+/** A part of a model with the sums of its judged snapshot. */
+interface ComparedPart {
   readonly part: ReportPart;
-  /** Of the snapshot that it is judged by. */
+  /** Sums per user group, for comparisons. */
   readonly judged: LoadedSums | undefined;
   readonly prec1: number;
 }
 
-/** Undefined where there are no two that were tested on the same users. */
+/** Returns undefined unless two parts were tested on the same users. */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
@@ -131,22 +130,22 @@ export function renderComparisonTable(models: readonly ReportModel[]): Html | un
   const rows = others.map((other) => renderComparisonRow(best, other)).filter((row) => row !== undefined);
   if (rows.length === 0) return undefined;
   return markup`<h3>${best.part.name} minus the others</h3>
-<p>It has the highest prec@1. Differences are on the same test users, of the snapshots that the models are judged by.
-A range that does not hold 0 tells the two apart.</p>
+<p>It has the highest prec@1. Differences are on the same test users, for each model's judged snapshot.
+An interval without 0 is a significant difference.</p>
 ${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`;
 }
 
-function selectComparedSnapshot(part: ReportPart): Compared | undefined {
+function selectComparedSnapshot(part: ReportPart): ComparedPart | undefined {
   const tests = listSnapshotTests(part, part.judged);
-  const name = nameIn(part.ranking, "prec1");
+  const name = getMetricName(part.ranking, "prec1");
   const prec1 = computeMeanAndSd(tests.map((test) => getMetric(test, name)))?.mean;
   if (prec1 === undefined) return undefined;
   const kept = tests.map(({ paired }) => paired);
   return { part, prec1, judged: loadSums(kept.every((one) => one !== undefined) ? kept : []) };
 }
 
-function renderComparisonRow(best: Compared, other: Compared): ReportRow | undefined {
-  const ranking = ({ part }: Compared): MetricName => part.ranking === "generator" ? "piPrec1" : "prec1";
+function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow | undefined {
+  const ranking = ({ part }: ComparedPart): MetricName => part.ranking === "generator" ? "piPrec1" : "prec1";
   const prec1 = compareLoadedSums(best.judged, ranking(best), other.judged, ranking(other));
   if (!prec1) return undefined;
   const scale = getLossScale(best);
@@ -165,57 +164,57 @@ function renderComparisonRow(best: Compared, other: Compared): ReportRow | undef
   ];
 }
 
-/** Losses of different kinds are not of one scale, and a game's are of none. */
-function getLossScale({ part: { model, stage } }: Compared): string | undefined {
+/** Returns the kind of a loss; only losses of the same kind are comparable, adversarial ones never. */
+function getLossScale({ part: { model, stage } }: ComparedPart): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }
 
-const FIGURES: readonly MetricName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
+const METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
 const PI: readonly MetricName[] = ["piPrec1", "piPrec2"];
 const PROBABILITIES: readonly MetricName[] = ["pClick", "clicked", "pNoClick", "noClick"];
 
-/** A fold for each part that has such figures; of several seeds, those of the first. */
+/** Renders a fold with details for each part that has them; of several seeds, for the first. */
 export function renderMetricDetails(models: readonly ReportModel[]): Html {
-  return markup`${listLossParts(models).flatMap((part) => partDetails(part) ?? [])}`;
+  return markup`${listLossParts(models).flatMap((part) => renderPartDetails(part) ?? [])}`;
 }
 
-/** The first finished run of a part whose result has details. */
-function detailedResult(part: ReportPart): StageResult | undefined {
+/** Finds the first finished run of a part whose result has details. */
+function findDetailedResult(part: ReportPart): StageResult | undefined {
   return listStageRuns(part).flatMap(({ result }) => result ?? [])
     .find(({ test }) => test.some(({ details }) => details));
 }
 
-function partDetails(part: ReportPart): Html | undefined {
-  const result = detailedResult(part);
+function renderPartDetails(part: ReportPart): Html | undefined {
+  const result = findDetailedResult(part);
   if (!result) return undefined;
   const several = listStageRuns(part).length > 1 ? " (first seed)" : "";
-  return markup`<details><summary>${part.name}${several}: differences, calibration, parts of the pages</summary>
-${differenceTables(part, result)}
-${comparedSlices(part, result)}
-${result.test.map((test) => scoringDetails(part, test.snapshot, test.details))}
-${result.shown.map(({ name, details }) => scoringDetails(part, name, details))}
+  return markup`<details><summary>${part.name}${several}: differences, calibration, slices of the pages</summary>
+${renderDifferenceTable(part, result)}
+${renderComparedSlices(part, result)}
+${result.test.map((test) => renderScoringDetails(part, test.snapshot, test.details))}
+${result.shown.map(({ name, details }) => renderScoringDetails(part, name, details))}
 </details>`;
 }
 
-function differenceTables(part: ReportPart, { test, snapshots }: StageResult): Html {
-  const columns = [...FIGURES, ...(test.some(({ piPrec1 }) => piPrec1 !== undefined) ? PI : [])];
+function renderDifferenceTable(part: ReportPart, { test, snapshots }: StageResult): Html {
+  const columns = [...METRICS, ...(test.some(({ piPrec1 }) => piPrec1 !== undefined) ? PI : [])];
   const titles = new Map<string, string>(shownBaselines);
   const rows = [
     ...test.flatMap(({ snapshot, against }) =>
       Object.entries(against).map(([name, found]) =>
-        differenceRow(`${snapshot} minus ${titles.get(name) ?? name}`, found, columns)
+        renderDifferenceRow(`${snapshot} minus ${titles.get(name) ?? name}`, found, columns)
       )
     ),
     ...snapshots.map(({ snapshot, minus, differences }) =>
-      differenceRow(`${snapshot} minus ${minus}`, differences, columns)
+      renderDifferenceRow(`${snapshot} minus ${minus}`, differences, columns)
     ),
   ];
   const head = ["difference", ...columns.map(getMetricTitle)];
-  return markup`<p>Differences on the same users. A range that does not hold 0 tells the two apart.</p>
+  return markup`<p>Differences on the same users. An interval without 0 is a significant difference.</p>
 ${renderTable(`Differences of ${part.name}`, head, [["", rows]])}`;
 }
 
-function differenceRow(
+function renderDifferenceRow(
   name: string,
   differences: StoredDifferences,
   columns: readonly MetricName[],
@@ -228,8 +227,8 @@ function differenceRow(
   ];
 }
 
-/** prec@1 of the model and of the baselines, side by side for each part of the pages. */
-function comparedSlices(part: ReportPart, { test, shown }: StageResult): Html {
+/** Renders prec@1 of the model and the baselines for each slice of the pages. */
+function renderComparedSlices(part: ReportPart, { test, shown }: StageResult): Html {
   const model = test.find(({ snapshot }) => snapshot === part.judged) ?? test.at(-1);
   if (!model?.details) return markup``;
   const others = shown.flatMap(({ name, details }) => details ? [{ name, details }] : []);
@@ -239,51 +238,47 @@ function comparedSlices(part: ReportPart, { test, shown }: StageResult): Html {
       `${by} ${name}`,
       String(events),
       ...all.map(({ details }) =>
-        measured(details.slices[by]?.find((other) => other.name === name), "prec1")
+        renderSliceMetric(details.slices[by]?.find((other) => other.name === name), "prec1")
       ),
     ])
   );
-  return markup`<p>prec@1 by parts of the pages. A page counts for the position and the item that was clicked on it;
-history is the number of clicks before it.</p>
-${
-    renderTable(`prec@1 of ${part.name} by parts`, ["part", "pages", ...all.map(({ name }) => name)], [[
-      "",
-      rows,
-    ]])
-  }`;
+  const head = ["slice", "pages", ...all.map(({ name }) => name)];
+  return markup`<p>prec@1 by slices of the pages: by the clicked position and item, and by history, the number of clicks
+before the page.</p>
+${renderTable(`prec@1 of ${part.name} by slice`, head, [["", rows]])}`;
 }
 
-type Measured = Pick<StoredDetails, "figures" | "intervals">;
+type SliceMetrics = Pick<StoredDetails, "figures" | "intervals">;
 
-function measured(found: Measured | undefined, name: string): ReportCell {
+function renderSliceMetric(found: SliceMetrics | undefined, name: string): ReportCell {
   return renderMetric(found?.figures[name], 4, found?.intervals[name]);
 }
 
-function scoringDetails(part: ReportPart, name: string, details: SnapshotMetrics["details"]): Html {
+function renderScoringDetails(part: ReportPart, name: string, details: SnapshotMetrics["details"]): Html {
   if (!details) return markup``;
-  return markup`<details><summary>${name}: all figures</summary>
-${slicesTable(part, name, details)}
-${calibrationTable(part, name, "P(click) of displayed items", details.calibration?.click)}
-${calibrationTable(part, name, "P(no click) of pages", details.calibration?.noClick)}
+  return markup`<details><summary>${name}: all metrics</summary>
+${renderSlices(part, name, details)}
+${renderCalibration(part, name, "P(click) of impressions", details.calibration?.click)}
+${renderCalibration(part, name, "P(no click) of pages", details.calibration?.noClick)}
 </details>`;
 }
 
-function slicesTable(part: ReportPart, name: string, details: StoredDetails): Html {
+function renderSlices(part: ReportPart, name: string, details: StoredDetails): Html {
   const hasProbabilities = details.calibration !== undefined;
   const columns = [
-    ...FIGURES.filter((figure) => hasProbabilities || figure !== "nll"),
+    ...METRICS.filter((figure) => hasProbabilities || figure !== "nll"),
     ...(details.figures.piPrec1 === undefined ? [] : PI),
     ...(hasProbabilities ? PROBABILITIES : []),
   ];
   const row = (
     title: string,
     events: number | undefined,
-    own: Measured,
+    own: SliceMetrics,
     ece: number | undefined,
   ): ReportRow => [
     title,
     String(events ?? ""),
-    ...columns.map((figure) => measured(own, figure)),
+    ...columns.map((figure) => renderSliceMetric(own, figure)),
     renderMetric(ece, 4),
   ];
   const rows = [
@@ -292,13 +287,13 @@ function slicesTable(part: ReportPart, name: string, details: StoredDetails): Ht
       slices.map((slice) => row(`${by} ${slice.name}`, slice.events, slice, slice.ece))
     ),
   ];
-  const head = ["part", "pages", ...columns.map(getMetricTitle), "ECE of P(click)"];
-  return renderTable(`All figures of ${part.name}, ${name}`, head, [["", rows]]);
+  const head = ["slice", "pages", ...columns.map(getMetricTitle), "ECE of P(click)"];
+  return renderTable(`All metrics of ${part.name}, ${name}`, head, [["", rows]]);
 }
 
 type CalibrationFigures = NonNullable<NonNullable<StoredDetails["calibration"]>["click"]>;
 
-function calibrationTable(
+function renderCalibration(
   part: ReportPart,
   name: string,
   what: string,
@@ -306,7 +301,7 @@ function calibrationTable(
 ): Html {
   if (!found) return markup``;
   const { ece, eceByChance, bins } = found;
-  const chance = eceByChance === null ? "" : `, ${eceByChance.toFixed(4)} by chance alone`;
+  const chance = eceByChance === null ? "" : ` (a perfectly calibrated model: ${eceByChance.toFixed(4)})`;
   const rows = bins.map(({ cases, predicted, observed, interval }): ReportRow => [
     String(cases),
     renderMetric(predicted, 4),
@@ -316,17 +311,16 @@ function calibrationTable(
 ${renderTable(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed"], [["", rows]])}`;
 }
 
-/** The snapshot that is to be used for its probabilities. */
 const SNAPSHOT = "best-loss";
-const DIAGONAL = { name: "as often as predicted", colour: NEUTRAL };
+const DIAGONAL = { name: "perfect calibration", colour: NEUTRAL };
 
-/** Of the Shannon stage: the utilities of the other are no log-odds. */
+/** Builds charts for the Shannon stage only, because utilities of the adversarial stage are not log-odds. */
 export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDefinition[] {
   const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
   const chart = (key: "click" | "noClick", id: string, title: string) => {
     const shares: number[] = [];
     const drawn = parts.flatMap((part) => {
-      const test = detailedResult(part)?.test;
+      const test = findDetailedResult(part)?.test;
       const bins = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details?.calibration?.[key]?.bins ??
         [];
       const all = bins.reduce((sum, { cases }) => sum + cases, 0);
@@ -346,10 +340,13 @@ export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDef
     return [buildScatterChart({
       id,
       title,
-      note: `Of the ${SNAPSHOT} snapshot; each point is a bin with ${sharesText(shares)} % of the cases, ` +
-        "whiskers the range of 95 % of the resamples of users.",
+      note:
+        `Snapshot ${SNAPSHOT}. Each point is a bin with ${
+          sharesText(shares)
+        } % of the cases. Whiskers: 95 % bootstrap ` +
+        "interval over users.",
       xTitle: "predicted probability",
-      yTitle: "share that came about",
+      yTitle: "observed share",
       logarithmic: [],
       series: [{ ...DIAGONAL, joined: true, points: diagonal }, ...drawn],
     })];
@@ -360,7 +357,6 @@ export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDef
   ];
 }
 
-/** "9 to 11" */
 function sharesText(shares: readonly number[]): string {
   return [...new Set([Math.min(...shares), Math.max(...shares)])].join(" to ");
 }

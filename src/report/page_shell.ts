@@ -1,4 +1,4 @@
-/** What every page of charts is made of: one HTML file that needs nothing beside it. */
+/** The shell of all pages with charts: one self-contained HTML file. */
 
 import { dirname } from "node:path";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
@@ -7,33 +7,31 @@ import { Html, htmlPage, inlineScript, jsonScript, markup } from "./html.ts";
 import { type NamedFacts, renderFacts } from "./report_tables.ts";
 import { getCssColour } from "./theme.ts";
 
-/** What a page carries besides its data. */
 export interface PageParts {
   readonly style: string;
-  /** Draws the charts; see client/main.ts. */
+  /** Draws the charts: see client/report_client.ts. */
   readonly script: string;
 }
 
-/** Kinds of pages: one is only ever written over another of its kind. */
+/** Kind of a page. A page may only overwrite another of its kind. */
 export type PageKind = "report" | "simulation" | "policies" | "bench" | "compiled";
 
-function readGenerator(kind: PageKind): string {
+function renderGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
-/** Looks whether {@link writePage} may write a page. @throws UserError where it would replace something else. */
+/** Checks that {@link writePage} may write a page. @throws UserError if it would replace something else */
 export function expectPage(file: string, kind: PageKind): void {
-  expectReplaceable(file, readGenerator(kind));
+  expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page; its folder is made. @throws UserError when it cannot be written, or would replace something else. */
+/** Writes a page and creates its folder. @throws UserError if it cannot be written, or would replace something else */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));
-  await writeFileAtomically(file, page, readGenerator(content.kind));
+  await writeFileAtomically(file, page, renderGenerator(content.kind));
 }
 
-/** The parts as they stand beside this file. */
 export async function readPageParts(): Promise<PageParts> {
   const [style = "", script = ""] = await Promise.all(
     ["page.css", "client_bundle.js"].map((name) => Deno.readTextFile(new URL(name, import.meta.url))),
@@ -41,14 +39,13 @@ export async function readPageParts(): Promise<PageParts> {
   return { style, script };
 }
 
-/** Id of the element that holds the charts as JSON. */
 const DATA_ID = "chart-data";
 
-/** CSS pixels of a bar with its name in two lines, and of the axis below the bars. */
+/** Heights in CSS pixels of a bar with a name of two lines, and of the axis below the bars. */
 const BAR_HEIGHT = 36;
 const AXIS_HEIGHT = 64;
 
-/** Nothing is loaded from anywhere, whatever the data says. */
+/** Forbids all network access, whatever the data contain. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
 export interface PageContent {
@@ -56,16 +53,15 @@ export interface PageContent {
   readonly title: string;
   readonly header: Html;
   readonly main: Html;
-  /** Rules beside those of all pages. */
   readonly rules?: string;
 }
 
-/** With the data of all charts that stand in `main`. */
+/** Renders a page with the data of all charts in `main`. */
 export function renderPage(
   { kind, title, header, main, rules = "" }: PageContent,
   { style, script }: PageParts,
 ): string {
-  const head = markup`${new Html(readGenerator(kind))}
+  const head = markup`${new Html(renderGenerator(kind))}
 <title>${title}</title>
 <style>
 ${new Html(style + rules)}</style>`;
@@ -80,7 +76,6 @@ ${inlineScript(script)}`;
   return htmlPage(POLICY, head, body);
 }
 
-/** Its title, what it is about, and what a reader must know before they believe a figure. */
 export function renderPageHeader(title: string, facts: NamedFacts, notes: readonly string[] = []): Html {
   return markup`<h1>${title}</h1>
 ${renderFacts(facts)}
@@ -98,29 +93,28 @@ export function renderNote(text: string): Html {
   return text.includes("\n") ? markup`<pre class="note">${text}</pre>` : markup`<p class="note">${text}</p>`;
 }
 
-/** Stands where charts are not drawn. */
 export const noScript: Html =
-  markup`<noscript><p>The charts are drawn by a script, which is switched off here.</p></noscript>`;
+  markup`<noscript><p>The charts need JavaScript, which is switched off.</p></noscript>`;
 
-/** Charts beside each other; nothing for none. */
+/** Renders charts side by side; nothing if there are none. */
 export function renderCharts(charts: readonly ChartDefinition[], look = "charts"): Html {
   if (charts.length === 0) return markup``;
-  return markup`<div class="${look}">${charts.map(chartFigure)}
+  return markup`<div class="${look}">${charts.map(renderFigure)}
 </div>`;
 }
 
-/** The place of a chart, which the script finds by its id. */
-function chartFigure(chart: ChartDefinition): Html {
+/** Renders the figure of a chart, which the script finds by its id. */
+function renderFigure(chart: ChartDefinition): Html {
   const { id, title, note, summary, legend, config } = chart;
   const bars = config.data.labels?.length;
-  // Bars lie one below the other and need their height; other charts have theirs by page.css.
+  // The height depends on the number of bars; for other charts it is set in page.css.
   const style = bars === undefined ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
   const figure = markup`
 <figure id="${id}">
 <h3>${title}</h3>
 ${note !== "" && markup`<figcaption>${note}</figcaption>`}
 <div class="plot" style="${style}"><canvas role="img" aria-label="${summary}"></canvas></div>
-<div class="legend">${legend.map(legendButton)}</div>
+<div class="legend">${legend.map(renderLegendButton)}</div>
 <div class="downloads">
 <button type="button" data-save="csv" aria-label="Save ${title} as CSV">CSV</button>
 <button type="button" data-save="png" aria-label="Save ${title} as PNG">PNG</button>
@@ -129,8 +123,8 @@ ${note !== "" && markup`<figcaption>${note}</figcaption>`}
   return new Html(figure.text, [chart]);
 }
 
-/** Switches curves off and on, with the keyboard too; it has a stroke as they are drawn. */
-function legendButton({ text, colour, dash }: LegendEntry): Html {
+/** Renders a button that shows or hides curves, with a sample of their stroke. */
+function renderLegendButton({ text, colour, dash }: LegendEntry): Html {
   return markup`<button type="button" aria-pressed="true"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33"
  y1="5" y2="5" style="stroke: ${getCssColour(colour)}" stroke-width="2.5" stroke-dasharray="${
     dash.join(" ")

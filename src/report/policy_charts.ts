@@ -1,4 +1,4 @@
-/** What is drawn of a comparison of policies. Every chart says in which environment. */
+/** Charts of a comparison of policies. Each title names the environment. */
 
 import {
   type Bar,
@@ -23,21 +23,23 @@ import {
 import type { LearningCurvePoint } from "../policy/learning/policy_run.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
-const describeSpread = (what: string) => `${what} are one standard deviation over trainings to each side.`;
+const describeSpread = (what: string) => `${what}: ± one standard deviation over trainings.`;
 
-/** Letters, digits and hyphens. */
-function chartId(...names: readonly (string | number)[]): string {
+/** Joins names to an id of letters, digits and hyphens. */
+function formatChartId(...names: readonly (string | number)[]): string {
   return names.join("-").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
-/** "k = 3, restless shop (the truth)". */
+/** "k = 3, restless shop (ground truth)". */
 export function describeEnvironment({ name, role }: ComparisonEnvironment): string {
-  return `${name} ` +
-    `(${role === "truth" ? "the truth" : role === "trained on" ? "the policies' own model" : role})`;
+  return `${name} (${
+    role === "truth" ? "ground truth" : role === "trained on" ? "the policies' own model" : role
+  })`;
 }
 
-/** Return and click rate of all policies, a chart for each environment. */
-export function returnCharts(comparison: PolicyComparison): ChartDefinition[] {
+/** Builds a chart of the returns of all policies for each environment. */
+export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition[] {
+  const unit = `${getRewardUnit(comparison)} per user`;
   return comparison.environments.map((environment) => {
     const bars = listComparedPolicies(comparison).flatMap(({ name }, colour): Bar[] => {
       const cells = listTrainings(comparison, name, environment.name);
@@ -46,20 +48,18 @@ export function returnCharts(comparison: PolicyComparison): ChartDefinition[] {
       return [{ name, colour, mean, sd, runs: cells.length, snapshot: environment.name }];
     });
     return buildBarChart({
-      id: chartId("return", comparison.slate, environment.name),
+      id: formatChartId("return", comparison.slate, environment.name),
       title: `Return in ${describeEnvironment(environment)}`,
-      note: `Mean ${
-        getRewardUnit(comparison)
-      } a user over ${comparison.pages} pages of ${comparison.slate}. ${
+      note: `Mean ${unit} over ${comparison.pages} pages of ${comparison.slate}. ${
         bars.some(({ sd }) => sd !== null) ? describeSpread("Whiskers") : ""
       }`.trim(),
-      xTitle: `${getRewardUnit(comparison)} a user`,
+      xTitle: unit,
       bars,
     });
   });
 }
 
-/** Click rate by page, a chart for each environment. */
+/** Builds a chart of click rates by page for each environment. */
 export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
@@ -72,7 +72,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
       )
     );
     return lineChart(
-      chartId("pages", comparison.slate, environment.name),
+      formatChartId("pages", comparison.slate, environment.name),
       `Click rate by page in ${describeEnvironment(environment)}`,
       "",
       "page",
@@ -82,7 +82,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** What the policy's own model said of its pages, beside what the users did; where the model is itself who clicks, they agree. */
+/** Compares predicted and realised clicks by page, except in the environment of the model the policies were trained on. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listComparedPolicies(comparison).flatMap(({ name }, colour) => {
@@ -103,9 +103,9 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
       ];
     });
     return lineChart(
-      chartId("calibration", comparison.slate, environment.name),
+      formatChartId("calibration", comparison.slate, environment.name),
       `Predicted and realised clicks in ${describeEnvironment(environment)}`,
-      "What the model that the policies learned on says of the pages that they showed here, and what was clicked.",
+      "predicted: by the model the policies were trained on; realised: clicks on the same pages in this environment.",
       "page",
       "P(any click), click rate",
       series,
@@ -113,7 +113,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Differences of users, sorted: a learned policy less each of its rivals, in the truth, or without one in the first model. */
+/** Draws sorted user differences of each learned policy and its rivals, in the ground truth or else in the first model. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -125,18 +125,17 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
           : findDifference(comparison, policy, name, environment.name);
         return difference ? [{ name, colour, difference }] : [];
       });
+      const losses = found.map(({ name, difference: { lose } }) =>
+        `${(100 * lose).toFixed(0)} % against ${name}`
+      );
       return lineChart(
-        chartId("users", comparison.slate, policy, environment.name),
-        `${policy} less its rivals, user by user, in ${describeEnvironment(environment)}`,
-        `Lose with ${policy}: ${
-          found.map(({ name, difference }) => `${(100 * difference.lose).toFixed(0)} % against ${name}`).join(
-            ", ",
-          )
-        }.`,
+        formatChartId("users", comparison.slate, policy, environment.name),
+        `${policy} minus its rivals by user, in ${describeEnvironment(environment)}`,
+        `Users with a lower return under ${policy}: ${losses.join(", ")}.`,
         "% of the users",
-        `difference in ${getRewardUnit(comparison)} a user`,
+        `difference in ${getRewardUnit(comparison)} per user`,
         found.map(({ name, colour, difference: { sorted } }) => ({
-          ...{ model: `less ${name}`, colour, part: "difference" },
+          ...{ model: `minus ${name}`, colour, part: "difference" },
           points: Array.from(sorted, (y, k) => ({ x: 100 * k / Math.max(1, sorted.length - 1), y })),
         })),
       );
@@ -144,13 +143,13 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
   );
 }
 
-/** A training, and what its policy brought whenever it was evaluated. */
+/** Returns of a policy at its evaluations during training. */
 export interface LearningCurve {
   readonly name: string;
   readonly points: readonly Pick<LearningCurvePoint, "userSteps" | "return" | "standardError">[];
 }
 
-/** What policies brought while they were trained, with how far the users of an evaluation vary. */
+/** Draws returns during training with 95 % intervals over the users of an evaluation. */
 export function buildLearningCharts(
   curves: readonly LearningCurve[],
   environment: string,
@@ -175,15 +174,15 @@ export function buildLearningCharts(
     id: "learning",
     title: `Return while the policies were trained, in ${environment}`,
     note:
-      "Bands hold 95 % of what other users of an evaluation would bring; what is beyond them is the training's own swing. " +
-      "Circles: the weights that a policy acts by.",
+      "Bands: 95 % interval over the users of an evaluation. Larger changes come from the training itself. Circles: the " +
+      "weights that the policy uses.",
     xTitle: "pages of users",
-    yTitle: `${unit} a user`,
+    yTitle: `${unit} per user`,
     series,
   });
 }
 
-/** Q^1, Q^2, ... over Q^k in the states that the policy visited; of the first training. */
+/** Draws Q^1, Q^2, ... over Q^k in the visited states of each policy's first training. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
@@ -194,10 +193,10 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
     const diagonal = [Math.min(0, ...ends), Math.max(0, ...ends)];
     const k = comparison.slate;
     return [buildScatterChart({
-      id: chartId("consistency", k, cell.policy),
-      title: `Do the values of ${cell.policy} agree?`,
+      id: formatChartId("consistency", k, cell.policy),
+      title: `Consistency of the values of ${cell.policy}`,
       note:
-        `Visited states in ${cell.environment}. Root mean square of the difference to Q${k}, by the mean of Q${k}: ${
+        `Visited states in ${cell.environment}. Root mean square difference from Q${k}, divided by the mean of Q${k}: ${
           found.map(({ position, relative }) => `Q${position} ${(100 * relative).toFixed(1)} %`).join(", ")
         }.`,
       xTitle: `Q${k}`,
@@ -205,8 +204,8 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
       logarithmic: [],
       series: [
         {
-          ...{ name: "in agreement", colour: NEUTRAL, joined: true },
-          points: diagonal.map((x) => ({ x, y: x, name: "in agreement" })),
+          ...{ name: "equal", colour: NEUTRAL, joined: true },
+          points: diagonal.map((x) => ({ x, y: x, name: "equal" })),
         },
         ...found.map(({ position, points }, colour) => ({
           ...{ name: `Q${position}`, colour, joined: false },
@@ -217,7 +216,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Mean and spread over trainings of curves over pages, the first of which is 1. */
+/** Computes mean and sd over trainings by page, numbered from 1. */
 function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],

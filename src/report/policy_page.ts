@@ -1,4 +1,4 @@
-/** The page about policies: a comparison of them, with verdicts, tables and charts, each figure with its environment's name. */
+/** The page about policies: comparisons with verdicts, tables and charts by environment. */
 
 import { formatPercent } from "../number_text.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
@@ -9,10 +9,10 @@ import {
   buildConsistencyCharts,
   buildLearningCharts,
   buildPageCharts,
+  buildReturnCharts,
   buildUserCharts,
   describeEnvironment,
   type LearningCurve,
-  returnCharts,
 } from "./policy_charts.ts";
 import {
   MISSING,
@@ -43,45 +43,42 @@ import { classifyDifference } from "../metrics/baseline_verdict.ts";
 import { judgePolicies } from "../policy/comparison/policy_verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
-/** What stands at the head of the page. */
 export interface PolicyPageHead {
   readonly title: string;
   readonly facts: NamedFacts;
-  /** What a reader must know before they believe a figure. */
   readonly notes: readonly string[];
-  /** Of the trainings. */
   readonly curves?: readonly LearningCurve[];
 }
 
-/** @param comparisons of different tasks. */
 export function buildPolicyPage(
   { title, facts, notes, curves }: PolicyPageHead,
   comparisons: readonly PolicyComparison[],
 ): PageContent {
-  const once = uniqueIds();
+  const once = createUniqueIds();
   const names = nameTasks(comparisons);
-  const sections = comparisons.map((comparison, k) => taskSections(comparison, names[k] ?? "", once));
+  const sections = comparisons.map((comparison, k) => renderTask(comparison, names[k] ?? "", once));
   const [first] = comparisons;
   const learning = first && curves?.length
     ? buildLearningCharts(curves, first.environments[0]?.name ?? "", getRewardUnit(first))
     : [];
-  const learned = learning.length > 0 && renderSection("learning-curves", "Learning", renderCharts(learning));
+  const learned = learning.length > 0 &&
+    renderSection("learning-curves", "Learning curves", renderCharts(learning));
   const groups = groupBySlateSize(comparisons);
-  const beside = groups &&
-    renderSection("slates", "Slates of several sizes", slatesTable(comparisons, groups));
+  const sizes = groups &&
+    renderSection("slates", "Slate sizes", slatesTable(comparisons, groups));
   return {
     kind: "policies",
     title: `${title} - clickgan report`,
     header: renderPageHeader(title, facts, notes),
-    main: markup`${beside}${sections}${learned}`,
+    main: markup`${sizes}${sections}${learned}`,
   };
 }
 
 /**
- * What is said of one task. @param task its name, "" for the only one.
- * @param once makes an id the only one on the page.
+ * Renders the sections of a task. @param task its name, "" for the only one
+ * @param once makes an id unique on the page
  */
-function taskSections(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
+function renderTask(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
   const several = task === "" ? "" : ` of ${task}`;
   const part = (
     id: string,
@@ -97,30 +94,30 @@ ${renderCharts(own, look)}`;
   };
   const trust = [...buildCalibrationCharts(comparison), ...buildConsistencyCharts(comparison)];
   return markup`${part("verdict", "Verdict", verdicts(comparison), [])}
-${part("figures", "Figures", policiesTable(comparison), returnCharts(comparison), "charts bars")}
+${part("metrics", "Metrics", policiesTable(comparison), buildReturnCharts(comparison), "charts bars")}
 ${part("differences", "Differences", differencesTable(comparison), buildUserCharts(comparison))}
 ${part("pages", "By page", markup``, buildPageCharts(comparison))}
-${part("trust", "What to believe", trustTable(comparison), trust)}`;
+${part("trust", "Reliability", trustTable(comparison), trust)}`;
 }
 
-/** Ids that stand once on a page: the second "pages-3" is "pages-3-2". */
-function uniqueIds(): (id: string) => string {
-  const given = new Set<string>();
+/** Returns a function that makes ids unique: the second "pages-3" becomes "pages-3-2". */
+function createUniqueIds(): (id: string) => string {
+  const used = new Set<string>();
   return (id) => {
     let own = id;
-    for (let k = 2; given.has(own); k++) own = `${id}-${k}`;
-    given.add(own);
+    for (let k = 2; used.has(own); k++) own = `${id}-${k}`;
+    used.add(own);
     return own;
   };
 }
 
 function verdicts(comparison: PolicyComparison): Html {
   const found = judgePolicies(comparison);
-  return found.length > 0 ? renderFindings(found) : markup`<p>No policy here has learned anything.</p>`;
+  return found.length > 0 ? renderFindings(found) : markup`<p>There is no learned policy to judge.</p>`;
 }
 
-/** A table with the rows of each environment that has some. */
-function byEnvironment(
+/** Renders a table grouped by environment; undefined if it has no rows. */
+function renderByEnvironment(
   label: string,
   head: readonly string[],
   { environments }: PolicyComparison,
@@ -132,10 +129,10 @@ function byEnvironment(
   return groups.length > 0 ? renderTable(label, head, groups) : undefined;
 }
 
-/** The published table, for each environment: reward and click rate of each size of a slate. */
+/** Renders reward and click rate by slate size for each environment, the table of the paper. */
 function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly SlateSizeGroup[]): Html {
   const kinds = comparisons.flatMap(({ slate }) => [
-    `reward a page, k = ${slate}`,
+    `reward per page, k = ${slate}`,
     `click rate, k = ${slate}`,
   ]);
   const rows = groups.map(({ environment, rows }) =>
@@ -144,22 +141,27 @@ function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly 
       rows.map(({ policy, cells }): ReportRow => [
         policy,
         ...cells.flatMap((own) => [
-          estimate(own, (figures) => figures.rewardAPage, 3),
-          estimate(own, (figures) => figures.clickRate, 3),
+          renderEstimate(own, (figures) => figures.rewardAPage, 3),
+          renderEstimate(own, (figures) => figures.clickRate, 3),
         ]),
       ]),
     ] as const
   );
-  return markup`<p>k is the size of a slate. Means over trainings \u00b1 one standard deviation, or where there is one, the
-range of 95 % of the resamples of users.</p>
-${renderTable("Policies by the size of the slate", ["policy", ...kinds], rows)}`;
+  return markup`<p>k: slate size. Means over trainings \u00b1 one standard deviation; for a single training the 95 % bootstrap
+interval over users.</p>
+${renderTable("Policies by slate size", ["policy", ...kinds], rows)}`;
 }
 
-/** The figures of a size, for each environment. */
 function policiesTable(comparison: PolicyComparison): Html {
-  const head = ["policy", `${getRewardUnit(comparison)} a user`, "reward a page", "click rate", "coverage"];
-  const table = byEnvironment(
-    "Figures of policies",
+  const head = [
+    "policy",
+    `${getRewardUnit(comparison)} per user`,
+    "reward per page",
+    "click rate",
+    "coverage",
+  ];
+  const table = renderByEnvironment(
+    "Metrics of policies",
     head,
     comparison,
     (environment) =>
@@ -168,19 +170,19 @@ function policiesTable(comparison: PolicyComparison): Html {
         if (cells.length === 0) return [];
         return [[
           cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
-          estimate(cells, (figures) => figures.return, 2),
-          estimate(cells, (figures) => figures.rewardAPage, 3),
-          estimate(cells, (figures) => figures.clickRate, 3),
+          renderEstimate(cells, (figures) => figures.return, 2),
+          renderEstimate(cells, (figures) => figures.rewardAPage, 3),
+          renderEstimate(cells, (figures) => figures.clickRate, 3),
           formatPercent(summarizeTrainings(cells, (figures) => figures.coverage).mean),
         ]];
       }),
   );
-  return markup`<p>Means over trainings \u00b1 one standard deviation, or where there is one, the range of 95 % of the
-resamples of users. Coverage is the share of the catalogue that was shown at all.</p>
+  return markup`<p>Means over trainings \u00b1 one standard deviation; for a single training the 95 % bootstrap interval over users.
+Coverage: share of the catalogue that was shown at least once.</p>
 ${table ?? ""}`;
 }
 
-function estimate(
+function renderEstimate(
   cells: readonly ComparisonCell[],
   of: (figures: EpisodeMetrics) => MeanEstimate,
   digits: number,
@@ -193,50 +195,47 @@ function estimate(
 }
 
 function differencesTable(comparison: PolicyComparison): Html {
-  const head = ["policy less rival", "difference", "wider interval over", "lose", "gain", "verdict"];
+  const head = [
+    "policy minus rival",
+    "difference",
+    "interval over",
+    "users who lose",
+    "users who gain",
+    "verdict",
+  ];
   const all = listDifferences(comparison);
-  const table = byEnvironment(
+  const table = renderByEnvironment(
     "Differences of policies",
     head,
     comparison,
     ({ name }) =>
       all.filter(({ environment }) => environment === name)
-        .map(({ policy, rival, difference }) => differenceRow(`${policy} less ${rival}`, difference)),
+        .map(({ policy, rival, difference }) => renderDifferenceRow(`${policy} minus ${rival}`, difference)),
   );
   return markup`<p>In ${
     getRewardUnit(comparison)
-  } a user, on the same users with the same random numbers. Of the interval over users and the
-one over trainings the wider one is printed. Users lose whose return, as a mean over trainings, is lower.</p>
+  } per user, for the same users and random numbers. The interval is the wider of those
+over users and over trainings. A user loses if their mean return over trainings is lower.</p>
 ${table ?? ""}`;
 }
 
-function differenceRow(
+function renderDifferenceRow(
   name: string,
   { mean, interval, wider, trainings, lose, gain }: PolicyDifference,
 ): ReportRow {
   const over = wider === "users" ? "users" : wider ? `${trainings} trainings` : MISSING;
-  return [
-    name,
-    renderDifference(mean, 2, interval),
-    over,
-    formatPercent(lose),
-    formatPercent(gain),
-    classifyDifference(interval),
-  ];
+  const difference = renderDifference(mean, 2, interval);
+  return [name, difference, over, formatPercent(lose), formatPercent(gain), classifyDifference(interval)];
 }
 
-/** Calibration and support. */
 function trustTable(comparison: PolicyComparison): Html {
   const head = [
     "policy",
-    "clicks predicted",
-    "clicks made",
-    "predicted less made",
-    "states beyond the log",
-    "items hardly logged",
+    ...["clicks predicted", "clicks realised", "predicted minus realised"],
+    ...["states outside the log", "rarely logged items"],
   ];
-  const table = byEnvironment(
-    "What to believe",
+  const table = renderByEnvironment(
+    "Reliability",
     head,
     comparison,
     (environment) =>
@@ -259,9 +258,9 @@ function trustTable(comparison: PolicyComparison): Html {
       }),
   );
   if (!table) return markup``;
-  return markup`<p>Clicks a user on the pages that the policy showed: those that the model predicts which it learned on, and
-those that were made. A state is beyond the log where it is farther out than 99 % of the logged ones (Mahalanobis), an item
-hardly logged with fewer than 20 displays: there the model has guessed. A second model is made of the same kind of log, and
-often guesses alike: it may not reveal a policy that exploits the first.</p>
+  return markup`<p>Clicks per user on the pages of the policy: predicted by the model it was trained on, and realised. A state is
+outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states. Rarely logged items have fewer than 20
+impressions. The model extrapolates for both. A second model of the same kind of log often has the same errors, so it may not
+reveal a policy that exploits the first.</p>
 ${table}`;
 }

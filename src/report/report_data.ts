@@ -1,4 +1,4 @@
-/** What a report is made from: runs as they stand in their folders, and the JSON files in them as far as a report needs them. */
+/** Data of a report: runs with their logs, and schemas of the JSON files in their folders as far as a report needs them. */
 
 import { MOST_GROUPS } from "../metrics/bootstrap.ts";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -6,18 +6,18 @@ import type { StageName } from "../run/stages.ts";
 import type { Criterion } from "../train/best_records.ts";
 import * as v from "../schema.ts";
 
-/** A log's columns by name, [rows] each; null where the file has no finite number. */
+/** A log's columns by name, [rows] each; null if the value is not finite. */
 export interface RunLog {
   readonly iteration: readonly number[];
   readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
 }
 
-/** JSON has no NaN: null stands for it. */
-const figure = v.nullable(v.finiteNumber());
+/** A metric; null is NaN, which JSON does not have. */
+const metric = v.nullable(v.finiteNumber());
 
-const figuresSchema = v.object({ nll: figure, prec1: figure, prec2: figure });
+const metricsSchema = v.object({ nll: metric, prec1: metric, prec2: metric });
 
-/** Where 95 % of the resamples of users are; null where there are too few to say. */
+/** 95 % bootstrap interval over users; null if there are too few users. */
 const interval = v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()]));
 
 const named = <T extends v.GenericSchema>(schema: T) => v.record(v.string(), schema);
@@ -35,9 +35,9 @@ const calibrationSchema = v.looseObject({
   ),
 });
 
-const measuredSchema = v.looseObject({ figures: named(figure), intervals: named(interval) });
+const measuredSchema = v.looseObject({ figures: named(metric), intervals: named(interval) });
 
-/** All figures of a scoring of the test users: `Details` of metrics/test_result.ts. */
+/** All metrics on the test users: `MetricDetails` of metrics/test_result.ts. */
 const detailsSchema = v.looseObject({
   ...measuredSchema.entries,
   calibration: v.optional(
@@ -54,7 +54,7 @@ const detailsSchema = v.looseObject({
   ),
 });
 
-/** `Paired` of metrics/test_result.ts. */
+/** Sums per user group of metrics/test_result.ts, with which other models are compared. */
 const pairedSchema = v.looseObject({
   users: v.string(),
   groups: v.whole(1, MOST_GROUPS),
@@ -64,45 +64,41 @@ const pairedSchema = v.looseObject({
 const differencesSchema = named(v.looseObject({ value: v.finiteNumber(), interval }));
 
 const baselineSchema = v.object({
-  ...v.partial(figuresSchema, ["nll"]).entries,
-  longerPages: v.optional(v.partial(figuresSchema), {}),
-  /** The setting that was best on validation users, in words. */
+  ...v.partial(metricsSchema, ["nll"]).entries,
+  longerPages: v.optional(v.partial(metricsSchema), {}),
+  /** Setting that was best on the validation users. */
   setting: v.optional(v.string()),
   details: v.optional(detailsSchema),
 });
 
-/** Test figures of one snapshot. */
 const snapshotSchema = v.looseObject({
   snapshot: v.string(),
   iteration: v.wholeNumber(),
-  /** Number of users that it was tested on. */
   users: v.optional(v.wholeNumber()),
-  ...figuresSchema.entries,
-  /** The same without pages of one item. */
+  ...metricsSchema.entries,
+  /** Metrics without single-item pages. */
   longerPages: v.optional(
-    v.partial(v.object({ ...figuresSchema.entries, piPrec1: figure, piPrec2: figure })),
+    v.partial(v.object({ ...metricsSchema.entries, piPrec1: metric, piPrec2: metric })),
     {},
   ),
-  /** Those of the generator pi, in the adversarial stage. */
-  piPrec1: v.optional(figure),
-  piPrec2: v.optional(figure),
+  /** Precision of the generator pi, in the adversarial stage. */
+  piPrec1: v.optional(metric),
+  piPrec2: v.optional(metric),
   details: v.optional(detailsSchema),
-  /** How far it is above each baseline, by the baseline's name. */
+  /** Differences from each baseline, by the baseline's name. */
   against: v.optional(named(differencesSchema), {}),
-  /** What other models are compared with. */
   paired: v.optional(pairedSchema),
 });
 
-/** What a stage ended with; a run that is extended has it without test figures. */
+/** Result of a stage; an extended run has no test metrics until it ends again. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
-  /** When it was written, ISO 8601. */
+  /** Time of writing, ISO 8601. */
   finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
-  /** Of its last session, without set-up. */
+  /** Duration of the last session without set-up. */
   sessionSeconds: v.optional(v.atLeast(0)),
-  /** Whether there were sessions before the last one. */
+  /** True if there were earlier sessions. */
   resumed: v.optional(v.boolean(), false),
-  /** Sizes of the data. */
   data: v.optional(v.looseObject({
     users: v.tuple([v.wholeNumber(), v.wholeNumber(), v.wholeNumber()]),
     ...{ pages: v.wholeNumber(), rows: v.wholeNumber(), items: v.wholeNumber() },
@@ -111,19 +107,18 @@ export const resultSchema = v.looseObject({
   })),
   test: v.optional(v.array(snapshotSchema)),
   baselines: v.optional(named(v.nullable(baselineSchema)), {}),
-  /** How far one snapshot is above another. */
+  /** Differences between snapshots. */
   snapshots: v.optional(
     v.array(
       v.looseObject({ snapshot: v.string(), minus: v.string(), differences: differencesSchema }),
     ),
     [],
   ),
-  /** What follows from the figures, in sentences. */
   verdict: v.optional(v.array(v.string()), []),
 });
 export type StoredResult = v.InferOutput<typeof resultSchema>;
-/** Null where there was nothing to take a mean of. */
-export type StoredMetrics = v.InferOutput<typeof figuresSchema>;
+/** A metric is null if there was nothing to average. */
+export type StoredMetrics = v.InferOutput<typeof metricsSchema>;
 export type SnapshotMetrics = v.InferOutput<typeof snapshotSchema>;
 export type StoredDetails = v.InferOutput<typeof detailsSchema>;
 export type StoredDifferences = v.InferOutput<typeof differencesSchema>;
@@ -144,27 +139,23 @@ export const experimentResultSchema = v.looseObject({
   ),
 });
 
-/** A baseline as pages show it. */
+/** A baseline with the name that pages show. */
 export type BaselineMetrics = StoredMetrics & Omit<v.InferOutput<typeof baselineSchema>, "nll"> & {
   readonly name: string;
 };
 
-/** What a stage that is finished ended with. */
 export interface StageResult extends StoredResult {
   readonly test: SnapshotMetrics[];
-  /** The baselines that there are. */
   readonly shown: readonly BaselineMetrics[];
 }
 
-/** A part of a run's training that has logs of its own. */
 export interface ReportStage {
   readonly train: RunLog;
   readonly validation: RunLog;
-  /** Last iteration in the logs. */
   readonly iteration: number;
-  /** Iterations that it is to have; undefined when that is not known. */
+  /** Planned iterations; undefined if unknown. */
   readonly planned: number | undefined;
-  /** Iterations of the best snapshots in its folder; undefined where there are none. */
+  /** Iterations of the best snapshots in its folder; undefined if there are none. */
   readonly kept?: Readonly<Partial<Record<Criterion, number>>>;
   /** Undefined until the stage is finished. */
   readonly result: StageResult | undefined;
@@ -173,23 +164,21 @@ export interface ReportStage {
 export interface ReportRun {
   readonly folder: string;
   readonly seed: number;
-  /** At least one of them. */
   readonly stages: Readonly<Partial<Record<StageName, ReportStage>>>;
 }
 
 /** A setting's path in the config, such as "training.batchSize", and its value as text. */
 export type Settings = ReadonlyMap<string, string>;
 
-/** Runs that differ in nothing but their seed. */
+/** A model: runs that differ only in their seed. */
 export interface ReportModel {
   /** Unique in the report. */
   readonly name: string;
   readonly folder: string;
-  /** What it was trained on, in words. */
   readonly data: string;
-  /** Never empty, by rising seed. */
+  /** Not empty, ascending by seed. */
   readonly runs: readonly ReportRun[];
-  /** Seeds that are to be run and have no row yet. */
+  /** Planned seeds without a row. */
   readonly missingSeeds: readonly number[];
   readonly settings: Settings;
   readonly machine: Settings;
@@ -197,9 +186,8 @@ export interface ReportModel {
 
 export interface ReportData {
   readonly title: string;
-  /** Never empty. */
+  /** Not empty. */
   readonly models: readonly ReportModel[];
   readonly claims: readonly Claim[];
-  /** What is not there yet beyond what the models say themselves. */
   readonly notes: readonly string[];
 }

@@ -1,7 +1,4 @@
-/**
- * The report on runs: from their folders to one HTML page that needs nothing beside it. Its head says what came of the runs,
- * on which data, when, and how long it took.
- */
+/** The report on runs: one self-contained HTML page. Its header has verdict, data, date and duration. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildCharts } from "./charts.ts";
@@ -44,11 +41,9 @@ import {
 } from "./report_parts.ts";
 
 /**
- * Writes one HTML page about runs; it can be read without the network.
- *
+ * Writes one HTML page about runs, readable offline; it replaces an existing page.
  * @param folders runs, seeds folders, or experiments; finished or not
- * @param out the page, which is replaced if it is there
- * @throws UserError for folders without a run and for damaged ones, and when the page cannot be written
+ * @throws UserError for folders that are damaged or have no run, and if the page cannot be written
  */
 export async function writeReport(folders: readonly string[], out: string): Promise<void> {
   const data = await collect(folders);
@@ -57,16 +52,16 @@ export async function writeReport(folders: readonly string[], out: string): Prom
 
 export function buildReportPage(data: ReportData, charts: readonly ChartDefinition[]): PageContent {
   const { models, claims, title } = data;
-  const configuration = settingsTables(models, ({ settings }) => settings, "configuration");
+  const configuration = renderSettings(models, ({ settings }) => settings, "configuration");
   const main = markup`${claims.length > 0 && renderSection("claims", "Claims", renderClaims(claims))}
-${renderSection("charts", "Charts", chartFigures(charts))}
-${renderSection("test-figures", "Test figures", testFigures(models))}
+${renderSection("charts", "Charts", renderAllCharts(charts))}
+${renderSection("test-metrics", "Test metrics", renderTestMetrics(models))}
 ${renderSection("configuration", "Configuration", configuration)}
-${renderSection("machine", "Machine", settingsTables(models, ({ machine }) => machine, "machine"))}`;
+${renderSection("machine", "Machine", renderSettings(models, ({ machine }) => machine, "machine"))}`;
   return { kind: "report", title: `${title} - clickgan report`, header: renderHeader(data), main };
 }
 
-function testFigures(models: readonly ReportModel[]): Html {
+function renderTestMetrics(models: readonly ReportModel[]): Html {
   const table = renderMetricsTable(models);
   if (!table) return markup`<p>No run is finished yet.</p>`;
   return markup`${table}${renderComparisonTable(models) ?? ""}
@@ -74,14 +69,14 @@ ${renderCharts(buildReliabilityCharts(models))}
 ${renderMetricDetails(models)}`;
 }
 
-function chartFigures(charts: readonly ChartDefinition[]): Html {
+function renderAllCharts(charts: readonly ChartDefinition[]): Html {
   return markup`${noScript}
 ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bars")}
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** What the models were made with, and on: first what they share, then what they differ in. @param what names the tables. */
-function settingsTables(
+/** Renders settings that all models share, then those that differ. @param what names the tables */
+function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
   what: string,
@@ -90,19 +85,16 @@ function settingsTables(
   const values = (key: string) => models.map((model) => settings(model).get(key) ?? MISSING);
   const same = keys.filter((key) => new Set(values(key)).size === 1);
   const different = keys.filter((key) => !same.includes(key));
-  return markup`${same.length > 0 ? sameTable(same, (key) => values(key)[0] ?? MISSING) : markup``}
-${different.length > 0 ? differentTable(models, different, values, what) : markup``}`;
+  return markup`${same.length > 0 ? renderShared(same, (key) => values(key)[0] ?? MISSING) : markup``}
+${different.length > 0 ? renderDiffering(models, different, values, what) : markup``}`;
 }
 
-function sameTable(keys: readonly string[], value: (key: string) => string): Html {
-  const rows = keys.map((key) =>
-    markup`
-<tr><th scope="row">${key}</th><td>${value(key)}</td></tr>`
-  );
+function renderShared(keys: readonly string[], value: (key: string) => string): Html {
+  const rows = keys.map((key) => markup`<tr><th scope="row">${key}</th><td>${value(key)}</td></tr>\n`);
   return markup`<table class="settings">${rows}</table>`;
 }
 
-function differentTable(
+function renderDiffering(
   models: readonly ReportModel[],
   keys: readonly string[],
   values: (key: string) => string[],
@@ -118,8 +110,8 @@ function renderHeader(data: ReportData): Html {
   const { title, models, notes } = data;
   const [only] = models;
   return markup`<h1>${title}</h1>
-${only && models.length === 1 ? oneModel(only) : severalModels(models)}
-${warningsOn(models).map(renderNote)}
+${only && models.length === 1 ? renderModel(only) : renderModels(models)}
+${listWarnings(models).map(renderNote)}
 ${
     models.flatMap((model) => {
       const several = models.length > 1;
@@ -129,38 +121,38 @@ ${
 ${notes.map(renderNote)}`;
 }
 
-function oneModel(model: ReportModel): Html {
+function renderModel(model: ReportModel): Html {
   return markup`${renderOutcome(model)}
 ${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
-/** What train said of the figures and what to try, or of several runs how they stand. */
+/** Renders the verdict and advice that train printed; for several runs, the verdict on their means. */
 function renderOutcome(model: ReportModel): readonly Html[] {
   const [run] = model.runs;
   const stages = run && model.runs.length === 1 ? listTrainedStages(model) : [];
-  const said = stages.flatMap(({ name, judged }) => {
+  const verdicts = stages.flatMap(({ name, judged }) => {
     const { test = [], verdict = [] } = run?.stages[name]?.result ?? {};
     return verdict.length > 0 ? [{ name, judged, test, verdict }] : [];
   });
-  if (said.length === 0) {
-    return verdictsOn(model).map(({ name, ...verdict }) =>
+  if (verdicts.length === 0) {
+    return judgeParts(model).map(({ name, ...verdict }) =>
       markup`<p class="outcome">${renderVerdictSign(verdict)} ${name}${
         describeVerdict(verdict).join(" ")
       }</p>`
     );
   }
-  const heads = said.map(({ name, judged, test, verdict: [first = ""] }) => {
+  const heads = verdicts.map(({ name, judged, test, verdict: [first = ""] }) => {
     const own = compareRanking(test, judged);
     const sign = own && own.comparisons.length > 0 ? markup`${renderVerdictSign(own)} ` : "";
     const who = stages.length > 1 ? `${name === "shannon" ? "pre-training" : name}: ` : "";
     return markup`<p class="outcome">${sign}${who}${first}</p>`;
   });
-  const advice = new Set(said.flatMap(({ verdict }) => verdict.slice(1)));
+  const advice = new Set(verdicts.flatMap(({ verdict }) => verdict.slice(1)));
   return [...heads, ...[...advice].map((text) => markup`<p>${text}</p>`)];
 }
 
-/** What is the same for all stands above the table. */
-function severalModels(models: readonly ReportModel[]): Html {
+/** Renders the facts that all models share, then a table of the others. */
+function renderModels(models: readonly ReportModel[]): Html {
   const facts = models.map(listFacts);
   const names = (facts[0] ?? []).map(([name]) => name);
   const values = (k: number) => facts.map((own) => own[k]?.[1] ?? "");
@@ -170,7 +162,7 @@ function severalModels(models: readonly ReportModel[]): Html {
   const rows = models.map((model, row) =>
     markup`
 <tr><th scope="row">${model.name}</th><td class="verdicts">${
-      verdictsOn(model).map(({ name, prec1, ...verdict }) => {
+      judgeParts(model).map(({ name, prec1, ...verdict }) => {
         const [best] = verdict.comparisons;
         return markup`<div>${renderVerdictSign(verdict)} ${name}prec@1 ${prec1.toFixed(4)} against ${
           best ? `${(prec1 - best.difference).toFixed(4)} (${best.name})` : MISSING
@@ -200,7 +192,7 @@ function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
   return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
-/** What tells the time is marked, for those who compare pages. */
+/** Marks times, so that pages can be compared without them. */
 function getTimeClass(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }
@@ -213,7 +205,7 @@ function listFacts(model: ReportModel): [name: string, value: string][] {
   const sizes = known.find((result) => result.data)?.data;
   return [
     ["data", data],
-    ["sizes", sizes ? sizesText(sizes) : MISSING],
+    ["sizes", sizes ? describeSizes(sizes) : MISSING],
     ["finished", finished ? formatDate(known) : "not yet"],
     ["duration", formatRunDuration(known, runs.length)],
     [runs.length > 1 ? "seeds" : "seed", runs.map(({ seed }) => seed).join(", ")],
@@ -221,29 +213,27 @@ function listFacts(model: ReportModel): [name: string, value: string][] {
   ];
 }
 
-/** Of each data set once. */
-function warningsOn(models: readonly ReportModel[]): string[] {
+/** Lists the warnings on each data set once. */
+function listWarnings(models: readonly ReportModel[]): string[] {
   const all = models.flatMap(({ data, runs }) =>
     runs.flatMap(({ stages }) =>
       Object.values(stages).flatMap(({ result }) =>
-        (result?.data?.warnings ?? []).map((text) => `Beware of ${data}: ${text}`)
+        (result?.data?.warnings ?? []).map((text) => `Warning about ${data}: ${text}`)
       )
     )
   );
   return [...new Set(all)];
 }
 
-function sizesText({ users: [train, validation, test], pages, rows, items, hashed }: DataSizes): string {
-  return `${formatThousands(train)} train, ${formatThousands(validation)} validation and ${
-    formatThousands(test)
-  } test ` +
-    `users, ${formatThousands(pages)} pages, ${formatThousands(rows)} displayed items of ` +
-    `${formatThousands(items)}${
-      hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`
-    }`;
+function describeSizes({ users: [train, validation, test], pages, rows, items, hashed }: DataSizes): string {
+  const own = [train, validation, test, pages, rows, items].map(formatThousands);
+  const tokens = hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`;
+  return `${own[0]} train, ${own[1]} validation and ${own[2]} test users, ${own[3]} pages, ${
+    own[4]
+  } impressions of ` +
+    `${own[5]} items${tokens}`;
 }
 
-/** Of the result that was written last, to the minute. */
 function formatDate(results: readonly StageResult[]): string {
   const last = results.flatMap(({ finished }) => finished ?? []).sort().at(-1);
   return last === undefined ? MISSING : `${last.slice(0, 10)} ${last.slice(11, 16)} UTC`;
@@ -252,29 +242,29 @@ function formatDate(results: readonly StageResult[]): string {
 function formatRunDuration(results: readonly StageResult[], runs: number): string {
   const times = results.flatMap(({ sessionSeconds }) => sessionSeconds ?? []);
   if (times.length === 0) return MISSING;
-  const total = secondsInWords(times.reduce((sum, seconds) => sum + seconds, 0));
-  const session = results.some(({ resumed }) => resumed) ? ", the last session alone" : "";
+  const total = formatSeconds(times.reduce((sum, seconds) => sum + seconds, 0));
+  const session = results.some(({ resumed }) => resumed) ? " (last session only)" : "";
   return runs > 1 ? `${total} for ${runs} runs${session}` : `${total}${session}`;
 }
 
-function secondsInWords(seconds: number): string {
+function formatSeconds(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
 }
 
-/** One line for each run that is not finished, e.g. "seed 2 unfinished: iteration 120 of 2,000". */
+/** Returns a line for each unfinished run, e.g. "seed 2 unfinished: iteration 120 of 2,000". */
 export function listProgressNotes(model: ReportModel): string[] {
   const several = model.runs.length + model.missingSeeds.length > 1;
   const who = (seed: number) => several ? `seed ${seed} ` : "";
   return [
-    ...model.runs.flatMap((run) => unfinished(run).map((text) => who(run.seed) + text)),
-    ...model.missingSeeds.map((seed) => `seed ${seed} not begun`),
+    ...model.runs.flatMap((run) => listUnfinished(run).map((text) => who(run.seed) + text)),
+    ...model.missingSeeds.map((seed) => `seed ${seed} not started`),
   ];
 }
 
-function unfinished({ stages }: ReportRun): string[] {
+function listUnfinished({ stages }: ReportRun): string[] {
   return (["shannon", "adversarial"] as const).flatMap((name) => {
     const stage = stages[name];
     if (!stage || stage.result) return [];
@@ -284,16 +274,14 @@ function unfinished({ stages }: ReportRun): string[] {
   });
 }
 
-/** A part of a model compared with the baselines, of which there is one at least. */
+/** Verdict on a part of a model, compared with at least one baseline. */
 interface PartVerdict extends BaselineVerdict {
-  /** What of the model it is, where that has several parts. */
+  /** Name of the part, if the model has several. */
   readonly name: Html;
-  /** Mean over the runs. */
   readonly prec1: number;
 }
 
-/** Compares each part that is finished. */
-function verdictsOn(model: ReportModel): PartVerdict[] {
+function judgeParts(model: ReportModel): PartVerdict[] {
   const parts = listRankingParts([model]);
   return parts.flatMap((part) => {
     const snapshots = listSnapshotNames(part);

@@ -1,4 +1,4 @@
-/** The parts of a model with figures of their own, its stages and in the adversarial stage pi and u, with test figures over seeds. */
+/** Parts of a model with separate metrics: its stages, and in the adversarial stage pi and u. */
 
 import {
   type StageName,
@@ -18,17 +18,15 @@ import { toFiniteOrNull } from "./chart_definition.ts";
 
 export interface ReportPart {
   readonly name: string;
-  /** The model's place among the models. */
   readonly colour: number;
   readonly model: ReportModel;
   readonly stage: StageName;
-  /** Whose ranking it is: the reward's, or the generator's. */
   readonly ranking: "reward" | "generator";
-  /** The snapshot by which it is judged. */
+  /** Snapshot whose test metrics represent the part. */
   readonly judged: TrainedStage["judged"];
 }
 
-/** Parts with a loss: the stages. */
+/** Lists the parts with a loss: the stages. */
 export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   return models.flatMap((model, colour) => {
     const stages = listTrainedStages(model);
@@ -44,7 +42,7 @@ export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   });
 }
 
-/** Parts with a ranking: the Shannon stage's model, the generator and the reward of the adversarial one. */
+/** Lists the parts that rank: the Shannon stage's model, and generator and reward of the adversarial stage. */
 export function listRankingParts(models: readonly ReportModel[]): ReportPart[] {
   return listLossParts(models).flatMap((part): ReportPart[] => {
     if (part.stage === "shannon") return [part];
@@ -55,17 +53,17 @@ export function listRankingParts(models: readonly ReportModel[]): ReportPart[] {
   });
 }
 
-/** Stages that at least one of the runs has begun. */
+/** Lists the stages that at least one run has begun. */
 export function listTrainedStages(model: ReportModel): TrainedStage[] {
   return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
 }
 
-/** A part's stage in each of the runs that have begun it. */
+/** Returns a part's stage of each run that has begun it. */
 export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stage">): ReportStage[] {
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** What the generator's figures are called; it has no others. */
+/** Names of the generator's metrics; it has no others. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -73,14 +71,14 @@ const PI: Readonly<Record<string, string>> = {
   longerPrec2: "longerPiPrec2",
 };
 
-/** A figure over runs; the sd is null for fewer than two. */
+/** A metric over runs; sd is null for fewer than two. */
 export interface MeanAndSd {
   readonly mean: number;
   readonly sd: number | null;
   readonly runs: number;
 }
 
-/** Undefined when no value is a number. */
+/** Returns undefined if no value is a number. */
 export function computeMeanAndSd(values: readonly (number | null | undefined)[]): MeanAndSd | undefined {
   const present = values.flatMap((value) => value ?? []);
   if (present.length === 0) return undefined;
@@ -88,7 +86,6 @@ export function computeMeanAndSd(values: readonly (number | null | undefined)[])
   return { mean, sd: toFiniteOrNull(sd), runs: present.length };
 }
 
-/** A scoring of test users, of a run that ends or of its result.json: a snapshot's, or a baseline's. */
 export type Scoring = Readonly<StoredMetrics> & {
   readonly iteration?: number;
   readonly piPrec1?: number | null;
@@ -100,12 +97,11 @@ export type Scoring = Readonly<StoredMetrics> & {
   };
 };
 
-/** What a figure of a ranking is called; none that the generator does not have. */
-export function nameIn(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
+/** Returns the name of a metric for reward or generator; undefined if the generator does not have it. */
+export function getMetricName(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
 
-/** A figure of a scoring; undefined where it has none. */
 export function getMetric(
   { nll, prec1, prec2, piPrec1, piPrec2, longerPages: longer, details }: Scoring,
   name: string | undefined,
@@ -119,12 +115,10 @@ export function getMetric(
   return top[name] ?? details?.figures[name];
 }
 
-/** Names of the snapshots that the part's finished runs were tested with, in their order. */
 export function listSnapshotNames(part: ReportPart): string[] {
   return [...new Set(listTests(part).flatMap((test) => test.map(({ snapshot }) => snapshot)))];
 }
 
-/** A snapshot's test figures in each run. */
 export function listSnapshotTests(part: ReportPart, snapshot: string): SnapshotMetrics[] {
   return listTests(part).flatMap((test) => test.filter((figures) => figures.snapshot === snapshot));
 }
@@ -133,13 +127,12 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Models whose test users are the same ones have the same baselines. */
+/** Models with the same test users, and hence the same baselines. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];
 }
 
-/** Groups the models that are finished by their baselines. */
 export function groupByBaselines(models: readonly ReportModel[]): SharedBaselines[] {
   const groups = new Map<string, { models: ReportModel[]; baselines: readonly BaselineMetrics[] }>();
   for (const model of models) {

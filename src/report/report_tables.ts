@@ -1,38 +1,37 @@
-/** The tables of all pages: rows in groups, figures with their ranges, and claims with what became of them. */
+/** Tables of all pages: rows in groups, metrics with intervals, and claims with their outcomes. */
 
 import type { Interval } from "../metrics/bootstrap.ts";
 import { type Claim, claimOutcomes, formatSigned, formatSignedRange } from "../metrics/baseline_verdict.ts";
 import { type Html, markup } from "./html.ts";
 
-/** Stands where there is no figure. */
 export const MISSING = "-";
 
-/** Names and values, e.g. the folders of the policies. */
+/** Names and values, such as the folders of policies. */
 export type NamedFacts = readonly (readonly [string, string])[];
 
-/** @param classOf of the value, by its name. */
-export function renderFacts(facts: NamedFacts, classOf?: (name: string) => string): Html {
-  const look = (name: string) => classOf && markup` class="${classOf(name)}"`;
+/** @param getClass returns the CSS class of a value by its name */
+export function renderFacts(facts: NamedFacts, getClass?: (name: string) => string): Html {
+  const look = (name: string) => getClass && markup` class="${getClass(name)}"`;
   return markup`<dl class="facts">${
     facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd${look(name)}>${value}</dd></div>`)
   }</dl>`;
 }
 
-/** What a row has: its name, and text or a figure for each of the other columns. */
+/** A row: its name, and a cell for each other column. */
 export type ReportRow = readonly [name: ReportCell, ...cells: ReportCell[]];
 export type ReportCell = string | Html;
 
-/** Rows under a heading of their own, or "" for none. */
+/** Rows with a heading, or "" for none. */
 export type ReportRowGroup = readonly [title: string, rows: readonly ReportRow[]];
 
-/** Such as a verdict, or the name of a kernel: a column that has words is read as text. */
+/** True for a word such as a verdict or a kernel's name, whose column is aligned as text. */
 function isWord(cell: ReportCell | undefined): boolean {
   return typeof cell === "string" && /^[a-z]/i.test(cell);
 }
 
 /**
- * A table that can be wider than the page.
- * @param label for those who do not see it. @param head names of the columns, the rows' own first.
+ * Renders a table that can be wider than the page.
+ * @param label for screen readers @param head names of the columns, that of the row names first
  */
 export function renderTable(
   label: string,
@@ -46,10 +45,9 @@ export function renderTable(
     markup`
 <tr><th scope="row">${name}</th>${cells.map((cell, k) => markup`<td${text(k + 1)}>${cell}</td>`)}</tr>`;
   const bodies = groups.map(([title, rows]) => {
-    const own = title === ""
-      ? ""
-      : markup`<tr><th colspan="${head.length}" scope="rowgroup">${title}</th></tr>`;
-    return markup`<tbody>${own}${rows.map(rowHtml)}</tbody>`;
+    const heading = title !== "" &&
+      markup`<tr><th colspan="${head.length}" scope="rowgroup">${title}</th></tr>`;
+    return markup`<tbody>${heading}${rows.map(rowHtml)}</tbody>`;
   });
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
 <table class="${look}"><thead><tr>${
@@ -57,10 +55,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/**
- * A figure, and small below it the range that it has, or its standard deviation over runs.
- * @param value none where it is no number.
- */
+/** Renders a metric with its interval, or its sd over runs, in small text below. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,
@@ -75,7 +70,6 @@ export function renderMetric(
   return markup`${text}<br><small>${low ?? ""} to ${high ?? ""}</small>`;
 }
 
-/** A difference, and small below it the range that it has. */
 export function renderDifference(
   value: number | undefined,
   digits: number,
@@ -88,14 +82,11 @@ export function renderDifference(
   }</small>`;
 }
 
-/** Where a range ends is known no better. */
-function rangeDigits(digits: number): number {
-  return Math.min(digits, 3);
-}
+/** Digits of an interval's ends, which are less precise. */
+const rangeDigits = (digits: number) => Math.min(digits, 3);
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;
 
-/** Claims of others, each with its outcome. */
 export function renderClaims(claims: readonly Claim[]): Html {
   const items = claims.map(({ claim, holds, text }) =>
     markup`<li><b>${claim}</b> <span class="verdict">${SIGNS[holds]} ${
@@ -105,7 +96,6 @@ export function renderClaims(claims: readonly Claim[]): Html {
   return markup`<ul class="claims">${items}</ul>`;
 }
 
-/** What was found of claims of our own. */
 export function renderFindings(claims: readonly Claim[]): Html {
   const items = claims.map(({ holds, text }) => markup`<li><b>${SIGNS[holds]}</b> ${text}</li>`);
   return markup`<ul class="claims">${items}</ul>`;

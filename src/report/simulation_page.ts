@@ -1,4 +1,4 @@
-/** The page about simulated users: what came of each policy, how it went page by page, and how far the policies differ. */
+/** The page about simulated users: metrics of each policy, curves by page, and differences between policies. */
 
 import { formatPercent } from "../number_text.ts";
 import type { Interval } from "../metrics/bootstrap.ts";
@@ -25,13 +25,11 @@ import {
   type ReportRow,
 } from "./report_tables.ts";
 
-/** What a page about simulated users is of. */
 export interface SimulationPageData extends SimulationScope {
-  /** E.g. who clicks. */
+  /** Facts in the header, such as the environment. */
   readonly facts: NamedFacts;
-  /** What a reader must know before they believe a figure. */
   readonly notes: readonly string[];
-  /** The one that was asked for, and those beside it. */
+  /** The requested policy, then its rivals. */
   readonly policies: readonly SimulatedPolicy[];
 }
 
@@ -40,10 +38,10 @@ export function buildSimulationPage(simulation: SimulationPageData): PageContent
   const lines = pageLines(simulation, policies);
   const users = userLines(simulation, policies);
   const title = "Simulated users";
-  const figures = markup`${usersTable(simulation)}
+  const metrics = markup`${usersTable(simulation)}
 ${renderCharts(returnBars(simulation, policies), "charts bars")}`;
   const byUser = markup`${differencesTable(simulation)}${renderCharts(users)}`;
-  const main = markup`${renderSection("figures", "Figures", figures)}
+  const main = markup`${renderSection("metrics", "Metrics", metrics)}
 ${lines.length > 0 && renderSection("by-page", "By page", renderCharts(lines))}
 ${users.length > 0 && renderSection("by-user", "By user", byUser)}`;
   return {
@@ -60,42 +58,36 @@ function usersTable(simulation: SimulationPageData): Html {
   const of = ({ mean, interval }: MeanEstimate, digits: number) => renderMetric(mean, digits, interval);
   const columns: readonly (readonly [boolean, string, (figures: PolicyMetrics) => ReportCell])[] = [
     [hasReturns(simulation), returnUnit(simulation), (figures) => of(figures.return, 2)],
-    [utility, "reward a page", ({ rewardAPage }) => of(rewardAPage, 3)],
+    [utility, "reward per page", ({ rewardAPage }) => of(rewardAPage, 3)],
     [clickRates, "click rate", ({ clickRate }) => of(clickRate, 3)],
-    [leaves, "pages a user", ({ pages }) => of(pages, 2)],
+    [leaves, "pages per user", ({ pages }) => of(pages, 2)],
     [true, "coverage", ({ coverage }) => formatPercent(coverage)],
-    [utility, "clicks below 0", ({ negativeClicks }) => formatPercent(negativeClicks)],
+    [utility, "clicks with utility < 0", ({ negativeClicks }) => formatPercent(negativeClicks)],
   ];
   const shown = columns.filter(([isShown]) => isShown);
   const head = ["policy", ...shown.map(([, name]) => name)];
   const rows = policies.map((
     { name, figures },
   ): ReportRow => [name, ...shown.map(([, , cell]) => cell(figures))]);
-  return markup`<p>Ranges are those of 95 % of the resamples of the users. Coverage is the share of the catalogue that was
-shown to anybody.</p>
-${renderTable("Figures of simulated users", head, [["", rows]])}`;
+  return markup`<p>Small numbers: 95 % bootstrap interval over users. Coverage: share of the catalogue that was shown at least
+once.</p>
+${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** The policy that was asked for less each of the others: all have the same users, who draw the same random numbers. */
+/** Compares the requested policy with each rival. All policies have the same users and the same random numbers. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
-  if (rivals.length === 0) return markup`<p>Nothing stands beside ${first.name}.</p>`;
+  if (rivals.length === 0) return markup`<p>There is no rival of ${first.name}.</p>`;
   const rows = rivals.map((rival): ReportRow => {
     const { mean, interval, lose, gain } = comparePolicies([first.returns], [rival.returns]);
-    const name = `${first.name} less ${rival.name}`;
-    return [
-      name,
-      renderDifference(mean, 2, interval),
-      formatPercent(lose),
-      formatPercent(gain),
-      classifyDifference(interval),
-    ];
+    const [name, difference] = [`${first.name} minus ${rival.name}`, renderDifference(mean, 2, interval)];
+    return [name, difference, formatPercent(lose), formatPercent(gain), classifyDifference(interval)];
   });
-  const head = ["policy less rival", "difference", "lose", "gain", "verdict"];
+  const head = ["policy minus rival", "difference", "users who lose", "users who gain", "verdict"];
   return markup`<p>Differences in ${
     returnUnit(simulation)
-  }, user by user: all policies have the same users and the same
+  }, paired by user: all policies have the same users and the same
 random numbers.</p>
 ${renderTable("Differences of policies", head, [["", rows]])}`;
 }
@@ -108,58 +100,55 @@ export interface SimulatedPolicy {
   readonly returns: Float64Array;
 }
 
-/** What figures of simulated users are of, and which of them mean something. */
+/** Scope of the metrics of simulated users, and which of them are defined. */
 export interface SimulationScope {
   /** T */
   readonly pages: number;
   readonly reward: "click" | "utility";
-  /** Whether clicks can be counted; where not, rewards by clicks mean nothing either. */
+  /** True if clicks can be counted; if not, rewards by clicks are undefined, too. */
   readonly clickRates: boolean;
-  /** Whether users may leave before the last page. */
+  /** True if users may leave before the last page. */
   readonly leaves: boolean;
 }
 
-/** Standard deviations of the normal in the range of 95 %. */
+/** Width of a 95 % interval in standard deviations of the normal distribution. */
 const WIDTH = 2 * 1.96;
-const DEVIATION = "one standard deviation over the resamples of the users, to each side";
-/** Points of the curve of all users. */
-const PLACES = 101;
+const DEVIATION = "± one bootstrap standard error over users";
+/** Most points of the curve over users. */
+const CURVE_POINTS = 101;
 
-/** Whether rewards mean something. */
 function hasReturns({ clickRates, reward }: SimulationScope): boolean {
   return clickRates || reward === "utility";
 }
 
-/** "clicks a user" */
 function returnUnit({ reward }: SimulationScope): string {
-  return reward === "click" ? "clicks a user" : "utility of what a user clicked";
+  return reward === "click" ? "clicks per user" : "utility of the clicked items per user";
 }
 
-/** Returns and coverage. */
 function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const bars = (of: (figures: PolicyMetrics) => { mean: number; sd: number | null }): Bar[] =>
     policies.map(({ name, figures }, colour) => ({ name, colour, ...of(figures), runs: 1, snapshot: name }));
   const returns = buildBarChart({
     id: "return",
     title: "Return",
-    note: `Whiskers are ${DEVIATION}.`,
+    note: `Whiskers: ${DEVIATION}.`,
     xTitle: returnUnit(scope),
     bars: bars(({ return: { mean, interval } }) => ({ mean, sd: deviation(interval) })),
   });
   const coverage = buildBarChart({
     id: "coverage",
     title: "Coverage",
-    note: "Items that were shown to anybody.",
+    note: "Share of the items that were shown at least once.",
     xTitle: "% of the catalogue",
     bars: bars(({ coverage }) => ({ mean: 100 * coverage, sd: null })),
   });
   return [...(hasReturns(scope) ? [returns] : []), coverage];
 }
 
-/** Curves by page: click rates, rewards where they are no clicks, and how many users are still there. */
+/** Builds curves by page: click rates, utility rewards, and the number of remaining users. */
 function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const window = chooseWindow(scope.pages);
-  const wide = window > 1 ? ` A point is the mean of ${window} pages.` : "";
+  const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";
   const chart = (id: string, title: string, note: string, of: (page: PageCurvePoint) => MeanEstimate) =>
     buildLineChart({
       ...{ id, title, note: `${note}${wide}`.trim(), xTitle: "page", yTitle: title.toLowerCase() },
@@ -168,17 +157,17 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
       })),
     });
   const bands = scope.pages > 1 && policies.some(({ figures }) => figures.byPage[0]?.reward.interval)
-    ? `Bands are ${DEVIATION}.`
+    ? `Bands: ${DEVIATION}.`
     : "";
   const there = ({ users }: PageCurvePoint) => ({ mean: users, interval: null });
   return [
     ...(scope.clickRates ? chart("click-rate", "Click rate", bands, ({ clickRate }) => clickRate) : []),
-    ...(scope.reward === "utility" ? chart("reward", "Reward of a page", bands, ({ reward }) => reward) : []),
-    ...(scope.leaves ? chart("users", "Users who are there", "", there) : []),
+    ...(scope.reward === "utility" ? chart("reward", "Reward per page", bands, ({ reward }) => reward) : []),
+    ...(scope.leaves ? chart("users", "Remaining users", "", there) : []),
   ];
 }
 
-/** The returns of all users of each policy, ascending. */
+/** Draws the users' returns of each policy, ascending. */
 function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   if (!hasReturns(scope)) return [];
   return buildLineChart({
@@ -186,7 +175,7 @@ function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
     ...{ xTitle: "% of the users", yTitle: returnUnit(scope) },
     series: policies.map(({ name, returns }, colour) => {
       const sorted = returns.toSorted();
-      const last = Math.min(PLACES, sorted.length) - 1;
+      const last = Math.min(CURVE_POINTS, sorted.length) - 1;
       const points = Array.from({ length: last + 1 }, (_, k) => {
         const x = 100 * k / Math.max(1, last);
         return { x, y: sorted[Math.round(x / 100 * (sorted.length - 1))] ?? NaN };
@@ -196,12 +185,12 @@ function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   });
 }
 
-/** What one standard deviation is where so wide a range has 95 %. */
+/** Returns the standard deviation of a normal distribution with this 95 % interval. */
 function deviation(interval: Interval | null): number | null {
   return interval && toFiniteOrNull((interval[1] - interval[0]) / WIDTH);
 }
 
-/** Pages from 1; those of a window are one point, in which each user who saw a page counts once. */
+/** Computes a point per window of pages, numbered from 1, in which each user who saw a page counts once. */
 function computePoints(
   byPage: readonly PageCurvePoint[],
   window: number,

@@ -1,11 +1,11 @@
-/** Colours of charts, in pages that are light and in those that are dark. No imports: pages and the script in them use it. */
+/** Colours of charts in light and dark pages. No imports, because both pages and their script use it. */
 
-/** Both palettes are told apart by colour-blind readers. */
+/** A theme, whose palette colour-blind readers can distinguish. */
 export interface Theme {
   readonly text: string;
   readonly grid: string;
   readonly background: string;
-  /** For what is no model. */
+  /** Colour for baselines and other non-models. */
   readonly neutral: string;
   /** Colours of curves and bars, used in turn. */
   readonly palette: readonly string[];
@@ -50,18 +50,18 @@ export const dark: Theme = {
   ],
 };
 
-/** Place in the palette of what is no model: baselines, ceilings, the rest. It is grey. */
+/** Palette index for baselines, ceilings and other non-models, which are grey. */
 export const NEUTRAL = -1;
 
-/** A colour that the theme decides: a place in the palette, or one of the theme's other colours. */
+/** A colour of a theme: an index in the palette, or another colour by name. */
 export type Colour = number | "text" | "background";
 
-/** Name of a colour in a configuration, which {@link resolveColour} replaces. @param opacity 0..1 */
+/** Names a colour in a configuration; {@link resolveColour} resolves it. @param opacity 0..1 */
 export function nameColour(colour: Colour, opacity = 1): string {
   return `${colour === NEUTRAL ? "neutral" : colour}/${opacity}`;
 }
 
-/** The colour that a name stands for in a theme, as CSS has it. */
+/** Resolves a colour name to a CSS colour. */
 export function resolveColour(theme: Theme, name: string): string {
   const [key = "", opacity = "1"] = name.split("/");
   const colour = key === "text" || key === "background" || key === "neutral"
@@ -70,7 +70,7 @@ export function resolveColour(theme: Theme, name: string): string {
   return opacity === "1" ? colour : colour + Math.round(255 * Number(opacity)).toString(16).padStart(2, "0");
 }
 
-/** The same colour for elements of the page: it follows the page's theme by itself. */
+/** Resolves a colour name to a CSS colour that follows the page's theme. */
 export function getCssColour(name: string): string {
   return `light-dark(${resolveColour(light, name)}, ${resolveColour(dark, name)})`;
 }

@@ -29,9 +29,9 @@ import { formatBytes, formatMicroseconds, renderMarkdown } from "../../src/lab/d
 import { formatPercent } from "../../src/number_text.ts";
 import {
   computeSpans,
+  describeTimeline,
   renderTimeline,
   renderTimelineTable,
-  stripSummary,
   type TimedDispatch,
 } from "../../src/lab/draw/timeline.ts";
 import {
@@ -79,7 +79,7 @@ Deno.test("timeline: dispatches follow each other in proportion to time, and <x>
   assert.deepEqual(computeSpans(dispatches), { spans: [[0, 10], [10, 40]], total: 40 });
   const { text } = renderTimeline(dispatches);
   assert.ok(text.includes("a &lt;b&gt;") && !text.includes("<b>"));
-  assert.match(stripSummary(dispatches), /the longest, c, takes 75 %$/);
+  assert.match(describeTimeline(dispatches), /the longest, c, takes 75 %$/);
   const table = renderTimelineTable(dispatches, ceilings).text;
   assert.equal(table.match(/<tr>/g)?.length, 3);
   // 2 MFLOP and 1 MB in 10 us: 200 GFLOP/s and 100 GB/s, ten times the ceiling of memory.
@@ -191,16 +191,16 @@ Deno.test("ownership: a workgroup's values are ranges; idle invocations are repo
   const code: KernelSummary = {
     ...{ text: indexed, constants: [], invocations: [15, 1], workgroup: [4, 1], grid: [2, 2, 1] },
     ...{ sizes: [2, 4, 5, 7], chunks: 3 },
-    bindings: [{ name: "output", access: "writes", place: "storage", bytes: 64 }],
+    bindings: [{ name: "output", access: "writes", memory: "storage", bytes: 64 }],
   };
   const { text } = renderOwned(code, { group: 3, invocation: 2 });
   assert.match(text, /row = i \/ N4<\/code><\/th><td>4<\/td><td>4<\/td>/);
   assert.match(text, /column = i % N4<\/code><\/th><td>2<\/td><td>0 to 2<\/td>/);
   assert.match(text, /output\[above\]<\/code><\/th><td class="text">writes<\/td><td>3<\/td>/);
-  assert.match(text, /output\[r \* N4 \+ column\][^]*?<td>by more than its number<\/td>/);
+  assert.match(text, /output\[r \* N4 \+ column\][^]*?<td>depends on data<\/td>/);
   assert.match(
     renderOwned(code, { group: 9, invocation: 9 }).text,
-    /Invocation 3 of workgroup 3 has nothing to do/,
+    /Invocation 3 of workgroup 3 has no work/,
   );
 });
 
@@ -278,7 +278,7 @@ Deno.test("a dispatch's panel: metrics, ownership, tape node, text, derivation a
     node: { op: "linear", direction: "forward", inputs: ["x [rows, 8]"], output: "y [rows, 4]" },
     code: {
       ...{ text: "// k\n// Work split   all of one\nconst N = 4u;\n", constants: [["N", 4]] },
-      bindings: [{ name: "acc", access: "reads and writes", place: "storage", bytes: 2048 }],
+      bindings: [{ name: "acc", access: "reads and writes", memory: "storage", bytes: 2048 }],
       ...{ invocations: [10, 1], workgroup: [64, 1], grid: [1, 1, 1], sizes: [2, 5, 10, 7], chunks: 1 },
     },
   };
@@ -290,8 +290,8 @@ Deno.test("a dispatch's panel: metrics, ownership, tape node, text, derivation a
   };
   const { text } = renderKernelPanel(facts, dispatch("d", 12), ceilings, texts);
   assertHas(text, "utility/layer1 forward", "12 us ± 1 us", "y [rows, 4]", "2. Matmul", "Z = X W");
-  assertHas(text, "product(x, weights)", "reads what it writes (acc)", "N = 4", "all of one");
-  assertHas(text, "1 line is not as in the file");
+  assertHas(text, "product(x, weights)", "reads data that it writes (acc)", "N = 4", "all of one");
+  assertHas(text, "1 line differs from the file");
   const copy = renderKernelPanel(
     { label: "d, into a texture", kernel: "copy", phase: "forward" },
     undefined,
@@ -299,7 +299,7 @@ Deno.test("a dispatch's panel: metrics, ownership, tape node, text, derivation a
     texts,
   )
     .text;
-  assert.match(copy, /A copy, and no kernel/);
+  assert.match(copy, /A copy without a kernel/);
 });
 
 /** @param changes the step that it changes. @param gain over that step */
@@ -338,10 +338,10 @@ const shipped = {
 
 Deno.test("a ladder against the shipped one: reversals are marked, and noise is not", () => {
   const steps = compareLadder(own, shipped);
-  assert.deepEqual(steps.map(({ turned }) => turned), [
+  assert.deepEqual(steps.map(({ reversal }) => reversal), [
     undefined,
-    "wins here",
-    "loses here",
+    "faster here",
+    "slower here",
     undefined,
     undefined,
   ]);
@@ -349,7 +349,7 @@ Deno.test("a ladder against the shipped one: reversals are marked, and noise is 
   assert.ok(Math.abs(estimateNoise(timing(100, 10), timing(50, 10)) - 0.3) < 1e-12);
   const { text } = renderLadderTable("t", steps, shipped);
   assert.equal(text.match(/class="turned"/g)?.length, 2);
-  assertHas(text, "won there, loses here", "lost there, wins here", "too large");
+  assertHas(text, "faster there, slower here", "slower there, faster here", "too large");
   const noisy = compareLadder({
     ...own,
     steps: own.steps.map((step) =>
@@ -358,12 +358,12 @@ Deno.test("a ladder against the shipped one: reversals are marked, and noise is 
   }, shipped);
   assert.match(
     describeComparison(noisy, shipped)[0] ?? "",
-    /alike within their noise: .*2, tile; 3, texture/,
+    /equal within their noise: .*2, tile; 3, texture/,
   );
   const both = renderLadderTable("t", noisy, undefined).text;
   assert.doesNotMatch(both, />fastest here/);
-  assert.match(both, /3\. texture[^]*right at 4 sizes/);
-  assert.deepEqual(compareLadder(own, undefined).map(({ turned }) => turned), Array(5).fill(undefined));
+  assert.match(both, /3\. texture[^]*correct at 4 sizes/);
+  assert.deepEqual(compareLadder(own, undefined).map(({ reversal }) => reversal), Array(5).fill(undefined));
 });
 
 Deno.test("the bench reads saved files; the last of equal measurements counts", () => {
@@ -452,6 +452,6 @@ Deno.test("machine code of a kernel: facts and loop, or a message without a reco
   const names = ["VGPRs", "spilled"];
   const recorded: MachineCode = { compiler: "Mesa 25", gpu: "navi31", names, kernels: [kernel] };
   const { text } = renderMachineCode(recorded, "k");
-  assertHas(text, "Mesa 25 for navi31", "W1 LSTM", "<dt>VGPRs</dt><dd>72</dd>", "v_fma_f32", "7 lines more");
-  assert.match(renderMachineCode(recorded, "matmul_forward_panel").text, /Nothing is recorded/);
+  assertHas(text, "Mesa 25 for navi31", "W1 LSTM", "<dt>VGPRs</dt><dd>72</dd>", "v_fma_f32", "7 more lines");
+  assert.match(renderMachineCode(recorded, "matmul_forward_panel").text, /No machine code is recorded/);
 });

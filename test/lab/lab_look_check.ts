@@ -68,7 +68,8 @@ export async function checkUnderWay(page: Page): Promise<void> {
   await expectFine(page, "while a model trains");
   await checkPaper(page, ["train"]);
   await clickButton(train, "Stop");
-  await page.locator("text=/^Stopped after [\\d,]+ of 100,000 iterations. It can go on.$/").waitFor();
+  await page.locator("text=/^Stopped after [\\d,]+ of 100,000 iterations. Press Resume to continue.$/")
+    .waitFor();
 }
 
 /** Asserts that the tab key leads through each screen, and the focus is in view with a line around it. */
@@ -102,7 +103,7 @@ const LESS = {
 };
 const PRESSED = {
   step: "Measure a step",
-  ladders: "Climb all ladders",
+  ladders: "Run all ladders",
   exercise: "Check",
   selftest: "Run the self-test",
 };

@@ -42,7 +42,7 @@ export async function checkStep(page: Page): Promise<void> {
   assert.match(await panel.locator(".prose").innerText(), /sigmoid/);
   await page.locator(".strip rect").last().click();
   assert.equal(await panel.locator("h3").innerText(), "adam");
-  await panel.locator("summary", { hasText: "a GPU's compiler" }).click();
+  await panel.locator("summary", { hasText: "Machine code" }).click();
   await waitForElement(panel, "details.machine", "buffer_load");
   await openScreen(page, "step/choice_nll");
   await panel.locator(".path", { hasText: "choice_nll.wgsl" }).first().waitFor();
@@ -57,7 +57,7 @@ export async function checkLadder(page: Page): Promise<void> {
   await rung.getByRole("button").click();
   await rung.locator("table.ladder").waitFor();
   assert.equal(await rung.locator("tbody tr").count(), 4);
-  assert.match(await rung.innerText(), /The fastest steps? here[^]*llvmpipe[^]*right at 4 sizes/);
+  assert.match(await rung.innerText(), /The fastest steps? here[^]*llvmpipe[^]*correct at 4 sizes/);
   await page.evaluate(PATIENT);
   await expectFine(page, "Ladders");
 }
@@ -77,11 +77,11 @@ export async function checkExercises(page: Page): Promise<void> {
   await shipped.check();
   assert.ok(!await text.isEditable());
   await page.evaluate(HASTY);
-  await clickButton(screen, "Check and race");
-  await said("It is right.");
+  await clickButton(screen, "Check and time");
+  await said("Your kernel is correct.");
   const rows = await screen.locator("table.ladder tbody tr").allInnerTexts();
   assert.equal(rows.length, softmax.ladder.steps.length + 1);
-  assert.match(rows.at(-1) ?? "", /yours[^]*reads \d+(\.\d+)?, sectors a read \d/);
+  assert.match(rows.at(-1) ?? "", /yours[^]*reads \d+(\.\d+)?, sectors per read \d/);
   await page.evaluate(PATIENT);
   await shipped.uncheck();
 
@@ -93,7 +93,7 @@ export async function checkExercises(page: Page): Promise<void> {
   const broken = lines.findIndex((line) => line.includes("var most = 0.0;")) + 1;
   await text.fill(right.replace("var most = 0.0;", "var most = mosst;"));
   await check();
-  await said("It does not compile.");
+  await said("Your kernel does not compile.");
   const fault = screen.locator(".faults li").first();
   assert.match(await fault.innerText(), new RegExp(`^Line ${broken} .*mosst`));
   assert.deepEqual(await screen.locator(".fault").allTextContents(), [
@@ -120,7 +120,7 @@ export async function checkExercises(page: Page): Promise<void> {
   assert.equal(await text.inputValue(), right, "a reset can be undone");
   await clickButton(screen, "Reset");
   await openScreen(page, "exercise=stairs");
-  await said("There is no exercise stairs.");
+  await said("Expected the name of an exercise, got stairs.");
 }
 
 export async function checkSaved(page: Page, folder: string): Promise<void> {

@@ -53,11 +53,11 @@ interface Kept {
 
 /** Starts a training whose results cannot be mistaken for those of the last one. */
 async function pressTrain(page: Page): Promise<void> {
-  await page.evaluate(`lab.kept.delete("training")`);
+  await page.evaluate(`lab.measurements.delete("training")`);
   await clickButton(page, "Train");
 }
 
-const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.kept.get("${name}")`);
+const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.measurements.get("${name}")`);
 
 /** Presses Stop when the first steps are reported: from outside, a fast training could have ended. */
 const STOP_AT_ONCE = `(() => {
@@ -101,8 +101,8 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await expectStop(page, "Compiling kernels");
   await page.evaluate(STOP_AT_ONCE);
   await clickButton(page, "Train");
-  await waitForText(page, `/^Stopped after \\d+ of ${ITERATIONS} iterations. It can go on.$/`);
-  await clickButton(page, "Go on");
+  await waitForText(page, `/^Stopped after \\d+ of ${ITERATIONS} iterations. Press Resume to continue.$/`);
+  await clickButton(page, "Resume");
   await page.locator("table.figures").waitFor();
   const expected = await denoLosses(
     { source: new MemoryLog(makeDemoShop(1).log) },
@@ -120,7 +120,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
 async function checkAdversarial(page: Page, expected: readonly number[]): Promise<void> {
   await page.click("nav >> text=Train");
   await setOptions(page, { adversarial: String(GAMES) });
-  await clickButton(page, "Go on");
+  await clickButton(page, "Resume");
   await waitForText(
     page,
     `Expected --adversarial-validate-every of at most ${GAMES}, the iterations of --adversarial, got 100`,
@@ -131,24 +131,24 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
     learningRate: "0.1",
   });
   await setOptions(page, { behaviourDims: "6-4", generatorWarmup: "2" });
-  await clickButton(page, "Go on");
-  await waitForText(page, "begun with, got --learning-rate changed");
+  await clickButton(page, "Resume");
+  await waitForText(page, "got other values for --learning-rate");
   await setOptions(page, { learningRate: "" });
   await page.evaluate(STOP_AT_ONCE);
-  await clickButton(page, "Go on");
-  await waitForText(page, `/^Stopped after \\d+ of ${GAMES} iterations. It can go on.$/`);
+  await clickButton(page, "Resume");
+  await waitForText(page, `/^Stopped after \\d+ of ${GAMES} iterations. Press Resume to continue.$/`);
   await waitForElement(page, ".numbers dt", "validation pi prec@1");
   await page.getByRole("button", { name: "Save best loss", exact: true }).waitFor(); // of the first stage
   const last = `${folder}/adversarial-last.safetensors`;
-  await saveBy(page, "Save as it stands", last);
-  await clickButton(page, "Go on");
+  await saveBy(page, "Save current state", last);
+  await clickButton(page, "Resume");
   await page.locator("#stage-adversarial table.figures").waitFor();
   const { losses } = await keptIn(page, "adversarial");
   expectNear("losses of the adversarial stage", losses, expected);
   await expectFine(page, "Train, both stages");
   await page.setInputFiles("#snapshot-file", last);
-  await waitForText(page, "Go on goes on with its training, bit for bit.");
-  await clickButton(page, "Go on");
+  await waitForText(page, "Resume continues its training, bit for bit.");
+  await clickButton(page, "Resume");
   await page.locator("#stage-adversarial table.figures").waitFor();
   const rest = (await keptIn(page, "adversarial")).losses;
   assert.ok(rest.length > 0 && rest.length < GAMES, `${rest.length} steps`);
@@ -226,14 +226,14 @@ async function checkSelftest(page: Page): Promise<void> {
   const run = page.getByRole("button", { name: "Run the self-test" });
   await page.fill("#selftest-only", "no such case");
   await run.click();
-  await waitForText(page, 'No case has "no such case" in its name.');
+  await waitForText(page, `Expected part of a case's name, got "no such case".`);
   await page.fill("#selftest-only", "page: fill");
   await run.click();
   await waitForText(page, "/All kernels match float64: \\d+ kernels?, \\d+ cases/");
   const rows = await page.locator(".kernels tbody tr", { hasText: "fill" }).allInnerTexts();
   assert.deepEqual(rows.map((row) => row.split(/\s*[\t\n]\s*/).slice(0, 3)), [
-    ["fill", "for CPU adapters", "the same bits"],
-    ["fill", "for GPUs", "the same bits"],
+    ["fill", "for CPU adapters", "same bits"],
+    ["fill", "for GPUs", "same bits"],
   ]);
   await page.evaluate(LEAVES_OUT);
   await run.click();
@@ -282,7 +282,7 @@ async function checkOwnData(page: Page): Promise<void> {
   const set = listFiles("set");
   await page.setInputFiles("#data-file", set.slice(1));
   await train();
-  await waitForElement(page, ".notice", "Expected the files of a prepared data set, manifest.json,");
+  await waitForElement(page, ".notice", "Expected all files of a prepared data set (manifest.json,");
   const paper = `${folder}/changed.tsv`;
   await Deno.copyFile(`${folder}/own.tsv`, paper);
   await page.setInputFiles("#data-file", paper);
@@ -298,7 +298,7 @@ async function checkOwnData(page: Page): Promise<void> {
   );
   await Deno.writeTextFile(`${folder}/large.tsv`, [header, ...repeated].join("\n"));
   await page.setInputFiles("#data-file", `${folder}/large.tsv`);
-  await expectStop(page, "Reading", "What was under way ends by itself");
+  await expectStop(page, "Reading", "The running operation ends on its own");
   await page.setInputFiles("#data-file", [`${folder}/log.csv`, `${folder}/own.tsv`]);
   await waitForElement(page, ".drop .error", "Expected one file in the paper's layout, or all files");
   await dropOn(page, `${folder}/log.csv`);
@@ -313,10 +313,10 @@ async function checkOwnData(page: Page): Promise<void> {
     for (const files of give) {
       await files();
       await train();
-      await waitUntil(page, `lab.kept.get("training")?.iteration === 4`);
+      await waitUntil(page, `lab.measurements.get("training")?.iteration === 4`);
       expectNear(`losses on own data, ${name}`, (await keptIn(page)).losses, expected);
     }
-    await saveBy(page, "Save as it stands", `${folder}/last.safetensors`);
+    await saveBy(page, "Save current state", `${folder}/last.safetensors`);
     const { info } = decodeSnapshot(Deno.readFileSync(`${folder}/last.safetensors`), "last");
     assert.ok(info?.features);
     assert.equal(describeDifference(info.features, prepared.manifest.features), undefined);
@@ -325,7 +325,7 @@ async function checkOwnData(page: Page): Promise<void> {
     () => page.setInputFiles("#data-file", set),
     async () => {
       await dropOn(page, `${folder}/set`);
-      await waitForElement(page, ".file-name", "does not let this page read the folder");
+      await waitForElement(page, ".file-name", "does not let this page read folders");
       await page.setInputFiles("#data-file", set);
     },
   ]);
@@ -339,15 +339,15 @@ async function checkOwnLog(page: Page): Promise<void> {
   await page.setInputFiles("#data-file", `${folder}/own.tsv`);
   await setOptions(page, { iterations: "4", validateEvery: "2" });
   await pressTrain(page);
-  await waitUntil(page, `lab.kept.get("training")?.iteration === 4`);
+  await waitUntil(page, `lab.measurements.get("training")?.iteration === 4`);
   // Wait for the test users as well: a request while the device is lost opens it again.
   await waitUntil(page, IDLE);
   await page.evaluate(`lab.call("adapter", "lose")`);
   await page.locator(".device.lost").waitFor();
   await expectNoFaults(page, "after the GPU was lost");
   await setOptions(page, { iterations: "6" });
-  await clickButton(page, "Go on");
-  await waitUntil(page, `lab.kept.get("training").iteration === 6`);
+  await clickButton(page, "Resume");
+  await waitUntil(page, `lab.measurements.get("training").iteration === 6`);
   assert.equal((await keptIn(page)).losses.length, 6);
   await saveBy(page, "Save best loss", `${folder}/best-loss.safetensors`);
   await page.setInputFiles("#snapshot-file", `${folder}/best-loss.safetensors`);

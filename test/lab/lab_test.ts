@@ -5,7 +5,7 @@ import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import type { PageData } from "../../src/lab/draw/kernel_panel.ts";
-import { guessColumns, lookInto, readOwn, suggestCommand } from "../../src/lab/client/reader.ts";
+import { checkFiles, guessColumns, readFiles, suggestCommand } from "../../src/lab/client/reader.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { getKernelKey } from "../../src/serve/bundle/kernel_table.ts";
 import { findChromium } from "../chromium.ts";
@@ -81,7 +81,7 @@ Deno.test("the reader script decompresses files of other engines without WebAsse
           path,
           file: new File([Deno.readFileSync(`${folder}/${path}`)], path),
         }));
-        const read = reader.readOwn(files, { tell() {}, parseManifest });
+        const read = reader.readFiles(files, { report() {}, parseManifest });
         if (codec !== "brotli") {
           assert.deepEqual({ ...(await read).log, name: log.name }, log);
           continue;
@@ -103,22 +103,22 @@ const files = (texts: Record<string, BlobPart>) =>
 
 Deno.test("files without data are refused at once", async () => {
   const refused = (texts: Record<string, BlobPart>, why: RegExp) =>
-    assert.rejects(lookInto(files(texts)), why);
+    assert.rejects(checkFiles(files(texts)), why);
   const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d);
   for (const name of ["shop.png", "log.csv", "log"]) {
-    await refused({ [name]: png }, new RegExp(`^UserError: ${name}: expected text, found bytes`));
+    await refused({ [name]: png }, new RegExp(`^UserError: ${name}: expected text, got binary data`));
   }
   for (const name of ["log.csv", "manifest.json", "own.tsv"]) {
-    await refused({ [name]: "" }, /the file is empty/);
+    await refused({ [name]: "" }, /got an empty file/);
   }
   await refused({ "a.csv": "x", "b.csv": "y" }, /or all files of a prepared data set, got a\.csv, b\.csv\.$/);
   await refused({}, /got nothing/);
   const both = files({ "a.csv": "x", "b.csv": "y" });
-  await assert.rejects(readOwn(both, { tell() {}, parseManifest }), /got a\.csv, b\.csv/);
+  await assert.rejects(readFiles(both, { report() {}, parseManifest }), /got a\.csv, b\.csv/);
 });
 
 Deno.test("data sets are accepted; other logs get a command with their columns", async () => {
-  const looked = (name: string, text: string) => lookInto(files({ [name]: text }));
+  const looked = (name: string, text: string) => checkFiles(files({ [name]: text }));
   assert.equal(
     await looked("a.tsv", "session_new_index\tTime\titem_new_index\tis_click\ttr_val_tst\n"),
     undefined,

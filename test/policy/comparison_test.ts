@@ -391,15 +391,15 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
   assert.match(page, /<h1>Policies &lt;compared&gt;<\/h1>/);
   assert.equal(page.match(/On the truth \(restless shop\) (cdqn|slateq) is better than greedy/g)?.length, 4);
   assert.match(page, /<th scope="row">slateq \(3 trainings\)<\/th><td>\d\.\d\d ± 0\.\d\d/);
-  const table = page.match(/aria-label="Policies by the size of the slate">(.*?)<\/table>/s)?.[1] ?? "";
-  const heads = ["policy", ...[3, 5].flatMap((k) => [`reward a page, k = ${k}`, `click rate, k = ${k}`])];
+  const table = page.match(/aria-label="Policies by slate size">(.*?)<\/table>/s)?.[1] ?? "";
+  const heads = ["policy", ...[3, 5].flatMap((k) => [`reward per page, k = ${k}`, `click rate, k = ${k}`])];
   assert.deepEqual([...table.matchAll(/<th scope="col">(.*?)<\/th>/g)].map(([, name]) => name), heads);
   assert.equal(
     table.match(/<th scope="row">slateq<\/th>(<td>0\.\d{3} ± 0\.\d{3}<\/td>){4}<\/tr>/g)?.length,
     3,
   );
   const single = renderPage(buildPolicyPage(head, [three]), parts);
-  assert.doesNotMatch(single, /Policies by the size of the slate/);
+  assert.doesNotMatch(single, /Policies by slate size/);
 });
 
 Deno.test("slates of one size, other tasks: ids are unique on the page, and headings differ", () => {

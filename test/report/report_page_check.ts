@@ -69,10 +69,10 @@ async function checkDrawn(page: Page, theme: Theme): Promise<void> {
   const inner = await expectFits(page);
   const heads = await page.locator("thead th").allTextContents();
   assert.ok(heads.every((head) => head.trim() !== ""), `empty heads of columns: ${heads.join(", ")}`);
-  const figures = page.getByRole("region", { name: "Table of test figures" });
+  const figures = page.getByRole("region", { name: "Table of test metrics" });
   if (inner < 1280 || await figures.count() === 0) return;
   const cut = await figures.evaluate((part) => part.scrollWidth - part.clientWidth);
-  assert.ok(cut <= 0, `${cut} pixels of the test figures are cut off`);
+  assert.ok(cut <= 0, `${cut} pixels of the test metrics are cut off`);
 }
 
 async function checkPaper(page: Page): Promise<void> {

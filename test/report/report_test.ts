@@ -228,7 +228,7 @@ Deno.test("runs over seeds have means, bands and notes on unfinished ones", () =
     const [model] = data.models;
     assert.deepEqual(model && listProgressNotes(model), [
       "seed 3 unfinished: iteration 2 of 4",
-      "seed 4 not begun",
+      "seed 4 not started",
     ]);
     const charts = buildCharts(data);
     const [validation, loss = assert.fail()] = curvesIn(charts, "loss");
@@ -397,10 +397,10 @@ Deno.test("an experiment has its models' names, its claims, and pending models",
     await Deno.remove(`${folder}/batchnorm-64-64`, { recursive: true });
     const data = await collect([folder]);
     assert.equal(data.models.length, 5);
-    assert.deepEqual(data.notes, ["BatchNorm 64-64: not begun"]);
+    assert.deepEqual(data.notes, ["BatchNorm 64-64: not started"]);
     assert.deepEqual(data.claims.map(({ holds }) => holds), ["yes", "undecided"]);
     const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
-    assert.match(page, /BatchNorm 64-64: not begun/);
+    assert.match(page, /BatchNorm 64-64: not started/);
     assert.match(page, /Batch norm &lt;worsens&gt; convergence/);
     await Deno.remove(`${folder}/result.json`);
     assert.deepEqual((await collect([folder])).claims, []);

@@ -460,7 +460,7 @@ Deno.test("the page about simulated users: metrics with ranges, curves, and diff
   assert.ok(
     page.includes(`<th scope="row">greedy</th><td>${mean.toFixed(2)}<br><small>${range}</small></td>`),
   );
-  assert.match(page, /greedy less random<\/th><td>\+\d\.\d\d<br>.*better/);
+  assert.match(page, /greedy minus random<\/th><td>\+\d\.\d\d<br>.*better/);
   const curve = pointsIn(charts, "click-rate");
   assert.deepEqual(curve.map(({ x }) => x), [1, 2, 3, 4, 5, 6]);
   assert.deepEqual(curve.map(({ y }) => y), greedy?.figures.byPage.map(({ clickRate }) => clickRate.mean));

@@ -1,13 +1,13 @@
-/** What the page carries beside its script: data, its worker, and the page's end of the line to it. */
+/** The page's data and its connection to the worker. */
 
 import { buildTableScript } from "../../serve/bundle/kernel_table.ts";
 import type { PageData } from "../draw/kernel_panel.ts";
 import type { ServiceCall, WorkerEvent } from "./lab_worker.ts";
 import type { CallFailure, FromWorker, Services, ToWorker } from "./worker_main.ts";
 
-const STOPPED: CallFailure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };
+const STOPPED: CallFailure = { kind: "stopped", message: "Stopped. The running operation ends on its own." };
 
-/** What a call of the worker ends with that does not succeed. */
+/** Error of a call that failed in the worker. */
 class LabError extends Error {
   readonly kind: CallFailure["kind"];
   constructor({ message, kind, stack }: CallFailure) {
@@ -17,20 +17,19 @@ class LabError extends Error {
   }
 }
 
-/** How long a call that is cancelled is waited for. The worker may be in the midst of a file, or a driver of a kernel. */
+/** Wait for a cancelled call, in ms. The worker may be busy with a file, or the driver with a kernel. */
 const STOP_MS = 700;
 
 export interface CallOptions<P> {
   onProgress?(progress: P): void;
-  /** Asks the call to end early. */
   readonly signal?: AbortSignal;
-  /** Whether a cancelled call is waited for however long it takes, as what it has done counts. */
-  finishes?(): boolean;
+  /** True if the caller needs the result of a cancelled call, however long it takes. */
+  needsResult?(): boolean;
 }
 
-/** Of a method of a service: what it is given, what it answers, what it tells on the way. */
+/** Argument, result and progress types of a service's method. */
 type ArgumentOf<M> = M extends (argument: infer A, call: never) => unknown ? A : never;
-type ResultOf<M> = M extends (...given: never) => infer R ? Awaited<R> : never;
+type ResultOf<M> = M extends (...args: never) => infer R ? Awaited<R> : never;
 type ProgressOf<M> = M extends (argument: never, call: infer C) => unknown
   ? C extends ServiceCall<infer P> ? P : never
   : never;
@@ -53,14 +52,14 @@ export class Connection {
   readonly #worker = startWorker();
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
-  /** Why the worker answers nothing any more. */
+  /** Error after which the worker no longer answers. */
   #failure: LabError | undefined;
 
   constructor(private readonly onEvent: (event: WorkerEvent) => void) {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#take(data));
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
-      const message = `The worker has failed: ${event.message || "it cannot be started"}`;
+      const message = `The worker failed: ${event.message || "it cannot be started"}. Reload the page.`;
       this.#failure = new LabError({ kind: "fault", message });
       for (const { reject } of this.#waiting.values()) reject(this.#failure);
     });
@@ -69,11 +68,11 @@ export class Connection {
   readonly call: CallWorker = async (service, method, argument, options = {}) => {
     if (this.#failure) throw this.#failure;
     const id = ++this.#calls;
-    const { onProgress, signal, finishes } = options;
+    const { onProgress, signal, needsResult } = options;
     const cancel = () => {
       this.#post({ id, cancel: true });
       setTimeout(() => {
-        if (!finishes?.()) this.#waiting.get(id)?.reject(new LabError(STOPPED));
+        if (!needsResult?.()) this.#waiting.get(id)?.reject(new LabError(STOPPED));
       }, STOP_MS);
     };
     try {
@@ -82,7 +81,7 @@ export class Connection {
         this.#post({ id, service, method: String(method), argument });
         if (signal?.aborted) cancel();
         signal?.addEventListener("abort", cancel);
-      }) as never; // its type is what the service's method returns
+      }) as never; // typed by the service's method
     } finally {
       signal?.removeEventListener("abort", cancel);
       this.#waiting.delete(id);
@@ -102,7 +101,7 @@ export class Connection {
   }
 }
 
-/** Gives it the kernels, that it computes with what is shown, and the scripts that it may load. */
+/** Starts the worker with the kernels of the page's data, which the page also shows, and the scripts it may load. */
 function startWorker(): Worker {
   globalThis.laterScripts = { kernels: readText("kernels-script"), reader: readText("reader-script") };
   const parts = [
@@ -114,7 +113,7 @@ function startWorker(): Worker {
 }
 
 export function readPageData(): PageData {
-  return JSON.parse(readText("lab-data")); // as build.ts has put it there
+  return JSON.parse(readText("lab-data")); // written by build.ts
 }
 
 function readText(id: string): string {

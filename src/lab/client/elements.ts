@@ -1,11 +1,11 @@
-/** Makes elements in few words. Text is always text, and what comes from data is escaped in markup already. */
+/** Helpers to create elements. Strings become text nodes; data in markup is already escaped. */
 
 import { Html, markup } from "../../report/html.ts";
 import { withOptions } from "../draw/text.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name; `on...` are listeners, `true` an attribute without a value, false and undefined none at all. */
+/** Attributes by name: `on...` are listeners, `true` is an attribute without value, false and undefined are left out. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;
@@ -15,22 +15,22 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   attributes: Attributes = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
+  const created = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") made.addEventListener(name.replace(/^on/, ""), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== undefined && value !== false) made.setAttribute(name, String(value));
+    if (typeof value === "function") created.addEventListener(name.replace(/^on/, ""), value);
+    else if (value === true) created.setAttribute(name, "");
+    else if (value !== undefined && value !== false) created.setAttribute(name, String(value));
   }
   for (const child of children) {
-    if (child instanceof Html) made.insertAdjacentHTML("beforeend", child.text);
-    else if (child !== undefined && child !== false) made.append(child);
+    if (child instanceof Html) created.insertAdjacentHTML("beforeend", child.text);
+    else if (child !== undefined && child !== false) created.append(child);
   }
-  return made;
+  return created;
 }
 
 /**
- * An element by a template, in which others may stand: `` dom`<p class="buttons">${button}</p>` ``. Not within a table or a list
- * of options, where the browser takes nothing else.
+ * Creates an element from a template that may contain other elements: `` dom`<p class="buttons">${button}</p>` ``. It does not
+ * work inside tables and lists of options, from which the browser drops its markers.
  */
 export function dom(
   pieces: TemplateStringsArray,
@@ -38,51 +38,50 @@ export function dom(
 ): HTMLElement {
   const nodes: Node[] = [];
   const getMarker = (node: Node) => new Html(`<i data-node="${nodes.push(node) - 1}"></i>`);
-  const held = values.map((value) =>
+  const contents = values.map((value) =>
     typeof value !== "object" || value instanceof Html ? value : [value].flat().map(getMarker)
   );
   const template = element("template");
-  fill(template, markup(pieces, ...held));
-  for (const place of template.content.querySelectorAll<HTMLElement>("[data-node]")) {
-    place.replaceWith(nodes[Number(place.dataset.node)] ?? "");
+  fill(template, markup(pieces, ...contents));
+  for (const marker of template.content.querySelectorAll<HTMLElement>("[data-node]")) {
+    marker.replaceWith(nodes[Number(marker.dataset.node)] ?? "");
   }
   return template.content.firstElementChild as HTMLElement;
 }
 
-/** A button that does one thing at a time: while it does it, it is out of use. */
+/** Creates a button that is disabled while its action runs. */
 export function button(text: string, act: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
-  const made = element("button", { type: "button", ...attributes }, text);
-  made.addEventListener("click", async () => {
-    made.disabled = true;
+  const created = element("button", { type: "button", ...attributes }, text);
+  created.addEventListener("click", async () => {
+    created.disabled = true;
     try {
       await act();
     } finally {
-      made.disabled = false;
+      created.disabled = false;
     }
   });
-  return made;
+  return created;
 }
 
-/** A button that stops what is under way, while anything is. */
+/** A button that stops the running operation. */
 export class StopButton {
   readonly element = element("button", { type: "button", disabled: true }, "Stop");
   #running: AbortController | undefined;
 
-  /** @param stopping told when it is pressed. */
-  constructor(stopping: () => void = () => {}) {
+  /** @param onStop is called when the button is pressed */
+  constructor(onStop: () => void = () => {}) {
     this.element.addEventListener("click", () => {
       this.element.disabled = true;
       this.#running?.abort();
-      stopping();
+      onStop();
     });
   }
 
-  /** Whether something is under way, stopped or not. */
-  get isNeeded(): boolean {
+  /** True until the operation has ended, also after Stop was pressed. */
+  get isRunning(): boolean {
     return this.#running !== undefined;
   }
 
-  /** Does something that can be stopped. */
   async during(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     this.#running = new AbortController();
     this.element.disabled = false;
@@ -95,25 +94,23 @@ export class StopButton {
   }
 }
 
-/** A line for what has to be said; screen readers read it out. */
+/** A message line, which screen readers announce. */
 export class Notice {
   readonly element: HTMLElement = element("p", { class: "notice", role: "status", hidden: true });
 
-  /** @param kind how it looks */
-  say(text: string, kind: "plain" | "note" | "error" = "plain"): void {
+  show(text: string, kind: "plain" | "note" | "error" = "plain"): void {
     this.element.hidden = false;
     this.element.className = `notice ${kind}`;
     fill(this.element, withOptions(text));
   }
 
-  /** Says why something has failed. */
   fail(error: unknown): void {
     const kind = error instanceof Error && "kind" in error ? error.kind : undefined;
     const text = error instanceof Error ? error.message : String(error);
-    if (kind === "stopped") return this.say(text);
+    if (kind === "stopped") return this.show(text);
     const fault = kind === "fault";
     if (fault) console.error(error);
-    this.say(fault ? `This is a fault in the program, not in how you used it: ${text}` : text, "error");
+    this.show(fault ? `Internal error, not caused by your input: ${text}` : text, "error");
   }
 
   clear(): void {
@@ -122,15 +119,14 @@ export class Notice {
   }
 }
 
-/** Saves bytes or text as a file of the reader's. */
 export function saveFile(name: string, content: BlobPart, type: string): void {
   const link = element("a", { href: URL.createObjectURL(new Blob([content], { type })), download: name });
   link.click();
-  // Not at once: the download has only begun.
+  // Later, because the download has only begun.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Puts markup into the page: what comes from data is escaped in it already. */
+/** Replaces an element's contents with markup, in which data is already escaped. */
 export function fill(target: Element, content: Html): void {
   target.innerHTML = content.text;
 }

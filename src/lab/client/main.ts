@@ -1,25 +1,25 @@
 /// <reference types="@webgpu/types" />
-/** The page of the lab: the script that `src/lab/build.ts` bundles. */
+/** Entry point of the lab's page; `src/lab/build.ts` bundles it. */
 
 import { Lab, type Screen } from "./lab_app.ts";
 import { showExercises } from "./screens/exercises_screen.ts";
 import { showLadders } from "./screens/ladders_screen.ts";
-import { save } from "./screens/save_screen.ts";
+import { showSave } from "./screens/save_screen.ts";
 import { showSelftest } from "./screens/selftest_screen.ts";
-import { step } from "./screens/step_screen.ts";
-import { train } from "./screens/train_screen.ts";
+import { showStep } from "./screens/step_screen.ts";
+import { showTrain } from "./screens/train_screen.ts";
 import { showUser } from "./screens/user_screen.ts";
 
-/** In the order of their tabs. Another one is a file in screens/ and a line here. */
+/** Screens in the order of their tabs. To add one, write a file in screens/ and a line here. */
 const screens: readonly Screen[] = [
-  { id: "train", title: "Train", mount: train },
-  { id: "step", title: "Look inside a step", mount: step },
+  { id: "train", title: "Train", mount: showTrain },
+  { id: "step", title: "Look inside a step", mount: showStep },
   { id: "ladders", title: "Ladders", mount: showLadders },
   { id: "exercise", title: "Exercises", mount: showExercises },
   { id: "selftest", title: "Self-test", mount: showSelftest },
   { id: "user", title: "Be the user", mount: showUser },
-  { id: "save", title: "Save", mount: save },
+  { id: "save", title: "Save", mount: showSave },
 ];
 
 const root = document.getElementById("lab");
-if (root) Object.assign(globalThis, { lab: new Lab(screens, root) }); // for the browser's console
+if (root) Object.assign(globalThis, { lab: new Lab(screens, root) }); // for the browser console

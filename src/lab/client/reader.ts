@@ -1,6 +1,6 @@
 /**
- * Reads the reader's own files: one in the paper's layout, or all of a prepared data set. A script of its own, which is loaded when
- * the first such file is given. What is returned is plain data, as the worker and the page have classes of their own.
+ * Reads files that the user chose: one in the paper's layout, or all of a prepared data set. This separate script is loaded
+ * with the first file. It returns plain data, because the worker and the page are bundled with their own classes.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";
@@ -13,91 +13,80 @@ import type { TableName } from "../../data/prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { formatCount } from "../draw/text.ts";
 
-/** One of the reader's, with its place in a folder that was dropped. */
+/** A chosen file with its path in the dropped folder. */
 export interface ReaderFile {
   readonly path: string;
   readonly file: File;
 }
 
-/** What the files hold. */
 export interface ReaderData {
   readonly kind: "paper" | "prepared";
   readonly log: ClickLog;
-  /** What the features of its items mean, where the data say it. */
   readonly features?: FeatureManifest;
-  /** Whether the items of its pages are in the order in which they were shown, where that is known. */
+  /** Display order of the items of a page, if it is known. */
   readonly places?: PagePositions | undefined;
 }
 
-/** What the worker has. */
-export interface ReadResult {
-  /** Told what is being done. */
-  tell(what: string): void;
-  /** @throws UserError for what is no manifest */
+export interface ReadContext {
+  report(what: string): void;
+  /** @throws UserError if the text is not a manifest */
   parseManifest(path: string, text: string): Manifest;
 }
 
-/** Bytes of a file that are looked at: the header, and a line of JSON. */
+/** Bytes read from the start of a file: its header, or a line of JSON. */
 const HEAD_BYTES = 1 << 16;
-/** Columns of a file in the paper's layout, which may have any name. */
-const PAPER = ["session_new_index", "tr_val_tst"];
+/** Columns that identify the paper's layout. */
+const PAPER_COLUMNS = ["session_new_index", "tr_val_tst"];
 
-/**
- * Whether files can be used.
- * @returns the command that prepares them, for a log that is to be prepared first. @throws UserError
- */
-export async function lookInto(files: readonly ReaderFile[]): Promise<string | undefined> {
+/** Returns undefined if the files can be used, or the command that prepares them. @throws UserError */
+export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;
   const empty = files.find(({ file }) => file.size === 0);
   if (empty) {
-    throw new UserError(`${empty.path}: the file is empty. Choose the file that has the log in it.`);
+    throw new UserError(`Expected a log, got an empty file: ${empty.path}. Choose the file with the log.`);
   }
   if (isPrepared(files)) return undefined;
-  if (!first || others.length > 0) throw filesFault(files);
+  if (!first || others.length > 0) throw createFilesError(files);
   if (/\.(gz|zst)$/i.test(first.path)) return suggestCommand(first.path, "");
   const head = await readHead(first);
   return isPaper(head) ? undefined : suggestCommand(first.path, head);
 }
 
-/** What the files hold. @throws UserError for what is wrong with them, or where they are too large for the browser */
-export async function readOwn(files: readonly ReaderFile[], reading: ReadResult): Promise<ReaderData> {
+/** Reads the files. @throws UserError for invalid files and for files too large for the browser */
+export async function readFiles(files: readonly ReaderFile[], context: ReadContext): Promise<ReaderData> {
   try {
     for (const file of files) await expectReadable(file);
-    if (isPrepared(files)) return await readPrepared(files, reading);
+    if (isPrepared(files)) return await readPrepared(files, context);
     const [first, ...others] = files;
-    if (!first || others.length > 0) throw filesFault(files);
-    return await readPaper(first, reading);
+    if (!first || others.length > 0) throw createFilesError(files);
+    return await readPaper(first, context);
   } catch (error) {
     if (!isTooLarge(error)) throw error;
     throw new UserError(
-      `The data do not fit the memory of this tab (${error.message}). Give a part of the users, or train in a terminal: ` +
+      `The data do not fit in the memory of this tab (${error.message}). Use fewer users, or train in a terminal: ` +
         "deno task train --help.",
     );
   }
 }
 
-async function readPaper({ path, file }: ReaderFile, { tell }: ReadResult): Promise<ReaderData> {
+async function readPaper({ path, file }: ReaderFile, { report }: ReadContext): Promise<ReaderData> {
   if (file.size > MOST_PAPER_BYTES) {
-    throw new UserError(
-      `${path}: ${formatCount(file.size)} bytes, expected at most ${
-        formatCount(MOST_PAPER_BYTES)
-      }. Give a part of its users.`,
-    );
+    const [size, most] = [file.size, MOST_PAPER_BYTES].map(formatCount);
+    throw new UserError(`${path}: expected at most ${most} bytes, got ${size}. Use a file with fewer users.`);
   }
-  tell(`Reading ${path}`);
+  report(`Reading ${path}`);
   return { kind: "paper", log: parsePaperLog(path, await file.text()) };
 }
 
 const isManifest = ({ path }: ReaderFile) => path.split("/").at(-1) === "manifest.json";
 const isPrepared = (files: readonly ReaderFile[]) =>
   files.some((file) => isManifest(file) || /\.parquet$/i.test(file.path));
-const isPaper = (head: string) => PAPER.some((name) => (head.split("\n")[0] ?? "").includes(name));
+const isPaper = (head: string) => PAPER_COLUMNS.some((name) => (head.split("\n")[0] ?? "").includes(name));
 
-function filesFault(files: readonly ReaderFile[]): UserError {
+function createFilesError(files: readonly ReaderFile[]): UserError {
+  const paths = files.map(({ path }) => path).join(", ") || "nothing";
   return new UserError(
-    `Expected one file in the paper's layout, or all files of a prepared data set, got ${
-      files.map(({ path }) => path).join(", ") || "nothing"
-    }.`,
+    `Expected one file in the paper's layout, or all files of a prepared data set, got ${paths}.`,
   );
 }
 
@@ -105,40 +94,40 @@ async function readHead({ path, file }: ReaderFile): Promise<string> {
   const head = await file.slice(0, HEAD_BYTES).text();
   if (!head.includes("\0")) return head;
   throw new UserError(
-    `${path}: expected text, found bytes that are none. Give a file in the paper's layout, or a prepared data set.`,
+    `${path}: expected text, got binary data. Choose a file in the paper's layout, or a prepared data set.`,
   );
 }
 
-/** @throws UserError for a file that has changed since it was chosen: browsers do not read such ones. */
+/** @throws UserError if the file changed after it was chosen, because browsers refuse to read it then */
 async function expectReadable({ path, file }: ReaderFile): Promise<void> {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
     throw new UserError(
-      `${path}: the browser cannot read the file any more (${cause}). It was changed, moved or removed after it was chosen: ` +
-        "choose it again.",
+      `${path}: the browser can no longer read the file (${cause}). It was changed, moved or removed: choose it again.`,
     );
   }
 }
 
-/** A set's manifest.json and its tables. */
+/** Reads a prepared set from its manifest.json and tables. */
 async function readPrepared(
   files: readonly ReaderFile[],
-  { tell, parseManifest }: ReadResult,
+  { report, parseManifest }: ReadContext,
 ): Promise<ReaderData> {
-  const about = files.find(isManifest);
-  if (!about) {
+  const manifestFile = files.find(isManifest);
+  if (!manifestFile) {
     throw new UserError(
-      `Expected the files of a prepared data set, manifest.json, users.parquet, items.parquet and pages.parquet, all at once; ` +
-        `got ${files.map(({ path }) => path).join(", ")}. A folder that deno task data made has them.`,
+      `Expected all files of a prepared data set (manifest.json, users.parquet, items.parquet, pages.parquet), got ${
+        files.map(({ path }) => path).join(", ")
+      }. Choose the files of a folder that deno task data wrote.`,
     );
   }
-  const manifest = parseManifest(about.path, await about.file.text());
+  const manifest = parseManifest(manifestFile.path, await manifestFile.file.text());
   const part = (part: TableName) => listTableFiles(files, part);
   const set = await PreparedSet.open({ folder: manifest.name, manifest, part });
   const { log } = await readPreparedLog(set, (what, done, all) => {
-    tell(`${what}: ${Math.round(100 * done / Math.max(1, all))} %`);
+    report(`${what}: ${Math.round(100 * done / Math.max(1, all))} %`);
   });
   const source = new MemoryLog(log);
   checkSource(source);
@@ -146,21 +135,21 @@ async function readPrepared(
   return { kind: "prepared", log, features, places };
 }
 
-/** What browsers throw where an array or a text is too long, or is not granted. */
+/** True for the error of an array or string that is too long, or could not be allocated. */
 function isTooLarge(error: unknown): error is RangeError {
   return error instanceof RangeError && /allocation|length|size|memory/i.test(error.message);
 }
 
-/** The files of a table, in the order of their names: its own, or those of its folder. */
+/** Returns a table's single file, or the files of its folder in the order of their names. */
 function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFile[] {
   const single = files.filter(({ path }) => path.endsWith(`/${part}.parquet`) || path === `${part}.parquet`);
   const inFolder = files.filter(({ path }) => new RegExp(`(^|/)${part}/[^._/][^/]*\\.parquet$`).test(path));
   const found = single.length > 0 ? single : inFolder;
   if (found.length === 0) {
     throw new UserError(
-      `Expected ${part}.parquet, or a folder ${part} of Parquet files, among ${
+      `Expected ${part}.parquet or a folder ${part} with Parquet files, got ${
         files.map(({ path }) => path).join(", ")
-      }, found neither. Give all files of the prepared data set at once.`,
+      }. Choose all files of the prepared data set at once.`,
     );
   }
   return found.toSorted((a, b) => a.path < b.path ? -1 : 1).map(({ path, file }) => ({
@@ -173,8 +162,8 @@ function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFil
   }));
 }
 
-/** Names that are usual for each option, in small letters and without what is between words; the likelier first. */
-const USUAL = {
+/** Common column names per option, in lower case without separators, the most likely first. */
+const COMMON_NAMES = {
   user: "user userid uid visitor visitorid customer customerid member memberid person session",
   time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
   item: "item itemid sku product productid article articleid movieid newsid asin iid",
@@ -182,12 +171,12 @@ const USUAL = {
   page: "page pageid request requestid impression impressionid slate slateid listid query queryid",
   position: "position pos place rank slot displayposition index",
 } as const;
-type Option = keyof typeof USUAL;
+type Option = keyof typeof COMMON_NAMES;
 const OPTIONS: readonly Option[] = ["user", "time", "item", "clicked", "page", "position"];
-/** A log need not have them. */
+/** Options that a log may lack. */
 const OPTIONAL: readonly Option[] = ["page", "position"];
 
-/** @param head the beginning of the log; empty where that is not known */
+/** Returns the command that prepares a log. @param head the beginning of the log; empty if unknown */
 export function suggestCommand(path: string, head: string): string {
   const names = listColumnNames(head);
   const found = guessColumns(names);
@@ -203,7 +192,7 @@ export function suggestCommand(path: string, head: string): string {
   }`;
 }
 
-/** Of the first line: a header, or an object whose columns within others have dotted names. */
+/** Returns the columns of the first line, a CSV header or a JSON object; nested fields have dotted names. */
 function listColumnNames(head: string): string[] {
   const [line = ""] = head.replace(/^\ufeff/, "").split(/\r?\n/);
   if (line.trimStart().startsWith("{")) {
@@ -227,23 +216,23 @@ function listFields(value: unknown, before: string): string[] {
 }
 
 const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
-/** A column within others goes by its whole name, and by its own. */
+/** A nested column matches by its full name or its last part. */
 const namesFor = (column: string) => [plain(column), plain(column.split(".").at(-1) ?? "")];
 
-/** Which columns these probably are, by their names: each at most once. */
+/** Guesses the column of each option by name; a column is used at most once. */
 export function guessColumns(names: readonly string[]): Partial<Record<Option, string>> {
   const found: Partial<Record<Option, string>> = {};
-  // In `clicked_item_id` the end tells; short words end too many others.
+  // The end of `clicked_item_id` matters; short words would match too many ends.
   const tests = [
     (name: string, word: string) => name === word,
     (name: string, word: string) => word.length > 3 && name.endsWith(word),
   ];
-  for (const isLike of tests) {
+  for (const matches of tests) {
     for (const option of OPTIONS) {
       const taken = Object.values(found);
       const free = names.filter((name) => !taken.includes(name));
-      const fits = USUAL[option].split(" ").flatMap((word) =>
-        free.find((name) => namesFor(name).some((one) => isLike(one, word))) ?? []
+      const fits = COMMON_NAMES[option].split(" ").flatMap((word) =>
+        free.find((name) => namesFor(name).some((one) => matches(one, word))) ?? []
       );
       if (found[option] === undefined && fits[0] !== undefined) found[option] = fits[0];
     }

@@ -1,11 +1,11 @@
-/** Scripts that are loaded when they are first wanted. */
+/** Scripts that are loaded on first use. */
 
 declare global {
-  /** Their text: the page carries it, and gives it to its worker. */
+  /** Script texts, which the page stores and passes to its worker. */
   var laterScripts: Readonly<Record<"kernels" | "reader", string>>;
 }
 
-/** In the page or in its worker, each of which makes an address of its own. @returns the module: the caller says which */
+/** Loads a script in the page or its worker and returns its module, whose type the caller names. */
 export async function loadScript<Module>(name: keyof typeof laterScripts): Promise<Module> {
   const url = URL.createObjectURL(new Blob([laterScripts[name]], { type: "text/javascript" }));
   try {

@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /**
- * The worker: it owns the device, and answers the page, which calls methods of services. A call may be told of progress, ends
- * with a result or a failure, and may be cancelled. All that crosses over is what structured cloning takes.
+ * Entry point of the worker, which owns the device. The page calls methods of its services. A call may report progress, ends
+ * with a result or a failure, and may be cancelled. Messages contain only values that structured cloning supports.
  */
 
 import { CallStoppedError, LabWorker, type ServiceCall, type WorkerEvent } from "./lab_worker.ts";
@@ -11,9 +11,9 @@ import { TrainService } from "./services/train_service.ts";
 import { createUserService } from "./services/user_service.ts";
 
 export type ToWorker =
-  /** Calls a method. The number is of this call, unlike that of any other. */
+  /** Calls a method. The id is unique per call. */
   | { readonly id: number; readonly service: string; readonly method: string; readonly argument: unknown }
-  /** Asks a call to end early. It still answers. */
+  /** Cancels a call, which still answers. */
   | { readonly id: number; readonly cancel: true };
 
 export type FromWorker =
@@ -22,17 +22,14 @@ export type FromWorker =
   | { readonly id: number; readonly error: CallFailure }
   | { readonly event: WorkerEvent };
 
-/** Why a call has failed. */
 export interface CallFailure {
-  /** In words for whoever reads the page. */
   readonly message: string;
-  /** `user`: the reader can put it right, or has stopped it. `lost`: the device is gone. `fault`: the program is wrong. */
+  /** `user`: wrong input. `stopped`: cancelled by the user. `lost`: the device was lost. `fault`: an error of the program. */
   readonly kind: "user" | "stopped" | "lost" | "fault";
-  /** Of a fault. */
   readonly stack?: string;
 }
 
-/** By name. Another one is a file in services/ and a line here. */
+/** To add a service, write a file in services/ and a line here. */
 function createServices(worker: LabWorker) {
   return {
     adapter: adapterService(worker),
@@ -42,19 +39,18 @@ function createServices(worker: LabWorker) {
   };
 }
 
-/** What checks and races kernels: a script of its own, loaded when one of its services is asked for. */
+/** The script that checks and times kernels, loaded on the first call of one of its services. */
 type KernelScript = typeof import("./services/kernel_services.ts");
 
 export type Services = ReturnType<typeof createServices> & ReturnType<KernelScript["createKernelServices"]>;
 
-/** What the page may ask of the device itself. */
 function adapterService(worker: LabWorker) {
   return {
-    /** Opens the device, if it is not open: the worker tells what it is. @throws UserError without an adapter. */
+    /** Opens the device; the worker sends an event with its adapter. @throws UserError without an adapter */
     async open(): Promise<void> {
       await worker.gpu();
     },
-    /** Loses the device as a driver does that crashes, to try what happens then. */
+    /** Loses the device, as if the driver had crashed, for tests. */
     async lose(): Promise<void> {
       const gpu = await worker.gpu();
       gpu.device.destroy();
@@ -62,7 +58,7 @@ function adapterService(worker: LabWorker) {
   };
 }
 
-/** How long a loss of the device may take to be known. */
+/** Wait for the event that reports a lost device, in ms. */
 const LOSS_MS = 100;
 
 type AnyMethod = (argument: unknown, call: ServiceCall<unknown>) => unknown;
@@ -86,7 +82,7 @@ async function answer(
     const found = await findMethod(service, method);
     post({ id, result: await found(argument, call) });
   } catch (error) {
-    // What fails as the device is lost fails a moment before the worker is told so.
+    // When the device is lost, calls fail a moment before the worker receives the event.
     if (!isUserError(error)) await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
     post({ id, error: describeFailure(error) });
   } finally {
@@ -100,11 +96,11 @@ async function findMethod(service: string, method: string): Promise<AnyMethod> {
     Object.assign(services, createKernelServices(worker));
   }
   const found: unknown = Reflect.get(services[service] ?? {}, method);
-  if (typeof found !== "function") throw new Error(`the worker has no ${service}.${method}`);
+  if (typeof found !== "function") throw new Error(`The worker has no method ${service}.${method}.`);
   return found.bind(services[service]) as AnyMethod;
 }
 
-/** Also of the script that reads files, which has a class of its own for them. */
+/** Tests the name, because the script that reads files is bundled with its own copy of the class. */
 function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }
@@ -114,8 +110,10 @@ function describeFailure(error: unknown): CallFailure {
   if (error instanceof CallStoppedError) return { kind: "stopped", message };
   if (isUserError(error)) return { kind: "user", message };
   if (worker.lost !== undefined) {
-    const lost = `The GPU was lost (${worker.lost}). Try again: the next step opens it anew.`;
-    return { kind: "lost", message: lost };
+    return {
+      kind: "lost",
+      message: `The GPU was lost (${worker.lost}). Try again: the next call reopens it.`,
+    };
   }
   return { kind: "fault", message, stack: error instanceof Error ? error.stack : undefined };
 }

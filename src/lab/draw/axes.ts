@@ -1,23 +1,23 @@
-/** Places in a chart: those of values, of ticks, and of the names of lines across it. */
+/** Positions in a chart: values, ticks, and names of lines across it. */
 
 type Range = readonly [number, number];
 
 export class AxisScale {
-  constructor(readonly values: Range, private readonly places: Range) {}
+  constructor(readonly values: Range, private readonly pixels: Range) {}
 
-  /** Where a value stands. */
+  /** Returns the pixel position of a value. */
   at(value: number): number {
-    const [[from, to], [start, end]] = [this.values, this.places];
+    const [[from, to], [start, end]] = [this.values, this.pixels];
     return start + (value - from) / (to - from) * (end - start);
   }
 
-  /** Which value stands at a place. */
-  from(place: number): number {
-    return new AxisScale(this.places, this.values).at(place);
+  /** Returns the value at a pixel position. */
+  from(pixel: number): number {
+    return new AxisScale(this.pixels, this.values).at(pixel);
   }
 }
 
-/** A little more than all values span. */
+/** Returns the range of the values with a margin of 5 %. */
 export function computeAxisRange(values: readonly number[]): Range {
   const finite = values.filter((value) => Number.isFinite(value));
   if (finite.length === 0) return [0, 1];
@@ -26,7 +26,7 @@ export function computeAxisRange(values: readonly number[]): Range {
   return [min - room, max + room];
 }
 
-/** Values in a range at steps of 1, 2 or 5, some `count` of them. */
+/** Returns about `count` ticks in a range, at steps of 1, 2 or 5 times a power of ten. */
 export function computeTicks([min, max]: Range, count: number): number[] {
   const least = (max - min) / count;
   const decade = 10 ** Math.floor(Math.log10(least));
@@ -36,10 +36,10 @@ export function computeTicks([min, max]: Range, count: number): number[] {
   return Array.from({ length: ticks }, (_, k) => Number(((first + k) * step).toPrecision(6)));
 }
 
-/** Between the feet of two names, at least. */
+/** Least distance between the baselines of two names, in pixels. */
 const LINE = 13;
 
-/** Feet of the names of levels, each above its line and the names below it; what would be cut at the top is left out. */
+/** Places each name above its line and the names below it (`foot` is the text's baseline); omits names clipped at the top. */
 export function placeNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {

@@ -1,4 +1,4 @@
-/** All that the lab says of one dispatch: its figures, who owns what, where it came from, its text, derivation and reference. */
+/** The panel of a dispatch: measurements, work split, origin, WGSL, derivation and reference. */
 
 import { highlightText, languages } from "prism-code-editor/prism";
 import type { DispatchMeasurement, ShippedLadder } from "../../profile/bench_report.ts";
@@ -12,30 +12,27 @@ import { chooseMiddle, countChoices, countLaunched, renderOwned } from "./owners
 import { formatPercent, formatShort } from "../../number_text.ts";
 import { formatBytes, formatCount, formatMicroseconds, renderMarkdown, renderScrollTable } from "./text.ts";
 
-/** What the page carries as data: see build.ts. */
+/** Data embedded in the page: see build.ts. */
 export interface PageData {
   readonly texts: KernelTexts;
   readonly ladders: readonly ShippedLadder[];
   readonly machineCode: MachineCode;
-  /** Of clickgan. */
   readonly version: string;
 }
 
-/** Texts of the repository that belong to kernels and ops. */
 export interface KernelTexts {
-  /** Of the course's chapters, by their files' names. */
+  /** Chapters of the course, by file name. */
   readonly chapters: Readonly<Record<string, ChapterText>>;
-  /** The chapter of a kernel. */
+  /** File names of chapters, by kernel. */
   readonly chapterOf: Readonly<Record<string, string>>;
   /** TypeScript of the f64 references, by op. */
   readonly references: Readonly<Record<string, string>>;
-  /** WGSL of the kernels' files, by their names. */
   readonly files: Readonly<Record<string, string>>;
 }
 
 export interface ChapterText {
   readonly title: string;
-  /** Markdown of its section "The mathematics". */
+  /** Markdown of the section "The mathematics". */
   readonly mathematics: string;
 }
 
@@ -49,45 +46,44 @@ export function renderKernelPanel(
   const figures = timed && renderMeasurements(timed, ceilings);
   if (!code) {
     return markup`<h3 tabindex="-1">${label}</h3>
-<p>A copy, and no kernel: what was written to a buffer goes into a texture, from which a CPU adapter reads faster.</p>
+<p>A copy without a kernel: it copies a buffer into a texture, which a CPU adapter reads faster.</p>
 ${figures}`;
   }
   const specialised = findSpecialisedLines(code.text, texts.files[kernel] ?? code.text);
-  const split = splitText(code.text, code);
+  const split = describeWorkSplit(code.text, code);
   const chapter = texts.chapterOf[kernel] ?? "";
-  const derived = texts.chapters[chapter];
+  const derivation = texts.chapters[chapter];
   const reference = node && texts.references[node.op];
   return markup`<h3 tabindex="-1">${label}</h3>
 <p class="path">${kernel}.wgsl</p>
 ${figures}
-<h4>Who owns what</h4>
+<h4>Work split</h4>
 ${split !== undefined && markup`<blockquote><p>${split}</p></blockquote>`}
 ${chooser(code)}
 <div class="owned">${renderOwned(code, chooseMiddle(code))}</div>
-<h4>What it asks of memory</h4>
+<h4>Memory requests</h4>
 ${countsTable(code)}
-<h4>Shapes</h4>
+<h4>Bindings</h4>
 ${bindingsTable(code)}
-<h4>Where it came from</h4>
+<h4>Origin</h4>
 ${origin(facts)}
-<details open><summary>The kernel, as the driver gets it</summary>
+<details open><summary>The kernel as passed to the driver</summary>
 <p>${specialisedText(code, specialised.length)}</p>
 ${renderWgslListing(code.text, specialised)}</details>
-<details class="machine"><summary>What a GPU's compiler made of it</summary><div></div></details>
+<details class="machine"><summary>Machine code of a GPU</summary><div></div></details>
 ${
-    derived && markup`<details><summary>The derivation: ${derived.title}</summary>
-<div class="prose">${
-      renderMarkdown(derived.mathematics)
-    }</div><p class="path">kernels/course/${chapter}</p></details>`
+    derivation && markup`<details><summary>The derivation: ${derivation.title}</summary>
+<div class="prose">${renderMarkdown(derivation.mathematics)}</div>
+<p class="path">kernels/course/${chapter}</p></details>`
   }
 ${
-    reference && markup`<details><summary>The same in float64, which the tests compare it with</summary>
+    reference && markup`<details><summary>The float64 reference of the tests</summary>
 <pre tabindex="0" role="region" aria-label="Reference in float64"><code>${reference}</code></pre></details>`
   }`;
 }
 
-/** What the kernel's header says of it, with the numbers of the constants that it names. */
-function splitText(text: string, { constants, workgroup }: KernelSummary): string | undefined {
+/** Returns the work split in the kernel's header with the values of the constants it names. */
+function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary): string | undefined {
   const values = new Map<string, unknown>([["WORKGROUP", workgroup[0]], ...constants]);
   return findHeaderPart(text, "Work split")?.replace(
     /\b[A-Z][A-Z0-9_]+\b/g,
@@ -95,14 +91,13 @@ function splitText(text: string, { constants, workgroup }: KernelSummary): strin
   );
 }
 
-/** Numbers of an invocation and its workgroup; what follows from them is beside it, of the class `owned`. */
+/** Renders fields for a workgroup and an invocation; the element of class `owned` shows their work. */
 function chooser(code: KernelSummary): Html {
   const most = countChoices(code);
   const own = chooseMiddle(code);
-  const field = (name: "group" | "invocation", words: string) =>
-    markup`<label>${words} <input type="number" data-owner="${name}" min="0" max="${most[name] - 1}" value="${
-      own[name]
-    }"> of ${formatCount(most[name])}</label>`;
+  const field = (name: "group" | "invocation", label: string) =>
+    markup`<label>${label} <input type="number" data-owner="${name}" min="0" max="${most[name] - 1}"
+ value="${own[name]}"> of ${formatCount(most[name])}</label>`;
   return markup`<div class="buttons">${field("group", "Workgroup")}${
     field("invocation", "Invocation")
   }</div>`;
@@ -112,28 +107,24 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
   const { median, min, samples, flops, bytes, error } = timed;
   const facts: [string, string][] = [
     ["time", `${formatMicroseconds(median)} ± ${formatMicroseconds(estimateMedianError(timed))}`],
-    ["least", formatMicroseconds(min)],
+    ["least time", formatMicroseconds(min)],
     ["samples", `${samples}`],
   ];
-  if (error !== undefined) facts.push(["the clock's part of ±", formatMicroseconds(error)]);
+  if (error !== undefined) facts.push(["clock error in ±", formatMicroseconds(error)]);
   if (flops > 0) facts.push(["FLOPs", formatCount(flops)]);
-  if (bytes > 0) facts.push(["bytes to move", formatBytes(bytes)]);
+  if (bytes > 0) facts.push(["bytes moved", formatBytes(bytes)]);
   if (ceilings && median > 0) {
-    const { gflops, gbs, intensity, share, bound } = computeRooflinePosition(
-      timed,
-      median,
-      ceilings,
-      timed.invocations,
-    );
+    const position = computeRooflinePosition(timed, median, ceilings, timed.invocations);
+    const { gflops, gbs, intensity, share, bound } = position;
     if (flops > 0) facts.push(["rate", `${formatShort(gflops)} GFLOP/s`]);
     if (bytes > 0) facts.push(["traffic", `${formatShort(gbs)} GB/s`]);
-    if (intensity !== undefined) facts.push(["FLOPs a byte", formatShort(intensity)]);
-    facts.push(["of the roofline", formatPercent(share)], ["bound by", bound]);
+    if (intensity !== undefined) facts.push(["FLOPs per byte", formatShort(intensity)]);
+    facts.push(["share of the roofline", formatPercent(share)], ["bound by", bound]);
   }
   return renderFacts(facts);
 }
 
-/** Of a workgroup in the middle of the grid: see kernel_analysis/access_counts.ts. */
+/** Counts the accesses of a workgroup in the middle of the grid: see kernel_analysis/access_counts.ts. */
 function countsTable(code: KernelSummary): Html {
   const { variables, storage, workgroup } = countAccesses(code.text, code);
   const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: LoadRequests) =>
@@ -143,53 +134,50 @@ function countsTable(code: KernelSummary): Html {
     ...variables.map((own) => row(markup`<code>${own.name}</code>`, own)),
     ...all.filter(([, { reads }]) => reads !== undefined).map(([name, own]) => row(name, own)),
   ];
-  const head = ["memory", "reads", "sectors a read", "writes", "sectors a write", "conflicts"];
-  return markup`${renderScrollTable("What the kernel asks of memory", "figures", head, rows)}
-<p>Read from its text, without a clock: of an invocation, how often it reads and writes; of 32 that ask together, the sectors
-of 32 bytes that they touch, and in workgroup memory the turns that they wait as words stand in the same of its 32 banks. It
-is what a GPU does with it, whatever runs here. What follows from data is not readable.</p>`;
+  const head = ["memory", "reads", "sectors per read", "writes", "sectors per write", "conflicts"];
+  return markup`${renderScrollTable("Memory requests of the kernel", "figures", head, rows)}
+<p>Derived from the kernel's text for a GPU, not measured: reads and writes per invocation; for 32 invocations together, the
+32-byte sectors per request, and in workgroup memory the extra cycles of conflicts between its 32 banks. Accesses that depend on
+data are not counted.</p>`;
 }
 
 function bindingsTable({ bindings, constants }: KernelSummary): Html {
-  const rows = bindings.map(({ name, access, place, bytes }) =>
-    [name, access, place, formatBytes(bytes)] as const
+  const rows = bindings.map(({ name, access, memory, bytes }) =>
+    [name, access, memory, formatBytes(bytes)] as const
   );
   const own = constants.map(([name, value]) => `${name} = ${value}`).join(", ");
-  const repeated = bindings.filter(({ access }) => access === "reads and writes").map(({ name }) => name)
-    .join(", ");
-  const head = ["binding", "the kernel", "stands in", "capacity"];
-  return markup`${renderScrollTable("What the kernel binds", "", head, rows)}
-${own !== "" && markup`<p>Its constants: ${own}.</p>`}
+  const updated = bindings.flatMap(({ name, access }) => access === "reads and writes" ? [name] : []).join(
+    ", ",
+  );
+  const head = ["binding", "access", "memory", "size"];
+  return markup`${renderScrollTable("Bindings of the kernel", "", head, rows)}
+${own !== "" && markup`<p>Constants: ${own}.</p>`}
 ${
-    repeated !== "" &&
-    markup`<p>It reads what it writes (${repeated}). Where it is repeated to be timed it finds other numbers than in a
-step; the work is the same, and afterwards they are put back.</p>`
+    updated !== "" &&
+    markup`<p>It reads data that it writes (${updated}). Repeated runs for timing therefore read other numbers than a
+step does; the work is the same, and the data are restored afterwards.</p>`
   }`;
 }
 
 function origin({ node, phase, code }: DispatchSummary): Html {
   if (!node) {
     return phase === "optimiser"
-      ? markup`<p>No node of the tape: the end of the step, for all parameters at once.</p>`
-      : markup`<p>No node of the tape: it lays out the batch before the model begins${
-        (code?.grid[2] ?? 1) > 1
-          ? `, of ${code?.grid[2]} steps at once; its time here is the share of one`
-          : ""
+      ? markup`<p>Not a node of the tape: it updates all parameters at the end of the step.</p>`
+      : markup`<p>Not a node of the tape: it builds the batch before the model runs${
+        (code?.grid[2] ?? 1) > 1 ? `, for ${code?.grid[2]} steps at once; its time here is per step` : ""
       }.</p>`;
   }
   const { op, direction, inputs, output } = node;
-  const arrow = direction === "forward" ? "computes" : "takes the gradient of";
-  return markup`<p>The tape's node <code>${op}</code>, ${direction}: it ${arrow} <code>${output}</code>${
-    direction === "backward" ? " back to" : " from"
+  const verb = direction === "forward" ? "computes" : "propagates the gradient of";
+  return markup`<p>The tape's node <code>${op}</code>, ${direction}: it ${verb} <code>${output}</code>${
+    direction === "backward" ? " to" : " from"
   } ${inputs.map((input, k) => markup`${k > 0 ? ", " : ""}<code>${input}</code>`)}.</p>`;
 }
 
 function specialisedText(code: KernelSummary, specialised: number): string {
-  const { launched } = countLaunched(code);
-  const lines = specialised === 1 ? "1 line is" : `${specialised} lines are`;
-  return `${
-    formatCount(launched)
-  } invocations run it. ${lines} not as in the file: constants of this model, and where data stand.`;
+  const launched = formatCount(countLaunched(code).launched);
+  const lines = specialised === 1 ? "1 line differs" : `${specialised} lines differ`;
+  return `${launched} invocations run it. ${lines} from the file: constants of this model, and types of memory.`;
 }
 
 const KEYWORDS =
@@ -198,7 +186,7 @@ const KEYWORDS =
 const TYPES =
   "(?:bool|[iuf]32|f16|vec[234][iufh]?|mat[234]x[234][fh]?|array|atomic|texture_storage_2d|rgba32float)";
 
-/** Prism's name of the grammar. Its own one knows neither `vec4f` nor `override`. */
+/** Name of our grammar in Prism, whose own one has neither `vec4f` nor `override`. */
 export const WGSL = "wgsl";
 languages[WGSL] = {
   comment: /\/\/.*/g,
@@ -209,16 +197,16 @@ languages[WGSL] = {
   call: /\b[a-zA-Z_]\w*(?=\()/,
 };
 
-/** @param marked numbers of lines, from 1, that stand out */
+/** Renders highlighted WGSL. @param marked line numbers from 1 to mark */
 export function renderWgslListing(text: string, marked: readonly number[]): Html {
   const set = new Set(marked);
   const lines = highlightText(text.replace(/\n$/, ""), WGSL).split("\n").map((line, k) =>
     set.has(k + 1) ? markup`<mark>${new Html(line)}</mark>\n` : markup`<span>${new Html(line)}</span>\n`
   );
-  return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL as the driver gets it"><code>${lines}</code></pre>`;
+  return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL as passed to the driver"><code>${lines}</code></pre>`;
 }
 
-/** What stands behind a word at the head of a kernel's text, such as "Work split", to the next one; undefined without it. */
+/** Returns the text after a keyword in a kernel's header, such as "Work split", up to the next keyword. */
 export function findHeaderPart(text: string, word: string): string | undefined {
   const lines = text.split("\n");
   const head = lines.slice(0, lines.findIndex((line) => !line.startsWith("//")));
@@ -230,25 +218,25 @@ export function findHeaderPart(text: string, word: string): string | undefined {
   return own.map((line) => line.replace(/^\/\//, "").trim()).join(" ").trim();
 }
 
-/** Numbers of the lines, from 1, of a kernel's text as the driver gets it that are not as in its file. */
-export function findSpecialisedLines(driven: string, file: string): number[] {
+/** Returns the numbers, from 1, of the lines passed to the driver that differ from the file. */
+export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
-  return driven.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
+  return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
 }
 
 /**
- * What a GPU's compiler made of a kernel's first text among those of the bench's workloads, as `deno task bench compiled
- * --readme bench/compiled.md` has recorded it.
+ * Machine code of a kernel's first text in the bench's workloads, recorded by `deno task bench compiled --readme
+ * bench/compiled.md`.
  */
 interface RecordedKernel {
   readonly kernel: string;
-  /** Where it is used: "W1 LSTM". */
+  /** Workload and model: "W1 LSTM". */
   readonly where: string;
-  /** As the bench's tables have them, in the order of {@link MachineCode.names}. */
+  /** Columns of the bench's tables, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];
-  /** Whether the code is its innermost loop; all of it where none is left. */
+  /** True if `code` is its innermost loop; false if it has no loop and `code` is all of it. */
   readonly isLoop: boolean;
-  /** As many lines as were recorded. */
+  /** Recorded lines, at most `lines`. */
   readonly code: readonly string[];
   readonly lines: number;
 }
@@ -256,23 +244,21 @@ interface RecordedKernel {
 export interface MachineCode {
   readonly compiler: string;
   readonly gpu: string;
-  /** Of the facts. */
   readonly names: readonly string[];
   readonly kernels: readonly RecordedKernel[];
 }
 
-/** What is recorded of a kernel; says so where nothing is. */
 export function renderMachineCode({ compiler, gpu, names, kernels }: MachineCode, kernel: string): Html {
   const found = kernels.find((one) => one.kernel === kernel);
   if (!found) {
-    return markup`<p>Nothing is recorded of ${kernel}: only kernels in the variants of a GPU are compiled for one.</p>`;
+    return markup`<p>No machine code is recorded for ${kernel}: only variants for GPUs are compiled.</p>`;
   }
   const facts = found.facts.map((value, k) => [names[k] ?? "", value] as const);
   const more = found.lines - found.code.length;
-  return markup`<p>By ${compiler} for ${gpu}, of the text of ${found.where}: constants may be others here, and nothing of it
-ran on a GPU. How to read it: bench/compiled.md.</p>
+  return markup`<p>Compiled by ${compiler} for ${gpu} from the text of ${found.where}, whose constants may differ; it was not run.
+How to read it: bench/compiled.md.</p>
 ${renderFacts(facts)}
-<p>${found.isLoop ? "Its innermost loop that does the most arithmetic:" : "No loop is left. All of it:"}</p>
+<p>${found.isLoop ? "The innermost loop with the most arithmetic:" : "All code (it has no loop):"}</p>
 <pre tabindex="0" role="region" aria-label="Machine code"><code>${found.code.join("\n")}</code></pre>
-${more > 0 && markup`<p>And ${more} lines more.</p>`}`;
+${more > 0 && markup`<p>${more} more lines.</p>`}`;
 }

@@ -1,4 +1,4 @@
-/** A ladder on this adapter beside the same on the repository's machine: which ideas win on one and lose on the other. */
+/** Compares a ladder on this adapter with the times recorded in the repository. */
 
 import { formatAccessCount } from "../../kernel_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
@@ -7,47 +7,44 @@ import { estimateMedianError } from "../../profile/timing.ts";
 import { formatShort } from "../../number_text.ts";
 import { renderBreakableName, renderHeadRow, renderScrollTable } from "./text.ts";
 
-type Outcome = "wins" | "loses" | "alike";
+type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepFigure {
-  readonly there?: ShippedLadder["steps"][number];
-  /** It wins on one and loses on the other. */
-  readonly turned?: "loses here" | "wins here";
+  readonly recorded?: ShippedLadder["steps"][number];
+  /** Set if its gain here and the recorded one have opposite signs. */
+  readonly reversal?: "slower here" | "faster here";
 }
 
-/** Gains within this share of 1 are no matter, however sure they are. */
-const ALIKE = 0.05;
+/** Gains within this share of 1 are ignored, however certain they are. */
+const LEAST_GAIN = 0.05;
 
-/** @param shipped of the same ladder; undefined where the repository has none */
+/** @param shipped recorded times of the same ladder; undefined if there are none */
 export function compareLadder(own: LadderFigures, shipped: ShippedLadder | undefined): ComparedStep[] {
   return own.steps.map((step): ComparedStep => {
-    const there = shipped?.steps.find(({ kernel, number }) =>
+    const recorded = shipped?.steps.find(({ kernel, number }) =>
       kernel === step.kernel && number === step.number
     );
     const base = own.steps.find(({ number }) => number === step.changes);
     const outcome = classifyGain(step.gain, estimateNoise(step.time, base?.time));
-    const outcomeThere = classifyGain(there?.gain, ALIKE);
-    const turned = outcome === "loses" && outcomeThere === "wins"
-      ? "loses here" as const
-      : outcome === "wins" && outcomeThere === "loses"
-      ? "wins here" as const
-      : undefined;
-    return { ...step, there, turned };
+    const outcomes = `${outcome} here, ${classifyGain(recorded?.gain, LEAST_GAIN)} there`;
+    if (outcomes === "slower here, faster there") return { ...step, recorded, reversal: "slower here" };
+    if (outcomes === "faster here, slower there") return { ...step, recorded, reversal: "faster here" };
+    return { ...step, recorded };
   });
 }
 
-/** By which share of itself a gain may be off: how sure the two times are, taken together. */
+/** Estimates the relative error of a gain from the errors of its two times. */
 export function estimateNoise(step: Timing | undefined, base: Timing | undefined): number {
   const share = (timing: Timing | undefined) => timing ? estimateMedianError(timing) / timing.median : 0;
-  return Math.max(ALIKE, share(step) + share(base));
+  return Math.max(LEAST_GAIN, share(step) + share(base));
 }
 
 function classifyGain(gain: number | undefined, noise: number): Outcome | undefined {
   if (gain === undefined) return undefined;
-  return gain > 1 + noise ? "wins" : gain < 1 - noise ? "loses" : "alike";
+  return gain > 1 + noise ? "faster" : gain < 1 - noise ? "slower" : "equal";
 }
 
-/** The fastest steps: that with the least time, and those that are not slower by more than their noise. None where none was timed. */
+/** Returns the fastest timed step, and those that are not slower than it by more than their noise. */
 export function findFastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
   const timed = steps.flatMap((step) => step.time ? [{ step, time: step.time }] : []);
   const best = timed.reduce<Timing | undefined>(
@@ -55,12 +52,10 @@ export function findFastest<S extends { readonly time?: Timing }>(steps: readonl
     undefined,
   );
   if (!best) return [];
-  const isBehind = (time: Timing) =>
-    classifyGain(time.median / best.median, estimateNoise(time, best)) === "wins";
-  return timed.filter(({ time }) => !isBehind(time)).map(({ step }) => step);
+  const isSlower = (time: Timing) => time.median / best.median > 1 + estimateNoise(time, best);
+  return timed.filter(({ time }) => !isSlower(time)).map(({ step }) => step);
 }
 
-/** What a comparison comes to, in sentences. */
 export function describeComparison(
   steps: readonly ComparedStep[],
   shipped: ShippedLadder | undefined,
@@ -69,33 +64,32 @@ export function describeComparison(
   const [first] = best;
   if (!first) return ["No step was timed."];
   const stepsText = best.map(({ number, idea }) => `${number}, ${idea}`).join("; ");
-  const said = [
+  const sentences = [
     best.length === 1
       ? `The fastest step here is ${stepsText}.`
-      : `The fastest steps here, alike within their noise: ${stepsText}.`,
+      : `The fastest steps here, equal within their noise: ${stepsText}.`,
   ];
-  if (!shipped) return said;
-  const there = shipped.steps.reduce((a, b) =>
-    (b.time?.median ?? Infinity) < (a.time?.median ?? Infinity) ? b : a
+  if (!shipped) return sentences;
+  const time = ({ time }: ShippedLadder["steps"][number]) => time?.median ?? Infinity;
+  const recorded = shipped.steps.reduce((a, b) => time(b) < time(a) ? b : a);
+  sentences.push(
+    best.every(({ number }) => number === recorded.number)
+      ? `It is also the fastest on ${shipped.adapter}.`
+      : `On ${shipped.adapter} it is step ${recorded.number}, ${recorded.idea}.`,
   );
-  said.push(
-    best.every(({ number }) => number === there.number)
-      ? `It is the fastest on ${shipped.adapter}, too.`
-      : `On ${shipped.adapter} it is step ${there.number}, ${there.idea}.`,
-  );
-  const named = (turned: ComparedStep["turned"]) =>
-    steps.filter((step) => step.turned === turned).map(({ number, idea }) => `${number} (${idea})`).join(
+  const list = (reversal: ComparedStep["reversal"]) =>
+    steps.filter((step) => step.reversal === reversal).map(({ number, idea }) => `${number} (${idea})`).join(
       ", ",
     );
-  const [lost, won] = [named("loses here"), named("wins here")];
-  if (lost !== "") said.push(`Won there and loses here: step ${lost}.`);
-  if (won !== "") said.push(`Lost there and wins here: step ${won}.`);
-  if (lost + won === "") said.push("No idea that wins on one of the two loses on the other.");
-  return said;
+  const [slower, faster] = [list("slower here"), list("faster here")];
+  if (slower !== "") sentences.push(`Faster there, but slower here: step ${slower}.`);
+  if (faster !== "") sentences.push(`Slower there, but faster here: step ${faster}.`);
+  if (slower + faster === "") sentences.push("No step is faster on one adapter and slower on the other.");
+  return sentences;
 }
 
-/** Where a gain stands on a logarithmic axis from the least of all to the most, 0..100. */
-function gainScale(gains: readonly number[]): (gain: number) => number {
+/** Returns the position of a gain on a logarithmic axis over all gains, 0..100. */
+function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(1, ...known)), Math.log(Math.max(1, ...known))];
   return (gain) => high > low ? 100 * (Math.log(gain) - low) / (high - low) : 50;
@@ -103,57 +97,56 @@ function gainScale(gains: readonly number[]): (gain: number) => number {
 
 const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
 
-/** A row a step: how often faster than the naive step, here and on the repository's machine. */
 export function renderLadderTable(
   title: string,
   steps: readonly ComparedStep[],
   shipped: ShippedLadder | undefined,
 ): Html {
-  const scale = gainScale(
-    steps.flatMap(({ gainOnFirst, there }) => [gainOnFirst ?? 1, there?.gainOnFirst ?? 1]),
+  const scale = createGainScale(
+    steps.flatMap(({ gainOnFirst, recorded }) => [gainOnFirst ?? 1, recorded?.gainOnFirst ?? 1]),
   );
   const best = findFastest(steps);
   const rows = steps.map((step) => {
-    const { number, idea, kernel, time, gain, gainOnFirst, refusal, changes, there, turned } = step;
-    const words = best.length === 1 ? "fastest here" : "among the fastest here";
-    const mark = turned === undefined
-      ? best.includes(step) && markup` <strong class="better">${words}</strong>`
-      : markup` <strong class="${turned === "loses here" ? "worse" : "better"}">${
-        turned === "loses here" ? "won there, loses here" : "lost there, wins here"
+    const { number, idea, kernel, time, gain, gainOnFirst, refusal, changes, recorded, reversal } = step;
+    const fastest = best.length === 1 ? "fastest here" : "among the fastest here";
+    const label = reversal === undefined
+      ? best.includes(step) && markup` <strong class="better">${fastest}</strong>`
+      : markup` <strong class="${reversal === "slower here" ? "worse" : "better"}">${
+        reversal === "slower here" ? "faster there, slower here" : "slower there, faster here"
       }</strong>`;
-    return markup`<tr${turned && markup` class="turned"`}>
-<th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? renderBreakableName(kernel)}${
+    return markup`<tr${reversal && markup` class="turned"`}>
+<th scope="row">${number}. ${idea}${label}<br><span class="path">${refusal ?? renderBreakableName(kernel)}${
       checkedText(step)
     }${countsText(step)}</span></th>
-<td class="bar" aria-hidden="true">${bars(scale, gainOnFirst, there?.gainOnFirst)}</td>
+<td class="bar" aria-hidden="true">${bars(scale, gainOnFirst, recorded?.gainOnFirst)}</td>
 <td>${time ? formatShort(time.median) : "-"}</td>
 <td>${time ? formatShort(estimateMedianError(time)) : "-"}</td>
 <td>${times(gainOnFirst)}</td>
-<td>${gain === undefined ? "-" : `${times(gain)} on ${changes}`}</td>
-<td>${there?.time ? formatShort(there.time.median) : "-"}</td>
-<td>${times(there?.gainOnFirst)}</td>
-<td>${times(there?.gain)}</td>
+<td>${gain === undefined ? "-" : `${times(gain)} vs. ${changes}`}</td>
+<td>${recorded?.time ? formatShort(recorded.time.median) : "-"}</td>
+<td>${times(recorded?.gainOnFirst)}</td>
+<td>${times(recorded?.gain)}</td>
 </tr>`;
   });
-  const other = shipped ? `${shipped.adapter.replace(/ \(.*/, "")}` : "elsewhere";
+  const other = shipped ? shipped.adapter.replace(/ \(.*/, "") : "elsewhere";
   const head =
-    markup`<tr><th scope="col" rowspan="2">step</th><th scope="col" rowspan="2" class="text">on naive</th>
+    markup`<tr><th scope="col" rowspan="2">step</th><th scope="col" rowspan="2" class="text">vs. naive</th>
 <th scope="colgroup" colspan="4">here</th><th scope="colgroup" colspan="3">${other}</th></tr>
-${renderHeadRow("us", "± us", "on naive", "gain", "us", "on naive", "gain")}`;
+${renderHeadRow("us", "± us", "vs. naive", "gain", "us", "vs. naive", "gain")}`;
   return renderScrollTable(title, "figures ladder", head, rows);
 }
 
-/** That it was compared with the reference before it was timed. */
+/** States on how many sizes it was compared with the reference before it was timed. */
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
-  return markup`<br>right at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
+  return markup`<br>correct at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
 }
 
-/** What it asks of memory, which no clock of a CPU driver shows. */
+/** States its memory requests, which times on a CPU driver do not show. */
 function countsText({ counts }: ComparedStep): Html | undefined {
   if (!counts) return undefined;
   const { reads, sectors, conflicts } = counts;
-  const named = [[reads, "reads"], [sectors, "sectors a read"], [conflicts, "bank conflicts"]] as const;
+  const named = [[reads, "reads"], [sectors, "sectors per read"], [conflicts, "bank conflicts"]] as const;
   return markup`<br>${
     named.filter(([count]) => count !== undefined).map(([count, what]) =>
       `${what} ${formatAccessCount(count)}`
@@ -163,7 +156,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   }`;
 }
 
-/** Two bars from 1x: to the right what is faster than the naive step, to the left what is slower. */
+/** Renders two bars from 1x, to the right if faster than the naive step, to the left if slower. */
 function bars(scale: (gain: number) => number, here: number | undefined, there: number | undefined): Html {
   const bar = (gain: number | undefined, y: number, name: string) => {
     if (gain === undefined) return undefined;

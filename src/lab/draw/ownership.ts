@@ -1,6 +1,6 @@
 /**
- * Who owns what: the grid of workgroups of a dispatch, one workgroup with its invocations, and what an invocation gets. All of
- * it is taken from the kernel's own text: see kernel_analysis/index_values.ts.
+ * The work split of a dispatch: its grid of workgroups, one workgroup with its invocations, and the values and elements of one
+ * invocation, all derived from the kernel's text: see kernel_analysis/index_values.ts.
  */
 
 import { type Html, markup } from "../../report/html.ts";
@@ -11,10 +11,10 @@ import { formatCount, renderScrollTable } from "./text.ts";
 
 type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 
-/** Cells of a drawing along an axis, at most; where there are more, the last ones stand behind a gap. */
+/** Most cells of a drawing along an axis; if there are more, the last ones follow a gap. */
 const CELLS = { grid: 24, group: 32 };
 
-/** Which cells of a long axis are drawn: all, or the first ones, a chosen one and the last. Undefined is a gap. */
+/** Selects the cells of a long axis to draw: all, or the first, a chosen and the last ones. Undefined is a gap. */
 export function selectCells(count: number, most: number, chosen = 0): (number | undefined)[] {
   const upTo = (length: number) => Array.from({ length }, (_, k) => k);
   if (count <= most) return upTo(count);
@@ -24,7 +24,7 @@ export function selectCells(count: number, most: number, chosen = 0): (number | 
     : [...upTo(most - 5), undefined, chosen, ...last];
 }
 
-/** Invocations that are launched, and those of them that find nothing to do, as the grid is rounded up to workgroups. */
+/** Counts the invocations that are launched, and those without work because the grid is rounded up to workgroups. */
 export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
   readonly launched: number;
   readonly idle: number;
@@ -33,35 +33,31 @@ export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, g
   return { launched, idle: launched - x * y * gz };
 }
 
-/** The same in words: what the drawing says to whoever does not see it. */
-function ownershipText(grid: Grid): string {
+/** Describes the drawing for screen readers. */
+function describeOwnership(grid: Grid): string {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy, gz] } = grid;
   const { launched, idle } = countLaunched(grid);
   const groups = `${formatCount(gx)}${gy > 1 ? ` x ${formatCount(gy)}` : ""}${gz > 1 ? ` x ${gz}` : ""}`;
   const own = gz > 1 ? ` for each of ${gz} batches` : "";
-  return `${groups} workgroups of ${wx}${wy > 1 ? ` x ${wy}` : ""} invocations: ${
-    formatCount(launched)
-  } in all. ` +
-    `${formatCount(x)}${y > 1 ? ` x ${formatCount(y)}` : ""} have something to do${own}; ${
-      idle === 0 ? "none is idle" : `${formatCount(idle)} are idle, as grids are whole workgroups`
-    }.`;
+  const all = formatCount(launched);
+  const idleText = idle === 0
+    ? "none is idle"
+    : `${formatCount(idle)} are idle, because grids are whole workgroups`;
+  return `${groups} workgroups of ${wx}${wy > 1 ? ` x ${wy}` : ""} invocations: ${all} in total. ` +
+    `${formatCount(x)}${y > 1 ? ` x ${formatCount(y)}` : ""} have work${own}; ${idleText}.`;
 }
 
 const WIDTH = 640;
-
 const first: Invocation = { group: [0, 0], local: [0, 0] };
 
-/**
- * A cell for each workgroup, the last one of which may be partly idle; then one workgroup with a cell for each invocation.
- * One workgroup and one invocation of it stand out.
- */
+/** Draws a cell per workgroup, and a cell per invocation of one workgroup. The chosen workgroup and invocation are marked. */
 export function renderOwnership(grid: Grid, { group: [gi, gj], local: [li, lj] } = first): Html {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy] } = grid;
-  // A long axis that was folded goes on in the next line of workgroups.
+  // A folded axis continues in the next row of workgroups.
   const folded = y === 1 && gy > 1;
   const partly = (i: number, j: number) =>
     folded ? (j * gx + i + 1) * wx > x : (i + 1) * wx > x || (j + 1) * wy > y;
-  // What is one workgroup wide is drawn from left to right, too.
+  // A grid one workgroup wide is drawn from left to right.
   const upright = gx === 1 && gy > 1;
   const [across, down, ci, cj] = upright ? [gy, gx, gj, gi] : [gx, gy, gi, gj];
   const groups = cells(selectCells(across, CELLS.grid, ci), selectCells(down, CELLS.grid / 2, cj), {
@@ -81,16 +77,15 @@ export function renderOwnership(grid: Grid, { group: [gi, gj], local: [li, lj] }
   const height = group.bottom + 4;
   const text = (at: number, words: string) => markup`<text x="0" y="${at}">${words}</text>`;
   return markup`<svg class="ownership" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${
-    ownershipText(grid)
+    describeOwnership(grid)
   }">
 ${text(14, `the grid: ${formatCount(gx)} x ${formatCount(gy)} workgroups`)}${groups.html}
-${text(groups.bottom + 40, `the workgroup that stands out: ${wx} x ${wy} invocations`)}${group.html}
+${text(groups.bottom + 40, `the marked workgroup: ${wx} x ${wy} invocations`)}${group.html}
 </svg>`;
 }
 
-interface Place {
+interface CellLayout {
   readonly top: number;
-  /** The most that it may be high. */
   readonly tall: number;
   getCellClass(column: number, row: number): string;
 }
@@ -98,7 +93,7 @@ interface Place {
 function cells(
   columns: readonly (number | undefined)[],
   rows: readonly (number | undefined)[],
-  { top, tall, getCellClass: classOf }: Place,
+  { top, tall, getCellClass }: CellLayout,
 ): { html: Html; bottom: number } {
   const side = Math.max(3, Math.min(22, WIDTH / columns.length, tall / rows.length));
   const gap = side > 8 ? 2 : 0.8;
@@ -110,7 +105,7 @@ function cells(
           Math.min(1.5, side / 5)
         }"/>`;
       }
-      return markup`<rect class="${classOf(column, row)}" x="${left.toFixed(1)}" y="${
+      return markup`<rect class="${getCellClass(column, row)}" x="${left.toFixed(1)}" y="${
         upper.toFixed(1)
       }" width="${(side - gap).toFixed(1)}" height="${(side - gap).toFixed(1)}" rx="${
         Math.min(2, side / 6).toFixed(1)
@@ -120,25 +115,24 @@ function cells(
   return { html: markup`${drawn}`, bottom: top + rows.length * side };
 }
 
-/** An invocation by its numbers: of its workgroup in the grid, and its own in the workgroup, x first. */
+/** Index of a workgroup in the grid, and of an invocation in the workgroup, x first. */
 export interface InvocationChoice {
   readonly group: number;
   readonly invocation: number;
 }
 
-/** How many there are to choose from. */
+/** Counts the workgroups, and the invocations per workgroup. */
 export function countChoices({ grid, workgroup }: KernelSummary): InvocationChoice {
   return { group: grid[0] * grid[1], invocation: workgroup[0] * workgroup[1] };
 }
 
-/** One from the middle that has something to do: at the edges much is 0. */
+/** Chooses an invocation with work from the middle, because many values at the edges are 0. */
 export function chooseMiddle(code: KernelSummary): InvocationChoice {
   const group = Math.floor((countChoices(code).group - 1) / 2);
   const busy = listIndexValues(code, group).flatMap(({ idle }, k) => idle ? [] : [k]);
   return { group, invocation: busy[Math.floor(busy.length / 2)] ?? 0 };
 }
 
-/** Where an invocation stands. */
 function locateInvocation(
   { grid, workgroup }: KernelSummary,
   { group, invocation }: InvocationChoice,
@@ -149,7 +143,6 @@ function locateInvocation(
   };
 }
 
-/** Of all invocations of a workgroup. */
 function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
   const read = traceIndexValues(code.text, code);
   return Array.from(
@@ -158,10 +151,10 @@ function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
   );
 }
 
-/** Subscripts that are shown of a binding, at most. */
+/** Most subscripts that are shown per binding. */
 const SUBSCRIPTS = 3;
 
-/** @param chosen is moved into the grid where it lies outside. */
+/** Renders the drawing and tables of an invocation. @param chosen is clamped to the grid */
 export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
   const most = countChoices(code);
   const within = (value: number, count: number) => Math.max(0, Math.min(Math.trunc(value) || 0, count - 1));
@@ -170,7 +163,7 @@ export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html
   const all = listIndexValues(code, group);
   const own = all[invocation];
   return markup`${renderOwnership(code, locateInvocation(code, { group, invocation }))}
-<p>${ownershipText(code)}</p>
+<p>${describeOwnership(code)}</p>
 ${own && linesTable(own, all, { group, invocation })}
 ${own && accessTable(code, own)}`;
 }
@@ -184,11 +177,10 @@ function linesTable(
   const ends = own.idle &&
     markup`<p>Invocation ${formatCount(invocation)} of workgroup ${
       formatCount(group)
-    } has nothing to do: it ends before it writes anything, as ${
-      idle === all.length ? "all" : formatCount(idle)
-    } of its workgroup.</p>`;
+    } has no work: it returns before it writes,
+like ${idle === all.length ? "all" : formatCount(idle)} of its workgroup.</p>`;
   if (own.lines.length === 0) {
-    return markup`${ends}<p>The kernel computes nothing from its number before it reads data.</p>`;
+    return markup`${ends}<p>The kernel computes nothing from its index before it reads data.</p>`;
   }
   const busy = all.filter((one) => !one.idle);
   const rows = own.lines.map(({ name, from, value }) => {
@@ -196,13 +188,13 @@ function linesTable(
     return [markup`<code>${name} = ${from}</code>`, formatCount(value), formatValues(values)] as const;
   });
   const ofOne = [`invocation ${formatCount(invocation)}`, `workgroup ${formatCount(group)}`];
-  const head = ["from its number the kernel computes", ...ofOne];
+  const head = ["value computed from the index", ...ofOne];
   return markup`${ends}${
-    renderScrollTable("What an invocation computes from its number", "figures owned-lines", head, rows)
+    renderScrollTable("Values that an invocation computes from its index", "figures owned-lines", head, rows)
   }`;
 }
 
-/** "768 to 1,023", "0 to 60 by 4", "3": the values that a workgroup has of a name. */
+/** Formats the distinct values of a workgroup: "768 to 1,023", "0 to 60 by 4", "3". */
 export function formatValues(values: readonly number[]): string {
   const sorted = [...new Set(values)].sort((a, b) => a - b);
   const [low, next] = sorted;
@@ -216,34 +208,34 @@ export function formatValues(values: readonly number[]): string {
   return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
-/** Where the kernel's body reads and writes, as it stands there, and which element that is where it follows from lines above. */
+/** Lists the reads and writes in the kernel's body with their subscripts, and the element if the index determines it. */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const rows = bindings.flatMap(({ name, access }) =>
     findSubscripts(text, name).slice(0, SUBSCRIPTS).map((subscript) => {
       const value = own.getValue(subscript);
       return markup`<tr><th scope="row"><code>${name}[${subscript}]</code></th><td class="text">${access}</td><td>${
-        value === undefined ? "by more than its number" : formatCount(value)
+        value === undefined ? "depends on data" : formatCount(value)
       }</td></tr>`;
     })
   );
-  const left = bindings.flatMap(({ name }) => {
+  const omitted = bindings.flatMap(({ name }) => {
     const more = findSubscripts(text, name).length - SUBSCRIPTS;
-    return more > 0 ? [`${more} more of ${name}`] : [];
+    return more > 0 ? [`${more} of ${name}`] : [];
   });
   const elsewhere = bindings.filter(({ name }) =>
     !/^steps?$/.test(name) && findSubscripts(text, name).length === 0
   );
   const names = elsewhere.map(({ name }) => name).join(", ");
-  const head = ["in its body", ["the kernel"], "element of this invocation"] as const;
+  const head = ["in the kernel's body", ["access"], "element of this invocation"] as const;
   return markup`${
     rows.length > 0 &&
-    renderScrollTable("Where an invocation reads and writes", "figures owned-lines", head, rows)
-  }${left.length > 0 && markup`<p>Left out: ${left.join(", ")}.</p>`}${
-    names !== "" && markup`<p>In functions that its body calls, if at all: ${names}.</p>`
+    renderScrollTable("Reads and writes of an invocation", "figures owned-lines", head, rows)
+  }${omitted.length > 0 && markup`<p>Not shown: ${omitted.join(", ")}.</p>`}${
+    names !== "" && markup`<p>Not used in its body, perhaps in functions that it calls: ${names}.</p>`
   }`;
 }
 
-/** What stands between the brackets behind a binding's name in the body of the entry point, each once. */
+/** Returns the distinct subscripts of a binding in the body of the entry point. */
 export function findSubscripts(text: string, binding: string): string[] {
   const plain = text.replace(/\/\/.*/g, "");
   const body = plain.slice(plain.indexOf("{", plain.indexOf("fn ", plain.indexOf("@compute"))));

@@ -1,4 +1,4 @@
-/** Numbers, names, tables and prose as the lab writes them. */
+/** Numbers, names, tables and Markdown in the lab. */
 
 import { Html, markup } from "../../report/html.ts";
 import { formatShort, formatThousands } from "../../number_text.ts";
@@ -14,18 +14,17 @@ export function formatBytes(bytes: number): string {
   return bytes < 2 ** 20 ? `${formatShort(bytes / 1024)} KiB` : `${formatShort(bytes / 2 ** 20)} MiB`;
 }
 
-/** A count: "1,234,567". */
 export function formatCount(value: number): string {
   return formatThousands(Math.round(value));
 }
 
 type Cell = string | Html;
-/** Heads of columns: those of numbers, or in an array one of text. */
+/** Column headings; that of a text column is in an array. */
 type Heads = readonly (string | readonly [string])[];
 
 /**
- * A table that scrolls where it is too wide, a region of its own for whoever has no pointer.
- * @param kinds classes @param rows each of a name and cells, or as they are
+ * Renders a table that scrolls if it is too wide, as a region that the keyboard can reach.
+ * @param kinds CSS classes @param rows each a name and cells, or markup
  */
 export function renderScrollTable(
   label: string,
@@ -51,7 +50,7 @@ export function renderHeadRow(...names: Heads): Html {
   }</tr>`;
 }
 
-/** Text in which no line ends within the hyphens of an option, such as --batch-size. */
+/** Renders text without line breaks inside options such as --batch-size. */
 export function withOptions(text: string): Html {
   const parts = text.split(/(--[a-z][a-z-]*)/);
   return markup`${
@@ -59,14 +58,13 @@ export function withOptions(text: string): Html {
   }`;
 }
 
-/** A name of words that are joined by _ or /, which may be broken behind them. */
+/** Renders a name that may break after _ and /. */
 export function renderBreakableName(name: string): Html {
   return markup`${
     name.split(/(?<=[_/])/).map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)
   }`;
 }
 
-/** The little of Markdown that the course uses: paragraphs, fenced text, lists, tables, bold, code and links. */
 export function renderMarkdown(markdown: string): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1
@@ -98,7 +96,7 @@ function table(lines: readonly string[]): Html {
   }</tbody></table>`;
 }
 
-/** Links lose where they lead: what they name is not in the page. */
+/** Keeps only the text of links, because their targets are not in the page. */
 function inline(text: string): Html {
   const pieces = text.replace(/\[([^\]]+)\]\([^)]*\)/g, "$1").split(
     /(`[^`]+`|\*\*[^*]+\*\*|(?<!\w)_[^_]+_(?!\w))/,

@@ -1,4 +1,4 @@
-/** A step as the sequence of its dispatches: a strip of all of them, and a table with a bar each. */
+/** The dispatches of a step as a strip, and as a table with one bar per dispatch. */
 
 import type { DispatchMeasurement } from "../../profile/bench_report.ts";
 import { type Html, markup } from "../../report/html.ts";
@@ -11,16 +11,16 @@ import { formatMicroseconds, renderBreakableName, renderScrollTable } from "./te
 export type TimedDispatch = Pick<DispatchSummary, "label" | "kernel" | "phase"> & DispatchMeasurement;
 
 const phaseNames: Readonly<Record<StepPhase, string>> = {
-  batch: "lays out the batch",
+  batch: "builds the batch",
   forward: "forward",
   backward: "backward",
-  optimiser: "moves the weights",
+  optimiser: "updates the weights",
 };
 
-/** Units of the strip; it is stretched to its place. */
+/** Size of the strip in SVG units; it is stretched to the page's width. */
 const STRIP = { width: 1000, height: 34 };
 
-/** Where dispatches begin and end, in microseconds, as if each waited for the one before. */
+/** Computes start and end of dispatches in microseconds, as if each waited for the one before. */
 export function computeSpans(
   dispatches: readonly Pick<TimedDispatch, "median">[],
 ): { readonly spans: readonly (readonly [from: number, to: number])[]; readonly total: number } {
@@ -29,7 +29,7 @@ export function computeSpans(
   return { spans, total: at };
 }
 
-/** All dispatches side by side, as wide as they are long; `data-dispatch` says which is which. */
+/** Renders dispatches side by side with their time as width; `data-dispatch` is their index. */
 export function renderTimeline(dispatches: readonly TimedDispatch[]): Html {
   const { spans, total } = computeSpans(dispatches);
   const { width, height } = STRIP;
@@ -42,24 +42,20 @@ export function renderTimeline(dispatches: readonly TimedDispatch[]): Html {
     }" height="${height}"><title>${title}</title></rect>`;
   });
   return markup`<svg class="strip" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-label="${
-    stripSummary(dispatches)
+    describeTimeline(dispatches)
   }">${bars}</svg><div class="strip-ends" aria-hidden="true"><span>0 us</span><span>${
     formatMicroseconds(total)
   }</span></div>`;
 }
 
-/** What the strip shows, in a sentence. */
-export function stripSummary(dispatches: readonly TimedDispatch[]): string {
+export function describeTimeline(dispatches: readonly TimedDispatch[]): string {
   const { total } = computeSpans(dispatches);
-  const [longest] = [...dispatches].sort((a, b) => b.median - a.median);
+  const [longest] = dispatches.toSorted((a, b) => b.median - a.median);
   if (!longest) return "No dispatches";
-  const share = formatPercent(longest.median / total);
-  return `${dispatches.length} dispatches take ${
-    formatMicroseconds(total)
-  }; the longest, ${longest.label}, takes ${share}`;
+  const [time, share] = [formatMicroseconds(total), formatPercent(longest.median / total)];
+  return `${dispatches.length} dispatches take ${time}; the longest, ${longest.label}, takes ${share}`;
 }
 
-/** Which colour means what. */
 export function renderPhaseLegend(dispatches: readonly TimedDispatch[]): Html {
   const { total } = computeSpans(dispatches);
   const items = Object.entries(phaseNames).flatMap(([phase, name]) => {
@@ -75,7 +71,7 @@ export function renderPhaseLegend(dispatches: readonly TimedDispatch[]): Html {
   return markup`<ul class="phases">${items}</ul>`;
 }
 
-/** A row a dispatch, each with a button that opens it. Without ceilings there are no shares of the roofline. */
+/** Renders one row per dispatch with a button that opens it. Without ceilings there are no shares of the roofline. */
 export function renderTimelineTable(
   dispatches: readonly TimedDispatch[],
   ceilings: RooflineCeilings | undefined,
@@ -104,7 +100,7 @@ export function renderTimelineTable(
 <td class="text">${on?.bound ?? "-"}</td>
 </tr>`;
   });
-  const times = ["us", "± us", "of step", "MFLOP", "MB", "GFLOP/s", "GB/s", "roofline"];
+  const times = ["us", "± us", "% of step", "MFLOP", "MB", "GFLOP/s", "GB/s", "roofline"];
   const head = ["dispatch, kernel", ["when"], ...times, ["bound by"]] as const;
   return renderScrollTable("The dispatches of the step", "figures timeline", head, rows);
 }

@@ -1,4 +1,4 @@
-/** A chart in its place in the page, with its legend and its buttons. */
+/** A chart in the page, with its legend and buttons. */
 
 import type { Chart, ChartConfiguration } from "chart.js";
 import type { ChartDefinition } from "../chart_definition.ts";
@@ -9,21 +9,21 @@ import { makeChart } from "./defaults.ts";
 export class ChartCard {
   readonly #definition: ChartDefinition;
   readonly #figure: HTMLElement;
-  /** Entries of the legend that are switched off. */
-  readonly #off = new Set<number>();
+  /** Indices of legend entries that are off. */
+  readonly #hidden = new Set<number>();
   #chart: Chart | undefined;
 
   constructor(definition: ChartDefinition, theme: Theme) {
     const { id } = definition;
     const figure = document.getElementById(id);
-    if (!figure) throw new Error(`The page has no place for the chart ${id}.`);
+    if (!figure) throw new Error(`Expected a figure for the chart ${id} in the page.`);
     this.#definition = definition;
     this.#figure = figure;
     this.draw(theme);
     figure.querySelectorAll(".legend button").forEach((button, k) => {
       button.addEventListener("click", () => {
-        if (!this.#off.delete(k)) this.#off.add(k);
-        button.setAttribute("aria-pressed", String(!this.#off.has(k)));
+        if (!this.#hidden.delete(k)) this.#hidden.add(k);
+        button.setAttribute("aria-pressed", String(!this.#hidden.has(k)));
         this.#hide(this.#chart);
       });
     });
@@ -33,10 +33,10 @@ export class ChartCard {
     onSave("png", () => this.#savePng());
   }
 
-  /** Draws anew in other colours; what is switched off stays so. @param width in CSS pixels; by default that of its box. */
+  /** Draws again in other colours and keeps what is off. @param width in CSS pixels; by default that of its box */
   draw(theme: Theme, width?: number): void {
     const canvas = this.#figure.querySelector("canvas");
-    if (!canvas) throw new Error(`The page has no canvas for the chart ${this.#definition.id}.`);
+    if (!canvas) throw new Error(`Expected a canvas for the chart ${this.#definition.id}.`);
     this.#chart?.destroy();
     this.#chart = makeChart(canvas, this.#definition, theme);
     this.#hide(this.#chart);
@@ -45,12 +45,12 @@ export class ChartCard {
 
   #hide(chart: Chart | undefined): void {
     const { legend, config } = this.#definition;
-    const hidden = new Set([...this.#off].flatMap((k) => legend[k]?.datasets ?? []));
+    const hidden = new Set([...this.#hidden].flatMap((k) => legend[k]?.datasets ?? []));
     for (const k of config.data.datasets.keys()) chart?.setDatasetVisibility(k, !hidden.has(k));
     chart?.update();
   }
 
-  /** Draws the chart for paper: light, of one size wherever the page is read, with title and legend. */
+  /** Saves the chart in light colours and a fixed size, with title and legend. */
   #savePng(): void {
     const canvas = Object.assign(document.createElement("canvas"), SIZE);
     const copy = makeChart(canvas, this.#definition, light, (same) => this.#forPaper(same));
@@ -65,7 +65,7 @@ export class ChartCard {
     const { title, legend } = this.#definition;
     const labels = legend.map(({ text, colour, dash }, k) => ({
       ...{ text, fontColor: light.text, strokeStyle: resolveColour(light, colour) },
-      ...{ lineDash: [...dash], lineWidth: 2, pointStyle: "line" as const, hidden: this.#off.has(k) },
+      ...{ lineDash: [...dash], lineWidth: 2, pointStyle: "line" as const, hidden: this.#hidden.has(k) },
     }));
     return {
       ...configuration,
@@ -87,7 +87,7 @@ export class ChartCard {
   }
 }
 
-/** CSS pixels of a saved picture; it has twice as many of its own. */
+/** Size of a saved picture in CSS pixels; it has twice as many device pixels. */
 const SIZE = { width: 960, height: 600 };
 const PIXEL_RATIO = 2;
 
@@ -103,6 +103,6 @@ function save(blob: Blob, name: string): void {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // Not at once: the download has only begun.
+  // Later, because the download has only begun.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

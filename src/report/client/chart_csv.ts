@@ -1,4 +1,4 @@
-/** A chart's data as CSV: what is drawn, one point or bar a row. */
+/** A chart's data as CSV, one row per point or bar. */
 
 import { type Cell, formatCsvRow } from "../../csv.ts";
 import type { ChartDefinition } from "../chart_definition.ts";
@@ -13,7 +13,6 @@ export function buildCsv({ columns, config: { data: { datasets } } }: ChartDefin
   return [columns.map(([title]) => title), ...rows].map(formatCsvRow).join("");
 }
 
-/** Empty for a gap. */
 function formatCell(value: unknown): Cell {
   return typeof value === "number" ? value : String(value ?? "");
 }

@@ -1,4 +1,4 @@
-/** What all charts have in common, as defaults of Chart.js. */
+/** Defaults of Chart.js for all charts. */
 
 import { Chart, type ChartConfiguration, defaults, type TooltipItem } from "chart.js";
 import { type ChartDefinition, type ChartPoint, formatMean } from "../chart_definition.ts";
@@ -6,14 +6,14 @@ import { resolveColour, type Theme } from "../theme.ts";
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
-/** Sets what no theme changes. */
+/** Sets the defaults that do not depend on the theme. */
 export function setDefaults(): void {
-  // Drawn at once: a page that moves is no help in reading numbers.
+  // No animation, because moving charts are harder to read.
   defaults.set({ animation: false, maintainAspectRatio: false, layout: { padding: { top: 6, right: 8 } } });
   defaults.set("font", { family: FONT, size: 12 });
   defaults.set("scale", { ticks: { maxRotation: 0, includeBounds: false } });
   defaults.set("elements.line", { borderJoinStyle: "round" });
-  // A chart draws its legend only when it is saved: in the page it is HTML.
+  // A chart draws its legend only in a saved picture; in the page the legend is HTML.
   Object.assign(defaults.plugins.legend, { display: false });
   const box = { borderWidth: 1, boxWidth: 8, boxHeight: 8, boxPadding: 4, bodyFont: { size: 11 } };
   Object.assign(defaults.plugins.tooltip, box);
@@ -34,7 +34,6 @@ function formatLines({ raw, dataset }: TooltipItem<"line">): string | string[] {
   return (text ?? [`${dataset.label}: ${formatMean(y ?? NaN, sd)}${remark}`]).map((line) => ` ${line}`);
 }
 
-/** Makes a chart in the colours of a theme. */
 export function makeChart(
   canvas: HTMLCanvasElement,
   { config }: ChartDefinition,
@@ -49,7 +48,7 @@ export function makeChart(
   return new Chart(canvas, change(inTheme(config, theme) as ChartConfiguration));
 }
 
-/** A copy in which names of colours are colours. */
+/** Returns a copy with colour names resolved in a theme. */
 function inTheme(value: unknown, theme: Theme, key = ""): unknown {
   if (typeof value === "string") return /color$/i.test(key) ? resolveColour(theme, value) : value;
   if (Array.isArray(value)) return value.map((one) => inTheme(one, theme, key));

@@ -1,10 +1,10 @@
-/** Draws what the library has not: whiskers of bars and points, values on bars, and names next to points. */
+/** Draws what Chart.js does not: whiskers, values on bars, and names next to points. */
 
 import type { Chart, Plugin } from "chart.js";
 import { type ChartDataset, type ChartPoint, computeWhisker } from "../chart_definition.ts";
 import { FONT } from "./defaults.ts";
 
-/** Pixels from a whisker's middle to the ends of its strokes. */
+/** Half the length of a whisker's end strokes, in pixels. */
 const CAP = 4;
 /** Pixels between a mark and its text. */
 const GAP = 6;
@@ -12,7 +12,7 @@ const GAP = 6;
 const LINE = 12;
 const POINT = 4;
 
-/** A point with its place in pixels. */
+/** A point with its position in pixels. */
 interface Mark {
   readonly x: number;
   readonly y: number;
@@ -36,7 +36,7 @@ export const marks: Plugin = {
     ctx.lineWidth = 1.5;
     ctx.font = `${isBars ? 12 : 11}px ${FONT}`;
     ctx.textBaseline = "middle";
-    // A name stands on no point and on no other name.
+    // Names must not cover points or other names.
     const taken = drawn.map(({ x, y }) => boxAround(x - POINT, x + POINT, y, 2 * POINT));
     for (const mark of drawn) {
       ctx.strokeStyle = isBars ? text : String(mark.dataset.borderColor);
@@ -49,7 +49,7 @@ export const marks: Plugin = {
   },
 };
 
-/** @returns where it begins and ends in pixels; without a whisker, where the bar ends */
+/** Returns the whisker's start and end in pixels; without one, the end of the bar. */
 function drawWhisker(
   { ctx, scales }: Chart,
   { x, y, point }: Mark,
@@ -59,7 +59,7 @@ function drawWhisker(
   const [from = x, to = x] = computeWhisker(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
   if (from === to) return [from, to];
   ctx.beginPath();
-  // Along the bar, or upright, as if along a bar that is turned.
+  // Along a bar, or vertical at a point.
   const line = (a: number, b: number, c: number, d: number) => {
     ctx.moveTo(...isBars ? [a, y + b] as const : [x + b, a] as const);
     ctx.lineTo(...isBars ? [c, y + d] as const : [x + d, c] as const);
@@ -70,7 +70,7 @@ function drawWhisker(
   return [from, to];
 }
 
-/** In its bar where it has room there, else behind it. @param ends of what stands at the bar's end */
+/** Draws a value inside its bar if it fits, else behind it. @param ends start and end of the whisker */
 function drawValue(
   { ctx, chartArea, scales }: Chart,
   text: string,
@@ -94,7 +94,7 @@ function boxAround(left: number, right: number, y: number, height: number): Box 
   return { left, right, top: y - height / 2, bottom: y + height / 2 };
 }
 
-/** Right of the point, left, above or below, where there is room; below or above a line, moved into the chart. */
+/** Draws a name right, left, above or below its point, where it fits; at a line below or above, moved into the chart. */
 function drawName(
   { ctx, chartArea: area }: Chart,
   name: string,

@@ -1,4 +1,4 @@
-/** Draws the charts of a report: the page's own script, bundled by `deno task build report`. */
+/** The page's script, which draws the charts of a report; bundled by `deno task build report`. */
 
 import annotation from "chartjs-plugin-annotation";
 import {
@@ -26,11 +26,11 @@ import { ChartCard } from "./card.ts";
 import { marks } from "./marks.ts";
 import { setDefaults } from "./defaults.ts";
 
-/** CSS pixels that a chart is given on paper. */
+/** Width of a chart in print, in CSS pixels. */
 const PAPER_WIDTH = 660;
 
-const night = matchMedia("(prefers-color-scheme: dark)");
-const paper = matchMedia("print");
+const darkMode = matchMedia("(prefers-color-scheme: dark)");
+const print = matchMedia("print");
 
 function main(): void {
   Chart.register(BarController, BarElement, CategoryScale, Filler, Legend, LinearScale, LineController);
@@ -38,23 +38,23 @@ function main(): void {
   Chart.register(annotation, marks);
   registerNearestX();
   setDefaults();
-  Object.assign(globalThis, { Chart }); // for the browser's console
+  Object.assign(globalThis, { Chart }); // for the browser console
   const data: ChartDefinition[] = JSON.parse(document.getElementById("chart-data")?.textContent ?? "[]");
-  const cards = data.map((definition) => new ChartCard(definition, themeNow()));
-  const draw = (theme = themeNow(), width?: number) => cards.forEach((card) => card.draw(theme, width));
-  for (const media of [night, paper]) media.addEventListener("change", () => draw());
+  const cards = data.map((definition) => new ChartCard(definition, getTheme()));
+  const draw = (theme = getTheme(), width?: number) => cards.forEach((card) => card.draw(theme, width));
+  for (const media of [darkMode, print]) media.addEventListener("change", () => draw());
   addEventListener("beforeprint", () => draw(light, PAPER_WIDTH));
   addEventListener("afterprint", () => draw());
 }
 
-function themeNow() {
-  return night.matches && !paper.matches ? dark : light;
+function getTheme() {
+  return darkMode.matches && !print.matches ? dark : light;
 }
 
-/** Pixels beside its ends at which a curve is still meant. */
+/** Distance in pixels from a curve's ends within which the pointer still selects it. */
 const REACH = 24;
 
-/** Adds the mode `nearestX` to those of the library: what a pointer over learning curves points at. */
+/** Registers the interaction mode `nearestX`, which selects the nearest point in x of each curve. */
 function registerNearestX(): void {
   Interaction.modes.nearestX = (chart, event) =>
     chart.getSortedVisibleDatasetMetas().flatMap((meta): InteractionItem[] => {

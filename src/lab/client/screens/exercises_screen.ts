@@ -1,4 +1,4 @@
-/** "Exercises": a kernel of the reader's, checked and raced beside its ladder on this adapter, at an address of its own. */
+/** "Exercises": checks the user's kernel and times it with its ladder. Each exercise has its own address. */
 
 import { createEditor } from "prism-code-editor";
 import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
@@ -12,17 +12,17 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { ExerciseSummary, SolvedExercise } from "../services/kernel_services.ts";
 
-/** How often the steps are timed in turn. */
+/** Rounds in which the steps are timed in turn. */
 const ROUNDS = 3;
 
-/** What a compiler says of a line. */
+/** A compiler message with its line and column. */
 const MESSAGE = /^\w+\.wgsl:(\d+):(\d+) (.*)$/gm;
 
 export function showExercises(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   root.append(
-    dom`<p>A kernel with a hole, which you fill. It is compared with float64 at odd sizes and hard cases, and then it may race
-beside its ladder. What you write stays in this browser. The address of an exercise leads back to it.</p>`,
+    dom`<p>Complete a kernel. Your answer is compared with float64 at odd sizes and in edge cases, and can be timed against its
+ladder. Your text is saved in this browser. Each exercise has its own address.</p>`,
     notice.element,
   );
   void lab.call("exercises", "list", undefined).then((all) => {
@@ -39,11 +39,11 @@ class ExerciseView {
   readonly #size = element("input", { id: "exercise-size", type: "text", size: 12, autocomplete: "off" });
   readonly #shipped = element("input", { id: "exercise-shipped", type: "checkbox" });
   readonly #about = element("p", { class: "about" });
-  readonly #derived = element("div");
-  readonly #editor = new Editor("The kernel", () => this.#keep());
+  readonly #derivation = element("div");
+  readonly #editor = new Editor("The kernel", () => this.#save());
   readonly #notice = new Notice();
   readonly #results = element("div", { class: "answered", role: "status" });
-  readonly #stop = new StopButton(() => this.#notice.say("Stopping when what is under way is done ..."));
+  readonly #stop = new StopButton(() => this.#notice.show("Stopping after the current step ..."));
   #current: ExerciseSummary | undefined;
 
   constructor(private readonly lab: Lab, private readonly all: readonly ExerciseSummary[]) {
@@ -52,20 +52,20 @@ class ExerciseView {
     );
     this.#names.addEventListener("change", () => location.hash = `exercise=${this.#names.value}`);
     this.#shipped.addEventListener("change", () => this.#show());
-    const check = button("Check", () => this.#take(0));
-    const race = button("Check and race", () => this.#take(ROUNDS));
+    const check = button("Check", () => this.#check(0));
+    const time = button("Check and time", () => this.#check(ROUNDS));
     const reset = element("button", { type: "button", onclick: () => this.#reset() }, "Reset");
     this.element = dom`<div>
-<div class="buttons"><label>Exercise${this.#names}</label></div>${this.#about}${this.#derived}
-<div class="buttons">${check}${race}${this.#stop.element}<label>Size${this.#size}</label>
+<div class="buttons"><label>Exercise${this.#names}</label></div>${this.#about}${this.#derivation}
+<div class="buttons">${check}${time}${this.#stop.element}<label>Size${this.#size}</label>
 <label>${this.#shipped}Show the shipped kernel</label>${reset}</div>
 ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
-  /** @param name "" for the one that stands there, or the first. */
+  /** Opens an exercise; for "" the current one, or the first. */
   open(name: string): void {
     const known = this.all.find((one) => one.name === name);
-    if (name !== "" && !known) this.#notice.say(`There is no exercise ${name}.`, "error");
+    if (name !== "" && !known) this.#notice.show(`Expected the name of an exercise, got ${name}.`, "error");
     const next = known ?? this.#current ?? this.all[0];
     if (!next || next === this.#current) return;
     this.#current = next;
@@ -74,77 +74,82 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#shipped.checked = false;
     if (known || name === "") this.#notice.clear();
     this.#about.textContent = `${next.title}. Chapter: kernels/course/${next.chapter}`;
-    const derived = readPageData().texts.chapters[next.chapter];
+    const chapter = readPageData().texts.chapters[next.chapter];
     fill(
-      this.#derived,
+      this.#derivation,
       markup`${
-        derived && markup`<details><summary>The derivation: ${derived.title}</summary>
-<div class="prose">${renderMarkdown(derived.mathematics)}</div></details>`
+        chapter && markup`<details><summary>The derivation: ${chapter.title}</summary>
+<div class="prose">${renderMarkdown(chapter.mathematics)}</div></details>`
       }`,
     );
     this.#show();
   }
 
-  /** The reader's text, as it was left, or the shipped kernel. */
+  /** Shows the user's saved text, or the shipped kernel. */
   #show(): void {
     const { name = "", starter = "", solution = "" } = this.#current ?? {};
     this.#results.replaceChildren();
     if (this.#shipped.checked) this.#editor.show(solution, true);
-    else this.#editor.show(kept(name) ?? starter, false);
+    else this.#editor.show(loadText(name) ?? starter, false);
   }
 
-  #keep(): void {
+  #save(): void {
     const { name = "", starter } = this.#current ?? {};
     const { text } = this.#editor;
-    if (keep(name, text === starter ? undefined : text)) return;
-    this.#notice.say(
-      "This browser keeps nothing for this page: copy what you write before you leave it.",
-      "note",
-    );
+    if (saveText(name, text === starter ? undefined : text)) return;
+    this.#notice.show("This browser does not save your text. Copy it before you leave the page.", "note");
   }
 
   #reset(): void {
     this.#shipped.checked = false;
     this.#show();
     this.#editor.replace(this.#current?.starter ?? "");
-    this.#notice.say("The text is as it was given. To undo is to have yours back.");
+    this.#notice.show("The starter is back. Undo (Ctrl+Z) restores your text.");
   }
 
-  async #take(rounds: number): Promise<void> {
-    const asked = this.#current;
-    if (!asked) return;
+  async #check(rounds: number): Promise<void> {
+    const exercise = this.#current;
+    if (!exercise) return;
     this.#results.replaceChildren();
     this.#editor.mark([]);
-    const request = { exercise: asked.name, text: this.#editor.text, size: this.#size.value.trim(), rounds };
-    const onProgress = (text: string) => this.#notice.say(text);
+    const request = {
+      exercise: exercise.name,
+      text: this.#editor.text,
+      size: this.#size.value.trim(),
+      rounds,
+    };
+    const onProgress = (text: string) => this.#notice.show(text);
     await this.#stop.during(async (signal) => {
       try {
-        this.#tell(asked, await this.lab.call("exercises", "take", request, { onProgress, signal }));
+        this.#showResult(
+          exercise,
+          await this.lab.call("exercises", "check", request, { onProgress, signal }),
+        );
       } catch (error) {
         this.#notice.fail(error);
-        if (error instanceof Error) this.#lead(error.message);
+        if (error instanceof Error) this.#showCompilerErrors(error.message);
       }
     });
   }
 
-  #tell({ title }: ExerciseSummary, { cases, started, figures }: SolvedExercise): void {
-    this.#notice.say("It is right.");
+  #showResult({ title }: ExerciseSummary, { cases, started, figures }: SolvedExercise): void {
+    this.#notice.show("Your kernel is correct.");
+    const shipped = figures && findShippedLadder(figures);
     fill(
       this.#results,
-      markup`<p>Right at ${cases.join("; ")}.</p><p>${started}</p>${
-        figures &&
-        renderLadderTable(title, compareLadder(figures, shippedLadder(figures)), shippedLadder(figures))
+      markup`<p>Correct at ${cases.join("; ")}.</p><p>${started}</p>${
+        figures && renderLadderTable(title, compareLadder(figures, shipped), shipped)
       }`,
     );
   }
 
-  /** From the lines that a compiler names there. */
-  #lead(message: string): void {
+  /** Lists the compiler errors in a message, with buttons that go to their lines. */
+  #showCompilerErrors(message: string): void {
     const found = [...message.matchAll(MESSAGE)].map(([, line, column, words = ""]) => ({
       ...{ line: Number(line), column: Number(column), words },
     }));
     if (found.length === 0) return;
-    this.#notice.say("It does not compile.", "error");
+    this.#notice.show("Your kernel does not compile.", "error");
     this.#editor.mark(found.map(({ line }) => line));
     const items = found.map(({ line, column, words }) => {
       const onclick = () => this.#editor.goTo(line, column);
@@ -154,45 +159,45 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 }
 
-function shippedLadder({ ladder, size }: { ladder: string; size: readonly number[] }) {
+function findShippedLadder({ ladder, size }: { ladder: string; size: readonly number[] }) {
   return readPageData().ladders.find((one) => one.ladder === ladder && one.size.join() === size.join());
 }
 
 const getStorageKey = (exercise: string) => `clickgan exercise ${exercise}`;
 
-/** What the reader has written; undefined where nothing was, or nothing is kept. */
-function kept(exercise: string): string | undefined {
+/** Returns the user's saved text, if there is one. */
+function loadText(exercise: string): string | undefined {
   try {
     return localStorage.getItem(getStorageKey(exercise)) ?? undefined;
   } catch {
-    return undefined; // a browser may forbid it
+    return undefined; // storage may be forbidden
   }
 }
 
-/** @param text undefined: nothing that is worth it. @returns whether it is kept. */
-function keep(exercise: string, text: string | undefined): boolean {
+/** Saves or, for undefined, removes the user's text. Returns true if that succeeded. */
+function saveText(exercise: string, text: string | undefined): boolean {
   try {
     if (text === undefined) localStorage.removeItem(getStorageKey(exercise));
     else localStorage.setItem(getStorageKey(exercise), text);
     return true;
   } catch {
-    return false; // it is full, or forbidden
+    return false; // storage is full or forbidden
   }
 }
 
-setIgnoreTab(true); // a keyboard gets past the field; Ctrl+M has Tab indent
+setIgnoreTab(true); // Tab leaves the field, for keyboard users; Ctrl+M toggles indentation by Tab
 
-/** A text of WGSL that can be changed: lines have numbers, parts are marked, lines with a fault stand out. */
+/** A WGSL editor with line numbers and syntax highlighting, which can mark lines with errors. */
 class Editor {
   readonly element = element("div", { class: "wgsl" });
   readonly #editor = createEditor(this.element, { language: WGSL, tabSize: 2 }, defaultCommands());
 
-  /** @param onInput told of each change that the reader makes */
+  /** @param onInput is called after each change by the user */
   constructor(label: string, onInput: () => void) {
     const { textarea } = this.#editor;
     textarea.setAttribute("aria-label", label);
     textarea.addEventListener("input", () => {
-      this.mark([]); // lines have moved
+      this.mark([]); // line numbers may have changed
       onInput();
     });
   }
@@ -201,26 +206,25 @@ class Editor {
     return this.#editor.value;
   }
 
-  /** Shows another text. */
   show(value: string, readOnly: boolean): void {
     this.#editor.setOptions({ value, readOnly });
     this.#editor.textarea.readOnly = readOnly;
     this.mark([]);
   }
 
-  /** Puts another text in the place of the reader's, as if it was typed: it can be undone. */
+  /** Replaces the text like typed input, so that it can be undone. */
   replace(text: string): void {
     this.#editor.textarea.focus({ preventScroll: true });
     insertText(this.#editor, text, 0, this.text.length);
   }
 
-  /** @param faulty numbers of lines, from 1 */
+  /** Marks lines. @param faulty line numbers from 1 */
   mark(faulty: readonly number[]): void {
-    const { lines } = this.#editor; // from 1
+    const { lines } = this.#editor; // indexed from 1
     for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
   }
 
-  /** The cursor goes to a place, each from 1. */
+  /** Moves the cursor to a line and column, both from 1. */
   goTo(line: number, column: number): void {
     const before = this.text.split("\n").slice(0, line - 1).reduce((sum, { length }) => sum + length + 1, 0);
     this.#editor.textarea.focus({ preventScroll: true });

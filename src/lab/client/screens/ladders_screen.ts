@@ -1,4 +1,4 @@
-/** "Ladders": kernels from the naive version to the shipped one, checked and raced on this adapter. */
+/** "Ladders": checks and times kernel versions from the naive one to the shipped one. */
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, describeComparison, renderLadderTable } from "../../draw/ladder.ts";
@@ -8,62 +8,65 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { LadderSummary } from "../services/kernel_services.ts";
 
-/** How often the steps are timed in turn. */
+/** Rounds in which the steps are timed in turn. */
 const ROUNDS = 5;
 
 export function showLadders(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   const list = element("div");
-  const stop = new StopButton(() => notice.say("Stopping when what is under way is done ..."));
-  const climb = (wanted: readonly Rung[]) =>
+  const stop = new StopButton(() => notice.show("Stopping after the current step ..."));
+  const run = (cards: readonly LadderCard[]) =>
     stop.during(async (signal) => {
       try {
-        for (const rung of wanted) await race(lab, rung, notice, signal);
-        notice.say("The race is over.");
+        for (const card of cards) await runLadder(lab, card, notice, signal);
+        notice.show("All steps are timed.");
       } catch (error) {
         notice.fail(error);
       }
     });
   root.append(
-    dom`<p>A ladder climbs from the kernel as one would first write it to the one that is shipped, one idea a step. Here every
-step is compared with the reference in float64, and then all of them race on your adapter. Beside them stand the
-figures of llvmpipe, a driver that runs shaders on a CPU: what wins there need not win on a GPU.</p>`,
+    dom`<p>A ladder leads from a naive kernel to the shipped one, with one optimisation per step. Every step is compared with
+the float64 reference and then timed on your adapter. Times of llvmpipe, a driver that runs shaders on a CPU, are shown for
+comparison: an optimisation that helps there need not help on a GPU.</p>`,
     notice.element,
   );
   void lab.call("ladders", "list", undefined).then((known) => {
-    const rungs = known.map((facts): Rung => ({ facts, results: element("div") }));
-    const all = button("Climb all ladders", () => climb(rungs));
+    const cards = known.map((ladder): LadderCard => ({ ladder, results: element("div") }));
+    const all = button("Run all ladders", () => run(cards));
     notice.element.before(dom`<div class="buttons">${all}${stop.element}</div>`);
     root.append(list);
-    list.append(...rungs.map((rung) => {
-      const { name, title, size, steps } = rung.facts;
-      const one = button("Climb this one", () => climb([rung]), { "aria-describedby": `ladder-${name}` });
+    list.append(...cards.map((card) => {
+      const { name, title, size, steps } = card.ladder;
+      const one = button("Run this ladder", () => run([card]), { "aria-describedby": `ladder-${name}` });
       return dom`<div class="card rung"><h3 id="ladder-${name}">${title}</h3>
-<p>${String(steps)} steps, at ${size.join(" x ")}.</p><div class="buttons">${one}</div>${rung.results}</div>`;
+<p>${String(steps)} steps, at ${size.join(" x ")}.</p><div class="buttons">${one}</div>${card.results}</div>`;
     }));
   }, (error: unknown) => notice.fail(error));
 }
 
-/** A ladder and where its results go. */
-interface Rung {
-  readonly facts: LadderSummary;
+interface LadderCard {
+  readonly ladder: LadderSummary;
   readonly results: HTMLElement;
 }
 
-async function race(lab: Lab, { facts, results }: Rung, notice: Notice, signal: AbortSignal): Promise<void> {
-  const onProgress = (text: string) => notice.say(text);
-  const request = { ladder: facts.name, rounds: ROUNDS };
-  const figures = await lab.call("ladders", "race", request, { onProgress, signal });
-  lab.keep(formatLadderKey(figures), figures);
+async function runLadder(
+  lab: Lab,
+  { ladder: { name, title }, results }: LadderCard,
+  notice: Notice,
+  signal: AbortSignal,
+): Promise<void> {
+  const onProgress = (text: string) => notice.show(text);
+  const figures = await lab.call("ladders", "run", { ladder: name, rounds: ROUNDS }, { onProgress, signal });
+  lab.store(formatLadderKey(figures), figures);
   const there = readPageData().ladders.find(({ ladder, size }) =>
-    ladder === facts.name && size.join() === figures.size.join()
+    ladder === name && size.join() === figures.size.join()
   );
   const steps = compareLadder(figures, there);
   fill(
     results,
     markup`${describeComparison(steps, there).map((text) => markup`<p class="outcome">${text}</p>`)}
-<div>${renderLadderTable(facts.title, steps, there)}</div>
-<p>gain: how often faster than the step that it changes, medians over the rounds. An idea wins or loses where its gain is
-further from 1 than its noise, 5 % at least.</p>`,
+<div>${renderLadderTable(title, steps, there)}</div>
+<p>gain: median time of the step that it changes, divided by its own. A gain counts if it differs from 1 by more than the
+noise, at least 5 %.</p>`,
   );
 }

@@ -1,4 +1,4 @@
-/** "Save": all that was measured as one file, with the adapter's name. */
+/** "Save": downloads all measurements as one file with the adapter's name. */
 
 import { markup } from "../../../report/html.ts";
 import {
@@ -12,18 +12,13 @@ import { button, dom, element, fill, saveFile } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 
-export function save(root: HTMLElement, lab: Lab): void {
-  const name = element("input", {
-    id: "save-name",
-    type: "text",
-    autocomplete: "off",
-    spellcheck: "false",
-  });
+export function showSave(root: HTMLElement, lab: Lab): void {
+  const name = element("input", { id: "save-name", type: "text", autocomplete: "off", spellcheck: "false" });
   const list = element("ul");
-  const away = button("Save as JSON", () => {
+  const download = button("Save as JSON", () => {
     if (lab.device.kind !== "open") return;
     const { adapter } = lab.device;
-    const report = buildSavedReport(collectMeasurements(lab.kept), {
+    const report = buildSavedReport(collectMeasurements(lab.measurements), {
       adapter,
       name: name.value,
       cores: navigator.hardwareConcurrency,
@@ -33,23 +28,23 @@ export function save(root: HTMLElement, lab: Lab): void {
     });
     saveFile(formatFileName(report), JSON.stringify(report, null, 1) + "\n", "application/json");
   }, { class: "main" });
-  const tell = () => {
-    const contents = listReportContents(collectMeasurements(lab.kept));
-    away.disabled = contents.length === 0 || lab.device.kind !== "open";
-    const nothing = "Nothing yet: train a model, measure a step, climb a ladder or run the self-test.";
+  const update = () => {
+    const contents = listReportContents(collectMeasurements(lab.measurements));
+    download.disabled = contents.length === 0 || lab.device.kind !== "open";
+    const nothing = "Nothing yet: train a model, measure a step, run a ladder or the self-test.";
     const lines = contents.length > 0 ? contents : [nothing];
     fill(list, markup`${lines.map((line) => markup`<li>${line}</li>`)}`);
   };
   root.append(
-    dom`<p>What the other screens have measured on this adapter since the page was opened. It leaves the page only by this
-button, as a file that <code>deno task bench --compare FILE</code> reads.</p>`,
+    dom`<p>All measurements on this adapter since the page was opened. They leave the page only as this file, which <code>deno
+task bench --compare FILE</code> reads.</p>`,
     dom`<div class="card"><h3>In the file</h3>${list}
-<div class="buttons"><label>Name of the adapter${name}</label>${away}</div>
-<p class="about">Browsers often hide which model of GPU it is: write it there if you know it.</p></div>`,
+<div class="buttons"><label>Name of the adapter${name}</label>${download}</div>
+<p class="about">Browsers often hide the GPU's model: enter it if you know it.</p></div>`,
   );
   lab.onDevice((state) => {
     if (state.kind === "open") name.placeholder = formatAdapterName(state.adapter);
-    tell();
+    update();
   });
-  lab.onKept(tell);
+  lab.onMeasurement(update);
 }

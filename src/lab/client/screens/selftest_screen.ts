@@ -1,4 +1,4 @@
-/** Self-test: every kernel on this adapter beside float64, a row a kernel, with the element that is farthest off. */
+/** "Self-test": compares every kernel on this adapter with float64 and shows its largest error. */
 
 import type { AdapterKind } from "../../../gpu/kernel_variants.ts";
 import { type Html, markup } from "../../../report/html.ts";
@@ -18,13 +18,13 @@ import type { SelftestRequest } from "../services/kernel_services.ts";
 
 export function showSelftest(root: HTMLElement, lab: Lab): void {
   root.append(
-    dom`<p class="lead">Every kernel runs on your adapter, on small numbers whose results are known. Outputs and gradients are
-compared with the same in float64. How far off a number may be follows from the rounding of its sums.</p>`,
+    dom`<p class="lead">Every kernel runs on your adapter with small inputs. Its outputs and gradients are compared with float64.
+The tolerance of each number follows from the rounding errors of its sums.</p>`,
     new SelftestView(lab).element,
   );
 }
 
-/** Which kernels are tried: those for one kind of adapter run on the other, too. */
+/** Choices of kernel variants; those for one kind of adapter run on the other, too. */
 const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
   "for GPUs": ["gpu"],
   "for CPU adapters": ["cpu"],
@@ -32,36 +32,35 @@ const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
 };
 
 const NOTHING = { findings: [], seconds: 0 };
-
-const OFF = "Off, of what is allowed (logarithmic, from 0.01 %)";
-const HEADS = ["Kernel", OFF, "Farthest off", "Numbers compared"];
+const ERROR = "Error / tolerance (logarithmic, from 0.01 %)";
+const HEADS = ["Kernel", ERROR, "Largest error at", "Values compared"];
 
 class SelftestView {
   readonly element: HTMLElement;
   readonly #notice = new Notice();
-  readonly #standing = element("p", { class: "standing", role: "status" });
-  readonly #progress = element("progress", { max: 1, "aria-label": "Cases that are done", hidden: true });
+  readonly #status = element("p", { class: "standing", role: "status" });
+  readonly #progress = element("progress", { max: 1, "aria-label": "Cases done", hidden: true });
   readonly #kinds = element(
     "select",
     { id: "selftest-kinds" },
     ...Object.keys(choices).map((name) => element("option", { value: name }, name)),
   );
   readonly #only = element("input", { id: "selftest-only", type: "text", size: 12, placeholder: "all" });
-  /** What the adapter never takes. */
+  /** Kernels that were skipped because no model uses them on this adapter. */
   readonly #leftOut = element("div", { class: "left-out", hidden: true });
   readonly #faults = element("div");
   readonly #table = element("div", { hidden: true }, renderScrollTable("Kernels", "kernels", HEADS, []));
   readonly #run = button("Run the self-test", () => this.#start());
   readonly #stop = new StopButton();
   #findings: KindFinding[] = [];
-  /** What was found before what runs now, and what is shown with it. */
+  /** Findings of earlier runs, shown together with those of the current one. */
   #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
 
   constructor(private readonly lab: Lab) {
     this.element = dom`<div>${this.#notice.element}
 <div class="card"><div class="buttons"><label for="selftest-kinds">Kernels</label>${this.#kinds}
 <label for="selftest-only">Cases with</label>${this.#only}${this.#run}${this.#stop.element}</div>
-${this.#progress}${this.#standing}${this.#leftOut}${this.#faults}</div>
+${this.#progress}${this.#status}${this.#leftOut}${this.#faults}</div>
 ${this.#table}</div>`;
   }
 
@@ -81,7 +80,7 @@ ${this.#table}</div>`;
     try {
       await this.#stop.during((signal) => this.#runAll(request, signal));
     } catch (error) {
-      this.#standing.textContent = "";
+      this.#status.textContent = "";
       this.#notice.fail(error);
     } finally {
       this.#run.disabled = false;
@@ -96,7 +95,7 @@ ${this.#table}</div>`;
       onProgress: (progress) => {
         if (progress.kind === "case") {
           const { name, number, of } = progress;
-          this.#standing.textContent = `${number} of ${of}: ${name}`;
+          this.#status.textContent = `${number} of ${of}: ${name}`;
           this.#progress.max = of;
           this.#progress.value = number - 1;
           return;
@@ -106,27 +105,27 @@ ${this.#table}</div>`;
       },
     });
     const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
-    this.#standing.textContent = this.#findings.length === 0 && !signal.aborted
-      ? `No case has "${request.only}" in its name.`
+    this.#status.textContent = this.#findings.length === 0 && !signal.aborted
+      ? `Expected part of a case's name, got "${request.only}".`
       : describeVerdict(this.#findings, found.seconds, signal.aborted);
     if (signal.aborted) return;
     this.#before = found;
-    this.#tellLeftOut(request, leftOut);
-    // What counts is the whole of it.
+    this.#showLeftOut(request, leftOut);
+    // Only a complete run is saved.
     if (request.only === "") {
-      this.lab.keep("selftest", { adapter, leftOut, kernels: groupByKernel(found.findings), ...found });
+      this.lab.store("selftest", { adapter, leftOut, kernels: groupByKernel(found.findings), ...found });
     }
   }
 
-  #tellLeftOut(request: SelftestRequest, kernels: readonly string[]): void {
-    const too = button("Run these, too", () => this.#test({ ...request, leftOut: "alone" }));
-    const parts = [dom`<p>${describeLeftOut(kernels)}</p>`, dom`<div class="buttons">${too}</div>`];
+  #showLeftOut(request: SelftestRequest, kernels: readonly string[]): void {
+    const rest = button("Run these, too", () => this.#test({ ...request, leftOut: "alone" }));
+    const parts = [dom`<p>${describeLeftOut(kernels)}</p>`, dom`<div class="buttons">${rest}</div>`];
     this.#leftOut.replaceChildren(...kernels.length === 0 ? [] : parts);
   }
 
   #show(): void {
     const results = groupByKernel(this.#findings).toSorted((a, b) => Number(b.differs) - Number(a.differs));
-    const rows = this.#table.querySelector("tbody"); // alone, so that what is scrolled stays where it is
+    const rows = this.#table.querySelector("tbody"); // only the body, to keep the scroll position
     if (rows) fill(rows, markup`${results.map(renderRow)}`);
     this.#table.hidden = results.length === 0;
     const faults = listFaultyCases(this.#findings).map(({ head, faults }) =>
@@ -134,7 +133,7 @@ ${this.#table}</div>`;
     );
     fill(
       this.#faults,
-      markup`${faults.length > 0 && markup`<ul class="faults" aria-label="What differs">${faults}</ul>`}`,
+      markup`${faults.length > 0 && markup`<ul class="faults" aria-label="Differences">${faults}</ul>`}`,
     );
   }
 }
@@ -147,15 +146,15 @@ function renderRow({ kernel, kind, values, differs, worst }: KernelFinding): Htm
 <td class="number">${formatCount(values)}</td></tr>`;
 }
 
-/** Powers of ten that a bar stands for. */
+/** Powers of ten that a bar spans. */
 const DECADES = 4;
 
-/** A bar up to what is allowed, on a logarithmic axis, and the share in words. */
+/** Renders error / tolerance as a bar on a logarithmic axis and as text. */
 function renderError(differs: boolean, worst: KernelFinding["worst"]): Html {
   if (!worst) return markup`${differs ? "differs" : "-"}`;
   const { share, element: { tolerance } } = worst;
-  if (tolerance === 0) return markup`${share === 0 ? "the same bits" : "other bits"}`;
-  const text = share > 1 ? `${share.toPrecision(2)} times too much` : `${(100 * share).toPrecision(2)} %`;
+  if (tolerance === 0) return markup`${share === 0 ? "same bits" : "different bits"}`;
+  const text = share > 1 ? `${share.toPrecision(2)} x the tolerance` : `${(100 * share).toPrecision(2)} %`;
   const value = Math.max(0, Math.min(1, 1 + Math.log10(share) / DECADES));
   return markup`<span class="off"><meter min="0" max="1" value="${value}" aria-label="${text}"></meter> ${text}</span>`;
 }

@@ -1,4 +1,4 @@
-/** "Look inside a step": the step as the sequence of its dispatches, each of which opens its kernel. */
+/** "Look inside a step": times the dispatches of a training step and shows the kernel of each. */
 
 import { findCeilings, type RooflineCeilings } from "../../../profile/roofline.ts";
 import { type PageData, renderKernelPanel, renderMachineCode } from "../../draw/kernel_panel.ts";
@@ -11,71 +11,69 @@ import {
   renderTimelineTable,
   type TimedDispatch,
 } from "../../draw/timeline.ts";
-import { stepName } from "../../saved_report.ts";
+import { formatStepKey } from "../../saved_report.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { DispatchSummary, KernelSummary, StepProfile } from "../services/step_service.ts";
 
-/** Seconds for whole steps. */
 const SECONDS = 1;
 
-export function step(root: HTMLElement, lab: Lab): void {
+export function showStep(root: HTMLElement, lab: Lab): void {
   const workload = element("select", { id: "step-workload" });
   const model = element("select", { id: "step-model" });
   const notice = new Notice();
   const results = element("div", { class: "results" });
-  const stop = new StopButton(() => notice.say("Stopping when what is under way is done ..."));
+  const stop = new StopButton(() => notice.show("Stopping after the current measurement ..."));
   let openKernel: ((kernel: string) => boolean) | undefined;
-  /** The kernel that the address names. */
-  const openWanted = () => {
+  const openFromAddress = () => {
     if (lab.part === "" || openKernel?.(lab.part)) return;
-    notice.say(`No dispatch of this step has the kernel ${lab.part}.`, "note");
+    notice.show(`No dispatch of this step has the kernel ${lab.part}.`, "note");
   };
   const measure = async (signal: AbortSignal) => {
     try {
       const request = { workload: workload.value, model: model.value, seconds: SECONDS };
-      const onProgress = (text: string) => notice.say(text);
+      const onProgress = (text: string) => notice.show(text);
       const profile = await lab.call("step", "profile", request, { onProgress, signal });
-      notice.say("Measured. Open a dispatch to see its kernel.");
-      lab.keep("figures", profile.figures);
-      lab.keep(stepName(profile.result), profile.result);
-      openKernel = showStep(results, profile);
-      openWanted();
+      notice.show("Measured. Open a dispatch to see its kernel.");
+      lab.store("figures", profile.figures);
+      lab.store(formatStepKey(profile.result), profile.result);
+      openKernel = showProfile(results, profile);
+      openFromAddress();
     } catch (error) {
       notice.fail(error);
     }
   };
   const begin = button("Measure a step", () => stop.during(measure));
   root.append(
-    dom`<p>A training step is a fixed sequence of dispatches: kernels that lay out the batch, compute the model forward, take
-the gradients back, and move the weights. Here each of them is timed on your adapter.</p>`,
+    dom`<p>A training step is a fixed sequence of dispatches: kernels that build the batch, compute the forward and backward
+pass, and update the weights. Here each of them is timed on your adapter.</p>`,
     dom`<div class="buttons"><label>Batch${workload}</label><label>Model${model}</label>${begin}${stop.element}</div>`,
     notice.element,
     results,
   );
-  /** A batch that has a model of its own leaves none to choose. */
+  /** Batches with their own model, for which none can be chosen. */
   let own: ReadonlySet<string> = new Set();
-  const choose = () => model.disabled = own.has(workload.value);
-  workload.addEventListener("change", choose);
-  const offer = () =>
+  const updateModel = () => model.disabled = own.has(workload.value);
+  workload.addEventListener("change", updateModel);
+  const loadChoices = () =>
     lab.call("step", "choices", undefined).then(({ workloads, models }) => {
       own = new Set(workloads.flatMap(({ name, ownModel }) => ownModel ? [name] : []));
       setOptions(workload, workloads);
       setOptions(model, models.map((name) => ({ name, about: name })));
-      choose();
+      updateModel();
     }, (error: unknown) => notice.fail(error));
-  const offered = offer();
-  // Whoever comes by the address of a kernel wants to see it.
+  const loaded = loadChoices();
+  // An address with a kernel measures a step and opens that kernel.
   lab.onShow("step", () => {
-    if (openKernel) openWanted();
-    else if (lab.part !== "") void offered.then(() => stop.during(measure));
+    if (openKernel) openFromAddress();
+    else if (lab.part !== "") void loaded.then(() => stop.during(measure));
   });
-  // A model that was trained meanwhile can be looked into, too.
-  lab.onKept(() => void offer());
+  // A training adds the choice of its model.
+  lab.onMeasurement(() => void loadChoices());
 }
 
-/** What is chosen stays chosen. */
+/** Replaces the options, and keeps the selected one if it is still there. */
 function setOptions(
   select: HTMLSelectElement,
   options: readonly { readonly name: string; readonly about: string }[],
@@ -85,8 +83,8 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** @returns what opens the first dispatch of a kernel, if there is one */
-function showStep(
+/** Shows a profile. Returns a function that opens the first dispatch of a kernel, and returns false if there is none. */
+function showProfile(
   results: HTMLElement,
   { result, facts, figures, clock }: StepProfile,
 ): (kernel: string) => boolean {
@@ -118,14 +116,13 @@ function showStep(
   strip.addEventListener("click", choose);
   table.addEventListener("click", choose);
   results.replaceChildren(
-    dom`<p>${stepText(result, dispatches)}</p>`,
-    dom`<p>${clockText(clock)}</p>`,
+    dom`<p>${describeStep(result, dispatches)}</p>`,
+    dom`<p>${describeClock(clock)}</p>`,
     strip,
     element("div", {}, renderPhaseLegend(dispatches)),
     table,
     panel.element,
   );
-  // The longest one is what one wants to see first.
   open(findLongest(dispatches), false);
   return (kernel) => {
     const wanted = facts.findIndex((one) => one.kernel === kernel);
@@ -134,16 +131,14 @@ function showStep(
   };
 }
 
-/** All that is said of the dispatch that is opened. */
 class DispatchPanel {
   readonly element = element("section", { class: "card kernel", "aria-label": "A dispatch", hidden: true });
-  /** None of a copy. */
   #kernel: KernelSummary | undefined;
 
-  /** @param back to the dispatch among the others. */
+  /** @param back returns to the dispatch in the table */
   constructor(
     private readonly ceilings: RooflineCeilings,
-    private readonly carried: PageData,
+    private readonly data: PageData,
     private readonly back: () => void,
   ) {
     this.element.addEventListener("input", () => this.#showOwned());
@@ -151,12 +146,12 @@ class DispatchPanel {
 
   show(fact: DispatchSummary, timed: TimedDispatch | undefined): void {
     this.#kernel = fact.code;
-    fill(this.element, renderKernelPanel(fact, timed, this.ceilings, this.carried.texts));
+    fill(this.element, renderKernelPanel(fact, timed, this.ceilings, this.data.texts));
     const back = element("button", { type: "button", onclick: this.back }, "Back to the dispatches");
     this.element.prepend(element("div", { class: "buttons" }, back));
     this.element.hidden = false;
     const machine = this.element.querySelector("details.machine");
-    machine?.append(element("div", {}, renderMachineCode(this.carried.machineCode, fact.kernel)));
+    machine?.append(element("div", {}, renderMachineCode(this.data.machineCode, fact.kernel)));
   }
 
   focus(): void {
@@ -165,16 +160,15 @@ class DispatchPanel {
     heading?.scrollIntoView({ block: "start" });
   }
 
-  /** What the invocation owns that is chosen in the fields. */
+  /** Shows what the invocation chosen in the fields owns. */
   #showOwned(): void {
     const fields = [...this.element.querySelectorAll("input")];
     const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);
-    const place = this.element.querySelector(".owned");
-    if (this.#kernel && place) fill(place, renderOwned(this.#kernel, { group, invocation }));
+    const owned = this.element.querySelector(".owned");
+    if (this.#kernel && owned) fill(owned, renderOwned(this.#kernel, { group, invocation }));
   }
 }
 
-/** In the strip and in the table. */
 function markOpened(results: HTMLElement, k: number): void {
   for (const one of results.querySelectorAll("[data-dispatch]")) {
     if (one.getAttribute("data-dispatch") === String(k)) one.setAttribute("aria-current", "true");
@@ -189,29 +183,26 @@ function findLongest(dispatches: readonly TimedDispatch[]): number {
   );
 }
 
-function stepText(
+function describeStep(
   { wall, users, events, rows, items }: StepProfile["result"],
   dispatches: readonly TimedDispatch[],
 ): string {
-  const { total } = computeSpans(dispatches);
+  const sum = computeSpans(dispatches).total;
+  const [total, median, lower, upper] = [sum, wall.median, wall.lower, wall.upper].map(formatMicroseconds);
   return `${users} users, ${events} events, ${formatCount(rows)} rows, ${items} distinct items. The ` +
-    `${dispatches.length} dispatches take ${formatMicroseconds(total)} together; a step in a run takes ${
-      formatMicroseconds(wall.median)
-    } ` +
-    `(half of the runs ${formatMicroseconds(wall.lower)} to ${formatMicroseconds(wall.upper)}).`;
+    `${dispatches.length} dispatches take ${total} in total; a whole step takes ${median} (quartiles ${lower} to ${upper}).`;
 }
 
-function clockText({ kind, step, latency }: StepProfile["clock"]): string {
-  const sure =
-    "± is half of the distance between the quartiles of all samples, or the clock's error if that is more.";
+function describeClock({ kind, step, latency }: StepProfile["clock"]): string {
+  const error =
+    "± is half of the interquartile range of all samples, or the clock's error if that is larger.";
   if (kind === "queue") {
-    return `This adapter has no timestamps: each dispatch is repeated and timed by the page's own clock, less the ` +
-      `${formatMicroseconds(latency)} that an empty submission takes. ${sure}`;
+    return `This adapter has no timestamps: each dispatch is repeated and timed by the page's clock, minus the ` +
+      `${formatMicroseconds(latency)} of an empty submission. ${error}`;
   }
-  return step <= 1
-    ? `Timed by the adapter's own timestamps, each dispatch in a pass of its own. ${sure}`
-    : `The browser rounds timestamps to ${
-      formatMicroseconds(step)
-    }. So each dispatch is repeated in a pass until the pass is long ` +
-      `against that, and what it changes is put back. ${sure}`;
+  if (step <= 1) return `Timed by the adapter's timestamps, one dispatch per pass. ${error}`;
+  return `The browser rounds timestamps to ${
+    formatMicroseconds(step)
+  }. Therefore each dispatch is repeated in a pass until ` +
+    `the pass is much longer than that, and the data it changes are restored. ${error}`;
 }

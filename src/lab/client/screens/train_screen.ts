@@ -1,54 +1,47 @@
-/** A training in front of the reader: the form, how it goes, the curves, the snapshots. */
+/** "Train": the form, the progress, the curves and the snapshots of a training. */
 
 import { formatCount } from "../../draw/text.ts";
 import type { CallOptions } from "../connection.ts";
 import { dom, element, Notice, saveFile, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import type { BaselineLevel, DataSummary } from "../services/lab_data.ts";
-import type { TrainEnd, TrainRequest } from "../services/train_service.ts";
-import type { ShownStage, TrainProgress } from "../services/train_service.ts";
+import type { ShownStage, StageStatus, TrainProgress, TrainRequest } from "../services/train_service.ts";
 import { TrainForm } from "./train/train_form.ts";
 import { SnapshotControls, StageProgress, StageView } from "./train/stage_view.ts";
 
-/** Milliseconds between two drawings of the charts. */
 const DRAW_MS = 250;
-/** The place of the first stage, before there is one. */
+/** Placeholder before the first stage. */
 const NOT_BEGUN: ShownStage = {
   ...{ name: "shannon", heading: "", iterations: 0 },
   ...{ columns: [], loss: "loss", prec1: "prec@1" },
 };
 
-/** A call of the worker that runs a stage. */
-type StageCall = (options: CallOptions<TrainProgress>) => Promise<TrainEnd>;
+type StageCall = (options: CallOptions<TrainProgress>) => Promise<StageStatus>;
 
 class TrainView {
   readonly element: HTMLElement;
   readonly #form: TrainForm;
   readonly #notice = new Notice();
-  readonly #facts = element("p", { class: "facts-line" });
-  readonly #standing = new StageProgress();
+  readonly #summary = element("p", { class: "facts-line" });
+  readonly #progress = new StageProgress();
   readonly #snapshots: SnapshotControls;
-  readonly #places = element("div", { class: "results" });
+  readonly #stageList = element("div", { class: "results" });
   readonly #train = element("button", { type: "button", class: "main" }, "Train");
-  readonly #stop = new StopButton(() =>
-    this.#standing.say("Stopping: the steps that are under way are finished")
-  );
-  readonly #goOn = element("button", { type: "button", disabled: true }, "Go on");
-  /** Of the stages that have begun. */
+  readonly #stop = new StopButton(() => this.#progress.show("Stopping after the current steps ..."));
+  readonly #resume = element("button", { type: "button", disabled: true }, "Resume");
   #stages: StageView[] = [];
   #levels: readonly BaselineLevel[] = [];
   #request: TrainRequest | undefined;
-  /** Where the training stands that can go on. */
-  #end: TrainEnd | undefined;
+  #status: StageStatus | undefined;
   #drawn = 0;
   #drawing = false;
 
   constructor(private readonly lab: Lab) {
-    const buttons = dom`<div class="buttons">${this.#train}${this.#stop.element}${this.#goOn}</div>`;
+    const buttons = dom`<div class="buttons">${this.#train}${this.#stop.element}${this.#resume}</div>`;
     this.#form = new TrainForm(lab.call, buttons);
     this.#snapshots = new SnapshotControls({
       fetch: ({ stage, kind }) => lab.call("train", "snapshot", { stage, kind }),
-      bring: (file) => this.#bring(file),
+      load: (file) => this.#load(file),
       csv: () => {
         const { curves } = this.#stages.at(-1) ?? {};
         if (curves) saveFile(`${curves.stage.name}.csv`, curves.csv(), "text/csv");
@@ -57,9 +50,9 @@ class TrainView {
       onError: (error) => this.#fail(error),
     });
     this.#train.addEventListener("click", () => void this.#begin());
-    this.#goOn.addEventListener("click", () => void this.#resume());
+    this.#resume.addEventListener("click", () => void this.#resumeTraining());
     this.element = dom`<div class="split">${this.#form.element}
-<div class="results">${this.#notice.element}${this.#facts}${this.#standing.element}${this.#places}${this.#snapshots.element}
+<div class="results">${this.#notice.element}${this.#summary}${this.#progress.element}${this.#stageList}${this.#snapshots.element}
 </div></div>`;
     this.#clear();
     this.#takeDrops();
@@ -73,9 +66,9 @@ class TrainView {
     await this.#run(request, (options) => this.lab.call("train", "start", request, options));
   }
 
-  async #resume(): Promise<void> {
+  async #resumeTraining(): Promise<void> {
     const request = await this.#read(this.#request?.fromSnapshot ?? false);
-    if (request) await this.#run(request, (options) => this.lab.call("train", "goOn", request, options));
+    if (request) await this.#run(request, (options) => this.lab.call("train", "resume", request, options));
   }
 
   async #read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
@@ -93,33 +86,32 @@ class TrainView {
     bringIntoView(this.#notice.element);
   }
 
-  /** Forgets what stands of an earlier training. */
   #clear(): void {
     this.#stages = [];
-    this.#stand(undefined);
+    this.#setStatus(undefined);
     this.#request = undefined;
-    this.#places.replaceChildren(new StageView(NOT_BEGUN).element);
+    this.#stageList.replaceChildren(new StageView(NOT_BEGUN).element);
   }
 
-  /** Stage after stage, until it is done or stopped. */
+  /** Runs the stages one after the other, until the training is done or stopped. */
   async #run(request: TrainRequest, begin: StageCall): Promise<void> {
     this.#request = request;
     try {
       await this.#stop.during(async (signal) => {
         this.#enable();
-        this.#form.makeWay();
-        bringIntoView(this.#standing.element);
+        this.#form.foldOnPhone();
+        bringIntoView(this.#progress.element);
         await this.#runStage(begin, signal);
-        while (this.#end?.isDone) {
+        while (this.#status?.isDone) {
           await this.#test();
-          if (!this.#end.hasNext || signal.aborted) break;
-          await this.#runStage((options) => this.lab.call("train", "goOn", request, options), signal);
+          if (!this.#status.hasNext || signal.aborted) break;
+          await this.#runStage((options) => this.lab.call("train", "resume", request, options), signal);
         }
       });
     } catch (error) {
-      this.#standing.say("");
+      this.#progress.show("");
       this.#fail(error);
-      void this.#askStanding();
+      void this.#refreshStatus();
     } finally {
       this.#enable();
       this.#draw();
@@ -127,12 +119,12 @@ class TrainView {
     }
   }
 
-  /** What was reached is kept, and may be saved or gone on with. A worker that reads on answers when it has read. */
-  async #askStanding(): Promise<void> {
-    this.#stand(undefined);
-    const end = await this.lab.call("train", "standing", undefined).catch(() => undefined);
-    if (this.#stop.isNeeded) return;
-    this.#stand(end);
+  /** After an error, gets the status of the training, which may still be saved or resumed. */
+  async #refreshStatus(): Promise<void> {
+    this.#setStatus(undefined);
+    const status = await this.lab.call("train", "status", undefined).catch(() => undefined);
+    if (this.#stop.isRunning) return;
+    this.#setStatus(status);
     this.#enable();
   }
 
@@ -141,37 +133,39 @@ class TrainView {
     let firstStep: number | undefined;
     const end = await call({
       signal,
-      finishes: () => firstStep !== undefined,
+      needsResult: () => firstStep !== undefined,
       onProgress: (progress) => {
         if (progress.kind === "steps" && progress.rows.length > 0) firstStep ??= performance.now() - began;
-        this.#take(progress);
+        this.#onProgress(progress);
       },
     });
-    this.#stand(end);
-    this.#standing.end(end);
-    this.#keep(end, firstStep);
+    this.#setStatus(end);
+    this.#progress.end(end);
+    this.#store(end, firstStep);
   }
 
-  #stand(end: TrainEnd | undefined): void {
-    this.#end = end;
-    this.#snapshots.offer(end?.snapshots ?? []);
+  #setStatus(status: StageStatus | undefined): void {
+    this.#status = status;
+    this.#snapshots.offer(status?.snapshots ?? []);
   }
 
   #enable(): void {
-    const runs = this.#stop.isNeeded;
+    const runs = this.#stop.isRunning;
     this.#train.disabled = runs || this.lab.device.kind === "none";
-    this.#goOn.disabled = runs || !this.#end;
+    this.#resume.disabled = runs || !this.#status;
   }
 
-  #take(progress: TrainProgress): void {
+  #onProgress(progress: TrainProgress): void {
     switch (progress.kind) {
       case "doing":
-        return this.#standing.say(`${progress.what} ...`);
+        return this.#progress.show(`${progress.what} ...`);
       case "data":
-        this.#facts.textContent = [factsText(progress.facts), progress.note].filter((text) => text).join(" ");
+        this.#summary.textContent = [describeData(progress.data), progress.note].filter((text) => text).join(
+          " ",
+        );
         return;
       case "note":
-        return this.#notice.say(progress.text, "note");
+        return this.#notice.show(progress.text, "note");
       case "levels":
         this.#levels = progress.levels;
         return;
@@ -182,28 +176,28 @@ class TrainView {
         const { curves } = this.#stages.at(-1) ?? {};
         if (!curves) return;
         curves.add(progress);
-        this.#standing.step(curves);
+        this.#progress.step(curves);
         document.title = `${curves.iteration}/${curves.stage.iterations} - clickgan lab`;
         return this.#drawSoon();
       }
     }
   }
 
-  /** Makes place for a stage that begins; one that goes on has it. */
+  /** Adds a view for a stage that begins, but not for one that resumes. */
   #open(stage: ShownStage): void {
-    this.#standing.begin(stage);
+    this.#progress.begin(stage);
     const last = this.#stages.at(-1);
     if (last?.curves.stage.name === stage.name) {
       last.curves.stage = stage;
       return;
     }
     const view = new StageView(stage);
-    if (!last) this.#places.replaceChildren();
+    if (!last) this.#stageList.replaceChildren();
     this.#stages.push(view);
-    this.#places.append(view.element);
+    this.#stageList.append(view.element);
   }
 
-  /** At most every DRAW_MS, and only while somebody sees it. */
+  /** Draws at most every DRAW_MS, and only while the page is visible. */
   #drawSoon(): void {
     if (this.#drawing) return;
     this.#drawing = true;
@@ -221,30 +215,30 @@ class TrainView {
 
   async #test(): Promise<void> {
     try {
-      const onProgress = (what: string) => this.#standing.say(`${what} ...`);
-      this.#stages.at(-1)?.tell(await this.lab.call("train", "test", undefined, { onProgress }));
-      if (this.#end) this.#standing.end(this.#end);
+      const onProgress = (what: string) => this.#progress.show(`${what} ...`);
+      this.#stages.at(-1)?.showTest(await this.lab.call("train", "test", undefined, { onProgress }));
+      if (this.#status) this.#progress.end(this.#status);
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  async #bring(file: File): Promise<boolean> {
+  async #load(file: File): Promise<boolean> {
     const request = await this.#read(false);
     if (!request) return false;
     try {
-      const found = await this.lab.call("train", "bring", { file, data: request.data });
+      const found = await this.lab.call("train", "load", { file, data: request.data });
       this.#form.write(found.texts);
       this.#clear();
-      this.#stand(found.training);
+      this.#setStatus(found.training);
       if (found.training) this.#open(found.training.stage);
       this.#enable();
-      this.#facts.textContent = factsText(found.facts);
-      this.#notice.say(
-        `${file.name}: ${found.kind}, after ${
+      this.#summary.textContent = describeData(found.data);
+      this.#notice.show(
+        `Loaded ${file.name}: ${found.kind}, ${
           formatCount(found.iteration)
         } iterations. Train starts from it, and ` +
-          `Be the user shows what it has learned. ${found.note}`,
+          `Be the user shows its predictions. ${found.note}`,
       );
       return true;
     } catch (error) {
@@ -253,51 +247,49 @@ class TrainView {
     }
   }
 
-  #keep({ stage: { name }, iteration }: TrainEnd, msToFirstStep: number | undefined): void {
+  #store({ stage: { name }, iteration }: StageStatus, msToFirstStep: number | undefined): void {
     const { curves } = this.#stages.at(-1) ?? {};
-    this.lab.keep(name === "shannon" ? "training" : "adversarial", {
+    this.lab.store(name === "shannon" ? "training" : "adversarial", {
       options: this.#request?.options,
       iteration,
       msToFirstStep,
-      stepsPerSecond: this.#standing.stepsPerSecond,
+      stepsPerSecond: this.#progress.stepsPerSecond,
       losses: curves?.values(name === "shannon" ? "loss" : "loss_min"),
       validations: curves?.validations,
     });
   }
 
-  /** A log, or a snapshot, may be dropped anywhere on the screen. */
+  /** Lets data and snapshots be dropped anywhere on the screen. */
   #takeDrops(): void {
     this.element.addEventListener("dragover", (event) => event.preventDefault());
     this.element.addEventListener("drop", (event) => {
       event.preventDefault();
       const file = event.dataTransfer?.files[0];
-      if (file?.name.endsWith(".safetensors")) void this.#snapshots.take(file);
-      else if (event.dataTransfer) {
-        void this.#form.data.takeDropped(event.dataTransfer);
-      }
+      if (file?.name.endsWith(".safetensors")) void this.#snapshots.load(file);
+      else if (event.dataTransfer) void this.#form.data.loadDropped(event.dataTransfer);
     });
   }
 }
 
-/** On a phone what comes of a button stands far below it. */
+/** Scrolls to results, which are far below the button on a phone. */
 function bringIntoView(part: HTMLElement): void {
   const { top, bottom } = part.getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) part.scrollIntoView();
 }
 
-function factsText({ name, users, pages, rows, items, features }: DataSummary): string {
-  const [train, validation, test] = users;
-  return `${name}: ${formatCount(train)} train, ${formatCount(validation)} validation and ${
-    formatCount(test)
-  } test users, ${formatCount(pages)} pages, ${formatCount(rows)} ` +
-    `displayed items of ${formatCount(items)}, ${features}.`;
+function describeData({ name, users, pages, rows, items, features }: DataSummary): string {
+  const [train, validation, test] = users.map(formatCount);
+  return `${name}: ${train} train, ${validation} validation and ${test} test users, ${
+    formatCount(pages)
+  } pages, ` +
+    `${formatCount(rows)} impressions of ${formatCount(items)} items ${features}.`;
 }
 
-export function train(root: HTMLElement, lab: Lab): void {
+export function showTrain(root: HTMLElement, lab: Lab): void {
   const view = new TrainView(lab);
   root.append(
-    dom`<p class="lead">A model learns whom it is looking at from what they were shown and what they clicked. It is the trainer of
-this repository with its kernels, on your GPU. Nothing leaves this tab.</p>`,
+    dom`<p class="lead">Train a user model on a click log with the trainer and kernels of this repository, on your GPU. No data leave
+this tab.</p>`,
     view.element,
   );
 }

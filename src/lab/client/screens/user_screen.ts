@@ -1,4 +1,4 @@
-/** Be the user: pages of the shop, what the model expects of whoever looks at them, and how a click changes it. */
+/** "Be the user": shows pages of the shop with the model's click probabilities, and how a click changes them. */
 
 import type { ShopState } from "../../../data/shops.ts";
 import { type Html, markup } from "../../../report/html.ts";
@@ -7,15 +7,15 @@ import { button, dom, element, fill, Notice } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import type { ModelScores, ScoredPage, ShopView } from "../services/user_service.ts";
 
-/** Items of a page, where there are as many. */
-const PAGE = 10;
-/** A change of a probability of less is not told. */
+/** Items per page, if the shop has so many. */
+const PAGE_SIZE = 10;
+/** Smaller changes of a probability are not shown. */
 const SMALLEST_CHANGE = 0.0005;
 
 export function showUser(root: HTMLElement, lab: Lab): void {
   root.append(
-    dom`<p class="lead">You are in the shop that the model was trained on. Click what you like, or leave the page. All that the model
-knows of you is what you clicked before: watch how it changes what it expects.</p>`,
+    dom`<p class="lead">You are in the shop that the model was trained on. Click an item, or leave the page. The model knows only your
+earlier clicks: watch how each click changes its predictions.</p>`,
     new UserView(lab).element,
   );
 }
@@ -23,30 +23,28 @@ knows of you is what you clicked before: watch how it changes what it expects.</
 class UserView {
   readonly element: HTMLElement;
   readonly #notice = new Notice();
-  readonly #same = element("input", { type: "checkbox", id: "same-page" });
-  readonly #history = element("ol", { class: "history", "aria-label": "What you clicked, oldest first" });
-  /** Whose the probabilities are. */
-  readonly #by = element("p", { class: "about", role: "status" });
+  readonly #keepPage = element("input", { type: "checkbox", id: "same-page" });
+  readonly #history = element("ol", { class: "history", "aria-label": "Your clicks, oldest first" });
+  readonly #about = element("p", { class: "about", role: "status" });
   readonly #list = element("ol", { class: "page", "aria-label": "The page" });
   readonly #map = element("figure", { class: "style-map" });
   readonly #body: HTMLElement;
-  readonly #way = dom`<p hidden><a href="#train">Train a model</a></p>`;
+  readonly #trainLink = dom`<p hidden><a href="#train">Train a model</a></p>`;
   #shop: ShopView | undefined;
   #clicked: number[] = [];
   #page: number[] = [];
-  /** The last page that was shown. */
   #shown: { readonly page: readonly number[]; readonly model: ModelScores } | undefined;
-  /** Counts what is asked, so that an answer that comes late is not shown. */
-  #asked = 0;
+  /** Number of requests, so that a late answer is not shown. */
+  #requests = 0;
 
   constructor(private readonly lab: Lab) {
-    const another = button("Another page", () => this.#look(this.#newPage()));
-    const anew = button("Be somebody new", () => this.#look(this.#page, []));
+    const another = button("Another page", () => this.#load(this.#newPage()));
+    const reset = button("New user", () => this.#load(this.#page, []));
     this.#body = dom`<div class="split wide-left" hidden>
-<div class="card"><div class="buttons">${another}${anew}<label>${this.#same}show the same page again</label></div>
-${this.#by}${this.#list}</div>
-<div class="results"><div class="card"><h3>What you clicked</h3>${this.#history}</div>${this.#map}</div></div>`;
-    this.element = dom`<div>${this.#notice.element}${this.#way}${this.#body}</div>`;
+<div class="card"><div class="buttons">${another}${reset}<label>${this.#keepPage}keep the same page</label></div>
+${this.#about}${this.#list}</div>
+<div class="results"><div class="card"><h3>Your clicks</h3>${this.#history}</div>${this.#map}</div></div>`;
+    this.element = dom`<div>${this.#notice.element}${this.#trainLink}${this.#body}</div>`;
     this.#list.addEventListener("click", ({ target }) => {
       const chosen = target instanceof Element ? target.closest("button") : null;
       if (chosen) void this.#click(this.#page[this.#buttons().indexOf(chosen)]);
@@ -54,43 +52,42 @@ ${this.#by}${this.#list}</div>
     lab.onShow("user", () => void this.#enter());
   }
 
-  /** The model may be another one than when the screen was left. */
+  /** Updates the shop, because another model may have been trained or loaded. */
   async #enter(): Promise<void> {
     try {
       const shop = await this.lab.call("user", "shop", undefined);
       const isOther = shop.name !== this.#shop?.name || shop.items !== this.#shop.items;
       this.#shop = shop;
       this.#body.hidden = false;
-      this.#way.hidden = true;
+      this.#trainLink.hidden = true;
       this.#notice.clear();
-      await (isOther ? this.#look(this.#newPage(), []) : this.#look());
+      await (isOther ? this.#load(this.#newPage(), []) : this.#load());
     } catch (error) {
       this.#body.hidden = true;
-      this.#way.hidden = false;
+      this.#trainLink.hidden = false;
       this.#notice.fail(error);
     }
   }
 
-  /** @param item undefined for leaving the page, which stands last. */
+  /** @param item undefined for leaving the page */
   async #click(item: number | undefined): Promise<void> {
     const clicked = item === undefined ? this.#clicked : [...this.#clicked, item];
-    await this.#look(this.#same.checked ? this.#page : this.#newPage(), clicked);
+    await this.#load(this.#keepPage.checked ? this.#page : this.#newPage(), clicked);
   }
 
-  /** Items drawn at random, all different. */
   #newPage(): number[] {
     const { items = 1 } = this.#shop ?? {};
     const chosen = new Set<number>();
-    while (chosen.size < Math.min(PAGE, items)) chosen.add(Math.floor(Math.random() * items));
+    while (chosen.size < Math.min(PAGE_SIZE, items)) chosen.add(Math.floor(Math.random() * items));
     return [...chosen];
   }
 
-  async #look(page = this.#page, history = this.#clicked): Promise<void> {
+  async #load(page = this.#page, history = this.#clicked): Promise<void> {
     [this.#page, this.#clicked] = [page, history];
-    const asked = ++this.#asked;
+    const request = ++this.#requests;
     try {
-      const seen = await this.lab.call("user", "look", { history, page });
-      if (asked === this.#asked) this.#show(page, seen);
+      const scored = await this.lab.call("user", "score", { history, page });
+      if (request === this.#requests) this.#show(page, scored);
     } catch (error) {
       this.#notice.fail(error);
     }
@@ -99,17 +96,21 @@ ${this.#by}${this.#list}</div>
   #show(page: readonly number[], { iteration, model, truth, state }: ScoredPage): void {
     const { features, model: name } = this.#shop ?? {};
     fill(
-      this.#by,
-      markup`P(click) by ${name === "none" ? "the model, which has no memory" : `the model (${name})`} after
-${formatCount(iteration)} iterations${truth && markup`, and in <span class="truth-word">truth</span>`}.
-A bar of the whole width would be 100 %. P(click) counts the positions on the page, if the model has learned their effect; u, the utility, does not.`,
+      this.#about,
+      markup`P(click) predicted by ${
+        name === "none" ? "the model without history" : `the model (${name})`
+      } after
+${formatCount(iteration)} iterations${
+        truth && markup`, and the <span class="truth-word">ground truth</span>`
+      }.
+A full bar is 100 %. P(click) includes the effect of the position, if the model has learned one; the utility u does not.`,
     );
     const before = this.#shown?.page.join() === page.join() ? this.#shown.model : undefined;
     const lines = page.map((item, k) => {
-      const known = features?.[item];
+      const own = features?.[item];
       return renderItem({
         name: `item ${item}`,
-        about: known ? featureWords(known) : "",
+        about: own ? describeFeatures(own) : "",
         model: model.probabilities[k] ?? NaN,
         before: before?.probabilities[k],
         utility: model.utilities[k],
@@ -118,7 +119,7 @@ A bar of the whole width would be 100 %. P(click) counts the positions on the pa
     });
     const none = renderItem({
       name: "Leave the page",
-      about: "nothing is clicked",
+      about: "no click",
       model: model.noClick,
       before: before?.noClick,
       utility: undefined,
@@ -129,9 +130,9 @@ A bar of the whole width would be 100 %. P(click) counts the positions on the pa
     this.#buttons()[focused]?.focus();
     this.#shown = { page, model };
     const clicked = this.#clicked.map((item) => markup`<li>item ${item}</li>`);
-    fill(this.#history, markup`${clicked.length > 0 ? clicked : markup`<li class="none">Nothing yet.</li>`}`);
+    fill(this.#history, markup`${clicked.length > 0 ? clicked : markup`<li class="none">None yet.</li>`}`);
     this.#map.hidden = !features || !state;
-    if (features && state) fill(this.#map, styleMap(this.#clicked, page, features, state));
+    if (features && state) fill(this.#map, renderStyleMap(this.#clicked, page, features, state));
   }
 
   #buttons(): HTMLButtonElement[] {
@@ -139,23 +140,25 @@ A bar of the whole width would be 100 %. P(click) counts the positions on the pa
   }
 }
 
-/** An item of a page, to be clicked, with what the model and the truth expect of it. */
+/** Renders an item as a button with its click probabilities by the model and the ground truth. */
 function renderItem({ name, about, model, before, utility, truth }: {
   readonly name: string;
   readonly about: string;
   readonly model: number;
-  /** The model's before the last click, of the same page. */
+  /** The model's probability before the last click, if the page is the same. */
   readonly before: number | undefined;
   readonly utility: number | undefined;
   readonly truth: number | undefined;
 }): Html {
   return markup`<li>
 <button type="button" class="item"><span class="item-name">${name}</span><span class="item-about">${about}</span></button>
-<div>${bar("model", model, changeText(model, before))}${truth !== undefined && bar("truth", truth, "")}</div>
+<div>${bar("model", model, formatChange(model, before))}${
+    truth !== undefined && bar("truth", truth, "")
+  }</div>
 <span class="utility">${utility !== undefined && `u ${utility.toFixed(2)}`}</span></li>`;
 }
 
-/** Always of the same scale: one that fitted the page would shrink a bar whose probability rises. */
+/** The scale is fixed: a scale fitted to the page could shrink a bar whose probability rises. */
 function bar(who: string, chance: number, change: string): Html {
   const percent = (100 * chance).toFixed(1);
   return markup`<div class="chance ${who}">
@@ -163,27 +166,24 @@ function bar(who: string, chance: number, change: string): Html {
 <span class="percent">${percent} %${change !== "" && markup`<small>${change}</small>`}</span></div>`;
 }
 
-function changeText(now: number, before: number | undefined): string {
+function formatChange(now: number, before: number | undefined): string {
   if (before === undefined || Math.abs(now - before) < SMALLEST_CHANGE) return "";
   const points = 100 * (now - before);
   return ` ${points < 0 ? "\u2212" : "+"}${Math.abs(points).toFixed(1)}`;
 }
 
-function featureWords(known: Readonly<Record<string, number>>): string {
-  const { category = 0, brand = 0, price = 0, quality = 0, sale = 0 } = known;
+function describeFeatures(features: Readonly<Record<string, number>>): string {
+  const { category = 0, brand = 0, price = 0, quality = 0, sale = 0 } = features;
   const numbers = `price ${price.toFixed(2)}, quality ${quality.toFixed(2)}`;
   return `category ${category}, brand ${brand}, ${numbers}${sale > 0 ? ", on sale" : ""}`;
 }
 
-/** Of the drawing; styles are in -RANGE..RANGE. */
+/** Width of the drawing; styles are in -RANGE..RANGE. */
 const SIZE = 240;
 const RANGE = 2;
 
-/**
- * The shop's plane of styles: what was clicked, what is on the page, and where the user's taste is by the truth. A model that
- * has learned the shop has found this plane from clicks alone.
- */
-function styleMap(
+/** Draws the shop's two style dimensions with the clicked items, the items of the page, and the user's true taste. */
+function renderStyleMap(
   clicked: readonly number[],
   page: readonly number[],
   features: NonNullable<ShopView["features"]>,
@@ -198,7 +198,7 @@ function styleMap(
   const words = `Your taste: style ${m1.toFixed(2)} and ${m2.toFixed(2)}, prices near ${p.toFixed(2)}.`;
   const half = SIZE / 2;
   const [edge, whole] = [-half - 12, SIZE + 24];
-  return markup`<h3>Your taste, in truth</h3>
+  return markup`<h3>Your true taste</h3>
 <svg viewBox="${edge} ${edge} ${whole} ${whole}" role="img" aria-label="${words}">
 <rect class="frame" x="${-half}" y="${-half}" width="${SIZE}" height="${SIZE}" rx="6"/>
 <line class="axis" x1="${-half}" x2="${half}" y1="0" y2="0"/><line class="axis" y1="${-half}" y2="${half}" x1="0" x2="0"/>
@@ -206,6 +206,6 @@ function styleMap(
 <line class="pull" x1="0" y1="0" x2="${at(m1)}" y2="${-at(m2)}"/>
 ${dots(page, "shown")}${dots(clicked, "clicked")}
 <circle class="taste" cx="${at(m1)}" cy="${-at(m2)}" r="7"/></svg>
-<figcaption>${words} Circles: items of the page; dots: what you clicked; the large one: your taste, a mean in which each
-click keeps 70 % of what was there. The model is told none of this.</figcaption>`;
+<figcaption>${words} Circles: items of the page. Dots: your clicks. Large dot: your taste, a moving average that keeps 70 % at
+each click. The model does not see any of this.</figcaption>`;
 }

@@ -1,7 +1,4 @@
-/**
- * The services that check and race kernels, of the screens Exercises, Ladders and Self-test: a script of its own, which the
- * worker loads when one of them is asked for.
- */
+/** Services that check and time kernels, for the screens Exercises, Ladders and Self-test: a script loaded on first use. */
 
 import { createAnswerStep, type Exercise, getSolution } from "../../../exercise/exercise.ts";
 import { exercises } from "../../../exercise/exercises.ts";
@@ -14,7 +11,7 @@ import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
 import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
-/** By name. Another one is a function here and a line. */
+/** To add a service, write a function here and a line. */
 export function createKernelServices(worker: LabWorker) {
   return {
     exercises: exercisesService(worker),
@@ -24,9 +21,9 @@ export function createKernelServices(worker: LabWorker) {
 }
 
 export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
-  /** The text of the shipped kernel. */
+  /** WGSL of the shipped kernel. */
   readonly solution: string;
-  /** What it is timed beside, and at which size, "2560x10". */
+  /** Title of its ladder, and the size at which it is timed, "2560x10". */
   readonly title: string;
   readonly size: string;
 }
@@ -34,36 +31,34 @@ export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapt
 export interface ExerciseRequest {
   readonly exercise: string;
   readonly text: string;
-  /** As `--size` takes it. */
+  /** In the format of `--size`. */
   readonly size: string;
-  /** How often it is timed beside its ladder; 0 to check it alone. */
+  /** Number of times that it is timed with its ladder; 0 only checks it. */
   readonly rounds: number;
 }
 
-/** Of an answer that is right. */
 export interface SolvedExercise {
-  /** What it is right at. */
   readonly cases: readonly string[];
-  /** How much it starts, in words. */
+  /** Description of its dispatch size. */
   readonly started: string;
-  /** Absent where it was checked alone. */
+  /** Absent if it was only checked. */
   readonly figures?: LadderFigures;
 }
 
-/** The checker and the race of `deno task exercise`, for a text that the page has. */
+/** Checks and times an answer like `deno task exercise`. */
 function exercisesService(worker: LabWorker) {
   return {
     list: (): readonly ExerciseSummary[] => exercises.map(summarizeExercise),
 
-    /** @throws UserError that says what is wrong with the answer. */
-    take(
-      { exercise: name, text, size: asked, rounds }: ExerciseRequest,
+    /** @throws UserError that describes the error in the answer */
+    check(
+      { exercise: name, text, size: sizeText, rounds }: ExerciseRequest,
       call: ServiceCall<string>,
     ): Promise<SolvedExercise> {
-      return worker.alone("An exercise is being checked", call.signal, async () => {
+      return worker.runExclusively("An exercise is running", call.signal, async () => {
         const exercise = exercises.find((one) => one.name === name);
-        if (!exercise) throw new UserError(`There is no exercise ${name}.`);
-        const size = parseSize(exercise, asked);
+        if (!exercise) throw new UserError(`Expected the name of an exercise, got ${name}.`);
+        const size = parseSize(exercise, sizeText);
         const file = getFileName(name);
         const step = createAnswerStep(exercise, file, text);
         const onProgress = reportProgress(call);
@@ -77,22 +72,15 @@ function exercisesService(worker: LabWorker) {
   };
 }
 
-/** What an answer is called: messages of the compiler begin with it. */
+/** Returns the file name of an answer, with which compiler messages begin. */
 function getFileName(exercise: string): string {
   return `${exercise.replaceAll("-", "_")}.wgsl`;
 }
 
 function summarizeExercise(exercise: Exercise): ExerciseSummary {
   const { name, what, chapter, starter, ladder: { title, size } } = exercise;
-  return {
-    name,
-    what,
-    chapter,
-    starter,
-    solution: getSolution(exercise).kernel.source,
-    title,
-    size: size.join("x"),
-  };
+  const solution = getSolution(exercise).kernel.source;
+  return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
 export interface LadderSummary extends Pick<Ladder, "name" | "title" | "size"> {
@@ -109,11 +97,11 @@ function laddersService(worker: LabWorker) {
     list: (): readonly LadderSummary[] =>
       ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length })),
 
-    /** Checks the steps of a ladder, and times those that are right in turn. */
-    race({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderFigures> {
-      return worker.alone("A ladder is being climbed", call.signal, async () => {
+    /** Checks the steps of a ladder, and times the correct ones in turn. */
+    run({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderFigures> {
+      return worker.runExclusively("A ladder is running", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
-        if (!ladder) throw new UserError(`There is no ladder ${name}.`);
+        if (!ladder) throw new UserError(`Expected the name of a ladder, got ${name}.`);
         const onProgress = reportProgress(call);
         const results = await runLadder(await worker.gpu(), ladder, { rounds, onProgress });
         return summarizeLadder(ladder, ladder.size, results);
@@ -128,20 +116,18 @@ export type SelftestRequest =
   & Pick<SelftestOptions, "leftOut">;
 
 export type SelftestProgress =
-  /** A case begins. */
   | { readonly kind: "case"; readonly name: string; readonly number: number; readonly of: number }
-  /** What came of one. */
   | { readonly kind: "finding"; readonly finding: KindFinding };
 
 function selftestService(worker: LabWorker) {
   return {
-    /** Runs all cases on devices of its own. A cancelled run ends after the case that is under way. */
+    /** Runs all cases on separate devices. A cancelled run ends after the current case. */
     run(
       { kinds, only, leftOut }: SelftestRequest,
       { progress, signal }: ServiceCall<SelftestProgress>,
     ): Promise<SelftestResult> {
-      return worker.alone(
-        "A self-test is under way",
+      return worker.runExclusively(
+        "A self-test is running",
         signal,
         () =>
           runSelftest((options) => worker.open(options), {

@@ -1,4 +1,4 @@
-/** What can be trained on in a page: a made-up shop, or files of the reader's, which stay in the page. */
+/** Data for training in the page: a synthetic shop, or files that the user chose, which stay in the page. */
 
 import { makeShop } from "../../../data/demo_shop.ts";
 import { describeDifference } from "../../../data/feature_meaning.ts";
@@ -14,52 +14,50 @@ import { formatCount } from "../../draw/text.ts";
 import { loadScript } from "../scripts.ts";
 import type { ReaderFile } from "../reader.ts";
 
-/** Which data the reader has chosen. */
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
   /** A file in the paper's layout, or the files of a prepared data set. */
   | { readonly kind: "files"; readonly files: readonly ReaderFile[] };
 
-/** Told what is being done. */
-type Tell = (what: string) => void;
+type Report = (what: string) => void;
 
 export interface LabData extends Omit<TestedData, "truth"> {
   readonly kind: "demo" | "paper" | "prepared";
-  /** [R] the true utility of every row, and why users click; of a made-up shop. */
+  /** [R] true utility of every row, and the shop's click model; only for a synthetic shop. */
   readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
 }
 
-/** What is said of data. */
+/** Name, sizes and item features of data, to be shown. */
 export interface DataSummary extends DataSizes {
   readonly name: string;
-  /** What is known of an item, in words. */
+  /** Description of the item features. */
   readonly features: string;
 }
 
-/** @throws UserError for files that cannot be used: it names the file, and the line or row. */
-export async function openLabData(choice: DataChoice, tell: Tell): Promise<LabData> {
-  if (choice.kind === "files") return await openFiles(choice.files, tell);
+/** @throws UserError for invalid files, with the file and its line or row */
+export async function openLabData(choice: DataChoice, report: Report): Promise<LabData> {
+  if (choice.kind === "files") return await openFiles(choice.files, report);
   const shop = findShop(choice.name);
-  if (!shop) throw new UserError(`Expected a made-up shop (${shopNames}), got ${choice.name}.`);
+  if (!shop) throw new UserError(`Expected a synthetic shop (${shopNames}), got ${choice.name}.`);
   const { log, truth } = makeShop(shop, { items: choice.seed, users: choice.seed });
   const known = { features: undefined, places: undefined, truth: { utility: truth.utility, shop } };
   return { kind: "demo", source: new MemoryLog(log), ...known };
 }
 
-async function openFiles(files: readonly ReaderFile[], tell: Tell): Promise<LabData> {
-  tell("Loading what reads files");
-  const { readOwn } = await loadScript<typeof import("../reader.ts")>("reader");
-  const { log, kind, features, places } = await readOwn(files, { tell, parseManifest });
+async function openFiles(files: readonly ReaderFile[], report: Report): Promise<LabData> {
+  report("Loading the file reader");
+  const { readFiles } = await loadScript<typeof import("../reader.ts")>("reader");
+  const { log, kind, features, places } = await readFiles(files, { report, parseManifest });
   return { kind, source: new MemoryLog(log), features, places, truth: undefined };
 }
 
 export function summarizeData({ source }: LabData): DataSummary {
   const { name, items: { shape } } = source;
-  return { name, ...computeDataSizes(source), features: featureWords(shape) };
+  return { name, ...computeDataSizes(source), features: describeFeatures(shape) };
 }
 
-function featureWords(shape: ItemsShape): string {
-  if (shape.kind === "one-hot") return "known by their number alone";
+function describeFeatures(shape: ItemsShape): string {
+  if (shape.kind === "one-hot") return "without features";
   const numbers = shape.width > 0 ? [`${formatCount(shape.width)} features each`] : [];
   const tokens = shape.kind === "mixed" ? [`${formatCount(shape.tokens)} tokens`] : [];
   return `with ${[...tokens, ...numbers].join(" and ")}`;
@@ -68,7 +66,7 @@ function featureWords(shape: ItemsShape): string {
 export function isSameData(a: DataChoice, b: DataChoice): boolean {
   if (a.kind === "shop") return b.kind === "shop" && a.name === b.name && a.seed === b.seed;
   if (b.kind === "shop" || a.files.length !== b.files.length) return false;
-  // A file is another one each time that it crosses over to the worker.
+  // A File is a new object each time that it is sent to the worker.
   return a.files.every(({ path, file: { size, lastModified } }, k) => {
     const other = b.files[k];
     return path === other?.path && size === other.file.size && lastModified === other.file.lastModified;
@@ -76,38 +74,36 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
 }
 
 /**
- * The data as a snapshot's model has them. @param what it is, at the beginning of a sentence.
- * @throws UserError for other items, or features that mean something else.
+ * Aligns the items of the data with those of a snapshot's model. @param what names the model at the start of an error message
+ * @throws UserError for other items, or features with another meaning
  */
-export function fitData(what: string, info: SnapshotInfo, data: LabData): LabData {
+export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {
   expectSameFeatures(what, info, data);
   return { ...data, source: alignSourceToModel(data.source, info.items, what) };
 }
 
-/** @throws UserError for items whose features mean something else than those of the model. */
 function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabData): void {
   const difference = features && data.features && describeDifference(features, data.features);
   if (difference === undefined) return;
   throw new UserError(
-    `${what} was trained on items whose features mean something else than those of ${data.source.name}: ${difference}. ` +
-      "Prepare this log with --encoding-from and the set that the model was trained on.",
+    `${what} was trained on item features with another meaning than those of ${data.source.name}: ${difference}. ` +
+      "Prepare this log with --encoding-from and the data set that the model was trained on.",
   );
 }
 
-/** A figure of something that does not learn: a line across the chart. */
+/** Metrics of a baseline, drawn as a line across the chart. */
 export interface BaselineLevel {
   readonly name: string;
-  /** A ranking has no loss. */
+  /** Undefined for a baseline that only ranks. */
   readonly loss: number | undefined;
   readonly prec1: number;
 }
 
-/** What the figures of its users need. */
 export function selectTestedData({ source, features, places, truth }: LabData): TestedData {
   return { source, features, places, truth: truth?.utility };
 }
 
-/** On the validation users, whom the curves are of, too. */
+/** Computes the baselines' metrics on the validation users, like the curves. */
 export function computeBaselineLevels(data: LabData): BaselineLevel[] {
   const results = TestedUsers.ofPart(selectTestedData(data), "validation").results();
   return shownBaselines.flatMap(([key, name]) => {
@@ -116,7 +112,7 @@ export function computeBaselineLevels(data: LabData): BaselineLevel[] {
   });
 }
 
-/** @returns the same for the same log, of users, pages, clicks and features. Not made against forgery. */
+/** Returns a checksum (not cryptographic) of a log's users, pages, clicks and features. */
 export function computeDataChecksum({ log, items }: LogSource): string {
   let sum = 0x811c9dc5; // FNV-1a, by words of 32 bits
   const add = (values: Uint8Array | Uint32Array | undefined) =>

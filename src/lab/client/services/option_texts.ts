@@ -1,4 +1,4 @@
-/** The options of `train`, read where their schemas are: the page shows them, and asks here whether a text is one of theirs. */
+/** The options of `train`, parsed in the worker, which has their schemas; the page shows them and sends texts to be checked. */
 
 import { modelFields } from "../../../model/model_config.ts";
 import {
@@ -18,7 +18,6 @@ import {
 } from "../../../run/options/stages_options.ts";
 import { adversarialFields, type StagesConfig, trainingFields } from "../../../train/training_config.ts";
 
-/** An option as a form shows it. */
 export type ShownOption = Exclude<OptionDefinition, ValueOption> | Omit<ValueOption, "parse">;
 
 export interface ShownGroup {
@@ -26,18 +25,18 @@ export interface ShownGroup {
   readonly options: readonly ShownOption[];
 }
 
-/** What was typed, by the options' names; what is left out or empty is the default. */
+/** Texts that were entered, by option name; absent or empty is the default. */
 export type OptionTexts = Readonly<Record<string, string>>;
 
 const groups = [...stagesGroups, { heading: "Run:", options: [seedOption] }];
 const definitions = groups.flatMap(({ options }) => options);
 
-/** The options without their parsers, which do not cross over to the page. */
+/** Returns the options without their parsers, which cannot be sent to the page. */
 export function listShownGroups(): ShownGroup[] {
   return JSON.parse(JSON.stringify(groups));
 }
 
-/** @returns what is wrong with these texts, by the options' names. */
+/** Returns the error messages of invalid texts, by option name. */
 export function findFaults(texts: OptionTexts): Record<string, string> {
   const faults: Record<string, string> = {};
   for (const definition of definitions) {
@@ -52,23 +51,23 @@ export function findFaults(texts: OptionTexts): Record<string, string> {
 }
 
 /**
- * What is to be trained; `buildStagesConfig` says what that is on some data.
- * @param fromSnapshot whether it starts from a snapshot, as by `--init`.
- * @throws UserError for options that make no sense, alone or together.
+ * Parses the options of a training; `buildStagesConfig` resolves them for some data.
+ * @param fromSnapshot true to start from a snapshot, like `--init`
+ * @throws UserError for options that are invalid, alone or together
  */
 export function readOptions(
   { texts, fromSnapshot }: { readonly texts: OptionTexts; readonly fromSnapshot: boolean },
 ): StagesOptions {
   const pairs = definitions.map((one) => [one.name, parseOption(one, texts)]);
   if (fromSnapshot) pairs.push(["init", "the snapshot"]);
-  // By the options' own parsers and defaults, as the command has them.
+  // Parsers and defaults are those of the command.
   const values = Object.fromEntries(pairs) as StagesOptions;
-  const given = definitions.filter(({ name }) => (texts[name] ?? "") !== "");
-  checkTogether(values, new Map(given.map((one) => [one.name, extractFlag(one)])));
+  const entered = definitions.filter(({ name }) => (texts[name] ?? "") !== "");
+  checkTogether(values, new Map(entered.map((one) => [one.name, extractFlag(one)])));
   return values;
 }
 
-/** What would be typed for it; nothing for what is the default. */
+/** Returns the texts that give this configuration; defaults are empty. */
 export function formatOptionTexts({ model, training, pretrain, adversarial }: StagesConfig): OptionTexts {
   const values: Readonly<Record<string, unknown>> = {
     ...(adversarial ? getOptionValues(adversarialFields, adversarial) : {}),
@@ -76,7 +75,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
     ...getOptionValues<object>(modelFields[model.encoder], model),
     ...{ encoder: model.encoder, counts: model.counts ? "all" : "none" },
     ...{ pretrain, adversarial: adversarial?.iterations ?? 0 },
-    weightDecay: decayText(model.counts !== null, training.weightDecay, adversarial?.weightDecay),
+    weightDecay: formatWeightDecay(model.counts !== null, training.weightDecay, adversarial?.weightDecay),
   };
   const texts = definitions.map((one) => {
     const text = formatValue(values[one.name]);
@@ -86,13 +85,13 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Where none was given it is another one in each stage, so that one for both would say something else. */
-function decayText(counts: boolean, shannon: number, adversarial: number | undefined): string {
+/** Empty for the default, which differs between the stages and so cannot be written as one value. */
+function formatWeightDecay(counts: boolean, shannon: number, adversarial: number | undefined): string {
   const isDefault = shannon === (counts ? WEIGHT_DECAY : 0);
   return isDefault && (shannon === 0 || adversarial !== shannon) ? "" : String(shannon);
 }
 
-/** The flags of the options in which two trainings differ, but for those of these names. */
+/** Returns the flags of the options in which two trainings differ, except those named in `but`. */
 export function listChangedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
   const [before, now] = [formatOptionTexts(a), formatOptionTexts(b)];
   return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(extractFlag);

@@ -1,14 +1,14 @@
-/** The service of the screen "Look inside a step": what a training step is made of, and how long each part takes here. */
+/** The service of the screen "Look inside a step": lists the dispatches of a training step and times each of them. */
 
 import { buildIndexScope } from "../../../batch/click_sizes.ts";
 import type { AdapterFigure, StepMeasurement } from "../../../profile/bench_report.ts";
 import { listUsers } from "../../../data/click_log.ts";
 import { makeDemoShop } from "../../../data/demo_shop.ts";
 import type { Gpu } from "../../../gpu/device.ts";
-import { buildKernelText, type KernelBinding, STEP, STEPS } from "../../../gpu/kernel.ts";
-import { isTexture, isUniform, type Memory } from "../../../gpu/memory.ts";
+import { buildKernelText, STEP, STEPS } from "../../../gpu/kernel.ts";
+import { isTexture, isUniform } from "../../../gpu/memory.ts";
 import { listTimedWork } from "../../../gpu/profiler.ts";
-import { computeInvocations, type DispatchNode, onlySlice } from "../../../gpu/program.ts";
+import { computeInvocations, type DispatchNode, type DispatchSpec, onlySlice } from "../../../gpu/program.ts";
 import type { IndexScope } from "../../../kernel_analysis/values.ts";
 import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../profile/adapter_ceilings.ts";
@@ -28,40 +28,36 @@ import { UserError } from "../../../user_error.ts";
 import { formatCount } from "../../draw/text.ts";
 import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
-/** What can be chosen. */
 export interface StepChoices {
   readonly workloads: readonly StepWorkload[];
-  /** Those that may be measured on a workload without a model of its own. */
+  /** Models for workloads without a model of their own. */
   readonly models: readonly string[];
 }
 
 export interface StepWorkload {
   readonly name: string;
-  /** In words. */
   readonly about: string;
-  /** Whether it has a model of its own: the one that was trained last, on its data. */
+  /** True if it has a model of its own: the current model, on its data. */
   readonly ownModel: boolean;
 }
 
-/** The workload of the model and the data that were trained last. */
+/** The workload with the current model and its data. */
 const TRAINED = "trained";
 
 export interface ProfileRequest {
   readonly workload: string;
-  /** Counts for nothing where the workload has its own. */
+  /** Ignored if the workload has its own. */
   readonly model: string;
-  /** Time for whole steps, and for each probe of the adapter a twentieth of it. */
+  /** Time for whole steps; each probe of the adapter takes a twentieth of it. */
   readonly seconds: number;
 }
 
 export interface StepProfile {
   /** Times in microseconds. */
   readonly result: StepMeasurement;
-  /** A fact for each of the result's dispatches. */
+  /** One summary per dispatch of the result. */
   readonly facts: readonly DispatchSummary[];
-  /** What the adapter does at most. */
   readonly figures: readonly AdapterFigure[];
-  /** What the times were read from. */
   readonly clock: Clock;
 }
 
@@ -76,7 +72,7 @@ const logs: readonly { readonly name: string; readonly about: string; make(): Be
   },
   ...[workloads.W0, workloads.W4, workloads.W1, workloads.W2].map((workload) => {
     const { name, users, events, page, width } = workload;
-    const items = width === 0 ? "items known by their number" : `${width} features an item`;
+    const items = width === 0 ? "items without features" : `${width} features per item`;
     return {
       name,
       about: `${name}: ${formatCount(users * events * page)} rows, ${items}`,
@@ -87,23 +83,23 @@ const logs: readonly { readonly name: string; readonly about: string; make(): Be
 
 const models: readonly BenchModel[] = benchModels.filter(({ step }) => step);
 
-interface Chosen {
+interface ChosenWorkload {
   readonly model: BenchModel;
   log(): BenchLog;
 }
 
-function offered({ workload, model: wanted }: ProfileRequest): Chosen {
+function findWorkload({ workload, model: wanted }: ProfileRequest): ChosenWorkload {
   const log = logs.find(({ name }) => name === workload);
   const model = models.find(({ name }) => name === wanted);
-  if (!log || !model) throw new UserError(`There is no model ${wanted} on ${workload}.`);
+  if (!log || !model) throw new UserError(`Expected a model and a workload, got ${wanted} on ${workload}.`);
   return { model, log: log.make };
 }
 
-/** A model like the one that was trained last, on its data; the trained one stays as it is. */
-function trained({ current }: LabWorker): Chosen {
+/** Returns a copy of the current model's configuration with its data; the model itself does not change. */
+function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
   const log = current?.data.source.log;
   if (!current || !log) {
-    throw new UserError("No model was trained yet: train one under Train, or choose a batch.");
+    throw new UserError("Expected a model, found none: train one on the screen Train, or choose a batch.");
   }
   const users = Math.min(defaultTraining.batchSize, listUsers(log, "train").length);
   return {
@@ -116,8 +112,10 @@ export function stepService(worker: LabWorker) {
   const measured = new WeakMap<Gpu, readonly AdapterFigure[]>();
 
   const profile = (request: ProfileRequest, call: ServiceCall<string>): Promise<StepProfile> =>
-    worker.alone("A step is being measured", call.signal, async () => {
-      const { log, model } = request.workload === TRAINED ? trained(worker) : offered(request);
+    worker.runExclusively("A measurement is running", call.signal, async () => {
+      const { log, model } = request.workload === TRAINED
+        ? getTrainedWorkload(worker)
+        : findWorkload(request);
       const onProgress = reportProgress(call);
       const gpu = await worker.gpu();
       const probes = (name: string) => onProgress(`The adapter: ${name}`);
@@ -126,9 +124,9 @@ export function stepService(worker: LabWorker) {
       onProgress("The step: compiling");
       const { log: clicks, users, name } = log();
       using recording = await model.record(gpu, clicks, users);
-      const facts = stepFacts(recording);
-      const told = (text: string) => onProgress(`The step: ${text}`);
-      const parts = await profileRecording(gpu, recording, { seconds: request.seconds, onProgress: told });
+      const facts = listDispatches(recording);
+      const onStep = (text: string) => onProgress(`The step: ${text}`);
+      const parts = await profileRecording(gpu, recording, { seconds: request.seconds, onProgress: onStep });
       const clock = await chooseClock(gpu, () => {});
       return { result: { workload: name, model: model.name, ...parts }, facts, figures, clock };
     });
@@ -137,7 +135,7 @@ export function stepService(worker: LabWorker) {
     const data = worker.current?.data.source.name;
     const own = data === undefined
       ? []
-      : [{ name: TRAINED, about: `${data}, with the model that was trained last`, ownModel: true }];
+      : [{ name: TRAINED, about: `${data}, with the model trained last`, ownModel: true }];
     return {
       workloads: [...own, ...logs.map(({ name, about }) => ({ name, about, ownModel: false }))],
       models: models.map(({ name }) => name),
@@ -149,21 +147,19 @@ export function stepService(worker: LabWorker) {
 
 export type StepPhase = "batch" | "forward" | "backward" | "optimiser";
 
-/** What a kernel sees at one of its bindings. */
 export interface BindingSummary {
   readonly name: string;
   readonly access: "reads" | "writes" | "reads and writes";
-  readonly place: "storage" | "uniform" | "texture";
+  readonly memory: "storage" | "uniform" | "texture";
   readonly bytes: number;
 }
 
-/** Absent of a copy into a texture, which no kernel does. */
 export interface KernelSummary extends IndexScope {
   /** WGSL as the driver gets it. */
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingSummary[];
-  /** Invocations that are wanted. */
+  /** Invocations that have work, before rounding up to workgroups. */
   readonly invocations: readonly [x: number, y: number];
 }
 
@@ -172,11 +168,12 @@ export interface DispatchSummary {
   readonly kernel: string;
   readonly phase: StepPhase;
   readonly node?: DispatchNode;
+  /** Absent for a copy into a texture. */
   readonly code?: KernelSummary;
 }
 
-/** What the dispatches of a step are, in its order; copies stand behind the dispatch whose output they copy. */
-function stepFacts(recording: Recording): DispatchSummary[] {
+/** Lists the dispatches of a step in order; a copy follows the dispatch whose output it copies. */
+function listDispatches(recording: Recording): DispatchSummary[] {
   const all: DispatchSummary[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {
     for (const { label, kernel, dispatch: k } of listTimedWork(program, sizes, offset, slice)) {
@@ -210,28 +207,17 @@ function classifyPhase(kernel: string, node: DispatchNode | undefined): StepPhas
   return /^(adam|gradient_)/.test(kernel) ? "optimiser" : "batch";
 }
 
-function listBindings(
-  { kernel, views }: {
-    kernel: { bindings: readonly KernelBinding[] };
-    views: Readonly<Record<string, Memory>>;
-  },
-  text: string,
-): BindingSummary[] {
+type BoundKernel = Pick<DispatchSpec, "kernel" | "views">;
+function listBindings({ kernel, views }: BoundKernel, text: string): BindingSummary[] {
   const alsoRead = new Set(listReadWrittenBindings(kernel, text));
   return kernel.bindings.map(({ name, kind }): BindingSummary => {
     const view = views[name];
     if (name === STEP || name === STEPS || !view) {
-      return { name, access: "reads", place: "uniform", bytes: STEP_BYTES };
+      return { name, access: "reads", memory: "uniform", bytes: STEP_BYTES };
     }
-    return {
-      name,
-      access: kind !== "read_write" ? "reads" : alsoRead.has(name) ? "reads and writes" : "writes",
-      place: isTexture(view)
-        ? (kind === "read" ? "texture" : "storage")
-        : isUniform(view)
-        ? "uniform"
-        : "storage",
-      bytes: view.size,
-    };
+    const access = kind !== "read_write" ? "reads" : alsoRead.has(name) ? "reads and writes" : "writes";
+    const isRead = isTexture(view) && kind === "read";
+    const memory = isRead ? "texture" : !isTexture(view) && isUniform(view) ? "uniform" : "storage";
+    return { name, access, memory, bytes: view.size };
   });
 }

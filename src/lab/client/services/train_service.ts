@@ -1,4 +1,4 @@
-/** The service of the screen Train: what stands on the device, one at a time, a training or a model that was brought. */
+/** The service of the screen Train. The device holds one training or one loaded model at a time. */
 
 import { UserModel } from "../../../model/user_model.ts";
 import {
@@ -12,13 +12,13 @@ import type { Weights } from "../../../tape/parameters.ts";
 import { selectNetworkWeights } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/adversarial_trainer.ts";
 import { UserError } from "../../../user_error.ts";
-import { expectWanted, type LabWorker, type ServiceCall } from "../lab_worker.ts";
+import { expectNotCancelled, type LabWorker, type ServiceCall } from "../lab_worker.ts";
 import {
+  alignDataToSnapshot,
   type BaselineLevel,
   computeBaselineLevels,
   type DataChoice,
   type DataSummary,
-  fitData,
   isSameData,
   type LabData,
   openLabData,
@@ -26,7 +26,7 @@ import {
   summarizeData,
 } from "./lab_data.ts";
 import {
-  expectToGoOn,
+  expectResumable,
   listSnapshotOffers,
   reopenSession,
   type SessionEvents,
@@ -51,98 +51,90 @@ import type { TrainingStepResult, ValidationResult } from "../../../train/traini
 export interface TrainRequest {
   readonly data: DataChoice;
   readonly options: StagesOptions;
-  /** Whether to start from the snapshot that was brought. */
+  /** True to start from the loaded snapshot. */
   readonly fromSnapshot: boolean;
 }
 
-/** Where a stage of a training stands. */
-export interface TrainEnd {
+/** Status of a stage, with the snapshots that can be saved. */
+export interface StageStatus {
   readonly stage: ShownStage;
   readonly iteration: number;
   readonly iterations: number;
-  /** Whether the stage has come to its end, by early stopping, too. */
+  /** True if the stage has ended, including by early stopping. */
   readonly isDone: boolean;
-  /** Whether there is another stage after it. */
   readonly hasNext: boolean;
-  /** Of this stage and those before it. */
   readonly snapshots: readonly SnapshotOffer[];
 }
 
-interface BringRequest {
-  /** A snapshot. */
+interface LoadRequest {
   readonly file: File;
   readonly data: DataChoice;
 }
 
-/** What is said of a snapshot that was brought. */
-interface Brought {
+interface LoadedSnapshot {
   readonly texts: OptionTexts;
   readonly iteration: number;
   readonly kind: string;
-  readonly facts: DataSummary;
-  /** Of a file that holds a whole training. */
-  readonly training: TrainEnd | undefined;
-  /** What is to be known of it. */
+  readonly data: DataSummary;
+  /** Defined for a file with the state of a training. */
+  readonly training: StageStatus | undefined;
+  /** Says whether the training can be resumed; may be empty. */
   readonly note: string;
 }
 
-/** Why nothing else can begin. */
-const TRAINING = "A training is under way";
+const TRAINING = "A training is running";
 
 export class TrainService {
   readonly options = listShownGroups;
   readonly faults = findFaults;
   readonly read = readOptions;
-  /** The last data that were opened: a file is not read twice. */
+  /** The data opened last, so that a file is not read twice. */
   #opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
-  /** What a training may start from: the snapshot that was brought last. */
-  #brought: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
+  /** The snapshot loaded last, from which a training may start. */
+  #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** A model that was brought and is not trained. */
-  #shown: UserModel | undefined;
-  /** What reads the session: it is waited for before the session is freed. */
+  /** The model of a loaded snapshot that is not being trained. */
+  #loadedModel: UserModel | undefined;
+  /** Pending reads of the session, which end before it is freed. */
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly worker: LabWorker) {}
 
-  start(request: TrainRequest, call: ServiceCall<TrainProgress>): Promise<TrainEnd> {
+  start(request: TrainRequest, call: ServiceCall<TrainProgress>): Promise<StageStatus> {
     const { progress, signal } = call;
-    return this.worker.alone(TRAINING, signal, async () => {
-      const init = request.fromSnapshot ? this.#brought : undefined;
+    return this.worker.runExclusively(TRAINING, signal, async () => {
+      const init = request.fromSnapshot ? this.#loaded : undefined;
       const data = await this.#openData(request, init?.info, call);
-      await begin("Counting the baselines", call);
+      await begin("Computing the baselines", call);
       progress({ kind: "levels", levels: computeBaselineLevels(data) });
       await begin("Opening the GPU", call);
       const gpu = await this.worker.gpu();
       await this.#clear();
       await begin("Compiling kernels", call);
-      const setting = {
-        choice: request.data,
-        data,
-        init: init && { weights: init.weights, model: init.info.model },
-      };
+      const start = init && { weights: init.weights, model: init.info.model };
+      const setting = { choice: request.data, data, init: start };
       const config = buildStagesConfig(request.options, data, setting.init?.model);
       const session = await TrainSession.create(gpu, setting, config);
       if (signal.aborted) session.destroy();
-      expectWanted(signal);
+      expectNotCancelled(signal);
       this.#present(session);
       return await this.#run(call);
     });
   }
 
-  /** The stage goes on, or where it is done the next one begins. */
-  goOn(
+  /** Resumes the stage, or starts the next one if it is done. */
+  resume(
     { data, options }: Omit<TrainRequest, "fromSnapshot">,
     call: ServiceCall<TrainProgress>,
-  ): Promise<TrainEnd> {
+  ): Promise<StageStatus> {
     const { progress, signal } = call;
-    return this.worker.alone(TRAINING, signal, async () => {
+    return this.worker.runExclusively(TRAINING, signal, async () => {
       const old = this.#expectSession();
       const config = buildStagesConfig(options, old.setting.data, old.config.model);
-      expectToGoOn(old, config, data);
+      expectResumable(old, config, data);
       old.config = config;
       progress({ kind: "levels", levels: computeBaselineLevels(old.setting.data) });
-      const current = await this.#living((what) => progress(doing(what)));
+      const current = await this.#reviveSession((what) => progress(doing(what)));
       if (current.isDone && current.hasNext) {
         progress(doing("Compiling kernels of the next stage"));
         const next = await current.next();
@@ -153,60 +145,58 @@ export class TrainService {
     });
   }
 
-  /** Where the training stands, if there is one: also after it has failed. */
-  standing(): TrainEnd | undefined {
-    return this.#session && describeEnd(this.#session);
+  /** Returns the status of the training, if there is one, also after a failure. */
+  status(): StageStatus | undefined {
+    return this.#session && describeStatus(this.#session);
   }
 
-  /** What the test users say of the stage. */
   async test(_: undefined, { progress }: ServiceCall<string>): Promise<TestTable> {
-    const session = await this.#living(progress);
-    return await this.#whileReading(session.whenIdle(() => testTable(session, progress)));
+    const session = await this.#reviveSession(progress);
+    return await this.#whileReading(session.whenIdle(() => testSession(session, progress)));
   }
 
-  /** A snapshot's file. */
   async snapshot(offer: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
-    return await this.#whileReading((await this.#living(() => {})).snapshot(offer));
+    return await this.#whileReading((await this.#reviveSession(() => {})).snapshot(offer));
   }
 
   /**
-   * Takes a snapshot's file in, to start from it, to look at what it has learned, or to go on with its training.
-   * @throws UserError unless it fits the data.
+   * Loads a snapshot's file, to start from it, to inspect its model, or to resume its training.
+   * @throws UserError unless it fits the data
    */
-  bring(request: BringRequest): Promise<Brought> {
-    return this.worker.alone("A snapshot is being read", undefined, () => this.#bring(request));
+  load(request: LoadRequest): Promise<LoadedSnapshot> {
+    return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(request));
   }
 
-  async #bring({ file, data: choice }: BringRequest): Promise<Brought> {
+  async #load({ file, data: choice }: LoadRequest): Promise<LoadedSnapshot> {
     const { name } = file;
     const snapshot = decodeSnapshot(new Uint8Array(await file.arrayBuffer()), name);
     const { info, weights } = snapshot;
     if (!info) {
       throw new UserError(
-        `Expected a snapshot written by train, got ${name}, which does not say what model it is.`,
+        `Expected a snapshot written by train, got ${name} without the model's configuration.`,
       );
     }
-    const data = fitData(`The model of ${name}`, info, await this.#open(choice, () => {}));
+    const data = alignDataToSnapshot(`The model of ${name}`, info, await this.#open(choice, () => {}));
     const gpu = await this.worker.gpu();
     const { next, note } = await reopenSession(gpu, { choice, data, init: undefined }, snapshot, name);
     const model = next
       ? undefined
       : new UserModel(gpu, data.source.items, info.model, { weights: selectNetworkWeights(weights, "") });
     await this.#clear();
-    this.#brought = { weights, info };
+    this.#loaded = { weights, info };
     if (next) this.#present(next);
     if (model) this.worker.current = { model, data, iteration: () => info.iteration };
-    this.#shown = model;
+    this.#loadedModel = model;
     const { iteration, kind } = info;
     const config = next?.config ??
       { ...buildStagesConfig(readOptions({ texts: {}, fromSnapshot: false }), data), model: info.model };
     return {
-      ...{ texts: formatOptionTexts(config), iteration, kind, facts: summarizeData(data), note },
-      training: next && describeEnd(next),
+      ...{ texts: formatOptionTexts(config), iteration, kind, data: summarizeData(data), note },
+      training: next && describeStatus(next),
     };
   }
 
-  /** What is trained on. @param info of the snapshot that is started from: the data are over its items. */
+  /** Opens the training data. @param info snapshot to start from, to whose items the data are aligned */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,
@@ -215,33 +205,33 @@ export class TrainService {
     const { progress, signal } = call;
     await begin("Reading the data", call);
     const data = await this.#open(choice, (what) => {
-      expectWanted(signal);
+      expectNotCancelled(signal);
       progress(doing(what));
     });
     const { name } = data.source;
-    progress({ kind: "data", facts: summarizeData(data), note: describePages(name, data.source) ?? "" });
+    progress({ kind: "data", data: summarizeData(data), note: describePages(name, data.source) ?? "" });
     expectPlaces(name, data, { positions: options.positionBias ?? 0 });
-    return info ? fitData("The model of the snapshot", info, data) : data;
+    return info ? alignDataToSnapshot("The snapshot's model", info, data) : data;
   }
 
-  /** @throws UserError for a file that cannot be used. */
-  async #open(choice: DataChoice, tell: (what: string) => void): Promise<LabData> {
+  /** @throws UserError for an invalid file */
+  async #open(choice: DataChoice, report: (what: string) => void): Promise<LabData> {
     if (!this.#opened || !isSameData(this.#opened.choice, choice)) {
-      this.#opened = { choice, data: await openLabData(choice, tell) };
+      this.#opened = { choice, data: await openLabData(choice, report) };
     }
     return this.#opened.data;
   }
 
   /** Trains to the end of the stage, or until it is stopped. */
-  async #run({ progress, signal }: ServiceCall<TrainProgress>): Promise<TrainEnd> {
+  async #run({ progress, signal }: ServiceCall<TrainProgress>): Promise<StageStatus> {
     const session = this.#expectSession();
     const { trainer, stage, iterations } = session;
     const note = (text: string | undefined) => text && progress({ kind: "note", text });
-    progress({ kind: "stage", stage: shownStage(stage, iterations) });
+    progress({ kind: "stage", stage: describeStage(stage, iterations) });
     if (trainer.microBatches > 1) {
       note(
-        `A batch is computed in up to ${trainer.microBatches} parts of whole users, as it is larger than the adapter or ` +
-          "--micro-batch-rows allows.",
+        `Batches are split into up to ${trainer.microBatches} micro-batches of whole users, because they exceed the limit of ` +
+          "the adapter or --micro-batch-rows.",
       );
     }
     const watch = stage.hasLikelihood ? undefined : new RewardWatch();
@@ -254,109 +244,103 @@ export class TrainService {
       },
     }, signal);
     note(watch?.verdict());
-    return describeEnd(session);
+    return describeStatus(session);
   }
 
-  /** @throws UserError where there is none. */
+  /** @throws UserError without a training */
   #expectSession(): TrainSession {
     if (this.#session) return this.#session;
     throw new UserError("Expected a training, found none: train a model first.");
   }
 
-  /** The training on a device that is there: what the old one held is lost with its device. */
-  async #living(tell: (what: string) => void): Promise<TrainSession> {
+  /** Returns the session; after the loss of its device, restored on a new one. */
+  async #reviveSession(report: (what: string) => void): Promise<TrainSession> {
     const old = this.#expectSession();
     const gpu = await this.worker.gpu();
     if (gpu === old.gpu) return old;
-    tell("Compiling kernels anew");
-    this.#present(await old.on(gpu));
+    report("Compiling kernels again");
+    this.#present(await old.restoreOn(gpu));
     return this.#expectSession();
   }
 
-  /** The training is this one from now on; other screens have its model. */
+  /** Makes this the current training, whose model other screens use. */
   #present(next: TrainSession): void {
     this.#session = next;
     this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };
   }
 
-  /** Does something that reads the session, which stays until it is done. */
+  /** Keeps the session until work that reads it is done. */
   #whileReading<T>(work: Promise<T>): Promise<T> {
     this.#reading = Promise.allSettled([this.#reading, work]);
     return work;
   }
 
-  /** Frees what stands on the device. */
+  /** Frees the training or model on the device. */
   async #clear(): Promise<void> {
     await this.#reading;
     this.worker.current = undefined;
-    this.#shown?.destroy();
+    this.#loadedModel?.destroy();
     this.#session?.destroy();
-    this.#shown = this.#session = undefined;
+    this.#loadedModel = this.#session = undefined;
   }
 }
 
-/** Tells what begins, and hears whether it is still wanted: a worker that reads or counts hears nothing meanwhile. */
+/** Reports what begins; a cancellation can arrive here, because a busy worker receives no messages. */
 async function begin(what: string, { progress, signal }: ServiceCall<TrainProgress>): Promise<void> {
   progress(doing(what));
   await new Promise((resolve) => setTimeout(resolve));
-  expectWanted(signal);
+  expectNotCancelled(signal);
 }
 
 function doing(what: string): TrainProgress {
   return { kind: "doing", what };
 }
 
-function describeEnd(session: TrainSession): TrainEnd {
-  const { stage, iteration, iterations, isDone, hasNext, best, place: { before } } = session;
+function describeStatus(session: TrainSession): StageStatus {
+  const { stage, iteration, iterations, isDone, hasNext, best, current: { before } } = session;
   const snapshots = [
     ...before.flatMap((one) => listSnapshotOffers(one.stage, one.state.best, true)),
     ...listSnapshotOffers(stage, best, false),
   ];
-  return { stage: shownStage(stage, iterations), iteration, iterations, isDone, hasNext, snapshots };
+  return { stage: describeStage(stage, iterations), iteration, iterations, isDone, hasNext, snapshots };
 }
 
-/** A stage, as the page shows it. */
 export interface ShownStage {
   readonly name: StageName;
-  /** Above its test figures. */
   readonly heading: string;
   readonly iterations: number;
-  /** Names of its figures, as the logs of a run have them. */
+  /** Names of its metrics, as in the logs of a run. */
   readonly columns: readonly string[];
-  /** What its loss and its precision are called. */
   readonly loss: string;
   readonly prec1: string;
 }
 
-/** Figures of a validation, a value a column. */
+/** Metrics of a validation, one value per column. */
 export interface ValidationRow {
   readonly iteration: number;
   readonly row: readonly number[];
 }
 
 export type TrainProgress =
-  /** What goes on before the first step. */
   | { readonly kind: "doing"; readonly what: string }
-  | { readonly kind: "data"; readonly facts: DataSummary; readonly note: string | undefined }
-  /** What is to be known of how it goes. */
+  | { readonly kind: "data"; readonly data: DataSummary; readonly note: string | undefined }
   | { readonly kind: "note"; readonly text: string }
-  /** Baselines and the best attainable, on the validation users. */
+  /** Baselines and the optimum, on the validation users. */
   | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }
-  /** A stage begins, or goes on. */
   | { readonly kind: "stage"; readonly stage: ShownStage }
-  /** Steps, and the validations that fell among them. */
+  /** Steps and the validations among them. */
   | {
     readonly kind: "steps";
-    /** Iteration of the first. */
+    /** Iteration of the first row. */
     readonly first: number;
-    /** A row a step, of a value a column. */
+    /** One row per step, one value per column. */
     readonly rows: readonly (readonly number[])[];
     readonly validations: readonly ValidationRow[];
     /** Iterations of the best validations so far. */
     readonly best: Readonly<Record<Criterion, number>> | undefined;
   };
 
-function shownStage(stage: TrainingStage, iterations: number): ShownStage {
+function describeStage(stage: TrainingStage, iterations: number): ShownStage {
   const { name, heading, columns, shown: { loss, prec1 } } = stage;
   return {
     ...{ name, heading, iterations },
@@ -364,7 +348,7 @@ function shownStage(stage: TrainingStage, iterations: number): ShownStage {
   };
 }
 
-/** Gathers what comes at once, and tells it as one. */
+/** Reports steps and validations that arrive together as one message. */
 class StepGatherer implements SessionEvents {
   #first = 0;
   #rows: number[][] = [];
@@ -374,13 +358,13 @@ class StepGatherer implements SessionEvents {
 
   constructor(
     private readonly stage: TrainingStage,
-    private readonly tell: (progress: TrainProgress) => void,
+    private readonly report: (progress: TrainProgress) => void,
   ) {}
 
   onStep(result: TrainingStepResult<StageMetrics>): void {
     if (this.#rows.length === 0) this.#first = result.iteration;
     this.#rows.push(buildRow(this.stage, result));
-    this.#tellSoon();
+    this.#reportSoon();
   }
 
   onValidation(result: ValidationResult<StageMetrics>): void {
@@ -388,48 +372,42 @@ class StepGatherer implements SessionEvents {
     this.#validations.push({ iteration, row: buildRow(this.stage, result) });
     const iterations = criteria.map((criterion) => [criterion, best[criterion].iteration]);
     this.#best = Object.fromEntries(iterations) as Record<Criterion, number>;
-    this.#tellSoon();
+    this.#reportSoon();
   }
 
-  /** The steps of a group are told of one after the other, without a wait between them. */
-  #tellSoon(): void {
+  /** Defers to a microtask, because the steps of a group arrive one after the other without a wait. */
+  #reportSoon(): void {
     if (this.#due) return;
     this.#due = true;
     queueMicrotask(() => {
       const [first, rows, validations] = [this.#first, this.#rows, this.#validations];
       [this.#rows, this.#validations, this.#due] = [[], [], false];
-      this.tell({ kind: "steps", first, rows, validations, best: this.#best });
+      this.report({ kind: "steps", first, rows, validations, best: this.#best });
     });
   }
 }
 
-/** Figures of test users, and the ranges in which 95 % of the resamples of the users are. */
+/** Metrics on the test users with their 95 % bootstrap intervals over users. */
 interface TestRow extends Pick<MetricDetails, "figures" | "intervals"> {
   readonly name: string;
-  /** Of a snapshot. */
+  /** Iteration of a snapshot; absent for a baseline. */
   readonly iteration?: number;
 }
 
 export interface TestTable {
   readonly users: number;
   readonly rows: readonly TestRow[];
-  /** What follows from it, in sentences. */
+  /** Conclusions, in sentences. */
   readonly verdict: readonly string[];
 }
 
-/** Nothing may be in flight. The trainer keeps its weights. @param tell what is being done. */
-async function testTable(
+/** Requires that no work is in flight. The trainer's weights do not change. */
+async function testSession(
   { stage, trainer, choice, config, setting: { data } }: TrainSession,
-  tell: (what: string) => void,
+  report: (what: string) => void,
 ): Promise<TestTable> {
-  const { test, baselines, verdict } = await testStage(
-    stage,
-    trainer,
-    selectTestedData(data),
-    config,
-    tell,
-    await choice?.choose(),
-  );
+  const [tested, start] = [selectTestedData(data), await choice?.choose()];
+  const { test, baselines, verdict } = await testStage(stage, trainer, tested, config, report, start);
   const simple = shownBaselines.flatMap(([key, name]) => {
     const found = baselines[key];
     return found ? [{ name, details: found.details }] : [];
@@ -437,10 +415,10 @@ async function testTable(
   const snapshots = test.map(({ snapshot, iteration, details }) => ({ name: snapshot, iteration, details }));
   return {
     users: listUsers(data.source, "test").length,
-    rows: [...snapshots, ...simple].map(({ details: { figures, intervals }, ...of }) => (
-      { ...of, figures, intervals }
-    )),
-    // What the command calls --resume is a button here.
-    verdict: verdict.map((text) => text.replace("--resume with", "Go on with")),
+    rows: [...snapshots, ...simple].map(({ details: { figures, intervals }, ...row }) => ({
+      ...{ ...row, figures, intervals },
+    })),
+    // The command's --resume is a button here.
+    verdict: verdict.map((text) => text.replace("--resume with", "Resume with")),
   };
 }

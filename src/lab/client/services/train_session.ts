@@ -1,7 +1,4 @@
-/**
- * A stage of a training that stands on the device: it runs, pauses, is asked things, survives the loss of the device, and has
- * snapshots, as files.
- */
+/** A training stage on the device. It can pause to be read, survives the loss of the device, and saves snapshots as files. */
 
 import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/model_config.ts";
@@ -33,14 +30,13 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the state in the page's memory: what a loss of the device costs at most. */
+/** Seconds between two copies of the state to the page's memory, the most that a loss of the device costs. */
 const SAVE_SECONDS = 20;
 
-/** What all stages of a training have. */
 interface SessionSetting {
   readonly choice: DataChoice;
   readonly data: LabData;
-  /** What to start from, instead of drawn weights. */
+  /** Initial weights; undefined for random ones. */
   readonly init: { readonly weights: Weights; readonly model: ModelConfig } | undefined;
 }
 
@@ -49,8 +45,8 @@ export interface SessionEvents {
   onValidation(result: ValidationResult<StageMetrics>): void;
 }
 
-/** Which stage of a training, and those before it as they ended. */
-interface Place {
+/** The current stage, and the final states of those before it. */
+interface CurrentStage {
   readonly stage: TrainingStage;
   readonly before: readonly StageState[];
 }
@@ -58,39 +54,39 @@ interface Place {
 export class TrainSession {
   #saved: TrainerState | undefined;
   #savedAt = performance.now();
-  /** What waits for a moment in which nothing is in flight. */
-  readonly #asked: (() => Promise<void>)[] = [];
-  #runs = false;
+  /** Work that waits until nothing is in flight. */
+  readonly #pendingWork: (() => Promise<void>)[] = [];
+  #isRunning = false;
 
   private constructor(
     readonly gpu: Gpu,
     readonly setting: SessionSetting,
-    /** What is trained, which may go further than was said at first. */
+    /** Configuration, whose iterations may be raised later. */
     public config: StagesConfig,
-    readonly place: Place,
+    readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Of a training that starts from a logit on counts: its best validation is compared with that. */
+    /** Defined for a training that starts from a logit on counts, with which its best validation is compared. */
     readonly choice: StartChoice | undefined,
   ) {}
 
   /**
-   * @param place the first stage if not given.
-   * @throws UserError for sizes beyond the adapter, weights that do not fit, or too few users.
+   * @param current defaults to the first stage
+   * @throws UserError for sizes beyond the adapter's limits, weights that do not fit, or too few users
    */
   static async create(
     gpu: Gpu,
     setting: SessionSetting,
     config: StagesConfig,
-    place?: Place,
+    current?: CurrentStage,
   ): Promise<TrainSession> {
     const [first] = listStages(config);
-    if (!place && !first) throw new Error("there is no stage to train");
-    const { stage, before } = place ?? { stage: first as TrainingStage, before: [] };
+    if (!current && !first) throw new Error("Expected a stage to train, found none.");
+    const { stage, before } = current ?? { stage: first as TrainingStage, before: [] };
     const { data: { source } } = setting;
     const ended = before.at(-1);
     const best = ended?.state.snapshots.prec1;
-    const weights = ended && best ? filledWeights(ended.specs, best, setting.data) : setting.init?.weights;
+    const weights = ended && best ? fillWeights(ended.specs, best, setting.data) : setting.init?.weights;
     const { initial, generator } = buildStart(weights, config.training.seed, config.model);
     const counted = ended ? initial : initializeOnLog(source, config.model, initial);
     const model = new UserModel(gpu, source.items, config.model, counted);
@@ -106,18 +102,18 @@ export class TrainSession {
     }
   }
 
-  /** The same on another device, as it was when it was last saved. */
-  async on(gpu: Gpu): Promise<TrainSession> {
-    const session = await TrainSession.create(gpu, this.setting, this.config, this.place);
+  /** Returns a copy on another device with the state saved last. */
+  async restoreOn(gpu: Gpu): Promise<TrainSession> {
+    const session = await TrainSession.create(gpu, this.setting, this.config, this.current);
     if (this.#saved) session.restore(this.#saved);
     return session;
   }
 
-  /** The stage after this one, from its best prec@1. Undefined where there is none. */
+  /** Creates the next stage from the best prec@1 of this one; undefined if this is the last stage. */
   async next(): Promise<TrainSession | undefined> {
     const stage = this.#next;
     if (!stage) return undefined;
-    const before = [...this.place.before, await this.#standing()];
+    const before = [...this.current.before, await this.#getState()];
     return await TrainSession.create(this.gpu, this.setting, this.config, { stage, before });
   }
 
@@ -127,19 +123,17 @@ export class TrainSession {
   }
 
   get stage(): TrainingStage {
-    return this.place.stage;
+    return this.current.stage;
   }
   get iteration(): number {
     return this.trainer.iteration;
   }
-  /** Of the stage. */
   get iterations(): number {
     return this.stage.iterations(this.config);
   }
   get best(): BestRecords {
     return this.trainer.best;
   }
-  /** Whether the stage has come to its end. */
   get isDone(): boolean {
     return this.iteration >= this.iterations || this.trainer.stopped;
   }
@@ -153,48 +147,48 @@ export class TrainSession {
 
   /** Trains to the end of the stage, or until `signal` stops it. */
   async run(events: SessionEvents, signal: AbortSignal): Promise<void> {
-    this.#runs = true;
+    this.#isRunning = true;
     try {
       await this.trainer.run(this.iterations, {
         onStep: (result) => events.onStep(result),
         onValidation: (result) => events.onValidation(result),
-        wantsPause: () => this.#asked.length > 0 || this.#isSaveDue(),
+        wantsPause: () => this.#pendingWork.length > 0 || this.#isSaveDue(),
         onPause: async () => {
-          await this.#answer();
+          await this.#runPending();
           if (this.#isSaveDue()) await this.save();
         },
       }, signal);
     } finally {
-      this.#runs = false;
+      this.#isRunning = false;
     }
-    await this.#answer();
+    await this.#runPending();
     await this.save();
   }
 
-  /** Does something while nothing is in flight, between two groups of steps. */
+  /** Runs work while nothing is in flight, between two groups of steps. */
   whenIdle<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#runs) return work();
+    if (!this.#isRunning) return work();
     return new Promise((resolve, reject) => {
-      this.#asked.push(() => work().then(resolve, reject));
+      this.#pendingWork.push(() => work().then(resolve, reject));
     });
   }
 
-  /** Keeps the state outside of the device. Nothing may be in flight. */
+  /** Copies the state from the device. Requires that nothing is in flight. */
   async save(): Promise<TrainerState> {
     this.#savedAt = performance.now();
     return this.#saved = await this.trainer.state();
   }
 
-  /** The bytes of a snapshot's file. @throws UserError for one that there is none of, or broken weights. */
+  /** Returns the bytes of a snapshot's file. @throws UserError if there is none, or if weights are not finite */
   snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
-    const { place: { before }, config, gpu, setting: { data } } = this;
+    const { current: { before }, config, gpu, setting: { data } } = this;
     const on = { config, data, adapter: describeAdapter(gpu) };
     const ended = before.find((one) => one.stage.name === stage);
     if (ended) return Promise.resolve(encodeSnapshotFile(ended, kind, on));
     if (stage !== this.stage.name) {
-      throw new UserError(`Expected a stage that has begun, got the ${stage} stage: there is none yet.`);
+      throw new UserError(`Expected a stage that has begun, got the ${stage} stage.`);
     }
-    return this.whenIdle(async () => encodeSnapshotFile(await this.#standing(), kind, on));
+    return this.whenIdle(async () => encodeSnapshotFile(await this.#getState(), kind, on));
   }
 
   destroy(): void {
@@ -202,7 +196,7 @@ export class TrainSession {
     this.model.destroy();
   }
 
-  async #standing(): Promise<StageState> {
+  async #getState(): Promise<StageState> {
     const { stage, trainer: { specs }, choice } = this;
     return { stage, specs, state: await this.trainer.state(), kept: await choice?.choose() };
   }
@@ -211,13 +205,13 @@ export class TrainSession {
     return performance.now() - this.#savedAt > 1000 * SAVE_SECONDS;
   }
 
-  async #answer(): Promise<void> {
-    for (const work of this.#asked.splice(0)) await work();
+  async #runPending(): Promise<void> {
+    for (const work of this.#pendingWork.splice(0)) await work();
   }
 }
 
-/** @throws UserError for other settings than it was begun with, but for its iterations and a stage that is still to come. */
-export function expectToGoOn(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
+/** @throws UserError for settings other than at the start, except its iterations and the options of a later stage */
+export function expectResumable(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
   const mayChange = stage.name === "shannon"
     ? ["iterations", ...adversarialGroup.options.map(({ name }) => name)]
@@ -225,11 +219,9 @@ export function expectToGoOn(session: TrainSession, config: StagesConfig, choice
   const changed = listChangedFlags(session.config, config, mayChange);
   if (!isSameData(setting.choice, choice)) changed.unshift("--data");
   if (changed.length > 0) {
+    const flags = changed.join(", ");
     throw new UserError(
-      `Expected the settings that the training has begun with, got ${
-        changed.join(", ")
-      } changed. Set it back, or press ` +
-        "Train to begin anew.",
+      `Expected the settings of the training, got other values for ${flags}. Set them back, or press Train to start again.`,
     );
   }
   const iterations = stage.isPartOf(config) ? stage.iterations(config) : 0;
@@ -237,11 +229,11 @@ export function expectToGoOn(session: TrainSession, config: StagesConfig, choice
   if (iterations > iteration || (beginsNext && iterations === iteration)) return;
   if (session.trainer.stopped && beginsNext) return;
   throw new UserError(
-    `Expected --${stage.option} above ${iteration}, as so many are done, got ${iterations}. Raise it, then go on.`,
+    `Expected --${stage.option} above the ${iteration} iterations done, got ${iterations}. Raise it, then resume.`,
   );
 }
 
-/** The training that a file holds, where it holds one of these data; and what is to be said of it. */
+/** Reopens the training of a file, if it has one on these data, with a note for the user. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -252,7 +244,7 @@ export async function reopenSession(
   const stage = stages.find((one) => one.name === found?.stage);
   if (!found || !stage) return { next: undefined, note: "" };
   if (found.data !== computeDataChecksum(setting.data.source)) {
-    return { next: undefined, note: "It was trained on other data, so that it cannot go on here." };
+    return { next: undefined, note: "It was trained on other data, so its training cannot be resumed here." };
   }
   const next = await TrainSession.create(gpu, setting, found.config, { stage, before: [] });
   try {
@@ -265,20 +257,18 @@ export async function reopenSession(
   return {
     next,
     note: same
-      ? "Go on goes on with its training, bit for bit."
-      : "Go on goes on with its training, but not bit for bit: it began on another adapter or browser, or with other kernels.",
+      ? "Resume continues its training, bit for bit."
+      : "Resume continues its training, but not bit for bit: it began on another adapter or browser, or with other kernels.",
   };
 }
 
 type SnapshotName = `best-${Criterion}` | "last";
 
-/** A stage as it stands, or as it ended. */
 interface StageState {
   readonly stage: TrainingStage;
-  /** Of all networks' parameters. */
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** What takes the place of its lowest validation loss. */
+  /** Start that replaces the snapshot of the lowest validation loss, if the start was better. */
   readonly kept?: KeptStart;
 }
 
@@ -286,13 +276,11 @@ interface StageState {
 export interface SnapshotOffer {
   readonly stage: StageName;
   readonly kind: SnapshotName;
-  /** What it is, after "Save". */
   readonly title: string;
-  /** The file's name. */
   readonly file: string;
 }
 
-/** What a stage has to offer. @param isOver whether another stage has begun after it. */
+/** Lists the snapshots that can be saved of a stage. @param isOver true if a later stage has begun */
 export function listSnapshotOffers(
   { name, shown: { loss, prec1 } }: TrainingStage,
   best: BestRecords,
@@ -302,7 +290,7 @@ export function listSnapshotOffers(
     "best-loss": `best ${loss.name}`,
     "best-prec1": `best ${prec1.name}`,
     "best-prec2": `best ${prec1.name.replace("1", "2")}`,
-    last: isOver ? "as the first stage ended" : "as it stands",
+    last: isOver ? "end of the first stage" : "current state",
   };
   const found = criteria.filter((criterion) => Number.isFinite(best[criterion].value));
   const kinds: SnapshotName[] = [...found.map((criterion) => `best-${criterion}` as const), "last"];
@@ -315,17 +303,15 @@ export function listSnapshotOffers(
   }));
 }
 
-/** What a file says of where it comes from. */
 interface Origin {
   readonly config: StagesConfig;
   readonly data: LabData;
-  /** As {@link describeAdapter} has it. */
   readonly adapter: string;
 }
 
 /**
- * The bytes of a snapshot's file; `last` holds all that a training goes on from.
- * @throws UserError for one that there is none of, or broken weights.
+ * Returns the bytes of a snapshot's file; `last` contains the full state to resume from.
+ * @throws UserError if there is none, or if weights are not finite
  */
 export function encodeSnapshotFile(
   { stage, specs, state, kept }: StageState,
@@ -337,22 +323,22 @@ export function encodeSnapshotFile(
   const { iteration, value } = start?.record ?? (criterion ? state.best[criterion] : { ...state, value: 0 });
   const own = start?.weights ?? (criterion ? state.snapshots[criterion] : state.weights);
   if (!own || !Number.isFinite(value)) {
-    throw new UserError(`Expected a snapshot, got ${kind}: there is none yet.`);
+    throw new UserError(`Expected a snapshot that exists, got ${kind}. Train longer, or take another.`);
   }
   if (![...own.values()].every((values) => values.every(Number.isFinite))) {
-    throw new UserError("The weights are no finite numbers any more. Take the best snapshots.");
+    throw new UserError("Expected finite weights, got NaN or infinity. Save a best snapshot instead.");
   }
   const game = stage.game(config.model, config);
   const { features, source } = data;
   const info = { model: config.model, items: source.items.shape, iteration, kind, game, features };
-  const weights = filledWeights(specs, own, data);
+  const weights = fillWeights(specs, own, data);
   if (criterion) return encodeSnapshot(specs, weights, info);
   const setting = { config, stage: stage.name, data: computeDataChecksum(source), adapter };
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Weights as a snapshot has them, and as the next stage starts from: see {@link withMeanRows}. */
-function filledWeights(
+/** Fills rows of unseen tokens, for snapshots and for the start of the next stage: see {@link withMeanRows}. */
+function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,
   { source: { items: { shape } }, features }: LabData,
@@ -361,8 +347,8 @@ function filledWeights(
 }
 
 /**
- * What the bits of a training depend on beside its settings and data, as its file has it.
- * @returns the same text where a training goes on bit for bit.
+ * Describes adapter and kernels, on which the bits of a training depend besides its settings and data.
+ * Returns the same text if and only if a training resumes bit for bit.
  */
 export function describeAdapter(
   { adapter, variants: { matrices } }: Pick<Gpu, "adapter" | "variants">,

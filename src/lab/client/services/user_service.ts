@@ -1,4 +1,4 @@
-/** The service of the screen Be the user: pages of the shop, with what the model and the truth say of them. */
+/** The service of the screen Be the user: scores pages with the model and, in a synthetic shop, with the ground truth. */
 
 import {
   advanceShopState,
@@ -13,51 +13,48 @@ import { addPositionEffects, readPositionEffects } from "../../../model/position
 import { UserError } from "../../../user_error.ts";
 import type { CurrentModel, LabWorker } from "../lab_worker.ts";
 
-/** A user in front of a page: items by their numbers. */
+/** A user's history and current page, as item numbers. */
 export interface PageView {
-  /** Items clicked, oldest first. */
+  /** Clicked items, oldest first. */
   readonly history: readonly number[];
-  /** Items displayed. */
   readonly page: readonly number[];
 }
 
-/** What somebody says of a page. */
+/** Utilities and click probabilities of a page by the model or the ground truth. */
 export interface ModelScores {
   readonly utilities: readonly number[];
-  /** Of a click on each item, at its position on the page. */
+  /** Probability of a click on each item, at its position on the page. */
   readonly probabilities: readonly number[];
   readonly noClick: number;
 }
 
 export interface ScoredPage {
-  /** Steps that the model was trained. */
+  /** Number of training steps of the model. */
   readonly iteration: number;
   readonly model: ModelScores;
-  /** Of a made-up shop. */
+  /** Undefined unless the shop is synthetic, like `state`. */
   readonly truth: ModelScores | undefined;
-  /** The true state of the user, of a made-up shop. */
   readonly state: ShopState | undefined;
 }
 
-/** What there is to choose from. */
 export interface ShopView {
   readonly name: string;
-  /** I. */
   readonly items: number;
-  /** What is known of each item by name; of a made-up shop. */
+  /** Named features of each item; undefined unless the shop is synthetic. */
   readonly features: readonly Readonly<Record<string, number>>[] | undefined;
-  /** A text of what the model is. */
   readonly model: string;
 }
 
 export function createUserService(worker: LabWorker) {
   function expectModel(): CurrentModel {
     if (worker.current) return worker.current;
-    throw new UserError("There is no model yet. Train one on the screen Train, or bring a snapshot there.");
+    throw new UserError(
+      "Expected a model, found none: train one on the screen Train, or load a snapshot there.",
+    );
   }
 
   return {
-    /** The shop of the model that was trained last. @throws UserError where there is none. */
+    /** Returns the shop of the current model. @throws UserError without a model */
     shop(): ShopView {
       const { model, data: { source, truth } } = expectModel();
       const { items } = source;
@@ -71,13 +68,12 @@ export function createUserService(worker: LabWorker) {
       };
     },
 
-    /** What is thought of a page. */
-    async look({ history, page }: PageView): Promise<ScoredPage> {
+    async score({ history, page }: PageView): Promise<ScoredPage> {
       const { model, data: { source, truth }, iteration } = expectModel();
       const utilities = await model.score({ history, page });
       const effects = model.config.positions > 0 ? readPositionEffects(await model.weights()) : undefined;
       const values = source.items.items?.kind === "dense" ? source.items.items.values : undefined;
-      const known = truth && values && trueView(truth.shop, values, { history, page });
+      const known = truth && values && computeTruth(truth.shop, values, { history, page });
       return {
         iteration: iteration(),
         model: computeScores(utilities, model.config, effects),
@@ -97,7 +93,7 @@ function computeScores(
   return { utilities, probabilities: [...items], noClick };
 }
 
-function trueView(
+function computeTruth(
   shop: Parameters<typeof computeShopUtility>[0],
   values: Float32Array,
   { history, page }: PageView,

@@ -1,4 +1,4 @@
-/** Which data: a made-up shop, or a file of the reader's, by drop or by the file picker. */
+/** The field for the training data: a synthetic shop, or files that are dropped or picked. */
 
 import { shops } from "../../../../data/shops.ts";
 import { type Html, markup } from "../../../../report/html.ts";
@@ -18,7 +18,7 @@ export class DataField {
     "select",
     { id: "data" },
     ...shops.map(({ name, about }) => element("option", { value: name }, `${name}: ${about}`)),
-    element("option", { value: OWN }, "data of your own"),
+    element("option", { value: OWN }, "your own data"),
   );
   readonly #picker = element("input", {
     type: "file",
@@ -29,115 +29,111 @@ export class DataField {
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
   #files: readonly ReaderFile[] = [];
-  /** Where it is said what is wrong with files, or what makes data of them. */
-  readonly #place = element("div", { role: "status" });
+  /** Shows an error of the files, or the command that prepares them. */
+  readonly #status = element("div", { role: "status" });
   #reader: Promise<Reader> | undefined;
-  /** Ends when the files have been looked at. */
-  #looked: Promise<void> = Promise.resolve();
+  /** Resolves when the files have been checked. */
+  #checked: Promise<void> = Promise.resolve();
 
-  constructor(private readonly changed: () => void) {
+  constructor(private readonly onChange: () => void) {
     this.#drop =
       dom`<div class="drop" hidden><label for="data-file">Drop the files here, or choose them:</label>
-${this.#picker}${this.#name}${this.#place}<p class="about">All files of the folder that deno task data has made, or a file in the
-paper's layout. They stay in this tab. Of any other log the page shows the command that makes such a folder.</p></div>`;
+${this.#picker}${this.#name}${this.#status}<p class="about">All files of a folder that deno task data wrote, or one file in the
+paper's layout. They stay in this tab. For any other log the page shows the command that prepares it.</p></div>`;
     this.element =
       dom`<div class="field data"><label for="data">--data</label>${this.#select}${this.#drop}</div>`;
-    this.#select.addEventListener("change", () => this.#turn());
-    this.#picker.addEventListener("change", () => this.take(pickedFiles(this.#picker.files ?? [])));
+    this.#select.addEventListener("change", () => this.#update());
+    this.#picker.addEventListener("change", () => this.load(listPicked(this.#picker.files ?? [])));
   }
 
-  /** Takes files as if they had been chosen. */
-  take(files: readonly ReaderFile[]): void {
+  load(files: readonly ReaderFile[]): void {
     if (files.length === 0) return;
     this.#files = files;
-    this.#name.textContent = files.map(({ path, file }) => `${path}, ${formatCount(file.size)} bytes`).join(
-      "; ",
-    );
+    const names = files.map(({ path, file }) => `${path}, ${formatCount(file.size)} bytes`);
+    this.#name.textContent = names.join("; ");
     this.#select.value = OWN;
-    this.#looked = this.#lookInto(files);
-    this.#turn();
+    this.#checked = this.#check(files);
+    this.#update();
   }
 
-  /** Files that cannot be used as they are are not taken. */
-  async #lookInto(files: readonly ReaderFile[]): Promise<void> {
-    this.#place.replaceChildren();
+  /** Drops files that cannot be used, and shows why. */
+  async #check(files: readonly ReaderFile[]): Promise<void> {
+    this.#status.replaceChildren();
     this.#reader ??= loadScript<Reader>("reader");
-    let said: Html | undefined;
+    let message: Html | undefined;
     try {
-      const command = await (await this.#reader).lookInto(files);
-      said = command === undefined
+      const command = await (await this.#reader).checkFiles(files);
+      message = command === undefined
         ? undefined
-        : markup`<p>Prepare this log in a terminal, and drop all files of the folder
-that comes of it:</p><code class="command">${command}</code>`;
+        : markup`<p>Prepare this log in a terminal, then drop all files of the
+folder that the command writes:</p><code class="command">${command}</code>`;
     } catch (error) {
-      said = markup`<p class="error" role="alert">${
-        error instanceof Error ? error.message : String(error)
-      }</p>`;
+      const text = error instanceof Error ? error.message : String(error);
+      message = markup`<p class="error" role="alert">${text}</p>`;
     }
-    if (files !== this.#files || !said) return;
-    fill(this.#place, said);
+    if (files !== this.#files || !message) return;
+    fill(this.#status, message);
     this.#files = [];
     this.#name.textContent = "No file yet.";
-    this.changed();
+    this.onChange();
   }
 
-  /** Takes what was dropped. */
-  async takeDropped(dropped: DataTransfer): Promise<void> {
+  async loadDropped(dropped: DataTransfer): Promise<void> {
     try {
-      this.take(await droppedFiles(dropped));
+      this.load(await listDropped(dropped));
     } catch {
       this.#select.value = OWN;
-      this.#turn();
+      this.#update();
       this.#name.textContent =
-        "The browser does not let this page read the folder. Choose its files here, all at once.";
+        "The browser does not let this page read folders. Choose all files of the folder here.";
       this.#picker.focus();
     }
   }
 
-  /** @returns undefined where a file is still to be chosen: the field says so. */
+  /** Returns undefined, and shows an error, if no file is chosen. */
   async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
-    await this.#looked;
+    await this.#checked;
     if (this.#files.length > 0) return { kind: "files", files: this.#files };
-    this.#name.textContent = "Expected a file, none is chosen.";
+    this.#name.textContent = "Expected a file, got none. Choose one.";
     this.#picker.focus();
     return undefined;
   }
 
-  /** What `--data` would be; empty for the default. The folder is that of the prepared set. */
+  /** Returns the value of `--data`; empty for the default, FOLDER for a prepared set. */
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) return other ? "FOLDER" : file?.path ?? "FILE";
     return this.#select.value === shops[0]?.name ? "" : this.#select.value;
   }
 
-  #turn(): void {
+  #update(): void {
     this.#drop.hidden = this.#select.value !== OWN;
-    this.changed();
+    this.onChange();
   }
 }
 
-function pickedFiles(files: Iterable<File>): ReaderFile[] {
+function listPicked(files: Iterable<File>): ReaderFile[] {
   return Array.from(files, (file) => ({ path: file.name, file }));
 }
 
 /**
- * Call it before the event of the drop is over: then the list of what was dropped is gone.
- * @throws for a folder that the browser does not let the page read, as where the page was opened from the disk.
+ * Lists the dropped files. Call it during the drop event, after which the list is gone.
+ * @throws for a folder that the browser does not let the page read, for example if the page was opened from the disk
  */
-async function droppedFiles({ items }: DataTransfer): Promise<ReaderFile[]> {
+async function listDropped({ items }: DataTransfer): Promise<ReaderFile[]> {
   const found = await Promise.all(
     [...items].map((item) => {
       const entry = item.webkitGetAsEntry();
       if (entry && isFolder(entry)) return listFiles(entry, "");
       const file = item.getAsFile();
-      return file ? pickedFiles([file]) : [];
+      return file ? listPicked([file]) : [];
     }),
   );
   return found.flat();
 }
 
-// Not every browser has a class for them.
+// Not every browser has these classes.
 const isFile = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;
 const isFolder = (entry: FileSystemEntry): entry is FileSystemDirectoryEntry => entry.isDirectory;
 
@@ -151,7 +147,7 @@ async function listFiles(entry: FileSystemEntry, folder: string): Promise<Reader
   return found.flat();
 }
 
-/** They come some at a time. */
+/** Reads a folder, whose entries arrive in batches. */
 async function listEntries(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = folder.createReader();
   const all: FileSystemEntry[] = [];

@@ -1,7 +1,6 @@
 /**
- * The curves of a training that goes on, and a chart of one figure of them with the levels of what does not learn. Drawn in SVG, which
- * takes its colours from the style sheet, by day, by night and on paper; a library for charts would take a third of what the
- * page's scripts may have.
+ * Curves of a running training, and a chart of one metric with the levels of the baselines. It is drawn in SVG, whose colours
+ * the style sheet sets (light, dark, print), because a chart library would take a third of the page's script budget.
  */
 
 import { formatCsvRow } from "../../../../csv.ts";
@@ -21,18 +20,18 @@ interface Point {
   readonly y: number;
 }
 
-/** The curves of a stage: every step and validation, thinned to what a chart can show. */
+/** The curves of a stage, averaged to as many points as a chart can show. */
 export class StageCurves {
-  /** A row a step, of a value a column. */
+  /** One row per step, one value per column. */
   readonly #rows: (readonly number[])[] = [];
-  /** Iterations before the first row: of a training that was brought. */
+  /** Iterations before the first row, in a loaded training. */
   #before = 0;
   readonly validations: ValidationRow[] = [];
   #best: Steps["best"];
 
   constructor(public stage: ShownStage) {}
 
-  /** @param progress of steps: those after it are dropped, where a training goes on from an earlier state. */
+  /** Adds steps; drops later ones if the training resumed from an earlier state. */
   add({ first, rows, validations, best }: Steps): void {
     if (rows.length > 0) {
       if (this.#rows.length === 0) this.#before = first - 1;
@@ -49,16 +48,13 @@ export class StageCurves {
   get iteration(): number {
     return this.#before + this.#rows.length;
   }
-  /** Of the last step. */
   last(column: string): number | undefined {
     return this.#rows.at(-1)?.[this.#at(column)];
   }
-  /** Of the last validation. */
   lastValidation(column: string): number | undefined {
     return this.validations.at(-1)?.row[this.#at(column)];
   }
 
-  /** Of all steps, from the first on. */
   values(column: string): number[] {
     const at = this.#at(column);
     return this.#rows.map((row) => row[at] ?? NaN);
@@ -73,17 +69,17 @@ export class StageCurves {
     return this.#means(column, validations.map(({ row }) => row), (k) => validations[k]?.iteration ?? NaN);
   }
 
-  /** Means over windows of iterations: as many as a chart can show. */
+  /** Computes means over windows of iterations. */
   #means(
     column: string,
     rows: readonly (readonly number[])[],
-    iterationOf: (row: number) => number,
+    getIteration: (row: number) => number,
   ): Point[] {
     const at = this.#at(column);
     const window = chooseWindow(this.stage.iterations);
     const sums = new Map<number, { x: number; y: number; count: number }>();
     rows.forEach((row, k) => {
-      const [x, y = NaN] = [iterationOf(k), row[at]];
+      const [x, y = NaN] = [getIteration(k), row[at]];
       if (Number.isNaN(y)) return;
       const key = Math.ceil(x / window);
       const sum = sums.get(key) ?? { x: 0, y: 0, count: 0 };
@@ -92,14 +88,13 @@ export class StageCurves {
     return [...sums.values()].map(({ x, y, count }) => ({ x: x / count, y: y / count }));
   }
 
-  /** Where the best snapshot by a criterion is. */
   bestPoint(column: string, criterion: Criterion | undefined): Point | undefined {
     const iteration = criterion && this.#best?.[criterion];
     const found = this.validations.find((one) => one.iteration === iteration);
     return found && { x: found.iteration, y: found.row[this.#at(column)] ?? NaN };
   }
 
-  /** All of it, a row a step or validation, with the columns of a run's logs. */
+  /** Returns a CSV with one row per step or validation and the columns of a run's logs. */
   csv(): string {
     const rows = this.#rows.map((row, k) => ["train", this.#before + k + 1, ...row]);
     const validated = this.validations.map(({ iteration, row }) => ["validation", iteration, ...row]);
@@ -111,85 +106,77 @@ export class StageCurves {
   }
 }
 
-/** Units of the drawing; it is as wide as its box. */
+/** Height of the drawing in pixels; it is as wide as its box. */
 const HEIGHT = 280;
 const [LEFT, RIGHT, TOP, BOTTOM] = [44, 10, 8, 34];
-/** Ticks of an axis, about. */
+/** Approximate number of ticks per axis. */
 const TICKS = 5;
 
-/** What a chart shows. */
-export interface ChartFigure {
-  /** Of the curves. */
+export interface ChartContent {
   readonly column: string;
   readonly title: string;
-  /** Which figure of what does not learn is drawn across it. */
+  /** Metric of the baselines that is drawn as lines across. */
   readonly level?: "loss" | "prec1";
-  /** By which criterion its best validation is marked. */
+  /** Criterion whose best validation is marked. */
   readonly best?: Criterion;
 }
 
 export class LiveChart {
   readonly element: HTMLElement;
   readonly #box = element("div", { class: "plot" });
-  readonly #read = element("p", { class: "reading", "aria-hidden": "true" });
-  /** What was drawn last. */
+  readonly #reading = element("p", { class: "reading", "aria-hidden": "true" });
   #drawn: { readonly curves: StageCurves; readonly levels: readonly BaselineLevel[] } | undefined;
   #scales:
     | { readonly x: AxisScale; readonly train: readonly Point[]; readonly validation: readonly Point[] }
     | undefined;
 
-  constructor(readonly figure: ChartFigure) {
+  constructor(readonly content: ChartContent) {
     const sample = (kind: string, text: string) =>
       markup`<span><svg width="26" height="12"><path class="${kind}" d="M0 6h26"/></svg>${text}</span>`;
     const samples = markup`${sample("curve train", "train")}${sample("curve validation", "validation")}${
-      figure.best &&
+      content.best &&
       markup`<span><svg width="12" height="12"><circle class="best" cx="6" cy="6" r="5"/></svg>best validation</span>`
-    }${figure.level && sample("level", "without learning, and the best attainable")}`;
-    this.element = dom`<figure><h3>${figure.title}</h3>${this.#box}${this.#read}
+    }${content.level && sample("level", "baselines and optimum")}`;
+    this.element = dom`<figure><h3>${content.title}</h3>${this.#box}${this.#reading}
 <p class="legend" aria-hidden="true">${samples}</p></figure>`;
     new ResizeObserver(() => this.#drawn && this.draw(this.#drawn.curves, this.#drawn.levels)).observe(
       this.#box,
     );
     this.#box.addEventListener("pointermove", (event) => this.#point(event));
-    this.#box.addEventListener("pointerleave", () => this.#read.replaceChildren());
+    this.#box.addEventListener("pointerleave", () => this.#reading.replaceChildren());
   }
 
-  /** Draws what there is. */
-  draw(curves: StageCurves, levelsOf: readonly BaselineLevel[]): void {
-    this.#drawn = { curves, levels: levelsOf };
+  draw(curves: StageCurves, baselines: readonly BaselineLevel[]): void {
+    this.#drawn = { curves, levels: baselines };
     const width = this.#box.clientWidth;
-    if (width === 0) return; // on a screen that is hidden: it is drawn when it comes back
-    const { column, title, level, best: criterion } = this.figure;
+    if (width === 0) return; // the screen is hidden; it is drawn when it is shown again
+    const { column, title, level, best: criterion } = this.content;
     const [train, validation] = [curves.train(column), curves.validation(column)];
-    const levels = levelsOf.flatMap((one) => {
+    const levels = baselines.flatMap((one) => {
       const y = level && one[level];
       return y === undefined || Number.isNaN(y) ? [] : [{ name: one.name, y }];
     });
     const range = computeAxisRange([...train, ...validation, ...levels].map(({ y }) => y));
-    const x = new AxisScale([0, Math.max(1, curves.stage.iterations, curves.iteration)], [
-      LEFT,
-      width - RIGHT,
-    ]);
+    const end = Math.max(1, curves.stage.iterations, curves.iteration);
+    const x = new AxisScale([0, end], [LEFT, width - RIGHT]);
     const y = new AxisScale(range, [HEIGHT - BOTTOM, TOP]);
     this.#scales = { x, train, validation };
     const best = curves.bestPoint(column, criterion);
     const last = validation.at(-1);
-    const words = `${title}. ${
-      last
-        ? `Validation: ${last.y.toFixed(4)} at iteration ${Math.round(last.x)}. `
-        : "Nothing is trained yet. "
-    }${levels.map(({ name, y }) => `${name}: ${y.toFixed(4)}`).join(", ")}`;
+    const now = last
+      ? `Validation: ${last.y.toFixed(4)} at iteration ${Math.round(last.x)}.`
+      : "No training yet.";
+    const words = `${title}. ${now} ${levels.map(({ name, y }) => `${name}: ${y.toFixed(4)}`).join(", ")}`;
     const heights = levels.map((level) => ({ name: level.name, at: y.at(level.y) }));
     fill(
       this.#box,
       markup`<svg viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img" aria-label="${words}">
-${axes(x, y, width)}${levelLines(heights, width)}${curve("train", train, x, y)}${
+${axes(x, y, width)}${renderLevels(heights, width)}${curve("train", train, x, y)}${
         curve("validation", validation, x, y)
       }${best && markup`<circle class="best" cx="${x.at(best.x)}" cy="${y.at(best.y)}" r="5"/>`}</svg>`,
     );
   }
 
-  /** Says in figures what the pointer is over. */
   #point({ offsetX }: PointerEvent): void {
     const { x, train, validation } = this.#scales ?? {};
     if (!x || !train || !validation) return;
@@ -200,7 +187,7 @@ ${axes(x, y, width)}${levelLines(heights, width)}${curve("train", train, x, y)}$
         undefined,
       );
     const texts = [["train", near(train)], ["validation", near(validation)]] as const;
-    this.#read.textContent = texts.flatMap(([name, point]) =>
+    this.#reading.textContent = texts.flatMap(([name, point]) =>
       point ? [`${name} ${point.y.toFixed(4)} at ${formatCount(point.x)}`] : []
     ).join(", ");
   }
@@ -211,7 +198,7 @@ function axes(x: AxisScale, y: AxisScale, width: number): Html {
   const across = (kind: string, at: number) =>
     markup`<line class="${kind}" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`;
   const below = (at: number, y: number, text: string) =>
-    // The last one would be cut.
+    // The last label would be clipped.
     markup`<text class="tick x" x="${at}" y="${y}"${
       at > right - 12 && markup` style="text-anchor: end"`
     }>${text}</text>`;
@@ -228,8 +215,10 @@ function axes(x: AxisScale, y: AxisScale, width: number): Html {
   }`;
 }
 
-/** Lines across the chart, each with its name. */
-function levelLines(levels: readonly { readonly name: string; readonly at: number }[], width: number): Html {
+function renderLevels(
+  levels: readonly { readonly name: string; readonly at: number }[],
+  width: number,
+): Html {
   const right = width - RIGHT;
   const lines = levels.map(({ at }) =>
     markup`<line class="level" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`

@@ -1,4 +1,4 @@
-/** What is to be trained: the data, the model and the options, as the command `train` takes them. */
+/** The form with data, model and options, the same as those of the command `train`. */
 
 import { extractFlag, formatValue } from "../../../../option.ts";
 import type { CallWorker } from "../../connection.ts";
@@ -7,8 +7,8 @@ import type { TrainRequest } from "../../services/train_service.ts";
 import type { OptionTexts, ShownGroup, ShownOption } from "../../services/option_texts.ts";
 import { DataField } from "./data_field.ts";
 
-/** Options that stand in view; the others are folded away. */
-const IN_VIEW = [
+/** Options that are always visible; the others are folded. */
+const VISIBLE = [
   "encoder",
   "lstmUnits",
   "pwLags",
@@ -21,14 +21,14 @@ const IN_VIEW = [
   "seed",
 ];
 
-/** With the words and defaults of the command; what is right is for the worker to say. */
+/** A form with the flags and defaults of the command; the worker validates it. */
 export class TrainForm {
   readonly element: HTMLElement;
   readonly data: DataField;
-  /** None until the worker has said what options there are. */
+  /** Empty until the worker has sent the options. */
   #fields: readonly Field[] = [];
-  /** Of the adversarial stage, which without it say nothing. */
-  #ofStage: ReadonlySet<string> = new Set();
+  /** Options of the adversarial stage, hidden without it. */
+  #adversarialNames: ReadonlySet<string> = new Set();
   #checks = 0;
   readonly #command = element("code", { class: "command" });
   readonly #options = element("div", { class: "options" });
@@ -41,9 +41,8 @@ export class TrainForm {
     this.#command,
   );
 
-  /** @param buttons what the form is for. */
   constructor(private readonly call: CallWorker, buttons: HTMLElement) {
-    this.data = new DataField(() => this.#tellCommand());
+    this.data = new DataField(() => this.#showCommand());
     this.element = element(
       "form",
       { class: "card form", "aria-label": "What to train", onsubmit: (event) => event.preventDefault() },
@@ -51,13 +50,13 @@ export class TrainForm {
       buttons,
       this.#fold,
     );
-    this.#tellCommand();
+    this.#showCommand();
     void this.call("train", "options", undefined).then((groups) => this.#fill(groups));
   }
 
   /**
-   * @returns undefined where a field is not as it should be: it says why.
-   * @throws LabError for options that make no sense together.
+   * Returns undefined, and shows an error, if a field is invalid.
+   * @throws LabError for options that are invalid together
    */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     if (this.#fields.length === 0) return undefined;
@@ -73,14 +72,13 @@ export class TrainForm {
     return data && { data, options, fromSnapshot };
   }
 
-  /** Sets options as they would be typed, and all others to their defaults. */
   write(texts: OptionTexts): void {
     for (const field of this.#fields) field.text = texts[field.definition.name] ?? "";
     this.#changed();
   }
 
-  /** Where the form stands above what comes of it, on a phone, its options are folded away. */
-  makeWay(): void {
+  /** Folds the options on a phone, where they are above the results. */
+  foldOnPhone(): void {
     if (matchMedia("(max-width: 800px)").matches) this.#fold.open = false;
   }
 
@@ -89,7 +87,7 @@ export class TrainForm {
     const fields: Field[] = [];
     for (const { heading, options } of groups) {
       const own = options.map((definition) => new Field(definition, () => this.#changed()));
-      const inView = own.filter(({ definition }) => IN_VIEW.includes(definition.name));
+      const inView = own.filter(({ definition }) => VISIBLE.includes(definition.name));
       const folded = own.filter((field) => !inView.includes(field)).map(({ element }) => element);
       this.#options.append(...inView.map(({ element }) => element));
       const title = heading.replace(/:$/, "");
@@ -97,49 +95,51 @@ export class TrainForm {
         folds.push(dom`<div class="fold"><h3 class="group">${title}</h3>${folded}</div>`);
       }
       if (options.some(({ name }) => name === "adversarial")) {
-        this.#ofStage = new Set(options.map(({ name }) => name));
+        this.#adversarialNames = new Set(options.map(({ name }) => name));
       }
       fields.push(...own);
     }
     this.#fields = fields;
     this.#options.append(dom`<details><summary>More options</summary>${folds}</details>`);
     this.#showUsed();
-    this.#tellCommand();
+    this.#showCommand();
   }
 
   #changed(): void {
     this.#showUsed();
-    this.#tellCommand();
+    this.#showCommand();
     void this.#check();
   }
 
-  /** Of the options that say anything. */
+  /** Texts of the visible options that are not empty. */
   get #texts(): OptionTexts {
-    return Object.fromEntries(this.#given().map(({ definition, text }) => [definition.name, text]));
+    return Object.fromEntries(this.#listEntered().map(({ definition, text }) => [definition.name, text]));
   }
 
-  #given(): Field[] {
+  #listEntered(): Field[] {
     return this.#fields.filter((field) => !field.element.hidden && field.text !== "");
   }
 
-  /** Says at each field what is wrong with it. @returns whether all is right. */
+  /** Shows the error of each field. Returns true if all are valid. */
   async #check(): Promise<boolean> {
     const check = ++this.#checks;
     const faults = await this.call("train", "faults", this.#texts);
-    // Unless another one is under way, of what was typed since.
+    // Ignore the result if a later check has begun.
     if (check === this.#checks) {
       for (const field of this.#fields) field.fault = faults[field.definition.name] ?? "";
     }
     return Object.keys(faults).length === 0;
   }
 
-  /** Options of an encoder, or of a stage, that was not chosen say nothing. */
+  /** Hides options of an encoder or stage that is not chosen. */
   #showUsed(): void {
     const text = (wanted: string) =>
       this.#fields.find(({ definition: { name } }) => name === wanted)?.text ?? "";
     const encoder = text("encoder") || "lstm";
     const isUsed = (name: string) => {
-      if (this.#ofStage.has(name)) return name === "adversarial" || Number(text("adversarial")) !== 0;
+      if (this.#adversarialNames.has(name)) {
+        return name === "adversarial" || Number(text("adversarial")) !== 0;
+      }
       if (name === "lstmUnits") return encoder === "lstm";
       if (name.startsWith("pw")) return encoder === "pw";
       return name !== "patience" || text("earlyStopping") !== "";
@@ -147,33 +147,32 @@ export class TrainForm {
     for (const { definition, element } of this.#fields) element.hidden = !isUsed(definition.name);
   }
 
-  #tellCommand(): void {
+  #showCommand(): void {
     const data = this.data.word === "" ? [] : ["--data", this.data.word];
-    const words = ["deno task train", ...data, ...this.#given().flatMap((field) => field.words)];
-    // Each in a part of its own: a line breaks between words, not behind their hyphens.
+    const words = ["deno task train", ...data, ...this.#listEntered().flatMap((field) => field.words)];
+    // One span per word, so that lines break between words and not after hyphens.
     this.#command.replaceChildren(...words.flatMap((word) => [element("span", {}, word), " "]));
   }
 }
 
-/** An option as a label, an input, what it is for, and what is wrong with it. */
 class Field {
   readonly element: HTMLElement;
   readonly input: HTMLInputElement | HTMLSelectElement;
   readonly #fault = element("p", { class: "error", hidden: true });
 
-  constructor(readonly definition: ShownOption, changed: () => void) {
+  constructor(readonly definition: ShownOption, onChange: () => void) {
     const id = `option-${definition.name}`;
     this.#fault.id = `${id}-error`;
     this.input = createInput(definition);
     this.input.id = id;
     this.input.setAttribute("aria-describedby", `${id}-about ${this.#fault.id}`);
-    this.input.addEventListener("input", changed);
+    this.input.addEventListener("input", onChange);
     this.element = dom`<div class="field ${definition.kind}">
 <label for="${id}">${extractFlag(definition)}</label>${this.input}
 <p class="about" id="${id}-about">${sentence(definition.about)}</p>${this.#fault}</div>`;
   }
 
-  /** What was chosen; empty for the default. A switch that was turned is "yes". */
+  /** The value as text; empty for the default, "yes" for a switch that is on. */
   get text(): string {
     const { input, definition } = this;
     if (definition.kind === "switch") return (input as HTMLInputElement).checked ? "yes" : "";
@@ -185,7 +184,7 @@ class Field {
     else input.value = text === "" && definition.kind === "choice" ? definition.default ?? "" : text;
   }
 
-  /** As it would be typed: ["--dims", "32-32"]. */
+  /** Words of the command line: ["--dims", "32-32"]. */
   get words(): string[] {
     const flag = extractFlag(this.definition);
     return this.definition.kind === "switch" ? [flag] : [flag, this.text];
