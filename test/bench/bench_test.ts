@@ -415,7 +415,7 @@ fn main() {
   assert.deepEqual(listReadWrittenBindings(parseKernel("made", text), text), ["b"]);
 });
 
-async function written(recording: Recording): Promise<Map<string, string>> {
+async function readWritten(recording: Recording): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { program } of recording.step()) {
     for (const { spec } of program.dispatches) {
@@ -448,7 +448,7 @@ Deno.test("dispatches repeated on a coarse clock leave the bits of one step", ()
     for (const { label, median, error = NaN, samples } of results) {
       assert.ok(median > 0 && error > 0 && error <= 2 && samples >= 5, label);
     }
-    const [expected, found] = [await written(plain), await written(profiled)];
+    const [expected, found] = [await readWritten(plain), await readWritten(profiled)];
     assert.ok(expected.size > 20);
     const differing = [...expected].filter(([name, bits]) => found.get(name) !== bits).map(([name]) => name);
     assert.deepEqual(differing, []);

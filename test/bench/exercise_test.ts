@@ -93,7 +93,7 @@ const choice = `// grid: E\n${kernelText("choice_nll_3_online")}`;
 type Changes = readonly (readonly [from: string, to: string])[];
 
 /** Replaces parts of a text; an empty part appends to the kernel's end. */
-function changed(text: string, changes: Changes): string {
+function replaceParts(text: string, changes: Changes): string {
   return changes.reduce(
     (text, [from, to]) =>
       from === "" ? `${text.trimEnd().slice(0, -1)}  ${to}\n}\n` : replaced(text, from, to),
@@ -176,7 +176,7 @@ Deno.test("exercises: faults of an answer are reported", () =>
   withGpu(undefined, async (gpu) => {
     await check(gpu, named("softmax"), choice);
     for (const [name, says, changes, which] of wrong) {
-      const text = changed(answerTo(name), changes);
+      const text = replaceParts(answerTo(name), changes);
       assert.match(await fault(gpu, named(name), text, which), says, `${name}: ${changes.join(" -> ")}`);
     }
   }));

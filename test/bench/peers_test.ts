@@ -85,7 +85,7 @@ Deno.test("a job is read back as it was written", () =>
     assert.deepEqual(await readJob(file), job);
   }));
 
-function measured(entries: readonly PeerEntry[], rounds: number, seconds: number, say = (_: string) => {}) {
+function measureAll(entries: readonly PeerEntry[], rounds: number, seconds: number, say = (_: string) => {}) {
   const command = (_: PeerEntry, { args, environment }: PeerEntry["variants"][number]) => ({
     ...{ program: Deno.execPath(), args: ["eval", ...args], environment },
   });
@@ -112,7 +112,7 @@ Deno.test("a wrong loss or a failure appears in the table and does not end the c
     fakePeer("jax-wasm", right, `say({ failed: "does not fit", cannot: true }); Deno.exit(1);`),
     fakePeer("tfjs-wasm", right),
   ];
-  const results = await measured(entries, 2, 1);
+  const results = await measureAll(entries, 2, 1);
   const measurements = summarizePeers(results);
   assert.deepEqual(measurements.map(({ peer, wrong }) => [peer, wrong]), [
     ["clickgan", false],

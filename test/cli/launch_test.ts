@@ -219,9 +219,9 @@ Deno.test("a killed command is reported with the way to resume", () =>
 Deno.test("a command whose launcher is killed saves its state and ends", () =>
   withSmallLog(async (folder, data) => {
     const { child, run, rest } = await launchTraining(folder, data);
-    const beside = await runCommand("train", "--resume", run);
-    assert.equal(beside.code, 1);
-    assert.match(beside.stderr, /run is being written by process \d+ \(train --data .* since .* UTC\)/);
+    const second = await runCommand("train", "--resume", run);
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, /run is being written by process \d+ \(train --data .* since .* UTC\)/);
     child.kill("SIGKILL");
     await child.status;
     assert.match(await rest(), /Interrupted after iteration \d+; everything is saved/);

@@ -14,7 +14,7 @@ import { writePaperFile } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 
 /** Trains nothing. @param results of each run of a training. @param printed by each command */
-function madeRuns(
+function makeRuns(
   folder: string,
   results: (name: string, seed: number) => unknown,
   printed: (command: string, args: readonly string[]) => unknown,
@@ -65,7 +65,7 @@ const none = () => assert.fail("asks for nothing more");
 
 Deno.test("results: models of both data sets, mean and sd over seeds, each metric from its own snapshot", () =>
   withFolder({}, async (folder) => {
-    const runs = madeRuns(
+    const runs = makeRuns(
       folder,
       (name, seed) => makeResult(name.startsWith("yelp") ? seed : 1.5, 0.5 + seed / 100),
       none,
@@ -81,7 +81,7 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each metri
 
 Deno.test("results: the likelihood with and without regularisation, seed by seed", () =>
   withFolder({}, async (folder) => {
-    const runs = madeRuns(
+    const runs = makeRuns(
       folder,
       (name, seed) => makeResult(name.includes("early-stopping") ? 0.9 + seed / 100 : 1 + seed / 100, 0.5),
       none,
@@ -94,7 +94,7 @@ Deno.test("results: the likelihood with and without regularisation, seed by seed
 
 Deno.test("results: models compared with metrics of another implementation", () =>
   withFolder({}, async (folder) => {
-    const runs = madeRuns(folder, (_, seed) => makeResult(seed / 10, 0.5), none);
+    const runs = makeRuns(folder, (_, seed) => makeResult(seed / 10, 0.5), none);
     const text = await referenceTable.make(runs);
     const lines = text.split("\n").filter((line) => /^\| (yelp|rsc) /.test(line));
     assert.equal(lines.length, 10);
@@ -135,7 +135,7 @@ function makeComparison(slate: number, policies: Readonly<Record<string, readonl
 
 Deno.test("results: trainings on the truth in ascending order, compared with the optimum and greedy", async () => {
   const printed: string[] = [];
-  const runs = madeRuns("", none, (command, args) => {
+  const runs = makeRuns("", none, (command, args) => {
     printed.push(`${command} ${args.join(" ")}`);
     const { environments, cells, ...rest } = makeComparison(3, { CDQN: [1, 2, 3, 4, 5], greedy: [null] });
     const shop = environments.filter(({ role }) => role === "truth");
@@ -153,7 +153,7 @@ Deno.test("results: trainings on the truth in ascending order, compared with the
 });
 
 Deno.test("results: the output of simulate, with the folder's name on the page", async () => {
-  const runs = madeRuns(
+  const runs = makeRuns(
     "kept",
     none,
     (command, args) => `${command} of the users of ${args[1]}/best.safetensors\n`,
@@ -165,14 +165,14 @@ Deno.test("results: the output of simulate, with the folder's name on the page",
 
 Deno.test("results: slates of two sizes, in three environments", async () => {
   const policies = { SlateQ: [1], CDQN: [2], greedy: [null] };
-  const runs = madeRuns("", none, () => [makeComparison(3, policies), makeComparison(5, policies)]);
+  const runs = makeRuns("", none, () => [makeComparison(3, policies), makeComparison(5, policies)]);
   const text = await slatesTable.make(runs);
   assert.match(text, /^\| policy \| its own model, k = 3 \| its own model, k = 5 \| second model, k = 3 /m);
   assert.deepEqual(parseTable(text)["CDQN"], [".603", ".605", ".553", ".555", ".503", ".505"]);
 });
 
 Deno.test("results: predicted returns of policies, and returns in the shop", async () => {
-  const runs = madeRuns("", none, () => [makeComparison(3, { CDQN: [1, 2, 3], greedy: [null] })]);
+  const runs = makeRuns("", none, () => [makeComparison(3, { CDQN: [1, 2, 3], greedy: [null] })]);
   const rows = parseTable(await secondModelTable.make(runs));
   assert.deepEqual(rows["CDQN"], [
     ...["12.00", "11.00", "10.00", "+2.00 (+1.00 to +3.00)", "20 %", "10 %", "10.50"],
@@ -199,9 +199,9 @@ Deno.test("results: a finished training is repeated only for other settings", ()
     assert.ok(!await pathExists(path), "what was asked before is not there any more");
     await Deno.mkdir(`${folder}/runs/mine`);
     await assert.rejects(runs.trained("mine", "train", [...args, "2"]), isUserError(/mine, as no/));
-    const beside = new FolderRuns(`${folder}/runs`, folder, undefined, 2);
-    const both = ["0", "1"].map((count) => beside.trained(`beside-${count}`, "train", [...args, count]));
+    const parallel = new FolderRuns(`${folder}/runs`, folder, undefined, 2);
+    const both = ["0", "1"].map((count) => parallel.trained(`parallel-${count}`, "train", [...args, count]));
     await assert.rejects(Promise.all(both), /--iterations/);
-    await beside.waitForAll();
-    assert.ok(await pathExists(`${folder}/runs/beside-1.done.json`), "the one beside it is kept");
+    await parallel.waitForAll();
+    assert.ok(await pathExists(`${folder}/runs/parallel-1.done.json`), "the parallel one is kept");
   }));

@@ -132,7 +132,7 @@ interface World {
 
 const STEP = 10;
 
-async function searched(world: World, before?: { standing: SearchState; spent: number }) {
+async function runSearch(world: World, before?: { standing: SearchState; spent: number }) {
   let clock = 0;
   const stop = new AbortController();
   const under: { readonly number: number; readonly at: number; readonly end: () => void }[] = [];
@@ -212,7 +212,7 @@ const WORLDS: readonly World[] = [
 
 for (const world of WORLDS) {
   Deno.test(`tune: a budget of ${world.budget} s at ${world.secondsEach} s per iteration holds, and the result is no worse than the default`, async () => {
-    const { standing, spentSeconds, trained } = await searched(world);
+    const { standing, spentSeconds, trained } = await runSearch(world);
     const { candidates, rungs, criterion } = standing;
     assert.ok(spentSeconds <= world.budget + world.setUp, `${spentSeconds}`);
     // Time that is left over would not have trained another setting.
@@ -234,8 +234,8 @@ for (const world of WORLDS) {
 
 Deno.test("tune: parallel settings fit the same time, and no iteration is trained twice", async () => {
   const world = { secondsEach: 0.1, setUp: 2, budget: 600, iterations: 2000 };
-  const one = await searched(world);
-  const three = await searched({ ...world, jobs: 3 });
+  const one = await runSearch(world);
+  const three = await runSearch({ ...world, jobs: 3 });
   assert.deepEqual([one.most, three.most], [1, 3]);
   assert.equal(three.trained[1]?.number, 1, "the default is alone");
   assert.ok(three.standing.candidates.length > 2 * one.standing.candidates.length);
@@ -251,18 +251,18 @@ Deno.test("tune: parallel settings fit the same time, and no iteration is traine
 
 Deno.test("tune: a search stopped at any moment resumes as if uninterrupted", async () => {
   const world = { secondsEach: 0.01, setUp: 0.3, budget: 120, iterations: 900 };
-  const whole = await searched(world);
+  const whole = await runSearch(world);
   assert.ok(whole.trained.length > 20);
   for (const stopAfter of [1, 2, 5, 13]) {
-    const first = await searched({ ...world, stopAfter });
+    const first = await runSearch({ ...world, stopAfter });
     assert.equal(first.trained.length, stopAfter);
     const last = first.kept.at(-1) ?? assert.fail();
-    const rest = await searched(world, last);
+    const rest = await runSearch(world, last);
     assert.deepEqual(rest.standing, whole.standing);
   }
   const ended = { standing: whole.standing, spent: whole.spentSeconds };
-  assert.deepEqual((await searched(world, ended)).trained, []);
-  const longer = await searched({ ...world, budget: 240 }, ended);
+  assert.deepEqual((await runSearch(world, ended)).trained, []);
+  const longer = await runSearch({ ...world, budget: 240 }, ended);
   assert.ok(longer.standing.candidates.length > whole.standing.candidates.length);
   assert.ok(longer.trained.every(({ number }) => number > 0), "the default is at its end");
 });
@@ -270,12 +270,15 @@ Deno.test("tune: a search stopped at any moment resumes as if uninterrupted", as
 Deno.test("tune: a larger budget continues the default and the best setting to the end", async () => {
   for (const secondsEach of [0.1, 0.3]) {
     const world = { secondsEach, setUp: 1, budget: 60, iterations: 2000 };
-    const short = await searched(world);
+    const short = await runSearch(world);
     const [cut] = short.standing.candidates;
     assert.ok(cut && cut.iterations < 200, `${cut?.iterations}`);
     const before = { standing: short.standing, spent: short.spentSeconds };
-    assert.deepEqual((await searched({ ...world, budget: 62 }, before)).standing.rungs, short.standing.rungs);
-    const long = await searched({ ...world, budget: 2400 }, before);
+    assert.deepEqual(
+      (await runSearch({ ...world, budget: 62 }, before)).standing.rungs,
+      short.standing.rungs,
+    );
+    const long = await runSearch({ ...world, budget: 2400 }, before);
     const { candidates, rungs } = long.standing;
     assert.ok(long.spentSeconds <= 2400 + world.setUp && long.trained[0]?.number === 0);
     assert.deepEqual(rungs, listRungs(2000, STEP));
@@ -283,7 +286,7 @@ Deno.test("tune: a larger budget continues the default and the best setting to t
       assert.ok(hasReached(candidates[number] ?? assert.fail(), 2000), `setting ${number}`);
     }
     // As far as the budget allows.
-    const middle = await searched({ ...world, budget: 300 }, before);
+    const middle = await runSearch({ ...world, budget: 300 }, before);
     const [usual] = middle.standing.candidates;
     assert.ok(usual && usual.iterations > 2 * cut.iterations && middle.spentSeconds <= 300 + world.setUp);
     assert.ok((middle.standing.rungs.at(-1) ?? 0) > usual.iterations - STEP);
@@ -327,7 +330,7 @@ Deno.test("tune: the table and the command of a setting", () => {
 type Bounds = readonly [number, number] | null;
 
 /** A snapshot with prec@1 0.4 and loss 1.5, and two baselines. @param loss interval of loss minus theirs */
-const tested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) => {
+const makeTested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) => {
   const against = (value: number, interval: Bounds) => ({
     prec1: { value, interval },
     nll: { value: -0.3, interval: loss },
@@ -348,8 +351,8 @@ const FINALISTS: SearchSummary = {
 const CHOICE = { criterion: "loss", isChoice: true } as const;
 
 Deno.test("tune: reports if the best setting beats the baselines in ranking and probabilities", () => {
-  const text = (of: Parameters<typeof tested>, isChoice: boolean) =>
-    describeTuneVerdict(judgeBestSetting(tested(...of), { ...CHOICE, isChoice }), FINALISTS).join("\n");
+  const text = (of: Parameters<typeof makeTested>, isChoice: boolean) =>
+    describeTuneVerdict(judgeBestSetting(makeTested(...of), { ...CHOICE, isChoice }), FINALISTS).join("\n");
   const NONE = /No setting is better/;
   assert.doesNotMatch(text([[0.05, 0.15], [0.01, 0.09]], false), NONE);
   assert.match(text([[0.05, 0.15], [-0.01, 0.09]], false), NONE);
@@ -358,11 +361,11 @@ Deno.test("tune: reports if the best setting beats the baselines in ranking and 
   const byLoss = (loss: Bounds) => text([[0.05, 0.15], [0.01, 0.09], loss], true);
   assert.doesNotMatch(byLoss([-0.4, -0.2]), /no setting is better/i);
   assert.match(byLoss([-0.6, 0.1]), /By the loss, no setting is better/);
-  const none = tested(null, [0, 1]).map((result) => ({ ...result, prec1: NaN }));
+  const none = makeTested(null, [0, 1]).map((result) => ({ ...result, prec1: NaN }));
   assert.deepEqual(describeTuneVerdict(judgeBestSetting(none, CHOICE), FINALISTS), []);
 });
 
-function paired(right: (user: number) => number): StoredSums {
+function makePaired(right: (user: number) => number): StoredSums {
   const groups = 200;
   const sums = new Float64Array(groups * columns);
   for (let g = 0; g < groups; g++) {
@@ -382,7 +385,7 @@ function paired(right: (user: number) => number): StoredSums {
 
 Deno.test("tune: reports the difference of the best setting from the default on the same users", () => {
   const text = (best: StoredSums, usual: StoredSums) => {
-    const [own] = tested([0.05, 0.15], [0.01, 0.09]);
+    const [own] = makeTested([0.05, 0.15], [0.01, 0.09]);
     assert.ok(own);
     const verdict = judgeBestSetting([{ ...own, paired: best }], {
       ...CHOICE,
@@ -390,18 +393,18 @@ Deno.test("tune: reports the difference of the best setting from the default on 
     });
     return describeTuneVerdict(verdict, FINALISTS).join("\n");
   };
-  const usual = paired((user) => user % 4);
+  const usual = makePaired((user) => user % 4);
   // One page more of every third user: +.083 of the precision, and as much less of the loss.
-  const better = text(paired((user) => user % 4 + (user % 3 === 0 ? 1 : 0)), usual);
+  const better = text(makePaired((user) => user % 4 + (user % 3 === 0 ? 1 : 0)), usual);
   assert.match(
     better,
     /minus the default, on the same test users: prec@1 \+0\.084, 95 % CI \+0\.0\d+ to \+0\.1\d+: better; loss -0\.084/,
   );
   assert.doesNotMatch(better, /nothing significantly better than the default/);
   assert.match(text(usual, usual), /nothing significantly better than the default/);
-  const shifted = text(paired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
+  const shifted = text(makePaired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
   assert.match(shifted, /prec@1 [-+]0\.000, [^:]*: no significant difference/);
-  assert.match(text(usual, paired(() => 4)), /: worse; loss \+[^]*: worse\./);
+  assert.match(text(usual, makePaired(() => 4)), /: worse; loss \+[^]*: worse\./);
   assert.doesNotMatch(text(usual, { ...usual, users: "b" }), /minus the default/, "other users are no pairs");
 });
 

@@ -23,7 +23,7 @@ import {
   makeNewsLog,
   makeShopLog,
   type NewsLog,
-} from "./made_logs.ts";
+} from "./synthetic_logs.ts";
 
 const START = 1_433_000_000_000;
 

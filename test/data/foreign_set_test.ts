@@ -78,7 +78,7 @@ const values = parseRows(`
   pages | given | 4 | NULL | page 5: expected given to be true or false, found NULL
 `);
 
-const changed = (column: string, row: number, value: string) =>
+const changeValue = (column: string, row: number, value: string) =>
   `SELECT * EXCLUDE n REPLACE (CASE WHEN n = ${row} THEN ${
     value.replaceAll(/\bx\b/g, `"${column}"`)
   } ELSE "${column}" END AS "${column}") ` +
@@ -136,7 +136,7 @@ const tables = parseRows(`
 const wrong: Record<string, string[][]> = {
   "a value that is not what it is to be is refused, with its place": values.map((
     [part = "", column = "", row = "", value = "", says = ""],
-  ) => [part, changed(column, rowNamed[row] ?? Number(row), value), says === "ALSO" ? ALSO : says]),
+  ) => [part, changeValue(column, rowNamed[row] ?? Number(row), value), says === "ALSO" ? ALSO : says]),
   "a column of a wrong type is refused, with a value of it": types.map((
     [part = "", column = "", value = "", says = ""],
   ) => [part, `SELECT * REPLACE (${value.replaceAll(/\bx\b/g, `"${column}"`)} AS "${column}") FROM t`, says]),
@@ -256,12 +256,12 @@ Deno.test("bytes that are changed, cut or doubled end with a message only", asyn
         fc.constantFrom("set", "cut", "double"),
         async (a, b, byte, how) => {
           const [from, to] = [Math.min(a, b), Math.max(a, b)];
-          const changed = how === "set"
+          const changeValue = how === "set"
             ? bytes.with(a, byte)
             : how === "cut"
             ? Uint8Array.of(...bytes.subarray(0, from), ...bytes.subarray(to))
             : Uint8Array.of(...bytes.subarray(0, to), ...bytes.subarray(from));
-          await Deno.writeFile(path, changed);
+          await Deno.writeFile(path, changeValue);
           try {
             const set = await openPreparedSet(folder);
             await set.readItems(() => {});

@@ -16,7 +16,7 @@ import { createHash } from "node:crypto";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
-import { logFiles, makeShopLog } from "./made_logs.ts";
+import { logFiles, makeShopLog } from "./synthetic_logs.ts";
 
 Deno.test("a list of texts returns its texts", () => {
   const some = Array.from({ length: 300 }, (_, k) => `id${k}`);

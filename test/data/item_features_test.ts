@@ -12,8 +12,15 @@ import { describe } from "../../src/data/prepare/describe.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
-import type { NewsLog } from "./made_logs.ts";
-import { logFiles, makeCsv, makeMindFiles, makeMindRecipe, makeNewsLog, makeShopLog } from "./made_logs.ts";
+import type { NewsLog } from "./synthetic_logs.ts";
+import {
+  logFiles,
+  makeCsv,
+  makeMindFiles,
+  makeMindRecipe,
+  makeNewsLog,
+  makeShopLog,
+} from "./synthetic_logs.ts";
 import { expectRefused, makeFolderWith, prepareIn, query } from "../prepared_folder.ts";
 
 const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };

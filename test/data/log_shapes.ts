@@ -1,4 +1,4 @@
-import { makeCsv } from "./made_logs.ts";
+import { makeCsv } from "./synthetic_logs.ts";
 
 interface Page {
   readonly user: string;

@@ -95,11 +95,11 @@ Deno.test("a set is read from bytes in memory, too, as files dropped on a page a
         }),
       };
     });
-  const told = new Set<string>();
+  const describeUser = new Set<string>();
   const set = await PreparedSet.open({ folder: "dropped", manifest, part });
-  const source = await readPreparedLog(set, (what) => told.add(what));
+  const source = await readPreparedLog(set, (what) => describeUser.add(what));
   expectRead(source, log);
-  assert.deepEqual([...told], ["Reading items", "Reading pages"]);
+  assert.deepEqual([...describeUser], ["Reading items", "Reading pages"]);
 });
 
 function chunks(log: ClickLog, each: number): ReadableStream<Clicks> {
@@ -157,7 +157,7 @@ const makeFeatures = (width: number): FeatureManifest => ({
   tokens: [],
 });
 
-async function written(
+async function writeLog(
   path: string,
   log: ClickLog,
   itemIds: readonly string[],
@@ -189,7 +189,7 @@ const later = createSmallLog(3, { users: 15, items: 12, width: 3 });
 const sku = (k: number) => `sku ${k}`;
 const all = Array.from({ length: 12 }, (_, k) => sku(k));
 
-function told({ source, items, users }: Awaited<ReturnType<typeof openDataset>>, user: number) {
+function describeUser({ source, items, users }: Awaited<ReturnType<typeof openDataset>>, user: number) {
   const { rowItem, eventGiven, ...own } = source.read(Uint32Array.of(user));
   return {
     eventGiven: Array.from(own.eventClick, (_, e) => eventGiven?.[e] ?? 0),
@@ -204,7 +204,7 @@ Deno.test("merged sets: users keep their parts, repeated ids are renamed, and ea
     const userIds = Array.from({ length: 25 }, (_, k) => `u${k}`);
     const features = makeFeatures(3);
     const about = { features, warnings: ["beware"] };
-    await written(`${folder}/a`, dense, all, { ...about, ...usersCalled(userIds.slice(0, 20)) });
+    await writeLog(`${folder}/a`, dense, all, { ...about, ...usersCalled(userIds.slice(0, 20)) });
     // The same items in another order, and one whose features have changed since.
     const order = Array.from({ length: 12 }, (_, k) => (5 * k + 3) % 12);
     if (later.items.kind !== "dense" || dense.items.kind !== "dense") assert.fail();
@@ -212,7 +212,7 @@ Deno.test("merged sets: users keep their parts, repeated ids are renamed, and ea
     const values = Float32Array.from(order.flatMap((k) => [...known.subarray(3 * k, 3 * k + 3)]));
     values[0] = 9;
     const log = { ...later, items: { ...later.items, values } };
-    await written(`${folder}/b`, log, order.map(sku), { ...about, ...usersCalled(userIds.slice(10, 25)) });
+    await writeLog(`${folder}/b`, log, order.map(sku), { ...about, ...usersCalled(userIds.slice(10, 25)) });
     const { data, parts: [a, b], newItems } = await merged(folder, ["a", "b"]);
     assert.ok(a && b);
     assert.equal(newItems, 1);
@@ -223,10 +223,12 @@ Deno.test("merged sets: users keep their parts, repeated ids are renamed, and ea
       data.source.items.items?.kind === "dense" && [...data.source.items.items.values.subarray(36)],
       [...values.subarray(0, 3)],
     );
-    for (let user = 0; user < 20; user++) assert.deepEqual(told(data, user), told(a.data, user));
+    for (let user = 0; user < 20; user++) {
+      assert.deepEqual(describeUser(data, user), describeUser(a.data, user));
+    }
     for (let user = 0; user < 15; user++) {
-      const { id, ...own } = told(b.data, user);
-      assert.deepEqual(told(data, 20 + user), { id: user < 10 ? `b/${id}` : id, ...own });
+      const { id, ...own } = describeUser(b.data, user);
+      assert.deepEqual(describeUser(data, 20 + user), { id: user < 10 ? `b/${id}` : id, ...own });
     }
     assert.equal(new Set(Array.from({ length: 35 }, (_, user) => data.users.of(user))).size, 35);
     const { dataset: { places, warnings } } = data;
@@ -247,9 +249,9 @@ Deno.test("merged sets: propensities and candidates use the numbers of the merge
     const chances = Array.from(other.eventClick, (_, e) => e % 3 === 0 ? [] : [1 / (2 + e)]);
     const candidates = Array.from(other.eventClick, (_, e) => e % 3 === 1 ? [0, 1, 2, 3, 4, 5] : []);
     const names = ["p", "q", "r", "s", "t", "v"];
-    await written(`${folder}/a`, one, names.toReversed());
+    await writeLog(`${folder}/a`, one, names.toReversed());
     const drawn = { ...other, eventPropensities: chances, eventCandidates: candidates };
-    await written(`${folder}/b`, drawn, names, { lists: eventLists });
+    await writeLog(`${folder}/b`, drawn, names, { lists: eventLists });
     const { data, newItems } = await merged(folder, ["a", "b"]);
     assert.equal(newItems, 0);
     const { log } = data.source;
@@ -262,7 +264,7 @@ Deno.test("merged sets: propensities and candidates use the numbers of the merge
     );
     assert.deepEqual(data.dataset.warnings, []);
     // One-hot items that only the second set has: their numbers are those of more ids, and pages were drawn from fewer.
-    await written(`${folder}/c`, createSmallLog(6, { users: 10, items: 6, width: 0 }), [
+    await writeLog(`${folder}/c`, createSmallLog(6, { users: 10, items: 6, width: 0 }), [
       ...names.slice(1),
       "w",
     ]);
@@ -275,14 +277,14 @@ Deno.test("merged sets: propensities and candidates use the numbers of the merge
 
 Deno.test("data merge: a repeated set and incompatible sets are refused and leave nothing", () =>
   withFolder({}, async (folder) => {
-    await written(`${folder}/a`, dense, all, { features: makeFeatures(3) });
+    await writeLog(`${folder}/a`, dense, all, { features: makeFeatures(3) });
     const turned = { dense: makeFeatures(3).dense.toReversed(), tokens: [] };
-    await written(`${folder}/b`, later, all, { features: turned });
-    await written(`${folder}/c`, createSmallLog(4, { users: 10, items: 6, width: 0 }), all.slice(0, 6));
+    await writeLog(`${folder}/b`, later, all, { features: turned });
+    await writeLog(`${folder}/c`, createSmallLog(4, { users: 10, items: 6, width: 0 }), all.slice(0, 6));
     const out = `${folder}/out`;
     await using data = new CommandSeries("data");
     await Deno.symlink(`${folder}/a`, `${folder}/link`);
-    await written(`${folder}/copy`, dense, all, { features: makeFeatures(3) });
+    await writeLog(`${folder}/copy`, dense, all, { features: makeFeatures(3) });
     const manifest = `${folder}/copy/manifest.json`;
     await Deno.writeTextFile(
       manifest,

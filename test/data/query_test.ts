@@ -18,7 +18,7 @@ const LOG = "uid,sku,ts,label\n" + makeGoodRows(300);
 const COLUMNS = "uid AS user, sku AS item, ts AS time, label AS clicked";
 
 /** Writes a SELECT over these files; DIR is their folder. */
-async function written(text: string, files: Files = {}): Promise<string> {
+async function writeQuery(text: string, files: Files = {}): Promise<string> {
   const folder = await makeFolderWith({ "log.csv": LOG, ...files });
   await Deno.writeTextFile(`${folder}/log.sql`, text.replaceAll("DIR", folder));
   return folder;
@@ -28,7 +28,7 @@ const recipe = (folder: string, more: Partial<LogOptions> = {}) =>
   logRecipe({ query: `${folder}/log.sql`, pages: "as-is", itemIds: false, ...more });
 
 async function refuses(text: string, says: string, files?: Files, more?: Partial<LogOptions>): Promise<void> {
-  const folder = await written(text, files);
+  const folder = await writeQuery(text, files);
   const before = listFiles(folder);
   await expectRefusal(() => prepareIn(folder, recipe(folder, more)), says, text);
   assert.deepEqual(listFiles(folder), before, text);
@@ -103,7 +103,7 @@ Deno.test("query: columns that are missing, unknown or of another type are refus
 });
 
 Deno.test("query: types of all kinds are read as written, and bad rows are reported by file and row", async () => {
-  const folder = await written(
+  const folder = await writeQuery(
     `SELECT uid AS user, sku AS item, day AS time, hit AS clicked, filename, file_row_number ` +
       "FROM read_parquet('DIR/*.parquet', filename = true, file_row_number = true);\n-- the end",
   );
@@ -137,8 +137,8 @@ Deno.test("query: features come as a struct in each row, or by their own SELECT"
   const items = "sku,price,kind\n" + Array.from({ length: 7 }, (_, k) => `i${k},${k},k${k % 2}\n`).join("");
   const join =
     `SELECT ${COLUMNS}, {price: price, kind: kind} AS features FROM 'DIR/log.csv' JOIN 'DIR/items.csv' USING (sku)`;
-  const own = await written(join, { "items.csv": items });
-  const apart = await written(`SELECT ${COLUMNS} FROM 'DIR/log.csv'`, { "items.csv": items });
+  const own = await writeQuery(join, { "items.csv": items });
+  const apart = await writeQuery(`SELECT ${COLUMNS} FROM 'DIR/log.csv'`, { "items.csv": items });
   const select = "SELECT sku AS item, price, kind FROM 'DIR/items.csv'".replace("DIR", apart);
   await Deno.writeTextFile(`${apart}/items.sql`, select);
   const one = await prepareIn(own, recipe(own));
@@ -157,7 +157,7 @@ Deno.test("query: features come as a struct in each row, or by their own SELECT"
 });
 
 Deno.test("query: clicked may be the time of the click, which orders the clicks of a page", async () => {
-  const folder = await written(
+  const folder = await writeQuery(
     "SELECT uid AS user, sku AS item, ts AS time, make_timestamp(hit) AS clicked FROM read_csv('DIR/clicks.csv')",
     {
       "clicks.csv": "uid,sku,ts,hit\na,x,1600000000,3\na,y,1600000000,\na,z,1600000000,1\na,w,1600000000,2\n",
@@ -168,7 +168,7 @@ Deno.test("query: clicked may be the time of the click, which orders the clicks 
 });
 
 Deno.test("query: the output folder is never read", async () => {
-  const folder = await written(
+  const folder = await writeQuery(
     `SELECT ${COLUMNS} FROM read_csv('DIR/log.csv'), read_blob('DIR/out/work.duckdb*')`,
   );
   await expectRefusal(
@@ -179,7 +179,7 @@ Deno.test("query: the output folder is never read", async () => {
 });
 
 Deno.test("query: paths are relative to the working folder, and the manifest has the SELECT", async () => {
-  const folder = await written(`SELECT ${COLUMNS}, uid AS page FROM 'log.csv'`);
+  const folder = await writeQuery(`SELECT ${COLUMNS}, uid AS page FROM 'log.csv'`);
   const args = ["log", "--query", `${folder}/log.sql`, "--pages", "as-is", "--out", "made"];
   await using data = new CommandSeries("data", { cwd: folder });
   await data.ok(args);

@@ -66,7 +66,7 @@ for (const path of RUN) {
     assert.ok(shown.length > 0);
     await withEmptyFolder(async (folder) => {
       await fillSandbox(folder, page);
-      await using runner = new PageRunner(folder, made);
+      await using runner = new PageRunner(folder, trainedRuns);
       for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
       if (path === "README.md") {
         assert.match(
@@ -91,7 +91,7 @@ Deno.test("pages: commands that differ from a tested one by options only are par
   for (const { task, args } of parsed) (PARSERS[task] ?? assert.fail(task))(args);
 });
 
-const made: TrainedRuns = new Map();
+const trainedRuns: TrainedRuns = new Map();
 
 /** A page refers to a run that it does not train: runs/lstm. */
 function neededBy(command: ShownCommand): ShownCommand[] {

@@ -84,7 +84,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "bench compiled": "compiled_test.ts: two kernels, for one GPU",
   "bench logs": "bench_test.ts: two logs, with fewer users",
   "bench serve": "serve_test.ts: its load, with fewer requests",
-  "bench results": "results_test.ts: the tables, of made-up outcomes; the trainings take hours",
+  "bench results": "results_test.ts: the tables, of synthetic outcomes; the trainings take hours",
   "bench truth": "exact_shop_test.ts: a row, with fewer users",
   selftest: "selftest_test.ts",
   lab: "lab_test.ts: what it serves and writes, in a browser",

@@ -8,7 +8,7 @@ import { formatLiteral } from "../../src/data/prepare/sql_engine.ts";
 import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { getSharedEngine, makeFolderWith, prepareIn, writeParquet } from "../prepared_folder.ts";
-import { makeCsv, makeShopLog } from "../data/made_logs.ts";
+import { makeCsv, makeShopLog } from "../data/synthetic_logs.ts";
 
 const PYTHON = Deno.env.get("SPARK_PYTHON") ?? "python3";
 const getPath = (path: string) => new URL(path, import.meta.url).pathname;
@@ -74,7 +74,7 @@ const DATES = [
   ...["1-Mar-2020", "01 MAR 2020", "1969-12-31 23:59:59.9995", "2020-03-01 09:05:58.1234567"],
   ...["2020-03-01 24:00:00", "2020-03-01 09:05:58.000001+18:00", "0001-01-01"],
 ];
-function drawn(times: readonly string[], seed: number): string {
+function drawRows(times: readonly string[], seed: number): string {
   const row = fc.tuple(
     fc.constantFrom("u1", "u2", "u3", "U", " ", "ä", "z9"),
     fc.constantFrom("a", "b", "c", "d", "10", "9", "é"),
@@ -100,17 +100,17 @@ const days = Array.from({ length: 9 }, (_, k) => `2020-01-0${1 + k}`);
 const logs: readonly Log[] = [
   { name: "clean", columns: ALL, csv: clean, pages: "log", whole: true },
   { name: "dirty", columns: ALL, csv: dirty + "\n", whole: true },
-  { name: "drawn", columns: ALL, csv: drawn(TIMES, 5), whole: true },
+  { name: "drawn", columns: ALL, csv: drawRows(TIMES, 5), whole: true },
   { name: "dirty, without pages", columns: ["position"], csv: dirty },
-  { name: "drawn, without pages and places", columns: [], csv: drawn(TIMES, 6) },
-  { name: "drawn, rows without a pause", columns: ["position"], csv: drawn(TIMES, 6), gap: 1.5 },
+  { name: "drawn, without pages and places", columns: [], csv: drawRows(TIMES, 6) },
+  { name: "drawn, rows without a pause", columns: ["position"], csv: drawRows(TIMES, 6), gap: 1.5 },
   { name: "all clicked", columns: ALL, csv: clean.replace(/,[01]$/gm, ",1"), pages: "log", refused: true },
-  { name: "drawn dates", columns: ["position"], csv: drawn(DATES, 7) },
-  { name: "nanoseconds", columns: [], csv: drawn(["1600000000000000101", "1600000000000000201"], 8) },
+  { name: "drawn dates", columns: ["position"], csv: drawRows(DATES, 7) },
+  { name: "nanoseconds", columns: [], csv: drawRows(["1600000000000000101", "1600000000000000201"], 8) },
   { name: "typed", columns: [...ALL, "propensity"], sql: TYPED },
   { name: "inexact ids", columns: ALL, sql: TYPED.replace("k * 7 % 13", "k / 2"), refused: true },
   { name: "too dirty", columns: ALL, csv: HEAD + rows.join("\n"), refused: true },
-  { name: "whole days", columns: [], csv: drawn(days, 9), pages: "log", refused: true },
+  { name: "whole days", columns: [], csv: drawRows(days, 9), pages: "log", refused: true },
   ...[`u1,"a,${T},1,p1,1`, `u1,a,${T},1,p1,"1`].map((line, k): Log => ({
     ...{ name: `an open quote ${k}`, columns: ALL, refused: true },
     csv: `${dirty}${line}\nu2,a,${T},1,p1,1\n`,

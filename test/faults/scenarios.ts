@@ -38,7 +38,11 @@ async function paperLog(folder: string): Promise<void> {
 }
 
 /** Resumes a run that has begun, as its own message says; otherwise starts it. */
-function trained(name: string, args: readonly string[], more: Partial<FaultScenario> = {}): FaultScenario {
+function makeTraining(
+  name: string,
+  args: readonly string[],
+  more: Partial<FaultScenario> = {},
+): FaultScenario {
   const all = ["--data", "log.tsv", "--save-dir", OUT, ...args];
   return {
     name,
@@ -54,7 +58,7 @@ function trained(name: string, args: readonly string[], more: Partial<FaultScena
   };
 }
 
-async function made(
+async function makeInput(
   folder: string,
   command: FaultScenario["command"],
   args: readonly string[],
@@ -98,11 +102,11 @@ const policy = splitArgs(
 );
 
 export const scenarios: readonly FaultScenario[] = [
-  trained("train", SHANNON),
-  trained("train, both stages", [...SHANNON, ...ADVERSARIAL]),
-  trained("train, adversarial stage alone", [...SHANNON, ...ADVERSARIAL, "--no-pretrain"]),
+  makeTraining("train", SHANNON),
+  makeTraining("train, both stages", [...SHANNON, ...ADVERSARIAL]),
+  makeTraining("train, adversarial stage alone", [...SHANNON, ...ADVERSARIAL, "--no-pretrain"]),
   {
-    ...trained(
+    ...makeTraining(
       "train, kernel variants kept in the cache",
       splitArgs("--dims 8 --lstm-units 4 --batch-size 12 --no-report --iterations 10 --autotune"),
     ),
@@ -117,19 +121,19 @@ export const scenarios: readonly FaultScenario[] = [
       return files;
     },
   },
-  trained("train --seeds", [...SHANNON, "--seeds", "2"]),
+  makeTraining("train --seeds", [...SHANNON, "--seeds", "2"]),
   {
-    ...trained("train --resume", []),
+    ...makeTraining("train --resume", []),
     args: ["--resume", OUT, "--no-report"],
     prepare: halfTrained,
     outcome: undefined,
   },
   {
-    ...trained("train, a log on disk", []),
+    ...makeTraining("train, a log on disk", []),
     args: packed,
     prepare: async (folder) => {
       await makeLongLog(folder);
-      await made(folder, "data", [...LONG_SOURCE, ...LONG, "--out", "set", "--threads", "1"]);
+      await makeInput(folder, "data", [...LONG_SOURCE, ...LONG, "--out", "set", "--threads", "1"]);
     },
     again: async (folder) =>
       await pathExists(`${folder}/${OUT}/config.json`) ? ["--resume", OUT, "--no-report"] : packed,

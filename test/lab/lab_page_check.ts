@@ -272,7 +272,7 @@ async function dropOn(page: Page, path: string): Promise<void> {
 async function checkOwnData(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
-  // A layer less than the demo's: its kernels are compiled anew for each size of data and each device.
+  // A layer less than the demo's: its kernels are compiled again for each size of data and each device.
   await setOptions(page, { dims: "7", iterations: "4", batchSize: "5", validateEvery: "2" });
   const train = () => pressTrain(page);
   const listFiles = (set: string) =>

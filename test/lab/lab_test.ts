@@ -10,7 +10,7 @@ import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { getKernelKey } from "../../src/serve/bundle/kernel_table.ts";
 import { findChromium } from "../chromium.ts";
 import { runCommand, writePaperFile } from "../command_check.ts";
-import { logFiles, makeShopLog } from "../data/made_logs.ts";
+import { logFiles, makeShopLog } from "../data/synthetic_logs.ts";
 import { writeSet } from "../foreign_set.ts";
 import { prepareIn, withFolder } from "../prepared_folder.ts";
 

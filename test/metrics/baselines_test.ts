@@ -25,7 +25,7 @@ const log: ClickLog = {
   rowItem: Uint32Array.of(0, 1, 0, 2, 0, 1, 2),
 };
 
-function tested(
+function evaluate(
   of: ClickLog,
   users: ArrayLike<number>,
   name: BaselineName,
@@ -34,7 +34,7 @@ function tested(
 }
 
 Deno.test("random baseline: chance, and the log of the number of choices", () => {
-  const all = tested(log, [0, 1], "random");
+  const all = evaluate(log, [0, 1], "random");
   assert.ok(Math.abs((all.nll ?? NaN) - (2 * Math.log(3) + Math.log(4)) / 3) < 1e-12);
   assert.ok(Math.abs((all.prec1 ?? NaN) - (1 / 2 + 1 / 3) / 2) < 1e-12);
   assert.ok(Math.abs((all.prec2 ?? NaN) - (1 + 2 / 3) / 2) < 1e-12);
@@ -42,7 +42,7 @@ Deno.test("random baseline: chance, and the log of the number of choices", () =>
 
 Deno.test("the click rate counts train users only", () => {
   // Rates: item 0: .1/3, item 1: 1.1/2, item 2: .1/2 (the test user's click is not counted).
-  const { nll, prec1, prec2 } = tested(log, [1], "clickRate");
+  const { nll, prec1, prec2 } = evaluate(log, [1], "clickRate");
   assert.deepEqual({ nll, prec1, prec2 }, { nll: undefined, prec1: 0, prec2: 1 });
   const nobody = FittedBaselines.of({ ...log, userSplit: Uint8Array.of(2, 2) }).test([0, 1]);
   assert.deepEqual([...nobody.keys()], ["random"]);

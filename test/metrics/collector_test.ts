@@ -22,7 +22,7 @@ const scores = Float64Array.from(log.rowItem, () => random.normal());
 const isSeen = (item: number) => item % 3 > 0;
 const ETA = 1.5;
 
-function tested(values: Float64Array, eta: number | undefined, of: ClickLog = log): TestResult {
+function evaluate(values: Float64Array, eta: number | undefined, of: ClickLog = log): TestResult {
   const counted = of.userSplit.length - usersWithoutEvents(of).length;
   const collector = new MetricCollector({ users: counted, eta, isSeen });
   collector.add({ log: of, places: Array.from(of.userSplit.keys()), scores: values });
@@ -117,7 +117,7 @@ function byDefinition(some: readonly Event[]): Partial<Record<MetricName, number
 }
 
 Deno.test("all metrics match their definitions, also by page length, history, position and item", () => {
-  const { details } = tested(scores, ETA);
+  const { details } = evaluate(scores, ETA);
   const all = events();
   const check = (found: typeof details.figures, some: readonly Event[], what: string) => {
     for (const [name, value] of Object.entries(byDefinition(some))) {
@@ -179,12 +179,12 @@ Deno.test("all metrics match their definitions, also by page length, history, po
 });
 
 Deno.test("a ranking has no loss and no probabilities; parts of a log add up", () => {
-  const { details } = tested(scores, undefined);
+  const { details } = evaluate(scores, undefined);
   assert.equal(details.figures.nll, undefined);
   assert.equal(details.figures.pClick, undefined);
   assert.equal(details.calibration, undefined);
   near(details.figures.ndcg, byDefinition(events()).ndcg!);
-  const whole = tested(scores, ETA);
+  const whole = evaluate(scores, ETA);
   const collector = new MetricCollector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
   for (const places of [users.slice(0, 31), users.slice(31)]) {
     const rows = places.flatMap((user) => {
@@ -248,11 +248,11 @@ Deno.test("resamples add each column separately", () => {
 });
 
 Deno.test("differences are paired: equal scorings do not differ, and a small change is significant", () => {
-  const one = tested(scores, ETA);
-  const same = compareScorings(one, tested(scores.slice(), ETA));
+  const one = evaluate(scores, ETA);
+  const same = compareScorings(one, evaluate(scores.slice(), ETA));
   assert.deepEqual(same.prec1, { value: 0, interval: [0, 0] });
   // Utilities that are a little sharper everywhere move each user's loss by about the same.
-  const other = tested(scores.map((u) => u - 0.02), ETA);
+  const other = evaluate(scores.map((u) => u - 0.02), ETA);
   const { nll } = compareScorings(one, other);
   const width = ([low, high]: readonly [number, number]) => high - low;
   near(nll?.value, one.details.figures.nll! - other.details.figures.nll!);
@@ -260,7 +260,7 @@ Deno.test("differences are paired: equal scorings do not differ, and a small cha
 });
 
 Deno.test("stored scorings are compared like those in memory, on the same users only", () => {
-  const [one, other] = [tested(scores, ETA), tested(scores.map((u) => 0.9 * u + 0.1), ETA)];
+  const [one, other] = [evaluate(scores, ETA), evaluate(scores.map((u) => 0.9 * u + 0.1), ETA)];
   const keep = (...of: TestResult[]) => loadSums(of.map(packSums));
   const wanted = compareScorings(one, other);
   for (const name of ["nll", "prec1", "prec2"] as const) {
@@ -273,7 +273,7 @@ Deno.test("stored scorings are compared like those in memory, on the same users 
   const mean = compareLoadedSums(keep(one, other), "nll", keep(other));
   near(mean?.value, (wanted.nll?.value ?? NaN) / 2, "the mean of two", 1e-6);
   const elsewhere = createSmallLog(44, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1 });
-  const strange = tested(Float64Array.from(elsewhere.rowItem, () => 0), ETA, elsewhere);
+  const strange = evaluate(Float64Array.from(elsewhere.rowItem, () => 0), ETA, elsewhere);
   assert.equal(compareLoadedSums(keep(one), "nll", keep(strange)), undefined);
   assert.equal(keep(one, strange), undefined);
   for (const sums of ["AAAA", "?"]) assert.equal(loadSums([{ ...packSums(other), sums }]), undefined);
@@ -298,7 +298,7 @@ function coins(count: number): { log: ClickLog; values: Float64Array } {
 Deno.test("an interval has the width of the standard error, also where users share a group", () => {
   for (const count of [400, 20 * MOST_GROUPS]) {
     const { log, values } = coins(count);
-    const { details, groups } = tested(values, 1, log);
+    const { details, groups } = evaluate(values, 1, log);
     assert.equal(groups, Math.min(count, MOST_GROUPS));
     const share = details.figures.noClick!;
     const error = Math.sqrt(share * (1 - share) / count);
@@ -334,12 +334,12 @@ Deno.test("users without a predicted event are not resampled", () => {
   const places = Array.from(given.userSplit.keys()).filter((user) => !idle.includes(user));
   const collector = new MetricCollector({ users: places.length, eta: 1, isSeen });
   collector.add({ log: given, places, scores: values });
-  assert.deepEqual(collector.tested().details, tested(values, 1, given).details);
+  assert.deepEqual(collector.tested().details, evaluate(values, 1, given).details);
 });
 
 Deno.test("too few users for an interval have none", () => {
   const { log, values } = coins(1);
-  assert.equal(tested(values, 1, log).details.intervals.noClick, null);
+  assert.equal(evaluate(values, 1, log).details.intervals.noClick, null);
   assert.equal(computeInterval(Float64Array.of(1, NaN, NaN, NaN), 4), null);
   const drawn = new Bootstrap(3, 50).totals(Float64Array.of(1, 1, 1), 1);
   assert.ok(drawn.every((total) => total === 3), "each resample has as many users");

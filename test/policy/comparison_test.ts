@@ -13,7 +13,7 @@ import {
 import type { ChartDefinition } from "../../src/report/chart_definition.ts";
 import { renderPage } from "../../src/report/page_shell.ts";
 import { buildPolicyPage } from "../../src/report/policy_page.ts";
-import { makeComparison } from "../made_comparison.ts";
+import { makeComparison } from "../sample_comparison.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import {
   computeRareShare,

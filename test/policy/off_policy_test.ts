@@ -205,7 +205,7 @@ Deno.test("a constant factor on propensities is told from other errors, and SNIP
 });
 
 /** The log of an exploring policy over its own pool, and the evidence about the policy at a temperature. */
-async function drawn(
+async function drawEvidence(
   gpu: Gpu,
   source: UsersSource,
   policy: Policy,
@@ -260,7 +260,7 @@ for (
       });
       const source = new LearnedSource(model);
       for (const pool of ["all", { random: 9 }] as const) {
-        const evidence = await drawn(gpu, source, createGreedyPolicy(), { ...options, pool }, {
+        const evidence = await drawEvidence(gpu, source, createGreedyPolicy(), { ...options, pool }, {
           loggedTemperature: 1.5,
         });
         expectOnes(evidence, 350);
@@ -278,10 +278,10 @@ Deno.test("a log of popular or random slates weighs 1 for them; a fixed slate ma
   withGpu(undefined, async (gpu) => {
     const rates = Float64Array.from({ length: ITEMS }, (_, item) => 0.1 + 0.01 * item);
     for (const policy of [createPopularPolicy(rates), randomPolicy]) {
-      expectOnes(await drawn(gpu, shop, policy, options, { loggedTemperature: 1.5 }), 350);
+      expectOnes(await drawEvidence(gpu, shop, policy, options, { loggedTemperature: 1.5 }), 350);
     }
     const pages = { ...options, users: 400, pool: { random: 4 } };
-    expectHits(await drawn(gpu, shop, createGreedyPolicy(), pages, { temperature: undefined }), 100);
+    expectHits(await drawEvidence(gpu, shop, createGreedyPolicy(), pages, { temperature: undefined }), 100);
   }));
 
 Deno.test("a trained gdqn draws by its values, and its log weighs 1; others have no score per item", () =>
@@ -303,7 +303,7 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1; others have
     };
     using stack = new DisposableStack();
     const gdqn = stack.use(trained("gdqn"));
-    const evidence = await drawn(gpu, shop, gdqn, { ...options, pool: { random: 15 } }, {
+    const evidence = await drawEvidence(gpu, shop, gdqn, { ...options, pool: { random: 15 } }, {
       loggedTemperature: 1.5,
     });
     expectOnes(evidence, 350);
@@ -315,21 +315,21 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1; others have
         /scores each item by itself/,
       );
       const pages = { ...options, users: 300, pool: { random: 4 } };
-      expectHits(await drawn(gpu, shop, randomPolicy, pages, { policy, temperature: undefined }), 50);
+      expectHits(await drawEvidence(gpu, shop, randomPolicy, pages, { policy, temperature: undefined }), 50);
     }
   }));
 
 Deno.test("unsupported estimates are refused with the reason and an alternative", () =>
   withGpu(undefined, async (gpu) => {
-    const one = await drawn(gpu, shop, createGreedyPolicy(), options, { temperature: undefined });
+    const one = await drawEvidence(gpu, shop, createGreedyPolicy(), options, { temperature: undefined });
     const refusal = await expectRefusal(() => evaluate(one, "greedy"), /it always shows one slate/);
     const named = Number(/plackett-luce:([\d.]+);/.exec(refusal)?.[1]);
-    const warmer = await drawn(gpu, shop, createGreedyPolicy(), options, { temperature: named });
+    const warmer = await drawEvidence(gpu, shop, createGreedyPolicy(), options, { temperature: named });
     assert.ok(computeShare(warmer) >= 0.05, `temperature ${named}`);
     // So does the pool: of 5 items there are 20 slates of 2.
     const poolIn = (said: string) => Number(/random:(\d+)\./.exec(said)?.[1]);
     assert.equal(poolIn(refusal), 5);
-    const hot = await drawn(gpu, shop, createGreedyPolicy(), { ...options, pool: { random: 40 } }, {
+    const hot = await drawEvidence(gpu, shop, createGreedyPolicy(), { ...options, pool: { random: 40 } }, {
       temperature: 0.3,
     });
     const other = await expectRefusal(
@@ -338,7 +338,7 @@ Deno.test("unsupported estimates are refused with the reason and an alternative"
     );
     const pool = poolIn(other);
     const uniform = { ...options, users: 300, pool: { random: pool } };
-    const pooled = await drawn(gpu, shop, randomPolicy, uniform, {
+    const pooled = await drawEvidence(gpu, shop, randomPolicy, uniform, {
       temperature: 0.3,
       policy: createGreedyPolicy(),
     });

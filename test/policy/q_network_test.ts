@@ -54,7 +54,7 @@ const shapes = [makeShape("cascade", 3), makeShape("shared", 3)];
 const [R, I] = [70, 37];
 
 /** Chooses slates for 70 rows from the items of 37 that are not taken, or evaluates continuations. */
-async function acted(
+async function chooseSlates(
   gpu: Gpu,
   shape: QShape,
   taken: (row: number, item: number) => boolean,
@@ -90,7 +90,7 @@ for (const kind of ["cpu", "gpu"] as const) {
     Deno.test(`act: the best item of each position, ${shape.kind}, kernels for a ${kind}`, () =>
       withGpu(kind, async (gpu) => {
         const taken = (row: number, item: number) => (item * 5 + row) % 3 === 0 || item === row % 7;
-        const { x, q64, slate, value, after } = await acted(gpu, shape, taken);
+        const { x, q64, slate, value, after } = await chooseSlates(gpu, shape, taken);
         for (const row of listIndices(R)) {
           slate(row).forEach((item, j, shown) => {
             const before = shown.slice(0, j);
@@ -124,7 +124,7 @@ for (const shape of shapes) {
       const taken = (row: number, item: number) => (item + row) % 3 === 0;
       const free = (row: number) => all.filter((item) => !taken(row, item));
       const given = listIndices(R).map((row) => free(row).slice(row % 5, row % 5 + shape.slate));
-      const { x, q64, slate, value } = await acted(gpu, shape, taken, given);
+      const { x, q64, slate, value } = await chooseSlates(gpu, shape, taken, given);
       given.forEach((own, row) => {
         assert.deepEqual(slate(row), own, "the slates stay");
         for (let j = 0; j < shape.slate; j++) {

@@ -208,7 +208,7 @@ function allocateValues(arena: Arena): View {
   return arena.upload("values", Float32Array.from({ length: users * slate }, (_, k) => 1 + k % slate));
 }
 
-function opened(path: string, training: Partial<PolicyTrainingConfig>, dataSeed = 1): OpenedPolicy {
+function openPolicy(path: string, training: Partial<PolicyTrainingConfig>, dataSeed = 1): OpenedPolicy {
   const trainedOn = { kind: "truth", shop: "restless", dataSeed };
   const config = { items: ITEMS, trainedOn, training: { ...defaultPolicyTraining, ...training } };
   return new OpenedPolicy(path, config as unknown as PolicyConfig, {} as unknown as PolicySnapshot);
@@ -216,24 +216,24 @@ function opened(path: string, training: Partial<PolicyTrainingConfig>, dataSeed 
 
 Deno.test("trainings that differ only in their seed are one policy; another slate size is another comparison", () => {
   const groups = groupPolicies([
-    opened("runs/five", { slate: 5 }),
-    opened("runs/a1", { seed: 1 }),
-    opened("runs/a2", { seed: 2 }),
-    opened("runs/chained", { target: "chained" }),
-    opened("runs/g", { algorithm: "gdqn" }),
+    openPolicy("runs/five", { slate: 5 }),
+    openPolicy("runs/a1", { seed: 1 }),
+    openPolicy("runs/a2", { seed: 2 }),
+    openPolicy("runs/chained", { target: "chained" }),
+    openPolicy("runs/g", { algorithm: "gdqn" }),
   ]);
   assert.deepEqual(
     groups.map(({ task, policies }) => [task.slate, policies.map(({ name, seed }) => `${name}, ${seed}`)]),
     [[3, ["cdqn (a1), 1", "cdqn (a1), 2", "cdqn (chained), 1", "gdqn, 1"]], [5, ["cdqn, 1"]]],
   );
-  const [alike] = groupPolicies([opened("x/p", { rows: 128 }), opened("y/p", { rows: 64 })]);
+  const [alike] = groupPolicies([openPolicy("x/p", { rows: 128 }), openPolicy("y/p", { rows: 64 })]);
   assert.deepEqual(alike?.policies.map(({ name }) => name), ["cdqn (x/p)", "cdqn (y/p)"]);
   assert.throws(
-    () => groupPolicies([opened("a", {}), opened("b", {})]),
+    () => groupPolicies([openPolicy("a", {}), openPolicy("b", {})]),
     /trainings of other seeds, got a and b/,
   );
   assert.throws(
-    () => groupPolicies([opened("a", {}), opened("b", { seed: 2 }, 9)]),
+    () => groupPolicies([openPolicy("a", {}), openPolicy("b", { seed: 2 }, 9)]),
     /but it was trained on .* 9/,
   );
   assert.throws(() => groupPolicies([]), /got none/);

@@ -18,7 +18,7 @@ import { readPageParts, renderPage } from "../../src/report/page_shell.ts";
 import { buildPolicyPage } from "../../src/report/policy_page.ts";
 import { findChromium } from "../chromium.ts";
 import { listFiles, runOk, runScript } from "../command_check.ts";
-import { makeComparison } from "../made_comparison.ts";
+import { makeComparison } from "../sample_comparison.ts";
 import { column, columns } from "../../src/metrics/metric_columns.ts";
 import { packSums } from "../../src/metrics/test_result.ts";
 import { renderComparisonTable } from "../../src/report/metrics_table.ts";
@@ -346,7 +346,7 @@ Deno.test("losses that span a decade have a logarithmic axis", () =>
   }));
 
 /** Sums of 200 users with four pages each. @param right pages of a user that are ranked correctly */
-function kept(right: (user: number) => number, users = "a") {
+function makeSums(right: (user: number) => number, users = "a") {
   const groups = 200;
   const sums = new Float64Array(groups * columns);
   for (let g = 0; g < groups; g++) {
@@ -364,11 +364,11 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
       ...FINISHED,
       test: ["best-loss", "best-prec1"].map((name) => ({ ...figures(name, 1.5, prec1, 0.6), paired })),
     });
-    const usual = kept((user) => user % 4);
-    const better = kept((user) => user % 4 + (user % 3 === 0 ? 1 : 0));
+    const usual = makeSums((user) => user % 4);
+    const better = makeSums((user) => user % 4 + (user % 3 === 0 ? 1 : 0));
     writeRun(`${folder}/usual`, { shannon: test(0.375, usual) });
     writeRun(`${folder}/better`, { shannon: test(0.459, better) });
-    writeRun(`${folder}/elsewhere`, { shannon: test(0.1, kept(() => 0, "b")) });
+    writeRun(`${folder}/elsewhere`, { shannon: test(0.1, makeSums(() => 0, "b")) });
     writeRun(`${folder}/older`, { shannon: test(0.1) });
     writeSeedsFolder(`${folder}/seeds`, [1, 2], [
       { seed: 1, shannon: test(0.375, usual) },

@@ -375,7 +375,7 @@ Deno.test("episodes have one row per page, by the ids of the data, until the use
     ]);
   }));
 
-const told: SimulationSummary = {
+const summary: SimulationSummary = {
   options: { users: 23, pages: 5, slate: 2, reward: "click", leave: 0.2 },
   words: "the shop itself",
   items: 30,
@@ -390,18 +390,18 @@ const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, ra
 
 Deno.test("the table fits the line, and names what it leaves out", () => {
   assert.match(
-    formatResults(told, runs, Infinity),
+    formatResults(summary, runs, Infinity),
     /\ngreedy is better than random, user by user: \+\d\.\d\d, 95 % CI .*\./,
   );
   for (const width of [100, 40, 30]) {
-    const tables = formatResults(told, runs, width).split("\n").filter((line) => /\S {2,}\S|─/.test(line));
+    const tables = formatResults(summary, runs, width).split("\n").filter((line) => /\S {2,}\S|─/.test(line));
     assert.ok(tables.length >= 10);
     for (const line of tables) assert.ok(line.length <= width, `${width}: ${line}`);
   }
 });
 
 Deno.test("if every page has a click, clicks are not counted: utilities remain", () => {
-  const without = { ...told, noClickRate: "Every page has a click." };
+  const without = { ...summary, noClickRate: "Every page has a click." };
   const text = formatResults(without, runs, 100);
   assert.match(text, /Every page has a click\./);
   assert.match(text, /policy +pages +coverage/);
@@ -414,7 +414,7 @@ Deno.test("if every page has a click, clicks are not counted: utilities remain",
   assert.deepEqual(results.differences, []);
 });
 
-function made(name: string, rate: number, pages: number) {
+function makeResult(name: string, rate: number, pages: number) {
   const [users, items] = [40, 20];
   const random = createRandomStream(1, "made", name);
   const clicked = Array.from({ length: users * pages }, () => random.uniform() < rate);
@@ -449,7 +449,7 @@ const onPage: Omit<SimulationPageData, "policies"> = {
 };
 
 Deno.test("the page about simulated users: metrics with ranges, curves, and differences in words", () => {
-  const policies = [made("greedy", 0.7, 6), made("random", 0.3, 6)];
+  const policies = [makeResult("greedy", 0.7, 6), makeResult("random", 0.3, 6)];
   const { page, charts } = chartsIn({ ...onPage, policies });
   assert.deepEqual(charts.map(({ id }) => id), ["return", "coverage", "click-rate", "users", "returns"]);
   assert.match(page, /<dd>&lt;nobody&gt;<\/dd>/);

@@ -39,7 +39,7 @@ interface DiskLog extends Disposable {
   readonly source: PackedLog;
 }
 
-function packed(log: ClickLog): DiskLog {
+function packLog(log: ClickLog): DiskLog {
   const path = `${folder}/${crypto.randomUUID()}`;
   using writer = PackedLogWriter.create(`${path}.clicks`);
   writer.write(log);
@@ -72,7 +72,7 @@ const counts = {
 };
 const counted: ModelConfig = { ...smallLstm, counts };
 
-function beginning(gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig): UserModel {
+function createModel(gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig): UserModel {
   return new UserModel(gpu, clicks.items, config, initializeOnLog(toLogSource(clicks), config, { seed: 4 }));
 }
 const training = {
@@ -112,7 +112,7 @@ async function shannonOn(
   windowBatches?: number,
   microBatchRows: number | null = null,
 ) {
-  const begun = beginning(gpu, clicks, config);
+  const begun = createModel(gpu, clicks, config);
   using own = await trainShannon(gpu, clicks, begun, { ...training, microBatchRows }, { windowBatches });
   const { model, trainer } = own;
   assert.equal(trainer.microBatches > 1, microBatchRows !== null);
@@ -131,7 +131,7 @@ async function gameOn(
   generator: "network" | "exact",
   windowBatches?: number,
 ) {
-  using own = await trainGame(gpu, clicks, beginning(gpu, clicks, config), {
+  using own = await trainGame(gpu, clicks, createModel(gpu, clicks, config), {
     ...adversarial,
     generator,
   }, { ...{ seed: 2, evaluationShards: 2, windowBatches } });
@@ -156,7 +156,7 @@ for (const [data, config, generator] of cases) {
   Deno.test(`from disk as from memory, bit for bit, in any portions: ${data}, ${config.encoder}, and a game`, () =>
     withGpu(undefined, async (gpu) => {
       const log = logs[data] ?? assert.fail();
-      using files = packed(log);
+      using files = packLog(log);
       const disk = files.source;
       const memory = await shannonOn(gpu, log, config);
       // How much fits at once has nothing to do with the log.
@@ -172,7 +172,7 @@ Deno.test("micro-batches from disk as from memory", () =>
   withGpu(undefined, async (gpu) => {
     for (const [data, config] of [["events given", smallLstm], ["mixed", counted]] as const) {
       const log = logs[data] ?? assert.fail();
-      using files = packed(log);
+      using files = packLog(log);
       const memory = await shannonOn(gpu, log, config, undefined, 60);
       checkEqual(await shannonOn(gpu, files.source, config, 2, 60), memory, `in parts, ${data}`);
     }
@@ -283,7 +283,7 @@ Deno.test("item reads and memory grow with the batches, not with the catalogue",
 Deno.test("a manual step takes any users of a log on disk; refused ones leave no trace", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
-    using files = packed(log);
+    using files = packLog(log);
     const disk = files.source;
     const results: unknown[] = [];
     for (const clicks of [log, disk]) {
@@ -302,7 +302,7 @@ Deno.test("a manual step takes any users of a log on disk; refused ones leave no
 Deno.test("validation users: the requested number, the same for a seed, from memory and from disk", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"] ?? assert.fail();
-    using files = packed(log);
+    using files = packLog(log);
     const disk = files.source;
     const validations = async (clicks: ClickLog | LogSource, change: Partial<typeof training>) => {
       using own = await trainShannon(gpu, clicks, smallLstm, { ...training, ...change });
@@ -339,7 +339,7 @@ Deno.test("too many validation users of a log on disk are refused before a read"
 Deno.test("baselines and products for autotuning are those of the log in memory", () =>
   withGpu(undefined, (gpu) => {
     for (const log of Object.values(logs)) {
-      using files = packed(log);
+      using files = packLog(log);
       const disk = files.source;
       const users = listUsers(log, "test");
       const tested = (clicks: ClickLog | LogSource) => [...FittedBaselines.of(clicks).test(users)];
@@ -385,7 +385,7 @@ async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<st
 Deno.test("a run from disk writes the files of a run from memory, also after an interruption", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
-    using files = packed(log);
+    using files = packLog(log);
     const disk = files.source;
     const memory = await run(gpu, new MemoryLog(log));
     assert.deepEqual(await run(gpu, disk), memory);

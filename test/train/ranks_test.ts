@@ -25,7 +25,7 @@ type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;
 type Make = (gpu: Gpu, distributed?: DistributedContext) => Promise<Any>;
 
 /** @param stopAt an iteration at whose result it is told to stop */
-async function trained({ trainer }: Any, to: number, stopAt?: number) {
+async function trainTo({ trainer }: Any, to: number, stopAt?: number) {
   const stop = new AbortController();
   const steps: TrainingStepResult<ChoiceMetrics>[] = [];
   const validations: ValidationResult<ChoiceMetrics>[] = [];
@@ -86,8 +86,8 @@ for (const [name, make] of Object.entries(cases)) {
   Deno.test(`ranks: ${name}: equal to one process with the joined batch, with the same bits on all`, async () => {
     using gpu = await openGpu();
     using alone = await make(gpu);
-    const one = await trained(alone, 8);
-    const all = await withRanks(gpu, make, [3], (of) => Promise.all(of.map((one) => trained(one, 8))));
+    const one = await trainTo(alone, 8);
+    const all = await withRanks(gpu, make, [3], (of) => Promise.all(of.map((one) => trainTo(one, 8))));
     for (const { steps, validations, state } of all) {
       assert.deepEqual({ steps, validations, state }, all[0]);
       for (const [found, expected] of [[steps, one.steps], [validations, one.validations]] as const) {
@@ -120,7 +120,7 @@ Deno.test("ranks: --sync-every 4 is four steps on each share, then the mean of w
     gpu,
     make,
     [2, 4],
-    (of) => Promise.all(of.map((one) => trained(one, 8))),
+    (of) => Promise.all(of.map((one) => trainTo(one, 8))),
   );
   assert.deepEqual(first?.state.weights, second?.state.weights);
   assert.deepEqual(first?.steps, second?.steps);
@@ -148,15 +148,15 @@ Deno.test("ranks: all start with rank 0's weights, and stop together when one is
   using gpu = await openGpu();
   const make: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
   using before = await make(gpu);
-  const begun = (await trained(before, 4)).state;
+  const begun = (await trainTo(before, 4)).state;
   const whole = await withRanks(gpu, make, [2], (of) => {
     of[0]?.trainer.restore(begun);
-    return Promise.all(of.map((one) => trained(one, 40)));
+    return Promise.all(of.map((one) => trainTo(one, 40)));
   });
   assert.deepEqual(whole.map(({ steps: [first] }) => first?.iteration), [5, 5]);
   const stopped = await withRanks(gpu, make, [2], (of) => {
     of[0]?.trainer.restore(begun);
-    return Promise.all(of.map((one, rank) => trained(one, 1000, rank === 1 ? 8 : undefined)));
+    return Promise.all(of.map((one, rank) => trainTo(one, 1000, rank === 1 ? 8 : undefined)));
   });
   const ends = stopped.map(({ state }) => state.iteration);
   assert.equal(ends[0], ends[1]);

@@ -73,7 +73,7 @@ export async function trainShannon(
   { seed = 5, weights, ...options }: Options = {},
 ): Promise<TestTraining<Trainer>> {
   const training = { ...defaultTraining, batchSize: 13, ...more };
-  return await over(
+  return await createTraining(
     of instanceof UserModel ? of : new UserModel(gpu, clicks.items, of, weights ? { weights } : { seed }),
     (model) => Trainer.create(model, clicks, training, options),
   );
@@ -88,14 +88,14 @@ export async function trainGame(
   options: Partial<AdversarialOptions> = {},
 ): Promise<TestTraining<AdversarialTrainer>> {
   const playing = { ...defaultAdversarial, batchSize: 13, behaviourDims: [8, 5], ...more };
-  return await over(
+  return await createTraining(
     of instanceof UserModel ? of : new UserModel(gpu, clicks.items, of, { seed: 5 }),
     (model) =>
       AdversarialTrainer.create(model, clicks, playing, { seed: 5, evaluationShards: 0, ...options }),
   );
 }
 
-async function over<T extends { destroy(): void }>(
+async function createTraining<T extends { destroy(): void }>(
   model: UserModel,
   create: (model: UserModel) => Promise<T>,
 ): Promise<TestTraining<T>> {

@@ -65,7 +65,7 @@ function* longEvents(of: ClickLog, least: number): Generator<number> {
   }
 }
 
-function over(events: Iterable<number>, utility: ArrayLike<number>) {
+function computeOver(events: Iterable<number>, utility: ArrayLike<number>) {
   let [count, clicks, nll, prec1, prec2] = [0, 0, 0, 0, 0];
   for (const e of events) {
     const [start = 0, end = 0, click = NONE] = [log.eventRows[e], log.eventRows[e + 1], log.eventClick[e]];
@@ -93,8 +93,8 @@ Deno.test("metrics of longer pages leave out only pages of one item", () =>
     using evaluation = await NetworkEvaluation.ofModel(model, log, users, { shards: 3 });
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.evaluate();
-    const whole = over(longEvents(log, 1), utility);
-    const longer = over(longEvents(log, 2), utility);
+    const whole = computeOver(longEvents(log, 1), utility);
+    const longer = computeOver(longEvents(log, 2), utility);
     const host = computeChoiceMetrics(log, users, utility);
     for (const name of ["nll", "prec1", "prec2"] as const) {
       near(all[name], whole[name], name);
@@ -123,7 +123,7 @@ Deno.test("the exact generator's precisions are those of sparsemax, top 1 at mos
       const [start = 0, end = 0] = [log.eventRows[e], log.eventRows[e + 1]];
       policy.set(sparsemax(Array.from(utility.subarray(start, end), (x) => 0.3 * x)), start);
     }
-    const [whole, longer] = [1, 2].map((least) => over(longEvents(log, least), policy));
+    const [whole, longer] = [1, 2].map((least) => computeOver(longEvents(log, least), policy));
     near(all.piPrec1, whole?.prec1 ?? NaN, "prec@1");
     near(all.piPrec2, whole?.prec2 ?? NaN, "prec@2");
     near(longerPages.piPrec1, longer?.prec1 ?? NaN, "prec@1 of longer pages");

@@ -44,7 +44,7 @@ const { lstmUnits: _, ...common } = defaultModel;
 const logit: ModelConfig = { ...common, encoder: "none", dims: [] };
 
 /** The conditional logit after training on all train users at once: its loss is convex, so it is optimal. */
-async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
+async function fit(gpu: Gpu, more: Partial<ModelConfig>) {
   const config = { ...logit, ...more } as ModelConfig;
   const training = { batchSize: listUsers(log, "train").length, learningRate: 0.05 };
   using own = await trainShannon(gpu, log, config, training, { seed: 1, validate: false });
@@ -70,13 +70,13 @@ async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
   };
 }
 
-type Fitted = Awaited<ReturnType<typeof fitted>>;
+type Fitted = Awaited<ReturnType<typeof fit>>;
 
 // In a process of its own, as the driver optimises shaders for a whole process or not at all.
 if (import.meta.main && Deno.args.length > 0) {
   const all: Fitted[] = [];
   for (const more of JSON.parse(Deno.args[0] ?? "[]")) {
-    all.push(await withGpu(undefined, (gpu) => fitted(gpu, more)));
+    all.push(await withGpu(undefined, (gpu) => fit(gpu, more)));
   }
   console.log(JSON.stringify(all));
 }
@@ -84,7 +84,7 @@ if (import.meta.main && Deno.args.length > 0) {
 let fits: Promise<Record<"plain" | "placed" | "first" | "single", Fitted>> | undefined;
 async function fitAll() {
   const configs = [{}, { positions: PAGE }, { positions: 3 }, { loss: "logistic" }];
-  const all = await runScriptForJson("train/rivals_test.ts", JSON.stringify(configs)) as Fitted[];
+  const all = await runScriptForJson("train/simple_models_test.ts", JSON.stringify(configs)) as Fitted[];
   const [plain, placed, first, single] = all;
   return plain && placed && first && single
     ? { plain, placed, first, single }
