@@ -8,7 +8,7 @@
 // is TensorFlow Addons' LazyAdam and, but for the place of epsilon, torch.optim.SparseAdam. It is another optimiser than
 // dense Adam, for which an absent row has a gradient of zero:
 //
-//   dense        m' = b1 m, v' = b2 v, and the row goes on by its fading momentum; weight decay shrinks it every step
+//   dense        m' = b1 m, v' = b2 v, and the row still moves by its decaying momentum; weight decay shrinks it every step
 //   row-sparse   nothing; at its next touch m is as large as it was left, and so is v
 //
 // So a rare item moves by its own gradients alone, and its moments last for more steps. The bias correction in the rate counts
@@ -18,12 +18,12 @@
 // For          both kinds of adapter
 // Grid         T N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four parameters of one touched row.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of one row: coalesced within the row. Rows are far
-//              apart, so narrow ones waste a part of each memory transaction. Places with NONE end at once. Workgroups of 64 fill
+// On a GPU     (reasoned) neighbours own neighbouring vectors of one row: coalesced within the row. Rows are far apart, so
+//              narrow ones waste a part of each memory transaction. Places with NONE end at once. Workgroups of 64 fill
 //              subgroups: with 64 columns or more a subgroup of 32 has at most two rows.
-// On llvmpipe  a row takes twice as long as one of a small table, as its weights and moments are far apart in memory. So one row
-//              in ten of a large table takes a fifth of what adam.wgsl takes over all of it.
-// Cost         10 flops and 28 bytes a parameter of a touched row.
+// On llvmpipe  a row takes twice as long as one of a small table, as its weights and moments are far apart in memory. So one
+//              row in ten of a large table takes a fifth of what adam.wgsl takes over all of it.
+// Cost         10 flops and 28 bytes per parameter of a touched row.
 // Before       embedding_gradient_rows.wgsl, token_gradient_rows.wgsl, first_layer_backward.wgsl
 
 const WORKGROUP = 64;

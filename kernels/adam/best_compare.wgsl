@@ -1,6 +1,6 @@
 // best_compare.wgsl - adds up a validation and notes whether it is the best so far, without asking the host
 //
-//   ring [., VECTORS]  the sums of the validation's shards stand in slots FIRST .. FIRST + SHARDS; their total goes to
+//   ring [., VECTORS]  the sums of the validation's shards are in slots FIRST .. FIRST + SHARDS; their total goes to
 //              step.slot. The first three numbers of vector VECTOR are compared: the least of the first is best, the most of
 //              the other two
 //   best [12]  best loss, prec@1, prec@2 (sums over the validation users, as f32 bits), -,
@@ -12,9 +12,9 @@
 // For          both kinds of adapter
 // Grid         one workgroup of 1.
 // Work split   one invocation.
-// On a GPU     (reasoned, not measured) a serial kernel of a few loads wastes the GPU for microseconds. To wait for the host
-//              would empty its queue. A workgroup of one invocation, as the walk has no parts.
-//   compiled: navi31 24 VGPRs, 16 subgroups a SIMD; lanes 1, because the walk has no parts
+// On a GPU     (reasoned) a serial kernel of a few loads wastes the GPU for microseconds. To wait for the host would empty its
+//              queue. A workgroup of one invocation, as the walk has no parts.
+//   compiled: navi31 24 VGPRs, 16 subgroups per SIMD; lanes 1, because the walk has no parts
 // Cost         16 bytes a shard and vector, 16 a vector, and 48.      Next   keep_best.wgsl
 
 const WORKGROUP = 1;

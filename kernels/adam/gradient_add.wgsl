@@ -12,8 +12,8 @@
 // For          both kinds of adapter
 // Grid         P / 4 invocations in workgroups of 64, P the parameters of the window.
 // Work split   one invocation owns four parameters.
-// On a GPU     (reasoned, not measured) as adam.wgsl: neighbours own neighbouring vectors, and memory decides. Loads are vectors
-//              of 16 bytes. Workgroups of 64; registers limit occupancy.
+// On a GPU     (reasoned) as adam.wgsl: neighbours own neighbouring vectors, and memory decides. Workgroups of 64; registers
+//              limit occupancy.
 // Cost         4 flops and 48 bytes for four parameters, 4 and 16 more for each chunk.
 // Before       matmul_weight_gradient_tiled.wgsl and the other gradients      Next   adam.wgsl
 // Only touched rows   gradient_rows_add.wgsl

@@ -9,8 +9,8 @@
 // For          both kinds of adapter
 // Grid         an invocation for each vector of four of all parameters, in workgroups of 64.
 // Work split   one invocation owns four parameters, and adds up the PARTS squares itself.
-// On a GPU     (reasoned, not measured) as adam.wgsl: coalesced, memory decides; where n <= MOST nothing is read but squares.
-//              Loads are vectors of 16 bytes. Workgroups of 64; registers limit occupancy.
+// On a GPU     (reasoned) as adam.wgsl: coalesced, memory decides; where n <= MOST nothing is read but squares. Workgroups of
+//              64; registers limit occupancy.
 // Cost         1 flop and 8 bytes a partial sum, or nothing.
 // Before       gradient_norm.wgsl      Next   adam.wgsl
 

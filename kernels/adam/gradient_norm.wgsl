@@ -7,10 +7,9 @@
 // Grid         64 PARTS invocations in workgroups of 64.
 // Work split   PARTS workgroups; an invocation adds up every (PARTS WORKGROUP)-th vector of four parameters, then the first of
 //              a workgroup adds up those of its neighbours, in order: the sum does not depend on the driver's pace.
-// On a GPU     (reasoned, not measured) neighbours read neighbouring vectors: coalesced, bound by memory. Loads are vectors of 16
-//              bytes. A workgroup of 64 adds up 64 sums, one after the other: a tree would save few of the microseconds that the
-//              walk takes.
-// Cost         2 flops and 4 bytes a parameter, 1 and 4 more for each chunk.
+// On a GPU     (reasoned) neighbours read neighbouring vectors: coalesced, bound by memory. A workgroup of 64 adds up 64 sums,
+//              one after the other: a tree would save few of the microseconds that the walk takes.
+// Cost         2 flops and 4 bytes per parameter, 1 and 4 more for each chunk.
 // Before       matmul_weight_gradient_tiled.wgsl and the other gradients      Next   gradient_clip.wgsl
 
 const WORKGROUP = 64;

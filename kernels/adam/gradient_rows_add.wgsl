@@ -12,9 +12,9 @@
 // Grid         T N / 4 invocations in workgroups of 64.
 // Work split   one invocation of N / 4 owns a touched row, as its mark decides on all columns; the others end at once. So this
 //              kernel reaches the places that adam_rows.wgsl would, and no more of them are written.
-// On a GPU     (reasoned, not measured) rows are far apart, and neighbours read different ones: not coalesced. Batches that are
-//              cut are large, so this is little beside their products. Workgroups of 64 fill subgroups.
-// Cost         1 flop and 12 bytes an element of a touched row.
+// On a GPU     (reasoned) rows are far apart, and neighbours read different ones: not coalesced. Batches that are cut are
+//              large, so this is little compared with their products.
+// Cost         1 flop and 12 bytes per element of a touched row.
 // Before       embedding_gradient_rows.wgsl, token_gradient_rows.wgsl, first_layer_backward.wgsl      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;

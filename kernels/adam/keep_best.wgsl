@@ -6,9 +6,8 @@
 // Grid         P / 4 invocations in workgroups of 64 (at most 65,536).
 // Work split   one invocation owns four parameters. In a large model it owns every 65,536th vector of four, as the grid is
 //              limited to so many invocations.
-// On a GPU     (reasoned, not measured) all invocations read the same flags, so the branch is uniform; copies are coalesced. The
-//              host cannot skip the dispatch, as it does not know the result. Loads are vectors of 16 bytes. Workgroups of 64;
-//              registers limit occupancy.
+// On a GPU     (reasoned) all invocations read the same flags, so the branch is uniform; copies are coalesced. The host cannot
+//              skip the dispatch, as it does not know the result. Workgroups of 64; registers limit occupancy.
 // Cost         the dispatch alone, when nothing is better. That is why the grid is limited: an invocation for each four would
 //              cost as much as the copy.      Before   best_compare.wgsl
 

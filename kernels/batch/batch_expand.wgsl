@@ -2,10 +2,10 @@
 //
 //   plan   [B+1]  (first event in the log, first event in the batch, first row in the batch, -); entry B closes the list
 //   log_event [.]  (first row, clicked row | NONE, clicks of the log before the event, with the top bit set where the event is
-//                  given and the next one, too, where it is a further click, item clicked | NONE): for every event of the log,
+//                  given and the next one, too, where it is an additional click, item clicked | NONE): for every event of the log,
 //                  and one entry more
-//   log_row   [., 3]  bit, shown, order: the bit of the row's item, the item's place among those that the log shows, the
-//                  row's place among all rows of the log sorted by item
+//   log_row   [., 3]  bit, shown, order: the bit of the row's item, the item's position among those that the log shows, the
+//                  row's position among all rows of the log sorted by item
 //   event  [E]    (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, item fed to the encoder | NONE), in the
 //                  batch's numbering
 //   event_item [E]  that item, or 0: an index that is always valid
@@ -14,11 +14,11 @@
 //   bits   [.]    one bit for each item: of those that the log shows, or of the whole catalogue where they are one-hot, as each
 //                  has a row in tables. Then one bit for each row of the log. A bit says "is in this batch"
 //
-// The click of a user's last event is fed to nobody: no state follows it. So the clicks before event e are those of the fed
+// The click of a user's last event is not fed: no state follows it. So the clicks before event e are those of the fed
 // events e' < e. The lag of e' is history[e].x - history[e'].x, 1 for the last of them: a walk back knows where to stop.
 //
-// A given event is history that the log starts a user with. Its click is fed like any other, but nothing is predicted of it,
-// so the losses see GIVEN in the place of the clicked row. So is a further click, an event behind that of its page: it has one
+// A context event is history that the log starts a user with. Its click is fed like any other, but nothing is predicted of it,
+// so the losses see GIVEN instead of the clicked row. So is an additional click, an event after that of its page: it has one
 // row of its own, whose click is fed, and in the log names the row of the page. The losses see that row, and FURTHER.
 //
 // The batches of the next steps are laid out side by side, each in its slice of every array (z).
@@ -28,10 +28,10 @@
 // Work split   one invocation owns one event of one slice. It finds its user by bisection in the plan and walks along its rows.
 //              The bits are set by integer atomics, whose result does not depend on the order.
 // Why slices   on small batches a step costs what its dispatches cost. Up to sixteen steps share this one.
-// On a GPU     (reasoned, not measured) the host sends 16 bytes a user; all else is read from the log on the device. An
-//              invocation's rows are contiguous, but neighbours start a page apart: the writes of row are not coalesced. Atomics
-//              on bits go to scattered words; only those of popular items meet. More slices fill the GPU where a batch is small.
-//              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+// On a GPU     (reasoned) the host sends 16 bytes per user; all else is read from the log on the device. An invocation's rows
+//              are contiguous, but neighbours start a page apart: the writes of row are not coalesced. Atomics on bits go to
+//              scattered words; only those of popular items meet. More slices fill the GPU where a batch is small. Workgroups
+//              of 64, without a barrier: a subgroup waits only for its own longest walk.
 // Cost         12 bytes read, 16 written and two bits set a row; 24 read and 28 written an event.
 // Next         batch_rank.wgsl
 
@@ -39,7 +39,7 @@ const WORKGROUP = 64;
 const ITEM_WORDS = 1u;    // words of bits that the items take
 const HEADERS = 1u;       // headers from one step's to the next step's
 const HEADERS_SEEN = 1u;  // headers of all slices
-const EVENTS = 0u;        // places from a slice to the next, in arrays by event
+const EVENTS = 0u;        // elements from a slice to the next, in arrays by event
 const ROWS = 0u;          // the same in arrays by row
 const WORDS = 0u;         // and in arrays by word of bits
 const NONE = 0xffffffffu;

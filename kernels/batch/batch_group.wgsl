@@ -2,8 +2,8 @@
 //
 //   row        [R]    from batch_expand.wgsl            ranked [W]  from batch_rank.wgsl
 //   log_row    [., 3]  bit, shown, order: see batch_expand.wgsl
-//   log_item   [.]    of the items that the log shows: (item, place of its first row among all rows sorted by item)
-//   row_item   [R]    where the row's item stands in the table of item projections: its slot, or with ONE_HOT its id
+//   log_item   [.]    of the items that the log shows: (item, position of its first row among all rows sorted by item)
+//   row_item   [R]    where the row's item is in the table of item projections: its slot, or with ONE_HOT its id
 //   slot_item  [D]    the distinct items of the batch, ascending
 //   slot_first [D+1]  where a slot's rows start in sorted
 //   sorted     [R]    rows by item: a gradient that is summed over the rows of an item walks along it
@@ -12,16 +12,16 @@
 // Grid         R x 1 x slices invocations in workgroups of 64.
 // Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same values
 //              to slot_item and slot_first.
-// On a GPU     (reasoned, not measured) two ranks a row, each a load and a bit count. Reads of row are coalesced. ranked is read
-//              at random places, but fits the cache; writes to sorted are scattered. Workgroups of 64 fill subgroups.
-// Cost         about 48 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
+// On a GPU     (reasoned) two ranks a row, each a load and a bit count. Reads of row are coalesced. ranked is read at random
+//              places, but fits the cache; writes to sorted are scattered.
+// Cost         about 48 bytes per row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;
 const ONE_HOT = false;
 const HEADERS = 1u;       // headers from one step's to the next step's
 const HEADERS_SEEN = 1u;  // headers of all slices
-const ROWS = 0u;          // places from a slice to the next, in arrays by row
+const ROWS = 0u;          // elements from a slice to the next, in arrays by row
 const SLOTS = 0u;         // the same in arrays by distinct item
 const WORDS = 0u;         // and in arrays by word of bits
 

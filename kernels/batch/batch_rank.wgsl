@@ -3,8 +3,8 @@
 //   bits    [W]  set by batch_expand.wgsl or token_mark.wgsl; left all zero for the next step
 //   ranked  [W]  (the word, number of bits set in all words before it)
 //
-// The rows of the log have a fixed order by item. A batch is a subset of them. So a row's place among the batch's rows
-// *sorted by item* is the number of marked rows before it: a prefix sum over bits, 32 rows a word. No comparison, no float,
+// The rows of the log have a fixed order by item. A batch is a subset of them. So a row's position among the batch's rows
+// *sorted by item* is the number of marked rows before it: a prefix sum over bits, 32 rows per word. No comparison, no float,
 // no dependence on the order of execution.
 //
 // For          both kinds of adapter
@@ -12,10 +12,10 @@
 // Work split   one workgroup a slice (z). Each invocation owns one stretch of words: it counts them, adds up the counts of the
 //              stretches before, and writes the ranks. That is serial in rows of the log / 32 / WORKGROUP: a million rows are
 //              31,250 words, some 490 for each invocation.
-// On a GPU     (reasoned, not measured) one workgroup, as a scan over several needs more dispatches or atomics; it is done once
-//              for up to sixteen steps. An invocation's words are contiguous, so neighbours' loads are not coalesced: lines are
-//              used up from cache. For a very long log a scan in two levels would be better. 64 invocations are two subgroups,
-//              whose sums meet in workgroup memory; 256 would shorten each one's walk and lengthen the sum.
+// On a GPU     (reasoned) one workgroup, as a scan over several needs more dispatches or atomics; it is done once for up to
+//              sixteen steps. An invocation's words are contiguous, so neighbours' loads are not coalesced: lines are used up
+//              from cache. For a very long log a scan in two levels would be better. 64 invocations are two subgroups, whose
+//              sums are added in workgroup memory; 256 would shorten each one's walk and lengthen the sum.
 // Cost         4 bytes read twice, 12 written a word.      Next   batch_group.wgsl, token_group.wgsl
 
 const WORKGROUP = 64;

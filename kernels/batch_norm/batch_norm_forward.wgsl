@@ -15,13 +15,13 @@
 // Grid         (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows. It combines the 16 or fewer chunks itself, so that no dispatch is
 //              needed in between. The invocations of the first rows write normaliser and running statistics.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Combining again in every invocation is
-//              cheaper than a dispatch, and its loads are the same for all. 128 rows an invocation come from llvmpipe: for 25,600
-//              x 64 that is 3,200 invocations. A GPU would take fewer rows and more invocations. Loads are vectors of 16 bytes.
-//              Workgroups of 64; registers limit occupancy.
-//   compiled: navi31 36 VGPRs, 32 subgroups a SIMD, 8 of 28 vector operations in its loop multiply-adds
-// On llvmpipe  with half as many rows an invocation it takes a fifth longer, with a quarter two fifths: each combines all chunks
-// Cost         3 flops, 8 bytes an element, and 9 flops a chunk for 4 columns of an invocation's rows.
+// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Combining again in every invocation is cheaper than a
+//              dispatch, and its loads are the same for all. 128 rows per invocation come from llvmpipe: for 25,600 x 64 that
+//              is 3,200 invocations. A GPU would take fewer rows and more invocations. Workgroups of 64; registers limit
+//              occupancy.
+//   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, 8 of 28 vector operations in its loop multiply-adds
+// On llvmpipe  with half as many rows per invocation it takes a fifth longer, with a quarter two fifths: each combines all chunks
+// Cost         3 flops, 8 bytes per element, and 9 flops per chunk for 4 columns of an invocation's rows.
 // Backward     batch_norm_weight_gradient.wgsl, batch_norm_input_gradient.wgsl
 // Evaluation   batch_norm_running.wgsl
 
@@ -31,7 +31,7 @@ const ROWS = 128u;  // rows of an invocation
 const N4 = 16u;     // columns / 4
 const EPSILON = 0.001;
 const MOMENTUM = 0.99;
-const SCALE_AT = 0u;     // where the parameters stand in their window, in f32
+const SCALE_AT = 0u;     // where the parameters are in their window, in f32
 const SHIFT_AT = 0u;
 const MEAN_AT = 0u;
 const VARIANCE_AT = 0u;

@@ -9,11 +9,11 @@
 // For          both kinds of adapter
 // Grid         (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows. It adds up the sums of the 16 or fewer chunks itself.
-// On a GPU     (reasoned, not measured) as in batch_norm_forward.wgsl: coalesced, no dispatch to combine, and 128 rows an
-//              invocation come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64; registers limit occupancy.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, 8 of 36 vector operations in its loop multiply-adds
+// On a GPU     (reasoned) as in batch_norm_forward.wgsl: coalesced, no dispatch to combine, and 128 rows an invocation come
+//              from llvmpipe. Workgroups of 64; registers limit occupancy.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, 8 of 36 vector operations in its loop multiply-adds
 // On llvmpipe  limited by loads and stores, which are done number by number
-// Cost         7 flops, 12 bytes an element, and 2 flops a chunk for 4 columns of an invocation's rows.
+// Cost         7 flops, 12 bytes per element, and 2 flops per chunk for 4 columns of an invocation's rows.
 // Forward      batch_norm_forward.wgsl      Before   batch_norm_weight_gradient.wgsl
 
 const WORKGROUP = 64;

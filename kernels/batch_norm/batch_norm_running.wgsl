@@ -8,11 +8,11 @@
 // For          both kinds of adapter
 // Grid         (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Memory decides. Scale and shift are read
-//              once for 16 rows. Loads are vectors of 16 bytes. Workgroups of 64; registers limit occupancy.
-//   compiled: navi31 24 VGPRs, 32 subgroups a SIMD, 4 of 12 vector operations in its loop multiply-adds
+// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Memory decides. Scale and shift are read once for 16
+//              rows. Workgroups of 64; registers limit occupancy.
+//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, 4 of 12 vector operations in its loop multiply-adds
 // On llvmpipe  limited by loads and stores, which are done number by number
-// Cost         3 flops, 8 bytes an element.
+// Cost         3 flops, 8 bytes per element.
 // Training     batch_norm_statistics.wgsl, batch_norm_forward.wgsl
 
 const WORKGROUP = 64;

@@ -2,7 +2,7 @@
 //
 //   u [R]         utility of every displayed row; with PANELS made here from dots [R, PANELS], as in row_dot_sum.wgsl
 //   event [E]     (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, -)
-//   place [PLACES]  effect of the second place of a page, the third, ...; rows behind them share the last. The first has none
+//   place [PLACES]  effect of the second position of a page, the third, ...; rows after them share the last. The first has none
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //
 //   loss_e = log(1 + sum_{r in e} exp(z_r)) - z_click,   z_r = eta (u_r + place of r)         (no click: the last term is 0)
@@ -11,12 +11,12 @@
 //   loss_e = sum_{r in e} log(1 + exp(z_r)) - z_click
 //   prec@k: by z, ties broken at random: expected share, 0 if k or more rows are greater, else min(1, (k - greater) / equal)
 //
-// A given event is history: its outcome and its gradient are 0. C counts the pages, and the mean is over those.
+// A context event is history: its outcome and its gradient are 0. C counts the pages, and the mean is over those.
 //
 // The maximum that is subtracted includes the null logit 0, so nothing overflows: utilities of 80 and more do occur.
 //
-// A page of n clicks c_1, ..., c_n has n - 1 further clicks behind it, events of their own, which name its rows. Each click is a
-// choice among what is not clicked yet, and whoever has clicked once chose against no click:
+// A page of n clicks c_1, ..., c_n has n - 1 additional clicks after it, events of their own, which name its rows. Each click is a
+// choice among what is not clicked yet, and after the first click the null option is excluded:
 //   loss_e = sum_j (log T_j - z_{c_j}),   T_1 = 1 + sum_{r in e} exp(z_r),   T_j = sum_{r not among c_1 .. c_{j-1}} exp(z_r)
 //   d mean loss / d u_r = eta (exp(z_r) sum_{j: r in T_j} 1 / T_j - [r clicked]) / C
 // The T are built from the back, T_n first, as nothing cancels where terms are only added; each with its largest exponent taken
@@ -25,18 +25,18 @@
 //
 // For          both kinds of adapter
 // Grid         E invocations in workgroups of 16 (64 on a GPU).
-// Work split   one invocation owns one page (1 to about 50 rows) and the outcomes and gradients of its further clicks, where it
-//              keeps the T meanwhile; no barrier.
-// On a GPU     (reasoned, not measured) a page is short. A reduction by a workgroup would leave most of it idle and wait at a
-//              dozen barriers, while thousands of events fill the GPU. Neighbours read neighbouring pages, a page apart: not
-//              coalesced, but a page is a cache line or two. Up to 16 rows are held in registers: their loads wait together, not
-//              one after the other in each of three passes. Longer pages stay in cache. Loss and gradient are one dispatch.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, inverse throughput 1,256 (of 16 invocations, no row held: 24, 16, 5,347);
+// Work split   one invocation owns one page (1 to about 50 rows) and the outcomes and gradients of its additional clicks, where
+//              it keeps the T meanwhile; no barrier.
+// On a GPU     (reasoned) a page is short. A reduction by a workgroup would leave most of it idle and wait at a dozen barriers,
+//              while thousands of events fill the GPU. Neighbours read neighbouring pages, a page apart: not coalesced, but a
+//              page is a cache line or two. Up to 16 rows are held in registers: their loads wait together, not one after the
+//              other in each of three passes. Longer pages stay in cache. Loss and gradient are one dispatch.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 1,256 (of 16 invocations, no row held: 24, 16, 5,347);
 //              mi200 40, 6, 4,005 (24, 10, 14,714)
 // On llvmpipe  each dispatch wakes llvmpipe's threads; summing the dots here saves one: for 25,600 rows it takes two thirds of
 //              the time of both kernels apart. Other ways to do the softmax, with figures: bench/ladder.md
-// Cost         about 20 flops and 8 bytes a row.
-// Backward     is here, with GRADIENT; of the places in position_gradient.wgsl      Next   outcome_sum.wgsl
+// Cost         about 20 flops and 8 bytes per row.
+// Backward     is here, with GRADIENT; of the positions in position_gradient.wgsl      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;

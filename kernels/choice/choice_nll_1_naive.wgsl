@@ -9,8 +9,8 @@
 // Idea         one invocation, one row. For its own probability it needs the whole page, so it reads the page twice: for the
 //              largest utility and for the sum. A page of K rows is read K times. The first row's invocation also writes the
 //              event's loss.
-// On a GPU     (reasoned, not measured) not bad: K times as many invocations, and the page comes from cache. But neighbouring
-//              invocations do the same work.
+// On a GPU     (reasoned) not bad: K times as many invocations, and the page comes from cache. But neighbouring invocations do
+//              the same work.
 // On llvmpipe  loses: K times the loads and K times the exps, and nothing is idle to do them.
 
 const WORKGROUP = 8;    // rows of a page

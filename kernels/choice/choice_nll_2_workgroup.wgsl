@@ -1,4 +1,4 @@
-// choice_nll_2_workgroup.wgsl - loss and gradient of a choice, a workgroup an event
+// choice_nll_2_workgroup.wgsl - loss and gradient of a choice, a workgroup per event
 //
 //   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
@@ -8,11 +8,11 @@
 // Grid         32 E invocations in workgroups of 32.
 // Idea         the rows of a page are dealt out to 32 invocations. Their results are combined in workgroup memory by halves: 16
 //              invocations take from 16 others, 8 from 8, ... 1 from 1. Each row is read by one invocation, not by K.
-// On a GPU     (reasoned, not measured) the classic reduction. It wins on wide rows, such as the 50,000 words of a language
-//              model. On pages of 10 most of the 32 invocations are idle.
+// On a GPU     (reasoned) the classic reduction. It wins on wide rows, such as the 50,000 words of a language model. On pages
+//              of 10 most of the 32 invocations are idle.
 // On llvmpipe  loses by far: six barriers a reduction, two reductions an event, for ten numbers.
 
-const WORKGROUP = 32;  // invocations an event
+const WORKGROUP = 32;  // invocations per event
 const ETA = 1.0;
 const NONE = 0xffffffffu;
 

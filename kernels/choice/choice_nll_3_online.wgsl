@@ -1,4 +1,4 @@
-// choice_nll_3_online.wgsl - loss and gradient of a choice, an invocation an event, the page read once for the sum
+// choice_nll_3_online.wgsl - loss and gradient of a choice, an invocation per event, the page read once for the sum
 //
 //   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
@@ -8,10 +8,10 @@
 // Grid         E invocations in workgroups of 16.
 // Idea         one invocation owns an event. It finds the loss's sum and the largest utility in one pass over the page: when a
 //              larger utility turns up, the sum so far is scaled down to it (the online softmax of FlashAttention).
-// On a GPU     (reasoned, not measured) wins where reading decides: rows that do not fit a cache.
-// On llvmpipe  wins over step 1: a page is read twice instead of 2 K times. One exp more for each row costs about as much as the
-//              load that it saves. The shipped kernel, choice_nll.wgsl, reads the page once more for the largest utility, has
-//              one exp less, and looks for NaN and infinity. It is a little slower: figures in bench/ladder.md.
+// On a GPU     (reasoned) wins where reading decides: rows that do not fit a cache.
+// On llvmpipe  wins over step 1: a page is read twice instead of 2 K times. One exp more for each row costs about as much as
+//              the load that it saves. The shipped kernel, choice_nll.wgsl, reads the page once more for the largest utility,
+//              has one exp less, and looks for NaN and infinity. It is a little slower: figures in bench/ladder.md.
 
 const WORKGROUP = 16;  // events
 const ETA = 1.0;

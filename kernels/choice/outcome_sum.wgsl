@@ -9,12 +9,11 @@
 // Grid         64 VECTORS invocations in workgroups of 64 (256 VECTORS, of 256, on a GPU).
 // Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then one invocation adds up the
 //              sums, in order: the same bits every time.
-// On a GPU     (reasoned, not measured) neighbours read neighbouring events: coalesced. One workgroup and 256 serial additions use
-//              a corner of the GPU, but a batch has a few thousand events: a tree over more workgroups would cost a second
-//              dispatch.
-//   compiled: navi31 12 VGPRs, 32 subgroups a SIMD, inverse throughput 139 (of 64 invocations: 12, 32, 247); mi200 12, 10, 435
-//              (12, 10, 847)
-// Cost         16 bytes an event.
+// On a GPU     (reasoned) neighbours read neighbouring events: coalesced. One workgroup and 256 serial additions use a corner
+//              of the GPU, but a batch has a few thousand events: a tree over more workgroups would cost a second dispatch.
+//   compiled: navi31 12 VGPRs, 32 subgroups per SIMD, inverse throughput 139 (of 64 invocations: 12, 32, 247); mi200 12, 10,
+//              435 (12, 10, 847)
+// Cost         16 bytes per event.
 
 const WORKGROUP = 64;
 const GPU_WORKGROUP = 256;

@@ -8,12 +8,12 @@
 // Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then each subgroup adds up the
 //              workgroup's sums: a lane some of them, in order, and subgroupAdd those of the lanes. All find the same, and the
 //              first invocation writes it. So nothing depends on which invocations make a subgroup, which WGSL leaves open.
-// On a GPU     (reasoned, not measured) outcome_sum.wgsl adds up 256 sums one after the other; here a lane adds up 8, or 4 where
-//              there are 64 lanes, and the lanes' meet in registers, without a barrier. The order of that sum is the GPU's own:
-//              the same bits every time there, perhaps others elsewhere. So a recorded run goes on with what it began with.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD; mi200 24, 10. With the turns that the last loop takes the static latency is
-//              2,300 cycles on navi31 (outcome_sum.wgsl: 6,800), 2,700 on mi200 (10,200)
-// Cost         16 bytes an event.
+// On a GPU     (reasoned) outcome_sum.wgsl adds up 256 sums one after the other; here a lane adds up 8, or 4 where there are 64
+//              lanes, and the lanes' meet in registers, without a barrier. The order of that sum is the GPU's own: the same
+//              bits every time there, perhaps others elsewhere. So a recorded run goes on with what it began with.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD; mi200 24, 10. With the turns that the last loop takes the static latency
+//              is 2,300 cycles on navi31 (outcome_sum.wgsl: 6,800), 2,700 on mi200 (10,200)
+// Cost         16 bytes per event.
 
 enable subgroups;
 

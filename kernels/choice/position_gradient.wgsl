@@ -1,24 +1,24 @@
-// position_gradient.wgsl - partial sums of a row's gradient by its place on the page
+// position_gradient.wgsl - partial sums of a row's gradient by its position on the page
 //
-//   source [R]    d loss / d what the place's effect is added to       event [E]   (first row, end row, -, -)
-//   partials[chunk, k] = sum over the events of a chunk of source at place SKIP + k; the last has those behind it, too
+//   source [R]    d loss / d what the position's effect is added to       event [E]   (first row, end row, -, -)
+//   partials[chunk, k] = sum over the events of a chunk of source at position SKIP + k; the last has those after it, too
 //
-// The first SKIP places of a page have no effect. With one effect and none left out it is the gradient of a bias.
+// The first SKIP positions of a page have no effect. With one effect and none left out it is the gradient of a bias.
 //
 // For          both kinds of adapter
-// Grid         chunks x places invocations in workgroups of 8 (64 on a GPU); the places are padded, and neighbours.
-// Work split   one invocation owns one place of one chunk of events. Padding of the parameter gets 0.
-// On a GPU     (reasoned, not measured) neighbours read neighbouring places of the same page: coalesced. With 20 places and 16
-//              chunks few invocations walk along all events, so this waits for memory; it is small beside a layer.
-//   compiled: navi31 12 VGPRs, 32 subgroups a SIMD, inverse throughput 578 (of 8 invocations: 24, 16, 4,237); mi200 12, 10, 1,031
-//              (8, 10, 7,751)
-// Cost         a flop and 4 bytes a row; 8 bytes an event and place.
+// Grid         chunks x positions invocations in workgroups of 8 (64 on a GPU); the positions are padded, and neighbours.
+// Work split   one invocation owns one position of one chunk of events. Padding of the parameter gets 0.
+// On a GPU     (reasoned) neighbours read neighbouring positions of the same page: coalesced. With 20 positions and 16 chunks
+//              few invocations walk along all events, so this waits for memory; it is small compared with a layer.
+//   compiled: navi31 12 VGPRs, 32 subgroups per SIMD, inverse throughput 578 (of 8 invocations: 24, 16, 4,237); mi200 12, 10,
+//              1,031 (8, 10, 7,751)
+// Cost         a flop and 4 bytes per row; 8 bytes per event and position.
 // Forward      choice_nll.wgsl, item_term_forward.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const GPU_WORKGROUP = 64;
 const PLACES = 1u;    // effects
-const SKIP = 0u;      // places before the first effect
+const SKIP = 0u;      // positions before the first effect
 const PADDED = 4u;    // effects with the parameter's padding
 const PARTIALS = 0u;  // f32 from one chunk's partial sums to the next
 const WEIGHTS_AT = 0u;

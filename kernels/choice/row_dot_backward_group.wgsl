@@ -8,17 +8,17 @@
 // For          a GPU
 // On a CPU adapter  row_dot_backward.wgsl
 // Grid         256 (VECTORS + (K / 64) chunks) invocations in workgroups of 256.
-// Work split   a workgroup owns 64 columns of one chunk: sixteen invocations a row, four columns each, sixteen rows side by side.
-//              An invocation has the loads of four such rows in flight. Sixteen sums a column meet in workgroup memory, and
+// Work split   a workgroup owns 64 columns of one chunk: sixteen invocations per row, four columns each, sixteen rows side by side.
+//              An invocation has the loads of four such rows in flight. Sixteen sums per column are added in workgroup memory, and
 //              are added up in order: the same bits every time. With VECTORS the first workgroups own a vector of the outcomes each;
 //              invocation i adds up events i, i + 256, ..., sixteen invocations sixteen of these sums each, and one the sixteen.
-// On a GPU     (reasoned, not measured) a row's sixteen loads are coalesced. With an invocation for four columns of a whole chunk
-//              each of 1,600 rows waits for memory by itself; here each waits with 63 others.
+// On a GPU     (reasoned) a row's sixteen loads are coalesced. With an invocation for four columns of a whole chunk each of
+//              1,600 rows waits for memory by itself; here each waits with 63 others.
 //   Sums       nothing that follows in a step reads them. A dispatch of their own is a launch for one workgroup; here it is one
-//              workgroup more, beside those of the gradients, and which it is diverges no subgroup.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, inverse throughput 360, with VECTORS 385 (row_dot_backward.wgsl: 48, 16,
+//              workgroup more, beside those of the gradients, and which it is does not diverge within a subgroup.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 360, with VECTORS 385 (row_dot_backward.wgsl: 48, 16,
 //              1,555); mi200 48, 5, 1,025, with VECTORS 1,048 (28, 9, 6,594)
-// Cost         5 K flops, 8 K bytes a row; with VECTORS 16 bytes a vector of an event.
+// Cost         5 K flops, 8 K bytes per row; with VECTORS 16 bytes per vector of an event.
 // Forward      row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 256;

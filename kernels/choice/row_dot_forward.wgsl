@@ -1,17 +1,17 @@
-// row_dot_forward.wgsl - one number a row: the last layer of the utility
+// row_dot_forward.wgsl - one number per row: the last layer of the utility
 //
 //   input [R, K]   weights [K]   bias [1]   output [R]        output_r = bias + sum_k input_rk weights_k
 //   base  [R]      with BASE: added to it, what other parts of the utility give
 //
 // For          both kinds of adapter
-// Used where   the layer before does not make these products on its way: after batch normalisation, or of more than 64 columns
+// Used where   the layer before does not make these products: after batch normalisation, or of more than 64 columns
 //              on a GPU. Otherwise   row_dot_sum.wgsl, choice_nll.wgsl
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns one row.
-// On a GPU     (reasoned, not measured) no barrier and one dispatch. But neighbours read rows that are K floats apart: each load
-//              touches a cache line for every invocation. The next loads read the rest of that line, so they should find it in
-//              cache. A subgroup a row would coalesce, at the price of a reduction. Workgroups of 64 fill subgroups.
-// Cost         2 K flops, 4 K bytes a row.      Backward   row_dot_backward.wgsl, row_dot_backward_group.wgsl
+// On a GPU     (reasoned) no barrier and one dispatch. But neighbours read rows that are K floats apart: each load touches a
+//              cache line for every invocation. The next loads read the rest of that line, so they should find it in cache. A
+//              subgroup per row would coalesce, at the price of a reduction.
+// Cost         2 K flops, 4 K bytes per row.      Backward   row_dot_backward.wgsl, row_dot_backward_group.wgsl
 
 const WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows

@@ -1,4 +1,4 @@
-// row_dot_sum.wgsl - one number a row, from the dot products that the layer before makes on its way
+// row_dot_sum.wgsl - one number per row, from the dot products that the layer before makes
 //
 //   dots [R, PANELS]   bias [1]   output [R]        output_r = bias + sum_p dots_rp
 //   A row of dots is padded to whole vectors.
@@ -9,10 +9,10 @@
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns one row.
 // Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]. Where the columns are made, they are in
-//              registers. For the likelihood choice_nll.wgsl adds the dots up itself; this kernel does it for the minimax
-//              game and for scores.
-//   compiled: navi31 12 VGPRs, 32 subgroups a SIMD; loads 32, because with one panel a row is one number
-// Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl, row_dot_backward_group.wgsl
+//              registers. For the likelihood choice_nll.wgsl adds the dots up itself; this kernel does it for the minimax game
+//              and for scores.
+//   compiled: navi31 12 VGPRs, 32 subgroups per SIMD; loads 32, because with one panel a row is one number
+// Cost         PANELS flops, 4 (PANELS + 1) bytes per row.      Backward   row_dot_backward.wgsl, row_dot_backward_group.wgsl
 
 const WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows

@@ -6,7 +6,7 @@
 //   rate = step.learning_rate has the bias correction in it: the host makes it in f64
 //
 // Your task    compute m', v' and w'.
-// Then         count the bytes a parameter needs, and ask the bench for the bandwidth of your adapter (deno task bench
+// Then         count the bytes that a parameter needs, and ask the bench for the bandwidth of your adapter (deno task bench
 //              adapter): how far from it is your kernel?
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: P4. P = 4 P4, all of it in whole vectors.

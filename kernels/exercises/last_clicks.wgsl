@@ -4,13 +4,13 @@
 //   history [E]   (clicks of its user before e, the end of the user's events)
 //   features [I, F]   of the items        weights [LAGS, 4]   row 0 for the most recent click; one column for each weighting
 //   state [E, F]  vectors of four: state_ef = sum over the lags of weights_lag features[the item clicked at that lag before e]_f
-//   A user's events follow one another. A lag that the user has no click for adds nothing.
+//   A user's events are consecutive. A lag that the user has no click for adds nothing.
 //   A row of features is padded to whole vectors of four: 4 F4 numbers.
 //
 // Your task    walk back from e over the events that fed an item, LAGS clicks at most and none of another user.
 // Then         let an invocation own four features ("// grid: F4, E"): it reads a vec4f of features and one of weights for 16
-//              multiplications. A row of state has F vectors, not 4 F4. Then let it own four events that follow one another:
-//              their windows are nearly the same. pw_table_forward.wgsl does that.
+//              multiplications. A row of state has F vectors, not 4 F4. Then let it own four events that are consecutive: their
+//              windows are nearly the same. pw_table_forward.wgsl does that.
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: E, F, F4.
 // grid: F, E

@@ -8,7 +8,7 @@
 //   H is padded to whole vectors of four with zeros, each gate for itself: H = 4 H4.
 //
 // Your task    compute the four gates and the new c and h.
-// Then         B invocations are far too few for a GPU. Give a user a workgroup of 4 H invocations, one for each gate of each
+// Then         B invocations are far too few for a GPU. Give a user per workgroup of 4 H invocations, one for each gate of each
 //              unit: "grid: 16 H4 B", with a second line "workgroup: 16 H4", which the host writes into WORKGROUP.
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: B users, H4.

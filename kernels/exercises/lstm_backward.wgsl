@@ -8,7 +8,7 @@
 //
 // Your task    walk from a user's last event to the first, with dh and dc, the gradients of h and c after the event. Compute
 //              the four gate gradients, and dc and dh before the event.
-// Then         as in lstm.wgsl: a workgroup a user, "grid: 16 H4 B" with a second line "workgroup: 16 H4".
+// Then         as in lstm.wgsl: a workgroup per user, "grid: 16 H4 B" with a second line "workgroup: 16 H4".
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: B users, H4.
 // grid: B

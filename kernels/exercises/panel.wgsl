@@ -7,8 +7,8 @@
 //
 // Your task    copy the panel, and compute the 16 sums.
 // Then         from where does each number come? Change the line "where" below, and look at the time: input panels, weights
-//              uniform, nothing. Then write the loop over k out for K = 64, so that each place in the panel is a constant; a
-//              turn that K4 does not have is left out by "if (K4 > 5u)". On a GPU neither should matter: if you have one, see.
+//              uniform, nothing. Then unroll the loop over k for K = 64, so that each index in the panel is a constant; a turn
+//              that K4 does not have is left out by "if (K4 > 5u)". On a GPU neither should matter: if you have one, see.
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4.
 // grid: N4 / 4, M

@@ -2,13 +2,13 @@
 //
 //   bits [W]     rows of the log by item, 32 a word: the bits of the batch's rows are set
 //   ranked [W]   (the word, number of bits set in all words before it)
-//   From it follows the place of any row among the batch's rows, sorted by item, with one load: see the chapter.
+//   From it follows the position of any row among the batch's rows, sorted by item, with one load: see the chapter.
 //
 // Your task    count the bits of the words before.
 // Then         as it is written, W invocations read W words each. Let one workgroup do it ("// grid: 64" below): an invocation
 //              counts a stretch of words; after a barrier it adds up the counts of the stretches before. Then let neighbours
 //              read neighbouring words, 64 at a time, and carry the sum from one block to the next. On a CPU adapter the last
-//              is expected to lose: it has a barrier a block.
+//              is expected to lose: it has a barrier per block.
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: W. The bits may be left or cleared.
 // grid: W

@@ -3,9 +3,9 @@
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]        output = ELU(input W + bias)
 //   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4.
 //
-// Your task    the shipped tile has 72 vector registers a lane on navi31, for 4 x 4 outputs. Here an invocation has 2 x 4. Add up
-//              the tile's products so that 36 registers are enough: deno task exercise registers --gpu navi31
-// Then         compare what is read from workgroup memory for a multiply-add, and how many subgroups a SIMD holds.
+// Your task    the shipped tile has 72 vector registers per lane on navi31, for 4 x 4 outputs. Here an invocation has 2 x 4.
+//              Add up the tile's products so that 36 registers are enough: deno task exercise registers --gpu navi31
+// Then         compare what is read from workgroup memory for a multiply-add, and how many subgroups per SIMD holds.
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, such as "N4, M / 4".
 // grid: 16 (N4 / 16), M / 2

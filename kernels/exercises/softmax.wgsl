@@ -7,8 +7,8 @@
 //
 // Your task    compute `most`, `sum`, the loss and the gradient. Some rows have a utility of 90, and exp(90) is infinite in f32:
 //              subtract the largest logit first. "No click" is one of the logits; it is 0, and on some pages all others are -200.
-// Then         try an invocation a row, or a workgroup an event. Which of them suits pages of 10 rows, which 1,000? To check and
-//              time another size: deno task exercise softmax --size 64x1000
+// Then         try an invocation per row, or a workgroup per event. Which of them suits pages of 10 rows, which 1,000? To check
+//              and time another size: deno task exercise softmax --size 64x1000
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: E events, K rows of the longest page, such as "K, E".
 // grid: E

@@ -7,7 +7,7 @@
 //
 // Your task    find tau. Sorted by value, the k largest are the support if 1 + k z_k > the sum of these k; no sorting is
 //              needed: count, for each row, the rows that are at least as large, and add them up.
-// Then         that is K^2 comparisons. What would a workgroup an event do with K = 1,000 (--size 64x1000)?
+// Then         that is K^2 comparisons. What would a workgroup per event do with K = 1,000 (--size 64x1000)?
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: E events, K rows of the longest page, such as "K, E".
 // grid: E

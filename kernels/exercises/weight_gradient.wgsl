@@ -6,8 +6,8 @@
 //   Chunk c has the rows from c stretch to (c + 1) stretch, stretch = ceil(M / chunks); the last one may be shorter.
 //   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4. So a binding may be array<f32> or array<vec4f>.
 //
-// Your task    compute the sum over the rows of a chunk. Write every chunk, an empty one too.
-//              (The checker takes any split of the rows, as Adam adds the chunks up.)
+// Your task    compute the sum over the rows of a chunk. Write every chunk, an empty one too. (The checker takes any split of
+//              the rows, as Adam adds the chunks up.)
 // Then         let an invocation own 4 x 4 weights: 8 numbers read for 16 products. Change the grid with it.
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, C chunks, such as "(K4 / 2) (N4 / 4), C".

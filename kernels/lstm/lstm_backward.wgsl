@@ -11,11 +11,11 @@
 // Grid         B / USERS invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns USERS users and loops over their events side by side, from the last to the first. Why so:
 //              lstm_forward.wgsl.
-// On a GPU     lstm_backward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of 1,
-//              beyond (reasoned, not measured): few invocations in small workgroups, and loads that are not coalesced, as in
+// On a GPU     lstm_backward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of
+//              1, beyond (reasoned): few invocations in small workgroups, and loads that are not coalesced, as in
 //              lstm_forward.wgsl.
-// On llvmpipe  USERS is 4. Figures: bench/ladder.md
-// Cost         8 H^2 flops an event.      Forward   lstm_forward.wgsl
+// On llvmpipe  USERS is 4. Measurements: bench/ladder.md
+// Cost         8 H^2 flops per event.      Forward   lstm_forward.wgsl
 
 const WORKGROUP = 8;
 const GPU_WORKGROUP = 64;

@@ -8,10 +8,9 @@
 // Grid         B invocations in workgroups of 8.
 // Idea         one invocation, one user: from the user's last event to the first, number by number, as in
 //              lstm_forward_1_naive.wgsl.
-// On a GPU     (reasoned, not measured) loses for the same reasons: too few invocations, and arrays that do not stay in
-//              registers.
-// On llvmpipe  W^T is read along the rows of W here, so the loads of one sum follow each other in memory. Each is still a load of
-//              one number for 2 flops.
+// On a GPU     (reasoned) loses for the same reasons: too few invocations, and arrays that do not stay in registers.
+// On llvmpipe  W^T is read along the rows of W here, so the loads of one sum follow each other in memory. Each is still a load
+//              of one number for 2 flops.
 
 const WORKGROUP = 8;  // users
 const H4 = 5u;  // H / 4

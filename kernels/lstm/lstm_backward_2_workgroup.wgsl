@@ -1,4 +1,4 @@
-// lstm_backward_2_workgroup.wgsl - back-propagation through the history of every user, a workgroup a user
+// lstm_backward_2_workgroup.wgsl - back-propagation through the history of every user, a workgroup per user
 //
 //   state_gradient [E, H] d loss / d state    gates [E, 4H], cell [E, H] from the forward pass    weights [H, 4H] recurrent
 //   gate_gradient  [E, 4H] d loss / d (what went into each gate), 0 for an event that fed nothing
@@ -6,10 +6,10 @@
 //   dc' = d f      dh' = dz W^T + state_gradient
 //
 // Grid         a workgroup of 4 H invocations (80 in this text) for each user, H padded.
-// Idea         4H invocations a user. H of them make dz of their unit and put it into workgroup memory. Then each of the 4H sums
-//              a quarter of one unit's dz W^T, and the first H add up the quarters: three barriers an event.
-// On a GPU     (reasoned, not measured) wins, as lstm_forward_2_workgroup.wgsl does: 80 invocations a user for H = 20.
-// On llvmpipe  loses: barriers put registers away and bring them back, and the cores were busy before.
+// Idea         4H invocations per user. H of them make dz of their unit and put it into workgroup memory. Then each of the 4H
+//              sums a quarter of one unit's dz W^T, and the first H add up the quarters: three barriers per event.
+// On a GPU     (reasoned) wins, as lstm_forward_2_workgroup.wgsl does: 80 invocations per user for H = 20.
+// On llvmpipe  loses: barriers spill registers, and the cores were busy before.
 
 const WORKGROUP = 80;  // 4H: a quarter of a unit's sum each; 16 H4, at most 256
 const H4 = 5u;  // H / 4

@@ -7,9 +7,9 @@
 //
 // Grid         B invocations in workgroups of 8.
 // Idea         step 1 with vectors of four: the gates of four units at once, and dz W^T as dot products of four.
-// On a GPU     (reasoned, not measured) still one invocation a user: too few of them.
-// On llvmpipe  wins: a vector costs less than its four numbers. The shipped kernel, lstm_backward.wgsl, also takes four units of
-//              the sum at a time, so that a vector of dz is used for a mat4x4f of weights.
+// On a GPU     (reasoned) still one invocation per user: too few of them.
+// On llvmpipe  wins: a vector costs less than its four numbers. The shipped kernel, lstm_backward.wgsl, also takes four units
+//              of the sum at a time, so that a vector of dz is used for a mat4x4f of weights.
 
 const WORKGROUP = 8;  // users
 const H4 = 5u;  // H / 4

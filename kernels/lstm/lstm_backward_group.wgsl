@@ -6,19 +6,19 @@
 // On a CPU adapter  lstm_backward_panel.wgsl
 // Grid         a workgroup of USERS H invocations (60 in this text) for each USERS users, H padded.
 // Work split   a workgroup owns USERS users and walks their events side by side, from the last to the first. An invocation owns
-//              one unit of one user: dz of its four gates, dc and dh. dz goes to the others through workgroup memory.
-// On a GPU     (reasoned, not measured) one barrier an event, four chains of multiply-adds, and what an event needs is read one
-//              event ahead, as in lstm_forward_group.wgsl, where the workgroup's size is reasoned, too.
-//              Loads: gates, cell and both gradients are coalesced. dh = dz W^T runs along the rows of W, so neighbours would
-//              read numbers that are 4H apart. Up to 32 units an invocation holds its row of W in registers (HELD). Of more,
-//              workgroup memory has W transposed (KEPT): neighbours read neighbouring vectors, without a bank conflict. Where W
-//              does not fit there, each invocation uses up cache lines of its own. dz is a broadcast.
-//   compiled: navi31 120 VGPRs, 12 subgroups a SIMD, 533 instructions (with the sum as a loop inside a loop, its weights in 7,168
-//              bytes and a user a workgroup: 48, 5 of 20 lanes, 812); mi200 128, 2 of 60 lanes, 475 (36, 3 of 20, 766);
+//              one unit of one user: dz of its four gates, dc and dh. dz is passed to the others through workgroup memory.
+// On a GPU     (reasoned) one barrier per event, four chains of multiply-adds, and what an event needs is read one event ahead,
+//              as in lstm_forward_group.wgsl, where the workgroup's size is reasoned, too. Loads: gates, cell and both
+//              gradients are coalesced. dh = dz W^T runs along the rows of W, so neighbours would read numbers that are 4H
+//              apart. up to 32 units an invocation holds its row of W in registers (HELD). Of more, workgroup memory has W
+//              transposed (KEPT): neighbours read neighbouring vectors, without a bank conflict. Where W does not fit there,
+//              each invocation uses up cache lines of its own. dz is a broadcast.
+//   compiled: navi31 120 VGPRs, 12 subgroups per SIMD, 533 instructions (with the sum as a loop inside a loop, its weights in
+//              7,168 bytes and a user per workgroup: 48, 5 of 20 lanes, 812); mi200 128, 2 of 60 lanes, 475 (36, 3 of 20, 766);
 //              subgroups 1, because the weights of more than 32 units take most of workgroup memory, and on MI200 held ones
 //              most registers
 // On llvmpipe  slower than lstm_backward_panel.wgsl, as barriers are expensive there: bench/ladder.md
-// Cost         8 H^2 flops an event, 16 H^2 bytes a user.      Forward   lstm_forward_group.wgsl
+// Cost         8 H^2 flops per event, 16 H^2 bytes per user.      Forward   lstm_forward_group.wgsl
 
 const WORKGROUP = 60;  // USERS H
 const H4 = 5u;  // H / 4
@@ -95,7 +95,7 @@ fn lstm_backward_group(
 ) {
   let first_user = (group.x + group.y * grid.x) * USERS;
   if (KEPT > 1u) {
-    // Read along the rows: coalesced. So the stores meet in banks, once a dispatch.
+    // Read along the rows: coalesced. So the stores conflict in banks, once a dispatch.
     for (var i = local; i < KEPT; i += WORKGROUP) { kept[(i % H) * H + i / H] = read_weight(i % H, i / H); }
   }
   if (local == 0u) {

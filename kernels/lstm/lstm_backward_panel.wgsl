@@ -7,8 +7,8 @@
 // Grid         B invocations in workgroups of 16.
 // Work split   one invocation owns one user and loops over the user's events, from the last to the first. The weights are read
 //              once, before the loop, as in lstm_forward_panel.wgsl.
-// On llvmpipe  why the weights are read once: lstm_forward_panel.wgsl. Figures: bench/ladder.md
-// Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Forward   lstm_forward_panel.wgsl
+// On llvmpipe  why the weights are read once: lstm_forward_panel.wgsl. Measurements: bench/ladder.md
+// Cost         8 H^2 flops per event, 16 H^2 bytes per workgroup.      Forward   lstm_forward_panel.wgsl
 
 const WORKGROUP = 16;
 const H4 = 5u;  // H / 4, at most 8

@@ -15,15 +15,15 @@
 // Work split   one invocation owns USERS users and loops over their events side by side. h and c stay in private memory, and no
 //              barrier is needed. The dispatch takes as long as its longest history.
 // On a GPU     lstm_forward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of 1,
-//              beyond (reasoned, not measured). One dispatch serves the whole history, where a dispatch for each event would
-//              be a chain of launches. But 128 users are 128 invocations, far too few to hide latency, in workgroups of 8, a
-//              quarter of a subgroup of 32: to spread them over more cores. h and c, which a loop indexes, do not stay in
-//              registers. Neighbours read the same weights, a broadcast, and inputs, states and gates that are a history
-//              apart: not coalesced.
+//              beyond (reasoned). One dispatch serves the whole history, where a dispatch for each event would be a chain of
+//              launches. But 128 users are 128 invocations, far too few to hide latency, in workgroups of 8, a quarter of a
+//              subgroup of 32: to spread them over more cores. h and c, which a loop indexes, do not stay in registers.
+//              Neighbours read the same weights, a broadcast, and inputs, states and gates that are a history apart: not
+//              coalesced.
 // On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, which takes many times the instructions of the
-//              products that need it. So each block of weights that was read serves four users. Figures: bench/ladder.md
+//              products that need it. So each block of weights that was read serves four users. Measurements: bench/ladder.md
 // On SwiftShader  USERS is 4, too. The panel kernel is somewhat faster, and takes some thirty times as long to compile.
-// Cost         8 H^2 flops an event, weights from cache.      Backward   lstm_backward.wgsl
+// Cost         8 H^2 flops per event, weights from cache.      Backward   lstm_backward.wgsl
 
 const WORKGROUP = 8;
 const GPU_WORKGROUP = 64;

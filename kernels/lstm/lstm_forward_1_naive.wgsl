@@ -7,8 +7,8 @@
 // Grid         B invocations in workgroups of 8.
 // Idea         one invocation, one user: a loop over the user's events, one over the units, one over the terms of a unit's sum.
 //              A whole history is one dispatch, not a dispatch for each event.
-// On a GPU     (reasoned, not measured) loses: a batch of 128 users is 128 invocations, where thousands would fit. Arrays that a
-//              loop indexes do not stay in registers.
+// On a GPU     (reasoned) loses: a batch of 128 users is 128 invocations, where thousands would fit. Arrays that a loop indexes
+//              do not stay in registers.
 // On llvmpipe  128 users are 16 vectors of 8 lanes, enough for a few cores. What costs is the weights: they are read number by
 //              number from storage, 4 loads for 8 flops.
 

@@ -1,18 +1,18 @@
-// lstm_forward_2_workgroup.wgsl - an LSTM over the history of every user, a workgroup a user
+// lstm_forward_2_workgroup.wgsl - an LSTM over the history of every user, a workgroup per user
 //
 //   input [E, 4H] x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
 //   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
 // Grid         a workgroup of 4 H invocations (80 in this text) for each user, H padded.
-// Idea         the 4H gates of an event do not depend on one another, so each has an invocation. h and the gates stand in
-//              workgroup memory, with four barriers an event, two of them in workgroupUniformLoad. Then the first H
+// Idea         the 4H gates of an event do not depend on one another, so each has an invocation. h and the gates are in
+//              workgroup memory, with four barriers per event, two of them in workgroupUniformLoad. Then the first H
 //              invocations make the new c and h.
-// On a GPU     (reasoned, not measured) wins: 80 times as many invocations for H = 20, and neighbours read neighbouring weights.
+// On a GPU     (reasoned) wins: 80 times as many invocations for H = 20, and neighbours read neighbouring weights.
 // On llvmpipe  loses: the cores were busy before, eight lanes load what one lane loaded before, and at each barrier the
 //              registers of every 8 invocations are put away and brought back.
 
-const WORKGROUP = 80;  // 4H: one invocation a gate of a unit; 16 H4, at most 256
+const WORKGROUP = 80;  // 4H: one invocation per gate of a unit; 16 H4, at most 256
 const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 

@@ -7,7 +7,7 @@
 // Grid         B invocations in workgroups of 8.
 // Idea         step 1 with four neighbouring units as a vector: a vector of weights for each gate and each h. A loaded float
 //              serves as many products as before; loops run a quarter as often.
-// On a GPU     (reasoned, not measured) still one invocation a user: too few of them.
+// On a GPU     (reasoned) still one invocation per user: too few of them.
 // On llvmpipe  wins: a vector costs less than its four numbers. The shipped kernel, lstm_forward.wgsl, also takes four k at a
 //              time, a mat4x4f of weights for each gate.
 

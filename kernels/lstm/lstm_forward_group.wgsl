@@ -6,24 +6,23 @@
 // On a CPU adapter  lstm_forward_panel.wgsl
 // Grid         a workgroup of USERS H invocations (60 in this text) for each USERS users, H padded.
 // Work split   a workgroup owns USERS users and walks their events side by side, up to its longest history. An invocation owns
-//              one unit of one user: its four gates, c and h. h goes to the others through workgroup memory.
-// On a GPU     (reasoned, not measured) the walk is serial, so what an event waits for decides, not bandwidth. One invocation
-//              makes all gates of a unit: c and h need nothing from others. h has two places, which take turns, so that one
-//              barrier an event is enough. z is four independent chains of multiply-adds, as many as hide their latency.
-//              What the next event is fed is read before this event's sum: two loads that depend on one another, which
-//              would take longer than the sum.
-//              Loads: neighbours own neighbouring units, so input, weights, state, cell and gates are coalesced, and the
-//              h in workgroup memory is a broadcast, and up to 32 units an invocation holds its unit's 4 H weights in registers
-//              (HELD): read from workgroup memory (KEPT) they are 16 bytes for each four products, and a core's workgroup memory
-//              gives its subgroups less than they can multiply. Where they do not fit there either, they come from the cache.
-//              Workgroup: H invocations a user, USERS that fill 64 (3 of 20 units: 60). Its users wait for the longest of
-//              them; 1 and 4 are left for src/autotune to choose.
-//   compiled: navi31 120 VGPRs, 12 subgroups a SIMD, 636 instructions (with the sum as a loop inside a loop, its weights in 6,656
-//              bytes and a user a workgroup: 48, 5 of 20 lanes, 835); mi200 128, 2 of 60 lanes, 582 (44, 3 of 20, 788);
+//              one unit of one user: its four gates, c and h. h is passed to the others through workgroup memory.
+// On a GPU     (reasoned) the walk is serial, so what an event waits for decides, not bandwidth. One invocation makes all gates
+//              of a unit: c and h need nothing from others. h has two places, which take turns, so that one barrier per event
+//              is enough. z is four independent chains of multiply-adds, as many as hide their latency. What the next event is
+//              fed is read before this event's sum: two loads that depend on one another, which would take longer than the sum.
+//              Loads: neighbours own neighbouring units, so input, weights, state, cell and gates are coalesced, and the h in
+//              workgroup memory is a broadcast, and up to 32 units an invocation holds its unit's 4 H weights in registers
+//              (HELD): read from workgroup memory (KEPT) they are 16 bytes for each four products, and a core's workgroup
+//              memory gives its subgroups less than they can multiply. Where they do not fit there either, they come from the
+//              cache. Workgroup: H invocations per user, USERS that fill 64 (3 of 20 units: 60). Its users wait for the longest
+//              of them; 1 and 4 are left for src/autotune to choose.
+//   compiled: navi31 120 VGPRs, 12 subgroups per SIMD, 636 instructions (with the sum as a loop inside a loop, its weights in
+//              6,656 bytes and a user per workgroup: 48, 5 of 20 lanes, 835); mi200 128, 2 of 60 lanes, 582 (44, 3 of 20, 788);
 //              subgroups 1, because the weights of more than 32 units take most of workgroup memory, and on MI200 held ones
 //              most registers
 // On llvmpipe  slower than lstm_forward_panel.wgsl, as barriers are expensive there: bench/ladder.md
-// Cost         8 H^2 flops an event, 16 H^2 bytes a user.      Backward   lstm_backward_group.wgsl
+// Cost         8 H^2 flops per event, 16 H^2 bytes per user.      Backward   lstm_backward_group.wgsl
 
 const WORKGROUP = 60;  // USERS H
 const H4 = 5u;  // H / 4

@@ -8,12 +8,12 @@
 // Work split   one invocation owns one user and loops over the user's events. The workgroup copies the weights into workgroup
 //              memory. From there, before the loop, each invocation reads them into variables of its own. The products are
 //              written out, so that each variable is named by a constant.
-// On llvmpipe  in a loop a vec4f is read lane by lane, even where all lanes read the same place. Outside of a loop, workgroup
-//              memory at a constant place is read by one instruction (matmul_forward_panel.wgsl).
-//              The variables are more than there are registers, so they wait on the stack. A multiplication takes one from
-//              there as its operand. Only the products are written out: with all the rest, too, it is faster and compiles
-//              twice as long. Figures, and what else was tried: bench/ladder.md
-// Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Backward   lstm_backward_panel.wgsl
+// On llvmpipe  in a loop a vec4f is read lane by lane, even where all lanes read the same address. Outside of a loop, workgroup
+//              memory at a constant index is read by one instruction (matmul_forward_panel.wgsl). The variables are more than
+//              there are registers, so they wait on the stack. A multiplication takes one from there as its operand. Only the
+//              products are written out: with all the rest, too, it is faster and compiles twice as long. Figures, and what
+//              else was tried: bench/ladder.md
+// Cost         8 H^2 flops per event, 16 H^2 bytes per workgroup.      Backward   lstm_backward_panel.wgsl
 
 const WORKGROUP = 16;
 const H4 = 5u;  // H / 4, at most 8

@@ -5,21 +5,20 @@
 //   item_gradient  [D, N]  sum over the rows of a distinct item, which are found through sorted. Rows that hid their item (see
 //                          first_layer_forward.wgsl) count for nothing, the others with dropout's scale
 //                  [I, N]  with ITEMS: one-hot features, a row for every item of the catalogue. Items that the batch does not
-//                          show get 0: Adam goes on moving them by their moments, as the reference does. Row-sparse Adam
+//                          show get 0: Adam still moves them by their moments. Row-sparse Adam
 //                          takes the gradients by distinct item, as with dense features
 //
 // For          both kinds of adapter
 // Grid         (E + D) N / 16 invocations in workgroups of 64 (with ITEMS (E + I) N / 16; on a GPU N / 4).
 // Work split   one invocation owns 16 columns (4 on a GPU) of one event or one item and adds up its rows in order: no atomics, the same bits
 //              every time. Both sums are one dispatch: on small batches the number of dispatches is what a step costs.
-// On a GPU     (reasoned, not measured) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere in
-//              the batch: a gather. A popular item keeps its few invocations walking after the others have ended. Loads are
-//              vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 12 VGPRs, 32 subgroups a SIMD, inverse throughput 577 (16 columns an invocation: 36, 32, 1,077); mi200 12,
-//              10, 956 (28, 9, 2,001)
-// On llvmpipe  the walk itself costs: with four columns an invocation it takes a third longer than with sixteen, with eight
+// On a GPU     (reasoned) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere in the batch: a
+//              gather. A popular item keeps its few invocations walking after the others have ended. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+//   compiled: navi31 12 VGPRs, 32 subgroups per SIMD, inverse throughput 577 (16 columns per invocation: 36, 32, 1,077); mi200
+//              12, 10, 956 (28, 9, 2,001)
+// On llvmpipe  the walk itself costs: with four columns per invocation it takes a third longer than with sixteen, with eight
 //              hardly longer.
-// Cost         2 flops and 4 bytes an element of source; 4 bytes an element written.      Forward   first_layer_forward.wgsl
+// Cost         2 flops and 4 bytes per element of source; 4 bytes per element written.      Forward   first_layer_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4

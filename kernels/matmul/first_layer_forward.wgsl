@@ -2,7 +2,7 @@
 //
 //   item   [., N]  W1f f, one row for each distinct item (or the table itself with one-hot features)
 //   state  [E, N]  W1s s + b, one row for each event
-//   counts [R, C]  with C4: what counting knows of the row;   count_kernel [C, N]  W1c
+//   counts [R, C]  with C4: counts of the row;   count_kernel [C, N]  W1c
 //   output [R, N]  ELU(item[row_item[r]] + state[event of r] + W1c counts[r]); the rows of an event are neighbours
 //   with S4        state is b [N], counts what the encoder knows of the event, s [E, S], and count_kernel W1s [S, N]
 //
@@ -17,18 +17,18 @@
 // For          both kinds of adapter
 // Grid         E N / 16 invocations in workgroups of 64 (E N / 4 on a GPU).
 // Work split   one invocation owns 16 columns of one event (4 on a GPU). It reads the event's part once and walks along the event's rows.
-// On a GPU     (reasoned, not measured) sixteen neighbours own the 64 columns of a row: loads of 16 bytes, coalesced. With S4
-//              W1s s + b is made here, of up to 32 units: a launch less, and [E, N] is neither written nor read. s is a
-//              broadcast. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, inverse throughput 483 (16 columns an invocation, W1s s + b apart: 48, 32,
-//              1,254); mi200 36, 7, 1,629 (40, 6, 4,332)
+// On a GPU     (reasoned) sixteen neighbours own the 64 columns of a row: loads of 16 bytes, coalesced. With S4 W1s s + b is
+//              made here, of up to 32 units: a launch less, and [E, N] is neither written nor read. s is a broadcast.
+//              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 483 (16 columns per invocation, W1s s + b apart: 48,
+//              32, 1,254); mi200 36, 7, 1,629 (40, 6, 4,332)
 // On llvmpipe  beside sixteen columns of an event an invocation: one row and four columns take twice as long, as every vector
 //              that is read is expensive (bench/ladder.md); four columns of an event take two fifths longer, eight a tenth: the
 //              walk and the row's item are read once for four vectors.
 //   counts     their product is made here, with the weights of 16 columns held by the invocation: as a dispatch of its own it
 //              writes and reads back [R, N], and a step of W1 takes 1 ms more of 38. Held in workgroup memory, an event an
-//              invocation and a block of columns a workgroup, this kernel takes two thirds longer.
-// Cost         2 + 2 C flops and an exponential, 4 bytes an element, 4 an element of item and of state, 4 C a row.
+//              invocation and a block of columns per workgroup, this kernel takes two thirds longer.
+// Cost         2 + 2 C flops and an exponential, 4 bytes per element, 4 an element of item and of state, 4 C a row.
 // Backward     first_layer_backward.wgsl
 
 const WORKGROUP = 64;

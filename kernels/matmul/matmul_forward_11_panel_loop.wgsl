@@ -3,12 +3,12 @@
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
 //
 // Grid         N / 16 x M invocations in workgroups of 1 x 128.
-// Idea         a workgroup of 128 owns 128 rows x 16 columns, an invocation one row. The workgroup copies its panel of W,
-//              [K, 16], into workgroup memory. After one barrier all invocations read the same numbers there.
-// On a GPU     (reasoned, not measured) a broadcast from workgroup memory is as good as free. But an invocation reads the whole
-//              panel for one row; a block of rows would share that.
-// On llvmpipe  loses half of what was won: the panel is read at a place that a loop computes, so eight lanes fetch it one after
-//              another, for one row each. But there is no bounds check any more, and step 12 builds on that.
+// Idea         a workgroup of 128 owns 128 rows x 16 columns, an invocation one row. The workgroup copies its panel of W, [K,
+//              16], into workgroup memory. After one barrier all invocations read the same numbers there.
+// On a GPU     (reasoned) a broadcast from workgroup memory is as good as free. But an invocation reads the whole panel for one
+//              row; a block of rows would share that.
+// On llvmpipe  loses half of what was won: the panel is read at an index that a loop computes, so eight lanes fetch it one
+//              after another, for one row each. But there is no bounds check any more, and step 12 builds on that.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows

@@ -3,12 +3,12 @@
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
 //
 // Grid         N / 16 x M invocations in workgroups of 1 x 128.
-// Idea         the panel of step 11, but without a loop over k: every read of the panel is at a place that the compiler knows.
-// On a GPU     (reasoned, not measured) the compiler unrolls a loop of known length as far as it pays. Written out, the code may
-//              not fit the instruction cache.
-// On llvmpipe  a read of workgroup memory at a constant place, where all lanes are known to run, is one scalar load, which the
-//              multiplication broadcasts. But an `if` still guards the row's end: LLVM moves the additions behind the branch
-//              and keeps all products of the row in memory until then.
+// Idea         the panel of step 11, but without a loop over k: every read of the panel is at an index that the compiler knows.
+// On a GPU     (reasoned) the compiler unrolls a loop of known length as far as it pays. Written out, the code may not fit the
+//              instruction cache.
+// On llvmpipe  a read of workgroup memory at a constant index, where all lanes are known to run, is one scalar load, which the
+//              multiplication broadcasts. But an `if` still guards the row's end: LLVM moves the additions after the branch and
+//              keeps all products of the row in memory until then.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows
@@ -25,7 +25,7 @@ struct Step { size: vec4u }  // z: rows
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias behind them
+var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias after them
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 

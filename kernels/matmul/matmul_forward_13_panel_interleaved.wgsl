@@ -5,7 +5,7 @@
 // Grid         N / 16 x M invocations in workgroups of 1 x 128.
 // Idea         step 12, but without the `if`: rows and columns past the end compute the last one again and store the same bits
 //              at its place. (In WGSL's terms that is a race, but between equal values.)
-// On a GPU     (reasoned, not measured) no matter: a branch that a whole subgroup takes alike is nearly free.
+// On a GPU     (reasoned) no matter: a branch that a whole subgroup takes alike is nearly free.
 // On llvmpipe  LLVM no longer moves the additions. But the row's vectors are read between the sums, and fetching a texel is a
 //              call: around each of 16 calls all 16 sums are saved and loaded again. Step 14 reads the whole row first.
 
@@ -24,7 +24,7 @@ struct Step { size: vec4u }  // z: rows
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias behind them
+var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias after them
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 

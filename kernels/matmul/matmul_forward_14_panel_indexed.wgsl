@@ -4,7 +4,7 @@
 //
 // Grid         N / 16 x M invocations in workgroups of 1 x 128.
 // Idea         step 13, but all texels of the row are fetched before the first sum: no call stands between the sums.
-// On a GPU     (reasoned, not measured) 16 more registers, and no gain.
+// On a GPU     (reasoned) 16 more registers, and no gain.
 // On llvmpipe  the sums stay in their registers. What remains is the cost of starting. local_invocation_index is made of three
 //              coordinates, for which llvmpipe does 24 integer divisions for eight invocations. And each workgroup of 128 rows
 //              copies its panel. The shipped kernel, matmul_forward_panel.wgsl, has one axis of 256 and reads
@@ -25,7 +25,7 @@ struct Step { size: vec4u }  // z: rows
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias behind them
+var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias after them
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 

@@ -4,8 +4,8 @@
 //
 // Grid         N x M invocations in workgroups of 16 x 4.
 // Idea         one invocation, one number of the output. Every product loads both of its factors: 2 loads for 2 flops.
-// On a GPU     (reasoned, not measured) slow, but less than it looks: neighbours in x read neighbouring weights (one wide load
-//              for all of them) and the same input (one broadcast), and both come from caches.
+// On a GPU     (reasoned) slow, but less than it looks: neighbours in x read neighbouring weights (one wide load for all of
+//              them) and the same input (one broadcast), and both come from caches.
 // On llvmpipe  every load is done lane by lane, each with its bounds check: some 99 % of the time is loading.
 
 const WORKGROUP = 16;   // columns

@@ -3,13 +3,12 @@
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
 //
 // Grid         N x M invocations in workgroups of 16 x 16.
-// Idea         a workgroup of 16 x 16 owns 16 x 16 numbers of the output. Together it brings 16 x 16 of each operand into
+// Idea         a workgroup of 16 x 16 owns 16 x 16 numbers of the output. Together it copies 16 x 16 of each operand into
 //              workgroup memory, and reads each of them 16 times there: 16 times fewer loads from storage.
-// On a GPU     (reasoned, not measured) the classic first step: workgroup memory is on the chip, and a barrier costs tens of
-//              cycles.
-// On llvmpipe  it loses. Workgroup memory is plain memory, no nearer than the cache; a load from it only saves the bounds check.
-//              And a barrier makes a coroutine of every 8 invocations, whose registers are saved and restored each time: 8
-//              barriers here for 64 k.
+// On a GPU     (reasoned) the classic first step: workgroup memory is on the chip, and a barrier costs tens of cycles.
+// On llvmpipe  it loses. Workgroup memory is plain memory, no nearer than the cache; a load from it only saves the bounds
+//              check. And a barrier makes a coroutine of every 8 invocations, whose registers are saved and restored each time:
+//              8 barriers here for 64 k.
 
 const WORKGROUP = 16;    // columns
 const WORKGROUP_Y = 16;  // rows

@@ -3,10 +3,10 @@
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
 //
 // Grid         N / 4 x M / 4 invocations in workgroups of 16.
-// Idea         one invocation owns 4 rows x 4 columns. For each k it loads 4 numbers of the input and a vector of the weights: 8
-//              floats for 32 flops, where the naive kernel loads 32.
-// On a GPU     (reasoned, not measured) wins: registers are the nearest memory there is. Real kernels do both, a tile for the
-//              workgroup and a block for the invocation: matmul_forward_tiled.wgsl.
+// Idea         one invocation owns 4 rows x 4 columns. For each k it loads 4 numbers of the input and a vector of the weights:
+//              8 floats for 32 flops, where the naive kernel loads 32.
+// On a GPU     (reasoned) wins: registers are the nearest memory there is. Real kernels do both, a tile for the workgroup and a
+//              block for the invocation: matmul_forward_tiled.wgsl.
 // On llvmpipe  wins for the same reason: loads are what costs, and each now serves 4 products. It needs no barrier.
 
 const WORKGROUP = 16;  // blocks of 4 columns

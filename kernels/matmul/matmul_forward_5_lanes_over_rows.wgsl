@@ -5,11 +5,11 @@
 // Grid         M / 4 x N / 4 invocations in workgroups of 8.
 // Idea         the block of step 4, but x counts rows and y columns: the invocations of a workgroup read the same weights, and
 //              each its own rows of the input.
-// On a GPU     (reasoned, not measured) loses: neighbours that are K floats apart touch a cache line each, where neighbours in a
-//              row share one (coalescing). The matrix would have to be transposed first, or go through a tile.
-// On llvmpipe  a load is done lane by lane, wherever the lanes read. The eight rows are a few more cache lines, so this alone is
-//              a little slower. It pays later: the weights, which all lanes read alike, can stand where such reads are cheap.
-//              Step 6 is this kernel with the weights in a uniform buffer.
+// On a GPU     (reasoned) loses: neighbours that are K floats apart touch a cache line each, where neighbours in a row share
+//              one (coalescing). The matrix would have to be transposed first, or go through a tile.
+// On llvmpipe  a load is done lane by lane, wherever the lanes read. The eight rows are a few more cache lines, so this alone
+//              is a little slower. It pays later: the weights, which all lanes read alike, can be stored where such reads are
+//              cheap. Step 6 is this kernel with the weights in a uniform buffer.
 
 const WORKGROUP = 8;  // blocks of 4 rows
 const K4 = 16u;  // columns of the input / 4

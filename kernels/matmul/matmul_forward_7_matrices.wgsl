@@ -6,7 +6,7 @@
 // Idea         four k at a time: 4 vectors of the input and 4 of the weights make two mat4x4f, whose product is added to the
 //              block. The same 8 floats a k, but in 2 vector loads instead of 4 scalar loads and a vector load. From here on
 //              the weights are bound as a uniform buffer.
-// On a GPU     (reasoned, not measured) wider loads, the same arithmetic; compilers often find it themselves.
+// On a GPU     (reasoned) wider loads, the same arithmetic; compilers often find it themselves.
 // On llvmpipe  wins, with the weights in a uniform buffer: the loop runs a quarter as often, and four products are summed in
 //              registers before they are added to the block. With the weights in storage it gains nothing: there the loads
 //              decide.

@@ -3,12 +3,12 @@
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
 //
 // Grid         M / 4 x N / 16 invocations in workgroups of 8.
-// Idea         4 rows x 16 columns an invocation: each loaded input serves four blocks of weights. 20 vectors for 512 flops,
+// Idea         4 rows x 16 columns per invocation: each loaded input serves four blocks of weights. 20 vectors for 512 flops,
 //              where step 7 loads 32.
-// On a GPU     (reasoned, not measured) 64 accumulators are about as many as pay. More of them leave room for fewer invocations
-//              at a time, and then nothing hides the time that a load takes.
-// On llvmpipe  wins half as much again: nothing hides a load there in any case, so only their number counts. 8 x 16, the shipped
-//              matmul_forward_rows.wgsl, gains nothing more while the input is in a storage buffer. It does with the
+// On a GPU     (reasoned) 64 accumulators are about as many as pay. More of them leave room for fewer invocations at a time,
+//              and then nothing hides the time that a load takes.
+// On llvmpipe  wins half as much again: nothing hides a load there in any case, so only their number counts. 8 x 16, the
+//              shipped matmul_forward_rows.wgsl, gains nothing more while the input is in a storage buffer. It does with the
 //              input in a texture.
 
 const WORKGROUP = 8;  // blocks of 4 rows

@@ -8,20 +8,20 @@
 // For          a CPU adapter but SwiftShader, up to 256 inputs. Otherwise   matmul_forward_rows.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 // Grid         256 (N / 16) x M / 256 invocations in workgroups of 256.
-// Work split   a workgroup owns WORKGROUP rows x 16 columns; an invocation owns one of the rows. The workgroup first copies
-//              its panel of W, [K, 16], into workgroup memory. After that barrier there is no loop and no branch.
+// Work split   a workgroup owns WORKGROUP rows x 16 columns; an invocation owns one of the rows. The workgroup first copies its
+//              panel of W, [K, 16], into workgroup memory. After that barrier there is no loop and no branch.
 // Why dots     the output is in registers here. row_dot_forward.wgsl has to read it again, a vector for every four columns.
 // On llvmpipe  how the driver runs a kernel, the steps that lead to this one, and all figures: bench/ladder.md
-//   k          is written out, so that the place of W[k][n] in the panel is a constant. llvmpipe reads workgroup memory at a
+//   k          is unrolled, so that the index of W[k][n] in the panel is a constant. llvmpipe reads workgroup memory at a
 //              constant place in one instruction: the multiplication loads the number and broadcasts it. In a loop, or at a
-//              computed place, it is a gather: eight lanes, one after another, some 35 instructions.
-//   The input  is read once for each row and panel, from a texture where it stands in one (src/gpu/memory.ts).
+//              computed index, it is a gather: eight lanes, one after another, some 35 instructions.
+//   The input  is read once for each row and panel, from a texture where it is in one (src/gpu/memory.ts).
 //   16 columns keep the code of 64 k within the first-level instruction cache. 32 columns halve the reads of the input and
 //              are slower; 8 columns are no faster. With more than 64 k the code comes from the second level, half as fast.
 //   One axis   an invocation finds its row by local_invocation_id.x. local_invocation_index, or a second axis, costs 16 more
 //              integer divisions for eight invocations.
 //   256 rows   copy the panel half as often as 128 would. With the one axis that saves a fifth of the time.
-//   Panels     the input, too, stands in panels of 16 columns (src/gpu/memory.ts). That is for the gradients, which
+//   Panels     the input, too, is stored in panels of 16 columns (src/gpu/memory.ts). That is for the gradients, which
 //              read 16 columns of every row. Here it makes little difference.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_panel.wgsl, matmul_weight_gradient_rows.wgsl
@@ -115,8 +115,8 @@ fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
 // NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// Rows and columns past the end compute the last one again and store the same bits at the same place. (In WGSL's terms that
-// is a race, but between equal values.) An `if` would do, too, at half the speed: LLVM moves all additions behind the branch,
+// Rows and columns past the end compute the last one again and store the same bits at the same address. (In WGSL's terms that
+// is a race, but between equal values.) An `if` would do, too, at half the speed: LLVM moves all additions after the branch,
 // and until then the products of the whole row wait in memory.
 fn put(row: u32, column: u32, y: vec4f) { store_output(row * N4 + min(column, N4 - 1u), y); }
 

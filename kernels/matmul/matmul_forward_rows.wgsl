@@ -6,14 +6,14 @@
 // For          a CPU adapter: SwiftShader, and others beyond 256 inputs. Otherwise   matmul_forward_panel.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 // Grid         M / 8 x N / 16 invocations in workgroups of 8.
-// Work split   one invocation owns 8 rows x 16 columns of the output, in eight 4 x 4 accumulators. For every 4 k it loads
-//              8 + 16 vectors and does 1,024 flops.
+// Work split   one invocation owns 8 rows x 16 columns of the output, in eight 4 x 4 accumulators. For every 4 k it loads 8 +
+//              16 vectors and does 1,024 flops.
 // On llvmpipe  what counts is how often a loaded value is used. The invocations of a workgroup own neighbouring blocks of rows
-//              and all read the same weights, but llvmpipe does not notice that: it loads them lane by lane. So the weights
-//              stand in a *uniform* buffer where they fit one: there no lane branches on a bounds check, as it does for
-//              storage. Steps and figures: bench/ladder.md
-// On SwiftShader  the same counts, and nothing else: a texture is read no faster than a buffer. So the input stands in a
-//              buffer there. Smaller blocks are slower.
+//              and all read the same weights, but llvmpipe does not notice that: it loads them lane by lane. So the weights are
+//              in a *uniform* buffer where they fit one: there no lane branches on a bounds check, as it does for storage.
+//              Steps and figures: bench/ladder.md
+// On SwiftShader  the same counts, and nothing else: a texture is read no faster than a buffer. So the input is in a buffer
+//              there. Smaller blocks are slower.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_rows.wgsl, matmul_weight_gradient_rows.wgsl
 

@@ -8,19 +8,19 @@
 // On a CPU adapter  matmul_forward_panel.wgsl, matmul_forward_rows.wgsl (more than 256 inputs, SwiftShader)
 // Grid         16 (N / 64) x M / 4 invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns; an invocation owns 4 x 4 of them, in registers. The workgroup
-//              brings 16 k of both operands into workgroup memory at a time.
-// On a GPU     (reasoned, not measured)
+//              copies 16 k of both operands into workgroup memory at a time.
+// On a GPU     (reasoned)
 //   Reuse      a value in a tile serves 64 products, and a vector that an invocation takes from there serves 16.
 //   Coalescing four neighbours load 64 contiguous bytes of a row of the input, sixteen load 256 of a row of W.
 //   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and all the same vector of input_tile, a
 //              broadcast. The next sixteen read one 256 bytes on, in the same banks: in a subgroup of 32 that is a second turn.
-//   Tile       256 invocations are the most that WebGPU promises. With 4 x 4 outputs each, 64 x 64 follow, and two vectors from
+//   Tile       256 invocations are the most that WebGPU guarantees. With 4 x 4 outputs each, 64 x 64 follow, and two vectors from
 //              the tiles serve 16 products; 8 x 8 would halve what is read from there, but take 64 accumulators, and
 //              tiles of 128 x 128, which layers of 64 columns leave half empty. 16 k are 64 bytes of a row: whole sectors.
 //   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a core. While one waits
 //              for memory or at a barrier, another computes.
 //   Grid       12,800 x 64 x 64 are 200 workgroups. Few rows give few of them, and a large GPU is then half idle.
-//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, inverse throughput 715, and 274 vector operations in a turn of the loop for
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, inverse throughput 715, and 274 vector operations in a turn of the loop for
 //              256 multiply-adds (flat tiles: 885, 368; workgroups that do not end early: 72, 20); mi200 64, 4, 2,670 (3,010)
 // On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum

@@ -12,15 +12,15 @@
 //              matmul_input_gradient_rows.wgsl
 // Otherwise    where calibration chooses another kernel for one of the two, each is a dispatch of its own
 // Grid         16 (K / 64) x 16 ((N / 64) chunks + M / 64) invocations in workgroups of 16 x 16.
-// Work split   a workgroup makes one of the two gradients. The first (N / 64) chunks along y own 64 x 64 weights and one chunk of
-//              the rows, as in matmul_weight_gradient_tiled.wgsl; the others own 64 rows x 64 columns of the input, as in
+// Work split   a workgroup makes one of the two gradients. The first (N / 64) chunks along y own 64 x 64 weights and one chunk
+//              of the rows, as in matmul_weight_gradient_tiled.wgsl; the others own 64 rows x 64 columns of the input, as in
 //              matmul_input_gradient_tiled.wgsl. An invocation owns 4 x 4 of either, in registers.
-// On a GPU     (reasoned, not measured) the tiles, their coalescing and their banks are those of the two kernels.
+// On a GPU     (reasoned) the tiles, their coalescing and their banks are those of the two kernels.
 //   Order      a chunk is a sum over up to M / 16 rows, a block of the input one over N columns only. The long ones come first, so
 //              that the short ones fill the GPU while the last long ones end.
 //   Branch     which gradient it is follows from the workgroup alone: no subgroup diverges, and both may have barriers. The
 //              registers are those of the part that needs more.
-//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, inverse throughput 750; mi200 64, 4, 2,686
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, inverse throughput 750; mi200 64, 4, 2,686
 // Cost         4 M K N flops, 4 (2 M K + M N + (1 + chunks) K N) bytes.     Accuracy   as the two kernels
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 

@@ -6,9 +6,8 @@
 // Grid         K x M invocations in workgroups of 16 x 4.
 // Idea         one invocation, one number of the result: the product of a row of the output's gradient and a row of W. Both are
 //              read in order, number by number.
-// On a GPU     (reasoned, not measured) slow: neighbours in x read rows of W that are N floats apart, a cache line for each
-//              invocation.
-// On llvmpipe  slow: 2 loads for 2 flops, each done lane by lane behind a bounds check.
+// On a GPU     (reasoned) slow: neighbours in x read rows of W that are N floats apart, a cache line for each invocation.
+// On llvmpipe  slow: 2 loads for 2 flops, each done lane by lane after a bounds check.
 
 const WORKGROUP = 16;   // columns
 const WORKGROUP_Y = 4;  // rows

@@ -6,9 +6,9 @@
 // Grid         K x M invocations in workgroups of 16 x 4.
 // Idea         both rows of the product are contiguous, so they can be read as vectors: dot(d, w). A loaded float serves as
 //              many products as before.
-// On a GPU     (reasoned, not measured) a quarter of the load instructions; what is read from memory is the same.
+// On a GPU     (reasoned) a quarter of the load instructions; what is read from memory is the same.
 // On llvmpipe  it depends on N. With N = 256 it wins: four products share the loop around them. With N = 64 it loses: so short a
-//              loop, 16 rounds, is unrolled. That takes long to compile, and the long code is slower. Figures: bench/ladder.md
+//              loop, 16 rounds, is unrolled. That takes long to compile, and the long code is slower. Measurements: bench/ladder.md
 
 const WORKGROUP = 16;   // columns
 const WORKGROUP_Y = 4;  // rows

@@ -4,9 +4,9 @@
 //   input_gradient [M, K] = output_gradient W^T ELU'(input)      ELU' = 1 for input > 0, else input + 1
 //
 // Grid         M / 4 x K / 16 invocations in workgroups of 8.
-// Idea         an invocation owns 4 rows x 16 columns, as in matmul_forward_8_wide.wgsl. A block of 4 x 4 weights is read
-//              as it stands and transposed in registers, so no transposed copy of W is needed. 20 vectors for 512 flops.
-// On a GPU     (reasoned, not measured) the block wins; rows side by side lose: see matmul_forward_5_lanes_over_rows.wgsl.
+// Idea         an invocation owns 4 rows x 16 columns, as in matmul_forward_8_wide.wgsl. A block of 4 x 4 weights is read as it
+//              is and transposed in registers, so no transposed copy of W is needed. 20 vectors for 512 flops.
+// On a GPU     (reasoned) the block wins; rows side by side lose: see matmul_forward_5_lanes_over_rows.wgsl.
 // On llvmpipe  wins. The transposition is free: lanes are invocations, so each element (i, j) of a matrix has a vector register
 //              of its own, and to transpose the matrix only renames them.
 

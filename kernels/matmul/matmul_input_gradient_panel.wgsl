@@ -9,13 +9,12 @@
 // For          a CPU adapter but SwiftShader, up to 256 outputs. Otherwise   matmul_input_gradient_rows.wgsl
 // On a GPU     matmul_input_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl
 // Grid         256 (K / 16) x M / 256 invocations in workgroups of 256.
-// Work split   as in matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP rows x 16 columns of the
-//              result. It copies its panel of W, transposed to [N, 16], into workgroup memory. An invocation owns one row, in
-//              code without loops or branches.
+// Work split   as in matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP rows x 16 columns of the result. It
+//              copies its panel of W, transposed to [N, 16], into workgroup memory. An invocation owns one row, in code without
+//              loops or branches.
 // On llvmpipe  ELU' needs 16 columns of the input, 64 bytes of each row. Row by row they are one cache line in four, and every
-//              eight rows wait for memory. So the input stands in panels of 16 columns (src/gpu/memory.ts).
-//              output_gradient is read by whole rows and stands row by row; panels of it are slower. Figures:
-//              bench/ladder.md
+//              eight rows wait for memory. So the input is stored in panels of 16 columns (src/gpu/memory.ts). output_gradient
+//              is read by whole rows and is stored row by row; panels of it are slower. Measurements: bench/ladder.md
 // Cost         2 M K N flops, 4 (2 M K + K N + M N) bytes.     Accuracy   N roundings of the running sum
 // Forward      matmul_forward_panel.wgsl
 

@@ -9,9 +9,9 @@
 // For          a CPU adapter: SwiftShader, and others beyond 256 outputs. Otherwise   matmul_input_gradient_panel.wgsl
 // On a GPU     matmul_input_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl
 // Grid         M / 8 x K / 16 invocations in workgroups of 8.
-// Work split   one invocation owns 8 rows x 16 columns, as in matmul_forward_rows.wgsl. No transposed copy of W is made:
-//              a 4 x 4 block of W is read as it stands and transposed in registers.
-// On llvmpipe  that transposition costs nothing: it only renames registers. Figures: bench/ladder.md
+// Work split   one invocation owns 8 rows x 16 columns, as in matmul_forward_rows.wgsl. No transposed copy of W is made: a 4 x
+//              4 block of W is read as it is and transposed in registers.
+// On llvmpipe  that transposition costs nothing: it only renames registers. Measurements: bench/ladder.md
 // Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
 // Forward      matmul_forward_rows.wgsl
 

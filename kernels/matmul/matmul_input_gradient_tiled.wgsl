@@ -8,19 +8,18 @@
 //
 // For          a GPU
 // Used where   where calibration chooses another kernel for the weights' gradient. Otherwise   matmul_gradients_tiled.wgsl
-// On a CPU adapter  matmul_input_gradient_panel.wgsl, matmul_input_gradient_rows.wgsl (more than 256
-//              outputs, SwiftShader)
+// On a CPU adapter  matmul_input_gradient_panel.wgsl, matmul_input_gradient_rows.wgsl (more than 256 outputs, SwiftShader)
 // Grid         16 (K / 64) x M / 4 invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns of the input; an invocation owns 4 x 4 of them, in registers.
-//              The workgroup brings 16 n of both operands into workgroup memory at a time. W stays as it is in memory and in
+//              The workgroup copies 16 n of both operands into workgroup memory at a time. W stays as it is in memory and in
 //              the tile; an invocation transposes its 4 x 4 block in registers.
-// On a GPU     (reasoned, not measured) tile, reuse, occupancy and grid as in matmul_forward_tiled.wgsl.
-//   Coalescing four neighbours load 64 contiguous bytes of a row, of either operand. Read along its columns, W would give a
+// On a GPU     (reasoned) tile, reuse, occupancy and grid as in matmul_forward_tiled.wgsl. Coalescing four neighbours load 64
+//   contiguous bytes of a row, of either operand. Read along its columns, W would give a
 //              cache line to every invocation.
 //   Banks      sixteen neighbours read the same vector of gradient_tile, a broadcast; the next sixteen another in the same banks.
 //              They read vectors of weight_tile that are 256 bytes apart, which is the same banks: a conflict. To transpose W
-//              on its way into the tile would avoid it, and padded rows would lessen it.
-//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, inverse throughput 527, and 272 vector operations in a turn of the loop for
+//              into the tile would avoid it, and padded rows would lessen it.
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, inverse throughput 527, and 272 vector operations in a turn of the loop for
 //              256 multiply-adds (flat tiles: 698, 366; workgroups that do not end early: 72, 20); mi200 64, 4, 2,006 (2,348)
 // Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
 // Forward      matmul_forward_tiled.wgsl

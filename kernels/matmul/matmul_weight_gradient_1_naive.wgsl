@@ -4,8 +4,8 @@
 //
 // Grid         N x K invocations in workgroups of 16 x 4.
 // Idea         one invocation, one weight: it walks along all rows of the batch. 2 loads for 2 flops.
-// On a GPU     (reasoned, not measured) slow for two reasons: K N invocations (4,096 for 64 x 64) are few, and each has M
-//              additions that wait for one another.
+// On a GPU     (reasoned) slow for two reasons: K N invocations (4,096 for 64 x 64) are few, and each has M additions that wait
+//              for one another.
 // On llvmpipe  4,096 invocations are enough for a few cores; the loads are what costs.
 
 const WORKGROUP = 16;   // columns

@@ -5,7 +5,7 @@
 // Grid         K N x chunks invocations in workgroups of 64.
 // Idea         the long sum is split: an invocation owns one weight and one chunk of the rows (y: chunk). The kernel that reads
 //              the gradient adds up the chunks. The order of every sum stays fixed, without atomics.
-// On a GPU     (reasoned, not measured) wins: 16 times as many invocations, and each waits for a 16th of the additions.
+// On a GPU     (reasoned) wins: 16 times as many invocations, and each waits for a 16th of the additions.
 // On llvmpipe  gains little: the cores were busy before, only the rows of a chunk stay in a nearer cache. It pays with few
 //              weights, and keeps the rounding error small: 16 short sums instead of a long one.
 

@@ -3,10 +3,9 @@
 //   input [M, K]   output_gradient [M, N]      partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
 //
 // Grid         (K / 4) (N / 4) x chunks invocations in workgroups of 16.
-// Idea         an invocation owns 4 x 4 weights in registers: for each row it loads a vector of the input and one of the gradient
-//              and adds their outer product. 2 vectors for 32 flops.
-// On a GPU     (reasoned, not measured) wins, as every block in registers does. With a tile it is
-//              matmul_weight_gradient_tiled.wgsl.
+// Idea         an invocation owns 4 x 4 weights in registers: for each row it loads a vector of the input and one of the
+//              gradient and adds their outer product. 2 vectors for 32 flops.
+// On a GPU     (reasoned) wins, as every block in registers does. With a tile it is matmul_weight_gradient_tiled.wgsl.
 // On llvmpipe  wins: each loaded number serves 4 products.
 
 const WORKGROUP = 16;  // blocks of 4 x 4 weights

@@ -3,10 +3,10 @@
 //   input [M, K]   output_gradient [M, N]      partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
 //
 // Grid         (K / 8) (N / 16) x chunks invocations in workgroups of 8.
-// Idea         8 x 16 weights an invocation: 6 vectors a row for 256 flops, where step 4 loads 16 for as much.
-// On a GPU     (reasoned, not measured) 128 accumulators are too many: few invocations fit at a time.
+// Idea         8 x 16 weights per invocation: 6 vectors per row for 256 flops, where step 4 loads 16 for as much.
+// On a GPU     (reasoned) 128 accumulators are too many: few invocations fit at a time.
 // On llvmpipe  wins, but less than the number of loads suggests: 128 accumulators of 8 lanes are more than there are vector
-//              registers, so they stand in memory and are read and written back for each row. The shipped kernel,
+//              registers, so they are in memory and are read and written back for each row. The shipped kernel,
 //              matmul_weight_gradient_rows.wgsl, sums four rows in registers first.
 
 const WORKGROUP = 8;  // blocks of 8 x 16 weights

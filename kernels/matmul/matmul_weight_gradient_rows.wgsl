@@ -11,7 +11,7 @@
 // Work split   one invocation owns 8 x 16 weights and walks along one chunk of rows, four rows at a time: 24 vector loads for
 //              1,024 flops. The blocks of a chunk are neighbours, so they find its rows in cache. Where there are fewer than
 //              eight, other chunks fill the workgroup: with eight inputs and 64 columns lanes would idle otherwise.
-// On llvmpipe  both operands are read from textures. The input stands in panels of 16 columns (src/gpu/memory.ts): eight
+// On llvmpipe  both operands are read from textures. The input is stored in panels of 16 columns (src/gpu/memory.ts): eight
 //              lanes read 64 bytes of each row. Four rows at a time, and why not 16 x 16 weights, with figures: bench/ladder.md
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_panel.wgsl, matmul_forward_rows.wgsl      Next   adam.wgsl
@@ -21,7 +21,7 @@ const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const GATHER = false;
-const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they stand
+const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they are
 const BIAS = true;
 const ACCUMULATE = false;
 
@@ -58,7 +58,7 @@ fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
 }
 
-// Four columns of row m of the input. Past the last row, the last row again: what stands behind it may be anything, NaN too.
+// Four columns of row m of the input. Past the last row, the last row again: what stands after it may be anything, NaN too.
 fn load(m: u32, last: u32, k4: u32) -> vec4f {
   var row = min(m, last);
   if (SECOND_K4 > 0u && k4 >= K4) { return load_second(row * SECOND_K4 + min(k4 - K4, SECOND_K4 - 1u)); }

@@ -10,16 +10,16 @@
 // On a CPU adapter  matmul_weight_gradient_rows.wgsl
 // Grid         16 (K / 64) (N / 64) x 16 chunks invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x 4 weights, in
-//              registers. The workgroup brings 16 rows of both operands into workgroup memory at a time.
-// On a GPU     (reasoned, not measured) tile, reuse and occupancy as in matmul_forward_tiled.wgsl.
+//              registers. The workgroup copies 16 rows of both operands into workgroup memory at a time.
+// On a GPU     (reasoned) tile, reuse and occupancy as in matmul_forward_tiled.wgsl.
 //   Chunks     the sum is long and the weights are few: 64 x 64 are a single workgroup. So the rows are split into up to 16
 //              chunks, a workgroup each, and adam.wgsl adds up their partial sums in order: no atomics, the same bits every
 //              time. A large GPU could use more chunks. Their number follows from the batch alone, never from the adapter.
 //   Coalescing sixteen neighbours load 256 contiguous bytes of a row, of either operand.
 //   Banks      sixteen neighbours read sixteen neighbouring vectors of gradient_tile, and all the same vector of input_tile: no
 //              conflicts.
-//   compiled: navi31 36 VGPRs, 32 subgroups a SIMD, inverse throughput 305, and 350 vector operations in a turn of the loop for
-//              256 multiply-adds (flat tiles: 333, 442); mi200 36, 7, 937 (32, 8, 993)
+//   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, inverse throughput 305, and 350 vector operations in a turn of the loop
+//              for 256 multiply-adds (flat tiles: 333, 442); mi200 36, 7, 937 (32, 8, 993)
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 
@@ -29,7 +29,7 @@ const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const GATHER = false;
-const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they stand
+const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they are
 const BIAS = true;
 const ACCUMULATE = false;
 

@@ -3,9 +3,9 @@
 //   u [R]  utilities      event [E]  (first row, end, clicked row | NONE | given, -)
 //   pi = argmax over the simplex of sum_r pi_r (u_r - pi_r / (2 eta)) = sparsemax(eta u), the Euclidean projection of
 //        eta u on the simplex (Martins and Astudillo 2016): pi_r = max(eta u_r - tau, 0); eta as in minimax.wgsl
-//   policy [R]     pi; 0 for a given event
+//   policy [R]     pi; 0 for a context event
 //   outcome [2 E]  as in minimax.wgsl
-//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY / K (u_r - mean u of the page)) / C, K rows a page. pi
+//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY / K (u_r - mean u of the page)) / C, K rows per page. pi
 //                  is at its maximum, where moving it does not change the value (envelope theorem): no gradient through pi
 //
 // The threshold tau is found without sorting: let k_r rows be at least as large as row r, with the sum S_r. Row r is in the
@@ -15,13 +15,13 @@
 // For          both kinds of adapter
 // Grid         E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event; no barrier.
-// On a GPU     (reasoned, not measured) as choice_nll.wgsl. K^2 comparisons of up to 16 rows are of registers (HELD); of longer
-//              pages they read the page again and again, from cache. A sort would need an array with places that only the run
-//              knows, which does not stay in registers. Long pages diverge from short ones.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, mi200 48, 5. The way of short pages alone: latency 10,674 and 12,896, inverse
-//              throughput 875 and 2,698; reading the page again: 36 VGPRs, 32, and 28, 9; 15,165 and 16,937, 948 and 2,444. The
-//              latter are of 8 rows, the former of as many as 16
-// Cost         4 K + 40 flops and 12 bytes a row.
+// On a GPU     (reasoned) as choice_nll.wgsl. K^2 comparisons of up to 16 rows are of registers (HELD); of longer pages they
+//              read the page again and again, from cache. A sort would need an array with places that only the run knows, which
+//              does not stay in registers. Long pages diverge from short ones.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, mi200 48, 5. The way of short pages alone: latency 10,674 and 12,896,
+//              inverse throughput 875 and 2,698; reading the page again: 36 VGPRs, 32, and 28, 9; 15,165 and 16,937, 948 and
+//              2,444. The latter are of 8 rows, the former of as many as 16
+// Cost         4 K + 40 flops and 12 bytes per row.
 // Backward     is here, with GRADIENT      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
@@ -34,7 +34,7 @@ const ETA_BY_PAGE = false;  // divides it by the items of the page
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
-const FURTHER = 0x80000000u;  // from here on nothing is predicted, but of NONE: given events, and further clicks
+const FURTHER = 0x80000000u;  // from here on nothing is predicted, but of NONE: context events, and additional clicks
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -63,7 +63,7 @@ fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
 fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
 
 // How many held rows are at least as large as z, and their sum. A function: naga counts the turns of a loop inside a loop, so that
-// none is written out.
+// none is unrolled.
 fn held_at_least(z: f32, held: ptr<function, array<f32, max(HELD, 1u)>>) -> vec2f {
   var larger = vec2f(0.0);
   for (var k = 0u; k < HELD; k++) {

@@ -13,7 +13,7 @@
 //                    K rows and the mean u of the page
 //                  PLAYER 0: none, to evaluate
 //
-// A given event is history, and so is a further click, as the first click stands for its page: its outcome and its gradient are
+// A context event is history, and so is an additional click, as the first click stands for its page: its outcome and its gradient are
 // 0. C counts the other events, and the means are over those.
 //
 // A constant added to all u of a page changes neither gradient. So in the generator's, the page's largest u is subtracted
@@ -25,13 +25,13 @@
 // For          both kinds of adapter
 // Grid         E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event (1 to about 50 rows); no barrier.
-// On a GPU     (reasoned, not measured) pages are short and events are many: see choice_nll.wgsl. Both losses, all precisions,
-//              one gradient and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are
-//              in cache. A row of hidden is read by one invocation, so those loads are not coalesced.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, inverse throughput 823 (of 16 invocations: 48, 16, 2,605); mi200 36, 7, 3,028
-//              (36, 7, 12,113). Left out: 16 rows in registers, as choice_nll.wgsl has them. There are two numbers a row, so mi200
-//              keeps 3 subgroups, and inverse throughput is what it was: 818 and 2,896
-// Cost         about 40 flops and 12 bytes a row; with K4 8 K4 flops and 16 K4 bytes more.
+// On a GPU     (reasoned) pages are short and events are many: see choice_nll.wgsl. Both losses, all precisions, one gradient
+//              and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are in cache. A
+//              row of hidden is read by one invocation, so those loads are not coalesced.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 823 (of 16 invocations: 48, 16, 2,605); mi200 36, 7,
+//              3,028 (36, 7, 12,113). Left out: 16 rows in registers, as choice_nll.wgsl has them. There are two numbers per
+//              row, so mi200 keeps 3 subgroups, and inverse throughput is what it was: 818 and 2,896
+// Cost         about 40 flops and 12 bytes per row; with K4 8 K4 flops and 16 K4 bytes more.
 // Backward     is here, with PLAYER      Next   outcome_sum.wgsl      The exact generator   exact_minimax.wgsl
 
 const WORKGROUP = 16;
@@ -44,7 +44,7 @@ const ETA_BY_PAGE = false;  // divides it by the items of the page
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
-const FURTHER = 0x80000000u;  // from here on nothing is predicted, but of NONE: given events, and further clicks
+const FURTHER = 0x80000000u;  // from here on nothing is predicted, but of NONE: context events, and additional clicks
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items

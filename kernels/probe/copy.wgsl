@@ -6,7 +6,7 @@
 // Grid         N / 4 invocations in workgroups of 64.
 // Work split   one invocation copies four vectors, a quarter of the array apart, so that four loads are under way at once.
 //              Neighbours copy neighbours. With one vector each, the start of invocations would decide, not the memory.
-// Cost         no flops, 32 bytes a vector (16 read, 16 written): the slope of the roofline.
+// Cost         no flops, 32 bytes per vector (16 read, 16 written): the slope of the roofline.
 
 const WORKGROUP = 64;
 

@@ -8,7 +8,7 @@
 //              after it began, and two begin in each cycle. With the seeds and the round they just fit 16 vector registers.
 //              They are scalars, as the lanes of a CPU's vector are invocations. The seeds come from a buffer, so that the
 //              compiler knows nothing beforehand. The sum of the accumulators is written, so that it can leave nothing out.
-// Cost         96 flops a round and invocation, next to no bytes: the flat part of the roofline.
+// Cost         96 flops per round and invocation, next to no bytes: the flat part of the roofline.
 
 const WORKGROUP = 64;
 const ROUNDS = 256u;

@@ -4,10 +4,10 @@
 //
 // For          both kinds of adapter
 // Grid         as many invocations as fill the adapter, in workgroups of 64.
-// Work split   every invocation reads 8 floats a round, from a place of its own, and adds them up in four sums that do not wait
+// Work split   every invocation reads 8 floats per round, from its own address, and adds them up in four sums that do not wait
 //              for each other. The array fits the first-level cache, so the load is measured, not the memory. The sum is
 //              written, so that the compiler can leave no load out.
-// Cost         8 floats a round and invocation.
+// Cost         8 floats per round and invocation.
 
 const WORKGROUP = 64;
 const COUNT = 1024u;

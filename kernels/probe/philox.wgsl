@@ -6,7 +6,7 @@
 // Grid         n invocations in workgroups of 64.
 // Work split   one invocation owns one counter. Nothing is kept between draws: the words of a counter are the same in every
 //              kernel, and on the host (src/data/philox.ts).
-// Cost         some 300 integer operations and 32 bytes a counter: next to nothing beside a page's utilities.
+// Cost         some 300 integer operations and 32 bytes a counter: negligible compared with a page's utilities.
 //
 // Kernels are texts by themselves. One that draws has the functions between the two lines below, and a test holds all of
 // them to these.

@@ -14,12 +14,12 @@
 // Grid         E (n / 4) (N / 4) invocations in workgroups of 64 (with TANH (E + 1) (n / 4) (N / 4 + 1)).
 // Work split   one invocation owns four columns x four weightings of one click and walks forward over the events: three vector
 //              loads for 32 flops. With TANH further invocations own the last n.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring columns: gradients are read coalesced, coefficients are a
-//              broadcast. A gather by click instead of a scatter by event needs no atomics. Loads are vectors of 16 bytes.
-//              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 36 VGPRs, 32 subgroups a SIMD, 16 of 25 vector operations in its loop multiply-adds
+// On a GPU     (reasoned) neighbours own neighbouring columns: gradients are read coalesced, coefficients are a broadcast. A
+//              gather by click instead of a scatter by event needs no atomics. Workgroups of 64, without a barrier: a subgroup
+//              waits only for its own longest walk.
+//   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, 16 of 25 vector operations in its loop multiply-adds
 // On llvmpipe  with TANH it takes a third longer
-// Cost         2 m n N flops an event.
+// Cost         2 m n N flops per event.
 // Forward      pw_table_forward.wgsl      Next   pw_table_gradient.wgsl, pw_item_bias_gradient.wgsl
 
 const WORKGROUP = 64;

@@ -9,10 +9,10 @@
 // For          both kinds of adapter
 // Grid         I n / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four weightings of one item and walks along the columns.
-// On a GPU     (reasoned, not measured) with n = 4 neighbours own neighbouring items, whose rows are n N floats apart: not
-//              coalesced, though each line is used up by the loads that follow. A subgroup an item would coalesce. Workgroups of
-//              64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         2 n N flops, 4 n N bytes an item.      Forward   pw_base.wgsl, pw_window.wgsl, pw_table_forward.wgsl
+// On a GPU     (reasoned) with n = 4 neighbours own neighbouring items, whose rows are n N floats apart: not coalesced, though
+//              each line is used up by the loads that follow. A subgroup per item would coalesce. Workgroups of 64, without a
+//              barrier: a subgroup waits only for its own longest walk.
+// Cost         2 n N flops, 4 n N bytes per item.      Forward   pw_base.wgsl, pw_window.wgsl, pw_table_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4

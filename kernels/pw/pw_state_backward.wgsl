@@ -8,15 +8,15 @@
 //
 // For          both kinds of adapter
 // Grid         E (m / 4) (n / 4) invocations in workgroups of 64.
-// Work split   one invocation owns four lags x four weightings of one event and walks along the features: 8 vector loads for 128
-//              flops (one lag alone: 5 for 32).
-// On a GPU     (reasoned, not measured) neighbours own other lags of the same event: they share the loads of output_gradient, and
-//              read the features of other items, a cache line each. With m = 20 and n = 4 an event has only five invocations, so
-//              it takes many events to fill the GPU. Workgroups of 64, without a barrier: a subgroup waits only for its own
+// Work split   one invocation owns four lags x four weightings of one event and walks along the features: 8 vector loads for
+//              128 flops (one lag alone: 5 for 32).
+// On a GPU     (reasoned) neighbours own other lags of the same event: they share the loads of output_gradient, and read the
+//              features of other items, a cache line each. With m = 20 and n = 4 an event has only five invocations, so it
+//              takes many events to fill the GPU. Workgroups of 64, without a barrier: a subgroup waits only for its own
 //              longest walk.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, 64 of 96 vector operations in its loop multiply-adds
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, 64 of 96 vector operations in its loop multiply-adds
 // On llvmpipe  with TANH it takes a quarter longer
-// Cost         2 m F n flops, 4 (m F + m F n / 4 + m n) bytes an event.
+// Cost         2 m F n flops, 4 (m F + m F n / 4 + m n) bytes per event.
 // Forward      pw_state_forward.wgsl      Next   pw_state_weight_gradient.wgsl
 
 const WORKGROUP = 64;

@@ -13,13 +13,12 @@
 // Work split   one invocation owns four features under all weightings of one event: 4 n columns, which are n whole vectors of
 //              the output for every n. Four weightings are a matrix in registers: a lag costs a vector of features, a vector of
 //              weights and an index for 32 flops.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring features of one event: features are read coalesced, the walk
-//              and the weights are broadcasts. Walks end after m clicks; those of a user's first events end sooner. The n vectors
-//              that an invocation stores are contiguous, so the stores of neighbours are n vectors apart. Loads are vectors of 16
-//              bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 36 VGPRs, 32 subgroups a SIMD, 16 of 24 vector operations in its loop multiply-adds
+// On a GPU     (reasoned) neighbours own neighbouring features of one event: features are read coalesced, the walk and the
+//              weights are broadcasts. Walks end after m clicks; those of a user's first events end sooner. The n vectors that
+//              an invocation stores are contiguous, so the stores of neighbours are n vectors apart. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+//   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, 16 of 24 vector operations in its loop multiply-adds
 // On llvmpipe  the stores are an eighth of it; with TANH it takes a quarter longer
-// Cost         2 m F n flops, 4 (m F + F n) bytes an event, features from cache.
+// Cost         2 m F n flops, 4 (m F + F n) bytes per event, features from cache.
 // Backward     pw_state_backward.wgsl
 
 const WORKGROUP = 64;

@@ -13,12 +13,12 @@
 // Work split   one invocation owns a click, four weightings and four of the events after it, and walks along the columns: 8
 //              vector loads for 128 flops (one event alone: 5 for 32). Where some events have no click, a click reaches more
 //              than m events; an invocation then goes on to the next four that it owns.
-// On a GPU     (reasoned, not measured) neighbours own other events after the same click: they load the same rows of the table,
-//              and gradients that are rows apart. Events whose click fed nothing have idle invocations. Workgroups of 64, without
-//              a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 48 VGPRs, 32 subgroups a SIMD, 64 of 74 vector operations in its loop multiply-adds
+// On a GPU     (reasoned) neighbours own other events after the same click: they load the same rows of the table, and gradients
+//              that are rows apart. Events whose click fed nothing have idle invocations. Workgroups of 64, without a barrier:
+//              a subgroup waits only for its own longest walk.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, 64 of 74 vector operations in its loop multiply-adds
 // On llvmpipe  with TANH it takes more than a quarter longer
-// Cost         2 m n N flops an event.
+// Cost         2 m n N flops per event.
 // Forward      pw_window.wgsl, pw_table_forward.wgsl      Next   pw_table_weight_gradient.wgsl
 
 const WORKGROUP = 64;

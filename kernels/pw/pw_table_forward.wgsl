@@ -7,20 +7,19 @@
 // pw_window.wgsl, and bias is its base, which has tanh(item_bias) of the whole catalogue in it.
 // With BY_EVENT (mixed features) table [E, n N] has a row for each event, W1s f of the item that it feeds, and k = that event.
 // With LISTS (see pw_state_forward.wgsl) the events are of four users, each with a list of their own: four walks, lag by lag.
-// With one-hot features the state, I n numbers an event, is never made: a click adds n rows of the table.
+// With one-hot features the state, I n numbers per event, is never made: a click adds n rows of the table.
 //
 // For          both kinds of adapter
 // Grid         (E / 4) (N / 4) invocations in workgroups of 64.
-// Work split   one invocation owns four columns of four events that follow one another. They are mostly of one user, and their
+// Work split   one invocation owns four columns of four events that are consecutive. They are mostly of one user, and their
 //              windows are nearly the same. It walks back over the union of the windows: a click costs 8 vector loads for 128
 //              flops (for one event alone: 5 for 32).
-// On a GPU     (reasoned, not measured) neighbours own neighbouring columns of the same events: rows of the table are read
-//              coalesced, all else is a broadcast. Four events share the table's loads, but leave a quarter of the invocations.
-//              Loads are vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest
-//              walk.
-//   compiled: navi31 60 VGPRs, 24 subgroups a SIMD, 64 of 125 vector operations in its loop multiply-adds
+// On a GPU     (reasoned) neighbours own neighbouring columns of the same events: rows of the table are read coalesced, all
+//              else is a broadcast. Four events share the table's loads, but leave a quarter of the invocations. Workgroups of
+//              64, without a barrier: a subgroup waits only for its own longest walk.
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, 64 of 125 vector operations in its loop multiply-adds
 // On llvmpipe  with one event an invocation it takes one and a half times as long
-// Cost         2 m n N flops an event, the table from cache.
+// Cost         2 m n N flops per event, the table from cache.
 // Backward     pw_table_backward.wgsl, pw_history_gradient.wgsl
 
 const WORKGROUP = 64;

@@ -7,15 +7,15 @@
 //     1: 1 - y^2, its derivative by the weights
 //   An item that stands at several lags counts once: 0 and 2 are 0 at all of its lags but the most recent.
 //
-// Lags that the user has no click for are not written: nobody reads them. LISTS: see pw_state_forward.wgsl.
+// Lags that the user has no click for are not written: no kernel reads them. LISTS: see pw_state_forward.wgsl.
 //
 // For          both kinds of adapter
 // Grid         E m n / 4 invocations in workgroups of 64 (at least N / 4).
 // Work split   one invocation owns one lag of one event and four weightings. It walks back to its item, then over the window
 //              once more. The first N / 4 invocations also add up base, so that no dispatch is needed for it.
-// On a GPU     (reasoned, not measured) neighbours own other lags of the same event, so they read the same events: a broadcast,
-//              and the window is in cache for the second walk. To find repeated items an event costs m^2 comparisons; a list of
-//              what was seen would need an array that does not stay in registers. Workgroups of 64, without a barrier: a subgroup
+// On a GPU     (reasoned) neighbours own other lags of the same event, so they read the same events: a broadcast, and the
+//              window is in cache for the second walk. To find repeated items an event costs m^2 comparisons; a list of what
+//              was seen would need an array that does not stay in registers. Workgroups of 64, without a barrier: a subgroup
 //              waits only for its own longest walk.
 // Cost         2 m indices read and 2 n hyperbolic tangents a lag.
 // Backward     pw_table_backward.wgsl, pw_item_bias_gradient.wgsl      Next   pw_table_forward.wgsl

@@ -1,6 +1,6 @@
 // recent_clicks.wgsl - what counts look back at: the last clicks before every event, with what the table knows of them
 //
-//   history [E] (clicks so far, end; with LISTS the place behind the last click)   item_id [.] the catalogue's number of an item
+//   history [E] (clicks so far, end; with LISTS the index after the last click)   item_id [.] the catalogue's number of an item
 //   table [I, WIDTH]  (shown, clicks, users, cutoff, S x (token, share), ...) of each item, see src/counts/count_columns.ts
 //   recent [E, 2 + LAGS (2 + S)]  clicks so far; how many of them follow; then of each, the latest first: the item's number, or
 //                     -1 - number where it stood before; users who clicked it; its S tokens. All as f32, in which numbers of
@@ -10,11 +10,11 @@
 //
 // For          both kinds of adapter
 // Grid         E invocations in workgroups of 64.
-// Work split   one invocation owns one event. It notes each click where row_counts.wgsl reads them one after another: a row then
-//              needs neither the walk nor the table's rows of what was clicked.
-// On a GPU     (reasoned, not measured) events are few and a walk is long, so latency decides, whatever the workgroup;
-//              neighbours write LAGS (2 + S) words apart. Repeats are found in registers: what was noted stands in five vectors,
-//              the latest first. Reading it again takes up to 190 loads, on llvmpipe a tenth of the kernel's time.
+// Work split   one invocation owns one event. It notes each click where row_counts.wgsl reads them one after another: a row
+//              then needs neither the walk nor the table's rows of what was clicked.
+// On a GPU     (reasoned) events are few and a walk is long, so latency decides, whatever the workgroup; neighbours write LAGS
+//              (2 + S) words apart. Repeats are found in registers: what was noted is in five vectors, the latest first.
+//              Reading it again takes up to 190 loads, on llvmpipe a tenth of the kernel's time.
 // Cost         LAGS (2 + S) words read and written an event.      Next   row_counts.wgsl
 
 const WORKGROUP = 64;

@@ -1,4 +1,4 @@
-// row_counts.wgsl - what counting knows of every displayed item, as inputs of the utility; nothing flows back into it
+// row_counts.wgsl - counts of every displayed item, as inputs of the utility; nothing flows back into it
 //
 //   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH] of each item, see src/counts/count_columns.ts
 //   fact   [., 2]   with LOGGED, by the log's rows: what is the user's own, the catalogue's number of the item; else row_item is
@@ -18,11 +18,11 @@
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns one row, which is independent of the others: no barrier. Rows of an event are neighbours.
 // Cost         a bisection among M neighbours, and S comparisons squared at most, for each of the last clicks: it is linear in
-//              rows, whatever the catalogue. About 20 (log2 M + fields) words a row.
+//              rows, whatever the catalogue. About 20 (log2 M + fields) words per row.
 // On llvmpipe  an event's rows shared out among eight invocations, bisections that end when they have found: two fifths longer
-// On a GPU     (reasoned, not measured) bisections take the same steps everywhere; what was clicked is a broadcast. The
-//              table's rows are a gather of a few hundred bytes each: popular items stay in cache. No invocation of a workgroup
-//              needs another, so its size is that of most kernels.
+// On a GPU     (reasoned) bisections take the same steps everywhere; what was clicked is a broadcast. The table's rows are a
+//              gather of a few hundred bytes each: popular items stay in cache. No invocation of a workgroup needs another, so
+//              its size is that of most kernels.
 // Accuracy     logarithms of quotients of small numbers: 1e-6 of the value, absolute near 0.
 // Backward     none: the table is counted, not learned
 

@@ -5,19 +5,18 @@
 //   output [D, N]  without ITEMS: the same for the distinct items of the batch, before token_gradient.wgsl
 //
 // The clicks are found among the rows grouped by item; rows whose click fed nothing carry NONE.
-// Items that are absent get a true zero: Adam goes on moving them by their moments, as the reference does.
+// Items that are absent get a true zero: Adam still moves them by their moments.
 //
 // For          both kinds of adapter
 // Grid         I N / 16 invocations in workgroups of 64 (without ITEMS D N / 16; on a GPU N / 4).
-// Work split   one invocation owns 16 columns of one item (4 on a GPU). A bit of ranked tells whether the batch shows the item. It adds up the
-//              item's events in order: no atomics, the same bits every time.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of a row: coalesced. In a large catalogue
-//              most items are absent, and to write their zeros is most of the work. All rows of an item are looked at, though
-//              only clicks count. Loads are vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for
-//              its own longest walk.
-//   compiled: navi31 24 VGPRs, 32 subgroups a SIMD, inverse throughput 513 (16 columns an invocation: 36, 32, 721); mi200 16, 10,
-//              858 (28, 9, 1,330)
-// Cost         4 bytes an element of the table written, 4 an element of source read.
+// Work split   one invocation owns 16 columns of one item (4 on a GPU). A bit of ranked shows whether the batch shows the item.
+//              It adds up the item's events in order: no atomics, the same bits every time.
+// On a GPU     (reasoned) neighbours own neighbouring vectors of a row: coalesced. In a large catalogue most items are absent,
+//              and to write their zeros is most of the work. All rows of an item are looked at, though only clicks count.
+//              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, inverse throughput 513 (16 columns per invocation: 36, 32, 721); mi200
+//              16, 10, 858 (28, 9, 1,330)
+// Cost         4 bytes per element of the table written, 4 an element of source read.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Only touched rows   embedding_gradient_rows.wgsl
 
 const WORKGROUP = 64;

@@ -10,13 +10,13 @@
 // For          both kinds of adapter
 // Grid         E N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one event. Where it meets another event that feeds the item first, it ends:
-//              that event makes the sum.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring columns of one event: source and output are coalesced, and
-//              the walk along sorted and row is the same for all of them, a broadcast. Workgroups of 64 fill subgroups: with 64
-//              columns or more a subgroup of 32 has at most two rows.
+//              that event computes the sum.
+// On a GPU     (reasoned) neighbours own neighbouring columns of one event: source and output are coalesced, and the walk along
+//              sorted and row is the same for all of them, a broadcast. Workgroups of 64 fill subgroups: with 64 columns or
+//              more a subgroup of 32 has at most two rows.
 // On llvmpipe  with 250,000 items embedding_gradient.wgsl takes almost thirty times as long for a batch
-// Cost         4 bytes an element of source read, 4 an element of a touched row's gradient written. The rows that show the item
-//              are walked once for each four columns.
+// Cost         4 bytes per element of source read, 4 an element of a touched row's gradient written. The rows that show the
+//              item are walked once for each four columns.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;

@@ -6,11 +6,11 @@
 // For          both kinds of adapter
 // Grid         E N / 4 invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns four columns of one event.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring columns of few; rows of an event are neighbours. The gather
-//              of items is that of the way forward.
-//   compiled: navi31 24 VGPRs, 32 subgroups a SIMD, inverse throughput 412 (of 16 invocations: 24, 16, 1,641); mi200 16, 10, 683
-//              (16, 10, 2,722)
-// Cost         2 N flops, 12 bytes a row; 4 N an item and event.      Forward   item_term_forward.wgsl
+// On a GPU     (reasoned) neighbours own neighbouring columns of few; rows of an event are neighbours. The gather of items is
+//              that of the way forward.
+//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, inverse throughput 412 (of 16 invocations: 24, 16, 1,641); mi200 16, 10,
+//              683 (16, 10, 2,722)
+// Cost         2 N flops, 12 bytes per row; 4 N an item and event.      Forward   item_term_forward.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;

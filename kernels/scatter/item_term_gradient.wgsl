@@ -7,11 +7,11 @@
 // For          both kinds of adapter
 // Grid         D N / 4 invocations in workgroups of 64 (with ITEMS I N / 4).
 // Work split   one invocation owns four columns of one item and adds up its rows in order: no atomics, the same bits every time.
-// On a GPU     (reasoned, not measured) an item's rows are anywhere in the batch: a gather of one number and one vector a row. A
-//              popular item keeps its invocation walking after the others have ended. Loads are vectors of 16 bytes. Workgroups
-//              of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 24 VGPRs, 32 subgroups a SIMD, 4 of 11 vector operations in its loop multiply-adds
-// Cost         2 N flops, 16 bytes a row; 4 N an item and event.      Forward   item_term_forward.wgsl
+// On a GPU     (reasoned) an item's rows are anywhere in the batch: a gather of one number and one vector per row. A popular
+//              item keeps its invocation walking after the others have ended. Workgroups of 64, without a barrier: a subgroup
+//              waits only for its own longest walk.
+//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, 4 of 11 vector operations in its loop multiply-adds
+// Cost         2 N flops, 16 bytes per row; 4 N an item and event.      Forward   item_term_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 1u;     // columns / 4

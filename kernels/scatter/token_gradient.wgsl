@@ -5,16 +5,15 @@
 //   output [V, N]   output_v = sum of source over the batch's items that have token v, and 0 without any
 //
 // A token's pairs are found by two ranks: of its first place, and of the next token's. Tokens that are absent get a true zero:
-// Adam goes on moving them by their moments, as the reference does.
+// Adam still moves them by their moments.
 //
 // For          both kinds of adapter
 // Grid         V N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one token. It adds up the pairs before its first whole chunk of CHUNK pairs,
 //              then the sums of its whole chunks, then the rest: at most 2 CHUNK + pairs / CHUNK steps.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. All of the table is written, mostly
-//              zeros, so memory decides with many tokens. Loads are vectors of 16 bytes. Workgroups of 64; registers limit
-//              occupancy.
-// Cost         4 bytes an element of the table written, a flop and 4 an element of source read.
+// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. All of the table is written, mostly zeros, so memory
+//              decides with many tokens. Workgroups of 64; registers limit occupancy.
+// Cost         4 bytes per element of the table written, a flop and 4 an element of source read.
 // Forward      token_sum.wgsl      Only touched rows   token_gradient_rows.wgsl
 
 const WORKGROUP = 64;

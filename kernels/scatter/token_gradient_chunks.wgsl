@@ -11,10 +11,9 @@
 // For          both kinds of adapter
 // Grid         N / 4 invocations for each chunk that there can be, in workgroups of 64.
 // Work split   one invocation owns four columns of one chunk.
-// On a GPU     (reasoned, not measured) a serial walk over a popular token is a long tail that nothing hides; in chunks it is
-//              spread over the GPU. Neighbours own neighbouring columns: source is read coalesced, pair is a broadcast. Loads are
-//              vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         a flop and 4 bytes an element of source.
+// On a GPU     (reasoned) a serial walk over a popular token is a long tail that nothing hides; in chunks it is spread over the
+//              GPU. Neighbours own neighbouring columns: source is read coalesced, pair is a broadcast. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+// Cost         a flop and 4 bytes per element of source.
 // Forward      token_sum.wgsl      Next   token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;

@@ -7,9 +7,9 @@
 // For          both kinds of adapter
 // Grid         D invocations in workgroups of 64.
 // Work split   one invocation owns one distinct item.
-// On a GPU     (reasoned, not measured) a scatter of 8 bytes a pair, after two loads and a bit count: latency decides, as in
+// On a GPU     (reasoned) a scatter of 8 bytes per pair, after two loads and a bit count: latency decides, as in
 //              token_mark.wgsl. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         24 bytes a pair.      Readers   token_gradient_chunks.wgsl, token_gradient.wgsl, token_gradient_rows.wgsl
+// Cost         24 bytes per pair.      Readers   token_gradient_chunks.wgsl, token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const LIST_WORDS = 1u;  // W

@@ -1,21 +1,21 @@
 // token_mark.wgsl - which (item, token) pairs of the catalogue a batch has: sorting by counting bits, as for rows
 //
 //   slot_item [D], slot_first, sorted, row   from batch_group.wgsl and batch_expand.wgsl
-//   item_first [I+1]  first pair of an item     place [P]  place of a pair among all pairs sorted by token
+//   item_first [I+1]  first pair of an item     place [P]  position of a pair among all pairs sorted by token
 //   bits [2 W + 1]  W words, one bit for each pair: those of all distinct items of the batch. Then W words for those of the items
 //                   that are fed to the encoder. Then a word that stays 0
 //
-// The pairs have a fixed order by token, as the rows of the log have one by item (batch_rank.wgsl). So a pair's place among
+// The pairs have a fixed order by token, as the rows of the log have one by item (batch_rank.wgsl). So a pair's position among
 // the batch's pairs by token is the number of marked pairs before it.
 //
 // For          both kinds of adapter
 // Grid         D invocations in workgroups of 64.
 // Work split   one invocation owns one distinct item and walks along its rows until one is fed. The bits are set by integer
 //              atomics, whose result does not depend on the order.
-// On a GPU     (reasoned, not measured) few invocations, one for each distinct item, and short walks: latency decides. Pairs of a
-//              popular token stand side by side, so their atomics meet in the same words. Workgroups of 64, without a barrier: a
-//              subgroup waits only for its own longest walk.
-// Cost         20 bytes a row at most, 4 and two bits a pair.      Next   batch_rank.wgsl, token_group.wgsl
+// On a GPU     (reasoned) few invocations, one for each distinct item, and short walks: latency decides. Pairs of a popular
+//              token are adjacent, so their atomics meet in the same words. Workgroups of 64, without a barrier: a subgroup
+//              waits only for its own longest walk.
+// Cost         20 bytes per row at most, 4 and two bits per pair.      Next   batch_rank.wgsl, token_group.wgsl
 
 const WORKGROUP = 64;
 const LIST_WORDS = 1u;  // W

@@ -10,11 +10,10 @@
 // For          both kinds of adapter
 // Grid         D N / 4 invocations in workgroups of 64 (with BY_EVENT E N / 4).
 // Work split   one invocation owns four columns of one item or event.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring columns, so each row of the table is read coalesced; which
-//              row it is, is random. The list of tokens is a broadcast. Items with many tokens take longer than their neighbours.
-//              Loads are vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest
-//              walk.
-// Cost         a flop and 4 bytes an element of a token's row.      Backward   token_gradient.wgsl, token_gradient_rows.wgsl
+// On a GPU     (reasoned) neighbours own neighbouring columns, so each row of the table is read coalesced; which row it is, is
+//              random. The list of tokens is a broadcast. Items with many tokens take longer than their neighbours. Workgroups
+//              of 64, without a barrier: a subgroup waits only for its own longest walk.
+// Cost         a flop and 4 bytes per element of a token's row.      Backward   token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4

@@ -1,6 +1,6 @@
 // choose_click.wgsl - every user clicks an item of their slate, or none; the log of the page
 //
-//   utility [U, k]   slate [U, k] items   place [P - 1] what the second place, the third, ... add; the last for all behind it
+//   utility [U, k]   slate [U, k] items   place [P - 1] effects of the second position, the third, ...; the last for all after it
 //   z_j = ETA (utility_j + place_j)      P(j) = exp(z_j) / (1 + sum exp(z))      P(no click) = 1 / (1 + sum exp(z))
 //
 //   event   [U]  .z the clicked row, .w the clicked item, NONE for none
@@ -20,10 +20,10 @@
 // For          both kinds of adapter
 // Grid         U invocations in workgroups of 64.
 // Work split   one invocation owns one user: a slate is short.
-// On a GPU     (reasoned, not measured) as in choice_nll.wgsl neighbours read pages k numbers apart: not coalesced, but a page is
-//              a cache line or two. Workgroups of 64 fill subgroups; users of a subgroup wait for its longest.
-// On llvmpipe  its share of a page stands in bench/simulate.md
-// Cost         two exponentials an item and 300 integer operations a user; 12 bytes an item, 40 a user.
+// On a GPU     (reasoned) as in choice_nll.wgsl neighbours read pages k numbers apart: not coalesced, but a page is a cache
+//              line or two. Workgroups of 64 fill subgroups; users of a subgroup wait for its longest.
+// On llvmpipe  its share of a page is in bench/simulate.md
+// Cost         two exponentials per item and 300 integer operations per user; 12 bytes per item, 40 a user.
 // Next         whoever carries users on by what they clicked: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
 
 const WORKGROUP = 64;

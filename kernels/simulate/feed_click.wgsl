@@ -6,9 +6,9 @@
 // For          both kinds of adapter
 // Grid         U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned, not measured) coalesced but for the bits, which go to scattered panels. There are few workgroups of 64,
-//              so most cores stay idle: latency decides.
-// Cost         36 bytes a user.
+// On a GPU     (reasoned) coalesced but for the bits, which go to scattered panels. There are few workgroups of 64, so most
+//              cores stay idle: latency decides.
+// Cost         36 bytes per user.
 // Next         whoever carries users on by what they clicked: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
 
 const WORKGROUP = 64;

@@ -5,11 +5,11 @@
 // For          both kinds of adapter
 // Grid         U COUNT invocations in workgroups of 64.
 // Work split   one invocation owns one of the U COUNT words.
-// On a GPU     (reasoned, not measured) a clear, coalesced. Workgroups of 64 fill subgroups.
-// Cost         4 bytes a word.
+// On a GPU     (reasoned) a clear, coalesced.
+// Cost         4 bytes per word.
 
 const WORKGROUP = 64;
-const COUNT = 1u;  // words a user
+const COUNT = 1u;  // words per user
 const VALUE = 0u;
 
 struct Step {

@@ -1,19 +1,19 @@
-// keep_state.wgsl - the state of users as it is remembered: what the encoder has made of the clicks, and the last of the clicks
+// keep_state.wgsl - the state of users as the replay buffer stores it: what the encoder has made of the clicks, and the last of the clicks
 //
-//   encoded [U, S4 vectors]    history [U] (clicks so far, place behind the last of them in clicks)
+//   encoded [U, S4 vectors]    history [U] (clicks so far, index after the last of them in clicks)
 //   clicks [U, LIST]           the item in .w, a user's one after another
 //   state [U, X4 vectors]      encoded, then zeros; from vector FIRST4 on: clicks so far, the last LAGS items, the latest first,
 //                              -1 where there are fewer. As f32, in which they are exact below 2^24
 //
-// Counts, position weights and the wide part look back at clicks: with them behind what policies see, all that users think
+// Counts, position weights and the wide part look back at clicks: with them after what policies see, all that users think
 // follows from the state alone.
 //
 // For          both kinds of adapter
 // Grid         U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.
-// On a GPU     (reasoned, not measured) stores are coalesced; items of a list are 16 bytes apart and read once. Workgroups of 64
-//              fill subgroups; bound by memory.
-// Cost         16 (S4 + X4 + LAGS) bytes a user.      Next   replay_push.wgsl      Back   put_state.wgsl
+// On a GPU     (reasoned) stores are coalesced; items of a list are 16 bytes apart and read once. Workgroups of 64 fill
+//              subgroups; bound by memory.
+// Cost         16 (S4 + X4 + LAGS) bytes per user.      Next   replay_push.wgsl      Back   put_state.wgsl
 
 const WORKGROUP = 64;
 const S4 = 1u;

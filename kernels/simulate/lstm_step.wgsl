@@ -11,10 +11,10 @@
 // For          both kinds of adapter
 // Grid         U H / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four units of one user.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring units: product, state and cell are coalesced; the rows of
-//              input are those of the items clicked. There are few workgroups of 64, so most cores stay idle: latency decides.
-// On llvmpipe  its share of a page stands in bench/simulate.md
-// Cost         five exponentials a unit; 48 bytes a unit. The product 8 H^2 flops a user.
+// On a GPU     (reasoned) neighbours own neighbouring units: product, state and cell are coalesced; the rows of input are those
+//              of the items clicked. There are few workgroups of 64, so most cores stay idle: latency decides.
+// On llvmpipe  its share of a page is in bench/simulate.md
+// Cost         five exponentials per unit; 48 bytes per unit. The product 8 H^2 flops per user.
 
 const WORKGROUP = 64;
 const H4 = 5u;  // H / 4, rounded up

@@ -1,10 +1,10 @@
 // page_mask.wgsl - what may not be shown on a page: what a user clicked before, and what the page's pool leaves out
 //
 //   clicked  [panels, U]  bits of what the user has clicked; not looked at with REPEATS
-//   excluded [panels]     bits of what is shown to nobody, those behind the last item among them
+//   excluded [panels]     bits of what is never shown, those after the last item among them
 //   masked   [panels, U]  their union; with POOL also what this page's pool leaves out
 //
-// Bits stand by panels of 32 items: bit i of word[panel U + u] is item 32 panel + i. With POOL each item is in the pool of a
+// Bits are ordered by panels of 32 items: bit i of word[panel U + u] is item 32 panel + i. With POOL each item is in the pool of a
 // user's page with probability POOL / 2^32: where its random word is below POOL. Word i % 4 of the counter (user, episode,
 // page, 6 + 16 (i / 4)) is that of item i, so that the host finds the same pool. A pool that leaves fewer than SLATE items
 // counts for nothing: that page shows of all items that are neither clicked nor excluded.
@@ -12,11 +12,11 @@
 // For          both kinds of adapter
 // Grid         U invocations in workgroups of 64.
 // Work split   one invocation owns one user and walks along the panels.
-// On a GPU     (reasoned, not measured) neighbours read neighbouring words of a panel: coalesced. A catalogue of 50,000 is a walk
-//              of 1,563 words; U invocations fill a GPU only where many users are stepped together. Workgroups of 64 fill
-//              subgroups, whose walks are equally long.
-// On llvmpipe  its share of a page stands in bench/simulate.md
-// Cost         8 bytes a user and panel; with POOL eight Philox counters, some 2,400 integer operations.
+// On a GPU     (reasoned) neighbours read neighbouring words of a panel: coalesced. A catalogue of 50,000 is a walk of 1,563
+//              words; U invocations fill a GPU only where many users are stepped together. Workgroups of 64 fill subgroups,
+//              whose walks are equally long.
+// On llvmpipe  its share of a page is in bench/simulate.md
+// Cost         8 bytes per user and panel; with POOL eight Philox counters, some 2,400 integer operations.
 // Next         the policy, which sets the bits of what it picks; choose_click.wgsl
 
 const WORKGROUP = 64;

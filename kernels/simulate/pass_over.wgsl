@@ -6,9 +6,9 @@
 // For          both kinds of adapter
 // Grid         U invocations in workgroups of 64.
 // Work split   one invocation owns one user, and with it all words that it changes: a slate is short. No barrier, no atomics.
-// On a GPU     (reasoned, not measured) neighbours read slates k numbers apart, and write to words of U neighbours: items differ,
-//              so the writes are scattered. Workgroups of 64 fill subgroups.
-// Cost         12 bytes an item of a slate.
+// On a GPU     (reasoned) neighbours read slates k numbers apart, and write to words of U neighbours: items differ, so the
+//              writes are scattered.
+// Cost         12 bytes per item of a slate.
 // Next         row_counts.wgsl, on the next page
 
 const WORKGROUP = 64;

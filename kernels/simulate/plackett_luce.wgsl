@@ -7,17 +7,16 @@
 // BY is one over the temperature. The sum of the chances of a slate is the logarithm of its propensity. Slot j draws by word 0 of
 // the counter (user, episode, page, 2 + 16 j), in the order of the items. What is summed are exp(z - most), most being the
 // largest of what was left: nothing overflows. The sum of the next slot is this one less the weight of what was drawn, but where
-// that takes more than 1 - LEFT of it, the others would be lost in the difference, and are summed anew by their own most. Sums are
+// that takes more than 1 - LEFT of it, the others would be lost in the difference, and are summed again by their own most. Sums are
 // of panels, then over panels. A score that is NaN or infinite counts as the lowest of all.
 //
 // For          both kinds of adapter
 // Grid         C invocations in workgroups of 64.
 // Work split   one invocation owns one user of the chunk: a walk along the user's row for most and the sum, and one a slot, half of
 //              it on average, to the item at which a part of the sum is reached. Weights are not kept: a list of I numbers has no place.
-// On a GPU     (reasoned, not measured) as in top_slate.wgsl neighbours read rows that are I numbers apart. A workgroup a user with a
-//              scan would be coalesced; the utilities that are read here cost tens of times as much. Workgroups of 64 fill
-//              subgroups.
-// Cost         1 + k / 2 exponentials and 4 + 2 k bytes an item, from cache where a row fits it; 300 integer operations a slot.
+// On a GPU     (reasoned) as in top_slate.wgsl neighbours read rows that are I numbers apart. A workgroup per user with a scan
+//              would be coalesced; the utilities that are read here cost tens of times as much.
+// Cost         1 + k / 2 exponentials and 4 + 2 k bytes per item, from cache where a row fits it; 300 integer operations per slot.
 // Accuracy     of a chance: the roundings of z, of I / 32 + 32 additions, by 1 / LEFT where it is a difference, and of a logarithm
 // Next         choose_click.wgsl, by way of the utilities of the slate
 

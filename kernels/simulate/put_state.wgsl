@@ -1,22 +1,22 @@
-// put_state.wgsl - puts users into remembered states: what their encoder had made of the clicks, and the last of the clicks
+// put_state.wgsl - puts users into stored states: what their encoder had made of the clicks, and the last of the clicks
 //
 //   state [U, X4 vectors]      as keep_state.wgsl leaves it
-//   encoded [U, S4 vectors]    history [U] (clicks so far, place behind the last of them in clicks)
+//   encoded [U, S4 vectors]    history [U] (clicks so far, index after the last of them in clicks)
 //   clicks [U, LIST]           the item in .w; the last LAGS at most, from a user's first place on
 //
 // For          both kinds of adapter
 // Grid         U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.
-// On a GPU     (reasoned, not measured) loads are coalesced; items go to places 16 bytes apart, each written once. Workgroups of
-//              64 fill subgroups; bound by memory.
-// Cost         16 (S4 + X4 + LAGS) bytes a user.      Before   replay_sample_states.wgsl
+// On a GPU     (reasoned) loads are coalesced; items go to places 16 bytes apart, each written once. Workgroups of 64 fill
+//              subgroups; bound by memory.
+// Cost         16 (S4 + X4 + LAGS) bytes per user.      Before   replay_sample_states.wgsl
 
 const WORKGROUP = 64;
 const S4 = 1u;
 const FIRST4 = 1u;
 const X4 = 7u;
 const LAGS = 20u;
-const LIST = 20u;  // entries a user
+const LIST = 20u;  // entries per user
 const NONE = 0xffffffffu;
 
 struct Step {

@@ -2,7 +2,7 @@
 //
 //   masked [panels, U] bits of what may not be shown; those of the items drawn are set      slate [U, k] items
 //
-// With EXPLORE only some users get one, each with probability step.epsilon (word 0 of purpose 1), in the place of the slate
+// With EXPLORE only some users get one, each with probability step.epsilon (word 0 of purpose 1), instead of the slate
 // that a policy has written: the bits of that are taken back before.
 //
 // Slot j has the words of the counter (user, episode, page, 2 + 16 j). The first three are tries: an item of the whole
@@ -12,11 +12,11 @@
 // For          both kinds of adapter
 // Grid         U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned, not measured) tries read scattered words, as different users try different items. Only the walk of a
-//              rank is coalesced, by panels; users of a subgroup wait for the longest. There are few workgroups of 64, so most
-//              cores stay idle: latency decides.
-// On llvmpipe  its share of a page stands in bench/simulate.md
-// Cost         300 integer operations a slot; where most items are masked, two walks of I / 32 words a slot.
+// On a GPU     (reasoned) tries read scattered words, as different users try different items. Only the walk of a rank is
+//              coalesced, by panels; users of a subgroup wait for the longest. There are few workgroups of 64, so most cores
+//              stay idle: latency decides.
+// On llvmpipe  its share of a page is in bench/simulate.md
+// Cost         300 integer operations per slot; where most items are masked, two walks of I / 32 words per slot.
 // Next         choose_click.wgsl, by way of the utilities of the slate
 
 const WORKGROUP = 64;

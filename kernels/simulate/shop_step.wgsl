@@ -1,4 +1,4 @@
-// shop_step.wgsl - a click moves a user of a made-up shop: the truth (src/data/shops.ts)
+// shop_step.wgsl - a click moves a user of a synthetic shop: the truth (src/data/shops.ts)
 //
 //   event [U] (.w the clicked item, or NONE)   item [I] (style1, style2, price, -)   state [U] (m1, m2, p, 0)
 //   state' = .7 state + .3 (style1, style2, price)
@@ -6,9 +6,9 @@
 // For          both kinds of adapter
 // Grid         U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned, not measured) coalesced but for the items. There are few workgroups of 64, so most cores stay idle:
-//              latency decides.
-// Cost         9 flops and 64 bytes a user.
+// On a GPU     (reasoned) coalesced but for the items. There are few workgroups of 64, so most cores stay idle: latency
+//              decides.
+// Cost         9 flops and 64 bytes per user.
 
 const WORKGROUP = 64;
 const NONE = 0xffffffffu;

@@ -1,4 +1,4 @@
-// shop_utility.wgsl - what users of a made-up shop think of items: the truth (src/data/shops.ts)
+// shop_utility.wgsl - what users of a synthetic shop think of items: the truth (src/data/shops.ts)
 //
 //   state [U] (m1, m2, p, -)   item [I] (style1, style2, price, appeal + constant)   row_item [U, EACH]   utility [., EACH]
 //   u = 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal + constant - FATIGUE (m1^2 + m2^2)
@@ -8,9 +8,9 @@
 // For          both kinds of adapter
 // Grid         U EACH invocations in workgroups of 64.
 // Work split   one invocation owns one row.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring slots; a user's state is a broadcast, items are gathered.
-//              There are few workgroups of 64, so most cores stay idle: latency decides.
-// Cost         some 40 flops, with a hyperbolic tangent, and 8 bytes a row; 16 a user and item.
+// On a GPU     (reasoned) neighbours own neighbouring slots; a user's state is a broadcast, items are gathered. There are few
+//              workgroups of 64, so most cores stay idle: latency decides.
+// Cost         some 40 flops, with a hyperbolic tangent, and 8 bytes per row; 16 a user and item.
 // Next         choose_click.wgsl or, with ALL, top_slate.wgsl
 
 const WORKGROUP = 64;

@@ -5,7 +5,7 @@
 // For          both kinds of adapter
 // Grid         N / 4 invocations for each row of the chunk, in workgroups of 64.
 // Work split   one invocation owns four columns of one row.
-// On a GPU     (reasoned, not measured) a copy, coalesced. Workgroups of 64 fill subgroups; a copy needs nothing else.
+// On a GPU     (reasoned) a copy, coalesced. Workgroups of 64 fill subgroups; a copy needs nothing else.
 // Cost         32 bytes for each four columns.
 
 const WORKGROUP = 64;

@@ -6,13 +6,13 @@
 //
 // For          both kinds of adapter
 // Grid         C invocations in workgroups of 64.
-// Work split   one invocation owns one user of the chunk. Slot j takes the best of what comes after the item of slot j - 1 in the
-//              order of scores and items, so that no list is kept: k walks along the user's row.
-// On a GPU     (reasoned, not measured) neighbours read rows that are I numbers apart: no load is coalesced. A workgroup a user
-//              with a reduction would be; the utilities that are read here cost tens of times as much. Workgroups of 64 fill
+// Work split   one invocation owns one user of the chunk. Slot j takes the best of what comes after the item of slot j - 1 in
+//              the order of scores and items, so that no list is kept: k walks along the user's row.
+// On a GPU     (reasoned) neighbours read rows that are I numbers apart: no load is coalesced. A workgroup per user with a
+//              reduction would be; the utilities that are read here cost tens of times as much. Workgroups of 64 fill
 //              subgroups; users of a subgroup wait for its longest.
-// On llvmpipe  its share of a page stands in bench/simulate.md, under greedy slates
-// Cost         4 I bytes a user, k times, from cache where a row fits it.
+// On llvmpipe  its share of a page is in bench/simulate.md, under greedy slates
+// Cost         4 I bytes per user, k times, from cache where a row fits it.
 // Next         choose_click.wgsl, by way of the utilities of the slate
 
 const WORKGROUP = 64;

@@ -6,10 +6,10 @@
 // For          both kinds of adapter
 // Grid         one workgroup of 64.
 // Work split   one workgroup; the first invocation adds up the sums of its neighbours, in order.
-// On a GPU     (reasoned, not measured) one workgroup wastes the GPU for microseconds; U is some thousands. Neighbours read
-//              neighbouring users: coalesced. 64 invocations are two subgroups, whose sums meet in workgroup memory; 256 would
-//              shorten each one's walk and lengthen the sum.
-// Cost         16 bytes a user.
+// On a GPU     (reasoned) one workgroup wastes the GPU for microseconds; U is some thousands. Neighbours read neighbouring
+//              users: coalesced. 64 invocations are two subgroups, whose sums are added in workgroup memory; 256 would shorten
+//              each one's walk and lengthen the sum.
+// Cost         16 bytes per user.
 
 const WORKGROUP = 64;
 const USERS = 1u;

@@ -9,8 +9,8 @@
 // For          both kinds of adapter
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned, not measured) a few numbers a row: bound by the launch. There are few workgroups of 64, so most cores
-//              stay idle: latency decides.
+// On a GPU     (reasoned) a few numbers per row: bound by the launch. There are few workgroups of 64, so most cores stay idle:
+//              latency decides.
 // Cost         6 R COLUMNS flops, 8 R STRIDE bytes.
 
 const WORKGROUP = 64;

@@ -1,4 +1,4 @@
-// q_target.wgsl - the target of a remembered page's value: its reward, and the value of the best that can follow
+// q_target.wgsl - the target of a stored page's value: its reward, and the value of the best that can follow
 //
 //   outcome [B] (-, reward, 1; 0 if the user left, page)      next [B, STRIDE]      wanted [B]
 //   wanted = reward + DISCOUNT x (sum of COUNT columns of next, from FIRST on), or the reward alone where
@@ -8,9 +8,8 @@
 // For          both kinds of adapter
 // Grid         B invocations in workgroups of 64.
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned, not measured) the launch decides. There are few workgroups of 64, so most cores stay idle: latency
-//              decides.
-// Cost         2 flops and 24 bytes a row.      Before   replay_sample.wgsl
+// On a GPU     (reasoned) the launch decides. There are few workgroups of 64, so most cores stay idle: latency decides.
+// Cost         2 flops and 24 bytes per row.      Before   replay_sample.wgsl
 
 const WORKGROUP = 64;
 const T = 1u;

@@ -1,4 +1,4 @@
-// replay_draw.wgsl - draws remembered pages, each page of each user equally often
+// replay_draw.wgsl - draws stored pages, each page of each user equally often
 //
 //   starts [SLOTS, USERS + 1]      as replay_starts.wgsl leaves them; all zeros of a slot that holds no episode yet
 //   drawn [B] (slot, page, user, 0)
@@ -9,9 +9,9 @@
 // For          both kinds of adapter
 // Grid         B invocations in workgroups of 64.
 // Work split   one invocation draws one page.
-// On a GPU     (reasoned, not measured) a search through SLOTS totals, which all invocations of a subgroup read together, and
-//              then a binary one, whose loads are scattered; B is some hundreds. There are few workgroups of 64, so most cores
-//              stay idle: latency decides.
+// On a GPU     (reasoned) a search through SLOTS totals, which all invocations of a subgroup read together, and then a binary
+//              one, whose loads are scattered; B is some hundreds. There are few workgroups of 64, so most cores stay idle:
+//              latency decides.
 // Cost         some 300 integer operations, and 4 (2 SLOTS + log2 U) bytes, for each page drawn.
 // Before       replay_starts.wgsl      Next   replay_sample.wgsl, replay_sample_masks.wgsl
 

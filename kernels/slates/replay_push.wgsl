@@ -1,4 +1,4 @@
-// replay_push.wgsl - puts a page that all simulated users have seen into the ring of remembered episodes
+// replay_push.wgsl - puts a page that all simulated users have seen into the ring of stored episodes
 //
 //   state [U, S4 vectors]      slates [U, K]      outcome [T, U] (slot of the clicked item or K, reward, -, -)
 //   alive [U]                  after the page; 0 of users who have left
@@ -16,9 +16,9 @@
 // For          both kinds of adapter
 // Grid         U S4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state; the first of a user also does the rest.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring vectors: coalesced, bound by memory. Loads are vectors of 16
-//              bytes. Workgroups of 64; registers limit occupancy.
-// Cost         32 S4 + 8 K + 44 bytes a user.      Next   replay_starts.wgsl
+// On a GPU     (reasoned) neighbours own neighbouring vectors: coalesced, bound by memory. Workgroups of 64; registers limit
+//              occupancy.
+// Cost         32 S4 + 8 K + 44 bytes per user.      Next   replay_starts.wgsl
 
 const WORKGROUP = 64;
 const S4 = 1u;
@@ -67,7 +67,7 @@ fn remember(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   for (var j = 0u; j < K; j++) { shown[at * K + j] = slates[u * K + j]; }
   happened[at] = vec2u(u32(of_page.x) | select(LEFT, 0u, alive[u] > 0u), bitcast<u32>(of_page.y));
   let of_user = slot * users + u;
-  // The first page begins a new episode in the place of an old one. Who left has no more pages.
+  // The first page begins a new episode instead of an old one. Who left has no more pages.
   var here = step.page == 0u;
   if (!here) { here = lengths[of_user] == step.page && (happened[at - users].x & LEFT) == 0u; }
   if (here) { lengths[of_user] = step.page + 1u; }

@@ -10,10 +10,10 @@
 // For          both kinds of adapter
 // Grid         B X4 invocations in workgroups of 64.
 // Work split   one invocation owns a vector of a drawn page's two inputs; the first also does the rest.
-// On a GPU     (reasoned, not measured) rows are far apart, so loads of narrow ones waste a part of each memory transaction;
-//              stores are coalesced. Some hundred rows: the launch decides. There are few workgroups of 64, so most cores stay
-//              idle: latency decides.
-// Cost         64 X4 + 8 K + 40 bytes a page.      Before   replay_draw.wgsl
+// On a GPU     (reasoned) rows are far apart, so loads of narrow ones waste a part of each memory transaction; stores are
+//              coalesced. Some hundred rows: the launch decides. There are few workgroups of 64, so most cores stay idle:
+//              latency decides.
+// Cost         64 X4 + 8 K + 40 bytes per page.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;
 const S4 = 1u;

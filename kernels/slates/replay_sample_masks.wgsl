@@ -1,17 +1,17 @@
 // replay_sample_masks.wgsl - which items the users of drawn pages could not be shown: what they had clicked before, and after the page
 //
 //   drawn [B] (slot, page, user, -)      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS] (slot | LEFT, reward)
-//   left_out [PANELS]          bits of items that nobody is shown; bit i of word p is item 32 p + i
+//   left_out [PANELS]          bits of items that are never shown; bit i of word p is item 32 p + i
 //   begun [SLOTS, USERS]       (first, end) in history: the items that a user had clicked before the episode
 //   masks [2, PANELS, B]       before the page, and after it
 //
-// The clicks on earlier pages are in the same episode: their bits need not be remembered. With REPEATS nothing but left_out.
+// The clicks on earlier pages are in the same episode: their bits need not be stored. With REPEATS nothing but left_out.
 //
 // For          both kinds of adapter
 // Grid         B invocations in workgroups of 64.
 // Work split   one invocation owns the words of one drawn page, before and after.
-// On a GPU     (reasoned, not measured) neighbours own neighbouring words of a panel: stores are coalesced. Loads of earlier
-//              pages are scattered, at most T of them. There are few workgroups of 64, so most cores stay idle: latency decides.
+// On a GPU     (reasoned) neighbours own neighbouring words of a panel: stores are coalesced. Loads of earlier pages are
+//              scattered, at most T of them. There are few workgroups of 64, so most cores stay idle: latency decides.
 // Cost         8 (PANELS + page) bytes a drawn page and 4 a click, also one before the episode.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;

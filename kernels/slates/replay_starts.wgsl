@@ -1,4 +1,4 @@
-// replay_starts.wgsl - where the pages of each user begin among all remembered pages of an episode
+// replay_starts.wgsl - where the pages of each user begin among all stored pages of an episode
 //
 //   lengths [SLOTS, U]      starts [SLOTS, U + 1]: the sum of the lengths of the users before; the last is that of all
 //
@@ -7,11 +7,11 @@
 //
 // For          both kinds of adapter
 // Grid         one workgroup of 64.
-// Work split   one workgroup; an invocation owns U / WORKGROUP users that follow one another.
-// On a GPU     (reasoned, not measured) one workgroup wastes the GPU for microseconds; U is some thousands. An invocation's users
-//              are contiguous, so neighbours' loads are not coalesced, but lines are used up. 64 invocations are two subgroups,
-//              whose sums meet in workgroup memory; 256 would shorten each one's walk and lengthen the sum.
-// Cost         12 bytes a user.      Before   replay_push.wgsl      Next   replay_draw.wgsl
+// Work split   one workgroup; an invocation owns U / WORKGROUP users that are consecutive.
+// On a GPU     (reasoned) one workgroup wastes the GPU for microseconds; U is some thousands. An invocation's users are
+//              contiguous, so neighbours' loads are not coalesced, but lines are used up. 64 invocations are two subgroups,
+//              whose sums are added in workgroup memory; 256 would shorten each one's walk and lengthen the sum.
+// Cost         12 bytes per user.      Before   replay_push.wgsl      Next   replay_draw.wgsl
 
 const WORKGROUP = 64;
 const SLOTS = 1u;

@@ -12,8 +12,8 @@
 // For          both kinds of adapter
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned, not measured) few rows leave the GPU idle; the work is 1/1000 of scoring the catalogue. There are few
-//              workgroups of 64, so most cores stay idle: latency decides.
+// On a GPU     (reasoned) few rows leave the GPU idle; the work is 1/1000 of scoring the catalogue. There are few workgroups of
+//              64, so most cores stay idle: latency decides.
 // Cost         R (I / 32 + later + L) flops, 4 bytes for each and 8 R I / 32.
 
 const WORKGROUP = 64;
@@ -31,7 +31,7 @@ struct Place {
   slate: u32,
   position: u32,
   base_stride4: u32,   // vectors from a row of bases to the next
-  next_at4: u32,       // where the base of the next position is in it; NONE behind the last
+  next_at4: u32,       // where the base of the next position is in it; NONE after the last
   table_stride4: u32,
   table_at4: u32,      // of an item's own part
   chosen_at4: u32,     // of what it adds to later positions

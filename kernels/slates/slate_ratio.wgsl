@@ -1,10 +1,10 @@
 // slate_ratio.wgsl - the slate of k items whose expected value is the largest, exactly
 //
 //   utilities [C, I]   scores [C, .]   values [R, .] (V, Q0)   masked [panels, R] bits   slates [R, k]   worth [R]
-//   v_i = exp(ETA u_i): the chance of item i beside that of no click, 1      Q_i = scores_i + V;  with UTILITY Q_i = u_i, Q0 = 0
+//   v_i = exp(ETA u_i): the odds of item i against no click, 1      Q_i = scores_i + V;  with UTILITY Q_i = u_i, Q0 = 0
 //   worth(A) = (Q0 + sum over A of v_i Q_i) / (1 + sum over A of v_i)        slates_r = the A of k items that are not masked
 //   whose worth is the largest, worth_r = its worth.
-//   With GIVEN only worth_r, of a slate that is there: utilities [C, k] and scores [C, .] stand by slot, Q0 behind the slots
+//   With GIVEN only worth_r, of a slate that is there: utilities [C, k] and scores [C, .] are ordered by slot, Q0 after the slots
 //
 // The k items of the largest v_i (Q_i - w) make a slate that is worth more than w, if there is one: begin with those of the
 // largest v_i, take w = the worth of what was found, and go on until w does not grow. (Dinkelbach's method for a ratio.) Of
@@ -16,8 +16,8 @@
 // For          both kinds of adapter
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns a row, with the best items so far in its own memory: each round is one walk along the items.
-// On a GPU     (reasoned, not measured) neighbours read rows of their own, so no load is coalesced; a line serves 16 or 32 loads.
-//              Workgroups of 64 fill subgroups; users of a subgroup wait for its longest.
+// On a GPU     (reasoned) neighbours read rows of their own, so no load is coalesced; a line serves 16 or 32 loads. Workgroups
+//              of 64 fill subgroups; users of a subgroup wait for its longest.
 // Cost         3 walks of I as a rule, 16 at most, some 30 I flops each; 8 I bytes.     Accuracy   2^-24 k of the largest Q
 
 const WORKGROUP = 64;

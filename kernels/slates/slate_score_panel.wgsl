@@ -10,9 +10,9 @@
 // Grid         128 panels x R / 128 invocations in workgroups of 128.
 // Work split   a workgroup owns WORKGROUP rows x 32 items; an invocation owns one of the rows. The workgroup first copies the
 //              items' part of the table and the weights into workgroup memory. After that barrier there is no loop.
-// On llvmpipe  n is written out, so that the place of table_in in the panel is a constant (matmul_forward_panel.wgsl)
-//   The base   is 64 numbers a row for 2,048 products. From a buffer they take half of the time, from a texture a fifth.
-// One text     what differs between positions of a slate stands in `place`: one shader does all of them.
+// On llvmpipe  n is unrolled, so that the index of table_in in the panel is a constant (matmul_forward_panel.wgsl)
+//   The base   is 64 numbers per row for 2,048 products. From a buffer they take half of the time, from a texture a fifth.
+// One text     what differs between positions of a slate is in `place`: one shader does all of them.
 // Cost         3 R I L flops, 4 (R L + I L) bytes, 12 R I / 32 for the result.     Accuracy   L roundings of the running sum
 
 const WORKGROUP = 128;  // rows
@@ -31,7 +31,7 @@ struct Place {
   slate: u32,
   position: u32,
   base_stride4: u32,   // vectors from a row of bases to the next
-  next_at4: u32,       // where the base of the next position is in it; NONE behind the last
+  next_at4: u32,       // where the base of the next position is in it; NONE after the last
   table_stride4: u32,
   table_at4: u32,      // of an item's own part
   chosen_at4: u32,     // of what it adds to later positions

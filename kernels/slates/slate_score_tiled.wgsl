@@ -9,11 +9,11 @@
 // On a CPU adapter  slate_score_panel.wgsl
 // Grid         16 (panels / 2) x R / 4 invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 items; an invocation owns 4 x 4 of them, in registers. The workgroup
-//              brings 16 units of both operands into workgroup memory at a time. As in matmul_forward_tiled.wgsl, with a
+//              copies 16 units of both operands into workgroup memory at a time. As in matmul_forward_tiled.wgsl, with a
 //              maximum where that stores: the scores of a tile never leave the workgroup.
-// On a GPU     (reasoned, not measured) a workgroup of 256, the most that WebGPU promises, reads a number from storage for 64
-//              products. Reads of both tiles meet in banks in pairs, stores in fours, and those of the last scan in sixteens,
-//              once a workgroup: padded rows would part them. What is written is 1/16 of the scores, so the kernel is bound by
+// On a GPU     (reasoned) a workgroup of 256, the most that WebGPU guarantees, reads a number from storage for 64 products.
+//              Reads of both tiles conflict in banks in pairs, stores in fours, and those of the last scan in sixteens, once a
+//              workgroup: padded rows would part them. What is written is 1/16 of the scores, so the kernel is bound by
 //              arithmetic from a few units on.
 // On llvmpipe  barriers are expensive, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         3 R I L flops, 4 (R L + I L) bytes; 12 R I / 32 more for the result.     Accuracy   L roundings of the running sum
@@ -35,7 +35,7 @@ struct Place {
   slate: u32,
   position: u32,
   base_stride4: u32,   // vectors from a row of bases to the next
-  next_at4: u32,       // where the base of the next position is in it; NONE behind the last
+  next_at4: u32,       // where the base of the next position is in it; NONE after the last
   table_stride4: u32,
   table_at4: u32,      // of an item's own part
   chosen_at4: u32,     // of what it adds to later positions

@@ -10,8 +10,8 @@
 // For          both kinds of adapter
 // Grid         L / 4 x chunks invocations in workgroups of 64.
 // Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), position by position.
-// On a GPU     (reasoned, not measured) few invocations, each with a long walk: as batch_norm_statistics.wgsl. There are few
-//              workgroups of 64, so most cores stay idle: latency decides.
+// On a GPU     (reasoned) few invocations, each with a long walk: as batch_norm_statistics.wgsl. There are few workgroups of
+//              64, so most cores stay idle: latency decides.
 // Cost         6 R k L flops, 4 R k L (2 + (k + 1) / 2) bytes.     Accuracy   a chunk's rows are roundings of a running sum
 // Forward      slate_value_forward.wgsl
 
@@ -25,7 +25,7 @@ const VALUE_STRIDE = 4u;
 const OUTPUT4 = 0u;       // the first position's weights among all
 const SHARED = false;     // one base and one set of weights for all positions
 const CHOSEN = true;      // later positions know what was chosen
-const ZERO = false;       // behind the positions stands the value without a click
+const ZERO = false;       // after the positions stands the value without a click
 const BIAS = false;       // positions have a bias
 
 struct Step {

@@ -1,16 +1,16 @@
-// slate_value_forward.wgsl - the value of the item that stands in a slot of a given slate, and what later positions get of it
+// slate_value_forward.wgsl - the value of the item that is in a slot of a given slate, and what later positions get of it
 //
 //   slates [R, k]   table [I, .]   bases [R, .]   values [R, .] the part of the state alone   weights: all of the network
 //   hidden_rj = relu(bases_rj + bias_j + table_item's own part),  item = slates_rj,  j the position
 //   q_rj = values_r,at + sum_n weights_n hidden_rjn          bases_r += table_item's part for later positions
 //   slot_r = item: the slates by slot, for gathers of item vectors on the way back
-//   At the last position also the value without a click, values_r,zero_at, behind the others, and zeros up to a whole vector.
+//   At the last position also the value without a click, values_r,zero_at, after the others, and zeros up to a whole vector.
 //
 // For          both kinds of adapter
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns a row. A dispatch does one position: the next one needs its bases.
-// On a GPU     (reasoned, not measured) there are a few hundred rows, so most of the GPU is idle; no load is coalesced. There are
-//              few workgroups of 64, so most cores stay idle: latency decides.
+// On a GPU     (reasoned) there are a few hundred rows, so most of the GPU is idle; no load is coalesced. There are few
+//              workgroups of 64, so most cores stay idle: latency decides.
 // Cost         R (4 L + later) flops, 4 R (4 L + 3 later) bytes.     Accuracy   L roundings of the running sum
 // Backward     slate_value_backward.wgsl
 

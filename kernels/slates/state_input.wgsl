@@ -1,12 +1,12 @@
-// state_input.wgsl - what a network is told of users on a page: their state, and how far the episode is
+// state_input.wgsl - inputs of a network about users on a page: their state, and how far the episode is
 //
-//   state [R, S]   input [R, S + 1]: the state, and page / T behind it
+//   state [R, S]   input [R, S + 1]: the state, and page / T after it
 //
 // For          both kinds of adapter
 // Grid         R (S + 1) / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of a row.
-// On a GPU     (reasoned, not measured) a copy, coalesced. Workgroups of 64 fill subgroups; a copy needs nothing else.
-// Cost         32 bytes a vector.
+// On a GPU     (reasoned) a copy, coalesced. Workgroups of 64 fill subgroups; a copy needs nothing else.
+// Cost         32 bytes per vector.
 
 const WORKGROUP = 64;
 const M = 1u;      // step.size[M] is the number of rows
