@@ -77,10 +77,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /**
-   * Returns the number of slices. More slices save dispatches; memory and the uniform of the step headers limit them.
-   * @param headersEach headers per slot of the plan.
-   */
+  /** Returns the number of slices: more save dispatches; memory and the uniform of headers limit them. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -91,11 +88,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return Math.max(1, Math.min(MOST_SLICES, headers, Math.floor(SLICE_BYTES / bytes)));
   }
 
-  /**
-   * The batch's items sorted by token, which the gradients of token tables need. Created on first use, so an evaluation has
-   * none.
-   * @throws Error after {@link ownDispatches}, and for items without tokens.
-   */
+  /** Items sorted by token; created on first use. @throws Error after {@link ownDispatches}, and for items without tokens. */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;
     if (!tokens) throw new Error(`expected items with tokens, got ${this.items.kind} ones`);

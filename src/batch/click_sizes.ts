@@ -11,10 +11,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/**
- * Returns the values that the index expressions of a dispatch depend on.
- * @throws UserError for a grid that the adapter does not take.
- */
+/** Returns the inputs of a dispatch's index expressions. @throws UserError for a grid that the adapter does not take. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

@@ -19,10 +19,7 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
   }
 }
 
-/**
- * Index arrays of a batch, usually of users of a log (batch_buffers.ts). The headers of the batch kernels define their
- * layouts.
- */
+/** Index arrays of a batch, usually of users of a log; the headers of the batch kernels define their layouts. */
 export interface ClickBatch {
   readonly plan: View;
   readonly items: DeviceItems;

@@ -20,10 +20,7 @@ export class DeviceItems {
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
 
-  /**
-   * @param capacity largest number of items. @param tokenCounts of the catalogue.
-   * @throws UserError for features that the adapter cannot hold.
-   */
+  /** @param capacity largest number of items. @throws UserError for features that the adapter cannot hold. */
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures,

@@ -57,28 +57,14 @@ export class DeviceLog {
   readonly event: View;
   /** Bits that mark the items of a batch: one per item shown; with one-hot items one per item of the catalogue. */
   readonly itemBits: number;
-  /**
-   * [R] bit of the row's item, the item's position among the items that the log shows, the row's position among all rows
-   * sorted by item
-   * @internal
-   */
+  /** [R] bit of the item, the item's position among those shown, the row's position among all rows sorted by item @internal */
   readonly row: View;
-  /**
-   * [items that the log shows] (the item, position of its first row among all rows sorted by item)
-   * @internal
-   */
+  /** [items that the log shows] (the item, position of its first row among all rows sorted by item) @internal */
   readonly item: View;
-  /**
-   * Present with counts alone.
-   * @internal
-   */
+  /** Present with counts alone. @internal */
   readonly facts: LogCountSummary | undefined;
 
-  /**
-   * Uploads a log.
-   * @param capacity by default the log's own. @param tokenCounts of the catalogue of later logs.
-   * @throws UserError if the log exceeds what a kernel can bind.
-   */
+  /** @param capacity by default the log's own. @throws UserError if the log exceeds what a kernel can bind. */
   constructor(
     readonly gpu: Gpu,
     log: ClickLog,

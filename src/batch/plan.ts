@@ -219,10 +219,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/**
- * @param whole the largest batch. @param single the sizes of the largest user.
- * @param rows limit of a micro-batch; a user with more rows is a micro-batch alone.
- */
+/** @param single largest user. @param rows limit of a micro-batch; a user with more rows is a micro-batch alone. */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;
@@ -239,10 +236,7 @@ export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: nu
   };
 }
 
-/**
- * Splits users, in their order, into as few micro-batches as possible.
- * @throws UserError for a user who comes twice, which no micro-batch could detect alone.
- */
+/** Splits users, in order, into as few micro-batches as possible. @throws UserError for a user who comes twice. */
 export function splitMicroBatches(log: Clicks, users: ArrayLike<number>, limit: MicroBatchLimit): number[][] {
   const { userEvents, eventRows } = log;
   const parts: number[][] = [];

@@ -6,10 +6,7 @@ import { type ClickLog, FURTHER, FURTHER_CLICK, GIVEN, NONE } from "../data/clic
 export interface ReferenceBatch {
   /** [B+1] first event of each user. */
   readonly userFirst: number[];
-  /**
-   * [E] first row, end row, click (the clicked row, NONE, GIVEN, or FURTHER + the page's row), item fed to the encoder or
-   * NONE.
-   */
+  /** [E] first row, end row, click (row, NONE, GIVEN, or FURTHER + the page's row), item fed to the encoder or NONE. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
   /** [E] the user's clicks before the event, and the end of the user's events. */
   readonly history: { clicks: number; end: number }[];

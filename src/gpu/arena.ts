@@ -1,5 +1,3 @@
-/** Arenas: buffers that are freed together. */
-
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, makeRowLayout, type TextureLayout, type TextureView, type View } from "./memory.ts";
 import type { SizeExpression } from "./sizes.ts";
@@ -11,10 +9,7 @@ export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/**
- * A set of buffers that are freed together. Each tensor is a buffer of its own, because WebGPU forbids a dispatch to read one
- * part of a buffer and write another.
- */
+/** Buffers that are freed together. Each tensor has its own, because a dispatch may not read and write one buffer. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];

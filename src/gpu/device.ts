@@ -84,10 +84,7 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /**
-   * Wraps an open device; {@link openDevice} opens one.
-   * @param maxGrid largest number of workgroups along an axis. @param bindingBytes largest binding.
-   */
+  /** @param maxGrid largest number of workgroups along an axis. @param bindingBytes largest binding. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -263,10 +260,7 @@ export class Gpu {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /**
-   * Throws the uncaptured errors so far. Cheap: call it wherever results are read. @throws Error with all that WebGPU has
-   * reported.
-   */
+  /** Call it wherever results are read; it is cheap. @throws Error with the uncaptured errors so far. */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = this.#errors.splice(0);

@@ -1,7 +1,4 @@
-/**
- * Kernel variants for matrix products, LSTMs and sums. Each kind of adapter has default variants. Autotuning (src/autotune)
- * may choose others for the sizes that it timed.
- */
+/** Kernel variants: defaults per kind of adapter, and those that autotuning (src/autotune) chose for timed sizes. */
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
@@ -69,10 +66,7 @@ export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
 
-/**
- * Returns the default variants with those that autotuning chose, by {@link formatMatmulKey}, {@link formatLstmKey}, or a
- * sum's kernel.
- */
+/** Merges tuned variants, by {@link formatMatmulKey}, {@link formatLstmKey}, or a sum's kernel, into the defaults. */
 export function mergeTunedVariants(
   { kind, matrices }: AdapterTraits,
   chosen: Readonly<Record<string, KernelVariant>>,

@@ -38,17 +38,11 @@ export interface TextureView {
   readonly layout: TextureLayout;
   /** Bytes of the matrix. */
   readonly size: number;
-  /**
-   * The buffer that kernels write instead, in the same layout, and the bytes that a batch uses; absent if only the host
-   * writes.
-   */
+  /** Buffer of the same layout that kernels write instead, and its bytes per batch; absent if only the host writes. */
   readonly written?: { readonly view: View; readonly bytes: SizeExpression };
 }
 
-/**
- * A range of a buffer, at most 64 KiB, that kernels read as a uniform: llvmpipe reads it with fewer instructions than
- * storage.
- */
+/** A range of at most 64 KiB that is read as a uniform, which takes llvmpipe fewer instructions than storage. */
 export interface UniformView extends View {
   readonly uniform: true;
 }

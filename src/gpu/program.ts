@@ -97,10 +97,7 @@ interface Dispatch<S extends BatchSizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
   readonly slices: number;
-  /**
-   * Bind groups by slice: only that of the first slice until another one is used, which single steps never do. Creating a
-   * bind group takes longer than encoding a dispatch.
-   */
+  /** Bind groups by slice; those after the first are created on first use, because single steps need none. */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
@@ -116,11 +113,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     readonly dispatches: readonly Dispatch<S>[],
   ) {}
 
-  /**
-   * Compiles and binds the dispatches in order.
-   * @param steps the buffer of step headers.
-   * @throws Error that names the kernel: missing or unknown views, shader errors, invalid bindings.
-   */
+  /** Compiles and binds the dispatches. @param steps buffer of step headers. @throws Error that names the kernel. */
   static async record<S extends BatchSizes>(
     gpu: Gpu,
     name: string,

@@ -1,7 +1,4 @@
-/**
- * Reads results back to the host. A wait may take 10 ms or more whatever the size (see {@link StagingPool}), so nothing here
- * is called inside a training step.
- */
+/** Reads results back. A wait may take 10 ms for any size (see {@link StagingPool}): no training step calls this. */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
@@ -192,10 +189,7 @@ export class StagingPool {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
 
-  /**
-   * Waits for the copy into a buffer, reads it, and recycles the buffer.
-   * @param use receives a function that reads a range: offset and bytes. @throws Error that WebGPU reported.
-   */
+  /** Awaits a buffer, reads it by `use`, which gets a range reader, and recycles it. @throws Error that WebGPU reported. */
   async read<T>(
     staging: StagingBuffer,
     use: (range: (at: number, bytes: number) => ArrayBuffer) => T,

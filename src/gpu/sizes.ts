@@ -24,10 +24,7 @@ export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes
   return Math.min(picks, resolveDimension(rows, sizes));
 }
 
-/**
- * A function of the sizes of a batch, as data: it is evaluated at every step. "events" is the number of events; `{ of:
- * "users", per: 4, times: 64 }` is 64 per four users.
- */
+/** A function of batch sizes, as data: "events", or `{ of: "users", per: 4, times: 64 }` for 64 per four users. */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
 /** times * ceil((of + plus) / per), within bounds. */

@@ -48,19 +48,15 @@ export const STEP_STRIDE = 256;
 /** Bytes of a header that kernels read. */
 export const STEP_BYTES = 64;
 
-/**
- * Step headers in slots that are reused. Writes are ordered with submitted work, so a slot may be overwritten while earlier
- * steps are in flight.
- */
+/** Step headers in reused slots. Writes are ordered with submitted work, so steps in flight keep their own. */
 export class StepHeaders<S extends BatchSizes> {
   /** The buffer for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
   /**
-   * @param places number of slots. @param each headers per slot: programs that work on one batch may differ in the rest of
-   * the header.
-   * @param seen slots that a multi-step kernel reads from any slot on.
+   * @param places slots. @param each headers per slot, for programs on one batch. @param seen slots that a multi-step kernel
+   * reads.
    */
   constructor(
     private readonly arena: Arena,
@@ -79,10 +75,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (place * this.each + header) * STEP_STRIDE;
   }
 
-  /**
-   * Writes the headers of a slot; {@link upload} sends them. @param purpose settings of the headers; the last one is used for
-   * the remaining headers.
-   */
+  /** Writes the headers of a slot; {@link upload} sends them. @param purpose settings; the last one fills the rest. */
   put(place: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

@@ -35,10 +35,7 @@ export interface LoadRequests {
   /** Average number of sectors per read, and per write, of a subgroup. For storage buffers alone. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
-  /**
-   * Average number of extra cycles per access of a subgroup, beyond those for words that are spread evenly over the banks. For
-   * workgroup memory alone.
-   */
+  /** Average extra cycles per access of a subgroup due to bank conflicts. For workgroup memory alone. */
   readonly conflicts: AccessCount;
 }
 

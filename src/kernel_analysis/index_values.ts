@@ -19,10 +19,7 @@ export interface IndexValues {
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/**
- * Returns a function that traces an invocation; for a text that is not understood it returns no values.
- * @param text WGSL with one entry point.
- */
+/** Returns a function that traces an invocation; it returns no values for a text that is not understood. */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);

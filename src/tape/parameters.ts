@@ -23,15 +23,9 @@ export interface ParameterSpec {
   readonly table?: boolean;
   /** True if weight decay shrinks it. */
   readonly decays?: boolean;
-  /**
-   * True for a running average, which a kernel writes itself. Its gradient stays zero, so that Adam leaves it alone; snapshots
-   * hold it like any parameter.
-   */
+  /** True for a running average, which a kernel writes; its gradient stays zero. Snapshots hold it like any parameter. */
   readonly statistic?: boolean;
-  /**
-   * True for a table of fixed counts: it has a buffer of its own, no gradient and no moments. Snapshots hold it like any
-   * parameter.
-   */
+  /** True for a table of fixed counts, with its own buffer and no gradient. Snapshots hold it like any parameter. */
   readonly constant?: boolean;
 }
 
@@ -158,10 +152,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /**
-   * Uploads values; parameters that are not named keep theirs. Constants are only written to the weights.
-   * @throws Error for a wrong name or length.
-   */
+  /** Uploads values of some parameters; constants only to the weights. @throws Error for a wrong name or length. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -194,10 +185,7 @@ export class ParameterArena {
     return ranges;
   }
 
-  /**
-   * Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name, and the constants as written. One
-   * wait.
-   */
+  /** Reads an arena of this layout (e.g. gradients, a snapshot) by name, and the constants as written. One wait. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
@@ -263,10 +251,7 @@ function computeParameterBytes(spec: ParameterSpec): number {
   return computeParameterSize(spec.rows, padColumns(spec.columns, spec.groups));
 }
 
-/**
- * Splits floats of an arena into ranges of at most `most` bytes, aligned for binding, as views of each buffer.
- * @param range of the arena from 0 on, or a part that starts at a parameter.
- */
+/** Splits floats of an arena, or a range from a parameter on, into aligned ranges of at most `most` bytes. */
 export function splitBindingRanges(
   range: number | ArenaRange,
   most: number,

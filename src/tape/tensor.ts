@@ -30,20 +30,11 @@ export interface Tensor {
   readonly parameter?: ParameterLocation;
   /** True if it depends on trainable parameters. */
   readonly trainable: boolean;
-  /**
-   * Asks the layer that computes the tensor to multiply each row by `weights` [1, columns] as well, while the row is in
-   * registers. Absent, or returns undefined, if the layer does not support it.
-   */
+  /** Multiplies each row by `weights` [1, columns] in the layer that computes it. Absent or undefined if not supported. */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
-  /**
-   * Asks the layer that would compute the tensor, of at most `most` inputs, to leave that to its one reader. Absent, or returns
-   * undefined, if the layer does not support it.
-   */
+  /** Leaves the computation, of at most `most` inputs, to the tensor's one reader. Absent or undefined if not supported. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
-  /**
-   * Asks the op that computes the tensor to add up the outcomes of the loss that reads it, in the dispatch of its gradients.
-   * Absent, or returns false, if the op does not support it.
-   */
+  /** Adds up a loss's outcomes in the dispatch of the op's gradients. Absent or false if not supported. */
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
 }
 

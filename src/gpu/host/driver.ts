@@ -30,16 +30,10 @@ export const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads of llvmpipe. */
 const MOST = 32;
 
-/**
- * A step with its share of the validation is small up to this number of FLOPs: about 1,000 rows through hidden layers of
- * 64-64.
- */
+/** Largest number of FLOPs of a small step with its share of the validation: about 1,000 rows through 64-64 units. */
 const SMALL_STEP = 3e7;
 
-/**
- * Returns the number of threads. @param own the user's setting, which takes precedence. @param flops of a training step, if
- * known.
- */
+/** @param own the user's setting, which takes precedence. @param flops of a training step, if known. */
 export function chooseDriverThreads(cores: number, own?: string, flops = Infinity): string {
   return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));
 }

@@ -8,10 +8,7 @@ import { watchKernels } from "./watchdog.ts";
 export interface OpenGpuOptions extends GpuOptions {
   /** FLOPs of a training step, if known: they decide how many threads a software driver gets. */
   readonly stepFlops?: number;
-  /**
-   * Seconds to wait for results, after which the process ends with an error. A kernel with an endless loop would otherwise
-   * block it, timers and signal handlers included.
-   */
+  /** Seconds to wait for results before the process ends with an error; an endless loop would block it. */
   readonly kernelSeconds?: number;
 }
 

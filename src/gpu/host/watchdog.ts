@@ -10,10 +10,7 @@ interface Watch {
   readonly seconds: number;
 }
 
-/**
- * Ends the process, by SIGTERM and with an error on standard error, once a submission or a read has waited for the device for
- * `seconds`. A wait is reported every five seconds.
- */
+/** Ends the process (SIGTERM) if a submission or a read waits for `seconds`; reports a wait every five seconds. */
 export function watchKernels(gpu: Gpu, seconds: number): void {
   const state = new Int32Array(new SharedArrayBuffer(8));
   const script = `import { workerData } from "node:worker_threads"; (${watch})(workerData);`;
