@@ -84,7 +84,7 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /** @param maxGrid largest number of workgroups along an axis. @param bindingBytes largest binding. */
+  /** Wraps a device. @param maxGrid largest number of workgroups along an axis. @param bindingBytes largest binding. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
