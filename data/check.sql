@@ -28,9 +28,9 @@ CREATE MACRO numbers(part, name) AS TABLE
   WITH read AS (SELECT *, lag(n IGNORE NULLS) OVER (ORDER BY place) AS before FROM query_table(part)),
   distinct_n AS (SELECT n, count(*) AS times, max(place) AS place FROM read WHERE n IS NOT NULL GROUP BY n)
   SELECT name || ' to be a whole number from 0, not null' AS expected, place, coalesce(found, 'NULL') AS found FROM read WHERE n IS NULL
-  UNION ALL SELECT 'rows in the order of ' || name, place, found || ' behind ' || before::BIGINT FROM read WHERE n < before
+  UNION ALL SELECT 'rows in the order of ' || name, place, found || ' after ' || before::BIGINT FROM read WHERE n < before
   UNION ALL SELECT 'each ' || name || ' once', place, n::BIGINT || ', ' || times || ' times' FROM distinct_n WHERE times > 1
-  UNION ALL SELECT name || 's numbered 0, 1, 2, ... without gaps', place, n::BIGINT || ' behind ' || coalesce(before::BIGINT::VARCHAR, 'nothing')
+  UNION ALL SELECT name || 's numbered 0, 1, 2, ... without gaps', place, n::BIGINT || ' after ' || coalesce(before::BIGINT::VARCHAR, 'nothing')
   FROM (SELECT *, lag(n) OVER (ORDER BY n) AS before FROM distinct_n) WHERE n <> coalesce(before + 1, 0);
 INSERT INTO fault SELECT 'users', expected, count(*), min(place), arg_min(found, place) FROM numbers('user_read', 'user') GROUP BY ALL;
 INSERT INTO fault SELECT 'items', expected, count(*), min(place), arg_min(found, place) FROM numbers('item_read', 'item') GROUP BY ALL;
@@ -49,10 +49,10 @@ INSERT INTO fault
 SELECT 'pages', expected, count(*), min(place), arg_min(found, place)
 FROM (
   SELECT 'user to be one of users' AS expected, place, found FROM page_read WHERE n IS NULL OR n NOT IN (SELECT n FROM user_read WHERE n IS NOT NULL)
-  UNION ALL SELECT 'rows in the order of user', place, found || ' behind ' || before::BIGINT
+  UNION ALL SELECT 'rows in the order of user', place, found || ' after ' || before::BIGINT
   FROM (SELECT place, n, found, lag(n IGNORE NULLS) OVER (ORDER BY place) AS before FROM page_read) WHERE n < before
-  UNION ALL SELECT 'items, at least one', place, 'none' FROM page_read WHERE coalesce(size, 0) = 0
+  UNION ALL SELECT 'at least one item', place, 'none' FROM page_read WHERE coalesce(size, 0) = 0
   UNION ALL SELECT 'items of the table of items', place, coalesce(strange[1]::VARCHAR, 'NULL') FROM page_read WHERE len(strange) > 0
-  UNION ALL SELECT 'clicked to be a place on its page, from 0, or null', place, clicked FROM page_read WHERE clicked IS NOT NULL AND coalesce(click >= size, true)
+  UNION ALL SELECT 'clicked to be a position on its page, from 0, or null', place, clicked FROM page_read WHERE clicked IS NOT NULL AND coalesce(click >= size, true)
 )
 GROUP BY expected;

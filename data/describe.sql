@@ -98,9 +98,9 @@ CREATE TABLE suspicion AS
 SELECT
   (SELECT count(*) FROM page WHERE NOT given) AS pages,
   (SELECT sum(clicks)::BIGINT FROM click_place) AS clicks,
-  (SELECT sum((1 + len(also)) / size) / sum(1 + len(also)) FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1) AS place_by_chance,
+  (SELECT sum((1 + len(also)) / size) / sum(1 + len(also)) FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1) AS chance,
   (SELECT max(clicks) FROM click_place) AS most_clicks,
-  (SELECT arg_max(place, clicks) FROM click_place) AS most_place,
+  (SELECT arg_max(place, clicks) FROM click_place) AS most_position,
   (SELECT coalesce(sum(last), 0) FROM click_place) AS last_clicks,
   (SELECT count(*) FROM page WHERE NOT given AND size = 1) AS pages_of_one,
   (SELECT count(*) FROM page WHERE NOT given AND size > if(clicked IS NULL, 0, 1 + len(also))) AS pages_with_unclicked,

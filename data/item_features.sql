@@ -100,7 +100,7 @@ FROM (
       WHEN is_time THEN 'logarithm of the age in days, standardised'
       WHEN scale IS NOT NULL THEN 'logarithm of ' || name || ', standardised'
       ELSE name || ', standardised'
-    END || if(is_partly, ', 0 where it is not known', '') AS meaning
+    END || if(is_partly, ', 0 where unknown', '') AS meaning
   FROM number_scale WHERE is_used
   UNION ALL
   SELECT k, true, name || '_known', name, false, NULL, NULL, NULL, NULL, NULL, '1 if ' || name || ' is known'
@@ -108,16 +108,16 @@ FROM (
 );
 
 INSERT INTO note
-SELECT 'numbers are standardised, to mean 0 and sd 1 over the items that train users were shown: ' || string_agg(name, ', ' ORDER BY k)
+SELECT 'standardised numbers (mean 0 and sd 1 over the items that train users were shown): ' || string_agg(name, ', ' ORDER BY k)
 FROM number_scale WHERE is_used AND NOT as_it_is(scale, mean, sd) AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
-SELECT 'numbers with a heavy tail are taken as logarithms: ' || string_agg(name, ', ' ORDER BY k)
+SELECT 'logarithms of numbers with a heavy tail: ' || string_agg(name, ', ' ORDER BY k)
 FROM number_scale WHERE is_used AND scale IS NOT NULL AND NOT is_time AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
-SELECT 'times are taken as ages, the logarithm of the days up to the last page of the log: ' || string_agg(name, ', ' ORDER BY k)
+SELECT 'times converted to log(age in days) at the end of the log (the same on every page): ' || string_agg(name, ', ' ORDER BY k)
 FROM number_scale WHERE is_used AND is_time AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
-SELECT 'columns of the features that have one value for all items are left out: ' || string_agg(name, ', ' ORDER BY k)
+SELECT 'ignored columns with one value for all items: ' || string_agg(name, ', ' ORDER BY k)
 FROM number_scale WHERE NOT is_used AND NOT is_partly AND NOT getvariable('is_like') HAVING count(*) > 0;
 
 -- step: Values of tokens
@@ -145,9 +145,9 @@ END;
 INSERT INTO note
 SELECT if(
   getvariable('with_features'),
-  printf('%.0f %% of the items on the pages of train users have no features: each item has a token of its own', 100 * getvariable('undescribed')),
-  'there are no features: each item has a token of its own'
-) || ' (--no-item-ids leaves it out)'
+  printf('%.0f %% of the items on the pages of train users have no features: each item gets its own token', 100 * getvariable('undescribed')),
+  'there are no features: each item gets its own token'
+) || ' (off: --no-item-ids)'
 WHERE getvariable('with_item_ids') AND getvariable('item_ids') IS NULL AND NOT getvariable('is_like');
 INSERT INTO token_value
 SELECT item, len(getvariable('tokens')) + 1, item_id FROM number_of WHERE getvariable('with_item_ids');
@@ -168,10 +168,10 @@ FROM value_count
 WHERE rows > 0 AND k <= len(getvariable('tokens')) AND NOT getvariable('is_like')
 GROUP BY k;
 INSERT INTO note
-SELECT printf('text with nearly a value an item is left out: %s (%d values for %d items)', name, count, items)
+SELECT printf('ignored %s: almost every value is unique (%d values for %d items)', name, count, items)
 FROM text_column WHERE is_free;
 INSERT INTO note
-SELECT 'columns of the features that have one value for all items are left out: ' || string_agg(name, ', ' ORDER BY k)
+SELECT 'ignored columns with one value for all items: ' || string_agg(name, ', ' ORDER BY k)
 FROM text_column WHERE is_constant HAVING count(*) > 0;
 DELETE FROM value_count WHERE k IN (SELECT k FROM text_column WHERE is_free OR is_constant);
 
@@ -258,9 +258,9 @@ SELECT
 FROM other_token f LEFT JOIN token_value t ON t.k = f.k LEFT JOIN vocabulary v ON v.k = t.k AND v.value = t.value
 GROUP BY f.k;
 INSERT INTO note
-SELECT printf('beside %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %%', coalesce("column", 'item'), 100 * share), ', ' ORDER BY is_token, k))
+SELECT printf('compared with %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %%', coalesce("column", 'item'), 100 * share), ', ' ORDER BY is_token, k))
 FROM column_share, (
-  SELECT unnest(['values beyond its scales', 'values that it has no token for, and that take the one for all others', 'items without a value']) AS what,
+  SELECT unnest(['clipped numbers', 'values without a token, which get the one for all others', 'items without a value']) AS what,
     unnest(['clipped', 'unknown', 'absent']) AS kind
 ), LATERAL (SELECT CASE kind WHEN 'clipped' THEN clipped WHEN 'unknown' THEN unknown ELSE absent END AS share)
 WHERE getvariable('is_like') AND share > 0

@@ -19,5 +19,5 @@ GROUP BY ALL;
 
 -- step: Items that are on their page already
 INSERT INTO skipped
-SELECT 'rows of an item that is on its page already',
+SELECT 'repeated rows of an item on its page',
   (SELECT count(*) FROM row_read) - (SELECT count(*) FROM displayed);

@@ -19,12 +19,12 @@ SELECT
   ('0x' || substr(md5(concat_ws(',', getvariable('seed'), user_id, time, item_id)), 1, 7))::BIGINT AS x
 FROM (SELECT DISTINCT user_id, page, time, item_id FROM row_read WHERE clicked) JOIN click_item USING (item_id);
 INSERT INTO skipped
-SELECT 'rows that are no click', (SELECT count(*) FROM row_read WHERE NOT clicked);
+SELECT 'rows without a click', (SELECT count(*) FROM row_read WHERE NOT clicked);
 INSERT INTO skipped
-SELECT 'rows of a click that is there already',
+SELECT 'repeated rows of a click',
   (SELECT count(*) FROM row_read WHERE clicked) - (SELECT count(*) FROM click_row);
 INSERT INTO note
-SELECT 'pages are made up: each shows what was clicked and items drawn by popularity. Nobody passed these over';
+SELECT 'pages are sampled: each shows the clicked item and items drawn by popularity, which users did not see';
 -- Pages are drawn for so many clicks at once as fit in memory.
 CREATE TABLE to_draw AS
 SELECT *, row_number() OVER (ORDER BY part, click) // greatest(1, 300000 // getvariable('page_size')) AS batch

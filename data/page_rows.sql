@@ -37,7 +37,7 @@ CREATE TABLE feature_read AS
 SELECT DISTINCT item, dense, tokens
 FROM feature_source JOIN number_of USING (item_id);
 INSERT INTO skipped
-SELECT 'items on pages that have no row of features', (SELECT count(*) FROM number_of ANTI JOIN feature_read USING (item))
+SELECT 'displayed items without a row of features', (SELECT count(*) FROM number_of ANTI JOIN feature_read USING (item))
 WHERE getvariable('with_features');
 
 -- step: Rows of pages | for round in (FROM rounds())
@@ -61,7 +61,7 @@ WHERE in_round(d.bucket) AND in_round(p.bucket);
 
 -- step: What was clicked before the log
 INSERT INTO note
-SELECT 'pages with several clicks: ' || count(*) || ', each click a choice among what was not clicked yet'
+SELECT 'pages with several clicks: ' || count(*) || ' (each click is a choice among the items not clicked yet)'
 FROM page_of WHERE clicks > 1 HAVING count(*) > 0;
 INSERT INTO shown BY NAME
 SELECT

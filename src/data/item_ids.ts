@@ -33,7 +33,7 @@ export interface ItemData {
 /** Describes features that the items lack and that may help a model. */
 export function describeUnusedFeatures({ source: { items: { shape } }, features }: ItemData): string {
   const knowsIds = shape.kind === "one-hot" || features?.tokens.some(isIds);
-  return knowsIds ? "more features of the items" : "item ids beside the features";
+  return knowsIds ? "more item features" : "item ids in addition to the features";
 }
 
 /** Keeps only the first `tokens` tokens. @throws Error for items that would have no features left. */

@@ -198,7 +198,7 @@ function expectTokens(path: string, { features: { tokens } }: Manifest): void {
     const next = fields[k + 1];
     if (count === 0) {
       throw new UserError(
-        `${path}: expected "${name}" to have tokens, found a count of 0. Leave the field out.`,
+        `${path}: expected "${name}" to have tokens, got a count of 0. Leave the field out.`,
       );
     }
     if (next && next.first < first + count) {

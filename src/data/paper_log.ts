@@ -133,8 +133,10 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
   throw new UserError(
-    `${path}:${line[b]}: user ${user[b]} has a Time here and another one in line ${line[a]} that cannot be ` +
-      `told apart: both are read as ${time[b]}. Write fewer digits, or whole numbers such as nanoseconds.`,
+    `${path}:${line[b]}: expected distinct Times of user ${user[b]}, got two (here and in line ${
+      line[a]
+    }) that are both ` +
+      `read as ${time[b]}. Write fewer digits, or whole numbers such as nanoseconds.`,
   );
 }
 
@@ -203,13 +205,13 @@ function parseHeader(path: string, header: string): Header {
     throw new UserError(
       `${path}:1: expected tab-separated columns ${columns.join(", ")} (any order, others are skipped), ` +
         `but ${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; ` +
-        `found ${found.join(", ")}. ${hint}`,
+        `got ${found.join(", ")}. ${hint}`,
     );
   }
   const twice = columns.find((name) => found.indexOf(name) < found.lastIndexOf(name));
   if (twice !== undefined) {
     throw new UserError(
-      `${path}:1: expected one column ${twice}, found several. Rename all but one of them in the header.`,
+      `${path}:1: expected one column ${twice}, got several. Rename all but one of them in the header.`,
     );
   }
   const place = Object.fromEntries(columns.map((name) => [name, found.indexOf(name)])) as Record<
@@ -230,13 +232,13 @@ function parseRow(path: string, line: number, content: string, { place, width }:
   const fields = content.split("\t");
   if (fields.length !== width) {
     throw new UserError(
-      `${path}:${line}: expected ${width} tab-separated values as in the header, found ${fields.length}. ` +
+      `${path}:${line}: expected ${width} tab-separated values as in the header, got ${fields.length}. ` +
         "Correct or remove the row.",
     );
   }
   const fail = (name: Column, expected: string): never => {
     throw new UserError(
-      `${path}:${line}: expected ${name} to be ${expected}, found "${fields[place[name]]}".`,
+      `${path}:${line}: expected ${name} to be ${expected}, got "${fields[place[name]]}".`,
     );
   };
   const whole = (name: Column, max: number, expected: string): number => {

@@ -65,7 +65,7 @@ export async function readParquet<Name extends string>(
       before += rows;
     }
     if (BigInt(before) !== BigInt(metadata.num_rows)) {
-      throw new Error(`it says ${metadata.num_rows} rows and has ${before}`);
+      throw new Error(`expected ${metadata.num_rows} rows as in the metadata, got ${before}`);
     }
     return before;
   } catch (error) {
@@ -100,7 +100,9 @@ const LEAST_BYTES = 12;
 /** Checks the first and last bytes: without the first bytes the offsets in the metadata are wrong. */
 async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
-  if (byteLength === 0) throw new UserError(`${path} is empty. Prepare the data again.`);
+  if (byteLength === 0) {
+    throw new UserError(`${path}: expected a Parquet file, got an empty file. Prepare the data again.`);
+  }
   if (byteLength < LEAST_BYTES) throw new Error(`it has ${byteLength} bytes`);
   const text = async (at: number) => String.fromCharCode(...new Uint8Array(await file.slice(at, at + 4)));
   const [begin, end] = [await text(0), await text(byteLength - 4)];
@@ -126,14 +128,14 @@ function expectCodecs(path: string, { row_groups }: FileMetaData): void {
   const unknown = used.find((codec) => codec !== undefined && !known.has(codec));
   if (unknown === undefined) return;
   throw new UserError(
-    `${path}: expected a compression that can be read here (${[...known].join(", ")}), found ${unknown}. ` +
+    `${path}: expected a compression that can be read here (${[...known].join(", ")}), got ${unknown}. ` +
       "Write the file with one of these.",
   );
 }
 
 function encrypted(path: string): UserError {
   return new UserError(
-    `${path}: expected a plain Parquet file, found an encrypted one. Write it without a key.`,
+    `${path}: expected a plain Parquet file, got an encrypted one. Write it without a key.`,
   );
 }
 
@@ -151,14 +153,14 @@ function expectColumns<Name extends string>(
   if (missing.length > 0) {
     throw new UserError(
       `${path}: expected the columns ${needed.join(", ")}, ` +
-        `${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; found ${
+        `${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; got ${
           found.join(", ") || "none"
         }.`,
     );
   }
   const twice = there.find((name) => found.indexOf(name) !== found.lastIndexOf(name));
   if (twice === undefined) return there;
-  throw new UserError(`${path}: expected one column ${twice}, found several. Leave out all but one of them.`);
+  throw new UserError(`${path}: expected one column ${twice}, got several. Leave out all but one of them.`);
 }
 
 async function readGroup<Name extends string>(

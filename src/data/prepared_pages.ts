@@ -114,7 +114,7 @@ export class PageReader {
         throw new UserError(
           `${table.path}: page ${
             before + k + 1
-          }: expected ${expected}, found ${found}. Prepare the data again.`,
+          }: expected ${expected}, got ${found}. Prepare the data again.`,
         );
       };
       for (let k = 0; k < count; k++) this.#add(columns, k, fail);
@@ -129,7 +129,7 @@ export class PageReader {
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
     if (this.pages === pages && this.rows === rows) return this.#handOver();
     throw new UserError(
-      `${this.folder}: users has ${pages} pages with ${rows} displayed items, but pages has ${this.pages} with ` +
+      `${this.folder}: expected ${pages} pages with ${rows} displayed items as in users, got ${this.pages} with ` +
         `${this.rows}. Prepare the data again.`,
     );
   }
@@ -187,8 +187,8 @@ export class PageReader {
       const [begin, end] = [userRows[user] ?? 0, userRows[user + 1] ?? 0];
       if (this.rows !== end) {
         throw new UserError(
-          `${this.folder}: users says that user ${user} has rows = ${end - begin}, their pages hold ` +
-            `${this.rows - begin} displayed items. Prepare the data again.`,
+          `${this.folder}: expected ${end - begin} displayed items of user ${user} as in users, got ` +
+            `${this.rows - begin}. Prepare the data again.`,
         );
       }
       this.#pending.userEnds.push(this.#pending.sizes.length);
@@ -212,7 +212,7 @@ function parseClick(click: unknown, size: number, k: number, fail: Fail): number
   if (click === null || click === undefined) return NONE;
   const place = toWholeNumber(click, size);
   if (place >= 0) return place;
-  const expected = `clicked to be a place on its page of ${size} items, from 0, or null for no click`;
+  const expected = `clicked to be a position on its page of ${size} items, from 0, or null for no click`;
   return fail(k, expected, formatValue(click));
 }
 
@@ -221,7 +221,7 @@ const NO_MORE: readonly number[] = [];
 /** Returns the positions of a page's additional clicks. Its items and its first click are valid. */
 function parseFurtherClicks({ items, clicked, also }: PageColumns, k: number, fail: Fail): readonly number[] {
   const shown: unknown = items[k];
-  const found = parseList(also, k, fail, "also", "for no further click");
+  const found = parseList(also, k, fail, "also", "for no additional click");
   if (!Array.isArray(shown) || found.length === 0) return NO_MORE;
   const first = clicked[k];
   const places = found.map((place) => toWholeNumber(place, shown.length));
@@ -235,8 +235,7 @@ function parseFurtherClicks({ items, clicked, also }: PageColumns, k: number, fa
     return places;
   }
   const expected =
-    `also to be places on its page of ${shown.length} items whose items are clicked once, and none without ` +
-    "a click";
+    `also to be other positions on its page of ${shown.length} items, each item once, and empty without a click`;
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
@@ -254,7 +253,7 @@ function parseList(
 }
 
 function parsePropensities(columns: PageColumns, size: number, k: number, fail: Fail): readonly number[] {
-  const found = parseList(columns.propensities, k, fail, "propensities", "where they are not known");
+  const found = parseList(columns.propensities, k, fail, "propensities", "where they are unknown");
   if (found.length === 0) return NO_MORE;
   const chances = found.map((value) => typeof value === "bigint" ? Number(value) : value);
   const isChance = (value: unknown): value is number => typeof value === "number" && value > 0 && value <= 1;
@@ -264,14 +263,14 @@ function parsePropensities(columns: PageColumns, size: number, k: number, fail: 
 }
 
 function parseCandidates(columns: PageColumns, count: number, k: number, fail: Fail): readonly number[] {
-  const found = parseList(columns.candidates, k, fail, "candidates", "where all items were");
+  const found = parseList(columns.candidates, k, fail, "candidates", "for all items");
   if (found.length === 0) return NO_MORE;
   const own = found.map((item) => toWholeNumber(item, count));
   const set = new Set(own);
   const shown: unknown = columns.items[k];
   const has = Array.isArray(shown) && shown.every((item) => set.has(Number(item)));
   if (has && set.size === own.length && !set.has(-1)) return own;
-  const expected = `candidates of 0..${count - 1}, each once, what is displayed among them`;
+  const expected = `candidates of 0..${count - 1}, each once, including the displayed items`;
   return fail(k, expected, found.map(formatValue).join(", "));
 }
 
@@ -282,5 +281,5 @@ function parseContextFlag(columns: PageColumns, size: number, click: number, k: 
   if (given !== true) return fail(k, "given to be true or false", formatValue(given));
   if (size === 1 && click === 0) return true;
   const found = `${size} items, clicked: ${formatValue(columns.clicked[k])}`;
-  return fail(k, "a given page to have one item, which is clicked", found);
+  return fail(k, "a context event to have one item, which is clicked", found);
 }

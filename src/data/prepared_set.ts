@@ -80,7 +80,7 @@ export class PreparedSet implements PreparedUsers {
       });
     }
     if (done === 0) {
-      throw new UserError(`${this.folder}: expected at least one item, found none. Prepare the data again.`);
+      throw new UserError(`${this.folder}: expected at least one item, got none. Prepare the data again.`);
     }
     this.#expectCount("items", counts?.items, done);
     this.#expectCount("items", files.items?.rows, done);
@@ -116,7 +116,7 @@ export class PreparedSet implements PreparedUsers {
   #expectCount(what: string, expected: number | undefined, found: number): void {
     if (expected === undefined || expected === found) return;
     throw new UserError(
-      `${this.folder}: the manifest says ${expected} ${what}, found ${found}. Prepare the data again.`,
+      `${this.folder}: expected ${expected} ${what} as in the manifest, got ${found}. Prepare the data again.`,
     );
   }
 }

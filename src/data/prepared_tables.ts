@@ -63,7 +63,7 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
     });
   }
   if (userSplit.length === 0) {
-    throw new UserError(`${folder}: expected at least one user, found none. Prepare the data again.`);
+    throw new UserError(`${folder}: expected at least one user, got none. Prepare the data again.`);
   }
   if (shown >= MOST_ROWS || pages >= MOST_PAGES) {
     throw new UserError(
@@ -82,7 +82,7 @@ function parseUser(
 ): { split: number; pages: number; rows: number } {
   const fail = (expected: string, found: unknown): never => {
     throw new UserError(
-      `${path}: user ${user}: expected ${expected}, found ${formatValue(found)}. Prepare the data again.`,
+      `${path}: user ${user}: expected ${expected}, got ${formatValue(found)}. Prepare the data again.`,
     );
   };
   if (toWholeNumber(columns.user[k], MOST_ROWS) !== user) {
@@ -131,7 +131,7 @@ export async function readItems(
     for (let k = 0; k < count; k++) {
       const fail: Fail = (expected, found) => {
         throw new UserError(
-          `${path}: item ${items + k}: expected ${expected}, found ${found}. Prepare the data again.`,
+          `${path}: item ${items + k}: expected ${expected}, got ${found}. Prepare the data again.`,
         );
       };
       if (toWholeNumber(columns.item[k], MOST_ITEMS) !== items + k) {
@@ -237,7 +237,7 @@ export async function readTexts(
         const text = texts[k];
         if (typeof text !== "string") {
           throw new UserError(
-            `${path}: ${number} ${list.length}: expected ${column} to be text, found ${
+            `${path}: ${number} ${list.length}: expected ${column} to be text, got ${
               formatValue(text)
             } in row ` +
               `${before + k + 1}. Give each ${number} one, or leave the column out` +
@@ -251,6 +251,6 @@ export async function readTexts(
   if (list.length === 0 && rows === count) return undefined;
   if (list.length === count) return list.done();
   throw new UserError(
-    `${files.folder}: expected the ${column} of each of the ${count} ${part}, found ${list.length}. Prepare the data again.`,
+    `${files.folder}: expected the ${column} of each of the ${count} ${part}, got ${list.length}. Prepare the data again.`,
   );
 }

@@ -90,7 +90,7 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
     throw new UserError(
       `Expected ${formatPath(path)} to be free${
         mark === undefined ? "" : ", or an earlier file of this kind"
-      }, found a file ` +
+      }, got a file ` +
         "that this command did not make. Choose another path, or move the file away; nothing was changed.",
     );
   }
@@ -107,7 +107,7 @@ export function expectSole(path: string): void {
   throw new UserError(
     `Expected ${
       formatPath(path)
-    } to be a file of its own, found a second name (a hard link) for it. Replace it by a copy.`,
+    } to be a file of its own, got a second name (a hard link) for it. Replace it by a copy.`,
   );
 }
 
@@ -124,7 +124,7 @@ function regularFile(path: string): Deno.FileInfo | undefined {
   throw new UserError(
     info.isDirectory
       ? `cannot write ${formatPath(path)}: it is a folder, and a file was expected. Choose another path.`
-      : `Expected ${formatPath(path)} to be free or a regular file, found ${
+      : `Expected ${formatPath(path)} to be free or a regular file, got ${
         info.isSymlink ? "a link" : describeFileKind(info)
       }. ` +
         (info.isSymlink ? "Name the file that it leads to, or remove the link." : "Choose another path."),

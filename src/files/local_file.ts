@@ -109,7 +109,7 @@ export function expectLocal(path: string): void {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path) ?? [];
   if (scheme === undefined) return;
   throw new UserError(
-    `Expected a path on this machine, found ${formatPath(path)}: only local files are read. ` +
+    `Expected a path on this machine, got ${formatPath(path)}: only local files are read. ` +
       (scheme.toLowerCase() === "file"
         ? "Name it without file://."
         : "Fetch the data first, or mount the bucket (data/spark/README.md), and name the file or folder."),
@@ -129,7 +129,7 @@ export function expectFile(path: string): Deno.FileInfo {
   }
   if (info.isFile) return info;
   throw new UserError(
-    `${formatPath(path)}: expected a regular file, found ${describeFileKind(info)}. ${suggestRemedy(info)}`,
+    `${formatPath(path)}: expected a regular file, got ${describeFileKind(info)}. ${suggestRemedy(info)}`,
   );
 }
 

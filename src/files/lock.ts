@@ -68,7 +68,7 @@ function expectPlainFile(path: string, purpose: string): void {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  throw new UserError(`Expected ${path} to be free for ${purpose}, found something else. Move it away.`);
+  throw new UserError(`Expected ${path} to be free for ${purpose}, got something else. Move it away.`);
 }
 
 export class Lock implements Disposable {

@@ -87,7 +87,7 @@ export class OwnedFolder implements Disposable {
   /** Takes an existing folder. @throws UserError if it does not exist, or another process writes to it. */
   static open(path: string): OwnedFolder {
     if (listContents(path) === undefined) {
-      throw new UserError(`Expected a folder at ${path}, found nothing. Check the path.`);
+      throw new UserError(`Expected a folder at ${path}, got nothing. Check the path.`);
     }
     return OwnedFolder.#own(path, false);
   }

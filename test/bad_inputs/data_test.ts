@@ -37,13 +37,13 @@ const logs: readonly BadInput[] = [
     a name too long | --out DIR/${"n".repeat(300)} | the name is too long
   `,
   ...makeCases(makeNothing, "data")`
-    no options | log | Expected --query (a SELECT) or --source (files); found none
+    no options | log | Expected --query (a SELECT) or --source (files); got none
     no subcommand |  | Usage
     an unknown subcommand | prepare | unknown command 'prepare'
     an empty column | log --source x --user '' | Expected a name, got nothing
   `,
-  log("no file", "DIR/none.csv", makeNothing, "found no such file"),
-  log("a folder", "DIR/logs", makeFile("logs/log.csv", good), "found a folder. Name the files in it"),
+  log("no file", "DIR/none.csv", makeNothing, "got no such file"),
+  log("a folder", "DIR/logs", makeFile("logs/log.csv", good), "got a folder. Name the files in it"),
   log("a dangling link", "DIR/log.csv", link("log.csv", "DIR/gone"), "log.csv"),
   log("a FIFO", "DIR/log.csv", makeFifo("log.csv"), "log.csv"),
   log("an address of the web", "http://localhost:1/x.csv", makeNothing, "//localhost:1/x.csv"),
@@ -54,17 +54,22 @@ const logs: readonly BadInput[] = [
     "files of one format",
   ),
   of("an ending that is not known", "log.xlsx", good, "expected a file whose name ends in .csv"),
-  of("cut gzip", "log.csv.gz", compressText(good).slice(0, 60), "the compressed file is cut off or damaged"),
+  of(
+    "cut gzip",
+    "log.csv.gz",
+    compressText(good).slice(0, 60),
+    "the compressed file is truncated or damaged",
+  ),
   of("Parquet that is text", "log.parquet", good, "log.parquet"),
   of("JSON 10,000 deep", "log.json", `{"uid":${"[".repeat(10_000)}${"]".repeat(10_000)}}\n`, "log.json"),
-  csv("an empty file", "", "log.csv is empty"),
-  csv("a header alone", HEAD, "Nothing is left of the source"),
+  csv("an empty file", "", "log.csv: expected a header line and rows, got an empty file"),
+  csv("a header alone", HEAD, "Expected pages to learn from"),
   csv("NUL bytes", new Uint8Array(2000), "log.csv"),
   csv("a missing column", "uid,sku,ts\na,x,1600000000\n", 'expected a column "label" (--clicked)'),
-  csv("a bad row alone", `${HEAD}a,x,NaN,1\n`, 'found "NaN"'),
+  csv("a bad row alone", `${HEAD}a,x,NaN,1\n`, 'got "NaN"'),
   csv("one bad row of 201", `${HEAD}${rows(100)},x,1600000000,1\n`, [
     "Skipped 1 invalid rows",
-    'log.csv, item "x": expected uid to be an id, found nothing',
+    'log.csv, item "x": expected uid to be an id, got nothing',
   ], fine),
   log(
     "a pattern that all files match, with the new folder among them",
@@ -77,7 +82,7 @@ const logs: readonly BadInput[] = [
   ...["SELECT 1; COPY (SELECT 1) TO 'DIR/x.csv'", "SELECT 1 FROM missing"].map((text) =>
     makeCase(`text ${text}`, `data log --query DIR/log.sql ${ENGINE}`, makeFile("log.sql", text), "log.sql")
   ),
-  makeCase("a missing SELECT", `data log --query DIR/log.sql ${ENGINE}`, makeNothing, "found no such file"),
+  makeCase("a missing SELECT", `data log --query DIR/log.sql ${ENGINE}`, makeNothing, "got no such file"),
   makeCase(
     "features that are not there",
     `${LOG} --source DIR/log.csv --features DIR/f.csv`,
@@ -104,7 +109,12 @@ const others: readonly BadInput[] = [
     describe: no folder | data describe DIR/none | Expected a prepared data set
     check: no folder | data check DIR/none | Expected a prepared data set
   `,
-  makeCase("merge: features", "data merge demo DIR/log.tsv", makeLog(), "same features as those of demo"),
+  makeCase(
+    "merge: features",
+    "data merge demo DIR/log.tsv",
+    makeLog(),
+    "Expected the same item features in log.tsv and demo",
+  ),
   makeCase("example: user's files", "data example --out DIR/x", makeFile("x/log.csv", "mine"), "log.csv"),
   makeCase(
     "describe: a table that is cut",
@@ -122,7 +132,7 @@ const others: readonly BadInput[] = [
     "check: items counted from 1",
     "data check DIR/set",
     makeSet({ pages: "SELECT * REPLACE (list_transform(items, lambda i: i + 1) AS items) FROM t" }),
-    "pages.parquet:#: expected items of the table of items, found 30",
+    "pages.parquet:#: expected items of the table of items, got 30",
   ),
 ];
 

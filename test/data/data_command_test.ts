@@ -170,7 +170,7 @@ Deno.test("data on a full disk reports an error and leaves nothing", async () =>
 
 Deno.test("each warning appears only for its cause", () => {
   const fine = {
-    ...{ pages: 100, clicks: 80, place_by_chance: 0.2, most_clicks: 20, most_place: 1, last_clicks: 16 },
+    ...{ pages: 100, clicks: 80, chance: 0.2, most_clicks: 20, most_position: 1, last_clicks: 16 },
     ...{ pages_of_one: 2, users: 50, users_of_one: 10, pages_with_twice: 0, twice_clicked: 0 },
   };
   const part = (split: string, unseenClicked: number) => ({
@@ -180,9 +180,12 @@ Deno.test("each warning appears only for its cause", () => {
   const parts = [part("train", 0), part("validation", 0.05), part("test", 0.1)];
   assert.deepEqual(listWarnings(fine, parts), []);
   const cases: [Record<string, number>, RegExp][] = [
-    [{ last_clicks: 80 }, /is the last of its page in 100 % of the clicks \(20 % by chance\)/],
-    [{ most_clicks: 60 }, /is in place 1 in 75 %/],
-    [{ pages_with_twice: 3, twice_clicked: 2 }, /3 pages show an item twice; 2 times it is the clicked one/],
+    [{ last_clicks: 80 }, /is the last of its page in 100 % of the clicks \(by chance: 20 %\)/],
+    [{ most_clicks: 60 }, /75 % of the clicks are at position 1 /],
+    [
+      { pages_with_twice: 3, twice_clicked: 2 },
+      /3 pages show an item twice, and 2 times it is the clicked one/,
+    ],
     [{ pages_of_one: 30 }, /30 % of the pages show one item/],
     [{ users_of_one: 40 }, /80 % of the users have one event/],
   ];

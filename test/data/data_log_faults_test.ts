@@ -35,23 +35,23 @@ Deno.test("log: bad rows are counted by kind, and shown by file, user and item w
     "a,x,1600000000,1,1,1\n" +
     makeGoodRows(1200).replaceAll(",1\n", ",1,1\n");
   const shown = [
-    "a column is missing",
-    "a column too many",
-    "log.csv: expected 5 values as in the header, found 2: a,x",
-    "log.csv: expected 5 values as in the header, found 6: a,x,1600000000,1,1,1",
-    'log.csv, item "x": expected uid to be an id, found nothing',
-    'log.csv, user "a": expected sku to be an id, found nothing',
-    'log.csv, user "a", item "x": expected ts to be a time…found "yesterday"',
-    'log.csv, user "a", item "z": expected ts to be a time…found "2020-02-30"',
-    'log.csv, user "a", item "y": expected ts to be a time of the kind that most rows have, found "2020-01-01"',
-    'expected label to be 0, 1, true, false, yes or no…found "perhaps"',
-    "expected label to be 0, 1, true, false, yes or no…found nothing",
-    "expected page to be an id, found nothing",
+    "too few columns",
+    "too many columns",
+    "log.csv: expected 5 values as in the header, got 2: a,x",
+    "log.csv: expected 5 values as in the header, got 6: a,x,1600000000,1,1,1",
+    'log.csv, item "x": expected uid to be an id, got nothing',
+    'log.csv, user "a": expected sku to be an id, got nothing',
+    'log.csv, user "a", item "x": expected ts to be a time…got "yesterday"',
+    'log.csv, user "a", item "z": expected ts to be a time…got "2020-02-30"',
+    'log.csv, user "a", item "y": expected ts to have the time format of most rows, got "2020-01-01"',
+    'expected label to be 0, 1, true, false, yes or no…got "perhaps"',
+    "expected label to be 0, 1, true, false, yes or no…got nothing",
+    "expected page to be an id, got nothing",
   ];
   const more = { page: "page" };
   const { bad, manifest } = await prepareFiles({ "log.csv": log }, "log.csv", more);
   assert.equal(bad.total, 11);
-  assert.equal(manifest.skipped["rows that cannot be read"], 11);
+  assert.equal(manifest.skipped["invalid rows"], 11);
   const { train = 0, validation = 0, test = 0 } = manifest.counts?.users ?? {};
   assert.equal(train + validation + test, 1201);
   assert.deepEqual([...bad.counts.values()].sort(), [1, 1, 1, 1, 1, 2, 2, 2]);
@@ -65,7 +65,7 @@ Deno.test("log: bad rows are counted by kind, and shown by file, user and item w
     strict: true,
   });
   const half = { "log.csv": log.slice(0, log.indexOf("u500,")) };
-  const many = "11 of 51# rows cannot be read, expected at most 1 %. Correct the source.\n…1 x page is empty";
+  const many = "Expected at most 1 % invalid rows, got 11 of 51#. Correct the source.\n…1 x page is empty";
   await expectRejection(half, "log.csv", more, many);
 });
 
@@ -82,7 +82,7 @@ Deno.test("log: bad rows of JSON lines are counted, those of Parquet have row nu
   });
   assert.match(
     formatBadRows(ofJson),
-    /log\.ndjson, user "1", item "x": expected pos to be a number, found "first"/,
+    /log\.ndjson, user "1", item "x": expected pos to be a number, got "first"/,
   );
   const folder = await makeFolderWith();
   await writeParquet(
@@ -90,19 +90,19 @@ Deno.test("log: bad rows of JSON lines are counted, those of Parquet have row nu
     "SELECT if(k = 7, NULL, k) AS uid, 'x' AS sku, 1600000000 AS ts, if(k = 9, 2, 1) AS label FROM range(1, 1001) AS r(k)",
   );
   const { bad } = await prepareIn(folder, makeRecipe(`${folder}/log.parquet`));
-  assert.match(formatBadRows(bad), /log\.parquet:7: expected uid to be an id, found nothing/);
-  assert.match(formatBadRows(bad), /log\.parquet:9: expected label to be .*, found "2"/);
+  assert.match(formatBadRows(bad), /log\.parquet:7: expected uid to be an id, got nothing/);
+  assert.match(formatBadRows(bad), /log\.parquet:9: expected label to be .*, got "2"/);
 });
 
 Deno.test("log: unusable features are reported", async () => {
   const log = "uid,sku,ts,label\na,1,1600000000,1\na,2,1600000000,0\n";
   const cases = parseRows(`
-    id,x 1,2 | | f.csv:1: expected a column "sku" (--features-key), found id, x. Name the column with --features-key
-    sku,x 1,2 1,3 | | f.csv: expected one row for each item, found several with different values for the item "1"
-    sku,x 1,2 2,inf | | expected x to be a number that a 32-bit float holds, found inf for the item "2"
-    sku,x 1,2 2,dear | dense x | expected x (--dense) to be numbers, found "dear". Name it with --tokens
-    sku,x 1,2 | dense sku | expected sku (--dense) to be numbers, found the items themselves
-    sku,x ,2 | | 1 of 1 rows cannot be read…f.csv: expected sku to be an id, found nothing
+    id,x 1,2 | | f.csv:1: expected a column "sku" (--features-key), got id, x. Name the column with --features-key
+    sku,x 1,2 1,3 | | f.csv: expected one row per item, got several with different values for the item "1"
+    sku,x 1,2 2,inf | | expected x to be a number that a 32-bit float holds, got inf for the item "2"
+    sku,x 1,2 2,dear | dense x | expected x (--dense) to be numbers, got "dear". Name it with --tokens
+    sku,x 1,2 | dense sku | expected sku (--dense) to be numbers, got the items themselves
+    sku,x ,2 | | got 1 of 1…f.csv: expected sku to be an id, got nothing
   `);
   for (const [lines = "", named = "", says = ""] of cases) {
     const columns = [...named.matchAll(/(\w+) (\w+)/g)].map(([, option = "", column]) => [option, [column]]);
@@ -121,18 +121,18 @@ Deno.test("log: incompatible files and invalid ids are reported", async () => {
   const csv = "uid,sku,ts,label\n" + row;
   const json = '{"uid": 1, "sku": 2}\n';
   const cases: [says: string, files: Files, source: string, more?: Partial<LogOptions>][] = [
-    ["log.csv:1: the quote of a name in the header is never closed", {
+    ["log.csv:1: expected closed quotes in the header", {
       "log.csv": 'uid,"sku,ts,label\n' + row,
     }, "log.csv"],
-    ['log.json: expected a column "ts" (--time), found sku, uid', { "log.json": json }, "log.json"],
-    ["found uid, sku, ts, label. Name the column with --page", { "log.csv": csv }, "log.csv", {
+    ['log.json: expected a column "ts" (--time), got sku, uid', { "log.json": json }, "log.json"],
+    ["got uid, sku, ts, label. Name the column with --page", { "log.csv": csv }, "log.csv", {
       page: "request",
     }],
     ['expected a column "labels" (--position), … Is it "label"?', { "log.csv": csv }, "log.csv", {
       position: "labels",
     }],
     [
-      "Expected the same columns in all files, found …",
+      "Expected the same columns in all files, got …",
       { "a.csv": csv, "b.csv": "sku,uid,ts,label\n" + row },
       "*.csv",
     ],
@@ -144,7 +144,7 @@ Deno.test("log: incompatible files and invalid ids are reported", async () => {
     const sql = `SELECT 'a' AS uid, ${sku} AS sku, 1600000000 AS ts, 1 AS label`;
     await writeParquet(`${folder}/${name}.parquet`, sql);
   }
-  const says = "found uid VARCHAR, sku INTEGER, …a.parquet, and uid VARCHAR, sku VARCHAR, …b.parquet";
+  const says = "got uid VARCHAR, sku INTEGER, …a.parquet, and uid VARCHAR, sku VARCHAR, …b.parquet";
   await expectRefused(folder, makeRecipe(`${folder}/*.parquet`), says);
   assert.deepEqual(listFiles(folder), ["a.parquet", "b.parquet"]);
 });
@@ -160,7 +160,7 @@ Deno.test("bad rows: one in a hundred is accepted, more are not, and with --stri
   await rejectIfTooBad(bad(1), () => Promise.resolve(100), false);
   await rejectIfTooBad(bad(5), () => Promise.resolve(500), false);
   for (const [total, rows] of [[1, 99], [6, 500]] as const) {
-    const says = `${total} of ${rows} rows cannot be read, expected at most 1 %…log.csv:7: expected a price`;
+    const says = `Expected at most 1 % invalid rows, got ${total} of ${rows}…log.csv:7: expected a price`;
     await expectRefusal(() => rejectIfTooBad(bad(total), () => Promise.resolve(rows), false), says);
   }
   const says = "log.csv:7: expected a price. Correct or remove the row.";
@@ -177,11 +177,11 @@ Deno.test("bad rows of several readings are counted together", () => {
 
 const csv = "uid,sku,ts,label\n" + makeGoodRows(9);
 const lost = parseRows(`
-  uid | 9007199254740993.0 | found floating point numbers … in 1 rows…log.ndjson…: expected uid or sku
+  uid | 9007199254740993.0 | got floating point numbers … in 1 rows…log.ndjson…: expected uid or sku
   sku | 9007199254740992.0
-    | expected uid or sku or page to be text or a whole number, exactly, found "9007199254740992.0"
-  sku | 1e17 | exactly, found "100000000000000000.0"
-  uid | 1.5 | exactly, found "1.5"
+    | expected uid or sku or page to be text or a whole number, exactly, got "9007199254740992.0"
+  sku | 1e17 | exactly, got "100000000000000000.0"
+  uid | 1.5 | exactly, got "1.5"
   page | 9.007199254740993e15 | expected uid or sku or page to be text
 `);
 
@@ -205,7 +205,7 @@ Deno.test("keys and tokens of features beyond float precision are refused, even 
     await expectRefused(folder, withFeatures("f.parquet"), says);
   };
   const says =
-    /Expected sku or brand to be text or whole numbers, found floating point numbers .* in 1 rows.*\n.*f\.parquet:1: /;
+    /Expected sku or brand to be text or whole numbers, got floating point numbers .* in 1 rows.*\n.*f\.parquet:1: /;
   for (const bad of ["9007199254740993::DOUBLE", "9007199254740993::HUGEINT::DOUBLE", "2.5::DOUBLE"]) {
     await refusesTable(of(bad, "'a'"), says);
   }
@@ -214,7 +214,7 @@ Deno.test("keys and tokens of features beyond float precision are refused, even 
   }
   await refusesTable(
     of("[1]", "'a'").replace("k, k, k", "[k], 'b', k"),
-    /expected sku \(--features-key\) to be text or whole numbers, found (BIGINT|INTEGER)\[\]/,
+    /expected sku \(--features-key\) to be text or whole numbers, got (BIGINT|INTEGER)\[\]/,
   );
   const write = (brand: string) =>
     Deno.writeTextFile(

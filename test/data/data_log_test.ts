@@ -40,11 +40,11 @@ a,i3,1600000000,TRUE
     { item: 2, id: "i2", dense: [], tokens: [] },
     { item: 3, id: "i3", dense: [], tokens: [] },
   ]);
-  assert.deepEqual(manifest.skipped, { "rows of an item that is on its page already": 1 });
+  assert.deepEqual(manifest.skipped, { "repeated rows of an item on its page": 1 });
   assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);
   assert.deepEqual([manifest.counts?.pages, manifest.counts?.clicks], [3, 3]);
   assert.deepEqual(manifest.notes, [
-    "pages with several clicks: 1, each click a choice among what was not clicked yet",
+    "pages with several clicks: 1 (each click is a choice among the items not clicked yet)",
     "times are read as seconds since 1970",
   ]);
 });
@@ -110,14 +110,14 @@ Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", asyn
     );
     await assert.rejects(
       prepareIn(folder, makeRecipe(`${folder}/lost.parquet`)),
-      /Expected uid or sku to be text or whole numbers, found floating point numbers .* in 1 rows.*as text or integers.\n.*lost\.parquet:1: /,
+      /Expected uid or sku to be text or whole numbers, got floating point numbers .* in 1 rows.*as text or integers.\n.*lost\.parquet:1: /,
     );
   }
   await expectRejection(
     { "log.json": '{"uid": 9.1e20, "sku": 1, "ts": 1600000000, "label": 1}\n' },
     "log.json",
     {},
-    /floating point numbers .*\n .*log\.json.*: expected uid or sku to be text or a whole number, exactly, found "910000000000000000000\.0"/,
+    /floating point numbers .*\n .*log\.json.*: expected uid or sku to be text or a whole number, exactly, got "910000000000000000000\.0"/,
   );
 });
 
@@ -196,9 +196,9 @@ i9,7,green,4,true,
   const { folder, manifest } = await prepareFiles(files, "log.csv", { features: "features.csv" });
   const { dense, tokens } = manifest.features;
   assert.deepEqual(dense.map(({ name, meaning }) => ({ name, meaning })), [
-    { name: "price", meaning: "price, standardised, 0 where it is not known" },
+    { name: "price", meaning: "price, standardised, 0 where unknown" },
     { name: "price_known", meaning: "1 if price is known" },
-    { name: "weight", meaning: "weight, standardised, 0 where it is not known" },
+    { name: "weight", meaning: "weight, standardised, 0 where unknown" },
     { name: "weight_known", meaning: "1 if weight is known" },
   ]);
   assert.deepEqual(tokens.map(({ name, first, count, values }) => ({ name, first, count, values })), [
@@ -211,8 +211,8 @@ i9,7,green,4,true,
     { id: "i3", dense: [1, 1, -z, 1], tokens: [1, 4] },
     { id: "i4", dense: [0, 0, 0, 0], tokens: [] },
   ]);
-  assert.equal(manifest.skipped["items on pages that have no row of features"], 1);
-  assert.match(manifest.notes.join(), /without numbers or text are left out: nothing/);
+  assert.equal(manifest.skipped["displayed items without a row of features"], 1);
+  assert.match(manifest.notes.join(), /without numbers or text: nothing/);
   const some = { features: "features.csv", dense: ["weight"], tokens: ["price"], itemIds: true };
   const three = { ...files, "log.csv": log.replace("a,i4,1600000000,1\n", "") };
   const chosen = await prepareFiles(three, "log.csv", some);
@@ -238,7 +238,7 @@ Deno.test("log: lists of text are several tokens, from JSON lines and Parquet", 
   ];
   const ofJson = await prepareFiles({ "log.csv": log, "f.json": json }, "log.csv", { features: "f.json" });
   assert.deepEqual(await query(ofJson.folder, "SELECT id, dense, tokens FROM items"), expected);
-  assert.match(ofJson.manifest.notes.join(), /left out: deep/);
+  assert.match(ofJson.manifest.notes.join(), /numbers or text: deep/);
   const folder = await makeFolderWith({ "log.csv": log });
   await writeParquet(
     `${folder}/f.parquet`,

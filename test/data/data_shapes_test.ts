@@ -128,7 +128,7 @@ Deno.test("shapes: suspicious page borders are reported with number and option",
   const folder = await makeFolderWith(oddFiles);
   const cases = parseRows(`
     merged.csv --page request --position pos
-      | 20 of 20 pages (100 %)…apart, up to 4 hours. If request comes again…--page-gap 10
+      | 20 of 20 pages (100 %)…apart, up to 4 hours. If request repeats…--page-gap 10
       | 20 of 20 pages (100 %)…two items at one pos.
     double.csv --page request --position pos | 100 of 100 pages (100 %)…two items at one pos.
     split.csv | 200 of 300 pages (67 %) show one item…--page-gap 10
@@ -169,7 +169,7 @@ Deno.test("shapes: sampled pages show the click among items by popularity, whate
     pages.filter(({ items, clicked }) => items.includes(id) && clicked !== id).length;
   assert.ok(drawn("i0") > 2 * drawn("i29"), `${drawn("i0")} ${drawn("i29")}`);
   assert.equal(one.manifest.places, "arbitrary");
-  assert.match(one.manifest.notes.join(), /pages are made up/);
+  assert.match(one.manifest.notes.join(), /pages are sampled/);
   // Windows of a day have fewer items than a page: the rest comes from the whole log.
   const short = await prepared(folder, `${args} --sampled-window 0.1`);
   assert.ok((await readPages(short.folder)).every(({ items }) => items.length === 5));
@@ -194,20 +194,20 @@ const LIST = "--user uid --time ts --items shown --clicked clicked";
 const PAGED = `${COLUMNS} --clicked label --page request --position pos`;
 const REFUSED = parseRows(`
   log.csv --user uid --time ts --clicked label
-    | Expected --item (a row for each displayed item) or --items (…); found none
-  log.csv COLUMNS | Expected --clicked: what was clicked…--pages sampled
+    | Expected --item (a row per displayed item) or --items (…); got none
+  log.csv COLUMNS | Expected --clicked: the column of clicks…--pages sampled
   log.csv BY_USER | Expected --time
   log.csv --item sku --time ts --clicked label | Expected --user
-  pages.jsonl COLUMNS --items shown --clicked clicked | Expected --item or --items, found both
-  pages.jsonl LIST --position ts | Expected --items or --position, found both: the list has the order
+  pages.jsonl COLUMNS --items shown --clicked clicked | Expected --item or --items, got both
+  pages.jsonl LIST --position ts | Expected --items or --position, got both: the list is ordered
   pages.jsonl LIST --page request --page-gap 3 | --page or --page-gap
   log.csv COLUMNS --pages sampled --position pos | no --position with --pages sampled
   log.csv COLUMNS --clicked label --page-size 5 | Expected --pages sampled with --page-size
   log.csv COLUMNS --clicked label --propensity-of page | Expected --propensity with --propensity-of
   log.csv COLUMNS --clicked label --page-gap 0 | Expected a number above 0, got "0"
-  log.csv PAGED --query log.sql | Expected --query or --source, found both: the columns of the SELECT say it
+  log.csv PAGED --query log.sql | Expected --query or --source, got both: the SELECT names the columns
   nested.jsonl --user user.id --item shown --time request --clicked shown
-    | expected a column "user.id" (--user), found request, shown, user. Is it "user"?
+    | expected a column "user.id" (--user), got request, shown, user. Is it "user"?
   nested.jsonl --user id --item shown.product.id --time request --clicked shown
     | expected a column "id"
   ratings.csv COLUMNS --clicked stars | stars cannot be read…ratings.sql…expected stars to be 0, 1
@@ -215,25 +215,25 @@ const REFUSED = parseRows(`
   clicks.csv COLUMNS --clicked ts | cannot be read
   clicks_only.csv COLUMNS --clicked uid --pages sampled | cannot be read
   years.csv --time ts BY_USER
-    | ts to be times of a log…seconds since 1970…mean 1970-01-01 00:33:29 to …time_format.sql
-  digits.csv --time ts BY_USER | mean 1970-08-21
-  ticks.csv --time ts BY_USER | mean 1970-01-01 00:00:05
+    | ts to be times of a log…seconds since 1970… are 1970-01-01 00:33:29 to …time_format.sql
+  digits.csv --time ts BY_USER | are 1970-08-21
+  ticks.csv --time ts BY_USER | are 1970-01-01 00:00:05
   all_clicked.csv COLUMNS --clicked label
-    | Each of the 4 items on 2 pages was clicked…--pages sampled…--pages as-is
+    | got 4 clicked items on 2 pages…--pages sampled…--pages as-is
   either.csv --time ts BY_USER
     | fit both…"03/04/2025" is 2025-04-03 (4 of 4…"03/04/2025" is 2025-03-04 (4)…time_format.sql
   neither.csv --time ts BY_USER | fit neither…day first "31.1.2025"…month first "1.31.2025" is 2025-01-31
   whole_days.csv COLUMNS --clicked label
-    | The times (ts) are whole days: without the pages' ids, all rows of a user in one day would be one page.…--page…--pages as-is
-  hours.csv COLUMNS --clicked label | The times (ts) are whole hours
-  empty.jsonl LIST | 2 of 2 rows cannot be read…shown is empty…expected shown to be an id, found nothing
-  unknown.jsonl LIST | 2 of 2 rows cannot be read…clicked cannot be read
-  pairs.jsonl LIST | cannot be read
-  index.csv LIST | expected shown (--items) to be a list of JSON or Parquet, found VARCHAR…text_lists.sql
+    | got whole days (ts): all rows of a user in one day would be one page.…--page…--pages as-is
+  hours.csv COLUMNS --clicked label | got whole hours (ts)
+  empty.jsonl LIST | got 2 of 2…shown is empty…expected shown to be an id, got nothing
+  unknown.jsonl LIST | got 2 of 2…clicked cannot be read
+  pairs.jsonl LIST | at most 1 % invalid rows
+  index.csv LIST | expected shown (--items) to be a list of JSON or Parquet, got VARCHAR…text_lists.sql
   headless.csv PAGED | Is the header missing?
   log.dat PAGED | expected a file whose name ends in .csv…or read it by a SELECT
   log.csv COLUMNS --clicked label --features products.csv
-    | expected a column "sku" (--features-key), found product_id, price, brand
+    | expected a column "sku" (--features-key), got product_id, price, brand
   pages.jsonl LIST --features products.csv | Expected --features-key with --items
 `);
 
@@ -269,7 +269,7 @@ Deno.test("shapes: whole days, lists of floats and pages of several clicks", asy
   const asIs = await prepared(folder, `${args} --pages as-is`);
   assert.match(
     asIs.manifest.notes.join(),
-    /times are whole days: pages of a user in one day go by their ids/,
+    /times are whole days: pages of a user in one day are ordered by id/,
   );
   const byId = await prepared(folder, `${args} --page request`);
   assert.equal((await readPages(byId.folder)).length, 15);

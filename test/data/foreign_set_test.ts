@@ -19,63 +19,63 @@ const rowNamed: Record<string, number> = {
   idle: logPages.findIndex((e) => foreignLog.eventClick[e] === NONE),
 };
 const ALSO =
-  "expected also to be places on its page of # items whose items are clicked once, and none without a click, found";
+  "expected also to be other positions on its page of # items, each item once, and empty without a click, got";
 
 /** One changed value: part, column, row from 0, value in SQL (x is the old one), message. */
 const values = parseRows(`
-  users | user | 3 | NULL | users.parquet: user 3: expected users numbered 0, 1, 2, ... in order, found NULL
-  users | user | 3 | 3.25::DOUBLE | user 3: expected users numbered … found 3.25
-  users | user | 3 | -3 | user 3: expected users numbered … found -3
-  users | split | 3 | NULL | user 3: expected split to be train, validation, test, found NULL
-  users | split | 3 | 'Train' | user 3: expected split to be … found Train
-  users | pages | 3 | NULL | user 3: expected pages to be a whole number … found NULL
-  users | pages | 3 | 1.5::DOUBLE | user 3: expected pages to be a whole number … found 1.5
-  users | pages | 3 | 1e300 | user 3: expected pages to be a whole number … found 1e+300
-  users | pages | 3 | 0 | user 3: expected rows to be at least one for each of pages = 0, … found #
+  users | user | 3 | NULL | users.parquet: user 3: expected users numbered 0, 1, 2, ... in order, got NULL
+  users | user | 3 | 3.25::DOUBLE | user 3: expected users numbered … got 3.25
+  users | user | 3 | -3 | user 3: expected users numbered … got -3
+  users | split | 3 | NULL | user 3: expected split to be train, validation, test, got NULL
+  users | split | 3 | 'Train' | user 3: expected split to be … got Train
+  users | pages | 3 | NULL | user 3: expected pages to be a whole number … got NULL
+  users | pages | 3 | 1.5::DOUBLE | user 3: expected pages to be a whole number … got 1.5
+  users | pages | 3 | 1e300 | user 3: expected pages to be a whole number … got 1e+300
+  users | pages | 3 | 0 | user 3: expected rows to be at least one for each of pages = 0, … got #
   users | pages | 3 | 100 | user 3: expected rows to be at least one for each of pages = 100
-  users | rows | 3 | NULL | user 3: expected rows to be a whole number … found NULL
-  users | rows | 3 | 'nan'::DOUBLE | user 3: expected rows to be a whole number … found NaN
-  users | rows | 3 | 5000000000::BIGINT | user 3: expected rows to be a whole number … found 5000000000
-  users | rows | 3 | x + 1 | users says that user 3 has rows = #, their pages hold #
-  items | item | 5 | NULL | items.parquet: item 5: expected items numbered 0, 1, 2, ... in order, found NULL
-  items | dense | 5 | NULL | item 5: expected 2 dense features as in the manifest, found NULL
-  items | dense | 5 | [1, NULL]::FLOAT[] | item 5: expected finite features, found NULL for f1 in dense
+  users | rows | 3 | NULL | user 3: expected rows to be a whole number … got NULL
+  users | rows | 3 | 'nan'::DOUBLE | user 3: expected rows to be a whole number … got NaN
+  users | rows | 3 | 5000000000::BIGINT | user 3: expected rows to be a whole number … got 5000000000
+  users | rows | 3 | x + 1 | expected # displayed items of user 3 as in users, got #
+  items | item | 5 | NULL | items.parquet: item 5: expected items numbered 0, 1, 2, ... in order, got NULL
+  items | dense | 5 | NULL | item 5: expected 2 dense features as in the manifest, got NULL
+  items | dense | 5 | [1, NULL]::FLOAT[] | item 5: expected finite features, got NULL for f1 in dense
   items | dense | 5 | [1e300, 1]::DOUBLE[]
-    | item 5: expected features that a 32-bit float holds … found 1e+300 for f0 in dense
+    | item 5: expected features that a 32-bit float holds … got 1e+300 for f0 in dense
   items | dense | 5 | [1, -1e39]::DOUBLE[]
-    | item 5: expected features that a 32-bit float holds … found -1e+39 for f1
-  items | dense | 5 | [1, 'nan'::FLOAT] | item 5: expected finite features, found NaN for f1 in dense
-  items | dense | 5 | ['-inf'::FLOAT, 1] | item 5: expected finite features, found -Infinity for f0
-  items | tokens | 5 | NULL | item 5: expected tokens to be a list, an empty one for none, found NULL
-  items | tokens | 5 | [NULL]::UINTEGER[] | item 5: expected tokens of 0..8, found NULL
-  items | tokens | 5 | [-1]::INTEGER[] | item 5: expected tokens of 0..8, found -1
-  items | tokens | 5 | [4294967296]::BIGINT[] | item 5: expected tokens of 0..8, found 4294967296
-  items | tokens | 5 | [2, 1, 2]::UINTEGER[] | item 5: expected each token once, found 2, 1, 2
-  pages | user | 4 | NULL | pages.parquet: page 5: expected user # (pages are sorted by user… found NULL
-  pages | user | 4 | x + 0.4::DOUBLE | page 5: expected user # … found #.4
-  pages | page | 4 | NULL | page 5: expected page # of user # (pages of a user are numbered… found NULL
-  pages | page | 4 | x + 1 | page 5: expected page # of user # … found #
-  pages | items | 4 | NULL | page 5: expected a list of displayed items, found NULL
-  pages | items | 4 | []::INTEGER[] | page 5: expected a list of displayed items, found none
-  pages | items | wide | [x[1], NULL] | expected items of 0..11, found NULL
-  pages | items | wide | [x[1], 3.5::DOUBLE] | expected items of 0..11, found 3.5
-  pages | items | wide | [x[1], -1::BIGINT] | expected items of 0..11, found -1
-  pages | items | wide | [x[1], 12] | expected items of 0..11, found 12
-  pages | items | wide | [x[1], 9007199254740993::BIGINT] | expected items of 0..11, found 9007199254740993
+    | item 5: expected features that a 32-bit float holds … got -1e+39 for f1
+  items | dense | 5 | [1, 'nan'::FLOAT] | item 5: expected finite features, got NaN for f1 in dense
+  items | dense | 5 | ['-inf'::FLOAT, 1] | item 5: expected finite features, got -Infinity for f0
+  items | tokens | 5 | NULL | item 5: expected tokens to be a list, an empty one for none, got NULL
+  items | tokens | 5 | [NULL]::UINTEGER[] | item 5: expected tokens of 0..8, got NULL
+  items | tokens | 5 | [-1]::INTEGER[] | item 5: expected tokens of 0..8, got -1
+  items | tokens | 5 | [4294967296]::BIGINT[] | item 5: expected tokens of 0..8, got 4294967296
+  items | tokens | 5 | [2, 1, 2]::UINTEGER[] | item 5: expected each token once, got 2, 1, 2
+  pages | user | 4 | NULL | pages.parquet: page 5: expected user # (pages are sorted by user… got NULL
+  pages | user | 4 | x + 0.4::DOUBLE | page 5: expected user # … got #.4
+  pages | page | 4 | NULL | page 5: expected page # of user # (pages of a user are numbered… got NULL
+  pages | page | 4 | x + 1 | page 5: expected page # of user # … got #
+  pages | items | 4 | NULL | page 5: expected a list of displayed items, got NULL
+  pages | items | 4 | []::INTEGER[] | page 5: expected a list of displayed items, got none
+  pages | items | wide | [x[1], NULL] | expected items of 0..11, got NULL
+  pages | items | wide | [x[1], 3.5::DOUBLE] | expected items of 0..11, got 3.5
+  pages | items | wide | [x[1], -1::BIGINT] | expected items of 0..11, got -1
+  pages | items | wide | [x[1], 12] | expected items of 0..11, got 12
+  pages | items | wide | [x[1], 9007199254740993::BIGINT] | expected items of 0..11, got 9007199254740993
   pages | clicked | wide | -1
-    | expected clicked to be a place on its page of # items, from 0, or null for no click, found -1
-  pages | clicked | wide | 4294967295::BIGINT | expected clicked to be a place … found 4294967295
-  pages | clicked | wide | 'nan'::DOUBLE | expected clicked to be a place … found NaN
+    | expected clicked to be a position on its page of # items, from 0, or null for no click, got -1
+  pages | clicked | wide | 4294967295::BIGINT | expected clicked to be a position … got 4294967295
+  pages | clicked | wide | 'nan'::DOUBLE | expected clicked to be a position … got NaN
   pages | clicked | given | NULL
-    | expected a given page to have one item, which is clicked, found 1 items, clicked: NULL
-  pages | also | several | NULL | expected also to be a list, an empty one for no further click, found NULL
+    | expected a context event to have one item, which is clicked, got 1 items, clicked: NULL
+  pages | also | several | NULL | expected also to be a list, an empty one for no additional click, got NULL
   pages | also | several | [clicked] | ALSO
   pages | also | several | list_concat(x, x) | ALSO
   pages | also | several | [len(items)] | ALSO
   pages | also | several | [-1] | ALSO
   pages | also | several | [NULL]::INTEGER[] | ALSO
   pages | also | idle | [0] | ALSO
-  pages | given | 4 | NULL | page 5: expected given to be true or false, found NULL
+  pages | given | 4 | NULL | page 5: expected given to be true or false, got NULL
 `);
 
 const changeValue = (column: string, row: number, value: string) =>
@@ -86,51 +86,51 @@ const changeValue = (column: string, row: number, value: string) =>
 
 /** A column of another type: part, column, value of every row, message. */
 const types = parseRows(`
-  users | user | x::VARCHAR | users.parquet: user 0: expected users numbered … found "0"
-  users | pages | true | user 0: expected pages to be a whole number … found true
-  users | split | 1 | expected split to be train, validation, test, found 1
-  items | item | x::VARCHAR | item 0: expected items numbered … found "0"
-  items | item | NULL::VARCHAR | items.parquet: item 0: expected items numbered … found NULL
-  items | dense | x::VARCHAR[] | item 0: expected finite features, found "
-  items | dense | 1.5::FLOAT | item 0: expected 2 dense features as in the manifest, found 1.5
-  items | dense | [true, false] | item 0: expected finite features, found true for f0
-  items | dense | [x] | item 0: expected 2 dense features as in the manifest, found 1
-  items | tokens | 'a' | item 0: expected tokens to be a list, an empty one for none, found a
-  items | tokens | [{a: 1}] | items.parquet: … expected tokens of 0..8, found a structure
-  pages | user | x::VARCHAR | page 1: expected user 0 … found "0"
-  pages | items | array_to_string(x, ' ') | page 1: expected a list of displayed items, found "
-  pages | items | list_transform(x, lambda i: i + 0.5) | page 1: expected items of 0..11, found #.5
-  pages | items | x::VARCHAR[] | page 1: expected items of 0..11, found "
-  pages | items | {list: x} | page 1: expected a list of displayed items, found a structure
-  pages | clicked | false | page 1: expected clicked to be a place … found false
-  pages | clicked | TIME '01:02:03' | page 1: expected clicked to be a place … found
-  pages | page | x + 1 | page 1: expected page 0 of user 0 … found 1
-  pages | given | true | expected a given page to have one item, which is clicked, found
-  pages | given | 'false' | page 1: expected given to be true or false, found false
+  users | user | x::VARCHAR | users.parquet: user 0: expected users numbered … got "0"
+  users | pages | true | user 0: expected pages to be a whole number … got true
+  users | split | 1 | expected split to be train, validation, test, got 1
+  items | item | x::VARCHAR | item 0: expected items numbered … got "0"
+  items | item | NULL::VARCHAR | items.parquet: item 0: expected items numbered … got NULL
+  items | dense | x::VARCHAR[] | item 0: expected finite features, got "
+  items | dense | 1.5::FLOAT | item 0: expected 2 dense features as in the manifest, got 1.5
+  items | dense | [true, false] | item 0: expected finite features, got true for f0
+  items | dense | [x] | item 0: expected 2 dense features as in the manifest, got 1
+  items | tokens | 'a' | item 0: expected tokens to be a list, an empty one for none, got a
+  items | tokens | [{a: 1}] | items.parquet: … expected tokens of 0..8, got a structure
+  pages | user | x::VARCHAR | page 1: expected user 0 … got "0"
+  pages | items | array_to_string(x, ' ') | page 1: expected a list of displayed items, got "
+  pages | items | list_transform(x, lambda i: i + 0.5) | page 1: expected items of 0..11, got #.5
+  pages | items | x::VARCHAR[] | page 1: expected items of 0..11, got "
+  pages | items | {list: x} | page 1: expected a list of displayed items, got a structure
+  pages | clicked | false | page 1: expected clicked to be a position … got false
+  pages | clicked | TIME '01:02:03' | page 1: expected clicked to be a position … got
+  pages | page | x + 1 | page 1: expected page 0 of user 0 … got 1
+  pages | given | true | expected a context event to have one item, which is clicked, got
+  pages | given | 'false' | page 1: expected given to be true or false, got false
 `);
 
 /** Changed rows and columns: part, query over its rows t, message. */
 const tables = parseRows(`
-  users | FROM t LIMIT 0 | expected at least one user, found none
-  items | FROM t LIMIT 0 | expected at least one item, found none
-  pages | FROM t LIMIT 0 | users has # pages … but pages has 0
+  users | FROM t LIMIT 0 | expected at least one user, got none
+  items | FROM t LIMIT 0 | expected at least one item, got none
+  pages | FROM t LIMIT 0 | expected # pages with # displayed items as in users, got 0 with 0
   pages | FROM t UNION ALL SELECT 30, 0, [1], 0, [], false
-    | expected no more than the # pages that users has, found one
+    | expected no more than the # pages that users has, got one
   users | SELECT * FROM t UNION ALL SELECT 30, 'x', 'test', 0, 3
     | user 30: expected rows to be at least one for each of pages = 0
   users | SELECT * REPLACE (CASE "user" WHEN 0 THEN rows + 1 WHEN (SELECT arg_max("user", rows - pages) FROM t) THEN rows - 1 ELSE rows END AS rows) FROM t
-    | users says that user 0 has rows = #, their pages hold # displayed items
+    | expected # displayed items of user 0 as in users, got #
   pages | SELECT * EXCLUDE items, {items: items} AS page_of FROM t
-    | expected the columns user, items, clicked, items is missing; found user, page, clicked, also, given, page_of
-  users | FROM t WHERE "user" <> 5 | user 5: expected users numbered … found 6
-  users | FROM t UNION ALL SELECT * FROM t WHERE "user" = 5 ORDER BY "user" | user 6: expected users numbered … found 5
-  items | FROM t WHERE item <> 5 | item 5: expected items numbered … found 6
-  pages | FROM t WHERE "user" <> 7 | expected user 7 (pages are sorted by user… found 8
+    | expected the columns user, items, clicked, items is missing; got user, page, clicked, also, given, page_of
+  users | FROM t WHERE "user" <> 5 | user 5: expected users numbered … got 6
+  users | FROM t UNION ALL SELECT * FROM t WHERE "user" = 5 ORDER BY "user" | user 6: expected users numbered … got 5
+  items | FROM t WHERE item <> 5 | item 5: expected items numbered … got 6
+  pages | FROM t WHERE "user" <> 7 | expected user 7 (pages are sorted by user… got 8
   pages | FROM t UNION ALL SELECT * FROM t WHERE "user" = 3 ORDER BY "user", page
-    | expected user 4 (pages are sorted by user… found 3
+    | expected user 4 (pages are sorted by user… got 3
   pages | SELECT * EXCLUDE clicked FROM t | expected the columns user, items, clicked, clicked is missing
   users | SELECT "user" AS u FROM t
-    | expected the columns user, split, pages, rows, user, split, pages, rows are missing; found u
+    | expected the columns user, split, pages, rows, user, split, pages, rows are missing; got u
 `);
 
 const wrong: Record<string, string[][]> = {
@@ -286,40 +286,40 @@ Deno.test("check adds counts and checksums once; a file changed since then is re
   assert.equal(again.manifest.counts?.pages, logPages.length);
   await openPrepared(folder, { memoryRows: Infinity });
   await rewrite(folder, "pages/part-00001", "SELECT *, 1 AS more FROM t");
-  await expectRefused(folder, `${folder}/pages is not what the manifest says`);
-  await assert.rejects(checked, /pages is not what the manifest says/);
+  await expectRefused(folder, `${folder}/pages does not match the manifest`);
+  await assert.rejects(checked, /pages does not match the manifest/);
 });
 
 const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> = {
   "pages.parquet: not a Parquet file, or a damaged one (it does not begin as one)": (f) =>
     cut(f, "pages", 50),
   "items.parquet: not a Parquet file…does not end as one": (f) => cut(f, "items", 0, 1),
-  "pages.parquet is empty. Prepare": (f) => write(f, "pages.parquet", ""),
+  "pages.parquet: expected a Parquet file, got an empty file. Prepare": (f) => write(f, "pages.parquet", ""),
   "pages.parquet: …it has 8 bytes": (f) => write(f, "pages.parquet", "PAR1PAR1"),
   "pages.parquet: not a Parquet file": (f) => write(f, "pages.parquet", "PAR1\0\0\0\0PAR1"),
-  "pages.parquet: expected a plain Parquet file, found an encrypted one": (f) =>
+  "pages.parquet: expected a plain Parquet file, got an encrypted one": (f) =>
     write(f, "pages.parquet", "PARE12345678PARE"),
-  "pages.parquet: expected one column user, found several. Leave out": (f) => renamed(f, "page", "user"),
+  "pages.parquet: expected one column user, got several. Leave out": (f) => renamed(f, "page", "user"),
   "users.parquet: not a Parquet file…does not begin as one": (f) =>
     write(f, "users.parquet", "user,split\n0,train\n"),
-  "users.parquet: expected a Parquet file, found a folder. Rename it to users": (f) =>
+  "users.parquet: expected a Parquet file, got a folder. Rename it to users": (f) =>
     isFolder(f, "users.parquet", "users.parquet"),
-  "Expected users.parquet or a folder users in …, found both": (f) => Deno.mkdir(`${f}/users`),
-  "Expected users.parquet, or a folder users of Parquet files, … found neither": (f) =>
+  "Expected users.parquet or a folder users in …, got both": (f) => Deno.mkdir(`${f}/users`),
+  "Expected users.parquet, or a folder users of Parquet files, … got neither": (f) =>
     isFolder(f, "users.parquet", "users"),
-  "pages: expected files that end in .parquet, found part-1.csv, which would be left out": (f) =>
+  "pages: expected files that end in .parquet, got part-1.csv, which would be left out": (f) =>
     inFolder(f, "part-1.csv"),
   "items.parquet is a link to …none, which is not there. Correct or remove the link": (f) =>
     relinked(f, "items.parquet", `${f}/none`),
   "cannot read …items.parquet: links lead to each other": (f) =>
     relinked(f, "items.parquet", "items.parquet"),
-  "pages.parquet: expected a Parquet file, found a character device": (f) =>
+  "pages.parquet: expected a Parquet file, got a character device": (f) =>
     relinked(f, "pages.parquet", "/dev/null"),
-  "manifest.json: expected a regular file, found a character device": (f) =>
+  "manifest.json: expected a regular file, got a character device": (f) =>
     relinked(f, "manifest.json", "/dev/zero"),
-  "manifest.json: expected a regular file, found a folder": (f) =>
+  "manifest.json: expected a regular file, got a folder": (f) =>
     isFolder(f, "manifest.json", "manifest.json"),
-  "Expected a prepared data set, a folder with a manifest.json, found none": (f) =>
+  "Expected a prepared data set, a folder with a manifest.json, got none": (f) =>
     Deno.remove(`${f}/manifest.json`),
   "is not valid JSON": (f) => write(f, "manifest.json", "{"),
   "Expected pages.parquet, or a folder pages of Parquet files": (f) => Deno.remove(`${f}/pages.parquet`),
@@ -377,7 +377,7 @@ Deno.test("a FIFO in a data set does not block", async () => {
       undefined
     );
     if (made?.success) {
-      await expectRefused(folder, /expected a (regular|Parquet) file, found a FIFO/, name);
+      await expectRefused(folder, /expected a (regular|Parquet) file, got a FIFO/, name);
     }
   }
 });
@@ -414,14 +414,14 @@ const manifests: Readonly<Record<string, Record<string, unknown>>> = {
     { first: 0, count: 9 },
     { name: "u", first: 8, count: 3 },
   ),
-  "the manifest says 11 users of the train part, found 10": {
+  "expected 11 users of the train part as in the manifest, got 10": {
     counts: { ...counts, users: { ...counts.users, train: 11 } },
   },
-  "the manifest says 1 pages, found #": { counts: { ...counts, pages: 1 } },
-  "the manifest says 1 displayed items, found #": { counts: { ...counts, rows: 1 } },
-  "the manifest says 13 items, found 12": { counts: { ...counts, items: 13 } },
-  "the manifest says 0 clicks, found #": { counts },
-  "pages.parquet is not what the manifest says (SHA-256 …it was damaged or changed": {
+  "expected 1 pages as in the manifest, got #": { counts: { ...counts, pages: 1 } },
+  "expected 1 displayed items as in the manifest, got #": { counts: { ...counts, rows: 1 } },
+  "expected 13 items as in the manifest, got 12": { counts: { ...counts, items: 13 } },
+  "expected 0 clicks as in the manifest, got #": { counts },
+  "pages.parquet does not match the manifest (SHA-256 …it was damaged or changed": {
     files: { pages: { rows: logPages.length, bytes: 1, sha256: "0".repeat(64) } },
   },
 };

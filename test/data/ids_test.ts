@@ -84,7 +84,7 @@ Deno.test("a prepared data set has the ids of its tables, or numbers where there
     await rewrite(folder, "users", "SELECT * EXCLUDE id FROM t");
     assert.equal((await openDataset(folder)).user("7"), 7);
     await rewrite(folder, "items", "SELECT * REPLACE (if(item = 5, NULL, id) AS id) FROM t");
-    const says = "items.parquet: item 5: expected id to be text, found NULL in row 6. Give each item";
+    const says = "items.parquet: item 5: expected id to be text, got NULL in row 6. Give each item";
     await expectRefusal(() => openDataset(folder), says);
     await rewrite(folder, "items", "SELECT * REPLACE (item AS id) FROM t");
     await assert.rejects(openDataset(folder), /expected id to be text/);

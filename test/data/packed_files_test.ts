@@ -322,7 +322,7 @@ Deno.test("an altered cache file is written again, with a message", async () => 
     for (const [what, alter] of Object.entries(alterations)) {
       Deno.writeFileSync(path, alter(bytes, path));
       const again = await openCached(`${folder}/set`, cache);
-      const says = /^the cache's file .* is not a whole packed .*: it is made anew from the data set$/;
+      const says = /^the cache's file .* is not a whole packed .*: it is created again from the data set$/;
       assert.match(again.notes.join("\n"), says, `${name}: ${what}`);
       assert.deepEqual(whole(again.source), expected, `${name}: ${what}`);
       again.source[Symbol.dispose]();

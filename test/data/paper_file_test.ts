@@ -88,20 +88,20 @@ Deno.test("readPaperFile: other columns, any order, CRLF, blank lines and a byte
 
 /** Wrong rows, written between a header with a blank line and good rows, and the expected messages. */
 const faults = parseRows(`
-  0 10 0 0          | :3: expected 5 tab-separated values as in the header, found 4
-  0 10 0 0 0 0      | :3: expected 5 … found 6
-  u7 1 0 0 0        | :3: expected session_new_index … found "u7"
-  -1 1 0 0 0        | :3: expected session_new_index … found "-1"
-  _ 1 0 0 0         | :3: expected session_new_index … found ""
-  0 1 0.5 0 0       | :3: expected item_new_index … found "0.5"
-  0 1 -2 0 0        | :3: expected item_new_index … found "-2"
+  0 10 0 0          | :3: expected 5 tab-separated values as in the header, got 4
+  0 10 0 0 0 0      | :3: expected 5 … got 6
+  u7 1 0 0 0        | :3: expected session_new_index … got "u7"
+  -1 1 0 0 0        | :3: expected session_new_index … got "-1"
+  _ 1 0 0 0         | :3: expected session_new_index … got ""
+  0 1 0.5 0 0       | :3: expected item_new_index … got "0.5"
+  0 1 -2 0 0        | :3: expected item_new_index … got "-2"
   0 1 214821275 0 0 | :3: …item_new_index …Renumber the items…214821275
-  0 0x10 0 0 0      | :3: expected Time to be a number, found "0x10"
+  0 0x10 0 0 0      | :3: expected Time to be a number, got "0x10"
   0 1111111111111111111111111111111 0 0 0 | :3: expected Time …at most 30 digits
-  0 noon 0 0 0      | :3: expected Time to be a number, found "noon"
-  0 _ 0 0 0         | :3: expected Time to be a number, found ""
-  0 1 0 2 0         | :3: expected is_click to be 0 or 1 … found "2"
-  0 1 0 0 3         | :3: expected tr_val_tst … found "3"
+  0 noon 0 0 0      | :3: expected Time to be a number, got "noon"
+  0 _ 0 0 0         | :3: expected Time to be a number, got ""
+  0 1 0 2 0         | :3: expected is_click to be 0 or 1 … got "2"
+  0 1 0 0 3         | :3: expected tr_val_tst … got "3"
   0 11 0 0 2        | :4: user 0 has tr_val_tst 0 here and 2 in line 3
 `).map(([row = "", says = ""]): [lines: string[], says: string] => [
   [header.join(" "), "", row.replace("_", ""), ...good],
@@ -112,14 +112,14 @@ const files: [lines: string[], says: string][] = [
   [[header.join(" ")], ": a header and no rows"],
   [
     ["session_new_index Time item_new_index", "0 1 2"],
-    ":1: …is_click, tr_val_tst are missing; found session_new_index, Time, item_new_index.",
+    ":1: …is_click, tr_val_tst are missing; got session_new_index, Time, item_new_index.",
   ],
-  [[`${header.join(" ")} Time`, "0 10 0 0 0 11"], ":1: expected one column Time, found several. Rename"],
+  [[`${header.join(" ")} Time`, "0 10 0 0 0 11"], ":1: expected one column Time, got several. Rename"],
   [[header.join(","), "0,1,2,1,0"], "session_new_index, … are missing…separated by commas"],
   // Only more digits than a double has distinguish these.
   [
     [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
-    ":3: user 0 has a Time here and another one in line 2 …both are read as 1. Write fewer",
+    ":3: expected distinct Times of user 0, got two (here and in line 2) that are both read as 1. Write fewer",
   ],
   ...splits.map((split, code): [lines: string[], says: string] => [
     [header.join(" "), ...good.filter((row) => !row.endsWith(`${code}`))],

@@ -106,7 +106,7 @@ Deno.test("prepared sets: propensities and candidates are read back as written, 
       ["propensities", "[0.5, 0.5, 0.5]::DOUBLE[]", /one for the page or one for each of its 2 items/],
       ["propensities", "NULL::DOUBLE[]", /propensities to be a list/],
       ["candidates", "[0, 0]::INTEGER[]", /each once/],
-      ["candidates", "[2, 3]::INTEGER[]", /what is displayed among them/],
+      ["candidates", "[2, 3]::INTEGER[]", /including the displayed items/],
       ["candidates", "[0, 1, 5]::INTEGER[]", /candidates of 0\.\.4/],
     ] as const
   ) {

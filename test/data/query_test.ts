@@ -35,34 +35,34 @@ async function refuses(text: string, says: string, files?: Files, more?: Partial
 }
 
 const NONE = parseRows(`
-  COPY (SELECT 1) TO 'DIR/x.csv' | log.sql: expected one SELECT, found another statement
-  ATTACH 'DIR/x.db' | expected one SELECT, found another statement
+  COPY (SELECT 1) TO 'DIR/x.csv' | log.sql: expected one SELECT, got another statement
+  ATTACH 'DIR/x.db' | expected one SELECT, got another statement
   PRAGMA memory_limit = '1TB' | expected one SELECT
-  SET memory_limit = '1TB' | expected one SELECT, found another statement
-  INSTALL httpfs | expected one SELECT, found another statement
-  LOAD httpfs | expected one SELECT, found another statement
-  CREATE TABLE t AS SELECT 1 | expected one SELECT, found another statement
-  EXPORT DATABASE 'DIR/x' | expected one SELECT, found another statement
-  CALL enable_logging() | expected one SELECT, found another statement
-  SELECT ${COLUMNS} FROM 'DIR/log.csv'; COPY (SELECT 1) TO 'DIR/x.csv' | expected one SELECT, found another statement
-  SELECT ${COLUMNS} FROM 'DIR/log.csv'; SELECT 2 | expected one SELECT, found 2 statements
-  -- nothing but a comment | expected one SELECT, found 0 statements
+  SET memory_limit = '1TB' | expected one SELECT, got another statement
+  INSTALL httpfs | expected one SELECT, got another statement
+  LOAD httpfs | expected one SELECT, got another statement
+  CREATE TABLE t AS SELECT 1 | expected one SELECT, got another statement
+  EXPORT DATABASE 'DIR/x' | expected one SELECT, got another statement
+  CALL enable_logging() | expected one SELECT, got another statement
+  SELECT ${COLUMNS} FROM 'DIR/log.csv'; COPY (SELECT 1) TO 'DIR/x.csv' | expected one SELECT, got another statement
+  SELECT ${COLUMNS} FROM 'DIR/log.csv'; SELECT 2 | expected one SELECT, got 2 statements
+  -- nothing but a comment | expected one SELECT, got 0 statements
   SELECT 1 FROM enable_logging('FileSystem', storage = 'file', storage_path = 'DIR/x')
-    | expected a FROM of files and their readers (…), found enable_logging()
-  SELECT 1 WHERE 1 IN (SELECT 1 FROM query('SELECT 1')) | found query()
-  WITH a AS (FROM checkpoint('work')) SELECT 1 FROM a | found checkpoint()
+    | expected a FROM of files and their readers (…), got enable_logging()
+  SELECT 1 WHERE 1 IN (SELECT 1 FROM query('SELECT 1')) | got query()
+  WITH a AS (FROM checkpoint('work')) SELECT 1 FROM a | got checkpoint()
   DESCRIBE SELECT 1 | syntax error
   SELECT ${COLUMNS} FROM 'DIR/log.csv' FROM | log.sql:1: syntax error at or near "FROM"
   SELECT ${COLUMNS}, nothing FROM 'DIR/log.csv'
     | log.sql:1: Binder Error: Referenced column "nothing" not found
   SELECT ${COLUMNS} FROM missing | Table with name missing does not exist
   SELECT ${COLUMNS} FROM read_csv(concat('DIR/', 'log.csv')) | expected read_csv() to name its files as text
-  SELECT ${COLUMNS} FROM 'DIR/none.csv' | Expected a file that …log.sql reads at …none.csv, found no such file
-  SELECT ${COLUMNS} FROM read_csv(['DIR/log.csv', 'DIR/*.tsv']) | found no such file
+  SELECT ${COLUMNS} FROM 'DIR/none.csv' | Expected a file that …log.sql reads at …none.csv, got no such file
+  SELECT ${COLUMNS} FROM read_csv(['DIR/log.csv', 'DIR/*.tsv']) | got no such file
   SELECT ${COLUMNS} FROM read_parquet('s3://bucket/x.parquet') | only local files are read
   SELECT ${COLUMNS} FROM 'https://example.org/x.csv' | only local files are read
   SELECT ${COLUMNS} FROM read_csv('/dev/null') | expected a regular file
-  SELECT ${COLUMNS} FROM 'DIR/cut.csv.gz' | the compressed file is cut off or damaged
+  SELECT ${COLUMNS} FROM 'DIR/cut.csv.gz' | the compressed file is truncated or damaged
 `);
 
 Deno.test("query: anything but a single SELECT over local files is refused, and nothing is written", async () => {
@@ -76,20 +76,20 @@ Deno.test("query: anything but a single SELECT over local files is refused, and 
 });
 
 const WRONG = parseRows(`
-  uid AS user, sku AS item, ts AS time | expected a column "clicked" (--query), found user, item, time
+  uid AS user, sku AS item, ts AS time | expected a column "clicked" (--query), got user, item, time
   uid AS users, sku AS item, ts AS time, label AS clicked | expected a column "user" (--query)…Is it "users"?
-  ${COLUMNS}, 1 AS positon | expected the columns user, item, …, found positon
-  ${COLUMNS}, {a: 1} AS page | expected page (--query) to be text or whole numbers, found STRUCT
+  ${COLUMNS}, 1 AS positon | expected the columns user, item, …, got positon
+  ${COLUMNS}, {a: 1} AS page | expected page (--query) to be text or whole numbers, got STRUCT
   [uid] AS user, sku AS item, ts AS time, label AS clicked | expected user (--query) to be text or whole numbers
-  uid AS user, sku AS item, [ts] AS time, label AS clicked | expected the column time to be a time, found BIGINT[]
-  ${COLUMNS}, 'x' AS candidates | expected the column candidates to be a list of ids, found VARCHAR
+  uid AS user, sku AS item, [ts] AS time, label AS clicked | expected the column time to be a time, got BIGINT[]
+  ${COLUMNS}, 'x' AS candidates | expected the column candidates to be a list of ids, got VARCHAR
   ${COLUMNS}, 1 AS features | expected the column features to be a struct
   ${COLUMNS}, 1 AS given | expected the column given to be true for what was clicked before the log
-  ${COLUMNS}, DATE '2020-01-01' AS position | expected the column position to be a number, found DATE
-  ${COLUMNS}, ['none'] AS candidates | an item is none of the candidates of its page
-  NULL AS user, sku AS item, ts AS time, label AS clicked | 300 of 300 rows cannot be read…user is empty
-  uid AS user, sku AS item, sku AS time, label AS clicked | time cannot be read…found "i0"
-  uid AS user, sku AS item, ts AS time, sku AS clicked | clicked cannot be read…found "i0"
+  ${COLUMNS}, DATE '2020-01-01' AS position | expected the column position to be a number, got DATE
+  ${COLUMNS}, ['none'] AS candidates | the item is not one of the candidates of its page
+  NULL AS user, sku AS item, ts AS time, label AS clicked | got 300 of 300…user is empty
+  uid AS user, sku AS item, sku AS time, label AS clicked | time cannot be read…got "i0"
+  uid AS user, sku AS item, ts AS time, sku AS clicked | clicked cannot be read…got "i0"
   uid::DATE AS user, sku AS item, ts AS time, label AS clicked | TRY_CAST
 `);
 
@@ -97,7 +97,7 @@ Deno.test("query: columns that are missing, unknown or of another type are refus
   for (const [columns = "", says = ""] of WRONG) await refuses(`SELECT ${columns} FROM 'DIR/log.csv'`, says);
   const select = `SELECT ${COLUMNS}, 1 AS position FROM 'DIR/log.csv'`;
   await refuses(select, "expected no position with --pages sampled", {}, { pages: "sampled" });
-  await refuses(select, "Expected --query or --user, found both", {}, { user: "uid" });
+  await refuses(select, "Expected --query or --user, got both", {}, { user: "uid" });
   const features = `SELECT ${COLUMNS}, {x: 1} AS features FROM 'DIR/log.csv'`;
   await refuses(features, "Expected --features or a column features", {}, { features: "x.csv" });
 });
@@ -129,7 +129,7 @@ Deno.test("query: types of all kinds are read as written, and bad rows are repor
   assert.deepEqual([first?.user, first?.items.length, first?.clicked], ["0", 5, "0 9007199254740994"]);
   await refuses(
     "SELECT uid AS user, sku AS item, ts AS time, label AS clicked FROM (SELECT 9007199254740993::DOUBLE AS uid, * EXCLUDE uid FROM 'DIR/log.csv')",
-    "Expected user or item to be text or whole numbers, found floating point numbers",
+    "Expected user or item to be text or whole numbers, got floating point numbers",
   );
 });
 
@@ -149,7 +149,7 @@ Deno.test("query: features come as a struct in each row, or by their own SELECT"
   assert.ok(other.manifest.sources.some(({ path }) => path.endsWith("items.csv")));
   await refuses(
     join.replace("kind: kind", "kind: uid"),
-    "expected one row for each item, found several with different values",
+    "expected one row per item, got several with different values",
     { "items.csv": items },
   );
   const like = await prepareIn(own, recipe(own, { like: one.folder, itemIds: undefined }));
@@ -173,7 +173,7 @@ Deno.test("query: the output folder is never read", async () => {
   );
   await expectRefusal(
     () => prepareIn(folder, recipe(folder), { out: `${folder}/out` }),
-    "expected to read nothing of the folder that is made, found …work.duckdb",
+    "expected sources outside the output folder, got …work.duckdb",
   );
   assert.deepEqual(listFiles(folder), ["log.csv", "log.sql"]);
 });

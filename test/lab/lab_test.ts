@@ -88,7 +88,7 @@ Deno.test("the reader script decompresses files of other engines without WebAsse
         }
         await assert.rejects(
           read,
-          /pages\/part-00001\.parquet: expected a compression that can be read here \(.*ZSTD.*\), found BROTLI\. Write/,
+          /pages\/part-00001\.parquet: expected a compression that can be read here \(.*ZSTD.*\), got BROTLI\. Write/,
         );
       }
     } finally {

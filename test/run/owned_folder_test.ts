@@ -152,7 +152,7 @@ Deno.test("a folder created for an owner is removed if it stays empty", () =>
     (await OwnedFolder.begin(`${folder}/old`, RUN))[Symbol.dispose]();
     OwnedFolder.open(`${folder}/old`)[Symbol.dispose]();
     assert.deepEqual(listFiles(folder), ["old"]);
-    assert.throws(() => OwnedFolder.open(`${folder}/no`), isUserError(/a folder at .*no, found nothing/));
+    assert.throws(() => OwnedFolder.open(`${folder}/no`), isUserError(/a folder at .*no, got nothing/));
     Deno.writeTextFileSync(`${folder}/file`, "");
     await assert.rejects(
       OwnedFolder.begin(`${folder}/file`, RUN),

@@ -78,7 +78,7 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   const open = first.find(({ error_type }) => error_type === "UNQUOTED VALUE");
   if (open) {
     throw new UserError(
-      `${open.file_path}: the quote of a value is never closed in the row that begins with ` +
+      `${open.file_path}: expected closed quotes, got an open one in the row that begins with ` +
         `${shortenValue(String(open.csv_line))}. Close the quote, or double it if it is a part of the value.`,
     );
   }
@@ -113,17 +113,19 @@ export async function rejectIfTooBad(
   const all = await rows();
   if (bad.total <= MOST_BAD * all) return;
   throw new UserError(
-    `${formatThousands(bad.total)} of ${formatThousands(all)} rows cannot be read, ` +
-      `expected at most ${100 * MOST_BAD} %. Correct the source.\n${formatBadRows(bad)}`,
+    `Expected at most ${100 * MOST_BAD} % invalid rows, got ${formatThousands(bad.total)} of ${
+      formatThousands(all)
+    }. ` +
+      `Correct the source.\n${formatBadRows(bad)}`,
   );
 }
 
 function describeType(type: string): string {
   switch (type) {
     case "MISSING COLUMNS":
-      return "a column is missing";
+      return "too few columns";
     case "TOO MANY COLUMNS":
-      return "a column too many";
+      return "too many columns";
     default:
       return type.toLowerCase();
   }
@@ -132,7 +134,7 @@ function describeType(type: string): string {
 function rejectText({ error_message, csv_line }: Readonly<Record<string, Json>>): string {
   const [message, line] = [String(error_message), shortenValue(String(csv_line))];
   const columns = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
-  if (columns) return `expected ${columns[1]} values as in the header, found ${columns[2]}: ${line}`;
+  if (columns) return `expected ${columns[1]} values as in the header, got ${columns[2]}: ${line}`;
   return `${message.split("\n")[0]}: ${line}`;
 }
 
@@ -179,7 +181,7 @@ export async function readBadRows(
       const { expected, value } = formatFault(row.fault);
       return {
         place: formatRowLocation(row),
-        fault: `expected ${expected}, found ${quotedValue(row[value])}`,
+        fault: `expected ${expected}, got ${quotedValue(row[value])}`,
       };
     }),
   };

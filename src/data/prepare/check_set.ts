@@ -36,7 +36,7 @@ export async function check(
     counts = await countSet(set);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    onStep(makeStatus("What does not hold"));
+    onStep(makeStatus("Listing the faults"));
     throw await explained(folder, memory, error);
   }
   onStep(makeStatus("Checksums"));
@@ -79,12 +79,12 @@ async function explained(folder: string, memory: string, error: UserError): Prom
     if (faults.length === 0) return error;
     const lines = faults.map(({ part, expected, count, file, line, found }) => {
       const path = files[String(part)]?.[Number(file) - 1];
-      return `  ${path}:${line}: expected ${expected}, found ${found} (${
+      return `  ${path}:${line}: expected ${expected}, got ${found} (${
         formatThousands(Number(count))
-      } in all)`;
+      } in total)`;
     });
-    const head = `${folder} is no prepared data set yet:\n${lines.join("\n")}`;
-    return new UserError(`${head}\nTraining says: ${error.message}`, { cause: error });
+    const head = `${folder} is not a valid prepared data set:\n${lines.join("\n")}`;
+    return new UserError(`${head}\nTraining reports: ${error.message}`, { cause: error });
   } catch {
     return error; // a damaged file, a column that is not there or of a type that cannot be compared: it says so
   } finally {

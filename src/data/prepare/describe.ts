@@ -199,18 +199,22 @@ const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
 function placeWarnings(s: Suspicion): string[] {
   const last = share(s.last_clicks, s.clicks);
   const most = share(s.most_clicks, s.clicks);
-  const chance = percent(s.place_by_chance ?? 0);
-  const odd = Math.min(0.9, 2 * (s.place_by_chance ?? 1));
+  const chance = percent(s.chance ?? 0);
+  const odd = Math.min(0.9, 2 * (s.chance ?? 1));
   if (last > odd) {
     return [
-      `The clicked item is the last of its page in ${percent(last)} of the clicks (${chance} by chance): ` +
-      "a ranking that breaks ties by place is right or wrong for that reason alone. (This program counts ties in expectation.)",
+      `The clicked item is the last of its page in ${
+        percent(last)
+      } of the clicks (by chance: ${chance}): a ranking ` +
+      "that breaks ties by position is right or wrong for that reason alone. (This program averages over ties.)",
     ];
   }
   if (most <= odd) return [];
   return [
-    `The clicked item is in place ${s.most_place} in ${percent(most)} of the clicks (${chance} by chance): ` +
-    "either people look there first, which is no merit of a reward, or the log was written in this order.",
+    `${
+      percent(most)
+    } of the clicks are at position ${s.most_position} (by chance: ${chance}): either people look there ` +
+    "first, which is position bias and not utility, or the log was written in this order.",
   ];
 }
 
@@ -220,32 +224,34 @@ function pageWarnings(s: Suspicion): string[] {
   const n = (count: number | undefined) => formatThousands(count ?? 0);
   if ((s.pages_with_twice ?? 0) > 0) {
     warnings.push(
-      `${n(s.pages_with_twice)} pages show an item twice; ${n(s.twice_clicked)} times ` +
-        "it is the clicked one: repeated rows give the click away. Keep one row for each item of a page.",
+      `${n(s.pages_with_twice)} pages show an item twice, and ${
+        n(s.twice_clicked)
+      } times it is the clicked one: ` +
+        "repeated rows reveal the click. Keep one row per item of a page.",
     );
   }
   if (s.pages_with_unclicked === 0) {
-    warnings.push(
-      "Every displayed item was clicked: nothing says what was passed over, and all metrics are 1.",
-    );
+    warnings.push("Every displayed item was clicked: the log has no negatives, and all metrics are 1.");
   }
   const one = share(s.pages_of_one, s.pages);
   if (one === 1) {
     warnings.push(
-      "Each page shows one item: it is always ranked right, whatever the model, and prec@1 says nothing. " +
+      "Each page shows one item, which any model ranks first: prec@1 means nothing. " +
         "Only the probability of a click can be learned.",
     );
   } else if (one > 0.1) {
     warnings.push(
-      `${percent(one)} of the pages show one item: they are always ranked right. ` +
-        "Look at the figures of longer pages.",
+      `${
+        percent(one)
+      } of the pages show one item, which any model ranks first. Look at the metrics of longer pages.`,
     );
   }
   const single = share(s.users_of_one, s.users);
   if (single > 0.5) {
     warnings.push(
-      `${percent(single)} of the users have one event and no history before it, ` +
-        "so that a model of the history helps few of them.",
+      `${
+        percent(single)
+      } of the users have one event and no history: a model of the history helps few of them.`,
     );
   }
   return warnings;
@@ -257,12 +263,13 @@ function partWarnings(parts: readonly SplitStatistics[]): string[] {
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));
   return [
     ...unseen.map(({ split, unseenClicked }) =>
-      `${percent(unseenClicked)} of the items clicked in the ${split} part are never shown ` +
-      "in the train part: " +
-      "only features can tell something of them, not their ids."
+      `${
+        percent(unseenClicked)
+      } of the items clicked in the ${split} part are never shown in the train part: ` +
+      "a model knows them only by their features, not by their ids."
     ),
     ...empty.map((split) =>
-      `The ${split} part has no users: training needs all three. Prepare with other --shares.`
+      `The ${split} part has no users: training needs all three parts. Prepare with other --shares.`
     ),
   ];
 }

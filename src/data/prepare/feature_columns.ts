@@ -43,7 +43,9 @@ export async function chooseColumns(
 ): Promise<FeatureColumns> {
   const both = dense?.find((name) => tokens?.includes(name));
   if (both !== undefined) {
-    throw new UserError(`${both} is named by ${options.dense} and by ${options.tokens}. Choose one of them.`);
+    throw new UserError(
+      `Expected ${both} in ${options.dense} or ${options.tokens}, got both. Choose one of them.`,
+    );
   }
   const kinds = await classifyColumns(engine, source, item);
   const classifyColumn = (name: string) => kinds.get(name) ?? theItem;
@@ -52,7 +54,7 @@ export async function chooseColumns(
     const { kind, example } = classifyColumn(name);
     if (kind === "token" || kind === "date" || kind === "other") {
       throw new UserError(
-        `${path}: expected ${name} (${options.dense}) to be numbers, found ${example}. Name it with --tokens, or correct it.`,
+        `${path}: expected ${name} (${options.dense}) to be numbers, got ${example}. Name it with --tokens, or correct it.`,
       );
     }
   }
@@ -60,7 +62,7 @@ export async function chooseColumns(
     const { kind, example } = classifyColumn(name);
     if (kind === "other") {
       throw new UserError(
-        `${path}: expected ${name} (${options.tokens}) to be text or lists of text, found ${example}.`,
+        `${path}: expected ${name} (${options.tokens}) to be text or lists of text, got ${example}.`,
       );
     }
   }
@@ -89,9 +91,9 @@ async function noteColumns(engine: SqlEngine, kinds: ReadonlyMap<string, ColumnK
   const split = named((_, { isSplit }) => isSplit === true);
   for (
     const [names, text] of [
-      [left, `columns of the features without numbers or text are left out: ${left}`],
-      [dates, `dates that are not all written like 1995-01-31 or 31-Jan-1995 are left out: ${dates}`],
-      [codes, `read as numbers; if they are codes, name the columns with --tokens: ${codes}`],
+      [left, `ignored columns without numbers or text: ${left}`],
+      [dates, `ignored dates that are not all written like 1995-01-31 or 31-Jan-1995: ${dates}`],
+      [codes, `read as numbers (if they are codes, name the columns with --tokens): ${codes}`],
       [split, `values are split at |: ${split}`],
     ] as const
   ) if (names !== "") await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);

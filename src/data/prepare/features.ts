@@ -30,7 +30,7 @@ const MOST_BUCKETS = 10_000_000;
 export const featureOptions = {
   features: defineNameOption(
     "--features <files>",
-    "a table with a row for each item, or a .sql file with a SELECT of one",
+    "a table with a row per item, or a .sql file with a SELECT of one",
   ),
   featuresKey: defineNameOption(
     "--features-key <column>",
@@ -48,29 +48,29 @@ export const featureOptions = {
   ),
   itemIds: defineFlagOption(
     "--item-ids",
-    "learn something about each single item, too (default: where most items have no features)",
-    "learn about items by their features alone; without features they are one-hot",
+    "learn an embedding per item as well (default: if more than a third of the displayed items have no features)",
+    "use item features only; without features items are one-hot",
   ),
   hashItems: defineValueOption(
     "--hash-items <n>",
-    "learn something about each item by two tokens that a hash of its id chooses, each of n: for catalogues too large for a " +
-      "token an item, and for items to come",
+    "give each item two of 2n tokens, chosen by a hash of its id: for catalogues too large for a token per item, and for " +
+      "future items",
     whole(1, MOST_BUCKETS),
   ),
   rareBelow: defineValueOption(
     "--rare-below <n>",
-    "values that train users were shown fewer times share one token",
+    "values that train users were shown less often share one token",
     whole(1),
     RARE_BELOW,
   ),
   like: defineValueOption(
     "--encoding-from <folder>",
-    "prepare the items as this prepared set has them, with its columns, tokens and scales: for models that were trained on it",
+    "encode the items with the columns, tokens and scales of this prepared set: for models that were trained on it",
     { parse: parseFolder },
   ),
   allowUnknownValues: defineFlagOption(
     "--allow-unknown-values",
-    "with --encoding-from: also if most values of a column are none that the set knows",
+    "with --encoding-from: accept columns whose values are mostly unknown to that set",
   ),
 };
 export type FeatureOptions = OptionValues<typeof featureOptions>;
@@ -112,8 +112,8 @@ export async function checkItems(
   const [free] = await engine.rows("FROM text_column WHERE is_free ORDER BY k LIMIT 1");
   if (!free) return;
   throw new UserError(
-    `Expected ${free.name} (--tokens) to have values that several items share, found ${free.count} values for ` +
-      `${free.items} items. Leave it out; to learn something about each single item, give --item-ids.`,
+    `Expected ${free.name} (--tokens) to have values that several items share, got ${free.count} values for ` +
+      `${free.items} items. Leave it out; to learn an embedding per item, use --item-ids.`,
   );
 }
 
@@ -155,7 +155,7 @@ async function openSource(
 ): Promise<Relation | undefined> {
   if (features !== undefined && own !== undefined) {
     throw new UserError(
-      `Expected --features or a column features in ${own.path}, found both. Leave one of them out.`,
+      `Expected --features or a column features in ${own.path}, got both. Leave one of them out.`,
     );
   }
   if (features === undefined) return own;
@@ -297,9 +297,9 @@ export function expectExact({ counts, examples }: BadRowSummary, ids: string): v
   if (lost === undefined) return;
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
-    `Expected ${ids} to be text or whole numbers, found floating point numbers that are not whole, or too large to ` +
+    `Expected ${ids} to be text or whole numbers, got floating point numbers that are not whole, or too large to ` +
       `be exact (2^53; 2^24 with 32 bits), in ${formatThousands(lost)} rows: ` +
-      "different ids may have become one. Write the ids as text or integers." +
+      "different ids may have become equal. Write the ids as text or integers." +
       (example ? `\n  ${example.place}: ${example.fault}` : ""),
   );
 }
@@ -324,7 +324,7 @@ export async function checkFeatures(
   const twice = await itemTwice(engine);
   if (twice !== undefined) {
     throw new UserError(
-      `${path}: expected one row for each item, found several with different values for the item "${twice}". ` +
+      `${path}: expected one row per item, got several with different values for the item "${twice}". ` +
         "Keep one of them.",
     );
   }
@@ -336,8 +336,8 @@ export async function checkFeatures(
   );
   if (infinite) {
     throw new UserError(
-      `${path}: expected ${infinite.name} to be a number that a 32-bit float holds, found ${infinite.x} for the item ` +
-        `"${infinite.item_id}". Leave the value empty where it is not known.`,
+      `${path}: expected ${infinite.name} to be a number that a 32-bit float holds, got ${infinite.x} for the item ` +
+        `"${infinite.item_id}". Leave the cell empty where the value is unknown.`,
     );
   }
   return bad;

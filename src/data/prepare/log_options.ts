@@ -18,7 +18,7 @@ export const DEFAULT_SAMPLED_WINDOW = 7;
 export const logOptions = {
   query: defineNameOption(
     "--query <file>",
-    "a SELECT over files, in a file such as log.sql: a row for each displayed item, with the columns user, item, time and clicked",
+    "a file such as log.sql with a SELECT over files: a row per displayed item, with the columns user, item, time and clicked",
   ),
   source: defineNameOption("--source <files>", "or a file or a quoted glob, such as 'logs/*.parquet'"),
   user: defineNameOption("--user <column>", "its column with the user's id"),
@@ -26,15 +26,15 @@ export const logOptions = {
   item: defineNameOption("--item <column>", "the displayed item's id"),
   items: defineNameOption(
     "--items <column>",
-    "or, in a log with a row for each page, the list of its items in their order",
+    "or, in a log with a row per page, the ordered list of its items",
   ),
   page: defineNameOption(
     "--page <column>",
-    "the page's id (default: rows of one user at one time are a page)",
+    "the page's id (default: rows of one user with the same time are a page)",
   ),
   position: defineNameOption(
     "--position <column>",
-    "the item's place on the page; it orders the items, which train --position-bias looks at (default: by their ids)",
+    "the item's position on the page, which train --position-bias needs (default: none; items are ordered by id)",
   ),
   clicked: defineNameOption(
     "--clicked <column>",
@@ -42,24 +42,24 @@ export const logOptions = {
   ),
   propensity: defineNameOption(
     "--propensity <column>",
-    "the probability by which the page was shown, of those who drew it: policy evaluate says by it what another policy would " +
-      "have earned",
+    "the probability with which the page was shown, if it was randomised: policy evaluate uses it to estimate the reward of " +
+      "another policy",
   ),
   propensityOf: defineValueOption(
     "--propensity-of <what>",
-    "what it is of: the page as a whole; or each item at its place, given those before it (default: page)",
+    "unit of the propensity: the page as a whole, or each item conditional on those before it (default: page)",
     oneOf(["page", "item"]),
   ),
 
   pageGap: defineValueOption(
     "--page-gap <seconds>",
-    "without --page: rows of a user less than this apart are one page (default: those at one time)",
+    "without --page: rows of a user less than this apart are one page (default: rows with the same time)",
     { parse: positive },
   ),
   pages: defineValueOption(
     "--pages <how>",
-    "log: as the log has them, refused where they cannot be what was displayed; as-is: the same, unchecked; sampled: " +
-      "for a log of clicks, each with items drawn by popularity to stand beside it",
+    "log: the pages of the log, refused if they are implausible; as-is: the same, unchecked; sampled: for a log of clicks, " +
+      "pages of a click and items sampled by popularity",
     oneOf(["log", "as-is", "sampled"]),
     "log",
   ),
@@ -70,7 +70,7 @@ export const logOptions = {
   ),
   sampledWindow: defineValueOption(
     "--sampled-window <days>",
-    `how long the items of a sampled page are drawn from (default: ${DEFAULT_SAMPLED_WINDOW})`,
+    `time window that the items of a sampled page are drawn from (default: ${DEFAULT_SAMPLED_WINDOW})`,
     { parse: positive },
   ),
   seed: defineValueOption("--seed <n>", "seed of sampled pages", whole(0, LARGEST_SEED), 1),
@@ -90,7 +90,7 @@ function positive(text: string): number {
   throw new InvalidValueError(`Expected a number above 0, got "${text}".`);
 }
 
-const WHERE = "data/README.md shows what fits which log.";
+const WHERE = "data/README.md shows which command fits which log.";
 
 /** Options that a SELECT replaces by its columns. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
@@ -99,11 +99,11 @@ const OF_FILES: readonly (keyof LogOptions)[] = [
 
 /** Pairs of incompatible options, with the reason. */
 const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptions, why: string])[] = [
-  ...OF_FILES.map((name) => ["query", name, "the columns of the SELECT say it"] as const),
+  ...OF_FILES.map((name) => ["query", name, "the SELECT names the columns"] as const),
   ["item", "items", "a row is an item or a page"],
-  ["page", "pageGap", "the id tells pages apart"],
+  ["page", "pageGap", "the id defines the pages"],
   ["items", "pageGap", "a row is a page"],
-  ["items", "position", "the list has the order"],
+  ["items", "position", "the list is ordered"],
 ];
 
 /** Options for sampled pages only, and options that these exclude. */
@@ -116,7 +116,7 @@ export function expectShape(options: LogOptions): void {
   for (const [first, second, why] of APART) {
     if (!has(first) || !has(second)) continue;
     throw new UserError(
-      `Expected ${formatFlag(first)} or ${formatFlag(second)}, found both: ${why}. Leave one out. ${WHERE}`,
+      `Expected ${formatFlag(first)} or ${formatFlag(second)}, got both: ${why}. Leave one out. ${WHERE}`,
     );
   }
   const sampled = options.pages === "sampled";
@@ -126,35 +126,35 @@ export function expectShape(options: LogOptions): void {
       sampled
         ? `Expected no ${
           formatFlag(name)
-        } with --pages sampled, which makes the pages up: leave one of them out. ${WHERE}`
+        } with --pages sampled, which builds the pages: leave one of them out. ${WHERE}`
         : `Expected --pages sampled with ${formatFlag(name)}. ${WHERE}`,
     );
   }
   if (has("featuresKey") && !has("features")) {
-    throw new UserError(`Expected --features with --features-key, found none. ${WHERE}`);
+    throw new UserError(`Expected --features with --features-key, got none. ${WHERE}`);
   }
   if (has("query")) return;
   if (has("propensityOf") && !has("propensity")) {
-    throw new UserError(`Expected --propensity with --propensity-of, found none. ${WHERE}`);
+    throw new UserError(`Expected --propensity with --propensity-of, got none. ${WHERE}`);
   }
   const needed: readonly [what: string, names: readonly (keyof LogOptions)[]][] = [
     ["--query (a SELECT) or --source (files)", ["source"]],
     ["--user: the column with the user's id", ["user"]],
     ["--time: when the page was shown", ["time"]],
-    ["--item (a row for each displayed item) or --items (a row for each page, with a list)", [
+    ["--item (a row per displayed item) or --items (a row per page, with a list)", [
       "item",
       "items",
     ]],
     [
-      "--clicked: what was clicked. Where each row is a click, draw what stands beside it: --pages sampled",
+      "--clicked: the column of clicks. If each row is a click, sample the other items: --pages sampled",
       sampled ? ["item"] : ["clicked"],
     ],
   ];
   const missing = needed.find(([, names]) => !names.some(has));
-  if (missing !== undefined) throw new UserError(`Expected ${missing[0]}; found none. ${WHERE}`);
+  if (missing !== undefined) throw new UserError(`Expected ${missing[0]}; got none. ${WHERE}`);
   if (has("items") && has("features") && !has("featuresKey")) {
     throw new UserError(
-      "Expected --features-key with --items: the column of the features with the item's id.",
+      "Expected --features-key with --items, got none. Name the column of the features with the item's id.",
     );
   }
 }

@@ -90,7 +90,7 @@ async function ofFiles(engine: SqlEngine, options: LogOptions, signal?: AbortSig
   const items = log.columns.find(({ name }) => name === options.items);
   if (items && items.type !== "JSON" && !items.type.endsWith("]")) {
     throw new UserError(
-      `${log.path}: expected ${items.name} (--items) to be a list of JSON or Parquet, found ${items.type}. A list that is ` +
+      `${log.path}: expected ${items.name} (--items) to be a list of JSON or Parquet, got ${items.type}. A list that is ` +
         "written as text is read by a SELECT: see data/recipes/text_lists.sql.",
     );
   }
@@ -204,20 +204,20 @@ function findColumnNames(
       throw new UserError(
         `${path}: expected the columns ${known.join(", ")} (and ${
           PLACE.join(" and ")
-        }, to name bad rows by), found ${name}. ` +
+        }, to name bad rows by), got ${name}. ` +
           (near === undefined ? "Leave it out." : `Is it "${near}"?`),
       );
     }
     if (types.test(type)) continue;
     throw new UserError(
-      `${path}: expected the column ${name} to be ${expected}, found ${type}. Cast it in the SELECT.`,
+      `${path}: expected the column ${name} to be ${expected}, got ${type}. Cast it in the SELECT.`,
     );
   }
   const names = Object.fromEntries(columns.map(({ name }) => [name, name]));
   const drawn = ["position", "propensity", "candidates", "given"].find((name) => name in names);
   if (pages === "sampled" && drawn !== undefined) {
     throw new UserError(
-      `${path}: expected no ${drawn} with --pages sampled, which makes the pages up. Leave it out.`,
+      `${path}: expected no ${drawn} with --pages sampled, which builds the pages. Leave it out.`,
     );
   }
   return names;
@@ -253,18 +253,18 @@ function listFaultMessages(names: LogRelations["names"], ids: string): FaultSour
     page: empty("page"),
     time: unreadable(
       "time",
-      "a time: a number since 1970, ISO 8601, or a date such as 31.12.2025 (other ways: data/recipes/time_format.sql)",
+      "a time: a number since 1970, ISO 8601, or a date such as 31.12.2025 (other formats: data/recipes/time_format.sql)",
     ),
     "kind of time": {
-      kind: `${names.time} is another kind of time than in most rows`,
-      expected: `${names.time} to be a time of the kind that most rows have`,
+      kind: `${names.time} has another time format than most rows`,
+      expected: `${names.time} to have the time format of most rows`,
       value: "time_text",
     },
     clicked: unreadable("clicked", CLICKED),
     position: unreadable("position", "a number"),
-    propensity: unreadable("propensity", "a number above 0 and up to 1, or nothing where it is not known"),
+    propensity: unreadable("propensity", "a number above 0 and up to 1, or empty where unknown"),
     candidates: {
-      kind: "an item is none of the candidates of its page",
+      kind: "the item is not one of the candidates of its page",
       expected: "item to be one of the candidates",
       value: "item_id",
     },

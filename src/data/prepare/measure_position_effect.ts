@@ -64,8 +64,8 @@ export function summarizePositionEffect(
     return {
       verdict: "unknown",
       text:
-        "The order of the items on a page means nothing here, so no effect of the place can be seen. If the log has the " +
-        "place, name its column by --position when you prepare it.",
+        "Position bias cannot be measured: the order of the items on a page is arbitrary. If the log has their " +
+        "positions, name the column by --position when you prepare it.",
       places: [],
     };
   }
@@ -74,22 +74,22 @@ export function summarizePositionEffect(
   const [most] = sure.toSorted((a, b) => deviations(b) - deviations(a));
   if (!most || sure.length < 2) {
     const text =
-      "Too few clicks of items that were shown at several places: whether the place has an effect cannot be told.";
+      "Position bias cannot be measured: too few clicks on items that were shown at several positions.";
     return { verdict: "unclear", text, places };
   }
   if (deviations(most) < MOST_DEVIATIONS) return { ...nothingFound(sure), places };
   const found = sure.filter((one) => deviations(one) >= MOST_DEVIATIONS);
   const largest = found.reduce((a, b) => Math.abs(b.ratio - 1) > Math.abs(a.ratio - 1) ? b : a);
   const small = Math.abs(largest.ratio - 1) < SMALL;
-  const how = `in place ${largest.place} items are clicked ${
+  const how = `at position ${largest.position} items are clicked ${
     times(largest)
-  } as often as the same items over all places`;
+  } as often as at all positions`;
   return {
     verdict: small ? "small" : "effect",
     text: small
-      ? `The log shows a small effect of the place: ${how}.`
-      : `The log shows an effect of the place: ${how}. Either people look there first, or the pages were sorted by ` +
-        "something that the items' strengths do not have. A reward that is learned without the place mixes it in; train --position-bias learns it apart.",
+      ? `Small position bias: ${how}.`
+      : `Position bias: ${how}. Either people look there first, or the pages were sorted by something that the ` +
+        "items' strengths do not contain. train models it separately by default (off: --position-bias 0).",
     places,
   };
 }
@@ -100,13 +100,11 @@ function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect,
   return error > WIDE
     ? {
       verdict: "unclear",
-      text:
-        `No effect of the place can be seen, but there are few clicks: one of less than ${within} may be there.`,
+      text: `No position bias found, but there are few clicks: an effect of up to ${within} is possible.`,
     }
     : {
       verdict: "none",
-      text:
-        `The log shows no effect of the place: at each, items are clicked as often as the same items elsewhere, within ${within}.`,
+      text: `No position bias: at each position items are clicked as often as elsewhere, within ${within}.`,
     };
 }
 

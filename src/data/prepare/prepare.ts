@@ -98,7 +98,7 @@ export async function prepare(
       "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR); CREATE TABLE warning (text VARCHAR)",
     );
     await engine.run(roundsScript);
-    onStep?.(makeStatus("Looking at the source"));
+    onStep?.(makeStatus("Checking the source"));
     const begun = await recipe(engine, path, signal);
     await engine.setVariables({
       ...begun.variables,
@@ -156,9 +156,9 @@ function getDatasetName(path: string): string {
 async function expectUsers(engine: SqlEngine): Promise<void> {
   if (await engine.number("SELECT count(*) FROM users") > 0) return;
   const skipped = await engine.rows("SELECT kind, count FROM skipped WHERE count > 0");
-  const reasons = skipped.map(({ kind, count }) => `\n  left out: ${count} ${kind}`).join("");
+  const reasons = skipped.map(({ kind, count }) => `\n  ignored: ${count} ${kind}`).join("");
   throw new UserError(
-    `Nothing is left of the source: there is no page to learn from. Loosen the filters, or check the source.${reasons}`,
+    `Expected pages to learn from, got none. Loosen the filters, or check the source.${reasons}`,
   );
 }
 
@@ -207,7 +207,7 @@ async function buildManifest(
     },
     skipped: Object.fromEntries([
       ...skipped.map(({ kind, count }) => [String(kind), Number(count)]),
-      ...(bad.total > 0 ? [["rows that cannot be read", bad.total]] : []),
+      ...(bad.total > 0 ? [["invalid rows", bad.total]] : []),
     ]),
     notes: (await engine.rows("SELECT text FROM note ORDER BY text")).map(({ text }) => String(text)),
     command,

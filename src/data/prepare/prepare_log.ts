@@ -90,7 +90,7 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
   const [days, months, all] = [Number(row.days), Number(row.months), Number(row.dates)];
   if ((days === all) !== (months === all)) return days === all;
   throw new UserError(
-    `Expected ${time} to have day and month in one order, found dates that ${
+    `Expected ${time} to have day and month in one order, got dates that ${
       days === all ? "fit both" : "fit neither"
     }: with the day first ` +
       `"${row.by_day}" is ${row.day_read} (${formatThousands(days)} of ${
@@ -98,7 +98,7 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
       } rows can be read), with the month first ` +
       `"${row.by_month}" is ${row.month_read} (${
         formatThousands(months)
-      }). Say which by a SELECT: see data/recipes/time_format.sql.`,
+      }). Convert them in a SELECT: see data/recipes/time_format.sql.`,
   );
 }
 
@@ -129,7 +129,7 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
 
 // Checks of the pages: warnings and errors.
 
-const AS_IS = "--pages as-is lets it pass";
+const AS_IS = "--pages as-is accepts it";
 
 /** Numbers count as times since 1970 only if most are in this range, in ms: others are years, or have another origin. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
@@ -150,8 +150,8 @@ async function expectTimes(
   );
   if (!row) return;
   throw new UserError(
-    `Expected ${time} to be times of a log. As numbers of ${row.time_kind} they would mean ${row.first} to ${row.last}. ` +
-      `Say how they are written by a SELECT: see data/recipes/time_format.sql. Where only their order counts: ${AS_IS}.`,
+    `Expected ${time} to be times of a log, got numbers that as ${row.time_kind} are ${row.first} to ${row.last}. ` +
+      `Convert them in a SELECT: see data/recipes/time_format.sql. If only their order counts: ${AS_IS}.`,
   );
 }
 
@@ -176,16 +176,17 @@ async function expectPages(
   const step = STEPS.find(({ name }) => row[name] === true);
   const note = async (text: string) => await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);
   if (count > 1 && row["one time"] === true) {
-    await note("all pages have the same time: those of a user go by their ids");
+    await note("all pages have the same time: pages of a user are ordered by id");
   }
   if (step?.order) {
-    await note(`times are whole ${step.name}s: pages of a user in one ${step.name} go by their ids`);
+    await note(`times are whole ${step.name}s: pages of a user in one ${step.name} are ordered by id`);
   }
   if (pages === "as-is") return;
   if (clicked === 0) {
-    const remedy = `Is ${names.clicked} what says so? Ratings and other words: data/recipes/ratings.sql. `;
+    const remedy =
+      `Is ${names.clicked} the right column? Ratings and other words: data/recipes/ratings.sql. `;
     throw new UserError(
-      `Expected clicks, found none on ${
+      `Expected clicks, got none on ${
         formatThousands(count)
       } pages: there is nothing to learn. ${remedy}${AS_IS}.`,
     );
@@ -196,11 +197,11 @@ async function expectPages(
     const merge = `all rows of a user in one ${step.name} would be one page`;
     if (step.refused) {
       throw new UserError(
-        `The times (${names.time}) are whole ${step.name}s: without the pages' ids, ${merge}. Name the column with the id of ` +
-          `the page by --page, or a finer time by --time. If that is what a page is: ${AS_IS}. ${GUIDE}`,
+        `Expected page ids or finer times, got whole ${step.name}s (${names.time}): ${merge}. Name the column of page ids by ` +
+          `--page, or a finer time by --time. If that is a page: ${AS_IS}. ${GUIDE}`,
       );
     }
-    await note(`times are whole ${step.name}s, and there is no --page: ${merge}`);
+    await note(`times are whole ${step.name}s, and --page is not given: ${merge}`);
   }
   if (longer === 0 || Number(row.unclicked) === 0) {
     throw new UserError(
@@ -232,19 +233,19 @@ function pageWarnings(
 ): string[] {
   const of = (some: number) =>
     `${formatThousands(some)} of ${formatThousands(count)} pages (${Math.round(100 * some / count)} %)`;
-  const gap = "--page-gap 10, which makes rows of a user less than 10 seconds apart one page";
+  const gap = "--page-gap 10, which joins rows of a user less than 10 seconds apart";
   const apart = page !== undefined
-    ? `If ${page} comes again on later pages of a user, it is no id of a page: ` +
-      (query === undefined
-        ? `name another column by --page, or take ${gap}, in its place.`
-        : `make it one in the SELECT, or take ${gap}, in its place.`)
+    ? `If ${page} repeats on later pages of a user, it is not a page id: ` +
+      `${
+        query === undefined ? "name another column by --page" : "make it one in the SELECT"
+      }, or use ${gap}, instead.`
     : pageGap !== undefined
-    ? `If these are several pages, make --page-gap smaller than ${pageGap}, or name the column with the id of the page by --page.`
-    : "If these are several pages, name the column with the id of the page by --page.";
+    ? `If these are several pages, make --page-gap smaller than ${pageGap}, or name the column of page ids by --page.`
+    : "If these are several pages, name the column of page ids by --page.";
   const warnings: string[] = [];
   if (long > ODD_SHARE * count) {
     warnings.push(
-      `${of(long)} have rows that are ${LONG_MS / 60_000} minutes or more apart, up to ${
+      `${of(long)} have rows at least ${LONG_MS / 60_000} minutes apart, up to ${
         durationText(span)
       }. ${apart}`,
     );
@@ -254,11 +255,11 @@ function pageWarnings(
   }
   if (count - longer > count / 3) {
     const whole = page !== undefined
-      ? `If ${page} differs between the rows of one page, name the column that they share by --page, or take ${gap}, in its place.`
+      ? `If ${page} differs between the rows of one page, name the column that they share by --page, or use ${gap}, instead.`
       : pageGap !== undefined
       ? `If rows of one page are ${pageGap} seconds apart or more, make --page-gap larger.`
-      : `If the rows of one page have times of their own, name the column with the id of the page by --page; or take ${gap}.`;
-    warnings.push(`${of(count - longer)} show one item: it is always ranked right. ${whole}`);
+      : `If the rows of one page have different times, name the column of page ids by --page, or use ${gap}.`;
+    warnings.push(`${of(count - longer)} show one item, which any model ranks first. ${whole}`);
   }
   return warnings;
 }
@@ -282,10 +283,9 @@ async function expectOnePropensity(
   const several = await engine.number("SELECT count(*) FROM page_of WHERE has_several_propensities");
   if (several === 0) return;
   throw new UserError(
-    `Expected one ${propensity} on all rows of a page, found several on ${
+    `Expected one ${propensity} on all rows of a page, got several on ${
       formatThousands(several)
-    } pages. If each item has its own, ` +
-      "given those before it: --propensity-of item.",
+    } pages. If each item has its own, conditional on those before it: --propensity-of item.`,
   );
 }
 
@@ -302,12 +302,12 @@ const TIMES = STEPS.map(({ name, ms, least }) =>
 ).join(", ");
 
 function allClickedText(pages: number, items: number): string {
-  return `Each of the ${formatThousands(items)} items on ${
+  return `Expected items without a click, got ${formatThousands(items)} clicked items on ${
     formatThousands(pages)
-  } pages was clicked: this is a log of clicks, which does not ` +
-    "say what was passed over. A model has nothing to tell apart, and prec@1 would be 1.000. Draw items to stand beside each " +
-    `click with --pages sampled, or join what was displayed by a SELECT (data/recipes/clicks_table.sql). If that is what was ` +
-    `displayed: ${AS_IS}. ${GUIDE}`;
+  } pages: ` +
+    "this is a log of clicks without negatives, on which prec@1 is always 1. Sample unclicked items with --pages sampled, or " +
+    "join the displayed items in a SELECT (data/recipes/clicks_table.sql). If all displayed items were clicked: " +
+    `${AS_IS}. ${GUIDE}`;
 }
 
 function oneItemText(
@@ -316,17 +316,19 @@ function oneItemText(
   count: number,
 ): string {
   if (pages === "sampled") {
-    return `Each of the ${
+    return `Expected several items to sample from, got one item on all ${
       formatThousands(count)
-    } pages shows one item: there is no other one to draw. A log of clicks needs several items.`;
+    } pages. Add items.`;
   }
   const why = page === undefined
-    ? "no two rows of a user have the same time. Name the column with the id of the page by --page; or let rows of a user " +
-      "less than some seconds apart be one page, with --page-gap 5; or, where the log does not say what stood beside a click, " +
-      "draw it with --pages sampled"
+    ? "no two rows of a user have the same time. Name the column of page ids by --page; or join rows of a user that are " +
+      "less than some seconds apart, with --page-gap 5; or, if the log has no unclicked items, sample them with --pages sampled"
     : `no two rows of a user have the same ${page}. Name the column that all rows of one page share by --page`;
-  return `Each of the ${
+  return `Expected pages of several items, got one item on each of ${
     formatThousands(count)
-  } pages shows one item: ${why}. Where one item at a time was displayed, prec@1 is always 1 ` +
-    `and only the probability of a click (${column ?? "clicked"}) can be learned: ${AS_IS}. ${GUIDE}`;
+  } pages: ${why}. If one item at a ` +
+    `time was displayed, prec@1 is always 1 and only the probability of a click (${
+      column ?? "clicked"
+    }) can be learned: ` +
+    `${AS_IS}. ${GUIDE}`;
 }

@@ -52,7 +52,7 @@ export async function openFiles(
   const stat = await Deno.stat(pattern).catch(() => undefined);
   if (stat?.isDirectory) {
     throw new UserError(
-      `Expected ${what} at ${pattern}, found a folder. Name the files in it, such as '${pattern}/*.parquet'.`,
+      `Expected ${what} at ${pattern}, got a folder. Name the files in it, such as '${pattern}/*.parquet'.`,
     );
   }
   const files = findFiles(pattern, what);
@@ -61,7 +61,7 @@ export async function openFiles(
   const other = others.find((other) => detectFormat(other) !== format);
   if (other !== undefined) {
     throw new UserError(
-      `Expected files of one format at ${pattern}, found ${path} and ${other}. Name one kind of file.`,
+      `Expected files of one format at ${pattern}, got ${path} and ${other}. Name one kind of file.`,
     );
   }
   if (format === "parquet") {
@@ -128,7 +128,7 @@ async function columnsIn(engine: SqlEngine, path: string, format: Format): Promi
   const twice = names.find((name, k) => names.indexOf(name) < k);
   if (twice !== undefined) {
     throw new UserError(
-      `${path}:1: expected one column "${twice}", found two. Rename one of them in the header.`,
+      `${path}:1: expected one column "${twice}", got two. Rename one of them in the header.`,
     );
   }
   return names.map((name) => ({ name, type: "VARCHAR" }));
@@ -164,14 +164,14 @@ export function expectColumns(
     : isCsv && names.length === 1
     ? "Separate the columns by commas, or see data/recipes/delimiter.sql."
     : columns.some(({ name, type }) => column.startsWith(`${name}.`) && /^(JSON|STRUCT)/.test(type))
-    ? "What is within a column is read by a SELECT: see data/recipes/nested_names.sql."
+    ? "Read nested values by a SELECT: see data/recipes/nested_names.sql."
     : option === "--query"
     ? `Name it in the SELECT: ... AS ${column}.`
     : option === "--encoding-from"
-    ? "The set of --encoding-from is made of it: add it to the features."
+    ? "The encoding of --encoding-from needs it: add it to the features."
     : `Name the column with ${option}.`;
   throw new UserError(
-    `${path}${isCsv ? ":1" : ""}: expected a column "${column}" (${option}), found ${there}. ${hint}`,
+    `${path}${isCsv ? ":1" : ""}: expected a column "${column}" (${option}), got ${there}. ${hint}`,
   );
 }
 
@@ -191,7 +191,7 @@ function expectSame(
   const [here, there] = [text(columns), text(others)];
   if (here === there) return;
   throw new UserError(
-    `Expected the same columns in all files, found ${here} in ${first}, and ${there} in ${path}. Give all files the same ` +
+    `Expected the same columns in all files, got ${here} in ${first}, and ${there} in ${path}. Give all files the same ` +
       "columns, name files of one kind, or read them by a SELECT (data/recipes).",
   );
 }
@@ -211,7 +211,7 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
     const type = columns.find(({ name }) => name === column)?.type ?? "";
     if (!/\[\d*\]|^(STRUCT|MAP|UNION|BLOB|INTERVAL)/.test(type)) continue;
     throw new UserError(
-      `${path}: expected ${column} (${option}) to be text or whole numbers, found ${type}.`,
+      `${path}: expected ${column} (${option}) to be text or whole numbers, got ${type}.`,
     );
   }
 }

@@ -48,7 +48,7 @@ export async function openSelect(
   const inside = files.find((file) => resolve(file.path).startsWith(resolve(work) + "/"));
   if (inside !== undefined) {
     throw new UserError(
-      `${own.path}: expected to read nothing of the folder that is made, found ${inside.path}. Choose another --out.`,
+      `${own.path}: expected sources outside the output folder, got ${inside.path}. Choose another --out.`,
     );
   }
   await checkCompressed(files, signal);
@@ -74,14 +74,14 @@ async function listReadPaths(engine: SqlEngine, path: string, text: string): Pro
   const { error, error_type, error_message, position, statements } = v.parse(parsedSchema, JSON.parse(json));
   if (error && error_type === "parser") {
     const line = position === undefined ? "" : `:${text.slice(0, Number(position)).split("\n").length}`;
-    throw new UserError(`${path}${line}: ${error_message}. Expected one SELECT, as DuckDB has it.`);
+    throw new UserError(`${path}${line}: ${error_message}. Expected one SELECT of DuckDB.`);
   }
   if (error || statements.length !== 1) {
     throw new UserError(
-      `${path}: expected one SELECT, found ${
+      `${path}: expected one SELECT, got ${
         error ? "another statement" : `${statements.length} statements`
-      }. What is to be read ` +
-        "goes into its FROM, such as read_csv('log.csv') or read_parquet('logs/*.parquet').",
+      }. ` +
+        "Read files in its FROM, such as read_csv('log.csv') or read_parquet('logs/*.parquet').",
     );
   }
   return readBy(path, statements[0]);
@@ -111,8 +111,8 @@ function readBy(path: string, node: unknown): string[] {
   if (OTHERS.test(name)) return below;
   if (READERS.test(name)) return [...namesIn(path, name, children[0]), ...below];
   throw new UserError(
-    `${path}: expected a FROM of files and their readers (read_csv, read_parquet, read_json, ...), found ${name}(). ` +
-      "Read files, and join or unnest what is in them.",
+    `${path}: expected a FROM of files and their readers (read_csv, read_parquet, read_json, ...), got ${name}(). ` +
+      "Read files, and join or unnest their contents.",
   );
 }
 

@@ -56,14 +56,14 @@ export async function openLike(
   if (folder === undefined) {
     if (allowUnknownValues) {
       throw new UserError(
-        "Expected --encoding-from with --allow-unknown-values: the set that items are prepared like.",
+        "Expected --encoding-from with --allow-unknown-values, got none. Name the set to encode the items like.",
       );
     }
     return undefined;
   }
   if (itemIds !== undefined || hashItems !== undefined) {
     throw new UserError(
-      `Expected --encoding-from without --item-ids, --no-item-ids and --hash-items: it takes the tokens of ${folder}.`,
+      `Expected --encoding-from without --item-ids, --no-item-ids and --hash-items: it uses the tokens of ${folder}.`,
     );
   }
   const manifest = await readManifest(folder);
@@ -110,8 +110,8 @@ function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureMani
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
   if (unknown === undefined && (dense.length + tokens.length > 0 || idsSha256 !== undefined)) return;
   throw new UserError(
-    `${folder}: expected a set that this version of deno task data made, but its manifest does not say how ` +
-      `${unknown ?? "its items"} came about. Prepare that set again, then name it with --encoding-from.`,
+    `${folder}: expected a set of this version of deno task data, got a manifest without the encoding of ` +
+      `${unknown ?? "its items"}. Prepare that set again, then name it with --encoding-from.`,
   );
 }
 
@@ -143,7 +143,7 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
   const found = await computeFileChecksum(path);
   if (files.vocabulary?.sha256 === found.sha256) return path;
   throw new UserError(
-    `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
+    `${path} does not match the manifest (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
       `${
         files.vocabulary?.sha256.slice(0, 12) ?? "none"
       }...): it was damaged or changed. Prepare that set again.`,
@@ -158,18 +158,17 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   if (rows.length === 0) return;
   const examples = rows.map(({ item_id }) => `"${item_id}"`).join(", ");
   throw new UserError(
-    `Expected the items of ${basename(folder)}, found ${
+    `Expected the items of ${basename(folder)}, got ${
       rows[0]?.n
     } others (${examples}). The items of that set are ` +
-      "one-hot: its models know a number for each, and have no place for new ones. Prepare it again with --item-ids, and " +
-      "train on that.",
+      "one-hot: its models cannot score new items. Prepare it again with --item-ids, and train on that.",
   );
 }
 
 /** Largest accepted share of values of a column that the set does not know. */
 const MOST_UNLIKE = 0.5;
 const UNLIKE = [
-  ["clipped", "of the numbers are beyond its scale"],
+  ["clipped", "of the numbers are out of its range"],
   ["unknown", "of the values have no token"],
   ["absent", "of the items have no value"],
 ] as const;
@@ -188,10 +187,10 @@ export async function expectLike(
   });
   if (found.length === 0) return;
   throw new UserError(
-    `Expected items that are described as those of ${folder} are; found ${
+    `Expected feature values that ${folder} knows, got ${
       found.join("; ")
-    }. A model of it cannot know them. ` +
-      "Are units, spellings and columns the same? --allow-unknown-values lets it pass.",
+    }. A model of it cannot use the others. ` +
+      "Are units, spellings and columns the same? --allow-unknown-values accepts it.",
   );
 }
 

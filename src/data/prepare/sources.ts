@@ -20,9 +20,9 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
   const files = expandGlob(pattern).map((path) => ({ path, bytes: expectFile(path).size }));
   if (files.length > 0) return files;
   throw new UserError(
-    `Expected ${what} at ${formatPath(pattern)}, found no such file. ` +
+    `Expected ${what} at ${formatPath(pattern)}, got no such file. ` +
       `Check the path (relative ones start at ${Deno.cwd()}); ` +
-      "quote a glob, so that the shell leaves it alone.",
+      "quote a glob, so that the shell does not expand it.",
   );
 }
 
@@ -40,7 +40,7 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
       if (signal?.aborted) throw error;
       const cause = error instanceof Error ? error.message : String(error);
       throw new UserError(
-        `${path}: the compressed file is cut off or damaged (${cause}). Fetch or write it again.`,
+        `${path}: the compressed file is truncated or damaged (${cause}). Fetch or write it again.`,
         { cause: error },
       );
     }
@@ -61,12 +61,12 @@ function linesSql(path: string): string {
 /** Reads the header of a CSV file. @throws UserError for an empty file, and for a quote that is not closed. */
 export async function readCsvHeader(engine: SqlEngine, path: string, delimiter: string): Promise<string[]> {
   const line = await engine.value(`SELECT line FROM ${linesSql(path)} LIMIT 1`);
-  if (line === null) throw new UserError(`${path} is empty. Expected a header line and rows.`);
+  if (line === null) throw new UserError(`${path}: expected a header line and rows, got an empty file.`);
   const header = String(line).replace(/^\ufeff/, "").replace(/\r$/, "");
   const { fields, open } = splitCsvLine(header, delimiter);
   if (!open) return fields;
   throw new UserError(
-    `${path}:1: the quote of a name in the header is never closed: ${header.slice(0, 200)}`,
+    `${path}:1: expected closed quotes in the header, got ${header.slice(0, 200)}`,
   );
 }
 
@@ -135,7 +135,7 @@ export async function checkZstd(path: string): Promise<string | undefined> {
       at += 8 + length;
       continue;
     }
-    if (magic !== FRAME) return "no frame where one should begin";
+    if (magic !== FRAME) return "no frame header";
     const descriptor = await numberAt(file, at + 4, 1);
     if (descriptor === undefined) return CUT;
     const single = (descriptor & 0x20) !== 0;
@@ -153,7 +153,7 @@ export async function checkZstd(path: string): Promise<string | undefined> {
     }
     if ((descriptor & 4) !== 0) at += 4; // a checksum
   }
-  return at > size ? CUT : size === 0 ? "nothing in it" : undefined;
+  return at > size ? CUT : size === 0 ? "an empty file" : undefined;
 }
 
 /** Reads a whole number, little-endian; undefined at the end of the file. */

@@ -30,8 +30,7 @@ export class SqlEngine {
     if (workFolder.includes("?")) {
       // DuckDB would parse the text after ? as settings, and put its log elsewhere.
       throw new UserError(
-        `Expected a path without a ? for the prepared data, found ${workFolder}. Choose another --out: the data engine ` +
-          "cannot work in such a folder.",
+        `Expected a path without a ? for the data engine, got ${workFolder}. Choose another --out.`,
       );
     }
     // Loaded on demand: 60 MB, which a command with a wrong option does not need.
@@ -159,7 +158,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/no space left|disk quota|could not write|failed to write/i, "Free some space, or choose another --out."],
   [
     /out of memory|failed to (allocate|pin|offload)/i,
-    "Give more with --memory (such as 4GB), or prepare a part of the users.",
+    "Raise --memory (such as 4GB), or prepare a part of the users.",
   ],
   [
     /permission denied|read-only file system/i,
@@ -167,17 +166,17 @@ const REMEDIES: readonly [RegExp, string][] = [
   ],
   [
     /conversion error|out of range error/i,
-    "Correct the value, or read it by TRY_CAST in the SELECT: what is none is then counted as a bad row.",
+    "Correct the value, or read it by TRY_CAST in the SELECT, which counts it as a bad row.",
   ],
-  [/no files found/i, "Check the path; a glob must be quoted, so that the shell leaves it alone."],
+  [/no files found/i, "Check the path, and quote a glob, so that the shell does not expand it."],
   [
     /not a parquet file|no magic bytes|thrift|TProtocol/i,
     "The file is damaged, or not a Parquet file: write it again.",
   ],
   [
     /parser state machine/i,
-    "Lines may end in two ways (\\n and \\r\\n), or there is a quote inside a value: write the file again, with one " +
-    "kind of line end, and put values that contain a quote in quotes.",
+    "The file may have both line ends (\\n and \\r\\n), or a quote inside a value: write it again, with one kind of " +
+    "line end, and values that contain a quote in quotes.",
   ],
   [/not utf-8/i, "Convert the file to UTF-8, such as with iconv -f latin1 -t utf-8."],
   [
@@ -187,7 +186,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/parquet/i, "The file is damaged, or not a Parquet file: write it again."],
   [
     /malformed json|json/i,
-    "Expected one JSON object a line; an array of them is read by a SELECT (data/recipes) with read_json.",
+    "Expected one JSON object per line. Read an array of them by a SELECT (data/recipes) with read_json.",
   ],
   [/gzip|zstd|decompress/i, "The compressed file is damaged: fetch or write it again."],
   [

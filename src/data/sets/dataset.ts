@@ -121,7 +121,7 @@ async function openWhole(
   for (const [option, value] of Object.entries({ "--data-seed": dataSeed, "--data-users-seed": usersSeed })) {
     if (value === undefined) continue;
     throw new UserError(
-      `Expected ${option} with the data of a made-up shop (${shopNames}), got it with ${source}. Leave it out.`,
+      `Expected ${option} with a synthetic shop (${shopNames}), got it with ${source}. Leave it out.`,
     );
   }
   const dealt = resplit ? seed : null;
@@ -155,8 +155,8 @@ export async function reopenDataset(config: DataConfig, options: OpenOptions = {
   const sha256 = "sha256" in found.config ? found.config.sha256 : "none";
   if (found.config.kind !== config.kind || sha256 !== config.sha256) {
     throw new UserError(
-      `${path} has changed since the run began (SHA-256 ${sha256.slice(0, 12)}..., ` +
-        `expected ${config.sha256.slice(0, 12)}...). A run can only go on with the same data.`,
+      `${path} has changed since the run began (expected SHA-256 ${config.sha256.slice(0, 12)}..., ` +
+        `got ${sha256.slice(0, 12)}...). A run can only continue with the same data.`,
     );
   }
   return { ...found, config };
@@ -167,7 +167,7 @@ type MadeUp = Extract<DataConfig, { kind: "demo" }>;
 function madeUp(config: MadeUp): Dataset {
   const { shop: name = "demo", seed, usersSeed = seed } = config;
   const shop = findShop(name);
-  if (!shop) throw new UserError(`Expected a made-up shop (${shopNames}), got ${name}.`);
+  if (!shop) throw new UserError(`Expected a synthetic shop (${shopNames}), got ${name}.`);
   const { log, truth } = makeShop(shop, { items: seed, users: usersSeed });
   return { ...createDataset(new MemoryLog(log), config), truth: truth.utility };
 }
@@ -199,8 +199,8 @@ export function removeItemIds(data: Dataset): Dataset {
   const field = findItemIdField(features);
   if (!features || !field || config.kind !== "prepared") {
     throw new UserError(
-      `Expected a data set with item ids and other features with --no-item-ids, got ${source.name}, ` +
-        "which has only one of the two. Leave the option out.",
+      `Expected item ids and other features with --no-item-ids, got only one of the two in ${source.name}. ` +
+        "Leave the option out.",
     );
   }
   return {
@@ -212,7 +212,7 @@ export function removeItemIds(data: Dataset): Dataset {
 }
 
 const shopFeatures: FeatureManifest = {
-  dense: featureNames.map((name) => ({ name, meaning: `${name} of a made-up shop` })),
+  dense: featureNames.map((name) => ({ name, meaning: `${name} of a synthetic shop` })),
   tokens: [],
 };
 
@@ -247,7 +247,7 @@ export function fitDataset(
   const difference = features && data.features && describeDifference(features, data.features);
   if (difference !== undefined) {
     throw new UserError(
-      `${what} was trained on items whose features mean something else than those of ${name}: ${difference}. ` +
+      `Expected the item features that ${what} was trained on, got a difference in ${name}: ${difference}. ` +
         "Prepare this log with --encoding-from and the set that the model was trained on.",
     );
   }
@@ -258,15 +258,15 @@ export function fitDataset(
   const unknown = features && data.features ? listUnknownFeatures(features, data.features) : [];
   if (unknown.length > 0) {
     onNote(
-      `note: it is not known whether ${
+      `note: ${
         unknown.join(", ")
-      } mean the same in ${name} as in training: the manifest does not ` +
-        "say it (sha256).",
+      } may have another meaning in ${name} than in training: the manifest has no checksum ` +
+        "(sha256).",
     );
   } else if ((features === undefined) !== (data.features === undefined)) {
     onNote(
-      `note: it is not known whether the features of ${name} mean the same as in training: ` +
-        `${features ? "this log" : "the model"} does not say it.`,
+      `note: the features of ${name} may have another meaning than in training: ` +
+        `${features ? "this log" : "the model"} does not describe them.`,
     );
   }
   return { ...data, source };
@@ -276,8 +276,7 @@ export function fitDataset(
 export function readWholeLog({ source }: Dataset): ClickLog {
   if (source.log) return source.log;
   throw new UserError(
-    `Expected a data set that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows, or use a ` +
-      "smaller one.",
+    `Expected a data set in memory, got ${source.name}, which stays on disk. Raise --memory-rows, or use a smaller one.`,
   );
 }
 

@@ -98,8 +98,8 @@ function expectDistinct(parts: readonly MergePart[]): void {
     const before = seen.get(contents);
     if (before !== undefined) {
       throw new UserError(
-        `Expected different data sets to merge, but ${name} has the same contents as ${before}: their users would count ` +
-          "twice. Name each set once.",
+        `Expected different data sets, got the same contents in ${name} and ${before}: their users would count twice. ` +
+          "Name each set once.",
       );
     }
     seen.set(contents, name);
@@ -116,8 +116,8 @@ function drawnFrom(
     count === all || eventPropensities.every((own, e) => own.length === 0 || eventCandidates?.[e]?.length)
   ) return [];
   return [
-    `The pages of ${name} were drawn from its ${count} items, of ${all} here: a policy that shows others cannot be judged by their ` +
-    "propensities.",
+    `The pages of ${name} were drawn from its ${count} items, not from all ${all}: their propensities cannot evaluate a ` +
+    "policy that shows others.",
   ];
 }
 
@@ -209,10 +209,10 @@ export function expectSameFeatures(first: MergePart, part: MergePart): void {
   const [theirs, ours] = [shapeText(one.source.items.shape), shapeText(other.source.items.shape)];
   const difference = there && here &&
       describeDifference({ ...there, idsSha256: undefined }, { ...here, idsSha256: undefined }) ||
-    (theirs === ours ? undefined : `they are ${theirs} there, ${ours} here`);
+    (theirs === ours ? undefined : `${theirs} there, ${ours} here`);
   if (difference === undefined) return;
   throw new UserError(
-    `Expected the items of ${part.name} to be known by the same features as those of ${first.name}: ${difference}. ` +
+    `Expected the same item features in ${part.name} and ${first.name}, got a difference: ${difference}. ` +
       "Prepare this log with --encoding-from and the other set.",
   );
 }

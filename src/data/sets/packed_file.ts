@@ -22,7 +22,7 @@ export class PackedFileError extends UserError {}
 export class DamagedPackedFileError extends UserError {
   /** @param fault the file and its fault. */
   constructor(readonly fault: string) {
-    super(`${fault}. Delete it: it will be made again from the data set.`);
+    super(`${fault}. Delete it: it will be created again from the data set.`);
   }
 }
 

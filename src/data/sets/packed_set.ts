@@ -59,7 +59,7 @@ export async function openPrepared(
   } catch (error) {
     if (!(error instanceof PackedFileError)) throw error;
     throw new UserError(
-      `${error.message} This is the cache, where a data set that stays on disk is packed: name another folder for it ` +
+      `${error.message} This is the cache for data sets that stay on disk: choose another folder ` +
         `with XDG_CACHE_HOME, or read this one into memory with --memory-rows ${set.rows}.`,
       { cause: error },
     );
@@ -107,7 +107,7 @@ export async function expectChecksum({ folder, manifest }: PreparedSet, part: Ta
   if (!recorded || (recorded.sha256 === found.sha256 && recorded.bytes === found.bytes)) return found;
   const text = ({ bytes, sha256 }: typeof recorded) => `SHA-256 ${sha256.slice(0, 12)}..., ${bytes} bytes`;
   throw new UserError(
-    `${found.path} is not what the manifest says (${text({ ...recorded, ...found })}; expected ${
+    `${found.path} does not match the manifest (${text({ ...recorded, ...found })}; expected ${
       text(recorded)
     }): it was damaged or changed. Prepare the data again.`,
   );
@@ -126,7 +126,7 @@ async function openPacked<T>(
       return open(path);
     } catch (error) {
       if (!(error instanceof DamagedPackedFileError)) throw error;
-      onNote(`the cache's file ${error.fault}: it is made anew from the data set`);
+      onNote(`the cache's file ${error.fault}: it is created again from the data set`);
       return undefined;
     }
   };
@@ -139,7 +139,7 @@ async function openPacked<T>(
     () =>
       Lock.wait(lockBeside(path), path, (holder) => {
         waited = true;
-        onNote(`waiting for ${holder}, which packs the same data set`);
+        onNote(`waiting for ${holder}, which is packing the same data set`);
       }),
   );
   const theirs = waited ? await usable() : undefined;

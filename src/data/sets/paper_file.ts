@@ -26,12 +26,12 @@ export function readPaperUsers(path: string): number[] {
 function readText(path: string): string {
   expectLocal(path);
   if (path === "") {
-    throw new UserError("Expected the path of a tab-separated file, found an empty one. Name the file.");
+    throw new UserError("Expected the path of a tab-separated file, got an empty one. Name the file.");
   }
   try {
     if (Deno.statSync(path).isDirectory) {
       throw new UserError(
-        `${path}: expected a tab-separated file, found a folder. Give the path of a file in it.`,
+        `${path}: expected a tab-separated file, got a folder. Give the path of a file in it.`,
       );
     }
     const { size } = expectFile(path);

@@ -54,7 +54,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   } catch (error) {
     if (isMissing(error)) {
       throw new UserError(
-        `Expected a prepared data set, a folder with a ${MANIFEST}, found none in ${formatPath(folder)}. ` +
+        `Expected a prepared data set, a folder with a ${MANIFEST}, got none in ${formatPath(folder)}. ` +
           "Make one with deno task data.",
       );
     }
@@ -78,13 +78,13 @@ export function listTableFiles(folder: string, part: TableName): string[] {
   const [file, parts] = [tryStat(single), tryStat(several)];
   if (file && !file.isFile) {
     throw new UserError(
-      `${single}: expected a Parquet file, found ${describeFileKind(file)}. ` +
+      `${single}: expected a Parquet file, got ${describeFileKind(file)}. ` +
         (file.isDirectory ? `Rename it to ${part}: a folder of Parquet files is named so.` : "Write a file."),
     );
   }
   if (file && parts?.isDirectory) {
     throw new UserError(
-      `Expected ${part}.parquet or a folder ${part} in ${folder}, found both. Remove the one that is not meant.`,
+      `Expected ${part}.parquet or a folder ${part} in ${folder}, got both. Remove the one that is not meant.`,
     );
   }
   if (file) return [single];
@@ -95,7 +95,7 @@ export function listTableFiles(folder: string, part: TableName): string[] {
     return paths;
   }
   throw new UserError(
-    `Expected ${part}.parquet, or a folder ${part} of Parquet files, in ${folder}, found neither. Prepare the data again.`,
+    `Expected ${part}.parquet, or a folder ${part} of Parquet files, in ${folder}, got neither. Prepare the data again.`,
   );
 }
 
@@ -107,7 +107,7 @@ function namesIn(folder: string): string[] {
       if (/^[._]/.test(name)) continue;
       if (!name.endsWith(".parquet")) {
         throw new UserError(
-          `${folder}: expected files that end in .parquet, found ${name}, which would be left out. Rename or remove it.`,
+          `${folder}: expected files that end in .parquet, got ${name}, which would be left out. Rename or remove it.`,
         );
       }
       names.push(name);
