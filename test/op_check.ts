@@ -12,7 +12,7 @@ import { CheckCollector, checkText, expectAll, type NamedCheck } from "../src/se
 import type { OpCase } from "../src/selftest/ops/op_bench.ts";
 import type { ReferenceRun } from "../src/selftest/ops/op_bench.ts";
 import { runOp } from "../src/selftest/ops/op_run.ts";
-import { add, getElement, makeMatrix } from "../src/tape/reference.ts";
+import { add, getAt, makeMatrix } from "../src/tape/reference.ts";
 
 export { CanaryArena } from "../src/selftest/harness.ts";
 export { computeEventMean, countScoredEvents } from "../src/selftest/ops/op_batches.ts";
@@ -137,15 +137,15 @@ function checkFiniteDifferences(c: OpCase, { node, inputs, gradients, loss }: Re
     for (let trial = 0; trial < trials; trial++) {
       const [i, j] = [random.integer(value.rows), random.integer(value.columns)];
       const moved = (by: number) => {
-        const copy = makeMatrix(value.rows, value.columns, (a, b) => getElement(value, a, b));
+        const copy = makeMatrix(value.rows, value.columns, (a, b) => getAt(value, a, b));
         add(copy, i, j, by);
         return loss(inputs.map((m, k) => (k === index ? copy : m)));
       };
       const slope = (moved(h) - moved(-h)) / (2 * h);
-      const error = Math.abs(slope - getElement(gradient, i, j));
+      const error = Math.abs(slope - getAt(gradient, i, j));
       assert.ok(
         error <= 1e-6 * Math.max(most, 1),
-        `${t.name} [${i}, ${j}]: reference ${getElement(gradient, i, j)}, slope ${slope}`,
+        `${t.name} [${i}, ${j}]: reference ${getAt(gradient, i, j)}, slope ${slope}`,
       );
     }
   });

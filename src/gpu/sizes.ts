@@ -11,7 +11,7 @@ export type Dim<S extends BatchSizes = BatchSizes> = number | DimName<S>;
 export type DimName<S extends BatchSizes = BatchSizes> = keyof S & string;
 
 /** @throws Error for a dimension that the batch does not have. */
-export function resolveDimension(dim: Dim, sizes: BatchSizes): number {
+export function getSize(dim: Dim, sizes: BatchSizes): number {
   const size = typeof dim === "number" ? dim : sizes[dim];
   if (size === undefined) {
     throw new Error(`a batch of ${Object.keys(sizes).join(", ")} has no dimension ${dim}`);
@@ -21,7 +21,7 @@ export function resolveDimension(dim: Dim, sizes: BatchSizes): number {
 
 /** Bounds the distinct rows that a dispatch reads which selects `picks` rows of a matrix: none is read from memory twice. */
 export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes): number {
-  return Math.min(picks, resolveDimension(rows, sizes));
+  return Math.min(picks, getSize(rows, sizes));
 }
 
 /** A function of batch sizes, as data: "events", or `{ of: "users", per: 4, times: 64 }` for 64 per four users. */
@@ -40,10 +40,10 @@ export interface ScaledSize<S extends BatchSizes = BatchSizes> {
 
 /** @throws Error for a dimension that the batch does not have. */
 export function evaluateSize<S extends BatchSizes>(amount: SizeExpression<S>, sizes: S): number {
-  if (typeof amount !== "object") return resolveDimension(amount, sizes);
+  if (typeof amount !== "object") return getSize(amount, sizes);
   const { of, plus = 0, per = 1, times = 1, least = 0, most = Infinity } = amount;
-  const counted = (typeof of === "function" ? of(sizes) : resolveDimension(of, sizes)) +
-    resolveDimension(plus, sizes);
+  const counted = (typeof of === "function" ? of(sizes) : getSize(of, sizes)) +
+    getSize(plus, sizes);
   return Math.min(most, Math.max(least, times * Math.ceil(counted / per)));
 }
 

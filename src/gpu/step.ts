@@ -6,7 +6,7 @@
  */
 
 import type { Arena } from "./arena.ts";
-import { type BatchSizes, type Dimensions, resolveDimension } from "./sizes.ts";
+import { type BatchSizes, type Dimensions, getSize } from "./sizes.ts";
 
 /** Settings of a step besides its batch. */
 export interface StepSettings {
@@ -99,9 +99,7 @@ function writeStepHeader<S extends BatchSizes>(
   { sizes, counted, first }: StepBatch<S>,
   purpose: StepSettings,
 ): void {
-  dimensions.names.forEach((name, k) =>
-    target.setUint32(offset + 4 * k, resolveDimension(name, sizes), true)
-  );
+  dimensions.names.forEach((name, k) => target.setUint32(offset + 4 * k, getSize(name, sizes), true));
   target.setUint32(offset + 16, first, true);
   target.setUint32(offset + 20, purpose.slot, true);
   target.setUint32(offset + 24, dimensions.countChunks(sizes), true);

@@ -125,7 +125,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   ),
   loss: defineField(
     "--loss <kind>",
-    "likelihood of a page: choice (at most one item is chosen) or logistic (items are clicked independently)",
+    "likelihood of a page: choice (of one item or none) or logistic (items are clicked independently)",
     oneOf(["choice", "logistic"]),
     "choice",
   ),

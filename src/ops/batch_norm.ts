@@ -15,11 +15,11 @@ import {
   type BatchSizes,
   type Dimensions,
   type DimName,
+  getSize,
   MAX_CHUNKS,
-  resolveDimension,
   type SizeExpression,
 } from "../gpu/sizes.ts";
-import { getElement, makeMatrix, type Matrix, type ReferenceOp, sumColumns } from "../tape/reference.ts";
+import { getAt, makeMatrix, type Matrix, type ReferenceOp, sumColumns } from "../tape/reference.ts";
 import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -133,7 +133,7 @@ function runningForward<S extends BatchSizes>(norm: Norm<S>): DispatchSpec<S>[] 
       output: output.view,
     },
     invocations: [countInvocations(runningKernel, norm)],
-    cost: (s) => ({ flops: 3 * resolveDimension(rows, s) * N, bytes: 32 * resolveDimension(rows, s) * N4 }),
+    cost: (s) => ({ flops: 3 * getSize(rows, s) * N, bytes: 32 * getSize(rows, s) * N4 }),
   }];
 }
 
@@ -150,8 +150,8 @@ function trainingForward<S extends BatchSizes>(norm: TrainingNorm<S>): DispatchS
       views: { input: input.view, chunk_statistics: chunkSums },
       invocations: [dimensions.scaleByChunks(N4)],
       cost: (s) => ({
-        flops: 4 * resolveDimension(rows, s) * N,
-        bytes: 16 * N4 * (resolveDimension(rows, s) + 2 * dimensions.countChunks(s)),
+        flops: 4 * getSize(rows, s) * N,
+        bytes: 16 * N4 * (getSize(rows, s) + 2 * dimensions.countChunks(s)),
       }),
     },
     {
@@ -166,7 +166,7 @@ function trainingForward<S extends BatchSizes>(norm: TrainingNorm<S>): DispatchS
         output: output.view,
       },
       invocations: [countInvocations(forwardKernel, norm)],
-      cost: (s) => ({ flops: 3 * resolveDimension(rows, s) * N, bytes: 32 * resolveDimension(rows, s) * N4 }),
+      cost: (s) => ({ flops: 3 * getSize(rows, s) * N, bytes: 32 * getSize(rows, s) * N4 }),
     },
   ];
 }
@@ -188,8 +188,8 @@ function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>):
     },
     invocations: [dimensions.scaleByChunks(N4)],
     cost: (s) => ({
-      flops: 4 * resolveDimension(rows, s) * N,
-      bytes: 16 * N4 * (2 * resolveDimension(rows, s) + 4 * dimensions.countChunks(s)),
+      flops: 4 * getSize(rows, s) * N,
+      bytes: 16 * N4 * (2 * getSize(rows, s) + 4 * dimensions.countChunks(s)),
     }),
   }];
   const target = call.gradient(input);
@@ -207,7 +207,7 @@ function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>):
         input_gradient: target.view,
       },
       invocations: [countInvocations(inputGradientKernel, norm)],
-      cost: (s) => ({ flops: 7 * resolveDimension(rows, s) * N, bytes: 48 * resolveDimension(rows, s) * N4 }),
+      cost: (s) => ({ flops: 7 * getSize(rows, s) * N, bytes: 48 * getSize(rows, s) * N4 }),
     });
   }
   return specs;
@@ -231,71 +231,53 @@ function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   };
 }
 
-function normalised(input: Matrix, mean: Matrix, variance: Matrix): Matrix {
-  return makeMatrix(
-    input.rows,
-    input.columns,
-    (i, j) =>
-      (getElement(input, i, j) - getElement(mean, 0, j)) / Math.sqrt(getElement(variance, 0, j) + EPSILON),
-  );
+/** Returns f(value, column) of each element. */
+function mapMatrix(m: Matrix, f: (value: number, j: number, i: number) => number): Matrix {
+  return makeMatrix(m.rows, m.columns, (i, j) => f(getAt(m, i, j), j, i));
 }
 
-function scaled(xhat: Matrix, scale: Matrix, shift: Matrix): Matrix {
-  return makeMatrix(
-    xhat.rows,
-    xhat.columns,
-    (i, j) => getElement(scale, 0, j) * getElement(xhat, i, j) + getElement(shift, 0, j),
-  );
+function normalise(input: Matrix, mean: Matrix, variance: Matrix): Matrix {
+  return mapMatrix(input, (x, j) => (x - getAt(mean, 0, j)) / Math.sqrt(getAt(variance, 0, j) + EPSILON));
+}
+
+function rescale(xhat: Matrix, scale: Matrix, shift: Matrix): Matrix {
+  return mapMatrix(xhat, (x, j) => getAt(scale, 0, j) * x + getAt(shift, 0, j));
 }
 
 function columnMeans(m: Matrix): Matrix {
-  const sums = sumColumns(m);
-  return makeMatrix(1, m.columns, (_, j) => getElement(sums, 0, j) / m.rows);
+  return mapMatrix(sumColumns(m), (sum) => sum / m.rows);
 }
 
 const runningReference: ReferenceOp = ([input, scale, shift, mean, variance]) => {
   if (!input || !scale || !shift || !mean || !variance) throw new Error("batch_norm: expected five inputs");
-  const output = scaled(normalised(input, mean, variance), scale, shift);
-  return { output, backward: () => [] };
+  return { output: rescale(normalise(input, mean, variance), scale, shift), backward: () => [] };
 };
 
 /** Reference with the batch's biased variance, through which backward sends gradients too. */
 export const trainingReference: ReferenceOp = ([input, scale, shift]) => {
   if (!input || !scale || !shift) throw new Error("batch_norm: expected input, scale and shift");
-  const { rows, columns } = input;
   const mean = columnMeans(input);
-  const deviation = makeMatrix(rows, columns, (i, j) => getElement(input, i, j) - getElement(mean, 0, j));
-  const variance = columnMeans(makeMatrix(rows, columns, (i, j) => getElement(deviation, i, j) ** 2));
-  const xhat = normalised(input, mean, variance);
+  const deviation = mapMatrix(input, (x, j) => x - getAt(mean, 0, j));
+  const variance = columnMeans(mapMatrix(deviation, (d) => d ** 2));
+  const xhat = normalise(input, mean, variance);
   return {
-    output: scaled(xhat, scale, shift),
+    output: rescale(xhat, scale, shift),
     backward(gradient) {
       // Step by step: y = g xhat + b, xhat = d (var + eps)^-1/2, var = mean of d^2, d = x - mean of x.
-      const toXhat = makeMatrix(
-        rows,
-        columns,
-        (i, j) => getElement(gradient, i, j) * getElement(scale, 0, j),
-      );
-      const inverse = makeMatrix(1, columns, (_, j) => 1 / Math.sqrt(getElement(variance, 0, j) + EPSILON));
+      const toXhat = mapMatrix(gradient, (g, j) => g * getAt(scale, 0, j));
+      const inverse = mapMatrix(variance, (v) => 1 / Math.sqrt(v + EPSILON));
       const toVariance = sumColumns(
-        makeMatrix(
-          rows,
-          columns,
-          (i, j) =>
-            getElement(toXhat, i, j) * getElement(deviation, i, j) * -0.5 * getElement(inverse, 0, j) ** 3,
-        ),
+        mapMatrix(toXhat, (g, j, i) => g * getAt(deviation, i, j) * -0.5 * getAt(inverse, 0, j) ** 3),
       );
-      const toDeviation = makeMatrix(
-        rows,
-        columns,
-        (i, j) =>
-          getElement(toXhat, i, j) * getElement(inverse, 0, j) +
-          getElement(toVariance, 0, j) * 2 * getElement(deviation, i, j) / rows,
+      const toDeviation = mapMatrix(
+        toXhat,
+        (g, j, i) =>
+          g * getAt(inverse, 0, j) + getAt(toVariance, 0, j) * 2 * getAt(deviation, i, j) / input.rows,
       );
       const toMean = columnMeans(toDeviation);
       return [
-        makeMatrix(rows, columns, (i, j) => getElement(toDeviation, i, j) - getElement(toMean, 0, j)),
-        sumColumns(makeMatrix(rows, columns, (i, j) => getElement(gradient, i, j) * getElement(xhat, i, j))),
+        mapMatrix(toDeviation, (g, j) => g - getAt(toMean, 0, j)),
+        sumColumns(mapMatrix(gradient, (g, j, i) => g * getAt(xhat, i, j))),
         sumColumns(gradient),
       ];
     },

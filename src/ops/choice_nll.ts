@@ -11,7 +11,7 @@ import { computeChoiceLoss, computePrecision, listUnclickedRows } from "../data/
 import { parseKernel } from "../gpu/kernel.ts";
 import type { VariantContext } from "../gpu/kernel_variants.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
-import { applySigmoid, getElement, makeMatrix, type Matrix } from "../tape/reference.ts";
+import { applySigmoid, getAt, makeMatrix, type Matrix } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { recordLoss } from "./loss.ts";
@@ -104,14 +104,13 @@ export const reference =
     const z = makeMatrix(u.rows, 1, (r) => {
       const effect = positionEffect && getPositionIndex(batch, r, positionEffect.columns, SKIP);
       return eta *
-        (getElement(u, r, 0) +
-          (positionEffect && effect !== undefined ? getElement(positionEffect, 0, effect) : 0));
+        (getAt(u, r, 0) +
+          (positionEffect && effect !== undefined ? getAt(positionEffect, 0, effect) : 0));
     });
     const output = makeMatrix(batch.events.length, 4);
     batch.events.forEach(({ first, end, click }, e) => {
       if (!isPredicted(click)) return;
-      const getPage = (m: Matrix) =>
-        Array.from({ length: end - first }, (_, k) => getElement(m, first + k, 0));
+      const getPage = (m: Matrix) => Array.from({ length: end - first }, (_, k) => getAt(m, first + k, 0));
       const clicked = listClickedRows(batch, e).map((row) => row - first);
       output.data.set(
         [
@@ -180,17 +179,14 @@ function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: P
     if (!isPredicted(click)) return;
     const clicks = listClickedRows(batch, e);
     for (let r = first; r < end; r++) {
-      const p = loss === "logistic" ? applySigmoid(getElement(z, r, 0)) : 0;
+      const p = loss === "logistic" ? applySigmoid(getAt(z, r, 0)) : 0;
       gradient.data[r] = eta * (p - (clicks.includes(r) ? 1 : 0)) / counted;
     }
     for (let j = 0; loss === "choice" && j < Math.max(1, clicks.length); j++) {
       const left = listUnclickedRows(first, end, clicks.slice(0, j));
-      const most = Math.max(...left.map((r) => getElement(z, r, 0)), ...(j === 0 ? [0] : []));
-      const sum = left.reduce(
-        (s, r) => s + Math.exp(getElement(z, r, 0) - most),
-        j === 0 ? Math.exp(-most) : 0,
-      );
-      for (const r of left) gradient.data[r]! += eta * Math.exp(getElement(z, r, 0) - most) / sum / counted;
+      const most = Math.max(...left.map((r) => getAt(z, r, 0)), ...(j === 0 ? [0] : []));
+      const sum = left.reduce((s, r) => s + Math.exp(getAt(z, r, 0) - most), j === 0 ? Math.exp(-most) : 0);
+      for (const r of left) gradient.data[r]! += eta * Math.exp(getAt(z, r, 0) - most) / sum / counted;
     }
   });
   return gradient;

@@ -5,14 +5,7 @@ import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { t
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, parseKernel } from "../gpu/kernel.ts";
-import {
-  add,
-  applyElu,
-  backpropagateElu,
-  getElement,
-  makeMatrix,
-  multiplyMatrices,
-} from "../tape/reference.ts";
+import { add, applyElu, backpropagateElu, getAt, makeMatrix, multiplyMatrices } from "../tape/reference.ts";
 import { expectShape, getVectorConstants } from "./op.ts";
 import { formatShape, type Tensor } from "../tape/tensor.ts";
 import { weightGradient } from "./linear.ts";
@@ -180,8 +173,8 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
       item.columns,
       (r, j) =>
         applyElu(
-          scale(r) * getElement(item, itemRow(r), j) + getElement(state, event(r), j) +
-            (counted ? getElement(counted, r, j) : 0),
+          scale(r) * getAt(item, itemRow(r), j) + getAt(state, event(r), j) +
+            (counted ? getAt(counted, r, j) : 0),
         ),
     );
     return {
@@ -192,8 +185,8 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
         const dState = makeMatrix(state.rows, state.columns);
         for (let r = 0; r < dz.rows; r++) {
           for (let j = 0; j < dz.columns; j++) {
-            add(dItem, itemRow(r), j, scale(r) * getElement(dz, r, j));
-            add(dState, event(r), j, getElement(dz, r, j));
+            add(dItem, itemRow(r), j, scale(r) * getAt(dz, r, j));
+            add(dState, event(r), j, getAt(dz, r, j));
           }
         }
         if (!counts || !weights) return [dItem, dState];

@@ -6,7 +6,7 @@ import gradientText from "../../kernels/scatter/item_term_gradient.wgsl" with { 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, parseKernel } from "../gpu/kernel.ts";
-import { add, getElement, makeMatrix, sumColumns } from "../tape/reference.ts";
+import { add, getAt, makeMatrix, sumColumns } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { computeDropoutScale, dropoutConstants, isTable } from "./first_layer.ts";
@@ -153,10 +153,10 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
     const event = (r: number) => batch.rows[r]?.event ?? 0;
     const bias = base.rows === 1 && batch.rows.length !== 1;
     const scale = (r: number) => computeDropoutScale(r, batch.noise, itemDropout);
-    const factor = (r: number, k: number) => scale(r) * (state ? getElement(state, event(r), k) : 1);
+    const factor = (r: number, k: number) => scale(r) * (state ? getAt(state, event(r), k) : 1);
     const output = makeMatrix(batch.rows.length, 1, (r) => {
-      let sum = getElement(base, bias ? 0 : r, 0);
-      for (let k = 0; k < item.columns; k++) sum += factor(r, k) * getElement(item, itemRow(r), k);
+      let sum = getAt(base, bias ? 0 : r, 0);
+      for (let k = 0; k < item.columns; k++) sum += factor(r, k) * getAt(item, itemRow(r), k);
       return sum;
     });
     return {
@@ -166,14 +166,9 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
         const dState = state && makeMatrix(state.rows, state.columns);
         for (let r = 0; r < gradient.rows; r++) {
           for (let k = 0; k < item.columns; k++) {
-            add(dItem, itemRow(r), k, factor(r, k) * getElement(gradient, r, 0));
+            add(dItem, itemRow(r), k, factor(r, k) * getAt(gradient, r, 0));
             if (dState) {
-              add(
-                dState,
-                event(r),
-                k,
-                scale(r) * getElement(item, itemRow(r), k) * getElement(gradient, r, 0),
-              );
+              add(dState, event(r), k, scale(r) * getAt(item, itemRow(r), k) * getAt(gradient, r, 0));
             }
           }
         }

@@ -36,7 +36,7 @@ import {
 } from "../gpu/kernel_variants.ts";
 import { toUniformIfSmall, type View } from "../gpu/memory.ts";
 import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
-import { type BatchSizes, type Dim, type Dimensions, resolveDimension } from "../gpu/sizes.ts";
+import { type BatchSizes, type Dim, type Dimensions, getSize } from "../gpu/sizes.ts";
 
 /** Work of an invocation: one row of a panel of sixteen columns, a block of rows, or part of a tile that its workgroup shares. */
 export type MatmulStructure = "panel" | "rows" | "tiled";
@@ -174,8 +174,7 @@ export function computeGradientsInvocations<S extends BatchSizes>(
   n4: number,
   dimensions: Dimensions<S>,
 ): InvocationCounts<S> {
-  const groups = (s: S) =>
-    Math.ceil(n4 / 16) * dimensions.countChunks(s) + Math.ceil(resolveDimension(rows, s) / 64);
+  const groups = (s: S) => Math.ceil(n4 / 16) * dimensions.countChunks(s) + Math.ceil(getSize(rows, s) / 64);
   return [16 * Math.ceil(k4 / 16), { of: groups, times: 16 }];
 }
 

@@ -1,10 +1,10 @@
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { asBufferView, type Memory, type View } from "../gpu/memory.ts";
-import { type BatchSizes, type DimName, estimateDistinctRows, resolveDimension } from "../gpu/sizes.ts";
+import { type BatchSizes, type DimName, estimateDistinctRows, getSize } from "../gpu/sizes.ts";
 import {
   applyActivation,
   backpropagateActivation,
-  getElement,
+  getAt,
   makeMatrix,
   multiplyMatrices,
   type ReferenceOp,
@@ -69,7 +69,7 @@ export function linear<S extends BatchSizes, R>(
   let dot: Dot | undefined;
   const rowDots = (by: Tensor): RowDots | undefined => {
     const panels = countDotParts(
-      selectMatmulKernel("forward", K4, N4, resolveDimension(rows, tape.options.capacity), tape.choice),
+      selectMatmulKernel("forward", K4, N4, getSize(rows, tape.options.capacity), tape.choice),
       N4,
     );
     if (dot || panels === 0) return undefined;
@@ -125,7 +125,7 @@ interface Product<S extends BatchSizes> {
 }
 
 function productCost<S extends BatchSizes>(s: S, { input, weights, rows }: Product<S>): Cost {
-  const [K4, N4, m] = [input.stride / 4, weights.stride / 4, resolveDimension(rows, s)];
+  const [K4, N4, m] = [input.stride / 4, weights.stride / 4, getSize(rows, s)];
   return {
     flops: 2 * m * input.columns * weights.columns,
     bytes: 16 * (estimateDistinctRows(m, input.rows, s) * K4 + m * N4 + 4 * K4 * N4),
@@ -148,7 +148,7 @@ function bothGradients<S extends BatchSizes>(
     views: { ...views, ...toInput.views },
     invocations: computeGradientsInvocations(rows, K4, N4, dimensions),
     cost: (s) => {
-      const m = resolveDimension(rows, s);
+      const m = getSize(rows, s);
       return {
         flops: 4 * m * input.columns * weights.columns,
         bytes: 16 * (2 * m * K4 + m * N4 + (1 + dimensions.countChunks(s)) * 4 * K4 * N4),
@@ -168,7 +168,7 @@ function inputGradient<S extends BatchSizes>(
   const target = call.gradient(input);
   if (!target) return undefined;
   const [K4, N4] = [input.stride / 4, weights.stride / 4];
-  return matmulDispatch("input", K4, N4, resolveDimension(rows, call.capacity), call, (kernel) => ({
+  return matmulDispatch("input", K4, N4, getSize(rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of input`,
     constants: {
@@ -187,7 +187,7 @@ function inputGradient<S extends BatchSizes>(
     invocations: computeMatmulInvocations(kernel, rows, K4),
     cost: (s) => {
       const { flops, bytes } = productCost(s, product);
-      return { flops, bytes: bytes + (target.activation ? 16 * K4 * resolveDimension(rows, s) : 0) };
+      return { flops, bytes: bytes + (target.activation ? 16 * K4 * getSize(rows, s) : 0) };
     },
   }));
 }
@@ -206,7 +206,7 @@ export function forwardProduct<S extends BatchSizes>(
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
   /** Autotuning also tries kernels that make no such products, or another number of them. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
-  return matmulDispatch("forward", K4, N4, resolveDimension(p.rows, call.capacity), call, (kernel) => ({
+  return matmulDispatch("forward", K4, N4, getSize(p.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} forward`,
     constants: {
@@ -231,7 +231,7 @@ export function forwardProduct<S extends BatchSizes>(
     },
     invocations: computeMatmulInvocations(kernel, p.rows, N4),
     cost: (s) => {
-      const m = resolveDimension(p.rows, s);
+      const m = getSize(p.rows, s);
       const { flops, bytes } = productCost(s, p);
       const dot = buildDot(kernel);
       return dot
@@ -260,7 +260,7 @@ export function weightGradient<S extends BatchSizes>(
       throw new Error(`${call.label}: the parameters used with ${g.weights.name} must be used together`);
     }
   }
-  return matmulDispatch("weight", K4, N4, resolveDimension(g.rows, call.capacity), call, (kernel) => ({
+  return matmulDispatch("weight", K4, N4, getSize(g.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of weights`,
     constants: {
@@ -281,7 +281,7 @@ export function weightGradient<S extends BatchSizes>(
     },
     invocations: computeWeightGradientInvocations(kernel, K4 + secondK4, N4, call.dimensions),
     cost: (s) => {
-      const m = resolveDimension(g.rows, s);
+      const m = getSize(g.rows, s);
       const columns = g.input.columns + (g.second?.input.columns ?? 0);
       return {
         flops: 2 * m * columns * g.weights.columns,
@@ -299,16 +299,14 @@ export function reference<R>(
     if (!input || !weights) throw new Error("linear: expected an input and weights");
     const index = options.gather?.of(batch);
     const x = index
-      ? makeMatrix(index.length, input.columns, (i, k) => getElement(input, index[i] ?? 0, k))
+      ? makeMatrix(index.length, input.columns, (i, k) => getAt(input, index[i] ?? 0, k))
       : input;
     const z = multiplyMatrices(x, weights);
-    const biased = bias
-      ? makeMatrix(z.rows, z.columns, (i, j) => getElement(z, i, j) + getElement(bias, 0, j))
-      : z;
+    const biased = bias ? makeMatrix(z.rows, z.columns, (i, j) => getAt(z, i, j) + getAt(bias, 0, j)) : z;
     const output = makeMatrix(
       z.rows,
       z.columns,
-      (i, j) => applyActivation(options.activation, getElement(biased, i, j)),
+      (i, j) => applyActivation(options.activation, getAt(biased, i, j)),
     );
     return {
       output,

@@ -9,7 +9,7 @@ import { getConstant, parseKernel } from "../gpu/kernel.ts";
 import { chooseSumVariant, type KernelVariant, listSumVariants } from "../gpu/kernel_variants.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { type BatchSizes, resolveDimension } from "../gpu/sizes.ts";
+import { type BatchSizes, getSize } from "../gpu/sizes.ts";
 import type { ReferenceOp } from "../tape/reference.ts";
 import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
@@ -64,10 +64,7 @@ export function outcomeSum<S extends BatchSizes>(
     constants: { M: dimensions.index(rows), VECTORS: vectors },
     views: { outcome: outcome.view, ring },
     invocations: [vectors * getConstant(sumKernel, size)],
-    cost: (s) => ({
-      flops: 4 * vectors * resolveDimension(rows, s),
-      bytes: 16 * vectors * resolveDimension(rows, s),
-    }),
+    cost: (s) => ({ flops: 4 * vectors * getSize(rows, s), bytes: 16 * vectors * getSize(rows, s) }),
   });
   const key = sumKernel.name;
   const variants = listSumVariants(choice);

@@ -9,7 +9,7 @@ import { asBufferView, type Memory, toUniformIfSmall, type View } from "../gpu/m
 import {
   add,
   applySigmoid,
-  getElement,
+  getAt,
   makeMatrix,
   type Matrix,
   multiplyMatrices as productOf,
@@ -253,8 +253,8 @@ export function reference(
       const item = batch.events[event]?.fed ?? NONE;
       if (item === NONE) continue;
       const z = (column: number) =>
-        getElement(product, item, column) + getElement(bias, 0, column) +
-        h.reduce((sum, value, k) => sum + value * getElement(weights, k, column), 0);
+        getAt(product, item, column) + getAt(bias, 0, column) +
+        h.reduce((sum, value, k) => sum + value * getAt(weights, k, column), 0);
       const gates = h.map((_, j) => [
         applySigmoid(z(j)),
         Math.tanh(z(H + j)),
@@ -275,7 +275,7 @@ export function reference(
       const dProduct = makeMatrix(product.rows, product.columns);
       for (const { event, item } of saved) {
         for (let column = 0; column < 4 * H; column++) {
-          add(dProduct, item, column, getElement(dGates, event, column));
+          add(dProduct, item, column, getAt(dGates, event, column));
         }
       }
       const rest = [productOf(output, dGates, true), sumColumns(dGates)];
@@ -317,12 +317,12 @@ function gateGradients(
         dh = dh.map((_, k) => {
           let sum = 0;
           for (let column = 0; column < 4 * H; column++) {
-            sum += getElement(dGates, event, column) * getElement(weights, k, column);
+            sum += getAt(dGates, event, column) * getAt(weights, k, column);
           }
           return sum;
         });
       }
-      dh = dh.map((value, j) => value + getElement(gradient, event, j));
+      dh = dh.map((value, j) => value + getAt(gradient, event, j));
     }
   }
   return dGates;

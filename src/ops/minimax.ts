@@ -14,7 +14,7 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { isPredicted, NONE } from "../data/click_log.ts";
 import { type Constants, parseKernel } from "../gpu/kernel.ts";
 import { asBufferView, toUniformIfSmall, type View } from "../gpu/memory.ts";
-import { getElement, makeMatrix, type Matrix } from "../tape/reference.ts";
+import { getAt, makeMatrix, type Matrix } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceOutcome, computeTopShares, getRegisterRows } from "./choice_nll.ts";
@@ -191,7 +191,7 @@ function buildPages(
   options: GameOptions,
 ): Page[] {
   return batch.events.map(({ first, end, click }) => {
-    const page = Array.from({ length: end - first }, (_, k) => getElement(u, first + k, 0));
+    const page = Array.from({ length: end - first }, (_, k) => getAt(u, first + k, 0));
     const isContext = !isPredicted(click);
     const clicked = isContext || click === NONE ? undefined : click - first;
     const counts = !isContext && (clicked !== undefined || !options.skipNoClick);
@@ -263,7 +263,7 @@ export function gameReference(player: GamePlayer, options: GameOptions): ClickRe
   return ([u, logits], batch) => {
     if (!u || !logits) throw new Error("minimax: expected utilities and logits");
     const getLogits = (first: number, page: readonly number[]) =>
-      page.map((_, k) => getElement(logits, first + k, 0));
+      page.map((_, k) => getAt(logits, first + k, 0));
     const pages = buildPages(batch, u, (first, page) => softmax(getLogits(first, page)), options);
     return {
       output: computeOutcomes(pages, (page) => getLogits(page.first, page.u), options),

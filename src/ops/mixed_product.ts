@@ -12,7 +12,7 @@ import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { asBufferView, type Memory, type View } from "../gpu/memory.ts";
-import { add, getElement, makeMatrix, type Matrix, multiplyMatrices } from "../tape/reference.ts";
+import { add, getAt, makeMatrix, type Matrix, multiplyMatrices } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { distinctItems, eventItemGradient, eventItems } from "./embedding.ts";
@@ -94,8 +94,8 @@ function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
     const x = makeMatrix(items.length, V + (features?.columns ?? 0), (i, k) => {
       const item = items[i] ?? NONE;
       // An event that feeds no item gathers the dense features of the first one; the row is not read.
-      if (k >= V && features) return getElement(features, item === NONE ? 0 : item, k - V);
-      return item === NONE ? 0 : getElement(hot, item, k);
+      if (k >= V && features) return getAt(features, item === NONE ? 0 : item, k - V);
+      return item === NONE ? 0 : getAt(hot, item, k);
     });
     return {
       output: multiplyMatrices(x, kernel ? concatRows(table, kernel) : table),
@@ -230,18 +230,15 @@ export function multiHot({ count, first, token }: ItemTokens): Matrix {
 }
 
 export function concatColumns(a: Matrix, b: Matrix): Matrix {
-  const get = (
-    i: number,
-    j: number,
-  ) => (j < a.columns ? getElement(a, i, j) : getElement(b, i, j - a.columns));
+  const get = (i: number, j: number) => (j < a.columns ? getAt(a, i, j) : getAt(b, i, j - a.columns));
   return makeMatrix(a.rows, a.columns + b.columns, get);
 }
 
 export function concatRows(a: Matrix, b: Matrix): Matrix {
-  const get = (i: number, j: number) => (i < a.rows ? getElement(a, i, j) : getElement(b, i - a.rows, j));
+  const get = (i: number, j: number) => (i < a.rows ? getAt(a, i, j) : getAt(b, i - a.rows, j));
   return makeMatrix(a.rows + b.rows, a.columns, get);
 }
 
 export function sliceRows(a: Matrix, from: number, to: number): Matrix {
-  return makeMatrix(to - from, a.columns, (i, j) => getElement(a, from + i, j));
+  return makeMatrix(to - from, a.columns, (i, j) => getAt(a, from + i, j));
 }

@@ -6,7 +6,7 @@ import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import type { Memory } from "../gpu/memory.ts";
-import { add, getElement, makeMatrix, type Matrix } from "../tape/reference.ts";
+import { add, getAt, makeMatrix, type Matrix } from "../tape/reference.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const gradientKernel = parseKernel("position_gradient", gradientText);
@@ -57,7 +57,7 @@ export function positionGradientReference(
   const gradient = makeMatrix(1, effects);
   for (let r = 0; r < source.rows; r++) {
     const effect = getPositionIndex(batch, r, effects, skip);
-    if (effect !== undefined) add(gradient, 0, effect, getElement(source, r, 0));
+    if (effect !== undefined) add(gradient, 0, effect, getAt(source, r, 0));
   }
   return gradient;
 }

@@ -9,7 +9,7 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import { estimateDistinctRows } from "../gpu/sizes.ts";
-import { add, getElement, makeMatrix, sumColumns } from "../tape/reference.ts";
+import { add, getAt, makeMatrix, sumColumns } from "../tape/reference.ts";
 import { expectShape, partialViews } from "./op.ts";
 import { formatShape, type Tensor } from "../tape/tensor.ts";
 
@@ -152,9 +152,9 @@ export const reference: ClickReference = ([features, weights, bias], batch) => {
   const output = makeMatrix(windows.length, features.columns * n, (e, column) => {
     const [k, j] = [Math.floor(column / n), column % n];
     const z = windows[e]?.reduce((sum, item, lag) =>
-      sum + getElement(weights, lag, j) * getElement(features, item, k), 0) ??
+      sum + getAt(weights, lag, j) * getAt(features, item, k), 0) ??
       0;
-    return bias ? Math.tanh(z + getElement(bias, 0, column)) : z;
+    return bias ? Math.tanh(z + getAt(bias, 0, column)) : z;
   });
   return {
     output,
@@ -162,7 +162,7 @@ export const reference: ClickReference = ([features, weights, bias], batch) => {
       const dz = makeMatrix(
         output.rows,
         output.columns,
-        (e, column) => getElement(gradient, e, column) * (bias ? 1 - getElement(output, e, column) ** 2 : 1),
+        (e, column) => getAt(gradient, e, column) * (bias ? 1 - getAt(output, e, column) ** 2 : 1),
       );
       const dWeights = makeMatrix(weights.rows, n);
       windows.forEach((window, e) =>
@@ -172,7 +172,7 @@ export const reference: ClickReference = ([features, weights, bias], batch) => {
               dWeights,
               lag,
               column % n,
-              getElement(dz, e, column) * getElement(features, item, Math.floor(column / n)),
+              getAt(dz, e, column) * getAt(features, item, Math.floor(column / n)),
             );
           }
         })

@@ -18,7 +18,7 @@ import { NONE } from "../data/click_log.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { Cost } from "../gpu/program.ts";
-import { add, getElement, makeMatrix, sumColumns } from "../tape/reference.ts";
+import { add, getAt, makeMatrix, sumColumns } from "../tape/reference.ts";
 import { expectShape, partialViews } from "./op.ts";
 import type { GradientTarget } from "../tape/node.ts";
 import { formatShape, type Tensor } from "../tape/tensor.ts";
@@ -316,7 +316,7 @@ const reference = (byEvent: boolean): ClickReference => ([table, weights, layerB
   const state = makeMatrix(windows.length, I * n);
   windows.forEach((window, e) => {
     window.forEach((item, lag) => {
-      for (let j = 0; j < n; j++) add(state, e, item * n + j, getElement(weights, lag, j));
+      for (let j = 0; j < n; j++) add(state, e, item * n + j, getAt(weights, lag, j));
     });
   });
   if (itemBias) {
@@ -324,11 +324,11 @@ const reference = (byEvent: boolean): ClickReference => ([table, weights, layerB
   }
   // Row k n + j of the layer's weights is group j of row k of the table: the same numbers in the same order.
   const layer = { rows: I * n, columns: N, data: table.data };
-  const output = makeMatrix(windows.length, N, (_, column) => getElement(layerBias, 0, column));
+  const output = makeMatrix(windows.length, N, (_, column) => getAt(layerBias, 0, column));
   state.data.forEach((s, i) => {
     if (s === 0) return;
     const [e, row] = [Math.floor(i / (I * n)), i % (I * n)];
-    for (let column = 0; column < N; column++) add(output, e, column, s * getElement(layer, row, column));
+    for (let column = 0; column < N; column++) add(output, e, column, s * getAt(layer, row, column));
   });
   return {
     output,
@@ -338,14 +338,14 @@ const reference = (byEvent: boolean): ClickReference => ([table, weights, layerB
       const dItemBias = makeMatrix(I, n);
       windows.forEach((window, e) => {
         for (let row = 0; row < I * n; row++) {
-          const s = getElement(state, e, row);
+          const s = getAt(state, e, row);
           const lags = [...window.keys()].filter((lag) => window[lag] === Math.floor(row / n));
           if (s === 0 && !itemBias && lags.length === 0) continue;
           let ds = 0;
           for (let column = 0; column < N; column++) {
-            const g = getElement(gradient, e, column);
+            const g = getAt(gradient, e, column);
             dTable.data[row * N + column] = (dTable.data[row * N + column] ?? 0) + s * g;
-            ds += g * getElement(layer, row, column);
+            ds += g * getAt(layer, row, column);
           }
           if (itemBias) ds *= 1 - s * s;
           dItemBias.data[row] = (dItemBias.data[row] ?? 0) + ds;

@@ -17,7 +17,7 @@ import { type CountTables, writeItemCounts } from "../counts/page_counts.ts";
 import { NONE } from "../data/click_log.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import { asBufferView } from "../gpu/memory.ts";
-import { getElement, makeMatrix } from "../tape/reference.ts";
+import { getAt, makeMatrix } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
@@ -60,8 +60,8 @@ export function recentClicks(tape: ClickTape, name: string, table: Tensor, confi
       recent.forEach((item, lag) => {
         const to = row + 2 + lag * (2 + SLOTS);
         output.data[to] = recent.indexOf(item) < lag ? -1 - item : item;
-        output.data[to + 1] = getElement(table, item, 2);
-        for (let s = 0; s < SLOTS; s++) output.data[to + 2 + s] = getElement(table, item, 4 + 2 * s);
+        output.data[to + 1] = getAt(table, item, 2);
+        for (let s = 0; s < SLOTS; s++) output.data[to + 2 + s] = getAt(table, item, 4 + 2 * s);
       });
     });
     return { output, backward: () => [] };
@@ -144,9 +144,9 @@ function reference(config: CountsConfig): ClickReference {
     const tables: CountTables = {
       config,
       items: Float32Array.from(table.data),
-      meanRate: getElement(scale, 2, 0),
-      longestPage: getElement(scale, 2, 1),
-      leastUsers: getElement(scale, 2, 2),
+      meanRate: getAt(scale, 2, 0),
+      longestPage: getAt(scale, 2, 1),
+      leastUsers: getAt(scale, 2, 2),
     };
     const C = countWidth(config);
     const counts = new Float64Array(C * batch.rows.length);
@@ -155,7 +155,7 @@ function reference(config: CountsConfig): ClickReference {
       const { first, end } = batch.events[event]!;
       writeItemCounts(tables, item, history, end - first, unpackOwn(batch.own[r]!), counts, r * C);
     });
-    const [mean, scaled] = [(k: number) => getElement(scale, 0, k), (k: number) => getElement(scale, 1, k)];
+    const [mean, scaled] = [(k: number) => getAt(scale, 0, k), (k: number) => getAt(scale, 1, k)];
     return {
       output: makeMatrix(batch.rows.length, C, (r, k) => (counts[r * C + k]! - mean(k)) * scaled(k)),
       backward: () => [],

@@ -10,8 +10,8 @@ import { expectShape, getRowDimension, partialViews, slopeConstants } from "./op
 import { getConstant, parseKernel } from "../gpu/kernel.ts";
 import { asBufferView, toUniformIfSmall } from "../gpu/memory.ts";
 import { type DispatchSpec, getCost } from "../gpu/program.ts";
-import { type BatchSizes, type Dimensions, resolveDimension } from "../gpu/sizes.ts";
-import { getElement, makeMatrix, multiplyMatrices, type ReferenceOp, sumColumns } from "../tape/reference.ts";
+import { type BatchSizes, type Dimensions, getSize } from "../gpu/sizes.ts";
+import { getAt, makeMatrix, multiplyMatrices, type ReferenceOp, sumColumns } from "../tape/reference.ts";
 import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { OutcomeSums, RowDots, Tensor } from "../tape/tensor.ts";
@@ -167,10 +167,7 @@ function recordRowDot<S extends BatchSizes, R>(
         ...partialViews(call, toWeights, { bias: call.partials(bias) }),
       },
       invocations: [dimensions.scaleByChunks(K4)],
-      cost: (s) => ({
-        flops: 5 * resolveDimension(rows, s) * K,
-        bytes: resolveDimension(rows, s) * (32 * K4 + 4),
-      }),
+      cost: (s) => ({ flops: 5 * getSize(rows, s) * K, bytes: getSize(rows, s) * (32 * K4 + 4) }),
     };
     return [call.variants.kind === "gpu" ? gradientsByGroup(tape, both, input, sums) : both];
   };
@@ -228,10 +225,7 @@ function forwardDispatch<S extends BatchSizes>(
       constants: { M, PANELS: panels },
       views: { dots: view, bias: bias.view, output: output.view },
       invocations: [rows],
-      cost: (s) => ({
-        flops: panels * resolveDimension(rows, s),
-        bytes: 4 * resolveDimension(rows, s) * (panels + 1),
-      }),
+      cost: (s) => ({ flops: panels * getSize(rows, s), bytes: 4 * getSize(rows, s) * (panels + 1) }),
     };
   }
   const K4 = input.stride / 4;
@@ -247,10 +241,7 @@ function forwardDispatch<S extends BatchSizes>(
       output: output.view,
     },
     invocations: [rows],
-    cost: (s) => ({
-      flops: 2 * resolveDimension(rows, s) * input.columns,
-      bytes: resolveDimension(rows, s) * (16 * K4 + 4),
-    }),
+    cost: (s) => ({ flops: 2 * getSize(rows, s) * input.columns, bytes: getSize(rows, s) * (16 * K4 + 4) }),
   };
 }
 
@@ -261,7 +252,7 @@ const reference: ReferenceOp = ([input, weights, bias, base]) => {
     output: makeMatrix(
       input.rows,
       1,
-      (r) => getElement(dots, r, 0) + getElement(bias, 0, 0) + (base ? getElement(base, r, 0) : 0),
+      (r) => getAt(dots, r, 0) + getAt(bias, 0, 0) + (base ? getAt(base, r, 0) : 0),
     ),
     backward: (gradient) => [
       multiplyMatrices(gradient, weights),

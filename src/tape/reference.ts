@@ -33,7 +33,7 @@ export function makeMatrix(
 }
 
 /** @throws RangeError outside of the matrix. */
-export function getElement(m: Matrix, row: number, column: number): number {
+export function getAt(m: Matrix, row: number, column: number): number {
   const value = m.data[row * m.columns + column];
   if (value === undefined || column >= m.columns) {
     throw new RangeError(`(${row}, ${column}) is outside of [${m.rows}, ${m.columns}]`);
@@ -42,7 +42,7 @@ export function getElement(m: Matrix, row: number, column: number): number {
 }
 
 export function add(m: Matrix, row: number, column: number, value: number): void {
-  m.data[row * m.columns + column] = getElement(m, row, column) + value;
+  m.data[row * m.columns + column] = getAt(m, row, column) + value;
 }
 
 /** Returns a b, with either transposed. */
@@ -50,7 +50,7 @@ export function multiplyMatrices(a: Matrix, b: Matrix, transposeA = false, trans
   const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [others, columns] = transposeB ? [b.columns, b.rows] : [b.rows, b.columns];
   if (others !== inner) throw new RangeError(`expected [${inner}, ...], found [${others}, ${columns}]`);
-  // Strides to the next row and column: tests spend most of their time here, and getElement takes three times as long.
+  // Strides to the next row and column: tests spend most of their time here, and getAt takes three times as long.
   const [nextRow, nextA] = transposeA ? [1, a.columns] : [a.columns, 1];
   const [nextB, nextColumn] = transposeB ? [1, b.columns] : [b.columns, 1];
   return makeMatrix(rows, columns, (i, j) => {
@@ -64,7 +64,7 @@ export function multiplyMatrices(a: Matrix, b: Matrix, transposeA = false, trans
 
 export function sumColumns(a: Matrix): Matrix {
   const sums = makeMatrix(1, a.columns);
-  for (let i = 0; i < a.rows; i++) for (let j = 0; j < a.columns; j++) add(sums, 0, j, getElement(a, i, j));
+  for (let i = 0; i < a.rows; i++) for (let j = 0; j < a.columns; j++) add(sums, 0, j, getAt(a, i, j));
   return sums;
 }
 
@@ -101,6 +101,6 @@ export function backpropagateActivation(
   return makeMatrix(
     output.rows,
     output.columns,
-    (i, j) => getElement(gradient, i, j) * computeActivationSlope(activation, getElement(output, i, j)),
+    (i, j) => getAt(gradient, i, j) * computeActivationSlope(activation, getAt(output, i, j)),
   );
 }

@@ -14,7 +14,7 @@ import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
 import { batchNorm } from "../../src/ops/batch_norm.ts";
 import { ParameterArena, type Weights } from "../../src/tape/parameters.ts";
-import { getElement, makeMatrix, type Matrix } from "../../src/tape/reference.ts";
+import { getAt, makeMatrix, type Matrix } from "../../src/tape/reference.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
 import { padRows, unpadRows } from "../../src/tape/tensor.ts";
 import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
@@ -111,7 +111,7 @@ async function withNorm(
 
 /** Returns mean and biased variance of each column in f64. */
 function computeMoments(x: Matrix): { mean: number[]; variance: number[] } {
-  const column = (j: number) => Array.from({ length: x.rows }, (_, i) => getElement(x, i, j));
+  const column = (j: number) => Array.from({ length: x.rows }, (_, i) => getAt(x, i, j));
   const average = (values: number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
   const columns = Array.from({ length: x.columns }, (_, j) => column(j));
   const mean = columns.map(average);
@@ -163,7 +163,7 @@ Deno.test("batch_norm: running statistics follow the batches, and evaluation use
         const { y } = await run(place, x);
         const expected = makeMatrix(count, N, (i, j) => {
           const [mu, v] = [moments.mean[j] ?? NaN, moments.variance[j] ?? NaN];
-          return (1 + 0.1 * j) * (getElement(x, i, j) - mu) / Math.sqrt(v + 1e-3) + 0.2 - 0.3 * j;
+          return (1 + 0.1 * j) * (getAt(x, i, j) - mu) / Math.sqrt(v + 1e-3) + 0.2 - 0.3 * j;
         });
         close(y.data, expected.data, 1e-5, `output of step ${place}`);
         for (let j = 0; j < N; j++) {
@@ -186,7 +186,7 @@ Deno.test("batch_norm: running statistics follow the batches, and evaluation use
         count,
         N,
         (i, j) =>
-          (1 + 0.1 * j) * (getElement(x, i, j) - (mean[j] ?? NaN)) / Math.sqrt((variance[j] ?? NaN) + 1e-3) +
+          (1 + 0.1 * j) * (getAt(x, i, j) - (mean[j] ?? NaN)) / Math.sqrt((variance[j] ?? NaN) + 1e-3) +
           0.2 - 0.3 * j,
       );
       close(y.data, expected.data, 1e-5, "evaluation");
@@ -194,7 +194,7 @@ Deno.test("batch_norm: running statistics follow the batches, and evaluation use
       assert.deepEqual(await parameters.read(), trained, "evaluation moves no statistic");
       // A row's output does not depend on its batch.
       const [, single = 0] = rows;
-      const again = await run(1, makeMatrix(single, N, (i, j) => getElement(x, i, j)));
+      const again = await run(1, makeMatrix(single, N, (i, j) => getAt(x, i, j)));
       assert.deepEqual(again.y.data, y.data.slice(0, N * single));
     });
   }));
@@ -228,8 +228,8 @@ Deno.test("batch_norm: one row gives the shift and no gradient, and so do equal 
         const shift = makeStart(3).get("shift") ?? assert.fail();
         for (let i = 0; i < count; i++) {
           for (let j = 0; j < 3; j++) {
-            assert.equal(getElement(y, i, j), shift[j]);
-            assert.equal(Math.abs(getElement(dx, i, j)), 0);
+            assert.equal(getAt(y, i, j), shift[j]);
+            assert.equal(Math.abs(getAt(dx, i, j)), 0);
           }
         }
       });
@@ -250,12 +250,12 @@ Deno.test("batch_norm: NaN and infinity are passed on", () =>
             (i, j) => (i === row && j === 2 ? broken : Math.fround(Math.sin(i + j))),
           );
           const { y, dx } = await run(0, x, () => 1);
-          assert.ok(!Number.isFinite(getElement(y, row, 2)));
+          assert.ok(!Number.isFinite(getAt(y, row, 2)));
           // In training a column shares its mean.
-          assert.equal(Number.isFinite(getElement(y, 0, 2)), !training);
-          for (const j of [0, 1, 3]) assert.ok(Number.isFinite(getElement(y, 0, j)));
+          assert.equal(Number.isFinite(getAt(y, 0, 2)), !training);
+          for (const j of [0, 1, 3]) assert.ok(Number.isFinite(getAt(y, 0, j)));
           if (!training) return;
-          assert.ok(!Number.isFinite(getElement(dx, 0, 2)));
+          assert.ok(!Number.isFinite(getAt(dx, 0, 2)));
           const after = await parameters.read();
           assert.ok(!Number.isFinite(after.get("mean")?.[2]));
           assert.ok(!Number.isFinite(after.get("variance")?.[2]));

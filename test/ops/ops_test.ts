@@ -5,7 +5,7 @@ import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
 import { isPredicted, NONE } from "../../src/data/click_log.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
-import { getElement, type Matrix } from "../../src/tape/reference.ts";
+import { getAt, type Matrix } from "../../src/tape/reference.ts";
 import { checkOp, checkTest, computeEventMean, countScoredEvents, type OpCase } from "../op_check.ts";
 import {
   chunks,
@@ -259,7 +259,7 @@ function computePenalty(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">
   let sum = 0;
   for (const { first, end, click } of events) {
     if (!isPredicted(click) || (game.skipNoClick && click === NONE)) continue;
-    const page = Array.from({ length: end - first }, (_, k) => getElement(u, first + k, 0));
+    const page = Array.from({ length: end - first }, (_, k) => getAt(u, first + k, 0));
     const mean = page.reduce((s, x) => s + x, 0) / page.length;
     sum += page.reduce((s, x) => s + (x - mean) ** 2, 0) / page.length;
   }

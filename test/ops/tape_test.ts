@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { asBufferView } from "../../src/gpu/memory.ts";
 import type { BatchSizes, SizeExpression } from "../../src/gpu/sizes.ts";
-import { Dimensions, evaluateSize, resolveDimension } from "../../src/gpu/sizes.ts";
+import { Dimensions, evaluateSize, getSize } from "../../src/gpu/sizes.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { rowDot } from "../../src/ops/row_dot.ts";
 import { padRows, unpadRows } from "../../src/tape/tensor.ts";
@@ -165,7 +165,7 @@ Deno.test("dimensions: at most four, and only their own names", () => {
   assert.throws(() => new Dimensions(["a"], "b"), /expected one of a, got b/);
   assert.throws(() => dimensions.index(7), /expected one of slates, transitions, got 7/);
   assert.throws(
-    () => resolveDimension("rows", { slates: 3, transitions: 600 }),
+    () => getSize("rows", { slates: 3, transitions: 600 }),
     /a batch of slates, transitions has no dimension rows/,
   );
   assert.deepEqual(

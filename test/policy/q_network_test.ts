@@ -40,7 +40,7 @@ import {
   type LearnedBatch,
   runLearning,
 } from "../../src/selftest/slates/network_cases.ts";
-import { getElement } from "../../src/tape/reference.ts";
+import { getAt } from "../../src/tape/reference.ts";
 import { padRows } from "../../src/tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -174,15 +174,15 @@ for (const [name, own] of Object.entries(learned)) {
           const value = j === slate.length
             ? q64.value(q64.trunk(x(row)), 1)
             : q64.q(x(row), slate.slice(0, j + 1));
-          assert.ok(Math.abs(getElement(expected.q, row, j) - value) < 1e-12, `value ${row}, ${j}`);
+          assert.ok(Math.abs(getAt(expected.q, row, j) - value) < 1e-12, `value ${row}, ${j}`);
         }
         for (let c = columns; c < q.stride; c++) assert.equal(found.q[row * q.stride + c], 0);
       });
       const mean = () => meanLoss(q64, x, batch, { ...own, columns });
-      const losses = Array.from({ length: own.count }, (_, r) => getElement(expected.loss, r, 0));
+      const losses = Array.from({ length: own.count }, (_, r) => getAt(expected.loss, r, 0));
       const total = losses.reduce((a, b) => a + b, 0);
       assert.ok(Math.abs(mean() * own.count - total) < 1e-9 * total, "the loss");
-      const shown = Array.from({ length: own.count }, (_, r) => getElement(expected.loss, r, 1));
+      const shown = Array.from({ length: own.count }, (_, r) => getAt(expected.loss, r, 1));
       const sum = shown.reduce((a, b) => a + b, 0);
       assert.ok(Math.abs((found.sums[1] ?? NaN) - sum) < 1e-3, "the sum of values shown");
       for (const { name, rows, columns } of parameters.specs) {

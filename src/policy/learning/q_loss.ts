@@ -10,7 +10,7 @@ import type { NextValue } from "./learner.ts";
 import lossText from "../../../kernels/slates/q_loss.wgsl" with { type: "text" };
 import type { BatchSizes } from "../../gpu/sizes.ts";
 import { recordLoss } from "../../ops/loss.ts";
-import { getElement, makeMatrix, type ReferenceOp } from "../../tape/reference.ts";
+import { getAt, makeMatrix, type ReferenceOp } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 import type { SlateBatch } from "../network/slate_value.ts";
@@ -129,17 +129,17 @@ function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): Ref
     for (let row = 0; row < q.rows; row++) {
       const y = (c: number) => (c < last ? chained?.[row]?.[c + 1] : undefined) ?? wanted[row] ?? NaN;
       const shown = counts === "outcome" ? outcome[row] ?? NaN : last;
-      let [sum, value] = [0, getElement(q, row, shown)];
+      let [sum, value] = [0, getAt(q, row, shown)];
       if (counts === "sum") {
         value = 0;
-        for (let c = 0; c <= last; c++) value += getElement(q, row, c);
+        for (let c = 0; c <= last; c++) value += getAt(q, row, c);
         const [loss, slope] = off(value - (wanted[row] ?? NaN));
         sum = loss;
         for (let c = 0; c <= last; c++) slopes.data[row * q.columns + c] = slope / q.rows;
       } else {
         for (let c = 0; c <= last; c++) {
           if (counts === "outcome" && c !== shown) continue;
-          const [loss, slope] = off(getElement(q, row, c) - y(c));
+          const [loss, slope] = off(getAt(q, row, c) - y(c));
           sum += loss;
           slopes.data[row * q.columns + c] = slope / q.rows;
         }

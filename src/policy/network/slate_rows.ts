@@ -4,13 +4,7 @@ import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "t
 import type { Arena } from "../../gpu/arena.ts";
 import { usesTextures } from "../../gpu/kernel_variants.ts";
 import { makeRowLayout, type Memory, type View } from "../../gpu/memory.ts";
-import {
-  type BatchSizes,
-  type Dimensions,
-  type DimName,
-  evaluateSize,
-  resolveDimension,
-} from "../../gpu/sizes.ts";
+import { type BatchSizes, type Dimensions, type DimName, evaluateSize, getSize } from "../../gpu/sizes.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { Tape } from "../../tape/tape.ts";
 import { parseKernel } from "../../gpu/kernel.ts";
@@ -35,12 +29,12 @@ export function countRows<S extends BatchSizes>(
   { rows, capacity }: SlateRows<S>,
   sizes: S = capacity,
 ): number {
-  return resolveDimension(rows, sizes);
+  return getSize(rows, sizes);
 }
 
 /** Returns I. */
 export function countItems<S extends BatchSizes>({ items, capacity }: SlateRows<S>): number {
-  return resolveDimension(items, capacity);
+  return getSize(items, capacity);
 }
 
 /** Returns the index of `step.size` that counts the rows. */

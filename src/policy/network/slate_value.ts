@@ -10,7 +10,7 @@ import type { BatchSizes } from "../../gpu/sizes.ts";
 import { weightGradient } from "../../ops/linear.ts";
 import { partialViews } from "../../ops/op.ts";
 import type { OpCall } from "../../tape/node.ts";
-import { add, getElement, makeMatrix, type Matrix, type ReferenceOp } from "../../tape/reference.ts";
+import { add, getAt, makeMatrix, type Matrix, type ReferenceOp } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 import {
@@ -293,10 +293,10 @@ function values64(given: Given64): Matrix {
   const { shape, bases, values, output } = given;
   const { slate, units } = shape;
   return makeMatrix(bases.rows, countValueColumns(shape), (row, j) => {
-    if (j === slate) return getElement(values, row, 1);
-    let sum = getElement(values, row, valueAt(shape, j));
+    if (j === slate) return getAt(values, row, 1);
+    let sum = getAt(values, row, valueAt(shape, j));
     for (let n = 0; n < units; n++) {
-      sum += getElement(output, 0, baseAt(shape, j, n)) * hidden64(given, row, j, n);
+      sum += getAt(output, 0, baseAt(shape, j, n)) * hidden64(given, row, j, n);
     }
     return sum;
   });
@@ -310,21 +310,21 @@ function gradients64(given: Given64, gradient: Matrix): Matrix[] {
   const dProducts = products.map(makeZeros);
   const dBias = bias && makeZeros(bias);
   for (let row = 0; row < bases.rows; row++) {
-    if (zero) add(dValues, row, 1, getElement(gradient, row, slate));
+    if (zero) add(dValues, row, 1, getAt(gradient, row, slate));
     for (let j = 0; j < slate; j++) {
-      const dq = getElement(gradient, row, j);
+      const dq = getAt(gradient, row, j);
       add(dValues, row, valueAt(shape, j), dq);
       for (let n = 0; n < units; n++) {
         const own = baseAt(shape, j, n);
         const h = hidden64(given, row, j, n);
         add(dOutput, 0, own, dq * h);
-        const d = h > 0 ? dq * getElement(output, 0, own) : 0;
+        const d = h > 0 ? dq * getAt(output, 0, own) : 0;
         add(dBases, row, own, d);
         if (dBias) add(dBias, 0, j * units + n, d);
         for (const { item, product, column } of listTerms(given, row, j, n)) {
           const to = dProducts[product];
           for (let c = 0; to && c < vectors.columns; c++) {
-            add(to, c, column, d * getElement(vectors, item, c));
+            add(to, c, column, d * getAt(vectors, item, c));
           }
         }
       }
@@ -336,11 +336,11 @@ function gradients64(given: Given64, gradient: Matrix): Matrix[] {
 /** Computes hidden unit n of position j. */
 function hidden64(given: Given64, row: number, j: number, n: number): number {
   const { shape, bases, vectors, products, bias } = given;
-  let z = getElement(bases, row, baseAt(shape, j, n)) + (bias ? getElement(bias, 0, j * shape.units + n) : 0);
+  let z = getAt(bases, row, baseAt(shape, j, n)) + (bias ? getAt(bias, 0, j * shape.units + n) : 0);
   for (const { item, product, column } of listTerms(given, row, j, n)) {
     const weights = products[product] ?? makeMatrix(0, 0);
     for (let c = 0; c < vectors.columns; c++) {
-      z += getElement(vectors, item, c) * getElement(weights, c, column);
+      z += getAt(vectors, item, c) * getAt(weights, c, column);
     }
   }
   return Math.max(0, z);

@@ -7,7 +7,7 @@ import { itemTerm } from "../../ops/item_term.ts";
 import { linear } from "../../ops/linear.ts";
 import { mixedProduct } from "../../ops/mixed_product.ts";
 import { rowDot } from "../../ops/row_dot.ts";
-import { getElement, makeMatrix, type Matrix } from "../../tape/reference.ts";
+import { getAt, makeMatrix, type Matrix } from "../../tape/reference.ts";
 import type { Activation, Tensor } from "../../tape/tensor.ts";
 import { getDenseWidth, getTokenCount, type TestBatch, U } from "./op_batches.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
@@ -202,20 +202,19 @@ const MOMENTUM = 0.99;
 function movedStatistics(values: ReadonlyMap<string, Matrix>, runs: number): Map<string, Matrix> {
   const [x, mean, variance] = [values.get("x"), values.get("mean"), values.get("variance")];
   if (!x || !mean || !variance) throw new Error("expected an input and its statistics");
-  const of = (j: number) => Array.from({ length: x.rows }, (_, i) => getElement(x, i, j));
+  const of = (j: number) => Array.from({ length: x.rows }, (_, i) => getAt(x, i, j));
   const average = (numbers: readonly number[]) => numbers.reduce((sum, y) => sum + y, 0) / x.rows;
   const means = makeMatrix(1, x.columns, (_, j) => average(of(j)));
   const variances = makeMatrix(
     1,
     x.columns,
-    (_, j) => average(of(j).map((y) => (y - getElement(means, 0, j)) ** 2)),
+    (_, j) => average(of(j).map((y) => (y - getAt(means, 0, j)) ** 2)),
   );
   const moved = (before: Matrix, batch: Matrix) =>
     makeMatrix(
       1,
       x.columns,
-      (_, j) =>
-        getElement(batch, 0, j) + MOMENTUM ** runs * (getElement(before, 0, j) - getElement(batch, 0, j)),
+      (_, j) => getAt(batch, 0, j) + MOMENTUM ** runs * (getAt(before, 0, j) - getAt(batch, 0, j)),
     );
   return new Map([["mean", moved(mean, means)], ["variance", moved(variance, variances)]]);
 }

@@ -2,7 +2,7 @@
 
 import { buildReferenceBatch } from "../../batch/reference_batch.ts";
 import { type ClickLog, isPredicted } from "../../data/click_log.ts";
-import { getElement, type Matrix } from "../../tape/reference.ts";
+import { getAt, type Matrix } from "../../tape/reference.ts";
 import type { OpCase } from "./op_bench.ts";
 import { createSmallLog, drawPermutation, type SmallLogOptions } from "../small_logs.ts";
 
@@ -88,7 +88,7 @@ export function computeEventMean(
   { log, users }: Pick<OpCase, "log" | "users">,
 ): number {
   let sum = 0;
-  for (let row = 0; row < m.rows; row++) sum += getElement(m, row, column);
+  for (let row = 0; row < m.rows; row++) sum += getAt(m, row, column);
   return sum / countScoredEvents(log, users);
 }
 

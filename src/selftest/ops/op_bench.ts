@@ -15,12 +15,12 @@ import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
 import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import { type BatchSizes, resolveDimension } from "../../gpu/sizes.ts";
+import { type BatchSizes, getSize } from "../../gpu/sizes.ts";
 import { type Activation, padRows, type Tensor } from "../../tape/tensor.ts";
 import type { TapeNode } from "../../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../../tape/parameters.ts";
 import type { Matrix } from "../../tape/reference.ts";
-import { applyActivation, computeActivationSlope, getElement, makeMatrix } from "../../tape/reference.ts";
+import { applyActivation, computeActivationSlope, getAt, makeMatrix } from "../../tape/reference.ts";
 import { CANARY, CanaryArena } from "../harness.ts";
 
 /** Input of an op under test: a value with a gradient that is no parameter. */
@@ -106,7 +106,7 @@ function makeLeaves(tape: ClickTape, c: OpCase, values: NamedMatrices, draw: Dra
       textured: true,
       ...(leaf.packed ? { stride: 1 } : {}),
     });
-    const value = draw(resolveDimension(leaf.rows, tape.options.capacity), leaf.columns, leaf.activation);
+    const value = draw(getSize(leaf.rows, tape.options.capacity), leaf.columns, leaf.activation);
     const given = c.values?.get(leaf.name);
     if (given) value.data.set(given);
     if (leaf.whole) value.data.forEach((x, k) => value.data[k] = Math.round(x));
@@ -147,11 +147,11 @@ export function uploadLeaves(
  * @param value of the output
  */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
-  const slope = (i: number, j: number) => computeActivationSlope(output.activation, getElement(value, i, j));
+  const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(
     gradient.rows,
     gradient.columns,
-    (i, j) => getElement(gradient, i, j) * slope(i, j),
+    (i, j) => getAt(gradient, i, j) * slope(i, j),
   );
   upload(tape, output, seed, tape.getGradient(output));
 }
@@ -321,5 +321,5 @@ export function computeReferenceGradients<S extends BatchSizes, R>(
 }
 
 function sum(one: Matrix, other: Matrix): Matrix {
-  return makeMatrix(other.rows, other.columns, (r, c) => getElement(one, r, c) + getElement(other, r, c));
+  return makeMatrix(other.rows, other.columns, (r, c) => getAt(one, r, c) + getAt(other, r, c));
 }

@@ -7,7 +7,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { getDefaultVariants, type KernelVariants } from "../../gpu/kernel_variants.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
-import { evaluateSize, MAX_CHUNKS, resolveDimension } from "../../gpu/sizes.ts";
+import { evaluateSize, getSize, MAX_CHUNKS } from "../../gpu/sizes.ts";
 import type { CheckCollector } from "../finding.ts";
 import type { KernelTrial, WordReader } from "../harness.ts";
 import { CANARY, listKernels, listWriters, runTrial, toFloats } from "../harness.ts";
@@ -26,7 +26,7 @@ import { NONE } from "../../data/click_log.ts";
 import { asBufferView, type Memory } from "../../gpu/memory.ts";
 import { padRows, type Tensor, unpadRows } from "../../tape/tensor.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
-import { computeActivationSlope, getElement, makeMatrix, type Matrix } from "../../tape/reference.ts";
+import { computeActivationSlope, getAt, makeMatrix, type Matrix } from "../../tape/reference.ts";
 
 export interface OpRunOptions {
   /** Number of recordings on the same inputs; their gradients are summed. */
@@ -84,7 +84,7 @@ export function createOpTrial(
   const { node: { output }, outputs, trainable, all } = op;
   const outputGradient = c.loss || c.forwardOnly
     ? undefined
-    : inputs.draw(resolveDimension(output.rows, sizes), output.columns);
+    : inputs.draw(getSize(output.rows, sizes), output.columns);
   const reference = runReference(c, bench, op, inputs.values, outputGradient);
   inspect?.(reference);
   if (outputGradient) {
@@ -144,12 +144,11 @@ async function compareRun(
     const [input, own] = [reference.inputs[index], reference.gradients[index]];
     if (!input || !own) throw noGradient(node.op, "reference", tensor);
     // Each recording of the op adds the same gradient.
-    const slope = (i: number, j: number) =>
-      computeActivationSlope(tensor.activation, getElement(input, i, j));
+    const slope = (i: number, j: number) => computeActivationSlope(tensor.activation, getAt(input, i, j));
     const wanted = makeMatrix(
       own.rows,
       own.columns,
-      (i, j) => outputs.length * getElement(own, i, j) * slope(i, j),
+      (i, j) => outputs.length * getAt(own, i, j) * slope(i, j),
     );
     const kernels = listWriters(specs, memory, [node.output.view]);
     const passed = !c.loss && outputs.some((output) => tape.getGradient(output) === memory);
@@ -181,7 +180,7 @@ function compare(
   found: Float32Array | undefined,
   expected: Matrix,
 ): void {
-  const rows = resolveDimension(tensor.rows, sizes);
+  const rows = getSize(tensor.rows, sizes);
   if (rows !== expected.rows || tensor.columns !== expected.columns) {
     throw new Error(
       `${what}: expected [${rows}, ${tensor.columns}], got [${expected.rows}, ${expected.columns}] from the reference`,
@@ -237,7 +236,7 @@ function checkSums(
   { sizes, checks }: By,
 ): void {
   const [expected, most] = [new Float64Array(columns), new Float64Array(columns)];
-  for (let row = 0; row < resolveDimension(rows, sizes); row++) {
+  for (let row = 0; row < getSize(rows, sizes); row++) {
     for (let column = 0; column < columns; column++) {
       const x = outcomes[row * columns + column] ?? NaN;
       expected[column] = (expected[column] ?? NaN) + x;

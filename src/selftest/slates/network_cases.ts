@@ -11,7 +11,7 @@ import { countValueColumns, listQParameters, QNetwork, type QShape } from "../..
 import { createTape } from "../../policy/network/slate_rows.ts";
 import { slateValue } from "../../policy/network/slate_value.ts";
 import { padRows, type Tensor } from "../../tape/tensor.ts";
-import { getElement, makeMatrix } from "../../tape/reference.ts";
+import { getAt, makeMatrix } from "../../tape/reference.ts";
 import type { CheckCollector, NamedCheck } from "../finding.ts";
 import { listWriters, toFloats } from "../harness.ts";
 import { computeReferenceGradients, getValue, type NamedMatrices } from "../ops/op_bench.ts";
@@ -193,7 +193,7 @@ export async function checkLearning(
   const loss = { kernels: kernels.loss, tolerance: tolerance * largest(expected.loss.data) };
   checks.numbers(found.loss, expected.loss.data, { ...loss, what: "losses", columns: 4 });
   const sums = [0, 1].map((column) => {
-    const numbers = Array.from({ length: count }, (_, row) => getElement(expected.loss, row, column));
+    const numbers = Array.from({ length: count }, (_, row) => getAt(expected.loss, row, column));
     return { sum: numbers.reduce((a, b) => a + b, 0), size: numbers.reduce((a, b) => a + Math.abs(b), 0) };
   });
   checks.numbers(found.sums, sums.map(({ sum }) => sum), {
