@@ -175,11 +175,7 @@ export function packOwnCounts(log: Clicks, latest: number | undefined): Uint32Ar
 }
 
 /** Returns `latest` for users of the train part; other users are not in the tables. */
-function findCountedUser(
-  { userSplit }: Clicks,
-  user: number,
-  latest: number | undefined,
-): number | undefined {
+function findCountedUser({ userSplit }: Clicks, user: number, latest?: number): number | undefined {
   return userSplit[user] === TRAIN ? latest : undefined;
 }
 

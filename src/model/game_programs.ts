@@ -178,15 +178,9 @@ function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
     );
   }
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
-  const createTape = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
+  const createTape = ({ parameters, gpu: { variants } }: RecordableModel, adam: AdamState | undefined) => {
     const sparse = adam?.kind === "row-sparse";
-    return new ClickTape(batch, {
-      arena,
-      parameters,
-      capacity,
-      variants: gpu.variants,
-      sparseGradients: sparse,
-    });
+    return new ClickTape(batch, { arena, parameters, capacity, variants, sparseGradients: sparse });
   };
   const rewardAdam = training?.reward;
   const mode: RecordingOptions = rewardAdam

@@ -26,12 +26,8 @@ export function makeGlorotUniform(fanIn: number, fanOut: number): (random: Rando
 }
 
 /** Draws the initial weights, each parameter from its own stream. @param prefix for a second network of the seed with the same names. */
-export function drawInitialWeights(
-  parameters: readonly ModelParameter[],
-  seed: number,
-  prefix = "",
-): Weights {
-  return new Map(parameters.map(({ name, rows, columns, initial }) => {
+export function drawInitialWeights(specs: readonly ModelParameter[], seed: number, prefix = ""): Weights {
+  return new Map(specs.map(({ name, rows, columns, initial }) => {
     const random = createRandomStream(seed, "weights", prefix + name);
     const weights = new Float32Array(rows * columns);
     // A loop, because Float32Array.from() is slow for the millions of values of a large catalogue's table.

@@ -86,7 +86,7 @@ const countsSchema = v.nullable(v.strictObject({
     v.array(v.strictObject({ first: v.whole(0), count: v.whole(1), slots: v.whole(1, MOST_SLOTS) })),
     v.maxLength(MOST_FIELDS),
     v.check(
-      (fields) => countTokenSlots(fields) <= MOST_SLOTS,
+      (all) => countTokenSlots(all) <= MOST_SLOTS,
       `expected at most ${MOST_SLOTS} slots of tokens`,
     ),
   ),

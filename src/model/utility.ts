@@ -151,12 +151,8 @@ export function recordWideUtility(
   { itemDropout, encoded }: RecordingOptions,
 ): Tensor {
   const state = encoded?.wide ?? recordWideState(tape, items, config);
-  return itemTerm(
-    tape,
-    `${PART}/utility`,
-    { item: recordItemLayer(tape, items, PART), state, base },
-    itemDropout,
-  );
+  const item = recordItemLayer(tape, items, PART);
+  return itemTerm(tape, `${PART}/utility`, { item, state, base }, itemDropout);
 }
 
 /** Records the term of the history in the wide part [events, K]; undefined without a wide part, and for K = 0. */

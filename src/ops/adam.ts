@@ -8,7 +8,7 @@ import { asBufferView, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type BatchSizes, type Dimensions, evaluateSize } from "../gpu/sizes.ts";
 import { type ParameterArena, splitBindingRanges } from "../tape/parameters.ts";
-import { scaleListLength } from "./op.ts";
+import { scaleLength } from "./op.ts";
 import type { SparseRows } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
@@ -105,7 +105,7 @@ export class AdamState {
   ): DispatchSpec<S> {
     const { parameters } = this;
     const offset = table.parameter?.offset ?? NaN;
-    const rowsIn = ({ buffer }: View): View => ({ ...asBufferView(table.view), buffer });
+    const rows = ({ buffer }: View): View => ({ ...asBufferView(table.view), buffer });
     return {
       kernel: rowsKernel,
       label: `adam of sparse rows of ${table.name}`,
@@ -115,14 +115,8 @@ export class AdamState {
         ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
         DECAYS: parameters.decaying.some(({ start, end }) => start <= offset && offset < end),
       },
-      views: {
-        touched: list,
-        gradient,
-        weights: rowsIn(parameters.weights),
-        m: rowsIn(this.m),
-        v: rowsIn(this.v),
-      },
-      invocations: [scaleListLength(table.stride / 4, count)],
+      views: { touched: list, gradient, weights: rows(parameters.weights), m: rows(this.m), v: rows(this.v) },
+      invocations: [scaleLength(table.stride / 4, count)],
       cost: (s) => ({
         flops: 10 * evaluateSize(count, s) * table.stride,
         bytes: 28 * evaluateSize(count, s) * table.stride,

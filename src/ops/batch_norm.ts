@@ -58,7 +58,7 @@ export function batchNorm<S extends BatchSizes, R>(
   inputs: BatchNormInputs,
   options: { training: boolean },
 ): Tensor {
-  const norm = allocateNorm(tape, name, inputs);
+  const norm = makeNorm(tape, name, inputs);
   const { input, scale, shift, mean, variance, output } = norm;
   const node = { op: "batch_norm", inputs: [input, scale, shift, mean, variance], output };
   if (!options.training) {
@@ -94,11 +94,7 @@ interface TrainingNorm<S extends BatchSizes> extends Norm<S> {
   readonly normaliser: View;
 }
 
-function allocateNorm<S extends BatchSizes, R>(
-  tape: Tape<S, R>,
-  name: string,
-  inputs: BatchNormInputs,
-): Norm<S> {
+function makeNorm<S extends BatchSizes, R>(tape: Tape<S, R>, name: string, inputs: BatchNormInputs): Norm<S> {
   const { input, scale, shift, mean, variance } = inputs;
   const N = input.columns;
   const rows = getRowDimension("batch_norm", tape, input);

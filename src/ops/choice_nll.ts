@@ -15,7 +15,7 @@ import { applySigmoid, getAt, makeMatrix, type Matrix } from "../tape/reference.
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { recordLoss } from "./loss.ts";
-import { getPositionIndex, positionGradient, positionGradientReference } from "./position_gradient.ts";
+import { getPositionIndex, positionGradient, positionGradient64 } from "./position_gradient.ts";
 import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.ts";
 
 const lossKernel = parseKernel("choice_nll", lossText);
@@ -126,7 +126,7 @@ export const reference =
       backward() {
         const gradient = meanLossGradient(z, batch, eta, loss);
         return positionEffect
-          ? [gradient, positionGradientReference(batch, gradient, positionEffect.columns, SKIP)]
+          ? [gradient, positionGradient64(batch, gradient, positionEffect.columns, SKIP)]
           : [gradient];
       },
     };

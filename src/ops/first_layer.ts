@@ -5,7 +5,7 @@ import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { t
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, parseKernel } from "../gpu/kernel.ts";
-import { add, applyElu, backpropagateElu, getAt, makeMatrix, multiplyMatrices } from "../tape/reference.ts";
+import { add, applyElu, backpropagateElu, getAt, makeMatrix, multiply } from "../tape/reference.ts";
 import { expectShape, getVectorConstants } from "./op.ts";
 import { formatShape, type Tensor } from "../tape/tensor.ts";
 import { weightGradient } from "./linear.ts";
@@ -167,7 +167,7 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
     const itemRow = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
     const scale = (r: number) => computeDropoutScale(r, batch.noise, itemDropout);
-    const counted = counts && weights && multiplyMatrices(counts, weights);
+    const counted = counts && weights && multiply(counts, weights);
     const output = makeMatrix(
       batch.rows.length,
       item.columns,
@@ -190,12 +190,7 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
           }
         }
         if (!counts || !weights) return [dItem, dState];
-        return [
-          dItem,
-          dState,
-          multiplyMatrices(dz, weights, false, true),
-          multiplyMatrices(counts, dz, true),
-        ];
+        return [dItem, dState, multiply(dz, weights, false, true), multiply(counts, dz, true)];
       },
     };
   };

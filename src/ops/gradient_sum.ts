@@ -15,7 +15,7 @@ import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import { type BatchSlice, type DispatchSpec, Program } from "../gpu/program.ts";
 import { type BatchSizes, type Dimensions, evaluateSize } from "../gpu/sizes.ts";
-import { scaleListLength } from "./op.ts";
+import { scaleLength } from "./op.ts";
 import type { SparseRows } from "../tape/node.ts";
 import { splitBindingRanges } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -57,11 +57,7 @@ export class GradientSum<S extends BatchSizes> {
     const { parameters } = adam;
     const { dimensions, sparseRows } = gradients;
     const total = arena.allocateUnbound("gradient of earlier micro-batches", 4 * parameters.length);
-    const tables = [...sparseRows].map(([table, rows]) => ({
-      table,
-      rows,
-      marks: findRowMarks(table, arena),
-    }));
+    const tables = [...sparseRows].map(([table, rows]) => ({ table, rows, marks: markRows(table, arena) }));
     const dense = parameters.listRangesWithout(sparseRows.keys()).flatMap((range) =>
       splitBindingRanges(range, most)
     );
@@ -72,7 +68,7 @@ export class GradientSum<S extends BatchSizes> {
           rowsDispatch(dimensions, table, rows, marks.mark, parameters.gradientView(table))
         ),
       ]);
-    const sums = new Map(tables.map(({ table, marks }) => [table, summedRows<S>(adam, table, marks.mark)]));
+    const sums = new Map(tables.map(({ table, marks }) => [table, allRows<S>(adam, table, marks.mark)]));
     const programs = {
       first: await adding({ first: true, last: false }),
       inner: await adding({ first: false, last: false }),
@@ -140,21 +136,17 @@ function rowsDispatch<S extends BatchSizes>(
       ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
     },
     views: { touched: list, gradient, mark, total },
-    invocations: [scaleListLength(table.stride / 4, count)],
+    invocations: [scaleLength(table.stride / 4, count)],
   };
 }
 
 /** Returns the rows of all micro-batches: each is in the list at the position of its number. */
-function summedRows<S extends BatchSizes>(
-  { parameters }: AdamState,
-  table: Tensor,
-  mark: View,
-): SparseRows<S> {
+function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };
 }
 
-function findRowMarks(table: Tensor, arena: Arena): { blank: View; mark: View } {
+function markRows(table: Tensor, arena: Arena): { blank: View; mark: View } {
   const none = new Uint32Array(Number(table.rows)).fill(NONE);
   return {
     blank: arena.upload(`no rows of ${table.name}`, none),

@@ -6,7 +6,7 @@ import {
   backpropagateActivation,
   getAt,
   makeMatrix,
-  multiplyMatrices,
+  multiply,
   type ReferenceOp,
   sumColumns,
 } from "../tape/reference.ts";
@@ -293,29 +293,23 @@ export function weightGradient<S extends BatchSizes>(
 }
 
 export function reference<R>(
-  options: LinearOptions & { gather?: { of(batch: R): readonly number[] } },
+  { activation, gather }: LinearOptions & { gather?: { of(batch: R): readonly number[] } },
 ): ReferenceOp<R> {
   return ([input, weights, bias], batch) => {
     if (!input || !weights) throw new Error("linear: expected an input and weights");
-    const index = options.gather?.of(batch);
+    const index = gather?.of(batch);
     const x = index
       ? makeMatrix(index.length, input.columns, (i, k) => getAt(input, index[i] ?? 0, k))
       : input;
-    const z = multiplyMatrices(x, weights);
+    const z = multiply(x, weights);
     const biased = bias ? makeMatrix(z.rows, z.columns, (i, j) => getAt(z, i, j) + getAt(bias, 0, j)) : z;
-    const output = makeMatrix(
-      z.rows,
-      z.columns,
-      (i, j) => applyActivation(options.activation, getAt(biased, i, j)),
-    );
+    const output = makeMatrix(z.rows, z.columns, (i, j) => applyActivation(activation, getAt(biased, i, j)));
     return {
       output,
       backward(gradient) {
-        const dz = backpropagateActivation(options.activation, output, gradient);
-        const dInput = index
-          ? makeMatrix(input.rows, input.columns)
-          : multiplyMatrices(dz, weights, false, true);
-        const dWeights = multiplyMatrices(x, dz, true);
+        const dz = backpropagateActivation(activation, output, gradient);
+        const dInput = index ? makeMatrix(input.rows, input.columns) : multiply(dz, weights, false, true);
+        const dWeights = multiply(x, dz, true);
         return bias ? [dInput, dWeights, sumColumns(dz)] : [dInput, dWeights];
       },
     };

@@ -12,7 +12,7 @@ import {
   getAt,
   makeMatrix,
   type Matrix,
-  multiplyMatrices as productOf,
+  multiply as productOf,
   sumColumns,
 } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
@@ -201,13 +201,8 @@ function tokenReference(tokens: ItemTokens): ClickReference {
     if (!table) throw new Error("lstm: expected a token table");
     const hot = multiHot(tokens);
     const wide = features ? concatColumns(hot, features) : hot;
-    const { output, backward } = reference(
-      wide,
-      kernel ? concatRows(table, kernel) : table,
-      weights,
-      bias,
-      batch,
-    );
+    const tall = kernel ? concatRows(table, kernel) : table;
+    const { output, backward } = reference(wide, tall, weights, bias, batch);
     return {
       output,
       backward(gradient) {

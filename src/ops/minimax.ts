@@ -199,18 +199,14 @@ function buildPages(
   });
 }
 
-function computeOutcomes(
-  pages: readonly Page[],
-  ranking: (page: Page) => number[],
-  options: GameOptions,
-): Matrix {
+function listOutcomes(pages: readonly Page[], rank: (page: Page) => number[], options: GameOptions): Matrix {
   const output = makeMatrix(pages.length, 8);
   pages.forEach((page, e) => {
     const { u, pi, clicked, counts, isContext } = page;
     if (isContext) return;
     const lossMax = counts ? computeGameValue(u, pi, options) : 0;
     const lossMin = counts ? lossMax - (clicked === undefined ? 0 : u[clicked] ?? NaN) : 0;
-    const own = [lossMin, ...computeTopShares(ranking(page), toList(clicked)), lossMax];
+    const own = [lossMin, ...computeTopShares(rank(page), toList(clicked)), lossMax];
     output.data.set([...choiceOutcome(u, toList(clicked), options.eta), ...own], 8 * e);
   });
   return output;
@@ -266,7 +262,7 @@ export function gameReference(player: GamePlayer, options: GameOptions): ClickRe
       page.map((_, k) => getAt(logits, first + k, 0));
     const pages = buildPages(batch, u, (first, page) => softmax(getLogits(first, page)), options);
     return {
-      output: computeOutcomes(pages, (page) => getLogits(page.first, page.u), options),
+      output: listOutcomes(pages, (page) => getLogits(page.first, page.u), options),
       backward: () => {
         const none = makeMatrix(u.rows, 1);
         if (player === "generator") return [none, generatorGradient(pages, u.rows, options)];
@@ -286,7 +282,7 @@ function exactReference(options: GameOptions): ClickReference {
       options,
     );
     return {
-      output: computeOutcomes(pages, (page) => page.pi, options),
+      output: listOutcomes(pages, (page) => page.pi, options),
       backward: () => [rewardGradient(pages, u.rows, options)],
     };
   };

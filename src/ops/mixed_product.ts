@@ -12,7 +12,7 @@ import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { asBufferView, type Memory, type View } from "../gpu/memory.ts";
-import { add, getAt, makeMatrix, type Matrix, multiplyMatrices } from "../tape/reference.ts";
+import { add, getAt, makeMatrix, type Matrix, multiply } from "../tape/reference.ts";
 import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { distinctItems, eventItemGradient, eventItems } from "./embedding.ts";
@@ -98,9 +98,9 @@ function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
       return item === NONE ? 0 : getAt(hot, item, k);
     });
     return {
-      output: multiplyMatrices(x, kernel ? concatRows(table, kernel) : table),
+      output: multiply(x, kernel ? concatRows(table, kernel) : table),
       backward(gradient) {
-        const all = multiplyMatrices(x, gradient, true);
+        const all = multiply(x, gradient, true);
         const dTable = sliceRows(all, 0, V);
         if (!features) return [dTable];
         return [dTable, makeMatrix(features.rows, features.columns), sliceRows(all, V, all.rows)];

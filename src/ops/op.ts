@@ -59,9 +59,6 @@ export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS:
   return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
-export function scaleListLength<S extends BatchSizes>(
-  times: number,
-  length: ListLength<S>,
-): SizeExpression<S> {
+export function scaleLength<S extends BatchSizes>(times: number, length: ListLength<S>): SizeExpression<S> {
   return { of: typeof length === "object" ? length.of : length, times };
 }

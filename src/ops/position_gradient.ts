@@ -37,26 +37,16 @@ export function positionGradient(
   };
 }
 
-export function getPositionIndex(
-  batch: ReferenceBatch,
-  row: number,
-  effects: number,
-  skip = 0,
-): number | undefined {
-  const event = batch.events[batch.rows[row]?.event ?? 0];
-  const position = row - (event?.first ?? 0) - skip;
-  return position < 0 ? undefined : Math.min(position, effects - 1);
+export function getPositionIndex(batch: ReferenceBatch, r: number, P: number, skip = 0): number | undefined {
+  const event = batch.events[batch.rows[r]?.event ?? 0];
+  const position = r - (event?.first ?? 0) - skip;
+  return position < 0 ? undefined : Math.min(position, P - 1);
 }
 
-export function positionGradientReference(
-  batch: ReferenceBatch,
-  source: Matrix,
-  effects: number,
-  skip = 0,
-): Matrix {
-  const gradient = makeMatrix(1, effects);
+export function positionGradient64(batch: ReferenceBatch, source: Matrix, P: number, skip = 0): Matrix {
+  const gradient = makeMatrix(1, P);
   for (let r = 0; r < source.rows; r++) {
-    const effect = getPositionIndex(batch, r, effects, skip);
+    const effect = getPositionIndex(batch, r, P, skip);
     if (effect !== undefined) add(gradient, 0, effect, getAt(source, r, 0));
   }
   return gradient;

@@ -63,13 +63,13 @@ function getPwSizes({ features, weights, bias, output }: PwState) {
   const [m, n, blocks] = [Number(weights.rows), weights.columns, weights.stride / 4];
   const TANH = bias !== undefined;
   const constants = { LAGS: m, WEIGHTINGS: n, COLUMNS4, TANH };
-  const countFeatureRows = (s: ClickSizes) => estimateDistinctRows(s.events, features.rows, s);
-  return { F, F4, COLUMNS4, m, n, blocks, TANH, constants, countFeatureRows };
+  const countRows = (s: ClickSizes) => estimateDistinctRows(s.events, features.rows, s);
+  return { F, F4, COLUMNS4, m, n, blocks, TANH, constants, countRows };
 }
 
 function forward(state: PwState): ClickDispatch[] {
   const { tape, name, features, weights, bias, output } = state;
-  const { F, F4, COLUMNS4, m, n, constants, countFeatureRows } = getPwSizes(state);
+  const { F, F4, COLUMNS4, m, n, constants, countRows } = getPwSizes(state);
   return [{
     kernel: forwardKernel,
     label: `${name} forward`,
@@ -83,16 +83,13 @@ function forward(state: PwState): ClickDispatch[] {
       state: output.view,
     },
     invocations: [{ of: "events", times: F4 }],
-    cost: (s) => ({
-      flops: 2 * s.events * m * F * n,
-      bytes: 16 * (countFeatureRows(s) * F4 + s.events * COLUMNS4),
-    }),
+    cost: (s) => ({ flops: 2 * s.events * m * F * n, bytes: 16 * (countRows(s) * F4 + s.events * COLUMNS4) }),
   }];
 }
 
 function backward(state: PwState, call: ClickCall): ClickDispatch[] {
   const { tape, name, features, weights, bias, output } = state;
-  const { F, F4, COLUMNS4, m, n, blocks, TANH, constants, countFeatureRows } = getPwSizes(state);
+  const { F, F4, COLUMNS4, m, n, blocks, TANH, constants, countRows } = getPwSizes(state);
   const { event, history } = tape.batch;
   const output_gradient = call.outputGradient();
   const products = tape.saved(`${name} products`, "events", m * weights.stride);
@@ -110,7 +107,7 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
       invocations: [{ of: "events", times: Math.ceil(m / 4) * blocks }],
       cost: (s) => ({
         flops: 2 * s.events * m * F * n,
-        bytes: 16 * (countFeatureRows(s) * F4 + s.events * ((TANH ? 2 : 1) * COLUMNS4 + m * blocks)),
+        bytes: 16 * (countRows(s) * F4 + s.events * ((TANH ? 2 : 1) * COLUMNS4 + m * blocks)),
       }),
     },
     {
@@ -149,12 +146,12 @@ export const reference: ClickReference = ([features, weights, bias], batch) => {
   if (!features || !weights) throw new Error("pw_state: expected features and weights");
   const windows = lastClicks(batch, weights.rows);
   const n = weights.columns;
-  const output = makeMatrix(windows.length, features.columns * n, (e, column) => {
-    const [k, j] = [Math.floor(column / n), column % n];
+  const output = makeMatrix(windows.length, features.columns * n, (e, c) => {
+    const [k, j] = [Math.floor(c / n), c % n];
     const z = windows[e]?.reduce((sum, item, lag) =>
       sum + getAt(weights, lag, j) * getAt(features, item, k), 0) ??
       0;
-    return bias ? Math.tanh(z + getAt(bias, 0, column)) : z;
+    return bias ? Math.tanh(z + getAt(bias, 0, c)) : z;
   });
   return {
     output,
@@ -162,18 +159,13 @@ export const reference: ClickReference = ([features, weights, bias], batch) => {
       const dz = makeMatrix(
         output.rows,
         output.columns,
-        (e, column) => getAt(gradient, e, column) * (bias ? 1 - getAt(output, e, column) ** 2 : 1),
+        (e, c) => getAt(gradient, e, c) * (bias ? 1 - getAt(output, e, c) ** 2 : 1),
       );
       const dWeights = makeMatrix(weights.rows, n);
       windows.forEach((window, e) =>
         window.forEach((item, lag) => {
-          for (let column = 0; column < dz.columns; column++) {
-            add(
-              dWeights,
-              lag,
-              column % n,
-              getAt(dz, e, column) * getAt(features, item, Math.floor(column / n)),
-            );
+          for (let c = 0; c < dz.columns; c++) {
+            add(dWeights, lag, c % n, getAt(dz, e, c) * getAt(features, item, Math.floor(c / n)));
           }
         })
       );

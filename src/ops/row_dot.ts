@@ -11,7 +11,7 @@ import { getConstant, parseKernel } from "../gpu/kernel.ts";
 import { asBufferView, toUniformIfSmall } from "../gpu/memory.ts";
 import { type DispatchSpec, getCost } from "../gpu/program.ts";
 import { type BatchSizes, type Dimensions, getSize } from "../gpu/sizes.ts";
-import { getAt, makeMatrix, multiplyMatrices, type ReferenceOp, sumColumns } from "../tape/reference.ts";
+import { getAt, makeMatrix, multiply, type ReferenceOp, sumColumns } from "../tape/reference.ts";
 import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { OutcomeSums, RowDots, Tensor } from "../tape/tensor.ts";
@@ -247,16 +247,13 @@ function forwardDispatch<S extends BatchSizes>(
 
 const reference: ReferenceOp = ([input, weights, bias, base]) => {
   if (!input || !weights || !bias) throw new Error("row_dot: expected input, weights and bias");
-  const dots = multiplyMatrices(input, weights, false, true);
+  const dots = multiply(input, weights, false, true);
+  const b = getAt(bias, 0, 0);
   return {
-    output: makeMatrix(
-      input.rows,
-      1,
-      (r) => getAt(dots, r, 0) + getAt(bias, 0, 0) + (base ? getAt(base, r, 0) : 0),
-    ),
+    output: makeMatrix(input.rows, 1, (r) => getAt(dots, r, 0) + b + (base ? getAt(base, r, 0) : 0)),
     backward: (gradient) => [
-      multiplyMatrices(gradient, weights),
-      multiplyMatrices(gradient, input, true),
+      multiply(gradient, weights),
+      multiply(gradient, input, true),
       sumColumns(gradient),
       ...(base ? [gradient] : []),
     ],

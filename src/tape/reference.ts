@@ -46,7 +46,7 @@ export function add(m: Matrix, row: number, column: number, value: number): void
 }
 
 /** Returns a b, with either transposed. */
-export function multiplyMatrices(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
+export function multiply(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
   const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [others, columns] = transposeB ? [b.columns, b.rows] : [b.rows, b.columns];
   if (others !== inner) throw new RangeError(`expected [${inner}, ...], found [${others}, ${columns}]`);

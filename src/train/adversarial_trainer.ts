@@ -16,12 +16,7 @@ import { adamRate, AdamState } from "../ops/adam.ts";
 import type { GameOptions } from "../ops/minimax.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { UserError } from "../user_error.ts";
-import {
-  chooseGradientExchange,
-  type ClickStageContext,
-  ClickTrainer,
-  setUpClicks,
-} from "./click_trainer.ts";
+import { chooseExchange, type ClickStageContext, ClickTrainer, setUpClicks } from "./click_trainer.ts";
 import { type AdversarialConfig, adversarialConfigSchema, scheduleLearningRate } from "./training_config.ts";
 import { type EvaluationContext, NetworkEvaluation } from "./network_evaluation.ts";
 import { fitTraining } from "./fit_memory.ts";
@@ -113,7 +108,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
           evaluateGame(model, generator, game, log, users, { ...how, counted: model.counted }),
       }, stack);
       const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-      const training = { ...adam, itemDropout: config.itemDropout, ...chooseGradientExchange(setUp) };
+      const training = { ...adam, itemDropout: config.itemDropout, ...chooseExchange(setUp) };
       const recording = { name: "game", log, plan, ring, game, generator, reward: model, training };
       const programs = stack.use(await setUp.record(() => GamePrograms.create(recording)));
       return new AdversarialTrainer(model, generator, config, programs, setUp, stack.move());

@@ -52,12 +52,8 @@ export function improveRecords(best: BestRecords, sums: ArrayLike<number>, itera
 }
 
 // JSON has no infinities: null means that there is none yet.
-const record = v.object({ value: v.nullable(v.finiteNumber()), iteration: v.wholeNumber() });
-const schema = v.pipe(
-  v.string(),
-  v.parseJson(),
-  v.strictObject({ loss: record, prec1: record, prec2: record }),
-);
+const entry = v.object({ value: v.nullable(v.finiteNumber()), iteration: v.wholeNumber() });
+const schema = v.pipe(v.string(), v.parseJson(), v.strictObject({ loss: entry, prec1: entry, prec2: entry }));
 
 export function formatBestRecords(best: BestRecords): string {
   return JSON.stringify(best);

@@ -73,17 +73,13 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
 
   /** @throws UserError for an unknown or repeated user, or users without events to predict. */
   put(after: number, most: number, own?: ArrayLike<number>): PlannedStep[] {
-    const { training, plan, cut } = this.batches;
+    const { training, plan, cut, distributed } = this.batches;
     // All checks come first, so that a rejected batch changes nothing.
     const counts: (number | undefined)[] = [];
     const taken = training.take(most, (k) => {
       const users = own ?? this.draw(after + 1 + k);
-      if (!this.batches.distributed) return users;
-      const share = this.batches.distributed.collectives.shareOfBatch(
-        training.source,
-        users,
-        this.batches.distributed,
-      );
+      if (!distributed) return users;
+      const share = distributed.collectives.shareOfBatch(training.source, users, distributed);
       counts[k] = share.counted;
       return share.users;
     });
@@ -102,13 +98,8 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     const before = (distributed?.ranks.rank ?? 0) * cut.parts;
     const batches = userLists.map((own, k) => {
       const common = { slot: first + k, iteration: t, noise: computeStepNoise(schedule.seed, t, before + k) };
-      return plan.put(
-        first + k,
-        own,
-        this.programs.settings(t).map((own) => ({ ...common, ...own })),
-        log,
-        meanOver,
-      );
+      const settings = this.programs.settings(t).map((update) => ({ ...common, ...update }));
+      return plan.put(first + k, own, settings, log, meanOver);
     });
     return { counted: batches[0]?.counted ?? NaN, microBatches: batches.length, batches };
   }

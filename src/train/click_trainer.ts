@@ -143,9 +143,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
  * Returns how the gradients of a step are combined before Adam.
  * @throws UserError for micro-batches in synchronous distributed training: their gradients would be summed twice.
  */
-export function chooseGradientExchange(
-  { cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">,
-) {
+export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
   synchronous?.collectives.expectWhole(parts);
   const shared: GradientExchangeFactory | undefined = synchronous &&

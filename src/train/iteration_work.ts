@@ -38,8 +38,5 @@ export function estimateIterationFlops(
 }
 
 function countRowFlops(dims: readonly number[]): number {
-  return dims.reduce(
-    (sum, units, layer) => sum + (layer === 0 ? FIRST_LAYER : 6 * (dims[layer - 1] ?? 0)) * units,
-    0,
-  );
+  return dims.reduce((sum, units, k) => sum + (k === 0 ? FIRST_LAYER : 6 * (dims[k - 1] ?? 0)) * units, 0);
 }

@@ -145,15 +145,10 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     const { source, shards = 0 } = options;
     const users = Uint32Array.from(options.users).filter((user) => countScored(source, user) > 0);
     if (users.length === 0) throw new UserError("Expected users with events to predict, found none.");
-    return await makeInShards(
-      source,
-      users,
-      shards,
-      (parts) => NetworkEvaluation.#createShards(options, parts),
-    );
+    return await makeInShards(source, users, shards, (parts) => NetworkEvaluation.#createFor(options, parts));
   }
 
-  static async #createShards<F extends ChoiceMetrics>(
+  static async #createFor<F extends ChoiceMetrics>(
     options: EvaluationOptions<F>,
     shardUsers: readonly Uint32Array[],
   ): Promise<NetworkEvaluation<F>> {

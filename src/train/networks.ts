@@ -14,7 +14,7 @@ export interface TrainedNetwork {
   readonly adam: AdamState | undefined;
 }
 
-export type BufferSelector = (network: TrainedNetwork) => GPUBuffer | undefined;
+export type BufferPicker = (network: TrainedNetwork) => GPUBuffer | undefined;
 
 export function joinParameterSpecs(networks: readonly TrainedNetwork[]): ParameterSpec[] {
   return networks.flatMap(({ prefix, parameters }) =>
@@ -23,13 +23,10 @@ export function joinParameterSpecs(networks: readonly TrainedNetwork[]): Paramet
 }
 
 /** Reads a buffer of all networks, with one wait per network. Networks without the buffer have zeros. */
-export async function readJoined(
-  networks: readonly TrainedNetwork[],
-  select: BufferSelector,
-): Promise<Weights> {
+export async function readJoined(networks: readonly TrainedNetwork[], pick: BufferPicker): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
-    const buffer = select(network);
+    const buffer = pick(network);
     if (!buffer) {
       for (const { name, rows, columns } of network.parameters.specs) {
         joined.set(network.prefix + name, new Float32Array(rows * columns));
@@ -44,13 +41,9 @@ export async function readJoined(
 }
 
 /** @throws Error for a name or length that no network has. */
-export function writeJoined(
-  networks: readonly TrainedNetwork[],
-  weights: Weights,
-  select: BufferSelector,
-): void {
+export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, pick: BufferPicker): void {
   for (const network of networks) {
-    const buffer = select(network);
+    const buffer = pick(network);
     if (buffer) network.parameters.write(selectNetworkWeights(weights, network.prefix), buffer);
   }
 }

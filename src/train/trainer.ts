@@ -8,12 +8,7 @@ import { ModelProgram } from "../model/model_program.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { ClickPrograms } from "./click_steps.ts";
-import {
-  chooseGradientExchange,
-  type ClickStageContext,
-  ClickTrainer,
-  setUpClicks,
-} from "./click_trainer.ts";
+import { chooseExchange, type ClickStageContext, ClickTrainer, setUpClicks } from "./click_trainer.ts";
 import { scheduleLearningRate, type TrainingConfig, trainingConfigSchema } from "./training_config.ts";
 import { NetworkEvaluation } from "./network_evaluation.ts";
 import { fitTraining } from "./fit_memory.ts";
@@ -36,7 +31,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
     clicks: ClickStageContext<ChoiceMetrics>,
     stack: DisposableStack,
   ) {
-    super(clicks, recordStepPrograms(config, program), stack);
+    super(clicks, listStepPrograms(config, program), stack);
   }
 
   /**
@@ -81,7 +76,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
           NetworkEvaluation.ofModel(model, log, users, { ...how, counted: model.counted }),
       }, stack);
       const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-      const training = { adam, itemDropout: config.itemDropout, ...chooseGradientExchange(setUp) };
+      const training = { adam, itemDropout: config.itemDropout, ...chooseExchange(setUp) };
       const options = { name: "training", log, plan, ring, training };
       const program = stack.use(await setUp.record(() => ModelProgram.create(model, options)));
       return new Trainer(model, config, program, setUp, stack.move());
@@ -90,10 +85,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   }
 }
 
-function recordStepPrograms(
-  config: TrainingConfig,
-  { layout, program, update }: ModelProgram,
-): ClickPrograms {
+function listStepPrograms(config: TrainingConfig, { layout, program, update }: ModelProgram): ClickPrograms {
   return {
     layout,
     settings(t) {

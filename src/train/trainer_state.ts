@@ -1,7 +1,7 @@
 import type { Weights } from "../tape/parameters.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
-import { type BufferSelector, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
+import { type BufferPicker, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 
 /** State from which a resumed training continues bit for bit; the generator's names have its prefix. */
 export interface TrainerState {
@@ -49,7 +49,7 @@ const BUFFERS = {
   weights: ({ parameters }) => parameters.weights.buffer,
   m: ({ adam }) => adam?.m.buffer,
   v: ({ adam }) => adam?.v.buffer,
-} satisfies Record<string, BufferSelector>;
+} satisfies Record<string, BufferPicker>;
 
 /** Restores a state. @throws Error for a name or length that no network has. */
 export function writeState({ networks, keeper }: StateBuffers, state: TrainerState): void {

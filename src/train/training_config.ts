@@ -123,7 +123,7 @@ export const shannonFields: ConfigFields<
     5e-4,
     { depends: true },
   ),
-  validateEvery: defineField("--validate-every <n>", "iterations between validations", whole(1), 10),
+  validateEvery: defineField("--validate-every <n>", "iterations per validation", whole(1), 10),
   evaluationShards: defineField(
     "--evaluation-shards <n>",
     "number of shards in which users are evaluated: more shards need less memory; 0: as few as fit",
@@ -209,16 +209,11 @@ export const gameFields: ConfigFields<
   ),
   generatorLearningRate: defineField(
     "--generator-learning-rate <x>",
-    "learning rate of the generator",
+    "generator's learning rate",
     learningRate,
     1e-3,
   ),
-  rewardLearningRate: defineField(
-    "--reward-learning-rate <x>",
-    "learning rate of the reward",
-    learningRate,
-    2e-5,
-  ),
+  rewardLearningRate: defineField("--reward-learning-rate <x>", "reward's learning rate", learningRate, 2e-5),
   generatorEta: defineField(
     "--generator-eta <x>",
     "eta in the regulariser 1/(2 eta) sum pi^2: the best answer to u is pi = sparsemax(eta u); the paper uses 1",
@@ -234,12 +229,7 @@ export const gameFields: ConfigFields<
   ),
   skipNoClick: defineSwitchField("--count-no-click", "count events without a click in the loss", true),
   batchSize: defineField("--adversarial-batch-size <n>", "users in an iteration", whole(1), 100),
-  validateEvery: defineField(
-    "--adversarial-validate-every <n>",
-    "iterations between validations",
-    whole(1),
-    100,
-  ),
+  validateEvery: defineField("--adversarial-validate-every <n>", "iterations per validation", whole(1), 100),
 };
 
 export const adversarialFields: ConfigFields<AdversarialConfig> = {
