@@ -45,9 +45,8 @@ export async function buildLab(): Promise<LabPage> {
   // Written by `deno task bench ladder` and `deno task bench compiled`.
   const [ladders, machineCode] = [await read("bench/ladder.json"), await read("bench/compiled.json")];
   const texts = { ...await collectKernelTexts(), files: await kernelFiles(worker, checks) };
-  const data: PageData = {
-    ...{ texts, ladders: JSON.parse(ladders), machineCode: JSON.parse(machineCode), version },
-  };
+  const recorded = { ladders: JSON.parse(ladders), machineCode: JSON.parse(machineCode) };
+  const data: PageData = { texts, ...recorded, version };
   const later = Object.entries({ worker, kernels: checks, reader }).map(([name, { text }]) =>
     markup`<script type="text/plain" id="${name}-script">${scriptText(text)}</script>
 `

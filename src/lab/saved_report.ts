@@ -14,7 +14,7 @@ import {
 
 /** Measurements of all screens since the page was opened. */
 export interface LabMeasurements {
-  readonly figures: readonly AdapterFigure[];
+  readonly probes: readonly AdapterFigure[];
   readonly steps: readonly StepMeasurement[];
   readonly ladders: readonly LadderFigures[];
   readonly selftest: readonly SelftestFigures[];
@@ -22,7 +22,7 @@ export interface LabMeasurements {
 }
 
 /**
- * Collects the measurements stored under these names: "training", "selftest", the adapter's "figures", and one for each step
+ * Collects the measurements stored under these names: "training", "selftest", the "adapter", and one for each step
  * and ladder, such as "step demo LSTM" and "ladder forward 8x8x8".
  */
 export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeasurements {
@@ -31,7 +31,7 @@ export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeas
   const selftest = kept.get("selftest") as SelftestResult | undefined;
   const training = kept.get("training") as TrainingFigures | undefined;
   return {
-    figures: kept.get("figures") as readonly AdapterFigure[] | undefined ?? [],
+    probes: kept.get("adapter") as readonly AdapterFigure[] | undefined ?? [],
     steps: all<StepMeasurement>("step"),
     ladders: all<LadderFigures>("ladder"),
     selftest: selftest ? summarizeSelftest(selftest.findings, selftest.leftOut) : [],
@@ -73,7 +73,7 @@ export function buildSavedReport(
     adapter: { kind, description: name.trim() || formatAdapterName(adapter), vendor, architecture, runtime },
     // Browsers may cache compiled shaders.
     machine: { cores, timestamps, shaderCache: true },
-    ...{ figures: measured.figures, kernels: [], steps: measured.steps, growth: [] },
+    ...{ figures: measured.probes, kernels: [], steps: measured.steps, growth: [] },
     ...{ ladders: measured.ladders, selftest: measured.selftest, training: measured.training },
   };
 }
@@ -111,11 +111,11 @@ export function formatFileName({ adapter: { description }, date }: BenchReport):
 
 /** Returns the contents of a saved file, one line per measurement. */
 export function listReportContents(
-  { figures, steps, ladders, selftest, training }: LabMeasurements,
+  { probes, steps, ladders, selftest, training }: LabMeasurements,
 ): string[] {
   const count = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
   return [
-    ...(figures.length > 0 ? [`${count(figures.length, "measurement", "measurements")} of the adapter`] : []),
+    ...(probes.length > 0 ? [`${count(probes.length, "measurement", "measurements")} of the adapter`] : []),
     ...steps.map(({ workload, model, dispatches }) =>
       `a step of ${model} on ${workload}: ${count(dispatches.length, "dispatch", "dispatches")}`
     ),

@@ -194,10 +194,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
   const edge = (sign: 1 | -1, look: Partial<ChartDataset>): ChartDataset => ({
     ...decoration,
     ...look,
-    data: points.map(({ x, y, sd = null }) => ({
-      x,
-      y: y === null || sd === null ? null : round(y + sign * sd),
-    })),
+    data: points.map(({ x, y, sd }) => ({ x, y: y === null || sd == null ? null : round(y + sign * sd) })),
   });
   // Bands of faint curves would hide the others.
   const hasBand = !faint && points.some(({ sd }) => typeof sd === "number");
@@ -311,8 +308,8 @@ function buildReferenceLines(
   });
   const across = levels.map(({ name, y }) => {
     const height = computeHeight(y);
-    const position = ["end", "center", "start"].find((place) =>
-      named.every((other) => other.position !== place || Math.abs(other.height - height) > LINE * span)
+    const position = ["end", "center", "start"].find((candidate) =>
+      named.every((other) => other.position !== candidate || Math.abs(other.height - height) > LINE * span)
     );
     if (position) named.push({ height, position });
     const look = { borderColor: nameColour(NEUTRAL), borderWidth: 1, borderDash: [4, 4] };

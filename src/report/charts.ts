@@ -141,10 +141,8 @@ function lineChart(
     ...one,
     part: `${isGenerator(one) ? "generator \u03c0" : "reward u"}, ${one.part}`,
   }));
-  const note = [
-    describeCurves(drawn, window),
-    levels.length > 0 ? "Horizontal lines: baselines on the test users." : "",
-  ];
+  const lines = levels.length > 0 ? "Horizontal lines: baselines on the test users." : "";
+  const note = [describeCurves(drawn, window), lines];
   return buildLineChart({
     ...{ id, title, note: note.join(" ").trim(), xTitle: "iteration", yTitle },
     logarithmic: isLogarithmicRange(drawn.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []))),
@@ -155,8 +153,8 @@ function lineChart(
 function listDividers(drawn: readonly Series[]): LineChart["dividers"] {
   const behind = drawn.flatMap(({ offset = 0, colour }) => offset > 0 ? [{ offset, colour }] : []);
   const name = "adversarial stage";
-  const places = new Set(behind.map(({ offset }) => offset));
-  if (places.size <= 1) return [...places].map((x) => ({ x, colour: NEUTRAL, name }));
+  const offsets = new Set(behind.map(({ offset }) => offset));
+  if (offsets.size <= 1) return [...offsets].map((x) => ({ x, colour: NEUTRAL, name }));
   const byColour = new Map(behind.map(({ offset, colour }) => [colour, offset]));
   return [...byColour].map(([colour, x]) => ({ x, colour, name }));
 }
@@ -182,10 +180,10 @@ function barCharts(models: readonly ReportModel[]): ChartDefinition[] {
 function barChart(
   models: readonly ReportModel[],
   parts: readonly ReportPart[],
-  figure: MetricName,
+  metric: MetricName,
   label: string,
 ): ChartDefinition[] {
-  const bars = parts.flatMap((part) => buildBar(part, figure) ?? []);
+  const bars = parts.flatMap((part) => buildBar(part, metric) ?? []);
   if (bars.length === 0) return [];
   const groups = groupByBaselines(models);
   const snapshots = [...new Set(bars.map(({ snapshot }) => snapshot))];
@@ -198,26 +196,26 @@ function barChart(
       ? "The models have different test users: compare them with their baselines in the table."
       : "",
   ].filter((sentence) => sentence !== "").join(" ");
-  const baselines = groups.length === 1 ? baselineBars(groups[0]?.baselines ?? [], figure) : [];
+  const baselines = groups.length === 1 ? baselineBars(groups[0]?.baselines ?? [], metric) : [];
   const title = `Test ${label}`;
-  return [buildBarChart({ id: `test-${figure}`, title, note, xTitle: label, bars: [...bars, ...baselines] })];
+  return [buildBarChart({ id: `test-${metric}`, title, note, xTitle: label, bars: [...bars, ...baselines] })];
 }
 
-function baselineBars(baselines: readonly BaselineMetrics[], figure: MetricName): Bar[] {
+function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName): Bar[] {
   return baselines.flatMap((baseline): Bar[] => {
     const { name, details } = baseline;
-    const mean = getMetric(baseline, figure);
-    const range = details?.intervals[figure];
+    const mean = getMetric(baseline, metric);
+    const range = details?.intervals[metric];
     const known = { name, colour: NEUTRAL, sd: null, runs: 1, snapshot: "baseline", ...(range && { range }) };
     return typeof mean === "number" ? [{ ...known, mean }] : [];
   });
 }
 
 /** Builds the bar of the snapshot that represents this metric, or of the next one available. */
-function buildBar(part: ReportPart, figure: MetricName): Bar | undefined {
+function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
-  const own = getMetricName(part.ranking, figure);
-  const judged = figure === "nll" ? "best-loss" : part.judged;
+  const own = getMetricName(part.ranking, metric);
+  const judged = metric === "nll" ? "best-loss" : part.judged;
   for (const snapshot of [judged, "best-prec1", "last", ...present]) {
     const tests = listSnapshotTests(part, snapshot);
     const found = computeMeanAndSd(tests.map((test) => getMetric(test, own)));

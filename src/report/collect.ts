@@ -235,21 +235,21 @@ export function parseLog(text: string, path: string, columns: readonly string[])
         "Put back the log that train wrote, or remove the file.",
     );
   }
-  const wanted = columns.flatMap((name) => header.includes(name) ? [{ name, at: header.indexOf(name) }] : []);
+  const present = columns.flatMap((name) =>
+    header.includes(name) ? [{ name, at: header.indexOf(name) }] : []
+  );
   const iteration: number[] = [];
-  const values = new Map(wanted.map(({ name }) => [name, new Array<number | null>()]));
+  const values = new Map(present.map(({ name }) => [name, new Array<number | null>()]));
   lines.forEach((line, index) => {
     const row = fields(line);
     const damaged = (expected: string) =>
-      new UserError(
-        `${path}:${index + 2}: expected ${expected}, found "${line}". Correct or remove this line.`,
-      );
+      new UserError(`${path}:${index + 2}: expected ${expected}, found "${line}". Correct or remove it.`);
     if (row.length !== header.length) throw damaged(`${header.length} values`);
     const number = Number(row[at] || NaN);
     const last = iteration.at(-1) ?? -1;
     if (!Number.isSafeInteger(number) || number <= last) throw damaged(`an iteration above ${last}`);
     iteration.push(number);
-    for (const { name, at } of wanted) {
+    for (const { name, at } of present) {
       const value = parseValue(row[at] ?? "");
       if (value === undefined) throw damaged(`a number for ${name}`);
       values.get(name)?.push(value);

@@ -29,7 +29,6 @@ import type {
   StoredDifferences,
 } from "./report_data.ts";
 import {
-  MISSING,
   renderDifference,
   renderMetric,
   renderTable,
@@ -155,12 +154,8 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow
   return [
     other.part.name,
     ...[renderDifference(prec1.value, 4, prec1.interval), classifyDifference(prec1.interval)],
-    ...(loss
-      ? [
-        renderDifference(loss.value, 4, loss.interval),
-        classifyDifference(loss.interval, { lowerIsBetter: true }),
-      ]
-      : [MISSING, ""]),
+    renderDifference(loss?.value, 4, loss?.interval),
+    loss ? classifyDifference(loss.interval, { lowerIsBetter: true }) : "",
   ];
 }
 
@@ -216,15 +211,11 @@ ${renderTable(`Differences of ${part.name}`, head, [["", rows]])}`;
 
 function renderDifferenceRow(
   name: string,
-  differences: StoredDifferences,
+  found: StoredDifferences,
   columns: readonly MetricName[],
 ): ReportRow {
-  return [
-    name,
-    ...columns.map((figure) =>
-      renderDifference(differences[figure]?.value, 4, differences[figure]?.interval)
-    ),
-  ];
+  const cells = columns.map((key) => renderDifference(found[key]?.value, 4, found[key]?.interval));
+  return [name, ...cells];
 }
 
 /** Renders prec@1 of the model and the baselines for each slice of the pages. */
@@ -266,23 +257,18 @@ ${renderCalibration(part, name, "P(no click) of pages", details.calibration?.noC
 function renderSlices(part: ReportPart, name: string, details: StoredDetails): Html {
   const hasProbabilities = details.calibration !== undefined;
   const columns = [
-    ...METRICS.filter((figure) => hasProbabilities || figure !== "nll"),
+    ...METRICS.filter((metric) => hasProbabilities || metric !== "nll"),
     ...(details.figures.piPrec1 === undefined ? [] : PI),
     ...(hasProbabilities ? PROBABILITIES : []),
   ];
-  const row = (
-    title: string,
-    events: number | undefined,
-    own: SliceMetrics,
-    ece: number | undefined,
-  ): ReportRow => [
+  const row = (title: string, events: number | "", own: SliceMetrics, ece?: number): ReportRow => [
     title,
-    String(events ?? ""),
-    ...columns.map((figure) => renderSliceMetric(own, figure)),
+    String(events),
+    ...columns.map((metric) => renderSliceMetric(own, metric)),
     renderMetric(ece, 4),
   ];
   const rows = [
-    row("all", undefined, details, details.calibration?.click?.ece),
+    row("all", "", details, details.calibration?.click?.ece),
     ...Object.entries(details.slices).flatMap(([by, slices]) =>
       slices.map((slice) => row(`${by} ${slice.name}`, slice.events, slice, slice.ece))
     ),

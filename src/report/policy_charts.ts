@@ -32,9 +32,8 @@ function formatChartId(...names: readonly (string | number)[]): string {
 
 /** "k = 3, restless shop (ground truth)". */
 export function describeEnvironment({ name, role }: ComparisonEnvironment): string {
-  return `${name} (${
-    role === "truth" ? "ground truth" : role === "trained on" ? "the policies' own model" : role
-  })`;
+  const roles: Record<string, string> = { truth: "ground truth", "trained on": "the policies' own model" };
+  return `${name} (${roles[role] ?? role})`;
 }
 
 /** Builds a chart of the returns of all policies for each environment. */
@@ -44,7 +43,7 @@ export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition
     const bars = listComparedPolicies(comparison).flatMap(({ name }, colour): Bar[] => {
       const cells = listTrainings(comparison, name, environment.name);
       if (cells.length === 0) return [];
-      const { mean, sd } = summarizeTrainings(cells, (figures) => figures.return.mean);
+      const { mean, sd } = summarizeTrainings(cells, (metrics) => metrics.return.mean);
       return [{ name, colour, mean, sd, runs: cells.length, snapshot: environment.name }];
     });
     return buildBarChart({

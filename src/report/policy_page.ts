@@ -131,18 +131,15 @@ function renderByEnvironment(
 
 /** Renders reward and click rate by slate size for each environment, the table of the paper. */
 function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly SlateSizeGroup[]): Html {
-  const kinds = comparisons.flatMap(({ slate }) => [
-    `reward per page, k = ${slate}`,
-    `click rate, k = ${slate}`,
-  ]);
+  const kinds = comparisons.flatMap(({ slate: k }) => [`reward per page, k = ${k}`, `click rate, k = ${k}`]);
   const rows = groups.map(({ environment, rows }) =>
     [
       describeEnvironment(environment),
       rows.map(({ policy, cells }): ReportRow => [
         policy,
         ...cells.flatMap((own) => [
-          renderEstimate(own, (figures) => figures.rewardAPage, 3),
-          renderEstimate(own, (figures) => figures.clickRate, 3),
+          renderEstimate(own, (metrics) => metrics.rewardAPage, 3),
+          renderEstimate(own, (metrics) => metrics.clickRate, 3),
         ]),
       ]),
     ] as const
@@ -170,10 +167,10 @@ function policiesTable(comparison: PolicyComparison): Html {
         if (cells.length === 0) return [];
         return [[
           cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
-          renderEstimate(cells, (figures) => figures.return, 2),
-          renderEstimate(cells, (figures) => figures.rewardAPage, 3),
-          renderEstimate(cells, (figures) => figures.clickRate, 3),
-          formatPercent(summarizeTrainings(cells, (figures) => figures.coverage).mean),
+          renderEstimate(cells, (metrics) => metrics.return, 2),
+          renderEstimate(cells, (metrics) => metrics.rewardAPage, 3),
+          renderEstimate(cells, (metrics) => metrics.clickRate, 3),
+          formatPercent(summarizeTrainings(cells, (metrics) => metrics.coverage).mean),
         ]];
       }),
   );
@@ -184,12 +181,12 @@ ${table ?? ""}`;
 
 function renderEstimate(
   cells: readonly ComparisonCell[],
-  of: (figures: EpisodeMetrics) => MeanEstimate,
+  of: (metrics: EpisodeMetrics) => MeanEstimate,
   digits: number,
 ): TableCell {
   const [first] = cells;
   if (!first) return MISSING;
-  const { mean, sd } = summarizeTrainings(cells, (figures) => of(figures).mean);
+  const { mean, sd } = summarizeTrainings(cells, (metrics) => of(metrics).mean);
   if (sd !== null) return `${mean.toFixed(digits)} \u00b1 ${sd.toFixed(digits)}`;
   return renderMetric(mean, digits, of(first.figures).interval);
 }

@@ -226,12 +226,9 @@ function listWarnings(models: readonly ReportModel[]): string[] {
 }
 
 function describeSizes({ users: [train, validation, test], pages, rows, items, hashed }: DataSizes): string {
-  const own = [train, validation, test, pages, rows, items].map(formatThousands);
+  const [a, b, c, d, e, f] = [train, validation, test, pages, rows, items].map(formatThousands);
   const tokens = hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`;
-  return `${own[0]} train, ${own[1]} validation and ${own[2]} test users, ${own[3]} pages, ${
-    own[4]
-  } impressions of ` +
-    `${own[5]} items${tokens}`;
+  return `${a} train, ${b} validation and ${c} test users, ${d} pages, ${e} impressions of ${f} items${tokens}`;
 }
 
 function formatDate(results: readonly StageResult[]): string {

@@ -120,7 +120,7 @@ export function listSnapshotNames(part: ReportPart): string[] {
 }
 
 export function listSnapshotTests(part: ReportPart, snapshot: string): SnapshotMetrics[] {
-  return listTests(part).flatMap((test) => test.filter((figures) => figures.snapshot === snapshot));
+  return listTests(part).flatMap((test) => test.filter((one) => one.snapshot === snapshot));
 }
 
 function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {

@@ -37,7 +37,7 @@ export function renderTable(
   label: string,
   head: readonly string[],
   groups: readonly ReportRowGroup[],
-  look: "figures" | "differences" = "figures",
+  look: "numeric" | "differences" = "numeric",
 ): Html {
   const isText = head.map((_, k) => groups.some(([, rows]) => rows.some((row) => isWord(row[k]))));
   const text = (k: number) => isText[k] && markup` class="text"`;

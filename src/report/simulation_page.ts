@@ -56,8 +56,8 @@ function usersTable(simulation: SimulationPageData): Html {
   const { clickRates, leaves, reward, policies } = simulation;
   const utility = reward === "utility";
   const of = ({ mean, interval }: MeanEstimate, digits: number) => renderMetric(mean, digits, interval);
-  const columns: readonly (readonly [boolean, string, (figures: PolicyMetrics) => ReportCell])[] = [
-    [hasReturns(simulation), returnUnit(simulation), (figures) => of(figures.return, 2)],
+  const columns: readonly (readonly [boolean, string, (metrics: PolicyMetrics) => ReportCell])[] = [
+    [hasReturns(simulation), returnUnit(simulation), (metrics) => of(metrics.return, 2)],
     [utility, "reward per page", ({ rewardAPage }) => of(rewardAPage, 3)],
     [clickRates, "click rate", ({ clickRate }) => of(clickRate, 3)],
     [leaves, "pages per user", ({ pages }) => of(pages, 2)],
@@ -126,7 +126,7 @@ function returnUnit({ reward }: SimulationScope): string {
 }
 
 function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
-  const bars = (of: (figures: PolicyMetrics) => { mean: number; sd: number | null }): Bar[] =>
+  const bars = (of: (metrics: PolicyMetrics) => { mean: number; sd: number | null }): Bar[] =>
     policies.map(({ name, figures }, colour) => ({ name, colour, ...of(figures), runs: 1, snapshot: name }));
   const returns = buildBarChart({
     id: "return",

@@ -95,7 +95,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await page.click("#screen-train summary >> text=More options");
   await setOptions(page, { ...small, validationUsers: "20" });
   await clickButton(page, "Train");
-  await waitForText(page, "Expected --validate-every of at most the 10 iterations, got 40");
+  await waitForText(page, "Expected --validate-every of at most 10, the number of iterations, got 40");
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await expectStop(page, "Compiling kernels");
@@ -103,7 +103,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await clickButton(page, "Train");
   await waitForText(page, `/^Stopped after \\d+ of ${ITERATIONS} iterations. Press Resume to continue.$/`);
   await clickButton(page, "Resume");
-  await page.locator("table.figures").waitFor();
+  await page.locator("table.numeric").waitFor();
   const expected = await denoLosses(
     { source: new MemoryLog(makeDemoShop(1).log) },
     [7, 5],
@@ -142,14 +142,14 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   const last = `${folder}/adversarial-last.safetensors`;
   await saveBy(page, "Save current state", last);
   await clickButton(page, "Resume");
-  await page.locator("#stage-adversarial table.figures").waitFor();
+  await page.locator("#stage-adversarial table.numeric").waitFor();
   const { losses } = await keptIn(page, "adversarial");
   expectNear("losses of the adversarial stage", losses, expected);
   await expectFine(page, "Train, both stages");
   await page.setInputFiles("#snapshot-file", last);
   await waitForText(page, "Resume continues its training, bit for bit.");
   await clickButton(page, "Resume");
-  await page.locator("#stage-adversarial table.figures").waitFor();
+  await page.locator("#stage-adversarial table.numeric").waitFor();
   const rest = (await keptIn(page, "adversarial")).losses;
   assert.ok(rest.length > 0 && rest.length < GAMES, `${rest.length} steps`);
   assert.deepEqual(rest, losses.slice(-rest.length));
@@ -237,9 +237,9 @@ async function checkSelftest(page: Page): Promise<void> {
   ]);
   await page.evaluate(LEAVES_OUT);
   await run.click();
-  const said = page.locator(".left-out", { hasText: "Not run: made_up. No model takes it on this adapter" });
+  const said = page.locator(".left-out", { hasText: "Not run: made_up. No model uses it on this adapter" });
   await said.waitFor();
-  const standing = await page.locator("#screen-selftest .standing").innerText();
+  const standing = await page.locator("#screen-selftest .status").innerText();
   const [, cases] = /(\d+) cases/.exec(standing) ?? assert.fail(standing);
   await expectFine(page, "Self-test");
   await said.getByRole("button", { name: "Run these, too" }).click();

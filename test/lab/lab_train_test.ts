@@ -47,12 +47,12 @@ Deno.test("contradictory options are refused as by the command", () => {
   const refused = (texts: Record<string, string>, message: RegExp, fromSnapshot = false) =>
     assert.throws(() => read(texts, fromSnapshot), message);
   refused({ generatorEta: "2" }, /^UserError: Expected --adversarial <n> with --generator-eta, got none/);
-  refused({ adversarial: "5" }, /--adversarial-validate-every of at most the 5 iterations/);
+  refused({ adversarial: "5" }, /--adversarial-validate-every of at most 5, the iterations/);
   refused({ adversarial: "500", positionBias: "4" }, /either --position-bias or --adversarial/);
   refused({ adversarial: "500", pretrain: "yes" }, /either --no-pretrain .* or --init/, true);
   assert.equal(read({ adversarial: "500" }, true).pretrain, false);
   assert.ok(read({ adversarial: "500", iterations: "1" }, true));
-  refused({ adversarial: "500", iterations: "1" }, /Expected --validate-every of at most the 1 iterations/);
+  refused({ adversarial: "500", iterations: "1" }, /Expected --validate-every of at most 1, the number/);
 });
 
 Deno.test("changed options are named, except allowed ones", () => {

@@ -112,9 +112,9 @@ export class Lab {
   }
 
   #showScreen(): void {
-    const [, wanted, part = ""] = /^#(\w*)[=/]?([\w-]*)$/.exec(location.hash) ?? [];
+    const [, name, part = ""] = /^#(\w*)[=/]?([\w-]*)$/.exec(location.hash) ?? [];
     this.part = part;
-    const screen = this.screens.find(({ id }) => id === wanted) ?? this.screens[0];
+    const screen = this.screens.find(({ id }) => id === name) ?? this.screens[0];
     if (!screen) return;
     if (!this.#parts.has(screen.id)) this.#mount(screen);
     for (const [id, other] of this.#parts) other.hidden = id !== screen.id;

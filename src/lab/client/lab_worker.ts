@@ -54,7 +54,7 @@ export class LabWorker {
     | { readonly what: string; readonly signal: AbortSignal | undefined; readonly ended: Promise<void> }
     | undefined;
 
-  constructor(private readonly tell: (event: WorkerEvent) => void) {}
+  constructor(private readonly send: (event: WorkerEvent) => void) {}
 
   /** Returns the shared device, which the first call opens. @throws UserError without an adapter */
   gpu(): Promise<Gpu> {
@@ -83,7 +83,7 @@ export class LabWorker {
     while (this.#running?.signal?.aborted) await this.#running.ended;
     if (this.#running) {
       throw new UserError(
-        `${this.#running.what}, and the GPU runs one operation at a time. Stop it, or wait.`,
+        `${this.#running.what}, and the GPU runs one thing at a time. Stop it, or wait.`,
       );
     }
     const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -101,7 +101,7 @@ export class LabWorker {
     try {
       const gpu = await this.open({});
       this.#lost = undefined;
-      this.tell({ name: "device", adapter: { ...gpu.adapter, hasTimestamps: gpu.hasTimestamps } });
+      this.send({ name: "device", adapter: { ...gpu.adapter, hasTimestamps: gpu.hasTimestamps } });
       return gpu;
     } catch (error) {
       this.#gpu = undefined; // so that the user can try again
@@ -115,7 +115,7 @@ export class LabWorker {
       this.#gpu = undefined;
       this.current = undefined;
       this.#lost = message || reason;
-      this.tell({ name: "lost", reason: this.#lost });
+      this.send({ name: "lost", reason: this.#lost });
     });
   }
 }

@@ -86,7 +86,7 @@ const isPaper = (head: string) => PAPER_COLUMNS.some((name) => (head.split("\n")
 function createFilesError(files: readonly ReaderFile[]): UserError {
   const paths = files.map(({ path }) => path).join(", ") || "nothing";
   return new UserError(
-    `Expected one file in the paper's layout, or all files of a prepared data set, got ${paths}.`,
+    `Expected one file in the paper's layout, or all of a prepared data set, got ${paths}.`,
   );
 }
 
@@ -111,10 +111,7 @@ async function expectReadable({ path, file }: ReaderFile): Promise<void> {
 }
 
 /** Reads a prepared set from its manifest.json and tables. */
-async function readPrepared(
-  files: readonly ReaderFile[],
-  { report, parseManifest }: ReadContext,
-): Promise<ReaderData> {
+async function readPrepared(files: readonly ReaderFile[], context: ReadContext): Promise<ReaderData> {
   const manifestFile = files.find(isManifest);
   if (!manifestFile) {
     throw new UserError(
@@ -123,11 +120,11 @@ async function readPrepared(
       }. Choose the files of a folder that deno task data wrote.`,
     );
   }
-  const manifest = parseManifest(manifestFile.path, await manifestFile.file.text());
+  const manifest = context.parseManifest(manifestFile.path, await manifestFile.file.text());
   const part = (part: TableName) => listTableFiles(files, part);
   const set = await PreparedSet.open({ folder: manifest.name, manifest, part });
   const { log } = await readPreparedLog(set, (what, done, all) => {
-    report(`${what}: ${Math.round(100 * done / Math.max(1, all))} %`);
+    context.report(`${what}: ${Math.round(100 * done / Math.max(1, all))} %`);
   });
   const source = new MemoryLog(log);
   checkSource(source);
@@ -187,9 +184,8 @@ export function suggestCommand(path: string, head: string): string {
     const column = found[option] ?? (OPTIONAL.includes(option) ? undefined : "COLUMN");
     return column === undefined ? [] : [`--${option}`, column];
   });
-  return `deno task data log ${
-    ["--source", path, ...words, "--out", "runs/data/mine"].map(shellWord).join(" ")
-  }`;
+  const options = ["--source", path, ...words, "--out", "runs/data/mine"];
+  return `deno task data log ${options.map(shellWord).join(" ")}`;
 }
 
 /** Returns the columns of the first line, a CSV header or a JSON object; nested fields have dotted names. */

@@ -72,9 +72,9 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
   else void answer(data);
 });
 
-async function answer(
-  { id, service, method, argument }: Exclude<ToWorker, { cancel: true }>,
-): Promise<void> {
+type Call = Exclude<ToWorker, { cancel: true }>;
+
+async function answer({ id, service, method, argument }: Call): Promise<void> {
   const controller = new AbortController();
   running.set(id, controller);
   try {
@@ -112,7 +112,7 @@ function describeFailure(error: unknown): CallFailure {
   if (worker.lost !== undefined) {
     return {
       kind: "lost",
-      message: `The GPU was lost (${worker.lost}). Try again: the next call reopens it.`,
+      message: `The GPU was lost (${worker.lost}). Try again: this reopens it.`,
     };
   }
   return { kind: "fault", message, stack: error instanceof Error ? error.stack : undefined };

@@ -43,11 +43,11 @@ export function renderKernelPanel(
   texts: KernelTexts,
 ): Html {
   const { label, kernel, code, node } = facts;
-  const figures = timed && renderMeasurements(timed, ceilings);
+  const measurements = timed && renderMeasurements(timed, ceilings);
   if (!code) {
     return markup`<h3 tabindex="-1">${label}</h3>
 <p>A copy without a kernel: it copies a buffer into a texture, which a CPU adapter reads faster.</p>
-${figures}`;
+${measurements}`;
   }
   const specialised = findSpecialisedLines(code.text, texts.files[kernel] ?? code.text);
   const split = describeWorkSplit(code.text, code);
@@ -56,7 +56,7 @@ ${figures}`;
   const reference = node && texts.references[node.op];
   return markup`<h3 tabindex="-1">${label}</h3>
 <p class="path">${kernel}.wgsl</p>
-${figures}
+${measurements}
 <h4>Work split</h4>
 ${split !== undefined && markup`<blockquote><p>${split}</p></blockquote>`}
 ${chooser(code)}
@@ -98,9 +98,8 @@ function chooser(code: KernelSummary): Html {
   const field = (name: "group" | "invocation", label: string) =>
     markup`<label>${label} <input type="number" data-owner="${name}" min="0" max="${most[name] - 1}"
  value="${own[name]}"> of ${formatCount(most[name])}</label>`;
-  return markup`<div class="buttons">${field("group", "Workgroup")}${
-    field("invocation", "Invocation")
-  }</div>`;
+  const fields = [field("group", "Workgroup"), field("invocation", "Invocation")];
+  return markup`<div class="buttons">${fields}</div>`;
 }
 
 function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilings | undefined): Html {
@@ -135,7 +134,7 @@ function countsTable(code: KernelSummary): Html {
     ...all.filter(([, { reads }]) => reads !== undefined).map(([name, own]) => row(name, own)),
   ];
   const head = ["memory", "reads", "sectors per read", "writes", "sectors per write", "conflicts"];
-  return markup`${renderScrollTable("Memory requests of the kernel", "figures", head, rows)}
+  return markup`${renderScrollTable("Memory requests of the kernel", "numeric", head, rows)}
 <p>Derived from the kernel's text for a GPU, not measured: reads and writes per invocation; for 32 invocations together, the
 32-byte sectors per request, and in workgroup memory the extra cycles of conflicts between its 32 banks. Accesses that depend on
 data are not counted.</p>`;
@@ -146,15 +145,15 @@ function bindingsTable({ bindings, constants }: KernelSummary): Html {
     [name, access, memory, formatBytes(bytes)] as const
   );
   const own = constants.map(([name, value]) => `${name} = ${value}`).join(", ");
-  const updated = bindings.flatMap(({ name, access }) => access === "reads and writes" ? [name] : []).join(
-    ", ",
-  );
+  const updated = bindings.filter(({ access }) => access === "reads and writes").map(({ name }) => name);
   const head = ["binding", "access", "memory", "size"];
   return markup`${renderScrollTable("Bindings of the kernel", "", head, rows)}
 ${own !== "" && markup`<p>Constants: ${own}.</p>`}
 ${
-    updated !== "" &&
-    markup`<p>It reads data that it writes (${updated}). Repeated runs for timing therefore read other numbers than a
+    updated.length > 0 &&
+    markup`<p>It reads data that it writes (${
+      updated.join(", ")
+    }). Repeated runs for timing therefore read other numbers than a
 step does; the work is the same, and the data are restored afterwards.</p>`
   }`;
 }

@@ -78,7 +78,7 @@ export function describeComparison(
       : `On ${shipped.adapter} it is step ${recorded.number}, ${recorded.idea}.`,
   );
   const list = (reversal: ComparedStep["reversal"]) =>
-    steps.filter((step) => step.reversal === reversal).map(({ number, idea }) => `${number} (${idea})`).join(
+    steps.filter((step) => step.reversal === reversal).map((step) => `${step.number} (${step.idea})`).join(
       ", ",
     );
   const [slower, faster] = [list("slower here"), list("faster here")];
@@ -133,7 +133,7 @@ export function renderLadderTable(
     markup`<tr><th scope="col" rowspan="2">step</th><th scope="col" rowspan="2" class="text">vs. naive</th>
 <th scope="colgroup" colspan="4">here</th><th scope="colgroup" colspan="3">${other}</th></tr>
 ${renderHeadRow("us", "± us", "vs. naive", "gain", "us", "vs. naive", "gain")}`;
-  return renderScrollTable(title, "figures ladder", head, rows);
+  return renderScrollTable(title, "numeric ladder", head, rows);
 }
 
 /** States on how many sizes it was compared with the reference before it was timed. */

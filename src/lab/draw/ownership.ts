@@ -40,9 +40,7 @@ function describeOwnership(grid: Grid): string {
   const groups = `${formatCount(gx)}${gy > 1 ? ` x ${formatCount(gy)}` : ""}${gz > 1 ? ` x ${gz}` : ""}`;
   const own = gz > 1 ? ` for each of ${gz} batches` : "";
   const all = formatCount(launched);
-  const idleText = idle === 0
-    ? "none is idle"
-    : `${formatCount(idle)} are idle, because grids are whole workgroups`;
+  const idleText = idle === 0 ? "none is idle" : `${formatCount(idle)} are idle in partial workgroups`;
   return `${groups} workgroups of ${wx}${wy > 1 ? ` x ${wy}` : ""} invocations: ${all} in total. ` +
     `${formatCount(x)}${y > 1 ? ` x ${formatCount(y)}` : ""} have work${own}; ${idleText}.`;
 }
@@ -133,10 +131,8 @@ export function chooseMiddle(code: KernelSummary): InvocationChoice {
   return { group, invocation: busy[Math.floor(busy.length / 2)] ?? 0 };
 }
 
-function locateInvocation(
-  { grid, workgroup }: KernelSummary,
-  { group, invocation }: InvocationChoice,
-): Invocation {
+function locateInvocation({ grid, workgroup }: KernelSummary, chosen: InvocationChoice): Invocation {
+  const { group, invocation } = chosen;
   return {
     group: [group % grid[0], Math.floor(group / grid[0])],
     local: [invocation % workgroup[0], Math.floor(invocation / workgroup[0])],
@@ -168,16 +164,11 @@ ${own && linesTable(own, all, { group, invocation })}
 ${own && accessTable(code, own)}`;
 }
 
-function linesTable(
-  own: IndexValues,
-  all: readonly IndexValues[],
-  { group, invocation }: InvocationChoice,
-): Html {
+function linesTable(own: IndexValues, all: readonly IndexValues[], chosen: InvocationChoice): Html {
+  const [group, invocation] = [formatCount(chosen.group), formatCount(chosen.invocation)];
   const idle = all.filter((one) => one.idle).length;
   const ends = own.idle &&
-    markup`<p>Invocation ${formatCount(invocation)} of workgroup ${
-      formatCount(group)
-    } has no work: it returns before it writes,
+    markup`<p>Invocation ${invocation} of workgroup ${group} has no work: it returns before it writes,
 like ${idle === all.length ? "all" : formatCount(idle)} of its workgroup.</p>`;
   if (own.lines.length === 0) {
     return markup`${ends}<p>The kernel computes nothing from its index before it reads data.</p>`;
@@ -187,11 +178,8 @@ like ${idle === all.length ? "all" : formatCount(idle)} of its workgroup.</p>`;
     const values = busy.flatMap(({ lines }) => lines.find((line) => line.name === name)?.value ?? []);
     return [markup`<code>${name} = ${from}</code>`, formatCount(value), formatValues(values)] as const;
   });
-  const ofOne = [`invocation ${formatCount(invocation)}`, `workgroup ${formatCount(group)}`];
-  const head = ["value computed from the index", ...ofOne];
-  return markup`${ends}${
-    renderScrollTable("Values that an invocation computes from its index", "figures owned-lines", head, rows)
-  }`;
+  const head = ["value computed from the index", `invocation ${invocation}`, `workgroup ${group}`];
+  return markup`${ends}${renderScrollTable("Values of an invocation", "numeric owned-lines", head, rows)}`;
 }
 
 /** Formats the distinct values of a workgroup: "768 to 1,023", "0 to 60 by 4", "3". */
@@ -229,7 +217,7 @@ function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html 
   const head = ["in the kernel's body", ["access"], "element of this invocation"] as const;
   return markup`${
     rows.length > 0 &&
-    renderScrollTable("Reads and writes of an invocation", "figures owned-lines", head, rows)
+    renderScrollTable("Reads and writes of an invocation", "numeric owned-lines", head, rows)
   }${omitted.length > 0 && markup`<p>Not shown: ${omitted.join(", ")}.</p>`}${
     names !== "" && markup`<p>Not used in its body, perhaps in functions that it calls: ${names}.</p>`
   }`;
@@ -240,11 +228,8 @@ export function findSubscripts(text: string, binding: string): string[] {
   const plain = text.replace(/\/\/.*/g, "");
   const body = plain.slice(plain.indexOf("{", plain.indexOf("fn ", plain.indexOf("@compute"))));
   const found = new Set<string>();
-  for (
-    const { index, 0: head } of body.matchAll(
-      new RegExp(`(?<![.\\w])(${binding}\\[|(?:load|store)_${binding}\\()`, "g"),
-    )
-  ) {
+  const access = new RegExp(`(?<![.\\w])(${binding}\\[|(?:load|store)_${binding}\\()`, "g");
+  for (const { index, 0: head } of body.matchAll(access)) {
     const from = index + head.length;
     let depth = 1;
     let end = from;

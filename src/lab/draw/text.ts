@@ -52,25 +52,22 @@ export function renderHeadRow(...names: Heads): Html {
 
 /** Renders text without line breaks inside options such as --batch-size. */
 export function withOptions(text: string): Html {
-  const parts = text.split(/(--[a-z][a-z-]*)/);
+  const mark = (flag: string) => markup`<span class="option">${flag}</span>`;
   return markup`${
-    parts.map((part, k) => k % 2 === 0 ? markup`${part}` : markup`<span class="option">${part}</span>`)
+    text.split(/(--[a-z][a-z-]*)/).map((part, k) => k % 2 === 0 ? markup`${part}` : mark(part))
   }`;
 }
 
 /** Renders a name that may break after _ and /. */
 export function renderBreakableName(name: string): Html {
-  return markup`${
-    name.split(/(?<=[_/])/).map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)
-  }`;
+  const words = name.split(/(?<=[_/])/);
+  return markup`${words.map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)}`;
 }
 
 export function renderMarkdown(markdown: string): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1
-      ? markup`<pre tabindex="0" role="region" aria-label="Formulas"><code>${
-        part.replace(/\n$/, "")
-      }</code></pre>`
+      ? markup`<pre tabindex="0" role="region" aria-label="Formulas"><code>${part.trimEnd()}</code></pre>`
       : markup`${part.split(/\n\s*\n/).filter((block) => block.trim() !== "").map(block)}`
   );
   return markup`${parts}`;

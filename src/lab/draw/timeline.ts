@@ -102,5 +102,5 @@ export function renderTimelineTable(
   });
   const times = ["us", "± us", "% of step", "MFLOP", "MB", "GFLOP/s", "GB/s", "roofline"];
   const head = ["dispatch, kernel", ["when"], ...times, ["bound by"]] as const;
-  return renderScrollTable("The dispatches of the step", "figures timeline", head, rows);
+  return renderScrollTable("The dispatches of the step", "numeric timeline", head, rows);
 }

@@ -50,11 +50,7 @@ export const marks: Plugin = {
 };
 
 /** Returns the whisker's start and end in pixels; without one, the end of the bar. */
-function drawWhisker(
-  { ctx, scales }: Chart,
-  { x, y, point }: Mark,
-  isBars: boolean,
-): readonly [number, number] {
+function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: boolean): [number, number] {
   const scale = isBars ? scales.x : scales.y;
   const [from = x, to = x] = computeWhisker(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
   if (from === to) return [from, to];
@@ -71,12 +67,8 @@ function drawWhisker(
 }
 
 /** Draws a value inside its bar if it fits, else behind it. @param ends start and end of the whisker */
-function drawValue(
-  { ctx, chartArea, scales }: Chart,
-  text: string,
-  { y }: Mark,
-  ends: readonly [number, number],
-): void {
+function drawValue(chart: Chart, text: string, { y }: Mark, ends: readonly [number, number]): void {
+  const { ctx, chartArea, scales } = chart;
   const { width } = ctx.measureText(text);
   const start = Math.max(chartArea.left, scales.x?.getPixelForValue(0) ?? 0);
   const isInside = ends[0] - start > width + 2 * GAP;
@@ -95,19 +87,15 @@ function boxAround(left: number, right: number, y: number, height: number): Box 
 }
 
 /** Draws a name right, left, above or below its point, where it fits; at a line below or above, moved into the chart. */
-function drawName(
-  { ctx, chartArea: area }: Chart,
-  name: string,
-  { x, y, dataset }: Mark,
-  taken: Box[],
-): void {
+function drawName(chart: Chart, name: string, { x, y, dataset }: Mark, taken: Box[]): void {
+  const { ctx, chartArea: area } = chart;
   const { width } = ctx.measureText(name);
   const middle = x - width / 2;
   const inside = Math.min(Math.max(middle, area.left + GAP), area.right - width);
-  const places = dataset.showLine
+  const candidates = dataset.showLine
     ? [[inside, y + LINE], [inside, y - LINE]] as const
     : [[x + GAP, y], [x - GAP - width, y], [middle, y - LINE], [middle, y + LINE]] as const;
-  for (const [left, centre] of places) {
+  for (const [left, centre] of candidates) {
     const box = boxAround(left, left + width, centre, LINE);
     const fits = box.left >= area.left && box.right <= area.right && box.top >= area.top &&
       box.bottom <= area.bottom;

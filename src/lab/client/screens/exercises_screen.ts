@@ -48,7 +48,7 @@ class ExerciseView {
 
   constructor(private readonly lab: Lab, private readonly all: readonly ExerciseSummary[]) {
     this.#names.append(
-      ...all.map(({ name, what }) => element("option", { value: name }, `${name}: ${what}`)),
+      ...all.map((one) => element("option", { value: one.name }, `${one.name}: ${one.what}`)),
     );
     this.#names.addEventListener("change", () => location.hash = `exercise=${this.#names.value}`);
     this.#shipped.addEventListener("change", () => this.#show());
@@ -112,19 +112,13 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     if (!exercise) return;
     this.#results.replaceChildren();
     this.#editor.mark([]);
-    const request = {
-      exercise: exercise.name,
-      text: this.#editor.text,
-      size: this.#size.value.trim(),
-      rounds,
-    };
+    const [text, size] = [this.#editor.text, this.#size.value.trim()];
+    const request = { exercise: exercise.name, text, size, rounds };
     const onProgress = (text: string) => this.#notice.show(text);
     await this.#stop.during(async (signal) => {
       try {
-        this.#showResult(
-          exercise,
-          await this.lab.call("exercises", "check", request, { onProgress, signal }),
-        );
+        const solved = await this.lab.call("exercises", "check", request, { onProgress, signal });
+        this.#showResult(exercise, solved);
       } catch (error) {
         this.#notice.fail(error);
         if (error instanceof Error) this.#showCompilerErrors(error.message);
@@ -132,13 +126,13 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     });
   }
 
-  #showResult({ title }: ExerciseSummary, { cases, started, figures }: SolvedExercise): void {
+  #showResult({ title }: ExerciseSummary, { cases, started, times }: SolvedExercise): void {
     this.#notice.show("Your kernel is correct.");
-    const shipped = figures && findShippedLadder(figures);
+    const shipped = times && findShippedLadder(times);
     fill(
       this.#results,
       markup`<p>Correct at ${cases.join("; ")}.</p><p>${started}</p>${
-        figures && renderLadderTable(title, compareLadder(figures, shipped), shipped)
+        times && renderLadderTable(title, compareLadder(times, shipped), shipped)
       }`,
     );
   }

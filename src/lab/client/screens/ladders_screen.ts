@@ -27,7 +27,7 @@ export function showLadders(root: HTMLElement, lab: Lab): void {
   root.append(
     dom`<p>A ladder leads from a naive kernel to the shipped one, with one optimisation per step. Every step is compared with
 the float64 reference and then timed on your adapter. Times of llvmpipe, a driver that runs shaders on a CPU, are shown for
-comparison: an optimisation that helps there need not help on a GPU.</p>`,
+comparison: an optimisation that helps shipped need not help on a GPU.</p>`,
     notice.element,
   );
   void lab.call("ladders", "list", undefined).then((known) => {
@@ -56,16 +56,16 @@ async function runLadder(
   signal: AbortSignal,
 ): Promise<void> {
   const onProgress = (text: string) => notice.show(text);
-  const figures = await lab.call("ladders", "run", { ladder: name, rounds: ROUNDS }, { onProgress, signal });
-  lab.store(formatLadderKey(figures), figures);
-  const there = readPageData().ladders.find(({ ladder, size }) =>
-    ladder === name && size.join() === figures.size.join()
+  const times = await lab.call("ladders", "run", { ladder: name, rounds: ROUNDS }, { onProgress, signal });
+  lab.store(formatLadderKey(times), times);
+  const shipped = readPageData().ladders.find(({ ladder, size }) =>
+    ladder === name && size.join() === times.size.join()
   );
-  const steps = compareLadder(figures, there);
+  const steps = compareLadder(times, shipped);
   fill(
     results,
-    markup`${describeComparison(steps, there).map((text) => markup`<p class="outcome">${text}</p>`)}
-<div>${renderLadderTable(title, steps, there)}</div>
+    markup`${describeComparison(steps, shipped).map((text) => markup`<p class="outcome">${text}</p>`)}
+<div>${renderLadderTable(title, steps, shipped)}</div>
 <p>gain: median time of the step that it changes, divided by its own. A gain counts if it differs from 1 by more than the
 noise, at least 5 %.</p>`,
   );

@@ -38,7 +38,7 @@ const HEADS = ["Kernel", ERROR, "Largest error at", "Values compared"];
 class SelftestView {
   readonly element: HTMLElement;
   readonly #notice = new Notice();
-  readonly #status = element("p", { class: "standing", role: "status" });
+  readonly #status = element("p", { class: "status", role: "status" });
   readonly #progress = element("progress", { max: 1, "aria-label": "Cases done", hidden: true });
   readonly #kinds = element(
     "select",
@@ -133,7 +133,7 @@ ${this.#table}</div>`;
     );
     fill(
       this.#faults,
-      markup`${faults.length > 0 && markup`<ul class="faults" aria-label="Differences">${faults}</ul>`}`,
+      markup`${faults.length > 0 && markup`<ul class="faults" aria-label="Errors">${faults}</ul>`}`,
     );
   }
 }

@@ -36,7 +36,7 @@ export function showStep(root: HTMLElement, lab: Lab): void {
       const onProgress = (text: string) => notice.show(text);
       const profile = await lab.call("step", "profile", request, { onProgress, signal });
       notice.show("Measured. Open a dispatch to see its kernel.");
-      lab.store("figures", profile.figures);
+      lab.store("adapter", profile.probes);
       lab.store(formatStepKey(profile.result), profile.result);
       openKernel = showProfile(results, profile);
       openFromAddress();
@@ -84,15 +84,11 @@ function setOptions(
 }
 
 /** Shows a profile. Returns a function that opens the first dispatch of a kernel, and returns false if there is none. */
-function showProfile(
-  results: HTMLElement,
-  { result, facts, figures, clock }: StepProfile,
-): (kernel: string) => boolean {
-  const ceilings = findCeilings(figures);
-  const dispatches = result.dispatches.map((timed, k): TimedDispatch => ({
-    ...timed,
-    phase: facts[k]?.phase ?? "batch",
-  }));
+function showProfile(results: HTMLElement, profile: StepProfile): (kernel: string) => boolean {
+  const { result, facts, probes, clock } = profile;
+  const ceilings = findCeilings(probes);
+  const phase = (k: number) => facts[k]?.phase ?? "batch";
+  const dispatches = result.dispatches.map((timed, k): TimedDispatch => ({ ...timed, phase: phase(k) }));
   const strip = element("div", { class: "strip-box" }, renderTimeline(dispatches));
   const table = element("div", {}, renderTimelineTable(dispatches, ceilings));
   const back = () => {
@@ -125,9 +121,9 @@ function showProfile(
   );
   open(findLongest(dispatches), false);
   return (kernel) => {
-    const wanted = facts.findIndex((one) => one.kernel === kernel);
-    if (wanted >= 0) open(wanted, true);
-    return wanted >= 0;
+    const index = facts.findIndex((one) => one.kernel === kernel);
+    if (index >= 0) open(index, true);
+    return index >= 0;
   };
 }
 

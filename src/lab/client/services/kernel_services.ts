@@ -42,7 +42,7 @@ export interface SolvedExercise {
   /** Description of its dispatch size. */
   readonly started: string;
   /** Absent if it was only checked. */
-  readonly figures?: LadderFigures;
+  readonly times?: LadderFigures;
 }
 
 /** Checks and times an answer like `deno task exercise`. */
@@ -66,7 +66,7 @@ function exercisesService(worker: LabWorker) {
         const { cases, started } = await checkAll(gpu, exercise, step, file, { size, onProgress });
         if (rounds === 0) return { cases, started };
         const results = await raceExercise(gpu, exercise, step, { size, onProgress, rounds });
-        return { cases, started, figures: summarizeLadder(exercise.ladder, size, results) };
+        return { cases, started, times: summarizeLadder(exercise.ladder, size, results) };
       });
     },
   };

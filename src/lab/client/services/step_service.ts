@@ -57,7 +57,7 @@ export interface StepProfile {
   readonly result: StepMeasurement;
   /** One summary per dispatch of the result. */
   readonly facts: readonly DispatchSummary[];
-  readonly figures: readonly AdapterFigure[];
+  readonly probes: readonly AdapterFigure[];
   readonly clock: Clock;
 }
 
@@ -88,10 +88,12 @@ interface ChosenWorkload {
   log(): BenchLog;
 }
 
-function findWorkload({ workload, model: wanted }: ProfileRequest): ChosenWorkload {
+function findWorkload({ workload, model: modelName }: ProfileRequest): ChosenWorkload {
   const log = logs.find(({ name }) => name === workload);
-  const model = models.find(({ name }) => name === wanted);
-  if (!log || !model) throw new UserError(`Expected a model and a workload, got ${wanted} on ${workload}.`);
+  const model = models.find(({ name }) => name === modelName);
+  if (!log || !model) {
+    throw new UserError(`Expected a model and a workload, got ${modelName} on ${workload}.`);
+  }
   return { model, log: log.make };
 }
 
@@ -118,9 +120,9 @@ export function stepService(worker: LabWorker) {
         : findWorkload(request);
       const onProgress = reportProgress(call);
       const gpu = await worker.gpu();
-      const probes = (name: string) => onProgress(`The adapter: ${name}`);
-      const figures = measured.get(gpu) ?? await measureAdapter(gpu, request.seconds / 20, probes);
-      measured.set(gpu, figures);
+      const onProbe = (name: string) => onProgress(`The adapter: ${name}`);
+      const probes = measured.get(gpu) ?? await measureAdapter(gpu, request.seconds / 20, onProbe);
+      measured.set(gpu, probes);
       onProgress("The step: compiling");
       const { log: clicks, users, name } = log();
       using recording = await model.record(gpu, clicks, users);
@@ -128,7 +130,7 @@ export function stepService(worker: LabWorker) {
       const onStep = (text: string) => onProgress(`The step: ${text}`);
       const parts = await profileRecording(gpu, recording, { seconds: request.seconds, onProgress: onStep });
       const clock = await chooseClock(gpu, () => {});
-      return { result: { workload: name, model: model.name, ...parts }, facts, figures, clock };
+      return { result: { workload: name, model: model.name, ...parts }, facts, probes, clock };
     });
 
   const choices = (): StepChoices => {

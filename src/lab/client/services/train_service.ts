@@ -173,7 +173,7 @@ export class TrainService {
     const { info, weights } = snapshot;
     if (!info) {
       throw new UserError(
-        `Expected a snapshot written by train, got ${name} without the model's configuration.`,
+        `Expected a snapshot of train, got ${name} without the model's configuration.`,
       );
     }
     const data = alignDataToSnapshot(`The model of ${name}`, info, await this.#open(choice, () => {}));

@@ -295,12 +295,8 @@ export function listSnapshotOffers(
   const found = criteria.filter((criterion) => Number.isFinite(best[criterion].value));
   const kinds: SnapshotName[] = [...found.map((criterion) => `best-${criterion}` as const), "last"];
   const folder = name === "adversarial" ? "adversarial-" : "";
-  return kinds.map((kind) => ({
-    stage: name,
-    kind,
-    title: titles[kind],
-    file: `${folder}${kind}.safetensors`,
-  }));
+  const file = (kind: SnapshotName) => `${folder}${kind}.safetensors`;
+  return kinds.map((kind) => ({ stage: name, kind, title: titles[kind], file: file(kind) }));
 }
 
 interface Origin {
@@ -350,8 +346,6 @@ function fillWeights(
  * Describes adapter and kernels, on which the bits of a training depend besides its settings and data.
  * Returns the same text if and only if a training resumes bit for bit.
  */
-export function describeAdapter(
-  { adapter, variants: { matrices } }: Pick<Gpu, "adapter" | "variants">,
-): string {
-  return JSON.stringify({ ...adapter, matrices });
+export function describeAdapter({ adapter, variants }: Pick<Gpu, "adapter" | "variants">): string {
+  return JSON.stringify({ ...adapter, matrices: variants.matrices });
 }

@@ -49,7 +49,7 @@ export function createUserService(worker: LabWorker) {
   function expectModel(): CurrentModel {
     if (worker.current) return worker.current;
     throw new UserError(
-      "Expected a model, found none: train one on the screen Train, or load a snapshot there.",
+      "Expected a model, found none: train one on the screen Train, or load a snapshot.",
     );
   }
 
@@ -100,8 +100,6 @@ function computeTruth(
 ): { readonly utilities: number[]; readonly state: ShopState } {
   let state = firstState;
   for (const item of history) state = advanceShopState(state, getItemFeatures(values, item));
-  return {
-    state,
-    utilities: page.map((item) => computeShopUtility(shop, state, getItemFeatures(values, item))),
-  };
+  const score = (item: number) => computeShopUtility(shop, state, getItemFeatures(values, item));
+  return { state, utilities: page.map(score) };
 }

@@ -70,16 +70,12 @@ export class StageCurves {
   }
 
   /** Computes means over windows of iterations. */
-  #means(
-    column: string,
-    rows: readonly (readonly number[])[],
-    getIteration: (row: number) => number,
-  ): Point[] {
+  #means(column: string, rows: readonly (readonly number[])[], getX: (row: number) => number): Point[] {
     const at = this.#at(column);
     const window = chooseWindow(this.stage.iterations);
     const sums = new Map<number, { x: number; y: number; count: number }>();
     rows.forEach((row, k) => {
-      const [x, y = NaN] = [getIteration(k), row[at]];
+      const [x, y = NaN] = [getX(k), row[at]];
       if (Number.isNaN(y)) return;
       const key = Math.ceil(x / window);
       const sum = sums.get(key) ?? { x: 0, y: 0, count: 0 };
@@ -139,9 +135,8 @@ export class LiveChart {
     }${content.level && sample("level", "baselines and optimum")}`;
     this.element = dom`<figure><h3>${content.title}</h3>${this.#box}${this.#reading}
 <p class="legend" aria-hidden="true">${samples}</p></figure>`;
-    new ResizeObserver(() => this.#drawn && this.draw(this.#drawn.curves, this.#drawn.levels)).observe(
-      this.#box,
-    );
+    const redraw = () => this.#drawn && this.draw(this.#drawn.curves, this.#drawn.levels);
+    new ResizeObserver(redraw).observe(this.#box);
     this.#box.addEventListener("pointermove", (event) => this.#point(event));
     this.#box.addEventListener("pointerleave", () => this.#reading.replaceChildren());
   }
@@ -207,10 +202,10 @@ function axes(x: AxisScale, y: AxisScale, width: number): Html {
       y.at(value) + 4
     }">${value}</text>`
   );
-  const places = computeTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
+  const ticks = computeTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
     below(x.at(value), bottom + 15, value.toLocaleString("en"))
   );
-  return markup`${heights}${places}${across("axis", bottom)}${
+  return markup`${heights}${ticks}${across("axis", bottom)}${
     below((LEFT + right) / 2, HEIGHT - 3, "iteration")
   }`;
 }
@@ -230,6 +225,6 @@ function renderLevels(
 }
 
 function curve(kind: string, points: readonly Point[], x: AxisScale, y: AxisScale): Html {
-  const places = points.map((point) => `${x.at(point.x).toFixed(1)},${y.at(point.y).toFixed(1)}`);
-  return markup`<polyline class="curve ${kind}" points="${places.join(" ")}"/>`;
+  const corners = points.map((point) => `${x.at(point.x).toFixed(1)},${y.at(point.y).toFixed(1)}`);
+  return markup`<polyline class="curve ${kind}" points="${corners.join(" ")}"/>`;
 }

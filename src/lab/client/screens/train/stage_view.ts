@@ -20,7 +20,7 @@ export class StageProgress {
   #stepsPerSecond: number | undefined;
 
   constructor() {
-    this.element = element("div", { class: "standing" }, this.#bar, this.#text, this.#list);
+    this.element = element("div", { class: "status" }, this.#bar, this.#text, this.#list);
     this.#showNumbers([]);
   }
 
@@ -87,11 +87,11 @@ const CHARTS: Readonly<Record<StageName, readonly ChartContent[]>> = {
     { column: "loss_min", title: "loss_min: loss of the reward", best: "loss" },
     {
       column: "pi_prec1",
-      title: "pi prec@1: the generator ranks the clicked item first",
+      title: "pi prec@1 of the generator",
       level: "prec1",
       best: "prec1",
     },
-    { column: "prec1", title: "prec@1: the reward ranks the clicked item first", level: "prec1" },
+    { column: "prec1", title: "prec@1 of the reward", level: "prec1" },
   ],
 };
 
@@ -122,9 +122,8 @@ const COLUMNS = ["nll", "piPrec1", "prec1", "prec2", "ndcg", "auc"] as const;
 
 function renderTest({ users, rows, verdict }: TestTable, heading: string): Html {
   const columns = COLUMNS.filter((key) => rows.some(({ figures }) => figures[key] !== undefined));
-  const head = markup`<tr><td></td>${
-    columns.map((name) => markup`<th scope="col">${getMetricTitle(name)}</th>`)
-  }</tr>`;
+  const heads = columns.map((name) => markup`<th scope="col">${getMetricTitle(name)}</th>`);
+  const head = markup`<tr><td></td>${heads}</tr>`;
   const body = rows.map(({ name, iteration, figures, intervals }) => {
     const snapshot = iteration === undefined ? name : `${name} (${iteration})`;
     const cells = columns.map((key) => {
@@ -139,7 +138,7 @@ function renderTest({ users, rows, verdict }: TestTable, heading: string): Html 
 In brackets: the snapshot's iteration.</caption>`;
   return markup`<div class="tested"><h3>${heading}</h3>
 ${verdict.map((text) => markup`<p>${withOptions(text)}</p>`)}
-${renderScrollTable(heading, "figures", head, body, caption)}</div>`;
+${renderScrollTable(heading, "numeric", head, body, caption)}</div>`;
 }
 
 export interface SnapshotActions {

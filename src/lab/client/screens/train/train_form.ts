@@ -133,8 +133,8 @@ export class TrainForm {
 
   /** Hides options of an encoder or stage that is not chosen. */
   #showUsed(): void {
-    const text = (wanted: string) =>
-      this.#fields.find(({ definition: { name } }) => name === wanted)?.text ?? "";
+    const text = (option: string) =>
+      this.#fields.find(({ definition: { name } }) => name === option)?.text ?? "";
     const encoder = text("encoder") || "lstm";
     const isUsed = (name: string) => {
       if (this.#adversarialNames.has(name)) {
