@@ -15,8 +15,7 @@
 // all steps. A row that is touched for the first time late has m = (1 - b1) g, v = (1 - b2) g^2 and no correction, so it
 // moves by up to (1 - b1) / sqrt(1 - b2) = 3.2 rates. The same holds for dense Adam.
 //
-// For          both kinds of adapter
-// Grid         T N / 4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   T N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four parameters of one touched row.
 // On a GPU     (reasoned) neighbours own neighbouring vectors of one row: coalesced within the row. Rows are far apart, so
 //              narrow ones waste a part of each memory transaction. Places with NONE end at once. Workgroups of 64 fill

@@ -9,8 +9,7 @@
 // When the host learns a validation's result, many more steps have been sent, and the parameters are overwritten. So the
 // device compares, and keep_best.wgsl copies. A loss that is NaN or infinite is never the best.
 //
-// For          both kinds of adapter
-// Grid         one workgroup of 1.
+// For          both kinds of adapter      Grid   one workgroup of 1.
 // Work split   one invocation.
 // On a GPU     (reasoned) a serial kernel of a few loads wastes the GPU for microseconds. To wait for the host would empty its
 //              queue. A workgroup of one invocation, as the walk has no parts.

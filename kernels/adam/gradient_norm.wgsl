@@ -3,8 +3,7 @@
 //   partials [chunks, P]      gradient [all]      P = all parameters with a gradient that is summed over chunks
 //   squares [PARTS]           sums over the parameters of g^2, g as adam.wgsl makes it
 //
-// For          both kinds of adapter
-// Grid         64 PARTS invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   64 PARTS invocations in workgroups of 64.
 // Work split   PARTS workgroups; an invocation adds up every (PARTS WORKGROUP)-th vector of four parameters, then the first of
 //              a workgroup adds up those of its neighbours, in order: the sum does not depend on the driver's pace.
 // On a GPU     (reasoned) neighbours read neighbouring vectors: coalesced, bound by memory. A workgroup of 64 adds up 64 sums,

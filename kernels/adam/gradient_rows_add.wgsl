@@ -8,8 +8,7 @@
 // Parts touch rows in common, and Adam must move each row once. So mark is the list of touched rows that adam_rows.wgsl walks
 // along after the last part, and total the gradients of its places.
 //
-// For          both kinds of adapter
-// Grid         T N / 4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   T N / 4 invocations in workgroups of 64.
 // Work split   one invocation of N / 4 owns a touched row, as its mark decides on all columns; the others end at once. So this
 //              kernel reaches the places that adam_rows.wgsl would, and no more of them are written.
 // On a GPU     (reasoned) rows are far apart, and neighbours read different ones: not coalesced. Batches that are cut are

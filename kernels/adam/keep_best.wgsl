@@ -2,8 +2,7 @@
 //
 //   weights [P]   best [12], of which 8 .. 10 say what was beaten   by_loss, by_prec1, by_prec2 [P]
 //
-// For          both kinds of adapter
-// Grid         P / 4 invocations in workgroups of 64 (at most 65,536).
+// For          both kinds of adapter      Grid   P / 4 invocations in workgroups of 64 (at most 65,536).
 // Work split   one invocation owns four parameters. In a large model it owns every 65,536th vector of four, as the grid is
 //              limited to so many invocations.
 // On a GPU     (reasoned) all invocations read the same flags, so the branch is uniform; copies are coalesced. The host cannot

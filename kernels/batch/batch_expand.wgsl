@@ -23,8 +23,7 @@
 //
 // The batches of the next steps are laid out side by side, each in its slice of every array (z).
 //
-// For          both kinds of adapter
-// Grid         E x 1 x slices invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   E x 1 x slices invocations in workgroups of 64.
 // Work split   one invocation owns one event of one slice. It finds its user by bisection in the plan and walks along its rows.
 //              The bits are set by integer atomics, whose result does not depend on the order.
 // Why slices   on small batches a step costs what its dispatches cost. Up to sixteen steps share this one.

@@ -8,11 +8,10 @@
 //   slot_first [D+1]  where a slot's rows start in sorted
 //   sorted     [R]    rows by item: a gradient that is summed over the rows of an item walks along it
 //
-// For          both kinds of adapter
-// Grid         R x 1 x slices invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   R x 1 x slices invocations in workgroups of 64.
 // Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same values
 //              to slot_item and slot_first.
-// On a GPU     (reasoned) two ranks a row, each a load and a bit count. Reads of row are coalesced. ranked is read at random
+// On a GPU     (reasoned) two ranks per row, each a load and a bit count. Reads of row are coalesced. ranked is read at random
 //              places, but fits the cache; writes to sorted are scattered.
 // Cost         about 48 bytes per row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 

@@ -7,8 +7,7 @@
 // *sorted by item* is the number of marked rows before it: a prefix sum over bits, 32 rows per word. No comparison, no float,
 // no dependence on the order of execution.
 //
-// For          both kinds of adapter
-// Grid         one workgroup of 64 for each slice (z).
+// For          both kinds of adapter      Grid   one workgroup of 64 for each slice (z).
 // Work split   one workgroup a slice (z). Each invocation owns one stretch of words: it counts them, adds up the counts of the
 //              stretches before, and writes the ranks. That is serial in rows of the log / 32 / WORKGROUP: a million rows are
 //              31,250 words, some 490 for each invocation.

@@ -11,8 +11,7 @@
 // The parameters are one window of the weights, bound once for reading and writing: WebGPU does not let a dispatch see a buffer
 // through a binding that reads and another that writes. Only the invocations that write the running statistics read them.
 //
-// For          both kinds of adapter
-// Grid         (R / 128) (N / 4) invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows. It combines the 16 or fewer chunks itself, so that no dispatch is
 //              needed in between. The invocations of the first rows write normaliser and running statistics.
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Combining again in every invocation is cheaper than a

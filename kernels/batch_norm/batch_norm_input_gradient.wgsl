@@ -6,8 +6,7 @@
 //   input_gradient = g / sd (dy - mean of dy - xhat mean of (dy xhat))      means over the rows of the batch
 //   (times ELU'(input) with ELU: input = ELU(z), ELU' = 1 for input > 0, else input + 1)
 //
-// For          both kinds of adapter
-// Grid         (R / 128) (N / 4) invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows. It adds up the sums of the 16 or fewer chunks itself.
 // On a GPU     (reasoned) as in batch_norm_forward.wgsl: coalesced, no dispatch to combine, and 128 rows an invocation come
 //              from llvmpipe. Workgroups of 64; registers limit occupancy.

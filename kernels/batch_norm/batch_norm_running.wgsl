@@ -5,8 +5,7 @@
 //
 // A row depends on no other: a page is scored the same in any batch.
 //
-// For          both kinds of adapter
-// Grid         (R / 128) (N / 4) invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows.
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Memory decides. Scale and shift are read once for 16
 //              rows. Workgroups of 64; registers limit occupancy.

@@ -4,8 +4,7 @@
 //
 // A chunk is walked along twice: E[x^2] - E[x]^2 in one walk would lose every digit where the mean is large against the spread.
 //
-// For          both kinds of adapter
-// Grid         chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
+// For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows; neighbours own neighbouring columns.
 // On a GPU     (reasoned) coalesced. 64 columns in 16 chunks are only 256 invocations. Each walks along a sixteenth of the
 //              rows, twice, with little in flight. More chunks, or a tree in a workgroup, would suit a GPU better.

@@ -8,8 +8,7 @@
 // The sums are written twice, because the input's gradient needs them, too, and partials may also hold those of another use of
 // the same scale and shift.
 //
-// For          both kinds of adapter
-// Grid         chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
+// For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows, as in batch_norm_statistics.wgsl.
 // On a GPU     (reasoned) as in batch_norm_statistics.wgsl: coalesced, but few invocations.
 //   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, inverse throughput 197 (of 8 invocations: 48, 16, 1,543); mi200 28, 9,

@@ -1,6 +1,6 @@
 // choice_nll.wgsl - negative log-likelihood of what the user did, its gradient, and prec@1, prec@2
 //
-//   u [R]         utility of every displayed row; with PANELS made here from dots [R, PANELS], as in row_dot_sum.wgsl
+//   u [R]         utility of every displayed row; with PANELS computed here from dots [R, PANELS], as in row_dot_sum.wgsl
 //   event [E]     (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, -)
 //   place [PLACES]  effect of the second position of a page, the third, ...; rows after them share the last. The first has none
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
@@ -23,8 +23,7 @@
 // out, as they lie far apart. prec@k: of its best clicked row, which with t clicked of q equal rows is 1 - the probability that
 // all of the k - greater drawn ones are others.
 //
-// For          both kinds of adapter
-// Grid         E invocations in workgroups of 16 (64 on a GPU).
+// For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one page (1 to about 50 rows) and the outcomes and gradients of its additional clicks, where
 //              it keeps the T meanwhile; no barrier.
 // On a GPU     (reasoned) a page is short. A reduction by a workgroup would leave most of it idle and wait at a dozen barriers,

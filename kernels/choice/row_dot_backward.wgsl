@@ -6,13 +6,11 @@
 //
 // With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone.
 //
-// For          a CPU adapter
-// On a GPU     row_dot_backward_group.wgsl
+// For          a CPU adapter      On a GPU   row_dot_backward_group.wgsl
 // Grid         chunks K / 4 invocations in workgroups of 8.
 // Work split   one invocation owns four columns of one chunk of rows; the columns of a chunk are neighbours.
 // Why so       both gradients need the input. In one walk it is read once.
-// Cost         5 K flops, 8 K bytes per row.
-// Forward      row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
+// Cost         5 K flops, 8 K bytes per row.      Forward   row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const M = 2u;  // step.size[M] is the number of rows

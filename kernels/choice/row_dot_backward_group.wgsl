@@ -5,8 +5,7 @@
 //   outcome [E, VECTORS]   from choice_nll.wgsl, minimax.wgsl, exact_minimax.wgsl
 //   ring [., VECTORS]      sums over the batch; the host divides
 //
-// For          a GPU
-// On a CPU adapter  row_dot_backward.wgsl
+// For          a GPU      On a CPU adapter   row_dot_backward.wgsl
 // Grid         256 (VECTORS + (K / 64) chunks) invocations in workgroups of 256.
 // Work split   a workgroup owns 64 columns of one chunk: sixteen invocations per row, four columns each, sixteen rows side by side.
 //              An invocation has the loads of four such rows in flight. Sixteen sums per column are added in workgroup memory, and

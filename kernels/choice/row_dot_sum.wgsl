@@ -4,7 +4,7 @@
 //   A row of dots is padded to whole vectors.
 //
 // For          both kinds of adapter
-// Used where   the layer before is made by matmul_forward_panel.wgsl, or by matmul_forward_tiled.wgsl with up to 64 columns
+// Used where   the layer before is computed by matmul_forward_panel.wgsl, or by matmul_forward_tiled.wgsl with up to 64 columns
 //              (PANELS is 1). Otherwise   row_dot_forward.wgsl
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns one row.

@@ -1,7 +1,7 @@
 // lstm.wgsl - exercise: an LSTM over the history of every user                       (read kernels/course/3-lstm.md)
 //
 //   plan [B+1]    y: the user's first event; entry B closes it      event [E]   w: NONE for an event that feeds nothing
-//   input [E, 4H] x of event e, made before    weights [H, 4H] recurrent    bias [4H]    gates in the order i, g, f, o
+//   input [E, 4H] x of event e, computed before    weights [H, 4H] recurrent    bias [4H]    gates in the order i, g, f, o
 //   state [E, H]  h before the event    cell [E, H]  c before the event    gates [E, 4H]  activations, for the way back
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //   h and c are 0 before a user's first event. An event that feeds nothing hands them on.

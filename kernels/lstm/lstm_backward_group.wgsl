@@ -2,8 +2,7 @@
 //
 //   What it computes and writes: see lstm_backward.wgsl.
 //
-// For          a GPU      Of more than 256 units   lstm_backward.wgsl
-// On a CPU adapter  lstm_backward_panel.wgsl
+// For          a GPU      Of more than 256 units   lstm_backward.wgsl      On a CPU adapter   lstm_backward_panel.wgsl
 // Grid         a workgroup of USERS H invocations (60 in this text) for each USERS users, H padded.
 // Work split   a workgroup owns USERS users and walks their events side by side, from the last to the first. An invocation owns
 //              one unit of one user: dz of its four gates, dc and dh. dz is passed to the others through workgroup memory.

@@ -2,8 +2,7 @@
 //
 //   What it computes and writes: see lstm_forward.wgsl.
 //
-// For          a GPU      Of more than 256 units   lstm_forward.wgsl
-// On a CPU adapter  lstm_forward_panel.wgsl
+// For          a GPU      Of more than 256 units   lstm_forward.wgsl      On a CPU adapter   lstm_forward_panel.wgsl
 // Grid         a workgroup of USERS H invocations (60 in this text) for each USERS users, H padded.
 // Work split   a workgroup owns USERS users and walks their events side by side, up to its longest history. An invocation owns
 //              one unit of one user: its four gates, c and h. h is passed to the others through workgroup memory.

@@ -6,7 +6,7 @@
 //   output [R, N]  ELU(item[row_item[r]] + state[event of r] + W1c counts[r]); the rows of an event are neighbours
 //   with S4        state is b [N], counts what the encoder knows of the event, s [E, S], and count_kernel W1s [S, N]
 //
-// W1 [s; f] = W1s s + W1f f. So the products are made once for each event and once for each distinct item, and a row only adds
+// W1 [s; f] = W1s s + W1f f. So the products are computed once for each event and once for each distinct item, and a row only adds
 // two vectors.
 //
 // Item dropout: in training a row hides its item with a given probability, as if nothing were known of it. The other rows
@@ -14,8 +14,7 @@
 // nothing is stored, and first_layer_backward.wgsl works it out again. Why dropout: an id that stands for itself alone is
 // what over-fits.
 //
-// For          both kinds of adapter
-// Grid         E N / 16 invocations in workgroups of 64 (E N / 4 on a GPU).
+// For          both kinds of adapter      Grid   E N / 16 invocations in workgroups of 64 (E N / 4 on a GPU).
 // Work split   one invocation owns 16 columns of one event (4 on a GPU). It reads the event's part once and walks along the event's rows.
 // On a GPU     (reasoned) sixteen neighbours own the 64 columns of a row: loads of 16 bytes, coalesced. With S4 W1s s + b is
 //              made here, of up to 32 units: a launch less, and [E, N] is neither written nor read. s is a broadcast.
@@ -25,7 +24,7 @@
 // On llvmpipe  beside sixteen columns of an event an invocation: one row and four columns take twice as long, as every vector
 //              that is read is expensive (bench/ladder.md); four columns of an event take two fifths longer, eight a tenth: the
 //              walk and the row's item are read once for four vectors.
-//   counts     their product is made here, with the weights of 16 columns held by the invocation: as a dispatch of its own it
+//   counts     their product is computed here, with the weights of 16 columns held by the invocation: as a dispatch of its own it
 //              writes and reads back [R, N], and a step of W1 takes 1 ms more of 38. Held in workgroup memory, an event an
 //              invocation and a block of columns per workgroup, this kernel takes two thirds longer.
 // Cost         2 + 2 C flops and an exponential, 4 bytes per element, 4 an element of item and of state, 4 C a row.
@@ -35,7 +34,7 @@ const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4
 const VECTORS = 4u;  // of four columns, that an invocation owns: 4 or 1
 const BLOCKS = (N4 + VECTORS - 1u) / VECTORS;
-const S4 = 0u;  // columns of the state / 4 whose product is made here; 0 where it is there already, or with counts
+const S4 = 0u;  // columns of the state / 4 whose product is computed here; 0 where it is there already, or with counts
 const C4 = 0u;  // columns of the counts / 4, at most 3; 0 for a model without
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;

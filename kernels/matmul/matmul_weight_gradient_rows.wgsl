@@ -5,8 +5,7 @@
 //   with GATHER, row m of the input is row index[m]
 //   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's product and its recurrent product have one output gradient
 //
-// For          a CPU adapter
-// On a GPU     matmul_weight_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl
+// For          a CPU adapter      On a GPU   matmul_weight_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl
 // Grid         chunks (K / 8) (N / 16) invocations in workgroups of 8.
 // Work split   one invocation owns 8 x 16 weights and walks along one chunk of rows, four rows at a time: 24 vector loads for
 //              1,024 flops. The blocks of a chunk are neighbours, so they find its rows in cache. Where there are fewer than

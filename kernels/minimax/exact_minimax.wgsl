@@ -12,8 +12,7 @@
 // support if 1 + k_r z_r > S_r. Then tau = (S - 1) / k over the support. That is K^2 comparisons, cheap for pages of up to 50.
 // z = eta u less its largest: the projection does not change, and no digits cancel when u is large.
 //
-// For          both kinds of adapter
-// Grid         E invocations in workgroups of 16 (64 on a GPU).
+// For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event; no barrier.
 // On a GPU     (reasoned) as choice_nll.wgsl. K^2 comparisons of up to 16 rows are of registers (HELD); of longer pages they
 //              read the page again and again, from cache. A sort would need an array with places that only the run knows, which
@@ -21,8 +20,7 @@
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, mi200 48, 5. The way of short pages alone: latency 10,674 and 12,896,
 //              inverse throughput 875 and 2,698; reading the page again: 36 VGPRs, 32, and 28, 9; 15,165 and 16,937, 948 and
 //              2,444. The latter are of 8 rows, the former of as many as 16
-// Cost         4 K + 40 flops and 12 bytes per row.
-// Backward     is here, with GRADIENT      Next   outcome_sum.wgsl
+// Cost         4 K + 40 flops and 12 bytes per row.      Backward   is here, with GRADIENT      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;

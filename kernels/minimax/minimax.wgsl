@@ -22,8 +22,7 @@
 //
 // With K4 the generator's last layer, logits = bias + hidden . weights, is made here, too.
 //
-// For          both kinds of adapter
-// Grid         E invocations in workgroups of 16 (64 on a GPU).
+// For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event (1 to about 50 rows); no barrier.
 // On a GPU     (reasoned) pages are short and events are many: see choice_nll.wgsl. Both losses, all precisions, one gradient
 //              and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are in cache. A

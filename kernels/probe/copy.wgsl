@@ -2,8 +2,7 @@
 //
 //   input [N]   output [N], vectors of four
 //
-// For          both kinds of adapter
-// Grid         N / 4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   N / 4 invocations in workgroups of 64.
 // Work split   one invocation copies four vectors, a quarter of the array apart, so that four loads are under way at once.
 //              Neighbours copy neighbours. With one vector each, the start of invocations would decide, not the memory.
 // Cost         no flops, 32 bytes per vector (16 read, 16 written): the slope of the roofline.

@@ -2,8 +2,7 @@
 //
 //   seeds [2]   output [invocations]        a_k = a_k x + y,    k = 0 .. 11, four times a round
 //
-// For          both kinds of adapter
-// Grid         as many invocations as fill the adapter, in workgroups of 64.
+// For          both kinds of adapter      Grid   as many invocations as fill the adapter, in workgroups of 64.
 // Work split   one invocation has 12 accumulators that do not wait for each other: a fused multiply-add is ready some four cycles
 //              after it began, and two begin in each cycle. With the seeds and the round they just fit 16 vector registers.
 //              They are scalars, as the lanes of a CPU's vector are invocations. The seeds come from a buffer, so that the

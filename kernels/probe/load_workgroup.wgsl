@@ -2,8 +2,7 @@
 //
 //   input [COUNT]   output [invocations]
 //
-// For          both kinds of adapter
-// Grid         as many invocations as fill the adapter, in workgroups of 64.
+// For          both kinds of adapter      Grid   as many invocations as fill the adapter, in workgroups of 64.
 // Work split   a workgroup fills its memory first, once for all rounds. Then every invocation reads 8 floats per round, from a
 //              address, and adds them up in four sums that do not wait for each other. The array fits the first-level cache, so
 //              the load is measured, not the memory. The sum is written, so that the compiler can leave no load out.

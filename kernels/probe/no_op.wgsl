@@ -2,8 +2,7 @@
 //
 //   output [1]
 //
-// For          both kinds of adapter
-// Grid         one workgroup of 1.
+// For          both kinds of adapter      Grid   one workgroup of 1.
 // Work split   one workgroup of one invocation.
 // Cost         none: no dispatch is faster than this one.
 

@@ -2,8 +2,7 @@
 //
 //   counters [n] (user, episode, page, purpose)   key [2]   words [n]
 //
-// For          both kinds of adapter
-// Grid         n invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   n invocations in workgroups of 64.
 // Work split   one invocation owns one counter. Nothing is kept between draws: the words of a counter are the same in every
 //              kernel, and on the host (src/data/philox.ts).
 // Cost         some 300 integer operations and 32 bytes a counter: negligible compared with a page's utilities.

@@ -6,8 +6,7 @@
 // With one-hot features and tanh an event's state is dense: an item outside of its window has tanh(item_bias), not 0. The sum
 // over the whole catalogue is the same for all events. An event then only changes the items of its window.
 //
-// For          both kinds of adapter
-// Grid         chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
+// For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of the catalogue (here a chunk is a part of the items).
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Up to 64 chunks: enough to keep an adapter busy, few
 //              enough that one invocation of pw_window.wgsl adds them up.

@@ -6,8 +6,7 @@
 //
 // The second term is that of pw_base.wgsl: every item of the catalogue has a part in every event.
 //
-// For          both kinds of adapter
-// Grid         I n / 4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   I n / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four weightings of one item and walks along the columns.
 // On a GPU     (reasoned) with n = 4 neighbours own neighbouring items, whose rows are n N floats apart: not coalesced, though
 //              each line is used up by the loads that follow. A subgroup per item would coalesce. Workgroups of 64, without a

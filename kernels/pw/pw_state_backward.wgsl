@@ -6,8 +6,7 @@
 //
 // Lags that the user has no click for are not written. The kernel that sums over events knows how many each event has.
 //
-// For          both kinds of adapter
-// Grid         E (m / 4) (n / 4) invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   E (m / 4) (n / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four lags x four weightings of one event and walks along the features: 8 vector loads for
 //              128 flops (one lag alone: 5 for 32).
 // On a GPU     (reasoned) neighbours own other lags of the same event: they share the loads of output_gradient, and read the

@@ -8,8 +8,7 @@
 // users who are carried from page to page, the walk is along a list of each user's clicks that ends at history[e].y, and event
 // is that list.
 //
-// For          both kinds of adapter
-// Grid         E F / 4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   E F / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four features under all weightings of one event: 4 n columns, which are n whole vectors of
 //              the output for every n. Four weightings are a matrix in registers: a lag costs a vector of features, a vector of
 //              weights and an index for 32 flops.
@@ -18,8 +17,7 @@
 //              an invocation stores are contiguous, so the stores of neighbours are n vectors apart. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
 //   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, 16 of 24 vector operations in its loop multiply-adds
 // On llvmpipe  the stores are an eighth of it; with TANH it takes a quarter longer
-// Cost         2 m F n flops, 4 (m F + F n) bytes per event, features from cache.
-// Backward     pw_state_backward.wgsl
+// Cost         2 m F n flops, 4 (m F + F n) bytes per event, features from cache.      Backward   pw_state_backward.wgsl
 
 const WORKGROUP = 64;
 const F4 = 4u;           // features / 4, rounded up

@@ -8,8 +8,7 @@
 //
 // Lags that the user has no click for are not written. The kernel that sums over events knows how many each event has.
 //
-// For          both kinds of adapter
-// Grid         E (m / 4) (n / 4) invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   E (m / 4) (n / 4) invocations in workgroups of 64.
 // Work split   one invocation owns a click, four weightings and four of the events after it, and walks along the columns: 8
 //              vector loads for 128 flops (one event alone: 5 for 32). Where some events have no click, a click reaches more
 //              than m events; an invocation then goes on to the next four that it owns.

@@ -9,8 +9,7 @@
 // With LISTS (see pw_state_forward.wgsl) the events are of four users, each with a list of their own: four walks, lag by lag.
 // With one-hot features the state, I n numbers per event, is never made: a click adds n rows of the table.
 //
-// For          both kinds of adapter
-// Grid         (E / 4) (N / 4) invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   (E / 4) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of four events that are consecutive. They are mostly of one user, and their
 //              windows are nearly the same. It walks back over the union of the windows: a click costs 8 vector loads for 128
 //              flops (for one event alone: 5 for 32).
@@ -18,7 +17,7 @@
 //              else is a broadcast. Four events share the table's loads, but leave a quarter of the invocations. Workgroups of
 //              64, without a barrier: a subgroup waits only for its own longest walk.
 //   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, 64 of 125 vector operations in its loop multiply-adds
-// On llvmpipe  with one event an invocation it takes one and a half times as long
+// On llvmpipe  with one event per invocation it takes one and a half times as long
 // Cost         2 m n N flops per event, the table from cache.
 // Backward     pw_table_backward.wgsl, pw_history_gradient.wgsl
 

@@ -7,14 +7,13 @@
 // The second term is that of pw_base.wgsl: with tanh every item of the catalogue has a part in every event. Otherwise an item
 // that no user clicked gets a true zero: Adam still moves it by its moments.
 //
-// For          both kinds of adapter
-// Grid         I (n / 4) (N / 4) invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   I (n / 4) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one item under four weightings. So the rows that show the item, few of which
 //              are clicks, are looked at once for the four; embedding_gradient.wgsl looks at them for each.
 // On a GPU     (reasoned) neighbours own neighbouring columns: reads and writes are coalesced, and the walk along the item's
 //              rows is a broadcast. The whole table is written: memory decides in large catalogues. Workgroups of 64; registers limit occupancy.
 // On llvmpipe  embedding_gradient.wgsl takes three times as long for it
-// Cost         a flop and 4 bytes per element of the table, two indices a row for each N columns.
+// Cost         a flop and 4 bytes per element of the table, two indices per row for each N columns.
 // Forward      pw_base.wgsl, pw_table_forward.wgsl
 
 const WORKGROUP = 64;

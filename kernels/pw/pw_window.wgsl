@@ -9,8 +9,7 @@
 //
 // Lags that the user has no click for are not written: no kernel reads them. LISTS: see pw_state_forward.wgsl.
 //
-// For          both kinds of adapter
-// Grid         E m n / 4 invocations in workgroups of 64 (at least N / 4).
+// For          both kinds of adapter      Grid   E m n / 4 invocations in workgroups of 64 (at least N / 4).
 // Work split   one invocation owns one lag of one event and four weightings. It walks back to its item, then over the window
 //              once more. The first N / 4 invocations also add up base, so that no dispatch is needed for it.
 // On a GPU     (reasoned) neighbours own other lags of the same event, so they read the same events: a broadcast, and the

@@ -8,8 +8,7 @@
 //
 // The walk is that of pw_state_forward.wgsl: back along the events, or with LISTS along a list of the user's clicks.
 //
-// For          both kinds of adapter
-// Grid         E invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   E invocations in workgroups of 64.
 // Work split   one invocation owns one event. It notes each click where row_counts.wgsl reads them one after another: a row
 //              then needs neither the walk nor the table's rows of what was clicked.
 // On a GPU     (reasoned) events are few and a walk is long, so latency decides, whatever the workgroup; neighbours write LAGS

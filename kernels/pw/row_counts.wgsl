@@ -14,8 +14,7 @@
 //     category g    log of the mean over its tokens t of (q_t + a share_t) / ((q + a) share_t), once for each field
 //     clicks, page  log(1 + n), log of the items on the page, at most the longest that was counted: a catalogue is longer
 //
-// For          both kinds of adapter
-// Grid         R invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns one row, which is independent of the others: no barrier. Rows of an event are neighbours.
 // Cost         a bisection among M neighbours, and S comparisons squared at most, for each of the last clicks: it is linear in
 //              rows, whatever the catalogue. About 20 (log2 M + fields) words per row.

@@ -7,8 +7,7 @@
 // Many events may feed one item. The first of them, in the order of sorted, stands for it, so adam_rows.wgsl finds the item
 // once. Sums have the order of embedding_gradient.wgsl, so the bits are the same.
 //
-// For          both kinds of adapter
-// Grid         E N / 4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   E N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one event. Where it meets another event that feeds the item first, it ends:
 //              that event computes the sum.
 // On a GPU     (reasoned) neighbours own neighbouring columns of one event: source and output are coalesced, and the walk along

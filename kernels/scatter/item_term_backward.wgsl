@@ -3,8 +3,7 @@
 //   source [R]             d loss / d output
 //   state_gradient [E, N]  sum over the rows of an event of source_r item_i, those that hide their item left out
 //
-// For          both kinds of adapter
-// Grid         E N / 4 invocations in workgroups of 16 (64 on a GPU).
+// For          both kinds of adapter      Grid   E N / 4 invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns four columns of one event.
 // On a GPU     (reasoned) neighbours own neighbouring columns of few; rows of an event are neighbours. The gather of items is
 //              that of the way forward.

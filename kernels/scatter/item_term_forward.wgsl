@@ -7,8 +7,7 @@
 // Item dropout: a row that hides its item has no term, the others have KEPT_SCALE times theirs. The rows are those of
 // first_layer_forward.wgsl.
 //
-// For          both kinds of adapter
-// Grid         E invocations in workgroups of 16 (64 on a GPU).
+// For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event (1 to about 50 rows) and walks along its rows.
 // On a GPU     (reasoned) the event's vector is read once a row, from cache; the item's rows are a gather. N is small (1 to
 //              64), so the columns of a row are not worth invocations of their own.

@@ -4,8 +4,7 @@
 //   item_gradient [D, N]  sum over the rows of a distinct item of source_r state_e; rows that hide their item are left out
 //                 [I, N]  with ITEMS: a row for every item of the catalogue, 0 for those that the batch does not show
 //
-// For          both kinds of adapter
-// Grid         D N / 4 invocations in workgroups of 64 (with ITEMS I N / 4).
+// For          both kinds of adapter      Grid   D N / 4 invocations in workgroups of 64 (with ITEMS I N / 4).
 // Work split   one invocation owns four columns of one item and adds up its rows in order: no atomics, the same bits every time.
 // On a GPU     (reasoned) an item's rows are anywhere in the batch: a gather of one number and one vector per row. A popular
 //              item keeps its invocation walking after the others have ended. Workgroups of 64, without a barrier: a subgroup

@@ -7,8 +7,7 @@
 // A token's pairs are found by two ranks: of its first place, and of the next token's. Tokens that are absent get a true zero:
 // Adam still moves them by their moments.
 //
-// For          both kinds of adapter
-// Grid         V N / 4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   V N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one token. It adds up the pairs before its first whole chunk of CHUNK pairs,
 //              then the sums of its whole chunks, then the rest: at most 2 CHUNK + pairs / CHUNK steps.
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. All of the table is written, mostly zeros, so memory

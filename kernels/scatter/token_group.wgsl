@@ -4,8 +4,7 @@
 //   pair [.]        (slot of an item, token): all pairs of the batch by token, and those of one token by item. Then the same for
 //                   the items that are fed to the encoder, with V added to the token
 //
-// For          both kinds of adapter
-// Grid         D invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   D invocations in workgroups of 64.
 // Work split   one invocation owns one distinct item.
 // On a GPU     (reasoned) a scatter of 8 bytes per pair, after two loads and a bit count: latency decides, as in
 //              token_mark.wgsl. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.

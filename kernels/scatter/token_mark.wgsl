@@ -8,8 +8,7 @@
 // The pairs have a fixed order by token, as the rows of the log have one by item (batch_rank.wgsl). So a pair's position among
 // the batch's pairs by token is the number of marked pairs before it.
 //
-// For          both kinds of adapter
-// Grid         D invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   D invocations in workgroups of 64.
 // Work split   one invocation owns one distinct item and walks along its rows until one is fed. The bits are set by integer
 //              atomics, whose result does not depend on the order.
 // On a GPU     (reasoned) few invocations, one for each distinct item, and short walks: latency decides. Pairs of a popular

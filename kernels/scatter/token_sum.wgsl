@@ -7,8 +7,7 @@
 // With ADD the output holds the product of the items' dense features already; without, it is overwritten.
 // An item's tokens are a vector of V numbers, a few ones and otherwise zeros: W f over it never becomes a matrix product.
 //
-// For          both kinds of adapter
-// Grid         D N / 4 invocations in workgroups of 64 (with BY_EVENT E N / 4).
+// For          both kinds of adapter      Grid   D N / 4 invocations in workgroups of 64 (with BY_EVENT E N / 4).
 // Work split   one invocation owns four columns of one item or event.
 // On a GPU     (reasoned) neighbours own neighbouring columns, so each row of the table is read coalesced; which row it is, is
 //              random. The list of tokens is a broadcast. Items with many tokens take longer than their neighbours. Workgroups

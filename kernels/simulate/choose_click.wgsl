@@ -17,8 +17,7 @@
 //
 // A logit that is NaN or infinite is passed on as P(any click); nothing is clicked then.
 //
-// For          both kinds of adapter
-// Grid         U invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user: a slate is short.
 // On a GPU     (reasoned) as in choice_nll.wgsl neighbours read pages k numbers apart: not coalesced, but a page is a cache
 //              line or two. Workgroups of 64 fill subgroups; users of a subgroup wait for its longest.

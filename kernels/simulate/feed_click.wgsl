@@ -3,8 +3,7 @@
 //   start [S, U] the item that a user starts with in the place step.page, or NONE
 //   event [U] .z NONE, .w that item      clicked [panels, U] its bit is set
 //
-// For          both kinds of adapter
-// Grid         U invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned) coalesced but for the bits, which go to scattered panels. There are few workgroups of 64, so most
 //              cores stay idle: latency decides.

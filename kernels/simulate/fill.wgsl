@@ -2,8 +2,7 @@
 //
 //   words [U, COUNT]      U = step.size.x users
 //
-// For          both kinds of adapter
-// Grid         U COUNT invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U COUNT invocations in workgroups of 64.
 // Work split   one invocation owns one of the U COUNT words.
 // On a GPU     (reasoned) a clear, coalesced.
 // Cost         4 bytes per word.

@@ -1,4 +1,4 @@
-// keep_state.wgsl - the state of users as the replay buffer stores it: what the encoder has made of the clicks, and the last of the clicks
+// keep_state.wgsl - the state of users as the replay buffer stores it: the encoder's state after the clicks, and the last of the clicks
 //
 //   encoded [U, S4 vectors]    history [U] (clicks so far, index after the last of them in clicks)
 //   clicks [U, LIST]           the item in .w, a user's one after another
@@ -8,8 +8,7 @@
 // Counts, position weights and the wide part look back at clicks: with them after what policies see, all that users think
 // follows from the state alone.
 //
-// For          both kinds of adapter
-// Grid         U X4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.
 // On a GPU     (reasoned) stores are coalesced; items of a list are 16 bytes apart and read once. Workgroups of 64 fill
 //              subgroups; bound by memory.

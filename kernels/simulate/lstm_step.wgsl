@@ -8,8 +8,7 @@
 // A user who clicked nothing stays as they are. The product with the recurrent weights is a dispatch of its own, a layer over
 // h: it uses the kernels of layers, and h is read as a whole before this kernel changes it.
 //
-// For          both kinds of adapter
-// Grid         U H / 4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U H / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four units of one user.
 // On a GPU     (reasoned) neighbours own neighbouring units: product, state and cell are coalesced; the rows of input are those
 //              of the items clicked. There are few workgroups of 64, so most cores stay idle: latency decides.

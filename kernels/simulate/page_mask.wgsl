@@ -9,8 +9,7 @@
 // page, 6 + 16 (i / 4)) is that of item i, so that the host finds the same pool. A pool that leaves fewer than SLATE items
 // counts for nothing: that page shows of all items that are neither clicked nor excluded.
 //
-// For          both kinds of adapter
-// Grid         U invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user and walks along the panels.
 // On a GPU     (reasoned) neighbours read neighbouring words of a panel: coalesced. A catalogue of 50,000 is a walk of 1,563
 //              words; U invocations fill a GPU only where many users are stepped together. Workgroups of 64 fill subgroups,

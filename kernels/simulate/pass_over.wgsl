@@ -3,13 +3,11 @@
 //   event [U] (.x first row, .z the clicked row, or NONE)      slate [U, k] items
 //   passed [words, U]  numbers of four bits, 15 at most: number i % 8 of word[(i / 8) U + u] is item i's
 //
-// For          both kinds of adapter
-// Grid         U invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user, and with it all words that it changes: a slate is short. No barrier, no atomics.
 // On a GPU     (reasoned) neighbours read slates k numbers apart, and write to words of U neighbours: items differ, so the
 //              writes are scattered.
-// Cost         12 bytes per item of a slate.
-// Next         row_counts.wgsl, on the next page
+// Cost         12 bytes per item of a slate.      Next   row_counts.wgsl, on the next page
 
 const WORKGROUP = 64;
 const SLATE = 1u;  // k

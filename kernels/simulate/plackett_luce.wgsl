@@ -10,8 +10,7 @@
 // that takes more than 1 - LEFT of it, the others would be lost in the difference, and are summed again by their own most. Sums are
 // of panels, then over panels. A score that is NaN or infinite counts as the lowest of all.
 //
-// For          both kinds of adapter
-// Grid         C invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   C invocations in workgroups of 64.
 // Work split   one invocation owns one user of the chunk: a walk along the user's row for most and the sum, and one a slot, half of
 //              it on average, to the item at which a part of the sum is reached. Weights are not kept: a list of I numbers has no place.
 // On a GPU     (reasoned) as in top_slate.wgsl neighbours read rows that are I numbers apart. A workgroup per user with a scan

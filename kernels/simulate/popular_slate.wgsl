@@ -2,14 +2,12 @@
 //
 //   order [I] items, best first   masked [panels, U] bits, those of the items shown are set   slate [U, k] items
 //
-// For          both kinds of adapter
-// Grid         U invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user and walks along the order. It ends after k items more than the user may not see.
 // On a GPU     (reasoned) the order is a broadcast, the masks of neighbours are neighbours. Users of a subgroup wait for the
 //              one who has clicked most of the popular items. There are few workgroups of 64, so most cores stay idle: latency
 //              decides.
-// Cost         8 bytes for each item walked over.
-// Next         choose_click.wgsl, by way of the utilities of the slate
+// Cost         8 bytes for each item walked over.      Next   choose_click.wgsl, by way of the utilities of the slate
 
 const WORKGROUP = 64;
 const SLATE = 1u;  // k

@@ -4,13 +4,11 @@
 //   history [U] (clicks so far, index after the last of them in clicks)
 //   clicks [U, LIST] the item in .w, where kernels that walk back along events look for it
 //
-// For          both kinds of adapter
-// Grid         U invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned) neighbours write LIST entries apart: scattered, but 16 bytes per user. There are few workgroups of
 //              64, so most cores stay idle: latency decides.
-// Cost         40 bytes per user who clicked.
-// Next         pw_state_forward.wgsl, pw_table_forward.wgsl with LISTS
+// Cost         40 bytes per user who clicked.      Next   pw_state_forward.wgsl, pw_table_forward.wgsl with LISTS
 
 const WORKGROUP = 64;
 const LIST = 1u;  // entries per user

@@ -1,11 +1,10 @@
-// put_state.wgsl - puts users into stored states: what their encoder had made of the clicks, and the last of the clicks
+// put_state.wgsl - puts users into stored states: the encoder's state after the clicks, and the last of the clicks
 //
 //   state [U, X4 vectors]      as keep_state.wgsl leaves it
 //   encoded [U, S4 vectors]    history [U] (clicks so far, index after the last of them in clicks)
 //   clicks [U, LIST]           the item in .w; the last LAGS at most, from a user's first place on
 //
-// For          both kinds of adapter
-// Grid         U X4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.
 // On a GPU     (reasoned) loads are coalesced; items go to places 16 bytes apart, each written once. Workgroups of 64 fill
 //              subgroups; bound by memory.

@@ -9,8 +9,7 @@
 // catalogue, taken if it is not masked. If all three are masked, the fourth is a rank among the items that are not. Either
 // way all of these are equally likely (up to I / 2^32), and with few masked items no walk along the catalogue is needed.
 //
-// For          both kinds of adapter
-// Grid         U invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned) tries read scattered words, as different users try different items. Only the walk of a rank is
 //              coalesced, by panels; users of a subgroup wait for the longest. There are few workgroups of 64, so most cores

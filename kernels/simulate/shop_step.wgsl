@@ -3,8 +3,7 @@
 //   event [U] (.w the clicked item, or NONE)   item [I] (style1, style2, price, -)   state [U] (m1, m2, p, 0)
 //   state' = .7 state + .3 (style1, style2, price)
 //
-// For          both kinds of adapter
-// Grid         U invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned) coalesced but for the items. There are few workgroups of 64, so most cores stay idle: latency
 //              decides.

@@ -5,8 +5,7 @@
 //
 // With ALL row u EACH + i is item i of the catalogue, for the users from step.first_entry on.
 //
-// For          both kinds of adapter
-// Grid         U EACH invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U EACH invocations in workgroups of 64.
 // Work split   one invocation owns one row.
 // On a GPU     (reasoned) neighbours own neighbouring slots; a user's state is a broadcast, items are gathered. There are few
 //              workgroups of 64, so most cores stay idle: latency decides.

@@ -2,8 +2,7 @@
 //
 //   input [U, N]   output [C, N] the rows of the C users from step.first_entry on
 //
-// For          both kinds of adapter
-// Grid         N / 4 invocations for each row of the chunk, in workgroups of 64.
+// For          both kinds of adapter      Grid   N / 4 invocations for each row of the chunk, in workgroups of 64.
 // Work split   one invocation owns four columns of one row.
 // On a GPU     (reasoned) a copy, coalesced. Workgroups of 64 fill subgroups; a copy needs nothing else.
 // Cost         32 bytes for each four columns.

@@ -4,8 +4,7 @@
 //
 // Of equal scores the lowest item comes first. A score that is NaN or infinite counts as the lowest of all.
 //
-// For          both kinds of adapter
-// Grid         C invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   C invocations in workgroups of 64.
 // Work split   one invocation owns one user of the chunk. Slot j takes the best of what comes after the item of slot j - 1 in
 //              the order of scores and items, so that no list is kept: k walks along the user's row.
 // On a GPU     (reasoned) neighbours read rows that are I numbers apart: no load is coalesced. A workgroup per user with a

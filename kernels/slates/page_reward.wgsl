@@ -3,8 +3,7 @@
 //   outcome [T, U] (slot or K, reward, P(any click), 1; zeros for a user who has left)
 //   ring [.]   (-, -, sum of the rewards, users who were there) at step.slot
 //
-// For          both kinds of adapter
-// Grid         one workgroup of 64.
+// For          both kinds of adapter      Grid   one workgroup of 64.
 // Work split   one workgroup; the first invocation adds up the sums of its neighbours, in order.
 // On a GPU     (reasoned) one workgroup wastes the GPU for microseconds; U is some thousands. Neighbours read neighbouring
 //              users: coalesced. 64 invocations are two subgroups, whose sums are added in workgroup memory; 256 would shorten

@@ -6,8 +6,7 @@
 //   The columns that count: all;  with CHOICE only that of the outcome;  with SUM one, the sum of all.
 //   value: the last column, or that of the outcome, or the sum.      gradient: of the mean over the counted rows; 0 in padding
 //
-// For          both kinds of adapter
-// Grid         R invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row.
 // On a GPU     (reasoned) a few numbers per row: bound by the launch. There are few workgroups of 64, so most cores stay idle:
 //              latency decides.

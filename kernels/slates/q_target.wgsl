@@ -5,8 +5,7 @@
 //   no page follows: the user left, or the page was the last
 //   With BOOTSTRAP a page follows the last one, too: a horizon that is only cut. A user who left has no page in either case.
 //
-// For          both kinds of adapter
-// Grid         B invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   B invocations in workgroups of 64.
 // Work split   one invocation owns a row.
 // On a GPU     (reasoned) the launch decides. There are few workgroups of 64, so most cores stay idle: latency decides.
 // Cost         2 flops and 24 bytes per row.      Before   replay_sample.wgsl

@@ -6,8 +6,7 @@
 // The number of a page among all is the upper word of (random word x pages): even up to pages / 2^32. The word's counter is
 // (row of the batch, steps of the optimiser before this one, 0, REPLAY): whatever else is drawn, these stay the same.
 //
-// For          both kinds of adapter
-// Grid         B invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   B invocations in workgroups of 64.
 // Work split   one invocation draws one page.
 // On a GPU     (reasoned) a search through SLOTS totals, which all invocations of a subgroup read together, and then a binary
 //              one, whose loads are scattered; B is some hundreds. There are few workgroups of 64, so most cores stay idle:

@@ -13,8 +13,7 @@
 // Users step together, so an episode is a block of T + 1 states, and the state after a page is the next entry: half of what
 // pairs of states would take. The clicks before a page are in the episode too; replay_sample_masks.wgsl makes the masks of them.
 //
-// For          both kinds of adapter
-// Grid         U S4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   U S4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state; the first of a user also does the rest.
 // On a GPU     (reasoned) neighbours own neighbouring vectors: coalesced, bound by memory. Workgroups of 64; registers limit
 //              occupancy.

@@ -7,8 +7,7 @@
 //                              page, B .. 2 B - 1 after it
 //   slates [B, K]      outcome [B] (slot of the clicked item or K, reward, 1; 0 if the user left, page)
 //
-// For          both kinds of adapter
-// Grid         B X4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   B X4 invocations in workgroups of 64.
 // Work split   one invocation owns a vector of a drawn page's two inputs; the first also does the rest.
 // On a GPU     (reasoned) rows are far apart, so loads of narrow ones waste a part of each memory transaction; stores are
 //              coalesced. Some hundred rows: the launch decides. There are few workgroups of 64, so most cores stay idle:

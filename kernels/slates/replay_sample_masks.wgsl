@@ -7,8 +7,7 @@
 //
 // The clicks on earlier pages are in the same episode: their bits need not be stored. With REPEATS nothing but left_out.
 //
-// For          both kinds of adapter
-// Grid         B invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   B invocations in workgroups of 64.
 // Work split   one invocation owns the words of one drawn page, before and after.
 // On a GPU     (reasoned) neighbours own neighbouring words of a panel: stores are coalesced. Loads of earlier pages are
 //              scattered, at most T of them. There are few workgroups of 64, so most cores stay idle: latency decides.

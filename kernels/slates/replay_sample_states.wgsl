@@ -4,8 +4,7 @@
 //   states [SLOTS, T + 1, USERS, S4 vectors], as replay_push.wgsl leaves them
 //   state [B, S4 vectors]      after each page; replay_sample.wgsl gives networks the part that policies see
 //
-// For          both kinds of adapter
-// Grid         B S4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   B S4 invocations in workgroups of 64.
 // Work split   one invocation owns a vector of a drawn page's state.
 // On a GPU     (reasoned) rows are far apart, so loads of narrow ones waste a part of each memory transaction; stores are
 //              coalesced. Some hundred rows: the launch decides. There are few workgroups of 64, so most cores stay idle:

@@ -5,8 +5,7 @@
 // Users who left early have fewer pages. A page that is drawn by its number among all pages is drawn evenly whatever the
 // lengths, without a draw in vain. Only the episode that is under way changes: slot = episode mod SLOTS.
 //
-// For          both kinds of adapter
-// Grid         one workgroup of 64.
+// For          both kinds of adapter      Grid   one workgroup of 64.
 // Work split   one workgroup; an invocation owns U / WORKGROUP users that are consecutive.
 // On a GPU     (reasoned) one workgroup wastes the GPU for microseconds; U is some thousands. An invocation's users are
 //              contiguous, so neighbours' loads are not coalesced, but lines are used up. 64 invocations are two subgroups,

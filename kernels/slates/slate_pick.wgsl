@@ -9,8 +9,7 @@
 //
 // Where all items are masked, the lowest item that is not in the slate yet takes the slot, with the value 0.
 //
-// For          both kinds of adapter
-// Grid         R invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row.
 // On a GPU     (reasoned) few rows leave the GPU idle; the work is 1/1000 of scoring the catalogue. There are few workgroups of
 //              64, so most cores stay idle: latency decides.

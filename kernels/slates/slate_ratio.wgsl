@@ -13,8 +13,7 @@
 // Two numbers for w: beside an item that is clicked nearly always, what another one adds to w is below the last bit of w.
 // So w is a sum of two, and moves by worth(A) - w = (sum over A of v_i (Q_i - w) + Q0 - w) / (1 + sum of v_i).
 //
-// For          both kinds of adapter
-// Grid         R invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row, with the best items so far in its own memory: each round is one walk along the items.
 // On a GPU     (reasoned) neighbours read rows of their own, so no load is coalesced; a line serves 16 or 32 loads. Workgroups
 //              of 64 fill subgroups; users of a subgroup wait for its longest.

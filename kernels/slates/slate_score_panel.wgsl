@@ -5,8 +5,7 @@
 //   best of panel p: the largest score of the items 32 p .. 32 p + 31 whose bit is not set, of equal ones the lowest item;
 //   NONE where all bits are set.      With STORE instead scores [R, .]: of all items, and of rows from first_entry on
 //
-// For          a CPU adapter
-// On a GPU     slate_score_tiled.wgsl
+// For          a CPU adapter      On a GPU   slate_score_tiled.wgsl
 // Grid         128 panels x R / 128 invocations in workgroups of 128.
 // Work split   a workgroup owns WORKGROUP rows x 32 items; an invocation owns one of the rows. The workgroup first copies the
 //              items' part of the table and the weights into workgroup memory. After that barrier there is no loop.

@@ -5,8 +5,7 @@
 //   best of panel p: the largest score of the items 32 p .. 32 p + 31 whose bit is not set, of equal ones the lowest item;
 //   NONE where all bits are set.      With STORE instead scores [R, .]: of all items, and of rows from first_entry on
 //
-// For          a GPU
-// On a CPU adapter  slate_score_panel.wgsl
+// For          a GPU      On a CPU adapter   slate_score_panel.wgsl
 // Grid         16 (panels / 2) x R / 4 invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 items; an invocation owns 4 x 4 of them, in registers. The workgroup
 //              copies 16 units of both operands into workgroup memory at a time. As in matmul_forward_tiled.wgsl, with a

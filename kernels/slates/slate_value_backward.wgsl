@@ -7,8 +7,7 @@
 //   position j, or with SHARED their sum.  A block [R, width] for each slot, with room for MOST rows
 //   partials[chunk] = sum over the rows of a chunk of q_gradient_rj hidden_rj (weights), and of d_rj (bias of positions)
 //
-// For          both kinds of adapter
-// Grid         L / 4 x chunks invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   L / 4 x chunks invocations in workgroups of 64.
 // Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), position by position.
 // On a GPU     (reasoned) few invocations, each with a long walk: as batch_norm_statistics.wgsl. There are few workgroups of
 //              64, so most cores stay idle: latency decides.

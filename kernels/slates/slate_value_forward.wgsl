@@ -6,8 +6,7 @@
 //   slot_r = item: the slates by slot, for gathers of item vectors on the way back
 //   At the last position also the value without a click, values_r,zero_at, after the others, and zeros up to a whole vector.
 //
-// For          both kinds of adapter
-// Grid         R invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row. A dispatch does one position: the next one needs its bases.
 // On a GPU     (reasoned) there are a few hundred rows, so most of the GPU is idle; no load is coalesced. There are few
 //              workgroups of 64, so most cores stay idle: latency decides.

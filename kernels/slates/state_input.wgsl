@@ -2,8 +2,7 @@
 //
 //   state [R, S]   input [R, S + 1]: the state, and page / T after it
 //
-// For          both kinds of adapter
-// Grid         R (S + 1) / 4 invocations in workgroups of 64.
+// For          both kinds of adapter      Grid   R (S + 1) / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of a row.
 // On a GPU     (reasoned) a copy, coalesced. Workgroups of 64 fill subgroups; a copy needs nothing else.
 // Cost         32 bytes per vector.
