@@ -93,7 +93,7 @@ export class DeviceTokens {
   readonly itemFirst: View;
   /** [P] token of each pair; pairs are ordered by item. */
   readonly token: View;
-  readonly #place: View;
+  readonly #position: View;
   readonly #tokenFirst: View;
   #host: ItemTokens;
   /** True once the order by token is needed. Only gradients need it, and it takes V steps to compute. */
@@ -113,7 +113,7 @@ export class DeviceTokens {
     gpu.requireBindable(4 * (tokens + 1), `a list of ${tokens} tokens`);
     this.itemFirst = arena.allocate("first token of items", 4 * (items + 1));
     this.token = arena.allocate("tokens", 4 * pairs);
-    this.#place = arena.allocate("tokens by token", 4 * pairs);
+    this.#position = arena.allocate("tokens by token", 4 * pairs);
     this.#tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
   }
 
@@ -123,8 +123,8 @@ export class DeviceTokens {
   }
 
   /** [P] position of each pair among all pairs sorted by token. */
-  get place(): View {
-    return this.#ordered(this.#place);
+  get position(): View {
+    return this.#ordered(this.#position);
   }
 
   /** [V+1] position of each token's first pair in that order. */
@@ -154,9 +154,9 @@ export class DeviceTokens {
     queue.writeBuffer(this.itemFirst.buffer, 0, first);
     if (token.length > 0) queue.writeBuffer(this.token.buffer, 0, token); // Deno fails on an empty write
     if (!this.#isOrdered) return;
-    const { tokenFirst, place } = orderByToken(token, count);
+    const { tokenFirst, position } = orderByToken(token, count);
     queue.writeBuffer(this.#tokenFirst.buffer, 0, tokenFirst);
-    if (token.length > 0) queue.writeBuffer(this.#place.buffer, 0, place);
+    if (token.length > 0) queue.writeBuffer(this.#position.buffer, 0, position);
   }
 
   /** Returns the largest number of pairs that so many distinct items can have. */
@@ -171,10 +171,10 @@ function orderByToken(token: Uint32Array, count: number) {
   for (const id of token) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + 1;
   for (let id = 0; id < count; id++) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + (tokenFirst[id] ?? 0);
   const next = tokenFirst.slice();
-  const place = token.map((id) => {
+  const position = token.map((id) => {
     const at = next[id] ?? 0;
     next[id] = at + 1;
     return at;
   });
-  return { tokenFirst, place };
+  return { tokenFirst, position };
 }

@@ -180,19 +180,19 @@ function orderByItem(
   for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];
   /** Positions of the items that are shown. */
-  const place = new Uint32Array(items);
+  const position = new Uint32Array(items);
   let before = 0;
   for (let id = 0; id < items; id++) {
     const rows = next[id] ?? 0;
     if (rows === 0) continue;
-    place[id] = item.length / 2;
+    position[id] = item.length / 2;
     item.push(ids?.[id] ?? id, before);
     next[id] = before;
     before += rows;
   }
   const row = new Uint32Array(3 * rowItem.length);
   own.forEach((id, r) => {
-    const shown = place[id] ?? 0;
+    const shown = position[id] ?? 0;
     row[3 * r] = kind === "one-hot" ? rowItem[r] ?? 0 : shown;
     row[3 * r + 1] = shown;
     row[3 * r + 2] = next[id] ?? 0;

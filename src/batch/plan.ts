@@ -34,7 +34,7 @@ export class BatchPlan {
   #stamp = 0;
 
   /**
-   * @param capacity largest batch, for which the program's buffers are made. @param places slots of the ring.
+   * @param capacity largest batch, for which the program's buffers are made.
    * @param headersEach headers per slot: programs that work on one batch may differ in the rest of the header.
    * @param slices batches that are built at once, from consecutive slots.
    */
@@ -42,16 +42,16 @@ export class BatchPlan {
     readonly gpu: Gpu,
     readonly log: ClickLog,
     readonly capacity: ClickSizes,
-    readonly places: number,
+    readonly slots: number,
     readonly headersEach = 1,
     readonly slices = 1,
   ) {
     this.#arena = new Arena(gpu, "plan");
-    const bytes = 16 * (capacity.users + 1) * places;
-    gpu.requireBindable(bytes, `a plan of ${places} x ${capacity.users} users`);
+    const bytes = 16 * (capacity.users + 1) * slots;
+    gpu.requireBindable(bytes, `a plan of ${slots} x ${capacity.users} users`);
     this.#entries = new Uint32Array(bytes / 4);
     this.view = this.#arena.allocate("users", bytes);
-    this.#headers = new StepHeaders(this.#arena, clickDimensions, places, headersEach, slices);
+    this.#headers = new StepHeaders(this.#arena, clickDimensions, slots, headersEach, slices);
     this.#itemStamps = new Uint32Array(log.items.count);
     this.#userStamps = new Uint32Array(log.userSplit.length);
   }
@@ -62,8 +62,8 @@ export class BatchPlan {
   }
 
   /** Returns the byte offset of a slot's header, for {@link import("../gpu/program.ts").Program.encode}. */
-  offset(place: number, header = 0): number {
-    return this.#headers.offset(place, header);
+  offset(slot: number, header = 0): number {
+    return this.#headers.offset(slot, header);
   }
 
   /**
@@ -76,7 +76,7 @@ export class BatchPlan {
    * other micro-batches have some.
    */
   put(
-    place: number,
+    slot: number,
     users: ArrayLike<number>,
     purpose: StepSettings | readonly StepSettings[],
     log = this.log,
@@ -85,19 +85,19 @@ export class BatchPlan {
     if (users.length > this.capacity.users) {
       throw new UserError(`Expected at most ${this.capacity.users} users per batch, got ${users.length}.`);
     }
-    const first = place * (this.capacity.users + 1);
-    const { sizes, given } = this.#putUsers(first, users, log);
+    const first = slot * (this.capacity.users + 1);
+    const { sizes, context } = this.#putUsers(first, users, log);
     const { events, rows, items } = sizes;
     if (events === 0) {
       throw new UserError(`Expected a batch with events, got ${users.length} users without any.`);
     }
-    if (given === events && !of) {
+    if (context === events && !of) {
       throw new UserError(
         `Expected a batch with events to predict, got ${users.length} users whose ${events} events are all ` +
           `context events.`,
       );
     }
-    const counted = of ?? events - given;
+    const counted = of ?? events - context;
     // WebGPU drops a write past the end of a buffer without an error.
     if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
       const { capacity } = this;
@@ -106,19 +106,19 @@ export class BatchPlan {
           `(${capacity.events}, ${capacity.rows}, ${capacity.items})`,
       );
     }
-    this.#headers.put(place, { sizes, counted, first }, purpose);
+    this.#headers.put(slot, { sizes, counted, first }, purpose);
     return { ...sizes, counted };
   }
 
   /** Writes the users' entries from entry `first` on, and a last one with the totals. */
-  #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; given: number } {
+  #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; context: number } {
     const { userEvents, eventRows, eventGiven } = log;
     if (log.userSplit.length > this.#userStamps.length) {
       this.#userStamps = new Uint32Array(2 * log.userSplit.length);
     }
     if (log.items.count > this.#itemStamps.length) this.#itemStamps = new Uint32Array(2 * log.items.count);
     const stamp = ++this.#stamp;
-    let [events, rows, items, given] = [0, 0, 0, 0];
+    let [events, rows, items, context] = [0, 0, 0, 0];
     for (let k = 0; k < users.length; k++) {
       const user = users[k] ?? -1;
       const from = userEvents[user];
@@ -130,12 +130,12 @@ export class BatchPlan {
       this.#entries.set([from, events, rows, 0], 4 * (first + k));
       const [firstRow, endRow] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
       events += to - from;
-      if (eventGiven) { for (let e = from; e < to; e++) given += eventGiven[e] ? 1 : 0; }
+      if (eventGiven) { for (let e = from; e < to; e++) context += eventGiven[e] ? 1 : 0; }
       rows += endRow - firstRow;
       items += this.#newItems(log.rowItem, firstRow, endRow, stamp);
     }
     this.#entries.set([0, events, rows, 0], 4 * (first + users.length));
-    return { sizes: { users: users.length, events, rows, items }, given };
+    return { sizes: { users: users.length, events, rows, items }, context };
   }
 
   /** Stamps the items of these rows. @returns the number of items that did not have this stamp before. */
@@ -160,8 +160,8 @@ export class BatchPlan {
 
   /** Uploads `count` slots from number `first` on; the first slot follows the last. */
   uploadRing(first: number, count: number): void {
-    const start = first % this.places;
-    const straight = Math.min(count, this.places - start);
+    const start = first % this.slots;
+    const straight = Math.min(count, this.slots - start);
     this.upload(start, straight);
     if (count > straight) this.upload(0, count - straight);
   }

@@ -11,12 +11,12 @@ const MOST_SHARED = 2 ** 20;
 /** Copies buffers and textures to the host in one wait. The words are raw: read floats through a Float32Array over the buffer. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
-  const { places, sizes } = planStaging(views.map(stagingBytes));
+  const { locations, sizes } = planStaging(views.map(stagingBytes));
   const staging = StagingPool.of(gpu);
   const buffers = sizes.map((bytes) => staging.take(bytes));
   const encoder = gpu.device.createCommandEncoder({ label: "read-back" });
   views.forEach((view, k) => {
-    const { buffer: which, offset } = places[k]!;
+    const { buffer: which, offset } = locations[k]!;
     const { buffer } = buffers[which]!;
     if (isTexture(view)) {
       const { texture } = view;
@@ -35,9 +35,9 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
   await Promise.all(buffers.map((buffer, which) =>
     staging.read(buffer, (range) => {
       memories.forEach((memory, k) => {
-        const place = places[k]!;
-        if (place.buffer !== which) return;
-        const found = range(place.offset, place.bytes);
+        const location = locations[k]!;
+        if (location.buffer !== which) return;
+        const found = range(location.offset, location.bytes);
         words[k] = isTexture(memory)
           ? unpackTexels(memory.layout, new Uint32Array(found), memory.size / 4)
           : new Uint32Array(found.slice(0));
@@ -50,7 +50,7 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
 /** Places ranges one after another in as few buffers as possible. @returns the place of each, and the buffers' sizes. */
 function planStaging(lengths: readonly number[]) {
   const sizes: number[] = [];
-  const places = lengths.map((bytes) => {
+  const locations = lengths.map((bytes) => {
     const begun = Math.ceil((sizes.at(-1) ?? 0) / ALIGNMENT) * ALIGNMENT;
     const shared = sizes.length > 0 && begun + bytes <= MOST_SHARED;
     const offset = shared ? begun : 0;
@@ -58,7 +58,7 @@ function planStaging(lengths: readonly number[]) {
     sizes.push(offset + bytes);
     return { buffer: sizes.length - 1, offset, bytes };
   });
-  return { places, sizes };
+  return { locations, sizes };
 }
 
 function stagingBytes(view: Memory): number {

@@ -55,32 +55,32 @@ export class StepHeaders<S extends BatchSizes> {
   readonly #values: DataView<ArrayBuffer>;
 
   /**
-   * @param places slots. @param each headers per slot, for programs on one batch. @param seen slots that a multi-step kernel
+   * @param each headers per slot, for programs on one batch. @param seen slots that a multi-step kernel
    * reads.
    */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,
-    places: number,
+    slots: number,
     readonly each = 1,
     seen = 1,
   ) {
-    this.#values = new DataView(new ArrayBuffer(STEP_STRIDE * places * each));
+    this.#values = new DataView(new ArrayBuffer(STEP_STRIDE * slots * each));
     const behind = STEP_STRIDE * each * seen;
     this.buffer = arena.allocate("headers", this.#values.byteLength + behind).buffer;
   }
 
   /** Returns the byte offset of a header, for {@link import("./program.ts").Program.encode}. */
-  offset(place: number, header = 0): number {
-    return (place * this.each + header) * STEP_STRIDE;
+  offset(slot: number, header = 0): number {
+    return (slot * this.each + header) * STEP_STRIDE;
   }
 
   /** Writes the headers of a slot; {@link upload} sends them. @param purpose settings; the last one fills the rest. */
-  put(place: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
+  put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {
       const own = purposes[Math.min(header, purposes.length - 1)];
-      if (own) writeStepHeader(this.#values, this.offset(place, header), this.dimensions, batch, own);
+      if (own) writeStepHeader(this.#values, this.offset(slot, header), this.dimensions, batch, own);
     }
   }
 

@@ -65,12 +65,12 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
       for (const group of [middle, [0, 0, z]] as const) {
         const own = new Set<number>();
         let isIdle = true;
-        const onAccess = (place: MemoryReference, kind: "read" | "write", mask: InvocationMask) => {
-          const tally = variables.get(place.name);
+        const onAccess = (memory: MemoryReference, kind: "read" | "write", mask: InvocationMask) => {
+          const tally = variables.get(memory.name);
           if (!tally) return;
           isIdle &&= mask.every((state) => state === OFF);
           for (let k = 0; k < mask.length; k++) if (mask[k] === ON) own.add(k);
-          for (let k = 0; k < mask.length; k += SUBGROUP) tally.add(place, kind, mask, k);
+          for (let k = 0; k < mask.length; k += SUBGROUP) tally.add(memory, kind, mask, k);
         };
         new Interpreter(module, scope, listWorkgroup(scope, group), { onAccess }).run();
         asking += own.size;

@@ -27,8 +27,8 @@ export function makeLiteral(known: WgslValue): Expression {
 export function makeNameExpression(name: string): Expression {
   return {
     value(walk, mask) {
-      const place = walk.getReference(name);
-      return place ? walk.load(place, mask) : walk.lookup(name);
+      const memory = walk.getReference(name);
+      return memory ? walk.load(memory, mask) : walk.lookup(name);
     },
     reference: (walk) => walk.getReference(name),
     name,
@@ -95,24 +95,24 @@ const getField = (value: WgslValue, name: string) => typeof value === "object" ?
 
 /** Makes `of.name`. */
 export function makeMember(of: Expression, name: string): Expression {
-  return makePart(of, (place) => {
-    const found = findMember(place.type, name);
+  return makePart(of, (memory) => {
+    const found = findMember(memory.type, name);
     if (!found) throw new UnreadableKernelError(`.${name}`);
-    return { ...place, type: found.type, at: place.at.map((at) => at === undefined ? at : at + found.at) };
+    return { ...memory, type: found.type, at: memory.at.map((at) => at === undefined ? at : at + found.at) };
   }, (walk, mask) => of.value(walk, mask).map((one) => getField(one, name)));
 }
 
 /** Makes `of[index]`. */
 export function makeElement(of: Expression, index: Expression): Expression {
-  return makePart(of, (place, walk, mask) => {
-    const { element, stride = 0 } = place.type;
-    if (!element) throw new UnreadableKernelError(`an element of ${place.name}`);
+  return makePart(of, (memory, walk, mask) => {
+    const { element, stride = 0 } = memory.type;
+    if (!element) throw new UnreadableKernelError(`an element of ${memory.name}`);
     const indices = index.value(walk, mask);
-    const at = place.at.map((at, k) => {
+    const at = memory.at.map((at, k) => {
       const by = indices[k];
       return at === undefined || typeof by !== "number" ? undefined : at + by * stride;
     });
-    return { ...place, type: element, at };
+    return { ...memory, type: element, at };
   }, (walk, mask) => {
     const indices = index.value(walk, mask);
     return of.value(walk, mask).map((one, k) => getField(one, "xyzw"[Number(indices[k])] ?? ""));
@@ -122,10 +122,10 @@ export function makeElement(of: Expression, index: Expression): Expression {
 /** Makes a call of a function of the module or of WGSL, or of a type's constructor. */
 export function makeCall(
   name: string,
-  given: readonly Expression[],
+  args: readonly Expression[],
   { routines, types }: WgslModule,
 ): Expression {
-  const [first, ...others] = given;
+  const [first, ...others] = args;
   if (name === "arrayLength") {
     return { value: (walk, mask) => walk.broadcast(walk.getArrayLength(first?.reference?.(walk, mask))) };
   }
@@ -134,17 +134,17 @@ export function makeCall(
   }
   return {
     value(walk, mask) {
-      const values = given.map(({ value }) => value(walk, mask));
+      const values = args.map(({ value }) => value(walk, mask));
       const routine = routines.get(name);
       if (routine) {
         const { parameters, result } = routine;
-        const given = parameters.map(({ type }, k) =>
+        const converted = parameters.map(({ type }, k) =>
           (values[k] ?? []).map((one) => convertValue(one, type))
         );
-        return walk.call(routine, given, mask).map((one) => convertValue(one, result));
+        return walk.call(routine, converted, mask).map((one) => convertValue(one, result));
       }
-      const made = BUILTINS[name] ?? makeStructure(types.get(name));
-      return walk.unknown().map((_, k) => made?.(...values.map((lanes) => lanes[k])));
+      const build = BUILTINS[name] ?? makeStructure(types.get(name));
+      return walk.unknown().map((_, k) => build?.(...values.map((lanes) => lanes[k])));
     },
   };
 }
@@ -160,10 +160,10 @@ function accessMemory(
   for (const { value } of others) value(walk, mask);
   const found = first?.reference?.(walk, mask);
   if (!found) throw new UnreadableKernelError(`${name} of unknown memory`);
-  const place = { ...found, atomic: name.startsWith("atomic") };
-  if (name === "workgroupUniformLoad" || name === "atomicLoad") return walk.load(place, mask);
-  if (name !== "textureStore") walk.access(place, "read", mask);
-  if (name !== "textureLoad") walk.store(place, walk.unknown(), mask);
+  const memory = { ...found, atomic: name.startsWith("atomic") };
+  if (name === "workgroupUniformLoad" || name === "atomicLoad") return walk.load(memory, mask);
+  if (name !== "textureStore") walk.access(memory, "read", mask);
+  if (name !== "textureLoad") walk.store(memory, walk.unknown(), mask);
   return walk.unknown();
 }
 
@@ -177,8 +177,8 @@ export function makeAssignment(target: Expression, from: Expression, sign = ""):
       return values.map((one, k) => applyBinary(sign, old[k], one));
     };
     const { name } = target;
-    const place = target.reference?.(walk, mask);
-    if (place) walk.store(place, after(() => walk.load(place, mask)), mask);
+    const memory = target.reference?.(walk, mask);
+    if (memory) walk.store(memory, after(() => walk.load(memory, mask)), mask);
     else if (name === undefined || target.isPart) {
       // Evaluates the indices of a part; a part of a variable is not tracked.
       target.value(walk, mask);

@@ -97,11 +97,11 @@ class Parser extends WgslTokens implements WgslModule {
   #struct(): WgslType {
     this.expect("{");
     return makeStructType(this.readList("}", () => {
-      const given = this.#attributes();
+      const attributes = this.#attributes();
       const name = this.next();
       const type = this.readAfter(":", () => this.#type());
-      const size = Number(given.get("size") ?? type.size);
-      const align = Number(given.get("align") ?? type.align);
+      const size = Number(attributes.get("size") ?? type.size);
+      const align = Number(attributes.get("align") ?? type.align);
       if (!(size >= 0 && align > 0)) throw new UnreadableKernelError("the offset of a field");
       return { name, type, size, align };
     }));
@@ -280,8 +280,8 @@ class Parser extends WgslTokens implements WgslModule {
     const isTemplate = /^(array|bitcast|vec\d|mat\dx\d)$/.test(word) && this.peek() === "<";
     const of = isTemplate ? this.templateText() : "";
     if (this.take("(")) {
-      const given = this.readList(")", () => this.#expression());
-      return makeCall(of === "u32" ? `${word}u` : word + of, given, this);
+      const args = this.readList(")", () => this.#expression());
+      return makeCall(of === "u32" ? `${word}u` : word + of, args, this);
     }
     // All known fields are the same in the headers of several steps.
     if (word === "steps" && this.take("[")) {

@@ -22,11 +22,11 @@ const SCALARS: Readonly<Record<string, WgslType>> = {
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
-/** Parses u32, vec4f, mat4x4<f32>. @param given reads the type in a template. @returns undefined for other names. */
-export function parsePlainType(name: string, given: () => WgslType): WgslType | undefined {
+/** Parses u32, vec4f, mat4x4<f32>. @param readTemplate reads the type in a template. @returns undefined for other names. */
+export function parsePlainType(name: string, readTemplate: () => WgslType): WgslType | undefined {
   const [, kind, counts = "", suffix = ""] = /^(vec|mat)(\d(?:x\d)?)([uifh]?)$/.exec(name) ?? [];
   if (!kind) return SCALARS[name];
-  const scalar = SCALARS[SUFFIX[suffix] ?? ""] ?? given();
+  const scalar = SCALARS[SUFFIX[suffix] ?? ""] ?? readTemplate();
   const [columns = 1, rows = 1] = counts.split("x").map(Number);
   return kind === "vec" ? vectorType(scalar, columns) : makeArrayType(vectorType(scalar, rows), columns);
 }

@@ -201,45 +201,47 @@ export class Interpreter {
     return { name, space, type, at: this.broadcast(0) as number[] };
   }
 
-  load(place: MemoryReference, mask: InvocationMask): WgslValue[] {
-    this.access(place, "read", mask);
-    if (this.#isShared(place)) {
-      return this.broadcast(this.#shared.has(place.name) ? this.#shared.get(place.name) : 0);
+  load(memory: MemoryReference, mask: InvocationMask): WgslValue[] {
+    this.access(memory, "read", mask);
+    if (this.#isShared(memory)) {
+      return this.broadcast(this.#shared.has(memory.name) ? this.#shared.get(memory.name) : 0);
     }
-    const data = this.module.variables.get(place.name)?.constant ? this.scope.data?.[place.name] : undefined;
-    const { isU32, element } = place.type;
+    const data = this.module.variables.get(memory.name)?.constant
+      ? this.scope.data?.[memory.name]
+      : undefined;
+    const { isU32, element } = memory.type;
     if (!data || !(isU32 || (element?.isU32 && !element.element))) return this.unknown();
     const word = (at: number) => data[at / 4];
-    return place.at.map((at) => {
+    return memory.at.map((at) => {
       if (at === undefined) return undefined;
       if (isU32) return word(at);
-      const count = place.type.size / 4;
+      const count = memory.type.size / 4;
       return makeVector(Array.from({ length: count }, (_, k) => word(at + 4 * k)));
     });
   }
 
   /** Returns the number of elements of a runtime-sized array. */
-  getArrayLength(place: MemoryReference | undefined): number | undefined {
-    const { name = "", type: { stride } = {}, at: [at] = [] } = place ?? {};
+  getArrayLength(memory: MemoryReference | undefined): number | undefined {
+    const { name = "", type: { stride } = {}, at: [at] = [] } = memory ?? {};
     const bytes = this.scope.bytes?.[name];
     return bytes === undefined || at === undefined || !stride ? undefined : Math.floor((bytes - at) / stride);
   }
 
-  store(place: MemoryReference, values: readonly WgslValue[], mask: InvocationMask): void {
-    this.access(place, "write", mask);
-    if (!this.#isShared(place)) return;
+  store(memory: MemoryReference, values: readonly WgslValue[], mask: InvocationMask): void {
+    this.access(memory, "write", mask);
+    if (!this.#isShared(memory)) return;
     const written = values.filter((_, k) => mask[k] !== OFF);
     const [first] = written;
     const sure = !mask.includes(PERHAPS) && written.every((one) => one === first);
-    this.#shared.set(place.name, sure ? first : undefined);
+    this.#shared.set(memory.name, sure ? first : undefined);
   }
 
   #isShared({ space, name }: MemoryReference): boolean {
     return space === "workgroup" && this.module.variables.get(name)?.type.isU32 === true;
   }
 
-  access(place: MemoryReference, kind: "read" | "write", mask: InvocationMask): void {
-    this.options.onAccess?.(place, kind, mask);
+  access(memory: MemoryReference, kind: "read" | "write", mask: InvocationMask): void {
+    this.options.onAccess?.(memory, kind, mask);
   }
 
   /** @param values undefined for a variable that is not tracked. */

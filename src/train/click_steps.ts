@@ -92,7 +92,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
   /** Fills the plan slots of iteration t. @param counted events in the means, if not the users' own */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
-    const first = t * cut.parts % plan.places;
+    const first = t * cut.parts % plan.slots;
     const userLists = cut.parts > 1 ? splitMicroBatches(log, users, cut.limit) : [users];
     const meanOver = counted ?? (userLists.length > 1 ? countScoredEvents(log, users) : undefined);
     const before = (distributed?.ranks.rank ?? 0) * cut.parts;

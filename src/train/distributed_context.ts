@@ -152,7 +152,7 @@ async function stepShared(
   const { gpu } = plan;
   const [{ batches: [batch], counted } = { batches: [], counted: NaN }] = steps.put(t - 1, 1);
   if (!batch) throw new Error("a step without a batch");
-  const slot = t % plan.places;
+  const slot = t % plan.slots;
   const ringSlot = ring.slotsView(ring.stepSlot(t), 1);
   let result = Float32Array.from(own);
   for (const [k, { header, gradients, shared }] of phases.entries()) {

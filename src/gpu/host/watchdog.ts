@@ -39,10 +39,10 @@ function watch({ state, seconds }: Watch): void {
     Deno.stderr.writeSync(
       new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`),
     );
-  let [changes, since, told] = [-1, 0, 0];
+  let [changes, since, reported] = [-1, 0, 0];
   setInterval(() => {
     if (Atomics.load(state, 0) === 0 || Atomics.load(state, 1) !== changes) {
-      [changes, since, told] = [Atomics.load(state, 1), performance.now(), 0];
+      [changes, since, reported] = [Atomics.load(state, 1), performance.now(), 0];
     }
     const waited = Math.floor((performance.now() - since) / 1000);
     if (waited >= seconds) {
@@ -51,8 +51,8 @@ function watch({ state, seconds }: Watch): void {
           "If it only takes long, raise the limit (exercise --limit, or kernelSeconds of openGpu).",
       );
       Deno.kill(Deno.pid, "SIGTERM");
-    } else if (waited >= told + 5) {
-      told = waited;
+    } else if (waited >= reported + 5) {
+      reported = waited;
       write(`waiting for your kernel: ${waited} s`);
     }
   }, 200);
