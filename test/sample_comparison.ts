@@ -47,7 +47,7 @@ export function makeComparison(slate: number): PolicyComparison {
         );
         return {
           ...{ policy, seed, environment },
-          figures: computeEpisodeMetrics([log], madeSizes.items),
+          metrics: computeEpisodeMetrics([log], madeSizes.items),
           calibration: computePageCalibration([{
             log,
             predicted: new Float32Array(madeSizes.users * madeSizes.pages).fill(promised),

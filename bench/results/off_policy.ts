@@ -70,7 +70,7 @@ async function study(gpu: Gpu): Promise<string> {
       const known = await collectEvidence(gpu, { ...options, model: truth });
       truths.push(meanAndSd([...known.v]).mean);
       const evidence = await collectEvidence(gpu, { ...options, model: blind, loggedTemperature: LOGGED_AT });
-      const { estimates: { logged: _, ...estimates }, decisions, effective } = evaluate(
+      const { estimates: { logged: _, ...estimates }, decisions, effectiveShare: effective } = evaluate(
         evidence,
         policy.name,
         temperature,

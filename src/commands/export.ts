@@ -20,28 +20,28 @@ function parseOptions(args: readonly string[]): ExportOptions {
   const command = withModelAndData(
     new Command("deno task export")
       .description(
-        "Writes a trained model with the items of a data set as ONNX, for onnxruntime and its like.",
+        "Writes a trained model with the items of a data set as ONNX, e.g. for onnxruntime.",
       )
       .version(version)
-      .requiredOption(ONNX, "the file to write, such as model.onnx", makeOutputFileParser(".onnx")),
+      .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx")),
   ).addOption(
     new Option(
       "--positions <which>",
-      "probabilities of a model with a position effect: at the positions on the page, or as if each item stood in the first",
+      "positions for the probabilities of a model with a position effect: those on the page, or the first for every item",
     ).choices(["page", "first"]).default("page"),
   ).addHelpText(
     "after",
     `
-Inputs, 64-bit integers, numbers of items in the data set:
-  history [users, clicks]        items clicked, oldest first, then -1
-  page [users, items]            items displayed, -1 for none
-Outputs, 32-bit floats:
+Inputs (64-bit item numbers of the data set):
+  history [users, clicks]        clicked items, oldest first, then -1
+  page [users, items]            displayed items, -1 for none
+Outputs (32-bit floats):
   utilities [users, items]       -infinity for no item
   probabilities [users, items]   of a click on each item
-  no_click [users]               the probability of no click
+  no_click [users]               probability of no click
 Metadata:
-  items                          the ids of the items by their numbers, a JSON list
-  positions                      page or first, as --positions has it
+  items                          JSON list of the item ids by number
+  positions                      page or first, see --positions
 
 Example:
   deno task export --model runs/mine --data runs/data/mine --onnx model.onnx`,

@@ -31,12 +31,12 @@ function parseOptions(args: readonly string[]): PredictOptions {
   const command = withModelAndData(
     new Command("deno task predict")
       .description(
-        "Writes what a model says of every page of a log: a row for each displayed item, by the ids of the log.",
+        "Writes utilities and click probabilities for every page of a log: a row per displayed item, by the log's ids.",
       )
       .version(version)
       .requiredOption(
         OUT_FILE,
-        "the file to write, .parquet or .csv",
+        "file to write, .parquet or .csv",
         makeOutputFileParser(".parquet", ".csv"),
       ),
   )
@@ -44,8 +44,8 @@ function parseOptions(args: readonly string[]): PredictOptions {
     .addOption(
       new Option(
         "--positions <which>",
-        "probabilities of a model with a position effect: at the positions of the log, or as if each item stood in the first " +
-          "(default: logged where the data have positions)",
+        "positions for the probabilities of a model with a position effect: those of the log, or the first for every item " +
+          "(default: logged if the data have positions)",
       ).choices(["logged", "first"]),
     )
     .addOption(createOption(trainingFields.evaluationShards.option!))
@@ -54,11 +54,11 @@ function parseOptions(args: readonly string[]): PredictOptions {
       `
 Columns:
   user, item   ids of the log
-  page, place  numbers from 0: of the page among the user's, of the item on the page
-  utility      what the model learned, without the position effect; it ranks the items of a page
-  probability  of a click on this item, of all on the page
-  no_click     the probability that nothing on the page is clicked
-  clicked      what happened
+  page, place  from 0: page of the user, position of the item on the page
+  utility      without the position effect; ranks the items of a page
+  probability  of a click on this item
+  no_click     probability of no click on the page
+  clicked      observed click
   click_order  1 for the page's first click, 2 for its second, ...; 0 for no click
 
 Example:
@@ -77,13 +77,13 @@ function getPositionEffects(
   if (!effects) return { effects, words: "the model has no position effect" };
   const known = hasPositions({ kind, places });
   if (positions === "first" || (positions === undefined && !known)) {
-    const why = known ? "" : `, as the positions of ${source.name} are not known`;
-    return { effects: undefined, words: `as if each item stood in the first position${why}` };
+    const why = known ? "" : `, because the positions of ${source.name} are unknown`;
+    return { effects: undefined, words: `for the first position${why}` };
   }
-  if (known) return { effects, words: "at the logged positions" };
+  if (known) return { effects, words: "for the logged positions" };
   throw new UserError(
-    `Expected data whose positions are known with --positions logged, got ${source.name}. Prepare the log with deno task data ` +
-      "log --position <column>, or name --positions first.",
+    `Expected data with positions for --positions logged, got ${source.name}. Prepare the log with deno task data log ` +
+      "--position <column>, or use --positions first.",
   );
 }
 
@@ -116,8 +116,8 @@ async function main(): Promise<number> {
         printLine(
           `${
             formatThousands(formulas)
-          } cells of ${options.out} begin as formulas do, and stand as the log has ` +
-            "them: a spreadsheet may run them. Import its columns as text, or write .parquet.",
+          } cells of ${options.out} start like formulas, which a spreadsheet may run. Import its columns as text, or ` +
+            "write .parquet.",
         );
       }
       console.log(

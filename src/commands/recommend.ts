@@ -24,12 +24,12 @@ interface RecommendOptions extends ModelDataOptions {
 function parseOptions(args: readonly string[]): RecommendOptions {
   const command = withModelAndData(
     new Command("deno task recommend")
-      .description("Prints the items of a data set with the largest utilities for a user.")
+      .description("Prints the items with the highest utilities for a user.")
       .version(version)
-      .option("--user <id>", "a user of the data set: their clicks there are the history")
-      .option("--history <ids>", `the items clicked, oldest first, ${IDS}`)
-      .option("--top <n>", "how many items", parseWholeNumber(1, 10_000), 10)
-      .option("--new-only", "leave out what was clicked already", false),
+      .option("--user <id>", "user of the data set, whose clicks are the history")
+      .option("--history <ids>", `clicked items, oldest first, ${IDS}`)
+      .option("--top <n>", "number of items", parseWholeNumber(1, 10_000), 10)
+      .option("--new-only", "omit items that were clicked", false),
   )
     .option("--json", "print JSON", false)
     .addHelpText(
@@ -88,7 +88,9 @@ async function main(): Promise<void> {
       ),
     );
     console.log(
-      `P(click) is that of a page of these ${found.length} in this order; no click: ${noClick.toFixed(4)}.`,
+      `P(click) is for a page of these ${found.length} items in this order; P(no click): ${
+        noClick.toFixed(4)
+      }.`,
     );
   });
 }

@@ -33,23 +33,23 @@ function parseOptions(args: readonly string[]): ServeOptions {
   const command = withModelAndData(
     new Command("deno task serve")
       .description(
-        `Answers requests over HTTP on ${HOST}: scores pages and recommends items, by the data set's ids; and lets the model's ` +
-          "users be shown pages, as an environment that a program in any language steps through.",
+        `HTTP service on ${HOST}: scores pages and recommends items by the data set's ids; and simulates the model's users as ` +
+          "environments that a program in any language steps.",
       )
       .version(version),
   )
-    .option(PORT, "port to listen on; 0 for any that is free", parseWholeNumber(0, 65535), DEFAULT_PORT)
+    .option(PORT, "port to listen on; 0 for any free one", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)
     .option(
       "--max-requests <n>",
-      "requests that are answered at once",
+      "most requests in flight",
       parseWholeNumber(1, 100_000),
       maxRequests,
     )
-    .option("--max-body <bytes>", "the largest body", parseWholeNumber(64, 2 ** 26), maxBody)
+    .option("--max-body <bytes>", "largest body", parseWholeNumber(64, 2 ** 26), maxBody)
     .option(
       "--max-batch <n>",
-      "requests that are scored in one dispatch",
+      "most requests per dispatch",
       parseWholeNumber(1, 4096),
       maxBatch,
     )
@@ -57,18 +57,18 @@ function parseOptions(args: readonly string[]): ServeOptions {
       "after",
       `
 Addresses:
-  POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" in place of the history;
-                   probabilities count each item's position on the page, with "positions": "first" as if all were first
+  POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" instead of the history;
+                   probabilities are for the positions on the page, with "positions": "first" for the first position
   POST /recommend  {"user": "u17", "top": 10, "newOnly": true}
-                   "skipUnknown": true leaves out ids that the data set lacks, in place of a refusal
-  POST /reset      {"users": 64, "slate": 3, "pages": 20, "seed": 1}   users who begin: an environment, and their states
-  POST /step       {"environment": "1", "slates": [[3, 14, 15], ...]}   a page of each, by the numbers of items
-  POST /close      {"environment": "1"}   ends it, and frees its memory
+                   "skipUnknown": true ignores ids that the data set lacks, instead of an error
+  POST /reset      {"users": 64, "slate": 3, "pages": 20, "seed": 1}   starts an environment; returns the users' states
+  POST /step       {"environment": "1", "slates": [[3, 14, 15], ...]}   shows a page to each user, by item numbers
+  POST /close      {"environment": "1"}   ends it and releases its memory
   GET  /items      the ids of the items, by their numbers
-  GET  /health     200 as long as it can answer
+  GET  /health     200 while it can answer
   GET  /metrics    counts and times, in Prometheus' text form
 
-Ctrl-C or SIGTERM: what is under way is answered, then the command ends.
+Ctrl-C or SIGTERM: requests in flight are answered, then the command ends.
 
 Example:
   deno task serve --model runs/mine --data runs/data/mine
@@ -112,7 +112,7 @@ async function serve(
   server.close();
   await answered(service);
   if (service.failed) return EXIT_FAULT;
-  const left = service.underWay;
+  const left = service.inFlight;
   printLine(
     left === 0 ? "Ended." : `Ended; ${left} requests were not answered within ${GRACE_MS / 1000} seconds.`,
   );
@@ -125,7 +125,7 @@ async function answered(service: Service): Promise<void> {
   let free = 0;
   while (free < FREE_LOOKS && performance.now() - began < GRACE_MS) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    free = service.underWay === 0 ? free + 1 : 0;
+    free = service.inFlight === 0 ? free + 1 : 0;
   }
 }
 

@@ -36,7 +36,7 @@ export async function buildLab(): Promise<LabPage> {
   const [kernels, checksEntry] = ["from a table" as const, entry("services/kernel_services.ts")];
   const worker = await buildBundle({ entry: entry("worker_main.ts"), format: "iife", kernels });
   const checks = await buildBundle({ entry: checksEntry, format: "esm", kernels });
-  const reader = await buildBundle({ entry: entry("reader.ts"), format: "esm", instead: STUBS });
+  const reader = await buildBundle({ entry: entry("reader.ts"), format: "esm", replacements: STUBS });
   const style = [
     await readPackageFile(entry("main.ts"), "prism-code-editor", "dist/layout.css"),
     await read("src/report/page.css"),

@@ -109,8 +109,8 @@ export async function rank(
   // The user is simulated from this page on.
   const options = { users: 1, slate, pages, firstPage: page, ...pool };
   const [trial] = await tryPolicy(gpu, users, users, policy, options);
-  if (!trial?.witness) throw new Error("expected a user");
-  const { log, values, witness: { utilities, choice } } = trial;
+  if (!trial?.predictions) throw new Error("expected a user");
+  const { log, values, predictions: { utilities, choice } } = trial;
   const own = utilities.subarray(0, slate);
   const { items: chances, none } = computeClickProbabilities(own, choice);
   const shown = Array.from(log.slates.subarray(page * slate, (page + 1) * slate), (item, k): RankedItem => ({

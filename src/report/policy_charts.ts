@@ -65,7 +65,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
     const series = listComparedPolicies(comparison).map(({ name }, colour) =>
       buildSeries(
         { model: name, colour, part: what },
-        listTrainings(comparison, name, environment.name).map(({ figures }) =>
+        listTrainings(comparison, name, environment.name).map(({ metrics: figures }) =>
           figures.byPage.map(({ clickRate }) => clickRate)
         ),
       )

@@ -138,7 +138,7 @@ function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly 
       rows.map(({ policy, cells }): ReportRow => [
         policy,
         ...cells.flatMap((own) => [
-          renderEstimate(own, (metrics) => metrics.rewardAPage, 3),
+          renderEstimate(own, (metrics) => metrics.rewardPerPage, 3),
           renderEstimate(own, (metrics) => metrics.clickRate, 3),
         ]),
       ]),
@@ -168,7 +168,7 @@ function policiesTable(comparison: PolicyComparison): Html {
         return [[
           cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
           renderEstimate(cells, (metrics) => metrics.return, 2),
-          renderEstimate(cells, (metrics) => metrics.rewardAPage, 3),
+          renderEstimate(cells, (metrics) => metrics.rewardPerPage, 3),
           renderEstimate(cells, (metrics) => metrics.clickRate, 3),
           formatPercent(summarizeTrainings(cells, (metrics) => metrics.coverage).mean),
         ]];
@@ -188,7 +188,7 @@ function renderEstimate(
   if (!first) return MISSING;
   const { mean, sd } = summarizeTrainings(cells, (metrics) => of(metrics).mean);
   if (sd !== null) return `${mean.toFixed(digits)} \u00b1 ${sd.toFixed(digits)}`;
-  return renderMetric(mean, digits, of(first.figures).interval);
+  return renderMetric(mean, digits, of(first.metrics).interval);
 }
 
 function differencesTable(comparison: PolicyComparison): Html {

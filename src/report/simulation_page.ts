@@ -58,7 +58,7 @@ function usersTable(simulation: SimulationPageData): Html {
   const of = ({ mean, interval }: MeanEstimate, digits: number) => renderMetric(mean, digits, interval);
   const columns: readonly (readonly [boolean, string, (metrics: PolicyMetrics) => ReportCell])[] = [
     [hasReturns(simulation), returnUnit(simulation), (metrics) => of(metrics.return, 2)],
-    [utility, "reward per page", ({ rewardAPage }) => of(rewardAPage, 3)],
+    [utility, "reward per page", ({ rewardPerPage }) => of(rewardPerPage, 3)],
     [clickRates, "click rate", ({ clickRate }) => of(clickRate, 3)],
     [leaves, "pages per user", ({ pages }) => of(pages, 2)],
     [true, "coverage", ({ coverage }) => formatPercent(coverage)],
@@ -67,8 +67,8 @@ function usersTable(simulation: SimulationPageData): Html {
   const shown = columns.filter(([isShown]) => isShown);
   const head = ["policy", ...shown.map(([, name]) => name)];
   const rows = policies.map((
-    { name, figures },
-  ): ReportRow => [name, ...shown.map(([, , cell]) => cell(figures))]);
+    { name, metrics },
+  ): ReportRow => [name, ...shown.map(([, , cell]) => cell(metrics))]);
   return markup`<p>Small numbers: 95 % bootstrap interval over users. Coverage: share of the catalogue that was shown at least
 once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
@@ -95,7 +95,7 @@ ${renderTable("Differences of policies", head, [["", rows]])}`;
 /** Simulated users under one of the policies. */
 export interface SimulatedPolicy {
   readonly name: string;
-  readonly figures: PolicyMetrics;
+  readonly metrics: PolicyMetrics;
   /** [U] */
   readonly returns: Float64Array;
 }
@@ -127,7 +127,7 @@ function returnUnit({ reward }: SimulationScope): string {
 
 function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const bars = (of: (metrics: PolicyMetrics) => { mean: number; sd: number | null }): Bar[] =>
-    policies.map(({ name, figures }, colour) => ({ name, colour, ...of(figures), runs: 1, snapshot: name }));
+    policies.map(({ name, metrics }, colour) => ({ name, colour, ...of(metrics), runs: 1, snapshot: name }));
   const returns = buildBarChart({
     id: "return",
     title: "Return",
@@ -152,11 +152,11 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   const chart = (id: string, title: string, note: string, of: (page: PageCurvePoint) => MeanEstimate) =>
     buildLineChart({
       ...{ id, title, note: `${note}${wide}`.trim(), xTitle: "page", yTitle: title.toLowerCase() },
-      series: policies.map(({ name, figures: { byPage } }, colour) => ({
+      series: policies.map(({ name, metrics: { byPage } }, colour) => ({
         ...{ model: name, colour, part: title, points: computePoints(byPage, window, of) },
       })),
     });
-  const bands = scope.pages > 1 && policies.some(({ figures }) => figures.byPage[0]?.reward.interval)
+  const bands = scope.pages > 1 && policies.some(({ metrics }) => metrics.byPage[0]?.reward.interval)
     ? `Bands: ${DEVIATION}.`
     : "";
   const there = ({ users }: PageCurvePoint) => ({ mean: users, interval: null });

@@ -14,7 +14,7 @@ const MOST = 64;
 const IDLE_MS = 600_000;
 
 /** An environment, and the queue of its requests. */
-interface Kept {
+interface PooledEnvironment {
   readonly simulator: Simulator;
   /** Time of the last request, by `performance.now()`. */
   lastUse: number;
@@ -26,10 +26,10 @@ export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {
   /** Environments by name, the most recently used last. */
-  readonly #kept = new Map<string, Kept>();
-  #made = 0;
+  readonly #environments = new Map<string, PooledEnvironment>();
+  #created = 0;
   /** Number of environments that are being created. */
-  #making = 0;
+  #creating = 0;
 
   constructor(
     private readonly model: UserModel,
@@ -41,12 +41,12 @@ export class EnvironmentPool {
   async reset({ environment, episode, ...options }: ResetRequest) {
     let name = environment;
     if (name === undefined) {
-      this.#making++;
+      this.#creating++;
       try {
-        await this.#makeRoom();
-        name = await this.#make(options);
+        await this.#evictIdle();
+        name = await this.#create(options);
       } finally {
-        this.#making--;
+        this.#creating--;
       }
     }
     return await this.#begin(name, episode);
@@ -81,7 +81,7 @@ export class EnvironmentPool {
   /** Ends an environment after its pending requests. @throws UserError for an unknown one. */
   async close({ environment }: CloseRequest): Promise<void> {
     await this.#inTurn(environment, ({ simulator }) => {
-      this.#kept.delete(environment);
+      this.#environments.delete(environment);
       simulator.destroy();
       return Promise.resolve();
     });
@@ -89,53 +89,56 @@ export class EnvironmentPool {
 
   /** Releases the device memory. */
   destroy(): void {
-    for (const { simulator } of this.#kept.values()) simulator.destroy();
-    this.#kept.clear();
+    for (const { simulator } of this.#environments.values()) simulator.destroy();
+    this.#environments.clear();
   }
 
-  async #make(options: Omit<ResetRequest, "environment" | "episode">): Promise<string> {
+  async #create(options: Omit<ResetRequest, "environment" | "episode">): Promise<string> {
     expectPagesWithoutClick(this.data.source);
     const source = new LearnedSource(this.model);
-    const simulator = await Simulator.create(this.model.gpu, source, { ...options, together: options.users });
-    if (simulator.together < options.users) {
-      const { together } = simulator;
+    const simulator = await Simulator.create(this.model.gpu, source, {
+      ...options,
+      usersAtOnce: options.users,
+    });
+    if (simulator.usersAtOnce < options.users) {
+      const { usersAtOnce } = simulator;
       simulator.destroy();
       throw new UserError(
-        `users: expected at most ${together} with slates of ${options.slate}, got ${options.users}`,
+        `users: expected at most ${usersAtOnce} with slates of ${options.slate}, got ${options.users}`,
       );
     }
-    const name = String(++this.#made);
-    this.#kept.set(name, { simulator, lastUse: this.now(), turn: Promise.resolve() });
+    const name = String(++this.#created);
+    this.#environments.set(name, { simulator, lastUse: this.now(), turn: Promise.resolve() });
     return name;
   }
 
   /** Ends the environment that was idle longest if the limit is reached. @throws TooManyEnvironmentsError */
-  async #makeRoom(): Promise<void> {
-    const [oldest] = this.#kept;
-    if (this.#kept.size + this.#making <= MOST) return;
+  async #evictIdle(): Promise<void> {
+    const [oldest] = this.#environments;
+    if (this.#environments.size + this.#creating <= MOST) return;
     const [environment, { lastUse }] = oldest ?? ["", { lastUse: Infinity }];
     if (this.now() - lastUse < IDLE_MS) {
       throw new TooManyEnvironmentsError(
-        `${MOST} environments are in use, which is the most: end one with POST /close, or wait until one was idle for ` +
-          `${IDLE_MS / 60_000} minutes`,
+        `Expected at most ${MOST} environments. End one with POST /close, or wait until one is idle for ` +
+          `${IDLE_MS / 60_000} minutes.`,
       );
     }
     await this.close({ environment });
   }
 
   /** Runs requests of an environment one after another. */
-  async #inTurn<T>(name: string, work: (kept: Kept) => Promise<T>): Promise<T> {
-    const kept = this.#kept.get(name);
+  async #inTurn<T>(name: string, work: (kept: PooledEnvironment) => Promise<T>): Promise<T> {
+    const kept = this.#environments.get(name);
     if (!kept) {
       throw new UserError(
-        `there is no environment ${JSON.stringify(name)}: it was ended, or idle for ${
+        `Expected an existing environment, got ${JSON.stringify(name)}, which was closed, or idle for ${
           IDLE_MS / 60_000
-        } minutes when room was needed. ` +
-          "POST /reset makes one",
+        } minutes and replaced. ` +
+          "Create one with POST /reset.",
       );
     }
-    this.#kept.delete(name);
-    this.#kept.set(name, kept);
+    this.#environments.delete(name);
+    this.#environments.set(name, kept);
     kept.lastUse = this.now();
     const before = kept.turn;
     const own = before.then(() => work(kept));

@@ -44,7 +44,7 @@ export interface ServiceListener {
 /** @throws UserError for a port that is in use or not permitted. */
 export function listen(
   { port, allowHost, connections }: ListenOptions,
-  handle: (asked: ServiceRequest) => Response | Promise<Response>,
+  handle: (request: ServiceRequest) => Response | Promise<Response>,
 ): ServiceListener {
   const listener = listenerOn(port);
   const server = new InjectedServer(async (request, response) => {
@@ -66,9 +66,9 @@ function listenerOn(port: number): Deno.TcpListener {
   } catch (error) {
     const taken = error instanceof Deno.errors.AddrInUse;
     if (!taken && !(error instanceof Deno.errors.PermissionDenied)) throw error;
-    const why = taken ? "another program does" : "the system does not permit it";
+    const why = taken ? "the port is in use" : "the system does not permit it";
     throw new UserError(
-      `cannot listen on ${HOST}:${port}: ${why}. Choose another --port; 0 takes any that is free.`,
+      `Cannot listen on ${HOST}:${port}: ${why}. Choose another --port, or 0 for any free one.`,
       { cause: error },
     );
   }
@@ -169,25 +169,25 @@ function findRefusal(
 ): Response | undefined {
   const { host = "", origin } = headers;
   const hosts = rawHeaders.filter((name, k) => k % 2 === 0 && name.toLowerCase() === "host").length;
-  if (hosts > 1) return refuse("expected one Host", `${hosts} of them`);
-  const [asked, allowed] = [host.toLowerCase(), allowHost.map((name) => name.toLowerCase())];
-  const named = asked.replace(/:\d*$/, "");
+  if (hosts > 1) return refuse("Expected one Host", String(hosts));
+  const [requested, allowed] = [host.toLowerCase(), allowHost.map((name) => name.toLowerCase())];
+  const named = requested.replace(/:\d*$/, "");
   if (![...LOOPBACK, ...allowed].includes(named)) {
-    return refuse(`expected a Host that is ${LOOPBACK.join(", ")} or named by --allow-host`, host);
+    return refuse(`Expected the Host ${LOOPBACK.join(", ")} or one of --allow-host`, host);
   }
   if (origin === undefined) {
     const site = headers["sec-fetch-site"];
     const isLink = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
     if (site !== "cross-site" || isLink) return undefined;
-    return refuse("expected a request of this site or of no page", site);
+    return refuse("Expected a same-site request", site);
   }
   const from = URL.parse(origin);
-  if (from && (from.host === asked || allowed.includes(from.hostname))) return undefined;
-  return refuse(`expected the Origin ${asked}, or one with a name of --allow-host`, origin);
+  if (from && (from.host === requested || allowed.includes(from.hostname))) return undefined;
+  return refuse(`Expected the Origin ${requested}, or one of --allow-host`, origin);
 }
 
 function refuse(expected: string, found: string): Response {
-  return Response.json({ error: `${expected}, found ${JSON.stringify(found)}` }, { status: 403 });
+  return Response.json({ error: `${expected}, got ${JSON.stringify(found)}.` }, { status: 403 });
 }
 
 function buildRequest(request: IncomingMessage, response: ServerResponse): ServiceRequest {

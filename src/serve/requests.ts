@@ -10,7 +10,7 @@ import { UserError } from "../user_error.ts";
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
-const whose = {
+const historyFields = {
   /** User of the data set, whose clicks there are the history; only the most recent ones up to the limit. */
   user: v.optional(idSchema),
   /** Clicked items, oldest first. */
@@ -18,12 +18,12 @@ const whose = {
   /** True if ids that the data set lacks (newer items) are ignored instead of refused. */
   skipUnknown: v.optional(v.boolean(), false),
 };
-type Whose = {
+type HistoryFields = {
   readonly user?: string;
   readonly history?: readonly string[];
   readonly skipUnknown: boolean;
 };
-const requireOne = <T extends Pick<Whose, "user" | "history">>() =>
+const requireOne = <T extends Pick<HistoryFields, "user" | "history">>() =>
   v.check<T, string>(
     ({ user, history }) => (user === undefined) !== (history === undefined),
     'expected either "user" (an id) or "history" (a list of ids, [] for none)',
@@ -31,7 +31,7 @@ const requireOne = <T extends Pick<Whose, "user" | "history">>() =>
 
 const scoreSchema = v.pipe(
   v.strictObject({
-    ...whose,
+    ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id")),
     /** Positions for the probabilities: as on the page, or the first position for each item. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
@@ -40,7 +40,7 @@ const scoreSchema = v.pipe(
 );
 const recommendSchema = v.pipe(
   v.strictObject({
-    ...whose,
+    ...historyFields,
     top: v.optional(v.whole(1, LIMITS.top), 10),
     newOnly: v.optional(v.boolean(), false),
   }),
@@ -70,7 +70,7 @@ const resetSchema = v.pipe(
   v.transform(({ users = 1, slate = 3, pages = 20, ...others }) => ({ users, slate, pages, ...others })),
   v.check(
     ({ users, slate, pages }) => users * slate * pages <= LIMITS.shown,
-    `expected users x pages x slate of at most ${LIMITS.shown}: what they are shown is kept until the episode ends`,
+    `expected users x pages x slate of at most ${LIMITS.shown}, because slates are stored until the episode ends`,
   ),
 );
 const stepSchema = v.strictObject({
@@ -106,9 +106,9 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   try {
     json = JSON.parse(body);
   } catch (error) {
-    throw new UserError(`the body is not JSON: ${error instanceof Error ? error.message : error}`);
+    throw new UserError(`Expected a JSON body: ${error instanceof Error ? error.message : error}`);
   }
-  if (Array.isArray(json)) throw new UserError("expected an object, got a list");
+  if (Array.isArray(json)) throw new UserError("Expected an object, got a list.");
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return parsed.output;
   throw new UserError(v.describeIssues(parsed.issues.slice(0, 1)));
@@ -116,9 +116,9 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
 
 export interface ScoreRequest extends ScoringRequest {
   /** Positions of the known items on the requested page. */
-  readonly places: readonly number[];
+  readonly indices: readonly number[];
   /** Number of requested items. */
-  readonly asked: number;
+  readonly pageSize: number;
   readonly positions: "page" | "first";
 }
 
@@ -126,12 +126,12 @@ export interface ScoreRequest extends ScoringRequest {
 export function readScore(data: OpenedDataset, body: string): ScoreRequest {
   const { page, positions, ...rest } = parse(scoreSchema, body);
   const found = resolveItems(data, "page", page, rest.skipUnknown);
-  if (found.length === 0) throw new UserError("page: the data set has none of these items");
+  if (found.length === 0) throw new UserError("page: expected at least one item of the data set, got none");
   return {
     history: resolveHistory(data, rest),
     page: found.map(({ number }) => number),
-    places: found.map(({ place }) => place),
-    asked: page.length,
+    indices: found.map(({ index }) => index),
+    pageSize: page.length,
     positions,
   };
 }
@@ -148,7 +148,10 @@ export function readRecommend(data: OpenedDataset, body: string): RecommendReque
   return { history: resolveHistory(data, rest), top, newOnly };
 }
 
-function resolveHistory(data: OpenedDataset, { user, history = [], skipUnknown }: Whose): ArrayLike<number> {
+function resolveHistory(
+  data: OpenedDataset,
+  { user, history = [], skipUnknown }: HistoryFields,
+): ArrayLike<number> {
   if (user !== undefined) return data.readHistory(data.user(user)).slice(-LIMITS.history);
   return resolveItems(data, "history", history, skipUnknown).map(({ number }) => number);
 }
@@ -159,11 +162,11 @@ function resolveItems(
   what: string,
   ids: readonly string[],
   skipUnknown: boolean,
-): { number: number; place: number }[] {
-  return ids.flatMap((id, place) => {
+): { number: number; index: number }[] {
+  return ids.flatMap((id, index) => {
     const number = data.items.findIndex(id);
-    if (number !== undefined) return [{ number, place }];
+    if (number !== undefined) return [{ number, index }];
     if (skipUnknown) return [];
-    throw new UserError(`${what}.${place}: the data set has no item ${JSON.stringify(id)}`);
+    throw new UserError(`${what}.${index}: expected an item of the data set, got ${JSON.stringify(id)}`);
   });
 }

@@ -93,7 +93,7 @@ export class Service {
   }
 
   /** Number of requests in flight. */
-  get underWay(): number {
+  get inFlight(): number {
     return this.#inFlight;
   }
 
@@ -107,27 +107,29 @@ export class Service {
     this.#closing = true;
   }
 
-  readonly handle = async (asked: ServiceRequest): Promise<Response> => {
+  readonly handle = async (request: ServiceRequest): Promise<Response> => {
     const began = performance.now();
-    const route = ROUTES[asked.path];
-    const response = await this.#answer(asked, route);
-    const labels = `endpoint="${route ? asked.path : "other"}"`;
+    const route = ROUTES[request.path];
+    const response = await this.#answer(request, route);
+    const labels = `endpoint="${route ? request.path : "other"}"`;
     this.metrics.requests.add(`${labels},status="${response.status}"`);
     this.metrics.seconds.add((performance.now() - began) / 1000, labels);
     return response;
   };
 
-  async #answer(asked: ServiceRequest, route: Route | undefined): Promise<Response> {
-    const { method, path } = asked;
+  async #answer(request: ServiceRequest, route: Route | undefined): Promise<Response> {
+    const { method, path } = request;
     try {
       if (!route) {
-        throw new Refusal(404, `there is no ${path} here; there is ${Object.keys(ROUTES).join(", ")}`);
+        throw new Refusal(404, `Expected one of ${Object.keys(ROUTES).join(", ")}, got ${path}.`);
       }
       if (method !== route.method) {
-        throw new Refusal(405, `${path} takes ${route.method}, not ${method}`, { Allow: route.method });
+        throw new Refusal(405, `Expected ${route.method} ${path}, got ${method}.`, { Allow: route.method });
       }
-      if (route.method === "GET") return await route.answer(this, "", asked);
-      return await this.#admitted(async () => await route.answer(this, await this.#readBody(asked), asked));
+      if (route.method === "GET") return await route.answer(this, "", request);
+      return await this.#admitted(async () =>
+        await route.answer(this, await this.#readBody(request), request)
+      );
     } catch (error) {
       if (error instanceof Refusal) return json({ error: error.message }, error.status, error.headers);
       if (error instanceof TooManyEnvironmentsError) {
@@ -135,16 +137,16 @@ export class Service {
       }
       if (error instanceof UserError) return json({ error: error.message }, 400);
       this.onFault(error);
-      return json({ error: "the service failed; its own output says why" }, 500);
+      return json({ error: "Internal error: see the output of the service." }, 500);
     }
   }
 
   /** Limits requests in flight. @throws Refusal beyond the limit. */
   async #admitted(work: () => Promise<Response>): Promise<Response> {
-    if (this.#closing) throw new Refusal(503, "the service is ending", { Connection: "close" });
+    if (this.#closing) throw new Refusal(503, "The service is shutting down.", { Connection: "close" });
     const { maxRequests } = this.options;
     if (this.#inFlight >= maxRequests) {
-      throw new Refusal(503, `${maxRequests} requests are under way, which is the most; try again`, {
+      throw new Refusal(503, `Expected at most ${maxRequests} requests at once. Try again later.`, {
         "Retry-After": "1",
       });
     }
@@ -161,10 +163,10 @@ export class Service {
     // A page of another site can send other types without a preflight request.
     const type = headers["content-type"] ?? "";
     if (!/^application\/json\s*(;|$)/i.test(type)) {
-      throw new Refusal(415, `expected content-type: application/json, found ${JSON.stringify(type)}`);
+      throw new Refusal(415, `Expected content-type: application/json, got ${JSON.stringify(type)}.`);
     }
     const { maxBody } = this.options;
-    const tooLarge = () => new Refusal(413, `expected a body of at most ${maxBody} bytes, got a larger one`);
+    const tooLarge = () => new Refusal(413, `Expected a body of at most ${maxBody} bytes, got a larger one.`);
     if (Number(headers["content-length"] ?? 0) > maxBody) throw tooLarge();
     const decoder = new TextDecoder();
     let [text, bytes] = ["", 0];
@@ -175,7 +177,9 @@ export class Service {
         text += decoder.decode(part, { stream: true });
       }
     } catch (error) {
-      throw error instanceof Refusal ? error : new Refusal(400, "the body broke off");
+      throw error instanceof Refusal
+        ? error
+        : new Refusal(400, "Expected a complete body, got a part of it.");
     }
     return text + decoder.decode();
   }
@@ -193,7 +197,7 @@ export class Service {
   async reset(body: string): Promise<Response> {
     if (this.options.uncalibrated) {
       throw new UserError(
-        "the weights are those of the adversarial stage, which are no log-odds of a click: nobody is simulated by them",
+        "Expected a model of the first stage to simulate users, got one of the adversarial stage, whose utilities are not log-odds.",
       );
     }
     const request = readReset(body);
@@ -234,23 +238,28 @@ export class Service {
   async score(body: string): Promise<Response> {
     const request = readScore(this.data, body);
     const utilities = await this.#onDevice(() => this.#batcher.submit(request));
-    const { positions, places } = request;
+    const { positions, indices: places } = request;
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);
     const { items, noClick } = computeChoiceProbabilities(this.model.config, logits);
     /** Returns values in the order of the request; null for unknown items. */
-    const asked = (values: ArrayLike<number>) => {
-      const all = Array<number | null>(request.asked).fill(null);
+    const inRequestOrder = (values: ArrayLike<number>) => {
+      const all = Array<number | null>(request.pageSize).fill(null);
       places.forEach((place, k) => all[place] = values[k] ?? null);
       return all;
     };
-    return json({ utilities: asked(utilities), probabilities: asked(items), noClick, positions });
+    return json({
+      utilities: inRequestOrder(utilities),
+      probabilities: inRequestOrder(items),
+      noClick,
+      positions,
+    });
   }
 
   async recommend(body: string, { isGone }: ServiceRequest): Promise<Response> {
     const request = readRecommend(this.data, body);
     const onItems = () => { // of a large catalogue they take a while
-      if (isGone?.()) throw new Refusal(499, "nobody waits for the answer any more");
+      if (isGone?.()) throw new Refusal(499, "The client has disconnected.");
     };
     const best = await recommend(this.#items, { ...request, candidates: this.#candidates, onItems });
     return json({ items: best.map(({ item, utility }) => ({ item: this.data.items.of(item), utility })) });
@@ -258,7 +267,7 @@ export class Service {
 
   health(): Response {
     const { data, options } = this;
-    const status = this.#failed ? "failed" : this.#closing ? "ending" : "ok";
+    const status = this.#failed ? "failed" : this.#closing ? "shutting down" : "ok";
     const limits = { ...LIMITS, requests: options.maxRequests, body: options.maxBody };
     return json(
       { status, clickgan: version, data: data.source.name, items: this.#candidates.length, limits },
@@ -268,8 +277,8 @@ export class Service {
 
   metricsPage(): Response {
     const text = this.metrics.text({
-      clickgan_requests_in_flight: ["Requests to score that are under way.", this.#inFlight],
-      clickgan_requests_waiting: ["Pages that wait for the next dispatch.", this.#batcher.waiting],
+      clickgan_requests_in_flight: ["Scoring requests in flight.", this.#inFlight],
+      clickgan_requests_waiting: ["Pages waiting for the next dispatch.", this.#batcher.waiting],
     });
     return new Response(text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
   }
@@ -277,14 +286,14 @@ export class Service {
 
 interface Route {
   readonly method: "GET" | "POST";
-  readonly answer: (service: Service, body: string, asked: ServiceRequest) => Response | Promise<Response>;
+  readonly answer: (service: Service, body: string, request: ServiceRequest) => Response | Promise<Response>;
 }
 
 const ROUTES: Readonly<Record<string, Route>> = Object.assign(
   Object.create(null),
   {
     "/score": { method: "POST", answer: (service, body) => service.score(body) },
-    "/recommend": { method: "POST", answer: (service, body, asked) => service.recommend(body, asked) },
+    "/recommend": { method: "POST", answer: (service, body, request) => service.recommend(body, request) },
     "/reset": { method: "POST", answer: (service, body) => service.reset(body) },
     "/step": { method: "POST", answer: (service, body) => service.step(body) },
     "/close": { method: "POST", answer: (service, body) => service.close(body) },

@@ -58,7 +58,7 @@ function line(name: string, labels: string, value: number): string {
 }
 
 export class ServiceMetrics {
-  readonly requests = new Counter("clickgan_requests_total", "Requests that were answered, by status.");
+  readonly requests = new Counter("clickgan_requests_total", "Answered requests, by status.");
   readonly seconds = new Histogram(
     "clickgan_request_seconds",
     "Time from a request's arrival to its answer.",
@@ -66,7 +66,7 @@ export class ServiceMetrics {
   );
   readonly batches = new Histogram("clickgan_batch_requests", "Requests scored in one dispatch.", REQUESTS);
   readonly batchSeconds = new Histogram("clickgan_batch_seconds", "Time of a dispatch.", SECONDS);
-  readonly rows = new Counter("clickgan_rows_total", "Rows scored: clicks of histories and items of pages.");
+  readonly rows = new Counter("clickgan_rows_total", "Scored rows: clicks of histories and items of pages.");
 
   /** @param gauges current values by name: help text and value. */
   text(gauges: Readonly<Record<string, readonly [help: string, value: number]>>): string {

@@ -34,7 +34,7 @@ export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews 
 /** Records each user's click on an item of the slate or none. @param utilities [rows, 1] of the slates */
 export function choose(
   page: PageBuffers,
-  { eta, placeEffects }: Pick<SimulatedUsers, "eta" | "placeEffects">,
+  { eta, positionEffects: positionEffects }: Pick<SimulatedUsers, "eta" | "positionEffects">,
   utilities: Tensor,
   log: LogViews,
   { reward, leave, patience }: EpisodeRules,
@@ -47,7 +47,7 @@ export function choose(
       SLATE,
       USERS,
       ETA: eta,
-      PLACES: placeEffects?.columns ?? 0,
+      PLACES: positionEffects?.columns ?? 0,
       UTILITY: reward === "utility",
       LEAVE: leave,
       PATIENCE: patience,
@@ -57,7 +57,7 @@ export function choose(
     views: {
       utility: asBufferView(utilities.view),
       slate: page.slates,
-      place: asBufferView((placeEffects ?? utilities).view),
+      place: asBufferView((positionEffects ?? utilities).view),
       event: page.event,
       clicked: page.clicked,
       alive: page.alive,

@@ -31,7 +31,7 @@ export interface EpisodeLog {
   /** [T, U] 1 if the user saw the page, 0 after the user had left. */
   readonly present: Uint8Array<ArrayBuffer>;
   /** [T, U, k] log-probability of each item given those before it, for policies that draw. */
-  readonly chances?: Float32Array<ArrayBuffer>;
+  readonly logProbabilities?: Float32Array<ArrayBuffer>;
 }
 
 /**
@@ -79,12 +79,12 @@ export async function readLog(
   const drawn = chanceWords && new Float32Array(chanceWords.buffer);
   const log = {
     ...createEmptyLog({ episode, firstUser, users, pages, slate: k }),
-    ...(drawn && { chances: new Float32Array(pages * users * k) }),
+    ...(drawn && { logProbabilities: new Float32Array(pages * users * k) }),
   };
   for (let t = 0; t < pages; t++) {
     const from = t * U * k;
     log.slates.set(slateWords?.subarray(from, from + users * k) ?? [], t * users * k);
-    log.chances?.set(drawn?.subarray(from, from + users * k) ?? [], t * users * k);
+    log.logProbabilities?.set(drawn?.subarray(from, from + users * k) ?? [], t * users * k);
     for (let u = 0; u < users; u++) {
       const [own, at] = [4 * (t * U + u), t * users + u];
       log.choices[at] = outcomes[own] ?? k;
@@ -152,9 +152,9 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
       for (const { page, at, slate, clicked: item } of listSeenPages(log, u)) {
         const click = item === undefined ? NONE : rowItem.length + log.choices[at]!;
         rowItem.push(...slate);
-        if (log.chances) {
+        if (log.logProbabilities) {
           const chances = Array.from(
-            log.chances.subarray(at * k, (at + 1) * k),
+            log.logProbabilities.subarray(at * k, (at + 1) * k),
             (chance) => Math.min(1, Math.exp(chance)),
           );
           const own = { user: log.firstUser + u, episode: log.episode, page, slate: k, clicked };

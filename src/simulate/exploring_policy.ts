@@ -44,24 +44,24 @@ export function createExploringPolicy(policy: Policy, { temperature }: Explorati
       const { page, arena } = context;
       const { before = [], chunk, dispatches, scores, stride } = policy.scores(context);
       chances = arena.allocate("log of chances", 4 * page.pages * page.users * page.slate);
-      const draw = recordPlackettLuce(page, { scores, stride, temperature, chances });
+      const draw = recordPlackettLuce(page, { scores, stride, temperature, logProbabilities: chances });
       return [...before, { chunk, rows: page.items, dispatches: [...dispatches, draw] }];
     },
     prepare: () => policy.prepare(),
-    chances: () => chances,
+    logProbabilities: () => chances,
   };
 }
 
 interface DrawnBy extends Pick<ItemScores, "scores" | "stride"> {
   readonly temperature: number;
   /** [T, U, k] f32 output: log-probabilities. */
-  readonly chances: View;
+  readonly logProbabilities: View;
 }
 
 /** Records the draw of slates by scores, one item after another. */
 export function recordPlackettLuce(
   page: Pick<PageBuffers, "users" | "slate" | "items" | "masked" | "slates">,
-  { scores, stride, temperature, chances }: DrawnBy,
+  { scores, stride, temperature, logProbabilities: chances }: DrawnBy,
 ): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -75,6 +75,6 @@ export function recordPlackettLuce(
 
 /** Formats the error for a policy without scores. */
 export function describeMissingScores(name: string): string {
-  return `Expected a policy that scores each item by itself (greedy, popular, random, or a trained gdqn) to draw slates by ` +
-    `scores, got ${name}: what it holds of an item depends on the rest of the slate.`;
+  return `Expected a policy with a score per item (greedy, popular, random, or a trained gdqn) to draw slates, got ${name}, whose ` +
+    `values depend on the rest of the slate.`;
 }

@@ -121,7 +121,7 @@ function countLags(config: ModelConfig): number {
 export class LearnedUsers implements SimulatedUsers {
   readonly state: Tensor;
   readonly itemVectors: Tensor;
-  readonly placeEffects: Tensor | undefined;
+  readonly positionEffects: Tensor | undefined;
   readonly #items: DeviceItems;
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
@@ -158,7 +158,7 @@ export class LearnedUsers implements SimulatedUsers {
       this.#utilities = materialize(
         model.record(this.#tape, { ...evaluating, encoded: { lstm: this.#lstm?.state } }),
       );
-      this.placeEffects = recordPositionEffect(this.#tape, config);
+      this.positionEffects = recordPositionEffect(this.#tape, config);
       this.#tape.place();
       this.#dispatches = this.#byRows(this.#tape, this.#lstm?.product);
       const [encoded, lists] = [this.#encodedState(), this.#lists];

@@ -90,7 +90,7 @@ export interface ClickLists {
   /** [U, room] vec4u per click with the item in its last component, in order. */
   readonly clicks: View;
   /** Most clicks of a user. */
-  readonly room: number;
+  readonly capacity: number;
 }
 
 /** A page as a batch of the model's ops: user u is event u, and its rows are those of the slate. */

@@ -62,7 +62,7 @@ export interface Policy {
    * Returns [T, U, k] f32 of the page recorded last: log-probability of each shown item given those before it, for policies that draw.
    * @internal
    */
-  chances?(): View | undefined;
+  logProbabilities?(): View | undefined;
 }
 
 /** Scores of all items, by chunks of the users. */

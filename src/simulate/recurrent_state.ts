@@ -64,12 +64,12 @@ export function createClickLists(
   return {
     history: arena.allocate("history", 8 * users),
     clicks: arena.allocate("clicks", 16 * users * room),
-    room,
+    capacity: room,
   };
 }
 
 /** Appends the item that each user clicked to the user's list. */
-export function pushClick(page: PageBuffers, { history, clicks, room }: ClickLists): ClickDispatch {
+export function pushClick(page: PageBuffers, { history, clicks, capacity: room }: ClickLists): ClickDispatch {
   return {
     kernel: pushKernel,
     label: "push click",
@@ -139,7 +139,7 @@ export function keepState(kept: StoredState): ClickDispatch {
 
 /** Restores encoder state and clicks from stored states. */
 export function putState(kept: StoredState): ClickDispatch {
-  return moveState(kept, "states of users", putKernel, { LIST: kept.lists.room });
+  return moveState(kept, "states of users", putKernel, { LIST: kept.lists.capacity });
 }
 
 function moveState(

@@ -74,7 +74,7 @@ class ShopUsers implements SimulatedUsers {
   readonly state: Tensor;
   readonly itemVectors: Tensor;
   readonly eta = 1;
-  readonly placeEffects = undefined;
+  readonly positionEffects = undefined;
   readonly #state: View;
   readonly #table: View;
   readonly #utilities: Tensor;

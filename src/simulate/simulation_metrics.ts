@@ -57,7 +57,7 @@ export function computeClickRate({ byPage }: Pick<SimulationMetrics, "byPage">):
 
 /** Accumulates episodes. */
 export class SimulationTotals {
-  readonly figures: SimulationMetrics;
+  readonly metrics: SimulationMetrics;
   readonly #byPage: { shown: number; clicks: number; reward: number; predicted: number }[];
 
   constructor(
@@ -68,7 +68,7 @@ export class SimulationTotals {
     private readonly firstEpisode: number,
   ) {
     this.#byPage = Array.from({ length: pages }, () => ({ shown: 0, clicks: 0, reward: 0, predicted: 0 }));
-    this.figures = {
+    this.metrics = {
       users,
       episodes,
       pages,
@@ -85,8 +85,8 @@ export class SimulationTotals {
   /** @throws UserError for a probability that is not a number. */
   add(log: EpisodeLog): void {
     const { users, pages, slate: k, present, choices, rewards, probabilities, slates } = log;
-    const { returns, clicks, seen, itemShown, itemClicked } = this.figures;
-    const from = (log.episode - this.firstEpisode) * this.figures.users + log.firstUser;
+    const { returns, clicks, seen, itemShown, itemClicked } = this.metrics;
+    const from = (log.episode - this.firstEpisode) * this.metrics.users + log.firstUser;
     for (let t = 0; t < pages; t++) {
       const page = this.#byPage[t];
       if (!page) throw new Error(`expected ${this.#byPage.length} pages, got ${pages}`);

@@ -68,7 +68,7 @@ const SLATE_ROWS = 2 ** 18;
  * @example
  * ```ts ignore
  * const simulator = await Simulator.create(gpu, source, { users: 4096, slate: 5, pages: 20, seed: 1 });
- * const figures = await simulator.run(randomPolicy, { episodes: 10 });
+ * const metrics = await simulator.run(randomPolicy, { episodes: 10 });
  * simulator.destroy();
  * ```
  */
@@ -97,11 +97,11 @@ export class Simulator {
   ) {
     using stack = new DisposableStack();
     const arena = stack.use(new Arena(gpu, "simulator"));
-    const { users, together, slate, pages, start } = settings;
+    const { users, usersAtOnce, slate, pages, start } = settings;
     const items = source.itemCount;
     const byItems = Math.floor(PASSED_BYTES / 4 / countPassWords({ items }));
     const most = Math.max(1, Math.min(byItems, Math.floor(SLATE_ROWS / slate)));
-    const room = { users: Math.min(users, together, most), slate, items, pages };
+    const room = { users: Math.min(users, usersAtOnce, most), slate, items, pages };
     this.#page = new PageBuffers(gpu, arena, { ...room, startClicks: startClicks(start) });
     this.#log = logViews(this.#page);
     this.#starts = new StartClicks(this.#page, start);
@@ -120,7 +120,7 @@ export class Simulator {
   }
 
   /** Users that are stepped together. */
-  get together(): number {
+  get usersAtOnce(): number {
     return this.#page.users;
   }
 
@@ -136,7 +136,7 @@ export class Simulator {
     const { users, seed } = this.settings;
     const { pages, slate, items } = this.#page;
     const sums = new SimulationTotals({ users, episodes, pages, slate, items }, firstEpisode);
-    const windows = Math.ceil(users / this.together);
+    const windows = Math.ceil(users / this.usersAtOnce);
     const submit = onPage ? 1 : PAGES_A_SUBMIT;
     const groups = Math.ceil((pages - firstPage) / submit);
     const all = episodes * windows * groups;
@@ -154,15 +154,15 @@ export class Simulator {
     try {
       const episode = await this.#record(policy, stack);
       for (let e = 0; e < episodes; e++) {
-        for (let firstUser = 0; firstUser < users; firstUser += this.together) {
-          const own = Math.min(this.together, users - firstUser);
+        for (let firstUser = 0; firstUser < users; firstUser += this.usersAtOnce) {
+          const own = Math.min(this.usersAtOnce, users - firstUser);
           const key: EpisodeKey = { users: own, firstUser, episode: firstEpisode + e, seed };
           await this.#play(episode, key, { firstPage, submit }, async (page) => {
             await onPage?.({ users: own, page });
             await onProgress?.(++done, all);
           });
           const earlier = before;
-          before = take(readLog(this.gpu, this.#page, this.#log, key, policy.chances?.()), earlier);
+          before = take(readLog(this.gpu, this.#page, this.#log, key, policy.logProbabilities?.()), earlier);
           before.catch(() => {}); // whoever waits for it learns of it
           await earlier;
         }
@@ -171,15 +171,15 @@ export class Simulator {
     } finally {
       await before?.catch(() => {});
     }
-    return sums.figures;
+    return sums.metrics;
   }
 
   /** Starts an episode for {@link step}. @param episode its number, on which random numbers depend. */
   async reset(episode = 0): Promise<void> {
     const { users, seed } = this.settings;
-    if (users > this.together) {
+    if (users > this.usersAtOnce) {
       throw new UserError(
-        `Expected at most ${this.together} users to step page by page, got ${users}. Use fewer, or raise \`together\`.`,
+        `Expected at most ${this.usersAtOnce} users to step page by page, got ${users}. Use fewer, or raise \`usersAtOnce\`.`,
       );
     }
     const none: Policy = { name: "given slates", record: () => [], prepare: () => [] };
@@ -238,7 +238,7 @@ export class Simulator {
     const { state } = this.#environment;
     const { users } = this.settings;
     const values = await readFloats(this.gpu, asBufferView(state.view));
-    return unpadRows(values, Math.min(users, this.together), state.columns, state.groups, state.stride);
+    return unpadRows(values, Math.min(users, this.usersAtOnce), state.columns, state.groups, state.stride);
   }
 
   /** Releases the device memory. Nothing may be in flight. */

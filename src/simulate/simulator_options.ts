@@ -29,7 +29,7 @@ export interface SimulatorOptions {
   /** Clicks that users start with; none by default. */
   readonly start?: StartOptions;
   /** Most users that are stepped together; 4,096 by default. The bits do not depend on it. */
-  readonly together?: number;
+  readonly usersAtOnce?: number;
 }
 
 /** Validated options with all defaults. */
@@ -46,13 +46,13 @@ const MOST_SLATE = 1024;
 export function resolveSettings(options: SimulatorOptions, items: number): SimulationSettings {
   const { users, slate, pages, seed = 1, reward = "click", repeats = false, leave = 0, patience = 0 } =
     options;
-  const { start = "empty", together = TOGETHER } = options;
+  const { start = "empty", usersAtOnce = TOGETHER } = options;
   wholeNumber("users", users, 1, 2 ** 31);
   wholeNumber("the slate", slate, 1, MOST_SLATE);
   wholeNumber("pages", pages, 1, 100_000);
   wholeNumber("the seed", seed, 0, 2 ** 32 - 1);
   wholeNumber("patience", patience, 0, 2 ** 31);
-  wholeNumber("users stepped together", together, 1, 2 ** 24);
+  wholeNumber("users stepped together", usersAtOnce, 1, 2 ** 24);
   if (!(leave >= 0 && leave <= 1)) {
     throw new UserError(`Expected the probability to leave to be between 0 and 1, got ${leave}.`);
   }
@@ -69,7 +69,7 @@ export function resolveSettings(options: SimulatorOptions, items: number): Simul
   if (typeof options.pool === "object" && "random" in options.pool && options.pool.random < slate) {
     throw new UserError(`Expected a random pool of ${slate} items or more, got ${options.pool.random}.`);
   }
-  return { users, slate, pages, seed, reward, repeats, leave, patience, pool, start, together };
+  return { users, slate, pages, seed, reward, repeats, leave, patience, pool, start, usersAtOnce };
 }
 
 function wholeNumber(what: string, value: number, least: number, most: number): void {

@@ -19,7 +19,7 @@ export interface CatalogueUtilities {
   readonly users: number;
   /**
    * Dispatches for the users from `step.first_entry` on. The sizes of a chunk of c users are c users, c events, c I rows, I items.
-   * Utilities exclude position effects, see {@link SimulatedUsers.placeEffects}.
+   * Utilities exclude position effects, see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
   /** [users, I] f32 */
@@ -52,7 +52,7 @@ export interface SimulatedUsers extends Disposable {
   /** P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1. */
   readonly eta: number;
   /** [P - 1] effects of the second position, the third, ...; undefined without position effects. */
-  readonly placeEffects: Tensor | undefined;
+  readonly positionEffects: Tensor | undefined;
   /** Returns dispatches that restore users after their `state` was written. Such users are not stepped. */
   fromState(): readonly ClickDispatch[];
   /** Returns utilities of the slates in the current state. */

@@ -108,7 +108,7 @@ Deno.test("environments: users' pages are those of a simulator, in turn; invalid
       assert.match(answer.body.error, says);
     };
     const options = { users: 20, slate: 2, pages: 3, seed: 4, leave: 0.5 };
-    const simulator = await Simulator.create(gpu, new LearnedSource(model), { ...options, together: 20 });
+    const simulator = await Simulator.create(gpu, new LearnedSource(model), { ...options, usersAtOnce: 20 });
     try {
       const begun = (await own("/reset", options)).body;
       const { environment, items } = begun;
@@ -144,8 +144,8 @@ Deno.test("environments: users' pages are those of a simulator, in turn; invalid
       await refused("/reset", { slate: items + 1 }, /Expected a pool of/);
       await refused("/reset", { users: 4096, pages: 1e5 }, /users x pages x slate of at most/);
       assert.equal((await own("/close", { environment })).status, 200);
-      await refused("/reset", { environment }, /there is no environment "1"/);
-      await refused("/close", { environment }, /there is no environment "1"/);
+      await refused("/reset", { environment }, /Expected an existing environment, got "1"/);
+      await refused("/close", { environment }, /Expected an existing environment, got "1"/);
       const ids = await (await get(service, "/items")).json();
       assert.equal(ids.items[3], data.items.of(3));
       assert.equal((await (await get(service, "/health")).json()).status, "ok");
@@ -259,11 +259,11 @@ Deno.test("a batch is split at the limit of clicks and rows", async () => {
 Deno.test("invalid requests are refused with a reason", async () => {
   const service = makeService(new FakeScorer(), { maxBody: 300 });
   const cases: [string, unknown, number, RegExp][] = [
-    ["/score", "{", 400, /^the body is not JSON: /],
-    ["/score", "", 400, /^the body is not JSON: /],
+    ["/score", "{", 400, /^Expected a JSON body: /],
+    ["/score", "", 400, /^Expected a JSON body: /],
     ["/score", null, 400, /expected Object, got null/],
-    ["/score", [], 400, /^expected an object, got a list/],
-    ["/reset", [], 400, /^expected an object, got a list/], // or it would be one without a key
+    ["/score", [], 400, /^Expected an object, got a list/],
+    ["/reset", [], 400, /^Expected an object, got a list/], // or it would be one without a key
     ["/score", {}, 400, /^page: missing/],
     ["/score", { history: [] }, 400, /^page: /],
     [
@@ -275,18 +275,23 @@ Deno.test("invalid requests are refused with a reason", async () => {
     ["/score", { user: 1, history: [], page: [1] }, 400, /expected either "user"/],
     ["/score", { history: [], page: [] }, 400, /^page: expected at least one id/],
     ["/score", { history: [3, 1.5], page: [1] }, 400, /^history\.1: /],
-    ["/score", { history: [3, "B07"], page: [1] }, 400, /^history\.1: the data set has no item "B07"/],
-    ["/score", { history: [], page: [1, 41] }, 400, /^page\.1: the data set has no item "41"/],
-    ["/score", { history: [], page: [-1] }, 400, /no item "-1"/],
+    [
+      "/score",
+      { history: [3, "B07"], page: [1] },
+      400,
+      /^history\.1: expected an item of the data set, got "B07"/,
+    ],
+    ["/score", { history: [], page: [1, 41] }, 400, /^page\.1: expected an item of the data set, got "41"/],
+    ["/score", { history: [], page: [-1] }, 400, /got "-1"/],
     ["/score", { user: "nobody", page: [1] }, 400, /Expected the id of a user of small, got "nobody"/],
     ["/score", { history: [], page: [1], top: 3 }, 400, /^top: not known/],
     ["/score", { history: Array(140).fill(7), page: [1] }, 413, /a body of at most 300 bytes/],
     ["/recommend", { history: [], top: 0 }, 400, /^top: /],
     ["/recommend", { history: [], top: 1e9 }, 400, /^top: /],
     ["/recommend", { history: null }, 400, /^history: /],
-    ["/train", {}, 404, /there is no \/train here; there is \/score, \/recommend, /],
-    ["/constructor", {}, 404, /there is no \/constructor/],
-    ["/health", {}, 405, /\/health takes GET, not POST/],
+    ["/train", {}, 404, /^Expected one of \/score, \/recommend, .*, got \/train\./],
+    ["/constructor", {}, 404, /got \/constructor/],
+    ["/health", {}, 405, /Expected GET \/health, got POST/],
   ];
   for (const [path, body, status, says] of cases) {
     const { status: found, body: { error, ...rest } } = await ask(service, path, body);
@@ -316,7 +321,7 @@ Deno.test("invalid requests are refused with a reason", async () => {
   });
   const broken = await service.handle({ ...request, body: breaksOff });
   assert.equal(broken.status, 400);
-  assert.equal((await broken.json()).error, "the body broke off");
+  assert.equal((await broken.json()).error, "Expected a complete body, got a part of it.");
   assert.equal((await get(service, "/health")).status, 200);
   const long = { history: Array(4097).fill(7), page: [1] };
   assert.match((await ask(makeService(new FakeScorer()), "/score", long)).body.error, /at most 4096 ids/);
@@ -339,7 +344,7 @@ Deno.test("unknown ids are left out on request", async () => {
   assert.notDeepEqual(probabilities, plain.probabilities, "positions count unknown items");
   const none = await ask(service, "/score", { ...body, page: ["new"] });
   assert.equal(none.status, 400);
-  assert.match(none.body.error, /^page: the data set has none of these items/);
+  assert.match(none.body.error, /^page: expected at least one item of the data set, got none/);
   const answer = await ask(service, "/recommend", { history: ["new"], top: 2, skipUnknown: true });
   assert.deepEqual(answer.body.items.map(({ item }: { item: string }) => item), ["40", "39"]);
 });
@@ -386,13 +391,13 @@ Deno.test("requests beyond the limit are refused at once; earlier ones are answe
   const turnedAway = await score();
   assert.equal(turnedAway.status, 503);
   assert.equal(turnedAway.headers.get("retry-after"), "1");
-  assert.match((await turnedAway.json()).error, /^3 requests are under way, which is the most; try again/);
+  assert.match((await turnedAway.json()).error, /^Expected at most 3 requests at once/);
   assert.equal((await get(service, "/health")).status, 200);
   service.shutDown();
   const health = await get(service, "/health");
   assert.equal(health.status, 503);
-  assert.equal((await health.json()).status, "ending");
-  assert.match((await (await score()).json()).error, /the service is ending/);
+  assert.equal((await health.json()).status, "shutting down");
+  assert.match((await (await score()).json()).error, /shutting down/);
   for (let k = 0; k < 3; k++) {
     await settle();
     scorer.go();
@@ -468,7 +473,7 @@ Deno.test("serve answers every request with its own utilities, also during shutd
     assert.equal(taken.code, 1);
     assert.match(
       taken.stderr,
-      /^error: cannot listen on 127\.0\.0\.1:\d+: another program does\. Choose another --port/,
+      /^error: Cannot listen on 127\.0\.0\.1:\d+: the port is in use\. Choose another --port/,
     );
     const during = clientLoad(url, calls, 4000, 24);
     await new Promise((resolve) => setTimeout(resolve, 700));

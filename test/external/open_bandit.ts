@@ -29,13 +29,13 @@ Deno.test("estimators: equal to Open Bandit Pipeline on the same arrays", async 
   const pages = listRange(n).map(() => {
     const [mu, pi] = [1.5, 0.6].map((t) => new PlackettLuce(listRange(items).map(() => random.normal()), t));
     assert.ok(mu && pi);
-    const action = mu.draw(k, () => random.uniform()).places;
-    const exps = (law: PlackettLuce) => law.chances(action).map(Math.exp);
+    const action = mu.draw(k, () => random.uniform()).indices;
+    const exps = (law: PlackettLuce) => law.logProbabilities(action).map(Math.exp);
     const running = (own: number[]) =>
       own.map((_, j) => own.slice(0, j + 1).reduce((product, x) => product * x, 1));
     const click = random.integer(k + 2);
     const qHat = listRange(k).map(() => listRange(items).map(() => random.uniform()));
-    const dist = listRange(k).map((j) => [...pi.next(action.slice(0, j))]);
+    const dist = listRange(k).map((j) => [...pi.nextProbabilities(action.slice(0, j))]);
     return {
       ...{ action, qHat, dist, muPrefix: running(exps(mu)), piPrefix: running(exps(pi)) },
       slotReward: listRange(k).map((j) => j === click ? 1 : 0),
@@ -71,13 +71,16 @@ Deno.test("estimators: equal to Open Bandit Pipeline on the same arrays", async 
   }
   const ratio = (a: Float64Array, b: Float64Array) => a.map((x, i) => x / b[i]!);
   const { q, v, reward, slot_reward: clicks } = arrays;
-  const [weight, prefix] = [ratio(arrays.pi, arrays.mu), ratio(arrays.pi_prefix, arrays.mu_prefix)];
+  const [weight, prefixWeight] = [ratio(arrays.pi, arrays.mu), ratio(arrays.pi_prefix, arrays.mu_prefix)];
   const slotQ = flat(({ qHat, action }) => action.map((item, j) => qHat[j]![item]!));
   const slotV = flat(({ qHat, dist }) =>
     qHat.map((own, j) => sumNumbers(own.map((x, i) => x * dist[j]![i]!)))
   );
-  const own = ratio(arrays.pi_own, arrays.mu_own);
-  const columns = makeColumns({ weight, prefix, own, q, v, reward, slotReward: clicks, slotQ, slotV }, k);
+  const slotWeight = ratio(arrays.pi_own, arrays.mu_own);
+  const columns = makeColumns({
+    ...{ weight, prefixWeight, slotWeight, q, v, reward, slotQ, slotV },
+    slotReward: clicks,
+  }, k);
   const { logged: _, ...compared } = estimators;
   const ours = { ...compared, sips: estimators.ips };
   assert.deepEqual(Object.keys(theirs).sort(), Object.keys(ours).sort());

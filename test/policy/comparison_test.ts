@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import {
   comparePolicies,
   type ComparisonCell,
+  CURVE_POINTS,
   findDifference,
   groupBySlateSize,
   listComparedPolicies,
   listDifferences,
   nameTasks,
-  PLACES,
   type PolicyComparison,
 } from "../../src/policy/comparison/comparison.ts";
 import type { ChartDefinition } from "../../src/report/chart_definition.ts";
@@ -47,18 +47,18 @@ const log: EpisodeLog = {
 };
 
 Deno.test("episodes: returns, click rate, reward per page, pages and coverage by hand, without users who left", () => {
-  const { returns, return: mean, rewardAPage, clickRate, byPage, coverage } = computeEpisodeMetrics(
+  const { returns, return: mean, rewardPerPage, clickRate, byPage, coverage } = computeEpisodeMetrics(
     [log],
     20,
   );
   assert.deepEqual([...returns], [2.5, 0]);
   assert.equal(mean.mean, 1.25);
-  near(rewardAPage.mean, 2.5 / 5);
+  near(rewardPerPage.mean, 2.5 / 5);
   near(clickRate.mean, 2 / 5);
   assert.deepEqual(byPage, [
-    { users: 2, clickRate: 0.5, reward: 0.25, clickChance: 0.5 },
-    { users: 2, clickRate: 0.5, reward: 1, clickChance: 0.5 },
-    { users: 1, clickRate: 0, reward: 0, clickChance: 0.5 },
+    { users: 2, clickRate: 0.5, reward: 0.25, clickProbability: 0.5 },
+    { users: 2, clickRate: 0.5, reward: 1, clickProbability: 0.5 },
+    { users: 1, clickRate: 0, reward: 0, clickProbability: 0.5 },
   ]);
   near(coverage, 7 / 20);
   assert.throws(
@@ -123,8 +123,8 @@ Deno.test("differences: the curve of users is sorted, has its ends, and counts t
   const users = 1001;
   const zero = new Float64Array(users);
   const found = comparePolicies([Float64Array.from(zero, (_, user) => (user * 8) % users - 250)], [zero]);
-  assert.equal(found.sorted.length, PLACES);
-  assert.deepEqual([found.sorted[0], found.sorted[PLACES - 1]], [-250, 750]);
+  assert.equal(found.sorted.length, CURVE_POINTS);
+  assert.deepEqual([found.sorted[0], found.sorted[CURVE_POINTS - 1]], [-250, 750]);
   assert.deepEqual([...found.sorted], [...found.sorted].sort((a, b) => a - b));
   near(found.lose, 250 / users);
   near(found.gain, 750 / users);
@@ -168,9 +168,9 @@ Deno.test("calibration: predicted minus realised return, by page and per user", 
 function makeTrial(states: readonly number[], values?: readonly number[]): EpisodePrediction {
   return {
     log,
-    witness: {
+    predictions: {
       ...{ utilities: new Float32Array(12), predicted: new Float32Array(6).fill(0.5) },
-      ...{ choice: { eta: 1, places: [] }, states: Float32Array.from(states) },
+      ...{ choice: { eta: 1, positionEffects: [] }, states: Float32Array.from(states) },
     },
     ...(values && { values: { count: values.length / 6, values: Float32Array.from(values) } }),
   };
@@ -189,7 +189,7 @@ Deno.test("cells: clicks, states and items of the users who stayed", () => {
   const one = makeTrial(states, q.flat());
   const cell = buildComparisonCell(about, "A", [one, makeTrial([0, 0, 0, 0, 0, 5], q.flat())], options);
   assert.deepEqual([cell.policy, cell.seed, cell.environment], ["cdqn", 3, "A"]);
-  assert.equal(cell.figures.returns.length, 4);
+  assert.equal(cell.metrics.returns.length, 4);
   assert.deepEqual(cell.support, { statesBeyond: 2 / 10, rareSlots: 2 / 20 });
   near(cell.calibration?.predicted ?? NaN, 5 / 4);
   const [first] = cell.consistency ?? [];
@@ -216,11 +216,11 @@ Deno.test("cells: every n-th of many states is used", () => {
   const states = new LoggedStates(Float32Array.of(-1, 0, 1), 1);
   for (const [far, expected] of [[0, 1], [1, 0]]) {
     const own = Float32Array.from({ length: users }, (_, user) => user % 2 === far ? 9 : 0);
-    const witness = { ...makeTrial([]).witness!, states: own, predicted: new Float32Array(users) };
+    const witness = { ...makeTrial([]).predictions!, states: own, predicted: new Float32Array(users) };
     const values = { count: 1, values: new Float32Array(users) };
     const { support, consistency } = buildComparisonCell({ policy: "p", seed: null }, "A", [{
       log,
-      witness,
+      predictions: witness,
       values,
     }], { ...{ items: 1, learnedHere: true, logged: { states, displays: [20] } } });
     assert.deepEqual([support, consistency], [{ statesBeyond: expected, rareSlots: 0 }, undefined]);
@@ -250,13 +250,13 @@ Deno.test("support: one state in a hundred of the log is far out, also with corr
     states.set([a, a + 0.1 * bell(), 7], width * row);
   }
   const logged = new LoggedStates(states, width);
-  const { beyond, of } = logged.beyond(states);
+  const { countBeyond: beyond, of } = logged.countBeyond(states);
   assert.deepEqual([beyond, of], [20, 2000]);
   near(logged.limit, 9.21, 1.5); // chi-square with two degrees of freedom
   // As far along the line as the logged ones, and across it.
   const tried = Float32Array.of(...[2, 2, 7], ...[1, -1, 7], ...[0, 0, 8]);
-  assert.deepEqual(logged.beyond(tried), { beyond: 2, of: 3 });
-  assert.deepEqual(logged.beyond(tried, (row) => row === 0), { beyond: 0, of: 1 });
+  assert.deepEqual(logged.countBeyond(tried), { beyond: 2, of: 3 });
+  assert.deepEqual(logged.countBeyond(tried, (row) => row === 0), { beyond: 0, of: 1 });
   assert.throws(() => new LoggedStates(new Float32Array(3), 3), /two or more logged states/);
   near(computeRareShare([0, 1, 1, 2], [100, 19, 20]), 0.5);
   near(computeRareShare([5], [100]), 1);
@@ -271,7 +271,7 @@ function cell(policy: string, seed: number | null, environment: string, mean: nu
     probabilities: new Float32Array(users).fill(0.5),
     present: new Uint8Array(users).fill(1),
   };
-  return { policy, seed, environment, figures: computeEpisodeMetrics([log], 10) };
+  return { policy, seed, environment, metrics: computeEpisodeMetrics([log], 10) };
 }
 
 function comparison(
@@ -311,7 +311,7 @@ Deno.test("a verdict on the truth compares with greedy, and with the prediction"
     good,
     "yes",
     /^On the truth \(restless shop\) cdqn is better than greedy: \+4\.9\d clicks per user \(\+53 %; 95 % CI \+4\.\d+ to/,
-    /Promised by A: 14\.8\d clicks per user; given by restless shop: 14\.1\d, so the promise is 5 % too high\./,
+    /Predicted return by A: 14\.8\d clicks per user; realised in restless shop: 14\.1\d, so the prediction is 5 % too high\./,
   );
   assert.equal(claim, "cdqn is better than greedy on the truth (restless shop)");
   assert.doesNotMatch(text, /in the simulator only/);
@@ -334,14 +334,14 @@ Deno.test("verdict: it reports where planning has no gain", () => {
   verdict(
     comparison([demo], { "demo shop": [19.645, 18.8] }),
     "no",
-    /nothing to gain in demo shop: .* \+0\.04 % above greedy\. cdqn stays 4\.3 % behind greedy\./,
+    /Planning cannot gain in demo shop: .* \+0\.04 % above greedy\. cdqn is 4\.3 % behind greedy\./,
   );
 });
 
 Deno.test("verdict: without a truth it names the simulators", () => {
   const both = comparison([A, B], { A: [11, 14], B: [11, 10] });
   const says =
-    /^In the simulator \(A\) cdqn is better than greedy: \+3\.0.*\(B\) cdqn is worse than greedy: -0\.99.*Only users can tell\.$/;
+    /^In the simulator \(A\) cdqn is better than greedy: \+3\.0.*\(B\) cdqn is worse than greedy: -0\.99.*real users \(A\/B test\)\.$/;
   assert.equal(verdict(both, "undecided", says).claim, "cdqn is better than greedy in the simulator");
   verdict(comparison([A], { A: [11, 14] }), "yes");
 });

@@ -13,5 +13,6 @@ export const sumNumbers = (numbers: readonly number[]) => numbers.reduce((sum, x
 export const makeColumns = (given: Partial<EvidenceColumns>, slate = 1): EvidenceColumns => {
   const no = toFloats();
   const pages = { weight: no, reward: no, q: no, v: no };
-  return { slate, ...pages, slotReward: no, prefix: no, own: no, slotQ: no, slotV: no, ...given };
+  const slots = { slotReward: no, prefixWeight: no, slotWeight: no, slotQ: no, slotV: no };
+  return { slate, ...pages, ...slots, ...given };
 };

@@ -38,7 +38,7 @@ class Page {
     const key = `${temperature} ${pool}`;
     const law = new PlackettLuce(this.#utilities.map((u, item) => item < pool ? u : -Infinity), temperature);
     const found = this.#chances.get(key) ??
-      slates.map((slate) => Math.max(...slate) < pool ? law.chance(slate) : 0);
+      slates.map((slate) => Math.max(...slate) < pool ? law.probability(slate) : 0);
     this.#chances.set(key, found);
     return found;
   }
@@ -122,6 +122,10 @@ export function drawLog(seed: number, users: number, temperature: number, pool =
     }
   }
   const unknown = new Float64Array(2 * users * PAGES).fill(NaN);
-  const slots = { slotReward: unknown, prefix: unknown, own: unknown, slotQ: unknown, slotV: unknown };
-  return { evidence: { ...found, ...slots, slate: 2, kept: [], left: 0, off: undefined }, exact };
+  const weights = { prefixWeight: unknown, slotWeight: unknown };
+  const slots = { slotReward: unknown, ...weights, slotQ: unknown, slotV: unknown };
+  return {
+    evidence: { ...found, ...slots, slate: 2, samples: [], excluded: 0, propensityRatios: undefined },
+    exact,
+  };
 }

@@ -40,7 +40,7 @@ import { addCounts, drawSomeWeights, logs, lstm, none, playEpisodes, pw } from "
 const slatesBy = (law: PlackettLuce, items: number) =>
   listRange(items ** 3).map((n) => [n % items, Math.floor(n / items) % items, Math.floor(n / items ** 2)])
     .filter((slate) => new Set(slate).size === 3)
-    .map((slate) => ({ slate, chance: law.chance(slate) }));
+    .map((slate) => ({ slate, chance: law.probability(slate) }));
 
 Deno.test("estimators: by hand", () => {
   const [weight, reward] = [toFloats(2, 0.5, 0, 1), toFloats(1, 0, 1, 1)];
@@ -60,10 +60,10 @@ Deno.test("estimators: by hand", () => {
   [first, second].forEach((value, user) => assertNear(decided[user]!, value));
   assertNear(computeEffectiveSampleSize(weight), 3.5 ** 2 / 5.25);
   assertNear(computeLargestWeightShare(weight, 2), 3 / 3.5);
-  const slots = { prefix: toFloats(3, 6, 0.5, 2), slotReward: toFloats(0, 1, 1, 0) };
+  const slots = { prefixWeight: toFloats(3, 6, 0.5, 2), slotReward: toFloats(0, 1, 1, 0) };
   assertNear(computeEstimate(estimators.rips.terms(makeColumns(slots, 2))), (6 + 0.5) / 2);
   assertNear(
-    computeEstimate(estimators.iips.terms(makeColumns({ ...slots, own: slots.prefix }, 2))),
+    computeEstimate(estimators.iips.terms(makeColumns({ ...slots, slotWeight: slots.prefixWeight }, 2))),
     (6 + 0.5) / 2,
   );
   const [slotQ, slotV] = [toFloats(0.25, 0.5, 0.5, 0.125), toFloats(0.75, 0.25, 0.5, 1)];
@@ -83,7 +83,7 @@ Deno.test("estimators: weights of 1 give the plain mean with any model", () => {
     new Float64Array(60).fill(1),
   ];
   const mean = reward.reduce((sum, r) => sum + r) / 60;
-  const slots = { prefix: ones, own: ones, slotReward: reward, slotQ: q, slotV: q };
+  const slots = { prefixWeight: ones, slotWeight: ones, slotReward: reward, slotQ: q, slotV: q };
   const all = makeColumns({ weight: ones, reward, q, v: q, ...slots }, 3);
   for (const name of ["ips", "snips", "dr"] as const) {
     assertNear(computeEstimate(estimators[name].terms(all)), mean);
@@ -105,7 +105,7 @@ Deno.test("Plackett-Luce: probabilities of all slates of 3 of 8 items sum to 1 a
   const draws = 40_000;
   const counts = new Map<string, number>();
   for (let d = 0; d < draws; d++) {
-    const slate = String(law.draw(3, () => random.uniform()).places);
+    const slate = String(law.draw(3, () => random.uniform()).indices);
     counts.set(slate, (counts.get(slate) ?? 0) + 1);
   }
   const found = all.map(({ slate }) => counts.get(String(slate)) ?? 0);
@@ -121,7 +121,7 @@ Deno.test("Plackett-Luce: an item's probability in a slot is its share of all sl
     for (const slot of listRange(3)) {
       const exact = sumNumbers(all.filter(({ slate }) => slate[slot] === place).map(({ chance }) => chance));
       const uniform = (draw: number) => (above: number) => uniforms[draw]?.[above] ?? 0;
-      const found = law.inSlot(place, slot, uniforms.length, uniform);
+      const found = law.slotProbability(place, slot, uniforms.length, uniform);
       const said = `place ${place}, slot ${slot}: ${found}, ${exact}`;
       assert.ok(found > 0 && Math.abs(found / exact - 1) < 0.1, said);
     }
@@ -147,7 +147,7 @@ Deno.test("intervals contain the exact clicks of a small shop at their nominal r
         found[name]!.push({ figure: estimates[name], exact });
       }
       if (!decisions) continue;
-      assert.ok(decisions.effective >= 50 && decisions.users === users);
+      assert.ok(decisions.effectiveShare >= 50 && decisions.users === users);
       found.decisions!.push({
         figure: decisions.clicks,
         exact: computeExactClicks(temperature, decisions.pages),
@@ -185,11 +185,11 @@ Deno.test("a constant factor on propensities is told from other errors, and SNIP
     const cases = {
       right: evidence,
       doubled,
-      known: { ...doubled, off: [0.5, 0.5] as const },
+      known: { ...doubled, propensityRatios: [0.5, 0.5] as const },
       pool: drawLog(seed, 150, 0.5, 5).evidence,
     };
     for (const [name, one] of Object.entries(cases)) {
-      const { propensities, factor, estimates, decisions, gap } = evaluate(one, "a policy", 0.5);
+      const { propensities, factor, estimates, decisions, modelBias: gap } = evaluate(one, "a policy", 0.5);
       verdicts[`${name} ${propensities}`] = (verdicts[`${name} ${propensities}`] ?? 0) + 1;
       assert.equal(decisions === undefined, propensities !== "right");
       if (name === "doubled") snips.push({ figure: estimates.snips, exact });
@@ -231,9 +231,14 @@ const ITEMS = 41;
 const options = { users: 70, slate: 2, pages: 5, seed: 3 };
 
 /** Each page weighs 1 because the policy sees the users as the log's policy saw them. */
-function expectOnes({ weight, prefix, own, off = [1, 1] }: LogEvidence, pages: number): void {
+function expectOnes(
+  { weight, prefixWeight, slotWeight, propensityRatios = [1, 1] }: LogEvidence,
+  pages: number,
+): void {
   assert.equal(weight.length, pages);
-  for (const one of [...weight, ...prefix, ...own, ...off]) assertNear(one, 1, 2e-4);
+  for (const one of [...weight, ...prefixWeight, ...slotWeight, ...propensityRatios]) {
+    assertNear(one, 1, 2e-4);
+  }
 }
 
 /** Pages of a fixed slate weigh 1 / P(slate) or 0, and 1 in the mean. */
@@ -264,7 +269,7 @@ for (
           loggedTemperature: 1.5,
         });
         expectOnes(evidence, 350);
-        const { estimates, effective } = evaluate(evidence, "greedy", 1.5);
+        const { estimates, effectiveShare: effective } = evaluate(evidence, "greedy", 1.5);
         assertNear(estimates.snips?.mean ?? NaN, estimates.logged?.mean ?? NaN, 1e-4);
         assertNear(effective, 1, 1e-6);
       }
@@ -312,7 +317,7 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1; others have
       const policy = stack.use(trained(name));
       await expectRefusal(
         () => createExploringPolicy(policy, { temperature: 1 }),
-        /scores each item by itself/,
+        /a score per item/,
       );
       const pages = { ...options, users: 300, pool: { random: 4 } };
       expectHits(await drawEvidence(gpu, shop, randomPolicy, pages, { policy, temperature: undefined }), 50);
@@ -322,7 +327,7 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1; others have
 Deno.test("unsupported estimates are refused with the reason and an alternative", () =>
   withGpu(undefined, async (gpu) => {
     const one = await drawEvidence(gpu, shop, createGreedyPolicy(), options, { temperature: undefined });
-    const refusal = await expectRefusal(() => evaluate(one, "greedy"), /it always shows one slate/);
+    const refusal = await expectRefusal(() => evaluate(one, "greedy"), /it always shows the same slate/);
     const named = Number(/plackett-luce:([\d.]+);/.exec(refusal)?.[1]);
     const warmer = await drawEvidence(gpu, shop, createGreedyPolicy(), options, { temperature: named });
     assert.ok(computeShare(warmer) >= 0.05, `temperature ${named}`);

@@ -28,25 +28,25 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const args = splitArgs("train --shop restless --truth --algorithm gdqn", SIZES, "--evaluate-every 1280");
   const first = await runOk("policy", ...args, "--steps", "2560", "--save-dir", straight);
   assert.match(first.stderr, /^users: the truth of the restless shop of --data-seed 1, 500 items/m);
-  assert.match(first.stderr, /^1,280 pages of users: return \d\.\d{3} \+- 0\.\d{3}/m);
+  assert.match(first.stderr, /^1,280 user pages: return \d\.\d{3} \+- 0\.\d{3}/m);
   assert.match(first.stderr, /2,560\/2,560 {2}loss \d/);
-  assert.match(first.stdout, /^Return \d\.\d{3} .* of 50 other users over 4 pages/m);
+  assert.match(first.stdout, /^Return \d\.\d{3} .* \(50 new users, 4 pages\)/m);
   const files = ["curve.csv", "last.safetensors", "policy.json", "train.csv"];
   assert.deepEqual(listFiles(straight), files);
 
   const long = [...args, "--steps", "2560000", "--save-dir", stopped];
-  const halted = await interrupt(/^1,280 pages of users/m, "policy", ...long);
+  const halted = await interrupt(/^1,280 user pages/m, "policy", ...long);
   assert.equal(halted.code, 130, halted.stderr);
-  assert.match(halted.stderr, /everything is saved in .*\nGo on with: deno task policy train --resume/);
+  assert.match(halted.stderr, /saved in .*\nContinue with: deno task policy train --resume/);
   // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
   await using policies = new CommandSeries("policy");
   await using simulations = new CommandSeries("simulate");
   const resumed = (steps: number) => ["train", "--resume", stopped, "--steps", `${steps}`];
-  const fewer = new RegExp(`Expected --steps of at least ${done}, as so many are done`);
+  const fewer = new RegExp(`Expected --steps of at least ${done}, which are done`);
   await policies.refused(resumed(done - 256), fewer);
   const again = await policies.ok(resumed(done + 512));
-  assert.match(again.stderr, /^going on after [\d,]+ pages of users/m);
+  assert.match(again.stderr, /^resuming after [\d,]+ user pages/m);
   assert.deepEqual(listFiles(stopped), files);
   // It shows users slates of the size that it was trained for, through those that it was trained on.
   const shop = splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
@@ -146,7 +146,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     assert.match(text, /^cdqn +\d\.\d\d +0\.\d{3} +0\.\d{3} +\d+ % +\d\.\d\d +[-+]\d\.\d\d/m);
     assert.match(
       text,
-      /^In the simulator \(.*\) (cdqn is|there is no significant).*Only users can tell\.$/ms,
+      /^In the simulator \(.*\) (cdqn is|there is no significant).*real users \(A\/B test\)\.$/ms,
     );
     const html = Deno.readTextFileSync(page);
     assert.match(html, /Return while the policies were trained/);
@@ -160,7 +160,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     for (const model of ["a", "b"]) { // what the tests of the models said of them goes with it
       const { verdict } = JSON.parse(Deno.readTextFileSync(`${folder}/${model}/result.json`));
       assert.ok(verdict.length > 0);
-      for (const told of [text, html]) assert.match(told, new RegExp(`The test of \\S+/${model}: `));
+      for (const told of [text, html]) assert.match(told, new RegExp(`Test of \\S+/${model}: `));
       assert.ok(text.includes(verdict.join(" ")), text);
     }
     assert.match(html, /Do the values of cdqn agree\?/);
@@ -172,7 +172,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     // Before the second page no user has clicked twice: such values were never learned.
     const early = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "2", "--json"));
     assert.deepEqual([early.value, early.items[1].value], [undefined, undefined]);
-    assert.doesNotMatch(await run("rank", policy, "--history", "3,14"), /The policy expects/);
+    assert.doesNotMatch(await run("rank", policy, "--history", "3,14"), /Predicted return/);
     await refused(/Expected a page of 1 to 4/, "rank", policy, "--page", "5");
     const sum = ranked.items.reduce(
       (sum: number, { probability }: { probability: number }) => sum + probability,
@@ -182,7 +182,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
 
     const more = ["--algorithm", "slateq", "--start", "test", ...TRAIN, "--save-dir", started];
     await run("train", "--model", a, ...more);
-    assert.match(await run("rank", started, "--history", "3,14"), /The policy expects \d/);
+    assert.match(await run("rank", started, "--history", "3,14"), /Predicted return of .*: \d/);
     assert.match(await run("compare", started, "--users", "20", "--out", page), /^slateq +\d/m);
     await refused(/Expected the id of an item .* got "no-item"/, "rank", policy, "--history", "3,no-item");
     await refused(/Expected --slate 2, for which .* was trained, got 3/, "rank", policy, "--slate", "3");
@@ -206,9 +206,9 @@ function shopLog(): string {
   const rows = ["uid,sku,ts,label,request,pos,mu"];
   for (let user = 0; user < USERS; user++) {
     for (let page = 0; page < PAGES; page++) {
-      const { places } = law.draw(2, () => random.uniform());
+      const { indices: places } = law.draw(2, () => random.uniform());
       const { slot } = makePage(places, random.uniform());
-      const [time, request, mu] = [1_600_000_000 + 60 * page, `${user}-${page}`, law.chance(places)];
+      const [time, request, mu] = [1_600_000_000 + 60 * page, `${user}-${page}`, law.probability(places)];
       places.forEach((item, pos) => {
         rows.push([`u${user},i${item}`, time, slot === pos ? 1 : 0, request, pos, mu].join(","));
       });
@@ -254,10 +254,10 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
     const random = await figures("--policy random");
     assert.ok(random.users > 40 && random.users < 120, "the model's train users are left out");
     const slates = utilities.flatMap((_, a) => utilities.map((_, b) => [a, b])).filter(([a, b]) => a !== b);
-    const truth = sumNumbers(slates.map((slate) => makePage(slate).clickChance / slates.length));
+    const truth = sumNumbers(slates.map((slate) => makePage(slate).clickProbability / slates.length));
     const greedy = await figures("--policy greedy --explore plackett-luce:1");
     const law = new PlackettLuce(utilities, 1);
-    const best = sumNumbers(slates.map((slate) => makePage(slate).clickChance * law.chance(slate)));
+    const best = sumNumbers(slates.map((slate) => makePage(slate).clickProbability * law.probability(slate)));
     for (const [{ estimates }, value] of [[random, truth], [greedy, best]] as const) {
       for (const name of ["ips", "snips", "dr"]) {
         const { mean, interval: [low, high] } = estimates[name];
@@ -269,7 +269,7 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
     assert.ok(best > truth + 0.1, "the policies differ");
     const text = await ran("policy", ...asked, "--repeats --policy greedy --explore plackett-luce:1");
     assert.match(text, /^SNIPS +\.\d{4} +\.\d{4} to \.\d{4}$/m);
-    assert.match(text, /The log's train users, who the model was trained on, are left out/);
+    assert.match(text, /The log's train users, on whom the model was trained, are excluded/);
 
     const refused = (says: RegExp, ...args: string[]) => policies.refused(splitArgs(...args), says);
     await refused(/--repeats/, ...asked, "--policy greedy --explore plackett-luce:1");
@@ -288,9 +288,9 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
       "--policy greedy --explore plackett-luce:0.8 --pool random:5 --users 60 --pages 3 --slate 2 --no-rivals";
     await ran("simulate", "--model", run, draw, "--write-log", drawn);
     const own = `evaluate --log ${drawn} --model ${run} --json --policy greedy --explore plackett-luce:0.8`;
-    const { estimates, weight, pages } = JSON.parse(await ran("policy", own, "--logged-temperature 0.8"));
+    const { estimates, meanWeight, pages } = JSON.parse(await ran("policy", own, "--logged-temperature 0.8"));
     assert.equal(pages, 180);
-    assert.ok(Math.abs(weight.mean - 1) < 1e-3);
+    assert.ok(Math.abs(meanWeight.mean - 1) < 1e-3);
     for (const name of ["ips", "snips", "iips", "rips"]) {
       assert.ok(Math.abs(estimates[name].mean - estimates.logged.mean) < 1e-3, name);
     }

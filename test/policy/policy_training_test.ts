@@ -58,7 +58,7 @@ ${step}
 ${ofPage}
 @group(0) @binding(0) var<storage, read> inputs: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
-@group(0) @binding(2) var<storage, read> wanted: array<f32>;
+@group(0) @binding(2) var<storage, read> targets: array<f32>;
 @group(0) @binding(3) var<storage, read_write> partials: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> ring: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
@@ -70,7 +70,7 @@ fn fit() {
   for (var b = 0u; b < step.size.x; b++) {
     let own = mask(inputs[b]);
     let value = dot(own, weights[0]);
-    let d = value - wanted[b];
+    let d = value - targets[b];
     loss += d * d;
     values += value;
     slope += 2.0 * d * own;
@@ -83,34 +83,34 @@ fn fit() {
 class ValueLearner implements Learner {
   readonly policy = randomPolicy;
   readonly parameters: ParameterArena;
-  readonly older;
+  readonly target;
   readonly #arena: Arena;
 
   constructor({ gpu, observer }: LearnerSubject) {
     assert.equal(observer.state.columns, 3);
     this.parameters = new ParameterArena(gpu, [{ name: "value", rows: 1, columns: 4 }]);
     this.#arena = new Arena(gpu, "value learner");
-    this.older = this.#arena.allocate("older", 4 * this.parameters.length);
+    this.target = this.#arena.allocate("target", 4 * this.parameters.length);
   }
 
-  record({ recall, wanted, ring }: TrainingBatch) {
-    const nextValue = this.#arena.allocate("next value", 4 * recall.options.rows);
+  record({ sample, targets, ring }: TrainingBatch) {
+    const nextValue = this.#arena.allocate("next value", 4 * sample.options.rows);
     const { view } = this.parameters.get("value");
     const weights = asBufferView(view);
     const cost = () => ({ flops: 0, bytes: 0 });
-    const rows = [recall.options.rows] as const;
+    const rows = [sample.options.rows] as const;
     return {
       nextValue: { view: nextValue, stride: 1, first: 0, count: 1 },
       next: [{
         ...{ kernel: valueKernel, label: "next value", invocations: rows, cost },
-        views: { inputs: recall.after, weights: { ...this.older, size: 16 }, value: nextValue },
+        views: { inputs: sample.after, weights: { ...this.target, size: 16 }, value: nextValue },
       }],
       fit: [{
         ...{ kernel: fitKernel, label: "fit", invocations: [1] as const, cost },
-        views: { inputs: recall.before, weights, wanted, partials: this.parameters.partials, ring },
+        views: { inputs: sample.before, weights, targets, partials: this.parameters.partials, ring },
       }],
-      moved: [],
-      copied: [],
+      afterUpdate: [],
+      afterCopy: [],
     };
   }
 
@@ -292,7 +292,7 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
     return new Map(tensors).set(name, { shape, data: data.with(at, value) });
   };
   const without = new Map([...tensors].filter(([name]) => name !== "replay/lengths"));
-  await reads(/finite numbers, found NaN in older\/value/, restores, damaged("older/value", 1, NaN));
+  await reads(/finite numbers, found NaN in target\/value/, restores, damaged("target/value", 1, NaN));
   await reads(/remembered pages are damaged.*found 500/, restores, damaged("replay/shown", 7, 500));
   await reads(/replay\/lengths, found none/, restores, without);
   for (

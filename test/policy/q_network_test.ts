@@ -189,8 +189,8 @@ for (const [name, own] of Object.entries(learned)) {
         const raw = await readFloats(gpu, parameters.gradientView(parameters.get(name)));
         const padded = padRows(found.gradients.get(name) ?? assert.fail(), rows, columns, 1);
         assert.deepEqual(raw.subarray(0, padded.length), padded, `padding of ${name} is not zero`);
-        const wanted = expected.gradients.get(name) ?? assert.fail(name);
-        const largest = wanted.data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
+        const targets = expected.gradients.get(name) ?? assert.fail(name);
+        const largest = targets.data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
         const weights = learned.weights.get(name) ?? assert.fail();
         const random = createRandomStream(1, name);
         for (let trial = 0; trial < 3; trial++) {
@@ -201,7 +201,7 @@ for (const [name, own] of Object.entries(learned)) {
           weights[i] = weight - h;
           const slope = (up - mean()) / (2 * h);
           weights[i] = weight;
-          const off = Math.abs(slope - (wanted.data[i] ?? NaN));
+          const off = Math.abs(slope - (targets.data[i] ?? NaN));
           assert.ok(off < 2e-3 * largest, `slope of ${name}, ${i}: ${slope}`);
         }
       }
@@ -211,7 +211,7 @@ for (const [name, own] of Object.entries(learned)) {
 function meanLoss(
   q64: Q64,
   x: (row: number) => number[],
-  { slates, wanted, outcome, chained }: QLossBatch,
+  { slates, targets, outcome, chained }: QLossBatch,
   { counts, huber, columns }: { counts: QCounts; huber?: boolean; columns: number },
 ): number {
   const rho = (d: number) => huber && Math.abs(d) > 1 ? 2 * Math.abs(d) - 1 : d * d;
@@ -221,7 +221,7 @@ function meanLoss(
       { length: columns },
       (_, j) => j === slate.length ? q64.value(q64.trunk(x(row)), 1) : q64.q(x(row), slate.slice(0, j + 1)),
     );
-    const y = wanted[row] ?? NaN;
+    const y = targets[row] ?? NaN;
     if (counts === "sum") sum += rho(q.reduce((a, b) => a + b, 0) - y);
     else if (counts === "outcome") sum += rho((q[outcome[row] ?? NaN] ?? NaN) - y);
     else q.forEach((value, j) => sum += rho(value - (j + 1 < columns ? chained?.[row]?.[j + 1] ?? y : y)));

@@ -48,43 +48,46 @@ Deno.test("slateq: best slates by the online network, their values by the target
     );
     const learner = stack.use(new SlateQLearner({ gpu, config, observer, source }));
     const replay = new ReplayBuffer(arena, { ...sizes, stateStride: 4, episodes: 2 });
-    const recall = new ReplaySample(arena, replay, { rows, items, stateColumns: 3, repeats: false });
-    const [wanted, ring] = [arena.allocate("wanted", 4 * rows), arena.allocate("ring", 64)];
-    const lesson = learner.record({ recall, wanted, ring });
+    const sample = new ReplaySample(arena, replay, { rows, items, stateColumns: 3, repeats: false });
+    const [targets, ring] = [arena.allocate("targets", 4 * rows), arena.allocate("ring", 64)];
+    const update = learner.record({ sample, targets, ring });
     // Each row is a user's page; the next state is stored behind the previous one.
     const drawn = (seed: string) =>
       new Map(learner.parameters.specs.map(({ name, rows, columns }) => [
         name,
         drawSlateNormals(rows * columns, seed, name).map((w) => w / 2),
       ]));
-    const [online, older] = [drawn("online"), drawn("older")];
+    const [online, target] = [drawn("online"), drawn("target")];
     learner.parameters.write(online);
-    learner.parameters.write(older, learner.older.buffer);
+    learner.parameters.write(target, learner.target.buffer);
     const x = drawSlateNormals(4 * rows, "states").map((value, i) => i % 4 === 3 ? 0.25 : value);
     const taken = (row: number, item: number) => (item * 7 + row) % 4 === 0;
     const write = ({ buffer, offset }: View, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) =>
       gpu.queue.writeBuffer(buffer, offset, data);
-    write(recall.after, x);
+    write(sample.after, x);
     const drawnRows = Uint32Array.from({ length: 4 * rows }, (_, k) => k % 4 === 2 ? Math.floor(k / 4) : 0);
-    write(recall.drawn, drawnRows);
+    write(sample.drawn, drawnRows);
     const { states } = replay;
     write({ ...states, offset: states.offset + 4 * x.length }, x.map((value, i) => i % 4 === 3 ? 0 : value));
-    write(recall.maskAfter, makeMaskBits(rows, items, taken));
+    write(sample.maskAfter, makeMaskBits(rows, items, taken));
     const headers = new StepHeaders(arena, learnDimensions, 1);
     const batch = computeLearnSizes(rows, slate, items);
     headers.put(0, { sizes: batch, counted: rows, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
     headers.upload(0, 1);
-    const tables = await Program.record(gpu, "tables", headers.buffer, [...lesson.moved, ...lesson.copied]);
-    const between = await lesson.between?.() ?? assert.fail();
+    const tables = await Program.record(gpu, "tables", headers.buffer, [
+      ...update.afterUpdate,
+      ...update.afterCopy,
+    ]);
+    const between = await update.between?.() ?? assert.fail();
     CommandRecorder.submit(gpu, "test", (commands) => {
       tables.encode(commands, batch, headers.offset(0));
       between(commands);
     });
-    const worth = await readFloats(gpu, lesson.nextValue.view);
+    const worth = await readFloats(gpu, update.nextValue.view);
 
     const layers = { units: 8, trunk: 8, inputs: 4, itemColumns: demoFeatures };
     const shape = { kind: "item", zero: true, slate, ...layers } as const;
-    const [q, q0] = [online, older].map((weights) => new Q64(shape, weights, source.values));
+    const [q, q0] = [online, target].map((weights) => new Q64(shape, weights, source.values));
     assert.ok(q && q0);
     let moved = 0;
     for (let row = 0; row < rows; row++) {

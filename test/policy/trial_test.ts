@@ -41,11 +41,11 @@ const near = (a: number, b: number, tolerance: number) =>
 
 Deno.test("probabilities of a slate: by hand, with positions, and beyond exp", () => {
   const chances = (utilities: number[], eta = 1, places: number[] = []) => {
-    const { items, none } = computeClickProbabilities(utilities, { eta, places });
+    const { items, none } = computeClickProbabilities(utilities, { eta, positionEffects: places });
     return [...items, none];
   };
-  const same = (found: number[], wanted: number[]) =>
-    found.forEach((value, k) => near(value, wanted[k] ?? NaN, 1e-12));
+  const same = (found: number[], targets: number[]) =>
+    found.forEach((value, k) => near(value, targets[k] ?? NaN, 1e-12));
   same(chances([0, 0]), [1 / 3, 1 / 3, 1 / 3]);
   same(chances([Math.log(2)], 2), [4 / 5, 1 / 5]);
   same(chances([0, 0, 0], 1, [Math.log(2)]), [1 / 6, 2 / 6, 2 / 6, 1 / 6]); // slots behind the last place count as it
@@ -58,7 +58,7 @@ Deno.test("an observer model equal to the truth agrees with it on every page and
     const witness = new ShopSource(restless, values);
     const [trial, ...others] = await tryPolicy(gpu, shop, witness, randomPolicy, options);
     assert.deepEqual(others, []);
-    const { log, witness: said } = trial ?? assert.fail("no trial");
+    const { log, predictions: said } = trial ?? assert.fail("no trial");
     assert.ok(said);
     const { users, pages } = options;
     assert.equal(said.predicted.length, users * pages);
@@ -77,9 +77,11 @@ Deno.test("an observer model equal to the truth agrees with it on every page and
       }
     }
     assert.ok(clicks > 3 && clicks < users * pages);
-    const groups = await tryPolicy(gpu, shop, witness, randomPolicy, { ...options, together: 5 });
+    const groups = await tryPolicy(gpu, shop, witness, randomPolicy, { ...options, usersAtOnce: 5 });
     assert.deepEqual(groups.map(({ log }) => log.users), [5, 4]);
-    const first = groups.map(({ log, witness }) => [...witness?.predicted.subarray(0, log.users) ?? []]);
+    const first = groups.map((
+      { log, predictions: witness },
+    ) => [...witness?.predicted.subarray(0, log.users) ?? []]);
     assert.deepEqual(first.flat(), [...said.predicted.subarray(0, users)]);
     const elsewhere = { ...randomPolicy, observes: new ShopSource(restless, values) };
     await assert.rejects(tryPolicy(gpu, shop, witness, elsewhere, options), /see users through/);
@@ -126,8 +128,8 @@ Deno.test("states of a log: those of its histories, one in a hundred far out", (
   withGpu(undefined, async (gpu) => {
     const logged = await readLoggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]]);
     assert.equal(logged.width, 3);
-    assert.equal(logged.beyond(Float32Array.of(0, 0, 0), () => true).beyond, 0);
-    assert.equal(logged.beyond(Float32Array.of(2, -2, 1), () => true).beyond, 1);
+    assert.equal(logged.countBeyond(Float32Array.of(0, 0, 0), () => true).beyond, 0);
+    assert.equal(logged.countBeyond(Float32Array.of(2, -2, 1), () => true).beyond, 1);
   }));
 
 Deno.test("histories of a log: one page per train user, with the clicks up to it", () => {
@@ -181,7 +183,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     const best = found.cells.find(({ policy }) => policy === "optimum's policy");
     assert.deepEqual(found.environments, [
       { name: "A", role: "trained on" },
-      { name: "the restless shop", role: "truth", optimum: best?.figures.return.mean },
+      { name: "the restless shop", role: "truth", optimum: best?.metrics.return.mean },
     ]);
     // It has the users of all others: the first page has the best items, and users click more than on random
     // ones.
@@ -192,7 +194,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     ]);
     assert.ok(told.has("valued, seed 7 in A") && told.has("random in the restless shop"));
     const [valuedCell, randomCell] = found.cells;
-    assert.deepEqual(valuedCell?.figures, randomCell?.figures, "the same slates, the same users");
+    assert.deepEqual(valuedCell?.metrics, randomCell?.metrics, "the same slates, the same users");
     assert.equal(findDifference(found, "valued", "random", "A")?.mean, 0);
     assert.equal(findDifference(found, "exact", "random", "the restless shop")?.lose, 0);
     // Values are compared only where the policy learned: here 1 and 2 on all pages.

@@ -21,8 +21,8 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, th
   const u = [0.3, -1, 2];
   const v = u.map(Math.exp);
   const all = 1 + total(v);
-  const { clickChance } = choose(u, 0.5);
-  assert.ok(Math.abs(1 - clickChance - 1 / all) < 1e-15);
+  const { clickProbability: clickProbability } = choose(u, 0.5);
+  assert.ok(Math.abs(1 - clickProbability - 1 / all) < 1e-15);
   const borders = [1, 1 + v[0]!, 1 + v[0]! + v[1]!].map((sum) => sum / all);
   const slots = [3, 0, 1, 2]; // 3 is none
   borders.forEach((border, k) => {
@@ -34,8 +34,8 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, th
   assert.equal(choose([-80], 0).slot, 1);
   // Utilities whose exponentials are no numbers.
   for (const [large, slot] of [[[700, 701], 1], [[-800, -801, -800], 3]] as const) {
-    const { slot: found, clickChance } = choose(large, 0.5);
-    assert.deepEqual([found, clickChance], [slot, slot === 1 ? 1 : 0]);
+    const { slot: found, clickProbability: clickProbability } = choose(large, 0.5);
+    assert.deepEqual([found, clickProbability], [slot, slot === 1 ? 1 : 0]);
   }
 });
 
@@ -194,7 +194,7 @@ Deno.test("host simulator: users leave by probability, patience and number of pa
 });
 
 Deno.test("host simulator: constant utilities give T sum v / (1 + sum v), with position effects", () => {
-  const places = { ...always(-0.5), placeEffects: [-1, -2], eta: 0.7 };
+  const places = { ...always(-0.5), positionEffects: [-1, -2], eta: 0.7 };
   const { returns } = simulateOnHost(places, createRandomPolicy(), {
     users: 2000,
     pages: 5,

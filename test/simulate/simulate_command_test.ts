@@ -68,11 +68,14 @@ Deno.test("a shop's own users: metrics, episodes and log agree, and the log foll
         log,
       ]),
     );
-    assert.match(stdout, /^300 users, 8 pages of 4 of 500 items; who clicks: the restless shop itself\n/);
-    assert.match(stdout, /\nNothing stands beside popular/);
+    assert.match(
+      stdout,
+      /^300 users, 8 pages of 4 of 500 items; click model: the ground truth of the restless shop\n/,
+    );
+    assert.match(stdout, /\npopular was not compared/);
     assert.deepEqual(listFiles(run), ["episodes.csv", "report.html", "result.json", "returns.csv"]);
     const html = await Deno.readTextFile(`${run}/report.html`);
-    assert.match(html, /<dt>who clicks<\/dt><dd>the restless shop itself<\/dd>/);
+    assert.match(html, /<dt>click model<\/dt><dd>the ground truth of the restless shop<\/dd>/);
     for (const id of ["return", "coverage", "click-rate", "users", "returns"]) {
       assert.ok(html.includes(`<figure id="${id}">`), id);
     }
@@ -271,23 +274,23 @@ function madeEpisode(seed: number, rate: number, firstUser = 0, users = SIZES.us
   };
 }
 
-function figures(logs: readonly EpisodeLog[], users: number, sizes = SIZES) {
+function computeMetrics(logs: readonly EpisodeLog[], users: number, sizes = SIZES) {
   const groups = new GroupedMetrics(users, sizes.pages);
   const sums = new SimulationTotals({ ...sizes, users, episodes: 1 }, 0);
   for (const log of logs) {
     groups.add(log);
     sums.add(log);
   }
-  return { figures: groups.figures(sums.figures), returns: sums.figures.returns };
+  return { metrics: groups.compute(sums.metrics), returns: sums.metrics.returns };
 }
 
 Deno.test("metrics of users in parts equal those of all at once, with the same intervals", () => {
   const logs = [madeEpisode(1, 0.4), madeEpisode(1, 0.4, 23, 9)];
-  const { figures: found, returns } = figures(logs, 32);
+  const { metrics: found, returns } = computeMetrics(logs, 32);
   const whole = computeEpisodeMetrics(logs, SIZES.items);
   assert.deepEqual(Array.from(returns), Array.from(whole.returns));
   const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-12, `${a} is not ${b}`);
-  for (const name of ["return", "rewardAPage", "clickRate"] as const) {
+  for (const name of ["return", "rewardPerPage", "clickRate"] as const) {
     close(found[name].mean, whole[name].mean);
     for (const side of [0, 1] as const) close(found[name].interval![side], whole[name].interval![side]);
   }
@@ -317,7 +320,7 @@ Deno.test("long episodes have page means without intervals; one user has none at
     present: new Uint8Array(pages).fill(1),
   };
   const sizes = { users: 1, pages, slate: 1, items: 2 };
-  const { figures: found } = figures([long], 1, sizes);
+  const { metrics: found } = computeMetrics([long], 1, sizes);
   assert.deepEqual(found.byPage.slice(0, 2), [
     { users: 1, clickRate: { mean: 1, interval: null }, reward: { mean: 1, interval: null } },
     { users: 1, clickRate: { mean: 0, interval: null }, reward: { mean: 0, interval: null } },
@@ -325,7 +328,7 @@ Deno.test("long episodes have page means without intervals; one user has none at
   assert.deepEqual(found.return, { mean: 101, interval: null });
   assert.equal(found.coverage, 0.5);
   const other = { ...long, firstUser: 1, rewards: new Float32Array(pages) };
-  const { figures: both } = figures([long, other], 2, sizes);
+  const { metrics: both } = computeMetrics([long, other], 2, sizes);
   assert.deepEqual([both.return.mean, both.pages.mean, both.byPage[0]?.users], [101 / 2, pages, 2]);
 });
 
@@ -377,15 +380,15 @@ Deno.test("episodes have one row per page, by the ids of the data, until the use
 
 const summary: SimulationSummary = {
   options: { users: 23, pages: 5, slate: 2, reward: "click", leave: 0.2 },
-  words: "the shop itself",
+  description: "the shop itself",
   items: 30,
-  noClickRate: undefined,
+  noClickRateReason: undefined,
   notes: ["A note."],
 };
 const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, rate], k) => {
   const log = madeEpisode(k, Number(rate));
   const clicks = { ...log, rewards: Float32Array.from(log.choices, (choice) => choice < 2 ? 1 : 0) };
-  return { name: String(name), ...figures([clicks], SIZES.users) };
+  return { name: String(name), ...computeMetrics([clicks], SIZES.users) };
 });
 
 Deno.test("the table fits the line, and names what it leaves out", () => {
@@ -408,7 +411,7 @@ Deno.test("if every page has a click, clicks are not counted: utilities remain",
   assert.doesNotMatch(text, /return|Click rate by page|minus/);
   const results = buildResults(without, runs);
   assert.deepEqual(
-    results.policies.map(({ return: own, clickRate, rewardAPage }) => [own, clickRate, rewardAPage]),
+    results.policies.map(({ return: own, clickRate, rewardPerPage }) => [own, clickRate, rewardPerPage]),
     Array(3).fill([null, null, null]),
   );
   assert.deepEqual(results.differences, []);
@@ -427,7 +430,7 @@ function makeResult(name: string, rate: number, pages: number) {
     // The first user sees one page alone.
     present: Uint8Array.from(clicked, (_, at) => (at % users === 0 && at >= users ? 0 : 1)),
   };
-  return { name, ...figures([log], users, { users, pages, slate: 1, items }) };
+  return { name, ...computeMetrics([log], users, { users, pages, slate: 1, items }) };
 }
 
 function chartsIn(simulation: SimulationPageData): { page: string; charts: ChartDefinition[] } {
@@ -455,7 +458,7 @@ Deno.test("the page about simulated users: metrics with ranges, curves, and diff
   assert.match(page, /<dd>&lt;nobody&gt;<\/dd>/);
   assert.match(page, /Read this\./);
   const [greedy] = policies;
-  const { mean, interval } = greedy?.figures.return ?? assert.fail();
+  const { mean, interval } = greedy?.metrics.return ?? assert.fail();
   const range = interval?.map((end) => end.toFixed(2)).join(" to ");
   assert.ok(
     page.includes(`<th scope="row">greedy</th><td>${mean.toFixed(2)}<br><small>${range}</small></td>`),
@@ -463,7 +466,7 @@ Deno.test("the page about simulated users: metrics with ranges, curves, and diff
   assert.match(page, /greedy minus random<\/th><td>\+\d\.\d\d<br>.*better/);
   const curve = pointsIn(charts, "click-rate");
   assert.deepEqual(curve.map(({ x }) => x), [1, 2, 3, 4, 5, 6]);
-  assert.deepEqual(curve.map(({ y }) => y), greedy?.figures.byPage.map(({ clickRate }) => clickRate.mean));
+  assert.deepEqual(curve.map(({ y }) => y), greedy?.metrics.byPage.map(({ clickRate }) => clickRate.mean));
   assert.ok(curve.every(({ sd = null }) => sd === null || (sd > 0 && sd < 0.2)));
   assert.deepEqual(pointsIn(charts, "users").map(({ y }) => y), [40, 39, 39, 39, 39, 39]);
   const returns = pointsIn(charts, "returns");

@@ -90,7 +90,7 @@ function modelDynamics(
     name: "model in f64",
     items: items.count,
     eta,
-    placeEffects: p.get("position/effect")?.[0] ?? [],
+    positionEffects: p.get("position/effect")?.[0] ?? [],
     initial: () => ({ ...model.initial(), recent: [] }),
     utilities: (state, shown) => {
       const seen = model.seen(state);
@@ -199,7 +199,7 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
           const page = pages[at] ?? assert.fail();
           const logits = computeSlateLogits(page, config.eta, weights.get("position/effect"));
           const uniform = toUniform24(computePhilox([user, 2, t, purposes.CHOICE], key)[0]);
-          const { slot, clickChance: chance, margin } = choose(logits, uniform);
+          const { slot, clickProbability: chance, margin } = choose(logits, uniform);
           const own = t * run.users + user;
           const found: number = episode.choices[own] ?? NaN;
           if (margin < 1e-5) near++;
@@ -274,11 +274,11 @@ for (
       const episodes = simulateOnHost(dynamics, follows, {
         ...options,
         episode: 4,
-        follow({ user, page, slot, margin, clickChance }) {
+        follow({ user, page, slot, margin, clickProbability: clickProbability }) {
           const found = device.choices[at(user, page)] ?? NaN;
           if (margin < 1e-5) near++;
           else assert.equal(found, slot, `user ${user}, page ${page}`);
-          close(device.probabilities[at(user, page)], clickChance, 1e-5, "P");
+          close(device.probabilities[at(user, page)], clickProbability, 1e-5, "P");
           return found;
         },
       });

@@ -72,9 +72,9 @@ Deno.test("a large catalogue steps fewer users together, within memory", () =>
       Float32Array.of(...new Array<number>(16).fill(0), 0.1, 9, 1, 0, 0, 0, 0, 0),
     ]]);
     using model = new UserModel(gpu, items, { ...none, dims: [], counts }, { seed: 1, start });
-    const options = { users: 4096, slate: 2, pages: 1, seed: 1, together: 4096 };
+    const options = { users: 4096, slate: 2, pages: 1, seed: 1, usersAtOnce: 4096 };
     using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
-    assert.ok(simulator.together < 4096 && simulator.together > 1000, `${simulator.together} users`);
+    assert.ok(simulator.usersAtOnce < 4096 && simulator.usersAtOnce > 1000, `${simulator.usersAtOnce} users`);
   }));
 
 Deno.test("bits: the same for any number of users together, twice, and for single episodes", () =>
@@ -88,7 +88,7 @@ Deno.test("bits: the same for any number of users together, twice, and for singl
         const together = await playEpisodes(simulator, policy, { episodes: 2 });
         assert.deepEqual(await playEpisodes(simulator, policy, { episodes: 2 }), together);
         assert.deepEqual(await playEpisodes(simulator, policy, { firstEpisode: 1 }), together.slice(1));
-        using few = await Simulator.create(gpu, source, { ...options, together: 16 });
+        using few = await Simulator.create(gpu, source, { ...options, usersAtOnce: 16 });
         const apart = await playEpisodes(few, policy, { episodes: 2 });
         assert.equal(apart.length, 6);
         for (const [k, own] of apart.entries()) {
@@ -344,7 +344,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     const refused = (options: Partial<SimulatorOptions>, message: RegExp) =>
       assert.rejects(Simulator.create(gpu, source, { ...good, ...options }), message);
     {
-      using simulator = await Simulator.create(gpu, source, { ...good, together: 2, pages: 20 });
+      using simulator = await Simulator.create(gpu, source, { ...good, usersAtOnce: 2, pages: 20 });
       const held = gpu.liveBytes;
       const stops = (what: string) => () => {
         throw new Error(what);
@@ -441,7 +441,7 @@ Deno.test("choose: NaN utilities are passed on, and nothing is clicked", () =>
     const view = checked.arena.upload("utilities", Float32Array.of(NaN, 9, 9, 9, Infinity, 9));
     const utilities = makePlainTensor("utilities", "rows", 1, 1, view);
     const rules = { reward: "click", leave: 0, patience: 0 } as const;
-    const dispatch = choose(page, { eta: 1, placeEffects: undefined }, utilities, log, rules);
+    const dispatch = choose(page, { eta: 1, positionEffects: undefined }, utilities, log, rules);
     const [words] = await checked.run([dispatch], [log.outcomes], { set });
     const outcomes = toFloats(words);
     assert.ok(Number.isNaN(outcomes[2]) && outcomes[0] === 2);

@@ -64,7 +64,7 @@ function readHistories(
   const users = listUsers(source, part);
   if (users.length === 0) {
     throw new UserError(
-      `Expected ${part} users in ${source.name} to start as, found none. Use another --start.`,
+      `Expected ${part} users in ${source.name} as the --start, found none. Use another split.`,
     );
   }
   const histories: Uint32Array[] = [];
@@ -94,8 +94,9 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
     const before = places.get(item);
     if (before !== undefined) {
       throw new UserError(
-        `${path}:${place}: expected each item once, got ${JSON.stringify(id)}, which stands at ${before} ` +
-          "already.",
+        `${path}:${place}: expected each item once, got ${
+          JSON.stringify(id)
+        }, which is already in line ${before}.`,
       );
     }
     places.set(item, place);
@@ -116,5 +117,5 @@ function idsOfFile(path: string): { id: string; place: number }[] {
   const found = parseIds(text.replace(/^\ufeff/, ""), /\r?\n/)
     .map((id, k) => ({ id, place: k + 1 })).filter(({ id }) => id !== "");
   if (found.length > 0) return found;
-  throw new UserError(`${path}: expected the ids of the items that may be shown, one a line, found none.`);
+  throw new UserError(`${path}: expected ids of items, one per line, found none.`);
 }

@@ -20,13 +20,13 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
   const { slate, pages, users, environments } = comparison;
   const columns = [
     "",
-    `${getRewardUnit(comparison)} a user`,
-    "a page",
+    `${getRewardUnit(comparison)}/user`,
+    "per page",
     "click rate",
     "coverage",
     "predicted",
-    `less ${RIVAL}`,
-    "95 %",
+    `minus ${RIVAL}`,
+    "95 % CI",
   ];
   const parts = environments.map((environment) => {
     const rows = listComparedPolicies(comparison).flatMap(({ name }) => {
@@ -43,10 +43,10 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
       const range = difference?.interval;
       return [[
         cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
-        mean((figures) => figures.return.mean, 2),
-        mean((figures) => figures.rewardAPage.mean, 3),
-        mean((figures) => figures.clickRate.mean, 3),
-        mean((figures) => 100 * figures.coverage, 0) + " %",
+        mean((metrics) => metrics.return.mean, 2),
+        mean((metrics) => metrics.rewardPerPage.mean, 3),
+        mean((metrics) => metrics.clickRate.mean, 3),
+        mean((metrics) => 100 * metrics.coverage, 0) + " %",
         predicted.length > 0 ? (predicted.reduce((sum, x) => sum + x, 0) / predicted.length).toFixed(2) : "-",
         difference ? formatSigned(difference.mean) : "-",
         range ? `${formatSignedRange(range)}, ${difference.wider}` : "-",
@@ -57,7 +57,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
   return [
     `${formatThousands(users)} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
     ...parts,
-    "predicted: the clicks that the model which the policies learned on expects of these very pages",
+    "predicted: clicks on these pages according to the model that the policies were trained on",
   ].join("\n\n");
 }
 
@@ -66,19 +66,19 @@ export function formatSlateSizes(comparisons: readonly PolicyComparison[]): stri
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;
   const head = comparisons.flatMap(({ slate }) => [
-    `a page, k = ${slate}`,
+    `per page, k = ${slate}`,
     `click rate, k = ${slate}`,
   ]);
   const parts = groups.map(({ environment, rows }) => {
     const lines = rows.map(({ policy, cells }) => [
       policy,
       ...cells.flatMap((own) =>
-        (["rewardAPage", "clickRate"] as const).map((name) =>
-          own.length === 0 ? "-" : summarizeTrainings(own, (figures) => figures[name].mean).mean.toFixed(3)
+        (["rewardPerPage", "clickRate"] as const).map((name) =>
+          own.length === 0 ? "-" : summarizeTrainings(own, (metrics) => metrics[name].mean).mean.toFixed(3)
         )
       ),
     ]);
     return `In ${describeEnvironment(environment)}:\n${formatTable(["", ...head], lines)}`;
   });
-  return ["Reward and click rate by the size of the slate:", ...parts].join("\n\n");
+  return ["Reward and click rate by slate size:", ...parts].join("\n\n");
 }

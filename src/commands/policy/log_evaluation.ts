@@ -35,8 +35,8 @@ export async function openLogged(
   );
   if (hasSameItems(data, opened)) return opened;
   throw new UserError(
-    `Expected a log over the items of ${data.source.name}, got ${log} with others. Prepare it with --encoding-from and the set that the ` +
-      "model was trained on; of a made-up shop simulate it with the same --data-seed.",
+    `Expected a log over the items of ${data.source.name}, got ${log} with others. Prepare it with --encoding-from and the data ` +
+      "set that the model was trained on; simulate a synthetic shop with the same --data-seed.",
   );
 }
 
@@ -52,23 +52,23 @@ export function selectEvaluationClicks(
 ): { clicks: Clicks; getUserId: (user: number) => string; notes: string[] } {
   if (!source.log) {
     throw new UserError(
-      `Expected a log that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows.`,
+      `Expected a log in memory, got ${source.name} on disk. Raise --memory-rows.`,
     );
   }
   if (dataset.places === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
     throw new UserError(
-      `Expected a log whose pages have the order in which they were shown, got ${source.name}, where nobody said it: a slate's ` +
-        "chance depends on it. Name it: data log --position.",
+      `Expected a log with known positions, on which propensities depend, got ${source.name} without. Name their column: ` +
+        "data log --position.",
     );
   }
   const learned = run?.trainedOn && isSameCatalogue(run.trainedOn, dataset.config);
   if (!learned && !counted) return { clicks: source.log, getUserId: (user) => ids.of(user), notes: [] };
   const users = Uint32Array.from([...listUsers(source, "validation"), ...listUsers(source, "test")]).sort();
-  const what = learned ? "the model was trained on" : "say what is popular";
+  const what = learned ? "on whom the model was trained" : "on whom popularity is counted";
   return {
     clicks: source.read(users),
     getUserId: (user) => ids.of(users[user] ?? NaN),
-    notes: [`The log's train users, who ${what}, are left out.`],
+    notes: [`The log's train users, ${what}, are excluded.`],
   };
 }
 
@@ -92,33 +92,38 @@ export const formatRange = ({ interval }: MeanEstimate) =>
 
 /** Describes whether the propensities are plausible, which estimates are valid, and whether the log agrees with the model. */
 export function describeEvaluation(
-  { estimates: { model }, gap, weight, propensities, factor, off }: OffPolicyEvaluation,
+  { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
+    OffPolicyEvaluation,
 ): string[] {
   const mean = model?.mean ?? NaN;
-  const by = `off by ${formatSigned(gap.mean, 4)}, 95 %: ${
+  const by = `difference ${formatSigned(gap.mean, 4)}, 95 % CI ${
     gap.interval ? formatSignedRange(gap.interval, 4) : "-"
   }`;
   const both =
-    `the model predicts ${formatDigits(mean)} clicks a page, the log says ${formatDigits(mean - gap.mean)} ` +
+    `the model predicts ${formatDigits(mean)} clicks per page, the log estimates ${
+      formatDigits(mean - gap.mean)
+    } ` +
     `(DR${factor === undefined ? "" : ", its weights divided by their mean"}; ${by}).`;
   const agrees = classifyDifference(gap.interval) === "no significant difference";
   const weights = `The mean weight is ${formatDigits(weight.mean)} (${formatRange(weight)})`;
   return [
     ...(factor === undefined ? [] : [
-      `${weights}: all propensities seem to be ${
+      `${weights}: all propensities seem to be off by the factor ${
         factor.toPrecision(3)
-      } times the chances that pages were drawn by. SNIPS holds, ` +
-      "which divides by the sum of the weights; IPS, DR, RIPS and Cascade-DR do not.",
+      }. SNIPS is valid, because it divides by the sum of the ` +
+      "weights; IPS, DR, RIPS and Cascade-DR are not.",
     ]),
     propensities === "wrong"
-      ? `${weights}, not 1, and no factor of all propensities explains it: either they are not what was drawn by, or the policy ` +
-        "shows what the log never could (another pool, or items after their click: --repeats). Then no estimate from the log holds, " +
-        "and it cannot say whether the model's does."
-      : `The model and the log ${agrees ? "agree" : "disagree"}: ${both}${agrees ? "" : " Believe the log."}`,
+      ? `${weights}, not 1, and no common factor of the propensities explains it: either they are wrong, or the policy shows ` +
+        "slates that the log never could (another pool, or items after their click: --repeats). No estimate from the log is " +
+        "valid, and the model cannot be checked."
+      : `The model and the log ${agrees ? "agree" : "disagree"}: ${both}${agrees ? "" : " Trust the log."}`,
     ...(off !== undefined && !isOne(off[1] / off[0])
       ? [
-        "The log was not drawn by these scores at that temperature: propensities are " +
-        `${off.map((ratio) => ratio.toPrecision(3)).join(" to ")} times theirs. Then IIPS means nothing.`,
+        "The log was not drawn by these scores at that temperature: its propensities are " +
+        `${
+          off.map((ratio) => ratio.toPrecision(3)).join(" to ")
+        } times the expected ones. IIPS is not valid.`,
       ]
       : []),
   ];
@@ -137,9 +142,9 @@ export interface LogEvaluationContext {
 export interface PolicyLogResult {
   readonly policy: string;
   readonly evaluation?: OffPolicyEvaluation;
-  readonly refused?: string;
+  readonly error?: string;
   /** DR on the next page: this policy minus greedy, on the same pages. */
-  readonly lessRival?: MeanEstimate;
+  readonly differenceFromRival?: MeanEstimate;
 }
 
 /** Returns the temperature of a policy's slates; undefined if it always shows its best slate. Random slates have 1. */
@@ -172,13 +177,13 @@ export async function evaluatePoliciesOnLog(
       });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      found.push({ policy: name, refused: error.message });
+      found.push({ policy: name, error: error.message });
     }
   }
   const rival = found.find(({ policy }) => policy === RIVAL)?.own;
   return found.map(({ user, own, ...told }): PolicyLogResult => {
     if (!user || !own || !rival || told.policy === RIVAL) return told;
-    return { ...told, lessRival: estimateMean(user, { values: own.map((x, i) => x - rival[i]!) }) };
+    return { ...told, differenceFromRival: estimateMean(user, { values: own.map((x, i) => x - rival[i]!) }) };
   });
 }
 
@@ -191,8 +196,8 @@ export function formatLogComparison(
   const [own] = comparison.environments;
   const rows = policies.map(({ policy, evaluation }) => {
     const { dr, snips, model } = evaluation?.estimates ?? {};
-    const rates = listTrainings(comparison, policy, own?.name ?? "").map(({ figures }) =>
-      figures.clickRate.mean
+    const rates = listTrainings(comparison, policy, own?.name ?? "").map(({ metrics: metrics }) =>
+      metrics.clickRate.mean
     );
     const simulated = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
     const of = (figure: MeanEstimate | undefined) =>
@@ -205,7 +210,7 @@ export function formatLogComparison(
       Number.isNaN(simulated) ? "-" : formatDigits(simulated),
     ];
   });
-  const words = policies.flatMap(({ policy, evaluation, refused, lessRival }) => {
+  const words = policies.flatMap(({ policy, evaluation, error: refused, differenceFromRival: lessRival }) => {
     if (!evaluation) return [`${policy}: ${refused}`];
     const simulated = findDifference(comparison, policy, RIVAL, own?.name ?? "")?.interval;
     const [here, there] = [classifyDifference(simulated), classifyDifference(lessRival?.interval)];
@@ -215,19 +220,17 @@ export function formatLogComparison(
       ...describeEvaluation(evaluation).map((text) => `${policy}: ${text}`),
       ...(apart
         ? [
-          `${policy}: over a life in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the ` +
-          `log ${there} (${formatSigned(lessRival.mean, 4)}, 95 %: ` +
-          `${
-            lessRival.interval ? formatSignedRange(lessRival.interval, 4) : "-"
-          }). A policy that plans may ` +
-          "give up clicks now for later ones, which the log does not show; one that is misled, too.",
+          `${policy}: over whole episodes in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the ` +
+          `log ${there} (${formatSigned(lessRival.mean, 4)}, 95 % CI ` +
+          `${lessRival.interval ? formatSignedRange(lessRival.interval, 4) : "-"}). Either it gives up ` +
+          "clicks now for later ones, which the log does not show, or it exploits errors of the model.",
         ]
         : []),
     ];
   });
   return [
-    `Clicks on the next page of ${log}'s users, where the log has them; 95 % over users:`,
-    formatTable(["", "DR", "95 %", "SNIPS", "95 %", "the model there", `a page, ${own?.name}`], rows),
+    `Clicks on the next page of the users of ${log}; 95 % CI over users:`,
+    formatTable(["", "DR", "95 % CI", "SNIPS", "95 % CI", "model", `per page, ${own?.name}`], rows),
     ...words,
   ].join("\n");
 }

@@ -40,7 +40,7 @@ export interface OpenedEnvironments {
   /** The environment of the training comes first. */
   readonly environments: readonly OpenEnvironment[];
   /** Users through which policies observe. */
-  readonly witness: UsersSource;
+  readonly observer: UsersSource;
   /** Log of the model or the shop. */
   readonly log: LogSource;
   /** Returns the support by the observer's log; undefined for a ground truth. */
@@ -70,11 +70,11 @@ export async function findEnvironments(
     own,
     verdicts: [own.verdict, second?.verdict].filter((verdict) => verdict !== undefined),
     open(gpu, stack) {
-      const witness = own.open(gpu, stack).environment;
+      const observer = own.open(gpu, stack).environment;
       const environments: OpenEnvironment[] = [{
         name: describeSubject(subject),
         role: subject.kind === "truth" ? "truth" : "trained on",
-        source: witness,
+        source: observer,
       }];
       if (second) {
         const source = second.open(gpu, stack).environment;
@@ -82,11 +82,11 @@ export async function findEnvironments(
       }
       if (truth) environments.push({ name: `the ${truth.shop.name} shop`, role: "truth", source: truth });
       return {
-        ...{ environments, witness, log: data.source },
+        ...{ environments, observer, log: data.source },
         async logged() {
           if (subject.kind === "truth") return undefined; // it has learned nothing from a log, so nothing is beyond it
           return {
-            states: await readLoggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES)),
+            states: await readLoggedStates(gpu, observer, trainHistories(data.source, MOST_HISTORIES)),
             displays: countTrain(data.source).shown,
           };
         },
@@ -111,7 +111,7 @@ async function secondModel(
   if (!isSame(getSubject(found), subject)) return found;
   throw new UserError(
     `Expected --test-model to be another model, got ${model}, which the policies were trained on. Train a second one on other ` +
-      "users: of a made-up shop by --data-users-seed.",
+      "users; of a synthetic shop by --data-users-seed.",
   );
 }
 
@@ -128,7 +128,7 @@ function openShopTruth(
     if (subject.shop === name && subject.dataSeed === (dataSeed ?? subject.dataSeed)) return undefined;
     throw new UserError(
       `Expected no --shop ${name}: the policies were trained on the truth of the ${subject.shop} shop of --data-seed ` +
-        `${subject.dataSeed}, and are compared there.`,
+        `${subject.dataSeed}, where they are compared. Leave it out.`,
     );
   }
   const trained = subject.data.kind === "demo" ? subject.data : undefined;
@@ -137,8 +137,8 @@ function openShopTruth(
   if (!own || !areEqualArrays(own, values)) {
     throw new UserError(
       "Expected a shop with the items of the model's log, got --shop " +
-        `${name}${dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`}, which has others: its users ` +
-        "would click on what the policies do not know.",
+        `${name}${dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`}, with others. ` +
+        "Set the --data-seed of the log's shop.",
     );
   }
   return new ShopSource(shop, values);
@@ -156,8 +156,8 @@ function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string
   throw new UserError(
     `Expected --test-model over the same items, got ${model} over others: ${
       countItems(other)
-    } items in the ` +
-      `place of ${countItems(one)}, or the same number in another order. Train it on the same data set; of ` +
-      "a made-up shop with the same --data-seed and another --data-users-seed.",
+    } items instead ` +
+      `of ${countItems(one)}, or the same number in another order. Train it on the same data set; of ` +
+      "a synthetic shop with the same --data-seed and another --data-users-seed.",
   );
 }

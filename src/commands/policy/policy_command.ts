@@ -13,7 +13,7 @@ import { createPolicyTrainCommand } from "./policy_train.ts";
 async function main(): Promise<number> {
   const command = new Command("deno task policy")
     .description(
-      "Trains policies that choose slates on simulated users, compares them, and asks them for a user's next slate.",
+      "Trains policies that choose slates on simulated users, compares and evaluates them, and prints a user's next slate.",
     )
     .version(version)
     .addCommand(createPolicyTrainCommand())

@@ -74,51 +74,51 @@ interface Options extends EnvironmentOptions {
 export function createPolicyCompareCommand(): Command {
   const command = new Command("compare")
     .description(
-      "Compares policies with each other and with simple ones: on the model that they learned on, on a second one, and on the " +
-        "truth of a made-up shop; everywhere with the same users and the same random numbers.",
+      "Compares policies with each other and with baselines: on the model of their training, on a second model, and on the " +
+        "ground truth of a synthetic shop, with the same users and random numbers.",
     )
     .argument(
       "<policy...>",
-      "folders that policy train wrote; several seeds of a training count as one policy",
+      "folders of policy train; trainings that differ in the seed count as one policy",
       eachFolder,
     )
     .option(
       "--with <names>",
-      `rivals, of ${policyNames.join(", ")}: greedy shows what the model holds best for this page alone`,
+      `baselines, of ${policyNames.join(", ")}: greedy shows the best slate for this page by the model`,
       rivals,
       ["greedy", "popular", "random"] as const,
     )
-    .option("--users <n>", "users of each policy in each environment", parseWholeNumber(2, 2 ** 24), 10_000)
+    .option("--users <n>", "users per policy and environment", parseWholeNumber(2, 2 ** 24), 10_000)
     .addOption(
       new Option(
         "--optimum <grid>",
-        "with a shop: the grid that the values of its states stand on, to compute the best policy",
+        "with a shop: grid of its states, on which the best policy is computed",
       )
         .choices(["fine", "coarse", "none"]).default("fine"),
     )
     .option(
       "--log <folder>",
-      "a log with propensities: what it says of the next page under each policy, as policy evaluate, beside the simulators' figures",
+      "a log with propensities, on which each policy is evaluated as by policy evaluate",
       path,
     )
     .addOption(
-      createExploreOption("with --log: slates of policies with a score an item are drawn by these there"),
+      createExploreOption("with --log: draw slates of policies that score items by their scores there"),
     )
-    .option("--seed <n>", "of the users and what they draw", parseWholeNumber(0, LARGEST_SEED), 1)
+    .option("--seed <n>", "seed of the users and their random numbers", parseWholeNumber(0, LARGEST_SEED), 1)
     .option(OUT_FILE, "the page to write", makeOutputFileParser(".html", ".htm"), DEFAULT_PAGE)
-    .option("--json", "print all figures as JSON", false)
+    .option("--json", "print all metrics as JSON", false)
     .addHelpText(
       "after",
       "\nExample:\n  deno task policy compare runs/slateq runs/cdqn --test-model runs/b --shop restless --out compared.html",
     );
   addEnvironmentOptions(command, {
-    testModel: "a second model over the same items, of other users",
-    shop: "the truth of the made-up shop that the model's log is of",
+    testModel: "a second model over the same items, trained on other users",
+    shop: "ground truth of the synthetic shop of the model's log",
   });
   return command.action(run);
 }
 
-function returnsBeside(page: string): string {
+function getReturnsPath(page: string): string {
   return page.replace(/\.html?$/i, "-returns.csv");
 }
 
@@ -141,11 +141,11 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   const { log, explore } = options;
   if (explore && log === undefined) {
     throw new UserError(
-      "Expected --explore with --log: in simulators policies show the best slate. Leave it out.",
+      "Expected --explore with --log, got it alone: in simulators policies show the best slate. Leave it out.",
     );
   }
   expectPage(options.out, "policies");
-  expectReturns(returnsBeside(options.out));
+  expectReturns(getReturnsPath(options.out));
   const opened = await Promise.all(folders.map((path) => OpenedPolicy.open(path)));
   const groups = groupPolicies(opened);
   const [first] = opened;
@@ -180,7 +180,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
       comparisons.push(comparison);
       if (log === undefined || !onLog) continue;
       const context: LogEvaluationContext = {
-        ...{ clicks: onLog.clicks, getUserId: onLog.getUserId, model: tried.witness, explore },
+        ...{ clicks: onLog.clicks, getUserId: onLog.getUserId, model: tried.observer, explore },
         onProgress: (name, round, rounds) =>
           progress.begin({ title: `the log under ${name}`, number: 0, of: 0, round, rounds }),
       };
@@ -199,20 +199,20 @@ function openContenders(
   gpu: Gpu,
   stack: DisposableStack,
   { policies, task }: PolicyGroup,
-  { witness, log, environments }: OpenedEnvironments,
+  { observer, log, environments }: OpenedEnvironments,
   options: Options,
   simulated: CompareOptions,
 ): ComparedPolicy[] {
   const device = (policy: string, chooses: Parameters<typeof makeDevicePolicy>[2], only?: "truth") =>
-    makeDevicePolicy(gpu, { policy, seed: null, ...(only && { only }) }, chooses, witness, simulated);
+    makeDevicePolicy(gpu, { policy, seed: null, ...(only && { only }) }, chooses, observer, simulated);
   const learned = policies.map(({ name, seed, policy }) =>
-    makeDevicePolicy(gpu, { policy: name, seed }, stack.use(policy.policy(witness)), witness, simulated)
+    makeDevicePolicy(gpu, { policy: name, seed }, stack.use(policy.policy(observer)), observer, simulated)
   );
   const others: ComparedPolicy[] = [];
   for (const rival of options.with) {
-    others.push(device(rival, findNamedPolicy(rival).make({ log, known: witness })));
+    others.push(device(rival, findNamedPolicy(rival).make({ log, known: observer })));
     if (
-      rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== witness)
+      rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== observer)
     ) {
       others.push(device("greedy on the truth", createGreedyPolicy(), "truth"));
     }
@@ -230,13 +230,13 @@ function openContenders(
 function listLoggedPolicies(
   stack: DisposableStack,
   { policies }: PolicyGroup,
-  { witness, log }: OpenedEnvironments,
+  { observer, log }: OpenedEnvironments,
   options: Options,
 ): { name: string; policy: Policy }[] {
   const first = policies.filter(({ name }, k) => policies.findIndex((other) => other.name === name) === k);
   return [
-    ...first.map(({ name, policy }) => ({ name, policy: stack.use(policy.policy(witness)) })),
-    ...options.with.map((name) => ({ name, policy: findNamedPolicy(name).make({ log, known: witness }) })),
+    ...first.map(({ name, policy }) => ({ name, policy: stack.use(policy.policy(observer)) })),
+    ...options.with.map((name) => ({ name, policy: findNamedPolicy(name).make({ log, known: observer }) })),
   ];
 }
 
@@ -265,7 +265,7 @@ async function tell(
     }))),
   };
   await writePage(out, buildPolicyPage(head, comparisons));
-  await writeReturns(returnsBeside(out), { startedAs: undefined }, listReturns(comparisons));
+  await writeReturns(getReturnsPath(out), { startedAs: undefined }, listReturns(comparisons));
   const verdicts = comparisons.map((comparison) => judgePolicies(comparison));
   if (json) {
     const all = comparisons.map((comparison, k) => ({
@@ -286,14 +286,14 @@ async function tell(
   for (const note of notes) console.log(`\n${note}`);
   const beside = formatSlateSizes(comparisons);
   if (beside !== undefined) console.log(`\n${beside}`);
-  console.log(`\nThe page is ${out}, and the return of each user ${returnsBeside(out)}`);
+  console.log(`\nPage: ${out}\nReturn of each user: ${getReturnsPath(out)}`);
 }
 
 /** Lists a column per policy, training and environment, with the same users. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>
-    cells.map(({ policy, seed, environment, figures: { returns } }) => ({
+    cells.map(({ policy, seed, environment, metrics: { returns } }) => ({
       name: [policy, ...(seed === null ? [] : [`seed ${seed}`]), environment, ...(tasks[k] ? [tasks[k]] : [])]
         .join("; "),
       returns,

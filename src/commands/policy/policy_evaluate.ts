@@ -45,9 +45,9 @@ interface Options extends Pick<UserSelectionOptions, "model" | "shop" | "dataSee
 export function createPolicyEvaluateCommand(): Command {
   const command = new Command("evaluate")
     .description(
-      "Says what a policy would have earned on logged pages that others drew, by their propensities: on the next page of each " +
-        "user as the log has them, not over a life under the policy. By IPS, SNIPS, doubly robust with a model, and estimators of slates; " +
-        "with 95 % intervals over users.",
+      "Estimates the clicks of a policy from a log with propensities: on the next page of each logged user, not over whole " +
+        "episodes under the policy. Estimators: IPS, SNIPS, doubly robust with a model, and estimators for slates; with 95 % " +
+        "intervals over users.",
     )
     .requiredOption(
       "--log <folder>",
@@ -56,23 +56,23 @@ export function createPolicyEvaluateCommand(): Command {
     )
     .requiredOption("--policy <which>", "greedy, popular or random; or the folder of a trained policy", path)
     .addOption(
-      createExploreOption("the policy's slates are drawn by its scores, as simulate --explore draws them"),
+      createExploreOption("draw the policy's slates by its scores, as simulate --explore does"),
     )
     .addOption(
       new Option(
         "--logged-temperature <T>",
-        "where the log was drawn by the same scores: at which temperature. Independent IPS needs it, and the propensities are checked",
+        "temperature of the log, if it was drawn by the same scores: enables independent IPS, and checks the propensities",
       ).argParser(makeNumberParser(v.between(TEMPERATURES.least, TEMPERATURES.most), "a temperature")),
     )
     .option(
       "--slate <k>",
-      "pages of so many items (default: as most pages, or as the policy was trained for)",
+      "items per page (default: the policy's, or those of most pages)",
       parseWholeNumber(1, 1024),
     )
     .option("--repeats", "items may be shown again after their click", false)
-    .optionsGroup("Who says what is clicked:")
-    .option("--model <run>", "a trained model; without it, whom the policy was trained on", path)
-    .addOption(createShopOption("or the truth of the made-up shop that the log is of"))
+    .optionsGroup("Click model:")
+    .option("--model <run>", "a trained model; by default the one that the policy was trained on", path)
+    .addOption(createShopOption("or the ground truth of the log's synthetic shop"))
     .option("--data-seed <n>", "seed of that shop (default: 1)", parseWholeNumber(0, LARGEST_SEED))
     .addOption(createMemoryRowsOption())
     .option("--json", "print JSON", false)
@@ -128,12 +128,14 @@ async function usersAndLog(
   const [both, none] = [model !== undefined && shop !== undefined, (model ?? shop ?? opened) === undefined];
   if (both || none) {
     throw new UserError(
-      "Expected --model (a run) or --shop (a truth), who says what is clicked, got " +
+      "Expected a click model, either --model (a run) or --shop (its ground truth), got " +
         `${both ? "both" : "neither"}.`,
     );
   }
   if (dataSeed !== undefined && shop === undefined) {
-    throw new UserError("Expected --data-seed with --shop: it is the seed of a made-up shop. Leave it out.");
+    throw new UserError(
+      "Expected --data-seed with --shop: it is the seed of a synthetic shop. Leave it out.",
+    );
   }
   if (model !== undefined) {
     const found = await findUsers({ ...own, model, truth: false, data: log });
@@ -151,42 +153,50 @@ function evaluationText(
   found: OffPolicyEvaluation,
   notes: readonly string[],
 ): string {
-  const { pages, users, left, estimates, decisions, effective, largest, weight } = found;
+  const {
+    pages,
+    users,
+    excluded: left,
+    estimates,
+    decisions,
+    effectiveShare: effective,
+    largestWeights: largest,
+    meanWeight: weight,
+  } = found;
   const rows = Object.entries(estimators).flatMap(([key, { title }]) => {
     const figure = estimates[key as EstimatorName];
     return figure ? [[title, formatDigits(figure.mean), formatRange(figure)]] : [];
   });
   return [
     `${name} on ${formatThousands(pages)} logged pages of ${formatThousands(users)} users (${log}):`,
-    formatTable(["clicks a page", "", "95 % over users"], rows),
+    formatTable(["clicks per page", "", "95 % CI over users"], rows),
     "",
-    "What is estimated is the next page: each user as the log has them, shown one page of this policy. What users would become " +
-    "under the policy, and a whole life of it, is not.",
+    "The estimates are for the next page: one page of this policy for each user in their logged state. They do not cover how " +
+    "users change under the policy.",
     ...(decisions
       ? [
         `The first ${decisions.pages} pages under the policy, per-decision DR: ` +
-        `${formatDigits(decisions.clicks.mean)} clicks a user (${
+        `${formatDigits(decisions.clicks.mean)} clicks per user (${
           formatRange(decisions.clicks)
-        }). Effective sample of so many pages: ` +
-        `${decisions.effective.toFixed(0)} of ${formatThousands(decisions.users)} users.`,
+        }). Effective sample: ` +
+        `${decisions.effectiveShare.toFixed(0)} of ${formatThousands(decisions.users)} users.`,
       ]
       : []),
-    `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten of the largest weights ` +
-    `have ${(100 * largest).toPrecision(2)} % of all weight. Mean weight: ${formatDigits(weight.mean)} ` +
+    `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten largest weights ` +
+    `have ${(100 * largest).toPrecision(2)} % of the total. Mean weight: ${formatDigits(weight.mean)} ` +
     `(${formatRange(weight)}).`,
     ...describeEvaluation(found),
     ...(estimates.rips
       ? [
-        "Estimators of slates are right only where clicks are as they suppose: IIPS, that a click depends on its own " +
-        "item; RIPS and Cascade-DR, that it depends on no item below.",
+        "The estimators for slates are valid under an assumption: a click depends on its own item only (IIPS), or not on " +
+        "items below (RIPS, Cascade-DR).",
       ]
       : []),
     ...(left > 0
       ? [
         `${
           formatThousands(left)
-        } pages of other sizes, of no known propensity or beyond the policy's are left ` +
-        "out.",
+        } pages are excluded: of another size, without propensity, or beyond the policy's pages.`,
       ]
       : []),
     ...notes,

@@ -20,25 +20,24 @@ interface Options {
 export function createPolicyRankCommand(): Command {
   const command = new Command("rank")
     .description(
-      "Prints the slate that a policy shows a user next: each item's utility and P(click) as the model has them, and the " +
-        "value that the policy expects, of this page and all later ones: cdqn by item, slateq of the slate; gdqn says none. A value " +
-        "is told of users as the policy was trained on: where they started without a click, of one who clicked on pages " +
-        "before --page.",
+      "Prints the slate that a policy shows a user next: utility and P(click) of each item by the model, and the predicted return " +
+        "of this page and all later ones (cdqn: per item, slateq: of the slate, gdqn: none). A return is predicted only for users " +
+        "like those in training: without start clicks, at most one click per page before --page.",
     )
     .argument("<policy>", "a folder that policy train wrote", folder)
     .option(
       "--history <ids>",
-      `the items that the user clicked, oldest first, ${IDS}`,
+      `clicked items, oldest first, ${IDS}`,
       "",
     )
     .option(
       "--slate <k>",
-      "items to show: as many as the policy was trained for, which is the default",
+      "items to show; must be the number that the policy was trained for (the default)",
       parseWholeNumber(1, 1024),
     )
     .option(
       "--page <n>",
-      "which of the pages of its training the user is shown: with fewer to come it plans less far",
+      "number of the page, up to those that the policy was trained for",
       parseWholeNumber(1),
       1,
     )
@@ -53,8 +52,8 @@ async function run(path: string, { history: ids, slate, page, memoryRows, json }
   const { trainedOn, training: { slate: own, pages } } = policy.config;
   if (slate !== undefined && slate !== own) {
     throw new UserError(
-      `Expected --slate ${own}, for which the policy of ${path} was trained, got ${slate}: its values are those of slates of ${own}. ` +
-        "Train one with another --slate.",
+      `Expected --slate ${own}, for which the policy of ${path} was trained, got ${slate}. ` +
+        "Train a policy with that --slate.",
     );
   }
   const found = await findAgain(trainedOn, { memoryRows });
@@ -72,13 +71,13 @@ function tell(
   ids: IdList,
   json: boolean,
 ): void {
-  const shown = items.map(({ item, ...figures }) => ({ item: ids.of(item), ...figures }));
+  const shown = items.map(({ item, ...metrics }) => ({ item: ids.of(item), ...metrics }));
   if (json) {
     console.log(JSON.stringify({ clicks, page, items: shown, noClick, value }, null, 2));
     return;
   }
   const cascade = shown.some(({ value }) => value !== undefined);
-  console.log(`After ${clicks} clicks, with ${pages + 1 - page} pages to come:`);
+  console.log(`After ${clicks} clicks, on page ${page} of ${pages}:`);
   console.log(formatTable(
     ["", "item", "utility", "P(click)", ...(cascade ? ["Q"] : [])],
     shown.map(({ item, utility, probability, value }, k) => [
@@ -86,13 +85,12 @@ function tell(
       ...(cascade ? [value?.toFixed(3) ?? "-"] : []),
     ]),
   ));
-  console.log(`P(no click): ${noClick.toFixed(4)}, as the model has it.`);
+  console.log(`P(no click): ${noClick.toFixed(4)}, by the model.`);
   if (clicks >= page && value === undefined) {
     console.log(
-      "What the policy expects is not told: in its training nobody had so many clicks by this page. Say which page it is by " +
-        "--page, or train with --start.",
+      "No predicted return: in training no user had as many clicks by this page. Set --page, or train with --start.",
     );
   }
   if (value === undefined) return;
-  console.log(`The policy expects ${value.toFixed(3)} of this page and all later ones.`);
+  console.log(`Predicted return of this page and all later ones: ${value.toFixed(3)}.`);
 }

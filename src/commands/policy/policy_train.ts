@@ -83,7 +83,7 @@ export function addPolicyTrainOptions(command: Command): Command {
   };
   add(["algorithm", "steps", "seed"]);
   command.option(SAVE_DIR, "new or empty folder for the policy", folder)
-    .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
+    .option(RESUME, "resume the training in this folder with the same bits; --steps may be larger", folder);
   addUsersOptions(command, { seed: "the model's, else 1" });
   for (const [heading, names] of Object.entries(GROUPS)) {
     command.optionsGroup(`${heading}:`);
@@ -97,12 +97,12 @@ function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions,
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
     throw new UserError(
-      "Expected --start without --data-users-seed: a policy that is trained on the truth of a shop begins with the clicks of " +
-        "the shop's own users. Leave it out.",
+      "Expected --start without --data-users-seed, got both: with --truth users start with clicks of the shop's own users. " +
+        "Leave it out.",
     );
   }
   if (!options.truth || options.model === undefined) return;
-  throw new UserError("Expected --model or --truth, got both. A policy is trained on one kind of users.");
+  throw new UserError("Expected --model or --truth, got both. Leave one of them out.");
 }
 
 /** Returns the training config of the options. @throws UserError for options that contradict each other. */
@@ -112,7 +112,7 @@ export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTr
   if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
     throw new UserError(
       `Expected --target and --share-positions with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +
-        "positions.",
+        "positions. Leave them out.",
     );
   }
   return training;
@@ -125,14 +125,14 @@ function checkPolicyResume(given: GivenOptions): void {
   if (extra.length === 0) return;
   throw new UserError(
     `Expected --resume alone or with --steps, got ${extra.join(", ")} too: a resumed training keeps its ` +
-      "settings.",
+      "settings. Leave them out.",
   );
 }
 
 export function createPolicyTrainCommand(): Command {
   const command = new Command("train").description(
-    "Trains a policy on simulated users: those of a learned model, or the truth of a made-up shop. Users, what is " +
-      "remembered of them and the networks stand on the device.",
+    "Trains a policy on simulated users, of a learned model or the ground truth of a synthetic shop. Users, replay buffer and " +
+      "networks are on the device.",
   );
   addPolicyTrainOptions(command);
   return command.action(async (options: PolicyTrainOptions) => {
@@ -148,8 +148,8 @@ export function createPolicyTrainCommand(): Command {
       "  deno task policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
       "  deno task policy train --model runs/a --algorithm cdqn --slate 5 --steps 1000000\n" +
       "  deno task policy train --resume runs/gdqn        after Ctrl-C\n" +
-      "\nThe folder holds policy.json, curve.csv with what the policy brought whenever it was evaluated, train.csv with the " +
-      "figures of\nevery page, and last.safetensors. Training is saved between two episodes, at every point of the curve.",
+      "\nThe folder has policy.json, curve.csv (metrics of each evaluation), train.csv (metrics of each page) and\n" +
+      "last.safetensors. Training is saved between two episodes, at every point of the curve.",
   );
 }
 
@@ -210,10 +210,10 @@ async function goOn(
   expectSubject(path, config, snapshot.trainedOn);
   const done = snapshot.iteration * users;
   if (snapshot.iteration > trainer.schedule.iterations) {
-    throw new UserError(`Expected --steps of at least ${done}, as so many are done, got ${steps}.`);
+    throw new UserError(`Expected --steps of at least ${done}, which are done, got ${steps}.`);
   }
   trainer.restoreAll(snapshot.state(trainer.specs), path);
-  printLine(`going on after ${formatThousands(done)} pages of users`);
+  printLine(`resuming after ${formatThousands(done)} user pages`);
   return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
 }
 
@@ -261,13 +261,13 @@ async function train(trainer: PolicyTrainer, folder: PolicyFolder, stop: StopReq
   const start = trainer.iteration * users;
   using files = folder;
   using progress = createTrainingProgress(iterations * users, start, process.stderr, names);
-  const ending = "stopping: the episode that is under way is finished and saved (Ctrl-C again to drop it)";
+  const ending = "stopping after the current episode, which is saved (Ctrl-C again to discard it)";
   using _told = reportAtStop(stop, progress.note, ending);
   return await runPolicy(trainer, files, {
     onPage: ({ iteration, loss }) => progress.update(iteration * users, { loss }),
     onPoint: (point) => {
       progress.update(point.userSteps, { prec1: point.return });
-      progress.note(`${formatThousands(point.userSteps)} pages of users: return ${returnText(point)}`);
+      progress.note(`${formatThousands(point.userSteps)} user pages: return ${returnText(point)}`);
     },
   }, stop.signal);
 }
@@ -283,18 +283,20 @@ function tell(
   { iteration, finished, chosen }: PolicyResult,
 ): number {
   if (!finished) {
-    printLine(`Stopped after ${iteration * users} pages of users; everything is saved in ${path}.`);
-    printLine(`Go on with: deno task policy train --resume ${quotePath(path)}`);
+    printLine(`Stopped after ${formatThousands(iteration * users)} user pages, saved in ${path}.`);
+    printLine(`Continue with: deno task policy train --resume ${quotePath(path)}`);
     return EXIT_INTERRUPTED;
   }
   if (chosen) {
     const { userSteps, clickRate, coverage } = chosen;
     console.log(
-      `Return ${returnText(chosen)} of ${evaluationUsers} other users over ${pages} pages, by the ` +
-        `weights after ${formatThousands(userSteps)} pages, the curve's best; click rate ` +
-        `${clickRate.toFixed(3)}, ${(100 * coverage).toFixed(0)} % of the catalogue shown.`,
+      `Return ${
+        returnText(chosen)
+      } (${evaluationUsers} new users, ${pages} pages) with the best weights of the curve, after ` +
+        `${formatThousands(userSteps)} user pages; click rate ${clickRate.toFixed(3)}, coverage ` +
+        `${(100 * coverage).toFixed(0)} %.`,
     );
   }
-  console.log(`The policy is in ${path}`);
+  console.log(`Policy: ${path}`);
   return 0;
 }

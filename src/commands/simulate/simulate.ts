@@ -37,13 +37,13 @@ interface Contents {
   readonly options: SimulateOptions;
   readonly opened: OpenedPolicy | undefined;
   readonly simulated: SimulationContext;
-  readonly told: SimulationSummary;
+  readonly summary: SimulationSummary;
   readonly runs: readonly PolicySimulation[];
 }
 
 async function writeSimulationPage(
   path: string,
-  { options, opened, simulated: { gpu }, told, runs }: Contents,
+  { options, opened, simulated: { gpu }, summary, runs }: Contents,
 ): Promise<void> {
   const { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, policy } = options;
   const usual: readonly (readonly [string, string, boolean])[] = [
@@ -57,33 +57,36 @@ async function writeSimulationPage(
   await writePage(
     path,
     buildSimulationPage({
-      ...{ pages, reward, clickRates: told.noClickRate === undefined, policies: runs },
+      ...{ pages, reward, clickRates: summary.noClickRateReason === undefined, policies: runs },
       leaves: leave > 0 || patience !== undefined,
       facts: [
-        ["who clicks", told.words],
+        ["click model", summary.description],
         ["policy", opened?.path ?? policy],
         ...(options.explore
           ? [["temperature of its slates", String(options.explore.temperature)] as const]
           : []),
         ["users", formatThousands(users)],
-        ["pages", `${formatThousands(pages)} of ${slate} of ${formatThousands(told.items)} items`],
+        ["pages", `${formatThousands(pages)} of ${slate} of ${formatThousands(summary.items)} items`],
         ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
         ["seed", String(seed)],
         ["adapter", gpu.adapter.description],
       ],
-      notes: [...(told.noClickRate === undefined ? [] : [told.noClickRate]), ...told.notes],
+      notes: [
+        ...(summary.noClickRateReason === undefined ? [] : [summary.noClickRateReason]),
+        ...summary.notes,
+      ],
     }),
   );
 }
 
 function poolWords(pool: PoolArgument): string {
   if (pool === "all") return "all items";
-  return "random" in pool ? `some ${pool.random} items, drawn for each page` : pool.file;
+  return "random" in pool ? `about ${pool.random} items, drawn for each page` : pool.file;
 }
 
 const FOLDERS = {
   saveDir: {
-    what: "the figures",
+    what: "the metrics",
     option: "--save-dir",
     own: ["episodes.csv", "episodes.parquet", "returns.csv", "result.json", "report.html"],
   },
@@ -116,7 +119,7 @@ async function main(): Promise<number> {
     const sinks = createSinks({ options, simulated, setting });
     using progress = createTrainingProgress(options.users * policies.length, 0, process.stderr);
     const began = performance.now();
-    const ending = "stopping: the pages that are under way are finished (Ctrl-C again to drop them)";
+    const ending = "stopping after the current pages (Ctrl-C again to discard them)";
     using _told = reportAtStop(stop, progress.note, ending);
     let runs: PolicySimulation[];
     try {
@@ -139,12 +142,18 @@ async function main(): Promise<number> {
       return EXIT_INTERRUPTED;
     }
     progress.stop();
-    const { words, noClickRate, environment: { itemCount: items } } = simulated;
-    const told: SimulationSummary = { options, words, items, noClickRate, notes };
-    console.log(formatResults(told, runs));
+    const { description, noClickRateReason, environment: { itemCount: items } } = simulated;
+    const summary: SimulationSummary = {
+      options,
+      description,
+      items,
+      noClickRateReason,
+      notes,
+    };
+    console.log(formatResults(summary, runs));
     if (options.saveDir !== undefined) {
       await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
-      const contents = { options, opened, simulated, told, runs };
+      const contents = { options, opened, simulated, summary, runs };
       await writeResult(options.saveDir, contents);
       await writeSimulationPage(reportFile(options.saveDir), contents);
     }
@@ -198,13 +207,13 @@ async function chosen(
       policies.push(openNamedPolicy(name, simulated, progress.onProgress));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      notes.push(`Without ${name} slates: ${error.message}`);
+      notes.push(`${name} was omitted: ${error.message}`);
     }
   }
   if (simulated.found.run?.info.game) {
     notes.push(
-      "These utilities are those of the adversarial stage, and no log-odds (--uncalibrated): levels of returns and click " +
-        "rates mean nothing.",
+      "The utilities are of the adversarial stage, not log-odds (--uncalibrated): the level of returns and click rates has " +
+        "no meaning.",
     );
   }
   const { verdict } = simulated.found;
@@ -214,7 +223,7 @@ async function chosen(
 
 async function writeResult(
   folder: string,
-  { options, opened, simulated, told, runs }: Contents,
+  { options, opened, simulated, summary, runs }: Contents,
 ): Promise<void> {
   const { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, explore } = options;
   const { gpu, found: { model }, data: { dataset }, environment, known } = simulated;
@@ -231,7 +240,7 @@ async function writeResult(
     },
     policy: opened ? { path: opened.path, ...opened.config } : options.policy,
     settings: { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, explore },
-    ...buildResults(told, runs),
+    ...buildResults(summary, runs),
     ...await describeMachine(gpu),
   };
   await writeJson(`${folder}/result.json`, result);

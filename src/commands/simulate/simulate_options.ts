@@ -57,30 +57,30 @@ Examples:
   deno task simulate --shop restless --truth --policy random --write-log runs/data/restless
   deno task simulate --model runs/mine --policy popular --start test --save-dir runs/popular --episodes-file parquet
 
-A --save-dir has report.html with the charts, result.json with all figures, returns.csv with the return of
-each user under each policy, and episodes.csv or episodes.parquet where --episodes-file asks for it.
+A --save-dir has report.html with the charts, result.json with all metrics, returns.csv with the return of
+each user under each policy, and episodes.csv or episodes.parquet with --episodes-file.
 
 greedy scores the whole catalogue on every page: its time grows with users x pages x items.`;
 
 function addEpisodeOptions(command: Command): Command {
   return command
     .optionsGroup("Users and pages:")
-    .option("--users <n>", "how many users", parseWholeNumber(1, 10_000_000), 1000)
-    .option("--pages <n>", "pages that a user sees at most", parseWholeNumber(1, 100_000), 20)
-    .option("--slate <n>", "items on a page", parseWholeNumber(1, 1024), 3)
+    .option("--users <n>", "number of users", parseWholeNumber(1, 10_000_000), 1000)
+    .option("--pages <n>", "most pages per user", parseWholeNumber(1, 100_000), 20)
+    .option("--slate <n>", "items per page", parseWholeNumber(1, 1024), 3)
     .addOption(createOption(policyTrainingFields.start.option!))
-    .option("--repeats", "items that a user has clicked may be shown again", false)
+    .option("--repeats", "show clicked items again", false)
     .addOption(
       new Option(
         "--pool <which>",
-        "items that may be shown: all, random:<n> (about n of them, drawn anew for each page), or a file with an id a line, or a JSON list of " +
-          "ids",
+        "items that may be shown: all, random:<n> (about n items, drawn for each page), or a file of ids, one per line or as a " +
+          "JSON list",
       ).argParser(pool).default("all"),
     )
     .addOption(createOption(policyTrainingFields.leave.option!))
     .option(
       "--patience <n>",
-      "a user leaves after so many pages in a row without a click",
+      "pages in a row without a click after which a user leaves",
       parseWholeNumber(1, 2 ** 31 - 1),
     )
     .addOption(
@@ -89,7 +89,7 @@ function addEpisodeOptions(command: Command): Command {
     )
     .option(
       "--seed <n>",
-      "seed of all that is random: clicks, slates, who starts with whose clicks, a made-up shop, a new split",
+      "seed of all random numbers: clicks, slates, start clicks, a synthetic shop, a new split",
       parseWholeNumber(0, LARGEST_SEED),
       1,
     );
@@ -125,45 +125,45 @@ export function parseSimulateOptions(
 ): { options: SimulateOptions; given: GivenOptions } {
   const command = new Command("deno task simulate")
     .description(
-      "Shows slates to simulated users, page after page, and says what came of it: return, click rate, the curve by page and " +
-        "how much of the catalogue was shown, beside random and popular slates for the same users.",
+      "Shows slates to simulated users and reports return, click rate by page and coverage of the catalogue, compared with random " +
+        "and popular slates for the same users.",
     )
     .version(version);
-  addUsersOptions(command, { beside: "--model is then what policies know" })
+  addUsersOptions(command, { beside: "with --model, policies observe users through it" })
     .option(...RESPLIT)
-    .optionsGroup("Who chooses:")
+    .optionsGroup("Policy:")
     .option(
       "--policy <which>",
-      "random; popular: the items of the highest click rate in the log; greedy: the best slate for this page; or the folder of " +
-        "a trained policy",
+      "random; popular: items with the highest click rates in the log; greedy: the best slate for this page; or the folder of a " +
+        "trained policy",
       path,
       "random",
     )
     .addOption(
-      createExploreOption("draw slates by the policy's scores; a --write-log keeps the chance of each page"),
+      createExploreOption("draw slates by the policy's scores; --write-log records their propensities"),
     )
     .option("--no-rivals", "do not show random and popular slates to the same users");
   addEpisodeOptions(command)
-    .optionsGroup("What is written:")
-    .option(SAVE_DIR, "a new folder for the figures (default: they are printed only)", folder)
+    .optionsGroup("Output:")
+    .option(SAVE_DIR, "a new folder for the metrics (default: print only)", folder)
     .addOption(
       new Option("--episodes-file <format>", "write every page of the policy into the --save-dir")
         .choices(ROW_FORMATS),
     )
     .option(
       WRITE_LOG,
-      "a new folder for the pages of the policy as a prepared data set, which train reads",
+      "a new folder for the policy's pages as a prepared data set for train",
       folder,
     )
     .addHelpText("after", HELP);
   const options = parse<SimulateOptions>(command, args);
   checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
-    throw new UserError("Expected --save-dir with --episodes-file: it says where the file goes.");
+    throw new UserError("Expected --save-dir with --episodes-file, got none: the file is written there.");
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
-      "Expected --reward click with --explore: slates of the highest utility are not those of scores.",
+      "Expected --reward click with --policy greedy --explore, got utility: its slates are not drawn by scores.",
     );
   }
   return { options, given: listGivenOptions(command) };
@@ -184,7 +184,7 @@ export function createShopOption(about: string): Option {
 }
 
 function ofThatShop(): Option {
-  const about = "seed of that shop, where the model does not say it";
+  const about = "seed of that shop, if the model does not define it";
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
@@ -194,27 +194,27 @@ export function addUsersOptions(
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
 ): Command {
   command
-    .optionsGroup("Who clicks:")
+    .optionsGroup("Click model:")
     .option(
       "--model <run>",
-      "a trained model's users: a run's folder, whose best-loss snapshot is taken, or a snapshot (.safetensors)",
+      "a trained model: a run's folder (its best-loss snapshot) or a snapshot (.safetensors)",
       path,
     )
-    .option("--truth", `the users of a made-up shop as they are${beside ? `; ${beside}` : ""}`, false)
+    .option("--truth", `the ground truth of a synthetic shop${beside ? `; ${beside}` : ""}`, false)
     .option(
       "--uncalibrated",
-      "take a model whose utilities are no log-odds, such as one of the adversarial stage, as if they were",
+      "accept a model whose utilities are not log-odds, such as one of the adversarial stage",
       false,
     )
     .optionsGroup("Data:")
     .addOption(
       new Option(
         DATA,
-        "as of train: items, ids, and what was clicked; without it, what the run was trained on",
+        "data as for train; by default the run's",
       )
         .argParser(path),
     )
-    .addOption(createShopOption("a made-up shop as the data"));
+    .addOption(createShopOption("a synthetic shop as the data"));
   return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }
 
@@ -230,14 +230,14 @@ export function checkUsers({ model, data, shop, truth, uncalibrated }: UserSelec
       : `, got ${shop === undefined ? "--data" : "--shop"} alone. For a model of it, train one: ` +
         `deno task train --data ${named} --save-dir runs/a, then --model runs/a`;
     throw new UserError(
-      "Expected to be told who clicks: --model (a run) for a trained model's users, or --shop and --truth for those of a " +
-        `made-up shop${alone}.`,
+      "Expected a click model: --model (a run), or --shop and --truth for the ground truth of a synthetic " +
+        `shop${alone}.`,
     );
   }
   if (truth && named !== undefined && !findShop(named)) {
     throw new UserError(
-      `Expected a made-up shop (--shop ${shopNames}) with --truth, got --data ${named}: of a log it is not known why its users ` +
-        "click. Use --model.",
+      `Expected a synthetic shop (--shop ${shopNames}) with --truth, got --data ${named}: the ground truth of a log is unknown. ` +
+        "Use --model.",
     );
   }
   if (truth && named === undefined && model === undefined) {
@@ -259,9 +259,9 @@ export function addEnvironmentOptions(
   about: { readonly shop: string; readonly testModel: string },
 ): Command {
   return command
-    .optionsGroup("Who clicks:")
+    .optionsGroup("Click model:")
     .option("--test-model <run>", about.testModel, path)
-    .option("--uncalibrated", "take a second model of the adversarial stage all the same", false)
+    .option("--uncalibrated", "accept a second model of the adversarial stage", false)
     .addOption(createShopOption(about.shop))
     .addOption(ofThatShop())
     .addOption(createMemoryRowsOption());

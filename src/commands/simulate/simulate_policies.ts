@@ -48,7 +48,7 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   if (await hasPolicy(name)) return await OpenedPolicy.open(name);
   throw new UserError(
     `Expected a policy, ${policyNames.join(", ")} or the folder of a trained one, got ` +
-      `${JSON.stringify(name)}. deno task policy train makes one.`,
+      `${JSON.stringify(name)}. Train one with deno task policy train.`,
   );
 }
 
@@ -78,7 +78,7 @@ export async function openTrainedPolicy(
 
 export interface PolicySimulation {
   readonly name: string;
-  readonly figures: PolicyMetrics;
+  readonly metrics: PolicyMetrics;
   /** [U] */
   readonly returns: Float64Array;
 }
@@ -96,7 +96,7 @@ const MOST = 4096;
 /** A GPU takes this many times as many users (reasoned, not measured). */
 const ON_GPU = 64;
 
-function together(gpu: Gpu, items: number, { scores, least }: BatchPace): number {
+function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace): number {
   const fit = scores * (gpu.adapter.kind === "gpu" ? ON_GPU : 1) / items;
   return Math.max(least, Math.min(MOST, Math.floor(fit)));
 }
@@ -113,7 +113,7 @@ export async function runPolicies(
   for (const [number, { name, policy, pace }] of policies.entries()) {
     using simulator = await Simulator.create(gpu, environment, {
       ...options,
-      together: together(gpu, environment.itemCount, pace),
+      usersAtOnce: countUsersAtOnce(gpu, environment.itemCount, pace),
     });
     const groups = new GroupedMetrics(users, pages);
     const found = await simulator.run(policy, {
@@ -126,7 +126,7 @@ export async function runPolicies(
         if (number === 0) await onLog?.(log);
       },
     });
-    runs.push({ name, figures: groups.figures(found), returns: found.returns });
+    runs.push({ name, metrics: groups.compute(found), returns: found.returns });
   }
   return runs;
 }
@@ -145,9 +145,7 @@ export async function openTrainingUsers(
   if (hasSameItems(found.data, data)) return found.open(gpu, stack).environment;
   throw new UserError(
     `Expected a policy over the items of ${data.source.name}, got ${path}, which was trained on ` +
-      `${
-        describeSubject(trainedOn)
-      } with others. Simulate users of the same items; of a made-up shop those ` +
-      "of the same --data-seed.",
+      `${describeSubject(trainedOn)} with others. Simulate users of the same items; of a synthetic ` +
+      "shop those of the same --data-seed.",
   );
 }

@@ -27,7 +27,7 @@ interface PageRow {
   /** Clicked slot from 0; null for none. */
   readonly slot: number | null;
   readonly reward: number;
-  readonly clickChance: number;
+  readonly clickProbability: number;
 }
 
 /** Lists the columns for k slots. @param starts true if users start with clicks. */
@@ -56,7 +56,7 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
     },
     { name: "place", type: "INT32", nullable: true, of: ({ slot }) => slot },
     { name: "reward", type: "FLOAT", of: ({ reward }) => reward },
-    { name: "click_chance", type: "FLOAT", of: ({ clickChance }) => clickChance },
+    { name: "click_chance", type: "FLOAT", of: ({ clickProbability: clickChance }) => clickChance },
   ];
 }
 
@@ -90,7 +90,7 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
     slate: Array.from(slate, (item) => items.of(item)),
     slot: clicked === undefined ? null : log.choices[at]!,
     reward: log.rewards[at] ?? NaN,
-    clickChance: log.probabilities[at] ?? NaN,
+    clickProbability: log.probabilities[at] ?? NaN,
   }));
 }
 
@@ -158,7 +158,7 @@ const LEAST_USERS = 7;
 export function expectEnoughUsers({ writeLog, users }: Pick<SimulateOptions, "writeLog" | "users">): void {
   if (writeLog === undefined || users >= LEAST_USERS) return;
   throw new UserError(
-    `Expected --users of at least ${LEAST_USERS} with --write-log, got ${users}: each part of a data set needs some.`,
+    `Expected --users of at least ${LEAST_USERS} with --write-log, got ${users}: each split needs users.`,
   );
 }
 
@@ -175,12 +175,13 @@ function drawParts(users: number, seed: number): Uint8Array {
 
 /** Returns a function that writes the displayed pages as a prepared data set. */
 function logWriter(
-  { options, simulated: { data: { dataset, items: itemIds }, words }, setting }: SinkContext,
+  { options, simulated: { data: { dataset, items: itemIds }, description }, setting }: SinkContext,
   folder: string,
 ) {
   const { policy, slate, explore, users, seed } = options;
   const drawn = explore ? `, drawn by its scores (Plackett-Luce) at temperature ${explore.temperature}` : "";
-  const note = `simulated: pages of ${slate} items by the policy ${policy}${drawn}; who clicks: ${words}`;
+  const note =
+    `simulated: pages of ${slate} items by the policy ${policy}${drawn}; click model: ${description}`;
   const { source } = dataset;
   const { count } = source.items.shape;
   const settings = resolveSettings(setting.options, count);

@@ -24,16 +24,16 @@ import { formatPercent as percentText, formatThousands } from "../../number_text
 export interface SimulationSummary {
   readonly options: Pick<SimulateOptions, "users" | "pages" | "slate" | "reward" | "leave" | "patience">;
   /** Description of the users who click. */
-  readonly words: string;
+  readonly description: string;
   /** I */
   readonly items: number;
   /** Reason why clicks are not reported; undefined if they are. */
-  readonly noClickRate: string | undefined;
+  readonly noClickRateReason: string | undefined;
   /** Further notes: missing or omitted results. */
   readonly notes: readonly string[];
 }
 
-const RANGE = "95 %";
+const RANGE = "95 % CI";
 const percent = (share: number) => percentText(share, 1);
 /** Formats a share that may be tiny. */
 const small = (share: number) =>
@@ -43,49 +43,52 @@ const number = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(2).r
 const range = ({ interval }: MeanEstimate, text: (value: number) => string) =>
   interval ? `${text(interval[0])} to ${text(interval[1])}` : "-";
 
-function listResultColumns({ options, noClickRate }: SimulationSummary): TableColumn<PolicySimulation>[] {
-  const counts = noClickRate === undefined;
+function listResultColumns(
+  { options, noClickRateReason }: SimulationSummary,
+): TableColumn<PolicySimulation>[] {
+  const counts = noClickRateReason === undefined;
   const leaves = options.leave > 0 || options.patience !== undefined;
   const columns: (TableColumn<PolicySimulation> | false)[] = [
     { head: "policy", goes: 0, cell: ({ name }) => name },
-    counts && { head: "return", goes: 0, cell: ({ figures }) => number(figures.return.mean) },
-    counts && { head: RANGE, goes: 2, cell: ({ figures }) => range(figures.return, number) },
-    counts && { head: "click rate", goes: 0, cell: ({ figures }) => percent(figures.clickRate.mean) },
+    counts && { head: "return", goes: 0, cell: ({ metrics: metrics }) => number(metrics.return.mean) },
+    counts && { head: RANGE, goes: 2, cell: ({ metrics: metrics }) => range(metrics.return, number) },
+    counts &&
+    { head: "click rate", goes: 0, cell: ({ metrics: metrics }) => percent(metrics.clickRate.mean) },
     counts && {
       head: RANGE,
       goes: 1,
-      cell: ({ figures }) => range(figures.clickRate, (x) => (100 * x).toFixed(1)),
+      cell: ({ metrics: metrics }) => range(metrics.clickRate, (x) => (100 * x).toFixed(1)),
     },
-    leaves && { head: "pages", goes: 3, cell: ({ figures }) => number(figures.pages.mean) },
-    { head: "coverage", goes: 4, cell: ({ figures }) => small(figures.coverage) },
+    leaves && { head: "pages", goes: 3, cell: ({ metrics: metrics }) => number(metrics.pages.mean) },
+    { head: "coverage", goes: 4, cell: ({ metrics: metrics }) => small(metrics.coverage) },
   ];
   return columns.filter((column) => column !== false);
 }
 
 /** Formats all output. @param width characters per line; columns that do not fit are omitted. */
 export function formatResults(
-  told: SimulationSummary,
+  summary: SimulationSummary,
   runs: readonly PolicySimulation[],
   width: number = getOutputWidth(),
 ): string {
-  const { options, words, items } = told;
+  const { options, description, items } = summary;
   const { users, pages, slate } = options;
   const most = Math.min(width, WIDEST);
-  const { text: figures } = formatFittedTable(listResultColumns(told), runs, most);
+  const { text: metrics } = formatFittedTable(listResultColumns(summary), runs, most);
   return [
-    `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${some(items, "item")}; who clicks: ` +
-    `${words}`,
-    figures,
-    ...curveText(told, runs, most),
-    ...sentences(told, runs, figures.includes(RANGE)),
+    `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${some(items, "item")}; click model: ` +
+    `${description}`,
+    metrics,
+    ...curveText(summary, runs, most),
+    ...sentences(summary, runs, metrics.includes(RANGE)),
   ].join("\n");
 }
 
 /** Most pages at which the curve is printed. */
 const POINTS = 6;
 
-function curveText(told: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
-  const { options: { pages, reward }, noClickRate } = told;
+function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
+  const { options: { pages, reward }, noClickRateReason } = summary;
   if (pages < 2) return [];
   const tables: string[] = [];
   const add = (title: string, cell: (page: PageCurvePoint) => string) => {
@@ -97,7 +100,7 @@ function curveText(told: SimulationSummary, runs: readonly PolicySimulation[], w
       );
       return formatTable(
         ["page", ...at.map((page) => String(page + 1))],
-        runs.map(({ name, figures: { byPage } }) => [
+        runs.map(({ name, metrics: { byPage } }) => [
           name,
           ...at.map((page) => {
             const own = byPage[page];
@@ -109,30 +112,32 @@ function curveText(told: SimulationSummary, runs: readonly PolicySimulation[], w
     while (count > 2 && !fitsWidth(lines(), width)) count--;
     tables.push(`\n${title}:\n${lines()}`);
   };
-  if (noClickRate === undefined) add("Click rate by page", ({ clickRate }) => percent(clickRate.mean));
+  if (noClickRateReason === undefined) add("Click rate by page", ({ clickRate }) => percent(clickRate.mean));
   if (reward === "utility") add("Reward by page", ({ reward }) => number(reward.mean));
   return tables.length > 0 ? [...tables, ""] : [""];
 }
 
 /** @param ranges true if the table has intervals. */
-function sentences(told: SimulationSummary, runs: readonly PolicySimulation[], ranges: boolean): string[] {
-  const { options: { reward, pages }, noClickRate, notes } = told;
+function sentences(summary: SimulationSummary, runs: readonly PolicySimulation[], ranges: boolean): string[] {
+  const { options: { reward, pages }, noClickRateReason, notes } = summary;
   const texts: string[] = [];
-  const of = reward === "click" ? "clicks of a user" : "utility of what a user clicked";
-  if (noClickRate === undefined) {
+  const of = reward === "click" ? "clicks per user" : "utility of the clicked items per user";
+  if (noClickRateReason === undefined) {
     texts.push(
-      `return: ${of} over ${some(pages, "page")}${ranges ? `; ${RANGE}: of the resamples of the users` : ""}`,
+      `return: ${of} over ${some(pages, "page")}${ranges ? `; ${RANGE}: bootstrap over users` : ""}`,
     );
   }
-  texts.push(...differenceWords(told, runs));
-  if (noClickRate !== undefined) texts.push(noClickRate);
+  texts.push(...differenceWords(summary, runs));
+  if (noClickRateReason !== undefined) texts.push(noClickRateReason);
   if (reward === "utility") {
-    const negative = runs.filter(({ figures }) => figures.negativeClicks > 0);
-    const shares = negative.map(({ name, figures }) => `${percent(figures.negativeClicks)} under ${name}`);
+    const negative = runs.filter(({ metrics: metrics }) => metrics.negativeClicks > 0);
+    const shares = negative.map(({ name, metrics: metrics }) =>
+      `${percent(metrics.negativeClicks)} under ${name}`
+    );
     if (negative.length > 0) {
       texts.push(
-        `Clicks with a utility below 0: ${shares.join(", ")}. With this reward such a click costs, and ` +
-          "the best policy keeps users from it.",
+        `Clicks with a utility below 0: ${shares.join(", ")}. These clicks lower the return, and ` +
+          "the best policy prevents them.",
       );
     }
   }
@@ -140,40 +145,40 @@ function sentences(told: SimulationSummary, runs: readonly PolicySimulation[], r
 }
 
 /** Describes the differences of the first policy from the others, on the same users. */
-function differenceWords(told: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
+function differenceWords(summary: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
   const [first, ...rivals] = runs;
-  if (!first || told.noClickRate !== undefined) return [];
+  if (!first || summary.noClickRateReason !== undefined) return [];
   if (rivals.length === 0) {
     const others = RIVALS.filter((name) => name !== first.name).join(" and ");
     return [
-      `Nothing stands beside ${first.name}: without --no-rivals ${others} slates are shown to the same users.`,
+      `${first.name} was not compared. Omit --no-rivals to show ${others} slates to the same users.`,
     ];
   }
   return rivals.map((rival) => {
     const difference = comparePolicies([first.returns], [rival.returns]);
     const { mean, interval } = difference;
-    if (!interval) return `${first.name} minus ${rival.name}: ${formatSigned(mean)}, of one user.`;
+    if (!interval) return `${first.name} minus ${rival.name}: ${formatSigned(mean)} (one user, no interval).`;
     const finding = describeSignificance(classifyDifference(interval), first.name, rival.name);
-    return `${finding}, user by user: ${describeDifference({ difference: mean, interval }, 2)}.`;
+    return `${finding}: ${describeDifference({ difference: mean, interval }, 2)} (paired by user).`;
   });
 }
 
 /** Returns the policies' part of result.json; metrics without meaning are null. */
-export function buildResults(told: SimulationSummary, runs: readonly PolicySimulation[]) {
-  const counts = told.noClickRate === undefined;
+export function buildResults(summary: SimulationSummary, runs: readonly PolicySimulation[]) {
+  const counts = summary.noClickRateReason === undefined;
   const [first] = runs;
   return {
-    noClickRate: told.noClickRate ?? null,
-    notes: told.notes,
-    policies: runs.map(({ name, figures }) => ({
+    noClickRateReason: summary.noClickRateReason ?? null,
+    notes: summary.notes,
+    policies: runs.map(({ name, metrics: metrics }) => ({
       policy: name,
-      return: counts ? figures.return : null,
-      rewardAPage: counts ? figures.rewardAPage : null,
-      clickRate: counts ? figures.clickRate : null,
-      pages: figures.pages,
-      coverage: figures.coverage,
-      negativeClicks: told.options.reward === "utility" ? figures.negativeClicks : null,
-      byPage: figures.byPage.map(({ users, clickRate, reward }) => ({
+      return: counts ? metrics.return : null,
+      rewardPerPage: counts ? metrics.rewardPerPage : null,
+      clickRate: counts ? metrics.clickRate : null,
+      pages: metrics.pages,
+      coverage: metrics.coverage,
+      negativeClicks: summary.options.reward === "utility" ? metrics.negativeClicks : null,
+      byPage: metrics.byPage.map(({ users, clickRate, reward }) => ({
         users,
         clickRate: counts ? clickRate : null,
         reward: counts ? reward : null,

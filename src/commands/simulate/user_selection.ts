@@ -66,12 +66,12 @@ export async function findUsers(
   const { model, truth, uncalibrated } = options;
   if (model !== undefined) {
     const opened = await openModel({ ...options, model, data });
-    const found = await foundModel(opened, { truth, uncalibrated });
+    const found = await selectModel(opened, { truth, uncalibrated });
     if (truth) await expectOwnShop(opened, options);
     return found;
   }
   if (data === undefined) throw new Error("expected data where there is no model");
-  return foundTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
+  return selectTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
 }
 
 /** Finds the users that a policy was trained on. @throws UserError if they have changed. */
@@ -82,13 +82,13 @@ export async function findAgain(
   const own = { ...options, seed: 1, resplit: false };
   if (subject.kind === "truth") {
     const { shop: data, dataSeed } = subject;
-    return foundTruth(await OpenedDataset.of(await openData({ ...own, data, dataSeed }, [])));
+    return selectTruth(await OpenedDataset.of(await openData({ ...own, data, dataSeed }, [])));
   }
   const opened = await openModel({ ...own, model: subject.path }, subject.data);
-  const found = await foundModel(opened, { truth: false, uncalibrated: true });
+  const found = await selectModel(opened, { truth: false, uncalibrated: true });
   if (found.model?.sha256 === subject.sha256) return found;
   throw new UserError(
-    `${subject.path}, which the policy is trained on, has changed since its training began. Put the old file back.`,
+    `Expected ${subject.path} as it was when the policy was trained, found a changed file. Restore the old one.`,
   );
 }
 
@@ -101,7 +101,7 @@ async function expectOwnShop(
   if (!trainedOn) {
     if (dataSeed !== undefined) return;
     throw new UserError(
-      `Expected --data-seed, that of the ${name} shop whose items the model knows: ${path} stands in no run that says it.`,
+      `Expected --data-seed of the ${name} shop that the model was trained on, got none: ${path} is not in the folder of a run.`,
     );
   }
   if (isSameCatalogue(trainedOn, data.dataset.config)) return;
@@ -111,20 +111,20 @@ async function expectOwnShop(
   throw new UserError(
     `Expected a shop with the items of the model ${path}, got ${name} with others. ` +
       (trainedOn.kind === "demo"
-        ? `Leave --data-seed out, or give ${trainedOn.seed}.`
-        : "Give the --data-seed of the shop that its log is of."),
+        ? `Leave --data-seed out, or set it to ${trainedOn.seed}.`
+        : "Set the --data-seed of the shop of its log."),
   );
 }
 
-async function foundModel(
+async function selectModel(
   { run, data }: { run: OpenedRun; data: OpenedDataset },
   { truth, uncalibrated }: Pick<UserSelectionOptions, "truth" | "uncalibrated">,
 ): Promise<UserSelection> {
   const { sha256 } = await computeFileChecksum(run.path);
   // The result of an unfinished run belongs to an earlier model.
-  const tested = run.unfinished ? [] : await verdictBeside(run.path);
-  const verdict = tested.length === 0 ? undefined : `The test of ${dirname(run.path)}: ${tested.join(" ")}`;
-  const shop = truth ? foundTruth(data) : undefined;
+  const tested = run.unfinished ? [] : await readTestVerdict(run.path);
+  const verdict = tested.length === 0 ? undefined : `Test of ${dirname(run.path)}: ${tested.join(" ")}`;
+  const shop = truth ? selectTruth(data) : undefined;
   return {
     ...{ data, run },
     verdict,
@@ -140,14 +140,14 @@ async function foundModel(
   };
 }
 
-function foundTruth(data: OpenedDataset): UserSelection {
+function selectTruth(data: OpenedDataset): UserSelection {
   const { dataset: { config }, source } = data;
   const shop = config.kind === "demo" ? findShop(config.shop ?? "demo") : undefined;
   const items = source.items.items;
   if (config.kind !== "demo" || !shop || items?.kind !== "dense") {
     throw new UserError(
-      `Expected the data of a made-up shop (${shopNames}) with --truth, got ${source.name}: of a log it is not known why its ` +
-        "users click. Leave --truth out.",
+      `Expected the data of a synthetic shop (${shopNames}) with --truth, got ${source.name}: the ground truth of a log is ` +
+        "unknown. Leave --truth out.",
     );
   }
   return {
@@ -163,7 +163,7 @@ const resultSchema = v.looseObject({ verdict: v.optional(v.array(v.string()), []
  * Reads the test verdict in the `result.json` next to a snapshot: simulated users are no better than the model. Returns nothing if the
  * file is missing or unreadable, because a model may be used without its run.
  */
-async function verdictBeside(snapshot: string): Promise<readonly string[]> {
+async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   try {
     return (await readJson(join(dirname(snapshot), "result.json"), resultSchema))?.verdict ?? [];
   } catch (error) {
@@ -207,10 +207,10 @@ export interface SimulationContext extends UserEnvironment {
   /** Users that the options name. */
   readonly found: UserSelection;
   readonly data: OpenedDataset;
-  /** Description of the users who click: "the users of runs/a/best-loss.safetensors". */
-  readonly words: string;
+  /** Description of the users who click: "runs/a/best-loss.safetensors". */
+  readonly description: string;
   /** Reason why clicks have no meaning here; undefined if they have. */
-  readonly noClickRate: string | undefined;
+  readonly noClickRateReason: string | undefined;
 }
 
 /** @throws UserError as {@link findUsers}, and for a model whose utilities are not log-odds. */
@@ -220,19 +220,32 @@ export async function withSimulated<T>(
 ): Promise<T> {
   const found = await findUsers(options);
   const { data, truth, run } = found;
-  const noClickRate = truth || hasPagesWithoutClick(data.source) ? undefined : noClickWords(data.source.name);
-  if (noClickRate !== undefined && options.reward === "utility") {
+  const noClickRateReason = truth || hasPagesWithoutClick(data.source)
+    ? undefined
+    : describeNoClickRate(data.source.name);
+  if (noClickRateReason !== undefined && options.reward === "utility") {
     throw new UserError(
-      `Expected --reward click: every page of ${data.source.name} has a click, so how high its utilities are was never ` +
-        "seen, and sums of them say nothing. Leave --reward out; slates are ranked all the same.",
+      `Expected --reward click, got utility: every page of ${data.source.name} has a click, so the level of utilities is unknown ` +
+        "and their sums have no meaning. Leave --reward out; rankings are valid.",
     );
   }
   return await withDevice(async (gpu, stack) => {
     const { environment, known } = found.open(gpu, stack);
-    const words = truth
-      ? `${environment.name} itself${known ? `, whose users policies know through ${known.name}` : ""}`
-      : `the users of ${run?.path}`;
-    return await use({ gpu, stack, found, data, environment, known, words, noClickRate });
+    const description = truth
+      ? `the ground truth of ${environment.name}${
+        known ? `; policies observe users through ${known.name}` : ""
+      }`
+      : `${run?.path}`;
+    return await use({
+      gpu,
+      stack,
+      found,
+      data,
+      environment,
+      known,
+      description,
+      noClickRateReason,
+    });
   });
 }
 
@@ -243,7 +256,7 @@ export async function withDevice<T>(use: (gpu: Gpu, stack: DisposableStack) => P
   return await use(gpu, stack);
 }
 
-function noClickWords(name: string): string {
-  return `Every page of ${name} has a click, so a model of it cannot know how often nothing is clicked: ` +
-    "clicks, and click rates, would say nothing about its users and are left out. Rankings are not touched by that.";
+function describeNoClickRate(name: string): string {
+  return `Every page of ${name} has a click, so a model cannot learn how often nothing is clicked: clicks and click rates are ` +
+    "omitted. Rankings are valid.";
 }

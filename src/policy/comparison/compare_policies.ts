@@ -43,8 +43,8 @@ export function buildComparisonCell(
   trials: readonly EpisodePrediction[],
   { items, learnedHere, logged }: ComparisonCellOptions,
 ): ComparisonCell {
-  const predicted = trials.flatMap(({ log, witness }) =>
-    witness ? [{ log, predicted: witness.predicted }] : []
+  const predicted = trials.flatMap(({ log, predictions }) =>
+    predictions ? [{ log, predicted: predictions.predicted }] : []
   );
   const seen = trials.flatMap(({ log, values }) =>
     values?.count === log.slate ? [presentRows(values.values, log.slate, log.present)] : []
@@ -52,7 +52,7 @@ export function buildComparisonCell(
   const slate = trials[0]?.log.slate ?? 0;
   return {
     ...{ policy, seed, environment },
-    figures: computeEpisodeMetrics(trials.map(({ log }) => log), items),
+    metrics: computeEpisodeMetrics(trials.map(({ log }) => log), items),
     ...(predicted.length > 0 && { calibration: computePageCalibration(predicted) }),
     ...(logged && predicted.length > 0 && { support: computeSupport(trials, logged) }),
     ...(learnedHere && slate > 1 && seen.length > 0 &&
@@ -64,13 +64,13 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
   let [beyond, of, rare, shown] = [0, 0, 0, 0];
   const rows = trials.reduce((sum, { log }) => sum + log.present.length, 0);
   const step = Math.ceil(rows / MOST_STATES);
-  for (const { log, witness } of trials) {
+  for (const { log, predictions } of trials) {
     const slates = presentRows(log.slates, log.slate, log.present);
     rare += computeRareShare(slates, displays) * slates.length;
     shown += slates.length;
-    if (!witness) continue;
-    const found = states.beyond(witness.states, (row) => row % step === 0 && log.present[row] === 1);
-    beyond += found.beyond;
+    if (!predictions) continue;
+    const found = states.countBeyond(predictions.states, (row) => row % step === 0 && log.present[row] === 1);
+    beyond += found.countBeyond;
     of += found.of;
   }
   return { statesBeyond: beyond / of, rareSlots: rare / shown };
@@ -91,12 +91,12 @@ function presentRows<T extends Float32Array | Uint32Array>(
  */
 export async function readLoggedStates(
   gpu: Gpu,
-  witness: UsersSource,
+  observer: UsersSource,
   histories: readonly ArrayLike<number>[],
 ): Promise<LoggedStates> {
   const users = Math.min(LOGGED_USERS, Math.max(2, histories.length));
-  const options = { users, slate: 1, pages: 1, repeats: true, start: histories, together: users };
-  using simulator = await Simulator.create(gpu, witness, options);
+  const options = { users, slate: 1, pages: 1, repeats: true, start: histories, usersAtOnce: users };
+  using simulator = await Simulator.create(gpu, observer, options);
   await simulator.reset();
   const states = await simulator.states();
   return new LoggedStates(states, states.length / users);
@@ -116,7 +116,7 @@ export interface ComparedPolicy {
   readonly only?: ComparisonEnvironment["role"];
   /** True for the best known policy. */
   readonly isOptimum?: boolean;
-  try(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
+  run(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
 }
 
 export interface CompareOptions extends SimulatorOptions {
@@ -148,7 +148,7 @@ export async function compare(
       if (only !== undefined && only !== environment.role) continue;
       const what = `${policy}${contender.seed === null ? "" : `, seed ${contender.seed}`} in ` +
         `${environment.name}`;
-      const trials = await contender.try(environment.source, (done, of) => onProgress?.(what, done, of));
+      const trials = await contender.run(environment.source, (done, of) => onProgress?.(what, done, of));
       const about = { learnedHere: place === 0, items: environment.source.itemCount, logged };
       cells.push(buildComparisonCell(contender, environment.name, trials, about));
     }
@@ -156,7 +156,7 @@ export async function compare(
   const best = contenders.find(({ isOptimum }) => isOptimum)?.policy;
   const known = environments.map(({ name, role }): ComparisonEnvironment => {
     const cell = cells.find(({ policy, environment }) => policy === best && environment === name);
-    return { name, role, ...(cell && { optimum: cell.figures.return.mean }) };
+    return { name, role, ...(cell && { optimum: cell.metrics.return.mean }) };
   });
   const task = { slate, pages, reward, start, repeats, leave, patience };
   return { ...task, users, seed, environments: known, cells };
@@ -167,17 +167,17 @@ export function makeDevicePolicy(
   gpu: Gpu,
   about: Pick<ComparedPolicy, "policy" | "seed" | "only">,
   policy: Policy,
-  witness: UsersSource,
+  observer: UsersSource,
   options: SimulatorOptions,
 ): ComparedPolicy {
   return {
     ...about,
-    try: (environment, onPage) => tryPolicy(gpu, environment, witness, policy, options, onPage),
+    run: (environment, onPage) => tryPolicy(gpu, environment, observer, policy, options, onPage),
   };
 }
 
 /** Users that are simulated between two progress lines. */
-const TOGETHER = 100;
+const WINDOW_USERS = 100;
 
 /**
  * Returns a policy that looks one page ahead by the values of the shop's states. It runs on the host in float64, with the same
@@ -192,14 +192,18 @@ export function makeOptimalPolicy(
   const { users, slate, pages, reward, seed = 1, leave } = options;
   return {
     ...{ policy: "optimum's policy", seed: null, only: "truth", isOptimum: true },
-    async try(_, onPage) {
-      const windows = Math.ceil(users / TOGETHER);
+    async run(_, onPage) {
+      const windows = Math.ceil(users / WINDOW_USERS);
       await onPage(0, windows);
       const plan = new ShopPlan(shop, values, { pages, slate, reward, leave, points });
       const policy = createOptimalPolicy(plan);
       const logs: EpisodeLog[] = [];
-      for (let firstUser = 0; firstUser < users; firstUser += TOGETHER) {
-        const own = { users: Math.min(TOGETHER, users - firstUser), firstUser, episode: EVALUATION_EPISODE };
+      for (let firstUser = 0; firstUser < users; firstUser += WINDOW_USERS) {
+        const own = {
+          users: Math.min(WINDOW_USERS, users - firstUser),
+          firstUser,
+          episode: EVALUATION_EPISODE,
+        };
         logs.push(simulateOnHost(plan.dynamics, policy, { ...options, seed, ...own }));
         await onPage(logs.length, windows);
       }

@@ -26,12 +26,12 @@ export interface PolicyDifference {
   /** Share of users whose mean return over trainings is lower than with the rival; and higher. */
   readonly lose: number;
   readonly gain: number;
-  /** Differences per user, ascending; at most {@link PLACES}, evenly spaced, first and last included. */
+  /** Differences per user, ascending; at most {@link CURVE_POINTS}, evenly spaced, first and last included. */
   readonly sorted: Float64Array;
 }
 
 /** Points of the curve over users. */
-export const PLACES = 201;
+export const CURVE_POINTS = 201;
 
 /**
  * @param policy, rival returns [U] of the same users, for each training. Trainings are paired in order, as far as both have some;
@@ -84,9 +84,9 @@ function average(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Selects at most {@link PLACES} values, the first and the last included. */
+/** Selects at most {@link CURVE_POINTS} values, the first and the last included. */
 function selectQuantiles(ascending: Float64Array): Float64Array {
-  const count = Math.min(PLACES, ascending.length);
+  const count = Math.min(CURVE_POINTS, ascending.length);
   if (count === ascending.length) return ascending;
   return Float64Array.from(
     { length: count },
@@ -139,7 +139,7 @@ export interface ComparisonCell {
   /** Training seed; null for a policy that is not trained. */
   readonly seed: number | null;
   readonly environment: string;
-  readonly figures: EpisodeMetrics;
+  readonly metrics: EpisodeMetrics;
   /** Calibration of the model that the policy was trained on, on the policy's pages here. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
@@ -178,9 +178,9 @@ export function listTrainings(
 /** Returns mean and standard deviation of a metric over trainings. */
 export function summarizeTrainings(
   cells: readonly ComparisonCell[],
-  figure: (figures: EpisodeMetrics) => number,
+  figure: (metrics: EpisodeMetrics) => number,
 ): { mean: number; sd: number | null } {
-  const { mean, sd } = meanAndSd(cells.map(({ figures }) => figure(figures)));
+  const { mean, sd } = meanAndSd(cells.map(({ metrics: metrics }) => figure(metrics)));
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
@@ -192,7 +192,7 @@ export function findDifference(
   environment: string,
 ): PolicyDifference | undefined {
   const returns = (name: string) =>
-    listTrainings(comparison, name, environment).map(({ figures }) => figures.returns);
+    listTrainings(comparison, name, environment).map(({ metrics: metrics }) => metrics.returns);
   const [mine, theirs] = [returns(policy), returns(rival)];
   return mine.length > 0 && theirs.length > 0 ? comparePolicies(mine, theirs) : undefined;
 }

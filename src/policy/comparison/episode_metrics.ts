@@ -18,11 +18,11 @@ export interface MeanEstimate {
 }
 
 /** Metrics of whole episodes. */
-interface WholeFigures {
+interface EpisodeTotals {
   /** Reward per user over all pages. */
   readonly return: MeanEstimate;
   /** Reward per displayed page. */
-  readonly rewardAPage: MeanEstimate;
+  readonly rewardPerPage: MeanEstimate;
   /** Clicks per displayed page. */
   readonly clickRate: MeanEstimate;
   /** Share of the catalogue that was shown at least once. */
@@ -30,7 +30,7 @@ interface WholeFigures {
 }
 
 /** Metrics of a policy in an environment. */
-export interface EpisodeMetrics extends WholeFigures {
+export interface EpisodeMetrics extends EpisodeTotals {
   /** [U] sum of the rewards per user. */
   readonly returns: Float64Array;
   readonly byPage: readonly PageMetrics[];
@@ -42,7 +42,7 @@ export interface PageMetrics {
   readonly clickRate: number;
   readonly reward: number;
   /** Mean of P(any click) in the environment. */
-  readonly clickChance: number;
+  readonly clickProbability: number;
 }
 
 export const RESAMPLES = 2000;
@@ -97,25 +97,25 @@ export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: 
     sums.add({ ...log, episode: 0, firstUser });
     firstUser += log.users;
   }
-  const { pages: _, ...whole } = wholeFigures(sums.figures);
+  const { pages: _, ...whole } = estimateTotals(sums.metrics);
   return {
-    returns: sums.figures.returns,
+    returns: sums.metrics.returns,
     ...whole,
-    byPage: sums.figures.byPage.map((page) => ({
+    byPage: sums.metrics.byPage.map((page) => ({
       users: page.shown,
       clickRate: page.clicks / page.shown,
       reward: page.reward / page.shown,
-      clickChance: page.predicted / page.shown,
+      clickProbability: page.predicted / page.shown,
     })),
-    coverage: computeCoverage(sums.figures),
+    coverage: computeCoverage(sums.metrics),
   };
 }
 
-function wholeFigures({ returns, ...counts }: SimulationMetrics) {
+function estimateTotals({ returns, ...counts }: SimulationMetrics) {
   const [clicks, seen] = [Float64Array.from(counts.clicks), Float64Array.from(counts.seen)];
   return {
     return: estimateRatio(returns),
-    rewardAPage: estimateRatio(returns, seen),
+    rewardPerPage: estimateRatio(returns, seen),
     clickRate: estimateRatio(clicks, seen),
     pages: estimateRatio(seen),
   };
@@ -147,7 +147,7 @@ export interface PageCurvePoint {
   readonly reward: MeanEstimate;
 }
 
-export interface PolicyMetrics extends WholeFigures {
+export interface PolicyMetrics extends EpisodeTotals {
   /** Pages per user. */
   readonly pages: MeanEstimate;
   readonly byPage: readonly PageCurvePoint[];
@@ -197,7 +197,7 @@ export class GroupedMetrics {
   }
 
   /** @param totals metrics of the same episodes, one per user. */
-  figures(figures: SimulationMetrics): PolicyMetrics {
+  compute(metrics: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
     const bootstrap = getResamples(groups);
     const totals = columns > 0 ? bootstrap.totals(this.#sums, columns) : undefined;
@@ -211,14 +211,14 @@ export class GroupedMetrics {
       return { mean, interval: computeInterval(resampled, groups) };
     };
     return {
-      ...wholeFigures(figures),
-      byPage: figures.byPage.map(({ shown, clicks, reward }, page) => ({
+      ...estimateTotals(metrics),
+      byPage: metrics.byPage.map(({ shown, clicks, reward }, page) => ({
         users: shown,
         clickRate: ofPage(page, PAGE.clicks, clicks / shown),
         reward: ofPage(page, PAGE.reward, reward / shown),
       })),
-      coverage: computeCoverage(figures),
-      negativeClicks: this.#negative / figures.clicks.reduce((sum, own) => sum + own, 0),
+      coverage: computeCoverage(metrics),
+      negativeClicks: this.#negative / metrics.clicks.reduce((sum, own) => sum + own, 0),
     };
   }
 }

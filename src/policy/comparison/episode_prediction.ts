@@ -19,7 +19,7 @@ export const EVALUATION_EPISODE = 2 ** 30;
 /** An episode with the observer's predictions. */
 export interface EpisodePrediction {
   readonly log: EpisodeLog;
-  readonly witness?: ModelPredictions;
+  readonly predictions?: ModelPredictions;
   /** Q-values of the slates when they were chosen, for policies that have them. */
   readonly values?: SlateValueViews;
 }
@@ -28,7 +28,7 @@ export interface EpisodePrediction {
 export interface ChoiceRule {
   readonly eta: number;
   /** Effects of the second position, the third, ...; later positions have the effect of the last. */
-  readonly places: ArrayLike<number>;
+  readonly positionEffects: ArrayLike<number>;
 }
 
 /** Values of slates, see {@link import("../../simulate/policy.ts").SlateValues}. */
@@ -60,21 +60,21 @@ export interface ModelPredictions {
 export async function tryPolicy(
   gpu: Gpu,
   environment: UsersSource,
-  witness: UsersSource,
+  observer: UsersSource,
   policy: Policy,
   { firstPage = 0, ...options }: SimulatorOptions & { readonly firstPage?: number },
   onPage?: (done: number, of: number) => void | Promise<void>,
 ): Promise<EpisodePrediction[]> {
   using simulator = await Simulator.create(gpu, environment, options);
-  const watched = new WatchedPolicy(policy, witness);
+  const watched = new ObservedPolicy(policy, observer);
   const trials: EpisodePrediction[] = [];
   const { users, pages } = simulator.settings;
-  const all = (pages - firstPage) * Math.ceil(users / simulator.together);
+  const all = (pages - firstPage) * Math.ceil(users / simulator.usersAtOnce);
   let done = 0;
   await simulator.run(watched, {
     ...{ firstEpisode: EVALUATION_EPISODE, firstPage },
     onPage: async (seen) => {
-      await watched.look(gpu, seen.users, seen.page === firstPage);
+      await watched.readPage(gpu, seen.users, seen.page === firstPage);
       await onPage?.(++done, all);
     },
     onLog: (log) => void trials.push(watched.buildPrediction(log)),
@@ -83,30 +83,30 @@ export async function tryPolicy(
 }
 
 /** Adds the observer's utilities of the chosen slates to a policy. */
-class WatchedPolicy implements Policy {
+class ObservedPolicy implements Policy {
   readonly name: string;
   readonly observes: UsersSource;
   #recorded:
-    | { readonly slate: number; readonly utilities: Tensor; readonly witness: SimulatedUsers }
+    | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
   /** Pages by window of users who are simulated together: a window's log may arrive while the next one runs. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
-  constructor(private readonly policy: Policy, witness: UsersSource) {
-    if (policy.observes !== undefined && policy.observes !== witness) {
-      throw new Error(`expected ${policy.name} to see users through ${witness.name}`);
+  constructor(private readonly policy: Policy, observer: UsersSource) {
+    if (policy.observes !== undefined && policy.observes !== observer) {
+      throw new Error(`expected ${policy.name} to see users through ${observer.name}`);
     }
-    [this.name, this.observes] = [policy.name, witness];
+    [this.name, this.observes] = [policy.name, observer];
   }
 
   record(context: PageContext): readonly PageDispatch[] {
     const chosen = this.policy.record(context);
-    const { page: { slate }, observer: witness, environment } = context;
-    const { dispatches, utilities } = witness.utilities();
-    this.#recorded = { slate, utilities, witness };
+    const { page: { slate }, observer, environment } = context;
+    const { dispatches, utilities } = observer.utilities();
+    this.#recorded = { slate, utilities, observer };
     // The environment computes its utilities anyway.
-    return witness === environment ? chosen : [...chosen, ...dispatches];
+    return observer === environment ? chosen : [...chosen, ...dispatches];
   }
 
   prepare() {
@@ -114,14 +114,14 @@ class WatchedPolicy implements Policy {
   }
 
   /** Reads the utilities and states of a page. Waits once. */
-  async look(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
+  async readPage(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
     if (!this.#recorded) throw new Error("expected a policy that was recorded");
-    const { slate, utilities, witness } = this.#recorded;
+    const { slate, utilities, observer } = this.#recorded;
     if (isFirst) this.#windows.push([]);
-    const rule = this.#choice ??= await readChoiceRule(gpu, witness);
+    const rule = this.#choice ??= await readChoiceRule(gpu, observer);
     const slots = this.policy.values?.();
-    const { columns, groups, stride } = witness.state;
-    const views = [utilities.view, witness.state.view, ...(slots ? [slots.view] : [])];
+    const { columns, groups, stride } = observer.state;
+    const views = [utilities.view, observer.state.view, ...(slots ? [slots.view] : [])];
     const [u, state, values] = (await readViews(gpu, views)).map((words) => new Float32Array(words.buffer));
     if (!u || !state) throw new Error("expected utilities and states");
     this.#windows.at(-1)?.push({
@@ -139,10 +139,10 @@ class WatchedPolicy implements Policy {
     const pages = this.#windows.shift() ?? [];
     const values = pages.flatMap(({ values }) => values ?? []);
     const all = (name: "utilities" | "predicted" | "states") => joinArrays(pages.map((page) => page[name]));
-    const choice = this.#choice ?? { eta: 1, places: [] };
+    const choice = this.#choice ?? { eta: 1, positionEffects: [] };
     return {
       log,
-      witness: {
+      predictions: {
         ...{ choice, utilities: all("utilities") },
         ...{ predicted: all("predicted"), states: all("states") },
       },
@@ -153,16 +153,19 @@ class WatchedPolicy implements Policy {
 }
 
 /** Reads the choice rule of users. Waits once if there are position effects. */
-export async function readChoiceRule(gpu: Gpu, { eta, placeEffects }: SimulatedUsers): Promise<ChoiceRule> {
-  if (!placeEffects) return { eta, places: [] };
-  const places = await readFloats(gpu, placeEffects.view);
-  return { eta, places: places.slice(0, placeEffects.columns) };
+export async function readChoiceRule(
+  gpu: Gpu,
+  { eta, positionEffects: positionEffects }: SimulatedUsers,
+): Promise<ChoiceRule> {
+  if (!positionEffects) return { eta, positionEffects: [] };
+  const places = await readFloats(gpu, positionEffects.view);
+  return { eta, positionEffects: places.slice(0, positionEffects.columns) };
 }
 
 /** Computes P(click on slot j) and P(no click) of a slate, in float64 and without overflow. */
 export function computeClickProbabilities(
   utilities: ArrayLike<number>,
-  { eta, places }: ChoiceRule,
+  { eta, positionEffects: places }: ChoiceRule,
 ): { items: number[]; none: number } {
   const { none, slots } = computeChoiceWeights(computeSlateLogits(utilities, eta, places));
   const all = slots.reduce((sum, weight) => sum + weight, none);

@@ -22,17 +22,17 @@ import {
 /** Baseline without planning: a learned policy must be better to have gained from planning. */
 export const RIVAL = "greedy";
 /** If the optimum exceeds greedy by less than this share, planning cannot gain. */
-const NOTHING = 0.02;
+const LEAST_HEADROOM = 0.02;
 
 /** Judges for each learned policy whether it is better than greedy. */
 export function judgePolicies(comparison: PolicyComparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
   return listComparedPolicies(comparison).filter(({ learned }) => learned).map(({ name }) =>
-    truth ? onTruth(comparison, name, truth) : inSimulators(comparison, name)
+    truth ? judgeOnTruth(comparison, name, truth) : judgeInSimulators(comparison, name)
   );
 }
 
-function onTruth(comparison: PolicyComparison, policy: string, truth: ComparisonEnvironment): Claim {
+function judgeOnTruth(comparison: PolicyComparison, policy: string, truth: ComparisonEnvironment): Claim {
   const difference = findDifference(comparison, policy, RIVAL, truth.name);
   const place = `on the truth (${truth.name})`;
   const claim = `${policy} is better than ${RIVAL} ${place}`;
@@ -40,21 +40,21 @@ function onTruth(comparison: PolicyComparison, policy: string, truth: Comparison
     return {
       claim,
       holds: "undecided",
-      text: `${RIVAL} was not tried ${place}, so ${policy} has no verdict.`,
+      text: `No verdict for ${policy}: ${RIVAL} was not run ${place}. Add it by --with.`,
     };
   }
   const holds = judgeClaim(difference.interval);
   const words = [
     describeFinding(comparison, policy, difference, `On the truth (${truth.name})`),
-    ...(holds === "yes" ? [] : simulatorOnly(comparison, policy)),
-    ...headroomWords(truth, policy, difference),
-    ...promiseWords(comparison, policy, truth),
+    ...(holds === "yes" ? [] : describeSimulatorOnly(comparison, policy)),
+    ...describeHeadroom(truth, policy, difference),
+    ...describePredictionBias(comparison, policy, truth),
   ];
   return { claim, holds, text: words.join(" ") };
 }
 
 /** Lists the simulators in which the policy is better, for a policy that is not better on the truth. */
-function simulatorOnly(comparison: PolicyComparison, policy: string): string[] {
+function describeSimulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);
     return role !== "truth" && classifyDifference(difference?.interval) === "better";
@@ -65,7 +65,7 @@ function simulatorOnly(comparison: PolicyComparison, policy: string): string[] {
 }
 
 /** Judges a policy in simulators alone. */
-function inSimulators(comparison: PolicyComparison, policy: string): Claim {
+function judgeInSimulators(comparison: PolicyComparison, policy: string): Claim {
   const found = comparison.environments.flatMap(({ name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);
     return difference ? [{ name, difference, holds: judgeClaim(difference.interval) }] : [];
@@ -80,9 +80,9 @@ function inSimulators(comparison: PolicyComparison, policy: string): Claim {
         describeFinding(comparison, policy, difference, `In the simulator (${name})`)
       ),
       found.length > 1
-        ? "Both are models of the same kind of log: where the log is silent they guess alike, so the second may not reveal " +
-          "a policy that exploits the first. Only users can tell."
-        : "Whether users do the same is not known: only users can tell.",
+        ? "Both models were trained on the same kind of log and extrapolate alike, so the second may not reveal a policy that " +
+          "exploits errors of the first. Confirm it with real users (A/B test)."
+        : "The simulator is a model: confirm it with real users (A/B test).",
     ].join(" "),
   };
 }
@@ -104,7 +104,7 @@ function describeFinding(
   return `${finding}: ${formatSigned(mean)} ${getRewardUnit(comparison)} per user (${share}${range}).`;
 }
 
-function headroomWords(
+function describeHeadroom(
   { name, optimum }: ComparisonEnvironment,
   policy: string,
   difference: PolicyDifference,
@@ -113,25 +113,29 @@ function headroomWords(
   if (optimum === undefined || !(rival > 0)) return [];
   const headroom = optimum / rival - 1;
   // Not a proven optimum: with few users or a coarse grid it can be below greedy.
-  const optimal = "the best policy that is known is " +
+  const optimal = "the best known policy is " +
     `${headroom < 0 ? `${percent(-headroom).slice(1)} below` : `${percent(headroom)} above`} ${RIVAL}`;
-  if (headroom >= NOTHING) {
+  if (headroom >= LEAST_HEADROOM) {
     return [
       `${optimal[0]!.toUpperCase()}${optimal.slice(1)}; ${policy} reaches ` +
       `${(100 * (rival + mean) / optimum).toFixed(0)} % of it.`,
     ];
   }
   const behind = mean < 0
-    ? `${policy} stays ${(-100 * mean / rival).toFixed(1)} % behind ${RIVAL}`
-    : `${policy} stays level with ${RIVAL}`;
-  return [`Planning has nothing to gain in ${name}: ${optimal}. ${behind}.`];
+    ? `${policy} is ${(-100 * mean / rival).toFixed(1)} % behind ${RIVAL}`
+    : `${policy} is level with ${RIVAL}`;
+  return [`Planning cannot gain in ${name}: ${optimal}. ${behind}.`];
 }
 
 /** Describes predicted and realised return of the policy. */
-function promiseWords(comparison: PolicyComparison, policy: string, truth: ComparisonEnvironment): string[] {
+function describePredictionBias(
+  comparison: PolicyComparison,
+  policy: string,
+  truth: ComparisonEnvironment,
+): string[] {
   const returnIn = (name: string) => {
     const cells = listTrainings(comparison, policy, name);
-    return cells.length === 0 ? undefined : summarizeTrainings(cells, (figures) => figures.return.mean).mean;
+    return cells.length === 0 ? undefined : summarizeTrainings(cells, (metrics) => metrics.return.mean).mean;
   };
   const real = returnIn(truth.name);
   const of = (role: ComparisonEnvironment["role"]) =>
@@ -139,17 +143,19 @@ function promiseWords(comparison: PolicyComparison, policy: string, truth: Compa
       const value = environment.role === role ? returnIn(environment.name) : undefined;
       return value === undefined ? [] : [{ name: environment.name, value }];
     });
-  const [promised] = of("trained on");
-  if (!promised || real === undefined || !(real > 0)) return [];
+  const [predicted] = of("trained on");
+  if (!predicted || real === undefined || !(real > 0)) return [];
   const unit = getRewardUnit(comparison);
-  const gap = promised.value / real - 1;
+  const bias = predicted.value / real - 1;
   const second = of("second model").map(({ name, value }) =>
-    ` By ${name}, which never saw the policy: ${value.toFixed(2)} (${percent(value / real - 1)}).`
+    ` Predicted by ${name}, an independent model: ${value.toFixed(2)} (${percent(value / real - 1)}).`
   );
   return [
-    `Promised by ${promised.name}: ${promised.value.toFixed(2)} ${unit} per user; given by ${truth.name}: ` +
-    `${real.toFixed(2)}, so the promise is ${Math.abs(100 * gap).toFixed(0)} % too ` +
-    `${gap >= 0 ? "high" : "low"}.${second.join("")}`,
+    `Predicted return by ${predicted.name}: ${
+      predicted.value.toFixed(2)
+    } ${unit} per user; realised in ${truth.name}: ` +
+    `${real.toFixed(2)}, so the prediction is ${Math.abs(100 * bias).toFixed(0)} % too ` +
+    `${bias >= 0 ? "high" : "low"}.${second.join("")}`,
   ];
 }
 

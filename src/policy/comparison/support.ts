@@ -61,17 +61,17 @@ export class LoggedStates {
   }
 
   /** Counts states [.., width] that are farther out than 99 % of the logged ones. @param counts selects rows; all by default. */
-  beyond(
+  countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
-  ): { beyond: number; of: number } {
+  ): { countBeyond: number; of: number } {
     let [beyond, of] = [0, 0];
     for (let row = 0; row < states.length / this.width; row++) {
       if (!counts(row)) continue;
       of++;
       if (this.distance(states, row) > this.limit) beyond++;
     }
-    return { beyond, of };
+    return { countBeyond: beyond, of };
   }
 }
 

@@ -22,19 +22,19 @@ export interface EstimatorTerms {
 /** Columns that estimators read, per page or per slot. */
 export type EvidenceColumns = Pick<
   LogEvidence,
-  "slate" | "weight" | "reward" | "q" | "v" | "slotReward" | "prefix" | "own" | "slotQ" | "slotV"
+  "slate" | "weight" | "reward" | "q" | "v" | "slotReward" | "prefixWeight" | "slotWeight" | "slotQ" | "slotV"
 >;
 
 interface Estimator {
   readonly title: string;
   /** Importance weights of slots, which not every log has. */
-  readonly needs?: "own" | "prefix";
+  readonly needs?: "slotWeight" | "prefixWeight";
   terms(of: EvidenceColumns): EstimatorTerms;
 }
 
 const all = {
-  logged: { title: "as it was shown", terms: ({ reward }) => ({ values: reward }) },
-  model: { title: "the model alone", terms: ({ v }) => ({ values: v }) },
+  logged: { title: "logged pages", terms: ({ reward }) => ({ values: reward }) },
+  model: { title: "model", terms: ({ v }) => ({ values: v }) },
   /** Inverse propensity score (Horvitz and Thompson 1952): mean w r. For slates obp's SlateStandardIPS is the same. */
   ips: { title: "IPS", terms: weighed },
   /** Self-normalised IPS (Swaminathan and Joachims 2015): sum w r / sum w. */
@@ -49,16 +49,18 @@ const all = {
    * of the item in this slot, summed over the other slots. Unbiased if a click on an item depends on that item alone.
    */
   iips: {
-    ...{ title: "IIPS, of slates", needs: "own" },
-    terms: ({ slate, own, slotReward }) => bySlate(slate, own.map((w, at) => w * slotReward[at]!)),
+    ...{ title: "IIPS (slates)", needs: "slotWeight" },
+    terms: ({ slate, slotWeight, slotReward }) =>
+      bySlate(slate, slotWeight.map((w, at) => w * slotReward[at]!)),
   },
   /**
    * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): as IIPS with w_i,1:l, the ratio of the
    * probabilities of the first l items. Unbiased if a click does not depend on items below.
    */
   rips: {
-    ...{ title: "RIPS, of slates", needs: "prefix" },
-    terms: ({ slate, prefix, slotReward }) => bySlate(slate, prefix.map((w, at) => w * slotReward[at]!)),
+    ...{ title: "RIPS (slates)", needs: "prefixWeight" },
+    terms: ({ slate, prefixWeight, slotReward }) =>
+      bySlate(slate, prefixWeight.map((w, at) => w * slotReward[at]!)),
   },
   /**
    * Cascade doubly robust (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust): mean of
@@ -66,11 +68,11 @@ const all = {
    * rewards of the slot and of those below, which has the least variance.
    */
   cascadeDr: {
-    ...{ title: "Cascade-DR, of slates", needs: "prefix" },
-    terms({ slate, prefix, slotReward, slotQ, slotV }) {
-      const before = (at: number) => at % slate === 0 ? 1 : prefix[at - 1]!;
+    ...{ title: "Cascade-DR (slates)", needs: "prefixWeight" },
+    terms({ slate, prefixWeight, slotReward, slotQ, slotV }) {
+      const before = (at: number) => at % slate === 0 ? 1 : prefixWeight[at - 1]!;
       const term = (w: number, at: number) => w * (slotReward[at]! - slotQ[at]!) + before(at) * slotV[at]!;
-      return bySlate(slate, prefix.map(term));
+      return bySlate(slate, prefixWeight.map(term));
     },
   },
 } as const satisfies Record<string, Estimator>;

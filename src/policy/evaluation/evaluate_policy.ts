@@ -33,7 +33,7 @@ export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
   /** Pages that are left out: of another size, or without a propensity. */
-  readonly left: number;
+  readonly excluded: number;
   /** Clicks per page; undefined where the log lacks what the estimator needs. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
   /** Clicks on the first `pages` pages of each user, and the effective sample size in users. */
@@ -41,24 +41,24 @@ export interface OffPolicyEvaluation {
     | {
       readonly pages: number;
       readonly users: number;
-      readonly effective: number;
+      readonly effectiveShare: number;
       readonly clicks: MeanEstimate;
     }
     | undefined;
   /** (sum w)^2 / (n sum w^2) */
-  readonly effective: number;
+  readonly effectiveShare: number;
   /** Share of the total weight that the ten largest weights have. */
-  readonly largest: number;
+  readonly largestWeights: number;
   /** Mean weight: 1 if the propensities are correct and the log could show everything that the policy shows. */
-  readonly weight: MeanEstimate;
+  readonly meanWeight: MeanEstimate;
   /** Decides which estimates are valid. */
   readonly propensities: PropensityVerdict;
   /** Factor by which all propensities are off, where they are scaled. */
   readonly factor: number | undefined;
   /** Clicks per page that the model overpredicts, by DR; divided by the sum of the weights where propensities are scaled. */
-  readonly gap: MeanEstimate;
+  readonly modelBias: MeanEstimate;
   /** Least and largest ratio of a logged propensity to the one of the scores at the stated temperature of the log. */
-  readonly off: LogEvidence["off"];
+  readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
 /**
@@ -74,26 +74,26 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
   const { weight, slate, q, reward } = evidence;
   const meanWeight = figure({ values: weight });
   const propensities = judgePropensities(evidence);
-  const isKnown = (needs: "own" | "prefix") => slate > 1 && !evidence[needs].some(Number.isNaN);
+  const isKnown = (needs: "slotWeight" | "prefixWeight") => slate > 1 && !evidence[needs].some(Number.isNaN);
   return {
     pages: weight.length,
     users: new Set(evidence.user).size,
-    left: evidence.left,
+    excluded: evidence.excluded,
     estimates: Object.fromEntries(
       Object.entries(estimators).filter(([, { needs }]) => needs === undefined || isKnown(needs))
         .map(([name, { terms }]) => [name, clip(figure(terms(evidence)), 1)]),
     ),
     decisions: propensities === "right" ? estimateDecisions(evidence) : undefined,
-    effective: computeEffectiveSampleSize(weight) / weight.length,
-    largest: computeLargestWeightShare(weight, LARGEST),
-    weight: meanWeight,
+    effectiveShare: computeEffectiveSampleSize(weight) / weight.length,
+    largestWeights: computeLargestWeightShare(weight, LARGEST),
+    meanWeight: meanWeight,
     propensities,
     factor: propensities === "scaled" ? knownFactor(evidence) ?? 1 / meanWeight.mean : undefined,
-    gap: figure({
+    modelBias: figure({
       values: weight.map((w, i) => w * (q[i]! - reward[i]!)),
       ...(propensities === "scaled" && { over: weight }),
     }),
-    off: evidence.off,
+    propensityRatios: evidence.propensityRatios,
   };
 }
 
@@ -119,7 +119,7 @@ function judgePropensities(evidence: LogEvidence): PropensityVerdict {
 }
 
 /** Returns the factor of all propensities if the scores that drew the log show that it is constant and not 1. */
-function knownFactor({ off: [least, most] = [1, 1] }: LogEvidence): number | undefined {
+function knownFactor({ propensityRatios: [least, most] = [1, 1] }: LogEvidence): number | undefined {
   return isOne(most / least) && !isOne(least) ? least : undefined;
 }
 
@@ -154,17 +154,21 @@ function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decision
     const effective = computeEffectiveSampleSize(Float64Array.from(last, product));
     if (effective < LEAST_SIZE) continue;
     const clicks = clip(estimateRatio(estimatePerDecisionDoublyRobust(evidence, last, pages).values), pages);
-    return { pages, users: last.length, effective, clicks };
+    return { pages, users: last.length, effectiveShare: effective, clicks };
   }
   return undefined;
 }
 
 /** @throws UserError with the reason and a remedy. */
-function expectEnough({ mu, weight, kept, slate }: LogEvidence, name: string, temperature?: number): void {
+function expectEnough(
+  { mu, weight, samples: kept, slate }: LogEvidence,
+  name: string,
+  temperature?: number,
+): void {
   if (mu.every((chance) => chance === 1)) {
     throw new UserError(
-      `Expected a log in which each page was drawn, got one in which nothing else could be shown (all propensities are 1): of ` +
-        `what ${name} would show instead it says nothing. Draw pages: simulate --explore plackett-luce:1 --write-log.`,
+      `Expected a log of randomised pages, got one with all propensities 1, from which ${name} cannot be evaluated. ` +
+        `Randomise pages: simulate --explore plackett-luce:1 --write-log.`,
     );
   }
   const size = computeEffectiveSampleSize(weight);
@@ -175,36 +179,36 @@ function expectEnough({ mu, weight, kept, slate }: LogEvidence, name: string, te
       `Expected an effective sample of ${LEAST_SIZE} pages or more, got ${
         size.toFixed(0)
       } of ${weight.length} for ${name}. Log ` +
-        "more users, or evaluate a policy that is more like the one that drew them (a temperature nearer to theirs).",
+        "more users, or evaluate a policy that is closer to the logging policy (a more similar temperature).",
     );
   }
   const percent = `${(100 * share).toPrecision(2)} %`;
   const hits = weight.reduce((sum, w) => sum + (w > 0 ? 1 : 0), 0);
   const why = temperature === undefined
-    ? `it always shows one slate, which the log shows on ${formatThousands(hits)} of ` +
+    ? `it always shows the same slate, which the log has on ${formatThousands(hits)} of ` +
       `${formatThousands(weight.length)} pages`
-    : `at temperature ${temperature} it shows other slates than the log`;
+    : `at temperature ${temperature} its slates rarely occur in the log`;
   const pool = temperature === undefined ? poolFor(slate) : poolAt(kept, slate, temperature);
   const warmer = kept.length > 0 ? enoughAt(kept, temperature) : undefined;
   const would = [
     ...(warmer === undefined
       ? []
       : [`the same policy at temperature ${warmer}: --explore plackett-luce:${warmer}`]),
-    `a log of random slates from some ${pool} items a page: simulate --policy random --explore plackett-luce:1 --pool random:${pool}`,
+    `a log of random slates from about ${pool} items per page: simulate --policy random --explore plackett-luce:1 --pool random:${pool}`,
   ];
   throw new UserError(
     `Expected an effective sample of ${100 * LEAST_SHARE} % of the pages or more, got ${percent} for ` +
-      `${name}: ${why}. What would do: ${would.join("; or ")}.`,
+      `${name}: ${why}. Use ${would.join("; or ")}.`,
   );
 }
 
 /** Returns the least temperature (two digits) with a sufficient effective sample on the kept pages. */
-function enoughAt(kept: LogEvidence["kept"], temperature = 0.01): number | undefined {
+function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
     const weights = Float64Array.from(
       kept,
-      ({ scores, shown, mu }) => new PlackettLuce(scores, rounded).chance(shown) / mu,
+      ({ scores, shown, mu }) => new PlackettLuce(scores, rounded).probability(shown) / mu,
     );
     const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
     // A mean far from 1 means that pages with large weights are missing from the log.
@@ -223,7 +227,7 @@ const TRIED = { pages: 300, slates: 8 } as const;
  * Returns the largest tested pool whose random slates have a sufficient effective sample for a policy that draws at a temperature:
  * for N equally likely slates it is 1 / E_pi[N pi(A)].
  */
-function poolAt(kept: LogEvidence["kept"], slate: number, temperature: number): number {
+function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");
   const some = kept.slice(0, TRIED.pages);
   const most = some.reduce((most, { scores }) => Math.max(most, scores.length), slate);
@@ -234,7 +238,7 @@ function poolAt(kept: LogEvidence["kept"], slate: number, temperature: number): 
       const own = random.sampleWithoutReplacement(scores.length, pool);
       const law = new PlackettLuce(Float32Array.from(own, (place) => scores[place]!), temperature);
       for (let s = 0; s < TRIED.slates; s++, count++) {
-        sum += countSlates(pool, slate) * law.chance(law.draw(slate, () => random.uniform()).places);
+        sum += countSlates(pool, slate) * law.probability(law.draw(slate, () => random.uniform()).indices);
       }
     }
     if (count / sum >= LEAST_SHARE) return n;

@@ -41,9 +41,9 @@ interface Row {
   /** pi / mu of the slate. */
   readonly weight: number;
   /** [k] pi / mu of the first items of the slate; NaN if mu is known of whole pages only. */
-  readonly prefix: readonly number[];
+  readonly prefixWeight: readonly number[];
   /** [k] pi / mu of the item in its slot, summed over the items above; NaN if its mu is not known. */
-  readonly own: readonly number[];
+  readonly slotWeight: readonly number[];
   /** Model's P(click) on the shown page, and its mean under the policy. */
   readonly q: number;
   readonly v: number;
@@ -56,14 +56,14 @@ interface Row {
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
   /** Pages on which other temperatures are tested: scores of the candidates, indices of the shown ones, and mu. */
-  readonly kept: readonly Kept[];
+  readonly samples: readonly PageSample[];
   /** Pages that are left out: of another size, without a propensity, or beyond the limit of pages per user. */
-  readonly left: number;
+  readonly excluded: number;
   /** Least and largest ratio of mu to the one of the scores at the stated temperature of the log. */
-  readonly off: readonly [least: number, most: number] | undefined;
+  readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
 
-interface Kept {
+interface PageSample {
   readonly scores: Float32Array;
   readonly shown: readonly number[];
   readonly mu: number;
@@ -77,9 +77,8 @@ const KEPT = 2000;
 const KEY: PhiloxKey = makeKey(1);
 
 const NO_PROPENSITIES =
-  "Expected a log that says by which chance each page was shown, got one without propensities: what was not shown because it " +
-  "never could be, and what was not shown by chance, look alike. Log pages that are drawn (simulate --explore plackett-luce:1 " +
-  "--write-log), or name their column (data log --propensity).";
+  "Expected a log with propensities, got one without. Log randomised pages (simulate --explore plackett-luce:1 --write-log), or " +
+  "name the column of the propensities (data log --propensity).";
 
 /** Collects the evidence of a log. @throws UserError for a log without propensities, or with slates that could not be shown. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
@@ -89,19 +88,19 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
     throw new UserError(describeMissingScores(policy.name));
   }
   const rows: Row[] = [];
-  const kept: Kept[] = [];
+  const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
     if (!found) return;
     rows.push(found.row);
-    [least, most] = [Math.min(least, found.off), Math.max(most, found.off)];
+    [least, most] = [Math.min(least, found.propensityRatios), Math.max(most, found.propensityRatios)];
   });
   const left = log.eventClick.reduce((sum, _, e) => sum + (log.eventGiven?.[e] ? 0 : 1), -rows.length);
   const [first] = rows;
   if (!first) {
     throw new UserError(
-      `Expected pages of ${options.slate} items with a propensity, found none in the log. Other sizes: --slate.`,
+      `Expected pages of ${options.slate} items with a propensity, found none in the log. Set --slate for another size.`,
     );
   }
   rows.sort((a, b) => a.user - b.user || a.page - b.page);
@@ -109,8 +108,8 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const columns = names.map((name) => [name, Float64Array.from(rows.flatMap((row) => row[name]))]);
   return {
     ...Object.fromEntries(columns) as Record<keyof Row, Float64Array>,
-    ...{ slate: options.slate, kept, left },
-    off: loggedTemperature === undefined ? undefined : [least, most],
+    ...{ slate: options.slate, samples: kept, excluded: left },
+    propensityRatios: loggedTemperature === undefined ? undefined : [least, most],
   };
 }
 
@@ -121,8 +120,8 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
 function buildRow(
   page: ReplayedPage,
   options: LogEvidenceOptions,
-  kept: Kept[],
-): { row: Row; off: number } | undefined {
+  kept: PageSample[],
+): { row: Row; propensityRatios: number } | undefined {
   const { log, slate: k, temperature, loggedTemperature, draws = DRAWS } = options;
   const { user, event, candidates } = page;
   const propensities = log.eventPropensities?.[event] ?? [];
@@ -144,39 +143,41 @@ function buildRow(
     toUniform24(words[draw + draws * (slot >>> 2)]![slot & 3]!);
   const slates = Array.from(
     { length: temperature === undefined ? 1 : draws },
-    (_, d) => law.draw(k, uniform(d)).places,
+    (_, d) => law.draw(k, uniform(d)).indices,
   );
   let ratio = 1;
-  const prefix = law.chances(shown).map((log, j) =>
+  const prefix = law.logProbabilities(shown).map((log, j) =>
     propensities.length === k ? ratio *= Math.exp(log) / propensities[j]! : NaN
   );
   const logged = scores && loggedTemperature !== undefined
     ? new PlackettLuce(scores, loggedTemperature)
     : undefined;
-  const weight = law.chance(shown) / mu;
+  const weight = law.probability(shown) / mu;
   if (![weight, ...prefix].every((w) => w < LARGEST_WEIGHT || (mu > 0 && Number.isNaN(w)))) {
     throw new UserError(
-      `Expected propensities by which a page can be weighed, got ${propensities.join(", ")} on page ${
+      `Expected a probability as the propensity, got ${propensities.join(", ")} on page ${
         page.page + 1
       } of ` +
-        `user ${options.nameOf?.(user) ?? user}: it would weigh ${
+        `user ${options.nameOf?.(user) ?? user}, which gives the weight ${
           weight.toPrecision(2)
-        }. Is it a probability, and no logarithm ` +
-        "or density? Correct it, or leave it empty where it is not known.",
+        }. Correct it if it is ` +
+        "a logarithm or a density; leave it empty if it is unknown.",
     );
   }
   const own = shown.map((place, j) =>
-    logged ? law.inSlot(place, j, draws, uniform) / logged.inSlot(place, j, draws, uniform) : NaN
+    logged
+      ? law.slotProbability(place, j, draws, uniform) / logged.slotProbability(place, j, draws, uniform)
+      : NaN
   );
   const click = log.eventClick[event]!;
   const slotReward = shown.map((_, j) => click !== NONE && click - log.eventRows[event]! === j ? 1 : 0);
   return {
     row: {
-      ...{ user, page: page.page, mu, weight, prefix, own },
+      ...{ user, page: page.page, mu, weight, prefixWeight: prefix, slotWeight: own },
       ...{ reward: Math.max(...slotReward), slotReward },
       ...predicted(page, law, shown, slates),
     },
-    off: logged ? mu / logged.chance(shown) : 1,
+    propensityRatios: logged ? mu / logged.probability(shown) : 1,
   };
 }
 
@@ -191,8 +192,8 @@ function findCandidateIndices(
     const place = places.get(item);
     if (place !== undefined) return place;
     throw new UserError(
-      `Expected pages of items that their users had not clicked, got item ${item} on one after its click. If items are shown ` +
-        "again after their click: --repeats.",
+      `Expected pages without items that their user had clicked, got item ${item} after its click. Set --repeats if items ` +
+        "are shown again after their click.",
     );
   });
 }
@@ -215,7 +216,7 @@ function buildSlateDistribution(
 
 /** Returns the model's predictions for the shown page and for slates of the policy. */
 function predicted(
-  { candidates, utilities, choice: { eta, places } }: ReplayedPage,
+  { candidates, utilities, choice: { eta, positionEffects: places } }: ReplayedPage,
   law: PlackettLuce,
   shown: readonly number[],
   slates: readonly (readonly number[])[],
@@ -233,7 +234,7 @@ function predicted(
     v: slates.reduce((sum, slate) => sum + any(slate), 0) / slates.length,
     slotQ: shown.map((place, j) => last(place, j, others[j]!)),
     slotV: others.map((others, j) =>
-      law.next(shown.slice(0, j)).reduce(
+      law.nextProbabilities(shown.slice(0, j)).reduce(
         (sum, chance, place) => chance > 0 ? sum + chance * last(place, j, others) : sum,
         0,
       )

@@ -104,7 +104,7 @@ export async function replayPages(
 }
 
 /** Recorded dispatches of a policy, and where their result is. */
-interface Asked {
+interface RecordedPolicy {
   readonly dispatches: readonly PageDispatch[];
   /** Scores or slates. */
   readonly view: View;
@@ -120,7 +120,7 @@ class Replay {
     private readonly options: ReplayOptions,
     private readonly page: PageBuffers,
     private readonly environment: SimulatedUsers,
-    private readonly asked: Asked,
+    private readonly asked: RecordedPolicy,
     private readonly utilities: View,
     private readonly headers: PageHeaders,
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
@@ -254,7 +254,7 @@ class Replay {
 }
 
 /** @param known view that is computed in any case */
-function recordPolicy(policy: Policy, known: View, context: PageContext): Asked {
+function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };
   const { before = [], chunk, dispatches, scores: view, stride } = policy.scores(context);

@@ -78,16 +78,16 @@ class QLearner extends NetworkLearner {
     return dispatches;
   }
 
-  record({ recall, wanted, ring }: TrainingBatch): RecordedUpdate {
+  record({ sample, targets, ring }: TrainingBatch): RecordedUpdate {
     const { config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, huber, rows: count } = config;
     const { network } = this;
     const { counts, worth } = this.#variant;
-    const rows = createLearnRows(this.arena, recall);
-    const [before, after] = [getNetworkInput(recall, "before"), getNetworkInput(recall, "after")];
+    const rows = createLearnRows(this.arena, sample);
+    const [before, after] = [getNetworkInput(sample, "before"), getNetworkInput(sample, "after")];
     const slates = this.arena.allocate("best slates after", 4 * count * slate);
-    const masked = { view: recall.maskAfter, stride: count };
-    const copy = doubleQ ? "online" : "older";
+    const masked = { view: sample.maskAfter, stride: count };
+    const copy = doubleQ ? "online" : "target";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
     /** Values of slates. A tape changes the base tensor that it reads, so each call has its own. */
     const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
@@ -95,18 +95,18 @@ class QLearner extends NetworkLearner {
       const state = network.state(tape, copy, input);
       return { tape, q: slateValue(tape, rows, network, { copy, state, slates, itemVectors }) };
     };
-    const next = valued("older", after, slates);
+    const next = valued("target", after, slates);
     next.tape.place();
-    const { tape, q } = valued("online", before, recall.slates);
+    const { tape, q } = valued("online", before, sample.slates);
     /** Best value of each next position; positions of per-item values do not differ. */
     const chained = config.target === "chained" && network.shape.kind !== "item"
       ? chooseByPosition(network, rows, {
-        ...{ copy: "older", input: before, slates: recall.slates, given: true },
-        masked: { view: recall.maskBefore, stride: count },
+        ...{ copy: "target", input: before, slates: sample.slates, given: true },
+        masked: { view: sample.maskBefore, stride: count },
       })
       : undefined;
     qLoss(tape, rows, {
-      ...{ q, counts, wanted, outcome: recall.outcome, ring, huber },
+      ...{ q, counts, targets, outcome: sample.outcome, ring, huber },
       ...(chained && { chained: { view: chained.q, stride: chained.stride } }),
     });
     tape.place();
@@ -114,8 +114,8 @@ class QLearner extends NetworkLearner {
       nextValue: { view: asBufferView(next.q.view), stride: next.q.stride, ...worth(slate) },
       next: [...best.dispatches, ...next.tape.forward()],
       fit: [...(chained?.dispatches ?? []), ...tape.forward(), ...tape.backward()],
-      moved: network.makeTables(rows, "online", itemVectors),
-      copied: network.makeTables(rows, "older", itemVectors),
+      afterUpdate: network.makeTables(rows, "online", itemVectors),
+      afterCopy: network.makeTables(rows, "target", itemVectors),
     };
   }
 }

@@ -37,9 +37,9 @@ export function computeLearnSizes(rows: number, slate: number, items: number): L
 const CHUNK_SCORES = 2 ** 20;
 
 export interface TrainingBatch {
-  readonly recall: ReplaySample;
+  readonly sample: ReplaySample;
   /** [B] target value of each page; written between {@link RecordedUpdate.next} and `fit`. */
-  readonly wanted: View;
+  readonly targets: View;
   /** At `step.slot`: (sum of the losses, sum of the values of the shown slates, 0, 0). */
   readonly ring: View;
 }
@@ -66,9 +66,9 @@ export interface RecordedUpdate {
   /** Loss, and gradients of all parameters. */
   readonly fit: readonly LearnDispatch[];
   /** Runs after the weights have changed: updates tables of items. */
-  readonly moved: readonly LearnDispatch[];
+  readonly afterUpdate: readonly LearnDispatch[];
   /** Runs after the weights were copied to the target network. */
-  readonly copied: readonly LearnDispatch[];
+  readonly afterCopy: readonly LearnDispatch[];
 }
 
 export interface LearnerSubject {
@@ -88,9 +88,9 @@ export interface Learner extends Disposable {
   readonly policy: Policy;
   readonly parameters: ParameterArena;
   /** Weights of the target network, which values slates of the next page; same layout as the parameters. */
-  readonly older: View;
+  readonly target: View;
   /** Records the training step; may be called once. */
-  record(lesson: TrainingBatch): RecordedUpdate;
+  record(update: TrainingBatch): RecordedUpdate;
 }
 
 /** Part of the network's shape that the algorithm defines. */
@@ -126,8 +126,8 @@ export abstract class NetworkLearner implements Learner {
   get parameters(): QNetwork["parameters"] {
     return this.network.parameters;
   }
-  get older(): QNetwork["older"] {
-    return this.network.older;
+  get target(): QNetwork["target"] {
+    return this.network.target;
   }
 
   /** Returns dispatches that write the best slates of a page, and set the bits of their items. */
@@ -137,7 +137,7 @@ export abstract class NetworkLearner implements Learner {
     act: SlateChoiceViews,
   ): readonly PageDispatch[];
 
-  abstract record(lesson: TrainingBatch): RecordedUpdate;
+  abstract record(update: TrainingBatch): RecordedUpdate;
 
   #act(context: PageContext): readonly PageDispatch[] {
     const { rows, act, dispatch } = this.#seen(context);

@@ -137,16 +137,16 @@ export interface PolicyResult {
   readonly chosen: LearningCurvePoint | undefined;
 }
 
-function curvePoint(userSteps: number, figures: SimulationMetrics): LearningCurvePoint {
-  const { returns } = figures;
-  const mean = meanReturn(figures);
+function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurvePoint {
+  const { returns } = metrics;
+  const mean = meanReturn(metrics);
   const squares = returns.reduce((sum, own) => sum + (own - mean) ** 2, 0);
   return {
     userSteps,
     return: mean,
     standardError: Math.sqrt(squares / Math.max(1, returns.length - 1) / returns.length),
-    clickRate: computeClickRate(figures),
-    coverage: computeCoverage(figures),
+    clickRate: computeClickRate(metrics),
+    coverage: computeCoverage(metrics),
   };
 }
 

@@ -15,7 +15,7 @@ import { replayParts, type ReplayState } from "./replay_buffer.ts";
 const FORMAT = "clickgan-policy-1";
 
 /** Prefixes of tensors that are not the last weights: Adam's, the target network, the best weights, the replay buffer. */
-const PREFIXES = { m: "adam.m/", v: "adam.v/", older: "older/", best: "best/" } as const;
+const PREFIXES = { m: "adam.m/", v: "adam.v/", target: "target/", best: "best/" } as const;
 const REPLAY = "replay/";
 
 const marksSchema = v.strictObject({ train: logMarkSchema, curve: logMarkSchema });
@@ -36,7 +36,7 @@ export function getPolicyPath(path: string): string {
 export async function writePolicy(
   path: string,
   specs: readonly ParameterSpec[],
-  { trainer, older, replay }: PolicyState,
+  { trainer, target, replay }: PolicyState,
   about: {
     readonly algorithm: string;
     readonly trainedOn: string;
@@ -49,7 +49,7 @@ export async function writePolicy(
   const parts = [["", trainer.weights], [PREFIXES.m, trainer.m], [PREFIXES.v, trainer.v]] as const;
   const { best } = about;
   const others = [
-    [PREFIXES.older, older],
+    [PREFIXES.target, target],
     ...(best ? [[PREFIXES.best, best.weights] as const] : []),
   ] as const;
   for (const [prefix, weights] of [...parts, ...others]) {
@@ -115,7 +115,7 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
       const [m, v] = [weights(PREFIXES.m), weights(PREFIXES.v)];
       return {
         trainer: { iteration, weights: weights(""), m, v, best: noBest, snapshots: {} },
-        older: weights(PREFIXES.older),
+        target: weights(PREFIXES.target),
         replay: readReplayState(file, tensors),
       };
     },

@@ -83,7 +83,7 @@ export interface PolicyStepsParts {
   readonly ring: ResultRing;
   readonly learner: Learner;
   readonly adam: AdamState;
-  readonly recall: ReplaySample;
+  readonly sample: ReplaySample;
   /** Episode of the training users; it writes their pages to the replay buffer. */
   readonly episode: Episode;
   /** [T, U] outcomes of the current episode. */
@@ -97,11 +97,11 @@ export function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "ste
 }
 
 interface Programs {
-  readonly recall: Program<LearnSizes>;
+  readonly sample: Program<LearnSizes>;
   /** See {@link RecordedUpdate.between}. */
   readonly between: ((commands: CommandRecorder) => void) | undefined;
   readonly learn: Program<LearnSizes>;
-  readonly copied: Program<LearnSizes>;
+  readonly afterCopy: Program<LearnSizes>;
   readonly reward: Program<LearnSizes>;
 }
 
@@ -117,29 +117,29 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   ) {}
 
   static async create(parts: PolicyStepsParts): Promise<PolicySteps> {
-    const { arena, schedule: { config }, ring, learner, adam, recall, outcomes } = parts;
+    const { arena, schedule: { config }, ring, learner, adam, sample, outcomes } = parts;
     const { gpu } = arena;
     const { rows, clip } = config;
     const headers = new StepHeaders(arena, learnDimensions, ring.steps, countRingParts(config));
-    const wanted = arena.allocate("wanted values", 4 * rows);
-    const lesson = learner.record({ recall, wanted, ring: ring.view });
+    const targets = arena.allocate("target values", 4 * rows);
+    const update = learner.record({ sample, targets, ring: ring.view });
     const record = (name: string, specs: readonly DispatchSpec<LearnSizes>[]) =>
       Program.record(gpu, name, headers.buffer, specs);
-    const update = [
+    const optimiser = [
       ...(clip === null ? [] : gradientClip(learner.parameters, clip, arena)),
       ...adam.dispatches({ dimensions: learnDimensions, sparseRows: new Map() }),
     ];
     return new PolicySteps(parts, headers, {
-      recall: await record("replay_sample", recall.dispatches()),
-      between: await lesson.between?.(),
+      sample: await record("replay_sample", sample.dispatches()),
+      between: await update.between?.(),
       learn: await record("learn", [
-        ...lesson.next,
-        qTarget(config, { outcome: recall.outcome, next: lesson.nextValue, wanted }),
-        ...lesson.fit,
-        ...update,
-        ...lesson.moved,
+        ...update.next,
+        qTarget(config, { outcome: sample.outcome, next: update.nextValue, targets }),
+        ...update.fit,
+        ...optimiser,
+        ...update.afterUpdate,
       ]),
-      copied: await record("older weights", lesson.copied),
+      afterCopy: await record("target weights", update.afterCopy),
       reward: await record("rewards", [pageReward(config, { outcome: outcomes, ring: ring.view })]),
     });
   }
@@ -183,12 +183,12 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   encodeLayout(): void {}
 
   encode(commands: CommandRecorder, { iteration }: PolicyBatch, place: number): void {
-    const { schedule, episode, recall, learner: { parameters, older }, items } = this.parts;
+    const { schedule, episode, sample, learner: { parameters, target }, items } = this.parts;
     const { config } = schedule;
     const sizes = computeLearnSizes(config.rows, config.slate, items);
     const page = schedule.getPage(iteration);
     if (page === 0) {
-      recall.begin(schedule.getEpisode(iteration), makeKey(config.seed));
+      sample.begin(schedule.getEpisode(iteration), makeKey(config.seed));
       episode.begin(commands, {
         users: config.users,
         firstUser: 0,
@@ -198,17 +198,17 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
       });
     }
     episode.page(commands, page);
-    if (this.#stale) this.programs.copied.encode(commands, sizes, this.headers.offset(place));
+    if (this.#stale) this.programs.afterCopy.encode(commands, sizes, this.headers.offset(place));
     this.#stale = false;
     const learned = schedule.learnedBefore(iteration);
     for (let step = 0; step < schedule.stepsIn(iteration); step++) {
       const offset = this.headers.offset(place, step);
-      this.programs.recall.encode(commands, sizes, offset);
+      this.programs.sample.encode(commands, sizes, offset);
       this.programs.between?.(commands);
       this.programs.learn.encode(commands, sizes, offset);
       if ((learned + step + 1) % config.targetEvery !== 0) continue;
-      commands.copy(parameters.weights, older);
-      this.programs.copied.encode(commands, sizes, this.headers.offset(place, step));
+      commands.copy(parameters.weights, target);
+      this.programs.afterCopy.encode(commands, sizes, this.headers.offset(place, step));
     }
     this.programs.reward.encode(commands, sizes, this.headers.offset(place, config.stepsPerPage));
   }

@@ -43,8 +43,8 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   bestBy: 0,
   means(sums, learned) {
     const [loss = NaN, q = NaN, reward = NaN, users = NaN] = Array.from(sums);
-    const figures = { loss: learned > 0 ? loss / learned : 0, q: learned > 0 ? q / learned : 0 };
-    return { ...figures, reward: users > 0 ? reward / users : 0 };
+    const metrics = { loss: learned > 0 ? loss / learned : 0, q: learned > 0 ? q / learned : 0 };
+    return { ...metrics, reward: users > 0 ? reward / users : 0 };
   },
   loss: ({ loss, reward }) => loss + reward,
 };
@@ -53,7 +53,7 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
 export interface PolicyState {
   readonly trainer: TrainerState;
   /** Weights of the target network. */
-  readonly older: Weights;
+  readonly target: Weights;
   readonly replay: ReplayState;
 }
 
@@ -68,7 +68,7 @@ interface Parts {
   readonly schedule: PolicySchedule;
   readonly learner: Learner;
   readonly replay: ReplayBuffer;
-  readonly recall: ReplaySample;
+  readonly sample: ReplaySample;
   readonly start: StartOptions;
   readonly episode: Episode;
   readonly policySteps: PolicySteps;
@@ -115,20 +115,20 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     const episodes = countEpisodes(remembered, config);
     const replay = new ReplayBuffer(arena, { users, pages, slate, stateStride, episodes });
     const { excluded: leftOut } = settings.pool;
-    const recalled = { rows, items, stateColumns, repeats: config.repeats, leftOut, start };
-    const recall = new ReplaySample(arena, replay, recalled);
+    const sampleOptions = { rows, items, stateColumns, repeats: config.repeats, leftOut, start };
+    const sample = new ReplaySample(arena, replay, sampleOptions);
     const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, countRingParts({ stepsPerPage }));
     const { slates, alive } = page;
     const seen: ReplayPage = { state: environment.state, slates, outcomes: log.outcomes, alive };
     const episode = await Episode.create({
       ...{ arena, page, environment, policy: learner.policy, rules: settings, starts, log },
       before: replay.begin(seen),
-      after: replay.remember(seen),
+      after: replay.push(seen),
     });
-    const shared = { arena, schedule, ring, learner, adam, recall, episode, items };
+    const shared = { arena, schedule, ring, learner, adam, sample, episode, items };
     const steps = await PolicySteps.create({ ...shared, outcomes: log.outcomes });
     return new PolicyTrainer({
-      ...{ schedule, learner, replay, recall, start, episode, policySteps: steps, source },
+      ...{ schedule, learner, replay, sample, start, episode, policySteps: steps, source },
       trainerParts: {
         ...{ gpu, steps, ring, stack: stack.move(), validation: undefined, summary: policySummary },
         networks: [{ prefix: "", parameters: learner.parameters, adam }],
@@ -159,7 +159,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   /** Sets the weights, and the same for the target network. Nothing may be in flight. */
   override setWeights(weights: Weights): void {
     super.setWeights(weights);
-    this.#writeOlder(weights);
+    this.#writeTarget(weights);
   }
 
   /** Reads the state for {@link restoreAll}, between two episodes. Nothing may be in flight. */
@@ -170,26 +170,26 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     const { learner, replay } = this.own;
     return {
       trainer: await this.state(),
-      older: await learner.parameters.read(learner.older.buffer),
+      target: await learner.parameters.read(learner.target.buffer),
       replay: await replay.state(),
     };
   }
 
   /** Restores a saved state. @param from file name for messages. @throws UserError for a damaged replay buffer. */
-  restoreAll({ trainer, older, replay }: PolicyState, from: string): void {
+  restoreAll({ trainer, target, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);
     const { pages, seed } = this.config;
     const next = this.iteration / pages;
     for (let e = Math.max(0, next - this.own.replay.size.episodes); e < next; e++) {
-      this.own.recall.begin(e, makeKey(seed));
+      this.own.sample.begin(e, makeKey(seed));
     }
-    this.#writeOlder(older);
+    this.#writeTarget(target);
   }
 
-  #writeOlder(weights: Weights): void {
+  #writeTarget(weights: Weights): void {
     const { learner, episode, policySteps } = this.own;
-    learner.parameters.write(weights, learner.older.buffer);
+    learner.parameters.write(weights, learner.target.buffer);
     episode.weightsChanged();
     policySteps.weightsChanged();
   }

@@ -25,17 +25,21 @@ export function qTarget(
     PolicyTrainingConfig,
     "rows" | "pages" | "discount" | "bootstrapAtEnd"
   >,
-  { outcome, next, wanted }: { readonly outcome: View; readonly next: NextValue; readonly wanted: View },
+  { outcome, next, targets }: {
+    readonly outcome: View;
+    readonly next: NextValue;
+    readonly targets: View;
+  },
 ): DispatchSpec {
   const { view, stride, first, count } = next;
   return {
     kernel: targetKernel,
-    label: "wanted values",
+    label: "target values",
     constants: {
       ...{ T: pages, DISCOUNT: discount, BOOTSTRAP: bootstrapAtEnd },
       ...{ STRIDE: stride, FIRST: first, COUNT: count },
     },
-    views: { outcome, next: view, wanted },
+    views: { outcome, next: view, wanted: targets },
     invocations: [rows],
   };
 }
@@ -61,7 +65,7 @@ export type QCounts = "each" | "sum" | "outcome";
 
 /** Columns of a batch that the f64 reference reads. */
 export interface QLossBatch extends SlateBatch {
-  readonly wanted: readonly number[];
+  readonly targets: readonly number[];
   /** [R] column of the outcome */
   readonly outcome: readonly number[];
   /** [R, columns] */
@@ -73,7 +77,7 @@ export interface QLoss {
   readonly q: Tensor;
   readonly counts: QCounts;
   /** [R] f32 */
-  readonly wanted: View;
+  readonly targets: View;
   /** [R] vec4f; the first component is the column of the outcome */
   readonly outcome: View;
   /** [R, stride]: column c + 1 is the target of column c, for all but the last. */
@@ -88,7 +92,7 @@ export interface QLoss {
 export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,
-  { q, counts, wanted, outcome, chained, huber = false, ring }: QLoss,
+  { q, counts, targets, outcome, chained, huber = false, ring }: QLoss,
 ): Tensor {
   const output = tape.tensor("loss of values", rows.rows, 4);
   return recordLoss(tape, {
@@ -109,7 +113,14 @@ export function qLoss<S extends BatchSizes, R extends QLossBatch>(
         SUM: counts === "sum",
         HUBER: huber,
       },
-      views: { q: q.view, wanted, chained: chained?.view ?? wanted, outcome, loss: output.view, gradient },
+      views: {
+        q: q.view,
+        wanted: targets,
+        chained: chained?.view ?? targets,
+        outcome,
+        loss: output.view,
+        gradient,
+      },
       invocations: [rows.rows],
     }),
     ring,
@@ -121,19 +132,19 @@ export function qLoss<S extends BatchSizes, R extends QLossBatch>(
 function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): ReferenceOp<QLossBatch> {
   const off = (d: number): [loss: number, slope: number] =>
     huber && Math.abs(d) > 1 ? [2 * Math.abs(d) - 1, 2 * Math.sign(d)] : [d * d, 2 * d];
-  return ([q], { wanted, outcome, chained }) => {
+  return ([q], { targets, outcome, chained }) => {
     if (!q) throw new Error("q_loss: expected values");
     const last = q.columns - 1;
     const slopes = makeMatrix(q.rows, q.columns);
     const output = makeMatrix(q.rows, 4);
     for (let row = 0; row < q.rows; row++) {
-      const y = (c: number) => (c < last ? chained?.[row]?.[c + 1] : undefined) ?? wanted[row] ?? NaN;
+      const y = (c: number) => (c < last ? chained?.[row]?.[c + 1] : undefined) ?? targets[row] ?? NaN;
       const shown = counts === "outcome" ? outcome[row] ?? NaN : last;
       let [sum, value] = [0, getAt(q, row, shown)];
       if (counts === "sum") {
         value = 0;
         for (let c = 0; c <= last; c++) value += getAt(q, row, c);
-        const [loss, slope] = off(value - (wanted[row] ?? NaN));
+        const [loss, slope] = off(value - (targets[row] ?? NaN));
         sum = loss;
         for (let c = 0; c <= last; c++) slopes.data[row * q.columns + c] = slope / q.rows;
       } else {

@@ -5,7 +5,7 @@
  * the next. A new episode overwrites the oldest; its slot follows from its number, which the host counts. See `replay_push.wgsl`.
  */
 
-import rememberText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
+import pushText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
 import startsText from "../../../kernels/slates/replay_starts.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
 import { parseKernel } from "../../gpu/kernel.ts";
@@ -15,7 +15,7 @@ import { readViews } from "../../gpu/readback.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 import { UserError } from "../../user_error.ts";
 
-const rememberKernel = parseKernel("replay_push", rememberText);
+const pushKernel = parseKernel("replay_push", pushText);
 const startsKernel = parseKernel("replay_starts", startsText);
 
 /** Bit of a stored choice: the user left after it. The kernels have the same. */
@@ -54,10 +54,10 @@ export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Arra
 
 /** Returns the episodes of a ring with at least `remembered` user pages in whole episodes, plus the current one. */
 export function countEpisodes(
-  remembered: number,
+  capacity: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
 ): number {
-  return Math.ceil(remembered / (users * pages)) + 1;
+  return Math.ceil(capacity / (users * pages)) + 1;
 }
 
 /** Ring of episodes. The arena owns its memory. */
@@ -87,13 +87,13 @@ export class ReplayBuffer {
 
   /** Stores the initial states of an episode. */
   begin(seen: ReplayPage): DispatchSpec[] {
-    return [this.#remember(seen, false)];
+    return [this.#push(seen, false)];
   }
 
   /** Stores a page, after the states were updated. */
-  remember(seen: ReplayPage): DispatchSpec[] {
+  push(seen: ReplayPage): DispatchSpec[] {
     const { episodes } = this.size;
-    return [this.#remember(seen, true), {
+    return [this.#push(seen, true), {
       kernel: startsKernel,
       label: "starts of remembered users",
       constants: { SLOTS: episodes },
@@ -102,7 +102,7 @@ export class ReplayBuffer {
     }];
   }
 
-  #remember({ state, slates, outcomes, alive }: ReplayPage, after: boolean): DispatchSpec {
+  #push({ state, slates, outcomes, alive }: ReplayPage, after: boolean): DispatchSpec {
     const { users, pages, slate, stateStride, episodes } = this.size;
     if (state.stride !== stateStride) {
       throw new Error(
@@ -110,7 +110,7 @@ export class ReplayBuffer {
       );
     }
     return {
-      kernel: rememberKernel,
+      kernel: pushKernel,
       label: after ? "remember a page" : "remember the start",
       constants: { S4: stateStride / 4, K: slate, T: pages, SLOTS: episodes, AFTER: after },
       views: {

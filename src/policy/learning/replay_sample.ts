@@ -2,7 +2,7 @@
 
 import drawText from "../../../kernels/slates/replay_draw.wgsl" with { type: "text" };
 import masksText from "../../../kernels/slates/replay_sample_masks.wgsl" with { type: "text" };
-import recallText from "../../../kernels/slates/replay_sample.wgsl" with { type: "text" };
+import sampleText from "../../../kernels/slates/replay_sample.wgsl" with { type: "text" };
 import statesText from "../../../kernels/slates/replay_sample_states.wgsl" with { type: "text" };
 import type { PhiloxKey } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
@@ -16,7 +16,7 @@ import { countPanels } from "../network/slate_score.ts";
 import type { ReplayBuffer } from "./replay_buffer.ts";
 
 const drawKernel = parseKernel("replay_draw", drawText);
-const recallKernel = parseKernel("replay_sample", recallText);
+const sampleKernel = parseKernel("replay_sample", sampleText);
 const masksKernel = parseKernel("replay_sample_masks", masksText);
 const statesKernel = parseKernel("replay_sample_states", statesText);
 
@@ -123,8 +123,8 @@ export class ReplaySample {
         invocations: [rows],
       },
       {
-        kernel: recallKernel,
-        label: "recall pages",
+        kernel: sampleKernel,
+        label: "sample pages",
         constants: { ...constants, S4: stateStride / 4, X4: vectors, TIME: stateColumns },
         views: {
           ...{ drawn, states: replay.states, shown: replay.shown, happened: replay.happened },
@@ -151,7 +151,7 @@ export class ReplaySample {
     const { users, pages, stateStride } = replay.size;
     if (state.stride !== stateStride) {
       throw new Error(
-        `recall: expected states of ${stateStride} floats, got ${state.stride} of ${state.name}`,
+        `sample: expected states of ${stateStride} floats, got ${state.stride} of ${state.name}`,
       );
     }
     const S4 = stateStride / 4;

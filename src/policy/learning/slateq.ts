@@ -45,28 +45,28 @@ export class SlateQLearner extends NetworkLearner {
     return chooseExactly(this.network, rows, observer, { ...act, worth });
   }
 
-  record({ recall, wanted, ring }: TrainingBatch): RecordedUpdate {
+  record({ sample, targets, ring }: TrainingBatch): RecordedUpdate {
     const { config: { rows: count, huber }, observer: { itemVectors } } = this.subject;
     const { network } = this;
-    const rows = createLearnRows(this.arena, recall);
+    const rows = createLearnRows(this.arena, sample);
     const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
-    const state = network.state(tape, "online", getNetworkInput(recall, "before"));
-    const q = slateValue(tape, rows, network, { copy: "online", state, slates: recall.slates, itemVectors });
-    qLoss(tape, rows, { q, counts: "outcome", wanted, outcome: recall.outcome, ring, huber });
+    const state = network.state(tape, "online", getNetworkInput(sample, "before"));
+    const q = slateValue(tape, rows, network, { copy: "online", state, slates: sample.slates, itemVectors });
+    qLoss(tape, rows, { q, counts: "outcome", targets, outcome: sample.outcome, ring, huber });
     tape.place();
     const worth = this.arena.allocate("worth of slates after", 4 * count);
     return {
       nextValue: { view: worth, stride: 1, first: 0, count: 1 },
-      between: () => this.#after(recall, worth),
+      between: () => this.#after(sample, worth),
       next: [],
       fit: [...tape.forward(), ...tape.backward()],
-      moved: network.makeTables(rows, "online", itemVectors),
-      copied: network.makeTables(rows, "older", itemVectors),
+      afterUpdate: network.makeTables(rows, "online", itemVectors),
+      afterCopy: network.makeTables(rows, "target", itemVectors),
     };
   }
 
   /** Records the values of the best slates after replayed pages, by the users' utilities in the states after them. */
-  async #after(recall: ReplaySample, worth: View): Promise<(commands: CommandRecorder) => void> {
+  async #after(sample: ReplaySample, worth: View): Promise<(commands: CommandRecorder) => void> {
     const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;
     const { arena, network } = this;
@@ -79,20 +79,20 @@ export class SlateQLearner extends NetworkLearner {
     });
     const users = this.#users = source.users(page);
     const rows = createPageRows(arena, page);
-    const input = { ...getNetworkInput(recall, "after"), rows: "events" } as const;
+    const input = { ...getNetworkInput(sample, "after"), rows: "events" } as const;
     const { slates } = page;
     const best = chooseExactly(network, rows, users, {
-      ...{ copy: doubleQ ? "online" : "older", input, slates },
-      masked: { view: recall.maskAfter, stride: count },
+      ...{ copy: doubleQ ? "online" : "target", input, slates },
+      masked: { view: sample.maskAfter, stride: count },
       worth: arena.allocate("worth as chosen", 4 * count),
     });
     const tape = createTape<ClickSizes, SlateBatch>(rows, network.parameters);
-    const state = network.state(tape, "older", input);
-    const q = slateValue(tape, rows, network, { copy: "older", state, slates, itemVectors });
+    const state = network.state(tape, "target", input);
+    const q = slateValue(tape, rows, network, { copy: "target", state, slates, itemVectors });
     tape.place();
     const { dispatches, utilities } = users.utilities();
     const program: PageDispatch[] = [
-      recall.statesAfter(users.state),
+      sample.statesAfter(users.state),
       ...users.fromState(),
       ...best,
       ...[...tape.forward(), ...dispatches],

@@ -99,7 +99,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
 }
 
 /** Copy of the weights: the trained ones, or those of the target network. */
-export type WeightCopy = "online" | "older";
+export type WeightCopy = "online" | "target";
 
 /** Item tables of a copy: [I, width] for each product of items. See {@link getProductWidth}. */
 export type QTables = readonly View[];
@@ -115,7 +115,7 @@ export interface QState {
 export class QNetwork {
   readonly parameters: ParameterArena;
   /** Weights of the target network; same layout as the parameters. */
-  readonly older: View;
+  readonly target: View;
   readonly tables: Readonly<Record<WeightCopy, QTables>>;
   readonly #arena: Arena;
 
@@ -124,21 +124,21 @@ export class QNetwork {
     const declared = listQParameters(shape);
     this.parameters = new ParameterArena(gpu, declared);
     this.#arena = new Arena(gpu, "Q-network");
-    this.older = this.#arena.allocate("older weights", 4 * this.parameters.length);
+    this.target = this.#arena.allocate("target weights", 4 * this.parameters.length);
     const table = (copy: WeightCopy, slot: number) =>
       this.#arena.allocate(`${copy} table ${slot + 1}`, 4 * items * padColumns(getProductWidth(shape, slot)));
     const tables = (copy: WeightCopy) =>
       Array.from({ length: countNets(shape) }, (_, slot) => table(copy, slot));
-    this.tables = { online: tables("online"), older: tables("older") };
+    this.tables = { online: tables("online"), target: tables("target") };
     const weights = drawInitialWeights(declared, seed, "policy/");
     this.parameters.write(weights);
-    this.parameters.write(weights, this.older.buffer);
+    this.parameters.write(weights, this.target.buffer);
   }
 
   /** Returns all weights of a copy, in the order of the arena. */
   weights(copy: WeightCopy): View {
     const { weights, length } = this.parameters;
-    const { buffer } = copy === "online" ? weights : this.older;
+    const { buffer } = copy === "online" ? weights : this.target;
     return { buffer, offset: 0, size: 4 * length };
   }
 
@@ -153,7 +153,7 @@ export class QNetwork {
   parameter(name: string, copy: WeightCopy): Tensor {
     const own = this.parameters.get(name);
     if (copy === "online") return own;
-    return { ...own, trainable: false, view: { ...asBufferView(own.view), buffer: this.older.buffer } };
+    return { ...own, trainable: false, view: { ...asBufferView(own.view), buffer: this.target.buffer } };
   }
 
   /** Returns the offset of a parameter among all weights, in vectors of four. */

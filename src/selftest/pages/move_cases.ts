@@ -119,7 +119,7 @@ const checkPush: PageCheck = async (checked, checks) => {
   const lists = createClickLists(page, checked.arena);
   const clicks = listSomeClicks(page);
   writeClicks(checked, clicks);
-  const most = lists.room;
+  const most = lists.capacity;
   const set = () => checked.write(lists.history, new Uint32Array(2 * page.users));
   const [history, list] = await checked.run([pushClick(page, lists)], [lists.history, lists.clicks], { set });
   // Each page adds a click.
@@ -170,7 +170,7 @@ const checkStoredState: PageCheck = async (checked, checks) => {
   const { users } = page;
   const [lags, S, stride] = [5, 4, 16]; // 8 numbers with room for the time, 6 of the clicks
   const lists = createClickLists(page, arena, 7);
-  const { room } = lists;
+  const { capacity: room } = lists;
   const random = createRandomStream(6, "kept");
   const values = Float32Array.from({ length: users * S }, () => random.normal());
   const view = arena.allocate("encoded", 4 * users * S);

@@ -85,7 +85,7 @@ function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, 
       const none = slot === slate;
       const at = first + slot;
       const gain = reward === "click" ? 1 : offer.utilities[at] ?? NaN;
-      outcomes.push(slot, none ? 0 : gain, own.clickChance, 1);
+      outcomes.push(slot, none ? 0 : gain, own.clickProbability, 1);
       const item = none ? NONE : offer.shown[at] ?? NaN;
       events.push(first, first + slate, none ? NONE : at, item);
       const leaves = none && (draw(purposes.LEAVE) < leave || state === patience);
@@ -117,7 +117,7 @@ export function chooseTrial(
   return {
     ...{ arena, sizes: headers.sizes(1), headers: headers.buffer },
     offsets: listIndices(pages).map((t) => headers.offset(1 + t)),
-    specs: [choose(page, { eta, placeEffects }, u, log, rules)],
+    specs: [choose(page, { eta, positionEffects: placeEffects }, u, log, rules)],
     start() {
       write(alive, new Uint32Array(users).fill(1));
       write(clicked, new Uint32Array(panels * users));
@@ -314,7 +314,8 @@ export const checkDrawn =
       (_, k) => k % 41 === 7 ? NaN : k % 41 === 9 ? -Infinity : 3 * random.normal(),
     );
     const chances = arena.allocate("chances", 4 * pages * users * slate);
-    const by = { scores: arena.upload("scores", scores), stride: shared ? 0 : items, temperature, chances };
+    const view = arena.upload("scores", scores);
+    const by = { scores: view, stride: shared ? 0 : items, temperature, logProbabilities: chances };
     const bits = someMasked(page, share);
     const dispatch = { chunk, rows: items, dispatches: [recordPlackettLuce(page, by)] };
     const set = () => checked.write(page.masked, bits);
@@ -332,8 +333,8 @@ export const checkDrawn =
         (slot) => toUniform24(computePhilox([u, 0, 0, getSlotPurpose(purposes.SLATE, slot)], key)[0]),
       );
       const shown = Array.from(slates.subarray(u * slate, (u + 1) * slate), (item) => free.indexOf(item));
-      const positions = own.margin < NEAR ? shown : own.places;
-      return { slate: positions.map((k) => free[k] ?? NONE), chances: law.chances(positions) };
+      const positions = own.margin < NEAR ? shown : own.indices;
+      return { slate: positions.map((k) => free[k] ?? NONE), chances: law.logProbabilities(positions) };
     });
     const kernels = ["plackett_luce"];
     checks.same(slates, drawn.flatMap(({ slate }) => slate), { kernels, what: "slates", columns: slate });

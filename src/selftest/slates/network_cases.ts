@@ -74,7 +74,7 @@ function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   const outcome = Array.from({ length: count }, (_, row) => row % columns);
   const chain = drawSlateNormals(count * 4, "chained");
   return {
-    ...{ slates, outcome, wanted: Array.from(wanted) },
+    ...{ slates, outcome, targets: Array.from(wanted) },
     ...(chained && { chained: slates.map((_, row) => Array.from(chain.subarray(4 * row, 4 * row + 4))) }),
   };
 }
@@ -84,7 +84,7 @@ function recordLearning(
   { rows, arena, upload }: SlateBench,
   { network, itemVectors, input }: TestNetwork,
   { counts, huber }: LearnedBatch,
-  { slates, outcome, wanted, chained }: QLossBatch,
+  { slates, outcome, targets: wanted, chained }: QLossBatch,
 ) {
   const tape = createTape<TestSizes, QLossBatch>(rows, network.parameters);
   const state = network.state(tape, "online", input);
@@ -96,7 +96,7 @@ function recordLearning(
   const ring = arena.allocate("ring", 16);
   const q = slateValue(tape, rows, network, { copy: "online", state, slates: views.slates, itemVectors });
   const loss = qLoss(tape, rows, {
-    ...{ q, counts, huber, ring, wanted: views.wanted, outcome: views.outcome },
+    ...{ q, counts, huber, ring, targets: views.wanted, outcome: views.outcome },
     ...(chained && { chained: { view: upload("chained", Float32Array.from(chained.flat())), stride: 4 } }),
   });
   tape.place();

@@ -246,7 +246,7 @@ export async function createReplayBench(
   const seen = { state: makePlainTensor("state", USERS, COLUMNS, STRIDE, state), slates, outcomes, alive };
   const headers = new StepHeaders(arena, dimensions, 1);
   const begin = await recordRunner(headers, arena, "begin", replay.begin(seen));
-  const push = await recordRunner(headers, arena, "replay_push", replay.remember(seen));
+  const push = await recordRunner(headers, arena, "replay_push", replay.push(seen));
   const after = arena.allocate("states after", 4 * rows * STRIDE);
   const whole = sample.statesAfter(makePlainTensor("states after", rows, COLUMNS, STRIDE, after));
   const draw = await recordRunner(headers, arena, "draw", [...sample.dispatches(), whole]);
@@ -307,7 +307,10 @@ async function checkTargets(gpu: Gpu, checks: CheckCollector): Promise<void> {
   const outcome = arena.upload("outcome", Float32Array.from(outcomes.flat()));
   const [wanted, ring] = [arena.allocate("wanted", 4 * BATCH), arena.allocate("ring", 64)];
   const nextView = { view: arena.upload("next", Float32Array.from(next)), stride: 4, first: 1, count: 2 };
-  const specs = [qTarget(config, { outcome, next: nextView, wanted }), pageReward(config, { outcome, ring })];
+  const specs = [
+    qTarget(config, { outcome, next: nextView, targets: wanted }),
+    pageReward(config, { outcome, ring }),
+  ];
   const batch = { sizes: { rows: BATCH }, counted: 1 };
   const encode = await recordStep<ReplaySizes>(arena, dimensions, specs, batch, { slot: 1 });
   CommandRecorder.submit(gpu, "targets", encode);

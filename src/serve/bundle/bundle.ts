@@ -23,7 +23,7 @@ export interface BundleOptions {
   /** Folders of packages that Deno does not find for the entry, by package name. */
   readonly folders?: Readonly<Record<string, string>>;
   /** Texts of modules that replace others, by import name. */
-  readonly instead?: Readonly<Record<string, string>>;
+  readonly replacements?: Readonly<Record<string, string>>;
 }
 
 /** A bundled script. */
@@ -40,7 +40,8 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
  * @returns the same bytes for the same sources on any machine. @throws Error with the bundler's messages
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
-  const { entry, format, minify = true, banner, folders, instead = {}, kernels = "whole" } = options;
+  const { entry, format, minify = true, banner, folders, replacements: instead = {}, kernels = "whole" } =
+    options;
   const packages = await packageFolders(entry);
   for (const [name, folder] of Object.entries(folders ?? {})) packages.set(name, resolve(folder));
   try {
@@ -58,7 +59,7 @@ export async function buildBundle(options: BundleOptions): Promise<Bundle> {
       logLevel: "silent",
       // Omits fields that are only declared.
       tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
-      plugins: [kernelsAs(kernels), standIns(instead), fromDenoCache(packages)],
+      plugins: [loadKernels(kernels), replaceModules(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
     });
     const inputs = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs));
@@ -77,7 +78,7 @@ export function measureBundle({ text, inputs }: Bundle): { readonly code: number
   return { code: new TextEncoder().encode(text).length - kernels, kernels };
 }
 
-function kernelsAs(how: NonNullable<BundleOptions["kernels"]>): esbuild.Plugin {
+function loadKernels(how: NonNullable<BundleOptions["kernels"]>): esbuild.Plugin {
   return {
     name: "kernels",
     setup(build) {
@@ -90,7 +91,7 @@ function kernelsAs(how: NonNullable<BundleOptions["kernels"]>): esbuild.Plugin {
   };
 }
 
-function standIns(texts: Readonly<Record<string, string>>): esbuild.Plugin {
+function replaceModules(texts: Readonly<Record<string, string>>): esbuild.Plugin {
   const namespace = "instead";
   return {
     name: namespace,

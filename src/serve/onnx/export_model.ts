@@ -68,14 +68,14 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
     irVersion: IR_VERSION,
     producerName: PRODUCER,
     producerVersion: version,
-    docString: "Utilities and click probabilities of items on a page, for users by what they clicked before.",
+    docString: "Utilities and click probabilities of the items on a page, given the user's earlier clicks.",
     graph: {
       name: "user_model",
       node: graph.nodes,
       initializer: graph.initializers,
       input: [
-        makeValueInfo("history", INT64, ["users", "clicks"], "items clicked, oldest first, then -1"),
-        makeValueInfo("page", INT64, ["users", "items"], "items displayed, -1 for none"),
+        makeValueInfo("history", INT64, ["users", "clicks"], "clicked items, oldest first, then -1"),
+        makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 for none"),
       ],
       output: [
         makeValueInfo("utilities", FLOAT, ["users", "items"], "-infinity for no item"),

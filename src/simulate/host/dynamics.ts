@@ -15,7 +15,7 @@ export interface UniformChoice {
   /** The clicked slot, k for none. */
   readonly slot: number;
   /** P(any click). */
-  readonly clickChance: number;
+  readonly clickProbability: number;
   /** Distance of the number from one with another outcome: below the rounding of f32 the device may choose differently. */
   readonly margin: number;
 }
@@ -56,7 +56,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
     // The last slot takes what rounding leaves.
     if (slot < slots.length && threshold >= sum) slot = j + 1;
   }
-  return { slot, clickChance: clicks / total, margin: margin / total };
+  return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
 /** Computes the logits of a slate. @param utilities of its items. @param effects of the second position, the third, ... */
@@ -79,7 +79,7 @@ export interface HostDynamics<S> {
   /** P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1; 1 by default. */
   readonly eta?: number;
   /** Effects of the second position, the third, ...; later positions have the effect of the last. */
-  readonly placeEffects?: readonly number[];
+  readonly positionEffects?: readonly number[];
   /** Returns the state without a click. */
   initial(): S;
   /** Returns utilities of items in their order, without position effects. */

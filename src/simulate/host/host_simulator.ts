@@ -102,11 +102,11 @@ export function simulateOnHost<S>(
     const one = new OneUser(dynamics, options, key, firstUser + u);
     while (!one.left && one.page < pages) {
       const at = one.page * users + u;
-      const { slate, slot, reward, clickChance } = one.step(policy);
+      const { slate, slot, reward, clickProbability: clickProbability } = one.step(policy);
       found.slates.set(slate, at * k);
       found.choices[at] = slot;
       found.rewards[at] = reward;
-      found.probabilities[at] = clickChance;
+      found.probabilities[at] = clickProbability;
       found.present[at] = 1;
     }
     found.returns[u] = one.sum;
@@ -151,7 +151,7 @@ class OneUser<S> {
     const slate = policy.slate({ dynamics, state, user, page, pages, slate: k, masked, words });
     this.#check(slate, masked, policy.name);
     const utilities = dynamics.utilities(state, slate);
-    const logits = computeSlateLogits(utilities, dynamics.eta, dynamics.placeEffects);
+    const logits = computeSlateLogits(utilities, dynamics.eta, dynamics.positionEffects);
     const drawn = { user, page, slate, ...choose(logits, toUniform24(words(purposes.CHOICE)[0])) };
     const slot = options.follow?.(drawn) ?? drawn.slot;
     const clicked = slate[slot];

@@ -11,7 +11,7 @@ const LOWEST = -1e30;
 
 interface DrawnSlate {
   /** k indices of scores, in display order. */
-  readonly places: number[];
+  readonly indices: number[];
   /** Smallest distance of a draw from another item over the slots, as a probability. */
   readonly margin: number;
 }
@@ -33,7 +33,7 @@ export class PlackettLuce {
   }
 
   /** Returns the log-probability of each item of a slate given those before it. @param slate indices of scores, each once */
-  chances(slate: readonly number[]): number[] {
+  logProbabilities(slate: readonly number[]): number[] {
     return slate.map((place, j) => {
       const { most, sum } = this.#left(slate.slice(0, j));
       return this.#z[place]! - most - Math.log(sum);
@@ -41,12 +41,12 @@ export class PlackettLuce {
   }
 
   /** Returns the probability of a slate. */
-  chance(slate: readonly number[]): number {
-    return Math.exp(this.chances(slate).reduce((sum, log) => sum + log, 0));
+  probability(slate: readonly number[]): number {
+    return Math.exp(this.logProbabilities(slate).reduce((sum, log) => sum + log, 0));
   }
 
   /** Returns the probabilities of all items in the next slot; 0 for items in earlier slots. @param before indices */
-  next(before: readonly number[]): Float64Array {
+  nextProbabilities(before: readonly number[]): Float64Array {
     const { weights, sum } = this.#left(before);
     const chances = weights.map((weight) => weight / sum);
     for (const place of before) chances[place] = 0;
@@ -58,7 +58,7 @@ export class PlackettLuce {
    * the probability that these slots leave the item out. So it is above 0 even if the item is nearly always above.
    * @param uniform a number of [0, 1) per draw and slot
    */
-  inSlot(
+  slotProbability(
     place: number,
     slot: number,
     draws: number,
@@ -68,7 +68,7 @@ export class PlackettLuce {
     const known = slot === 0 ? 1 : draws;
     let sum = 0;
     for (let d = 0; d < known; d++) {
-      const above = others.draw(slot, uniform(d)).places.map((i) => i < place ? i : i + 1);
+      const above = others.draw(slot, uniform(d)).indices.map((i) => i < place ? i : i + 1);
       let chance = 1;
       for (let j = 0; j <= slot; j++) {
         const { weights, sum } = this.#left(above.slice(0, j));
@@ -82,13 +82,13 @@ export class PlackettLuce {
 
   /** Draws a slate of k with a uniform number of [0, 1) per slot. */
   draw(k: number, uniform: (slot: number) => number): DrawnSlate {
-    const drawn = { places: [] as number[], margin: 1 };
+    const drawn = { indices: [] as number[], margin: 1 };
     for (let slot = 0; slot < k; slot++) {
-      const { weights, sum } = this.#left(drawn.places);
+      const { weights, sum } = this.#left(drawn.indices);
       const threshold = uniform(slot) * sum;
       let [shown, reached, before] = [-1, 0, 0];
       for (let i = 0; i < weights.length && (shown < 0 || reached <= threshold); i++) {
-        const weight = drawn.places.includes(i) ? 0 : weights[i]!;
+        const weight = drawn.indices.includes(i) ? 0 : weights[i]!;
         if (weight === 0) continue;
         [shown, before] = [i, reached];
         reached += weight;
@@ -98,7 +98,7 @@ export class PlackettLuce {
         Math.abs(reached - threshold) / sum,
         (threshold - before) / sum || 1,
       );
-      drawn.places.push(shown);
+      drawn.indices.push(shown);
     }
     return drawn;
   }
