@@ -1,17 +1,17 @@
-"""Gymnasium environments of a trained model's users, whom `deno task serve --model runs/a` simulates.
+"""Gymnasium environments of a trained model's users, simulated by `deno task serve --model runs/a`.
 
 Copy or import this file. It needs Python 3.9, numpy and gymnasium 1.1 or later.
 
-    env = SimulatedUser(slate=1, pages=20)            # one user, for libraries of agents
-    envs = SimulatedUsers(64, slate=3, pages=20)      # many users, stepped together
+    env = SimulatedUser(slate=1, pages=20)            # one user, for agent libraries
+    envs = SimulatedUsers(64, slate=3, pages=20)      # a vector environment
 
-An action is an item for each place of the slate, by its number. Every action is legal: an item that may not be
-shown, because it stands on the slate already or, without `repeats`, was clicked before, gives its place to the
-next one by number that may; after the last item comes the first. `info` has
-    action_mask   int8 [items], 1 for what may be shown on the next page
-    page          pages that the user has been shown in this episode
-    slate         after a step: the items shown
-    choice        after a step: the place of the item clicked; the length of the slate for no click
+An action is an item number per position of the slate. Every action is legal: an item that is already on the slate
+or, without `repeats`, was clicked before, is replaced by the next allowed number (the first follows the last).
+`info` has
+    action_mask   int8 [items], 1 for items that may be shown on the next page
+    page          pages shown to the user in this episode
+    slate         after a step: displayed items
+    choice        after a step: position of the clicked item; the length of the slate for no click
 """
 
 import json
@@ -23,17 +23,14 @@ import numpy as np
 
 
 class SimulatedUsers(gym.vector.VectorEnv):
-    """Users who are stepped together.
-
-    Those whose episode is over begin anew by `reset(options={"reset_mask": over})`.
-    """
+    """Vector environment; `reset(options={"reset_mask": over})` starts the next episode of users whose episode is over."""
 
     metadata = {"autoreset_mode": gym.vector.AutoresetMode.DISABLED}
 
     def __init__(
         self, num_envs=64, *, url="http://127.0.0.1:8750", slate=3, pages=20, repeats=False, **options
     ):
-        """`options` are the other ones of POST /reset: seed, leave (the probability to leave after a page), patience."""
+        """`options`: further options of POST /reset: seed, leave (probability to leave after a page), patience."""
         self.url, self.num_envs, self.slate, self.repeats = url, num_envs, slate, repeats
         self._options = {**options, "slate": slate, "pages": pages, "repeats": repeats}
         self._groups = []
@@ -47,10 +44,7 @@ class SimulatedUsers(gym.vector.VectorEnv):
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
 
     def reset(self, *, seed=None, options=None):
-        """Begins an episode of all users, or of those in `options["reset_mask"]`.
-
-        A seed determines this episode and those after it.
-        """
+        """Starts an episode of all users, or of those in `options["reset_mask"]`; a seed determines it and later ones."""
         super().reset(seed=seed)
         mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, bool)))
         if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
@@ -67,7 +61,7 @@ class SimulatedUsers(gym.vector.VectorEnv):
         terminated, truncated = np.zeros(users, bool), np.zeros(users, bool)
         slates = np.zeros_like(actions)
         for group in self._groups:
-            here = group.member >= 0  # the others have begun anew elsewhere
+            here = group.member >= 0  # the others are in another group
             if not here.any():
                 continue
             member = group.member[here]
@@ -91,11 +85,11 @@ class SimulatedUsers(gym.vector.VectorEnv):
         self._groups = []
 
     def _begin(self, users, episode):
-        """Lets these users begin together, as one environment of the service."""
+        """Starts an episode of these users as one environment of the service."""
         for group in self._groups:
             group.member[np.isin(group.member, users)] = -1
         count = len(users)
-        # To make an environment takes as long as many pages, so those that everybody has left are used again.
+        # Creating an environment takes as long as many pages, so environments without members are reused.
         idle = [group for group in self._groups if (group.member < 0).all() and len(group.member) >= count]
         group = min(idle, key=lambda group: len(group.member), default=None)
         room = min(self.num_envs, 2 ** (count - 1).bit_length())
@@ -127,12 +121,12 @@ class SimulatedUsers(gym.vector.VectorEnv):
 
 
 class SimulatedUser(gym.Env):
-    """One user. With a slate of one item an action is its number, otherwise a list of numbers."""
+    """One user. An action is an item number, or a list of numbers for slates of several items."""
 
     metadata = {"render_modes": []}
 
     def __init__(self, **options):
-        """`options` are those of `SimulatedUsers`."""
+        """`options`: see `SimulatedUsers`."""
         self.users = SimulatedUsers(1, **options)
         self.observation_space = self.users.single_observation_space
         self.action_space = self.users.single_action_space
@@ -147,7 +141,7 @@ class SimulatedUser(gym.Env):
         return state[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), self._own(info)
 
     def action_masks(self):
-        """What may be shown, for each place one after the other, as MaskablePPO of sb3-contrib asks."""
+        """Returns the masks of all positions, concatenated, for MaskablePPO of sb3-contrib."""
         return np.tile(self._mask.astype(bool), self.users.slate)
 
     def close(self):
@@ -160,17 +154,17 @@ class SimulatedUser(gym.Env):
 
 
 class _Group:
-    """Users who began together: an environment of the service."""
+    """Users who share an environment of the service."""
 
     def __init__(self, name, users, shape):
         self.name, self.page = name, 0
-        self.member = np.full(shape[0], -1)  # the users' numbers, -1 for nobody
+        self.member = np.full(shape[0], -1)  # the users' numbers, -1 for none
         self.member[: len(users)] = users
         self.allowed = np.ones(shape, bool)
 
 
 def legal_slates(actions, allowed):
-    """The slates [users, places] of actions; `allowed` [users, items] says which items a user may be shown."""
+    """Returns legal slates [users, positions] for actions. `allowed`: [users, items] mask."""
     free, user, slates = allowed.copy(), np.arange(len(actions)), actions.copy()
     for place in range(actions.shape[1]):
         item = slates[:, place]

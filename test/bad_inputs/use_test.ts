@@ -262,7 +262,7 @@ const pool = (name: string, text: string, says: string) =>
 
 const simulations: readonly BadInput[] = [
   ...makeCases(makeNothing, "simulate")`
-    nobody |  | Expected to be told who clicks: --model (a run)
+    nobody |  | Expected a click model: --model (a run)
   `,
   ...makeCases(makeNothing, SHOP)`
     more items than there are | --slate 501 | Expected a pool of 502 items or more, got 500
@@ -274,14 +274,14 @@ const simulations: readonly BadInput[] = [
     a folder without a policy | --policy DIR | or the folder of a trained one
     a log of too few users | --write-log DIR/log --users 6 | Expected --users of at least 7
   `,
-  pool("of nothing", "\n\n", "expected the ids of the items"),
+  pool("of nothing", "\n\n", "expected ids of items"),
   pool("with an unknown item", "1\n2\n500\n", 'pool.txt:3: expected the id of an item of demo, got "500"'),
   pool("with a leading space", "1\n 2\n3\n", 'pool.txt:2: expected the id of an item of demo, got " 2"'),
-  pool("repeated", "1\n2\n3\n1\n", 'pool.txt:4: expected each item once, got "1", which stands at 1 already'),
+  pool("repeated", "1\n2\n3\n1\n", 'pool.txt:4: expected each item once, got "1", which is already in line 1'),
   pool("that runs out", "1\n2\n3\n", "Expected a pool of 4 items or more, got 3"),
   pool("as JSON", '[1, "2",\n3, "5\\n"]\n', 'pool.txt:4: expected the id of an item of demo, got "5\\n"'),
   ...makeCases(makeAll(makePaperRows(makeUsers(0, 3, 0)), makeSnapshot()), "")`
-    utilities of users who always click | simulate ${GIVEN} --reward utility | Expected --reward click: every page of log.tsv
+    utilities of users who always click | simulate ${GIVEN} --reward utility | Expected --reward click, got utility: every page of log.tsv
     a plan for users who always click | policy train --save-dir DIR/policy ${GIVEN} --reward utility
       | Expected a log that has pages without a click
   `,
@@ -304,7 +304,7 @@ const simulations: readonly BadInput[] = [
     "policy.json",
   ),
   makeCase("a folder that holds something", `${SHOP} --save-dir DIR/run`, makeFile("run/a.txt", "a"), [
-    "Expected a new or empty folder for the figures",
+    "Expected a new or empty folder for the metrics",
     "run holds a.txt",
   ]),
   makeCase(
@@ -321,7 +321,7 @@ const EVALUATE = "evaluate --log demo --policy greedy";
 const policies: readonly BadInput[] = [
   ...makeCases(makeNothing, "policy")`
     an unknown subcommand | play | unknown command 'play'
-    train: nobody to learn from | train --save-dir DIR/policy | Expected to be told who clicks: --model (a run)
+    train: nobody to learn from | train --save-dir DIR/policy | Expected a click model: --model (a run)
     train: a slate larger than the pool | train --save-dir DIR/policy ${TRUTH} --slate 490 | Expected a pool of 509 items or more
     train: two kinds of users | train --save-dir DIR/policy ${TRUTH} --model DIR/a | Expected --model or --truth, got both
     train: a shop without its truth | train --save-dir DIR/policy --shop demo | deno task train --data demo --save-dir runs/a

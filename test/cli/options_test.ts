@@ -121,7 +121,7 @@ const SIMULATE = `
   --shop demo --truth --uncalibrated | --uncalibrated with --model alone
   --shop demo --truth --explore boltzmann:1 | Expected plackett-luce:<temperature>
   --shop demo --truth --explore plackett-luce:-1 | with a temperature of 0.001 to 1000000
-  --shop demo --truth --policy greedy --explore plackett-luce:1 --reward utility | --reward click with --explore
+  --shop demo --truth --policy greedy --explore plackett-luce:1 --reward utility | --reward click with --policy greedy --explore
   --shop demo --truth --pages 0 | Expected a whole number in 1..100000
   --shop demo --truth --users 0 | Expected a whole number in 1..10000000
   --shop demo --truth --slate 0 | Expected a whole number in 1..1024
@@ -135,8 +135,8 @@ const SIMULATE = `
   --shop demo --truth --episodes-file csv | Expected --save-dir with --episodes-file
   --shop demo --truth --episodes-file json | Allowed choices are csv, parquet
   --shop demo --truth --save-dir x --write-log x | Expected --save-dir outside the path of --write-log
-  --model x --data log.tsv --truth | Expected a made-up shop (--shop demo or restless)
-  --truth --data log.tsv | of a log it is not known why
+  --model x --data log.tsv --truth | Expected a synthetic shop (--shop demo or restless)
+  --truth --data log.tsv | the ground truth of a log is unknown
 `;
 
 const POLICY_TRAIN = `

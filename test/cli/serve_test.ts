@@ -162,7 +162,7 @@ Deno.test("environments: users' pages are those of a simulator, in turn; invalid
       assert.equal((await ask(wide, "/reset", { environment: "1" })).body.users, 1);
       for (const part of [wide, many]) part[Symbol.dispose]();
       const game = new Service(model, data, new FakeScorer(), { ...defaultService, uncalibrated: true });
-      await refused("/reset", {}, /no log-odds/, game);
+      await refused("/reset", {}, /not log-odds/, game);
     } finally {
       for (const part of [service, simulator, model]) part[Symbol.dispose]();
     }

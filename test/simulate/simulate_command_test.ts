@@ -109,8 +109,8 @@ Deno.test("a shop's own users: metrics, episodes and log agree, and the log foll
             (item) => computeShopUtility(restless, state, getItemFeatures(values, item)),
           );
           const { noClick } = computeChoiceProbabilities({ eta: 1 }, utilities);
-          const said = `${page.click_chance} ${noClick}`;
-          assert.ok(Math.abs(Number(page.click_chance) - (1 - noClick)) < 1e-4, said);
+          const said = `${page.click_probability} ${noClick}`;
+          assert.ok(Math.abs(Number(page.click_probability) - (1 - noClick)) < 1e-4, said);
           chance += (click === NONE ? 0 : 1) - (1 - noClick);
           if (click !== NONE) own++;
         }
@@ -161,7 +161,7 @@ Deno.test("a model without its run is found with the data it was opened on, unle
     assert.deepEqual(getSubject(again), subject);
     await assert.rejects(
       () => findUsers({ ...GIVEN, model, data, truth: true }),
-      /of a log it is not known why/,
+      /the ground truth of a log is unknown/,
     );
     await makeSnapshot(({ tensors }) => [...tensors.values()][0]?.data.fill(0))(folder);
     await assert.rejects(() => findAgain(subject, GIVEN), /has changed since its training began/);
@@ -354,7 +354,7 @@ Deno.test("episodes have one row per page, by the ids of the data, until the use
     assert.equal(rows, 3);
     assert.equal(
       await Deno.readTextFile(`${folder}/e.csv`),
-      "user,started_as,page,item_1,item_2,clicked,place,reward,click_chance\n" + "5,,0,i0,i1,,,0,0.25\n" +
+      "user,started_as,page,item_1,item_2,clicked,position,reward,click_probability\n" + "5,,0,i0,i1,,,0,0.25\n" +
         "5,,1,i4,i5,i4,0,0.100000001,0.75\n" +
         '6,u6,0,i2,"a ""b"", c","a ""b"", c",1,1,0.5\n',
     );
@@ -366,15 +366,15 @@ Deno.test("episodes have one row per page, by the ids of the data, until the use
         item_1: "0",
         item_2: "1",
         clicked: null,
-        place: null,
+        position: null,
         reward: 0,
-        click_chance: 0.25,
+        click_probability: 0.25,
       },
       {
-        ...{ user: 5, page: 1, item_1: "4", item_2: "5", clicked: "4", place: 0 },
-        ...{ reward: Math.fround(0.1), click_chance: 0.75 },
+        ...{ user: 5, page: 1, item_1: "4", item_2: "5", clicked: "4", position: 0 },
+        ...{ reward: Math.fround(0.1), click_probability: 0.75 },
       },
-      { user: 6, page: 0, item_1: "2", item_2: "3", clicked: "3", place: 1, reward: 1, click_chance: 0.5 },
+      { user: 6, page: 0, item_1: "2", item_2: "3", clicked: "3", position: 1, reward: 1, click_probability: 0.5 },
     ]);
   }));
 

@@ -54,9 +54,9 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
       nullable: true,
       of: (row) => row.slot === null ? null : row.slate[row.slot] ?? null,
     },
-    { name: "place", type: "INT32", nullable: true, of: ({ slot }) => slot },
+    { name: "position", type: "INT32", nullable: true, of: ({ slot }) => slot },
     { name: "reward", type: "FLOAT", of: ({ reward }) => reward },
-    { name: "click_chance", type: "FLOAT", of: ({ clickProbability: clickChance }) => clickChance },
+    { name: "click_probability", type: "FLOAT", of: ({ clickProbability: clickChance }) => clickChance },
   ];
 }
 

@@ -61,7 +61,7 @@ export function buildComparisonCell(
 }
 
 function computeSupport(trials: readonly EpisodePrediction[], { states, displays }: LogSupport): PageSupport {
-  let [beyond, of, rare, shown] = [0, 0, 0, 0];
+  let [beyond, total, rare, shown] = [0, 0, 0, 0];
   const rows = trials.reduce((sum, { log }) => sum + log.present.length, 0);
   const step = Math.ceil(rows / MOST_STATES);
   for (const { log, predictions } of trials) {
@@ -70,10 +70,10 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
     shown += slates.length;
     if (!predictions) continue;
     const found = states.countBeyond(predictions.states, (row) => row % step === 0 && log.present[row] === 1);
-    beyond += found.countBeyond;
-    of += found.of;
+    beyond += found.beyond;
+    total += found.total;
   }
-  return { statesBeyond: beyond / of, rareSlots: rare / shown };
+  return { statesBeyond: beyond / total, rareSlots: rare / shown };
 }
 
 /** Returns the rows [.., width] of users who had not left. */

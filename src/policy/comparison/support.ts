@@ -64,14 +64,14 @@ export class LoggedStates {
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
-  ): { countBeyond: number; of: number } {
-    let [beyond, of] = [0, 0];
+  ): { beyond: number; total: number } {
+    let [beyond, total] = [0, 0];
     for (let row = 0; row < states.length / this.width; row++) {
       if (!counts(row)) continue;
-      of++;
+      total++;
       if (this.distance(states, row) > this.limit) beyond++;
     }
-    return { countBeyond: beyond, of };
+    return { beyond, total };
   }
 }
 
