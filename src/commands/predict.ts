@@ -54,7 +54,8 @@ function parseOptions(args: readonly string[]): PredictOptions {
       `
 Columns:
   user, item   ids of the log
-  page, place  from 0: page of the user, position of the item on the page
+  page         of the user, from 0
+  position     of the item on the page, from 0
   utility      without the position effect; ranks the items of a page
   probability  of a click on this item
   no_click     probability of no click on the page

@@ -19,7 +19,7 @@ export interface Prediction {
   /** Number of the page among the user's pages, from 0. */
   readonly page: number;
   /** Position on the page, from 0. */
-  readonly place: number;
+  readonly position: number;
   readonly item: string;
   readonly utility: number;
   /** Probability that this item is clicked, among all on the page. */
@@ -81,7 +81,7 @@ function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, 
         rows.push({
           user,
           page,
-          place: row - from,
+          position: row - from,
           item: items.of(rowItem[row] ?? 0),
           utility: utilities[row] ?? NaN,
           probability: chances[row - from] ?? NaN,
@@ -98,7 +98,7 @@ function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, 
 const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "user", of: ({ user }) => user, type: "STRING" },
   { name: "page", of: ({ page }) => page, type: "INT32" },
-  { name: "place", of: ({ place }) => place, type: "INT32" },
+  { name: "position", of: ({ position }) => position, type: "INT32" },
   { name: "item", of: ({ item }) => item, type: "STRING" },
   { name: "utility", of: ({ utility }) => utility, type: "FLOAT" },
   { name: "probability", of: ({ probability }) => probability, type: "FLOAT" },

@@ -49,7 +49,14 @@ Deno.test("predictions are the utilities of each page by log ids, from memory an
               const { probability: _, noClick: __, ...ids } = row;
               const clickOrder = listClickedRows(foreignLog, e).indexOf(from + place) + 1;
               const clicked = clickOrder > 0;
-              const own = { user: `u${user}`, page: number, place, item: `i${item}`, clicked, clickOrder };
+              const own = {
+                user: `u${user}`,
+                page: number,
+                position: place,
+                item: `i${item}`,
+                clicked,
+                clickOrder,
+              };
               assert.deepEqual(ids, own);
             });
           }
@@ -116,7 +123,7 @@ Deno.test("the loss recomputed from predictions and logged positions is that of 
 const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({
   user: k % 3 === 0 ? `a "quoted", id` : `ünï ${k}`,
   page: k >> 4,
-  place: k & 15,
+  position: k & 15,
   item: ["", "=1+1", "two\nlines"][k % 3] ?? "",
   utility: Math.fround(Math.sin(k)),
   probability: Math.fround(Math.exp(-k % 80)),
@@ -146,7 +153,7 @@ Deno.test("a CSV file has all rows: quoted if necessary, exact floats, formulas 
     const formulas = rows.filter(({ item }) => item === "=1+1").length;
     assert.deepEqual(await writePredictions(path, lists()), { rows: rows.length, formulas });
     const text = await Deno.readTextFile(path);
-    assert.ok(text.startsWith("user,page,place,item,utility,probability,no_click,clicked,click_order\n"));
+    assert.ok(text.startsWith("user,page,position,item,utility,probability,no_click,clicked,click_order\n"));
     const found = [...text.matchAll(/("(?:[^"]|"")*"|[^,\n]*)(,|\n)/g)].map(([, field = ""]) =>
       field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field
     ).slice(9);
@@ -155,7 +162,7 @@ Deno.test("a CSV file has all rows: quoted if necessary, exact floats, formulas 
       const [user, page, place, item, utility, probability, noClick, clicked] = found.slice(9 * k, 9 * k + 9);
       assert.equal(user, row.user);
       assert.equal(item, row.item);
-      assert.deepEqual([page, place, clicked].map(Number), [row.page, row.place, Number(row.clicked)]);
+      assert.deepEqual([page, place, clicked].map(Number), [row.page, row.position, Number(row.clicked)]);
       assert.deepEqual(
         [utility, probability, noClick].map((text) => Math.fround(Number(text))),
         [row.utility, row.probability, row.noClick],

@@ -354,7 +354,8 @@ Deno.test("episodes have one row per page, by the ids of the data, until the use
     assert.equal(rows, 3);
     assert.equal(
       await Deno.readTextFile(`${folder}/e.csv`),
-      "user,started_as,page,item_1,item_2,clicked,position,reward,click_probability\n" + "5,,0,i0,i1,,,0,0.25\n" +
+      "user,started_as,page,item_1,item_2,clicked,position,reward,click_probability\n" +
+        "5,,0,i0,i1,,,0,0.25\n" +
         "5,,1,i4,i5,i4,0,0.100000001,0.75\n" +
         '6,u6,0,i2,"a ""b"", c","a ""b"", c",1,1,0.5\n',
     );
@@ -374,7 +375,16 @@ Deno.test("episodes have one row per page, by the ids of the data, until the use
         ...{ user: 5, page: 1, item_1: "4", item_2: "5", clicked: "4", position: 0 },
         ...{ reward: Math.fround(0.1), click_probability: 0.75 },
       },
-      { user: 6, page: 0, item_1: "2", item_2: "3", clicked: "3", position: 1, reward: 1, click_probability: 0.5 },
+      {
+        user: 6,
+        page: 0,
+        item_1: "2",
+        item_2: "3",
+        clicked: "3",
+        position: 1,
+        reward: 1,
+        click_probability: 0.5,
+      },
     ]);
   }));
 
