@@ -277,7 +277,11 @@ const simulations: readonly BadInput[] = [
   pool("of nothing", "\n\n", "expected ids of items"),
   pool("with an unknown item", "1\n2\n500\n", 'pool.txt:3: expected the id of an item of demo, got "500"'),
   pool("with a leading space", "1\n 2\n3\n", 'pool.txt:2: expected the id of an item of demo, got " 2"'),
-  pool("repeated", "1\n2\n3\n1\n", 'pool.txt:4: expected each item once, got "1", which is already in line 1'),
+  pool(
+    "repeated",
+    "1\n2\n3\n1\n",
+    'pool.txt:4: expected each item once, got "1", which is already in line 1',
+  ),
   pool("that runs out", "1\n2\n3\n", "Expected a pool of 4 items or more, got 3"),
   pool("as JSON", '[1, "2",\n3, "5\\n"]\n', 'pool.txt:4: expected the id of an item of demo, got "5\\n"'),
   ...makeCases(makeAll(makePaperRows(makeUsers(0, 3, 0)), makeSnapshot()), "")`

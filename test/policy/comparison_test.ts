@@ -250,8 +250,8 @@ Deno.test("support: one state in a hundred of the log is far out, also with corr
     states.set([a, a + 0.1 * bell(), 7], width * row);
   }
   const logged = new LoggedStates(states, width);
-  const { countBeyond: beyond, of } = logged.countBeyond(states);
-  assert.deepEqual([beyond, of], [20, 2000]);
+  const { beyond, total } = logged.countBeyond(states);
+  assert.deepEqual([beyond, total], [20, 2000]);
   near(logged.limit, 9.21, 1.5); // chi-square with two degrees of freedom
   // As far along the line as the logged ones, and across it.
   const tried = Float32Array.of(...[2, 2, 7], ...[1, -1, 7], ...[0, 0, 8]);
