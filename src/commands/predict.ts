@@ -34,11 +34,7 @@ function parseOptions(args: readonly string[]): PredictOptions {
         "Writes utilities and click probabilities for every page of a log: a row per displayed item, by the log's ids.",
       )
       .version(version)
-      .requiredOption(
-        OUT_FILE,
-        "file to write, .parquet or .csv",
-        makeOutputFileParser(".parquet", ".csv"),
-      ),
+      .requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv")),
   )
     .addOption(new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"))
     .addOption(

@@ -37,12 +37,7 @@ export interface TrainedPolicy {
    * @param users the users that it was trained on. @param history numbers of the items that the user clicked, oldest first.
    * @throws UserError for unknown items and pages, and for too few items left to show.
    */
-  rank(
-    gpu: Gpu,
-    users: UsersSource,
-    history: ArrayLike<number>,
-    options?: RankOptions,
-  ): Promise<RankedSlate>;
+  rank(gpu: Gpu, users: UsersSource, history: ArrayLike<number>, options?: RankOptions): Promise<RankedSlate>;
 }
 
 /** Opens the folder of a trained policy. @throws UserError for a folder without one, or a damaged one. */

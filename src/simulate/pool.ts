@@ -139,14 +139,7 @@ export function recordPageMask(
   return {
     kernel: maskKernel,
     label: "page mask",
-    constants: {
-      USERS,
-      PANELS,
-      SLATE,
-      REPEATS: repeats,
-      POOL: pool.threshold,
-      PURPOSE: purposes.POOL,
-    },
+    constants: { USERS, PANELS, SLATE, REPEATS: repeats, POOL: pool.threshold, PURPOSE: purposes.POOL },
     views: { clicked, excluded: arena.upload("excluded", pool.excluded), masked },
     invocations: ["users"],
   };

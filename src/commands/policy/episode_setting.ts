@@ -57,10 +57,7 @@ export function buildStartOptions(source: LogSource, start: "empty" | Split): St
 }
 
 /** Reads the clicks of a split's users, oldest first, each in its own array. */
-function readHistories(
-  source: LogSource,
-  part: Split,
-): { histories: Uint32Array[]; users: Uint32Array } {
+function readHistories(source: LogSource, part: Split): { histories: Uint32Array[]; users: Uint32Array } {
   const users = listUsers(source, part);
   if (users.length === 0) {
     throw new UserError(
@@ -71,9 +68,7 @@ function readHistories(
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
       const clicks = log.eventClick.subarray(log.userEvents[user], log.userEvents[user + 1]);
-      histories.push(
-        Uint32Array.from(clicks.filter((row) => row !== NONE), (row) => log.rowItem[row] ?? 0),
-      );
+      histories.push(Uint32Array.from(clicks.filter((row) => row !== NONE), (row) => log.rowItem[row] ?? 0));
     }
   }
   return { histories, users };

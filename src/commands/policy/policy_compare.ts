@@ -90,10 +90,7 @@ export function createPolicyCompareCommand(): Command {
     )
     .option("--users <n>", "users per policy and environment", parseWholeNumber(2, 2 ** 24), 10_000)
     .addOption(
-      new Option(
-        "--optimum <grid>",
-        "with a shop: grid of its states, on which the best policy is computed",
-      )
+      new Option("--optimum <grid>", "with a shop: grid of its states, on which the best policy is computed")
         .choices(["fine", "coarse", "none"]).default("fine"),
     )
     .option(

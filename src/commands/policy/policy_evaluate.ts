@@ -55,9 +55,7 @@ export function createPolicyEvaluateCommand(): Command {
       path,
     )
     .requiredOption("--policy <which>", "greedy, popular or random; or the folder of a trained policy", path)
-    .addOption(
-      createExploreOption("draw the policy's slates by its scores, as simulate --explore does"),
-    )
+    .addOption(createExploreOption("draw the policy's slates by its scores, as simulate --explore does"))
     .addOption(
       new Option(
         "--logged-temperature <T>",

@@ -143,13 +143,7 @@ async function main(): Promise<number> {
     }
     progress.stop();
     const { description, noClickRateReason, environment: { itemCount: items } } = simulated;
-    const summary: SimulationSummary = {
-      options,
-      description,
-      items,
-      noClickRateReason,
-      notes,
-    };
+    const summary: SimulationSummary = { options, description, items, noClickRateReason, notes };
     console.log(formatResults(summary, runs));
     if (options.saveDir !== undefined) {
       await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);

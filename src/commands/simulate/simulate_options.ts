@@ -150,11 +150,7 @@ export function parseSimulateOptions(
       new Option("--episodes-file <format>", "write every page of the policy into the --save-dir")
         .choices(ROW_FORMATS),
     )
-    .option(
-      WRITE_LOG,
-      "a new folder for the policy's pages as a prepared data set for train",
-      folder,
-    )
+    .option(WRITE_LOG, "a new folder for the policy's pages as a prepared data set for train", folder)
     .addHelpText("after", HELP);
   const options = parse<SimulateOptions>(command, args);
   checkUsers(options);
@@ -207,13 +203,7 @@ export function addUsersOptions(
       false,
     )
     .optionsGroup("Data:")
-    .addOption(
-      new Option(
-        DATA,
-        "data as for train; by default the run's",
-      )
-        .argParser(path),
-    )
+    .addOption(new Option(DATA, "data as for train; by default the run's").argParser(path))
     .addOption(createShopOption("a synthetic shop as the data"));
   return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }

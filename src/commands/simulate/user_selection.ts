@@ -236,16 +236,7 @@ export async function withSimulated<T>(
         known ? `; policies observe users through ${known.name}` : ""
       }`
       : `${run?.path}`;
-    return await use({
-      gpu,
-      stack,
-      found,
-      data,
-      environment,
-      known,
-      description,
-      noClickRateReason,
-    });
+    return await use({ gpu, stack, found, data, environment, known, description, noClickRateReason });
   });
 }
 

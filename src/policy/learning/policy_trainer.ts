@@ -143,10 +143,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 
   /** Simulates the policy without exploration. Nothing may be in flight. @param episode selects the random numbers. */
-  async evaluate(
-    users = this.config.evaluationUsers,
-    episode = CURVE_EPISODE,
-  ): Promise<SimulationMetrics> {
+  async evaluate(users = this.config.evaluationUsers, episode = CURVE_EPISODE): Promise<SimulationMetrics> {
     const { source, start, trainerParts: { gpu } } = this.own;
     using simulator = await Simulator.create(gpu, source, { ...this.config, users, start });
     return await simulator.run(this.policy, { firstEpisode: episode });

@@ -25,11 +25,7 @@ export function qTarget(
     PolicyTrainingConfig,
     "rows" | "pages" | "discount" | "bootstrapAtEnd"
   >,
-  { outcome, next, targets }: {
-    readonly outcome: View;
-    readonly next: NextValue;
-    readonly targets: View;
-  },
+  { outcome, next, targets }: { readonly outcome: View; readonly next: NextValue; readonly targets: View },
 ): DispatchSpec {
   const { view, stride, first, count } = next;
   return {

@@ -162,9 +162,7 @@ export class QNetwork {
   }
 
   /** Returns the offsets of a position's parts, in vectors of four; -1 is before the first position. */
-  layout(
-    position: number,
-  ): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
+  layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;
     const cascade = kind === "cascade";

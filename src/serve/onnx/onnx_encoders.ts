@@ -123,10 +123,7 @@ export function addLastClicks(
   const place = graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), lags]);
   const item = graph.op("GatherElements", [history, graph.op("Max", [place, [0]])], { axis: 1 });
   const there = graph.op("Cast", [graph.op("GreaterOrEqual", [place, [0]])], { to: FLOAT });
-  return {
-    item: graph.op("Max", [item, [0]]),
-    there: graph.op("Unsqueeze", [there, [2]]),
-  };
+  return { item: graph.op("Max", [item, [0]]), there: graph.op("Unsqueeze", [there, [2]]) };
 }
 
 /** Adds position weights: a weighted sum of rows of a table [I, n N], or its tanh. */
@@ -216,10 +213,7 @@ function tanhOfOneHot(
   const own = graph.op("Gather", [tensor("encoder/pw/bias", catalogue.shape.count, n), item]);
   const moved = graph.op("Tanh", [graph.op("Add", [graph.op("MatMul", [same, weights]), own])]);
   const change = graph.op("Sub", [moved, graph.op("Tanh", [own])]);
-  return {
-    delta: graph.op("Mul", [change, graph.op("Mul", [first, there])]),
-    base: Float32Array.from(base),
-  };
+  return { delta: graph.op("Mul", [change, graph.op("Mul", [first, there])]), base: Float32Array.from(base) };
 }
 
 /** Items that are folded at once. */

@@ -65,10 +65,7 @@ export function computeSlateLogits(
   eta = 1,
   effects: ArrayLike<number> = [],
 ): Float64Array {
-  return Float64Array.from(
-    utilities,
-    (u, j) => eta * (u + (effects[Math.min(j, effects.length) - 1] ?? 0)),
-  );
+  return Float64Array.from(utilities, (u, j) => eta * (u + (effects[Math.min(j, effects.length) - 1] ?? 0)));
 }
 
 /** @typeParam S immutable state of a user */
