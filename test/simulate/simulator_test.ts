@@ -1,7 +1,6 @@
 /**
- * The simulator: equal bits for any number of users stepped together, greedy slates, exact consequences,
- * refusals; and the kernels of a page at more sizes than in the self-test. host_simulator_test.ts tests the
- * distributions of the draws.
+ * The simulator: equal bits for any number of users stepped together, greedy slates, exact consequences, refusals; and the
+ * kernels of a page at more sizes than in the self-test. host_simulator_test.ts tests the distributions of the draws.
  */
 
 import assert from "node:assert/strict";

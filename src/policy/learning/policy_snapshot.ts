@@ -88,10 +88,7 @@ export interface PolicySnapshot {
   state(specs: readonly ParameterSpec[]): PolicyState;
 }
 
-/**
- * @param path the policy's folder.
- * @throws UserError for a file that is missing, damaged, or not a policy's snapshot.
- */
+/** @param path the policy's folder. @throws UserError for a file that is missing, damaged, or not a policy's snapshot. */
 export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const file = getPolicyPath(path);
   const { tensors, metadata } = await readSafetensors(file);

@@ -38,10 +38,7 @@ export interface ExportedModel {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/**
- * Returns the bytes of the file.
- * @throws UserError for a model beyond the size limit, or whose utilities may overflow.
- */
+/** Returns the bytes of the file. @throws UserError for a model beyond the size limit, or whose utilities may overflow. */
 export function exportModel({ config, catalogue, weights, metadata }: ExportedModel): Uint8Array {
   const graph = new GraphBuilder();
   const optional = (name: string) => weights.get(name) as Float32Array<ArrayBuffer> | undefined;
