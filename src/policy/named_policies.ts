@@ -20,7 +20,6 @@ const randomKernel = parseKernel("random_slate", randomText);
 const popularKernel = parseKernel("popular_slate", popularText);
 const topKernel = parseKernel("top_slate", topText);
 
-/** Output slates and the mask of excluded items. */
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
 /**
@@ -169,7 +168,6 @@ export const randomPolicy: Policy = {
   scores: (context) => sharedScores(context, new Float32Array(context.page.items)),
 };
 
-/** Inputs of named policies. */
 export interface NamedPolicyInputs {
   readonly log: LogSource;
   /** Model through which the policy sees users; by default the environment. */
@@ -194,7 +192,6 @@ const named = {
 } as const satisfies Readonly<Record<string, NamedPolicy>>;
 
 export type PolicyName = keyof typeof named;
-/** Names in the order of the help. */
 export const policyNames = Object.keys(named) as PolicyName[];
 
 export function findNamedPolicy(name: PolicyName): NamedPolicy;

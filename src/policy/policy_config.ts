@@ -10,18 +10,14 @@ import { policyTrainingSchema } from "./learning/policy_training_config.ts";
 
 const madeUpSchema = v.strictObject({
   kind: v.literal("truth"),
-  /** Kind of the synthetic shop. */
   shop: v.string(),
-  /** Seed of its items. */
   dataSeed: v.wholeNumber(),
 });
 const modelSchema = v.strictObject({
   kind: v.literal("model"),
   /** Path of the snapshot when the policy was trained. */
   path: v.string(),
-  /** Checksum of the snapshot: a policy fits no other model. */
   sha256: v.string(),
-  /** Data with which the model was opened. */
   data: runConfigSchema.entries.data,
 });
 
@@ -32,7 +28,6 @@ export type PolicySubject = v.InferOutput<typeof subjectSchema>;
 export const policyConfigSchema = v.object({
   format: v.literal(FOLDER_FORMATS.policy),
   clickgan: v.string(),
-  /** Arguments as given, for information. */
   command: v.array(v.string()),
   trainedOn: subjectSchema,
   /** I */

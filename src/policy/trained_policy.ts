@@ -21,7 +21,6 @@ import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_trainin
 
 /** A policy that was trained by `deno task policy train`. */
 export interface TrainedPolicy {
-  /** Folder of the policy. */
   readonly path: string;
   /** Name in tables: its algorithm. */
   readonly name: string;
@@ -49,7 +48,6 @@ export async function openPolicy(path: string): Promise<TrainedPolicy> {
 export interface RankRequest {
   /** Items that the user clicked, oldest first; they are not shown again. */
   readonly history: ArrayLike<number>;
-  /** k, items of the slate. */
   readonly slate: number;
   /** T, pages that the policy plans for. */
   readonly pages: number;

@@ -8,7 +8,6 @@ import {
   type UtilityScorer,
 } from "../model/scorer.ts";
 
-/** Scorer and its capacity. */
 export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer;
 
 interface Waiting {

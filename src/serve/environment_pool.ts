@@ -8,7 +8,6 @@ import { Simulator } from "../simulate/simulator.ts";
 import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
-/** Most environments at once. */
 const MOST = 64;
 /** An environment without requests for this long may be replaced by a new one. */
 const IDLE_MS = 600_000;
@@ -28,7 +27,6 @@ export class EnvironmentPool {
   /** Environments by name, the most recently used last. */
   readonly #environments = new Map<string, PooledEnvironment>();
   #created = 0;
-  /** Number of environments that are being created. */
   #creating = 0;
 
   constructor(
@@ -87,7 +85,6 @@ export class EnvironmentPool {
     });
   }
 
-  /** Releases the device memory. */
   destroy(): void {
     for (const { simulator } of this.#environments.values()) simulator.destroy();
     this.#environments.clear();
@@ -147,7 +144,6 @@ export class EnvironmentPool {
   }
 }
 
-/** Reads the users' states [U][S]. */
 async function readStates(simulator: Simulator): Promise<number[][]> {
   const { users } = simulator.settings;
   const states = await simulator.states();

@@ -19,7 +19,6 @@ const LOOK_MS = 1000;
 /** An HTTP request. Its body can be read once. */
 export interface ServiceRequest {
   readonly method: string;
-  /** Path without query. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: AsyncIterable<Uint8Array>;
@@ -37,7 +36,6 @@ export interface ListenOptions {
 
 export interface ServiceListener {
   readonly port: number;
-  /** Stops accepting connections. */
   close(): void;
 }
 

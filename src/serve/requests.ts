@@ -13,7 +13,6 @@ const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expec
 const historyFields = {
   /** User of the data set, whose clicks there are the history; only the most recent ones up to the limit. */
   user: v.optional(idSchema),
-  /** Clicked items, oldest first. */
   history: v.optional(ids(LIMITS.history)),
   /** True if ids that the data set lacks (newer items) are ignored instead of refused. */
   skipUnknown: v.optional(v.boolean(), false),
@@ -50,7 +49,6 @@ const recommendSchema = v.pipe(
 const share = v.between(0, 1);
 const resetSchema = v.pipe(
   v.strictObject({
-    /** Existing environment, whose users start again. */
     environment: v.optional(v.string()),
     /** Number that selects the users' random numbers. */
     episode: v.optional(v.whole(0, 2 ** 32 - 1), 0),
@@ -117,7 +115,6 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
 export interface ScoreRequest extends ScoringRequest {
   /** Positions of the known items on the requested page. */
   readonly indices: readonly number[];
-  /** Number of requested items. */
   readonly pageSize: number;
   readonly positions: "page" | "first";
 }
@@ -156,7 +153,6 @@ function resolveHistory(
   return resolveItems(data, "history", history, skipUnknown).map(({ number }) => number);
 }
 
-/** Returns the numbers of ids, and their indices in the list. */
 function resolveItems(
   data: OpenedDataset,
   what: string,

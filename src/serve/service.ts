@@ -16,11 +16,8 @@ import { EnvironmentPool, TooManyEnvironmentsError } from "./environment_pool.ts
 import { LIMITS, readClose, readRecommend, readReset, readScore, readStep } from "./requests.ts";
 
 export interface ServiceOptions {
-  /** Most requests in flight; further ones are refused. */
   readonly maxRequests: number;
-  /** Largest body in bytes. */
   readonly maxBody: number;
-  /** Most requests per dispatch. */
   readonly maxBatch: number;
   /** True if the utilities are not log-odds (adversarial stage): such users cannot be simulated. */
   readonly uncalibrated?: boolean;
@@ -35,7 +32,6 @@ const ROWS = 2 ** 15;
 /** Ids of {@link Service.items} per chunk. */
 const ITEMS_A_PART = 2 ** 13;
 
-/** Response with a status other than 200. */
 class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -46,7 +42,6 @@ class Refusal extends Error {
   }
 }
 
-/** Creates the scorer of a service. */
 export function createServiceScorer(model: UserModel, { maxBatch }: ServiceOptions): Promise<UtilityScorer> {
   return UtilityScorer.create(model, { users: maxBatch, events: ROWS / 2, rows: ROWS });
 }
@@ -92,7 +87,6 @@ export class Service {
     };
   }
 
-  /** Number of requests in flight. */
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -230,7 +224,6 @@ export class Service {
     return new Response(ReadableStream.from(parts()).pipeThrough(new TextEncoderStream()), { headers });
   }
 
-  /** Releases its device memory. Nothing may be in flight. */
   [Symbol.dispose](): void {
     this.#environments.destroy();
   }

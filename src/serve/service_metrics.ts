@@ -3,9 +3,7 @@
 /** Values by labels, such as `endpoint="/score"`; "" for none. */
 type Series = Map<string, number>;
 
-/** Upper bounds of time buckets, in seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** Upper bounds of batch size buckets. */
 const REQUESTS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 class Counter {

@@ -72,7 +72,6 @@ export function selectEvaluationClicks(
   };
 }
 
-/** Returns the size of most pages. */
 export function findCommonSlateSize({ eventRows, eventGiven, eventClick }: Clicks): number {
   const pages = eventClick.keys().filter((e) => !eventGiven?.[e]);
   const bySize = [...Map.groupBy(pages, (e) => eventRows[e + 1]! - eventRows[e]!)];
@@ -80,7 +79,6 @@ export function findCommonSlateSize({ eventRows, eventGiven, eventClick }: Click
   return usual?.[0] ?? 1;
 }
 
-/** Returns the most pages of a user. */
 export function findMostPages({ userEvents }: Clicks): number {
   return userEvents.reduce((most, first, user) => Math.max(most, (userEvents[user + 1] ?? first) - first), 1);
 }
@@ -129,7 +127,6 @@ export function describeEvaluation(
   ];
 }
 
-/** A log, and the model that predicts its clicks. */
 export interface LogEvaluationContext {
   readonly clicks: Clicks;
   readonly getUserId: (user: number) => string;

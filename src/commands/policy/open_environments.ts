@@ -27,11 +27,8 @@ import {
 } from "../simulate/user_selection.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Environments before a device is opened. */
 export interface FoundEnvironments {
-  /** Users that the policies were trained on. */
   readonly own: UserSelection;
-  /** Test verdicts of the models. */
   readonly verdicts: readonly string[];
   open(gpu: Gpu, stack: DisposableStack): OpenedEnvironments;
 }
@@ -41,7 +38,6 @@ export interface OpenedEnvironments {
   readonly environments: readonly OpenEnvironment[];
   /** Users through which policies observe. */
   readonly observer: UsersSource;
-  /** Log of the model or the shop. */
   readonly log: LogSource;
   /** Returns the support by the observer's log; undefined for a ground truth. */
   logged(): Promise<LogSupport | undefined>;
@@ -95,7 +91,6 @@ export async function findEnvironments(
   };
 }
 
-/** Formats "the model runs/a" or "the restless shop". */
 function describeSubject(subject: PolicySubject): string {
   if (subject.kind === "truth") return `the ${subject.shop} shop`;
   return `the model ${subject.path.replace(/[/\\]best-loss\.safetensors$/, "")}`;

@@ -9,7 +9,6 @@ import { createPolicyEvaluateCommand } from "./policy_evaluate.ts";
 import { createPolicyRankCommand } from "./policy_rank.ts";
 import { createPolicyTrainCommand } from "./policy_train.ts";
 
-/** @returns the exit code of the subcommand. */
 async function main(): Promise<number> {
   const command = new Command("deno task policy")
     .description(

@@ -298,7 +298,6 @@ function listReturns(comparisons: readonly PolicyComparison[]): { name: string; 
   );
 }
 
-/** Omits arrays over users. */
 function plain(key: string, value: unknown): unknown {
   return ["returns", "points", "sorted"].includes(key) ? undefined : value;
 }

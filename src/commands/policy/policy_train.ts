@@ -54,7 +54,6 @@ import { formatThousands } from "../../number_text.ts";
 import { buildConfig } from "../../option.ts";
 import { addUsersOptions, checkUsers, type UserSelectionOptions } from "../simulate/simulate_options.ts";
 
-/** Options of `policy train`; clip 0 stands for null. */
 interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig {
   saveDir?: string;
   resume?: string;
@@ -276,7 +275,6 @@ function returnText(point: LearningCurvePoint): string {
   return `${point.return.toFixed(3)} +- ${point.standardError.toFixed(3)}`;
 }
 
-/** @returns the exit code. */
 function tell(
   path: string,
   { users, pages, evaluationUsers }: PolicyTrainingConfig,

@@ -93,7 +93,6 @@ const FOLDERS = {
   writeLog: { what: "the simulated log", option: "--write-log", own: OWN_FILES },
 } as const satisfies Record<string, FolderPurpose>;
 
-/** Progress is not logged to a pipe before this time. */
 const SILENT_MS = 2000;
 
 async function main(): Promise<number> {

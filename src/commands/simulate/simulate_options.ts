@@ -31,7 +31,6 @@ import { findShop, shopNames, shops } from "../../data/shops.ts";
 /** `all` items, about `random` ones per page, or those of a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
-/** Options of an episode for any users. */
 export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool" | "patience" | "together"> {
   start: "empty" | Split;
   pool: PoolArgument;
@@ -40,11 +39,9 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
 
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
-  /** Name, or folder of a trained policy. */
   policy: string;
   /** Draws slates by the policy's scores. */
   explore?: Exploration;
-  /** False for no rivals. */
   rivals: boolean;
   saveDir?: string;
   episodesFile?: RowFormat;

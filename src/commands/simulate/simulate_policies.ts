@@ -29,11 +29,9 @@ const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
 /** Policies that compute a few operations per network unit and item, for 128 users at a time. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
-/** Baseline policies. */
 export const RIVALS = ["random", "popular"] as const;
 
 export interface ReadyPolicy {
-  /** Name in tables and files. */
   readonly name: string;
   readonly policy: Policy;
   readonly pace: BatchPace;
@@ -85,9 +83,7 @@ export interface PolicySimulation {
 
 export interface SimulationCallbacks {
   readonly signal: AbortSignal;
-  /** Called with the number of simulated users over all policies, and the total. */
   onUsers(done: number, of: number): void;
-  /** Receives the pages of the first policy, in the order of the users. */
   readonly onLog?: (log: EpisodeLog) => Promise<void>;
 }
 

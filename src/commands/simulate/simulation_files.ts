@@ -16,7 +16,6 @@ import type { SimulateOptions } from "./simulate_options.ts";
 import type { PolicySimulation } from "./simulate_policies.ts";
 import type { SimulationContext } from "./user_selection.ts";
 
-/** A displayed page. */
 interface PageRow {
   readonly user: number;
   /** Logged user whose clicks they started with; null for none. */
@@ -94,7 +93,6 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
   }));
 }
 
-/** Writer that receives its data, such as pages of users, in pieces. */
 export interface RowSink<T = EpisodeLog> {
   /** Waits until earlier pieces are written, which bounds memory. @throws the error that ended the writing. */
   put(made: T): Promise<void>;
@@ -219,7 +217,6 @@ export function expectReturns(path: string): void {
   expectReplaceable(path, rowsMark(path, "returns", [RETURNS_HEAD], false));
 }
 
-/** returns.csv: a row per simulated user, a column per policy. */
 export async function writeReturns(
   path: string,
   { startedAs }: Pick<EpisodeSetting, "startedAs">,

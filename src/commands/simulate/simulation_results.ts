@@ -20,16 +20,12 @@ import {
 } from "../../cli/table.ts";
 import { formatPercent as percentText, formatThousands } from "../../number_text.ts";
 
-/** Context of the results. */
 export interface SimulationSummary {
   readonly options: Pick<SimulateOptions, "users" | "pages" | "slate" | "reward" | "leave" | "patience">;
-  /** Description of the users who click. */
   readonly description: string;
-  /** I */
   readonly items: number;
   /** Reason why clicks are not reported; undefined if they are. */
   readonly noClickRateReason: string | undefined;
-  /** Further notes: missing or omitted results. */
   readonly notes: readonly string[];
 }
 

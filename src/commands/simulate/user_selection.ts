@@ -25,13 +25,10 @@ export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
 /** Ground truth of a synthetic shop as the subject of a policy's training. */
 export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
 
-/** Users before a device is opened: a model, a ground truth, or both. */
 export interface UserSelection {
-  /** Data over the model's items, if there is a model. */
   readonly data: OpenedDataset;
   readonly model: ModelSubject | undefined;
   readonly truth: TruthSubject | undefined;
-  /** Run of the model. */
   readonly run: OpenedRun | undefined;
   /** Test verdict of the model, and the bias of its click rates, in words; undefined for a ground truth. */
   readonly verdict: string | undefined;
@@ -39,7 +36,6 @@ export interface UserSelection {
   open(gpu: Gpu, stack: DisposableStack): UserEnvironment;
 }
 
-/** Users on a device. */
 export interface UserEnvironment {
   /** Users who click: the ground truth if it is named. */
   readonly environment: UsersSource;
@@ -204,10 +200,8 @@ export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
   /** Disposed before the device. */
   readonly stack: DisposableStack;
-  /** Users that the options name. */
   readonly found: UserSelection;
   readonly data: OpenedDataset;
-  /** Description of the users who click: "runs/a/best-loss.safetensors". */
   readonly description: string;
   /** Reason why clicks have no meaning here; undefined if they have. */
   readonly noClickRateReason: string | undefined;
@@ -240,7 +234,6 @@ export async function withSimulated<T>(
   });
 }
 
-/** Runs with a device and a stack that is disposed before it. */
 export async function withDevice<T>(use: (gpu: Gpu, stack: DisposableStack) => Promise<T>): Promise<T> {
   using gpu = await openGpu();
   using stack = new DisposableStack();

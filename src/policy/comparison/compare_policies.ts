@@ -24,9 +24,7 @@ export interface LogSupport {
   readonly displays: ArrayLike<number>;
 }
 
-/** At most this many states, evenly spaced, are measured. */
 const MOST_STATES = 50_000;
-/** Logged users whose states define the ellipsoid. */
 const LOGGED_USERS = 4096;
 
 export interface ComparisonCellOptions {
@@ -110,11 +108,9 @@ type OnPage = (done: number, of: number) => void | Promise<void>;
 
 export interface ComparedPolicy {
   readonly policy: string;
-  /** Training seed; null for a policy that is not trained. */
   readonly seed: number | null;
   /** Role of the environments in which it is compared; all by default. */
   readonly only?: ComparisonEnvironment["role"];
-  /** True for the best known policy. */
   readonly isOptimum?: boolean;
   run(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
 }
@@ -176,7 +172,6 @@ export function makeDevicePolicy(
   };
 }
 
-/** Users that are simulated between two progress lines. */
 const WINDOW_USERS = 100;
 
 /**

@@ -12,7 +12,6 @@ export type IntervalScope = "users" | "training seeds";
 export interface PolicyDifference {
   /** Mean difference of returns per user, policy minus rival, over trainings. */
   readonly mean: number;
-  /** The rival's return per user. */
   readonly rival: number;
   /** 95 % bootstrap interval over users, paired; null for fewer than two users. */
   readonly overUsers: Interval | null;
@@ -21,7 +20,6 @@ export interface PolicyDifference {
   /** The wider of the two intervals: the one that is printed. */
   readonly interval: Interval | null;
   readonly wider: IntervalScope | null;
-  /** Trainings that the mean is over. */
   readonly trainings: number;
   /** Share of users whose mean return over trainings is lower than with the rival; and higher. */
   readonly lose: number;
@@ -30,7 +28,6 @@ export interface PolicyDifference {
   readonly sorted: Float64Array;
 }
 
-/** Points of the curve over users. */
 export const CURVE_POINTS = 201;
 
 /**
@@ -118,14 +115,12 @@ export function nameTasks(tasks: readonly PolicyTask[]): string[] {
 export type EnvironmentRole = "trained on" | "second model" | "truth";
 
 export interface ComparisonEnvironment {
-  /** Unique and short: it labels every metric. */
   readonly name: string;
   readonly role: EnvironmentRole;
   /** Return of the best known policy, where the ground truth can be computed. */
   readonly optimum?: number;
 }
 
-/** Overlap of a policy's pages with the log. */
 export interface PageSupport {
   /** Share of states that are farther out than 99 % of the logged ones. */
   readonly statesBeyond: number;
@@ -133,10 +128,8 @@ export interface PageSupport {
   readonly rareSlots: number;
 }
 
-/** Results of a policy (one training) in an environment. */
 export interface ComparisonCell {
   readonly policy: string;
-  /** Training seed; null for a policy that is not trained. */
   readonly seed: number | null;
   readonly environment: string;
   readonly metrics: EpisodeMetrics;
@@ -175,7 +168,6 @@ export function listTrainings(
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
-/** Returns mean and standard deviation of a metric over trainings. */
 export function summarizeTrainings(
   cells: readonly ComparisonCell[],
   figure: (metrics: EpisodeMetrics) => number,
@@ -223,7 +215,6 @@ export function getRewardUnit({ reward }: PolicyComparison): string {
   return reward === "click" ? "clicks" : "utility";
 }
 
-/** Results of a policy in an environment by slate size. */
 export interface SlateSizeRow {
   readonly policy: string;
   /** The policy's trainings per comparison; empty where it was not run. */

@@ -8,7 +8,6 @@ import {
   SimulationTotals,
 } from "../../simulate/simulation_metrics.ts";
 
-/** Episode of users who were simulated together. */
 export type EpisodeBatch = Omit<EpisodeLog, "episode" | "firstUser">;
 
 export interface MeanEstimate {
@@ -17,19 +16,13 @@ export interface MeanEstimate {
   readonly interval: Interval | null;
 }
 
-/** Metrics of whole episodes. */
 interface EpisodeTotals {
-  /** Reward per user over all pages. */
   readonly return: MeanEstimate;
-  /** Reward per displayed page. */
   readonly rewardPerPage: MeanEstimate;
-  /** Clicks per displayed page. */
   readonly clickRate: MeanEstimate;
-  /** Share of the catalogue that was shown at least once. */
   readonly coverage: number;
 }
 
-/** Metrics of a policy in an environment. */
 export interface EpisodeMetrics extends EpisodeTotals {
   /** [U] sum of the rewards per user. */
   readonly returns: Float64Array;
@@ -158,7 +151,6 @@ export interface PolicyMetrics extends EpisodeTotals {
 /** Longer episodes have no intervals by page: their sums grow with the pages. */
 const MOST_PAGES = 200;
 
-/** Columns of the sums of each page. */
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
 /** Adds up episodes by groups of users, so that memory does not grow with the users. */

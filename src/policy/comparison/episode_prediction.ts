@@ -16,7 +16,6 @@ import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 /** Episode number of evaluations: no training uses its random numbers. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
-/** An episode with the observer's predictions. */
 export interface EpisodePrediction {
   readonly log: EpisodeLog;
   readonly predictions?: ModelPredictions;
@@ -31,7 +30,6 @@ export interface ChoiceRule {
   readonly positionEffects: ArrayLike<number>;
 }
 
-/** Values of slates, see {@link import("../../simulate/policy.ts").SlateValues}. */
 export interface SlateValueViews {
   /** k, or 1. */
   readonly count: number;
@@ -39,7 +37,6 @@ export interface SlateValueViews {
   readonly values: Float32Array<ArrayBuffer>;
 }
 
-/** Observer's predictions for the pages of an episode. */
 export interface ModelPredictions {
   /** [T, U, k] utilities of the shown items. */
   readonly utilities: Float32Array<ArrayBuffer>;

@@ -6,7 +6,6 @@ import { type EpisodeBatch, estimateRatio, type MeanEstimate } from "./episode_m
 export interface PredictedPage {
   /** Mean predicted P(any click) over the users who saw the page; NaN if nobody did. */
   readonly predicted: number;
-  /** Share of those users who clicked. */
   readonly realised: number;
   /** Interval of predicted minus realised; null for fewer than two users. */
   readonly gap: Interval | null;
@@ -14,15 +13,11 @@ export interface PredictedPage {
 
 export interface PageCalibration {
   readonly pages: readonly PredictedPage[];
-  /** Clicks per user over all pages that the model predicts. */
   readonly predicted: number;
-  /** Realised clicks per user. */
   readonly realised: number;
-  /** Predicted minus realised clicks per user. */
   readonly gap: MeanEstimate;
 }
 
-/** Episodes with a model's predictions for their pages. */
 export interface PredictedEpisodes {
   readonly log: EpisodeBatch;
   /** [T, U] P(any click). */

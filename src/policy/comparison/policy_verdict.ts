@@ -64,7 +64,6 @@ function describeSimulatorOnly(comparison: PolicyComparison, policy: string): st
     : [`It is better than ${RIVAL} in the simulator only (${names.join(", ")}).`];
 }
 
-/** Judges a policy in simulators alone. */
 function judgeInSimulators(comparison: PolicyComparison, policy: string): Claim {
   const found = comparison.environments.flatMap(({ name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);
@@ -127,7 +126,6 @@ function describeHeadroom(
   return [`Planning cannot gain in ${name}: ${optimal}. ${behind}.`];
 }
 
-/** Describes predicted and realised return of the policy. */
 function describePredictionBias(
   comparison: PolicyComparison,
   policy: string,

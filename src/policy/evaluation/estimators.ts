@@ -11,7 +11,6 @@
 
 import type { LogEvidence } from "./evidence.ts";
 
-/** Terms of an estimate: sum(values) / sum(over). */
 export interface EstimatorTerms {
   /** [n] */
   readonly values: Float64Array;
@@ -78,7 +77,6 @@ const all = {
 } as const satisfies Record<string, Estimator>;
 
 export type EstimatorName = keyof typeof all;
-/** Estimators in the order in which they are printed. */
 export const estimators: Readonly<Record<EstimatorName, Estimator>> = all;
 
 function weighed({ weight, reward }: EvidenceColumns): EstimatorTerms {

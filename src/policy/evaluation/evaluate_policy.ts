@@ -28,7 +28,6 @@ const MOST_DECISIONS = 5;
 /** Pages with the largest weights whose share is reported. */
 const LARGEST = 10;
 
-/** Off-policy evaluation of a policy on a log. */
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;

@@ -16,13 +16,11 @@ import { selectTopSlate } from "../../simulate/host/host_best_slate.ts";
 import { UserError } from "../../user_error.ts";
 import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pages.ts";
 
-/** Log and policy to evaluate. */
 export interface LogEvidenceOptions extends ReplayOptions {
   /** Temperature at which the policy draws slates by its scores; by default it shows the best ones. */
   readonly temperature?: number;
   /** Temperature at which the log was drawn by the same scores, if known; independent IPS needs it. */
   readonly loggedTemperature?: number;
-  /** Returns the id of a user for messages; its number by default. */
   readonly nameOf?: (user: number) => string;
   /** Slates per page that estimate an expectation under the policy; 32 by default. */
   readonly draws?: number;
@@ -33,7 +31,6 @@ interface Row {
   /** Number of the user, and of the page among the user's pages. */
   readonly user: number;
   readonly page: number;
-  /** Propensity of the page under the logging policy. */
   readonly mu: number;
   /** 1 if anything was clicked; [k] by slot. */
   readonly reward: number;
@@ -59,7 +56,6 @@ export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly samples: readonly PageSample[];
   /** Pages that are left out: of another size, without a propensity, or beyond the limit of pages per user. */
   readonly excluded: number;
-  /** Least and largest ratio of mu to the one of the scores at the stated temperature of the log. */
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
 
@@ -72,7 +68,6 @@ interface PageSample {
 const DRAWS = 32;
 /** Limit for one weight: the weights of five pages are multiplied in float64. */
 const LARGEST_WEIGHT = 1e60;
-/** Pages on which other temperatures are tested. */
 const KEPT = 2000;
 const KEY: PhiloxKey = makeKey(1);
 
@@ -214,7 +209,6 @@ function buildSlateDistribution(
   return new PlackettLuce(ranks, 1);
 }
 
-/** Returns the model's predictions for the shown page and for slates of the policy. */
 function predicted(
   { candidates, utilities, choice: { eta, positionEffects: places } }: ReplayedPage,
   law: PlackettLuce,

@@ -16,7 +16,6 @@ import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type ChoiceRule, readChoiceRule } from "../comparison/episode_prediction.ts";
 
-/** Selects the logged pages to replay, the model and the policy. */
 export interface ReplayOptions {
   readonly log: Clicks;
   /** Users model: predicts clicks and utilities. */
@@ -26,9 +25,7 @@ export interface ReplayOptions {
   readonly slate: number;
   /** T: at most this many first pages per user, because a trained policy has states for no more. */
   readonly pages: number;
-  /** True if items can be shown again after their click. */
   readonly repeats: boolean;
-  /** Called with the number of replayed users. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
 }
 
@@ -49,10 +46,8 @@ export interface ReplayedPage {
   readonly chosen: Uint32Array | undefined;
 }
 
-/** Logged pages and clicks of a user. */
 interface LoggedUser {
   readonly user: number;
-  /** Items clicked before the first page. */
   readonly before: readonly number[];
   readonly pages: readonly { readonly event: number; readonly clicks: readonly number[] }[];
 }
@@ -106,7 +101,6 @@ export async function replayPages(
 /** Recorded dispatches of a policy, and where their result is. */
 interface RecordedPolicy {
   readonly dispatches: readonly PageDispatch[];
-  /** Scores or slates. */
   readonly view: View;
   /** Distance between the scores of two users; undefined for slates. */
   readonly stride: number | undefined;
@@ -158,7 +152,6 @@ class Replay {
     return new Replay(gpu, options, page, environment, asked, asBufferView(utilities), headers, programs);
   }
 
-  /** Replays some users in order, page after page. */
   async run(users: readonly LoggedUser[], take: (page: ReplayedPage) => void): Promise<void> {
     const { options: { log, slate: k }, programs, page: { pages, users: U, items: I } } = this;
     const key = { users: users.length, firstUser: 0, episode: 0, seed: 0 };
@@ -207,7 +200,6 @@ class Replay {
     }
   }
 
-  /** Returns the candidates of a page. */
   #candidates(event: number, clicked: ReadonlySet<number>): readonly number[] {
     const { log, repeats } = this.options;
     const listed = log.eventCandidates?.[event] ?? [];
@@ -227,7 +219,6 @@ class Replay {
     return { utilities: utilities32, own, scores: new Float32Array(own.buffer) };
   }
 
-  /** Shows a page to users and applies their clicks. */
   #show(slates: Uint32Array<ArrayBuffer>, clicks: readonly (Click | undefined)[]): void {
     const { page, programs } = this;
     this.#write(page.slates, slates);

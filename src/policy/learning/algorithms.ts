@@ -51,14 +51,12 @@ const variants: Readonly<Record<"cdqn" | "gdqn", Variant>> = {
   gdqn: { kind: () => "item", counts: "sum", worth: (slate) => ({ first: 0, count: slate }) },
 };
 
-/** Creates the learner of each algorithm. */
 export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {
   cdqn: (subject) => new QLearner(subject, "cdqn"),
   gdqn: (subject) => new QLearner(subject, "gdqn"),
   slateq: (subject) => new SlateQLearner(subject),
 };
 
-/** Learner that is trained on the value of whole slates. */
 class QLearner extends NetworkLearner {
   readonly #variant: Variant;
 

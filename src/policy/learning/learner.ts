@@ -28,12 +28,10 @@ export type LearnDispatch = DispatchSpec<LearnSizes>;
 
 export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slots", "items"], "rows");
 
-/** Returns the sizes of a batch of `rows` replayed pages. */
 export function computeLearnSizes(rows: number, slate: number, items: number): LearnSizes {
   return { pages: rows, rows, slots: rows * slate, items };
 }
 
-/** Most scores (users x items) in memory at once. */
 const CHUNK_SCORES = 2 ** 20;
 
 export interface TrainingBatch {
@@ -61,7 +59,6 @@ export interface RecordedUpdate {
    * @returns a function that encodes them
    */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
-  /** Computes {@link nextValue}. */
   readonly next: readonly LearnDispatch[];
   /** Loss, and gradients of all parameters. */
   readonly fit: readonly LearnDispatch[];
@@ -76,15 +73,12 @@ export interface LearnerSubject {
   readonly config: PolicyTrainingConfig;
   /** The policy's view of the users: their states and the item vectors. */
   readonly observer: SimulatedUsers;
-  /** Users model of the observer. */
   readonly source: UsersSource;
 }
 
-/** Creates the learner of an algorithm, with weights drawn by the config's seed. */
 export type LearnerFactory = (subject: LearnerSubject) => Learner;
 
 export interface Learner extends Disposable {
-  /** Chooses slates by the current weights; explores with `step.epsilon`. */
   readonly policy: Policy;
   readonly parameters: ParameterArena;
   /** Weights of the target network, which values slates of the next page; same layout as the parameters. */
@@ -93,14 +87,12 @@ export interface Learner extends Disposable {
   record(update: TrainingBatch): RecordedUpdate;
 }
 
-/** Part of the network's shape that the algorithm defines. */
 export type ValueLayout = Pick<QShape, "kind" | "zero">;
 
 /** Q-network with policy and training step. A subclass defines which slates are best, and the update. */
 export abstract class NetworkLearner implements Learner {
   readonly policy: Policy;
   protected readonly network: QNetwork;
-  /** Memory of the training steps. */
   protected readonly arena: Arena;
   /** Dispatches of the page recorded last that update the tables of the online weights. */
   #tables: readonly ClickDispatch[] = [];
@@ -168,12 +160,10 @@ export abstract class NetworkLearner implements Learner {
   }
 }
 
-/** Returns the rows of a page in the form that networks take. */
 export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<ClickSizes> {
   return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
 
-/** Returns the rows of a replay sample in the form that networks take. */
 export function createLearnRows(
   arena: Arena,
   { options: { rows, items }, slate }: ReplaySample,
@@ -182,7 +172,6 @@ export function createLearnRows(
   return { arena, dimensions: learnDimensions, rows: "rows", items: "items", capacity };
 }
 
-/** Returns the network's input before or after the sampled pages. */
 export function getNetworkInput(
   { options, inputStride, before, after }: ReplaySample,
   when: "before" | "after",

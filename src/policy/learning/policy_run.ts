@@ -25,13 +25,11 @@ import type { TrainingStepResult } from "../../train/training_results.ts";
 const TRAIN = ["iteration", "loss", "q", "reward", "epsilon"];
 const CURVE = ["user_steps", "return", "standard_error", "click_rate", "coverage"];
 
-/** A point of the learning curve. */
 export interface LearningCurvePoint {
   readonly userSteps: number;
   readonly return: number;
   readonly standardError: number;
   readonly clickRate: number;
-  /** Share of the catalogue that was shown. */
   readonly coverage: number;
 }
 
@@ -91,7 +89,6 @@ export class PolicyFolder {
     this.curve.append([userSteps, point.return, standardError, clickRate, coverage]);
   }
 
-  /** Writes the logs and the snapshot. */
   async save(specs: readonly ParameterSpec[], state: PolicyState, best?: BestWeights): Promise<void> {
     this.train.flush();
     this.curve.flush();

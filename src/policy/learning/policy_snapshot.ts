@@ -19,11 +19,9 @@ const PREFIXES = { m: "adam.m/", v: "adam.v/", target: "target/", best: "best/" 
 const REPLAY = "replay/";
 
 const marksSchema = v.strictObject({ train: logMarkSchema, curve: logMarkSchema });
-/** Marks in the logs of a training at a snapshot. */
 export type PolicyLogMarks = v.InferOutput<typeof marksSchema>;
 
 const bestSchema = v.strictObject({ userSteps: v.whole(0), return: v.finiteNumber() });
-/** Highest point of a curve, and its weights. */
 export interface BestWeights extends v.InferOutput<typeof bestSchema> {
   readonly weights: Weights;
 }

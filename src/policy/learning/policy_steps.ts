@@ -34,12 +34,10 @@ export class PolicySchedule {
     this.evaluateEvery = pages * episodes(evaluateEvery);
   }
 
-  /** Returns the page of iteration t, from 0. */
   getPage(t: number): number {
     return (t - 1) % this.config.pages;
   }
 
-  /** Returns the episode of iteration t, from 0. */
   getEpisode(t: number): number {
     return Math.floor((t - 1) / this.config.pages);
   }
@@ -49,7 +47,6 @@ export class PolicySchedule {
     return this.config.pages * Math.ceil(t / this.config.pages);
   }
 
-  /** Returns the probability of a random slate on the page of iteration t. */
   epsilon(t: number): number {
     const { epsilonStart, epsilonEnd, epsilonShare } = this.config;
     const done = (t - 1) / Math.max(1, epsilonShare * this.iterations);
@@ -72,7 +69,6 @@ export class PolicySchedule {
   }
 }
 
-/** A page and its training steps. */
 interface PolicyBatch extends CountedBatch {
   readonly iteration: number;
 }
@@ -98,7 +94,6 @@ export function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "ste
 
 interface Programs {
   readonly sample: Program<LearnSizes>;
-  /** See {@link RecordedUpdate.between}. */
   readonly between: ((commands: CommandRecorder) => void) | undefined;
   readonly learn: Program<LearnSizes>;
   readonly afterCopy: Program<LearnSizes>;

@@ -28,7 +28,6 @@ import { countEpisodes, ReplayBuffer, type ReplayPage, type ReplayState } from "
 /** Iterations whose results are held at once: a group of steps is at most an episode. */
 const PLACES = 256;
 
-/** Metrics of an iteration. */
 export interface PolicyStepMetrics {
   /** Mean over the replayed pages; 0 before the first training step. */
   readonly loss: number;
@@ -52,13 +51,11 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
 /** State that a resumed training needs for the same bits. It is taken between two episodes. */
 export interface PolicyState {
   readonly trainer: TrainerState;
-  /** Weights of the target network. */
   readonly target: Weights;
   readonly replay: ReplayState;
 }
 
 export interface PolicyTrainerOptions {
-  /** Clicks that users start with; must agree with the config. */
   readonly start?: StartOptions;
   /** Creates the learner; by default the one that the config names. */
   readonly makeLearner?: LearnerFactory;

@@ -18,7 +18,6 @@ import {
 } from "../../option.ts";
 import * as v from "../../schema.ts";
 
-/** Learning algorithms, see {@link import("./algorithms.ts")}. */
 const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;
 export type AlgorithmName = typeof algorithmNames[number];
 
@@ -28,7 +27,6 @@ export type TargetKind = typeof targetKinds[number];
 
 export interface PolicyTrainingConfig {
   algorithm: AlgorithmName;
-  /** Seed of weights, users, exploration and replay sampling. */
   seed: number;
   /** k, items of a slate. */
   slate: number;
@@ -42,9 +40,7 @@ export interface PolicyTrainingConfig {
   reward: "click" | "utility";
   /** "empty": users start without a click; a split: each with all clicks of a logged user of it. */
   start: "empty" | Split;
-  /** True if clicked items can be shown again. */
   repeats: boolean;
-  /** Probability that a user leaves after a page without a click. */
   leave: number;
   /** Pages in a row without a click after which a user leaves; 0: never. */
   patience: number;
@@ -63,15 +59,12 @@ export interface PolicyTrainingConfig {
   doubleQ: boolean;
   /** Training steps between two copies of the weights to the target network. 1: no target network, the paper's listing. */
   targetEvery: number;
-  /** Factor on the value of the next page. */
   discount: number;
   /** True if the last page of an episode has a next page: the horizon is a cut, not an end. */
   bootstrapAtEnd: boolean;
   /** Adam's learning rate; a fifth of it in the last quarter. */
   learningRate: number;
-  /** B, replayed pages per training step. */
   rows: number;
-  /** Training steps after each page of all users. */
   stepsPerPage: number;
   /** Maximum norm of the gradient; null: no limit. */
   clip: number | null;
@@ -84,12 +77,10 @@ export interface PolicyTrainingConfig {
   /** and after the first {@link epsilonShare} of the training; linear in between. */
   epsilonEnd: number;
   epsilonShare: number;
-  /** User pages between two evaluations and snapshots. */
   evaluateEvery: number;
   evaluationUsers: number;
 }
 
-/** Part of the config that users of a policy see. */
 export type PolicyTask = Pick<
   PolicyTrainingConfig,
   "slate" | "pages" | "reward" | "start" | "repeats" | "leave" | "patience"

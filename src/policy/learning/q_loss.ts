@@ -59,7 +59,6 @@ const lossKernel = parseKernel("q_loss", lossText);
 /** Values of a slate in the loss: each one, their sum, or the value of the outcome. */
 export type QCounts = "each" | "sum" | "outcome";
 
-/** Columns of a batch that the f64 reference reads. */
 export interface QLossBatch extends SlateBatch {
   readonly targets: readonly number[];
   /** [R] column of the outcome */

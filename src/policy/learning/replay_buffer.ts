@@ -21,21 +21,16 @@ const startsKernel = parseKernel("replay_starts", startsText);
 /** Bit of a stored choice: the user left after it. The kernels have the same. */
 export const LEFT = 0x80000000;
 
-/** Sizes of a replay buffer. */
 export interface ReplayCapacity {
   /** U, simulated together. */
   readonly users: number;
-  /** T, per episode. */
   readonly pages: number;
-  /** k */
   readonly slate: number;
   /** Floats of a user's state, with padding: a multiple of 4. */
   readonly stateStride: number;
-  /** Episodes, including the current one. */
   readonly episodes: number;
 }
 
-/** Data of a page that is stored in the buffer. */
 export interface ReplayPage {
   /** [U, S] states of the users after the page; before the first page, their initial states. */
   readonly state: Tensor;
@@ -49,7 +44,6 @@ export interface ReplayPage {
 
 /** Arrays of the buffer. */
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
-/** Content of the buffer as it is saved. */
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
 /** Returns the episodes of a ring with at least `remembered` user pages in whole episodes, plus the current one. */
@@ -64,7 +58,6 @@ export function countEpisodes(
 export class ReplayBuffer {
   /** [episodes, T + 1, U, S] f32 */
   readonly states: View;
-  /** [episodes, T, U, k] u32 */
   readonly shown: View;
   /** [episodes, T, U] (slot of the clicked item or k, with {@link LEFT}; the reward's bits) */
   readonly happened: View;
@@ -90,7 +83,6 @@ export class ReplayBuffer {
     return [this.#push(seen, false)];
   }
 
-  /** Stores a page, after the states were updated. */
   push(seen: ReplayPage): DispatchSpec[] {
     const { episodes } = this.size;
     return [this.#push(seen, true), {
@@ -121,7 +113,6 @@ export class ReplayBuffer {
     };
   }
 
-  /** Reads the whole buffer. Waits; nothing may be in flight. */
   async state(): Promise<ReplayState> {
     const words = await readViews(this.arena.gpu, replayParts.map((name) => this[name]));
     return Object.fromEntries(replayParts.map((name, k) => [name, words[k]])) as ReplayState;

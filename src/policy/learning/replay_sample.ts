@@ -21,13 +21,10 @@ const masksKernel = parseKernel("replay_sample_masks", masksText);
 const statesKernel = parseKernel("replay_sample_states", statesText);
 
 export interface ReplaySampleOptions {
-  /** B */
   readonly rows: number;
-  /** I */
   readonly items: number;
   /** S, columns of the state without padding; the column behind them is page / T. */
   readonly stateColumns: number;
-  /** True if items can be shown again to users who clicked them. */
   readonly repeats: boolean;
   /** [ceil(I / 32)] bits of excluded items; none by default. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
@@ -39,11 +36,9 @@ export interface ReplaySampleOptions {
 export class ReplaySample {
   /** [2 B, S + 1] f32, padded: states and page / T before the pages, then those after. */
   readonly inputs: View;
-  /** k */
   get slate(): number {
     return this.replay.size.slate;
   }
-  /** Floats per row of the inputs. */
   readonly inputStride: number;
   /** [B, S + 1] before the pages, part of the inputs. */
   readonly before: View;
@@ -53,7 +48,6 @@ export class ReplaySample {
   readonly maskBefore: View;
   /** [ceil(I / 32), B] u32: items excluded on the next pages. */
   readonly maskAfter: View;
-  /** [B, k] u32 */
   readonly slates: View;
   /** [B] (slot of the clicked item or k, reward, 1; 0 if the user left, page) f32 */
   readonly outcome: View;

@@ -28,7 +28,6 @@ import { qLoss, type QLossBatch } from "./q_loss.ts";
 import type { ReplaySample } from "./replay_sample.ts";
 
 export class SlateQLearner extends NetworkLearner {
-  /** Simulated users in the sampled states. */
   #users: SimulatedUsers | undefined;
 
   constructor(subject: LearnerSubject) {

@@ -20,9 +20,7 @@ export interface ItemMask {
   readonly stride: number;
 }
 
-/** Choice model of the users. */
 export interface ChoiceModel {
-  /** k */
   readonly slate: number;
   /** P(item) is proportional to exp(eta u), P(no click) to 1. */
   readonly eta: number;
@@ -30,7 +28,6 @@ export interface ChoiceModel {
 
 export interface BestSlateInputs extends ChoiceModel {
   readonly label: string;
-  /** [rows of a chunk, I] */
   readonly utilities: View;
   /** Value of a click on an item: its utility, with 0 for no click; or the network's values. */
   readonly worthOf: "utility" | {
@@ -42,7 +39,6 @@ export interface BestSlateInputs extends ChoiceModel {
     readonly valueStride: number;
   };
   readonly masked: ItemMask;
-  /** [R, k] u32 */
   readonly slates: View;
   /** [R] f32: value of the slate. */
   readonly worth: View;
@@ -80,7 +76,6 @@ export interface SlateWorthInputs extends ChoiceModel {
   /** [R, stride] of each slot, then of no click */
   readonly values: View;
   readonly stride: number;
-  /** [R] f32 */
   readonly worth: View;
 }
 

@@ -23,9 +23,7 @@ import { allocateRows, countItems, countRows, createTape, type SlateRows } from 
 /** Inputs and outputs of the choice of slates. */
 export interface SlateChoiceViews {
   readonly copy: WeightCopy;
-  /** [R, inputs] */
   readonly input: Tensor;
-  /** [R, k] u32 */
   readonly slates: View;
   /** Bits of chosen items are set. */
   readonly masked: ItemMask;
@@ -64,7 +62,6 @@ export function chooseByPosition<S extends BatchSizes>(
 }
 
 export interface ExactChoiceViews extends SlateChoiceViews {
-  /** [R] f32 */
   readonly worth: View;
 }
 
@@ -128,7 +125,6 @@ interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   /** [R, stride]: the values of chosen items are added here. */
   readonly q: View;
   readonly stride: number;
-  /** Base of the next position. */
   readonly current: Memory;
 }
 
@@ -149,7 +145,6 @@ function begin<S extends BatchSizes>(
   };
 }
 
-/** Copies the base of the state alone, before the first position. */
 function firstBase<S extends BatchSizes>(choice: PositionChoice<S>): DispatchSpec<S> {
   return pick(choice, "first base", 0, { ...buildPickSettings(choice, -1), later4: 0, panels: 0 });
 }

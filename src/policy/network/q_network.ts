@@ -27,15 +27,11 @@ export type QKind = "cascade" | "shared" | "item";
  */
 export interface QShape {
   readonly kind: QKind;
-  /** k */
   readonly slate: number;
   /** L, hidden units of a position: a multiple of four, at most 64. */
   readonly units: number;
-  /** Units of z. */
   readonly trunk: number;
-  /** Columns of x. */
   readonly inputs: number;
-  /** G */
   readonly itemColumns: number;
   /** With `item`: adds a value of a page without a click. */
   readonly zero?: boolean;
@@ -114,7 +110,6 @@ export interface QState {
 
 export class QNetwork {
   readonly parameters: ParameterArena;
-  /** Weights of the target network; same layout as the parameters. */
   readonly target: View;
   readonly tables: Readonly<Record<WeightCopy, QTables>>;
   readonly #arena: Arena;
@@ -135,7 +130,6 @@ export class QNetwork {
     this.parameters.write(weights, this.target.buffer);
   }
 
-  /** Returns all weights of a copy, in the order of the arena. */
   weights(copy: WeightCopy): View {
     const { weights, length } = this.parameters;
     const { buffer } = copy === "online" ? weights : this.target;

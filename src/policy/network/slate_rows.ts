@@ -20,7 +20,6 @@ export interface SlateRows<S extends BatchSizes> {
   readonly dimensions: Dimensions<S>;
   readonly rows: DimName<S>;
   readonly items: DimName<S>;
-  /** The largest batch. */
   readonly capacity: S;
 }
 
@@ -32,7 +31,6 @@ export function countRows<S extends BatchSizes>(
   return getSize(rows, sizes);
 }
 
-/** Returns I. */
 export function countItems<S extends BatchSizes>({ items, capacity }: SlateRows<S>): number {
   return getSize(items, capacity);
 }

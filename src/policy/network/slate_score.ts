@@ -13,7 +13,6 @@ import type { BatchSizes } from "../../gpu/sizes.ts";
 import { allocateUnused, countRows, findRowDimension, type SlateRows } from "./slate_rows.ts";
 import pickText from "../../../kernels/slates/slate_pick.wgsl" with { type: "text" };
 
-/** Items per word of a mask, and per panel of a score kernel. */
 export const PANEL = 32;
 
 export function countPanels(items: number): number {
@@ -61,16 +60,13 @@ export const MOST_UNITS = 64;
 
 export interface SlateScoreInputs {
   readonly label: string;
-  /** I */
   readonly items: number;
   /** L, a multiple of four up to {@link MOST_UNITS}. */
   readonly units: number;
   readonly views: {
-    /** [R, L] */
     readonly base: Memory;
     /** [I, .] */
     readonly table: View;
-    /** All weights of the network. */
     readonly weights: View;
     readonly place: View;
   };
@@ -128,18 +124,15 @@ const pickKernel = parseKernel("slate_pick", pickText);
 export interface SlatePickInputs {
   readonly label: string;
   readonly units: number;
-  /** True if the slates exist already. */
   readonly given?: boolean;
   readonly views: {
     /** [panels, R] of {@link recordSlateScore}; any buffer if there are no panels */
     readonly best: View;
-    /** [I, .] table of the position */
     readonly table: View;
     readonly weights: View;
     /** [R, .] */
     readonly bases: View;
     readonly masked: View;
-    /** [R, k] u32 */
     readonly slates: View;
     /** [R, .] */
     readonly q: View;

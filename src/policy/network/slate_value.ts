@@ -29,7 +29,6 @@ import { countRows, findRowDimension, type SlateRows } from "./slate_rows.ts";
 const forwardKernel = parseKernel("slate_value_forward", forwardText);
 const backwardKernel = parseKernel("slate_value_backward", backwardText);
 
-/** Slates of a batch as the f64 reference reads them, one per row. */
 export interface SlateBatch {
   readonly slates: readonly (readonly number[])[];
 }
@@ -37,9 +36,7 @@ export interface SlateBatch {
 export interface SlateValueInputs {
   readonly copy: WeightCopy;
   readonly state: QState;
-  /** [R, k] u32 */
   readonly slates: View;
-  /** [I, G], a constant */
   readonly itemVectors: Tensor;
 }
 
@@ -75,9 +72,7 @@ export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   });
 }
 
-/** Parameters of slate values, apart from those of the state. */
 interface ValueParameters {
-  /** Weights of the output. */
   readonly weights: Tensor;
   /** Biases of positions, if they share one net. */
   readonly bias: Tensor | undefined;
@@ -95,7 +90,6 @@ function getParameters(network: QNetwork, copy: WeightCopy): ValueParameters {
   };
 }
 
-/** Operands of the forward and backward pass. */
 interface SlateValue extends SlateValueInputs {
   readonly output: Tensor;
   readonly parameters: ValueParameters;
@@ -183,7 +177,6 @@ function backward<S extends BatchSizes>(
 interface Parts {
   readonly all: View;
   readonly slots: readonly View[];
-  /** Columns of all slots. */
   readonly columns: number;
 }
 
@@ -278,7 +271,6 @@ function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
   };
 }
 
-/** Operands of the reference. */
 interface Given64 extends SlateBatch {
   readonly shape: QShape;
   readonly bases: Matrix;
@@ -356,12 +348,10 @@ function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: 
   }));
 }
 
-/** Returns the column of unit n of position j in the bases and the output weights. */
 function baseAt({ kind, units }: QShape, j: number, n: number): number {
   return (kind === "cascade" ? j * units : 0) + n;
 }
 
-/** Returns the column of position j in the values of the state alone. */
 function valueAt({ kind }: QShape, j: number): number {
   return kind === "item" ? 0 : j;
 }

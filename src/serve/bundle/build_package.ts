@@ -16,13 +16,10 @@ import { DENO_FLAGS } from "../../deno_flags.ts";
 import { UserError } from "../../user_error.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-/** Files of every package apart from its modules. */
 const LICENCES = ["LICENSE", "CHANGELOG.md"];
 
 export interface StagedPackage {
-  /** Folder to publish from. */
   readonly folder: string;
-  /** Tarball for `npm publish`. */
   readonly tarball: string;
 }
 
@@ -86,7 +83,6 @@ function packageConfig(used: ReadonlySet<string>) {
   };
 }
 
-/** Returns the library section of src/README.md. */
 async function readme(): Promise<string> {
   const page = await Deno.readTextFile(`${ROOT}src/README.md`);
   const [, section = ""] = page.split(/^## As a library$/m);

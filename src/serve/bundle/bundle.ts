@@ -10,13 +10,11 @@ import { DENO_FLAGS } from "../../deno_flags.ts";
 import { formatTableEntry } from "./kernel_table.ts";
 
 export interface BundleOptions {
-  /** Path of the entry module. */
   readonly entry: string;
   /** "iife" for a script in a page or a worker, "esm" for a module. */
   readonly format: "iife" | "esm";
   /** True by default. */
   readonly minify?: boolean;
-  /** Comment at the start of the script. */
   readonly banner?: string;
   /** Kernel texts: in the script as they are (the default) or without comments, or in a separate table. */
   readonly kernels?: "whole" | "without comments" | "from a table";
@@ -26,7 +24,6 @@ export interface BundleOptions {
   readonly replacements?: Readonly<Record<string, string>>;
 }
 
-/** A bundled script. */
 export interface Bundle {
   readonly text: string;
   /** Sources by path from the repository's folder, each with its bytes in the script. */
@@ -119,7 +116,6 @@ function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
   };
 }
 
-/** Returns the folders of the packages that a module uses, by name. */
 async function packageFolders(entry: string): Promise<Map<string, string>> {
   const { stdout, success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", ...DENO_FLAGS, entry],
@@ -132,7 +128,6 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
   return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
 }
 
-/** Reads a file of a package that a module uses. */
 export async function readPackageFile(entry: string, name: string, file: string): Promise<string> {
   const folder = (await packageFolders(entry)).get(name);
   if (folder === undefined) throw new Error(`${entry} uses no package ${name}`);

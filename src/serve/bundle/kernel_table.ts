@@ -3,7 +3,6 @@
  * reads each by name from a table that is defined before the script runs.
  */
 
-/** Name of the table in the script. */
 const TABLE = "WGSL";
 
 /** Returns a kernel's name in the table: its file name without extension. Exercises have the name of the kernel they lead to. */

@@ -24,7 +24,6 @@ const PRODUCER = "clickgan";
 /** Start of every exported file: the field of the producer's name (2, bytes), its length and the name. */
 export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
 
-/** Operators of ONNX 1.12, supported by runtimes since 2022. */
 const OPSET = 17;
 const IR_VERSION = 8;
 const LARGEST_FLOAT = 2 ** 127;
@@ -32,9 +31,7 @@ const LARGEST_FLOAT = 2 ** 127;
 export interface ExportedModel {
   readonly config: ModelConfig;
   readonly catalogue: ItemCatalogue;
-  /** Weights of the reward, by name. */
   readonly weights: Weights;
-  /** Metadata of the file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -128,7 +125,6 @@ function utility(inputs: EncoderInputs, config: ModelConfig): TensorName {
   return parts.reduce((sum, part) => graph.op("Add", [part, sum]), bias);
 }
 
-/** Adds the encoder's state [users or 1, N]. */
 function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   switch (config.encoder) {
     case "lstm":
@@ -154,7 +150,6 @@ function displayed(inputs: EncoderInputs, part: string, columns: number): Tensor
   ]);
 }
 
-/** Adds the wide part [users, items, 1]. */
 function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): TensorName {
   const { graph } = inputs;
   if (K === 0) return displayed(inputs, PART, 1);
@@ -163,7 +158,6 @@ function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): TensorName {
   return graph.op("ReduceSum", [crossed, [2]], { keepdims: 1 });
 }
 
-/** Adds the hidden layers [users, items, 1], without the last bias. */
 function hiddenLayers(
   inputs: EncoderInputs,
   config: ModelConfig,
@@ -234,7 +228,6 @@ function outputs(
   graph.op("Squeeze", [graph.op("Slice", [all, [0], [1], [1]]), [1]], {}, ["no_click"]);
 }
 
-/** Adds the position effects of a page, [1, items]. */
 function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorName {
   const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
   const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // all indices

@@ -27,11 +27,9 @@ message Model {
 }`;
 const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
 
-/** Tensor types. */
 export const FLOAT = 1;
 export const INT32 = 6;
 export const INT64 = 7;
-/** Attribute types. */
 const ATTRIBUTE = { int: 2, string: 3, ints: 7 } as const;
 
 interface Tensor {
@@ -75,12 +73,10 @@ interface Model {
   readonly metadataProps: readonly { readonly key: string; readonly value: string }[];
 }
 
-/** Encodes a model as the bytes of its file. */
 export function encodeModel(value: Model): Uint8Array {
   return model.encode(model.create({ ...value })).finish();
 }
 
-/** Name of a tensor in the graph. */
 export type TensorName = string;
 
 export class GraphBuilder {

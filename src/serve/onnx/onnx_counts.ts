@@ -20,17 +20,14 @@ export const COUNTED = "counts/of_items/";
 /** Logarithm of the largest float. */
 export const LARGEST_LOG = 89;
 
-/** Inputs of the count columns. */
 interface CountInputs {
   readonly graph: GraphBuilder;
   readonly config: CountsConfig;
-  /** I */
   readonly items: number;
   /** Returns a column of an item in the model's table. */
   readonly at: (item: number, column: number) => number;
   /** [users, items] displayed items, 0 for none. */
   readonly page: TensorName;
-  /** [users, LAGS] items of the last clicks, 0 for none. */
   readonly recent: TensorName;
   /** [users, LAGS] 1 for a click, 0 for none. */
   readonly there: TensorName;

@@ -18,7 +18,6 @@ export interface EncoderInputs {
   readonly optional: (name: string) => Float32Array<ArrayBuffer> | undefined;
   /** [users, clicks + 1] clicked items, oldest first, then -1. */
   readonly history: TensorName;
-  /** [users] number of clicks. */
   readonly clicks: TensorName;
 }
 
@@ -216,7 +215,6 @@ function tanhOfOneHot(
   return { delta: graph.op("Mul", [change, graph.op("Mul", [first, there])]), base: Float32Array.from(base) };
 }
 
-/** Items that are folded at once. */
 const ITEMS = 2 ** 14;
 
 export interface ItemWeights {
@@ -224,7 +222,6 @@ export interface ItemWeights {
   readonly kernel: Float32Array<ArrayBuffer> | undefined;
   /** [V, C] for tokens. */
   readonly tokens: Float32Array<ArrayBuffer> | undefined;
-  /** C */
   readonly columns: number;
 }
 
