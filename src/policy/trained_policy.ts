@@ -21,6 +21,7 @@ import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_trainin
 
 /** A policy that was trained by `deno task policy train`. */
 export interface TrainedPolicy {
+  /** Folder of the policy. */
   readonly path: string;
   /** Name in tables: its algorithm. */
   readonly name: string;

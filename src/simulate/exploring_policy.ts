@@ -58,7 +58,6 @@ interface DrawnBy extends Pick<ItemScores, "scores" | "stride"> {
   readonly logProbabilities: View;
 }
 
-/** Records the draw of slates by scores, one item after another. */
 export function recordPlackettLuce(
   page: Pick<PageBuffers, "users" | "slate" | "items" | "masked" | "slates">,
   { scores, stride, temperature, logProbabilities: chances }: DrawnBy,
@@ -73,7 +72,6 @@ export function recordPlackettLuce(
   };
 }
 
-/** Formats the error for a policy without scores. */
 export function describeMissingScores(name: string): string {
   return `Expected a policy with a score per item (greedy, popular, random, or a trained gdqn) to draw slates, got ${name}, whose ` +
     `values depend on the rest of the slate.`;

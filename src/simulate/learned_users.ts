@@ -131,7 +131,6 @@ export class LearnedUsers implements SimulatedUsers {
   /** State with the recent clicks, for a model that reads them. */
   readonly #kept: StoredState | undefined;
   readonly #lstm: LstmStep | undefined;
-  /** Dispatches of the model by the dimension of their rows. */
   readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
   #catalogue:
     | { readonly tables: readonly ClickDispatch[]; readonly utilities: CatalogueUtilities }
@@ -251,7 +250,6 @@ export class LearnedUsers implements SimulatedUsers {
     };
   }
 
-  /** Returns the output of the node with a name, if there is one. */
   #output(name: string): Tensor | undefined {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }

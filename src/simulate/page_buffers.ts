@@ -10,7 +10,6 @@ import type { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 
-/** Sizes of a page. */
 export interface PageCapacity {
   /** U, users that are simulated together. */
   readonly users: number;
@@ -20,7 +19,6 @@ export interface PageCapacity {
   readonly items: number;
   /** T, pages of an episode. */
   readonly pages: number;
-  /** Most clicks that a user starts with. */
   readonly startClicks: number;
 }
 
@@ -89,7 +87,6 @@ export interface ClickLists {
   readonly history: View;
   /** [U, room] vec4u per click with the item in its last component, in order. */
   readonly clicks: View;
-  /** Most clicks of a user. */
   readonly capacity: number;
 }
 

@@ -9,14 +9,11 @@ import type { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Program } from "../gpu/program.ts";
 
-/** Users and random numbers of an episode. */
 export interface EpisodeKey {
-  /** Number of users, at most U. */
   readonly users: number;
   /** Number of the first user. A user's random numbers depend on its own number. */
   readonly firstUser: number;
   readonly episode: number;
-  /** 32 bits. */
   readonly seed: number;
   /** Probability of a random slate per page, for policies that explore. */
   readonly epsilon?: number | ((page: number) => number);
@@ -90,12 +87,10 @@ export class PageHeaders {
     this.#headers.upload(0, this.places * this.#each);
   }
 
-  /** Returns the offset of the header for all users. */
   offset(place: number): number {
     return this.#headers.offset(place * this.#each);
   }
 
-  /** Returns the sizes of a page, as written last. */
   sizes(place: number): ClickSizes {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
@@ -121,13 +116,11 @@ function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }
 
-/** Consecutive dispatches with the same headers. */
 interface Part {
   readonly program: Program<ClickSizes>;
   readonly chunked: ChunkedDispatches | undefined;
 }
 
-/** A program, its sizes, and the offset of its header in bytes. */
 export interface PageCall {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;

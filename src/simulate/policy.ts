@@ -9,7 +9,6 @@ import type { SimulatedUsers, UsersSource } from "./users.ts";
 
 /** Dispatches that run once for each chunk of the users, from `step.first_entry` on. */
 export interface ChunkedDispatches {
-  /** Most users of a chunk. */
   readonly chunk: number;
   /** Rows per user in the sizes of the dispatches. */
   readonly rows: number;
@@ -24,9 +23,7 @@ export interface PageContext {
   readonly arena: Arena;
   /** The policy writes its `slates`, and sets the bits of the chosen items in `masked`. The page's number is `step.page`. */
   readonly page: PageBuffers;
-  /** The policy's view of the users. */
   readonly observer: SimulatedUsers;
-  /** Users who click. */
   readonly environment: SimulatedUsers;
   /** Reward of a click, and when users leave. */
   readonly rules: EpisodeRules;
@@ -67,11 +64,8 @@ export interface Policy {
 
 /** Scores of all items, by chunks of the users. */
 export interface ItemScores {
-  /** Dispatches for all users, before the chunks. */
   readonly before?: readonly ClickDispatch[];
-  /** Most users of a chunk. */
   readonly chunk: number;
-  /** Dispatches of a chunk. */
   readonly dispatches: readonly ClickDispatch[];
   /** [chunk, stride] f32, the first I columns; stride 0: all users have the same scores. */
   readonly scores: View;

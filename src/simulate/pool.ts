@@ -25,7 +25,6 @@ export interface ItemPool {
   readonly threshold: number;
   /** [panels] bits of items that are never shown, including those after the last item. */
   readonly excluded: Uint32Array<ArrayBuffer>;
-  /** Number of allowed items. */
   readonly size: number;
 }
 
@@ -79,7 +78,6 @@ export function drawRandomPool(
   return pool;
 }
 
-/** A page of a simulated user, for which candidates are listed. */
 export interface PoolPage {
   readonly user: number;
   readonly episode: number;

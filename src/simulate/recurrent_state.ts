@@ -21,7 +21,6 @@ const takeKernel = parseKernel("take_rows", takeText);
 const keepKernel = parseKernel("keep_state", keepText);
 const putKernel = parseKernel("put_state", putText);
 
-/** Operands of an LSTM step. */
 export interface LstmStep {
   /** [items, 4H] or a table [I, 4H]: an item's input to the gates. */
   readonly input: Tensor;
@@ -33,7 +32,6 @@ export interface LstmStep {
   readonly cell: View;
 }
 
-/** Records an LSTM step with the clicked items. */
 export function recordLstmStep(page: PageBuffers, { input, product, state, cell }: LstmStep): ClickDispatch {
   const H4 = state.stride / 4;
   return {
@@ -68,7 +66,6 @@ export function createClickLists(
   };
 }
 
-/** Appends the item that each user clicked to the user's list. */
 export function pushClick(page: PageBuffers, { history, clicks, capacity: room }: ClickLists): ClickDispatch {
   return {
     kernel: pushKernel,
@@ -103,10 +100,8 @@ export function passOver(
 
 /** States in stored form: the encoder's state, then the recent clicks. */
 export interface StoredState {
-  /** [events, S] state of the encoder. */
   readonly encoded: Tensor;
   readonly lists: ClickLists;
-  /** Recent clicks that are stored. */
   readonly lags: number;
   /** [events, S], in rows that contain the clicks as well. */
   readonly state: Tensor;
@@ -132,12 +127,10 @@ function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
 
-/** Writes the stored states after users have changed. */
 export function keepState(kept: StoredState): ClickDispatch {
   return moveState(kept, "keep states", keepKernel);
 }
 
-/** Restores encoder state and clicks from stored states. */
 export function putState(kept: StoredState): ClickDispatch {
   return moveState(kept, "states of users", putKernel, { LIST: kept.lists.capacity });
 }

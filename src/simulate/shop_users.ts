@@ -28,7 +28,6 @@ import type { PageBuffers } from "./page_buffers.ts";
 const utilityKernel = parseKernel("shop_utility", utilityText);
 const stepKernel = parseKernel("shop_step", stepText);
 
-/** Rows (users x items) of a chunk. */
 const CHUNK_ROWS = 2 ** 18;
 
 /** Returns [I, 4] style1, style2, price, and the part that is the same for all users: appeal and the shop's constant. */

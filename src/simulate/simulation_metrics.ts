@@ -55,7 +55,6 @@ export function computeClickRate({ byPage }: Pick<SimulationMetrics, "byPage">):
   return sum(({ clicks }) => clicks) / sum(({ shown }) => shown);
 }
 
-/** Accumulates episodes. */
 export class SimulationTotals {
   readonly metrics: SimulationMetrics;
   readonly #byPage: { shown: number; clicks: number; reward: number; predicted: number }[];

@@ -79,7 +79,6 @@ export class Simulator {
   readonly #starts: StartClicks;
   /** Episode whose slates the caller provides. */
   #given: Episode | undefined;
-  /** Position of {@link step}. */
   #standing: { readonly episode: number; page: number } | undefined;
   #clicked: Set<number>[] = [];
   readonly #stack: DisposableStack;

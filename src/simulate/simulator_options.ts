@@ -34,7 +34,6 @@ export interface SimulatorOptions {
 
 /** Validated options with all defaults. */
 export interface SimulationSettings extends Required<Omit<SimulatorOptions, "pool">> {
-  /** Items that may be shown. */
   readonly pool: ItemPool;
 }
 

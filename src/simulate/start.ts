@@ -13,12 +13,10 @@ const feedKernel = parseKernel("feed_click", feedText);
 /** `empty`, or histories (clicked items, oldest first), of which each simulated user draws one per episode. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
-/** Returns the most clicks that a user starts with. */
 export function startClicks(start: StartOptions): number {
   return start === "empty" ? 0 : start.reduce((most, { length }) => Math.max(most, length), 0);
 }
 
-/** Draws the start clicks of a user's episode. */
 export function drawStartHistory(
   start: StartOptions,
   user: number,
@@ -30,7 +28,6 @@ export function drawStartHistory(
   return start[Math.floor(word / 2 ** 32 * start.length)] ?? [];
 }
 
-/** Start clicks on the device. */
 export class StartClicks {
   /** [S, U] item or NONE; at least one word. */
   readonly view: View;
@@ -41,7 +38,6 @@ export class StartClicks {
     this.view = page.arena.allocate("starts", this.#items.byteLength);
   }
 
-  /** Uploads the start clicks of an episode. */
   put(users: number, firstUser: number, episode: number, key: PhiloxKey): void {
     const { page } = this;
     if (page.startClicks === 0) return;

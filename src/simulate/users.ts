@@ -6,7 +6,6 @@ import type { Memory, View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
-/** Utilities of the users' slates. */
 export interface SlateUtilities {
   readonly dispatches: readonly ClickDispatch[];
   /** [rows, 1], stride 1: row u k + j for the item in slot j of user u. */
@@ -15,7 +14,6 @@ export interface SlateUtilities {
 
 /** Utilities of all items for chunks of users, because U I rows are too many at once. */
 export interface CatalogueUtilities {
-  /** Most users of a chunk. */
   readonly users: number;
   /**
    * Dispatches for the users from `step.first_entry` on. The sizes of a chunk of c users are c users, c events, c I rows, I items.

@@ -10,11 +10,8 @@ import {
   type ShopTruth,
 } from "../../data/shops.ts";
 
-/** Outcome of a draw by a uniform number. */
 export interface UniformChoice {
-  /** The clicked slot, k for none. */
   readonly slot: number;
-  /** P(any click). */
   readonly clickProbability: number;
   /** Distance of the number from one with another outcome: below the rounding of f32 the device may choose differently. */
   readonly margin: number;
@@ -77,15 +74,12 @@ export interface HostDynamics<S> {
   readonly eta?: number;
   /** Effects of the second position, the third, ...; later positions have the effect of the last. */
   readonly positionEffects?: readonly number[];
-  /** Returns the state without a click. */
   initial(): S;
   /** Returns utilities of items in their order, without position effects. */
   utilities(state: S, items: ArrayLike<number>): Float64Array;
-  /** Returns the state after a click on an item. */
   next(state: S, item: number): S;
 }
 
-/** Dynamics of a synthetic shop's ground truth. */
 export class ShopDynamics implements HostDynamics<ShopState> {
   readonly name: string;
   readonly items: number;

@@ -28,11 +28,9 @@ export interface PlanOptions
   extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave" | "randomPool"> {
   /** Grid points along m1, m2, p; odd numbers, so that the first state is a point. */
   readonly points?: readonly [m1: number, m2: number, p: number];
-  /** Called after each page. */
   readonly onProgress?: (done: number, all: number) => void;
 }
 
-/** Random pools per page that V is averaged over. */
 const POOLS = 64;
 
 /** Within 0.3 % of the value of a much finer grid, in seconds. */
@@ -41,7 +39,6 @@ export const usualPoints = [33, 33, 17] as const;
 /** Range of reachable states: styles are in -2..2, prices in -1..1. */
 const RANGES = [[-2, 2], [-2, 2], [-1, 1]] as const;
 
-/** Values of a shop's states. */
 export class ShopPlan {
   readonly dynamics: ShopDynamics;
   readonly #grid: InterpolationGrid;
@@ -137,7 +134,6 @@ class Sweep {
     this.#slates = Uint32Array.from({ length: grid.size * slate }, (_, k) => k % slate);
   }
 
-  /** Computes V_t from V_{t-1}. */
   onePage(behind: Float64Array): Float64Array {
     const { grid, options: { slate: k, reward = "click", discount = 1, leave = 0 } } = this;
     const items = this.#items;
@@ -207,7 +203,6 @@ type Three<T> = readonly [T, T, T];
 
 /** Regular grid over three numbers, with trilinear interpolation. */
 export class InterpolationGrid {
-  /** Coordinates of the points along each axis. */
   readonly axes: Three<Float64Array>;
   /** Number of points; point (i, j, k) has index (i * n1 + j) * n2 + k. */
   readonly size: number;

@@ -51,18 +51,15 @@ export interface SlateProblem {
   readonly noneWeight?: number;
   /** [I] value of a click on the item, of either sign. */
   readonly values: ArrayLike<number>;
-  /** Value of no click. */
   readonly noneValue: number;
 }
 
 export interface SlateSolution {
   /** Items by descending weight x (value - Q). */
   readonly slate: number[];
-  /** Q of the slate. */
   readonly value: number;
   /** Q of the slates during the search, increasing; the last is `value`. */
   readonly path: number[];
-  /** Passes over the catalogue. */
   readonly rounds: number;
 }
 
@@ -74,7 +71,6 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
   return { slate: Array.from(slate), value, path, rounds: 1 + path.length };
 }
 
-/** Candidates of a search, all by default. */
 interface Among {
   readonly items?: ArrayLike<number>;
   readonly masked?: MaskValues | undefined;

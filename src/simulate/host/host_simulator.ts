@@ -26,11 +26,9 @@ import type { SimulatorOptions } from "../simulator_options.ts";
 import { createPool, drawRandomPool } from "../pool.ts";
 import { findBestSlate, selectTopSlate } from "./host_best_slate.ts";
 
-/** Input of a policy for a user's page. */
 export interface HostPage<S> {
   readonly dynamics: HostDynamics<S>;
   readonly state: S;
-  /** Number of the user, and of the page in the episode. */
   readonly user: number;
   readonly page: number;
   /** T, pages of an episode. */
@@ -49,7 +47,6 @@ export interface HostPolicy<S> {
   slate(page: HostPage<S>): ArrayLike<number>;
 }
 
-/** A user's choice on a page. */
 export interface HostDraw extends UniformChoice {
   readonly user: number;
   readonly page: number;
@@ -75,11 +72,9 @@ export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "s
 export interface HostEpisodes<S> extends EpisodeLog {
   /** [U] sum of the discounted rewards. */
   readonly returns: Float64Array;
-  /** [U] pages seen. */
   readonly length: Uint32Array;
   /** [U] 1 for users who left before the last page, 0 for users whose episode was cut. */
   readonly terminated: Uint8Array;
-  /** [U] states after the last page. */
   readonly states: readonly S[];
 }
 
@@ -120,7 +115,6 @@ export function simulateOnHost<S>(
 class OneUser<S> {
   state: S;
   page = 0;
-  /** Sum of the discounted rewards. */
   sum = 0;
   left = false;
   #withoutClick = 0;
@@ -141,7 +135,6 @@ class OneUser<S> {
     for (const item of Array.from(options.history?.(user) ?? [])) this.#click(item);
   }
 
-  /** Simulates a page. */
   step(policy: HostPolicy<S>): HostDraw & { readonly reward: number } {
     const { dynamics, options, user, page } = this;
     const { pages, slate: k, discount = 1, reward: kind = "click" } = options;
@@ -207,7 +200,6 @@ export function createRandomPolicy<S>(): HostPolicy<S> {
   return { name: "random", slate: drawSlate };
 }
 
-/** Draws a slate of {@link createRandomPolicy}. */
 export function drawSlate(
   { masked, slate, words }: Pick<HostPage<unknown>, "masked" | "slate" | "words">,
 ): number[] {
@@ -250,7 +242,6 @@ export function createHostPopularPolicy<S>(order: ArrayLike<number>): HostPolicy
 
 let all = new Uint32Array(0);
 
-/** Returns 0, 1, ..., I - 1. */
 function allItems(count: number): Uint32Array {
   if (all.length !== count) all = Uint32Array.from({ length: count }, (_, item) => item);
   return all;

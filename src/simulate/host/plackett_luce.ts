@@ -16,7 +16,6 @@ interface DrawnSlate {
   readonly margin: number;
 }
 
-/** Distribution of slates by scores. */
 export class PlackettLuce {
   readonly #z: Float64Array;
   /** exp(z - the largest z) */
@@ -40,7 +39,6 @@ export class PlackettLuce {
     });
   }
 
-  /** Returns the probability of a slate. */
   probability(slate: readonly number[]): number {
     return Math.exp(this.logProbabilities(slate).reduce((sum, log) => sum + log, 0));
   }
