@@ -53,7 +53,7 @@ const models: readonly BadInput[] = [
   ...makeCases(NO_VALIDATION, "")`
     evaluate: no users of the part | evaluate ${GIVEN} --split validation | no validation users
     predict: no users of the part | predict ${GIVEN} --split validation --out DIR/p.csv | users with events to predict, found none
-    simulate: no users of the part | simulate ${GIVEN} --start validation | Expected validation users in log.tsv to start as
+    simulate: no users of the part | simulate ${GIVEN} --start validation | Expected validation users in log.tsv as the --start
   `,
   makeCase(
     "evaluate: dense items",

@@ -256,7 +256,7 @@ Deno.test("support: one state in a hundred of the log is far out, also with corr
   // As far along the line as the logged ones, and across it.
   const tried = Float32Array.of(...[2, 2, 7], ...[1, -1, 7], ...[0, 0, 8]);
   assert.deepEqual(logged.countBeyond(tried), { beyond: 2, total: 3 });
-  assert.deepEqual(logged.countBeyond(tried, (row) => row === 0), { beyond: 0, of: 1 });
+  assert.deepEqual(logged.countBeyond(tried, (row) => row === 0), { beyond: 0, total: 1 });
   assert.throws(() => new LoggedStates(new Float32Array(3), 3), /two or more logged states/);
   near(computeRareShare([0, 1, 1, 2], [100, 19, 20]), 0.5);
   near(computeRareShare([5], [100]), 1);
