@@ -337,7 +337,7 @@ const policies: readonly BadInput[] = [
     evaluate: no log | evaluate --policy greedy | required option '--log <folder>' not specified
     evaluate: two who click | ${EVALUATE} --model DIR/a --shop demo | got both
     evaluate: a policy that there is not | evaluate --log demo --policy best --shop demo | Expected a policy, greedy, popular
-    evaluate: a log without propensities | ${EVALUATE} --shop demo | one without propensities
+    evaluate: a log without propensities | ${EVALUATE} --shop demo | Expected a log with propensities, got one without
     evaluate: a log of other items | ${EVALUATE} --shop demo --data-seed 2 | over the items of demo
     evaluate: no temperature | ${EVALUATE} --explore plackett-luce:0 | of 0.001 to 1000000
     evaluate: a seed of no shop | ${EVALUATE} --model DIR/a --data-seed 2 | Expected --data-seed with --shop

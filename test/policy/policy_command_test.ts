@@ -243,7 +243,7 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
     const columns = "--user uid --item sku --time ts --clicked label --page request --position pos";
     const log = `log --source ${folder}/log.csv`;
     await ran("data", log, columns, "--propensity mu --shares 50-10-40 --out", set);
-    assert.match(await ran("data", "describe", set), /^propensities: of 960 pages/m);
+    assert.match(await ran("data", "describe", set), /^propensities: 960 pages/m);
     const training =
       "--iterations 150 --validate-every 50 --batch-size 40 --no-report --dims 8 --lstm-units 4";
     await ran("train", "--data", set, training, "--save-dir", run);

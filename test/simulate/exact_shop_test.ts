@@ -295,7 +295,7 @@ Deno.test("bench truth: a row, and the table on its page", () =>
     const text = await Deno.readTextFile(page);
     assert.match(
       text,
-      /^before\n<!-- bench truth -->\n\nShop of seed 1, 10 users a policy, [^]*\| restless \| .*after\n$/s,
+      /^before\n<!-- bench truth -->\n\nShop of seed 1, 10 users per policy, [^]*\| restless \| .*after\n$/s,
     );
     const none = await runBench([...few, "--only", "x"]);
     assert.equal(none.code, 1);

@@ -166,7 +166,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
       });
       this.headers.put(place, { sizes, counted: rows, first: 0 }, purposes);
       this.headers.upload(place, 1);
-      return { iteration, counted: rows * schedule.stepsIn(iteration), parts: stepsPerPage + 1 };
+      return { iteration, counted: rows * schedule.stepsIn(iteration), microBatches: stepsPerPage + 1 };
     });
   }
 
