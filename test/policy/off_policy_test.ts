@@ -351,7 +351,10 @@ Deno.test("unsupported estimates are refused with the reason and an alternative"
     const certain: LogEvidence = { ...one, mu: one.mu.map(() => 1) };
     await expectRefusal(() => evaluate(certain, "greedy"), /all propensities 1/);
     const asked = { model: shop, policy: createGreedyPolicy(), slate: 2, pages: 3, repeats: false };
-    await expectRefusal(() => collectEvidence(gpu, { log: logs.dense, ...asked }), /Expected a log with propensities/);
+    await expectRefusal(
+      () => collectEvidence(gpu, { log: logs.dense, ...asked }),
+      /Expected a log with propensities/,
+    );
     const tiny = {
       ...logs.dense,
       eventPropensities: Array.from(logs.dense.eventClick, () => [1e-200, 1e-200]),
