@@ -74,7 +74,7 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each metri
     const rows = parseTable(text);
     assert.deepEqual(rows["click rate"], ["", ".988", ".627", ".988", ".627"]);
     assert.deepEqual(rows["LSTM"], ["", "2.000 +- 1.000", ".520 +- .010", "1.500 +- .000", ".520 +- .010"]);
-    assert.match(text, /by some \.020 on yelp/);
+    assert.match(text, /about \.020 to a prec@1 on yelp/);
     assert.deepEqual([runs.asked.length, runs.names.size], [16, 16]);
     assert.ok(runs.asked.every((asked) => /^train --data (papers\/yelp\.txt|demo) --seeds 3 /.test(asked)));
   }));
@@ -195,7 +195,7 @@ Deno.test("results: a finished training is repeated only for other settings", ()
     const again = new FolderRuns(`${folder}/runs`, folder);
     assert.equal(await again.trained("small", "train", [...args, "2"]), path);
     assert.deepEqual(Deno.statSync(`${path}/result.json`).mtime, before);
-    await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to end well/);
+    await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to succeed/);
     assert.ok(!await pathExists(path), "what was asked before is not there any more");
     await Deno.mkdir(`${folder}/runs/mine`);
     await assert.rejects(runs.trained("mine", "train", [...args, "2"]), isUserError(/mine, as no/));
