@@ -198,7 +198,10 @@ Deno.test("results: a finished training is repeated only for other settings", ()
     await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to succeed/);
     assert.ok(!await pathExists(path), "what was asked before is not there any more");
     await Deno.mkdir(`${folder}/runs/mine`);
-    await assert.rejects(runs.trained("mine", "train", [...args, "2"]), isUserError(/mine, as no/));
+    await assert.rejects(
+      runs.trained("mine", "train", [...args, "2"]),
+      isUserError(/mine without .*mine\.done\.json, found one/),
+    );
     const parallel = new FolderRuns(`${folder}/runs`, folder, undefined, 2);
     const both = ["0", "1"].map((count) => parallel.trained(`parallel-${count}`, "train", [...args, count]));
     await assert.rejects(Promise.all(both), /--iterations/);
