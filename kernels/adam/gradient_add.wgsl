@@ -1,4 +1,4 @@
-// gradient_add.wgsl - adds up the gradients of a batch that is cut into parts, after each part, for a window of the arena
+// gradient_add.wgsl - adds up the gradients of a batch in micro-batches, after each of them, for a window of the arena
 //
 //   partials [chunks, P]      gradient, total [window]      P = all parameters with a gradient that is summed
 //

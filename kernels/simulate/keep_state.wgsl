@@ -5,8 +5,7 @@
 //   state [U, X4 vectors]      encoded, then zeros; from vector FIRST4 on: clicks so far, the last LAGS items, the latest first,
 //                              -1 where there are fewer. As f32, in which they are exact below 2^24
 //
-// Counts, position weights and the wide part look back at clicks: with them after what policies see, all that users think
-// follows from the state alone.
+// Counts, position weights and the wide part depend on earlier clicks: with these in it, choices depend on the state alone.
 //
 // For          both kinds of adapter      Grid   U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.

@@ -66,7 +66,7 @@ fn remember(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   for (var j = 0u; j < K; j++) { shown[at * K + j] = slates[u * K + j]; }
   happened[at] = vec2u(u32(of_page.x) | select(LEFT, 0u, alive[u] > 0u), bitcast<u32>(of_page.y));
   let of_user = slot * users + u;
-  // The first page begins a new episode instead of an old one. Who left has no more pages.
+  // The first page begins a new episode in the slot of an old one. A user who left has no more pages.
   var here = step.page == 0u;
   if (!here) { here = lengths[of_user] == step.page && (happened[at - users].x & LEFT) == 0u; }
   if (here) { lengths[of_user] = step.page + 1u; }

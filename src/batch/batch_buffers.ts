@@ -179,7 +179,6 @@ function padSlots(elements: number): number {
   return SLICE_ALIGNMENT * Math.ceil(elements / SLICE_ALIGNMENT);
 }
 
-/** Returns views that cover all slices. */
 function viewAllSlices(views: Readonly<Record<string, View>>): Record<string, View> {
   const whole = ({ buffer, offset, size, slices }: View): View => {
     return { buffer, offset, size: size + (slices ? slices.stride * (slices.count - 1) : 0) };

@@ -12,7 +12,6 @@ export class CommandRecorder {
     this.#encoder = gpu.device.createCommandEncoder({ label });
   }
 
-  /** Records commands with `encode` and submits them. */
   static submit(gpu: Gpu, label: string, encode: (commands: CommandRecorder) => void): void {
     const commands = new CommandRecorder(gpu, label);
     encode(commands);

@@ -138,7 +138,6 @@ function splitKernel(kernel: Kernel): readonly Piece[] {
   return pieces;
 }
 
-/** A part of the text that depends on constants. */
 interface Substitution {
   readonly at: number;
   readonly text: string;

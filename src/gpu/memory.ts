@@ -111,7 +111,6 @@ export interface TextureLayout {
   readonly height: number;
   /** Vectors of a row: columns / 4. 1 if stored row by row: each vector counts as a row. */
   readonly rowVectors: number;
-  /** Vectors of a row that are stored side by side. */
   readonly panelVectors: number;
   /** Panels of a row. The last may be narrower, but takes the same space. */
   readonly panels: number;

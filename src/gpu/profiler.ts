@@ -74,7 +74,6 @@ export interface TimedWork extends Cost {
   readonly encode: EncodePass | PassBoundary;
 }
 
-/** Returns all dispatches and copies of a program in order, for a profile. */
 export function listTimedWork<S extends BatchSizes>(
   program: Program<S>,
   sizes: S,

@@ -74,7 +74,6 @@ export function computeInvocations<S extends BatchSizes>(
 export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelTextInputs {
   /** Invocations to run along x and y; they are rounded up to whole workgroups. */
   readonly invocations: InvocationCounts<S>;
-  /** Absent if no bench needs it. */
   readonly cost?: (sizes: S) => Cost;
   /** Purpose of the dispatch, e.g. "utility/layer2 forward". */
   readonly label: string;

@@ -20,11 +20,9 @@ export interface StepSettings {
   readonly decay?: number;
   /** Random seed of the step, 32 bits. */
   readonly noise?: number;
-  /** Present for a step that simulates users. */
   readonly page?: SimulatedPage;
 }
 
-/** Page that a step shows to all simulated users. */
 export interface SimulatedPage {
   /** Index within the episode. */
   readonly page: number;

@@ -27,7 +27,6 @@ const WORD = 4;
 /** A count; "unreadable" if the text does not determine it; undefined if there is nothing to count. */
 export type AccessCount = number | "unreadable" | undefined;
 
-/** Accesses to one or several variables. */
 export interface LoadRequests {
   /** Reads per invocation, averaged over the invocations of the workgroup with any access. */
   readonly reads: AccessCount;
@@ -102,7 +101,6 @@ function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["g
   );
 }
 
-/** Sums over the reads or over the writes of a variable. */
 interface AccessSum {
   /** Accesses of invocations. */
   accesses: number;

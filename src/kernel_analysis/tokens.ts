@@ -57,20 +57,17 @@ export class WgslTokens {
     if (!this.take(word)) throw new UnreadableKernelError(`"${this.peek()}" where ${word} was expected`);
   }
 
-  /** Consumes `sign`, then reads. */
   readAfter<T>(sign: string, read: () => T): T {
     this.expect(sign);
     return read();
   }
 
-  /** Reads, then consumes `sign`. */
   readBefore<T>(sign: string, read: () => T): T {
     const found = read();
     this.expect(sign);
     return found;
   }
 
-  /** Reads a comma-separated list up to `close`. */
   readList<T>(close: string, read: () => T): T[] {
     const found: T[] = [];
     while (!this.take(close)) {
@@ -82,7 +79,6 @@ export class WgslTokens {
     return found;
   }
 
-  /** Reads between < and >. */
   readTemplate<T>(read: () => T): T {
     this.expect("<");
     const found = read();

@@ -78,7 +78,6 @@ export interface WgslVariable {
 /** A declaration of the kernel with a known value. */
 export interface TracedLine {
   readonly name: string;
-  /** Text of the initialiser. */
   readonly from: string;
   readonly value: number;
 }

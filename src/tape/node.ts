@@ -24,7 +24,6 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
    * Returns the target of a table's sparse gradient; undefined if the dense one is required. @param list see {@link SparseRows}
    */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
-  /** Uploads a small constant buffer. */
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
    * A buffer for bindings that a kernel only uses with constants that are off. WebGPU binds a buffer either to read or to write

@@ -205,7 +205,6 @@ export class ParameterArena {
   }
 }
 
-/** Runs `make`, and converts its LimitError. */
 function mapLimitError<T>(make: () => T, refusal: (error: LimitError) => UserError): T {
   try {
     return make();
