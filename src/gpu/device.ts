@@ -290,11 +290,9 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     const {
-      noAdapterHint: withoutAdapter = Reflect.get(globalThis, "isSecureContext") === false
-        ? INSECURE
-        : BROWSER,
+      noAdapterHint = Reflect.get(globalThis, "isSecureContext") === false ? INSECURE : BROWSER,
     } = options;
-    throw new UserError(`Expected a WebGPU adapter, found none. ${withoutAdapter}`);
+    throw new UserError(`Expected a WebGPU adapter, found none. ${noAdapterHint}`);
   }
   const { info, limits, features } = adapter;
   const { workgroupBytes } = options;

@@ -197,7 +197,7 @@ costCase("lstm over a table, touched rows", makeLstmOverTable(6, true)(oneHot), 
 for (const N of [3, 16]) {
   costCase(`first_layer of ${N}`, makeFirstLayer(N)(few), {
     "h forward": ({ rows, events, items }) => [3 * rows * N, 4 * p(N) * (items + events + rows)],
-    "h gradients of both parts": ({ rows, events, items }) => [
+    "h gradients of item and state": ({ rows, events, items }) => [
       2 * rows * N,
       4 * p(N) * (rows + events + items),
     ],
@@ -209,7 +209,9 @@ costCase("first_layer over a state that it makes", makeFirstLayerOfState(5, 3)(f
     3 * rows * 5 + 2 * events * 3 * 5,
     4 * (p(5) * (items + rows) + p(3) * (events + p(5))),
   ],
-  "h gradients of both parts": ({ rows, events, items }) => [2 * rows * 5, 4 * 8 * (rows + events + items)],
+  "h gradients of item and state": (
+    { rows, events, items },
+  ) => [2 * rows * 5, 4 * 8 * (rows + events + items)],
   "state gradients": ({ events, chunks }) => gradients(events, 3, 5, chunks),
 }, "gpu");
 for (const N of [3, 16]) {
@@ -297,7 +299,7 @@ for (const rows of ["items", "events"] as const) {
       // Padding too: the gradient is stored by item without a parameter.
       "y gradient by fed item": (s) => [s.events * p(N), 4 * (s.events + s.items) * p(N)],
     }),
-    "y stretches of t": (s) => {
+    "y chunks of t": (s) => {
       const sums = mostTokens(log, Math.min(s.items, s[rows]));
       return [sums * N, 4 * Math.min(sums, s.items, s[rows]) * p(N)];
     },
@@ -309,7 +311,7 @@ for (const rows of ["items", "events"] as const) {
 }
 costCase("mixed_product, touched rows", makeMixedProduct("items", 12, { sparse: true })(rareTokens), {
   "y tokens": ({ items }) => touchedCost(items, (sums) => items + Math.min(sums, getTokenCount(rareTokens))),
-  "y stretches of t": ({ items }) => touchedCost(items, (sums) => Math.min(sums, items)),
+  "y chunks of t": ({ items }) => touchedCost(items, (sums) => Math.min(sums, items)),
   "y gradient of t": ({ items }) =>
     touchedCost(items, (sums) => Math.min(sums, items) + Math.min(sums, getTokenCount(rareTokens))),
 });
@@ -371,7 +373,7 @@ Deno.test("cost: adam, by parameter and by partial sum", () =>
     assertCosts(adam.dispatches({ dimensions: clickDimensions, sparseRows: touched }), {
       // The table is sparse; the summed parameters remain.
       adam: ({ chunks }) => [10 * summed + summed * chunks, 28 * summed + 4 * summed * chunks],
-      "adam of touched rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],
+      "adam of sparse rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],
     });
     for (const part of [arena, adam, parameters]) part[Symbol.dispose]();
     return Promise.resolve();
