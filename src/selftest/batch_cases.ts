@@ -91,7 +91,6 @@ async function compareTokens(
   checks.same(found, expected, { kernels, what: "pairs of items and tokens", columns: 2 });
 }
 
-/** Creates a trial that builds the batch of some users. */
 export function createBatchTrial(gpu: Gpu, { log, users }: TestBatch): KernelTrial<ClickSizes> {
   using stack = new DisposableStack();
   const arena = stack.use(new CanaryArena(gpu, "batch"));

@@ -102,7 +102,6 @@ export const sumCases: readonly NamedCheck[] = [4, 12].map((columns) => ({
 /** Kernel variants that replace those of the fixed table. */
 type Chosen = Partial<Pick<KernelVariants, "matmul" | "lstm">>;
 
-/** Variants of the forward product and of the input gradient. */
 function products(forward: MatmulVariant, input: MatmulVariant): Chosen {
   return { matmul: { "forward 20x20": forward, "input 20x20": input, "weight 20x20": "rows" } };
 }
@@ -111,20 +110,13 @@ function weightGradients(variant: MatmulVariant): Chosen {
   return { matmul: { "weight 20x20": variant } };
 }
 
-/** LSTM variants for 8 units (padded). */
 function lstmVariants(variant: LstmVariant): Chosen {
   return { lstm: { [formatLstmKey("forward", 2)]: variant, [formatLstmKey("backward", 2)]: variant } };
 }
 
-/** Fields of the tokens of mixed batches. */
 const TWO_FIELDS = [{ first: 0, count: 20, slots: 3 }, { first: 20, count: 43, slots: 2 }];
 
-function createOpCase(
-  name: string,
-  make: CaseFactory,
-  batches: readonly TestBatch[],
-  chosen?: Chosen,
-): NamedCheck {
+function testOp(name: string, make: CaseFactory, batches: readonly TestBatch[], chosen?: Chosen): NamedCheck {
   return {
     name,
     async check(gpu, checks) {
@@ -139,79 +131,71 @@ function createOpCase(
   };
 }
 
-/**
- * Returns cases of all ops, forward and gradients, in a few sizes each. Compiling a shader text takes long, so the
- * batches of a case share texts where its kernels allow.
- */
+/** Returns cases of all ops. Batches share shader texts if possible, because compiling is slow. */
 function opCases(kind: AdapterKind): NamedCheck[] {
   const on = [few, chunks];
   return [
-    createOpCase("linear", makeLinear(20, 17), on),
-    createOpCase("linear, inputs that fill several tiles", makeLinear(65, 80), [few]),
-    createOpCase(
+    testOp("linear", makeLinear(20, 17), on),
+    testOp("linear, inputs that fill several tiles", makeLinear(65, 80), [few]),
+    testOp(
       "linear, row by row, ReLU",
       makeLinear(20, 17, { input: "relu", output: "relu" }),
       on,
       products("rows", "rows"),
     ),
     ...(kind === "gpu"
-      ? [createOpCase("linear, in panels", makeLinear(20, 17), [chunks], products("panel 128", "panel 128"))]
+      ? [testOp("linear, in panels", makeLinear(20, 17), [chunks], products("panel 128", "panel 128"))]
       : []),
-    createOpCase("row_dot", makeRowDot(17, "elu"), on),
-    createOpCase("row_dot, ReLU", makeRowDot(17, "relu"), [few]),
+    testOp("row_dot", makeRowDot(17, "elu"), on),
+    testOp("row_dot, ReLU", makeRowDot(17, "relu"), [few]),
     ...(kind === "gpu"
       ? [
-        createOpCase("linear, separate gradients", makeLinear(20, 17), [few], weightGradients("rows")),
-        createOpCase("row_dot, with sums of a loss", makeRowDotWithSums(17, 2, "elu"), on),
+        testOp("linear, separate gradients", makeLinear(20, 17), [few], weightGradients("rows")),
+        testOp("row_dot, with sums of a loss", makeRowDotWithSums(17, 2, "elu"), on),
       ]
       : []),
-    createOpCase("row_dot, computed by a layer", makeRowDotOfLayer(12, 84), [chunks]),
-    createOpCase("mixed_product", makeMixedProduct("items", 12), [mixed.few, mixed.many]),
-    createOpCase("mixed_product, fed items", makeMixedProduct("events", 12), [mixed.few, mixed.many]),
-    createOpCase("mixed_product, sparse gradients", makeMixedProduct("items", 12, { sparse: true }), [
-      rareTokens,
-    ]),
-    createOpCase("first_layer", makeFirstLayer(17), on),
-    createOpCase("first_layer, item dropout", makeFirstLayer(17, 0.2), [chunks]),
-    createOpCase("first_layer, with counts", makeFirstLayerOfCounts(17, 9), on),
-    createOpCase("first_layer, fused state layer", makeFirstLayerOfState(17, 5), on),
-    createOpCase("first_layer, one-hot items", makeFirstLayerOfTable(17, false), [oneHot, rareItems]),
-    createOpCase("first_layer, sparse gradients", makeFirstLayerOfTable(17, true), [rareItems]),
-    createOpCase("item_term", makeItemTerm(5), on),
-    createOpCase("lstm", makeLstm(5), [few, given]),
+    testOp("row_dot, computed by a layer", makeRowDotOfLayer(12, 84), [chunks]),
+    testOp("mixed_product", makeMixedProduct("items", 12), [mixed.few, mixed.many]),
+    testOp("mixed_product, fed items", makeMixedProduct("events", 12), [mixed.few, mixed.many]),
+    testOp("mixed_product, sparse gradients", makeMixedProduct("items", 12, { sparse: true }), [rareTokens]),
+    testOp("first_layer", makeFirstLayer(17), on),
+    testOp("first_layer, item dropout", makeFirstLayer(17, 0.2), [chunks]),
+    testOp("first_layer, with counts", makeFirstLayerOfCounts(17, 9), on),
+    testOp("first_layer, fused state layer", makeFirstLayerOfState(17, 5), on),
+    testOp("first_layer, one-hot items", makeFirstLayerOfTable(17, false), [oneHot, rareItems]),
+    testOp("first_layer, sparse gradients", makeFirstLayerOfTable(17, true), [rareItems]),
+    testOp("item_term", makeItemTerm(5), on),
+    testOp("lstm", makeLstm(5), [few, given]),
     ...(kind === "gpu"
       ? [
-        createOpCase("lstm, four users per workgroup", makeLstm(5), [few, given], lstmVariants("group 4")),
-        createOpCase("lstm, one user per invocation", makeLstm(5), [few], lstmVariants("user")),
+        testOp("lstm, four users per workgroup", makeLstm(5), [few, given], lstmVariants("group 4")),
+        testOp("lstm, one user per invocation", makeLstm(5), [few], lstmVariants("user")),
       ]
       : []),
-    createOpCase("lstm, one-hot items", makeLstmOverTable(5, false), [oneHot]),
-    createOpCase("lstm, sparse gradients", makeLstmOverTable(5, true), [rareItems]),
-    createOpCase("batch_norm", makeBatchNorm(true, "elu"), on),
-    createOpCase("batch_norm, ReLU", makeBatchNorm(true, "relu"), [few]),
-    createOpCase("batch_norm, evaluation", makeBatchNorm(false, "elu"), on),
-    createOpCase("choice_nll", makeChoice({ scale: 1 }), [few, chunks, given, further]),
-    createOpCase("choice_nll, equal utilities", makeChoice({ whole: true }), [few, given, further]),
-    createOpCase("choice_nll, fused last layer", makeChoiceOfLayer(12, kind === "gpu" ? 60 : 84), [few]),
-    createOpCase("choice_nll, utilities far from zero", makeChoice({ scale: 40 }), [chunks, further]),
-    createOpCase("choice_nll, position effects", makeChoice({ place: true }), [few, chunks, further]),
-    createOpCase("choice_nll, logistic", makeChoice({ loss: "logistic" }), [few, given, further]),
-    createOpCase("minimax, generator", makeMinimax("generator"), [few, given]),
-    createOpCase("minimax, reward", makeMinimax("reward"), [few, given, further]),
-    createOpCase("exact_minimax", makeExactMinimax(), [few, given, further]),
-    createOpCase("pw_state", makePwState(false), [clicks.long, clicks.chunks]),
-    createOpCase("pw_state, tanh", makePwState(true), [clicks.long, clicks.chunks]),
-    createOpCase("pw_table", makePwTable(false), [clicks.long, clicks.chunks]),
-    createOpCase("pw_table, tanh", makePwTable(true), [clicks.long, clicks.chunks]),
-    createOpCase("pw_table, sparse gradients", makePwTable(false, usualPw, true), [clicks.rare]),
-    createOpCase("pw_table, by event", makePwTableByEvent(), [clicks.long, clicks.chunks]),
-    createOpCase("recent_clicks", (batch) => makeRecentClicks(batch, TWO_FIELDS), [mixed.few, mixed.many]),
-    createOpCase("row_counts, train users", (batch) => makeRowCounts(batch, [], 8, 5), [few, given]),
-    createOpCase("row_counts, other users", (batch) => makeRowCounts(batch, [], 8, undefined), [
-      few,
-      clicks.long,
-    ]),
-    createOpCase("row_counts, categories", (batch) => makeRowCounts(batch, TWO_FIELDS, 8, 500), [mixed.many]),
+    testOp("lstm, one-hot items", makeLstmOverTable(5, false), [oneHot]),
+    testOp("lstm, sparse gradients", makeLstmOverTable(5, true), [rareItems]),
+    testOp("batch_norm", makeBatchNorm(true, "elu"), on),
+    testOp("batch_norm, ReLU", makeBatchNorm(true, "relu"), [few]),
+    testOp("batch_norm, evaluation", makeBatchNorm(false, "elu"), on),
+    testOp("choice_nll", makeChoice({ scale: 1 }), [few, chunks, given, further]),
+    testOp("choice_nll, equal utilities", makeChoice({ whole: true }), [few, given, further]),
+    testOp("choice_nll, fused last layer", makeChoiceOfLayer(12, kind === "gpu" ? 60 : 84), [few]),
+    testOp("choice_nll, utilities far from zero", makeChoice({ scale: 40 }), [chunks, further]),
+    testOp("choice_nll, position effects", makeChoice({ place: true }), [few, chunks, further]),
+    testOp("choice_nll, logistic", makeChoice({ loss: "logistic" }), [few, given, further]),
+    testOp("minimax, generator", makeMinimax("generator"), [few, given]),
+    testOp("minimax, reward", makeMinimax("reward"), [few, given, further]),
+    testOp("exact_minimax", makeExactMinimax(), [few, given, further]),
+    testOp("pw_state", makePwState(false), [clicks.long, clicks.chunks]),
+    testOp("pw_state, tanh", makePwState(true), [clicks.long, clicks.chunks]),
+    testOp("pw_table", makePwTable(false), [clicks.long, clicks.chunks]),
+    testOp("pw_table, tanh", makePwTable(true), [clicks.long, clicks.chunks]),
+    testOp("pw_table, sparse gradients", makePwTable(false, usualPw, true), [clicks.rare]),
+    testOp("pw_table, by event", makePwTableByEvent(), [clicks.long, clicks.chunks]),
+    testOp("recent_clicks", (batch) => makeRecentClicks(batch, TWO_FIELDS), [mixed.few, mixed.many]),
+    testOp("row_counts, train users", (batch) => makeRowCounts(batch, [], 8, 5), [few, given]),
+    testOp("row_counts, other users", (batch) => makeRowCounts(batch, [], 8, undefined), [few, clicks.long]),
+    testOp("row_counts, categories", (batch) => makeRowCounts(batch, TWO_FIELDS, 8, 500), [mixed.many]),
   ];
 }
 

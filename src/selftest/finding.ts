@@ -1,12 +1,8 @@
-/**
- * Findings of the self-test: per comparison the element with the largest error, and the result per kernel. Imports no
- * kernel, so that a page can show what a worker found.
- */
+/** Findings of the self-test by case and kernel. Imports no kernel, so that a page can show a worker's findings. */
 
 import type { AdapterDescription, Gpu } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";
 
-/** A computed number and its expected value. */
 interface Element {
   /** Index in the tensor, e.g. "[3, 5]". */
   readonly index: string;
@@ -35,7 +31,6 @@ export interface ComparedValues {
 
 export interface CaseFinding {
   readonly name: string;
-  /** All kernels that ran. */
   readonly kernels: readonly string[];
   /** In the order of computation: if several differ, the later ones may follow from the first. */
   readonly checks: readonly ComparedValues[];
@@ -64,7 +59,6 @@ export function formatElement({ index, expected, got, tolerance }: Element): str
     digits(tolerance, 2);
 }
 
-/** Describes a failed check in one line. */
 export function checkText({ what, worst, fault }: ComparedValues): string {
   return `${what}${fault ? `: ${fault}` : worst ? ` ${formatElement(worst)}` : ""}`;
 }
@@ -136,13 +130,13 @@ export class CheckCollector {
     this.numbers(found, expected, { ...by, tolerance: 0 });
   }
 
-  /** Checks a condition. @param fault message if it does not hold */
+  /** @param fault message if it does not hold */
   holds(condition: boolean, kernels: readonly string[], what: string, fault: string): void {
     this.#checks.push({ kernels, what, values: 0, differs: !condition, ...(condition ? {} : { fault }) });
   }
 }
 /** @throws Error if a check failed */
-/** What must hold of a run, where nobody collects checks. @throws Error where it does not */
+/** @throws Error if a check failed */
 export function expectAll({ all }: CheckCollector): void {
   const wrong = all.filter(({ differs }) => differs);
   if (wrong.length > 0) throw new Error(wrong.map(checkText).join("\n"));
@@ -159,7 +153,6 @@ export interface KindFinding extends CaseFinding {
 }
 
 export interface SelftestResult {
-  /** Absent if no case ran. */
   readonly adapter?: AdapterDescription;
   readonly findings: readonly KindFinding[];
   /** Kernels that did not run because the adapter never uses them. */
@@ -187,10 +180,7 @@ export interface WorstElement {
   readonly share: number;
 }
 
-/**
- * Returns the kernels that a difference points to: those behind the first wrong numbers, without those whose own
- * numbers are correct.
- */
+/** Returns the kernels behind the first wrong numbers, without those whose own numbers are correct. */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // A wrong number says more than a difference between two runs.
@@ -201,7 +191,6 @@ export function findBlamedKernels({ checks }: CaseFinding): string[] {
   return suspects.length > 0 ? suspects : [...first.kernels];
 }
 
-/** Groups the findings by kernel, sorted by name. */
 export function groupByKernel(findings: readonly KindFinding[]): KernelFinding[] {
   const results = new Map<string, KernelFinding>();
   for (const finding of findings) {

@@ -15,25 +15,16 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/**
- * A word that no kernel writes by chance. As a float it is NaN, so a result that depends on it is NaN too, even after a
- * product with the 0 that is read behind a binding.
- */
+/** A word that no kernel writes by chance. As a float it is NaN, also after a product with 0. */
 export const CANARY = 0x7fda7a7a;
-/**
- * Words behind every buffer of an arena that no kernel may write. They are inside of the binding, so a stray write
- * lands.
- */
+/** Words behind every buffer that no kernel may write; they are inside of the binding, so a stray write lands. */
 const CANARIES = 64;
 
 /** An arena that records how much of each buffer may be written. */
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /**
-   * @param canaries words behind each buffer.
-   * @param behind their value: a number where its effect on results must show
-   */
+  /** @param canaries words behind each buffer. @param behind their value: a number if its effect on results must show */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
@@ -46,11 +37,7 @@ export class CanaryArena extends Arena {
     return view;
   }
 
-  /**
-   * Resets a buffer to its contents before any write.
-   * @param first byte to start at.
-   * @param initial values in place of canaries
-   */
+  /** Resets a buffer. @param first byte to start at. @param initial values in place of canaries */
   begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
     const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
     words.fill(this.behind, words.length - this.canaries);
@@ -86,10 +73,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /**
-   * Checks that no canary was overwritten.
-   * @param kernels that ran, or their dispatches: then the kernel that wrote there is named
-   */
+  /** Checks the canaries. @param kernels that ran, or their dispatches, to name the kernel that wrote there */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -128,9 +112,7 @@ export async function runTwice<T extends BufferWords>(
   const { gpu } = arena;
   const [first = [], second = []] = await Promise.all([1, 2].map(() => {
     start?.();
-    for (const one of [encode].flat()) {
-      CommandRecorder.submit(gpu, "check", one);
-    }
+    for (const one of [encode].flat()) CommandRecorder.submit(gpu, "check", one);
     return read();
   }));
   const names = kernels.map((one) => typeof one === "string" ? one : one.kernel.name);
@@ -140,9 +122,7 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/**
- * Dispatches in memory with their expected results. A check runs them, and another text of one of them can be tried.
- */
+/** Dispatches in memory with their expected results; another text of one of them can be tried. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
@@ -150,11 +130,9 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   /** Headers of the steps, and the byte offset of each one that the dispatches run with, in order. */
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
-  /** Resets what a run changes. */
   readonly start?: () => void;
   /** Memory that is read after a run; both runs must give the same bits. */
   readonly views: readonly Memory[];
-  /** Names of the compared memory in the checks. */
   readonly named?: ReadonlyMap<Memory, string>;
   /** Compares the words of the views, without the canaries behind them. @param specs that ran */
   readonly compare: (
@@ -187,7 +165,6 @@ export async function runTrial<S extends BatchSizes>(
   await trial.compare(words, specs, checks);
 }
 
-/** Creates the step header of one batch. */
 export function createStepHeader<S extends BatchSizes>(
   arena: Arena,
   dimensions: Dimensions<S>,
@@ -255,10 +232,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/**
- * Returns the memory that a dispatch binds with an access mode, without placeholders, see {@link
- * import("../tape/node.ts").Call.unwritten}.
- */
+/** Returns the memory bound with an access mode, without {@link import("../tape/node.ts").Call.unwritten}. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -267,7 +241,6 @@ function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"
   });
 }
 
-/** True if two memory ranges share bytes. */
 export function isOverlapping(one: Memory, other: Memory): boolean {
   const [a, b] = [writtenPart(one), writtenPart(other)];
   if (!a || !b || a.buffer !== b.buffer) return false;
@@ -279,7 +252,6 @@ function writtenPart(memory: Memory): View | undefined {
   return isTexture(memory) ? memory.written?.view : memory;
 }
 
-/** Returns 0, 1, ..., n - 1. */
 export const listIndices = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
 /** Returns the exclusive prefix sums of the lengths, followed by their total. */
@@ -293,7 +265,6 @@ export function computePrefixSums(lengths: readonly number[]): number[] {
 export const toFloats = (words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> =>
   words ? new Float32Array(words.buffer, words.byteOffset, words.length) : new Float32Array();
 
-/** Returns the bits of the values. */
 export function toBits({ buffer, byteOffset, length }: BufferWords): Uint32Array<ArrayBuffer> {
   return new Uint32Array(buffer, byteOffset, length);
 }

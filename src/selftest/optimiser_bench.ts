@@ -1,7 +1,4 @@
-/**
- * Steps of Adam on the device and in f64: partial sums of gradients, row-sparse tables, micro-batches, weight decay,
- * and windows of the arena.
- */
+/** Steps of Adam on the device and in f64: partial sums, row-sparse tables, micro-batches, decay, arena windows. */
 
 import { NONE } from "../data/click_log.ts";
 import { createRandomStream } from "../data/random.ts";
@@ -45,7 +42,6 @@ export interface OptimiserRun {
 const RATE = 0.01;
 const DECAY = 0.02;
 
-/** Draws f32 numbers from a normal distribution. */
 export function drawNormals(
   length: number,
   ...seed: readonly (string | number)[]
@@ -117,7 +113,7 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
     const own = lists.get(table);
     drawGradients(spec, t, part).forEach((values, chunk) => {
       if (own) {
-        // What belongs to no row is no number: it must not be read.
+        // Slots without a row are NaN, because they must not be read.
         const list = listRowNumbers(spec, t, part);
         const byPlace = new Float32Array(list.length * columns).fill(NaN);
         list.forEach((row, k) => {
@@ -159,14 +155,13 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
     m: await parameters.read(adam.m.buffer),
     v: await parameters.read(adam.v.buffer),
     gradient: await parameters.read(parameters.gradient.buffer),
-    /** The weights with padding and all. */
+    /** Weights with padding. */
     raw: await readFloats(gpu, parameters.weights),
-    /** Of a step. */
     dispatches: program.dispatches.length,
   };
 }
 
-/** The same in f64, and how often each row was moved. */
+/** Computes the updates in f64, and the number of updates of each row. */
 function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferenceState; times: number[] } {
   const { rows, columns, decays, statistic } = spec;
   const w = Float64Array.from(drawStartWeights([spec]).get(spec.name) ?? []);

@@ -1,4 +1,4 @@
-/** What moves the weights: sums of partial gradients, bounds on their length, Adam, and which weights are kept. */
+/** Cases of the optimiser: sums of partial gradients, gradient clipping, Adam, and the best weights. */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -20,7 +20,7 @@ const specs: readonly ParameterSpec[] = [
   { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 
-/** @param of kernels that move a parameter: what is in a table that goes by row, and what is not */
+/** @param of names of the kernels that update row-sparse tables, and other parameters */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,
@@ -32,13 +32,11 @@ function moving(
   };
 }
 
-/** Gradients of a length, in partial sums of a batch of so many rows. */
+/** Gradients for clipping, in partial sums of a batch of `rows` rows. */
 export interface ClippedGradients {
   readonly specs: readonly ParameterSpec[];
   readonly rows: number;
-  /** Standard deviation of the numbers. */
   readonly scale: number;
-  /** The bound. */
   readonly most: number;
 }
 
@@ -71,7 +69,7 @@ export async function checkClip(
     encode,
     read: () => Promise.all([readFloats(gpu, partials), readFloats(gpu, gradient)]),
   });
-  // A shorter one keeps its bits.
+  // A shorter gradient keeps its bits.
   const [share, tolerance] = norm > most ? [most / norm, 2e-6 * scale] : [1, 0];
   const by = { kernels: ["gradient_clip", "gradient_norm"], tolerance };
   const what = `of a gradient ${norm > most ? "longer" : "shorter"} than its bound`;
@@ -80,12 +78,12 @@ export async function checkClip(
   checks.numbers(direct, wanted, {
     ...by,
     what: `tables ${what}`,
-    // What is summed up stands there for others: it is not its to write.
+    // Summed gradients are stored there for other kernels, and must not change.
     tolerance: (i) => (i < summed ? 0 : tolerance),
   });
 }
 
-/** Sums of two shards each: the first validation is the best by all, the second by prec@1 alone. */
+/** Sums of two shards: the first validation is the best by all criteria, the second only by prec@1. */
 const validations = [
   { sums: [[3, 1, 4, 9], [2, 1, 3, 9]], better: ["loss", "prec1", "prec2"] },
   { sums: [[4, 2, 3, 9], [3, 2, 4, 9]], better: ["prec1"] },
@@ -134,7 +132,7 @@ export const optimiserCases: readonly NamedCheck[] = [
   },
   {
     name: "gradients of a batch in parts, in windows of the arena",
-    // Two steps: what one batch leaves must not count in the next.
+    // Two steps: state of the first batch must not count in the next.
     check: moving({ touched: { table: "items" }, steps: 2, parts: 3, most: 2048 }, {
       all: "gradient_add adam",
       rows: "gradient_rows_add adam_rows",

@@ -25,17 +25,11 @@ export function formatTextureName(name: string): string {
 export interface UnusedKernels {
   /** Names of the cases that run them. */
   readonly cases: readonly string[];
-  /** Names of the kernels, sorted. */
   readonly kernels: readonly string[];
-  /** The variants that use them. */
   readonly variants: KernelVariants;
 }
 
-/**
- * Returns the kernels that an adapter never uses, or undefined if it uses all.
- * @param own variants of the adapter.
- * @param only of cases with this text in their names.
- */
+/** Returns the kernels that an adapter never uses, if any. @param own variants of the adapter. */
 export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels | undefined {
   const variants = getDefaultVariants(own.kind);
   if (usesTextures(own) || !usesTextures(variants)) return undefined;
@@ -45,14 +39,13 @@ export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels
   return { cases, kernels, variants };
 }
 
-/** How to treat kernels that the adapter never uses: name them, run them after the others, or run only them. */
+/** Treatment of kernels that the adapter never uses: name them, run them after the others, or run only them. */
 export type LeftOutChoice = "named" | "too" | "alone";
 
 export interface SelftestOptions {
   readonly kinds: readonly AdapterKind[];
   /** Only cases with this text in their names. */
   readonly only?: string;
-  /** "named" by default. */
   readonly leftOut?: LeftOutChoice | undefined;
   /** Called before each case. @param number from 1, over all kinds */
   readonly onCase?: (
@@ -72,7 +65,6 @@ interface Part {
   readonly cases: readonly SelftestCase[];
 }
 
-/** Returns the cases with a text in their names. */
 export function selectCases(kind: AdapterKind, only = ""): SelftestCase[] {
   return listSelftestCases(kind).filter(({ name }) => name.includes(only));
 }

@@ -161,7 +161,6 @@ export function toDenseLog(log: ClickLog): ClickLog {
   return { ...log, items: { kind: "dense", count, width, values: wide } };
 }
 
-/** Returns 0, 1, ..., n-1 in a random order. */
 export function drawPermutation(seed: number, n: number): number[] {
   return Array.from(createRandomStream(seed, "shuffle").sampleWithoutReplacement(n, n));
 }

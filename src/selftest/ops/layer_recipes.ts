@@ -53,10 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/**
- * Makes a row_dot whose backward kernel also sums the outcomes of a loss, on a GPU.
- * @param vectors of four per event
- */
+/** Makes a row_dot whose backward kernel sums a loss's outcomes, on a GPU. @param vectors of four per event */
 export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
   return (b) => {
     const own = makeRowDot(K, activation)(b);

@@ -73,7 +73,6 @@ function bare({ log, users }: TestBatch): TestBatch {
   return { log: { ...log, items: { ...items, tokens } }, users };
 }
 
-/** Returns the width F of dense features. */
 export function getDenseWidth({ log }: TestBatch): number {
   return log.items.kind === "one-hot" ? 0 : log.items.width;
 }

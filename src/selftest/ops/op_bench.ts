@@ -1,7 +1,4 @@
-/**
- * Test bench of an op: a batch on the device with canaries behind every buffer, drawn values, a tape over it, and the
- * f64 reference of the tape.
- */
+/** Test bench of an op: a batch with canaries behind every buffer, drawn values, a tape, and its f64 reference. */
 
 import { BatchIndexBuffers } from "../../batch/batch_buffers.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -23,7 +20,6 @@ import type { Matrix } from "../../tape/reference.ts";
 import { applyActivation, computeActivationSlope, getAt, makeMatrix } from "../../tape/reference.ts";
 import { CANARY, CanaryArena } from "../harness.ts";
 
-/** Input of an op under test: a value with a gradient that is no parameter. */
 export interface LeafSpec {
   readonly name: string;
   readonly rows: keyof ClickSizes | number;
@@ -34,7 +30,6 @@ export interface LeafSpec {
   readonly trainable?: boolean;
   /** True for stride 1, as utilities have. */
   readonly packed?: boolean;
-  /** Whole numbers, so that some are equal. */
   readonly whole?: boolean;
 }
 
@@ -54,9 +49,7 @@ export interface OpCase {
   readonly tolerance: number;
   /** True if gradients of tables are computed only for rows that occur in the batch. */
   readonly sparse?: boolean;
-  /**
-   * Skips the run with the op recorded twice, which compiles its gradients' shaders once more. For all but a few sizes.
-   */
+  /** Skips the run with the op recorded twice, which compiles its gradients' shaders again. */
   readonly once?: boolean;
   /** For a loss: the differentiated value, from its output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
@@ -72,10 +65,7 @@ export interface OpCase {
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
-/**
- * Draws the values of leaves and parameters, and writes those of the parameters: leaves have no memory yet.
- * @returns also the function that draws further values
- */
+/** Draws the values of leaves and parameters, and writes the latter. @returns also a function that draws more */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: NamedMatrices = new Map();
   const draw = drawing(c);
@@ -134,7 +124,6 @@ function writeParameters(tape: ClickTape, c: OpCase, values: NamedMatrices, draw
   }
 }
 
-/** Writes the leaves' values after the tape has allocated them. */
 export function uploadLeaves(
   tape: ClickTape,
   { leaves, values }: Pick<ReturnType<typeof drawInputs>, "leaves" | "values">,
@@ -142,10 +131,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/**
- * Writes the gradient of an output, by the tape's convention with respect to the input of its activation.
- * @param value of the output
- */
+/** Writes an output's gradient, by convention that of its activation's input. @param value of the output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(
@@ -168,7 +154,6 @@ const NOISE = 0x9e3779b9;
 
 export type OpBench = ReturnType<typeof createOpBench>;
 
-/** @param stack frees the bench. */
 export function createOpBench(
   gpu: Gpu,
   { log, users, parameters, sparse, counted }: Pick<
@@ -192,7 +177,7 @@ export function createOpBench(
     variants,
     sparseGradients: sparse,
   });
-  /** The same batch for the references. */
+  /** Reference of the batch. */
   const batch64 = buildReferenceBatch(log, users, NOISE, counted?.latest);
   return { arena, plan, sizes, batch, batch64, tape };
 }
@@ -286,17 +271,13 @@ export function noGradient(op: string, where: "reference" | "backward", { name }
 
 export type NamedMatrices = Map<string, Matrix>;
 
-/** @throws Error if there is none. */
 export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">): Matrix {
   const value = values.get(name);
   if (!value) throw new Error(`Expected a value of ${name}, got none.`);
   return value;
 }
 
-/**
- * Computes the gradients of all tensors from the last node, a loss.
- * @param values of leaves; those of outputs are added
- */
+/** Computes all gradients from the last node, a loss. @param values of leaves; those of outputs are added */
 export function computeReferenceGradients<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
   values: NamedMatrices,

@@ -1,7 +1,4 @@
-/**
- * Runs an op on a batch and compares it with its reference in float64: output, all gradients, the words behind every
- * buffer, and two runs that must give the same bits.
- */
+/** Runs an op twice on a batch and compares output, gradients, canaries and bits with its reference in float64. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { getDefaultVariants, type KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -32,13 +29,10 @@ export interface OpRunOptions {
   /** Number of recordings on the same inputs; their gradients are summed. */
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
-  /** Replace those of the device. */
   readonly variants?: KernelVariants;
 }
 
-/**
- * Matrix products and LSTMs in the variants of a GPU: one kernel binds all that any of their texts reads, in buffers.
- */
+/** Kernels in the variants of a GPU, with everything that any of their texts reads in buffers. */
 export const forGpu: OpRunOptions = { variants: getDefaultVariants("gpu") };
 
 /** Returns the adapter's variants with all matrices in buffers, as tried texts expect. */
@@ -48,11 +42,7 @@ export function useBuffers({ variants: { kind } }: Gpu): OpRunOptions {
 
 const RUNS = 2;
 
-/**
- * Runs an op twice and compares its results.
- * @returns the names of the kernels that ran.
- * @throws Error for an invalid case.
- */
+/** Runs an op twice. @returns the names of the kernels that ran. @throws Error for an invalid case. */
 export async function runOp(
   gpu: Gpu,
   c: OpCase,
@@ -64,7 +54,6 @@ export async function runOp(
   return listKernels(trial.specs);
 }
 
-/** An op in memory with its inputs and its reference. */
 export interface OpTrial extends KernelTrial<ClickSizes> {
   readonly reference: ReferenceRun;
 }
@@ -115,7 +104,6 @@ interface OpRun {
   readonly ring: Memory | undefined;
   readonly c: OpCase;
   readonly uses: number;
-  /** Values of leaves and parameters before the first run. */
   readonly values: NamedMatrices;
 }
 

@@ -1,6 +1,4 @@
-/**
- * Runs dispatches of simulated pages on the device twice, with canaries behind every buffer and the same bits required.
- */
+/** Runs dispatches of simulated pages twice, with canaries behind every buffer. */
 
 import { makeKey } from "../../data/philox.ts";
 import { createRandomStream } from "../../data/random.ts";
@@ -13,7 +11,6 @@ import type { PageDispatch } from "../../simulate/policy.ts";
 import type { CheckCollector, NamedCheck } from "../finding.ts";
 import { CanaryArena, makeMaskBits, runChecked, runTwice } from "../harness.ts";
 
-/** A page in memory with canaries behind every buffer. */
 export class CheckedPage {
   readonly arena: CanaryArena;
   readonly page: PageBuffers;
@@ -32,11 +29,7 @@ export class CheckedPage {
     this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
   }
 
-  /**
-   * Runs dispatches for all pages of an episode, twice.
-   * @param set resets what they change.
-   * @returns words of the views without the canaries.
-   */
+  /** Runs an episode's pages twice. @param set resets what they change. @returns words of the views without canaries */
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],
@@ -76,7 +69,6 @@ export function drawRandomBits(words: number, share: number, seed = 1): Uint32Ar
   });
 }
 
-/** Key of the random words of checked pages. */
 export const key = makeKey(1);
 export type PageCheck = (checked: CheckedPage, checks: CheckCollector) => Promise<void>;
 
@@ -96,7 +88,6 @@ export function createPageCase(name: string, check: PageCheck, room: Partial<Pag
   return { name: `page: ${name}`, check: makePageCheck({ ...ROOM, ...room }, check) };
 }
 
-/** Returns a check that runs on a page of its own. */
 export function makePageCheck(
   room: ConstructorParameters<typeof CheckedPage>[1],
   check: PageCheck,

@@ -30,7 +30,6 @@ const NEAR = 1e-5;
 const EFFECTS = Float32Array.of(0.7, -0.4);
 const EPISODE = { firstUser: 100, episode: 2 };
 
-/** Slates that users are shown, the same on every page. */
 export interface SlateOffer {
   readonly eta: number;
   /** Position effects; absent if there are none. */
@@ -49,7 +48,6 @@ export function listShownSlates({ users, slate, items }: PageBuffers): Uint32Arr
   );
 }
 
-/** Computes a user's choice on a page from a random number. */
 function computeChoice(
   { utilities, eta, effects }: SlateOffer,
   slate: number,
@@ -150,7 +148,6 @@ export function chooseTrial(
   };
 }
 
-/** Checks the clicks of users on pages of their own. */
 export const checkChoose = (rules: EpisodeRules): PageCheck => async ({ page, arena }, checks) => {
   const { users, slate } = page;
   const random = createRandomStream(5, "choose");

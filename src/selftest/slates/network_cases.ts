@@ -1,7 +1,4 @@
-/**
- * Cases of networks that learn the values of slates, compared with the f64 references of their nodes: forward and
- * gradients.
- */
+/** Cases of value networks for slates: forward and gradients, compared with the f64 references of their nodes. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { drawInitialWeights } from "../../model/initial_weights.ts";
@@ -57,7 +54,6 @@ export interface LearnedBatch {
   readonly counts: QCounts;
   readonly huber?: boolean;
   readonly chained?: boolean;
-  /** Rows to learn from. */
   readonly count: number;
 }
 

@@ -205,10 +205,7 @@ function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserP
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/**
- * Returns [panels, B] words with bits of the items clicked before pages, or `later` pages on, and of numbers that are
- * no item.
- */
+/** Returns [panels, B] mask words: items clicked before pages (or `later` pages on), and numbers that are no item. */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -225,11 +222,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/**
- * @param rows sampled per draw.
- * @param episodes capacity of the ring.
- * @returns `after`: [B, S] full states after the sampled pages
- */
+/** @param rows sampled per draw. @param episodes capacity of the ring. @returns `after`: [B, S] full states afterwards */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},

@@ -22,17 +22,11 @@ export interface SlateBench extends Disposable {
   readonly arena: CanaryArena;
   readonly rows: SlateRows<TestSizes>;
   readonly sizes: TestSizes;
-  /** Returns the step header of its dispatches. */
   step(purpose?: Partial<StepSettings>): Pick<KernelTrial<TestSizes>, "sizes" | "headers" | "offsets">;
-  /** Uploads data with canaries behind it. */
   upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
   /** Uploads [., columns] to memory that the products of a CPU adapter read: a texture there. */
   textured(name: string, data: Float32Array<ArrayBuffer>): Memory;
-  /**
-   * Runs dispatches twice from the same start: results must be the same bits, and nothing else may change.
-   * @param reset resets what they change.
-   * @returns the words of the views
-   */
+  /** Runs dispatches twice with equal bits required. @param reset resets what they change. @returns words of the views */
   run(
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],

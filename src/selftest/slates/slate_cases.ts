@@ -36,10 +36,7 @@ export interface ScoreSizes {
   readonly rows: number;
   readonly items: number;
   readonly units: number;
-  /**
-   * True if a winner's value must equal the score that the other dispatch stores, bit for bit. Drivers may fuse them
-   * differently.
-   */
+  /** True if a winner's value must have the bits of its stored score, which drivers may fuse differently. */
   readonly exact?: boolean;
 }
 
@@ -55,13 +52,12 @@ export interface ScoredRows {
   readonly base: Float32Array<ArrayBuffer>;
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
-  /** True if a row may not take an item. */
   readonly taken: (row: number, item: number) => boolean;
   /** Returns the same number for equal items, of which the first one wins. */
   readonly equal: (item: number) => number;
 }
 
-/** By row masks all items but one, some, none, all, or all but the last. */
+/** Masks by row all items but one, some, none, all, or all but the last. */
 function isTaken(items: number) {
   return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;

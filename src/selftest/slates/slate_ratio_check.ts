@@ -1,6 +1,4 @@
-/**
- * Checks the kernel of exact slates, by utilities and by network values: its slates must be as good as the best of all.
- */
+/** Checks that the slates of the exact kernel, by utilities or network values, are as good as the best. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { countPanels, PANEL } from "../../policy/network/slate_score.ts";
@@ -10,7 +8,6 @@ import { listIndices, makeMaskBits, toFloats } from "../harness.ts";
 import { createSlateBench, drawSlateNormals, type SlateBench } from "./slate_bench.ts";
 
 const [ITEMS, ETA] = [12, 0.5];
-/** Floats per row of scores. */
 const STRIDE = PANEL * countPanels(ITEMS);
 
 export interface RatioSizes {
@@ -30,10 +27,7 @@ function isTaken({ slate }: RatioSizes) {
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/**
- * Returns utilities [R, I] and values of a network: scores of items relative to the row's own value, and that of no
- * click.
- */
+/** Returns utilities [R, I] and network values: scores relative to the row's own value, and that of no click. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);
@@ -73,7 +67,6 @@ function worth64({ u, scores, values }: Inputs, utility: boolean) {
   return { utility: getUtility, item: getValue, noClick: getZero, slate: getSlate };
 }
 
-/** Generates all slates of k of the items. */
 function* listSlates(
   items: readonly number[],
   k: number,
@@ -85,9 +78,7 @@ function* listSlates(
   }
 }
 
-/**
- * Returns the worth of a row's slate (NaN if it may not be shown), the worth of the best slate, and the largest value.
- */
+/** Returns the worth of a row's slate (NaN if masked) and of the best slate, and the largest value. */
 function compareWithBest(worth: Worth, sizes: RatioSizes, shown: readonly number[], row: number) {
   const taken = isTaken(sizes);
   const free = listIndices(ITEMS).filter((item) => !taken(row, item));
