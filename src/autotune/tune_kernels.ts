@@ -33,14 +33,12 @@ export interface KernelMeter<P> {
   prepare(key: string, variant: KernelVariant): Promise<P>;
   /** Runs variants one after another. @returns microseconds of each */
   time(prepared: readonly P[]): Promise<number[]>;
-  /** Returns the time in milliseconds. */
   now(): number;
 }
 
 export interface TuningResult {
   /** Variants that are clearly faster than those of the fixed table, by product. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
-  /** Speedup of each chosen variant. */
   readonly gain: Readonly<Record<string, number>>;
   /** Variants that did not fit the budget or do not run here, e.g. "forward 64x64 rows". */
   readonly untried: readonly string[];
@@ -56,8 +54,8 @@ export const BUDGET = 2300;
 /** Share of the fixed variant's time that another variant must save. */
 const MARGIN = 0.1;
 /**
- * Rounds of the first comparison (all variants) and of the second (the fixed one and the fastest). The second guards
- * against chance: of several variants one is always the fastest.
+ * Rounds of the comparison of all variants, and of the second: the fixed one and the fastest, which may be so by
+ * chance.
  */
 const ROUNDS = { first: 5, again: 9 };
 
@@ -87,7 +85,6 @@ export async function tuneKernels<P>(
   const gain: Record<string, number> = {};
   const untried: string[] = [];
   let compared = 0;
-  /** Milliseconds of work that training needs. */
   let needed = 0;
   /** Longest compilation so far by family, in milliseconds. */
   const slowest = new Map<string, number>();
@@ -176,7 +173,6 @@ async function timeInTurn<P>(
   return all.map((_, k) => computeMedian(times.filter((_, at) => at % all.length === k)));
 }
 
-/** A compiled variant. */
 export interface PreparedProduct {
   readonly encode: EncodePass;
   /** Dispatches per pass, enough to make it last. */
@@ -198,7 +194,6 @@ const MORE = 16;
 
 /** A clock and its way to time passes. */
 export interface PassClock extends Pick<Clock, "step"> {
-  /** Returns microseconds of each pass. */
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
@@ -210,9 +205,8 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #sizes: ClickSizes;
 
   /**
-   * @param users per batch.
-   * @param clock by default the better one of the device.
-   * @throws UserError for a batch beyond the adapter.
+   * @param users per batch. @param clock by default the device's better one. @throws UserError for a batch beyond the
+   * adapter.
    */
   constructor(
     readonly gpu: Gpu,
@@ -231,9 +225,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#plan = stack.use(new BatchPlan(gpu, log, capacity, 1));
     this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
     this.#plan.upload(0, 1);
-    const parameters = stack.use(
-      new ParameterArena(gpu, listModelParameters(source.items.shape, config)),
-    );
+    const parameters = stack.use(new ParameterArena(gpu, listModelParameters(source.items.shape, config)));
     const adam = stack.use(new AdamState(parameters));
     const arena = stack.use(new Arena(gpu, "calibration"));
     const model = { gpu, config, parameters };
@@ -247,14 +239,13 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#stack = stack.move();
   }
 
-  /** Of products of equal sizes only the one with the most rows is timed. */
+  /** Adds a product. Of those with equal sizes only the one with the most rows is timed. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;
     if (flops > (this.#choices.get(choice.key)?.flops ?? 0)) this.#choices.set(choice.key, { choice, flops });
   }
 
-  /** Returns the products with the most work first. */
   products(): TunableKernel[] {
     const all = [...this.#choices.values()].sort((a, b) => b.flops - a.flops);
     const least = LEAST_SHARE * (all[0]?.flops ?? 0);

@@ -30,9 +30,7 @@ const keySchema = v.strictObject({
   driver: v.string(),
   runtime: v.string(),
   clickgan: v.string(),
-  /** Hash of the kernels' texts. */
   sha256: v.string(),
-  /** Sizes of the products. */
   sizes: v.array(v.string()),
 });
 export type VariantCacheKey = v.InferOutput<typeof keySchema>;
@@ -42,13 +40,9 @@ const cacheSchema = v.strictObject({
 });
 type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
-/** Older entries are dropped. */
 const MOST_ENTRIES = 100;
 
-/**
- * Cache of autotuned kernel variants in a file of the user's cache folder, so that each adapter is tuned once. No file
- * error is thrown: if the cache cannot be used, the run tunes again.
- */
+/** Cache file of autotuned variants, one tuning per adapter. File errors do not throw: the run then tunes again. */
 export class VariantCache {
   /** @param say prints why a cache was not used. */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
@@ -96,18 +90,12 @@ function firstLine({ message }: Error): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-/** The products of a run, with a meter for their variants. */
 export interface TimeableKernels<P> extends KernelMeter<P> {
   products(): readonly TunableKernel[];
   sizes(): string[];
 }
 
-/**
- * Chooses kernel variants for a model on this adapter.
- * @param users per batch.
- * @param folder of the cache; undefined for none.
- * @param say prints the choice.
- */
+/** Chooses kernel variants. @param users per batch. @param folder of the cache, if any. @param say prints the choice. */
 export async function fitShapes(
   gpu: Gpu,
   source: LogSource,
@@ -136,7 +124,6 @@ function createStepKernels(
   }
 }
 
-/** Chooses variants with any meter. */
 export async function tuneVariantsWith<P>(
   { variants: own, adapter }: Pick<Gpu, "variants" | "adapter">,
   timeable: TimeableKernels<P>,

@@ -1,7 +1,4 @@
-/**
- * Checks a reader's kernel: its results at several sizes and in other execution orders, its grid, and its time compared
- * with the ladder.
- */
+/** Checks a reader's kernel at several sizes and in other execution orders, and times it with the ladder. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { getConstant, type Kernel } from "../gpu/kernel.ts";
@@ -62,7 +59,6 @@ export async function checkAll(
   return { cases: cases.map(({ name }) => name), started };
 }
 
-/** Times the ladder with the answer as its last step. */
 export async function raceExercise(
   gpu: Gpu,
   { ladder }: Exercise,
@@ -92,7 +88,6 @@ const builtinPattern = /^@builtin\(\s*(\w+)\s*\)\s*(\w+)\s*:\s*(?:vec3u|vec3<u32
 /** Number of neighbouring invocations that may run as one vector. */
 const LANES = "8u";
 
-/** Values of the builtins in the other order. */
 const builtins: Readonly<Record<string, string>> = {
   local_invocation_index: "other_index",
   local_invocation_id: "other_local",
@@ -101,10 +96,7 @@ const builtins: Readonly<Record<string, string>> = {
   num_workgroups: "given_groups",
 };
 
-/**
- * Returns the kernel in two other orders: neighbours far apart, and the same backwards, including workgroups. Empty if
- * a parameter is not a builtin.
- */
+/** Returns the kernel in two other orders (neighbours far apart; backwards); empty if a parameter is no builtin. */
 function otherOrders(own: Kernel): Kernel[] {
   const [entry, head = "", parameters = ""] = entryPattern.exec(own.source) ?? [];
   if (entry === undefined) return [];
@@ -199,7 +191,6 @@ async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: E
   }
 }
 
-/** Returns an error for a grid beyond the adapter's limits. */
 function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): UserError | undefined {
   if (!(error instanceof UserError) || !/ needs .* workgroups, but /.test(error.message)) return undefined;
   const message = error.message.replace(/^.*? needs /, "it needs ").replace(/ Use smaller.*$/, "");

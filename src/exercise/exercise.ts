@@ -1,7 +1,4 @@
-/**
- * Exercises of the course: their cases, including inputs that are hard to get right, and answers. An answer is a
- * reader's kernel as a ladder step, parsed from its text with its grid.
- */
+/** Exercises of the course with their hard cases, and answers: a reader's kernel, parsed as a ladder step. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { clickDimensions } from "../batch/click_sizes.ts";
@@ -28,13 +25,9 @@ export function createHardCase(what: string, size: LadderSize, open: Ladder["ope
 export interface Exercise {
   readonly name: string;
   readonly what: string;
-  /** File in kernels/course. */
   readonly chapter: string;
-  /** Text of the file to begin with. */
   readonly starter: string;
-  /** Ladder that it is timed with. */
   readonly ladder: Ladder;
-  /** Kernel of its ladder that solves it. */
   readonly solution: string;
   /** Cases in addition to the ladder's sizes. */
   readonly hard: readonly HardCase[];
@@ -54,7 +47,6 @@ export function getSolution({ ladder, solution }: Exercise): LadderStep {
   return { ...step, kernel: { ...step.kernel, source } };
 }
 
-/** Creates a ladder with the shipped kernel alone. */
 export function createShippedLadder(
   step: Omit<LadderStep, "idea">,
   ladder: Omit<Ladder, "name" | "steps">,
@@ -86,7 +78,6 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
   return [...ladder.oddSizes.map(toOrdinaryCase), ...special, toOrdinaryCase(size)];
 }
 
-/** Records an op on pages of utilities. */
 type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
 
 /** Pages differ in length by up to one row; see {@link import("../ladder/choice_ladder.ts").createChoicePages}. */
@@ -157,7 +148,6 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
   return value;
 }
 
-/** Marks the hole of a starter. */
 export const HOLE = "YOUR CODE";
 
 /** Parses an answer. @param file name of the answer. @throws UserError for a text that cannot run. */
@@ -187,10 +177,7 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/**
- * Returns the names of a starter's constants. A reader's own constant may share its name with another of the shipped
- * kernel.
- */
+/** Returns the constants of a starter. A reader's own constants may have other names of the shipped kernel. */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }
@@ -266,7 +253,7 @@ function parseGrid(exercise: Exercise, text: string): Pick<LadderStep, "invocati
   };
 }
 
-/** Parses the storage of inputs. @param own kernel of the op @param text such as "input texture, weights uniform" */
+/** @param own kernel of the op @param text such as "input texture, weights uniform" */
 function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
   const kinds = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
   const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;

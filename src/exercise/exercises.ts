@@ -92,7 +92,6 @@ const largeSums: HardCase = {
   open: (gpu, size) => createForwardTrial(gpu, size, 200),
 };
 
-/** Shared parts of the dense layer's exercises. */
 const forward = { ladder: findLadder("forward"), hard: [largeSums], letters };
 
 const matmul: Exercise = {
@@ -388,11 +387,12 @@ const slateScore: Exercise = {
   ladder: slateLadder,
   solution: "slate_score_tiled",
   hard: [
-    createHardCase("all scores below -1,000", [37, 70, 8], (gpu, size) =>
-      createSlateTrial(gpu, size, {
-        weights: (n) => -1000 - n,
-        table: (i, n) => 2 + (7 * i + n) % 5 / 4,
-      })),
+    createHardCase(
+      "all scores below -1,000",
+      [37, 70, 8],
+      (gpu, size) =>
+        createSlateTrial(gpu, size, { weights: (n) => -1000 - n, table: (i, n) => 2 + (7 * i + n) % 5 / 4 }),
+    ),
     createHardCase(
       "equal items: the first one wins",
       [37, 70, 8],

@@ -93,7 +93,6 @@ export interface TableRule {
   readonly clicks?: (event: number) => boolean;
 }
 
-/** Draws an item; a few are popular. */
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 
 /**
@@ -134,10 +133,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/**
- * @param size [rows, columns]
- * @param hard of three columns one is constant, and one is 1,000 and varies little; for a multiple of three rows.
- */
+/** @param size [rows, columns] @param hard every third column is constant, and another is 1,000 and varies little. */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -157,15 +153,11 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
 /** A batch whose gradient has several partial sums, and the iteration of the step. */
 const ADAM = { rows: 1027, iteration: 3 };
 
-/** Parameters fill whole bindings. */
 export function countAdamParameters([P = 1]: LadderSize): number {
   return alignBinding(4 * P) / 4;
 }
 
-/**
- * @param size [parameters]
- * @param hard of three parameters one never had a gradient, and one has had gradients of about epsilon.
- */
+/** @param size [parameters] @param hard one of three parameters never had a gradient, another about epsilon. */
 export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const P = countAdamParameters(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };
@@ -218,7 +210,6 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
   };
 }
 
-/** Bits of a number, used as canaries. */
 const BEHIND = 0x449a5000;
 
 const [LAGS, WEIGHTINGS] = [8, 4];
@@ -232,10 +223,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/**
- * @param size [users, events per user, features]
- * @param hard every other user never clicks, the others click on two of three pages
- */
+/** @param size [users, events, features] @param hard every other user never clicks, the others on two of three pages */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,

@@ -1,7 +1,4 @@
-/**
- * Checks the steps of a ladder. Each step is another text of one dispatch of an op: the device computes its inputs, and
- * the op's checks compare its outputs.
- */
+/** Checks the steps of a ladder: other texts of one dispatch of an op, compared by the op's own checks. */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
@@ -31,7 +28,6 @@ export interface LadderStep {
   readonly idea: string;
   /** Number of the step that this one changes; by default the previous one. */
   readonly changes?: number;
-  /** Inputs that are not in a storage buffer. */
   readonly where?: Readonly<Record<string, InputStorage>>;
   readonly constants?: (size: LadderSize) => Constants;
   /** Constants of the dispatch that the kernel gets; by default all that it declares. */
@@ -44,13 +40,11 @@ export interface LadderStep {
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
-/** Sizes of an op: see its ladder's title. */
 export type LadderSize = readonly number[];
 
 export interface Ladder {
   readonly name: string;
   readonly title: string;
-  /** Default size. */
   readonly size: LadderSize;
   /** Small sizes at which every step is checked too. */
   readonly oddSizes: readonly LadderSize[];
@@ -95,21 +89,18 @@ export interface BoundStep {
   readonly encode: (pass: GPUComputePassEncoder) => void;
   /** Returns its memory accesses at this size, from the integers that it reads. */
   readonly counts: () => AccessCounts;
-  /** Milliseconds of recording. */
   readonly hostMs: number;
 }
 
 /** An op in memory, and the steps that support its size. */
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
-  /** The op's own dispatch. */
   readonly target: ClickDispatch;
   /** Copies of inputs that a step stores elsewhere, by name and storage; filled once the inputs are computed. */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
   /** Integers that the dispatch reads, by binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
 
-  /** Outputs of the dispatch, by binding. */
   readonly outputs: ReadonlyMap<string, View>;
 
   private constructor(readonly trial: KernelTrial<ClickSizes>, { name, dispatch, given = [] }: Ladder) {
@@ -266,7 +257,6 @@ export class BoundLadder implements Disposable {
   }
 }
 
-/** True if a binding holds integers. */
 function isInteger({ source }: Kernel, name: string): boolean {
   return new RegExp(`> ${name}: array<(u32|vec[234]u)>`).test(source);
 }

@@ -16,10 +16,7 @@ import type { LadderSize, LadderStep } from "./check_ladder.ts";
 /** Returns the utility (f32) of row k of page e, which has `length` rows. */
 export type UtilityFunction = (k: number, e: number, length: number) => number;
 
-/**
- * Creates `events` pages of about `page` rows, some without a click, one per user.
- * @param utility by default random with ties, and one of 90.
- */
+/** Creates `events` pages of about `page` rows, one per user. @param utility by default random with ties, and one of 90 */
 export function createChoicePages(
   size: LadderSize,
   utility?: UtilityFunction,
@@ -47,7 +44,6 @@ export function createChoicePages(
   };
 }
 
-/** Creates a trial of the choice on {@link createChoicePages}. */
 export function createChoiceTrial(gpu: Gpu, size: LadderSize, utility?: UtilityFunction) {
   const pages = createChoicePages(size, utility);
   return createOpTrial(gpu, { ...makeChoice({ eta: 1 })(pages), ...pages }, useBuffers(gpu));

@@ -25,7 +25,7 @@ import {
 import type { Gpu } from "../gpu/device.ts";
 import { computeMedian, timePasses } from "../gpu/profiler.ts";
 import { getCost } from "../gpu/program.ts";
-import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
+import type { LadderMeasurement, LadderStepMeasurement } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
@@ -107,7 +107,7 @@ export function findLadder(name: string): Ladder {
 }
 
 /** A step with its time over all rounds. No time means that it does not support the size. */
-export interface LadderStepResult extends LadderStepFigure {
+export interface LadderStepResult extends LadderStepMeasurement {
   readonly flops: number;
   readonly bytes: number;
   /** True if its results differ from the reference: the refusal has details. */
@@ -132,7 +132,6 @@ export async function runLadder(
   const { steps, target, trial: { sizes } } = bound;
   await bound.prepare();
   const known = new Map<number, StepState>();
-  /** Records a comparison with the reference. */
   const note = (number: number, fault: string | undefined, more: Partial<StepState> = {}) => {
     const own = known.get(number) ?? { checkedSizes: 0, runMs: 0 };
     known.set(number, { ...own, ...more, checkedSizes: own.checkedSizes + 1, fault: own.fault ?? fault });
@@ -180,11 +179,9 @@ export async function runLadder(
   });
 }
 
-/** State of a step before it is timed. */
-interface StepState extends Pick<LadderStepFigure, "counts" | "compileMs"> {
+interface StepState extends Pick<LadderStepMeasurement, "counts" | "compileMs"> {
   /** Number of sizes at which it was compared. */
   readonly checkedSizes: number;
-  /** Its first fault. */
   readonly fault?: string | undefined;
   /** Milliseconds of its comparison at the ladder's size: two runs and their overhead. */
   readonly runMs: number;
@@ -199,10 +196,7 @@ interface StepTimes {
 /** Approximate number of runs per timing of a step. */
 const RUNS = 7;
 
-/**
- * Times all steps in turn, round by round.
- * @param known milliseconds of a run of each, to estimate the remaining time
- */
+/** Times all steps in turn, round by round. @param known milliseconds per run, to estimate the remaining time */
 async function timeRounds(
   gpu: Gpu,
   name: string,
@@ -245,14 +239,13 @@ async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   return Math.max(0, first - again) / 1000;
 }
 
-/** Selects the stored values of a ladder's results. */
 export function summarizeLadder(
   { name }: Ladder,
   size: LadderSize,
   results: readonly LadderStepResult[],
-): LadderFigures {
+): LadderMeasurement {
   const steps = results.map((
     { flops: _flops, bytes: _bytes, isWrong: _isWrong, ...figure },
-  ): LadderStepFigure => figure);
+  ): LadderStepMeasurement => figure);
   return { ladder: name, size, steps };
 }

@@ -16,7 +16,6 @@ import { createOpTrial, forGpu } from "../selftest/ops/op_run.ts";
 import { createHistoryLog } from "../selftest/small_logs.ts";
 import type { LadderSize, LadderStep } from "./check_ladder.ts";
 
-/** Feature columns. */
 const F = 3;
 
 /**
@@ -76,12 +75,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
     { ...fours, idea: "four units at a time", changes: 1 },
     { ...fours, idea: "weights in a uniform buffer", where },
     { kernel: loop, idea: matrices, where, ...users(1) },
-    {
-      kernel: loop,
-      idea: "four users per invocation (shipped for many units)",
-      where,
-      ...users(4),
-    },
+    { kernel: loop, idea: "four users per invocation (shipped for many units)", where, ...users(4) },
     {
       kernel: panel,
       idea: "weights read once, before the loop (shipped)",

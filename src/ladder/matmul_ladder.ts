@@ -59,9 +59,7 @@ export function createForwardTrial(
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]), scale: 0.5, forwardOnly: true }, forGpu);
 }
 
-/**
- * Computes the gradient of the input, times the slope of the layer below; that of the weights is a separate dispatch.
- */
+/** Computes the input gradient, times the slope of the layer below; that of the weights is a separate dispatch. */
 export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
   const variants = getDefaultVariants("gpu");
   const matmul = { [formatMatmulKey("weight", padColumns(K) / 4, padColumns(N) / 4)]: "rows" } as const;
@@ -121,11 +119,7 @@ export function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4
 
 /** Most terms that a panel kernel sums over: they are unrolled in its text. */
 export const PANEL = { study: 64, shipped: 256 };
-/**
- * Returns a check of a panel kernel's sizes.
- * @param axis of the size that has the number of terms.
- * @param most terms.
- */
+/** Returns a check of a panel kernel's size. @param axis that has the number of terms. @param most terms */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
@@ -267,10 +261,7 @@ export function listInputSteps(): LadderStep[] {
     },
   };
   const rows = shipped(matmulKernels.input.rows, 1);
-  const panel = {
-    ...shipped(matmulKernels.input.panel, 1),
-    refuses: makePanelCheck(2, PANEL.shipped),
-  };
+  const panel = { ...shipped(matmulKernels.input.panel, 1), refuses: makePanelCheck(2, PANEL.shipped) };
   const texture = { output_gradient: "texture", input: "texture" } as const;
   return [
     {
@@ -329,10 +320,7 @@ export function listWeightSteps(): LadderStep[] {
       idea: "rows in chunks",
       invocations: blocks(1 / 4, 1 / 4),
     },
-    {
-      ...shipped(matmulKernels.weight.tiled),
-      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
-    },
+    { ...shipped(matmulKernels.weight.tiled), idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)" },
     {
       kernel: parseKernel("matmul_weight_gradient_4_outer", weightOuter),
       idea: "4 x 4 in registers, outer products",

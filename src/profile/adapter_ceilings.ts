@@ -9,7 +9,7 @@ import loadWorkgroupText from "../../kernels/probe/load_workgroup.wgsl" with { t
 import loadWorkgroupVec4Text from "../../kernels/probe/load_workgroup_vec4.wgsl" with { type: "text" };
 import noOpText from "../../kernels/probe/no_op.wgsl" with { type: "text" };
 import philoxText from "../../kernels/probe/philox.wgsl" with { type: "text" };
-import type { AdapterFigure, Timing } from "./bench_report.ts";
+import type { AdapterMeasurement, Timing } from "./bench_report.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
@@ -43,7 +43,6 @@ const LOADS_PER_ROUND = 8;
 const ENOUGH = 3 / 4;
 /** An invocation of fma.wgsl has 12 independent sums, one of a kernel the four of a vector. */
 const KERNEL_SUMS = 12 / 4;
-/** Counters of philox.wgsl. */
 const COUNTERS = 2 ** 16;
 /** Microseconds of a probe, which set its number of invocations within these bounds. */
 const PROBE = 2000;
@@ -51,7 +50,6 @@ const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
 /** Batch sizes, which the probes do not use. */
 const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 
-/** Shared state of the probes. */
 interface Bench {
   readonly gpu: Gpu;
   readonly arena: Arena;
@@ -70,13 +68,13 @@ export async function measureAdapter(
   gpu: Gpu,
   seconds: number,
   onProgress: (name: string) => void = () => {},
-): Promise<AdapterFigure[]> {
+): Promise<AdapterMeasurement[]> {
   using arena = new Arena(gpu, "probes");
   const steps = arena.allocate("steps", 256).buffer;
   const output = arena.allocate("output", 4 * INVOCATIONS.most);
   const bench = { gpu, arena, seconds, steps, output };
   const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
-  const measured: AdapterFigure[] = [];
+  const measured: AdapterMeasurement[] = [];
   onProgress(FMA);
   measured.push(...await measureMultiplyAdd(bench, seeds));
   for (const [name, bytes] of COPIES) {
@@ -96,7 +94,7 @@ export async function measureAdapter(
 }
 
 /** Measures the rate, and the number of invocations that a kernel needs for {@link ENOUGH} of it. */
-async function measureMultiplyAdd(bench: Bench, seeds: View): Promise<AdapterFigure[]> {
+async function measureMultiplyAdd(bench: Bench, seeds: View): Promise<AdapterMeasurement[]> {
   const views = { seeds, output: bench.output };
   const { invocations, timing } = await timeWide(bench, probes.fma, views);
   const flops = FLOPS_PER_ROUND * getConstant(probes.fma, "ROUNDS") * invocations;
@@ -111,8 +109,7 @@ async function measureMultiplyAdd(bench: Bench, seeds: View): Promise<AdapterFig
   return [computeRate(FMA, "GFLOP/s", flops, timing), { name: BUSY, unit: "invocations", ...same }];
 }
 
-/** @param bytes read and written together */
-async function copyRate(bench: Bench, name: string, bytes: number): Promise<AdapterFigure> {
+async function copyRate(bench: Bench, name: string, bytes: number): Promise<AdapterMeasurement> {
   const { gpu } = bench;
   const half = Math.min(bytes / 2, gpu.device.limits.maxStorageBufferBindingSize);
   using memory = new Arena(gpu, "copy");
@@ -120,7 +117,7 @@ async function copyRate(bench: Bench, name: string, bytes: number): Promise<Adap
   return computeRate(name, "GB/s", 2 * half, await time(bench, probes.copy, views, half / 64));
 }
 
-async function loadRate(bench: Bench, name: string, probe: Kernel): Promise<AdapterFigure> {
+async function loadRate(bench: Bench, name: string, probe: Kernel): Promise<AdapterMeasurement> {
   const { arena, output } = bench;
   const floatsEach = name.endsWith("vec4f") ? 4 : 1;
   const floats = getConstant(probe, "COUNT") * floatsEach;
@@ -130,7 +127,7 @@ async function loadRate(bench: Bench, name: string, probe: Kernel): Promise<Adap
   return computeRate(`load from ${name}`, "G f32/s", each * invocations, timing);
 }
 
-async function randomWordRate(bench: Bench, key: View): Promise<AdapterFigure> {
+async function randomWordRate(bench: Bench, key: View): Promise<AdapterMeasurement> {
   const { arena } = bench;
   const counters = arena.upload("counters", Uint32Array.from({ length: 4 * COUNTERS }, (_, k) => k));
   const words = arena.allocate("words", 16 * COUNTERS);
@@ -139,7 +136,7 @@ async function randomWordRate(bench: Bench, key: View): Promise<AdapterFigure> {
 }
 
 /** Measures the host's costs of a dispatch, a bind group and a read. */
-async function measureHostCosts(bench: Bench): Promise<AdapterFigure[]> {
+async function measureHostCosts(bench: Bench): Promise<AdapterMeasurement[]> {
   const { gpu, steps, output } = bench;
   const floor = computeCost(FLOOR, await time(bench, probes.noOp, { output }, 1));
   const noOp = await record(bench, probes.noOp, { output }, 1);
@@ -169,21 +166,18 @@ async function measureHostCosts(bench: Bench): Promise<AdapterFigure[]> {
 }
 
 /** @param work units per timed run */
-function computeRate(name: string, unit: AdapterFigure["unit"], work: number, timing: Timing): AdapterFigure {
+function computeRate(
+  name: string,
+  unit: AdapterMeasurement["unit"],
+  work: number,
+  timing: Timing,
+): AdapterMeasurement {
   const of = (microseconds: number) => work / microseconds / 1000;
   const { median, min, lower, upper, samples } = timing;
-  return {
-    name,
-    unit,
-    median: of(median),
-    lower: of(upper),
-    upper: of(lower),
-    best: of(min),
-    samples,
-  };
+  return { name, unit, median: of(median), lower: of(upper), upper: of(lower), best: of(min), samples };
 }
 
-function computeCost(name: string, { median, min, lower, upper, samples }: Timing): AdapterFigure {
+function computeCost(name: string, { median, min, lower, upper, samples }: Timing): AdapterMeasurement {
   return { name, unit: "us", median, lower, upper, best: min, samples };
 }
 

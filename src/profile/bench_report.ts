@@ -1,7 +1,4 @@
-/**
- * Schema of the measurements on one adapter, shared by `deno task bench` and the lab's page. Pages import only the
- * types, because schemas would enlarge their scripts.
- */
+/** Schema of an adapter's measurements by `deno task bench` and the lab, whose pages import only the types. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import * as v from "../schema.ts";
@@ -30,7 +27,7 @@ export type Timing = v.InferOutput<typeof timing>;
 const cost = { flops: time, bytes: time };
 
 /** A measurement of an adapter: a time, or a rate. */
-const adapterFigure = object({
+const adapterMeasurement = object({
   name: v.string(),
   unit: v.picklist(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us", "invocations"]),
   median: time,
@@ -39,10 +36,10 @@ const adapterFigure = object({
   best: time,
   samples: count,
 });
-export type AdapterFigure = v.InferOutput<typeof adapterFigure>;
+export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** Where it was found first, e.g. "W1 LSTM: utility/layer2 forward". Results are matched by it. */
+  /** First use, e.g. "W1 LSTM: utility/layer2 forward". Results are matched by it. */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
@@ -109,16 +106,12 @@ const ladderStep = {
   idea: v.string(),
   /** Number of the step that its gain is relative to. */
   changes: v.whole(1),
-  /** Microseconds. */
   time: v.optional(timing),
   /** Speedup over the naive step, and over the step that it changes: medians over the rounds. */
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
-/**
- * Memory accesses of a step, read from its text: see {@link
- * import("../kernel_analysis/access_counts.ts").AccessCounts}.
- */
+/** Memory accesses of a step: see {@link import("../kernel_analysis/access_counts.ts").AccessCounts}. */
 const accessCount = v.optional(v.union([time, v.literal("unreadable")]));
 const ladderCounts = v.strictObject({
   /** Storage reads per invocation. */
@@ -128,7 +121,7 @@ const ladderCounts = v.strictObject({
   /** Bank conflicts: turns per access to workgroup memory. */
   conflicts: accessCount,
 });
-const ladderStepFigure = object({
+const ladderStepMeasurement = object({
   ...ladderStep,
   compileMs: v.optional(time),
   /** Number of sizes that were compared with the reference. */
@@ -137,10 +130,14 @@ const ladderStepFigure = object({
   /** Absent if the step does not support the size. */
   counts: v.optional(ladderCounts),
 });
-export type LadderStepFigure = v.InferOutput<typeof ladderStepFigure>;
+export type LadderStepMeasurement = v.InferOutput<typeof ladderStepMeasurement>;
 
-const ladderFigures = object({ ladder: v.string(), size: list(v.whole(1)), steps: list(ladderStepFigure) });
-export type LadderFigures = v.InferOutput<typeof ladderFigures>;
+const ladderMeasurement = object({
+  ladder: v.string(),
+  size: list(v.whole(1)),
+  steps: list(ladderStepMeasurement),
+});
+export type LadderMeasurement = v.InferOutput<typeof ladderMeasurement>;
 
 const shipped = {
   ladder: v.string(),
@@ -160,22 +157,22 @@ export const shippedLadders = v.array(
 export type ShippedLadder = v.InferOutput<typeof shippedLadder>;
 
 /** Self-test result: number of cases, and those that differ from their f64 references. */
-const selftestFigures = v.strictObject({
+const selftestSummary = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   cases: count,
   differing: list(v.strictObject({ name: v.string(), message: v.string() })),
   /** Kernels that did not run because the adapter never uses them; absent if there are none. */
   leftOut: v.optional(list(v.string())),
 });
-export type SelftestFigures = v.InferOutput<typeof selftestFigures>;
+export type SelftestSummary = v.InferOutput<typeof selftestSummary>;
 
-const trainingFigures = v.strictObject({
+const trainingSpeed = v.strictObject({
   iteration: count,
   /** Milliseconds from the start to the first loss, including compilation. */
   msToFirstStep: v.optional(time),
   stepsPerSecond: v.optional(time),
 });
-export type TrainingFigures = v.InferOutput<typeof trainingFigures>;
+export type TrainingSpeed = v.InferOutput<typeof trainingSpeed>;
 
 const adapter: v.GenericSchema<unknown, AdapterDescription> = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
@@ -201,13 +198,13 @@ export const benchReport = object({
     shaderCache: v.boolean(),
   }),
   /** Parts that were not requested are empty. */
-  figures: list(adapterFigure),
+  measurements: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),
   growth: list(growthPoint),
   /** Only in reports of the lab's page. */
-  ladders: v.optional(list(ladderFigures)),
-  selftest: v.optional(list(selftestFigures)),
-  training: v.optional(trainingFigures),
+  ladders: v.optional(list(ladderMeasurement)),
+  selftest: v.optional(list(selftestSummary)),
+  training: v.optional(trainingSpeed),
 });
 export type BenchReport = v.InferOutput<typeof benchReport>;

@@ -5,10 +5,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { summarizeTimes } from "./timing.ts";
 import { type EncodePass, type PassBoundary, timePasses } from "../gpu/profiler.ts";
 
-/**
- * A clock for work on the device. Timestamps of an adapter count nanoseconds, but browsers usually round them to 100
- * us. Without timestamps, the host waits until the queue is empty.
- */
+/** A clock for work on the device: timestamps, which browsers round to 100 us, or the host's time for an empty queue. */
 export interface Clock {
   readonly kind: "timestamps" | "queue";
   /** Error of one reading in microseconds. */
@@ -20,7 +17,6 @@ export interface Clock {
 /** Work inside a pass or between passes. */
 export type TimedEncoding = EncodePass | PassBoundary;
 
-/** Repeats work a number of times. */
 export function repeatWork(work: EncodePass, count: number): EncodePass;
 export function repeatWork(work: TimedEncoding, count: number): TimedEncoding;
 export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
@@ -92,7 +88,6 @@ export async function createQueueClock(gpu: Gpu): Promise<Clock> {
   return { kind: "queue", step: Math.max(ROUNDED, upper - lower), latency };
 }
 
-/** Encodes work once, ready to submit. */
 export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GPUCommandBuffer {
   const encoder = gpu.device.createCommandEncoder({ label });
   if (typeof work === "function") {
@@ -130,7 +125,6 @@ async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<n
 
 /** Microseconds of a sample by timestamps: long compared with the start of a pass. */
 const SAMPLE = 1000;
-/** Clock steps per sample. */
 const STEPS = 50;
 /** Bounds of a sample by the queue, in microseconds. */
 const QUEUE_SAMPLE = { least: 20_000, most: 200_000 };
@@ -150,7 +144,6 @@ const SUBMISSION = 250_000;
 export interface MeasureOptions {
   /** Time that may be spent beyond the minimum number of samples. */
   readonly seconds: number;
-  /** By default the better one of the device. */
   readonly clock?: Clock;
 }
 
@@ -213,10 +206,7 @@ const FINE_HOST = 5;
 /** For a coarser clock: number of samples, and clock steps per sample. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
-/**
- * Times a function on the host: microseconds of each of `count` calls. Browsers round the host's clock; there it
- * returns means over a few samples of many calls.
- */
+/** Times a function on the host: microseconds per call, or means of many calls if the host's clock is coarse. */
 export function timeHost(
   count: number,
   call: (k: number) => void,

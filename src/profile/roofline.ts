@@ -1,10 +1,7 @@
-/**
- * The roofline (Williams, Waterman and Patterson 2009): the fastest rate of an adapter by arithmetic intensity, in
- * FLOPs per byte, and the measurements behind it.
- */
+/** The roofline (Williams et al. 2009): an adapter's fastest rate by intensity (FLOPs per byte), from measurements. */
 
 import type { Cost } from "../gpu/program.ts";
-import type { AdapterFigure } from "./bench_report.ts";
+import type { AdapterMeasurement } from "./bench_report.ts";
 
 /** Best measurements of an adapter. */
 export interface RooflineCeilings {
@@ -74,18 +71,18 @@ export const BUSY = "invocations that keep it busy";
  * Returns the ceilings of the roofline from the best samples, so that a slow moment of the machine does not flatter a
  * kernel's share. The faster copy counts: data that fits the caches comes from there in a step too.
  */
-export function findCeilings(figures: readonly AdapterFigure[]): RooflineCeilings {
+export function findCeilings(measurements: readonly AdapterMeasurement[]): RooflineCeilings {
   const best = (name: string) => {
-    const figure = figures.find((figure) => figure.name === name);
-    if (!figure) {
+    const measurement = measurements.find((measurement) => measurement.name === name);
+    if (!measurement) {
       throw new Error(`Expected the adapter's measurement ${name}, got none. Run the benchmark again.`);
     }
-    return figure.best;
+    return measurement.best;
   };
   return {
     flops: best(FMA),
     bandwidth: Math.max(...COPIES.map(([name]) => best(name))),
     floor: best(FLOOR),
-    busy: figures.find(({ name }) => name === BUSY)?.best ?? 0,
+    busy: measurements.find(({ name }) => name === BUSY)?.best ?? 0,
   };
 }

@@ -20,7 +20,6 @@ const ROUNDS = { least: 5, most: 11 };
 export interface ProfileOptions {
   /** Time for whole steps, alternating with their dispatches, beyond the minimum number of rounds. */
   readonly seconds: number;
-  /** By default the better one of the device. */
   readonly clock?: Clock;
   onProgress?(text: string): void;
 }
@@ -193,7 +192,6 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
   return each;
 }
 
-/** Returns the microseconds of all dispatches of a step. */
 export function dispatchTime({ dispatches }: StepMeasurement): number {
   return dispatches.reduce((sum, { median }) => sum + median, 0);
 }
@@ -202,7 +200,6 @@ export function getHostTime({ host }: StepMeasurement): number {
   return Object.values(host).reduce((sum: number, time: number) => sum + time, 0);
 }
 
-/** Returns the ranges of buffers that a dispatch may write. */
 export function listWrittenRanges<S extends BatchSizes>(
   { kernel, views }: Pick<DispatchSpec<S>, "kernel" | "views">,
 ): { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number }[] {
@@ -251,10 +248,7 @@ export async function preserveState<S extends BatchSizes, T>(
   }
 }
 
-/**
- * Returns the bindings that a kernel writes and also reads, so that each run has other inputs.
- * @param text as the driver gets it
- */
+/** Returns the bindings that a kernel writes and also reads. @param text as the driver gets it */
 export function listReadWrittenBindings(
   { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
   text: string,

@@ -31,9 +31,7 @@ export interface Workload {
   readonly name: string;
   /** Users per batch. The log has {@link LOG_BATCHES} times as many, all of them train users. */
   readonly users: number;
-  /** Events per user. */
   readonly events: number;
-  /** Items per page. */
   readonly page: number;
   readonly items: number;
   /** Dense features of an item; 0 for one-hot. */
@@ -136,19 +134,15 @@ function normals(count: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: count }, () => random.normal());
 }
 
-/** A program that a step replays. */
 export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
-  /** Byte offset of its header. */
   readonly offset: number;
   /** Number of batches that it processes at once, if not one. */
   readonly slice?: BatchSlice;
 }
 
-/**
- * A model on the GPU that is ready to step. Replaying its parts changes no weight, because their learning rate is 0.
- */
+/** A model that is ready to step. Replaying its parts changes no weight: their learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
   /** Returns what a step replays, in order. Writes the batch again, because training reuses its slot. */
