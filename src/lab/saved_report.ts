@@ -3,22 +3,22 @@
 import type { AdapterDescription } from "../gpu/device.ts";
 import { checkText, type KindFinding, type SelftestResult } from "../selftest/finding.ts";
 import {
-  type AdapterFigure,
+  type AdapterMeasurement,
   BENCH_FORMAT,
   type BenchReport,
-  type LadderFigures,
-  type SelftestFigures,
+  type LadderMeasurement,
+  type SelftestSummary,
   type StepMeasurement,
-  type TrainingFigures,
+  type TrainingSpeed,
 } from "../profile/bench_report.ts";
 
 /** Measurements of all screens since the page was opened. */
 export interface LabMeasurements {
-  readonly probes: readonly AdapterFigure[];
+  readonly probes: readonly AdapterMeasurement[];
   readonly steps: readonly StepMeasurement[];
-  readonly ladders: readonly LadderFigures[];
-  readonly selftest: readonly SelftestFigures[];
-  readonly training?: TrainingFigures;
+  readonly ladders: readonly LadderMeasurement[];
+  readonly selftest: readonly SelftestSummary[];
+  readonly training?: TrainingSpeed;
 }
 
 /**
@@ -29,11 +29,11 @@ export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeas
   const all = <T>(kind: string) =>
     [...kept].flatMap(([name, value]) => name.startsWith(`${kind} `) ? [value as T] : []);
   const selftest = kept.get("selftest") as SelftestResult | undefined;
-  const training = kept.get("training") as TrainingFigures | undefined;
+  const training = kept.get("training") as TrainingSpeed | undefined;
   return {
-    probes: kept.get("adapter") as readonly AdapterFigure[] | undefined ?? [],
+    probes: kept.get("adapter") as readonly AdapterMeasurement[] | undefined ?? [],
     steps: all<StepMeasurement>("step"),
-    ladders: all<LadderFigures>("ladder"),
+    ladders: all<LadderMeasurement>("ladder"),
     selftest: selftest ? summarizeSelftest(selftest.findings, selftest.leftOut) : [],
     training: training && {
       iteration: training.iteration,
@@ -47,7 +47,7 @@ export function formatStepKey({ workload, model }: StepMeasurement): string {
   return `step ${workload} ${model}`;
 }
 
-export function formatLadderKey({ ladder, size }: LadderFigures): string {
+export function formatLadderKey({ ladder, size }: LadderMeasurement): string {
   return `ladder ${ladder} ${size.join("x")}`;
 }
 
@@ -88,7 +88,7 @@ export function formatAdapterName({ description, vendor, architecture }: Adapter
 export function summarizeSelftest(
   findings: readonly KindFinding[],
   leftOut: readonly string[] = [],
-): SelftestFigures[] {
+): SelftestSummary[] {
   return (["cpu", "gpu"] as const).flatMap((kind) => {
     const own = findings.filter((finding) => finding.kind === kind);
     if (own.length === 0) return [];

@@ -2,14 +2,19 @@
 
 import { formatAccessCount } from "../../kernel_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
-import type { LadderFigures, LadderStepFigure, ShippedLadder, Timing } from "../../profile/bench_report.ts";
+import type {
+  LadderMeasurement,
+  LadderStepMeasurement,
+  ShippedLadder,
+  Timing,
+} from "../../profile/bench_report.ts";
 import { estimateMedianError } from "../../profile/timing.ts";
 import { formatShort } from "../../number_text.ts";
 import { renderBreakableName, renderHeadRow, renderScrollTable } from "./text.ts";
 
 type Outcome = "faster" | "slower" | "equal";
 
-export interface ComparedStep extends LadderStepFigure {
+export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
   /** Set if its gain here and the recorded one have opposite signs. */
   readonly reversal?: "slower here" | "faster here";
@@ -19,7 +24,7 @@ export interface ComparedStep extends LadderStepFigure {
 const LEAST_GAIN = 0.05;
 
 /** @param shipped recorded times of the same ladder; undefined if there are none */
-export function compareLadder(own: LadderFigures, shipped: ShippedLadder | undefined): ComparedStep[] {
+export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | undefined): ComparedStep[] {
   return own.steps.map((step): ComparedStep => {
     const recorded = shipped?.steps.find(({ kernel, number }) =>
       kernel === step.kernel && number === step.number

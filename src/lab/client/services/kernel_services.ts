@@ -5,7 +5,7 @@ import { exercises } from "../../../exercise/exercises.ts";
 import { checkAll, parseSize, raceExercise } from "../../../exercise/check_exercise.ts";
 import type { Ladder } from "../../../ladder/check_ladder.ts";
 import { ladders, runLadder, summarizeLadder } from "../../../ladder/ladders.ts";
-import type { LadderFigures } from "../../../profile/bench_report.ts";
+import type { LadderMeasurement } from "../../../profile/bench_report.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/finding.ts";
 import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
@@ -42,7 +42,7 @@ export interface SolvedExercise {
   /** Description of its dispatch size. */
   readonly started: string;
   /** Absent if it was only checked. */
-  readonly times?: LadderFigures;
+  readonly times?: LadderMeasurement;
 }
 
 /** Checks and times an answer like `deno task exercise`. */
@@ -98,7 +98,7 @@ function laddersService(worker: LabWorker) {
       ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length })),
 
     /** Checks the steps of a ladder, and times the correct ones in turn. */
-    run({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderFigures> {
+    run({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderMeasurement> {
       return worker.runExclusively("A ladder is running", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
         if (!ladder) throw new UserError(`Expected the name of a ladder, got ${name}.`);

@@ -1,7 +1,7 @@
 /** The service of the screen "Look inside a step": lists the dispatches of a training step and times each of them. */
 
 import { buildIndexScope } from "../../../batch/click_sizes.ts";
-import type { AdapterFigure, StepMeasurement } from "../../../profile/bench_report.ts";
+import type { AdapterMeasurement, StepMeasurement } from "../../../profile/bench_report.ts";
 import { listUsers } from "../../../data/click_log.ts";
 import { makeDemoShop } from "../../../data/demo_shop.ts";
 import type { Gpu } from "../../../gpu/device.ts";
@@ -57,7 +57,7 @@ export interface StepProfile {
   readonly result: StepMeasurement;
   /** One summary per dispatch of the result. */
   readonly facts: readonly DispatchSummary[];
-  readonly probes: readonly AdapterFigure[];
+  readonly probes: readonly AdapterMeasurement[];
   readonly clock: Clock;
 }
 
@@ -111,7 +111,7 @@ function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
 }
 
 export function stepService(worker: LabWorker) {
-  const measured = new WeakMap<Gpu, readonly AdapterFigure[]>();
+  const measured = new WeakMap<Gpu, readonly AdapterMeasurement[]>();
 
   const profile = (request: ProfileRequest, call: ServiceCall<string>): Promise<StepProfile> =>
     worker.runExclusively("A measurement is running", call.signal, async () => {
