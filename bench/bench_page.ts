@@ -30,13 +30,13 @@ export async function writeBenchPage(
   report: BenchReport,
   changes: readonly MeasuredChange[] | undefined,
 ): Promise<void> {
-  const { adapter, date, machine, figures, kernels, steps, growth } = report;
-  const ceilings = figures.length > 0 ? findCeilings(figures) : undefined;
+  const { adapter, date, machine, measurements, kernels, steps, growth } = report;
+  const ceilings = measurements.length > 0 ? findCeilings(measurements) : undefined;
   const parts: Html[] = [];
   if (changes) parts.push(renderSection("changes", "Changes", renderCells(compareCells(changes), "Changes")));
-  if (figures.length > 0) {
+  if (measurements.length > 0) {
     parts.push(
-      renderSection("adapter", "The adapter", renderCells(listAdapterCells(figures), "The adapter")),
+      renderSection("adapter", "The adapter", renderCells(listAdapterCells(measurements), "The adapter")),
     );
   }
   if (ceilings && kernels.length > 0) {
@@ -125,7 +125,6 @@ function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: Roofline
   })];
 }
 
-/** Returns the slowest dispatches, one per kernel. */
 function selectSlowest(kernels: readonly KernelMeasurement[]): Set<KernelMeasurement> {
   const slowest = new Map<string, KernelMeasurement>();
   for (const result of [...kernels].sort((a, b) => b.median - a.median)) {
@@ -134,7 +133,6 @@ function selectSlowest(kernels: readonly KernelMeasurement[]): Set<KernelMeasure
   return new Set([...slowest.values()].slice(0, NAMED));
 }
 
-/** Number of kernels with their own colour. */
 const COLOURED = 5;
 
 function stackChart(steps: readonly StepMeasurement[]): ChartDefinition {

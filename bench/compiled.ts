@@ -1,7 +1,4 @@
-/**
- * `deno task bench compiled`: compiles every kernel for a GPU without having one. See compiled.md for the columns and
- * their limits.
- */
+/** `deno task bench compiled`: compiles every kernel for a GPU without having one; see compiled.md. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
@@ -45,7 +42,6 @@ import { expectPage, renderNote, renderSection, writePage } from "../src/report/
 import { renderCells } from "./bench_page.ts";
 
 const FORMAT = "clickgan-compiled";
-/** Start of the JSON file next to a page. */
 const RECORDING_MARK = '\n{\n "compiler": ';
 /** Most recorded lines of code per kernel; longer code mostly repeats itself. */
 const MOST_LINES = 100;
@@ -183,7 +179,6 @@ async function gatherTexts(
   return { texts: all.texts.filter(({ kernel }) => named.has(kernel)), steps: [] };
 }
 
-/** Prints all results and writes the requested files. */
 async function outputResults(
   compiled: CompiledReport,
   page: StudyPage,
@@ -250,10 +245,7 @@ const STYLE = `
 .columns pre { overflow: auto; max-height: 40rem; font-size: .8rem; }
 `;
 
-/**
- * Writes a page with each kernel's WGSL next to the machine code of its innermost loop.
- * @throws UserError if it cannot be written.
- */
+/** Writes a page with each kernel's WGSL and machine code. @throws UserError if it cannot be written. */
 async function writeCompiledPage(
   file: string,
   compiled: CompiledReport,

@@ -1,7 +1,4 @@
-/**
- * `deno task exercise NAME`: the exercises of the course in kernels/course. Writes a starter file, checks the reader's
- * kernel against the f64 reference, and times it with the ladder.
- */
+/** `deno task exercise NAME`: creates, checks and times the exercises of the course in kernels/course. */
 
 import { Argument, Command, Option } from "commander";
 import { runMain } from "../src/cli/fail.ts";
@@ -92,9 +89,7 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
   if (faults.length > 0) {
     throw new UserError(
       [`${file} is rejected by Tint, the compiler of Chrome:`, ...faults.map((fault) => `${file}:${fault}`)]
-        .join(
-          "\n",
-        ),
+        .join("\n"),
     );
   }
   if (missing !== undefined) {
@@ -119,7 +114,6 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
   if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
 }
 
-/** Returns undefined if the file does not exist. */
 async function readAnswer(file: string): Promise<string | undefined> {
   try {
     return await readText(file);

@@ -12,7 +12,6 @@ import { timeSteps } from "../src/profile/step_profile.ts";
 
 export interface GrowthAxis {
   readonly name: string;
-  /** Unit of x. */
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
@@ -65,7 +64,6 @@ export const growthAxes: readonly GrowthAxis[] = [
 /** Passes over all points, because a shared machine changes its speed. */
 const PASSES = 2;
 
-/** Measures all points of the axes. */
 export async function measureGrowth(
   gpu: Gpu,
   axes: readonly GrowthAxis[],
@@ -141,7 +139,6 @@ interface Quantity {
   readonly title: string;
   readonly yTitle: string;
   readonly note: string;
-  /** Returns undefined if it was not measured. */
   readonly of: (point: GrowthPoint) => Pick<ScatterPoint, "y" | "low" | "high"> | undefined;
 }
 

@@ -1,7 +1,4 @@
-/**
- * Times every kernel of the models at the sizes of a workload. The cases come from recorded programs, one per dispatch
- * that differs in kernel, constants or sizes, so that no kernel is forgotten.
- */
+/** Times every kernel of the models, one case per recorded dispatch that differs in kernel, constants or sizes. */
 
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -14,13 +11,11 @@ import { selectModels } from "../src/profile/workloads.ts";
 import type { KernelMeasurement } from "../src/profile/bench_report.ts";
 import { timeRepeated } from "../src/profile/measure.ts";
 
-/** A dispatch of a recording. */
 interface KernelCase extends Cost {
   /** Label in the model, e.g. "utility/layer2 forward"; unique in a recording. */
   readonly label: string;
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
-  /** Equal for dispatches that do the same work. */
   readonly key: string;
   /** Index of its part in the recording, and of the dispatch in its part. */
   readonly part: number;
@@ -32,9 +27,7 @@ export interface KernelOptions {
   readonly only: RegExp;
   /** Milliseconds by source of all kernels compiled on this device; each is compiled once. */
   readonly compiled: Map<string, number>;
-  /** Keys of cases that are already timed. */
   readonly known?: ReadonlySet<string>;
-  /** Text after the model's name in the ids. */
   readonly suffix?: string;
   onProgress?(text: string): void;
 }

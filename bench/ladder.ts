@@ -1,7 +1,4 @@
-/**
- * `deno task bench ladder`: kernels from the naive version to the shipped one, one idea per step. bench/ladder.md
- * explains each idea and its effect.
- */
+/** `deno task bench ladder`: times kernels from the naive version to the shipped one; see bench/ladder.md. */
 
 import { formatShort } from "../src/number_text.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
@@ -12,7 +9,7 @@ import { formatAccessCount } from "../src/kernel_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
 import { type Ladder, type LadderSize, selectGpuSteps } from "../src/ladder/check_ladder.ts";
 import { ladders, type LadderStepResult, runLadder, summarizeLadder } from "../src/ladder/ladders.ts";
-import type { LadderFigures, ShippedLadder } from "../src/profile/bench_report.ts";
+import type { LadderMeasurement, ShippedLadder } from "../src/profile/bench_report.ts";
 import { shippedLadder, shippedLadders } from "../src/profile/bench_report.ts";
 import { readJson } from "../src/files/json_file.ts";
 import * as v from "../src/schema.ts";
@@ -93,7 +90,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
     .map((ladder) => variants === "gpu" ? selectGpuSteps(ladder) : ladder);
   if (json !== undefined) expectRecords(json, FORMAT);
   const page = await StudyPage.open(readme, ...selected.map(({ name }) => `ladder ${name}`));
-  const figures: LadderFigures[] = [];
+  const measurements: LadderMeasurement[] = [];
   const wrong: string[] = [];
   using gpu = await openGpu();
   using status = new StudyStatus();
@@ -104,8 +101,8 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
     const size = getRequestedSize(ladder, options) ?? ladder.size;
     const results = await runLadder(gpu, ladder, { size, rounds, onProgress: (text) => status.show(text) });
     status.clear();
-    figures.push(summarizeLadder(ladder, size, results));
-    if (json !== undefined) await writeRecords(json, { format: FORMAT, adapter, ladders: figures });
+    measurements.push(summarizeLadder(ladder, size, results));
+    if (json !== undefined) await writeRecords(json, { format: FORMAT, adapter, ladders: measurements });
     const cells = listLadderCells(results);
     printTable(cells, `${ladder.title}: ${size.join(" x ")}`);
     const faults = results.filter(({ isWrong }) => isWrong);
@@ -113,7 +110,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
     if (readme === undefined || faults.length > 0) continue;
     await page.write(`ladder ${ladder.name}`, `${size.join(" x ")}; ${describeAdapter(adapter)}:`, cells);
     const machine = { adapter: description, cores: navigator.hardwareConcurrency, runtime };
-    await writeLadder(getJsonPath(readme), v.parse(shippedLadder, { ...figures.at(-1), ...machine }));
+    await writeLadder(getJsonPath(readme), v.parse(shippedLadder, { ...measurements.at(-1), ...machine }));
   }
   if (wrong.length === 0) return;
   throw new UserError(
@@ -143,7 +140,6 @@ function getRequestedSize({ name }: Ladder, options: LadderCommandOptions): Ladd
   return name === "choice" ? options.choiceSize : options.size;
 }
 
-/** Parses sizes joined by x, each in 1..`most`. */
 function makeSizeParser(count: number, most: number): (text: string) => LadderSize {
   return (text) => {
     const size = text.split("x").map(Number);
@@ -156,10 +152,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
   };
 }
 
-/**
- * Returns a row per step. Gains: speedup over the naive step, and over the step that it changes. Counts: storage reads
- * per invocation, sectors per read of a subgroup, bank conflicts per access to workgroup memory.
- */
+/** Returns a row per step: speedups over the naive and the changed step, and memory access counts (bench/ladder.md). */
 export function listLadderCells(results: readonly LadderStepResult[], first = "on naive"): TableCells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   return {

@@ -39,10 +39,7 @@ export function createCommand(): Command {
     .addOption(createOnlyOption("the logs whose name"))
     .option("--seed <n>", "seed of the logs", parseWholeNumber(0, LARGEST_SEED), 1)
     .option("--users <n>", "users per log (default: by log)", parseWholeNumber(100, 100_000))
-    .addHelpText(
-      "after",
-      "\n" + formatTable(["log", "effects"], kinds.map((k) => [k.name, k.about])),
-    );
+    .addHelpText("after", "\n" + formatTable(["log", "effects"], kinds.map((k) => [k.name, k.about])));
   return own.action((out: string) => logs(out, own.opts<Options>()));
 }
 
@@ -58,7 +55,6 @@ async function logs(out: string, options: Options): Promise<void> {
 const HEAD = ["log", "users", "items", "pages", "no click"]
   .concat("loss: truth", "history", "prec@1: truth", "history");
 
-/** @returns the row of the table */
 async function makeAndPrepare(to: string, kind: LogKind, { seed, users }: Options): Promise<string[]> {
   if (await pathExists(to)) {
     throw new UserError(`Expected no folder ${to}, found one. Use another folder, or remove it.`);
@@ -101,10 +97,7 @@ async function readTestUsers(set: string): Promise<number[]> {
 
 // Attainable metrics of a model on a synthetic log, from its truth.
 
-/**
- * Means over pages of a predictor. "drawn" counts the clicks that happened, whose luck a model's metrics on these users
- * share.
- */
+/** Means over pages. "drawn" counts the clicks that happened, whose luck a model's metrics share. */
 interface AttainableMetrics {
   /** -log P of a page's first click or of no click: expected value on the shown pages. */
   readonly loss: number;
@@ -128,7 +121,6 @@ interface Attainable {
   readonly history: AttainableMetrics;
 }
 
-/** @param users whose pages count */
 function computeAttainable(log: GeneratedLog, users: Iterable<number>): Attainable {
   const { types, items } = log.kind;
   const truth = zeros(), history = zeros();
@@ -169,11 +161,7 @@ const zeros = () => ({
 });
 type Sums = ReturnType<typeof zeros>;
 
-/**
- * Adds a choice on a page, the first or a later one.
- * @param of its true probabilities
- * @param by predicted probabilities
- */
+/** Adds a page's first or later choice. @param of its true probabilities @param by predicted probabilities */
 function add(
   sums: Sums,
   { items, clicks }: GeneratedPage,

@@ -8,7 +8,6 @@ import { formatTable } from "../src/cli/table.ts";
 
 interface Study {
   readonly about: string;
-  /** True if it computes on the adapter. */
   readonly adapter: boolean;
   /** True if kernels cached by the driver must not be used. */
   readonly cold: boolean;
@@ -31,10 +30,8 @@ export const studies: Readonly<Record<string, Study>> = {
   truth: { ...none, about: "the best possible policies in the synthetic shops" },
 };
 
-/** Study of `deno task bench` without a name. */
 const USUAL = "profile";
 
-/** Returns the command of a study, or the default one. */
 export async function loadCommand(name: string): Promise<Command> {
   const file = Object.hasOwn(studies, name) ? name : USUAL;
   const { createCommand }: { createCommand(): Command } = await import(

@@ -1,7 +1,4 @@
-/**
- * `deno task bench peers`: times one training step of the same model, batches and weights in clickgan and other
- * libraries on this machine. peers.md describes the comparison and how each peer is written.
- */
+/** `deno task bench peers`: times a training step of clickgan and other libraries; see peers.md. */
 
 import { type Command, Option } from "commander";
 import { buildDriverEnvironment } from "../src/gpu/host/driver.ts";
@@ -79,11 +76,7 @@ export function createCommand(): Command {
     .addOption(createPythonOption())
     .option(JSON_FILE, "JSON file for all results and samples", makeOutputFileParser(".json"))
     .option(...createReadmeOption(MARKERS, "the tables"))
-    .option(
-      "--marker <words>",
-      "name in the marker lines, for a page with several tables",
-      MARKERS,
-    )
+    .option("--marker <words>", "name in the marker lines, for a page with several tables", MARKERS)
     .option(
       SUMMARY,
       `a page that gets step times relative to clickgan's, at <!-- ${SUMMARY_MARKERS} -->, one table per processor`,
@@ -102,7 +95,6 @@ function parsePeers(text: string): PeerEntry[] {
   return roster.filter(({ key }) => key === "clickgan" || named.includes(key));
 }
 
-/** Measurements of one workload. */
 interface Measured {
   readonly workload: string;
   readonly title: string;
@@ -143,7 +135,6 @@ async function peers(options: Options, { signal }: StopRequest): Promise<void> {
   }
 }
 
-/** Measures workload by workload until a stop. */
 async function measureAll(
   options: Options,
   torches: readonly Torch[],
@@ -223,9 +214,7 @@ function buildCommand(
 function formatBlock(title: string, measurements: readonly PeerMeasurements[]): string {
   const problems = listProblems(measurements).map((line) => `- ${line}`).join("\n");
   return [`**${title}**`, formatMarkdownCells(listTableCells(measurements)), ...problems ? [problems] : []]
-    .join(
-      "\n\n",
-    );
+    .join("\n\n");
 }
 
 /** Fetches the packages of a module before timing (340 MB, once), with Deno's own progress. */

@@ -71,10 +71,8 @@ const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W
 const known: ReadonlyMap<string, Workload> = new Map(
   [...Object.values(workloads), mixedWorkload, larger].map((workload) => [workload.name, workload]),
 );
-/** Marker lines of the tables on a page. */
 const TABLES = "bench";
 const GROWTH = "bench growth";
-/** Default workloads. */
 const KERNEL_WORKLOADS = ["W0", "W4", "W1", "W2", "W6", "W1x4"];
 const STEP_WORKLOADS = ["W0", "W4", "W1", "W2", "W6"];
 
@@ -163,7 +161,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   const { seconds } = options;
   const onProgress = (text: string) => status.show(text);
-  const figures = ofAdapter
+  const measurements = ofAdapter
     ? await measureAdapter(gpu, seconds, (name) => onProgress(`adapter: ${name}`))
     : [];
   const kernels = parts.has("kernels")
@@ -180,7 +178,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const growth = parts.has("growth") ? await measureGrowth(gpu, growthAxes, seconds, onProgress) : [];
   status.clear();
   gpu.check();
-  await outputResults(buildReport(gpu, { figures, kernels, steps, growth }), before, page, options);
+  await outputResults(buildReport(gpu, { measurements, kernels, steps, growth }), before, page, options);
   const card = findCard(gpu.adapter.description);
   if (card && steps.length > 0) {
     const missing = describeMissingCompiler();
@@ -192,7 +190,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
 
 function buildReport(
   gpu: Gpu,
-  measured: Pick<BenchReport, "figures" | "kernels" | "steps" | "growth">,
+  measured: Pick<BenchReport, "measurements" | "kernels" | "steps" | "growth">,
 ): BenchReport {
   return {
     format: BENCH_FORMAT,
@@ -241,7 +239,6 @@ async function measureAllKernels(
   return results;
 }
 
-/** Estimates the FLOPs of a training step of the default model. */
 function stepFlops({ log, users }: BenchLog): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
   return estimateIterationFlops(toLogSource(log), { model: defaultModel, training });
@@ -252,18 +249,17 @@ async function openBenchLog(data: string): Promise<BenchLog> {
   return { name: log.name, log, users: Math.min(defaultTraining.batchSize, listUsers(log, "train").length) };
 }
 
-/** Prints all results and writes the requested files. */
 async function outputResults(
   report: BenchReport,
   before: BenchReport | undefined,
   page: StudyPage,
   options: BenchOptions,
 ): Promise<void> {
-  const { adapter, figures, kernels, steps, growth } = report;
+  const { adapter, measurements, kernels, steps, growth } = report;
   console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
-  if (figures.length > 0) {
-    const ceilings = findCeilings(figures);
-    printTable(listAdapterCells(figures), "The adapter");
+  if (measurements.length > 0) {
+    const ceilings = findCeilings(measurements);
+    printTable(listAdapterCells(measurements), "The adapter");
     if (kernels.length > 0) printTable(listKernelCells(kernels, ceilings), "Kernels");
     for (const step of steps) {
       printTable(stepCells(step, ceilings), stepTitle(step));
@@ -290,7 +286,9 @@ async function outputResults(
   await writeBenchPage(charts, report, changes);
   console.log(`\nResults: ${options.json}. Page: ${charts}`);
   const on = `${describeAdapter(adapter)}:`;
-  if (figures.length > 0) await page.write(TABLES, on, listAdapterCells(figures), stepSummaryCells(steps));
+  if (measurements.length > 0) {
+    await page.write(TABLES, on, listAdapterCells(measurements), stepSummaryCells(steps));
+  }
   if (growth.length > 0) await page.write(GROWTH, on, listSlopeCells(growth));
   if (options.readme !== undefined) console.log(`The tables are in ${options.readme}`);
 }

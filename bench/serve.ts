@@ -1,7 +1,4 @@
-/**
- * `deno task bench serve`: throughput and latency of `deno task serve` at several sizes, and whether each of many
- * requests gets its own answer. serve.md has the findings.
- */
+/** `deno task bench serve`: throughput, latency and correct answers of `deno task serve`; see serve.md. */
 
 import type { Command } from "commander";
 import { parseWholeNumber } from "../src/cli/command_options.ts";
@@ -39,7 +36,6 @@ interface Options {
   readme?: string;
 }
 
-/** Kinds of requests. */
 const SIZES: readonly { readonly name: string; readonly history: number; readonly page: number }[] = [
   { name: "score 10 items after 5 clicks", history: 5, page: 10 },
   { name: "score 10 items after 50 clicks", history: 50, page: 10 },
@@ -58,11 +54,7 @@ export function createCommand(): Command {
       "--clients <list>",
       "numbers of concurrent clients",
       makeWholeNumbersParser("numbers of clients", 1, 1000),
-      [
-        1,
-        16,
-        128,
-      ],
+      [1, 16, 128],
     )
     .option(
       "--check <n>",
@@ -139,7 +131,6 @@ function describeCheck({ requests, rate, lost, mixedUp, difference }: LoadResult
       }.`);
 }
 
-/** Draws a request of random items of the demo shop. */
 function drawRequest(
   random: ReturnType<typeof createRandomStream>,
   history: number,
@@ -176,7 +167,6 @@ async function writeModel(path: string): Promise<Weights> {
   return weights;
 }
 
-/** Writes a model, and computes requests of mixed sizes separately. */
 async function prepare(path: string): Promise<{ mixed: LoadRequest[]; on: string }> {
   const weights = await writeModel(path);
   const random = createRandomStream(1, "bench serve");
@@ -190,7 +180,6 @@ async function prepare(path: string): Promise<{ mixed: LoadRequest[]; on: string
   return { mixed, on: describeAdapter(gpu.adapter) };
 }
 
-/** Starts the service as a user does. */
 async function start(model: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const args = ["--model", model, "--data", "demo", "--port", "0"];
   const child = new Deno.Command(Deno.execPath(), {
@@ -210,9 +199,7 @@ async function start(model: string): Promise<{ url: string; stop: () => Promise<
         child.kill("SIGTERM");
         await output.cancel();
         const { code } = await child.status;
-        if (code !== 0) {
-          throw new UserError(`Expected the service to end with exit code 0, got ${code}.`);
-        }
+        if (code !== 0) throw new UserError(`Expected the service to end with exit code 0, got ${code}.`);
       },
     };
   }

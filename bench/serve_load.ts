@@ -12,7 +12,6 @@ export interface LoadRequest {
 
 export interface LoadResult {
   readonly requests: number;
-  /** Requests per second. */
   readonly rate: number;
   /** Milliseconds from sending a request to its answer. */
   readonly median: number;
@@ -22,7 +21,6 @@ export interface LoadResult {
   readonly lost: number;
   /** Answers with other utilities than expected. */
   readonly mixedUp: number;
-  /** Largest difference of a utility. */
   readonly difference: number;
 }
 
@@ -30,10 +28,7 @@ const answerSchema = v.object({ utilities: v.array(v.finiteNumber()) });
 /** Utilities with larger differences belong to another request. */
 const TOLERANCE = 1e-5;
 
-/**
- * Sends requests, taken from `calls` in turn, from `clients` that each wait for an answer before the next request.
- * @param url of the service, e.g. http://127.0.0.1:8750.
- */
+/** Sends `calls` in turn from `clients` that each wait for an answer. @param url e.g. http://127.0.0.1:8750 */
 export async function load(
   url: string,
   calls: readonly LoadRequest[],

@@ -1,7 +1,4 @@
-/**
- * `deno task bench simulate`: times pages of simulated users under policies, compared with PyTorch. bench/simulate.md
- * describes the comparison.
- */
+/** `deno task bench simulate`: times pages of simulated users, compared with PyTorch; see simulate.md. */
 
 import type { Command } from "commander";
 import { makeNumberParser, parseWholeNumber } from "../src/cli/command_options.ts";
@@ -30,7 +27,6 @@ import { type PagePlayer, SimulatePeer, type SimulationKind, writeSimulateJob } 
 import { createUntrainedModel, OWN, PAGES, SimulatedPages, trainingConfig } from "./simulate/pages.ts";
 
 const MARKERS = "bench simulate";
-/** Turns of each player. */
 const ROUNDS = 5;
 
 interface SimulateOptions {
@@ -51,12 +47,7 @@ export function createCommand(): Command {
       500,
       5000,
     ])
-    .option(
-      "--users <n>",
-      "most users per step; fewer with many items",
-      parseWholeNumber(1, 2 ** 17),
-      4096,
-    )
+    .option("--users <n>", "most users per step; fewer with many items", parseWholeNumber(1, 2 ** 17), 4096)
     .option(
       "--seconds <n>",
       "seconds per player, size and kind",
@@ -88,17 +79,14 @@ async function simulate(options: SimulateOptions): Promise<void> {
   await page.write(MARKERS, on, cells);
 }
 
-/** Pages of one kind and size. */
 interface SimulateRow {
   readonly kind: SimulationKind;
   readonly items: number;
-  /** Users that are stepped together. */
   readonly users: number;
   /** Milliseconds per page of all users, by player. */
   readonly played: ReadonlyMap<string, number>;
 }
 
-/** Titles of the timed kinds of pages. */
 const kindTitles: Readonly<Record<SimulationKind, string>> = {
   random: "random slates",
   greedy: "greedy slates",
@@ -156,7 +144,7 @@ async function ownPlayer(
 ): Promise<PagePlayer & Disposable> {
   if (kind !== "learn") return await SimulatedPages.create(gpu, model, kind, sizes);
   const trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), trainingConfig);
-  // Of the first episode nothing is learned.
+  // The first episode learns nothing.
   await trainer.run(PAGES);
   const play = async (pages: number) => {
     const began = performance.now();
@@ -166,10 +154,7 @@ async function ownPlayer(
   return { name: OWN, play, [Symbol.dispose]: () => trainer.destroy() };
 }
 
-/**
- * All in turn, as the machine is now slower, now faster. @param turn milliseconds
- * @returns milliseconds a page by who played: medians of the turns
- */
+/** Plays `turn` milliseconds in turn. @returns median milliseconds per page by player */
 async function playInTurn(
   players: readonly PagePlayer[],
   turn: number,
@@ -189,7 +174,7 @@ async function playInTurn(
   return new Map(playing.map(({ player, samples }) => [player.name, computeMedian(samples)]));
 }
 
-/** Pages that take about a turn; the first one compiles and tries out. @param turn milliseconds */
+/** Returns the number of pages that take about `turn` milliseconds; the first page compiles. */
 async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise<number> {
   await player.play(1);
   let pages = 1;
@@ -201,7 +186,7 @@ async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise
   return Math.max(1, Math.round(pages * turn / ms));
 }
 
-/** A row a kind and size: pages of a user a second, and the peers' next to it. */
+/** Returns a row per kind and size with user-steps per second of clickgan and its peers. */
 export function listRowCells(rows: readonly SimulateRow[]): TableCells {
   const sorted = rows.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
   const peers = [...rows[0]?.played.keys() ?? []].filter((name) => name !== OWN);

@@ -1,6 +1,4 @@
-/**
- * Shared parts of the bench's studies: options, starting commands, and output to the terminal, pages and JSON files.
- */
+/** Shared parts of the studies: options, starting commands, and output to terminal, pages and JSON files. */
 
 import process from "node:process";
 import { Command, InvalidArgumentError, Option } from "commander";
@@ -23,7 +21,6 @@ import { allowWrites } from "../src/files/write_scope.ts";
 import { formatMark, readJson } from "../src/files/json_file.ts";
 import { type BenchReport, benchReport } from "../src/profile/bench_report.ts";
 
-/** Creates the command of a study. @param description in a sentence or two */
 export function createStudy(name: string, description: string): Command {
   return new Command(`deno task bench ${name}`).description(description);
 }
@@ -54,11 +51,7 @@ function parsePattern(text: string): RegExp {
   }
 }
 
-/**
- * Returns the elements whose name matches.
- * @param what an element is, e.g. "a row".
- * @throws UserError without a match
- */
+/** Returns the elements whose name matches. @param what e.g. "a row". @throws UserError without a match */
 export function selectMatching<T extends { readonly name: string }>(
   all: readonly T[],
   only: RegExp,
@@ -130,7 +123,6 @@ export async function runCommand(
   );
 }
 
-/** Runs work in a temporary folder, which is removed. */
 export async function withTemporaryFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: `clickgan-${name}-` });
   allowWrites(folder);
@@ -160,7 +152,6 @@ export class StudyStatus {
     stderr.write(`${what}\n`);
   }
 
-  /** Clears the line for other output. */
   clear(): void {
     if (this.#shown) process.stderr.write("\r\x1b[K");
     this.#shown = false;
@@ -194,7 +185,6 @@ export function printTable({ head, rows }: TableCells, title?: string): void {
   console.log(`${title === undefined ? "" : `\n${title}\n`}${formatTable(head, rows)}`);
 }
 
-/** Formats a table for a page. */
 export function formatMarkdownCells({ head, rows }: TableCells): string {
   return formatMarkdownTable(head, rows).join("\n");
 }
@@ -203,21 +193,13 @@ export function formatMarkdownCells({ head, rows }: TableCells): string {
 export class StudyPage {
   private constructor(private readonly file: string | undefined) {}
 
-  /**
-   * Opens a page before anything is measured.
-   * @param file undefined: nothing is written.
-   * @param names of all marker lines
-   * @throws UserError for a page that cannot be read or lacks the lines
-   */
+  /** Opens a page. @param file undefined: nothing is written. @throws UserError for a page without the marker lines */
   static async open(file: string | undefined, ...names: readonly string[]): Promise<StudyPage> {
     if (file !== undefined) { for (const name of names) await expectMarkers(file, name); }
     return new StudyPage(file);
   }
 
-  /**
-   * @param parts texts and tables, separated by an empty line; empty ones are skipped.
-   * @throws UserError if it cannot be written
-   */
+  /** @param parts texts and tables; empty ones are skipped. @throws UserError if it cannot be written */
   async write(name: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
     if (this.file !== undefined) await writeBetweenMarkers(this.file, name, getCellText(parts));
   }
@@ -243,9 +225,8 @@ export function expectRecords(file: string, format: string): void {
 }
 
 /**
- * Writes measurements to a JSON file and creates its folder.
- * @param mark of an earlier file that may be replaced: by default the same `format`.
- * @throws UserError if it cannot be written, or would replace something else
+ * Writes JSON and its folder. @param mark start of a file that may be replaced. @throws UserError if it cannot be
+ * written
  */
 export async function writeRecords(
   file: string,
@@ -256,13 +237,9 @@ export async function writeRecords(
   await writeFileAtomically(file, formatRecordsJson(value) + "\n", mark);
 }
 
-/** Indent of each key of a record. */
 const INDENT = " ";
 
-/**
- * Formats measurements as JSON with one line per record (an element of a top-level list, or of a list one level below),
- * so that a new measurement changes one line.
- */
+/** Formats JSON with one line per record (an element of a list), so that a new measurement changes one line. */
 export function formatRecordsJson(value: object): string {
   if (Array.isArray(value)) return formatRecordLines(value, "");
   const parts = Object.entries(value).filter(([, part]) => part !== undefined).map(([key, part]) => {
@@ -283,7 +260,6 @@ export async function readBench(file: string): Promise<BenchReport> {
   throw new UserError(`Expected the JSON of an earlier bench (--json), found none at ${file}.`);
 }
 
-/** Returns the file of the HTML page. */
 export function getPagePath({ json, html }: { readonly json: string; readonly html?: string }): string {
   return html ?? json.replace(/(\.json)?$/, ".html");
 }

@@ -2,7 +2,7 @@
 
 import { formatShort } from "../src/number_text.ts";
 import type {
-  AdapterFigure,
+  AdapterMeasurement,
   BenchReport,
   GrowthPoint,
   KernelMeasurement,
@@ -23,7 +23,7 @@ const mebi = (bytes: number) => (bytes / MEBI).toFixed(1);
 const quartiles = ({ lower, upper }: Quartiles, of = formatShort) => `${of(lower)}..${of(upper)}`;
 type Quartiles = Pick<Timing, "lower" | "upper">;
 
-export function listAdapterCells(measured: readonly AdapterFigure[]): TableCells {
+export function listAdapterCells(measured: readonly AdapterMeasurement[]): TableCells {
   return buildCells(measured, [
     ["probe", ({ name }) => name],
     ["median", ({ median }) => formatShort(median)],
@@ -162,7 +162,6 @@ export function compareCells(changes: readonly MeasuredChange[]): TableCells {
 
 interface Measured extends Pick<Timing, "median" | "lower" | "upper" | "error"> {
   readonly unit: string;
-  /** True if more is better, as for rates. */
   readonly rate: boolean;
 }
 
@@ -180,12 +179,12 @@ export interface MeasuredChange {
 
 /** Collects all measurements with a spread by name. */
 function collectMeasurements(
-  { figures, kernels, steps, growth, ladders = [] }: BenchReport,
+  { measurements, kernels, steps, growth, ladders = [] }: BenchReport,
 ): Map<string, Measured> {
   const all = new Map<string, Measured>();
   const time = (id: string, { median, lower, upper, error }: Timing) =>
     all.set(id, { unit: "us", median, lower, upper, error, rate: false });
-  for (const { name, unit, median, lower, upper } of figures) {
+  for (const { name, unit, median, lower, upper } of measurements) {
     // Found by doubling, so it is neither better nor worse.
     if (unit !== "invocations") {
       all.set(`adapter: ${name}`, { unit, median, lower, upper, rate: unit !== "us" });

@@ -1,7 +1,4 @@
-/**
- * `deno task bench truth`: the best possible policies in the synthetic shops. Simulates policies on the truth, and
- * computes the optimum. truth.md has the findings.
- */
+/** `deno task bench truth`: policies in the synthetic shops, compared with the computed optimum; see truth.md. */
 
 import { type Command, Option } from "commander";
 import { LARGEST_SEED, parseWholeNumber } from "../src/cli/command_options.ts";
@@ -35,7 +32,6 @@ interface Options {
   readme?: string;
 }
 
-/** A row of the table: a shop with the episode's options. */
 interface Case {
   readonly name: string;
   readonly shop: ShopTruth;

@@ -5,7 +5,6 @@ export type ByWidth = Readonly<Record<string, number>>;
 
 type Counts = Readonly<ReturnType<typeof countInstructions>>;
 
-/** A section of code. */
 export interface Code extends Counts {
   readonly lines: readonly string[];
 }
@@ -25,7 +24,6 @@ export interface Listing extends Code {
 interface Instruction {
   readonly text: string;
   readonly name: string;
-  /** The block that begins here. */
   readonly block: string | undefined;
   depth: number;
 }
@@ -60,11 +58,7 @@ export function readAssembly(assembly: string): Listing {
   const all = summarizeCode(code);
   // If the computing loop is unrolled, the remaining loop clears workgroup memory or handles a remainder.
   const isMost = most && getLoopFlops(most) >= all.flops - most.flops;
-  return {
-    ...all,
-    byDepth: Array.from(byDepth, (count) => count ?? 0),
-    loop: isMost ? most : undefined,
-  };
+  return { ...all, byDepth: Array.from(byDepth, (count) => count ?? 0), loop: isMost ? most : undefined };
 }
 
 function summarizeCode(code: readonly Instruction[]): Code {
@@ -94,15 +88,11 @@ function findLoops(
   return [...ends];
 }
 
-/**
- * An operation of all lanes. One instruction may have two: "v_dual_fmac_f32 ... :: v_dual_mul_f32 ..." (RDNA), or
- * packed ("v_pk_", CDNA).
- */
+/** An operation of all lanes. One instruction may have two: "v_dual_fmac_f32 ... :: ..." (RDNA) or "v_pk_" (CDNA). */
 const OPERATION = /v_(dual_|pk_)?(\w+)/g;
 const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
 
-/** Counts the vector operations of an instruction by type. */
 function countOperations({ text }: Instruction): { vector: number; fma: number; flops: number } {
   const sum = { vector: 0, fma: 0, flops: 0 };
   if (!text.startsWith("v_")) return sum;
@@ -131,7 +121,6 @@ function countInstructions(code: readonly Instruction[]) {
     instructions: code.length,
     /** Operations of all lanes; an instruction may have two. */
     vector: total("vector"),
-    /** Multiply-adds of floats among them. */
     fma: total("fma"),
     /** Floating-point operations per lane. */
     flops: total("flops"),

@@ -53,7 +53,6 @@ export interface StepDispatch {
   readonly steps: number;
 }
 
-/** A step of a model on a workload's batches. */
 export interface RecordedStep {
   readonly workload: string;
   readonly model: string;
@@ -182,12 +181,11 @@ export async function gather(options: GatherOptions): Promise<GatheredTexts> {
   });
 }
 
-/** Called with the label of the next recordings. */
 type OnRecording = (where: string) => void;
 
 const SMALL = { users: 30, items: 41, width: 9, maxEvents: 5, maxPage: 6 };
 
-/** Records a batch that is too large for one pass: micro-batches with gradient accumulation. */
+/** Records micro-batches with gradient accumulation. */
 async function recordMicroBatches(gpu: Gpu, at: OnRecording): Promise<void> {
   at("micro-batches");
   for (const [size, adam] of [[SMALL, "dense"], [{ ...SMALL, width: 0 }, "row-sparse"]] as const) {
@@ -198,7 +196,6 @@ async function recordMicroBatches(gpu: Gpu, at: OnRecording): Promise<void> {
   }
 }
 
-/** Records sums by subgroups, which only autotuning chooses. */
 async function recordSubgroupSums(gpu: Gpu, at: OnRecording): Promise<void> {
   if (!gpu.hasSubgroups) return;
   at("sums by subgroups");
@@ -237,10 +234,7 @@ async function recordSimulation(gpu: Gpu, at: OnRecording): Promise<void> {
   }
 }
 
-/**
- * Collects the reader's own text.
- * @throws UserError for an unreadable file, an unknown constant, or a text that does not compile.
- */
+/** Collects the reader's own text. @throws UserError for a file, constant or text that is invalid. */
 export async function gatherFile(
   file: string,
   constants: ReadonlyMap<string, string>,
@@ -261,7 +255,6 @@ export async function gatherFile(
   });
 }
 
-/** Sets constants and overrides in the text, as for the shipped kernels. */
 function setConstants(file: string, text: string, constants: ReadonlyMap<string, string>): string {
   const pattern = /^[ \t]*(?:const|override)\s+(\w+)(\s*:\s*\w+)?\s*(?:=\s*([^;]+))?;/gm;
   const known = [...text.matchAll(pattern)].map(([, name = ""]) => name);

@@ -8,13 +8,11 @@ import { type Listing, readAssembly } from "./assembly.ts";
 import type { SpirvShader } from "./spirv.ts";
 
 export interface CompiledText extends Pick<CompilableText, "kernel" | "source" | "uses"> {
-  /** By GPU. */
   readonly facts: Readonly<Record<string, CompiledFacts>>;
 }
 
 interface CompiledDispatch extends Omit<StepDispatch, "text"> {
   readonly kernel: string;
-  /** By GPU. */
   readonly estimates: Readonly<Record<string, TimeEstimate>>;
 }
 
@@ -31,7 +29,6 @@ export interface CompiledReport {
 }
 
 interface CompileOptions {
-  /** Names as in RADV. */
   readonly gpus: readonly string[];
   /** See {@link NullCompiler}. */
   readonly checked?: boolean;
@@ -82,9 +79,7 @@ type Limit = "none" | "registers" | "workgroup memory";
 
 export interface CompiledFacts extends Listing {
   readonly gpu: string;
-  /** Invocations per workgroup. */
   readonly workgroup: readonly number[];
-  /** Lanes per subgroup. */
   readonly subgroup: number;
   /** Active lanes of a workgroup, and all lanes of its subgroups. */
   readonly lanes: readonly [working: number, all: number];
@@ -92,7 +87,6 @@ export interface CompiledFacts extends Listing {
   readonly sgprs: number;
   /** Vector and scalar registers that do not fit and go to memory. */
   readonly spills: number;
-  /** Bytes of workgroup memory. */
   readonly lds: number;
   /** Most subgroups per SIMD as RADV counts them: one of 64 lanes is two on RDNA, whose SIMDs have 32. */
   readonly subgroups: number;

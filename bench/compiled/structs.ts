@@ -76,7 +76,6 @@ export class StructLayout {
   }
 }
 
-/** Concatenates structs. */
 export function packStructs(structs: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(structs.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -1,5 +1,3 @@
-/** Tables of the compiled texts. */
-
 import { formatShort } from "../../src/number_text.ts";
 import { makeUniqueLabel } from "../kernel_cases.ts";
 import { buildCells, type CellColumn, type TableCells } from "../study.ts";
@@ -18,7 +16,6 @@ function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
 
-/** Name and format of each fact. */
 const factColumns: readonly CellColumn<CompiledFacts>[] = [
   ["workgroup", ({ workgroup }) => workgroup.join(" x ")],
   ["lanes", ({ lanes: [working, all] }) => `${working} of ${all}`],
@@ -41,7 +38,6 @@ const factColumns: readonly CellColumn<CompiledFacts>[] = [
   ["inverse throughput", ({ inverseThroughput }) => String(inverseThroughput)],
 ];
 
-/** Columns that fit a terminal. */
 const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
 
 /** Returns a row per text, for one GPU. */
@@ -55,7 +51,6 @@ export function listTextCells(texts: readonly CompiledText[], gpu: string): Tabl
   ]);
 }
 
-/** Formats all facts of a text. */
 export function formatFacts(facts: CompiledFacts): string[] {
   return factColumns.map(([, of]) => of(facts, 0));
 }
@@ -85,9 +80,7 @@ export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledT
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
   return buildCells(low, [
     ["kernel", ({ kernel }) => kernel],
-    ...gpus.map((
-      gpu,
-    ): CellColumn<CompiledText> => [
+    ...gpus.map((gpu): CellColumn<CompiledText> => [
       gpu,
       ({ facts: { [gpu]: own } }) =>
         own ? `${own.vgprs} VGPRs, ${own.subgroups}${own.limit === "none" ? "" : ` by ${own.limit}`}` : "",
@@ -95,7 +88,6 @@ export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledT
   ]);
 }
 
-/** Returns the first text of each kernel, sorted by name. */
 export function selectFirstTexts(texts: readonly CompiledText[]): CompiledText[] {
   const first = new Map<string, CompiledText>();
   for (const text of texts) if (!first.has(text.kernel)) first.set(text.kernel, text);
@@ -138,7 +130,6 @@ export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[
   ]);
 }
 
-/** Returns the assumed data of the cards. */
 export function listCardCells(gpus: readonly string[]): TableCells {
   return buildCells(gpus.map(getCard), [
     ["GPU", ({ family }) => family],
@@ -151,10 +142,7 @@ export function listCardCells(gpus: readonly string[]): TableCells {
   ]);
 }
 
-/**
- * Compares the estimates of a step's dispatches with measurements.
- * @param measured its dispatches in order, with microseconds.
- */
+/** Compares a step's estimates with its measured dispatches, in order, in microseconds. */
 export function listMeasuredCells(
   { dispatches }: CompiledStep,
   gpu: string,

@@ -15,7 +15,6 @@
 import { getAssumedTurns } from "./assembly.ts";
 import type { CompiledFacts } from "./report.ts";
 
-/** A GPU, and a card that has it. */
 export interface GpuCard {
   /** Name of the GPU family, for RADV_FORCE_FAMILY. */
   readonly family: string;
@@ -32,7 +31,6 @@ export interface GpuCard {
   readonly bandwidth: number;
   /** Vector registers per SIMD, in units of subgroups of 64 lanes. */
   readonly registers: number;
-  /** Most subgroups per SIMD. */
   readonly slots: number;
   /** Lanes per SIMD on RDNA, where RADV counts both halves of a subgroup of 64. On CDNA a subgroup counts once. */
   readonly counted: number;
@@ -90,7 +88,6 @@ export function getCard(family: string): GpuCard {
   return card;
 }
 
-/** Returns the card of an adapter by its driver's name. */
 export function findCard(description: string): GpuCard | undefined {
   return cards.find(({ known }) => known.test(description));
 }
@@ -104,7 +101,6 @@ export interface DispatchWork {
 const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Times in microseconds. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;

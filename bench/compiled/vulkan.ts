@@ -35,7 +35,6 @@ const layouts = {
   properties: new StructLayout(
     "u32 api, u32 driver, u32 vendor, u32 device, u32 type, text256 name, text1000 rest",
   ),
-  /** 55 switches. */
   features: new StructLayout("u32 robustBufferAccess, text216 others"),
   module: new StructLayout("u32 flags, u64 bytes, pointer code", 16),
   binding: new StructLayout("u32 binding, u32 type, u32 count, u32 stages, pointer samplers"),
@@ -87,12 +86,10 @@ const symbols = {
 const listing = { parameters: ["pointer", "buffer", "buffer", "buffer"], result: "i32" } as const;
 type Kind = "Properties" | "Statistics" | "InternalRepresentations";
 
-/** Result of compiling a shader. */
 export interface Compilation {
   /** By the driver's names, e.g. "VGPRs", "Subgroups per SIMD". */
   readonly statistics: Readonly<Record<string, number>>;
   readonly assembly: string;
-  /** Lanes per subgroup. */
   readonly subgroup: number;
 }
 
@@ -120,7 +117,6 @@ export function describeMissingCompiler(folders: readonly string[] = DRIVER_FOLD
     "`sudo apt-get install mesa-vulkan-drivers` installs it, together with llvmpipe.";
 }
 
-/** A device of null hardware. */
 export class NullCompiler {
   readonly #vk = Deno.dlopen("libvulkan.so.1", symbols);
   readonly #instance: Deno.PointerValue;
@@ -165,10 +161,7 @@ export class NullCompiler {
     const info = layouts.device.make({
       pNext: layouts.executablesFeature.make({ executableInfo: 1, pNext: subgroups }),
       queues: 1,
-      queueInfos: layouts.queue.make({
-        count: 1,
-        priorities: new Uint8Array(Float32Array.of(1).buffer),
-      }),
+      queueInfos: layouts.queue.make({ count: 1, priorities: new Uint8Array(Float32Array.of(1).buffer) }),
       extensions: 2,
       extensionNames: packTexts(["VK_KHR_pipeline_executable_properties", "VK_EXT_robustness2"]),
       features: layouts.features.make({ robustBufferAccess: Number(checked) }),
@@ -178,10 +171,7 @@ export class NullCompiler {
     return [instance, own.pointer, [version >> 22, (version >> 12) & 1023, version & 4095].join(".")];
   }
 
-  /**
-   * @param subgroup lanes per subgroup; chosen by the driver if absent.
-   * @throws Error if the driver rejects the shader.
-   */
+  /** @param subgroup lanes per subgroup; by default the driver's. @throws Error if the driver rejects the shader. */
   compile({ spirv, entry, bindings }: SpirvShader, subgroup?: number): Compilation {
     const vk = this.#vk.symbols;
     const device = this.#device;

@@ -8,7 +8,6 @@
 
 import { createRandomStream, type Random } from "../../src/data/random.ts";
 
-/** Item features, as columns of items.csv. */
 export type ItemColumn = "category" | "brand" | "price" | "added";
 
 type Range = readonly [least: number, most: number];
@@ -50,7 +49,6 @@ interface Effects {
 
 export interface LogKind extends Sizes, Effects {
   readonly name: string;
-  /** Effects, for help. */
   readonly about: string;
 }
 
@@ -111,7 +109,6 @@ export const kinds: readonly LogKind[] = [
 
 const CATEGORIES = 8;
 const BRANDS = 12;
-/** Size of the hidden vectors. */
 const WIDTH = 4;
 /** Probability that a clicked item is shown again, and most such items per page, if clicks are repeated at all. */
 const SHOWN_AGAIN = 0.7;
@@ -120,7 +117,6 @@ const DAY = 86_400;
 const START = Date.UTC(2025, 0, 1) / 1000;
 
 export interface GeneratedPage {
-  /** Seconds since 1970. */
   readonly time: number;
   readonly items: readonly number[];
   /** Utility that the position and the history add to each item. */
@@ -135,7 +131,6 @@ export interface GeneratedLog {
   readonly utility: Float64Array;
   /** [U] */
   readonly typeOf: readonly number[];
-  /** Pages of each user in the order of time. */
   readonly pages: readonly (readonly GeneratedPage[])[];
   /** Contents of items.csv; undefined without item features. */
   readonly itemRows: string[] | undefined;
@@ -253,7 +248,6 @@ function between([least, most]: readonly [number, number], random: Random): numb
   return least + random.integer(most - least + 1);
 }
 
-/** Generates the rows of log.csv with line ends. */
 export function* logRows({ pages }: GeneratedLog): Generator<string> {
   yield "user,page,time,position,item,clicked\n";
   for (const [u, own] of pages.entries()) {

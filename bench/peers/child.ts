@@ -1,7 +1,4 @@
-/**
- * Process of one peer: `deno run child.ts <peer> <backend> <job file>`. It reports when it is ready, then answers each
- * input line, a number of steps, with their time and the last loss. Lines are JSON.
- */
+/** Process `deno run child.ts <peer> <backend> <job file>`: answers lines of step numbers with JSON of time and loss. */
 
 import { createInterface } from "node:readline";
 import process from "node:process";

@@ -13,16 +13,13 @@ import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
 type Arrays = Record<string, np.Array>;
 
-/**
- * Rows taken from a table, and for each row the positions that took it; padded to the most frequent row with `count`.
- */
+/** Rows taken from a table, and by row the positions that took it, padded with `count`. */
 type TakenRows = {
   taken: np.Array;
   /** [rows, most] */
   takers: np.Array;
 };
 
-/** Tensors of a batch. E events of K rows each. */
 type Batch = {
   /** [D] distinct items: rows of the catalogue. */
   slotItem: TakenRows;
@@ -39,7 +36,6 @@ type Batch = {
   clicked: np.Array;
   /** [E, K] 0 for a row, -1e9 for padding. */
   absent: np.Array;
-  /** 1 / events. */
   share: np.Array;
 };
 

@@ -47,7 +47,6 @@ const settingsSchema = v.object({
   width: v.finiteNumber(),
   users: v.finiteNumber(),
   learningRate: v.finiteNumber(),
-  /** Rate of the generator in a pair. */
   generatorLearningRate: v.finiteNumber(),
   utilityPenalty: v.finiteNumber(),
   /** Source of the log for clickgan, which reads it whole. */
@@ -68,7 +67,6 @@ export interface PeerJob extends JobSettings {
 export interface ClickganJob {
   readonly job: PeerJob;
   readonly log: ClickLog;
-  /** Users of each batch. */
   readonly users: readonly Uint32Array[];
 }
 
@@ -109,7 +107,6 @@ export function openJob(source: WorkloadSource, model: PeerModel): ClickganJob {
   return makeJob(log, model, batchSize, source);
 }
 
-/** Returns the job of a log. @throws UserError as {@link openJob}. */
 export function makeJob(
   log: ClickLog,
   model: PeerModel,
@@ -216,7 +213,6 @@ export interface PeerBatch {
   readonly eventState: Uint32Array<ArrayBuffer>;
   /** [R] */
   readonly rowEvent: Uint32Array<ArrayBuffer>;
-  /** [R] item of the catalogue. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
   /** [R] index of the row's item among the distinct ones. */
   readonly rowSlot: Uint32Array<ArrayBuffer>;

@@ -6,7 +6,6 @@ import type { PeerEntry, PeerVariant } from "./roster.ts";
 import type { TableCells } from "../study.ts";
 
 export interface PeerMeasureOptions {
-  /** Turns per peer. */
   readonly rounds: number;
   /** Time for the timed steps of a peer over all turns. */
   readonly seconds: number;
@@ -54,15 +53,11 @@ export interface PeerResult {
   readonly turns: number[][];
   readonly stepsPerBlock: number;
   readonly losses: readonly number[];
-  /** Reason for missing results. */
   readonly failure?: string;
-  /** Difference from clickgan's losses. */
   readonly wrong?: string;
-  /** Platform that it reported. */
   readonly note?: string;
 }
 
-/** A running variant. */
 interface Runner extends PeerResult {
   readonly process: PeerProcess;
   failure?: string;

@@ -3,10 +3,7 @@
 import * as v from "../../src/schema.ts";
 
 export interface Peer {
-  /**
-   * Runs further steps from the current weights, and waits for the last.
-   * @returns the loss of the last step's batch before its update.
-   */
+  /** Runs further steps. @returns the loss of the last step's batch before its update. */
   run(steps: number): Promise<number>;
   /** Platform, if there is something to report. */
   readonly note?: string;
@@ -27,7 +24,6 @@ const messageSchema = v.union([
   v.object({ ready: v.string() }),
   /** Steps are done: their time together, and the last loss; null if it is not finite. */
   v.object({ ms: v.finiteNumber(), loss: v.nullable(v.finiteNumber()) }),
-  /** Error that ends the peer. */
   v.object({ failed: v.string(), cannot: v.boolean() }),
 ]);
 export type PeerMessage = v.InferOutput<typeof messageSchema>;
@@ -38,23 +34,16 @@ function readMessage(line: string): PeerMessage | undefined {
   return v.parse(messageSchema, JSON.parse(line.slice(MARK.length)));
 }
 
-/** Command line of a peer. */
 export interface PeerCommand {
   readonly program: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/**
- * Variables that some machines set for other programs, with kernels or a cache that do not match the processor.
- * OpenBLAS, which computes PyTorch's matrix products, should choose by itself.
- */
+/** OpenBLAS (in PyTorch) should choose kernels itself; some machines set these variables for other programs. */
 const LEFT_OUT = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
-/**
- * Returns the whole environment of a peer, without variables that slow it: use it with `clearEnv`.
- * @param own variables of the peer, which take precedence.
- */
+/** Returns a peer's whole environment, for `clearEnv`. @param own variables of the peer, which take precedence. */
 function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
   const around = Object.entries(Deno.env.toObject()).filter(([name]) =>
     !LEFT_OUT.includes(name.toUpperCase())
@@ -62,7 +51,6 @@ function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<str
   return { ...Object.fromEntries(around), ...own, NO_COLOR: "1" };
 }
 
-/** Time of a number of steps together. */
 export interface PeerTiming {
   readonly ms: number;
   /** Loss of the last step; NaN if it is not finite. */
@@ -75,7 +63,6 @@ export class PeerProcess {
   readonly #lines: AsyncIterator<string>;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #errors: Promise<string>;
-  /** Platform, or "". */
   note = "";
 
   private constructor({ program, args, environment }: PeerCommand) {
@@ -92,12 +79,7 @@ export class PeerProcess {
     this.#errors = new Response(this.#child.stderr).text();
   }
 
-  /**
-   * Starts a peer and waits until it is ready.
-   * @param seconds time limit.
-   * @throws UnsupportedJobError with the reason if it does not support the job.
-   * @throws Error if it fails.
-   */
+  /** Starts a peer. @throws UnsupportedJobError if it does not support the job or is late, Error if it fails. */
   static async start(command: PeerCommand, seconds: number): Promise<PeerProcess> {
     const peer = new PeerProcess(command);
     try {
@@ -111,12 +93,7 @@ export class PeerProcess {
     }
   }
 
-  /**
-   * Runs further steps.
-   * @param seconds time limit.
-   * @param kind of steps, for a peer with several.
-   * @throws as {@link start}.
-   */
+  /** Runs further steps. @param kind of steps, for a peer with several. @throws as {@link start}. */
   async run(steps: number, seconds: number, kind?: string): Promise<PeerTiming> {
     await this.#input.write(
       new TextEncoder().encode(kind === undefined ? `${steps}\n` : `${steps} ${kind}\n`),

@@ -5,7 +5,6 @@ import * as v from "../../src/schema.ts";
 import { UserError } from "../../src/user_error.ts";
 import type { PeerModel } from "./job.ts";
 
-/** One way to start a peer. */
 export interface PeerVariant {
   /** Difference from the peer's other variants, for the table. */
   readonly settings: string;
@@ -15,14 +14,11 @@ export interface PeerVariant {
 }
 
 export interface PeerEntry {
-  /** Name on the command line. */
   readonly key: string;
-  /** Title of its row in the table. */
   readonly name: string;
   readonly program: "deno" | "python";
   /** Python that runs it, if any. */
   readonly python?: string;
-  /** The fastest variant counts. */
   readonly variants: readonly PeerVariant[];
   readonly models: readonly PeerModel[];
   /** True if it needs a GPU with CUDA. */
@@ -36,13 +32,7 @@ const deno = (
   name: string,
   args: string[],
   models: readonly PeerModel[] = ["lstm"],
-): PeerEntry => ({
-  key,
-  name,
-  program: "deno",
-  variants: [{ settings: "", args, environment: {} }],
-  models,
-});
+): PeerEntry => ({ key, name, program: "deno", variants: [{ settings: "", args, environment: {} }], models });
 
 /**
  * PyTorch's own threads, and those of its matrix products (OpenBLAS), are set separately: on two cores one of the
@@ -56,7 +46,6 @@ const torchEnvironment = {
 };
 
 interface TorchVariant extends Omit<PeerVariant, "args"> {
-  /** PyTorch's own threads. */
   readonly threads: number;
 }
 
@@ -105,10 +94,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/**
- * Repeats the PyTorch entries for each PyTorch, with its name; they stay as they are without one.
- * @param cards true to keep GPU entries of a PyTorch without a GPU
- */
+/** Repeats the PyTorch entries for each PyTorch. @param cards true to keep GPU entries without a GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],
@@ -124,15 +110,12 @@ export function withTorches(
 
 const CANDIDATES = ["python3", "/usr/bin/python3"];
 
-/** A PyTorch to compare with. */
 export interface Torch {
   /** Program that can import it. */
   readonly python: string;
   /** Version and BLAS, e.g. "PyTorch 2.6.0 OpenBLAS"; unique in the run. */
   readonly name: string;
-  /** Longer description of its build. */
   readonly made: string;
-  /** True if it can use a GPU. */
   readonly card: boolean;
 }
 
@@ -144,9 +127,8 @@ export function createPythonOption(): Option {
 }
 
 /**
- * Finds PyTorch installations without duplicates.
- * @param given programs from the command line; empty for the usual ones.
- * @throws UserError if a given one has no torch.
+ * Finds PyTorch installations. @param given programs; empty for the usual ones. @throws UserError for one without
+ * torch.
  */
 export async function findTorches(given: readonly string[]): Promise<Torch[]> {
   const found = new Map<string, Torch>();

@@ -40,7 +40,6 @@ async function openBackend(backend: string): Promise<string> {
   return `TensorFlow.js ${tf.version_core}${wasm ? ` (wasm by ${wasm.getThreadsCount()} thread(s))` : ""}`;
 }
 
-/** Gathers rows of a table by index; its gradient sums over the rows. */
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
 /** The library's gradient of gather needs unsortedSegmentSum, which the wasm backend lacks. */
@@ -154,10 +153,7 @@ class TensorflowModel {
       tf.add(tf.matMul(hidden1, of("utility/layer2/kernel")), of("utility/layer2/bias")),
     );
     const u = tf.reshape(
-      tf.add(
-        tf.matMul(hidden2, of("utility/output/kernel"), false, true),
-        of("utility/output/bias"),
-      ),
+      tf.add(tf.matMul(hidden2, of("utility/output/kernel"), false, true), of("utility/output/bias")),
       [-1],
     );
     return choiceLoss(tf.reshape(u, [-1]), batch, gather);
@@ -211,7 +207,6 @@ function choiceLoss(u: tf.Tensor1D, batch: DeviceBatch, gather: Gather): tf.Scal
 
 type DeviceBatch = ReturnType<typeof createDeviceBatch>;
 
-/** Creates the tensors of a batch. */
 function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) {
   const index = (values: Iterable<number>) => tf.tensor1d(Int32Array.from(values), "int32");
   const { eventFirst, eventClick, users } = batch;
@@ -262,9 +257,5 @@ function adamStep({ values, m, v }: AdamPart, gradient: tf.Tensor, rate: number)
   const nextM = tf.add<tf.Tensor1D>(tf.mul(m, beta1), tf.mul(gradient, 1 - beta1));
   const nextV = tf.add<tf.Tensor1D>(tf.mul(v, beta2), tf.mul(tf.square(gradient), 1 - beta2));
   const step = tf.div<tf.Tensor1D>(nextM, tf.add(tf.sqrt(nextV), epsilon));
-  return {
-    values: tf.keep(tf.sub(values, tf.mul(step, rate))),
-    m: tf.keep(nextM),
-    v: tf.keep(nextV),
-  };
+  return { values: tf.keep(tf.sub(values, tf.mul(step, rate))), m: tf.keep(nextM), v: tf.keep(nextV) };
 }

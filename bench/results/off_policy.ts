@@ -1,7 +1,4 @@
-/**
- * Tests off-policy estimators: logs of the restless shop's users, whose truth is known, and a model without their
- * fatigue. Reports each estimator's bias, and the coverage of its intervals.
- */
+/** Bias and interval coverage of off-policy estimators on logs with a known truth, by a model without fatigue. */
 
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
@@ -29,7 +26,6 @@ const LOGGED_AT = 1;
 const TARGETS = [0.7, 0.4];
 /** Users who play the first pages under each policy, for the truth of per-decision DR. */
 const PLAYERS = 20_000;
-/** Slates per expectation. */
 const DRAWS = 8;
 
 export const offPolicyTable: ResultTable = {
@@ -41,10 +37,8 @@ export const offPolicyTable: ResultTable = {
   },
 };
 
-/** Estimates of the policy at a temperature. */
 interface Target {
   readonly temperature: number;
-  /** Estimates per log, by estimator. */
   readonly estimates: Map<string, MeanEstimate[]>;
   /** True clicks per page at each log's states, and the effective sample sizes. */
   readonly truths: number[];
@@ -53,7 +47,6 @@ interface Target {
   first: number;
 }
 
-/** Runs the study and returns Markdown. */
 async function study(gpu: Gpu): Promise<string> {
   const items = drawShopItems(1);
   const truth = new ShopSource(restless, items);

@@ -26,7 +26,6 @@ function secondModel(runs: ResultRuns): Promise<string> {
   ]);
 }
 
-/** Returns a policy that was trained on a model's users. */
 function trainedOnModel(
   runs: ResultRuns,
   model: string,
@@ -73,17 +72,14 @@ async function compare(runs: ResultRuns, args: readonly string[]): Promise<Compa
   return v.parse(v.array(comparisonSchema), await runs.json("policy compare", args));
 }
 
-/** Returns the policies' names in order. */
 function policiesIn({ cells }: Compared): string[] {
   return [...new Set(cells.map(({ policy }) => policy))];
 }
 
-/** Returns one cell per training. */
 function selectCells({ cells }: Compared, policy: string, environment: string): Cell[] {
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
-/** Returns the name of the environment with a role. */
 function environmentIn({ environments }: Compared, role: EnvironmentRole): string {
   const found = environments.find((each) => each.role === role);
   if (!found) throw new Error(`expected the environment "${role}" in a comparison`);
@@ -96,7 +92,6 @@ function computeMeanClicks(comparison: Compared, policy: string, environment: st
     .mean;
 }
 
-/** Output of `simulate` for a model's users. */
 export const simulatedTable: ResultTable = {
   name: "simulated",
   about: "output of simulate for a model of the restless shop's users",
@@ -109,7 +104,6 @@ export const simulatedTable: ResultTable = {
 
 /** Seeds of the comparison with the computed optimum, trained on the shop itself. */
 const TRUTH_SEEDS = [1, 2, 3, 4, 5];
-/** Pages of longer trainings. */
 const LONG = 1_000_000;
 
 /** The key is part of the folder's name. */
@@ -185,7 +179,6 @@ export const truthTable: ResultTable = {
   },
 };
 
-/** Environments of the table of slates. */
 const ROLES = [
   ["trained on", "its own model"],
   ["second model", "second model"],

@@ -1,6 +1,4 @@
-/**
- * Tables of results and their trainings. Each training is stored by name, so that an interrupted program can continue.
- */
+/** Tables of results and their trainings, which are stored by name to continue an interrupted program. */
 
 import type { TaskName } from "../../src/cli/launch.ts";
 import * as v from "../../src/schema.ts";
@@ -17,7 +15,6 @@ export interface ResultTable {
   readonly name: string;
   /** Text for the command's help, e.g. "the best held-out likelihood on yelp and rsc". */
   readonly about: string;
-  /** Returns Markdown. */
   make(runs: ResultRuns): Promise<string>;
 }
 
@@ -37,19 +34,13 @@ const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(
 
 /** Trains models and policies, and runs commands on them. */
 export interface ResultRuns {
-  /** Folder of all runs. */
   readonly folder: string;
   /** Folder of the paper's yelp.txt and rsc.txt. */
   readonly papers: string;
-  /** Folder of prepared sets. */
   readonly logs?: string;
   /**
-   * Trains, unless it is done.
-   * @param name of the folder
-   * @param command with its first words, e.g. "policy train"
-   * @param args without the folder
-   * @param option that names the folder
-   * @returns the folder
+   * Trains unless it is done. @param command e.g. "policy train" @param option that names the folder @returns the
+   * folder
    */
   trained(
     name: string,
@@ -57,7 +48,6 @@ export interface ResultRuns {
     args: readonly string[],
     option?: "--save-dir" | "--out",
   ): Promise<string>;
-  /** Returns the output of a command. */
   printed(command: string, args: readonly string[]): Promise<string>;
   /** Returns the JSON output of a command. @param args without --json and --out. */
   json(command: string, args: readonly string[]): Promise<unknown>;
@@ -66,7 +56,6 @@ export interface ResultRuns {
 /** Runs clickgan's commands in a folder. */
 export class FolderRuns implements ResultRuns {
   readonly #jobs: JobSlots;
-  /** Requested runs, by key. */
   readonly #asked = new Map<string, Promise<string>>();
 
   /** @param jobs concurrent trainings, as far as they are independent */

@@ -95,7 +95,6 @@ async function variantRows(runs: ResultRuns, logs: ReadonlyMap<string, string>):
   }));
 }
 
-/** Returns the names of the logs, and their arguments of `train`. */
 async function listLogs({ logs, papers }: ResultRuns): Promise<[string, string][]> {
   const found: [string, string][] = [];
   for (const { name } of logs === undefined ? [] : [...Deno.readDirSync(logs)]) {

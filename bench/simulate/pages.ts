@@ -19,7 +19,6 @@ import { PageBuffers } from "../../src/simulate/page_buffers.ts";
 import { StartClicks } from "../../src/simulate/start.ts";
 import type { ParameterArena } from "../../src/tape/parameters.ts";
 
-/** Policy that chooses slates. */
 export type ActingKind = "random" | "greedy" | "cdqn";
 
 /** clickgan's own name among the players. */
@@ -28,7 +27,6 @@ export const OWN = "clickgan";
 export const PAGES = 20;
 /** k */
 export const SLATE = 3;
-/** Dense features per item. */
 export const WIDTH = 16;
 /** Pages per submission, as in the simulator. */
 const SUBMIT = 8;
@@ -65,7 +63,6 @@ export class SimulatedPages {
     private readonly episode: Episode,
     private readonly log: LogViews,
     private readonly stack: DisposableStack,
-    /** Weights of the policy; undefined if it has none. */
     readonly parameters: ParameterArena | undefined,
   ) {}
 
@@ -111,7 +108,6 @@ export class SimulatedPages {
     return performance.now() - began;
   }
 
-  /** Returns the log of the first pages of the first episode. */
   async readLog(pages: number): Promise<EpisodeLog> {
     await this.play(pages);
     const { page: { gpu, users } } = this;

@@ -27,7 +27,6 @@ const LESSON_ITEMS = 1000;
 
 type Put = (name: string, shape: number[], data: TensorData["data"]) => void;
 
-/** Writes the file of a job. */
 export async function writeSimulateJob(
   file: string,
   gpu: Gpu,
@@ -58,7 +57,6 @@ export async function writeSimulateJob(
   await writeSafetensors(file, tensors, { settings: JSON.stringify({ ...trainingConfig, ...lesson }) });
 }
 
-/** Sizes of the lesson's two episodes. */
 const LESSON = { users: 64, pages: 4 };
 /** B, rows sampled from the replay buffer. */
 const ROWS = 1024;
@@ -82,10 +80,7 @@ export function drawReplayPages(
   );
 }
 
-/**
- * Records two episodes of random slates.
- * @returns mean loss and value of the first optimiser step on its sampled pages, by the initial weights
- */
+/** Records two random episodes. @returns mean loss and value of the first optimiser step, by the initial weights */
 async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: number; q: number }> {
   const { users, pages } = LESSON;
   using trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
@@ -113,15 +108,11 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
 /** Timed pages: those of a policy, or of its training. */
 export type SimulationKind = ActingKind | "learn";
 
-/** A player of pages. */
 export interface PagePlayer {
-  /** Title of its row in the table. */
   readonly name: string;
-  /** @returns milliseconds */
   play(pages: number): Promise<number>;
 }
 
-/** Time limit of a peer in seconds. */
 const PATIENCE = 300;
 
 /**
@@ -140,7 +131,6 @@ export function findSimulationDisagreement(
   return wrong && `${wrong[0]} differs by ${found[wrong[0]]}, allowed ${wrong[1]}`;
 }
 
-/** A peer that is ready. */
 export class SimulatePeer {
   private constructor(readonly name: string, private readonly process: PeerProcess) {}
 
