@@ -74,7 +74,7 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each metri
     const rows = parseTable(text);
     assert.deepEqual(rows["click rate"], ["", ".988", ".627", ".988", ".627"]);
     assert.deepEqual(rows["LSTM"], ["", "2.000 +- 1.000", ".520 +- .010", "1.500 +- .000", ".520 +- .010"]);
-    assert.match(text, /about \.020 to a prec@1 on yelp/);
+    assert.match(text, /by about \.020 on yelp/);
     assert.deepEqual([runs.asked.length, runs.names.size], [16, 16]);
     assert.ok(runs.asked.every((asked) => /^train --data (papers\/yelp\.txt|demo) --seeds 3 /.test(asked)));
   }));
@@ -198,10 +198,7 @@ Deno.test("results: a finished training is repeated only for other settings", ()
     await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to succeed/);
     assert.ok(!await pathExists(path), "what was asked before is not there any more");
     await Deno.mkdir(`${folder}/runs/mine`);
-    await assert.rejects(
-      runs.trained("mine", "train", [...args, "2"]),
-      isUserError(/mine without .*mine\.done\.json, found one/),
-    );
+    await assert.rejects(runs.trained("mine", "train", [...args, "2"]), isUserError(/mine without/));
     const parallel = new FolderRuns(`${folder}/runs`, folder, undefined, 2);
     const both = ["0", "1"].map((count) => parallel.trained(`parallel-${count}`, "train", [...args, count]));
     await assert.rejects(Promise.all(both), /--iterations/);

@@ -44,7 +44,7 @@ import {
   summarizeSelftest,
 } from "../../src/lab/saved_report.ts";
 import * as v from "../../src/schema.ts";
-import { benchReport, type LadderFigures, type Timing } from "../../src/profile/bench_report.ts";
+import { benchReport, type LadderMeasurement, type Timing } from "../../src/profile/bench_report.ts";
 import { getKernelName, isForCpu, listKernelFiles, readKernel } from "../kernel_files.ts";
 
 const timing = (median: number, spread = 0) => ({
@@ -315,7 +315,7 @@ function rung(
   return { number, kernel, idea, changes, time, gainOnFirst, ...(gain === undefined ? {} : { gain }) };
 }
 
-const own: LadderFigures = {
+const own: LadderMeasurement = {
   ladder: "forward",
   size: [8, 8, 8],
   steps: [
@@ -370,7 +370,7 @@ Deno.test("the bench reads saved files; the last of equal measurements counts", 
   const kept = new Map<string, unknown>([[formatLadderKey(own), own]]);
   kept.set(formatLadderKey(own), { ...own, steps: own.steps.slice(0, 1) });
   assert.deepEqual(collectMeasurements(kept).ladders.map(({ steps }) => steps.length), [1]);
-  const larger: LadderFigures = { ...own, size: [9, 9, 9] };
+  const larger: LadderMeasurement = { ...own, size: [9, 9, 9] };
   assert.equal(collectMeasurements(kept.set(formatLadderKey(larger), larger)).ladders.length, 2);
   const first = collectMeasurements(
     new Map<string, unknown>([[formatLadderKey(own), own], [
