@@ -30,13 +30,13 @@ export async function writeBenchPage(
   report: BenchReport,
   changes: readonly MeasuredChange[] | undefined,
 ): Promise<void> {
-  const { adapter, date, machine, measurements, kernels, steps, growth } = report;
-  const ceilings = measurements.length > 0 ? findCeilings(measurements) : undefined;
+  const { adapter, date, machine, probes, kernels, steps, growth } = report;
+  const ceilings = probes.length > 0 ? findCeilings(probes) : undefined;
   const parts: Html[] = [];
   if (changes) parts.push(renderSection("changes", "Changes", renderCells(compareCells(changes), "Changes")));
-  if (measurements.length > 0) {
+  if (probes.length > 0) {
     parts.push(
-      renderSection("adapter", "The adapter", renderCells(listAdapterCells(measurements), "The adapter")),
+      renderSection("adapter", "The adapter", renderCells(listAdapterCells(probes), "The adapter")),
     );
   }
   if (ceilings && kernels.length > 0) {

@@ -161,7 +161,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   const { seconds } = options;
   const onProgress = (text: string) => status.show(text);
-  const measurements = ofAdapter
+  const probes = ofAdapter
     ? await measureAdapter(gpu, seconds, (name) => onProgress(`adapter: ${name}`))
     : [];
   const kernels = parts.has("kernels")
@@ -178,7 +178,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const growth = parts.has("growth") ? await measureGrowth(gpu, growthAxes, seconds, onProgress) : [];
   status.clear();
   gpu.check();
-  await outputResults(buildReport(gpu, { measurements, kernels, steps, growth }), before, page, options);
+  await outputResults(buildReport(gpu, { probes, kernels, steps, growth }), before, page, options);
   const card = findCard(gpu.adapter.description);
   if (card && steps.length > 0) {
     const missing = describeMissingCompiler();
@@ -190,7 +190,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
 
 function buildReport(
   gpu: Gpu,
-  measured: Pick<BenchReport, "measurements" | "kernels" | "steps" | "growth">,
+  measured: Pick<BenchReport, "probes" | "kernels" | "steps" | "growth">,
 ): BenchReport {
   return {
     format: BENCH_FORMAT,
@@ -255,11 +255,11 @@ async function outputResults(
   page: StudyPage,
   options: BenchOptions,
 ): Promise<void> {
-  const { adapter, measurements, kernels, steps, growth } = report;
+  const { adapter, probes, kernels, steps, growth } = report;
   console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
-  if (measurements.length > 0) {
-    const ceilings = findCeilings(measurements);
-    printTable(listAdapterCells(measurements), "The adapter");
+  if (probes.length > 0) {
+    const ceilings = findCeilings(probes);
+    printTable(listAdapterCells(probes), "The adapter");
     if (kernels.length > 0) printTable(listKernelCells(kernels, ceilings), "Kernels");
     for (const step of steps) {
       printTable(stepCells(step, ceilings), stepTitle(step));
@@ -286,8 +286,8 @@ async function outputResults(
   await writeBenchPage(charts, report, changes);
   console.log(`\nResults: ${options.json}. Page: ${charts}`);
   const on = `${describeAdapter(adapter)}:`;
-  if (measurements.length > 0) {
-    await page.write(TABLES, on, listAdapterCells(measurements), stepSummaryCells(steps));
+  if (probes.length > 0) {
+    await page.write(TABLES, on, listAdapterCells(probes), stepSummaryCells(steps));
   }
   if (growth.length > 0) await page.write(GROWTH, on, listSlopeCells(growth));
   if (options.readme !== undefined) console.log(`The tables are in ${options.readme}`);

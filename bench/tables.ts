@@ -179,12 +179,12 @@ export interface MeasuredChange {
 
 /** Collects all measurements with a spread by name. */
 function collectMeasurements(
-  { measurements, kernels, steps, growth, ladders = [] }: BenchReport,
+  { probes, kernels, steps, growth, ladders = [] }: BenchReport,
 ): Map<string, Measured> {
   const all = new Map<string, Measured>();
   const time = (id: string, { median, lower, upper, error }: Timing) =>
     all.set(id, { unit: "us", median, lower, upper, error, rate: false });
-  for (const { name, unit, median, lower, upper } of measurements) {
+  for (const { name, unit, median, lower, upper } of probes) {
     // Found by doubling, so it is neither better nor worse.
     if (unit !== "invocations") {
       all.set(`adapter: ${name}`, { unit, median, lower, upper, rate: unit !== "us" });

@@ -73,7 +73,7 @@ export function buildSavedReport(
     adapter: { kind, description: name.trim() || formatAdapterName(adapter), vendor, architecture, runtime },
     // Browsers may cache compiled shaders.
     machine: { cores, timestamps, shaderCache: true },
-    ...{ figures: measured.probes, kernels: [], steps: measured.steps, growth: [] },
+    ...{ probes: measured.probes, kernels: [], steps: measured.steps, growth: [] },
     ...{ ladders: measured.ladders, selftest: measured.selftest, training: measured.training },
   };
 }

@@ -198,7 +198,7 @@ export const benchReport = object({
     shaderCache: v.boolean(),
   }),
   /** Parts that were not requested are empty. */
-  measurements: list(adapterMeasurement),
+  probes: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),
   growth: list(growthPoint),

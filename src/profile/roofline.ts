@@ -1,9 +1,9 @@
-/** The roofline (Williams et al. 2009): an adapter's fastest rate by intensity (FLOPs per byte), from measurements. */
+/** The roofline (Williams et al. 2009): an adapter's fastest rate by intensity (FLOPs per byte), from probes. */
 
 import type { Cost } from "../gpu/program.ts";
 import type { AdapterMeasurement } from "./bench_report.ts";
 
-/** Best measurements of an adapter. */
+/** Best probes of an adapter. */
 export interface RooflineCeilings {
   /** GFLOP/s */
   readonly flops: number;
@@ -60,7 +60,7 @@ export function computeAttainable(intensity: number, { flops, bandwidth }: Roofl
   return Math.min(flops, intensity * bandwidth);
 }
 
-/** Names of the measurements behind the roofline. */
+/** Names of the probes behind the roofline. */
 export const FMA = "multiply-add";
 export const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
 export const FLOOR = "empty dispatch in a pass";
@@ -71,18 +71,18 @@ export const BUSY = "invocations that keep it busy";
  * Returns the ceilings of the roofline from the best samples, so that a slow moment of the machine does not flatter a
  * kernel's share. The faster copy counts: data that fits the caches comes from there in a step too.
  */
-export function findCeilings(measurements: readonly AdapterMeasurement[]): RooflineCeilings {
+export function findCeilings(probes: readonly AdapterMeasurement[]): RooflineCeilings {
   const best = (name: string) => {
-    const measurement = measurements.find((measurement) => measurement.name === name);
-    if (!measurement) {
-      throw new Error(`Expected the adapter's measurement ${name}, got none. Run the benchmark again.`);
+    const probe = probes.find((probe) => probe.name === name);
+    if (!probe) {
+      throw new Error(`Expected the adapter's probe ${name}, got none. Run the benchmark again.`);
     }
-    return measurement.best;
+    return probe.best;
   };
   return {
     flops: best(FMA),
     bandwidth: Math.max(...COPIES.map(([name]) => best(name))),
     floor: best(FLOOR),
-    busy: measurements.find(({ name }) => name === BUSY)?.best ?? 0,
+    busy: probes.find(({ name }) => name === BUSY)?.best ?? 0,
   };
 }

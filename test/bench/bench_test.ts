@@ -120,7 +120,7 @@ const report: BenchReport = {
   version: "0.1.0",
   adapter: { kind: "cpu", description: "llvmpipe", vendor: "", architecture: "", runtime: "Deno/2.9.6" },
   machine: { cores: 2, timestamps: true, shaderCache: false },
-  measurements: [{
+  probes: [{
     name: "multiply-add",
     unit: "GFLOP/s",
     median: 100,
@@ -192,15 +192,15 @@ Deno.test("a change within the spreads is noise; beyond them it counts, and rate
     Object.fromEntries(compare(report, { ...report, ...after }).map(({ id, verdict }) => [id, verdict]));
   const same = compare(report, report);
   assert.ok(same.length >= 5 && same.every(({ verdict, change }) => verdict === "noise" && change === 0));
-  const [measurement] = report.measurements;
+  const [probe] = report.probes;
   const naive = report.ladders?.[0]?.steps[0];
-  assert.ok(measurement && naive);
+  assert.ok(probe && naive);
   const changed = verdicts({
     kernels: [
       makeKernel("W0 LSTM: adam", 119, 10), // 19 is less than both spreads, 20
       makeKernel("W0 PW: adam", 70, 1),
     ],
-    measurements: [{ ...measurement, median: 80, lower: 79, upper: 81 }], // 20 less, the spreads are 12
+    probes: [{ ...probe, median: 80, lower: 79, upper: 81 }], // 20 less, the spreads are 12
     growth: [{ axis: "users per batch", value: 32, x: 1600, time: timing(8000, 100), gpuBytes: 5000 }],
     // 11 less: the spreads are 4, but a coarse clock may be off by 4 each.
     ladders: [{
@@ -277,12 +277,12 @@ Deno.test("the command prints tables and changes, and writes results, page and a
     assert.match(stdout, /a step in a run: [\d.]+ ms/);
     assert.match(stdout, /Changes since[^]*W0 PW: batch rank .*(noise|better|worse)/);
     assert.match(stderr, /W0 PW/);
-    const { measurements, kernels, steps, growth } = await readBench(json);
-    assert.equal(measurements.length, 2 + 2 + 6 + 4);
+    const { probes, kernels, steps, growth } = await readBench(json);
+    assert.equal(probes.length, 2 + 2 + 6 + 4);
     assert.ok(
       steps[0]?.dispatches.every(({ kernel, invocations = 0 }) => kernel === "copy" || invocations > 0),
     );
-    for (const { name, median, lower, upper, best } of measurements) {
+    for (const { name, median, lower, upper, best } of probes) {
       assert.ok([median, lower, upper, best].every((value) => value > 0 && Number.isFinite(value)), name);
       assert.ok(lower <= median && median <= upper, name);
     }
