@@ -117,7 +117,6 @@ export function startCommand(command: CommandName, ...args: string[]): Deno.Chil
   return prepare(command, args).spawn();
 }
 
-/** Starts a command and sends it SIGINT once its error output matches. */
 export function interrupt(
   when: RegExp,
   command: CommandName,

@@ -47,7 +47,6 @@ export class CommandSeries implements AsyncDisposable {
     return { process, requests: process.stdin.getWriter(), replies };
   }
 
-  /** @param limitMs a longer run is a failure and ends the series */
   async run(args: readonly string[], limitMs = 90_000): Promise<CommandResult> {
     const { process, requests, replies } = this.#started ??= this.#start();
     const limit = setTimeout(() => process.kill("SIGKILL"), limitMs);

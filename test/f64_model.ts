@@ -12,12 +12,10 @@ import type { ModelConfig } from "../src/model/model_config.ts";
 export type Parameters64 = Map<string, number[][]>;
 
 export interface Shape64 {
-  /** Units of the LSTM. */
   readonly H: number;
   readonly dims: readonly number[];
   /** Position weights instead of the LSTM: m lags, n weightings. */
   readonly pw?: { readonly m: number; readonly n: number; readonly tanh: boolean };
-  /** No history instead of the LSTM. */
   readonly none?: boolean;
   /** Columns of the wide part; without hidden layers 0 is the linear model. */
   readonly wide?: number;
@@ -417,7 +415,6 @@ class Wide64 {
     return this.#gradients;
   }
 
-  /** @param clicks features of the clicked items, latest last */
   state(clicks: readonly number[][]) {
     const { p, K } = this;
     const of = (name: string) => p.get(`wide/${name}`) ?? [];

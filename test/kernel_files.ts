@@ -27,7 +27,6 @@ export function findKernel(name: string): string {
   return path;
 }
 
-/** @param path within kernels/ */
 export function readKernel(path: string): string {
   return Deno.readTextFileSync(new URL(path, kernels));
 }
@@ -40,12 +39,10 @@ export function listKernelNames(...kinds: readonly KernelKind[]): string[] {
   return listKernelFiles(...kinds).map(getKernelName).sort();
 }
 
-/** @param path within kernels/ */
 export function isForCpu(path: string): boolean {
   return /^\/\/ For {2,}a CPU adapter/m.test(readKernel(path));
 }
 
-/** Returns the comment at the start of a kernel. @param path within kernels/ */
 export function readHeader(path: string): string {
   const text = readKernel(path);
   return text.slice(0, text.search(/^(?!\/\/)/m));

@@ -82,7 +82,6 @@ function getGpu(
 
 addEventListener("unload", () => opened?.first.close());
 
-/** @param variants of the kernels; by default the adapter's own */
 export function checkTest(
   name: string,
   variants: AdapterKind | KernelVariants | undefined,
@@ -123,7 +122,6 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
   assert.ok(wrong.length === 0, `on ${gpu.variants.kind}: ${wrong.map(checkText).join("\n")}`);
 }
 
-/** Compares a few entries of every input with central differences in f64. */
 function checkFiniteDifferences(c: OpCase, { node, inputs, gradients, loss }: ReferenceRun): void {
   const random = createRandomStream(11, "finite differences");
   const h = 1e-5;

@@ -25,7 +25,6 @@ async function fill(folder: string, files: Files): Promise<void> {
   }
 }
 
-/** Creates a folder with these files, removed when all tests of the file have ended. */
 export async function makeFolderWith(files: Files = {}): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-data-" });
   await fill(folder, files);
@@ -133,7 +132,6 @@ const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemId
 export const makeRecipe = (source: string, more: Partial<LogOptions> = {}) =>
   logRecipe({ ...columns, source, pages: "as-is", ...more });
 
-/** @param more `features` is a file of the folder */
 export async function prepareFiles(
   files: Files,
   name: string,

@@ -3,7 +3,6 @@ import type { ComparisonCell, PolicyComparison } from "../src/policy/comparison/
 import { computePageCalibration, computeQConsistency } from "../src/policy/comparison/page_calibration.ts";
 import { computeEpisodeMetrics, type EpisodeBatch } from "../src/policy/comparison/episode_metrics.ts";
 
-/** Click rates of policies by environment, the same on all pages. */
 const RATES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "model A": { cdqn: 0.7, slateq: 0.74, greedy: 0.55, random: 0.26 },
   "model B": { cdqn: 0.7, slateq: 0.74, greedy: 0.57, random: 0.25 },

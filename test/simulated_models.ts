@@ -65,7 +65,6 @@ export const start = [[3, 17], [], [40, 2, 2, 9, 31], [8]];
 export const run: SimulatorOptions = { users: 45, slate: 3, pages: 11, seed: 5, start };
 export const key = makeKey(5);
 
-/** Users over one-hot items start without a click. */
 export const startFor = (kind: SimulatedModelKind) => (kind === "one-hot" ? "empty" : start);
 export const findStartHistory = (user: number, episode: number, from: StartOptions = start) =>
   drawStartHistory(from, user, episode, key);

@@ -8,7 +8,6 @@ import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/mod
 import { MemoryLog } from "../src/data/log_source.ts";
 import { createSmallLog } from "../src/selftest/small_logs.ts";
 
-/** Dense features per item. */
 export const WIDTH = 7;
 
 export const smallLstm = { ...defaultModel, lstmUnits: 3, dims: [7, 5] } satisfies ModelConfig;

@@ -8,7 +8,6 @@ import { makeLog, makeSet } from "./good_inputs.ts";
 const ENGINE = "--memory 500MB --threads 1";
 const LOG = `data log --user uid --item sku --time ts --clicked label ${ENGINE}`;
 const HEAD = "uid,sku,ts,label\n";
-/** One page of two items per user, the first clicked. */
 const rows = (users: number) =>
   Array.from({ length: users }, (_, k) => `u${k},a,${1600000000 + k},1\nu${k},b,${1600000000 + k},0\n`).join(
     "",

@@ -22,7 +22,6 @@ export function link(name: string, target: string): FileMaker {
   return (folder) => Deno.symlinkSync(target.replaceAll("DIR", folder), `${folder}/${name}`);
 }
 
-/** Makes a named pipe without a writer. */
 export function makeFifo(name: string): FileMaker {
   return async (folder) => {
     const { success } = await new Deno.Command("mkfifo", { args: [`${folder}/${name}`] }).output();

@@ -65,7 +65,6 @@ export interface TableDamage {
   readonly manifest?: string | Readonly<Record<string, unknown>>;
 }
 
-/** Makes the folder `set`: 90 users, 30 items with two dense features. */
 export function makeSet({ manifest = {}, ...tables }: TableDamage = {}): FileMaker {
   return async (folder) => {
     const set = `${folder}/set`;

@@ -221,7 +221,6 @@ const starts: readonly BadInput[] = [
 
 const seed = (name: string, change: FileMaker, says: string, more = {}) =>
   makeCase(`seeds: ${name}`, "train --resume DIR/s", makeSeeds([1], change), says, more);
-/** The Shannon stage has test metrics before the adversarial stage begins. */
 const stage = (name: string, change: FileMaker, says: string, more = {}) =>
   makeCase(`adversarial: ${name}`, "train --resume DIR/old", makeRunBeforeAdversarial(change), says, {
     leaves: ["old/result.json"],

@@ -39,7 +39,6 @@ export async function compileAll(
   return { report: v.parse(reportSchema, JSON.parse(await Deno.readTextFile(json))), stdout };
 }
 
-/** Returns the part of a kernel's header after "compiled:". */
 function compiledPart(kernel: string): string {
   const [, said = ""] = /compiled:((?:.*\n\/\/ {3})*.*)/.exec(readHeader(findKernel(kernel))) ?? [];
   return said.replaceAll(/\n\/\/\s*/g, " ");

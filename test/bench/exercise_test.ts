@@ -20,7 +20,6 @@ const kernelText = (name: string) => readKernel(findKernel(name));
 
 type Which = (exercise: Exercise) => readonly ExerciseCase[];
 
-/** The second odd size; each size is compiled separately. */
 const odd: Which = (exercise) => listCases(exercise).slice(1, 2);
 const hard: Which = (exercise) =>
   listCases(exercise).slice(exercise.ladder.oddSizes.length).slice(0, exercise.hard.length);
@@ -92,7 +91,6 @@ const choice = `// grid: E\n${kernelText("choice_nll_3_online")}`;
 
 type Changes = readonly (readonly [from: string, to: string])[];
 
-/** Replaces parts of a text; an empty part appends to the kernel's end. */
 function replaceParts(text: string, changes: Changes): string {
   return changes.reduce(
     (text, [from, to]) =>

@@ -285,7 +285,6 @@ const lockSchema = v.object({
 async function listPackages(...modules: string[]): Promise<string[]> {
   const lock = v.parse(lockSchema, JSON.parse(await Deno.readTextFile(new URL("deno.lock", root))));
   const keys = Object.keys(lock.npm);
-  /** The lock file omits the version if there is only one. */
   const findLockKey = (name: string) => keys.find((key) => key === name || getPackageName(key) === name);
   const found = new Set<string>();
   const add = (key: string) => {

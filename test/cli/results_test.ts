@@ -13,7 +13,6 @@ import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { writePaperFile } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 
-/** Trains nothing. @param results of each run of a training. @param printed by each command */
 function makeRuns(
   folder: string,
   results: (name: string, seed: number) => unknown,

@@ -446,7 +446,6 @@ Deno.test("after a scoring failure, requests get an error and the service report
   assert.equal((await (await get(service, "/health")).json()).status, "failed");
 });
 
-/** Runs the clients in another process, because tests may not use the network. */
 async function clientLoad(
   url: string,
   calls: string,

@@ -38,7 +38,6 @@ function trainedOn(args: readonly string[]): ReturnType<typeof parseTrainArgumen
   }
 }
 
-/** A set without item ids whose positions carry no meaning. */
 const NOTHING_OF_DATA = listInapplicableFlags({ features: undefined, places: "arbitrary" });
 const space: SearchSpace = {
   seed: 3,

@@ -111,7 +111,6 @@ Deno.test("a file in the paper's layout keeps its ids", () =>
     assert.equal(data.item("4"), 4);
   }));
 
-/** Two categories, then a token for each of three items; the last item has no category. */
 const tokens: ItemTokens = {
   count: 5,
   first: Uint32Array.of(0, 2, 4, 5),

@@ -26,7 +26,6 @@ const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 let files = 0;
 
-/** @param chunk users per write */
 function pack(log: ClickLog, chunk: number): string {
   const path = `${folder}/${files++}.clicks`;
   const source = new MemoryLog(log);

@@ -189,7 +189,6 @@ Deno.test("checkLog names inconsistencies", () => {
   const u32 = (...values: number[]) => Uint32Array.from(values);
   const given = (...values: number[]) => ({ eventGiven: Uint8Array.from(values) });
   const singles = { eventRows: u32(0, 1, 2, 3), eventClick: u32(0, 1, NONE), rowItem: u32(0, 1, 2) };
-  /** A page of items 0, 1, 2 with a click on 1, and additional clicks. */
   const several = (clicks: number[], kinds = [0, 2, 2], click = 1) => ({
     userEvents: u32(0, 3, 3, 3),
     eventRows: u32(0, 3, 4, 5),

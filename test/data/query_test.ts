@@ -17,7 +17,6 @@ import {
 const LOG = "uid,sku,ts,label\n" + makeGoodRows(300);
 const COLUMNS = "uid AS user, sku AS item, ts AS time, label AS clicked";
 
-/** Writes a SELECT over these files; DIR is their folder. */
 async function writeQuery(text: string, files: Files = {}): Promise<string> {
   const folder = await makeFolderWith({ "log.csv": LOG, ...files });
   await Deno.writeTextFile(`${folder}/log.sql`, text.replaceAll("DIR", folder));

@@ -135,11 +135,7 @@ Deno.test("a source that is no readable local file is refused by name", async ()
   await expectRefused(folder, makeRecipe(at("a.csv"), { features: at("dangling.csv") }), /is a link to/);
   if (await fifo(at("fifo.csv"))) {
     await Deno.remove(at("dangling.csv"));
-    await expectRefused(
-      folder,
-      makeRecipe(at("fifo.csv")),
-      /fifo\.csv: expected a regular file, got a FIFO/,
-    );
+    await expectRefused(folder, makeRecipe(at("fifo.csv")), /fifo\.csv: expected a regular file, got a FIFO/);
     await expectRefused(folder, makeRecipe(at("*.csv")), /fifo\.csv: expected a regular file, got a FIFO/);
     await expectRefused(folder, makeRecipe(at("a.csv"), { features: at("fifo.csv") }), /got a FIFO/);
   }

@@ -28,7 +28,6 @@ export interface NewsLog {
   readonly rows: readonly MadeRow[];
   /** One row per described item, with its id in `item`; "" for an unknown value. */
   readonly items: readonly Readonly<Record<string, string>>[];
-  /** Clicks of a user before the log, oldest first. */
   readonly history: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -45,19 +44,15 @@ const SPAN = 28 * DAY;
 
 interface Item {
   readonly id: string;
-  /** Taste that users gain by clicking the item. */
   readonly traits: Float64Array;
   readonly appeal: number;
-  /** Time of release; the item is on no earlier page. */
   readonly born: number;
 }
 
 interface World extends MadeSizes {
   readonly item: (k: number, random: Random) => readonly [Item, Readonly<Record<string, string>>?];
   readonly pageSize: (random: Random) => number;
-  /** Clicks of a user before the log. */
   readonly given: number;
-  /** Time for which an item is shown. */
   readonly life: number;
   /** Share of the taste that remains after a click. */
   readonly keeps: number;
@@ -114,7 +109,6 @@ function draw(items: readonly Item[], { pageSize, life }: World, time: number, r
   return [...random.sampleWithoutReplacement(there.length, size)].flatMap((k) => there[k] ?? []);
 }
 
-/** Draws the clicked position; the length of the page means no click. */
 function choose(utilities: readonly number[], random: Random): number {
   const weights = utilities.map(Math.exp);
   let left = random.uniform() * weights.reduce((sum, weight) => sum + weight, 1);
@@ -184,7 +178,6 @@ export function makeShopLog(seed: number, sizes: Partial<MadeSizes> = {}): NewsL
   });
 }
 
-/** Returns mean loss and prec@1 (over pages with a click) of the truth. */
 export function computeTruthMetrics(rows: readonly MadeRow[]): { loss: number; prec1: number } {
   let [events, clicks, loss, prec1] = [0, 0, 0, 0];
   for (const page of Map.groupBy(rows, ({ page }) => page).values()) {

@@ -93,7 +93,6 @@ Deno.test("pages: commands that differ from a tested one by options only are par
 
 const trainedRuns: TrainedRuns = new Map();
 
-/** A page refers to a run that it does not train: runs/lstm. */
 function neededBy(command: ShownCommand): ShownCommand[] {
   if (!command.args.includes("runs/lstm")) return [];
   return [{ ...command, task: "train", args: ["--data", "log.tsv", "--save-dir", "runs/lstm"] }];

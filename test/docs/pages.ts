@@ -16,7 +16,6 @@ import { makeLongLog } from "../faults/scenarios.ts";
 const root = new URL("../../", import.meta.url);
 
 export interface MarkdownPage {
-  /** Path from the repository's root. */
   readonly path: string;
   readonly text: string;
 }
@@ -25,7 +24,6 @@ export interface ShownCommand {
   readonly page: string;
   readonly task: string;
   readonly args: readonly string[];
-  /** The line as shown, without its comment. */
   readonly line: string;
 }
 
@@ -171,7 +169,6 @@ export class PageRunner implements AsyncDisposable {
     private readonly made: TrainedRuns,
   ) {}
 
-  /** @returns what it printed. @throws AssertionError if it fails */
   async run(command: ShownCommand): Promise<string> {
     const { page, task, line } = command;
     const args = shortenArguments(command);
@@ -189,7 +186,6 @@ export class PageRunner implements AsyncDisposable {
     return stdout;
   }
 
-  /** Removes folders named by the second, because another run may come within it. */
   async #removeTimed(): Promise<void> {
     const runs = `${this.folder}/runs`;
     for (const { name } of existsSync(runs) ? Deno.readDirSync(runs) : []) {

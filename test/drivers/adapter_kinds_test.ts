@@ -27,7 +27,6 @@ import { defaultModel } from "../../src/model/model_config.ts";
 const textures = getDefaultVariants("cpu");
 const buffers = getDefaultVariants("cpu", "buffers");
 
-/** @param more properties that differ from those of most adapters */
 function named(info: Partial<GPUAdapterInfo>, more: object = {}): GPU {
   const device = { limits: LEAST, lost: new Promise(() => {}), addEventListener() {}, destroy() {} };
   const adapter = {

@@ -75,7 +75,6 @@ export class ShaderTexts {
   }
 }
 
-/** Returns a pipeline for recording a program; it must not run. */
 function standIn(device: GPUDevice): GPUComputePipeline {
   const module = device.createShaderModule({ code: "@compute @workgroup_size(1) fn nothing() {}" });
   return device.createComputePipeline({ layout: "auto", compute: { module } });

@@ -58,7 +58,6 @@ const logs = {
   oneHot: createSmallLog(4, { ...size, width: 0 }),
   mixed: createSmallLog(5, { ...size, width: 5, tokens: 12 }),
 };
-/** Vectors per row of features, or none. */
 const ofRows = [{ width: 256 }, { width: 1 }, { width: 0, tokens: 12 }];
 const others = allSizes ? ofRows.map((own, k) => createSmallLog(k, { ...size, ...own })) : [];
 const lstm = { ...defaultModel, dims: [8, 8] };
@@ -389,7 +388,6 @@ Deno.test("self-test: an adapter with matrices in buffers leaves out only kernel
   );
 });
 
-/** @param cpu the adapter's own variants for CPU adapters */
 async function kernelsByCase(
   cpu: KernelVariants,
   options: Pick<SelftestOptions, "kinds" | "leftOut">,

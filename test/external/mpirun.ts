@@ -20,7 +20,6 @@ function hasMpirun(): boolean {
   }
 }
 
-/** @param second additional arguments of the second rank */
 async function ranks(args: string, second = ""): Promise<{ code: number; text: string }> {
   const { args: own, env: { [LAUNCHER_VARIABLE]: _, ...env } } = buildInvocation(
     "train",

@@ -34,17 +34,14 @@ async function spark(cases: readonly (readonly string[])[]) {
 
 interface Log {
   readonly name: string;
-  /** Columns besides user, item, time and clicked. */
   readonly columns: readonly ("page" | "position" | "propensity")[];
   /** The log, or a query that writes it as Parquet. */
   readonly csv?: string;
   readonly sql?: string;
-  /** Seconds of --page-gap. */
   readonly gap?: number;
   readonly pages?: "log";
   /** Also tests 1 part, and the whole set of 8 parts. */
   readonly whole?: boolean;
-  /** Both programs refuse it. */
   readonly refused?: boolean;
 }
 
@@ -181,7 +178,6 @@ Deno.test("spark: a log cleaned by the job makes the same set as data log", asyn
     const recipe = logRecipe({ ...read, pages: log.pages ?? "as-is", itemIds: false });
     return prepareIn(folder, recipe, { shares: { train: 0.8, validation: 0.1 } });
   };
-  /** A log with a struct is prepared by a SELECT. */
   const itself = async (log: Log) => {
     const { user, ...names } = listNames(log);
     if (!log.sql) return { source: source(log), user, ...names };

@@ -17,7 +17,6 @@ export const hows: readonly FaultKind[] = ["kill", "ENOSPC", "EIO"];
 export interface FaultScenario {
   readonly name: string;
   readonly command: CommandName;
-  /** Paths are relative to the folder that it runs in. */
   readonly args: readonly string[];
   prepare(folder: string): Promise<void>;
   /** Returns the arguments after a fault; the same by default. */
@@ -209,7 +208,6 @@ export interface PreparedScenario {
   readonly base: string;
   readonly counts: Record<FaultKind, number>;
   readonly expected: Map<string, string>;
-  /** Milliseconds that the scenario takes. */
   readonly usual: number;
 }
 

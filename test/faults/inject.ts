@@ -33,7 +33,6 @@ function counts(how: string | null, name: string): boolean {
   return how === "EIO" || CHANGING.test(name);
 }
 
-/** @param half performs half of the operation */
 function meet(name: string, what: string, half: () => void = () => {}): void {
   if (how === "none") return;
   if (what.startsWith(DRIVER)) return; // the driver's version is read there: a run does without it, and says so

@@ -11,7 +11,6 @@ const INJECT = new URL("inject.ts", import.meta.url).href;
 /** No command takes longer, even on a slow machine. */
 const MOST_MS = 180_000;
 
-/** @param fault see inject.ts; none by default */
 export async function run(
   folder: string,
   command: CommandName,

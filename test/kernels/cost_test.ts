@@ -62,7 +62,6 @@ type Counts = typeof batches[number];
 
 const p = (columns: number) => 4 * Math.ceil(columns / 4);
 
-/** Costs by the label of the dispatch. */
 type Expected = Readonly<Record<string, (s: Counts) => Pair>>;
 
 function assertCosts(specs: readonly DispatchSpec[], expected: Expected): void {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { type KernelArray, runKernel } from "../../src/gpu/run_kernel.ts";
 import { withGpu } from "../op_check.ts";
 
-/** y = f(x) for each invocation. */
 function kernelText(
   { type = "f32", size = "WORKGROUP", workgroup = 64, value = "x[id.x] + x[id.x]", head = "" } = {},
 ): string {

@@ -95,7 +95,6 @@ async function pictures(page: Page): Promise<void> {
   await take("save", { height: 560 });
 }
 
-/** @returns WebP, a third of the size of PNG */
 async function takePicture(page: Page, { from, height }: View): Promise<Uint8Array> {
   await page.mouse.move(0, 0);
   await page.evaluate("document.activeElement.blur()");

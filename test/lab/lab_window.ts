@@ -6,7 +6,6 @@ import { expectFits, withPage } from "../report/offline_page.ts";
 const PATIENCE_MS = 120_000;
 const DESK = { width: 1280, height: 900 };
 
-/** @param before a script that runs before the page's own */
 export function withLab(
   browser: Browser,
   folder: string,

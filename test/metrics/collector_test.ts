@@ -64,7 +64,6 @@ function events(): Event[] {
 
 const mean = (values: number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-/** Returns P of each item, followed by P(no click). */
 function probabilities({ scores }: Event): number[] {
   const weights = [...scores.map((u) => Math.exp(ETA * u)), 1];
   const sum = weights.reduce((a, b) => a + b);
@@ -82,7 +81,6 @@ function computeLoss(event: Event): number {
   return event.clicks.length === 0 ? -Math.log(p.at(-1)!) : loss;
 }
 
-/** Computes the metrics of events by their definitions; the scores have no ties. */
 function byDefinition(some: readonly Event[]): Partial<Record<MetricName, number>> {
   const computeRank = ({ scores }: Event, click: number) =>
     scores.filter((u) => u > scores[click]!).length + 1;

@@ -14,7 +14,6 @@ import { HISTORY } from "../../src/model/utility.ts";
 
 const draws = 40_000;
 
-/** Asserts that a mean of `draws` numbers is within 5 standard errors of its expectation. */
 function closeMean(values: number[], expected: number, sd: number): void {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const tolerance = 5 * sd / Math.sqrt(values.length);

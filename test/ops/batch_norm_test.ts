@@ -58,7 +58,6 @@ interface Norm {
   readonly rows: number[];
 }
 
-/** Records the op alone, with a slot of the plan per list of users. */
 async function withNorm(
   gpu: Gpu,
   log: ClickLog,

@@ -7,7 +7,6 @@ import { chunks, few, getDenseWidth, many, noClicks, one, U } from "../../src/se
 import { type LinearRecipe, makeLinear } from "../../src/selftest/ops/layer_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
-/** @param once records the op only once */
 function linearCase(
   b: TestBatch,
   K: number,

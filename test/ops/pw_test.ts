@@ -118,7 +118,6 @@ async function evaluate(
   };
 }
 
-/** Creates a constant [I, F] on the device. */
 function constant(tape: ClickTape, rows: number, columns: number, value: Value["value"]): Tensor {
   const data = Float32Array.from(
     { length: rows * columns },

@@ -16,7 +16,6 @@ const truth = new ShopDynamics(restless, values);
 /** A model that ignores the users' fatigue; slates are drawn by its utilities. */
 const model = new ShopDynamics({ ...restless, fatigue: 0 }, values);
 
-/** Slates in a state, with the true P(click on each item) and the model's P(click). */
 class Page {
   readonly clicks: number[][];
   readonly predicted: number[];

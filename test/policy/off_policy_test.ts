@@ -315,10 +315,7 @@ Deno.test("a trained gdqn draws by its values, and its log weighs 1; others have
     assert.ok(new Set(evidence.mu).size > 300, "slates of all kinds");
     for (const name of ["cdqn", "slateq"] as const) {
       const policy = stack.use(trained(name));
-      await expectRefusal(
-        () => createExploringPolicy(policy, { temperature: 1 }),
-        /a score per item/,
-      );
+      await expectRefusal(() => createExploringPolicy(policy, { temperature: 1 }), /a score per item/);
       const pages = { ...options, users: 300, pool: { random: 4 } };
       expectHits(await drawEvidence(gpu, shop, randomPolicy, pages, { policy, temperature: undefined }), 50);
     }

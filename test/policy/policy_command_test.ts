@@ -199,7 +199,6 @@ const makePage = (slate: readonly number[], uniform = 0) =>
   choose(computeSlateLogits(slate.map((item) => utilities[item]!)), uniform);
 const sumNumbers = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
-/** One row per displayed item; a rule of the shop draws pages of two and logs their propensities. */
 function shopLog(): string {
   const random = createRandomStream(1, "shop");
   const law = new PlackettLuce(utilities.map((u) => u / 3), 1);

@@ -6,7 +6,6 @@ import type { Weights } from "../../src/tape/parameters.ts";
 type Numbers = ArrayLike<number>;
 
 export class Q64 {
-  /** @param vectors [I, G] */
   constructor(
     readonly shape: QShape,
     readonly weights: ReadonlyMap<string, Numbers> | Weights,

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
-/** Opens a page from disk without a network; any error in the page fails at the end. */
 export async function withPage(
   browser: Browser,
   options: BrowserContextOptions,

@@ -14,7 +14,6 @@ interface Shown {
   readonly id: string;
   readonly colour: string;
   readonly curves: readonly { readonly label: string; readonly points: readonly unknown[] }[];
-  /** Pixels that are neither grey nor empty. */
   readonly coloured: number;
 }
 

@@ -14,7 +14,6 @@ export async function withEmptyFolder<T>(body: (folder: string) => Promise<T> | 
   }
 }
 
-/** @param more besides a Shannon stage on the demo data */
 export function makeRunConfig(more: Partial<RunConfig>): RunConfig {
   return v.parse(runConfigSchema, {
     ...{

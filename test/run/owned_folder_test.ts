@@ -111,7 +111,6 @@ async function otherProcess(script: string): Promise<Disposable> {
   };
 }
 
-/** Retries until the system has released what a killed process held. */
 async function eventually<T>(work: () => T | Promise<T>): Promise<T> {
   for (let tries = 0;; tries++) {
     try {

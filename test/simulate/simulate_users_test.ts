@@ -64,7 +64,6 @@ import type { SimulatedUsers } from "../../src/simulate/users.ts";
  */
 
 interface State64 extends User64 {
-  /** Clicked items, latest first. */
   readonly recent: readonly number[];
   /** Times that items were shown without a click; see {@link shownTo}. */
   readonly passed?: ReadonlyMap<number, number>;

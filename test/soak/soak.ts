@@ -15,7 +15,6 @@ import { runMain } from "../../src/cli/fail.ts";
 import { type CommandName, runOk, splitArgs, startCommand, writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
-/** Steps so short that a second has hundreds: what a step leaves behind adds up sooner. */
 const SMALL = "--batch-size 12 --dims 16-8 --lstm-units 6 --no-report";
 const GAME = "--adversarial 20000 --behaviour-dims 8 --adversarial-batch-size 12";
 
@@ -31,7 +30,6 @@ const commandsIn = (folder: string): readonly (readonly [CommandName, string])[]
   ],
 ];
 
-/** Measurements of a process at one moment; memory in MiB. */
 interface Sample {
   /** Its own memory, without mapped files, where a leak shows. */
   readonly memory: number;
@@ -81,7 +79,6 @@ class LongCommand {
     if (sample) this.samples.push({ hours, sample });
   }
 
-  /** Stops it as Ctrl-C does. @returns the errors */
   async stop(): Promise<string[]> {
     const early = !this.running;
     if (!early) this.#child.kill("SIGINT");
@@ -92,7 +89,6 @@ class LongCommand {
   }
 }
 
-/** Requests utilities until the signal. @returns the number of answers, and the errors */
 async function askService(service: LongCommand, signal: AbortSignal) {
   let [answers, url]: [number, string | undefined] = [0, undefined];
   while (!signal.aborted && service.running) {

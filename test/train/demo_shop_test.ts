@@ -47,7 +47,6 @@ Deno.test("demo shop: other sizes are made, and impossible ones refused", () => 
   assert.throws(() => makeDemoShop(1, { users: 10.5 }), RangeError);
 });
 
-/** Returns the probabilities of an event's rows and, last, of no click. */
 function choices(event: number): number[] {
   const weights = [...truth.utility.subarray(log.eventRows[event], log.eventRows[event + 1]), 0].map(
     Math.exp,

@@ -19,7 +19,6 @@ import { withSmallLog } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm } from "../small_models.ts";
 
-/** Collects all garbage. @throws Error if V8 does not allow it */
 async function collectGarbage(): Promise<void> {
   v8.setFlagsFromString("--expose-gc");
   const gc: unknown = vm.runInNewContext("gc");

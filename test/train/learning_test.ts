@@ -99,7 +99,6 @@ const hurried = {
 } as const;
 
 type Sizes = readonly number[];
-/** Mean Spearman correlation with the truth on validation users, before and after the adversarial stage. */
 interface Ranking {
   readonly before: number;
   readonly after: number;

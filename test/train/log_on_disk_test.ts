@@ -220,7 +220,6 @@ class Watched implements LogSource {
   }
 }
 
-/** Users of two events of three items each, over 40 items or a number that grows with the log. */
 function evenLog(users: number, growing: boolean): ClickLog {
   const count = growing ? 2 * users : 40;
   return {

@@ -133,7 +133,6 @@ Deno.test("a train user is counted without their own pages, also if not all pair
 
 const COLUMNS = 3;
 
-/** Choices among two to five rows, half of them with the option of no click. */
 function makeChoices(count: number): LogitSample {
   const random = createRandomStream(5, "choices");
   const [x, start, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[], [0], [], []];

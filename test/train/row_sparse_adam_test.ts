@@ -62,7 +62,6 @@ const training = {
   itemDropout: 0.2,
 } satisfies Partial<TrainingConfig>;
 
-/** Users who are shown all 7 items and click them in turn. */
 function wholeLog(): ClickLog {
   const all = [0, 1, 2, 3, 4, 5, 6];
   const users = Array.from(

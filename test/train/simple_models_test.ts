@@ -91,7 +91,6 @@ async function fitAll() {
     : assert.fail("expected four models");
 }
 
-/** Some four standard errors of a coefficient, for 4,200 pages. */
 const NEAR = 0.12;
 
 Deno.test("--position-bias separates effects of position and item; utilities exclude it", async () => {

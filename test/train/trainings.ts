@@ -26,7 +26,6 @@ export const logs = {
 /** Displayed items, the click (-1: none), and the kind of event: see {@link ClickLog}. */
 export type TrainingPage = readonly [items: readonly number[], click: number, given?: number];
 
-/** @param split of a user's number; by default all are train users */
 export function logOfPages(
   items: ClickLog["items"],
   users: readonly (readonly TrainingPage[])[],
@@ -47,7 +46,6 @@ export function logOfPages(
   };
 }
 
-/** Returns the start of each part, and the end of the last. */
 function computeBorders(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
   let end = 0;
   return Uint32Array.from([0, ...lengths], (length) => end += length);
@@ -188,7 +186,6 @@ export function toWideWeights(weights: Weights): Weights {
   return joined;
 }
 
-/** Compares ten steps with f64: losses, gradients and final weights. Frees the model. */
 export async function followTrajectory(model: UserModel, log: ClickLog): Promise<void> {
   const learningRate = 0.01;
   using own = await trainShannon(model.gpu, log, model, { learningRate }, { validate: false });
