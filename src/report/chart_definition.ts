@@ -356,17 +356,14 @@ export function buildBarChart(
       ...(range && { low: range[0], high: range[1] }),
     };
   });
-  const ends = points.map((point) => computeWhisker(point)?.[1] ?? point.x);
+  const end = Math.max(...points.map((point) => computeWhisker(point)?.[1] ?? point.x));
   return {
     ...getChartHead(chart),
     summary: `${chart.title}: ` + points.map(({ name, label }) => `${name} ${label}`).join("; "),
     legend: [],
     columns: [
-      ...[["series", "name"], ["snapshot", "snapshot"], ["mean", "x"], ["sd", "sd"], [
-        "runs",
-        "runs",
-      ]] as const,
-      ...[["95 % from", "low"], ["to", "high"]] as const,
+      ...[["series", "name"], ["snapshot", "snapshot"], ["mean", "x"], ["sd", "sd"]] as const,
+      ...[["runs", "runs"], ["95 % from", "low"], ["to", "high"]] as const,
     ],
     config: {
       type: "bar",
@@ -380,10 +377,7 @@ export function buildBarChart(
           borderColor: chart.bars.map(({ colour }) => nameColour(colour)),
         }],
       },
-      options: barOptions(
-        { ...axis(chart.xTitle), beginAtZero: true, suggestedMax: Math.max(...ends) },
-        false,
-      ),
+      options: barOptions({ ...axis(chart.xTitle), beginAtZero: true, suggestedMax: end }, false),
     },
   };
 }

@@ -104,11 +104,8 @@ function listBaselineRows(
 ): ReportRowGroup {
   const rows = baselines.map((baseline): ReportRow => {
     const { name, setting } = baseline;
-    return [
-      setting === undefined ? name : markup`${name}<br><small>${setting}</small>`,
-      "",
-      ...renderCells([baseline], names),
-    ];
+    const title = setting === undefined ? name : markup`${name}<br><small>${setting}</small>`;
+    return [title, "", ...renderCells([baseline], names)];
   });
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }

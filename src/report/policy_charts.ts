@@ -97,7 +97,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
         ),
         buildSeries(
           { ...look, part: "realised" },
-          found.map(({ pages }) => pages.map(({ realised }) => realised)),
+          found.map((one) => one.pages.map((page) => page.realised)),
         ),
       ];
     });
@@ -229,13 +229,10 @@ function buildSeries(
   return { ...look, points };
 }
 
+type Texts = readonly [id: string, title: string, note: string, xTitle: string, yTitle: string];
+
 function lineChart(
-  id: string,
-  title: string,
-  note: string,
-  xTitle: string,
-  yTitle: string,
-  series: readonly Series[],
+  ...[id, title, note, xTitle, yTitle, series]: [...Texts, readonly Series[]]
 ): ChartDefinition[] {
   const hasBands = series.some(({ points }) => points.some(({ sd = null }) => Number.isFinite(sd)));
   const whole = [note, hasBands ? describeSpread("Bands") : ""].join(" ").trim();

@@ -12,56 +12,42 @@ export interface RunLog {
   readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
 }
 
+const number = v.finiteNumber();
 /** A metric; null is NaN, which JSON does not have. */
-const metric = v.nullable(v.finiteNumber());
+const metric = v.nullable(number);
 
 const metricsSchema = v.object({ nll: metric, prec1: metric, prec2: metric });
+const rankingMetrics = { ...metricsSchema.entries, piPrec1: metric, piPrec2: metric };
 
 /** 95 % bootstrap interval over users; null if there are too few users. */
-const interval = v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()]));
+const interval = v.nullable(v.tuple([number, number]));
 
 const named = <T extends v.GenericSchema>(schema: T) => v.record(v.string(), schema);
 
 const calibrationSchema = v.looseObject({
-  ece: v.finiteNumber(),
-  eceByChance: v.nullable(v.finiteNumber()),
-  bins: v.array(
-    v.looseObject({
-      cases: v.finiteNumber(),
-      predicted: v.finiteNumber(),
-      observed: v.finiteNumber(),
-      interval,
-    }),
-  ),
+  ece: number,
+  eceByChance: v.nullable(number),
+  bins: v.array(v.looseObject({ cases: number, predicted: number, observed: number, interval })),
 });
 
+const calibration = v.optional(calibrationSchema);
 const measuredSchema = v.looseObject({ figures: named(metric), intervals: named(interval) });
+const sliceSchema = v.looseObject({
+  ...{ ...measuredSchema.entries, name: v.string(), events: number, ece: v.optional(number) },
+});
 
 /** All metrics on the test users: `MetricDetails` of metrics/test_result.ts. */
 const detailsSchema = v.looseObject({
   ...measuredSchema.entries,
-  calibration: v.optional(
-    v.looseObject({ click: v.optional(calibrationSchema), noClick: v.optional(calibrationSchema) }),
-  ),
-  slices: v.optional(
-    named(v.array(v.looseObject({
-      ...measuredSchema.entries,
-      name: v.string(),
-      events: v.finiteNumber(),
-      ece: v.optional(v.finiteNumber()),
-    }))),
-    {},
-  ),
+  calibration: v.optional(v.looseObject({ click: calibration, noClick: calibration })),
+  slices: v.optional(named(v.array(sliceSchema)), {}),
 });
 
 /** Sums per user group of metrics/test_result.ts, with which other models are compared. */
-const pairedSchema = v.looseObject({
-  users: v.string(),
-  groups: v.whole(1, MOST_GROUPS),
-  sums: v.string(),
-});
+const pairedSchema = v.looseObject({ users: v.string(), groups: v.whole(1, MOST_GROUPS), sums: v.string() });
 
-const differencesSchema = named(v.looseObject({ value: v.finiteNumber(), interval }));
+const differencesSchema = named(v.looseObject({ value: number, interval }));
+const comparison = { snapshot: v.string(), minus: v.string(), differences: differencesSchema };
 
 const baselineSchema = v.object({
   ...v.partial(metricsSchema, ["nll"]).entries,
@@ -77,10 +63,7 @@ const snapshotSchema = v.looseObject({
   users: v.optional(v.wholeNumber()),
   ...metricsSchema.entries,
   /** Metrics without single-item pages. */
-  longerPages: v.optional(
-    v.partial(v.object({ ...metricsSchema.entries, piPrec1: metric, piPrec2: metric })),
-    {},
-  ),
+  longerPages: v.optional(v.partial(v.object(rankingMetrics)), {}),
   /** Precision of the generator pi, in the adversarial stage. */
   piPrec1: v.optional(metric),
   piPrec2: v.optional(metric),
@@ -108,12 +91,7 @@ export const resultSchema = v.looseObject({
   test: v.optional(v.array(snapshotSchema)),
   baselines: v.optional(named(v.nullable(baselineSchema)), {}),
   /** Differences between snapshots. */
-  snapshots: v.optional(
-    v.array(
-      v.looseObject({ snapshot: v.string(), minus: v.string(), differences: differencesSchema }),
-    ),
-    [],
-  ),
+  snapshots: v.optional(v.array(v.looseObject(comparison)), []),
   verdict: v.optional(v.array(v.string()), []),
 });
 export type StoredResult = v.InferOutput<typeof resultSchema>;
@@ -128,15 +106,10 @@ export const experimentSchema = v.looseObject({
   models: v.pipe(v.array(v.looseObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
 });
 
+const outcome = v.picklist(["yes", "no", "undecided"]);
+const claimSchema = v.looseObject({ claim: v.string(), holds: outcome, text: v.optional(v.string(), "") });
 export const experimentResultSchema = v.looseObject({
-  claims: v.optional(
-    v.array(v.looseObject({
-      claim: v.string(),
-      holds: v.picklist(["yes", "no", "undecided"]),
-      text: v.optional(v.string(), ""),
-    })),
-    [],
-  ),
+  claims: v.optional(v.array(claimSchema), []),
 });
 
 /** A baseline with the name that pages show. */

@@ -44,12 +44,8 @@ ${renderCharts(returnBars(simulation, policies), "charts bars")}`;
   const main = markup`${renderSection("metrics", "Metrics", metrics)}
 ${lines.length > 0 && renderSection("by-page", "By page", renderCharts(lines))}
 ${users.length > 0 && renderSection("by-user", "By user", byUser)}`;
-  return {
-    kind: "simulation",
-    title: `${title} - clickgan report`,
-    header: renderPageHeader(title, facts, notes),
-    main,
-  };
+  const header = renderPageHeader(title, facts, notes);
+  return { kind: "simulation", title: `${title} - clickgan report`, header, main };
 }
 
 function usersTable(simulation: SimulationPageData): Html {

@@ -136,7 +136,7 @@ globalThis.Blob = class extends Blob {
 export async function checkSmaller(page: Page): Promise<void> {
   const above = page.locator("header + .notice.error");
   await above.waitFor();
-  assert.match(await above.innerText(), /maxComputeWorkgroupStorageSize of at least 16,384, found 8,192/);
+  assert.match(await above.innerText(), /maxComputeWorkgroupStorageSize is 8,192, expected at least 16,384/);
   assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
   for (const [screen, button] of Object.entries(PRESSED)) {
     await openScreen(page, screen);

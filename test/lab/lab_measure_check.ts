@@ -88,7 +88,7 @@ export async function checkExercises(page: Page): Promise<void> {
   const right = fillStarter(softmax);
   await text.fill(right.replace("var sum = exp(-most);", "var sum = 0.0;"));
   await check();
-  await said(/is wrong at 13 x 3: outcome \[\d+, 0\] of \[13, 4\].*expected .*, got /);
+  await said(/gives wrong results at 13 x 3: outcome \[\d+, 0\] of \[13, 4\].*expected .*, got /);
   const lines = right.split("\n");
   const broken = lines.findIndex((line) => line.includes("var most = 0.0;")) + 1;
   await text.fill(right.replace("var most = 0.0;", "var most = mosst;"));

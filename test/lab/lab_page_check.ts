@@ -288,7 +288,7 @@ async function checkOwnData(page: Page): Promise<void> {
   await page.setInputFiles("#data-file", paper);
   await Deno.writeTextFile(paper, "\n", { append: true });
   await train();
-  await waitForElement(page, ".notice", "changed.tsv: the browser cannot read the file any more (");
+  await waitForElement(page, ".notice", "changed.tsv: the browser can no longer read the file (");
   const [header = "", ...rows] = Deno.readTextFileSync(`${folder}/own.tsv`).trimEnd().split("\n");
   const sessions = 1 + Math.max(...rows.map((row) => Number(row.split("\t")[0])));
   const repeated = Array.from(
@@ -351,7 +351,7 @@ async function checkOwnLog(page: Page): Promise<void> {
   assert.equal((await keptIn(page)).losses.length, 6);
   await saveBy(page, "Save best loss", `${folder}/best-loss.safetensors`);
   await page.setInputFiles("#snapshot-file", `${folder}/best-loss.safetensors`);
-  await waitForText(page, "best-loss.safetensors: best-loss, after");
+  await waitForText(page, "Loaded best-loss.safetensors: best-loss, ");
 }
 
 async function checkHidden(page: Page): Promise<void> {

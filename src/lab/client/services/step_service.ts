@@ -104,10 +104,8 @@ function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
     throw new UserError("Expected a model, found none: train one on the screen Train, or choose a batch.");
   }
   const users = Math.min(defaultTraining.batchSize, listUsers(log, "train").length);
-  return {
-    model: createShannonModel("own model", current.model.config),
-    log: () => ({ name: log.name, log, users }),
-  };
+  const model = createShannonModel("own model", current.model.config);
+  return { model, log: () => ({ name: log.name, log, users }) };
 }
 
 export function stepService(worker: LabWorker) {

@@ -342,10 +342,8 @@ export type TrainProgress =
 
 function describeStage(stage: TrainingStage, iterations: number): ShownStage {
   const { name, heading, columns, shown: { loss, prec1 } } = stage;
-  return {
-    ...{ name, heading, iterations },
-    ...{ columns: Object.keys(columns), loss: loss.name, prec1: prec1.name },
-  };
+  const names = { columns: Object.keys(columns), loss: loss.name, prec1: prec1.name };
+  return { name, heading, iterations, ...names };
 }
 
 /** Reports steps and validations that arrive together as one message. */
