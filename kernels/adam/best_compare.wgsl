@@ -14,7 +14,7 @@
 // On a GPU     (reasoned) a serial kernel of a few loads wastes the GPU for microseconds. To wait for the host would empty its
 //              queue. A workgroup of one invocation, as the walk has no parts.
 //   compiled: navi31 24 VGPRs, 16 subgroups per SIMD; lanes 1, because the walk has no parts
-// Cost         16 bytes a shard and vector, 16 a vector, and 48.      Next   keep_best.wgsl
+// Cost         16 bytes a shard and vector, 16 per vector, and 48.      Next   keep_best.wgsl
 
 const WORKGROUP = 1;
 const FIRST = 0u;

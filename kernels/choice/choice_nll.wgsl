@@ -33,7 +33,7 @@
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 1,256 (of 16 invocations, no row held: 24, 16, 5,347);
 //              mi200 40, 6, 4,005 (24, 10, 14,714)
 // On llvmpipe  each dispatch wakes llvmpipe's threads; summing the dots here saves one: for 25,600 rows it takes two thirds of
-//              the time of both kernels apart. Other ways to do the softmax, with figures: bench/ladder.md
+//              the time of both kernels apart. Other ways to do the softmax, with measurements: bench/ladder.md
 // Cost         about 20 flops and 8 bytes per row.
 // Backward     is here, with GRADIENT; of the positions in position_gradient.wgsl      Next   outcome_sum.wgsl
 

@@ -1,6 +1,6 @@
 // rank.wgsl - exercise: how many bits are set before each word                       (read kernels/course/4-batch.md)
 //
-//   bits [W]     rows of the log by item, 32 a word: the bits of the batch's rows are set
+//   bits [W]     rows of the log by item, 32 per word: the bits of the batch's rows are set
 //   ranked [W]   (the word, number of bits set in all words before it)
 //   From it follows the position of any row among the batch's rows, sorted by item, with one load: see the chapter.
 //

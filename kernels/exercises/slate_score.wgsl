@@ -10,7 +10,7 @@
 // Your task    compute the scores of a panel's items for one user, and keep the best. The scores are never stored.
 // Then         an invocation reads L numbers of the table for L products. Bring a tile of base and of table into workgroup
 //              memory, and let an invocation own 4 users x 4 items: the tile of chapter 2, with a maximum at its end ("// grid:
-//              16 (P / 2), U / 4", 16 x 16 a workgroup).
+//              16 (P / 2), U / 4", 16 x 16 per workgroup).
 //
 // Rules        kernels/README.md, "The exercises". Letters of the grid: U users, P panels, L4.
 // grid: U, P

@@ -11,7 +11,7 @@
 //
 // Item dropout: in training a row hides its item with a given probability, as if nothing were known of it. The other rows
 // scale the item's part, so that its mean stays. Which rows hide theirs follows from the row's number and the step's noise:
-// nothing is stored, and first_layer_backward.wgsl works it out again. Why dropout: an id that stands for itself alone is
+// nothing is stored, and first_layer_backward.wgsl computes them again. Why dropout: an id that stands for itself alone is
 // what over-fits.
 //
 // For          both kinds of adapter      Grid   E N / 16 invocations in workgroups of 64 (E N / 4 on a GPU).
@@ -21,13 +21,13 @@
 //              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 483 (16 columns per invocation, W1s s + b apart: 48,
 //              32, 1,254); mi200 36, 7, 1,629 (40, 6, 4,332)
-// On llvmpipe  beside sixteen columns of an event an invocation: one row and four columns take twice as long, as every vector
+// On llvmpipe  compared with sixteen columns of an event per invocation: one row and four columns take twice as long, as every vector
 //              that is read is expensive (bench/ladder.md); four columns of an event take two fifths longer, eight a tenth: the
 //              walk and the row's item are read once for four vectors.
 //   counts     their product is computed here, with the weights of 16 columns held by the invocation: as a dispatch of its own it
 //              writes and reads back [R, N], and a step of W1 takes 1 ms more of 38. Held in workgroup memory, an event an
 //              invocation and a block of columns per workgroup, this kernel takes two thirds longer.
-// Cost         2 + 2 C flops and an exponential, 4 bytes per element, 4 an element of item and of state, 4 C a row.
+// Cost         2 + 2 C flops and an exponential, 4 bytes per element, 4 per element of item and of state, 4 C per row.
 // Backward     first_layer_backward.wgsl
 
 const WORKGROUP = 64;

@@ -11,7 +11,7 @@
 //              1,024 flops. The blocks of a chunk are neighbours, so they find its rows in cache. Where there are fewer than
 //              eight, other chunks fill the workgroup: with eight inputs and 64 columns lanes would idle otherwise.
 // On llvmpipe  both operands are read from textures. The input is stored in panels of 16 columns (src/gpu/memory.ts): eight
-//              lanes read 64 bytes of each row. Four rows at a time, and why not 16 x 16 weights, with figures: bench/ladder.md
+//              lanes read 64 bytes of each row. Four rows at a time, and why not 16 x 16 weights, with measurements: bench/ladder.md
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_panel.wgsl, matmul_forward_rows.wgsl      Next   adam.wgsl
 

@@ -16,7 +16,7 @@
 //              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
 //   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, inverse throughput 513 (16 columns per invocation: 36, 32, 721); mi200
 //              16, 10, 858 (28, 9, 1,330)
-// Cost         4 bytes per element of the table written, 4 an element of source read.
+// Cost         4 bytes per element of the table written, 4 per element of source read.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Only touched rows   embedding_gradient_rows.wgsl
 
 const WORKGROUP = 64;

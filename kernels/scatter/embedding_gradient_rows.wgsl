@@ -14,7 +14,7 @@
 //              sorted and row is the same for all of them, a broadcast. Workgroups of 64 fill subgroups: with 64 columns or
 //              more a subgroup of 32 has at most two rows.
 // On llvmpipe  with 250,000 items embedding_gradient.wgsl takes almost thirty times as long for a batch
-// Cost         4 bytes per element of source read, 4 an element of a touched row's gradient written. The rows that show the
+// Cost         4 bytes per element of source read, 4 per element of a touched row's gradient written. The rows that show the
 //              item are walked once for each four columns.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Next   adam_rows.wgsl
 

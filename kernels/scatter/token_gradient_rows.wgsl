@@ -15,7 +15,7 @@
 // Work split   one invocation owns four columns of one place. At any place but a token's first it ends at once.
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Places that end at once do so by whole rows, so
 //              subgroups seldom diverge. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         8 bytes per pair, a flop and 4 bytes per element of source read, 4 an element of a touched row written.
+// Cost         8 bytes per pair, a flop and 4 bytes per element of source read, 4 per element of a touched row written.
 // Forward      token_sum.wgsl      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;

@@ -11,7 +11,7 @@
 // of panels, then over panels. A score that is NaN or infinite counts as the lowest of all.
 //
 // For          both kinds of adapter      Grid   C invocations in workgroups of 64.
-// Work split   one invocation owns one user of the chunk: a walk along the user's row for most and the sum, and one a slot, half of
+// Work split   one invocation owns one user of the chunk: a walk along the user's row for most and the sum, and one per slot, half of
 //              it on average, to the item at which a part of the sum is reached. Weights are not kept: a list of I numbers has no place.
 // On a GPU     (reasoned) as in top_slate.wgsl neighbours read rows that are I numbers apart. A workgroup per user with a scan
 //              would be coalesced; the utilities that are read here cost tens of times as much.

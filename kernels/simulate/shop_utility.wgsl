@@ -9,7 +9,7 @@
 // Work split   one invocation owns one row.
 // On a GPU     (reasoned) neighbours own neighbouring slots; a user's state is a broadcast, items are gathered. There are few
 //              workgroups of 64, so most cores stay idle: latency decides.
-// Cost         some 40 flops, with a hyperbolic tangent, and 8 bytes per row; 16 a user and item.
+// Cost         some 40 flops, with a hyperbolic tangent, and 8 bytes per row; 16 per user and item.
 // Next         choose_click.wgsl or, with ALL, top_slate.wgsl
 
 const WORKGROUP = 64;
