@@ -129,7 +129,7 @@ function solve(lower: Float64Array, x: Float64Array): Float64Array {
 export interface LogitOptions {
   readonly dense: boolean;
   /** Positions with an effect of their own, the last one for all further ones; 0 for none. */
-  readonly places: number;
+  readonly positions: number;
   /** Seed of the sample of pages, if there are many. */
   readonly seed: number;
 }
@@ -143,7 +143,7 @@ export interface CountsLogit {
   readonly bias: number;
   /** [F] weights, empty without dense features. */
   readonly dense: Float64Array;
-  readonly places: Float64Array;
+  readonly positions: Float64Array;
 }
 
 /** Most multiply-adds for a fit's second derivatives: a second or two. */
@@ -159,7 +159,7 @@ const MOST_DENSE = 64;
 export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
   const C = countWidth(tables.config);
   const F = options.dense ? getDenseWidth(source) : 0;
-  const P = Math.max(0, options.places - 1);
+  const P = Math.max(0, options.positions - 1);
   const columns = C + F + 1 + P;
   const pages = drawLogitSample(source, tables, options.seed, { C, F, P, columns });
   const { mean, scaled } = standardise(pages, C + F);
@@ -173,13 +173,13 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
     counts: w.slice(0, C),
     bias,
     dense,
-    places: w.slice(C + F + 1),
+    positions: w.slice(C + F + 1),
   };
 }
 
 /** Returns the utilities [rows] of users who were not counted, with position effects. */
 export function computeLogitUtilities(
-  { mean, scaled, counts, bias, dense, places }: CountsLogit,
+  { mean, scaled, counts, bias, dense, positions: places }: CountsLogit,
   source: LogSource,
   log: Clicks,
   users: ArrayLike<number>,

@@ -93,7 +93,7 @@ export function initializeFromCounts(
   if (!counts) return new Map();
   const tables = countTables(source, counts, onProgress);
   onProgress?.("Fitting a logit of the counts", 0, 1);
-  const logit = fitCounts(source, tables, { dense: wide > 0, places: positions, seed });
+  const logit = fitCounts(source, tables, { dense: wide > 0, positions: positions, seed });
   const C = countWidth(counts);
   const scale = new Float32Array(3 * C);
   scale.set(logit.mean, 0);
@@ -105,7 +105,7 @@ export function initializeFromCounts(
     [KERNEL, Float32Array.from(logit.counts)],
     [BIAS, Float32Array.of(logit.bias)],
   ]);
-  if (positions > 0) start.set(POSITION_BIAS, Float32Array.from(logit.places));
+  if (positions > 0) start.set(POSITION_BIAS, Float32Array.from(logit.positions));
   if (logit.dense.length > 0) {
     // (b + A h) . (B f) with b = 1: the weights are split evenly over the K columns.
     const shares = Float32Array.from(

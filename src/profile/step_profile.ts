@@ -57,7 +57,7 @@ export async function profileRecording(
     await profile.round();
   }
   const wall = summarizeTimes(walls);
-  const group = Math.max(1, Math.min(trainer.places, Math.round(GROUP / wall.median)));
+  const group = Math.max(1, Math.min(trainer.maxGroup, Math.round(GROUP / wall.median)));
   const host = await timeHostSteps(gpu, recording, group);
   const dispatches = await profile.results(onProgress);
   const { users, events, rows, items } = sizes;

@@ -154,7 +154,7 @@ export interface Recording extends Disposable {
 
 /** Shared interface of both stages' trainers. */
 export type Steppable =
-  & Pick<ClickTrainer<never>, "iteration" | "places" | "plan" | "drawBatch" | "stepPrograms">
+  & Pick<ClickTrainer<never>, "iteration" | "maxGroup" | "plan" | "drawBatch" | "stepPrograms">
   & {
     run(to: number): Promise<void>;
   };

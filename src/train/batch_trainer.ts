@@ -86,7 +86,7 @@ export class BatchTrainer<C, F> {
     return this.#best;
   }
   /** Largest number of steps in a command buffer. */
-  get places(): number {
+  get maxGroup(): number {
     return this.components.ring.steps;
   }
   /** Parameters of all networks, named as in {@link state}. */
@@ -147,7 +147,10 @@ export class BatchTrainer<C, F> {
       // Group sizes do not change results, only how often the host reads them.
       const stepMs = (now - last) / group.batches.length;
       last = now;
-      size = Math.max(1, Math.min(2 * size, this.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
+      size = Math.max(
+        1,
+        Math.min(2 * size, this.maxGroup, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))),
+      );
       this.#groupSize = size;
       this.#take(group, values, callbacks);
     };

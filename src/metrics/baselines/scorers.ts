@@ -284,7 +284,7 @@ export function createLogitScorer(
   if (!config) return undefined; // the catalogue is too large for the tables of counts
   const tables = countTables(source, config, onProgress, counted);
   onProgress?.("Fitting the logit on counts", 0, 1);
-  const fitted = fitCounts(source, tables, { dense: true, places: placed ? PLACES : 0, seed: LOGIT_SEED });
+  const fitted = fitCounts(source, tables, { dense: true, positions: placed ? PLACES : 0, seed: LOGIT_SEED });
   return {
     settings: [""],
     score(log, users, chosen) {
