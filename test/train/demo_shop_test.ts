@@ -182,7 +182,7 @@ Deno.test("shops: data sets by name, with their own seeds, and their record in a
   assert.throws(() => v.parse(runConfigSchema.entries.data, { kind: "demo", seed: 1, shop: "shop" }));
   await assert.rejects(
     open("log.tsv", { dataSeed: 3 }),
-    /Expected --data-seed with the data of a made-up shop \(demo or restless\), got it with log\.tsv/,
+    /Expected --data-seed with a synthetic shop \(demo or restless\), got it with log\.tsv/,
   );
   await assert.rejects(open("log.tsv", { usersSeed: 3 }), /Expected --data-users-seed with/);
 });

@@ -308,7 +308,7 @@ Deno.test("unsupported trainings of ranks are refused before they start", () => 
     [() => check(2, 1, { model: { ...defaultModel, batchNorm: true } }), /--batch-norm/],
     [() => check(2, 1, { adversarial }), /--adversarial-batch-size/],
     [() => expectAsMany({ size: 2, syncEvery: 1 }, undefined, "run"), /mpirun -n 2 deno task train --resume/],
-    [() => expectAsMany(undefined, { size: 2 }, "run"), /began, 1, got 2/],
+    [() => expectAsMany(undefined, { size: 2 }, "run"), /began with, 1, got 2/],
   ];
   for (const [attempt, message] of refused) assert.throws(attempt, isUserError(message));
   expectAsMany({ size: 2, syncEvery: 1 }, { size: 2 }, "run");
