@@ -230,7 +230,7 @@ const reports: readonly BadInput[] = [
   report(
     "an experiment whose folder leads out",
     makeFile("old/experiment.json", '{"models":[{"name":"a","folder":"../../../../etc"}]}'),
-    "found none with a row",
+    "with a row in its logs, found none",
   ),
   report(
     "losses of NaN, infinity and 1e300 are not drawn",

@@ -257,7 +257,7 @@ Deno.test("an output that a command reads, or that another one created, is refus
       by: "its run",
       path: `${dir}/log.csv`,
     }];
-    assert.throws(() => expectApart(output, [log]), isUserError(/what its run names/));
+    assert.throws(() => expectApart(output, [log]), isUserError(/path of its run/));
   }));
 
 Deno.test("lab --build overwrites only its own page", () =>

@@ -356,7 +356,7 @@ Deno.test("unsupported estimates are refused with the reason and an alternative"
       ...logs.dense,
       eventPropensities: Array.from(logs.dense.eventClick, () => [1e-200, 1e-200]),
     };
-    const byId = { getUserName: (user: number) => `u${user}`, temperature: 1, repeats: true };
+    const byId = { getUserId: (user: number) => `u${user}`, temperature: 1, repeats: true };
     await expectRefusal(
       () => collectEvidence(gpu, { log: tiny, ...asked, ...byId }),
       /got 1e-200, 1e-200 on page \d+ of user u\d+/,

@@ -163,7 +163,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
       for (const told of [text, html]) assert.match(told, new RegExp(`Test of \\S+/${model}: `));
       assert.ok(text.includes(verdict.join(" ")), text);
     }
-    assert.match(html, /Do the values of cdqn agree\?/);
+    assert.match(html, /Consistency of the values of cdqn/);
     assert.match(html, /states beyond the log/);
     const ranked = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "3", "--json"));
     assert.equal(ranked.clicks, 2);

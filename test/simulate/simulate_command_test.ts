@@ -404,7 +404,7 @@ const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, ra
 Deno.test("the table fits the line, and names what it leaves out", () => {
   assert.match(
     formatResults(summary, runs, Infinity),
-    /\ngreedy is better than random, user by user: \+\d\.\d\d, 95 % CI .*\./,
+    /\ngreedy is better than random: \+\d\.\d\d, 95 % CI .* \(paired by user\)\./,
   );
   for (const width of [100, 40, 30]) {
     const tables = formatResults(summary, runs, width).split("\n").filter((line) => /\S {2,}\S|─/.test(line));
@@ -414,7 +414,7 @@ Deno.test("the table fits the line, and names what it leaves out", () => {
 });
 
 Deno.test("if every page has a click, clicks are not counted: utilities remain", () => {
-  const without = { ...summary, noClickRate: "Every page has a click." };
+  const without = { ...summary, noClickRateReason: "Every page has a click." };
   const text = formatResults(without, runs, 100);
   assert.match(text, /Every page has a click\./);
   assert.match(text, /policy +pages +coverage/);

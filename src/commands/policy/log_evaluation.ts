@@ -152,7 +152,7 @@ export function getTemperature(name: string, explore: Exploration | undefined): 
 /** Evaluates policies on a log in their order. @param repeats of the task: items are shown again after their click */
 export async function evaluatePoliciesOnLog(
   gpu: Gpu,
-  { clicks, getUserId: nameOf, model, explore, onProgress }: LogEvaluationContext,
+  { clicks, getUserId, model, explore, onProgress }: LogEvaluationContext,
   { slate, pages, repeats }: PolicyTask,
   policies: readonly { readonly name: string; readonly policy: Policy }[],
 ): Promise<PolicyLogResult[]> {
@@ -162,7 +162,7 @@ export async function evaluatePoliciesOnLog(
     const called = temperature === undefined ? name : `${name} at ${temperature}`;
     try {
       const evidence = await collectEvidence(gpu, {
-        ...{ log: clicks, nameOf, model, policy, slate, pages, repeats, temperature },
+        ...{ log: clicks, getUserId, model, policy, slate, pages, repeats, temperature },
         onProgress: (done, of) => onProgress(called, done, of),
       });
       const own = estimators.dr.terms(evidence).values;

@@ -84,7 +84,7 @@ export function createPolicyEvaluateCommand(): Command {
 async function run(options: Options): Promise<void> {
   const opened = await findPolicy(options.policy);
   const { found, logged } = await usersAndLog(options, opened);
-  const { clicks, getUserId: nameOf, notes } = selectEvaluationClicks(
+  const { clicks, getUserId, notes } = selectEvaluationClicks(
     logged,
     found,
     options.policy === "popular",
@@ -99,7 +99,7 @@ async function run(options: Options): Promise<void> {
     const temperature = getTemperature(options.policy, options.explore);
     const training = opened?.config.training;
     const evidence = await collectEvidence(gpu, {
-      ...{ log: clicks, nameOf, model, policy, temperature, loggedTemperature: options.loggedTemperature },
+      ...{ log: clicks, getUserId, model, policy, temperature, loggedTemperature: options.loggedTemperature },
       repeats: options.repeats,
       slate: options.slate ?? training?.slate ?? findCommonSlateSize(clicks),
       pages: training?.pages ?? findMostPages(clicks),

@@ -21,7 +21,7 @@ export interface LogEvidenceOptions extends ReplayOptions {
   readonly temperature?: number;
   /** Temperature at which the log was drawn by the same scores, if known; independent IPS needs it. */
   readonly loggedTemperature?: number;
-  readonly nameOf?: (user: number) => string;
+  readonly getUserId?: (user: number) => string;
   /** Slates per page that estimate an expectation under the policy; 32 by default. */
   readonly draws?: number;
 }
@@ -153,7 +153,7 @@ function buildRow(
       `Expected a probability as the propensity, got ${propensities.join(", ")} on page ${
         page.page + 1
       } of ` +
-        `user ${options.nameOf?.(user) ?? user}, which gives the weight ${
+        `user ${options.getUserId?.(user) ?? user}, which gives the weight ${
           weight.toPrecision(2)
         }. Correct it if it is ` +
         "a logarithm or a density; leave it empty if it is unknown.",
