@@ -164,7 +164,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
       assert.ok(text.includes(verdict.join(" ")), text);
     }
     assert.match(html, /Consistency of the values of cdqn/);
-    assert.match(html, /states beyond the log/);
+    assert.match(html, /states outside the log/);
     const ranked = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "3", "--json"));
     assert.equal(ranked.clicks, 2);
     assert.equal(ranked.items.length, 2);
