@@ -9,7 +9,6 @@ import type { View } from "../gpu/memory.ts";
 import { UserError } from "../user_error.ts";
 import { DeviceItems } from "./device_items.ts";
 
-/** Largest log that the buffers hold. */
 export interface LogCapacity {
   readonly events: number;
   /** Displayed items, of all events. */

@@ -14,7 +14,6 @@ import type { View } from "../gpu/memory.ts";
 import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
-/** Sizes of a batch in a slot of the plan. */
 export type BatchSlot = ClickSizes & {
   /** Scored events (no context events), which means are taken over. */
   readonly counted: number;
@@ -207,7 +206,6 @@ export function computeBatchCapacity(
   return { users: count, events, rows, items: Math.min(rows, source.items.shape.count) };
 }
 
-/** Largest numbers of rows and events of a micro-batch. */
 export type MicroBatchLimit = Pick<ClickSizes, "rows" | "events">;
 
 /** A rule that splits batches into micro-batches. */

@@ -54,7 +54,6 @@ export interface KernelVariants {
   readonly sum?: Record<string, SumVariant> | undefined;
 }
 
-/** Traits of an adapter that decide its default variants. */
 export type AdapterTraits = Pick<KernelVariants, "kind" | "matrices">;
 
 export function getDefaultVariants(kind: AdapterKind, matrices?: "buffers"): KernelVariants {
@@ -110,7 +109,6 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
 /** Largest K / 4 of panel kernels, whose sum is unrolled in the text; lower on a GPU, to spare its compiler. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
-/** Properties of the device that kernel variants depend on. */
 export interface VariantContext {
   readonly variants: KernelVariants;
   /** Workgroup memory of the adapter; at least 16,384. */

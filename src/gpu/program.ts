@@ -85,7 +85,6 @@ export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelT
 
 /** The slice of a replay, among the batches that are built at once. */
 export interface BatchSlice {
-  /** Index of the batch that the kernels of a step read. */
   readonly index: number;
   /** Number of batches for kernels that {@link isMultiStep work for several steps} at once. */
   readonly count: number;

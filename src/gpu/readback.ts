@@ -100,7 +100,6 @@ export class ReadbackQueue {
     return await this.#staging.read(next, (range) => new Float32Array(range(0, this.view.size).slice(0)));
   }
 
-  /** Waits for the pending reads and frees their buffers. */
   async destroy(): Promise<void> {
     await Promise.allSettled(this.#pending.map(({ mapped }) => mapped));
     for (const staging of this.#pending.splice(0)) this.#staging.drop(staging);

@@ -157,7 +157,6 @@ export class Interpreter {
     return new Uint8Array(this.lanes).fill(ON);
   }
 
-  /** Returns the same value for all invocations. */
   broadcast(value: WgslValue): WgslValue[] {
     return new Array<WgslValue>(this.lanes).fill(value);
   }

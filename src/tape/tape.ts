@@ -243,7 +243,6 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 }
 
-/** Returns the dispatches, each with its node. */
 function tagDispatches<S extends BatchSizes, R>(
   { op, inputs, output }: TapeNode<S, R>,
   direction: DispatchNode["direction"],

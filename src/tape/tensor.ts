@@ -38,7 +38,6 @@ export interface Tensor {
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
 }
 
-/** Outcomes to sum over a batch for the host. */
 export interface OutcomeSums {
   /** [events, 4 v]: v vectors of four per event */
   readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;
