@@ -1,9 +1,9 @@
--- What does not hold in a prepared set that another engine wrote, and where. data/README.md says what must.
+-- Lists the faults of a prepared set that another engine wrote. data/README.md defines the rules.
 --
 -- Takes by getvariable()   users, items, pages (lists of Parquet files)
 --
--- Ends with   fault (part, expected, count, file, row, found)   a row for each rule that does not hold: how often, and first in which row of
---                                                               which file (from 1; NULL where nothing stands)
+-- Ends with   fault (part, expected, count, file, row, found)   a row per broken rule: count, and file and row of the first fault
+--                                                               (from 1; NULL without a row)
 
 -- step: Reading users, items and pages
 -- A number as a float, NULL for what is none; where a row stands: place, by the order of the files.

@@ -1,62 +1,62 @@
--- What there is in a prepared data set.
+-- Describes a prepared data set.
 --
 -- Options by getvariable(): users, items, pages (lists of Parquet files); page_files, those of pages by their own names.
--- Ends with   part (a row for each part), page_size, click_place, events_of_user, suspicion.
+-- Ends with   part (a row for each part), page_size, click_position, events_of_user, suspicion.
 
 -- step: Reading users, items and pages
 CREATE VIEW users AS SELECT * FROM read_parquet(getvariable('users'));
--- id may be left out, and be of any type.
+-- id is optional, and of any type.
 CREATE VIEW items AS
 SELECT item, id::VARCHAR AS id
 FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
--- So may also, given and propensities, and the numbers of pages: any other numbers tell them apart.
+-- additional_clicks, context, propensities and the numbers of pages are optional: any other numbers distinguish pages.
 CREATE VIEW pages AS
 SELECT
-  user, items, clicked, coalesce(also, []) AS also, coalesce(given, false) AS given,
+  user, items, clicked, coalesce(additional_clicks, []) AS additional_clicks, coalesce(context, false) AS context,
   list_aggregate(list_transform(coalesce(propensities, []), lambda p: ln(p)), 'sum') AS log_propensity,
   coalesce(page, list_position(getvariable('page_files'), page_file) * 4294967296 + file_row_number) AS page
 FROM (
   SELECT * FROM read_parquet(getvariable('pages'), filename = 'page_file', file_row_number = true)
   UNION ALL BY NAME
-  SELECT []::UINTEGER[] AS also, false AS given, NULL::BIGINT AS page, []::DOUBLE[] AS propensities WHERE false
+  SELECT []::UINTEGER[] AS additional_clicks, false AS context, NULL::BIGINT AS page, []::DOUBLE[] AS propensities WHERE false
 );
 CREATE TABLE page AS
-SELECT split, user, page, len(items)::INTEGER AS size, clicked, also, given, log_propensity
+SELECT split, user, page, len(items)::INTEGER AS size, clicked, additional_clicks, context, log_propensity
 FROM pages JOIN users USING (user);
 
 -- step: Displayed items
--- Items are told apart by their id: versions of one item are one item here.
+-- Versions of an item have the same id and count as one item here.
 CREATE TABLE id_of AS
 SELECT item, (dense_rank() OVER (ORDER BY coalesce(id, item::VARCHAR)) - 1)::UINTEGER AS id
 FROM items;
 -- A view: of a large set, these rows are many times the size of its files.
 CREATE VIEW shown AS
 -- turn: 1 for the first click of a page, 2 for the next; NULL for none.
-SELECT split, user, page, given, place, id, turn IS NOT NULL AS is_clicked, turn, has_twice
+SELECT split, user, page, context, position, id, turn IS NOT NULL AS is_clicked, turn, has_twice
 FROM (
-  SELECT *, list_position(clicks, place - 1) AS turn
+  SELECT *, list_position(clicks, position - 1) AS turn
   FROM (
   SELECT
-    split, user, page, given, list_prepend(clicked, also) AS clicks, unnest(items) AS item, generate_subscripts(items, 1) AS place,
+    split, user, page, context, list_prepend(clicked, additional_clicks) AS clicks, unnest(items) AS item, generate_subscripts(items, 1) AS position,
     list_unique(items) < len(items) AS has_twice
   FROM pages JOIN users USING (user)
   )
 ) JOIN id_of USING (item);
 
--- step: Figures of each part
+-- step: Statistics of each part
 CREATE TABLE item_count AS
 SELECT split, id, count(*) AS shown, count(*) FILTER (is_clicked) AS clicks
 FROM shown
-WHERE NOT given
+WHERE NOT context
 GROUP BY split, id;
 CREATE TABLE part AS
 WITH counted AS (
   SELECT
     split, count(DISTINCT user) AS users, count(*) AS events, count(clicked) AS clicks,
-    avg(ln(1 + size) + coalesce(list_sum(list_transform(range(1, 1 + len(also)), lambda j: ln(size - j))), 0)) AS uniform_loss,
+    avg(ln(1 + size) + coalesce(list_sum(list_transform(range(1, 1 + len(additional_clicks)), lambda j: ln(size - j))), 0)) AS uniform_loss,
     sum(size) AS rows
   FROM page
-  WHERE NOT given
+  WHERE NOT context
   GROUP BY split
 ),
 unseen AS (
@@ -73,39 +73,39 @@ ORDER BY list_position(['train', 'validation', 'test'], split);
 
 -- step: Histograms
 CREATE TABLE page_size AS
-SELECT size, count(*) AS pages FROM page WHERE NOT given GROUP BY size ORDER BY size;
-CREATE TABLE click_place AS
-SELECT place, count(*) AS clicks, count(*) FILTER (place = size) AS last
-FROM (SELECT size, 1 + unnest(list_prepend(clicked, also)) AS place FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1)
-GROUP BY place
-ORDER BY place;
+SELECT size, count(*) AS pages FROM page WHERE NOT context GROUP BY size ORDER BY size;
+CREATE TABLE click_position AS
+SELECT position, count(*) AS clicks, count(*) FILTER (position = size) AS last
+FROM (SELECT size, 1 + unnest(list_prepend(clicked, additional_clicks)) AS position FROM page WHERE NOT context AND clicked IS NOT NULL AND size > 1)
+GROUP BY position
+ORDER BY position;
 CREATE TABLE events_of_user AS
-SELECT user, count(*) FILTER (NOT given) AS events, bool_or(given) AS is_known
+SELECT user, count(*) FILTER (NOT context) AS events, bool_or(context) AS is_known
 FROM page
 GROUP BY user
 HAVING events > 0;
 
--- step: What fools people
--- Where items have no versions, few pages need to be looked at.
+-- step: Suspicious properties
+-- Without versions of items, few pages need to be checked.
 SET VARIABLE has_versions = (SELECT count(DISTINCT id) < count(*) FROM id_of);
 CREATE TABLE twice AS
 SELECT user, page, id, count(*) AS times, bool_or(is_clicked) AS is_clicked
 FROM shown
-WHERE NOT given AND (has_twice OR getvariable('has_versions'))
+WHERE NOT context AND (has_twice OR getvariable('has_versions'))
 GROUP BY user, page, id
 HAVING count(*) > 1;
 CREATE TABLE suspicion AS
 SELECT
-  (SELECT count(*) FROM page WHERE NOT given) AS pages,
-  (SELECT sum(clicks)::BIGINT FROM click_place) AS clicks,
-  (SELECT sum((1 + len(also)) / size) / sum(1 + len(also)) FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1) AS chance,
-  (SELECT max(clicks) FROM click_place) AS most_clicks,
-  (SELECT arg_max(place, clicks) FROM click_place) AS most_position,
-  (SELECT coalesce(sum(last), 0) FROM click_place) AS last_clicks,
-  (SELECT count(*) FROM page WHERE NOT given AND size = 1) AS pages_of_one,
-  (SELECT count(*) FROM page WHERE NOT given AND size > if(clicked IS NULL, 0, 1 + len(also))) AS pages_with_unclicked,
+  (SELECT count(*) FROM page WHERE NOT context) AS pages,
+  (SELECT sum(clicks)::BIGINT FROM click_position) AS clicks,
+  (SELECT sum((1 + len(additional_clicks)) / size) / sum(1 + len(additional_clicks)) FROM page WHERE NOT context AND clicked IS NOT NULL AND size > 1) AS chance,
+  (SELECT max(clicks) FROM click_position) AS most_clicks,
+  (SELECT arg_max(position, clicks) FROM click_position) AS most_position,
+  (SELECT coalesce(sum(last), 0) FROM click_position) AS last_clicks,
+  (SELECT count(*) FROM page WHERE NOT context AND size = 1) AS pages_of_one,
+  (SELECT count(*) FROM page WHERE NOT context AND size > if(clicked IS NULL, 0, 1 + len(additional_clicks))) AS pages_with_unclicked,
   (SELECT count(*) FROM events_of_user) AS users,
-  -- What a user clicked before the log is a history, too.
+  -- Context events are a history as well.
   (SELECT count(*) FROM events_of_user WHERE events = 1 AND NOT is_known) AS users_of_one,
   (SELECT count(DISTINCT (user, page)) FROM twice) AS pages_with_twice,
   (SELECT count(*) FROM twice WHERE is_clicked) AS twice_clicked;

@@ -1,4 +1,4 @@
--- What the model is told of each item: numbers on one scale, and tokens. data/README.md says how they are made.
+-- Computes the features of each item: standardised numbers, and tokens. data/README.md defines them.
 --
 -- Takes   number_of, feature_read     of page_rows.sql: item, item_id, valid_from; item, dense, tokens
 --         shown, users                as prepared.sql has them: statistics are those of what train users were shown
@@ -13,18 +13,18 @@
 -- Ends with item, dense_feature, token_field as prepared.sql takes them; vocabulary (k, value, token): of field k, the last one being
 -- the items themselves; value is NULL for all that have no token of their own; and column_share.
 
--- step: What train users were shown
+-- step: Items of train users
 CREATE TABLE train_item AS
 SELECT item, count(*) AS rows
 FROM shown
 WHERE user_id IN (SELECT id FROM users WHERE split = 'train')
 GROUP BY item;
--- A set without train users is only looked at.
+-- A set without train users is only inspected.
 INSERT INTO train_item
 SELECT item, count(*) FROM shown WHERE NOT EXISTS (FROM train_item) GROUP BY item;
 
 -- The age of an item is that at the end of its log, in days.
-SET VARIABLE log_end = (SELECT max(time) FROM shown WHERE NOT given);
+SET VARIABLE log_end = (SELECT max(time) FROM shown WHERE NOT context);
 CREATE VIEW feature AS
 SELECT
   item, tokens,
@@ -91,7 +91,7 @@ DROP TABLE number_value;
 CREATE MACRO as_it_is(scale, mean, sd) AS scale IS NULL AND mean = 0 AND sd = 1;
 SET VARIABLE scales = (SELECT list(s ORDER BY k) FROM number_scale s);
 CREATE TABLE dense_feature AS
-SELECT (row_number() OVER (ORDER BY k, is_indicator) - 1)::INTEGER AS place, *
+SELECT (row_number() OVER (ORDER BY k, is_indicator) - 1)::INTEGER AS position, *
 FROM (
   SELECT
     k, false AS is_indicator, name, name AS "column", is_time, scale, mean, sd, low, high,
@@ -129,7 +129,7 @@ FROM (
 )
 WHERE value <> '';
 
--- Items of which nothing is known are only told apart by a token of their own.
+-- Only a token of its own distinguishes an item without features.
 CREATE TABLE described AS
 SELECT item FROM token_value
 UNION
@@ -158,7 +158,7 @@ FROM token_value LEFT JOIN train_item t USING (item)
 GROUP BY k, value;
 
 -- step: Vocabulary
--- Text with nearly a value an item tells nothing of other items; a column with one value tells nothing at all.
+-- Almost unique text says nothing about other items; a column with one value has no information.
 CREATE TABLE text_column AS
 SELECT
   k, getvariable('tokens')[k]::VARCHAR AS name, count(*) AS count, sum(items)::BIGINT AS items,
@@ -241,8 +241,7 @@ SELECT item, unnest([
 ])
 FROM number_of WHERE getvariable('hash_items') IS NOT NULL;
 
--- How far the items are those that the columns were understood by: of the items, those without a value; of the values, numbers
--- beyond the scale, and texts without a token of their own.
+-- Shares per column: of the items, those without a value; of the values, clipped numbers, and texts without a token of their own.
 CREATE TABLE column_share AS
 SELECT
   false AS is_token, s.k, any_value(s.name) AS "column", 1 - count(dense[s.k]) / count(*) AS absent,
@@ -270,7 +269,7 @@ DROP TABLE token_value;
 CREATE TABLE item (item UINTEGER, id VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]);
 
 -- step: Items | for bucket in (SELECT DISTINCT item // 1000000 AS bucket FROM number_of ORDER BY bucket)
--- Numbers beyond those that train users were shown are taken as the nearest of them.
+-- Numbers are clipped to the range that train users were shown.
 INSERT INTO item
 WITH tokens_of AS (
   SELECT item, list(token ORDER BY token) AS tokens

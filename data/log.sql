@@ -1,15 +1,15 @@
--- A log of what was displayed and clicked, to rows of pages. data/README.md says what a prepared data set is.
+-- Reads a log of displayed and clicked items into rows of pages. data/README.md defines a prepared data set.
 --
 -- Takes   source   a view with a row for each displayed item, its values as text, as they are written (NULL: no value): user_id, item_id,
---                  page_id, time, clicked, position, propensity; part: what tells apart pages at one time that have no id; given: whether it
+--                  page_id, time, clicked, position, propensity; part: distinguishes pages without id at one time; context: whether it
 --                  was clicked before the log; candidates: ids that the page was drawn from; click_time; inexact: an id that a float has lost
 -- and iso_time of times.sql.
 --
 -- Options by getvariable(): with_pages, with_positions, with_candidates: what there is; all_clicked: each row is a click;
 -- day_first: whether dates such as 31.12.2025 have the day before the month; NULL where there are none.
 --
--- Ends with   row_read (bucket, user_id, page, item_id, time, place, clicked, click_time, propensity)   a view: an item that was displayed
---             history (user_id, place, item_id)                                      what was clicked before the log
+-- Ends with   row_read (bucket, user_id, page, item_id, time, position, clicked, click_time, propensity)   a view: an item that was displayed
+--             history (user_id, position, item_id)                                      what was clicked before the log
 --             page_candidates (user_id, page, candidates)                    of the pages that say what they were drawn from
 -- which log_gap.sql, log_pages.sql and log_sampled.sql take.
 
@@ -22,7 +22,7 @@ END;
 CREATE MACRO is_chance(t) AS coalesce(trim(t), '') = '' OR coalesce(TRY_CAST(t AS DOUBLE) > 0 AND TRY_CAST(t AS DOUBLE) <= 1, false);
 
 SET VARIABLE time_kind = NULL::VARCHAR; -- known when the log is read
--- Each SELECT names what the one around it uses: what is in a macro of a macro is read again at each place, and a day with a
+-- Each SELECT names what the one around it uses: what is in a macro of a macro is computed again at each use, and a day with a
 -- time of day takes four regular expressions.
 CREATE VIEW checked AS
 SELECT
@@ -34,16 +34,16 @@ SELECT
     WHEN inexact IS NOT NULL THEN 'inexact'
     WHEN coalesce(user_id, '') = '' THEN 'user'
     WHEN coalesce(item_id, '') = '' THEN 'item'
-    WHEN getvariable('with_pages') AND coalesce(page_id, '') = '' AND NOT given THEN 'page'
+    WHEN getvariable('with_pages') AND coalesce(page_id, '') = '' AND NOT context THEN 'page'
     WHEN time_kind IS NULL THEN 'time'
-    WHEN clicked IS NULL AND NOT given THEN 'clicked'
+    WHEN clicked IS NULL AND NOT context THEN 'clicked'
     WHEN getvariable('with_positions') AND NOT coalesce(isfinite(position), false) THEN 'position'
     WHEN NOT is_chance(propensity_text) THEN 'propensity'
     WHEN len(candidates) > 0 AND NOT list_contains(candidates, item_id) THEN 'candidates'
     WHEN time_kind <> getvariable('time_kind') THEN 'kind of time'
   END AS fault
 FROM (
-  -- What milliseconds leave out counts as well: pages of one user within a millisecond are pages of their own.
+  -- Digits below milliseconds count as well: pages of one user within a millisecond are separate.
   SELECT
     *,
     if(iso IS NULL, parts // parts_of_ms, epoch_ms(iso)) AS time,
@@ -91,18 +91,18 @@ FROM (
 );
 
 -- step: Reading the log
--- What the log does not have would take room and time for nothing.
+-- Columns that the log lacks would only cost space and time.
 CREATE TABLE log_read AS
 SELECT COLUMNS(lambda c: getvariable('with_candidates') OR c <> 'candidates')
 FROM (
   SELECT
-    bucket_of_user(user_id) AS bucket, user_id, item_id, page, time_kind, time, coalesce(position, 0) AS place, clicked, click_time, propensity,
-    given, fault, candidates
+    bucket_of_user(user_id) AS bucket, user_id, item_id, page, time_kind, time, coalesce(position, 0) AS position, clicked, click_time, propensity,
+    context, fault, candidates
   FROM checked
 );
 SET VARIABLE rows_of_log = (SELECT count(*) FROM log_read);
 
--- Times are of the kind that most are of; others are bad rows.
+-- The format of most times is used; rows with other formats are invalid.
 SET VARIABLE time_kind = (
   SELECT time_kind FROM log_read WHERE fault IS NULL GROUP BY time_kind ORDER BY count(*) DESC, time_kind LIMIT 1
 );
@@ -112,20 +112,20 @@ UPDATE log_read SET fault = 'kind of time'
 WHERE fault IS NULL AND time_kind <> getvariable('time_kind');
 
 CREATE VIEW row_read AS
-SELECT bucket, user_id, page, item_id, time, place, clicked, click_time, propensity
+SELECT bucket, user_id, page, item_id, time, position, clicked, click_time, propensity
 FROM log_read
-WHERE fault IS NULL AND NOT given;
+WHERE fault IS NULL AND NOT context;
 
 CREATE TABLE history AS
-SELECT user_id, row_number() OVER (PARTITION BY user_id ORDER BY time, place, item_id) - 1 AS place, item_id
+SELECT user_id, row_number() OVER (PARTITION BY user_id ORDER BY time, position, item_id) - 1 AS position, item_id
 FROM log_read
-WHERE fault IS NULL AND given;
+WHERE fault IS NULL AND context;
 
 CREATE TABLE page_candidates (user_id VARCHAR, page VARCHAR, candidates VARCHAR[]);
 
--- step: What pages were drawn from | for one in (SELECT 1 WHERE getvariable('with_candidates'))
+-- step: Candidates of pages | for one in (SELECT 1 WHERE getvariable('with_candidates'))
 INSERT INTO page_candidates
 SELECT user_id, page, list_sort(list_distinct(min(candidates)))
 FROM log_read
-WHERE fault IS NULL AND NOT given AND len(candidates) > 0
+WHERE fault IS NULL AND NOT context AND len(candidates) > 0
 GROUP BY user_id, page;

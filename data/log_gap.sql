@@ -1,4 +1,4 @@
--- Pages of rows that each have a time of their own: what a user is shown without a pause is one page.
+-- Builds pages of rows with different times: rows of a user without a pause are one page.
 --
 -- Takes row_read of log.sql, and replaces its pages. Option by getvariable(): page_gap_ms, the shortest pause.
 

@@ -1,6 +1,6 @@
 -- From the items of pages to their numbers and features, and to the rows of pages that prepared.sql takes.
 --
--- Takes   displayed (bucket, user_id, page, time, place, item_id, clicked, click_time, propensity), history (user_id, place, item_id),
+-- Takes   displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity), history (user_id, position, item_id),
 --         page_candidates (user_id, page, candidates)
 --         feature_source       a view of the features: item_id, dense (list of numbers), tokens (for each field a list of text);
 --                              empty where there are none
@@ -8,19 +8,19 @@
 --
 -- Ends with candidate (user_id, tie, items) as prepared.sql takes it, number_of (item, item_id, valid_from), feature_read (item, dense, tokens).
 --
--- The clicks of a page are told in the order of their times. Where the log has none, they are in an order that is drawn: that of
--- the places would make the places look as if they mattered, that of the items the items.
--- What were clicked before the log are given pages of one item, in order, a millisecond apart, before the first page.
+-- The clicks of a page are ordered by time. Without times their order is random: an order by position would look like position bias,
+-- and an order by item like an effect of the items.
+-- Context events are pages of one item, in order, a millisecond apart, before the first page.
 
 -- step: Looking at the pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page_of (
   bucket USMALLINT, user_id VARCHAR, page VARCHAR, time BIGINT, items BIGINT, clicks BIGINT, has_several_propensities BOOLEAN,
   span BIGINT, -- ms between its first and its last item
-  has_place_twice BOOLEAN -- two items at one place, where places are known
+  has_position_twice BOOLEAN -- two items at one position, where positions are known
 );
 INSERT INTO page_of
 SELECT bucket, user_id, page, min(time), count(*), count(*) FILTER (clicked), min(propensity) <> max(propensity),
-  max(time) - min(time), getvariable('with_positions') AND count(DISTINCT place) < count(*)
+  max(time) - min(time), getvariable('with_positions') AND count(DISTINCT position) < count(*)
 FROM displayed
 WHERE in_round(bucket)
 GROUP BY ALL;
@@ -43,12 +43,12 @@ WHERE getvariable('with_features');
 -- step: Rows of pages | for round in (FROM rounds())
 -- Pages of one user at one time go by their page id.
 CREATE TABLE IF NOT EXISTS shown (
-  bucket USMALLINT, user_id VARCHAR, time BIGINT, tie VARCHAR, place DOUBLE, item UINTEGER, clicked STRUCT(moment DOUBLE, draw VARCHAR),
-  propensity DOUBLE, given BOOLEAN
+  bucket USMALLINT, user_id VARCHAR, time BIGINT, tie VARCHAR, position DOUBLE, item UINTEGER, clicked STRUCT(moment DOUBLE, draw VARCHAR),
+  propensity DOUBLE, context BOOLEAN
 );
 INSERT INTO shown
 SELECT
-  d.bucket, user_id, p.time, page, place, item,
+  d.bucket, user_id, p.time, page, position, item,
   CASE WHEN d.clicked THEN {
     moment: coalesce(click_time, 'inf'::DOUBLE),
     draw: if(clicks > 1, md5(concat_ws(chr(31), user_id, p.time, item_id)), '')
@@ -59,15 +59,15 @@ JOIN page_of p USING (user_id, page)
 JOIN number_of USING (item_id)
 WHERE in_round(d.bucket) AND in_round(p.bucket);
 
--- step: What was clicked before the log
+-- step: Context events
 INSERT INTO note
 SELECT 'pages with several clicks: ' || count(*) || ' (each click is a choice among the items not clicked yet)'
 FROM page_of WHERE clicks > 1 HAVING count(*) > 0;
 INSERT INTO shown BY NAME
 SELECT
   bucket_of_user(user_id) AS bucket, user_id,
-  first_time - 1 - max(place) OVER (PARTITION BY user_id) + place AS time,
-  '' AS tie, 0 AS place, item, {moment: 'inf'::DOUBLE, draw: ''} AS clicked, true AS given
+  first_time - 1 - max(position) OVER (PARTITION BY user_id) + position AS time,
+  '' AS tie, 0 AS position, item, {moment: 'inf'::DOUBLE, draw: ''} AS clicked, true AS context
 FROM history
 JOIN number_of USING (item_id)
 JOIN (SELECT user_id, min(time) AS first_time FROM page_of GROUP BY user_id) USING (user_id);

@@ -1,51 +1,51 @@
 -- The end of every preparation: users, items and pages as Parquet. data/README.md has the schema.
 --
--- Takes   shown (bucket, user_id, time in ms, tie, place, item, clicked, propensity, given)   a row for each displayed item; a page is what is equal in
---         user_id, given, time and tie; places order its items; clicked (moment, draw) orders the clicks of a page, and is NULL for
+-- Takes   shown (bucket, user_id, time in ms, tie, position, item, clicked, propensity, context)   a row for each displayed item; a page is what is equal in
+--         user_id, context, time and tie; positions order its items; clicked (moment, draw) orders the clicks of a page, and is NULL for
 --         what was not clicked
 --         users (bucket, user, id, split)   of users.sql
---         candidate (user_id, tie, items)   what pages were drawn from, where that is known
+--         candidate (user_id, tie, items)   candidates of pages, where known
 --         item (item, id, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
 --
 -- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item; NULL: none are known); with_candidates.
 
 -- step: Pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page (
-  user UINTEGER, given BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, also UINTEGER[], propensities DOUBLE[]
+  user UINTEGER, context BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, additional_clicks UINTEGER[], propensities DOUBLE[]
 );
 -- A list that is sorted afterwards: an aggregate with an order of its own takes kilobytes for each page.
 INSERT INTO page
-SELECT user, given, time, tie, items, clicks[1] AS clicked, clicks[2:] AS also, propensities
+SELECT user, context, time, tie, items, clicks[1] AS clicked, clicks[2:] AS additional_clicks, propensities
 FROM (
   SELECT
-    user, given, time, tie,
-    list_transform(places, lambda p: p.item) AS items,
-    -- Where one of the items has none, the page's is not known.
+    user, context, time, tie,
+    list_transform(displayed, lambda p: p.item) AS items,
+    -- If one of the items has none, the page's is unknown.
     CASE
-      WHEN len(list_filter(places, lambda p: p.propensity IS NULL)) > 0 THEN []
-      WHEN getvariable('propensity_of')::VARCHAR = 'item' THEN list_transform(places, lambda p: p.propensity)
-      ELSE [places[1].propensity]
+      WHEN len(list_filter(displayed, lambda p: p.propensity IS NULL)) > 0 THEN []
+      WHEN getvariable('propensity_of')::VARCHAR = 'item' THEN list_transform(displayed, lambda p: p.propensity)
+      ELSE [displayed[1].propensity]
     END AS propensities,
-    -- The place of each click, in the order of the clicks.
+    -- The position of each click, in click order.
     list_transform(
       list_sort(list_filter(
-        list_transform(places, lambda p, k: {moment: p.clicked.moment, draw: p.clicked.draw, place: k - 1}), lambda c: c.moment IS NOT NULL
+        list_transform(displayed, lambda p, k: {moment: p.clicked.moment, draw: p.clicked.draw, position: k - 1}), lambda c: c.moment IS NOT NULL
       )),
-      lambda c: c.place
+      lambda c: c.position
     ) AS clicks
   FROM (
-  SELECT user, given, time, tie, list_sort(list({place: place, item: item, clicked: clicked, propensity: propensity})) AS places
+  SELECT user, context, time, tie, list_sort(list({position: position, item: item, clicked: clicked, propensity: propensity})) AS displayed
   FROM shown s JOIN users u ON u.id = s.user_id
   WHERE in_round(s.bucket) AND in_round(u.bucket)
-  GROUP BY user, given, time, tie
+  GROUP BY user, context, time, tie
   )
 );
 
 -- step: Last events of each user | for most in (SELECT getvariable('max_events') WHERE getvariable('max_events') IS NOT NULL)
--- What was given as history came before all others, so it goes first.
+-- Context events came before all others, so they are dropped first.
 CREATE TABLE last_page AS
 FROM page
-QUALIFY row_number() OVER (PARTITION BY user ORDER BY given, time DESC, tie DESC) <= getvariable('most');
+QUALIFY row_number() OVER (PARTITION BY user ORDER BY context, time DESC, tie DESC) <= getvariable('most');
 INSERT INTO skipped
 SELECT 'events before the last ' || getvariable('most')::INTEGER || ' of their user', (SELECT count(*) FROM page) - (SELECT count(*) FROM last_page);
 DROP TABLE page;
@@ -71,8 +71,8 @@ COPY (
   FROM (
     SELECT
       user,
-      (row_number() OVER (PARTITION BY user ORDER BY given DESC, time, tie) - 1)::UINTEGER AS page,
-      epoch_ms(time) AS time, page.items, clicked, also, given, propensities,
+      (row_number() OVER (PARTITION BY user ORDER BY context DESC, time, tie) - 1)::UINTEGER AS page,
+      epoch_ms(time) AS time, page.items, clicked, additional_clicks, context, propensities,
       coalesce(c.items, []) AS candidates
     FROM page LEFT JOIN (SELECT user, tie, c.items FROM candidate c JOIN users ON id = user_id) c USING (user, tie)
   )

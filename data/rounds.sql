@@ -3,7 +3,7 @@
 --
 -- A user is in one of 1024 buckets, a round takes some buckets next to each other. What a round writes lies together, and the same
 -- round of a later step reads that alone: all steps have the same rounds. The rows of the log lie anywhere, and each round reads all
--- of them. Whoever makes the first table of rows sets rows_of_log.
+-- of them. The script that makes the first table of rows sets rows_of_log.
 --
 -- Option by getvariable(): rows_at_once: rows of a round (NULL: as memory allows, at 400 bytes a row; lists that grow cannot go to
 -- the disk, and run out of memory at 125).

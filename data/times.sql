@@ -1,4 +1,4 @@
--- How dates and times are read, of logs and of items.
+-- Reads dates and times of logs and items.
 --
 -- Ends with   iso_time(t)   a macro: the time that a text is, without spaces around; NULL for another text
 --             local_time(t, day_first)   the same of a date such as 31.12.2025
@@ -14,7 +14,7 @@ CREATE MACRO iso_time(t) AS CASE
   -- 01-Jan-1995, 1 Jan 1995
   WHEN regexp_full_match(t, '\d\d?[- ][A-Za-z]{3}[- ]\d{4}') THEN try_strptime(replace(t, ' ', '-'), '%d-%b-%Y')::TIMESTAMPTZ
 END;
--- 31.12.2025, 31/12/2025 7:05, 12-31-2025 07:05:58 PM: day and month in an order that only all rows together tell.
+-- 31.12.2025, 31/12/2025 7:05, 12-31-2025 07:05:58 PM: day and month in an order that only all rows together determine.
 CREATE MACRO is_local_date(t) AS regexp_full_match(t, '\d\d?[./-]\d\d?[./-]\d{4}([T ]\d\d?:\d\d(:\d\d([.,]\d+)?)?( ?[AaPp][Mm])?)?');
 CREATE MACRO plain_local(t) AS
   regexp_replace(regexp_replace(replace(replace(upper(t), 'T', ' '), ',', '.'), '^(\d+)[./-](\d+)[./-]', '\1/\2/'), ' ?([AP]M)$', ' \1');
@@ -22,7 +22,7 @@ CREATE MACRO local_time(t, day_first) AS CASE WHEN is_local_date(t) THEN (CASE W
   THEN try_strptime(plain_local(t), ['%d/%m/%Y', '%d/%m/%Y %H:%M', '%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M:%S.%n', '%d/%m/%Y %I:%M %p', '%d/%m/%Y %I:%M:%S %p'])
   ELSE try_strptime(plain_local(t), ['%m/%d/%Y', '%m/%d/%Y %H:%M', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %H:%M:%S.%n', '%m/%d/%Y %I:%M %p', '%m/%d/%Y %I:%M:%S %p'])
 END)::TIMESTAMPTZ END;
--- The same of an item, in ms; also of seconds or milliseconds since 1970.
+-- The time of an item, in ms; also of seconds or milliseconds since 1970.
 CREATE MACRO item_ms(t) AS coalesce(
   TRY_CAST(t AS DOUBLE) * if(abs(TRY_CAST(t AS DOUBLE)) < 1e11, 1000, 1),
   epoch_ms(iso_time(trim(t)))

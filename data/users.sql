@@ -1,6 +1,6 @@
 -- Users and their parts. Run before what is known of the items is looked at: statistics of features are those of the train part.
 --
--- Takes   shown (bucket, user_id, time in ms, given, ...)   as data/prepared.sql has it
+-- Takes   shown (bucket, user_id, time in ms, context, ...)   as data/prepared.sql has it
 --
 -- Options by getvariable(): split (hash | time); train_share, validation_share.
 --
@@ -8,13 +8,13 @@
 
 -- step: Users and their parts
 CREATE TABLE person AS
-SELECT bucket, user_id, max(time) FILTER (NOT given) AS last_time
+SELECT bucket, user_id, max(time) FILTER (NOT context) AS last_time
 FROM shown
 GROUP BY bucket, user_id
 HAVING last_time IS NOT NULL;
 
 -- By hash, a user stays in her part when the log grows: md5 is the same in every engine.
--- By time, nobody in the train part has a page after the first page of a cut: users go by their last page.
+-- By time, no train user has a page after the first page of a cut: users go by their last page.
 CREATE TABLE users AS
 WITH cut AS (
   SELECT

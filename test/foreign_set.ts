@@ -57,7 +57,7 @@ export async function writeSet(
       Math.floor((k + 1) * pages.length / files),
     );
     await write(
-      `FROM (VALUES ${part}) AS t("user", page, items, clicked, also, given)`,
+      `FROM (VALUES ${part}) AS t("user", page, items, clicked, additional_clicks, context)`,
       files > 1 ? `${folder}/pages/part-${String(k).padStart(5, "0")}.parquet` : `${folder}/pages.parquet`,
     );
   }

@@ -80,7 +80,7 @@ export async function readPages(
   );
   const rows = await query(
     folder,
-    "SELECT id AS user, time, items, list_prepend(clicked, also) AS clicks, clicked FROM pages JOIN users USING (user) ORDER BY pages.user, page",
+    "SELECT id AS user, time, items, list_prepend(clicked, additional_clicks) AS clicks, clicked FROM pages JOIN users USING (user) ORDER BY pages.user, page",
   );
   return rows.map((row) => {
     const items = Array.isArray(row.items) ? row.items.map((item) => ids.get(Number(item)) ?? "no item") : [];

@@ -19,5 +19,5 @@ export const noHistory: ModelConfig = { ...common, encoder: "none" };
 /** Pages stay as they were shown. */
 export const tinyData = {
   source: new MemoryLog(createSmallLog(1, { users: 9, items: 5, width: 2 })),
-  places: "shown",
+  pageOrder: "shown",
 } as const;

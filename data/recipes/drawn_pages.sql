@@ -1,11 +1,11 @@
--- Pages that were drawn: each with the probability by which it was drawn, and the items that it was drawn from.
+-- Randomised pages: each with its propensity, and the candidate items that it was drawn from.
 --
 --   deno task data log --query drawn_pages.sql
 --
 -- Change: the names. Where each item has a probability of its own, given those before it: --propensity-of item. What policy evaluate
 -- does with these is in src/policy/README.md.
-SELECT uid AS user, sku AS item, ts AS time, clicked, request AS page, place AS position, chance AS propensity, pool AS candidates
+SELECT uid AS user, sku AS item, ts AS time, clicked, request AS page, position, chance AS propensity, pool AS candidates
 FROM (
-  SELECT uid, ts, request, chance, pool, unnest(shown) AS sku, unnest(range(len(shown))) AS place, unnest(shown) IS NOT DISTINCT FROM hit AS clicked
+  SELECT uid, ts, request, chance, pool, unnest(shown) AS sku, unnest(range(len(shown))) AS position, unnest(shown) IS NOT DISTINCT FROM hit AS clicked
   FROM read_json('drawn.jsonl', format = 'newline_delimited', sample_size = -1)
 )

@@ -5,7 +5,7 @@
 --
 -- Change: the names, the values of the column name, and how times are written: here in microseconds.
 WITH event AS (
-  SELECT uid, make_timestamp("at") AS time, name, unnest(shown).id AS sku, unnest(range(len(shown))) AS place
+  SELECT uid, make_timestamp("at") AS time, name, unnest(shown).id AS sku, unnest(range(len(shown))) AS position
   FROM read_json('lists.jsonl', format = 'newline_delimited', sample_size = -1)
 ),
 shown AS (FROM event WHERE name = 'view_list'),
@@ -16,5 +16,5 @@ found AS (
   WHERE click.time - shown.time <= INTERVAL 30 MINUTES
   GROUP BY ALL
 )
-SELECT uid AS user, sku AS item, time, place AS position, clicked
+SELECT uid AS user, sku AS item, time, position, clicked
 FROM shown LEFT JOIN found USING (uid, sku, time)

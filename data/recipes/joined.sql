@@ -1,4 +1,4 @@
--- Parquet files of several months, and a table of visitors: only those who agreed, and the id of the account in place of the cookie's.
+-- Parquet files of several months, and a table of visitors: only those who agreed, and the id of the account instead of the cookie's.
 --
 --   deno task data log --query joined.sql
 --

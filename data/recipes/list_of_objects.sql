@@ -3,8 +3,8 @@
 --   deno task data log --query list_of_objects.sql
 --
 -- Change: the path of the file, and the names.
-SELECT user.id AS user, ts AS time, product.id AS item, product.clicked AS clicked, place AS position
+SELECT user.id AS user, ts AS time, product.id AS item, product.clicked AS clicked, position
 FROM (
-  SELECT user, ts, unnest(products) AS product, unnest(range(len(products))) AS place
+  SELECT user, ts, unnest(products) AS product, unnest(range(len(products))) AS position
   FROM read_json('objects.jsonl', format = 'newline_delimited', sample_size = -1)
 )

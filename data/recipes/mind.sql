@@ -1,5 +1,5 @@
 -- The behaviors.tsv of MIND (https://msnews.github.io): impression id, user, time (11/11/2019 9:05:58 AM), history (N1 N2), impressions
--- (N3-0 N4-1). The history of a user's first impression is given before their pages: it starts the state, and is not predicted.
+-- (N3-0 N4-1). The history of a user's first impression becomes context events: they set the state, and are not predicted.
 --
 --   deno task data log --query mind.sql --features mind_news.sql --out runs/data/mind
 --
@@ -12,7 +12,7 @@ WITH behavior AS (
   )
 ),
 displayed AS (
-  SELECT user, time, impression, unnest(regexp_split_to_array(shown, ' +')) AS token, generate_subscripts(regexp_split_to_array(shown, ' +'), 1) AS place
+  SELECT user, time, impression, unnest(regexp_split_to_array(shown, ' +')) AS token, generate_subscripts(regexp_split_to_array(shown, ' +'), 1) AS position
   FROM behavior
 ),
 first AS (
@@ -23,7 +23,7 @@ first AS (
 )
 SELECT
   user, token[:-3] AS item, time, CASE WHEN token[-2:] IN ('-0', '-1') THEN token[-1:] END AS clicked,
-  impression || chr(31) || epoch_ms(time) AS page, place AS position, false AS given
+  impression || chr(31) || epoch_ms(time) AS page, position, false AS context
 FROM displayed
 UNION ALL
 SELECT

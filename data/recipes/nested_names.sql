@@ -1,4 +1,4 @@
--- JSON lines whose values stand within others: {"user": {"id": "u1"}, "request": {"id": "p1", "at": ...}, "shown": {"product": ...}}.
+-- JSON lines with nested values: {"user": {"id": "u1"}, "request": {"id": "p1", "at": ...}, "shown": {"product": ...}}.
 --
 --   deno task data log --query nested_names.sql
 --

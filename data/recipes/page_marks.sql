@@ -3,9 +3,9 @@
 --   deno task data log --query page_marks.sql
 --
 -- Change: what separates items and marks. Marks in a list of JSON or Parquet need no string_split.
-SELECT uid AS user, ts AS time, items[place] AS item, marks[place] AS clicked, place AS position
+SELECT uid AS user, ts AS time, items[position] AS item, marks[position] AS clicked, position
 FROM (
-  SELECT uid, ts, items, marks, unnest(range(1, len(items) + 1)) AS place
+  SELECT uid, ts, items, marks, unnest(range(1, len(items) + 1)) AS position
   FROM (
     SELECT uid, ts, string_split(shown, ' ') AS items, string_split(clicked, ' ') AS marks
     FROM read_csv('marks.csv', header = true, all_varchar = true)

@@ -3,8 +3,8 @@
 --   deno task data log --query sessions.sql
 --
 -- Change: the path of the file, and the names. Each unnest opens one list; deeper ones need one more SELECT around.
-SELECT uid AS user, page.at AS time, page.items[place] AS item, page.items[place] IS NOT DISTINCT FROM page.clicked AS clicked, place AS position
+SELECT uid AS user, page.at AS time, page.items[position] AS item, page.items[position] IS NOT DISTINCT FROM page.clicked AS clicked, position
 FROM (
-  SELECT uid, page, unnest(range(1, len(page.items) + 1)) AS place
+  SELECT uid, page, unnest(range(1, len(page.items) + 1)) AS position
   FROM (SELECT uid, unnest(pages) AS page FROM read_json('sessions.jsonl', format = 'newline_delimited', sample_size = -1))
 )

@@ -20,11 +20,11 @@ FROM (SELECT DISTINCT item_id FROM shown);
 -- pages: the items in their order, and the places of the clicked ones. Several clicks of a page are in an order that is drawn.
 SELECT
   user, row_number() OVER (PARTITION BY user ORDER BY time, page_id) - 1 AS page, timestamp_millis(time) AS time,
-  transform(rows, r -> r.item) AS items, get(clicks, 0).place AS clicked,
-  transform(slice(clicks, 2, size(rows)), c -> c.place) AS also
+  transform(rows, r -> r.item) AS items, get(clicks, 0).position AS clicked,
+  transform(slice(clicks, 2, size(rows)), c -> c.position) AS additional_clicks
 FROM (
   SELECT *, array_sort(filter(transform(rows, (r, k) -> CASE WHEN r.clicked THEN
-      named_struct('draw', md5(concat_ws(char(31), user_id, CAST(time AS STRING), r.item_id)), 'place', k) END),
+      named_struct('draw', md5(concat_ws(char(31), user_id, CAST(time AS STRING), r.item_id)), 'position', k) END),
     c -> c IS NOT NULL)) AS clicks
   FROM (
     SELECT u.user, s.user_id, s.page_id, min(s.time) AS time,

@@ -290,7 +290,7 @@ def write_set(spark: SparkSession, args: argparse.Namespace) -> None:
         rows.sortWithinPartitions(*keys).write.parquet(path)
         spark.read.parquet(path).createOrReplaceTempView(table)
     manifest = {"format": "clickgan-dataset", "version": 1, "features": {"dense": [], "tokens": []}}
-    manifest["places"] = "shown" if args.position else "arbitrary"
+    manifest["pageOrder"] = "shown" if args.position else "arbitrary"
     path = spark._jvm.org.apache.hadoop.fs.Path(f"{args.set}/manifest.json")
     file = path.getFileSystem(spark._jsc.hadoopConfiguration()).create(path)
     file.write(bytearray(json.dumps(manifest, indent=2) + "\n", "utf-8"))

@@ -113,7 +113,7 @@ async function main(): Promise<void> {
   using gpu = await openGpu();
   using progress = createDelayedProgress();
   const tested = TestedUsers.of(data, users, progress.onProgress);
-  const logged = hasPositions({ kind: opened.config.kind, places: opened.places });
+  const logged = hasPositions({ kind: opened.config.kind, pageOrder: opened.pageOrder });
   const test = async (snapshot: OpenSnapshot) =>
     await score(
       gpu,
@@ -163,7 +163,7 @@ function tell(
     ...(isChoice ? describeLoss([result], part) : []),
   ];
   if (json) {
-    const positions = hasPositions({ kind: data.config.kind, places: data.places }) ? "logged" : "first";
+    const positions = hasPositions({ kind: data.config.kind, pageOrder: data.pageOrder }) ? "logged" : "first";
     const all = {
       data: data.config,
       split,

@@ -68,11 +68,11 @@ Example:
 function getPositionEffects(
   positions: PredictOptions["positions"],
   weights: Weights,
-  { source, places, config: { kind } }: Dataset,
+  { source, pageOrder, config: { kind } }: Dataset,
 ): { effects: readonly number[] | undefined; words: string } {
   const effects = readPositionEffects(weights);
   if (!effects) return { effects, words: "the model has no position effect" };
-  const known = hasPositions({ kind, places });
+  const known = hasPositions({ kind, pageOrder });
   if (positions === "first" || (positions === undefined && !known)) {
     const why = known ? "" : `, because the positions of ${source.name} are unknown`;
     return { effects: undefined, words: `for the first position${why}` };

@@ -32,9 +32,9 @@ export interface UserIndex {
 /** Counts the predicted events, their rows, and the clicks that only update the state: context events and additional clicks. */
 export function computeLogSize(
   { userEvents, userRows, userCounted }: UserIndex,
-): { events: number; rows: number; given: number } {
+): { events: number; rows: number; context: number } {
   const [all = 0, rows = 0, events = 0] = [userEvents.at(-1), userRows.at(-1), userCounted.at(-1)];
-  return { events, rows: rows - (all - events), given: all - events };
+  return { events, rows: rows - (all - events), context: all - events };
 }
 
 /** A click log that is read user by user: {@link MemoryLog} in memory, `PackedLog` in a file. */
@@ -72,12 +72,12 @@ export class MemoryLog implements LogSource {
     this.userRows = userEvents.map((event) => eventRows[event] ?? 0);
     this.userCounted = userEvents.slice();
     if (!eventGiven) return;
-    let given = 0;
+    let context = 0;
     for (let user = 0; user < log.userSplit.length; user++) {
       for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
-        given += eventGiven[e] ? 1 : 0;
+        context += eventGiven[e] ? 1 : 0;
       }
-      this.userCounted[user + 1] = (userEvents[user + 1] ?? 0) - given;
+      this.userCounted[user + 1] = (userEvents[user + 1] ?? 0) - context;
     }
   }
 

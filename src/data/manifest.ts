@@ -147,12 +147,12 @@ export const manifestSchema = v.object({
     rows: count,
     clicks: count,
     /** Context events, which set the user's state and are not predicted. */
-    given: count,
+    context: count,
     /** Pages with a known propensity; absent if there are none. */
     propensities: v.optional(count),
   })),
   /** Order of the items of a page; absent if unknown. */
-  places: v.optional(v.picklist(["shown", "arbitrary"])),
+  pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
   /** Number of rows or items of the source that are left out, by reason. */
   skipped: v.optional(v.record(v.string(), count), {}),
   /** Inferences about the source. */
@@ -168,7 +168,7 @@ export const manifestSchema = v.object({
 });
 export type Manifest = v.InferOutput<typeof manifestSchema>;
 /** Order of the items of a page: as they were shown, or arbitrary. */
-export type PagePositions = "shown" | "arbitrary";
+export type PageOrder = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 

@@ -25,8 +25,8 @@ const PAGE_COLUMNS = {
   page: "optional",
   items: "needed",
   clicked: "needed",
-  also: "optional",
-  given: "optional",
+  additional_clicks: "optional",
+  context: "optional",
   propensities: "optional",
   candidates: "optional",
 } as const;
@@ -42,19 +42,19 @@ class Pending {
   userEnds: number[] = [];
   readonly sizes = new GrowingArray(Uint32Array);
   /** Position of the click on its page, or {@link NONE}. */
-  readonly places = new GrowingArray(Uint32Array);
+  readonly positions = new GrowingArray(Uint32Array);
   /** Values of eventGiven in {@link Clicks}. */
-  readonly given = new GrowingArray(Uint8Array);
+  readonly kinds = new GrowingArray(Uint8Array);
   readonly items = new GrowingArray(Uint32Array);
   readonly lists: Readonly<Record<typeof eventLists[number], (readonly number[])[]>> = {
     eventPropensities: [],
     eventCandidates: [],
   };
 
-  push(size: number, place: number, given: number, propensities = NO_MORE, candidates = NO_MORE): void {
+  push(size: number, position: number, kind: number, propensities = NO_MORE, candidates = NO_MORE): void {
     this.sizes.push(size);
-    this.places.push(place);
-    this.given.push(given);
+    this.positions.push(position);
+    this.kinds.push(kind);
     this.lists.eventPropensities.push(propensities);
     this.lists.eventCandidates.push(candidates);
   }
@@ -66,14 +66,14 @@ class Pending {
     const events = userEvents.at(-1) ?? 0;
     const eventRows = new Uint32Array(events + 1);
     this.sizes.shift(events).forEach((size, e) => eventRows[e + 1] = (eventRows[e] ?? 0) + size);
-    const eventClick = this.places.shift(events)
-      .map((place, e) => place === NONE ? NONE : place + (eventRows[e] ?? 0));
-    const eventGiven = this.given.shift(events);
+    const eventClick = this.positions.shift(events)
+      .map((position, e) => position === NONE ? NONE : position + (eventRows[e] ?? 0));
+    const eventGiven = this.kinds.shift(events);
     return {
       userEvents,
       eventRows,
       eventClick,
-      ...(eventGiven.some((given) => given > 0) ? { eventGiven } : {}),
+      ...(eventGiven.some((kind) => kind > 0) ? { eventGiven } : {}),
       rowItem: this.items.shift(eventRows[events] ?? 0),
       ...buildEventLists((name) => this.lists[name].splice(0, events)),
     };
@@ -84,7 +84,7 @@ export class PageReader {
   pages = 0;
   rows = 0;
   clicks = 0;
-  given = 0;
+  context = 0;
   propensities = 0;
   /** Current user, and the first one who is not handed over. */
   #user = 0;
@@ -147,21 +147,21 @@ export class PageReader {
     const shown = parseItems(columns.items[k], this.items, k, fail);
     const size = shown.length;
     const click = parseClick(columns.clicked[k], size, k, fail);
-    const also = parseFurtherClicks(columns, k, fail);
-    const isGiven = parseContextFlag(columns, size, click, k, fail);
+    const additional = parseAdditionalClicks(columns, k, fail);
+    const isContext = parseContextFlag(columns, size, click, k, fail);
     const propensities = parsePropensities(columns, size, k, fail);
     const candidates = parseCandidates(columns, this.items, k, fail);
-    this.#pending.push(size, click, isGiven ? GIVEN_HISTORY : 0, propensities, candidates);
+    this.#pending.push(size, click, isContext ? GIVEN_HISTORY : 0, propensities, candidates);
     for (const item of shown) this.#pending.items.push(item);
-    for (const place of also) {
+    for (const position of additional) {
       this.#pending.push(1, 0, FURTHER_CLICK);
-      this.#pending.items.push(shown[place] ?? 0);
+      this.#pending.items.push(shown[position] ?? 0);
     }
     this.pages++;
     this.rows += size;
     if (propensities.length > 0) this.propensities++;
-    if (isGiven) this.given++;
-    else if (click !== NONE) this.clicks += 1 + also.length;
+    if (isContext) this.context++;
+    else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
   /** Checks that page k is the next one of the current user. */
@@ -210,8 +210,8 @@ function parseItems(page: unknown, count: number, k: number, fail: Fail): readon
 /** Returns the position of the clicked item on a page, or {@link NONE}. */
 function parseClick(click: unknown, size: number, k: number, fail: Fail): number {
   if (click === null || click === undefined) return NONE;
-  const place = toWholeNumber(click, size);
-  if (place >= 0) return place;
+  const position = toWholeNumber(click, size);
+  if (position >= 0) return position;
   const expected = `clicked to be a position on its page of ${size} items, from 0, or null for no click`;
   return fail(k, expected, formatValue(click));
 }
@@ -219,23 +219,23 @@ function parseClick(click: unknown, size: number, k: number, fail: Fail): number
 const NO_MORE: readonly number[] = [];
 
 /** Returns the positions of a page's additional clicks. Its items and its first click are valid. */
-function parseFurtherClicks({ items, clicked, also }: PageColumns, k: number, fail: Fail): readonly number[] {
+function parseAdditionalClicks({ items, clicked, additional_clicks }: PageColumns, k: number, fail: Fail): readonly number[] {
   const shown: unknown = items[k];
-  const found = parseList(also, k, fail, "also", "for no additional click");
+  const found = parseList(additional_clicks, k, fail, "additional_clicks", "for no additional click");
   if (!Array.isArray(shown) || found.length === 0) return NO_MORE;
   const first = clicked[k];
-  const places = found.map((place) => toWholeNumber(place, shown.length));
-  const own = [typeof first === "bigint" ? Number(first) : first, ...places].map((place) =>
-    shown[Number(place ?? -1)]
+  const positions = found.map((position) => toWholeNumber(position, shown.length));
+  const own = [typeof first === "bigint" ? Number(first) : first, ...positions].map((position) =>
+    shown[Number(position ?? -1)]
   );
   if (
-    first !== null && first !== undefined && !places.includes(-1) &&
+    first !== null && first !== undefined && !positions.includes(-1) &&
     new Set(own.map(Number)).size === own.length
   ) {
-    return places;
+    return positions;
   }
   const expected =
-    `also to be other positions on its page of ${shown.length} items, each item once, and empty without a click`;
+    `additional_clicks to be other positions on its page of ${shown.length} items, each item once, and empty without a click`;
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
@@ -276,9 +276,9 @@ function parseCandidates(columns: PageColumns, count: number, k: number, fail: F
 
 /** Returns true for a context event. */
 function parseContextFlag(columns: PageColumns, size: number, click: number, k: number, fail: Fail): boolean {
-  const given = columns.given === ABSENT ? false : columns.given[k];
-  if (given === false) return false;
-  if (given !== true) return fail(k, "given to be true or false", formatValue(given));
+  const context = columns.context === ABSENT ? false : columns.context[k];
+  if (context === false) return false;
+  if (context !== true) return fail(k, "context to be true or false", formatValue(context));
   if (size === 1 && click === 0) return true;
   const found = `${size} items, clicked: ${formatValue(columns.clicked[k])}`;
   return fail(k, "a context event to have one item, which is clicked", found);

@@ -98,7 +98,7 @@ export class PreparedSet implements PreparedUsers {
     take: (chunk: Clicks) => void,
     onProgress?: OnProgress,
     atOnce = false,
-  ): Promise<Pick<PageReader, "pages" | "rows" | "clicks" | "given" | "propensities">> {
+  ): Promise<Pick<PageReader, "pages" | "rows" | "clicks" | "context" | "propensities">> {
     const pages = new PageReader(this.folder, this, items, take, atOnce);
     for (const table of this.files.part("pages")) {
       await pages.read(table, (read) => onProgress?.("Reading pages", read, this.pages));
@@ -107,7 +107,7 @@ export class PreparedSet implements PreparedUsers {
     const { counts, files } = this.manifest;
     this.#expectCount("pages", files.pages?.rows, pages.pages);
     this.#expectCount("clicks", counts?.clicks, pages.clicks);
-    this.#expectCount("pages that are given", counts?.given, pages.given);
+    this.#expectCount("context events", counts?.context, pages.context);
     this.#expectCount("pages with propensities", counts?.propensities, pages.propensities);
     return pages;
   }

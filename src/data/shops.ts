@@ -41,14 +41,14 @@ export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
-/** Returns the utility of an item. @param f [F] its features, at the offsets {@link places} */
+/** Returns the utility of an item. @param f [F] its features, at the offsets {@link featureOffsets} */
 export function computeShopUtility(
   { constant, fatigue }: ShopTruth,
   state: ShopState,
   f: Float32Array,
 ): number {
   const { m1, m2, p } = state;
-  const { categories, style, price, quality, novelty, sale, brand, brands } = places;
+  const { categories, style, price, quality, novelty, sale, brand, brands } = featureOffsets;
   const match = m1 * f[style]! + m2 * f[style + 1]!;
   let appeal = 0;
   for (let k = 0; k < categories; k++) appeal += categoryAppeal[k]! * f[k]!;
@@ -60,7 +60,7 @@ export function computeShopUtility(
 
 /** Returns the state after a click on an item; without a click the state stays. @param f [F] the item's features */
 export function advanceShopState({ m1, m2, p }: ShopState, f: Float32Array): ShopState {
-  const { style, price } = places;
+  const { style, price } = featureOffsets;
   const mean = (before: number, value: number) => 0.7 * before + 0.3 * value;
   return { m1: mean(m1, f[style]!), m2: mean(m2, f[style + 1]!), p: mean(p, f[price]!) };
 }
@@ -71,7 +71,7 @@ const price = style + styles, quality = price + 1, novelty = price + 2, sale = p
 const brand = sale + 1;
 
 /** Offsets of an item's features among its {@link demoFeatures}, and the numbers of categories and brands. */
-export const places = { categories, style, price, quality, novelty, sale, brand, brands } as const;
+export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**
  * F = 16 item features, in order: 4 categories (1 for the item's own, else 0), 2 style coordinates in -2..2

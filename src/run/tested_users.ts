@@ -74,7 +74,7 @@ interface TestedModel<F extends StageMetrics> {
   readonly spearman: number | undefined;
 }
 
-export type TestedData = Pick<Dataset, "source" | "features" | "places" | "truth">;
+export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
 /** Cached baselines of a log, whose features and positions never change: runs, stages and the lab's curves share them. */
 interface Known {
@@ -150,9 +150,9 @@ export class TestedUsers {
   }
 }
 
-function known({ source, features, places }: TestedData, onProgress?: OnProgress): Known {
+function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgress): Known {
   const found = knownOf.get(source) ??
-    { counted: FittedBaselines.of(source, features?.tokens, onProgress, places), parts: new Map() };
+    { counted: FittedBaselines.of(source, features?.tokens, onProgress, pageOrder), parts: new Map() };
   knownOf.set(source, found);
   return found;
 }

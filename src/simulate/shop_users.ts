@@ -8,7 +8,7 @@ import {
   demoFeatures,
   firstState,
   getItemFeatures,
-  places,
+  featureOffsets,
   type ShopTruth,
 } from "../data/shops.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -32,7 +32,7 @@ const CHUNK_ROWS = 2 ** 18;
 
 /** Returns [I, 4] style1, style2, price, and the part that is the same for all users: appeal and the shop's constant. */
 function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
-  const { style, price } = places;
+  const { style, price } = featureOffsets;
   const count = values.length / demoFeatures;
   const table = new Float32Array(4 * count);
   for (let item = 0; item < count; item++) {

@@ -51,11 +51,11 @@ const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 
 /** Lists flags that do not apply to a data set: there are no item ids to leave out, or positions are unknown. */
 export function listInapplicableFlags(
-  { features, places }: Pick<Dataset, "features" | "places">,
+  { features, pageOrder }: Pick<Dataset, "features" | "pageOrder">,
 ): ReadonlySet<string> {
   return new Set([
     ...(findItemIdField(features) ? [] : [NO_ITEM_IDS]),
-    ...(places === "shown" ? [] : [POSITION_BIAS]),
+    ...(pageOrder === "shown" ? [] : [POSITION_BIAS]),
   ]);
 }
 

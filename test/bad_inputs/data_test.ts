@@ -101,7 +101,7 @@ const others: readonly BadInput[] = [
   ...makeCases(makeNothing, "")`
     example: a seed that is none | data example --seed one | Expected a whole number in 0..4294967295
     example: a shop that there is not | data example --shop corner | Allowed choices are demo, restless
-    merge: one set | data merge demo | Expected two data sets or more to merge, got 1
+    merge: one set | data merge demo | Expected at least two data sets to merge, got 1
     merge: a set that is not there | data merge demo DIR/none | none
     a command that was removed | data retailrocket --source DIR/rr | See data/recipes/retailrocket.sql
     describe: no name | data describe | missing required argument

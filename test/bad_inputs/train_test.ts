@@ -101,7 +101,7 @@ const data: readonly BadInput[] = [
   makeCase(
     "positions where the order of a page is none",
     "train --data DIR/set --position-bias",
-    makeSet({ manifest: { places: "arbitrary" } }),
+    makeSet({ manifest: { pageOrder: "arbitrary" } }),
     "the order of the items on its pages is not that in which they were shown",
   ),
 ];

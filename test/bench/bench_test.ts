@@ -522,12 +522,12 @@ Deno.test("bench logs: a synthetic log is prepared completely, and only the trut
     const json = async (path: string) => JSON.parse(await Deno.readTextFile(`${folder}/made/${path}`));
     for (const { name, goesOn, columns } of kinds.filter(({ name }) => only.test(name))) {
       const { counts, test: { truth, history, noClick } } = await json(`${name}.json`);
-      const { counts: prepared, features, places } = await json(`${name}/manifest.json`);
+      const { counts: prepared, features, pageOrder } = await json(`${name}/manifest.json`);
       const { train, validation, test } = prepared.users;
       assert.deepEqual([train + validation + test, prepared.clicks], [100, counts.clicks], name);
       if (goesOn === 0) assert.equal(prepared.pages, counts.pages, name);
       else assert.ok(truth.drawnLaterLoss > 0 && truth.drawnAnyPrec1 >= truth.drawnPrec1, name);
-      assert.equal(places, "shown");
+      assert.equal(pageOrder, "shown");
       const fields = [...features.dense, ...features.tokens].map((field: { name: string }) => field.name);
       for (const column of columns) assert.ok(fields.includes(column), `${name}: ${fields}`);
       // By Gibbs' inequality, and because no ranking has more probability at its top than the true one.

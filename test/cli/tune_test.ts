@@ -38,7 +38,7 @@ function trainedOn(args: readonly string[]): ReturnType<typeof parseTrainArgumen
   }
 }
 
-const NOTHING_OF_DATA = listInapplicableFlags({ features: undefined, places: "arbitrary" });
+const NOTHING_OF_DATA = listInapplicableFlags({ features: undefined, pageOrder: "arbitrary" });
 const space: SearchSpace = {
   seed: 3,
   fixed: NOTHING_OF_DATA,
@@ -75,7 +75,7 @@ Deno.test("tune: the first setting is the default; all differ and train accepts 
   assert.ok(all.every((setting) => setting[NO_ITEM_IDS] === undefined), "a set that has none");
   const brand = { name: "brand", first: 0, count: 4, meaning: "" };
   const features = { dense: [], tokens: [brand, { ...brand, name: "item", first: 4 }] };
-  const whole = settings(60, { ...space, fixed: listInapplicableFlags({ features, places: "shown" }) });
+  const whole = settings(60, { ...space, fixed: listInapplicableFlags({ features, pageOrder: "shown" }) });
   const placeless = whole.filter((setting) => setting[POSITION_BIAS] === "0");
   assert.ok(placeless.length > 3 && placeless.length < 25);
   for (const setting of whole) {

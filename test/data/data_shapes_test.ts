@@ -104,7 +104,7 @@ Deno.test("shapes: every command of the guide makes the same pages, except sampl
     const { folder: out, bad, manifest } = await prepared(folder, args, 20); // of 84
     assert.deepEqual(await readPages(out), listExpectedPages(), args.join(" "));
     assert.equal(bad.total, 0);
-    assert.equal(manifest.places, "shown");
+    assert.equal(manifest.pageOrder, "shown");
     assert.match(out, new RegExp(`/${manifest.name}$`)); // called by its folder
   }
 });
@@ -168,7 +168,7 @@ Deno.test("shapes: sampled pages show the click among items by popularity, whate
   const drawn = (id: string) =>
     pages.filter(({ items, clicked }) => items.includes(id) && clicked !== id).length;
   assert.ok(drawn("i0") > 2 * drawn("i29"), `${drawn("i0")} ${drawn("i29")}`);
-  assert.equal(one.manifest.places, "arbitrary");
+  assert.equal(one.manifest.pageOrder, "arbitrary");
   assert.match(one.manifest.notes.join(), /pages are sampled/);
   // Windows of a day have fewer items than a page: the rest comes from the whole log.
   const short = await prepared(folder, `${args} --sampled-window 0.1`);

@@ -19,7 +19,7 @@ const rowNamed: Record<string, number> = {
   idle: logPages.findIndex((e) => foreignLog.eventClick[e] === NONE),
 };
 const ALSO =
-  "expected also to be other positions on its page of # items, each item once, and empty without a click, got";
+  "expected additional_clicks to be other positions on its page of # items, each item once, and empty without a click, got";
 
 /** One changed value: part, column, row from 0, value in SQL (x is the old one), message. */
 const values = parseRows(`
@@ -68,14 +68,14 @@ const values = parseRows(`
   pages | clicked | wide | 'nan'::DOUBLE | expected clicked to be a position … got NaN
   pages | clicked | given | NULL
     | expected a context event to have one item, which is clicked, got 1 items, clicked: NULL
-  pages | also | several | NULL | expected also to be a list, an empty one for no additional click, got NULL
-  pages | also | several | [clicked] | ALSO
-  pages | also | several | list_concat(x, x) | ALSO
-  pages | also | several | [len(items)] | ALSO
-  pages | also | several | [-1] | ALSO
-  pages | also | several | [NULL]::INTEGER[] | ALSO
-  pages | also | idle | [0] | ALSO
-  pages | given | 4 | NULL | page 5: expected given to be true or false, got NULL
+  pages | additional_clicks | several | NULL | expected additional_clicks to be a list, an empty one for no additional click, got NULL
+  pages | additional_clicks | several | [clicked] | ALSO
+  pages | additional_clicks | several | list_concat(x, x) | ALSO
+  pages | additional_clicks | several | [len(items)] | ALSO
+  pages | additional_clicks | several | [-1] | ALSO
+  pages | additional_clicks | several | [NULL]::INTEGER[] | ALSO
+  pages | additional_clicks | idle | [0] | ALSO
+  pages | context | 4 | NULL | page 5: expected context to be true or false, got NULL
 `);
 
 const changeValue = (column: string, row: number, value: string) =>
@@ -105,8 +105,8 @@ const types = parseRows(`
   pages | clicked | false | page 1: expected clicked to be a position … got false
   pages | clicked | TIME '01:02:03' | page 1: expected clicked to be a position … got
   pages | page | x + 1 | page 1: expected page 0 of user 0 … got 1
-  pages | given | true | expected a context event to have one item, which is clicked, got
-  pages | given | 'false' | page 1: expected given to be true or false, got false
+  pages | context | true | expected a context event to have one item, which is clicked, got
+  pages | context | 'false' | page 1: expected context to be true or false, got false
 `);
 
 /** Changed rows and columns: part, query over its rows t, message. */
@@ -121,7 +121,7 @@ const tables = parseRows(`
   users | SELECT * REPLACE (CASE "user" WHEN 0 THEN rows + 1 WHEN (SELECT arg_max("user", rows - pages) FROM t) THEN rows - 1 ELSE rows END AS rows) FROM t
     | expected # displayed items of user 0 as in users, got #
   pages | SELECT * EXCLUDE items, {items: items} AS page_of FROM t
-    | expected the columns user, items, clicked, items is missing; got user, page, clicked, also, given, page_of
+    | expected the columns user, items, clicked, items is missing; got user, page, clicked, additional_clicks, context, page_of
   users | FROM t WHERE "user" <> 5 | user 5: expected users numbered … got 6
   users | FROM t UNION ALL SELECT * FROM t WHERE "user" = 5 ORDER BY "user" | user 6: expected users numbered … got 5
   items | FROM t WHERE item <> 5 | item 5: expected items numbered … got 6
@@ -176,8 +176,8 @@ const columns: [part: string, column: string, kinds: string[], list?: boolean][]
   ["pages", "page", whole],
   ["pages", "items", whole, true],
   ["pages", "clicked", whole.filter((kind) => kind !== "NULL")],
-  ["pages", "also", ["NULL", "wrong type"], true],
-  ["pages", "given", ["NULL", "wrong type"]],
+  ["pages", "additional_clicks", ["NULL", "wrong type"], true],
+  ["pages", "context", ["NULL", "wrong type"]],
 ];
 
 Deno.test("any wrong value ends with a message that names its column", async () => {
@@ -202,7 +202,7 @@ Deno.test("any wrong value ends with a message that names its column", async () 
         list ? `coalesce("${column}"[1], 0)` : `coalesce("${column}"::INTEGER, 0)`,
       );
       const value = part === "users" && column === "split" ? sql.replaceAll(/\bx\b/g, '"split"') : one;
-      const wrong = column === "given" && kind === "wrong type" ? "'x'" : value;
+      const wrong = column === "context" && kind === "wrong type" ? "'x'" : value;
       await rewrite(
         folder,
         part,
@@ -394,7 +394,7 @@ const counts = {
   pages: logPages.length,
   rows: logPages.reduce((sum, e) => sum + foreignLog.eventRows[e + 1]! - foreignLog.eventRows[e]!, 0),
   clicks: 0,
-  given: 0,
+  context: 0,
 };
 const none: readonly Record<string, unknown>[] = [
   { format: "x" },
@@ -468,7 +468,7 @@ Deno.test("64-bit integers, and whole numbers as doubles, are read unchanged", a
       "pages",
       `SELECT * REPLACE (${
         as("user", "page", "clicked")
-      }, items::${type}[] AS items, also::${type}[] AS also) FROM t`,
+      }, items::${type}[] AS items, additional_clicks::${type}[] AS additional_clicks) FROM t`,
     );
     const { source } = await openPrepared(folder, { memoryRows: Infinity });
     const { name: _, ...read } = source.log ?? assert.fail();

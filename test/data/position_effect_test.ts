@@ -5,19 +5,19 @@ import {
   type PositionEffect,
   summarizePositionEffect,
 } from "../../src/data/prepare/measure_position_effect.ts";
-import script from "../../data/describe_places.sql" with { type: "text" };
+import script from "../../data/describe_positions.sql" with { type: "text" };
 
 /**
  * Returns SQL of pages with 3 to 12 of 60 items, clicked by strength, position effect and chance: the best
  * ones, if the best beats no click. The order of a page's clicks is random. @param order SQL by which a page
  * is sorted, of the item's strength `w` and a random number `x`. @param effect added to the utility at
- * `place`. @param clicks SQL of the number of clicks
+ * `position`. @param clicks SQL of the number of clicks
  */
 const shop = (order: string, effect: string, users: number, clicks: string) => `
 CREATE MACRO chance(a, b, c) AS (hash(a, b, c) % 1000003 + 0.5) / 1000003;
 CREATE MACRO gumbel(x) AS -ln(-ln(x));
-CREATE OR REPLACE TEMP TABLE place_on AS
-SELECT user, page, item, w, row_number() OVER (PARTITION BY user, page ORDER BY ${order}) AS place
+CREATE OR REPLACE TEMP TABLE position_of AS
+SELECT user, page, item, w, row_number() OVER (PARTITION BY user, page ORDER BY ${order}) AS position
 FROM (
   SELECT user, page, item, (item % 12) / 6 - 2.5 AS w, chance(user, page, item + 1000) AS x
   FROM range(${users}) u(user), range(6) p(page), range(60) i(item)
@@ -27,19 +27,19 @@ CREATE OR REPLACE TABLE shown AS
 SELECT * EXCLUDE is_clicked, if(is_clicked, row_number() OVER (PARTITION BY user, page, is_clicked ORDER BY hash(page, id)), NULL) AS turn
 FROM (
 SELECT
-  user, page, item AS id, place, false AS given,
+  user, page, item AS id, position, false AS context,
   rank() OVER (PARTITION BY user, page ORDER BY u DESC) <= ${clicks}
     AND max(u) OVER (PARTITION BY user, page) > gumbel(chance(user, page, -2)) AS is_clicked
-FROM (SELECT *, w + ${effect} + gumbel(chance(user, page, item + 2000)) AS u FROM place_on));
+FROM (SELECT *, w + ${effect} + gumbel(chance(user, page, item + 2000)) AS u FROM position_of));
 CREATE OR REPLACE TABLE page AS
 SELECT
-  user, page, count(*)::INTEGER AS size, max(place - 1) FILTER (turn = 1) AS clicked,
-  coalesce(list(place - 1 ORDER BY turn) FILTER (turn > 1), []) AS also, false AS given
+  user, page, count(*)::INTEGER AS size, max(position - 1) FILTER (turn = 1) AS clicked,
+  coalesce(list(position - 1 ORDER BY turn) FILTER (turn > 1), []) AS additional_clicks, false AS context
 FROM shown GROUP BY user, page;
 DROP MACRO chance; DROP MACRO gumbel;
-DROP TABLE IF EXISTS place_effect;`;
+DROP TABLE IF EXISTS position_effect;`;
 
-Deno.test("place effect: found where it exists, and not where pages are sorted or of mixed length", async () => {
+Deno.test("position effect: found where it exists, and not where pages are sorted or of mixed length", async () => {
   const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   const effect = async (
     order: string,
@@ -54,22 +54,22 @@ Deno.test("place effect: found where it exists, and not where pages are sorted o
   try {
     const none = await effect("x", "0");
     assert.equal(none.verdict, "none", none.text);
-    assert.equal(none.places.length, 10);
+    assert.equal(none.positions.length, 10);
     // Sorted by strength, the first item is clicked most, and so are its equals elsewhere.
     const sorted = await effect("-w + 2 * x", "0");
     assert.ok(["none", "small"].includes(sorted.verdict), JSON.stringify(sorted));
-    const looked = await effect("x", "if(place = 1, 0.7, 0)");
+    const looked = await effect("x", "if(position = 1, 0.7, 0)");
     assert.equal(looked.verdict, "effect", looked.text);
-    const [first, second] = looked.places;
+    const [first, second] = looked.positions;
     assert.ok(
       first && second && first.ratio - first.error > 1.3 && second.ratio < 1,
-      JSON.stringify(looked.places),
+      JSON.stringify(looked.positions),
     );
     // Each of several clicks is a choice among the items not clicked yet.
     const several = "1 + (user + page) % 3";
     const noneOfSeveral = await effect("x", "0", 1000, several);
     assert.equal(noneOfSeveral.verdict, "none", JSON.stringify(noneOfSeveral));
-    assert.equal((await effect("x", "if(place = 1, 0.7, 0)", 1000, several)).verdict, "effect");
+    assert.equal((await effect("x", "if(position = 1, 0.7, 0)", 1000, several)).verdict, "effect");
     const few = await effect("x", "0", 40);
     assert.equal(few.verdict, "unclear", few.text);
   } finally {
@@ -77,9 +77,9 @@ Deno.test("place effect: found where it exists, and not where pages are sorted o
   }
 });
 
-Deno.test("place effect: the message names the effect", () => {
-  const at = (place: number, ratio: number, error: number) => ({
-    place,
+Deno.test("position effect: the message names the effect", () => {
+  const at = (position: number, ratio: number, error: number) => ({
+    position,
     shown: 1000,
     clicks: 100 * ratio,
     expected: 100,

@@ -53,11 +53,11 @@ for (const [name, log] of Object.entries(logs)) {
   });
 }
 
-Deno.test("optional columns may be missing: given, and all columns of items except item and id", async () => {
+Deno.test("optional columns may be missing: context, and all columns of items except item and id", async () => {
   const log = logs["one-hot"] ?? assert.fail();
   const folder = await makeFolderWith();
   await writeSet(folder, log);
-  await rewrite(folder, "pages", "SELECT * EXCLUDE given FROM t");
+  await rewrite(folder, "pages", "SELECT * EXCLUDE context FROM t");
   await rewrite(folder, "items", "SELECT item, id FROM t");
   const { source } = await openPrepared(folder, { memoryRows: Infinity });
   expectRead(source, log);
@@ -111,7 +111,7 @@ function chunks(log: ClickLog, each: number): ReadableStream<Clicks> {
   return ReadableStream.from(parts.map((part) => new MemoryLog(log).read(part)));
 }
 
-const contents = { notes: ["a note"], command: ["simulate"], places: "shown" } as const;
+const contents = { notes: ["a note"], command: ["simulate"], pageOrder: "shown" } as const;
 
 for (
   const [kind, options] of Object.entries({
@@ -146,7 +146,7 @@ for (
         Array.from(eventGiven ?? []),
         Array.from(given?.includes(1) ? given : eventGiven ?? []),
       );
-      assert.equal(dataset.places, "shown");
+      assert.equal(dataset.pageOrder, "shown");
       assert.equal(ids.of(13), kind === "dense" ? "13" : "ünï-13");
     }));
 }
@@ -167,7 +167,7 @@ async function writeLog(
   const about = {
     name: "x",
     items: new MemoryItems(log.items),
-    places: "shown",
+    pageOrder: "shown",
     notes: [],
     command: [],
   } as const;
@@ -231,8 +231,8 @@ Deno.test("merged sets: users keep their parts, repeated ids are renamed, and ea
       assert.deepEqual(describeUser(data, 20 + user), { id: user < 10 ? `b/${id}` : id, ...own });
     }
     assert.equal(new Set(Array.from({ length: 35 }, (_, user) => data.users.of(user))).size, 35);
-    const { dataset: { places, warnings } } = data;
-    assert.deepEqual({ places, warnings }, { places: "shown", warnings: ["beware"] });
+    const { dataset: { pageOrder, warnings } } = data;
+    assert.deepEqual({ pageOrder, warnings }, { pageOrder: "shown", warnings: ["beware"] });
 
     // What was merged before keeps the names of its parts.
     const again = await merged(folder, ["out", "b"], "again");
@@ -310,6 +310,6 @@ Deno.test("data merge: a repeated set and incompatible sets are refused and leav
       ["merge", `${folder}/a`, `${folder}/c`, "--out", out],
       /same item features in .* and a,/,
     );
-    await data.refused(["merge", `${folder}/a`, "--out", out], /two data sets or more to merge, got 1/);
+    await data.refused(["merge", `${folder}/a`, "--out", out], /at least two data sets to merge, got 1/);
     assert.equal([...Deno.readDirSync(folder)].length, before);
   }));

@@ -101,7 +101,7 @@ for (const [name, expected] of Object.entries(SMALL)) {
     const { folder: out, manifest, bad } = await prepared(name);
     assert.deepEqual(await readPages(out), expected);
     const odd = manifest.warnings?.filter((text) => / of \d+ pages \(/.test(text));
-    assert.deepEqual([bad.total, manifest.places, odd], [0, "shown", []]);
+    assert.deepEqual([bad.total, manifest.pageOrder, odd], [0, "shown", []]);
     assert.equal(manifest.query, Deno.readTextFileSync(`${folder}/${name}`));
     assert.ok(manifest.sources.length > 1 && manifest.sources.every(({ bytes }) => bytes > 0));
   });
@@ -146,7 +146,7 @@ Deno.test("recipes: MIND's first history starts the state, clicks and places are
     { user: "U1", time: "2019-11-12 13:00:00", items: ["N3", "N1", "N2"], clicked: "N1" },
     { user: "U2", time: "2020-01-02 00:00:00", items: ["N1", "N-1-2"], clicked: null },
   ]);
-  assert.equal(manifest.counts?.given, 2);
+  assert.equal(manifest.counts?.context, 2);
   const tokens = await query(out, "SELECT id, len(tokens) AS n FROM items ORDER BY id");
   assert.deepEqual(
     tokens.map(({ id, n }) => `${id} ${n}`),

@@ -181,8 +181,8 @@ Deno.test("describe reads what training reads, and reports what is wrong with th
       const [part = "", sql = ""] = change.split(": SELECT ");
       await rewrite(folder, part, `SELECT ${sql} FROM t`);
     }
-    const { parts, pageSizes, clickPlaces, ids } = await describe(folder, "500MB");
-    const figures = { parts, pageSizes, clickPlaces, ids };
+    const { parts, pageSizes, clickPositions, ids } = await describe(folder, "500MB");
+    const figures = { parts, pageSizes, clickPositions, ids };
     return JSON.stringify(figures, (_, x) => typeof x === "number" ? Number(x.toPrecision(12)) : x);
   };
   const wrong = {
@@ -195,7 +195,7 @@ Deno.test("describe reads what training reads, and reports what is wrong with th
   const figures = await computeMetrics();
   const fine = `
     items: SELECT * EXCLUDE id | users: SELECT * EXCLUDE id | pages: SELECT * EXCLUDE page
-    items: SELECT * REPLACE (item * 7 AS id) | pages: SELECT * EXCLUDE given
+    items: SELECT * REPLACE (item * 7 AS id) | pages: SELECT * EXCLUDE context
     items: SELECT * REPLACE ([item] AS id)
       | pages: SELECT * REPLACE (clicked::DOUBLE AS clicked, items::DOUBLE[] AS items)`;
   for (const changes of parseRows(fine)) {

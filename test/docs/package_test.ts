@@ -3,12 +3,7 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
-import type {
-  FeatureManifest,
-  featuresSchema,
-  manifestSchema,
-  PagePositions,
-} from "../../src/data/manifest.ts";
+import type { FeatureManifest, featuresSchema, manifestSchema, PageOrder } from "../../src/data/manifest.ts";
 import * as v from "../../src/schema.ts";
 import * as source from "../../src/browser.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
@@ -42,7 +37,7 @@ Deno.test("the documented configs are those that are checked", () => {
   same<v.InferOutput<typeof kernelVariantsSchema>, KernelVariants>(true);
   same<v.InferOutput<typeof gameSchema>, SnapshotGame>(true);
   same<v.InferOutput<typeof featuresSchema>, FeatureManifest>(true);
-  same<v.InferOutput<typeof manifestSchema>["places"], PagePositions | undefined>(true);
+  same<v.InferOutput<typeof manifestSchema>["pageOrder"], PageOrder | undefined>(true);
   assert.deepEqual(v.parse(modelConfigSchema, defaultModel), defaultModel);
   assert.deepEqual(v.parse(trainingConfigSchema, defaultTraining), defaultTraining);
   assert.deepEqual(v.parse(adversarialConfigSchema, defaultAdversarial), defaultAdversarial);

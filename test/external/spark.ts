@@ -128,7 +128,7 @@ const OF_SET = {
   items: "item::BIGINT AS item, id",
   pages:
     '"user"::BIGINT AS "user", page::BIGINT AS page, time::TIMESTAMP AS time, items::BIGINT[] AS items, ' +
-    "clicked::BIGINT AS clicked, also::BIGINT[] AS also",
+    "clicked::BIGINT AS clicked, additional_clicks::BIGINT[] AS additional_clicks",
 };
 
 async function same(ours: string, theirs: string, columns: string, what: string): Promise<void> {
@@ -208,8 +208,8 @@ Deno.test("spark: a log cleaned by the job makes the same set as data log", asyn
         `${what}: ${part}`,
       );
     }
-    const { counts, places } = ours.manifest;
-    assert.deepEqual([theirs.manifest.counts, theirs.manifest.places], [counts, places]);
+    const { counts, pageOrder } = ours.manifest;
+    assert.deepEqual([theirs.manifest.counts, theirs.manifest.pageOrder], [counts, pageOrder]);
     if (!log.whole || parts === 1) continue;
     for (const [part, columns] of Object.entries(OF_SET)) {
       await same(

@@ -307,8 +307,8 @@ async function checkOwnData(page: Page): Promise<void> {
 
   const expectSame = async (name: string, give: readonly (() => Promise<void>)[]) => {
     const prepared = await openPreparedSet(`${folder}/${name}`);
-    const { features, places } = prepared.manifest;
-    const data = { source: await readPreparedLog(prepared), features, places };
+    const { features, pageOrder } = prepared.manifest;
+    const data = { source: await readPreparedLog(prepared), features, pageOrder };
     const expected = (await denoLosses(data, [7], 4)).shannon;
     for (const files of give) {
       await files();

@@ -22,7 +22,7 @@ Deno.test("context events do not count as pages of a log", () => {
     { history: [1, 2, 3], page: [4, 5], clicked: 0 },
     { history: [], page: [6, 7, 8], clicked: -1 },
   ]);
-  assert.deepEqual(computeLogSize(new MemoryLog(log)), { events: 2, rows: 5, given: 3 });
+  assert.deepEqual(computeLogSize(new MemoryLog(log)), { events: 2, rows: 5, context: 3 });
 });
 
 function pagesAfterHistory(

@@ -185,7 +185,7 @@ Deno.test("options: defaults follow from the log, and the paper's model has the 
   };
   const { learningRate, weightDecay } = defaultTraining;
   assert.deepEqual(given(tinyData), [8, 20, 1e-3, 0.1]);
-  assert.deepEqual(given({ ...tinyData, places: "arbitrary" }), [8, 0, 1e-3, 0.1]);
+  assert.deepEqual(given({ ...tinyData, pageOrder: "arbitrary" }), [8, 0, 1e-3, 0.1]);
   assert.deepEqual(given(tinyData, "--adversarial", "200"), [8, 0, 1e-3, 0.1]);
   assert.deepEqual(given(tinyData, "--loss", "logistic"), [8, 0, 1e-3, 0.1]);
   assert.deepEqual(given(tinyData, "--counts", "none"), [0, 0, learningRate, weightDecay]);

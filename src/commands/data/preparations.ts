@@ -121,10 +121,10 @@ async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions
     for (const [kind, count] of Object.entries(skipped)) {
       printLine(`omitted or changed: ${n(count)} ${kind}`);
     }
-    const { users, given = 0, pages = 0, rows = 0 } = counts ?? {};
+    const { users, context = 0, pages = 0, rows = 0 } = counts ?? {};
     console.log(
-      `${n(pages - given)} pages with ${n(rows - given)} displayed items of ${n(counts?.items)}, ` +
-        `${n(counts?.clicks)} clicks${given > 0 ? `, and ${n(given)} context clicks` : ""}; users: ${
+      `${n(pages - context)} pages with ${n(rows - context)} displayed items of ${n(counts?.items)}, ` +
+        `${n(counts?.clicks)} clicks${context > 0 ? `, and ${n(context)} context clicks` : ""}; users: ${
           n(users?.train)
         } train, ${n(users?.validation)} validation, ` +
         `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,

@@ -68,7 +68,7 @@ function text(path: string, d: DataDescription): string {
       d.items === d.ids ? "" : `, in ${formatThousands(d.items)} versions`
     }; ` +
     `features: ${features.length > 0 ? features.join("; ") : "none but the item itself (one-hot)"}`,
-    ...(d.given > 0 ? [`context, not predicted: ${formatThousands(d.given)} clicks`] : []),
+    ...(d.context > 0 ? [`context, not predicted: ${formatThousands(d.context)} clicks`] : []),
     ...(d.propensities.pages > 0
       ? [
         `propensities: ${formatThousands(d.propensities.pages)} pages, minimum ` +
@@ -90,17 +90,17 @@ function text(path: string, d: DataDescription): string {
     ),
     "",
     `items per page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,
-    `click position:    ${histogram(d.clickPlaces.map(({ place, clicks }) => [place, clicks]))}`,
-    ...placeLines(d.placeEffect),
+    `click position:    ${histogram(d.clickPositions.map(({ position, clicks }) => [position, clicks]))}`,
+    ...positionLines(d.positionEffect),
     ...(d.warnings.length > 0 ? ["", "Warnings:"] : []),
     ...d.warnings.map((warning) => `- ${warning}`),
   ].join("\n");
 }
 
 /** Formats the click rate at each position relative to that of the same items at all positions, and its interpretation. */
-function placeLines({ text, places }: DataDescription["placeEffect"]): string[] {
-  const shown = places.filter(({ error }) => error > 0).map(({ place, ratio, error }) =>
-    `${place}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
+function positionLines({ text, positions }: DataDescription["positionEffect"]): string[] {
+  const shown = positions.filter(({ error }) => error > 0).map(({ position, ratio, error }) =>
+    `${position}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
   );
   return [
     ...shown.length > 0

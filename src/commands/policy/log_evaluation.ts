@@ -55,7 +55,7 @@ export function selectEvaluationClicks(
       `Expected a log in memory, got ${source.name} on disk. Raise --memory-rows.`,
     );
   }
-  if (dataset.places === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
+  if (dataset.pageOrder === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
     throw new UserError(
       `Expected a log with known positions, on which propensities depend, got ${source.name} without. Name their column: ` +
         "data log --position.",

@@ -193,7 +193,7 @@ function logWriter(
     itemIds,
     ...(features && { features }),
     ...(dataset.config.kind === "prepared" && { featuresFrom: dataset.config.path }),
-    places: "shown",
+    pageOrder: "shown",
     notes: [note],
     ...(from && { lists: eventLists }),
     command: Deno.args,

@@ -185,7 +185,7 @@ function describe(gpu: Gpu, data: Dataset): void {
   const { kind, description } = gpu.adapter;
   printLine(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
   const { name, items: { shape }, userSplit } = data.source;
-  const { events, rows, given } = computeLogSize(data.source);
+  const { events, rows, context } = computeLogSize(data.source);
   const hashed = getHashSize(data.features);
   const features = [
     ...(shape.kind === "mixed" ? [`${formatThousands(shape.tokens)} tokens`] : []),
@@ -195,7 +195,7 @@ function describe(gpu: Gpu, data: Dataset): void {
   printLine(
     `data: ${name}, ${formatThousands(userSplit.length)} users, ${formatThousands(events)} events, ` +
       `${formatThousands(rows)} displayed items of ${formatThousands(shape.count)} (${features})` +
-      (given > 0 ? `, ${formatThousands(given)} context or additional clicks` : ""),
+      (context > 0 ? `, ${formatThousands(context)} context or additional clicks` : ""),
   );
 }
 

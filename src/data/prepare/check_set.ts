@@ -60,10 +60,10 @@ export async function check(
 
 async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   const items = await set.readItems(() => {});
-  const { pages, rows, clicks, given, propensities } = await set.readClicks(items, () => {});
+  const { pages, rows, clicks, context, propensities } = await set.readClicks(items, () => {});
   const [train = 0, validation = 0, test = 0] = splits.map((split) => listUsers(set, split).length);
   const users = { train, validation, test };
-  return { users, items, pages, rows, clicks, given, ...propensities > 0 ? { propensities } : {} };
+  return { users, items, pages, rows, clicks, context, ...propensities > 0 ? { propensities } : {} };
 }
 
 /** Returns the error with all faults; the error itself if SQL cannot read the tables, or finds no fault. */

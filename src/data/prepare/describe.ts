@@ -12,7 +12,7 @@ import { MEMORY_ROWS } from "../sets/dataset.ts";
 import { escapeGlob } from "./glob.ts";
 import { measurePositionEffect, type PositionEffect } from "./measure_position_effect.ts";
 import script from "../../../data/describe.sql" with { type: "text" };
-import placesScript from "../../../data/describe_places.sql" with { type: "text" };
+import positionsScript from "../../../data/describe_positions.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
 /** Statistics of one part; NaN where there is no data for a mean. */
@@ -40,15 +40,15 @@ export interface DataDescription {
   readonly items: number;
   /** Distinct item ids: one per item, whatever its versions. */
   readonly ids: number;
-  readonly given: number;
+  readonly context: number;
   readonly parts: readonly SplitStatistics[];
   /** Baselines on the validation and test part, as in training; empty for a set that is too large for memory. */
   readonly baselines: readonly BaselinePrecisions[];
   /** Pages by number of items. */
   readonly pageSizes: readonly { size: number; pages: number }[];
   /** Clicks by position on the page, of pages with at least two items. */
-  readonly clickPlaces: readonly { place: number; clicks: number }[];
-  readonly placeEffect: PositionEffect;
+  readonly clickPositions: readonly { position: number; clicks: number }[];
+  readonly positionEffect: PositionEffect;
   /** Pages with a known propensity; minimum and median of the propensities. */
   readonly propensities: { readonly pages: number; readonly least: number; readonly median: number };
   /** Minimum, quartiles and maximum. */
@@ -68,7 +68,7 @@ export async function describe(
   const baselines = log ? baselinesOn(log, manifest) : [];
   const engine = await SqlEngine.open({ workFolder: "", memory });
   try {
-    await count(engine, folder, [...splitScript(script), ...splitScript(placesScript)], { onStep });
+    await count(engine, folder, [...splitScript(script), ...splitScript(positionsScript)], { onStep });
     return { ...await buildDescription(engine, manifest), baselines };
   } finally {
     engine.close();
@@ -120,18 +120,18 @@ async function buildDescription(
     manifest,
     items: await engine.number("SELECT count(*) FROM items"),
     ids: await engine.number("SELECT count(DISTINCT id) FROM id_of"),
-    given: await engine.number("SELECT count(*) FROM page WHERE given"),
+    context: await engine.number("SELECT count(*) FROM page WHERE context"),
     parts,
     pageSizes: (await engine.rows("FROM page_size")).map((r) => ({
       size: Number(r.size),
       pages: Number(r.pages),
     })),
-    clickPlaces: (await engine.rows("FROM click_place")).map((r) => ({
-      place: Number(r.place),
+    clickPositions: (await engine.rows("FROM click_position")).map((r) => ({
+      position: Number(r.position),
       clicks: Number(r.clicks),
     })),
     propensities: await propensitiesIn(engine),
-    placeEffect: await measurePositionEffect(engine, manifest.places),
+    positionEffect: await measurePositionEffect(engine, manifest.pageOrder),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
     // Only data log knows the warnings of the original pages.
     warnings: [...new Set([...manifest.warnings ?? [], ...await countedWarnings(engine, parts)])],
@@ -141,7 +141,7 @@ async function buildDescription(
 async function propensitiesIn(engine: SqlEngine): Promise<DataDescription["propensities"]> {
   const [row] = await engine.rows(
     "SELECT count(log_propensity) AS pages, exp(min(log_propensity)) AS least, exp(median(log_propensity)) AS median " +
-      "FROM page WHERE NOT given",
+      "FROM page WHERE NOT context",
   );
   return { pages: Number(row?.pages), least: Number(row?.least), median: Number(row?.median) };
 }
@@ -172,8 +172,8 @@ async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSour
   return { set, log: undefined };
 }
 
-function baselinesOn(log: LogSource, { features, places }: Manifest): BaselinePrecisions[] {
-  const counted = FittedBaselines.of(log, features.tokens, undefined, places);
+function baselinesOn(log: LogSource, { features, pageOrder }: Manifest): BaselinePrecisions[] {
+  const counted = FittedBaselines.of(log, features.tokens, undefined, pageOrder);
   return splits.filter((split) => split !== "train").flatMap((split): BaselinePrecisions[] => {
     const users = listUsers(log, split);
     if (users.length === 0) return [];
@@ -189,14 +189,14 @@ type Suspicion = Readonly<Record<string, number>>;
 
 /** Lists the warnings in plain words. */
 export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): string[] {
-  return [...placeWarnings(s), ...pageWarnings(s), ...partWarnings(parts)];
+  return [...positionWarnings(s), ...pageWarnings(s), ...partWarnings(parts)];
 }
 
 const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
 const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
 
 /** Warns of a position that is clicked more often than by chance. */
-function placeWarnings(s: Suspicion): string[] {
+function positionWarnings(s: Suspicion): string[] {
   const last = share(s.last_clicks, s.clicks);
   const most = share(s.most_clicks, s.clicks);
   const chance = percent(s.chance ?? 0);

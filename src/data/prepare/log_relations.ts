@@ -30,7 +30,7 @@ export interface LogRelations {
   readonly files: readonly SourceFile[];
   readonly query?: string;
   /** Name of each column in the source, for messages; undefined where the log lacks it. */
-  readonly names: Readonly<Partial<Record<LogColumn | "given" | "candidates", string>>>;
+  readonly names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>;
   /** Item features in a column of a SELECT. */
   readonly features?: Relation;
   /** Columns with ids, for messages. */
@@ -100,7 +100,7 @@ async function ofFiles(engine: SqlEngine, options: LogOptions, signal?: AbortSig
 /** Builds a row per displayed item. */
 function buildRowsSql(
   log: Relation,
-  names: Readonly<Partial<Record<LogColumn | "given" | "candidates", string>>>,
+  names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>,
 ): string {
   // The time of a click implies a click, and orders the clicks of a page.
   const clickedAt = log.columns.find(({ name, type }) =>
@@ -123,10 +123,10 @@ function buildRowsSql(
     position: { column: names.position, as: "text" },
     propensity: { column: names.propensity, as: "text" },
     candidates: { column: names.candidates, as: "items" },
-    given_text: { column: names.given, as: "text" },
+    context_text: { column: names.context, as: "text" },
     click_time: { column: clickedAt && "click time", as: "number" },
   });
-  return `SELECT * EXCLUDE (given_text), NULL::VARCHAR AS part, coalesce(given_text = 'true', false) AS given FROM (${select})`;
+  return `SELECT * EXCLUDE (context_text), NULL::VARCHAR AS part, coalesce(context_text = 'true', false) AS context FROM (${select})`;
 }
 
 /** Builds the same for a log with a row per page: its items in order, and the ids of the clicked ones. */
@@ -153,7 +153,7 @@ function buildListsSql(
     "  END AS propensity,",
     // Without page ids, a user's pages at one time are separate if they show different items.
     "  chr(31) || md5(list::VARCHAR) AS part,",
-    "  false AS given, NULL::VARCHAR[] AS candidates, NULL::DOUBLE AS click_time",
+    "  false AS context, NULL::VARCHAR[] AS candidates, NULL::DOUBLE AS click_time",
     "FROM (",
     "  SELECT *, unnest(range(1, 1 + greatest(1, coalesce(len(list), 0)))) AS k",
     `  FROM (SELECT * REPLACE (list_filter(coalesce(clicks, []), lambda x: x <> '') AS clicks) FROM (${select}))`,
@@ -163,7 +163,7 @@ function buildListsSql(
 
 /** Type of each column as the engine writes it, the type in words, and whether the column is required. */
 const QUERY_COLUMNS: Readonly<
-  Record<LogColumn | "candidates" | "features" | "given", readonly [RegExp, string, boolean?]>
+  Record<LogColumn | "candidates" | "features" | "context", readonly [RegExp, string, boolean?]>
 > = {
   user: [/./, "an id", true],
   item: [/./, "an id", true],
@@ -178,7 +178,7 @@ const QUERY_COLUMNS: Readonly<
   propensity: [/^(U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON)$/, "a number"],
   candidates: [/\[\d*\]$/, "a list of ids"],
   features: [/^STRUCT/, "a struct such as {price: price, brand: brand}"],
-  given: [/^BOOLEAN$/, "true for what was clicked before the log"],
+  context: [/^BOOLEAN$/, "true for what was clicked before the log"],
 };
 
 /** Finds the columns of a SELECT. @throws UserError for columns that are missing, unknown or of another type. */
@@ -214,7 +214,7 @@ function findColumnNames(
     );
   }
   const names = Object.fromEntries(columns.map(({ name }) => [name, name]));
-  const drawn = ["position", "propensity", "candidates", "given"].find((name) => name in names);
+  const drawn = ["position", "propensity", "candidates", "context"].find((name) => name in names);
   if (pages === "sampled" && drawn !== undefined) {
     throw new UserError(
       `${path}: expected no ${drawn} with --pages sampled, which builds the pages. Leave it out.`,

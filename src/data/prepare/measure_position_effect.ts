@@ -1,12 +1,12 @@
-/** Measures the effect of the position on the page, by `data/describe_places.sql`. */
+/** Measures the effect of the position on the page, by `data/describe_positions.sql`. */
 
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Click statistics of a position, compared with the strengths of its items: see data/describe_places.sql. */
+/** Click statistics of a position, compared with the strengths of its items: see data/describe_positions.sql. */
 export interface PositionStatistics {
   /** Position from 1. */
-  readonly place: number;
+  readonly position: number;
   readonly shown: number;
   readonly clicks: number;
   /** Expected clicks by the strengths of the items on the page, without a position effect. */
@@ -21,7 +21,7 @@ export interface PositionEffect {
   /** unknown: the manifest gives no order; unclear: too few clicks. */
   readonly verdict: "effect" | "small" | "none" | "unclear" | "unknown";
   readonly text: string;
-  readonly places: readonly PositionStatistics[];
+  readonly positions: readonly PositionStatistics[];
 }
 
 /** A position needs at least this many expected clicks, and this many users with some, for a meaningful variance. */
@@ -36,13 +36,13 @@ const WIDE = 0.25;
 
 export async function measurePositionEffect(
   engine: SqlEngine,
-  order: Manifest["places"],
+  order: Manifest["pageOrder"],
 ): Promise<PositionEffect> {
-  const rows = await engine.rows("FROM place_effect");
-  const places = rows.map((row) => {
+  const rows = await engine.rows("FROM position_effect");
+  const positions = rows.map((row) => {
     const [clicks, expected, sd] = [row.clicks, row.expected, row.sd].map(Number);
     return {
-      place: Number(row.place),
+      position: Number(row.position),
       shown: Number(row.shown),
       clicks: clicks ?? NaN,
       expected: expected ?? NaN,
@@ -52,13 +52,13 @@ export async function measurePositionEffect(
         : 1.96 * (sd ?? NaN) / (expected ?? NaN),
     };
   });
-  return summarizePositionEffect(places, order);
+  return summarizePositionEffect(positions, order);
 }
 
 /** @param order of the items of a page, from the manifest. */
 export function summarizePositionEffect(
-  places: readonly PositionStatistics[],
-  order: Manifest["places"],
+  positions: readonly PositionStatistics[],
+  order: Manifest["pageOrder"],
 ): PositionEffect {
   if (order === "arbitrary") {
     return {
@@ -66,33 +66,33 @@ export function summarizePositionEffect(
       text:
         "Position bias cannot be measured: the order of the items on a page is arbitrary. If the log has their " +
         "positions, name the column by --position when you prepare it.",
-      places: [],
+      positions: [],
     };
   }
-  const sure = places.filter(({ expected, error }) => expected >= LEAST_CLICKS && error > 0);
+  const sure = positions.filter(({ expected, error }) => expected >= LEAST_CLICKS && error > 0);
   const deviations = ({ ratio, error }: PositionStatistics) => 1.96 * Math.abs(ratio - 1) / error;
   const [most] = sure.toSorted((a, b) => deviations(b) - deviations(a));
   if (!most || sure.length < 2) {
     const text =
       "Position bias cannot be measured: too few clicks on items that were shown at several positions.";
-    return { verdict: "unclear", text, places };
+    return { verdict: "unclear", text, positions };
   }
-  if (deviations(most) < MOST_DEVIATIONS) return { ...nothingFound(sure), places };
+  if (deviations(most) < MOST_DEVIATIONS) return { ...nothingFound(sure), positions };
   const found = sure.filter((one) => deviations(one) >= MOST_DEVIATIONS);
   const largest = found.reduce((a, b) => Math.abs(b.ratio - 1) > Math.abs(a.ratio - 1) ? b : a);
   const small = Math.abs(largest.ratio - 1) < SMALL;
-  const how = `at position ${largest.place} items are clicked ${times(largest)} as often as at all positions`;
+  const how = `at position ${largest.position} items are clicked ${times(largest)} as often as at all positions`;
   return {
     verdict: small ? "small" : "effect",
     text: small
       ? `Small position bias: ${how}.`
       : `Position bias: ${how}. Either people look there first, or the pages were sorted by something that the ` +
         "items' strengths do not contain. train models it separately by default (off: --position-bias 0).",
-    places,
+    positions,
   };
 }
 
-function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect, "places"> {
+function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect, "positions"> {
   const error = Math.max(...sure.map(({ error }) => error));
   const within = `${(100 * error).toFixed(0)} %`;
   return error > WIDE

@@ -57,7 +57,7 @@ export interface PreparedInput {
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;
   /** Checks the result of a step. @throws UserError for data that cannot be learned from. */
   after(engine: SqlEngine, step: ScriptStep): Promise<void>;
-  readonly places: Manifest["places"];
+  readonly pageOrder: Manifest["pageOrder"];
 }
 
 export interface PreparationCallbacks {
@@ -165,14 +165,14 @@ async function expectUsers(engine: SqlEngine): Promise<void> {
 async function buildManifest(
   engine: SqlEngine,
   name: string,
-  { sources, query, places, variables }: PreparedInput,
+  { sources, query, pageOrder, variables }: PreparedInput,
   folder: string,
   command: readonly string[],
   bad: BadRowSummary,
 ): Promise<Manifest> {
   const [pages] = await engine.rows(
-    "SELECT count(*) AS pages, sum(len(items)) AS rows, count(clicked) FILTER (NOT given) + sum(len(also)) AS clicks, " +
-      "count(*) FILTER (given) AS given, count(*) FILTER (len(propensities) > 0) AS propensities FROM page",
+    "SELECT count(*) AS pages, sum(len(items)) AS rows, count(clicked) FILTER (NOT context) + sum(len(additional_clicks)) AS clicks, " +
+      "count(*) FILTER (context) AS context, count(*) FILTER (len(propensities) > 0) AS propensities FROM page",
   );
   const users = await engine.rows("SELECT split, count(*) AS n FROM users GROUP BY split");
   const inPart = (split: string) => Number(users.find((row) => row.split === split)?.n ?? 0);
@@ -187,7 +187,7 @@ async function buildManifest(
     format: FOLDER_FORMATS.dataset,
     version: 1,
     name,
-    places,
+    pageOrder,
     features: await readFeatures(engine),
     shares: await readColumnShares(engine),
     files: {
@@ -202,7 +202,7 @@ async function buildManifest(
       pages: Number(pages?.pages),
       rows: Number(pages?.rows),
       clicks: Number(pages?.clicks),
-      given: Number(pages?.given),
+      context: Number(pages?.context),
       ...(variables.propensity_of ? { propensities: Number(pages?.propensities) } : {}),
     },
     skipped: Object.fromEntries([

@@ -49,7 +49,7 @@ async function begin(
     steps: [...stepsOfLog(options), ...splitScript(rowsScript)],
     itemSteps: listItemFeatureSteps(),
     variables: { ...buildVariables(options, names), ...features.variables, day_first },
-    places: names.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
+    pageOrder: names.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
     rowsRead: (engine, { title }) =>
       engine.number(`SELECT count(*) FROM ${title === READING_FEATURES ? "feature_row" : "log_read"}`),
     badRows: async (engine, { title }) => {
@@ -167,7 +167,7 @@ async function expectPages(
   await expectOnePropensity(engine, options, names);
   const [row = {}] = await engine.rows(
     "SELECT count(*) AS pages, count(*) FILTER (items > 1) AS longer, count(*) FILTER (clicks > 0) AS clicked, " +
-      "count(*) FILTER (clicks < items) AS unclicked, count(*) FILTER (has_place_twice) AS twice, " +
+      "count(*) FILTER (clicks < items) AS unclicked, count(*) FILTER (has_position_twice) AS twice, " +
       `count(*) FILTER (span >= ${LONG_MS}) AS long, max(span) AS span, sum(items) AS items, ` +
       `min(time) = max(time) AS "one time", ${TIMES} FROM page_of`,
   );

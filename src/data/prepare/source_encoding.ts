@@ -198,7 +198,7 @@ type Row = Readonly<Record<string, Json>>;
 
 /** Reads the features from the tables of data/item_features.sql. */
 export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
-  const dense = (await engine.rows("FROM dense_feature ORDER BY place")).map((row) => ({
+  const dense = (await engine.rows("FROM dense_feature ORDER BY position")).map((row) => ({
     name: String(row.name),
     meaning: String(row.meaning),
     transform: parseTransform(row),

@@ -11,7 +11,7 @@ import { UserError } from "../../user_error.ts";
 import { alignSourceToModel } from "../../model/item_features.ts";
 import { describeDifference, listUnknownFeatures } from "../feature_meaning.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
-import type { FeatureManifest, PagePositions } from "../manifest.ts";
+import type { FeatureManifest, PageOrder } from "../manifest.ts";
 import { computeFileChecksum } from "../../files/local_file.ts";
 import { findItemIdField, removeTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
@@ -74,7 +74,7 @@ export interface Dataset {
   /** Meaning of the item features, if a prepared data set describes it. */
   readonly features: FeatureManifest | undefined;
   /** Order of the items of its pages, if known. */
-  readonly places: PagePositions | undefined;
+  readonly pageOrder: PageOrder | undefined;
   /** Warnings of the manifest; undefined for a new split, which they may not apply to. */
   readonly warnings?: readonly string[];
   /** [R] true utility of every row, if known: of a log in memory. */
@@ -136,8 +136,8 @@ async function openWhole(
       memoryRows,
       itemIds: true,
     } as const;
-    const { features, places, warnings } = manifest;
-    return { ...dealtOut(log, config), features, places, warnings: resplit ? undefined : warnings };
+    const { features, pageOrder, warnings } = manifest;
+    return { ...dealtOut(log, config), features, pageOrder, warnings: resplit ? undefined : warnings };
   }
   const log = readPaperFile(source, needed);
   const { sha256 } = await computeFileChecksum(source);
@@ -190,7 +190,7 @@ function isFolder(path: string): boolean {
 
 /** Returns a data set without ground truth. @param config that a run records, to open it again. */
 export function createDataset(source: LogSource, config: DataConfig): Dataset {
-  return { config, source, features: undefined, places: undefined, truth: undefined };
+  return { config, source, features: undefined, pageOrder: undefined, truth: undefined };
 }
 
 /** Returns the set without item ids. @throws UserError for one without item ids, or without other features. */

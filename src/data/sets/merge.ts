@@ -50,8 +50,7 @@ export async function mergeSets(
   const numbers = parts.map((part) => items.add(part));
   const users = new MergedUsers();
   for (const part of parts) await users.add(part);
-  const places = parts.map(({ data: { dataset: { places } } }) => places);
-  const [place] = places;
+  const [pageOrder, ...others] = parts.map(({ data: { dataset: { pageOrder } } }) => pageOrder);
   async function* clicks(): AsyncGenerator<Clicks> {
     for (const [k, { name, data: { source } }] of parts.entries()) {
       const here = (item: number) => numbers[k]?.[item] ?? 0;
@@ -76,7 +75,7 @@ export async function mergeSets(
     ...(items.features && { features: items.features }),
     ...(first.data.dataset.config.kind === "prepared" && { featuresFrom: first.data.dataset.config.path }),
     // If one part's order is unknown, the order of the merged pages is.
-    ...(place && places.every((own) => own === place) && { places: place }),
+    ...(pageOrder && others.every((own) => own === pageOrder) && { pageOrder }),
     notes: parts.map(({ name, data: { source: { userSplit } } }) =>
       `merged: ${userSplit.length} users of ${name}`
     ),

@@ -26,7 +26,7 @@ import {
   MANIFEST,
   type Manifest,
   manifestSchema,
-  type PagePositions,
+  type PageOrder,
 } from "../manifest.ts";
 import { type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { writeParquetGroups } from "../../files/row_file.ts";
@@ -43,7 +43,7 @@ export interface PreparedContents {
   readonly features?: FeatureManifest;
   /** The prepared set that these features come from: `--encoding-from` needs its vocabulary. */
   readonly featuresFrom?: string;
-  readonly places?: PagePositions;
+  readonly pageOrder?: PageOrder;
   /** Lists of {@link Clicks} that the pages have columns for. */
   readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
   /** Explanations for readers. */
@@ -106,7 +106,7 @@ export async function writePrepared(
     format: FOLDER_FORMATS.dataset,
     version: 1,
     name: contents.name,
-    places: contents.places,
+    pageOrder: contents.pageOrder,
     features,
     shares,
     files: {
@@ -186,8 +186,8 @@ const PAGE_COLUMNS = [
   plain("page", "INT32"),
   list("items", "INT32"),
   plain("clicked", "INT32", true),
-  list("also", "INT32"),
-  plain("given", "BOOLEAN"),
+  list("additional_clicks", "INT32"),
+  plain("context", "BOOLEAN"),
 ];
 const LIST_COLUMNS = {
   eventPropensities: list("propensities", "DOUBLE"),
@@ -237,7 +237,7 @@ class UserRows {
   readonly #split = new GrowingArray(Uint8Array);
   readonly #pages = new GrowingArray(Uint32Array);
   readonly #rows = new GrowingArray(Uint32Array);
-  readonly sums = { rows: 0, clicks: 0, given: 0 };
+  readonly sums = { rows: 0, clicks: 0, context: 0 };
   /** Pages with a known propensity. */
   propensities = 0;
 
@@ -292,14 +292,14 @@ async function* pageGroups(
       for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
         if (eventGiven?.[e] === FURTHER_CLICK) continue;
         const [row, end] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
-        const given = eventGiven?.[e] === GIVEN_HISTORY;
+        const isContext = eventGiven?.[e] === GIVEN_HISTORY;
         const clicked = listClickedRows(clicks, e).map((click) => click - row);
         const items = Array.from(rowItem.subarray(row, end));
         const own = lists.map((name) => [...clicks[name]?.[e] ?? []]);
-        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), given, ...own];
+        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), isContext, ...own];
         if ((clicks.eventPropensities?.[e] ?? []).length > 0) users.propensities++;
         page.forEach((value, column) => group[column]?.push(value));
-        if (given) users.sums.given++;
+        if (isContext) users.sums.context++;
         else users.sums.clicks += clicked.length;
         pages++;
         rows += end - row;

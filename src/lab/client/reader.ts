@@ -5,7 +5,7 @@
 
 import type { ClickLog } from "../../data/click_log.ts";
 import { checkSource, MemoryLog } from "../../data/log_source.ts";
-import type { FeatureManifest, Manifest, PagePositions } from "../../data/manifest.ts";
+import type { FeatureManifest, Manifest, PageOrder } from "../../data/manifest.ts";
 import { MOST_PAPER_BYTES, parsePaperLog } from "../../data/paper_log.ts";
 import type { TableFile } from "../../data/parquet.ts";
 import { PreparedSet, readPreparedLog } from "../../data/prepared_set.ts";
@@ -24,7 +24,7 @@ export interface ReaderData {
   readonly log: ClickLog;
   readonly features?: FeatureManifest;
   /** Display order of the items of a page, if it is known. */
-  readonly places?: PagePositions | undefined;
+  readonly pageOrder?: PageOrder | undefined;
 }
 
 export interface ReadContext {
@@ -128,8 +128,8 @@ async function readPrepared(files: readonly ReaderFile[], context: ReadContext):
   });
   const source = new MemoryLog(log);
   checkSource(source);
-  const { features, places } = manifest;
-  return { kind: "prepared", log, features, places };
+  const { features, pageOrder } = manifest;
+  return { kind: "prepared", log, features, pageOrder };
 }
 
 /** True for the error of an array or string that is too long, or could not be allocated. */

@@ -4,7 +4,7 @@
  */
 
 import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
-import type { PagePositions } from "../../data/manifest.ts";
+import type { PageOrder } from "../../data/manifest.ts";
 import {
   countRows,
   countScored,
@@ -98,13 +98,13 @@ export class FittedBaselines {
   /**
    * Counts the train users. Without train users only the random baseline exists; without categories there is no category
    * rate.
-   * @param fields of the tokens; see {@link createCategoryRateScorer}. @param places whether positions on a page are known
+   * @param fields of the tokens; see {@link createCategoryRateScorer}. @param pageOrder whether positions on a page are known
    */
   static of(
     log: ClickLog | LogSource,
     fields: readonly TokenField[] = [],
     onProgress?: OnProgress,
-    places?: PagePositions,
+    pageOrder?: PageOrder,
   ): FittedBaselines {
     const source = toLogSource(log);
     const counts = countTrain(source, onProgress);
@@ -113,7 +113,7 @@ export class FittedBaselines {
     scorers.set("random", { scorer: chance, setting: 0, logOdds: { offset: 0, slope: 0 } });
     if (counts.users > 0) {
       const pairs = countPairs(source, chooseLatestLimit(source), onProgress);
-      const known = { source, fields, placed: places === "shown", counts, pairs, onProgress };
+      const known = { source, fields, placed: pageOrder === "shown", counts, pairs, onProgress };
       for (const name of baselineNames.slice(1)) {
         const { title, scorer: scorerOf }: Baseline = BASELINES[name];
         const scorer = scorerOf(known);

@@ -15,7 +15,7 @@ import {
 import { buildCountsConfig } from "../../counts/count_tables.ts";
 import { type ClickLog, listClickedRows, listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
-import type { PagePositions } from "../../data/manifest.ts";
+import type { PageOrder } from "../../data/manifest.ts";
 import {
   buildConfig,
   defineSwitchOption,
@@ -193,7 +193,7 @@ export interface ModelData {
   readonly source: LogSource;
   readonly features?: { readonly tokens: readonly TokenField[] };
   /** Meaning of the positions on its pages. */
-  readonly places?: PagePositions;
+  readonly pageOrder?: PageOrder;
 }
 
 /**
@@ -235,11 +235,11 @@ export const WEIGHT_DECAY = 0.1;
  */
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
->(options: T, { source, places }: Pick<ModelData, "source" | "places">): T & ByData {
+>(options: T, { source, pageOrder }: Pick<ModelData, "source" | "pageOrder">): T & ByData {
   const { learningRate, weightDecay, batchSize } = defaultTraining;
   const paper: ByData = { wide: 0, positionBias: 0, batchSize, learningRate, weightDecay };
   // The adversarial stage models choices without position effects.
-  const placed = places === "shown" && !options.adversarial && options.loss === "choice";
+  const placed = pageOrder === "shown" && !options.adversarial && options.loss === "choice";
   const own: ByData = {
     wide: WIDE,
     positionBias: placed ? PLACES : 0,
@@ -284,12 +284,12 @@ function passedOver(log: ClickLog, event: number): boolean {
 
 interface DataOrder {
   readonly kind: "demo" | "paper" | "prepared";
-  readonly places?: PagePositions;
+  readonly pageOrder?: PageOrder;
 }
 
 /** True if the order in which the items of a page were shown is known. */
-export function hasPositions({ kind, places }: DataOrder): boolean {
-  return kind !== "paper" && places !== "arbitrary";
+export function hasPositions({ kind, pageOrder }: DataOrder): boolean {
+  return kind !== "paper" && pageOrder !== "arbitrary";
 }
 
 /** @throws UserError for a model with position effects on data without a known item order. */

@@ -40,15 +40,15 @@ export async function openLabData(choice: DataChoice, report: Report): Promise<L
   const shop = findShop(choice.name);
   if (!shop) throw new UserError(`Expected a synthetic shop (${shopNames}), got ${choice.name}.`);
   const { log, truth } = makeShop(shop, { items: choice.seed, users: choice.seed });
-  const known = { features: undefined, places: undefined, truth: { utility: truth.utility, shop } };
+  const known = { features: undefined, pageOrder: undefined, truth: { utility: truth.utility, shop } };
   return { kind: "demo", source: new MemoryLog(log), ...known };
 }
 
 async function openFiles(files: readonly ReaderFile[], report: Report): Promise<LabData> {
   report("Loading the file reader");
   const { readFiles } = await loadScript<typeof import("../reader.ts")>("reader");
-  const { log, kind, features, places } = await readFiles(files, { report, parseManifest });
-  return { kind, source: new MemoryLog(log), features, places, truth: undefined };
+  const { log, kind, features, pageOrder } = await readFiles(files, { report, parseManifest });
+  return { kind, source: new MemoryLog(log), features, pageOrder, truth: undefined };
 }
 
 export function summarizeData({ source }: LabData): DataSummary {
@@ -99,8 +99,8 @@ export interface BaselineLevel {
   readonly prec1: number;
 }
 
-export function selectTestedData({ source, features, places, truth }: LabData): TestedData {
-  return { source, features, places, truth: truth?.utility };
+export function selectTestedData({ source, features, pageOrder, truth }: LabData): TestedData {
+  return { source, features, pageOrder, truth: truth?.utility };
 }
 
 /** Computes the baselines' metrics on the validation users, like the curves. */

@@ -1,21 +1,22 @@
--- Whether the place on the page matters: how often items are clicked at each place, beside what their strengths say.
+-- Measures position bias: clicks at each position, compared with the expectation by the strengths of the items.
 --
--- Takes   shown (user, page, given, place, id, turn), page (user, page, size, clicked, also, given)   of describe.sql
+-- Takes   shown (user, page, context, position, id, turn), page (user, page, size, clicked, additional_clicks, context)   of describe.sql
 --
--- Ends with   place_effect (place, shown, clicks, expected, sd, users)   of the first ten places
+-- Ends with   position_effect (position, shown, clicks, expected, sd, users)   of the first ten positions
 --
--- Without an effect of the place, P(click on i) = w_i / (w_none + sum of w over the page), where each item has a strength w_i, and no
--- click one for each length of a page. A further click is a choice among what is not clicked yet, without no click. What stands beside an item matters: on sorted pages, the first one is beside weaker ones.
+-- Without an effect of the position, P(click on i) = w_i / (w_none + sum of w over the page), where each item has a strength w_i, and no
+-- click one for each length of a page. An additional click is a choice among the
+-- items that are not clicked yet, without no click. The other items of the page matter: on sorted pages the first one competes with weaker ones.
 
 -- step: Pages to compare
 -- Of large logs a sample of the users, some million rows.
 SET VARIABLE every = (SELECT greatest(1, count(*) // 1000000) FROM shown);
 CREATE TABLE choice AS
 SELECT row_number() OVER (ORDER BY user, page, turn) AS choice, user, page, size, turn, clicked IS NULL AS no_click
-FROM (SELECT *, unnest(range(1, 2 + len(also))) AS turn FROM page)
-WHERE NOT given AND size > 1 AND user % getvariable('every') = 0;
+FROM (SELECT *, unnest(range(1, 2 + len(additional_clicks))) AS turn FROM page)
+WHERE NOT context AND size > 1 AND user % getvariable('every') = 0;
 CREATE TABLE placed AS
-SELECT choice, c.user, size, c.turn, id, least(place, 11) AS place, (s.turn IS NOT DISTINCT FROM c.turn)::INTEGER AS clicked
+SELECT choice, c.user, size, c.turn, id, least(position, 11) AS position, (s.turn IS NOT DISTINCT FROM c.turn)::INTEGER AS clicked
 FROM shown s JOIN choice c USING (user, page)
 WHERE s.turn IS NULL OR s.turn >= c.turn;
 CREATE TABLE strength AS
@@ -39,44 +40,44 @@ SELECT size, any_value(clicks) AS clicks, any_value(clicks) / sum(1 / total) AS 
 FROM no_click JOIN (FROM total WHERE turn = 1) USING (size)
 GROUP BY size;
 
--- step: Clicks by place
+-- step: Clicks by position
 CREATE TABLE expectation AS
-SELECT user, id, place, clicked, n, w / total AS p
+SELECT user, id, position, clicked, n, w / total AS p
 FROM placed JOIN strength USING (id) JOIN total USING (choice)
 WHERE clicks > 0 AND n > 1;
--- An item that always stands in one place tells nothing.
+-- An item that is always at one position gives no information.
 CREATE TABLE item_at AS
-SELECT id, place, count(*) AS n, sum(clicked) AS clicks, sum(p) AS expected, sum(p * (1 - p)) AS weight
+SELECT id, position, count(*) AS n, sum(clicked) AS clicks, sum(p) AS expected, sum(p * (1 - p)) AS weight
 FROM expectation
-GROUP BY id, place;
+GROUP BY id, position;
 CREATE TABLE moving AS
 SELECT id, sum(weight) AS weight FROM item_at GROUP BY id HAVING count(*) > 1 AND sum(weight) > 0;
 -- The variance is taken over users, whose clicks are not independent: what each adds to the difference from what is expected, less what the
 -- item's own strength takes up. With n / (n - 1), as an item's own clicks are in its strength.
 CREATE TABLE residual AS
-SELECT user, id, place, sum((clicked - p) * sqrt(n / (n - 1))) AS r
+SELECT user, id, position, sum((clicked - p) * sqrt(n / (n - 1))) AS r
 FROM expectation JOIN moving USING (id)
-GROUP BY user, id, place;
+GROUP BY user, id, position;
 CREATE TABLE of_user AS
-SELECT user, place, sum(r) AS r
+SELECT user, position, sum(r) AS r
 FROM (
-  SELECT user, place, r FROM residual
+  SELECT user, position, r FROM residual
   UNION ALL
-  SELECT user, a.place, -r.r * a.weight / m.weight
+  SELECT user, a.position, -r.r * a.weight / m.weight
   FROM (SELECT user, id, sum(r) AS r FROM residual GROUP BY user, id) r
   JOIN moving m USING (id)
   JOIN item_at a USING (id)
 )
-GROUP BY user, place;
-CREATE TABLE place_effect AS
-SELECT place, e.shown, e.clicks, e.expected, sqrt(u.variance) AS sd, u.users
+GROUP BY user, position;
+CREATE TABLE position_effect AS
+SELECT position, e.shown, e.clicks, e.expected, sqrt(u.variance) AS sd, u.users
 FROM (
-  SELECT place, sum(n) AS shown, sum(clicks) AS clicks, sum(expected) AS expected
+  SELECT position, sum(n) AS shown, sum(clicks) AS clicks, sum(expected) AS expected
   FROM item_at JOIN moving USING (id)
-  GROUP BY place
+  GROUP BY position
 ) e
-LEFT JOIN (SELECT place, sum(r * r) AS variance, count(*) FILTER (r <> 0) AS users FROM of_user GROUP BY place) u USING (place)
-WHERE place <= 10
-ORDER BY place;
+LEFT JOIN (SELECT position, sum(r * r) AS variance, count(*) FILTER (r <> 0) AS users FROM of_user GROUP BY position) u USING (position)
+WHERE position <= 10
+ORDER BY position;
 DROP TABLE choice; DROP TABLE placed; DROP TABLE strength; DROP TABLE no_click; DROP TABLE total;
 DROP TABLE expectation; DROP TABLE item_at; DROP TABLE moving; DROP TABLE residual; DROP TABLE of_user;
