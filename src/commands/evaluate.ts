@@ -163,7 +163,9 @@ function tell(
     ...(isChoice ? describeLoss([result], part) : []),
   ];
   if (json) {
-    const positions = hasPositions({ kind: data.config.kind, pageOrder: data.pageOrder }) ? "logged" : "first";
+    const positions = hasPositions({ kind: data.config.kind, pageOrder: data.pageOrder })
+      ? "logged"
+      : "first";
     const all = {
       data: data.config,
       split,

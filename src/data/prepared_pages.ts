@@ -219,7 +219,11 @@ function parseClick(click: unknown, size: number, k: number, fail: Fail): number
 const NO_MORE: readonly number[] = [];
 
 /** Returns the positions of a page's additional clicks. Its items and its first click are valid. */
-function parseAdditionalClicks({ items, clicked, additional_clicks }: PageColumns, k: number, fail: Fail): readonly number[] {
+function parseAdditionalClicks(
+  { items, clicked, additional_clicks }: PageColumns,
+  k: number,
+  fail: Fail,
+): readonly number[] {
   const shown: unknown = items[k];
   const found = parseList(additional_clicks, k, fail, "additional_clicks", "for no additional click");
   if (!Array.isArray(shown) || found.length === 0) return NO_MORE;

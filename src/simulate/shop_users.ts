@@ -6,9 +6,9 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import {
   computeShopUtility,
   demoFeatures,
+  featureOffsets,
   firstState,
   getItemFeatures,
-  featureOffsets,
   type ShopTruth,
 } from "../data/shops.ts";
 import type { Arena } from "../gpu/arena.ts";
