@@ -76,7 +76,7 @@ for (const path of RUN) {
       }
       if (path !== POLICIES) return;
       const said = await printed(POLICIES, folder);
-      assert.match(said, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ expected of all pages -?\d/);
+      assert.match(said, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ predicted return -?\d/);
     });
   });
 }
