@@ -65,7 +65,7 @@ export class FolderRuns implements ResultRuns {
 
   trained: ResultRuns["trained"] = (name, command, args, option = "--save-dir") => {
     const key = JSON.stringify([name, command, ...args]);
-    const known = this.#asked.get(key) ?? this.#jobs.inPlace(() => this.#train(name, command, args, option));
+    const known = this.#asked.get(key) ?? this.#jobs.run(() => this.#train(name, command, args, option));
     this.#asked.set(key, known);
     return known;
   };
@@ -96,7 +96,7 @@ export class FolderRuns implements ResultRuns {
   }
 
   printed(command: string, args: readonly string[]): Promise<string> {
-    return this.#jobs.inPlace(() => {
+    return this.#jobs.run(() => {
       console.error(`${command} ${args.join(" ")}`);
       return this.#run(command, args);
     });

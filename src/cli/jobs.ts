@@ -44,25 +44,25 @@ export class JobSlots {
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param first slots that are open at the start; the others open after {@link warmed}. */
+  /** @param first slots that are open at the start; the others open after {@link openAll}. */
   constructor(readonly count: number, first = 1) {
     this.#free = Math.min(first, count);
     this.#unopened = count - this.#free;
   }
 
   /** Opens all slots, once the driver's shader cache is filled and others need not compile the same kernels. */
-  warmed(): void {
+  openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
 
   /** Runs work when a slot is free. */
-  async inPlace<T>(work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((enter) => this.#waiting.push(enter));
     try {
       return await work();
     } finally {
-      this.warmed();
+      this.openAll();
       this.#leave();
     }
   }
@@ -100,7 +100,7 @@ export async function runChild({ process, input, signal, onOutput, onNote }: Chi
   let last = "";
   try {
     await Promise.all([
-      input === undefined ? undefined : give(child, input),
+      input === undefined ? undefined : writeInput(child, input),
       eachLine(child.stdout, onOutput),
       eachLine(child.stderr, (line) => {
         if (line.startsWith("error: ")) last = line.slice("error: ".length);
@@ -116,7 +116,7 @@ export async function runChild({ process, input, signal, onOutput, onNote }: Chi
   }
 }
 
-async function give(child: Deno.ChildProcess, text: string): Promise<void> {
+async function writeInput(child: Deno.ChildProcess, text: string): Promise<void> {
   const writer = child.stdin.getWriter();
   try {
     await writer.write(new TextEncoder().encode(text));
@@ -126,14 +126,14 @@ async function give(child: Deno.ChildProcess, text: string): Promise<void> {
   }
 }
 
-async function eachLine(stream: ReadableStream<Uint8Array>, tell: (line: string) => void): Promise<void> {
+async function eachLine(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<void> {
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
-    lines.forEach(tell);
+    lines.forEach(onLine);
   }
-  if (rest !== "") tell(rest);
+  if (rest !== "") onLine(rest);
 }
 
 /** Decodes a value that a child printed with v8's serialisation, which keeps NaN and Infinity. */
@@ -144,7 +144,7 @@ export function decodeMessage(line: string): unknown {
 /** Progress of parallel trainings. */
 export interface JobsProgress extends Disposable {
   /** Reports the progress of a training. @param share of it that is done. @param text such as its iteration */
-  tell(name: string, share: number, text: string): void;
+  update(name: string, share: number, text: string): void;
   ended(name: string): void;
   note(text: string): void;
 }
@@ -170,7 +170,7 @@ export function createJobsProgress(total: number, output: ProgressOutput = proce
   };
   const live = createLiveLine(output, line);
   return {
-    tell(name, share, text) {
+    update(name, share, text) {
       const known = running.get(name);
       running.set(name, { first: known?.first ?? share, share, text });
       const isNew = known !== undefined && Math.floor(10 * share) > Math.floor(10 * known.share);
@@ -188,11 +188,11 @@ export function createJobsProgress(total: number, output: ProgressOutput = proce
 
 /**
  * Waits for all tasks, even if some fail.
- * @param goOn how to continue failed ones. @returns their results. @throws UserError naming the failed ones
+ * @param resumeHint how to continue failed ones. @returns their results. @throws UserError naming the failed ones
  */
 export async function runAllSettled<T>(
   tasks: ReadonlyMap<string, Promise<T>>,
-  goOn: string,
+  resumeHint: string,
 ): Promise<T[]> {
   const names = [...tasks.keys()];
   const results = await Promise.allSettled(tasks.values());
@@ -205,7 +205,7 @@ export async function runAllSettled<T>(
     throw new UserError(
       `${failed.length} of ${names.length} trainings failed; the others are kept:\n` +
         `${failed.join("\n")}\n` +
-        `${goOn}`,
+        `${resumeHint}`,
     );
   }
   return results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);

@@ -162,7 +162,7 @@ export async function openModel(
     { ...options, ...openModelData(run.path, recorded ?? run.trainedOn, options) },
     [],
   );
-  const { users, items } = await withProgress((told) => OpenedDataset.of(own, told)); // before aligning to a model with more items widens the set
+  const { users, items } = await withProgress((onProgress) => OpenedDataset.of(own, onProgress)); // before aligning to a model with more items widens the set
   return { run, data: new OpenedDataset(run.fit(own), users, items) };
 }
 

@@ -21,7 +21,7 @@ const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };
 /** Progress display of a training. It must be stopped or disposed of for the process to end. */
 interface TrainingProgress extends Disposable {
   /** Reports the number of finished iterations; metrics that are not given keep their last value. */
-  update(iteration: number, figures?: ProgressMetrics): void;
+  update(iteration: number, metrics?: ProgressMetrics): void;
   /** Writes a line of text above the display. */
   note(text: string): void;
   stop(): void;
@@ -41,7 +41,7 @@ export interface TrainingStatus {
   start: number;
   /** Duration of this session. */
   seconds: number;
-  figures: ProgressMetrics;
+  metrics: ProgressMetrics;
   /** Iteration of the validation metrics. */
   validated?: number;
   names?: ProgressMetricNames;
@@ -60,15 +60,15 @@ export function createTrainingProgress(
   names: ProgressMetricNames = usualNames,
 ): TrainingProgress {
   const began = performance.now();
-  const standing: TrainingStatus = { iteration: start, total, start, seconds: 0, figures: {}, names };
-  const display = output.isTTY ? terminalDisplay(standing, output) : plainDisplay(standing, output);
+  const status: TrainingStatus = { iteration: start, total, start, seconds: 0, metrics: {}, names };
+  const display = output.isTTY ? terminalDisplay(status, output) : plainDisplay(status, output);
   return {
-    update(iteration, figures = {}) {
-      if (iteration > standing.iteration) display.done?.();
-      standing.iteration = iteration;
-      if (figures.valLoss !== undefined) standing.validated = iteration;
-      standing.seconds = (performance.now() - began) / 1000;
-      Object.assign(standing.figures, figures);
+    update(iteration, metrics = {}) {
+      if (iteration > status.iteration) display.done?.();
+      status.iteration = iteration;
+      if (metrics.valLoss !== undefined) status.validated = iteration;
+      status.seconds = (performance.now() - began) / 1000;
+      Object.assign(status.metrics, metrics);
       display.changed?.();
     },
     note: display.note,
@@ -88,29 +88,29 @@ interface Display {
 const CLEAR_LINE = "\r\x1b[K";
 
 /** One line, updated from the first step on; earlier notes have their own lines. The last state stays visible. */
-function terminalDisplay(standing: Readonly<TrainingStatus>, output: ProgressOutput): Display {
+function terminalDisplay(status: Readonly<TrainingStatus>, output: ProgressOutput): Display {
   let live: ReturnType<typeof createLiveLine> | undefined;
   return {
-    changed: () => void (live ??= createLiveLine(output, (width) => formatProgressLine(standing, width))),
+    changed: () => void (live ??= createLiveLine(output, (width) => formatProgressLine(status, width))),
     note: (text) => void output.write(`${CLEAR_LINE}${text}\n`),
     stop() {
       live?.stop();
-      if (live) output.write(`${formatProgressLine(standing, getTerminalWidth(output))}\n`);
+      if (live) output.write(`${formatProgressLine(status, getTerminalWidth(output))}\n`);
       live = undefined;
     },
   };
 }
 
-function plainDisplay(standing: Readonly<TrainingStatus>, output: ProgressOutput): Display {
+function plainDisplay(status: Readonly<TrainingStatus>, output: ProgressOutput): Display {
   const tenth = () =>
-    Math.floor(10 * (standing.iteration - standing.start) / Math.max(1, standing.total - standing.start));
+    Math.floor(10 * (status.iteration - status.start) / Math.max(1, status.total - status.start));
   let shown = 0;
   const done = () => {
     if (tenth() <= shown) return;
     shown = tenth();
-    const { iteration, validated = iteration } = standing;
+    const { iteration, validated = iteration } = status;
     const older = validated < iteration ? `  (validated after ${formatThousands(validated)})` : "";
-    output.write(`${formatProgressLine(standing, Infinity, 0)}${older}\n`);
+    output.write(`${formatProgressLine(status, Infinity, 0)}${older}\n`);
   };
   const note = (text: string) => {
     done();
@@ -128,19 +128,19 @@ const LONGEST_BAR = 30;
  * @param longestBar maximum length of the bar; 0 for none
  */
 export function formatProgressLine(
-  standing: Readonly<TrainingStatus>,
+  status: Readonly<TrainingStatus>,
   width: number,
   longestBar = LONGEST_BAR,
 ): string {
-  const { iteration, total, figures, names = usualNames } = standing;
+  const { iteration, total, metrics, names = usualNames } = status;
   // In display order; the highest `rank` is dropped first if the line is too long.
   const fields = [
     { rank: 0, text: `${formatThousands(iteration)}/${formatThousands(total)}` },
-    { rank: 1, text: figure(names.loss, figures.loss, 4) },
-    { rank: 3, text: figure(names.prec1, figures.prec1, 3) },
-    { rank: 5, text: figure(`val ${names.loss}`, figures.valLoss, 4) },
-    { rank: 4, text: figure(`val ${names.prec1}`, figures.valPrec1, 3) },
-    { rank: 2, text: timeLeft(standing) },
+    { rank: 1, text: formatMetric(names.loss, metrics.loss, 4) },
+    { rank: 3, text: formatMetric(names.prec1, metrics.prec1, 3) },
+    { rank: 5, text: formatMetric(`val ${names.loss}`, metrics.valLoss, 4) },
+    { rank: 4, text: formatMetric(`val ${names.prec1}`, metrics.valPrec1, 3) },
+    { rank: 2, text: timeLeft(status) },
   ].filter((field) => field.text !== "");
   const known = fields.length;
   const joined = () => fields.map((field) => field.text).join("  ");
@@ -163,7 +163,7 @@ function timeLeft({ iteration, total, start, seconds }: Readonly<TrainingStatus>
   return `${formatDuration(seconds * (total - iteration) / done)} left`;
 }
 
-function figure(name: string, value: number | undefined, digits: number): string {
+function formatMetric(name: string, value: number | undefined, digits: number): string {
   if (value === undefined) return "";
   return `${name} ${Number.isNaN(value) ? "-" : value.toFixed(digits)}`; // precision is NaN without a click
 }
@@ -206,7 +206,7 @@ export function createLiveLine(output: ProgressOutput, text: (width: number) => 
 
 interface StepProgress extends Disposable {
   /** Reports that a step, or a round of it, begins. */
-  begin(standing: PreparationStatus): void;
+  begin(status: PreparationStatus): void;
   stop(): void;
 }
 
@@ -217,12 +217,12 @@ export function stepProgress(output: ProgressOutput = process.stderr): StepProgr
   const line = (width: number) => current ? stepLine(current, (performance.now() - began) / 1000, width) : "";
   const live = createLiveLine(output, line);
   return {
-    begin(standing) {
-      const isNew = standing.title !== current?.title;
+    begin(status) {
+      const isNew = status.title !== current?.title;
       if (isNew) began = performance.now();
-      current = standing;
+      current = status;
       if (output.isTTY) live.draw();
-      else if (isNew) output.write(`${place(standing, "", " ")}${standing.title}\n`);
+      else if (isNew) output.write(`${formatStep(status, "", " ")}${status.title}\n`);
     },
     stop: live.stop,
     [Symbol.dispose]: live.stop,
@@ -258,13 +258,13 @@ export function stepLine(
   width: number,
 ): string {
   const at = rounds > 1 ? `  ${round}/${rounds}` : "";
-  return `${place({ number, of }, "[", "] ")}${title}${at}  ${Math.floor(seconds)}s`.slice(
+  return `${formatStep({ number, of }, "[", "] ")}${title}${at}  ${Math.floor(seconds)}s`.slice(
     0,
     Math.max(0, width),
   );
 }
 
-function place(
+function formatStep(
   { number, of }: Pick<PreparationStatus, "number" | "of">,
   before: string,
   after: string,

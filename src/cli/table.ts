@@ -38,10 +38,10 @@ function measureText(text: string): number {
   return [...text].length - marks + (wide?.length ?? 0);
 }
 
-/** A column of a table. Columns are dropped in ascending order of `goes` if lines are too long; 0: never. */
+/** A column of a table. Columns are dropped in ascending order of `dropOrder` if lines are too long; 0: never. */
 export interface TableColumn<Row> {
   readonly head: string;
-  readonly goes: number;
+  readonly dropOrder: number;
   cell(row: Row): string;
 }
 
@@ -58,9 +58,12 @@ export function formatFittedTable<Row>(
     columns.map(({ head }) => head),
     rows.map((row) => columns.map(({ cell }) => cell(row))),
   );
-  const next = columns.reduce((least, { goes }) => goes > 0 ? Math.min(least, goes) : least, Infinity);
+  const next = columns.reduce(
+    (least, { dropOrder }) => dropOrder > 0 ? Math.min(least, dropOrder) : least,
+    Infinity,
+  );
   if (next === Infinity || fitsWidth(text, Math.min(width, WIDEST))) return { text, shown: columns };
-  return formatFittedTable(columns.filter(({ goes }) => goes !== next), rows, width);
+  return formatFittedTable(columns.filter(({ dropOrder }) => dropOrder !== next), rows, width);
 }
 
 export function fitsWidth(text: string, width: number): boolean {

@@ -126,7 +126,7 @@ async function main(): Promise<void> {
   const found = await test(snapshot);
   const against = other && await test(other);
   progress.stop();
-  tell(options, data, tested, found, against);
+  printResults(options, data, tested, found, against);
   if (options.json) return;
   const { model } = snapshot.info;
   for (const note of listModelNotes(model, snapshot.weights)) console.log(note);
@@ -148,7 +148,7 @@ interface Scored {
   readonly tested: TestResult;
 }
 
-function tell(
+function printResults(
   { json, split, against: path, model }: EvaluateOptions,
   data: Dataset,
   users: TestedUsers,

@@ -21,33 +21,33 @@ interface Player {
   readonly scoring: Scoring | undefined;
 }
 
-function figure({ scoring, ranking }: Player, name: MetricName): number | undefined {
+function getValue({ scoring, ranking }: Player, name: MetricName): number | undefined {
   return (scoring && getMetric(scoring, getMetricName(ranking, name))) ?? undefined;
 }
 
 const digits = (value: number | undefined) =>
   value === undefined || Number.isNaN(value) ? "-" : value.toFixed(4);
 
-function column(name: MetricName, goes = 0): TableColumn<Player> {
-  return { head: getMetricTitle(name), goes, cell: (player) => digits(figure(player, name)) };
+function column(name: MetricName, dropOrder = 0): TableColumn<Player> {
+  return { head: getMetricTitle(name), dropOrder, cell: (player) => digits(getValue(player, name)) };
 }
 
 /** Formats intervals such as ".554-.596". */
-function rangeColumn(of: MetricName, goes: number): TableColumn<Player> {
+function rangeColumn(of: MetricName, dropOrder: number): TableColumn<Player> {
   const cell = ({ scoring, ranking }: Player) => {
     const interval = scoring?.details?.intervals[getMetricName(ranking, of) ?? ""];
     return interval ? interval.map((x) => x.toFixed(3).replace(/^0/, "")).join("-") : "-";
   };
-  return { head: RANGE, goes, cell };
+  return { head: RANGE, dropOrder, cell };
 }
 
 const RANGE = "95 %";
 const LONGER = getMetricTitle("longerPrec1");
 const COLUMNS: readonly TableColumn<Player>[] = [
-  { head: "", goes: 0, cell: ({ name }) => name },
+  { head: "", dropOrder: 0, cell: ({ name }) => name },
   {
     head: "iteration",
-    goes: 0,
+    dropOrder: 0,
     cell: ({ scoring }) => String(scoring?.iteration ?? ""),
   },
   column("nll"),
@@ -72,7 +72,7 @@ export function formatResultTable(
   const players = [...results.flatMap(listPlayers), ...baselinePlayers(baselines)];
   // Summation in another order changes the last digits.
   const hasPagesOfOne = players.some((player) =>
-    Math.abs((figure(player, "prec1") ?? NaN) - (figure(player, "longerPrec1") ?? NaN)) > 1e-6
+    Math.abs((getValue(player, "prec1") ?? NaN) - (getValue(player, "longerPrec1") ?? NaN)) > 1e-6
   );
   const columns = COLUMNS.filter(({ head }) => head !== LONGER || hasPagesOfOne);
   const { text, shown } = formatFittedTable(columns, players, width);
@@ -139,20 +139,20 @@ export function formatSeedsTable(
   const rows = (players[0] ?? []).map(({ name }) => {
     const own = players.flatMap((run) => run.filter((player) => player.name === name));
     const iterations = own.flatMap(({ scoring }) => scoring?.iteration ?? []);
-    const cells = names.map((figureName) => {
-      const found = computeMeanAndSd(own.map((player) => figure(player, figureName)));
+    const cells = names.map((metric) => {
+      const found = computeMeanAndSd(own.map((player) => getValue(player, metric)));
       return found ? `${digits(found.mean)} +- ${digits(found.sd ?? NaN)}` : "-";
     });
     return [name, `${Math.min(...iterations)}..${Math.max(...iterations)}`, ...cells];
   });
-  const beside = baselines
+  const baselineRows = baselines
     ? baselinePlayers(baselines).map((player) => [
       player.name,
       "",
-      ...names.map((name) => digits(figure(player, name))),
+      ...names.map((name) => digits(getValue(player, name))),
     ])
     : [];
-  return formatTable(["", "iteration", "loss", "prec@1", "prec@2"], [...rows, ...beside]);
+  return formatTable(["", "iteration", "loss", "prec@1", "prec@2"], [...rows, ...baselineRows]);
 }
 
 function listPlayers(scoring: SnapshotResult): Player[] {

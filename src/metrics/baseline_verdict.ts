@@ -120,7 +120,7 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
 interface Scoring {
   readonly snapshot: string;
   readonly users?: number;
-  readonly details?: { readonly figures: Readonly<Partial<Record<string, number | null>>> };
+  readonly details?: { readonly metrics: Readonly<Partial<Record<string, number | null>>> };
   readonly against?: BaselineDifferences;
 }
 
@@ -136,8 +136,8 @@ export function compareRanking(
 ): BaselineVerdict | undefined {
   const best = test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
   if (!best) return undefined;
-  const { figures = {} } = best.details ?? {};
-  const byPi = (figures.piPrec1 ?? -1) > (figures.prec1 ?? 0);
+  const { metrics = {} } = best.details ?? {};
+  const byPi = (metrics.piPrec1 ?? -1) > (metrics.prec1 ?? 0);
   const metric = byPi ? "piPrec1" : "prec1";
   return {
     subject: byPi ? `the generator of ${best.snapshot}` : best.snapshot,

@@ -120,23 +120,23 @@ export function computeInterval(values: Float64Array, groups: number): Interval 
 
 /** Interpolates linearly between the two nearest values. @param values not empty; they are reordered. */
 function quantile(values: Float64Array, share: number): number {
-  const place = share * (values.length - 1);
-  const below = Math.floor(place);
+  const rank = share * (values.length - 1);
+  const below = Math.floor(rank);
   const low = select(values, below);
   if (below + 1 === values.length) return low;
   let high = Infinity; // the smallest of the rest
   for (let k = below + 1; k < values.length; k++) if (values[k]! < high) high = values[k]!;
-  return low + (place - below) * (high - low);
+  return low + (rank - below) * (high - low);
 }
 
 /**
  * Returns the value at an index of the sorted order (Hoare 1961); smaller values move before it, larger ones after it. A
  * short training computes 1,300 intervals, and sorting for each took twice as long.
  */
-function select(values: Float64Array, place: number): number {
+function select(values: Float64Array, rank: number): number {
   let first = 0, last = values.length - 1;
   while (first < last) {
-    const pivot = values[place]!;
+    const pivot = values[rank]!;
     let i = first, j = last;
     while (i <= j) {
       while (values[i]! < pivot) i++;
@@ -146,8 +146,8 @@ function select(values: Float64Array, place: number): number {
       values[i++] = values[j]!;
       values[j--] = value;
     }
-    if (j < place) first = i;
-    if (i > place) last = j;
+    if (j < rank) first = i;
+    if (i > rank) last = j;
   }
-  return values[place]!;
+  return values[rank]!;
 }

@@ -9,10 +9,10 @@ import {
   computePageSums,
   computeProbabilities,
   type EvaluatedPage,
-  figureNames,
   firstSlice,
   historyLengths,
   type MetricName,
+  metricNames,
   pageLengths,
   positions,
   seen,
@@ -53,7 +53,7 @@ export interface MetricCollectorOptions {
   /** True if items are clicked independently: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) is the product of 1 - P(a). */
   readonly single?: boolean;
   /** Position effects that are added to utilities, from the first position on; later positions share the last. */
-  readonly placeEffects?: readonly number[];
+  readonly positionEffects?: readonly number[];
   /** True if train users were shown an item; undefined if unknown. */
   readonly isSeen?: (item: number) => boolean;
 }
@@ -86,10 +86,10 @@ export class MetricCollector {
   add(part: ScoredUsers): void {
     const { log, places, compact } = part;
     let [row, event] = [0, 0];
-    for (const place of Array.from(places)) {
-      const [first, end] = [log.userEvents[place]!, log.userEvents[place + 1]!];
+    for (const user of Array.from(places)) {
+      const [first, end] = [log.userEvents[user]!, log.userEvents[user + 1]!];
       const rows = log.eventRows[first]!;
-      this.#addUser(part, place, compact ? row - rows : 0, event - first);
+      this.#addUser(part, user, compact ? row - rows : 0, event - first);
       row += log.eventRows[end]! - rows;
       event += end - first;
     }
@@ -99,11 +99,11 @@ export class MetricCollector {
    * @param shift from a row's index in the log to that of its score. @param moved from an event's index to that of its
    * outcome
    */
-  #addUser(part: ScoredUsers, place: number, shift: number, moved: number): void {
+  #addUser(part: ScoredUsers, user: number, shift: number, moved: number): void {
     const { log, scores, ranking = scores, outcomes } = part;
-    const { eta, placeEffects = [] } = this.options;
+    const { eta, positionEffects: positionEffects = [] } = this.options;
     let [history, counted] = [0, false];
-    for (let e = log.userEvents[place]!; e < log.userEvents[place + 1]!; e++) {
+    for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
       const click = log.eventClick[e]!;
       if (!log.eventGiven?.[e]) {
         counted = true;
@@ -112,7 +112,7 @@ export class MetricCollector {
         // In a loop: there are as many rows as in the log, and Float64Array.from() takes long.
         const [order, logits] = [new Float64Array(to - from), new Float64Array(to - from)];
         for (let k = 0; k < logits.length; k++) {
-          const effect = placeEffects[Math.min(k, placeEffects.length - 1)] ?? 0;
+          const effect = positionEffects[Math.min(k, positionEffects.length - 1)] ?? 0;
           order[k] = ranking[from + shift + k]! + effect;
           logits[k] = (eta ?? 1) * (scores[from + shift + k]! + effect);
         }
@@ -137,7 +137,7 @@ export class MetricCollector {
     const sums = computePageSums(page, this.options.single, outcome);
     this.#hash.add(page.items.length);
     this.#hash.add(page.clicked[0] ?? NONE);
-    for (const place of page.clicked.slice(1)) this.#hash.add(place);
+    for (const position of page.clicked.slice(1)) this.#hash.add(position);
     this.hasSeveral ||= page.clicked.length > 1;
     addTo(this.#all, this.#users % this.#groups, sums);
     const ofPage = [
@@ -194,7 +194,7 @@ export class MetricCollector {
   /** Computes the metrics of all users that were added. */
   tested(): TestResult {
     const names = this.#names();
-    const { figures, intervals, resampled } = measure(this.#all, getBootstrap(this.#groups), names);
+    const { metrics, intervals, resampled } = measure(this.#all, getBootstrap(this.#groups), names);
     const bootstrap = getBootstrap(this.#sliceGroups, SLICE_RESAMPLES);
     const click = this.#clicks.calibration(bootstrap);
     const noClick = this.#noClicks.calibration(bootstrap);
@@ -205,7 +205,7 @@ export class MetricCollector {
       groups: this.#groups,
       sums: this.#all,
       users: this.#hash.text,
-      details: { figures, intervals, ...(calibration ? { calibration } : {}), slices },
+      details: { metrics, intervals, ...(calibration ? { calibration } : {}), slices },
     };
   }
 
@@ -213,7 +213,7 @@ export class MetricCollector {
   #names(): MetricName[] {
     const { eta } = this.options;
     const none = eta === undefined ? ["nll", "pNoClick", "pClick"] : [];
-    return figureNames.filter((name) => !none.includes(name));
+    return metricNames.filter((name) => !none.includes(name));
   }
 
   #slicesBy(by: SliceKey, names: readonly MetricName[], bootstrap: Bootstrap): MetricSlice[] {
@@ -221,8 +221,8 @@ export class MetricCollector {
     const left = ["longerPrec1", "longerPrec2", ...(byRow ? ["noClick", "pNoClick"] : [])];
     const own = names.filter((name) => !left.includes(name));
     const all = slicings.find((slicing) => slicing.by === by)?.names ?? [];
-    return all.flatMap((name, place): MetricSlice[] => {
-      const slice = firstSlice[by] + place;
+    return all.flatMap((name, k): MetricSlice[] => {
+      const slice = firstSlice[by] + k;
       const size = this.#sliceGroups * columns;
       const sums = this.#slices.subarray(slice * size, (slice + 1) * size);
       const total = (column: number) => {
@@ -231,10 +231,10 @@ export class MetricCollector {
         return sum;
       };
       if (total(column.rows) === 0) return [];
-      const { figures, intervals } = measure(sums, bootstrap, own);
+      const { metrics, intervals } = measure(sums, bootstrap, own);
       const ece = this.#sliceClicks[slice]?.calibration()?.ece;
       const events = total(column.events);
-      return [{ name, events, figures, intervals, ...(ece === undefined ? {} : { ece }) }];
+      return [{ name, events, metrics, intervals, ...(ece === undefined ? {} : { ece }) }];
     });
   }
 }

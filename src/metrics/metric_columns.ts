@@ -69,7 +69,7 @@ const ratios = {
 } as const satisfies Record<string, Ratio>;
 /** Name of a metric in result.json. */
 export type MetricName = keyof typeof ratios;
-export const figureNames = Object.keys(ratios) as readonly MetricName[];
+export const metricNames = Object.keys(ratios) as readonly MetricName[];
 
 /** Returns the title of a metric in tables. */
 export function getMetricTitle(name: MetricName): string {
@@ -102,9 +102,9 @@ class Ranges {
   /** Returns the index of a number's range. */
   findSlice(value: number): number {
     const { bounds } = this;
-    let place = bounds.length - 1;
-    while (place > 0 && value < bounds[place]!) place--;
-    return place;
+    let index = bounds.length - 1;
+    while (index > 0 && value < bounds[index]!) index--;
+    return index;
   }
 }
 
@@ -223,6 +223,6 @@ function computePageLoss(
   single: boolean | undefined,
 ): number {
   if (Number.isNaN(logSum)) return NaN;
-  if (single || clicked.length < 2) return clicked.reduce((loss, place) => loss - logits[place]!, logSum);
+  if (single || clicked.length < 2) return clicked.reduce((loss, position) => loss - logits[position]!, logSum);
   return computeChoiceLoss(logits, 0, logits.length, clicked);
 }

@@ -51,10 +51,10 @@ export class CalibrationSums {
   /** @param cell of the probability: {@link findBin} */
   add(group: number, cell: number, probability: number, happened: boolean): void {
     const sums = this.#sums[cell] ??= new Float64Array(this.groups * SUMS);
-    const place = SUMS * group;
-    sums[place] = sums[place]! + 1;
-    sums[place + 1] = sums[place + 1]! + probability;
-    if (happened) sums[place + 2] = sums[place + 2]! + 1;
+    const at = SUMS * group;
+    sums[at] = sums[at]! + 1;
+    sums[at + 1] = sums[at + 1]! + probability;
+    if (happened) sums[at + 2] = sums[at + 2]! + 1;
   }
 
   /**

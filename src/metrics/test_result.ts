@@ -11,8 +11,8 @@ import {
   column,
   columns,
   computeMetric,
-  figureNames,
   type MetricName,
+  metricNames,
   type SliceKey,
 } from "./metric_columns.ts";
 
@@ -24,14 +24,14 @@ export type MetricIntervals = Readonly<Partial<Record<MetricName, Interval | nul
 
 /** Metrics computed from the sums of groups of users. */
 export interface MeasuredSums {
-  readonly figures: MetricValues;
+  readonly metrics: MetricValues;
   readonly intervals: MetricIntervals;
   /** Values of each metric in the resamples. */
   readonly resampled: ReadonlyMap<MetricName, Float64Array>;
 }
 
 /** Metrics of a part of the events. */
-export interface MetricSlice extends Pick<MeasuredSums, "figures" | "intervals"> {
+export interface MetricSlice extends Pick<MeasuredSums, "metrics" | "intervals"> {
   /** Name of the part, such as "3-4" for page lengths. */
   readonly name: string;
   readonly events: number;
@@ -40,7 +40,7 @@ export interface MetricSlice extends Pick<MeasuredSums, "figures" | "intervals">
 }
 
 /** All metrics of a scoring, stored as `details` in result.json. */
-export interface MetricDetails extends Pick<MeasuredSums, "figures" | "intervals"> {
+export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals"> {
   /** Calibration of P(click on a displayed item) and P(no click); absent for a ranking. */
   readonly calibration?: {
     readonly click?: ProbabilityCalibration;
@@ -70,23 +70,23 @@ export function measure(
   const totals = new Float64Array(columns);
   sums.forEach((value, k) => totals[k % columns] = totals[k % columns]! + value);
   const drawn = bootstrap.totals(sums, columns);
-  const figures: Partial<Record<MetricName, number>> = {};
+  const metrics: Partial<Record<MetricName, number>> = {};
   const intervals: Partial<Record<MetricName, Interval | null>> = {};
   const resampled = new Map<MetricName, Float64Array>();
   for (const name of names) {
     const [value = NaN] = computeMetric(name, totals);
     if (Number.isNaN(value)) continue;
     const values = computeMetric(name, drawn);
-    figures[name] = value;
+    metrics[name] = value;
     intervals[name] = computeInterval(values, bootstrap.groups);
     resampled.set(name, values);
   }
-  return { figures, intervals, resampled };
+  return { metrics: metrics, intervals, resampled };
 }
 
 /** Data needed to compare two scorings. */
 interface Comparable extends Pick<MeasuredSums, "resampled"> {
-  readonly details: Pick<MetricDetails, "figures">;
+  readonly details: Pick<MetricDetails, "metrics">;
   /** Number of groups of users that are resampled. */
   readonly groups: number;
 }
@@ -101,15 +101,15 @@ export interface TestResult extends Comparable {
 }
 
 /** Metrics that a generator is compared with if the other scoring has no generator. */
-const INSTEAD: Readonly<Partial<Record<MetricName, MetricName>>> = { piPrec1: "prec1", piPrec2: "prec2" };
+const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = { piPrec1: "prec1", piPrec2: "prec2" };
 /** Observed shares, which are equal in all scorings. */
-const FACTS: readonly MetricName[] = ["noClick", "clicked"];
+const OBSERVED: readonly MetricName[] = ["noClick", "clicked"];
 
 /** Computes the differences of two scorings of the same users. */
 export function compareScorings(one: Comparable, other: Comparable): MetricDifferences {
   const found: Partial<Record<MetricName, MetricGap>> = {};
-  for (const name of figureNames.filter((name) => !FACTS.includes(name))) {
-    const to = other.resampled.has(name) ? name : INSTEAD[name] ?? name;
+  for (const name of metricNames.filter((name) => !OBSERVED.includes(name))) {
+    const to = other.resampled.has(name) ? name : REWARD_METRICS[name] ?? name;
     const own = difference(one, name, other, to);
     if (own) found[name] = own;
   }
@@ -132,7 +132,7 @@ function difference(
   other: Comparable,
   to: MetricName,
 ): MetricGap | undefined {
-  const [a, b] = [one.details.figures[name], other.details.figures[to]];
+  const [a, b] = [one.details.metrics[name], other.details.metrics[to]];
   const [ofA, ofB] = [one.resampled.get(name), other.resampled.get(to)];
   if (a === undefined || b === undefined || !ofA || !ofB) return undefined;
   const interval = one.groups < LEAST_GROUPS
@@ -142,9 +142,9 @@ function difference(
 }
 
 /** Stored sums, in order. */
-const KEPT = ["events", "clicks", "nll", "prec1", "prec2", "piPrec1"] as const;
+const STORED = ["events", "clicks", "nll", "prec1", "prec2", "piPrec1"] as const;
 /** Metrics computed from the stored sums. */
-const FIGURES: readonly MetricName[] = ["nll", "prec1", "prec2", "piPrec1"];
+const STORED_METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "piPrec1"];
 
 /** Sums of a scoring as stored in result.json, for paired comparison with other runs. */
 export interface StoredSums {
@@ -175,13 +175,13 @@ export class UsersHash {
 
 /** Packs the sums of a scoring for storage. */
 export function packSums({ users, groups, sums }: TestResult): StoredSums {
-  const kept = new DataView(new ArrayBuffer(4 * groups * KEPT.length));
+  const stored = new DataView(new ArrayBuffer(4 * groups * STORED.length));
   for (let g = 0; g < groups; g++) {
-    KEPT.forEach((name, k) => {
-      kept.setFloat32(4 * (g * KEPT.length + k), sums[g * columns + column[name]]!, true);
+    STORED.forEach((name, k) => {
+      stored.setFloat32(4 * (g * STORED.length + k), sums[g * columns + column[name]]!, true);
     });
   }
-  return { users, groups, sums: new Uint8Array(kept.buffer).toBase64() };
+  return { users, groups, sums: new Uint8Array(stored.buffer).toBase64() };
 }
 
 /** Stored sums of a model, ready for comparison. */
@@ -199,17 +199,17 @@ export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefine
   const { users, groups } = first;
   const all = new Float64Array(groups * columns);
   for (const scoring of scorings) {
-    const kept = decodeFloats(scoring.sums);
-    if (scoring.users !== users || kept?.length !== groups * KEPT.length) return undefined;
+    const stored = decodeFloats(scoring.sums);
+    if (scoring.users !== users || stored?.length !== groups * STORED.length) return undefined;
     for (let g = 0; g < groups; g++) {
-      KEPT.forEach((name, k) => {
+      STORED.forEach((name, k) => {
         const at = g * columns + column[name];
-        all[at] = all[at]! + kept[g * KEPT.length + k]!;
+        all[at] = all[at]! + stored[g * STORED.length + k]!;
       });
     }
   }
-  const { figures, resampled } = measure(all, getBootstrap(groups), FIGURES);
-  return { users, groups, details: { figures }, resampled };
+  const { metrics, resampled } = measure(all, getBootstrap(groups), STORED_METRICS);
+  return { users, groups, details: { metrics }, resampled };
 }
 
 /**

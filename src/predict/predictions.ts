@@ -67,11 +67,11 @@ export async function* predictPages(
 }
 
 function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, items: IdList) {
-  return (place: number, user: string, clicks: Clicks, utilities: Float32Array): Prediction[] => {
+  return (index: number, user: string, clicks: Clicks, utilities: Float32Array): Prediction[] => {
     const { userEvents, eventRows, eventGiven, rowItem } = clicks;
     const rows: Prediction[] = [];
     let page = -1;
-    for (let e = userEvents[place] ?? 0; e < (userEvents[place + 1] ?? 0); e++) {
+    for (let e = userEvents[index] ?? 0; e < (userEvents[index + 1] ?? 0); e++) {
       if (eventGiven?.[e] !== FURTHER_CLICK) page++;
       if (eventGiven?.[e]) continue;
       const clicked = listClickedRows(clicks, e);

@@ -236,10 +236,10 @@ before the page.</p>
 ${renderTable(`prec@1 of ${part.name} by slice`, head, [["", rows]])}`;
 }
 
-type SliceMetrics = Pick<StoredDetails, "figures" | "intervals">;
+type SliceMetrics = Pick<StoredDetails, "metrics" | "intervals">;
 
 function renderSliceMetric(found: SliceMetrics | undefined, name: string): ReportCell {
-  return renderMetric(found?.figures[name], 4, found?.intervals[name]);
+  return renderMetric(found?.metrics[name], 4, found?.intervals[name]);
 }
 
 function renderScoringDetails(part: ReportPart, name: string, details: SnapshotMetrics["details"]): Html {
@@ -255,7 +255,7 @@ function renderSlices(part: ReportPart, name: string, details: StoredDetails): H
   const hasProbabilities = details.calibration !== undefined;
   const columns = [
     ...METRICS.filter((metric) => hasProbabilities || metric !== "nll"),
-    ...(details.figures.piPrec1 === undefined ? [] : PI),
+    ...(details.metrics.piPrec1 === undefined ? [] : PI),
     ...(hasProbabilities ? PROBABILITIES : []),
   ];
   const row = (title: string, events: number | "", own: SliceMetrics, ece?: number): ReportRow => [

@@ -31,7 +31,7 @@ const calibrationSchema = v.looseObject({
 });
 
 const calibration = v.optional(calibrationSchema);
-const measuredSchema = v.looseObject({ figures: named(metric), intervals: named(interval) });
+const measuredSchema = v.looseObject({ metrics: named(metric), intervals: named(interval) });
 const sliceSchema = v.looseObject({
   ...{ ...measuredSchema.entries, name: v.string(), events: number, ece: v.optional(number) },
 });

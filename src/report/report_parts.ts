@@ -92,7 +92,7 @@ export type Scoring = Readonly<StoredMetrics> & {
   readonly piPrec2?: number | null;
   readonly longerPages: Readonly<Partial<Record<"prec1" | "prec2" | "piPrec1" | "piPrec2", number | null>>>;
   readonly details?: {
-    readonly figures: Readonly<Partial<Record<string, number | null>>>;
+    readonly metrics: Readonly<Partial<Record<string, number | null>>>;
     readonly intervals: Readonly<Partial<Record<string, readonly [number, number] | null>>>;
   };
 };
@@ -112,7 +112,7 @@ export function getMetric(
     ...{ longerPrec1: longer.prec1, longerPrec2: longer.prec2 },
     ...{ longerPiPrec1: longer.piPrec1, longerPiPrec2: longer.piPrec2 },
   };
-  return top[name] ?? details?.figures[name];
+  return top[name] ?? details?.metrics[name];
 }
 
 export function listSnapshotNames(part: ReportPart): string[] {
@@ -138,7 +138,7 @@ export function groupByBaselines(models: readonly ReportModel[]): SharedBaseline
   for (const model of models) {
     for (const baselines of distinctBaselines(model)) {
       const key = JSON.stringify(
-        baselines.map(({ name, nll, prec1, prec2 }) => ({ name, figures: { nll, prec1, prec2 } })),
+        baselines.map(({ name, nll, prec1, prec2 }) => ({ name, metrics: { nll, prec1, prec2 } })),
         (_, value) => typeof value === "number" ? value.toFixed(9) : value,
       );
       const group = groups.get(key) ?? { models: [], baselines };

@@ -38,7 +38,7 @@ export function getSeedFolder(path: string, seed: number): string {
 export async function writeSeedsResult(path: string, results: readonly StageRunResult[]): Promise<void> {
   const runs = results.map(({ stage, folder, seed, iteration, test = [], verdict }) => ({
     ...{ stage, folder, seed, iteration },
-    test: test.map(({ details: _, against: __, ...figures }) => figures),
+    test: test.map(({ details: _, against: __, ...metrics }) => metrics),
     verdict,
   }));
   await writeJson(`${path}/result.json`, { runs });

@@ -26,7 +26,7 @@ export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 /** A metric and its name in progress lines. */
 export interface NamedMetric {
   readonly name: string;
-  readonly figure: keyof GameMetrics;
+  readonly metric: keyof GameMetrics;
 }
 
 export interface TrainingStage {
@@ -75,7 +75,7 @@ export const shannonStage: TrainingStage = {
   option: "iterations",
   absent: "This run has no Shannon stage that --iterations could extend.",
   columns: { loss: "nll", prec1: "prec1", prec2: "prec2" },
-  shown: { loss: { name: "loss", figure: "nll" }, prec1: { name: "prec@1", figure: "prec1" } },
+  shown: { loss: { name: "loss", metric: "nll" }, prec1: { name: "prec@1", metric: "prec1" } },
   hasLikelihood: true,
   // All commands use this snapshot, and on most logs it ranks better than the one with the best validation prec@1: the loss
   // uses the probability of each page's click, prec@1 only one bit per page (bench/trials.md).
@@ -107,8 +107,8 @@ export const adversarialStage: TrainingStage = {
     prec2: "prec2",
   },
   shown: {
-    loss: { name: "loss_min", figure: "lossMin" },
-    prec1: { name: "pi prec@1", figure: "piPrec1" },
+    loss: { name: "loss_min", metric: "lossMin" },
+    prec1: { name: "pi prec@1", metric: "piPrec1" },
   },
   hasLikelihood: false,
   judged: "best-prec1",
@@ -168,6 +168,6 @@ export function buildStart(
 }
 
 /** Returns the values of a stage's columns; NaN for a missing metric. */
-export function buildRow({ columns }: TrainingStage, figures: StageMetrics): number[] {
-  return Object.values(columns).map((figure) => figures[figure] ?? NaN);
+export function buildRow({ columns }: TrainingStage, metrics: StageMetrics): number[] {
+  return Object.values(columns).map((name) => metrics[name] ?? NaN);
 }

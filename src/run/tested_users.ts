@@ -55,7 +55,7 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
 export interface ProbabilityOptions {
   readonly eta: number;
   readonly single?: boolean;
-  readonly placeEffects?: readonly number[];
+  readonly positionEffects?: readonly number[];
 }
 
 /** Returns the options of a model with these weights. */
@@ -63,12 +63,12 @@ export function getProbabilityOptions(
   { eta, loss }: Pick<ModelConfig, "eta" | "loss">,
   weights: Weights,
 ): ProbabilityOptions {
-  return { eta, single: loss === "logistic", placeEffects: readPositionEffects(weights) };
+  return { eta, single: loss === "logistic", positionEffects: readPositionEffects(weights) };
 }
 
 /** Test results of a model. */
 interface TestedModel<F extends StageMetrics> {
-  readonly figures: EvaluationMetrics<F>;
+  readonly metrics: EvaluationMetrics<F>;
   readonly tested: TestResult;
   /** Mean rank correlation of reward and ground truth within pages, if the truth is known. */
   readonly spearman: number | undefined;
@@ -77,11 +77,11 @@ interface TestedModel<F extends StageMetrics> {
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
 /** Cached baselines of a log, whose features and positions never change: runs, stages and the lab's curves share them. */
-interface Known {
+interface LogBaselines {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
 }
-const knownOf = new WeakMap<LogSource, Known>();
+const knownOf = new WeakMap<LogSource, LogBaselines>();
 
 export class TestedUsers {
   private constructor(
@@ -122,7 +122,7 @@ export class TestedUsers {
     const collector = new MetricCollector({ ...this.counted.collectorOptions(this.users, eta), ...choice });
     let utilities: Float32Array | undefined;
     if (truth && source.log) utilities = new Float32Array(truth.length).fill(NaN);
-    const figures = await evaluation.evaluate(onShard, (part) => {
+    const metrics = await evaluation.evaluate(onShard, (part) => {
       const { log, indices, utilities: scores, outcomes: values, words } = part;
       collector.add({ log, places: indices, scores, compact: true, outcomes: { values, words } });
       if (utilities) scatterUtilities(source, part, utilities);
@@ -130,7 +130,7 @@ export class TestedUsers {
     const spearman = utilities && truth && source.log &&
       meanSpearman(source.log, this.users, utilities, truth);
     const tested = collector.tested();
-    return { figures: collector.hasSeveral ? ofAllClicks(figures, tested) : figures, tested, spearman };
+    return { metrics: collector.hasSeveral ? ofAllClicks(metrics, tested) : metrics, tested, spearman };
   }
 
   /** Returns the differences between a scoring and each baseline. */
@@ -159,18 +159,18 @@ function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgr
 
 /** Replaces a game's metrics, which cover the first click per page, by those of all clicks. */
 function ofAllClicks<F extends StageMetrics>(
-  { longerPages, ...figures }: EvaluationMetrics<F>,
+  { longerPages, ...metrics }: EvaluationMetrics<F>,
   { details }: TestResult,
 ): EvaluationMetrics<F> {
-  const { nll, prec1, prec2, longerPrec1, longerPrec2 } = details.figures;
+  const { nll, prec1, prec2, longerPrec1, longerPrec2 } = details.metrics;
   const longer = { prec1: longerPrec1, prec2: longerPrec2 };
-  return { ...figures, nll, prec1, prec2, longerPages: { ...longerPages, ...longer } } as EvaluationMetrics<
+  return { ...metrics, nll, prec1, prec2, longerPages: { ...longerPages, ...longer } } as EvaluationMetrics<
     F
   >;
 }
 
 function buildBaselineResult({ details, setting }: BaselineResult): BaselineMetricsResult {
-  const { nll, prec1 = NaN, prec2 = NaN, longerPrec1 = NaN, longerPrec2 = NaN } = details.figures;
+  const { nll, prec1 = NaN, prec2 = NaN, longerPrec1 = NaN, longerPrec2 = NaN } = details.metrics;
   return {
     ...(nll === undefined ? {} : { nll }),
     prec1,
@@ -209,14 +209,14 @@ export interface SnapshotDifferences {
 export function buildSnapshotResult(
   snapshot: SnapshotName,
   iteration: number,
-  { figures, tested, spearman }: TestedModel<StageMetrics>,
+  { metrics, tested, spearman }: TestedModel<StageMetrics>,
   users: TestedUsers,
 ): SnapshotResult {
   return {
     snapshot,
     iteration,
     users: users.users.length,
-    ...figures,
+    ...metrics,
     ...(spearman === undefined ? {} : { spearman }),
     details: tested.details,
     against: users.against(tested),

@@ -36,7 +36,7 @@ const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
   /** Called before the first step if batches are split, with the largest number of micro-batches. */
-  onParts?(parts: number): void;
+  onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
   /** Called with the progress of work after the last iteration. */
@@ -127,7 +127,7 @@ async function startStage(
     ? run.init
     : (await readSnapshot(`${before}/best-prec1.safetensors`)).weights;
   const start = { init, begins: before === undefined };
-  await tellItems(run, run.data.source);
+  await sendItemsShape(run, run.data.source);
   return await withTrainer(stage, run, events, start, async (training) => {
     const folder = stage.folder(path);
     // A run without a Shannon stage has its config in the run's folder too, where --resume reads it.
@@ -159,7 +159,7 @@ async function resumeStage(
   const data = { ...run.data, source };
   // The initial weights are compared with its best validation.
   const start = { init: undefined, begins: isFitted(stage, run.config) };
-  await tellItems(run, source);
+  await sendItemsShape(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
     const { state, aside } = await restoreState(folder, last, training.trainer.specs);
     training.trainer.restore(state);
@@ -189,7 +189,7 @@ export async function expectRestorable(stages: readonly TrainingStage[], run: Tr
 }
 
 /** Sends the shape of the model's items to the other ranks. */
-async function tellItems({ ranks }: TrainingRun, { items }: LogSource): Promise<void> {
+async function sendItemsShape({ ranks }: TrainingRun, { items }: LogSource): Promise<void> {
   if (ranks) await gatherTexts(ranks, JSON.stringify(items.shape));
 }
 
@@ -265,7 +265,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
   let saved = began;
   let pauseMs = 1000 * SAVE_SECONDS;
   const before = ranks?.spent;
-  if (trainer.microBatches > 1) events.onParts?.(trainer.microBatches);
+  if (trainer.microBatches > 1) events.onMicroBatches?.(trainer.microBatches);
   try {
     await trainer.run(iterations, {
       onStep: (result) => {

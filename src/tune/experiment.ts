@@ -229,8 +229,8 @@ export function listOutcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[]
       name,
       cells: [
         ...(["validation", "test"] as const).flatMap((set) =>
-          (["loss", "prec1", "prec2"] as const).map((figure) =>
-            by === "pi" && figure === "loss" ? "-" : cell(of.map((figures) => figures[set][figure] ?? NaN))
+          (["loss", "prec1", "prec2"] as const).map((metric) =>
+            by === "pi" && metric === "loss" ? "-" : cell(of.map((own) => own[set][metric] ?? NaN))
           )
         ),
         describeSampling(seeds.map(({ sampling }) => sampling[by])),

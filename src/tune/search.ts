@@ -93,10 +93,10 @@ export function rankSettings({ candidates, criterion }: SearchState, upTo = Infi
 }
 
 /** Returns the setting that is best on validation; undefined if none has a metric. */
-export function findWinner(standing: SearchState): number | undefined {
-  const [first] = rankSettings(standing);
-  const candidate = standing.candidates[first ?? 0];
-  return candidate && findBestValidation(candidate, standing.criterion).value !== null ? first : undefined;
+export function findWinner(state: SearchState): number | undefined {
+  const [first] = rankSettings(state);
+  const candidate = state.candidates[first ?? 0];
+  return candidate && findBestValidation(candidate, state.criterion).value !== null ? first : undefined;
 }
 
 /** True if a setting has reached a rung, or ended before it. */
@@ -140,7 +140,7 @@ export interface Search {
     seconds: number,
   ) => Promise<SearchCandidate>;
   /** Called after each training to save the state. */
-  readonly keep: (standing: SearchState, spentSeconds: number) => Promise<void>;
+  readonly keep: (state: SearchState, spentSeconds: number) => Promise<void>;
   /** Returns the seconds of any clock. */
   readonly now: () => number;
   /** Ends the search after the trainings in flight. */
@@ -152,15 +152,15 @@ export interface Search {
  * @param spent seconds of earlier sessions. @returns its state, and the seconds of all sessions.
  */
 export async function search(
-  standing: SearchState,
+  state: SearchState,
   spent: number,
   parts: Search,
-): Promise<{ readonly standing: SearchState; readonly spentSeconds: number }> {
+): Promise<{ readonly state: SearchState; readonly spentSeconds: number }> {
   const { budgetSeconds, draw, train, keep, now, signal } = parts;
   const began = now();
   const spentSeconds = () => spent + now() - began;
   const left = () => budgetSeconds - spentSeconds();
-  let current = standing;
+  let current = state;
   let kept = Promise.resolve();
   let failure: { readonly error: unknown } | undefined;
   const busy = new Map<number, Promise<void>>();
@@ -198,27 +198,27 @@ export async function search(
     await Promise.race(busy.values());
   }
   if (failure) throw failure.error;
-  return { standing: current, spentSeconds: spentSeconds() };
+  return { state: current, spentSeconds: spentSeconds() };
 }
 
 function listSettings({ candidates }: SearchState): TuneSetting[] {
   return candidates.map(({ setting }) => setting);
 }
 
-function withCandidate(standing: SearchState, number: number, candidate: SearchCandidate): SearchState {
-  const candidates = standing.candidates.slice();
+function withCandidate(state: SearchState, number: number, candidate: SearchCandidate): SearchState {
+  const candidates = state.candidates.slice();
   candidates[number] = candidate;
-  return { ...standing, candidates };
+  return { ...state, candidates };
 }
 
 /** Derives the rungs from the iterations of the default setting; none yet if it was stopped in its first training. */
-function withRungs(standing: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
-  const [first] = standing.candidates;
-  if (!first) return standing;
-  if (standing.rungs.length === 0 && signal.aborted && !hasReached(first, iterations)) return standing;
+function withRungs(state: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
+  const [first] = state.candidates;
+  if (!first) return state;
+  if (state.rungs.length === 0 && signal.aborted && !hasReached(first, iterations)) return state;
   const top = first.end === "open" ? first.iterations : iterations;
   const whole = Math.max(validateEvery, top - top % validateEvery);
-  return { ...standing, rungs: listRungs(whole, validateEvery) };
+  return { ...state, rungs: listRungs(whole, validateEvery) };
 }
 
 /** The next training: a setting, up to an iteration. */
@@ -240,21 +240,21 @@ const LEAST_SECONDS = 1;
  * settings in training.
  * @returns undefined if nothing fits the remaining time.
  */
-function nextJob(standing: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
-  const { candidates, rungs } = standing;
+function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
+  const { candidates, rungs } = state;
   for (let rung = rungs.length - 2; rung >= 0; rung--) {
-    const number = promoted(standing, rung, busy);
-    const job = number === undefined ? undefined : buildJob(standing, number, rung + 1);
+    const number = promoted(state, rung, busy);
+    const job = number === undefined ? undefined : buildJob(state, number, rung + 1);
     if (job && job.seconds <= secondsLeft) return job;
   }
-  const finish = finishing(standing, secondsLeft, busy);
+  const finish = finishing(state, secondsLeft, busy);
   // Settings that were cut short come first: by a stop, or by the first rung of a smaller budget.
-  const begun = rankSettings(standing).find((number) =>
+  const begun = rankSettings(state).find((number) =>
     !busy.has(number) && !hasReached(candidates[number] ?? FRESH, rungs[0] ?? 0)
   );
   const first = begun === undefined
-    ? { number: candidates.length, iterations: rungs[0] ?? 0, seconds: firstSeconds(standing) }
-    : buildJob(standing, begun, 0);
+    ? { number: candidates.length, iterations: rungs[0] ?? 0, seconds: firstSeconds(state) }
+    : buildJob(state, begun, 0);
   const isThere = begun !== undefined || more;
   return isThere && first.seconds + (finish?.seconds ?? 0) <= secondsLeft ? first : finish;
 }
@@ -263,11 +263,11 @@ function nextJob(standing: SearchState, secondsLeft: number, more: boolean, busy
  * Returns the best setting of a rung that may be promoted, if any: a third of those that have reached it, not counting the
  * default, which is fully trained from the start.
  */
-function promoted(standing: SearchState, rung: number, busy: Busy): number | undefined {
-  const { candidates, rungs } = standing;
+function promoted(state: SearchState, rung: number, busy: Busy): number | undefined {
+  const { candidates, rungs } = state;
   const reached = (number: number, at: number) =>
     hasReached(candidates[number] ?? FRESH, rungs[at] ?? Infinity);
-  const here = rankSettings(standing, rungs[rung]).filter((number) => reached(number, rung));
+  const here = rankSettings(state, rungs[rung]).filter((number) => reached(number, rung));
   const places = Math.floor(here.length / HALVING);
   const gone = here.filter((number) =>
     busy.has(number) || (number > 0 && (candidates[number]?.iterations ?? 0) > (rungs[rung] ?? 0))
@@ -277,20 +277,20 @@ function promoted(standing: SearchState, rung: number, busy: Busy): number | und
 }
 
 /** Trains the best setting so far to the end, or as far as the time allows. */
-function finishing(standing: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
-  const number = findWinner(standing);
-  const top = standing.rungs.length - 1;
-  const candidate = standing.candidates[number ?? 0];
+function finishing(state: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
+  const number = findWinner(state);
+  const top = state.rungs.length - 1;
+  const candidate = state.candidates[number ?? 0];
   if (number === undefined || busy.has(number)) return undefined;
-  if (!candidate || hasReached(candidate, standing.rungs[top] ?? 0)) return undefined;
+  if (!candidate || hasReached(candidate, state.rungs[top] ?? 0)) return undefined;
   if (secondsLeft < LEAST_SECONDS + candidate.setUpSeconds) return undefined;
-  return buildJob(standing, number, top);
+  return buildJob(state, number, top);
 }
 
-function buildJob(standing: SearchState, number: number, rung: number): Job {
-  const candidate = standing.candidates[number] ?? FRESH;
-  const iterations = standing.rungs[rung] ?? 0;
-  const own = candidate.iterations > 0 ? candidate : standing.candidates[0] ?? FRESH;
+function buildJob(state: SearchState, number: number, rung: number): Job {
+  const candidate = state.candidates[number] ?? FRESH;
+  const iterations = state.rungs[rung] ?? 0;
+  const own = candidate.iterations > 0 ? candidate : state.candidates[0] ?? FRESH;
   const seconds = candidate.setUpSeconds + (iterations - candidate.iterations) * perIteration(own);
   return { number, iterations, seconds };
 }

@@ -102,11 +102,11 @@ export interface SettingRow {
 }
 
 /** Lists all settings, best first. @param path the folder of the search. */
-export async function listSettingRows(path: string, standing: SearchState): Promise<SettingRow[]> {
+export async function listSettingRows(path: string, state: SearchState): Promise<SettingRow[]> {
   return await Promise.all(
-    rankSettings(standing).flatMap((number) => {
-      const candidate = standing.candidates[number];
-      return candidate ? [buildSettingRow(path, number, candidate, standing.criterion)] : [];
+    rankSettings(state).flatMap((number) => {
+      const candidate = state.candidates[number];
+      return candidate ? [buildSettingRow(path, number, candidate, state.criterion)] : [];
     }),
   );
 }

@@ -159,7 +159,10 @@ Deno.test("a CSV file has all rows: quoted if necessary, exact floats, formulas 
     ).slice(9);
     assert.equal(found.length, 9 * rows.length);
     rows.forEach((row, k) => {
-      const [user, page, place, item, utility, probability, noClick, clicked] = found.slice(9 * k, 9 * k + 9);
+      const [user, page, position, item, utility, probability, noClick, clicked] = found.slice(
+        9 * k,
+        9 * k + 9,
+      );
       assert.equal(user, row.user);
       assert.equal(item, row.item);
       assert.deepEqual([page, place, clicked].map(Number), [row.page, row.position, Number(row.clicked)]);

@@ -5,8 +5,8 @@ import { createDelayedProgress, createTrainingProgress, formatProgressLine } fro
 import { formatTable } from "../../src/cli/table.ts";
 import { quotePath, quoteShellWord } from "../../src/cli/arguments.ts";
 
-const figures: ProgressMetrics = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
-const standing = { iteration: 1500, total: 20_000, start: 1000, seconds: 10, figures };
+const metrics: ProgressMetrics = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
+const status = { iteration: 1500, total: 20_000, start: 1000, seconds: 10, metrics };
 
 /** A new line, or the cursor sent back to the first column. */
 // deno-lint-ignore no-control-regex
@@ -41,10 +41,10 @@ Deno.test("progress is shown on a terminal, restores its line, and is absent in 
 
 Deno.test("progressLine stays within the width: the bar goes first, the essentials last", () => {
   const names = { loss: "loss_min", prec1: "pi prec@1" };
-  const whole = formatProgressLine({ ...standing, names }, 120, 0);
+  const whole = formatProgressLine({ ...status, names }, 120, 0);
   assert.match(whole, /^1,500\/20,000 .*loss_min 3\.1416 .*val pi prec@1 0\.400 .*6m10s left$/);
   for (let width = 5; width <= 130; width++) {
-    const line = formatProgressLine(standing, width);
+    const line = formatProgressLine(status, width);
     assert.ok(line.length <= width, `${line.length} > ${width}: ${line}`);
     assert.ok(line.includes("1,500/20,000".slice(0, width)), line);
     if (width >= 39) assert.match(line, /loss 3\.1416 .*6m10s left/);
@@ -54,7 +54,7 @@ Deno.test("progressLine stays within the width: the bar goes first, the essentia
 
 Deno.test("progressLine omits unknown values, and estimates the remaining time from this session", () => {
   const left = (iteration: number, seconds: number, start = 500) =>
-    formatProgressLine({ iteration, total: 1000, start, seconds, figures: {} }, 80, 0);
+    formatProgressLine({ iteration, total: 1000, start, seconds, metrics: {} }, 80, 0);
   assert.equal(left(0, 0, 0), "0/1,000");
   assert.equal(left(501, 1), "501/1,000  8m19s left");
   assert.equal(left(600, 10), "600/1,000  40s left");
@@ -93,7 +93,7 @@ Deno.test("trainingProgress never wraps a narrow terminal", () => {
   for (const columns of [40, 57, 79]) {
     const output = recorder(true, columns);
     const progress = createTrainingProgress(1000, 0, output);
-    progress.update(500, figures);
+    progress.update(500, metrics);
     progress.stop();
     const lines = output.texts.join("").split(LINE_START).map((text) => text.replace(CONTROLS, ""));
     assert.ok(lines.some((line) => line.includes("500/1,000")), JSON.stringify(output.texts));

@@ -87,7 +87,7 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test metric
   assert.equal(baselines.categoryRate, null);
   assert.equal(snapshots.length, 6);
   assert.ok(verdict.length > 0);
-  const { figures: { prec1 }, intervals, calibration, slices } = result.details;
+  const { metrics: { prec1 }, intervals, calibration, slices } = result.details;
   assert.ok(
     Math.abs(prec1 - result.prec1) < 1e-6 && intervals.prec1[0] < prec1 && prec1 < intervals.prec1[1],
   );

@@ -131,12 +131,12 @@ interface World {
 
 const STEP = 10;
 
-async function runSearch(world: World, before?: { standing: SearchState; spent: number }) {
+async function runSearch(world: World, before?: { state: SearchState; spent: number }) {
   let clock = 0;
   const stop = new AbortController();
   const under: { readonly number: number; readonly at: number; readonly end: () => void }[] = [];
   let most = 0;
-  const kept: { standing: SearchState; spent: number }[] = [];
+  const kept: { state: SearchState; spent: number }[] = [];
   const trained: { number: number; from: number; to: number }[] = [];
   const train = (number: number, candidate: SearchCandidate, iterations: number, seconds: number) => {
     const random = createRandomStream(17, "world", number);
@@ -165,7 +165,7 @@ async function runSearch(world: World, before?: { standing: SearchState; spent: 
   };
   let isOver = false;
   const searching = search(
-    before?.standing ?? { criterion: "loss", rungs: [], candidates: [] },
+    before?.state ?? { criterion: "loss", rungs: [], candidates: [] },
     before?.spent ?? 0,
     {
       budgetSeconds: world.budget,
@@ -174,7 +174,7 @@ async function runSearch(world: World, before?: { standing: SearchState; spent: 
       jobs: world.jobs ?? 1,
       draw: (number, all) => drawSetting(number, space, all),
       train,
-      keep: (standing, spent) => Promise.resolve(void kept.push({ standing, spent })),
+      keep: (state, spent) => Promise.resolve(void kept.push({ state, spent })),
       now: () => clock,
       signal: stop.signal,
     },
@@ -211,12 +211,12 @@ const WORLDS: readonly World[] = [
 
 for (const world of WORLDS) {
   Deno.test(`tune: a budget of ${world.budget} s at ${world.secondsEach} s per iteration holds, and the result is no worse than the default`, async () => {
-    const { standing, spentSeconds, trained } = await runSearch(world);
-    const { candidates, rungs, criterion } = standing;
+    const { state, spentSeconds, trained } = await runSearch(world);
+    const { candidates, rungs, criterion } = state;
     assert.ok(spentSeconds <= world.budget + world.setUp, `${spentSeconds}`);
     // Time that is left over would not have trained another setting.
     assert.ok(spentSeconds >= 0.8 * world.budget || world.secondsEach === 5, `${spentSeconds}`);
-    const winner = findWinner(standing) ?? assert.fail("no winner");
+    const winner = findWinner(state) ?? assert.fail("no winner");
     const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion).rank);
     assert.equal(ranks[winner], Math.min(...ranks));
     assert.ok((ranks[winner] ?? NaN) <= (ranks[0] ?? NaN));
@@ -226,7 +226,7 @@ for (const world of WORLDS) {
     assertOnce(trained);
     // About a third goes on.
     for (const [k, rung] of rungs.slice(1).entries()) {
-      assert.ok(farther(standing, rung) <= 0.45 * farther(standing, rungs[k] ?? 0) + 2);
+      assert.ok(farther(state, rung) <= 0.45 * farther(state, rungs[k] ?? 0) + 2);
     }
   });
 }
@@ -237,15 +237,15 @@ Deno.test("tune: parallel settings fit the same time, and no iteration is traine
   const three = await runSearch({ ...world, jobs: 3 });
   assert.deepEqual([one.most, three.most], [1, 3]);
   assert.equal(three.trained[1]?.number, 1, "the default is alone");
-  assert.ok(three.standing.candidates.length > 2 * one.standing.candidates.length);
+  assert.ok(three.state.candidates.length > 2 * one.state.candidates.length);
   assert.ok(three.spentSeconds <= world.budget + world.setUp, `${three.spentSeconds}`);
   assertOnce(three.trained);
-  const { candidates } = three.standing;
+  const { candidates } = three.state;
   candidates.forEach(({ setting }, k) =>
     assert.deepEqual(setting, drawSetting(k, space, candidates.slice(0, k).map((c) => c.setting)))
   );
-  const far = farther(three.standing, 2000);
-  assert.ok(far <= 0.45 * farther(three.standing, 670) + 4, `${far}`);
+  const far = farther(three.state, 2000);
+  assert.ok(far <= 0.45 * farther(three.state, 670) + 4, `${far}`);
 });
 
 Deno.test("tune: a search stopped at any moment resumes as if uninterrupted", async () => {
@@ -257,12 +257,12 @@ Deno.test("tune: a search stopped at any moment resumes as if uninterrupted", as
     assert.equal(first.trained.length, stopAfter);
     const last = first.kept.at(-1) ?? assert.fail();
     const rest = await runSearch(world, last);
-    assert.deepEqual(rest.standing, whole.standing);
+    assert.deepEqual(rest.state, whole.state);
   }
-  const ended = { standing: whole.standing, spent: whole.spentSeconds };
+  const ended = { state: whole.state, spent: whole.spentSeconds };
   assert.deepEqual((await runSearch(world, ended)).trained, []);
   const longer = await runSearch({ ...world, budget: 240 }, ended);
-  assert.ok(longer.standing.candidates.length > whole.standing.candidates.length);
+  assert.ok(longer.state.candidates.length > whole.state.candidates.length);
   assert.ok(longer.trained.every(({ number }) => number > 0), "the default is at its end");
 });
 
@@ -270,25 +270,25 @@ Deno.test("tune: a larger budget continues the default and the best setting to t
   for (const secondsEach of [0.1, 0.3]) {
     const world = { secondsEach, setUp: 1, budget: 60, iterations: 2000 };
     const short = await runSearch(world);
-    const [cut] = short.standing.candidates;
+    const [cut] = short.state.candidates;
     assert.ok(cut && cut.iterations < 200, `${cut?.iterations}`);
-    const before = { standing: short.standing, spent: short.spentSeconds };
+    const before = { state: short.state, spent: short.spentSeconds };
     assert.deepEqual(
-      (await runSearch({ ...world, budget: 62 }, before)).standing.rungs,
-      short.standing.rungs,
+      (await runSearch({ ...world, budget: 62 }, before)).state.rungs,
+      short.state.rungs,
     );
     const long = await runSearch({ ...world, budget: 2400 }, before);
-    const { candidates, rungs } = long.standing;
+    const { candidates, rungs } = long.state;
     assert.ok(long.spentSeconds <= 2400 + world.setUp && long.trained[0]?.number === 0);
     assert.deepEqual(rungs, listRungs(2000, STEP));
-    for (const number of [0, findWinner(long.standing) ?? NaN]) {
+    for (const number of [0, findWinner(long.state) ?? NaN]) {
       assert.ok(hasReached(candidates[number] ?? assert.fail(), 2000), `setting ${number}`);
     }
     // As far as the budget allows.
     const middle = await runSearch({ ...world, budget: 300 }, before);
-    const [usual] = middle.standing.candidates;
+    const [usual] = middle.state.candidates;
     assert.ok(usual && usual.iterations > 2 * cut.iterations && middle.spentSeconds <= 300 + world.setUp);
-    assert.ok((middle.standing.rungs.at(-1) ?? 0) > usual.iterations - STEP);
+    assert.ok((middle.state.rungs.at(-1) ?? 0) > usual.iterations - STEP);
   }
 });
 
@@ -377,7 +377,7 @@ function makePaired(right: (user: number) => number): StoredSums {
     groups,
     sums,
     users: "a",
-    details: { figures: {}, intervals: {}, slices: {} },
+    details: { metrics: {}, intervals: {}, slices: {} },
     resampled: new Map(),
   });
 }
@@ -468,8 +468,8 @@ Deno.test("tune: stopped and killed, it resumes without a difference; messages, 
     assert.equal(left.settings[0].iterations, 90);
 
     const result = JSON.parse(Deno.readTextFileSync(`${whole}/result.json`));
-    const beatsAll = result.verdict.rivals.every(({ is }: { is: string }) => is === "better");
-    assert.equal(result.verdict.rivals.length, 5);
+    const beatsAll = result.verdict.baselines.every(({ is }: { is: string }) => is === "better");
+    assert.equal(result.verdict.baselines.length, 5);
     assert.match(
       at.stdout,
       beatsAll

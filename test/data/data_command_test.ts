@@ -117,7 +117,7 @@ Deno.test("a page of several clicks is one page in the log, in describe and in t
       "--iterations 60 --learning-rate 0.05 --batch-size 12 --encoder none --dims 8 --no-report";
     await train.ok(["--data", set, "--save-dir", run, ...options.split(" ")]);
     const { test } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
-    const { noClick, pNoClick } = test.at(-1).details.figures;
+    const { noClick, pNoClick } = test.at(-1).details.metrics;
     assert.equal(noClick.toFixed(9), (1 / 3).toFixed(9));
     // Of copies, one for each click, a quarter has none.
     assert.ok(Math.abs(pNoClick - noClick) < 0.03, `P(no click) is ${pNoClick}`);

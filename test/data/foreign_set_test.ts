@@ -445,7 +445,7 @@ Deno.test("describe counts as the baselines do, including pages of several click
     for (const { split, uniformLoss, clicks, events } of parts) {
       const users = listUsers(foreignLog, split === "train" || split === "test" ? split : "validation");
       const found = FittedBaselines.of(foreignLog).test(users).get("random") ?? assert.fail();
-      const { nll, noClick } = found.details.figures;
+      const { nll, noClick } = found.details.metrics;
       const pairs = [uniformLoss, nll, 1 - clicks / events, noClick];
       for (let k = 0; k < pairs.length; k += 2) {
         assert.ok(Math.abs(pairs[k]! - pairs[k + 1]!) < 1e-12, `${k} ${pairs}`);

@@ -29,8 +29,8 @@ function evaluate(
   of: ClickLog,
   users: ArrayLike<number>,
   name: BaselineName,
-): BaselineResult["details"]["figures"] {
-  return FittedBaselines.of(of).test(users).get(name)?.details.figures ?? assert.fail(`no ${name}`);
+): BaselineResult["details"]["metrics"] {
+  return FittedBaselines.of(of).test(users).get(name)?.details.metrics ?? assert.fail(`no ${name}`);
 }
 
 Deno.test("random baseline: chance, and the log of the number of choices", () => {
@@ -257,8 +257,8 @@ Deno.test("scores are calibrated as maximum-likelihood log-odds, in their order"
 Deno.test("a calibrated baseline keeps its ranks and beats a constant on validation users", () => {
   const validation = listUsers(small, "validation");
   const found = FittedBaselines.of(small).test(validation);
-  const rate = found.get("clickRate")?.details.figures;
-  const uniform = found.get("random")?.details.figures;
+  const rate = found.get("clickRate")?.details.metrics;
+  const uniform = found.get("random")?.details.metrics;
   assert.ok((rate?.nll ?? NaN) < (uniform?.nll ?? NaN));
   assert.ok(
     Math.abs((rate?.pNoClick ?? NaN) - (rate?.noClick ?? NaN)) < 0.01,
@@ -268,7 +268,7 @@ Deno.test("a calibrated baseline keeps its ranks and beats a constant on validat
     ...small,
     userSplit: small.userSplit.map((part) => part === 1 ? 2 : part),
   });
-  const without = none.test(validation).get("clickRate")?.details.figures;
+  const without = none.test(validation).get("clickRate")?.details.metrics;
   assert.equal(without?.nll, undefined);
   assert.equal(without?.prec1, rate?.prec1);
 });
@@ -286,11 +286,11 @@ for (
     fn() {
       const real = readPaperFile(path!);
       const found = FittedBaselines.of(real).test(listUsers(real, "test"));
-      assert.equal(found.get("random")?.details.figures.nll?.toFixed(3), nll.toFixed(3));
+      assert.equal(found.get("random")?.details.metrics.nll?.toFixed(3), nll.toFixed(3));
       for (const [name, expected] of [["random", random], ["clickRate", clickRate]] as const) {
-        const figures = found.get(name)?.details.figures;
-        assert.equal(figures?.prec1?.toFixed(3), expected[0]!.toFixed(3));
-        assert.equal(figures?.prec2?.toFixed(3), expected[1]!.toFixed(3));
+        const metrics = found.get(name)?.details.metrics;
+        assert.equal(metrics?.prec1?.toFixed(3), expected[0]!.toFixed(3));
+        assert.equal(metrics?.prec2?.toFixed(3), expected[1]!.toFixed(3));
       }
     },
   });

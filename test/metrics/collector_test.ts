@@ -117,14 +117,14 @@ function byDefinition(some: readonly Event[]): Partial<Record<MetricName, number
 Deno.test("all metrics match their definitions, also by page length, history, position and item", () => {
   const { details } = evaluate(scores, ETA);
   const all = events();
-  const check = (found: typeof details.figures, some: readonly Event[], what: string) => {
+  const check = (found: typeof details.metrics, some: readonly Event[], what: string) => {
     for (const [name, value] of Object.entries(byDefinition(some))) {
       if (name === "longerPrec1" && some !== all) continue; // a slice is by length, or too small for it
       if (Number.isNaN(value)) assert.equal(found[name as MetricName], undefined, `${what} ${name}`);
       else near(found[name as MetricName], value, `${what} ${name}`);
     }
   };
-  check(details.figures, all, "all");
+  check(details.metrics, all, "all");
   const within = (range: string, value: number) => {
     const [low = NaN, high = range.endsWith("+") ? Infinity : low] = range.split(/[-+]/).filter((x) =>
       x !== ""
@@ -141,29 +141,29 @@ Deno.test("all metrics match their definitions, also by page length, history, po
     return sums.calibration()!.ece;
   };
   const listRows = (some: readonly Event[]) => some.flatMap((e) => e.scores.map((_, k) => ({ e, k })));
-  for (const { name, figures, events, ece } of details.slices["page length"] ?? []) {
+  for (const { name, metrics, events, ece } of details.slices["page length"] ?? []) {
     const some = all.filter(({ scores }) => within(name, scores.length));
-    check(figures, some, name);
+    check(metrics, some, name);
     near(ece, computeEce(listRows(some)), name);
     assert.equal(events, some.length);
   }
-  for (const { name, figures, ece } of details.slices.history ?? []) {
+  for (const { name, metrics, ece } of details.slices.history ?? []) {
     const some = all.filter(({ history }) => within(name, history));
-    check(figures, some, `history ${name}`);
+    check(metrics, some, `history ${name}`);
     near(ece, computeEce(listRows(some)), name);
   }
   const byRow = (by: "position" | "item", isIn: (name: string, e: Event, k: number) => boolean) => {
-    for (const { name, figures, events, ece } of details.slices[by] ?? []) {
+    for (const { name, metrics, events, ece } of details.slices[by] ?? []) {
       const own = all.filter((e) => e.clicks.length > 0 && isIn(name, e, e.clicks[0]!));
       const { nll, prec1, auc } = byDefinition(own);
       assert.equal(events, own.length);
-      near(figures.nll, nll!, name);
-      near(figures.prec1, prec1!, name);
-      if (!Number.isNaN(auc)) near(figures.auc, auc!, name);
+      near(metrics.nll, nll!, name);
+      near(metrics.prec1, prec1!, name);
+      if (!Number.isNaN(auc)) near(metrics.auc, auc!, name);
       const rows = listRows(all).filter(({ e, k }) => isIn(name, e, k));
       near(ece, computeEce(rows), name);
-      near(figures.pClick, mean(rows.map(({ e, k }) => probabilities(e)[k]!)), name);
-      near(figures.clicked, mean(rows.map(({ e, k }) => e.clicks[0] === k ? 1 : 0)), name);
+      near(metrics.pClick, mean(rows.map(({ e, k }) => probabilities(e)[k]!)), name);
+      near(metrics.clicked, mean(rows.map(({ e, k }) => e.clicks[0] === k ? 1 : 0)), name);
     }
   };
   byRow("position", (name, _, k) => within(name, k + 1));
@@ -178,10 +178,10 @@ Deno.test("all metrics match their definitions, also by page length, history, po
 
 Deno.test("a ranking has no loss and no probabilities; parts of a log add up", () => {
   const { details } = evaluate(scores, undefined);
-  assert.equal(details.figures.nll, undefined);
-  assert.equal(details.figures.pClick, undefined);
+  assert.equal(details.metrics.nll, undefined);
+  assert.equal(details.metrics.pClick, undefined);
   assert.equal(details.calibration, undefined);
-  near(details.figures.ndcg, byDefinition(events()).ndcg!);
+  near(details.metrics.ndcg, byDefinition(events()).ndcg!);
   const whole = evaluate(scores, ETA);
   const collector = new MetricCollector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
   for (const places of [users.slice(0, 31), users.slice(31)]) {
@@ -214,17 +214,17 @@ Deno.test("the device's outcomes replace those from scores, event by event", () 
   const clicked = counted.filter(({ event }) => event.clicks.length > 0);
   const longer = clicked.filter(({ event }) => event.scores.length > 1);
   assert.ok(clicked.some(({ event }) => event.clicks.length > 1));
-  const { figures } = collector.tested().details;
+  const { metrics } = collector.tested().details;
   const expected = (some: typeof counted, name: "nll" | "prec1" | "prec2", word: number) =>
     mean(some.map(({ event, outcome, one }) => event.clicks.length > 1 ? one[name]! : outcome[word]!));
-  near(figures.nll, expected(counted, "nll", 0));
-  near(figures.prec1, expected(clicked, "prec1", 1));
-  near(figures.prec2, expected(clicked, "prec2", 2));
-  near(figures.longerPrec1, expected(longer, "prec1", 1));
-  near(figures.longerPrec2, expected(longer, "prec2", 2));
-  near(figures.piPrec1, mean(clicked.map(({ outcome }) => outcome[5]!)));
-  near(figures.piPrec2, mean(clicked.map(({ outcome }) => outcome[6]!)));
-  near(figures.mrr, byDefinition(all).mrr!); // which the device does not find
+  near(metrics.nll, expected(counted, "nll", 0));
+  near(metrics.prec1, expected(clicked, "prec1", 1));
+  near(metrics.prec2, expected(clicked, "prec2", 2));
+  near(metrics.longerPrec1, expected(longer, "prec1", 1));
+  near(metrics.longerPrec2, expected(longer, "prec2", 2));
+  near(metrics.piPrec1, mean(clicked.map(({ outcome }) => outcome[5]!)));
+  near(metrics.piPrec2, mean(clicked.map(({ outcome }) => outcome[6]!)));
+  near(metrics.mrr, byDefinition(all).mrr!); // which the device does not find
 });
 
 Deno.test("resamples add each column separately", () => {
@@ -253,7 +253,7 @@ Deno.test("differences are paired: equal scorings do not differ, and a small cha
   const other = evaluate(scores.map((u) => u - 0.02), ETA);
   const { nll } = compareScorings(one, other);
   const width = ([low, high]: readonly [number, number]) => high - low;
-  near(nll?.value, one.details.figures.nll! - other.details.figures.nll!);
+  near(nll?.value, one.details.metrics.nll! - other.details.metrics.nll!);
   assert.ok(width(nll!.interval!) < 0.1 * width(one.details.intervals.nll!));
 });
 
@@ -298,7 +298,7 @@ Deno.test("an interval has the width of the standard error, also where users sha
     const { log, values } = coins(count);
     const { details, groups } = evaluate(values, 1, log);
     assert.equal(groups, Math.min(count, MOST_GROUPS));
-    const share = details.figures.noClick!;
+    const share = details.metrics.noClick!;
     const error = Math.sqrt(share * (1 - share) / count);
     const [low, high] = details.intervals.noClick!;
     near((high - low) / 2 / (1.96 * error), 1, `${count} users`, 0.12);

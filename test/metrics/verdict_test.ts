@@ -19,10 +19,10 @@ import { makeConfig } from "../report/report_folders.ts";
 
 const by = (value: number, half = 0.01): MetricGap => ({ value, interval: [value - half, value + half] });
 
-function details(prec1: number, more: MetricDetails["figures"] = {}): MetricDetails {
+function details(prec1: number, more: MetricDetails["metrics"] = {}): MetricDetails {
   const interval: Interval = [prec1 - 0.02, prec1 + 0.02];
   return {
-    figures: { prec1, prec2: 0.7, longerPrec1: prec1, ndcg: 0.8, auc: 0.75, ...more },
+    metrics: { prec1, prec2: 0.7, longerPrec1: prec1, ndcg: 0.8, auc: 0.75, ...more },
     intervals: { prec1: interval, prec2: interval, ...(more.piPrec1 ? { piPrec1: interval } : {}) },
     slices: {},
   };

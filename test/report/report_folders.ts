@@ -106,7 +106,7 @@ export function writeJson(file: string, value: unknown): void {
 function makeDetails(prec1: number) {
   const names = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc", "pClick", "clicked", "pNoClick", "noClick"];
   const measured = {
-    figures: Object.fromEntries(names.map((name) => [name, prec1])),
+    metrics: Object.fromEntries(names.map((name) => [name, prec1])),
     intervals: Object.fromEntries(names.map((name) => [name, [prec1 - 0.02, prec1 + 0.02]])),
   };
   return {

@@ -354,7 +354,7 @@ function makeSums(right: (user: number) => number, users = "a") {
     sums[g * columns + column.prec1] = right(g);
     sums[g * columns + column.nll] = 8 - right(g);
   }
-  const details = { figures: {}, intervals: {}, slices: {} };
+  const details = { metrics: {}, intervals: {}, slices: {} };
   return packSums({ groups, sums, users, details, resampled: new Map() });
 }
 

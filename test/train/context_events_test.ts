@@ -189,8 +189,8 @@ Deno.test("with several clicks per page, P(no click) counts pages once; copies u
             },
           }),
       );
-      const { figures } = collector.tested().details;
-      return (figures.pNoClick ?? NaN) - (figures.noClick ?? NaN);
+      const { metrics } = collector.tested().details;
+      return (metrics.pNoClick ?? NaN) - (metrics.noClick ?? NaN);
     };
     const error = await catchError(log);
     assert.ok(Math.abs(error) < 0.01, `P(no click) is off by ${error}`);

@@ -99,8 +99,8 @@ Deno.test("demo shop: the best attainable is in its range and far above the base
   const users = listUsers(log, "test");
   const tested = FittedBaselines.of(log).test(users);
   const best = computeAttainable(log, truth, users).prec1;
-  const prec1 = (name: BaselineName) => tested.get(name)?.details.figures.prec1 ?? NaN;
-  assert.ok(Math.abs((tested.get("random")?.details.figures.nll ?? NaN) - Math.log(11)) < 1e-9);
+  const prec1 = (name: BaselineName) => tested.get(name)?.details.metrics.prec1 ?? NaN;
+  assert.ok(Math.abs((tested.get("random")?.details.metrics.nll ?? NaN) - Math.log(11)) < 1e-9);
   assert.ok(Math.abs(prec1("random") - 0.1) < 1e-9);
   assert.ok(prec1("clickRate") < best - 0.2);
   assert.ok(prec1("itemKnn") > prec1("clickRate") + 0.1 && prec1("itemKnn") < best - 0.08);
@@ -152,7 +152,7 @@ Deno.test("shops: restless has the demo shop's items, other clicks, and more pag
   between(none(eventClick), none(log.eventClick) + 0.1, 0.6, "the no-click share");
   const best = computeAttainable(other.log, other.truth, listUsers(other.log, "test"));
   const byRate = FittedBaselines.of(other.log).test(listUsers(other.log, "test")).get("clickRate");
-  assert.ok(best.prec1 > (byRate?.details.figures.prec1 ?? NaN) + 0.05, "the truth beats the click rate");
+  assert.ok(best.prec1 > (byRate?.details.metrics.prec1 ?? NaN) + 0.05, "the truth beats the click rate");
 });
 
 Deno.test("shops: the same seeds give the same log; users of another seed visit the same items", () => {

@@ -109,9 +109,9 @@ Deno.test("--position-bias separates effects of position and item; utilities exc
   assert.ok(placed.figures.prec1 > plain.figures.prec1, `${placed.figures.prec1}, ${plain.figures.prec1}`);
   // The host's metrics agree with the device's, and with the log.
   const places = listUsers(log, "test");
-  const collector = new MetricCollector({ users: places.length, eta: 1, placeEffects: placed.effects });
+  const collector = new MetricCollector({ users: places.length, eta: 1, positionEffects: placed.effects });
   collector.add({ log, places, scores: placed.utilities });
-  const { nll, prec1, noClick = NaN, pNoClick } = collector.tested().details.figures;
+  const { nll, prec1, noClick = NaN, pNoClick } = collector.tested().details.metrics;
   assertWithin("the host's loss", nll, placed.figures.nll, 1e-5);
   assertWithin("the host's prec@1", prec1, placed.figures.prec1, 1e-5);
   assertWithin("P(no click)", pNoClick, noClick, 0.06);
@@ -129,7 +129,7 @@ Deno.test("--loss logistic: single probabilities add up to the clicks, and rank 
   const tested = ({ utilities, figures }: Fitted, single: boolean) => {
     const collector = new MetricCollector({ users: places.length, eta: 1, single });
     collector.add({ log, places, scores: utilities });
-    return { device: figures, host: collector.tested().details.figures };
+    return { device: figures, host: collector.tested().details.metrics };
   };
   const [choice, single] = [tested(plain, false), tested(logistic, true)];
   for (const { device, host } of [choice, single]) {

@@ -92,8 +92,8 @@ async function writeExample(
   }
   const known = Array.from({ length: items.count }, (_, k) => {
     const { category, brand, ...numbers } = describeDemoItem(items.values, k);
-    const figures = Object.values(numbers).map((value) => Number(value.toFixed(6)));
-    return formatCsvRow([sku(k), `category-${category}`, `brand-${brand}`, ...figures]);
+    const values = Object.values(numbers).map((value) => Number(value.toFixed(6)));
+    return formatCsvRow([sku(k), `category-${category}`, `brand-${brand}`, ...values]);
   });
   const { category: _, brand: __, ...numbers } = describeDemoItem(items.values, 0);
   const files = {

@@ -56,11 +56,12 @@ function text(path: string, d: DataDescription): string {
   const { dense, tokens } = d.manifest.features;
   const features = [
     ...(dense.length > 0 ? [`${dense.length} numbers (${dense.map(({ name }) => name).join(", ")})`] : []),
-    ...tokens.map(({ name, count, hashed }) =>
-      `${name} (${formatThousands(count)} rows of an embedding${
-        hashed === undefined ? "" : ", by two hashes of its id"
-      })`
-    ),
+    ...tokens.map(({ name, count, hashed, other }) => {
+      if (hashed !== undefined) return `${name} (hashed to 2 x ${formatThousands(hashed)} tokens)`;
+      return `${name} (${formatThousands(count - (other ? 1 : 0))} values${
+        other ? " and one token for others" : ""
+      })`;
+    }),
   ];
   return [
     `${path}: ${d.manifest.name}`,

@@ -97,7 +97,7 @@ async function main(): Promise<number> {
       printLine(`Interrupted; everything is saved in ${path}. Resume with the same command.`);
       return EXIT_INTERRUPTED;
     }
-    await tellResults(path, experiment, models, options.readme);
+    await writeResults(path, experiment, models, options.readme);
     return 0;
   });
 }
@@ -280,7 +280,7 @@ async function buildRunConfig(
  * Prints the table and the claims, and writes them to result.json and a report.
  * @param path the folder of the experiments. @param readme a Markdown file that also gets the table.
  */
-async function tellResults(
+async function writeResults(
   path: string,
   experiment: Experiment,
   models: readonly ExperimentModel[],
@@ -300,7 +300,7 @@ async function tellResults(
   console.log(SAMPLING_NOTE);
   console.log("\nThe published claims on this data:");
   for (const { claim, text } of claims) console.log(`  ${claim}\n      ${text}`);
-  const result = { table: rows.map(({ name, cells }) => ({ model: name, figures: cells })), claims };
+  const result = { table: rows.map(({ name, cells }) => ({ model: name, metrics: cells })), claims };
   await writeJson(`${path}/result.json`, result);
   if (readme !== undefined) {
     const { name, text } = readmeBlock(experiment, rows, claims);

@@ -30,30 +30,30 @@ async function main(): Promise<void> {
   using gpu = await openGpu({ stepFlops: estimateIterationFlops(data.source, config) });
   try {
     const run = { gpu, data, init, path, config, untested, signal };
-    tell({ kind: "ended", results: await continueRun(run, { signal, onStop: undefined }, () => {}, told) });
+    send({ kind: "ended", results: await continueRun(run, { signal, onStop: undefined }, () => {}, createDisplay) });
     gpu.check();
   } catch (error) {
     if (error instanceof DivergedError) {
-      tell({ kind: "diverged", iteration: error.iteration, message: error.message });
+      send({ kind: "diverged", iteration: error.iteration, message: error.message });
     }
     throw error;
   }
 }
 
-function tell(message: JobMessage): void {
+function send(message: JobMessage): void {
   console.log(encodeMessage(message));
 }
 
-function told({ name: stage }: TrainingStage): StageDisplay {
+function createDisplay({ name: stage }: TrainingStage): StageDisplay {
   let last = -Infinity;
   return {
     events: {
-      onStep(figures) {
+      onStep(result) {
         if (performance.now() - last < TELL_MS) return;
         last = performance.now();
-        tell({ kind: "step", stage, figures });
+        send({ kind: "step", stage, result });
       },
-      onValidation: (figures) => tell({ kind: "validation", stage, figures }),
+      onValidation: (result) => send({ kind: "validation", stage, result }),
     },
     note: printLine,
     stop: () => {},

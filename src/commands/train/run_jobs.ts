@@ -34,11 +34,11 @@ export const requestSchema = v.strictObject({
 
 /** Message from a child. */
 export type JobMessage =
-  | { readonly kind: "step"; readonly stage: StageName; readonly figures: TrainingStepResult<StageMetrics> }
+  | { readonly kind: "step"; readonly stage: StageName; readonly result: TrainingStepResult<StageMetrics> }
   | {
     readonly kind: "validation";
     readonly stage: StageName;
-    readonly figures: ValidationResult<StageMetrics>;
+    readonly result: ValidationResult<StageMetrics>;
   }
   | { readonly kind: "diverged"; readonly iteration: number; readonly message: string }
   | { readonly kind: "ended"; readonly results: StageRunResult[] };
@@ -67,7 +67,7 @@ export function runInJob(
   { path, config, signal, untested = false }: Omit<TrainingRun, "gpu" | "data" | "init">,
   { name, jobs, events, progress, note, alone }: FollowedRun,
 ): Promise<StageRunResult[]> {
-  return jobs.inPlace(async () => {
+  return jobs.run(async () => {
     if (signal.aborted) return [];
     await makeFolder(path);
     const flags = RESUME.replace(/ .*/, "");
@@ -75,22 +75,22 @@ export function runInJob(
     let results: StageRunResult[] = [];
     let diverged: DivergedError | undefined;
     const stages = listStages(config);
-    const hear = (message: JobMessage) => {
-      jobs.warmed();
+    const handleMessage = (message: JobMessage) => {
+      jobs.openAll();
       if (message.kind === "ended") results = message.results;
       else if (message.kind === "diverged") {
         const { iteration, message: text } = message;
         diverged = Object.assign(new DivergedError(iteration, ""), { message: text });
       } else {
-        const { figures, stage } = message;
-        if (message.kind === "step") events?.onStep?.(message.figures);
-        else events?.onValidation?.(message.figures);
+        const { result, stage } = message;
+        if (message.kind === "step") events?.onStep?.(message.result);
+        else events?.onValidation?.(message.result);
         const at = stages.findIndex((one) => one.name === stage);
         const total = stages[at]?.iterations(config) ?? 1;
-        const text = `${formatThousands(figures.iteration)}/${formatThousands(total)}${
+        const text = `${formatThousands(result.iteration)}/${formatThousands(total)}${
           stages.length > 1 ? ` ${stage}` : ""
         }`;
-        progress?.tell(name, (at + figures.iteration / total) / stages.length, text);
+        progress?.update(name, (at + result.iteration / total) / stages.length, text);
       }
     };
     try {
@@ -98,7 +98,7 @@ export function runInJob(
         process: { args, env: { ...env, ...jobs.cores(alone) } },
         input: JSON.stringify({ path, config, untested }),
         signal,
-        onOutput: (line) => hear(decodeMessage(line) as JobMessage),
+        onOutput: (line) => handleMessage(decodeMessage(line) as JobMessage),
         onNote: (line) => note(`${name}: ${line}`),
       });
       return results;
@@ -123,7 +123,7 @@ export interface RunOfMany {
 
 /**
  * Trains runs in parallel; each starts as soon as a slot is free and its initial weights exist.
- * @param goOn how to resume if some failed
+ * @param resumeHint how to resume if some failed
  * @returns the results in order; incomplete for unfinished runs. @throws UserError naming failed runs, when all others have
  * ended
  */
@@ -131,11 +131,11 @@ export async function runInJobs(
   runs: readonly RunOfMany[],
   count: number,
   stop: StopRequest,
-  goOn: string,
+  resumeHint: string,
 ): Promise<StageRunResult[][]> {
   const jobs = new JobSlots(Math.min(count, runs.length));
   using progress = createJobsProgress(runs.length);
-  using _told = reportAtStop(stop, progress.note);
+  using _reporting = reportAtStop(stop, progress.note);
   const done = new Map<string, Promise<StageRunResult[]>>();
   const one = async ({ name, path, config: make, after = "", report }: RunOfMany) => {
     try {
@@ -156,5 +156,5 @@ export async function runInJobs(
     return results;
   };
   for (const run of runs) done.set(run.name, one(run));
-  return await runAllSettled(done, goOn);
+  return await runAllSettled(done, resumeHint);
 }

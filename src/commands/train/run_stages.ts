@@ -54,7 +54,7 @@ export async function continueRun(
   for (const stage of stages) {
     if (stop.signal.aborted && results.length > 0) break;
     if (stages.length > 1) printLine(`${stage.name} stage`);
-    const result = await goOnWith(stage, run, stop, show);
+    const result = await runAndShow(stage, run, stop, show);
     results.push(result);
     report(result, stage);
     if (!result.test) break;
@@ -98,7 +98,7 @@ export interface StageDisplay {
 }
 
 /** Resumes or starts a stage, and shows its progress. */
-async function goOnWith(
+async function runAndShow(
   stage: TrainingStage,
   run: TrainingRun,
   stop: StopRequest,
@@ -111,11 +111,11 @@ async function goOnWith(
   const how = syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`;
   if (size > 1) printLine(`${size} ranks, ${how}`);
   const ending = "stopping: finishing and saving the steps in flight (press Ctrl-C again to discard them)";
-  using _told = reportAtStop(stop, shown.note, ending);
+  using _reporting = reportAtStop(stop, shown.note, ending);
   try {
     const result = await runStage(stage, run, {
       ...shown.events,
-      onParts: (parts) =>
+      onMicroBatches: (parts) =>
         shown.note(
           `batches are split into up to ${parts} micro-batches, as they exceed the adapter's limits or --micro-batch-rows`,
         ),
@@ -139,24 +139,24 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = createTrainingProgress(total, done ?? 0, process.stderr, names);
   /** Progress of work before the first step or after the last. */
-  let beside: ReturnType<typeof createDelayedProgress> | undefined;
+  let delayed: ReturnType<typeof createDelayedProgress> | undefined;
   let steps = 0;
   return {
     events: {
       onStep: (r) => {
-        if (steps++ === 0) beside = void beside?.stop();
-        progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] });
+        if (steps++ === 0) delayed = void delayed?.stop();
+        progress.update(r.iteration, { loss: r[shown.loss.metric], prec1: r[shown.prec1.metric] });
       },
       onValidation: (r) =>
-        progress.update(r.iteration, { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] }),
+        progress.update(r.iteration, { valLoss: r[shown.loss.metric], valPrec1: r[shown.prec1.metric] }),
       onProgress: (what, done, all) => {
-        if (!beside && steps > 0) progress.stop();
-        beside ??= createDelayedProgress();
-        beside.onProgress(what, done, all);
+        if (!delayed && steps > 0) progress.stop();
+        delayed ??= createDelayedProgress();
+        delayed.onProgress(what, done, all);
       },
     },
     note: progress.note,
-    stop: () => beside ? beside.stop() : progress.stop(),
+    stop: () => delayed ? delayed.stop() : progress.stop(),
   };
 }
 

@@ -30,7 +30,7 @@ export async function runOne(
   const { config } = run;
   const results = await continueRun(run, stop, printing(config.model));
   if (!isFinished(config, results)) return interrupted(run.path, where(config, results), config);
-  if (report) await tellReport(run.path);
+  if (report) await writeRunReport(run.path);
   return 0;
 }
 
@@ -55,7 +55,7 @@ export async function runSeeds(
   });
   await writeSeedsResult(path, finished.flat());
   console.log(`Results are in ${path}`);
-  if (report) await tellReport(path);
+  if (report) await writeRunReport(path);
   return 0;
 }
 
@@ -92,12 +92,12 @@ async function seedsInJobs(
     ...{ name: `seed ${seed}`, path: getSeedFolder(path, seed), config: () => getSeedConfig(seeds, seed) },
     report: printing(seeds.config.model),
   }));
-  const goOn = `Resume with: deno task train --resume ${quotePath(path)} --jobs ${jobs}`;
-  const all = await runInJobs(runs, jobs, stop, goOn);
+  const resumeHint = `Resume with: deno task train --resume ${quotePath(path)} --jobs ${jobs}`;
+  const all = await runInJobs(runs, jobs, stop, resumeHint);
   return all.filter((results, k) => isFinished(getSeedConfig(seeds, seeds.seeds[k] ?? 0), results));
 }
 
-async function tellReport(path: string): Promise<void> {
+async function writeRunReport(path: string): Promise<void> {
   const file = reportFile(path);
   await writeReport([path], file);
   console.log(`The report is ${file}`);

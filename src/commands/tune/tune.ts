@@ -50,11 +50,11 @@ async function main(): Promise<number> {
     using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
     const before = await readTune(path); // another process may have continued it since the first check
     if (before) expectSame(path, before, about);
-    const standing = before
+    const state = before
       ? await readSearchState(path, before)
       : { criterion: options.criterion, rungs: [], candidates: [] };
-    if (!before) await writeTune(path, about, standing, 0); // so that the folder can be resumed from the start
-    for (const [number, candidate] of standing.candidates.entries()) {
+    if (!before) await writeTune(path, about, state, 0); // so that the folder can be resumed from the start
+    for (const [number, candidate] of state.candidates.entries()) {
       await expectRun(getSettingFolder(path, number), candidate);
     }
     const runs = new TuneRuns(gpu, data, trainArguments, options.autotune, stop.signal);
@@ -67,7 +67,7 @@ async function main(): Promise<number> {
       stopping: options.criterion,
     };
     const work: Work = { runs, path, options, training: base.training, about, space, stop };
-    const found = await searchOn(work, standing, before?.spentSeconds ?? 0);
+    const found = await searchOn(work, state, before?.spentSeconds ?? 0);
     if (stop.signal.aborted) {
       printLine(`Interrupted; everything is saved in ${path}. Resume with the same command.`);
       return EXIT_INTERRUPTED;
@@ -110,14 +110,14 @@ function expectSame(path: string, before: TuneConfig, now: About): void {
 /** Runs the search until its budget is spent, or it is interrupted. */
 async function searchOn(
   work: Work,
-  standing: SearchState,
+  state: SearchState,
   spent: number,
-): Promise<{ readonly standing: SearchState; readonly spentSeconds: number }> {
+): Promise<{ readonly state: SearchState; readonly spentSeconds: number }> {
   const { runs, path, options, training, space, stop, about } = work;
-  using progress = searchProgress(standing, 60 * options.budget, spent);
+  using progress = searchProgress(state, 60 * options.budget, spent);
   const jobs = options.jobs > 1 ? new JobSlots(options.jobs, options.jobs) : undefined;
-  using _told = reportAtStop(stop, progress.note);
-  return await search(standing, spent, {
+  using _reporting = reportAtStop(stop, progress.note);
+  return await search(state, spent, {
     budgetSeconds: 60 * options.budget,
     iterations: training.iterations,
     validateEvery: training.validateEvery,

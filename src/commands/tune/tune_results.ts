@@ -48,13 +48,13 @@ const SHOWN = 10;
  */
 export async function reportTune(
   results: Results,
-  { standing, spentSeconds }: { readonly standing: SearchState; readonly spentSeconds: number },
+  { state, spentSeconds }: { readonly state: SearchState; readonly spentSeconds: number },
 ): Promise<void> {
   const { path, options } = results;
-  const rows = await listSettingRows(path, standing);
+  const rows = await listSettingRows(path, state);
   await writeFileAtomically(`${path}/table.csv`, formatSettingsCsv(rows));
-  const winner = rows.find(({ number }) => number === findWinner(standing));
-  if (!winner) throw noWinner(standing);
+  const winner = rows.find(({ number }) => number === findWinner(state));
+  if (!winner) throw noWinner(state);
   console.log(
     "\n" +
       `Validation users, each metric at its best (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +

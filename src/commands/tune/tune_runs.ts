@@ -109,7 +109,7 @@ export async function trainCandidate(
   limit: number,
   candidate: SearchCandidate,
   criterion: Criterion,
-  told: RunCallbacks,
+  callbacks: RunCallbacks,
   inJob?: Omit<FollowedRun, "events">,
 ): Promise<SearchCandidate> {
   const { path, config } = common;
@@ -122,17 +122,17 @@ export async function trainCandidate(
   timeUp.addEventListener("abort", endIfLate);
   const signal = AbortSignal.any([common.signal, enough.signal]);
   const events: RunCallbacks = {
-    ...told,
+    ...callbacks,
     onValidation(result) {
       hasShown ||= result.iteration > 0;
       endIfLate();
-      told.onValidation?.(result);
+      callbacks.onValidation?.(result);
     },
   };
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   try {
-    const result = await goOn({ ...common, signal, untested: true }, events, inJob);
+    const result = await startOrResume({ ...common, signal, untested: true }, events, inJob);
     if (!result) return candidate;
     const { iteration, sessionSeconds } = result;
     return {
@@ -161,13 +161,13 @@ export async function testCandidate(
   events: RunCallbacks,
 ): Promise<Required<Pick<StageRunResult, "test" | "baselines">>> {
   using _run = OwnedFolder.open(run.path);
-  const { test, baselines } = await goOn(run, events) ?? {};
+  const { test, baselines } = await startOrResume(run, events) ?? {};
   if (!test || !baselines) throw new Error(`${run.path}: a run that had ended was not tested`);
   return { test, baselines };
 }
 
 /** Starts or resumes a run. @returns undefined if it was interrupted before its start */
-async function goOn(
+async function startOrResume(
   run: TrainingRun,
   events: RunCallbacks,
   inJob?: Omit<FollowedRun, "events">,

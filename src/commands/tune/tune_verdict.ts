@@ -31,11 +31,11 @@ type ComparedBy = "nll" | "prec1" | "prec2";
 
 /** A model compared with the baselines. */
 interface Comparison {
-  readonly figure: ComparedBy;
+  readonly metric: ComparedBy;
   readonly snapshot: SnapshotResult["snapshot"];
   readonly value: number;
   /** Baselines with their values, strongest first. */
-  readonly rivals: readonly (BaselineComparison & { readonly value: number })[];
+  readonly baselines: readonly (BaselineComparison & { readonly value: number })[];
   readonly users?: number;
 }
 
@@ -44,7 +44,7 @@ export interface TuneVerdict extends Comparison {
   /** Comparison by the loss, if its utilities are the log-odds of a choice. */
   readonly loss?: Comparison;
   /** Differences to the default in the same two snapshots. */
-  readonly usual?: Readonly<Partial<Record<ComparedBy, MetricDifference>>>;
+  readonly versusDefault?: Readonly<Partial<Record<ComparedBy, MetricDifference>>>;
 }
 
 type Tested = Pick<SnapshotResult, "snapshot" | "users" | "nll" | "prec1" | "prec2"> & {
@@ -66,8 +66,8 @@ export function judgeBestSetting(
   test: readonly Tested[],
   { criterion, isChoice, usual }: TuneVerdictOptions,
 ): TuneVerdict | undefined {
-  const figure = criterion === "prec2" ? "prec2" : "prec1";
-  const ranking = compareCriterion(test, `best-${criterion}`, figure);
+  const metric = criterion === "prec2" ? "prec2" : "prec1";
+  const ranking = compareCriterion(test, `best-${criterion}`, metric);
   if (!ranking) return undefined;
   const loss = isChoice ? compareCriterion(test, "best-loss", "nll") : undefined;
   return {
@@ -75,8 +75,8 @@ export function judgeBestSetting(
     ...(loss ? { loss } : {}),
     ...(usual
       ? {
-        usual: {
-          ...compareWithDefault(test, usual, `best-${criterion}`, figure),
+        versusDefault: {
+          ...compareWithDefault(test, usual, `best-${criterion}`, metric),
           ...compareWithDefault(test, usual, "best-loss", "nll"),
         },
       }
@@ -87,15 +87,15 @@ export function judgeBestSetting(
 function compareCriterion(
   test: readonly Tested[],
   snapshot: SnapshotResult["snapshot"],
-  figure: ComparedBy,
+  metric: ComparedBy,
 ): Comparison | undefined {
   const own = test.find((result) => result.snapshot === snapshot);
-  if (!own || Number.isNaN(own[figure])) return undefined;
-  const value = own[figure];
-  const rivals = compareWithBaselines([own.against], figure);
+  if (!own || Number.isNaN(own[metric])) return undefined;
+  const value = own[metric];
+  const baselines = compareWithBaselines([own.against], metric);
   return {
-    ...{ figure, snapshot, value, users: own.users },
-    rivals: rivals.map((rival) => ({ ...rival, value: value - rival.difference })),
+    ...{ metric, snapshot, value, users: own.users },
+    baselines: baselines.map((baseline) => ({ ...baseline, value: value - baseline.difference })),
   };
 }
 
@@ -104,12 +104,12 @@ function compareWithDefault(
   test: readonly Tested[],
   usual: readonly Tested[],
   snapshot: SnapshotResult["snapshot"],
-  figure: ComparedBy,
+  metric: ComparedBy,
 ): Partial<Record<ComparedBy, MetricDifference>> {
   const of = (all: readonly Tested[]) => all.find((result) => result.snapshot === snapshot)?.paired;
   const [best, other] = [of(test), of(usual)];
-  const found = best && other && compareLoadedSums(loadSums([best]), figure, loadSums([other]));
-  return found ? { [figure]: compareByMetric(figure, found) } : {};
+  const found = best && other && compareLoadedSums(loadSums([best]), metric, loadSums([other]));
+  return found ? { [metric]: compareByMetric(metric, found) } : {};
 }
 
 /** Summary of a search for messages. */
@@ -133,7 +133,7 @@ export function describeTuneVerdict(verdict: TuneVerdict | undefined, finalists:
   ];
 }
 
-function rankingText({ figure: metric, rivals: comparisons, users }: TuneVerdict, unused: string): string[] {
+function rankingText({ metric, baselines: comparisons, users }: TuneVerdict, unused: string): string[] {
   const words = describeVerdict({
     subject: "the best setting",
     metric,
@@ -155,7 +155,7 @@ const NONE_IS_BETTER = "No setting is better than every baseline on the test use
 /** Compares its loss with the baselines. */
 function lossText({ loss }: TuneVerdict): string[] {
   if (!loss) return [];
-  const { rivals: comparisons, users } = loss;
+  const { baselines: comparisons, users } = loss;
   const subject = `the loss of the best setting (${loss.value.toFixed(4)})`;
   const words = describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(users) });
   if (classifyAgainstBaselines(comparisons) === "better") return words;
@@ -163,14 +163,14 @@ function lossText({ loss }: TuneVerdict): string[] {
 }
 
 /** Compares the best setting with the default. */
-function usualText({ usual = {} }: TuneVerdict, finalists: SearchSummary): string[] {
-  const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
-    const found = usual[figure];
-    return found ? [`${getMetricTitle(figure)} ${describeDifference(found)}: ${found.is}`] : [];
+function usualText({ versusDefault = {} }: TuneVerdict, finalists: SearchSummary): string[] {
+  const parts = (["prec1", "prec2", "nll"] as const).flatMap((metric) => {
+    const found = versusDefault[metric];
+    return found ? [`${getMetricTitle(metric)} ${describeDifference(found)}: ${found.is}`] : [];
   });
   if (parts.length === 0) return [];
   const short = cutShort(finalists).length > 0 ? ", both as far as trained" : "";
-  const isBetter = Object.values(usual).some((found) => found?.is === "better");
+  const isBetter = Object.values(versusDefault).some((found) => found?.is === "better");
   return [
     `The best setting minus the default${short}, on the same test users: ${parts.join("; ")}.`,
     ...(isBetter ? [] : [
@@ -195,12 +195,12 @@ export function listCautions(finalists: SearchSummary): string[] {
   const { rows, winner, criterion, iterations } = finalists;
   const lines: string[] = [];
   const usual = rows.find(({ number }) => number === 0);
-  const figure = `validation ${CRITERION_NAMES[criterion]}`;
+  const metric = `validation ${CRITERION_NAMES[criterion]}`;
   if (rows.length > 1 && winner.number === 0) {
-    lines.push(`The default has the best ${figure} of ${rows.length} settings.`);
+    lines.push(`The default has the best ${metric} of ${rows.length} settings.`);
   } else if (rows.length > 1) {
     lines.push(
-      `The best of ${rows.length} settings was chosen by its ${figure}, which is therefore optimistic. The test ` +
+      `The best of ${rows.length} settings was chosen by its ${metric}, which is therefore optimistic. The test ` +
         "metrics are not.",
     );
   }
@@ -214,7 +214,7 @@ export function listCautions(finalists: SearchSummary): string[] {
   }
   if (winner.bestIteration === 0) {
     lines.push(
-      `Training did not improve the ${figure} of the best setting: nothing was learned.`,
+      `Training did not improve the ${metric} of the best setting: nothing was learned.`,
     );
   } else if (winner.end === "open" && winner.bestIteration > STILL_IMPROVING * winner.iterations) {
     lines.push(
@@ -238,7 +238,7 @@ export interface SearchProgress extends Disposable {
   /** Reports that its training has paused or ended. */
   ended(number: number): void;
   /** Reports the state of the search. */
-  done(standing: SearchState): void;
+  done(state: SearchState): void;
   note(text: string): void;
 }
 
@@ -250,7 +250,7 @@ const CRITERION_NAMES: Readonly<Record<Criterion, string>> = {
 
 /** @param spent seconds of earlier sessions. */
 export function searchProgress(
-  standing: SearchState,
+  state: SearchState,
   budgetSeconds: number,
   spent: number,
   output: ProgressOutput = process.stderr,
@@ -258,24 +258,24 @@ export function searchProgress(
   const began = performance.now();
   const share = () => (spent + (performance.now() - began) / 1000) / budgetSeconds;
   const left = () => `${formatDuration(Math.max(0, (1 - share()) * budgetSeconds))} left`;
-  let [current, tenth] = [standing, Math.floor(10 * share())];
+  let [current, tenth] = [state, Math.floor(10 * share())];
   const running = new Map<number, string>();
-  let winner = findWinner(standing);
+  let winner = findWinner(state);
   const line = () =>
     [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
   const { note, stop } = createLiveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
     begin(number, { iterations: done }, iterations) {
-      const told = (at: number, value: string) =>
+      const show = (at: number, value: string) =>
         running.set(number, `setting ${number}: ${at}/${iterations}${value}`);
       let value = "";
-      told(done, value);
+      show(done, value);
       return {
-        onStep: ({ iteration }) => void told(iteration, value),
-        onValidation(figures) {
+        onStep: ({ iteration }) => void show(iteration, value),
+        onValidation(result) {
           const { criterion } = current;
-          value = `  val ${figureText(criterion, figures[criterion === "loss" ? "nll" : criterion])}`;
-          told(figures.iteration, value);
+          value = `  val ${formatMetric(criterion, result[criterion === "loss" ? "nll" : criterion])}`;
+          show(result.iteration, value);
         },
       };
     },
@@ -298,17 +298,17 @@ export function searchProgress(
 }
 
 /** Formats "38 settings, best val loss 1.3912: setting 7". */
-function bestText(standing: SearchState): string {
-  const { candidates, criterion } = standing;
-  const number = findWinner(standing);
+function bestText(state: SearchState): string {
+  const { candidates, criterion } = state;
+  const number = findWinner(state);
   const candidate = candidates[number ?? 0];
   if (number === undefined || !candidate) return "";
   const { value } = findBestValidation(candidate, criterion);
   const count = `${candidates.length} setting${candidates.length === 1 ? "" : "s"}`;
-  return `${count}, best val ${figureText(criterion, value)}: setting ${number}`;
+  return `${count}, best val ${formatMetric(criterion, value)}: setting ${number}`;
 }
 
 /** Formats "loss 1.3912". */
-function figureText(criterion: Criterion, value: number | null): string {
+function formatMetric(criterion: Criterion, value: number | null): string {
   return `${CRITERION_NAMES[criterion]} ${value === null || Number.isNaN(value) ? "-" : value.toFixed(4)}`;
 }

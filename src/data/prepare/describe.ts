@@ -179,7 +179,7 @@ function baselinesOn(log: LogSource, { features, pageOrder }: Manifest): Baselin
     if (users.length === 0) return [];
     const tested = [...counted.test(users)];
     const of = (figure: "nll" | "prec1" | "prec2") =>
-      Object.fromEntries(tested.map(([name, { details }]) => [name, details.figures[figure]]));
+      Object.fromEntries(tested.map(([name, { details }]) => [name, details.metrics[figure]]));
     return [{ split, nll: of("nll"), prec1: of("prec1"), prec2: of("prec2") }];
   });
 }

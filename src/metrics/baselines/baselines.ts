@@ -37,7 +37,7 @@ import { computePrecision, listUnclickedRows } from "../../data/ranking.ts";
 import { fitLogit } from "../../counts/logit.ts";
 
 /** Log and counts of its train users that the scorers are built from. */
-interface Known {
+interface ScorerInputs {
   readonly source: LogSource;
   /** Fields of the tokens. */
   readonly fields: readonly TokenField[];
@@ -51,7 +51,7 @@ interface Known {
 interface Baseline {
   readonly title: string;
   /** Returns undefined if the data lack what the baseline needs. */
-  scorer(known: Known): BaselineScorer | undefined;
+  scorer(known: ScorerInputs): BaselineScorer | undefined;
 }
 
 /** All baselines in display order, by their names in result.json. */

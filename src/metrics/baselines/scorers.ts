@@ -101,9 +101,9 @@ export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
     return (history) => {
       for (; known < history.length; known++) latest.set(history[known]!, known);
       return (item) => {
-        const place = latest.get(item) ?? -Infinity;
+        const index = latest.get(item) ?? -Infinity;
         return (setting) =>
-          history.length - place <= AGAIN[setting]! ? 1 + place : smoothedClickRate(counts, item);
+          history.length - index <= AGAIN[setting]! ? 1 + index : smoothedClickRate(counts, item);
       };
     };
   });

@@ -386,7 +386,7 @@ class StepGatherer implements SessionEvents {
 }
 
 /** Metrics on the test users with their 95 % bootstrap intervals over users. */
-interface TestRow extends Pick<MetricDetails, "figures" | "intervals"> {
+interface TestRow extends Pick<MetricDetails, "metrics" | "intervals"> {
   readonly name: string;
   /** Iteration of a snapshot; absent for a baseline. */
   readonly iteration?: number;
@@ -413,8 +413,8 @@ async function testSession(
   const snapshots = test.map(({ snapshot, iteration, details }) => ({ name: snapshot, iteration, details }));
   return {
     users: listUsers(data.source, "test").length,
-    rows: [...snapshots, ...simple].map(({ details: { figures, intervals }, ...row }) => ({
-      ...{ ...row, figures, intervals },
+    rows: [...snapshots, ...simple].map(({ details: { metrics, intervals }, ...row }) => ({
+      ...{ ...row, metrics, intervals },
     })),
     // The command's --resume is a button here.
     verdict: verdict.map((text) => text.replace("--resume with", "Resume with")),

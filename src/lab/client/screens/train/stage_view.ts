@@ -121,16 +121,16 @@ export class StageView {
 const COLUMNS = ["nll", "piPrec1", "prec1", "prec2", "ndcg", "auc"] as const;
 
 function renderTest({ users, rows, verdict }: TestTable, heading: string): Html {
-  const columns = COLUMNS.filter((key) => rows.some(({ figures }) => figures[key] !== undefined));
+  const columns = COLUMNS.filter((key) => rows.some(({ metrics }) => metrics[key] !== undefined));
   const heads = columns.map((name) => markup`<th scope="col">${getMetricTitle(name)}</th>`);
   const head = markup`<tr><td></td>${heads}</tr>`;
-  const body = rows.map(({ name, iteration, figures, intervals }) => {
+  const body = rows.map(({ name, iteration, metrics, intervals }) => {
     const snapshot = iteration === undefined ? name : `${name} (${iteration})`;
     const cells = columns.map((key) => {
       const [low, high] = intervals[key] ?? [];
       const range = low !== undefined && high !== undefined &&
         markup`<small> ${low.toFixed(3)}-${high.toFixed(3)}</small>`;
-      return markup`${figures[key]?.toFixed(4)}${range}`;
+      return markup`${metrics[key]?.toFixed(4)}${range}`;
     });
     return [snapshot, ...cells] as const;
   });
