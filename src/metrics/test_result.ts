@@ -81,7 +81,7 @@ export function measure(
     intervals[name] = computeInterval(values, bootstrap.groups);
     resampled.set(name, values);
   }
-  return { metrics: metrics, intervals, resampled };
+  return { metrics, intervals, resampled };
 }
 
 /** Data needed to compare two scorings. */
