@@ -223,6 +223,8 @@ function computePageLoss(
   single: boolean | undefined,
 ): number {
   if (Number.isNaN(logSum)) return NaN;
-  if (single || clicked.length < 2) return clicked.reduce((loss, position) => loss - logits[position]!, logSum);
+  if (single || clicked.length < 2) {
+    return clicked.reduce((loss, position) => loss - logits[position]!, logSum);
+  }
   return computeChoiceLoss(logits, 0, logits.length, clicked);
 }

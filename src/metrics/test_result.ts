@@ -101,7 +101,10 @@ export interface TestResult extends Comparable {
 }
 
 /** Metrics that a generator is compared with if the other scoring has no generator. */
-const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = { piPrec1: "prec1", piPrec2: "prec2" };
+const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
+  piPrec1: "prec1",
+  piPrec2: "prec2",
+};
 /** Observed shares, which are equal in all scorings. */
 const OBSERVED: readonly MetricName[] = ["noClick", "clicked"];
 

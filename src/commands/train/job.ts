@@ -30,7 +30,10 @@ async function main(): Promise<void> {
   using gpu = await openGpu({ stepFlops: estimateIterationFlops(data.source, config) });
   try {
     const run = { gpu, data, init, path, config, untested, signal };
-    send({ kind: "ended", results: await continueRun(run, { signal, onStop: undefined }, () => {}, createDisplay) });
+    send({
+      kind: "ended",
+      results: await continueRun(run, { signal, onStop: undefined }, () => {}, createDisplay),
+    });
     gpu.check();
   } catch (error) {
     if (error instanceof DivergedError) {
