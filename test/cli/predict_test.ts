@@ -165,7 +165,7 @@ Deno.test("a CSV file has all rows: quoted if necessary, exact floats, formulas 
       );
       assert.equal(user, row.user);
       assert.equal(item, row.item);
-      assert.deepEqual([page, place, clicked].map(Number), [row.page, row.position, Number(row.clicked)]);
+      assert.deepEqual([page, position, clicked].map(Number), [row.page, row.position, Number(row.clicked)]);
       assert.deepEqual(
         [utility, probability, noClick].map((text) => Math.fround(Number(text))),
         [row.utility, row.probability, row.noClick],
