@@ -45,18 +45,18 @@ function listResultColumns(
   const counts = noClickRateReason === undefined;
   const leaves = options.leave > 0 || options.patience !== undefined;
   const columns: (TableColumn<PolicySimulation> | false)[] = [
-    { head: "policy", goes: 0, cell: ({ name }) => name },
-    counts && { head: "return", goes: 0, cell: ({ metrics: metrics }) => number(metrics.return.mean) },
-    counts && { head: RANGE, goes: 2, cell: ({ metrics: metrics }) => range(metrics.return, number) },
+    { head: "policy", dropOrder: 0, cell: ({ name }) => name },
+    counts && { head: "return", dropOrder: 0, cell: ({ metrics }) => number(metrics.return.mean) },
+    counts && { head: RANGE, dropOrder: 2, cell: ({ metrics }) => range(metrics.return, number) },
     counts &&
-    { head: "click rate", goes: 0, cell: ({ metrics: metrics }) => percent(metrics.clickRate.mean) },
+    { head: "click rate", dropOrder: 0, cell: ({ metrics }) => percent(metrics.clickRate.mean) },
     counts && {
       head: RANGE,
-      goes: 1,
-      cell: ({ metrics: metrics }) => range(metrics.clickRate, (x) => (100 * x).toFixed(1)),
+      dropOrder: 1,
+      cell: ({ metrics }) => range(metrics.clickRate, (x) => (100 * x).toFixed(1)),
     },
-    leaves && { head: "pages", goes: 3, cell: ({ metrics: metrics }) => number(metrics.pages.mean) },
-    { head: "coverage", goes: 4, cell: ({ metrics: metrics }) => small(metrics.coverage) },
+    leaves && { head: "pages", dropOrder: 3, cell: ({ metrics }) => number(metrics.pages.mean) },
+    { head: "coverage", dropOrder: 4, cell: ({ metrics }) => small(metrics.coverage) },
   ];
   return columns.filter((column) => column !== false);
 }
@@ -126,7 +126,7 @@ function sentences(summary: SimulationSummary, runs: readonly PolicySimulation[]
   texts.push(...differenceWords(summary, runs));
   if (noClickRateReason !== undefined) texts.push(noClickRateReason);
   if (reward === "utility") {
-    const negative = runs.filter(({ metrics: metrics }) => metrics.negativeClicks > 0);
+    const negative = runs.filter(({ metrics }) => metrics.negativeClicks > 0);
     const shares = negative.map(({ name, metrics: metrics }) =>
       `${percent(metrics.negativeClicks)} under ${name}`
     );
