@@ -150,7 +150,7 @@ export class TestedUsers {
   }
 }
 
-function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgress): Known {
+function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgress): LogBaselines {
   const found = knownOf.get(source) ??
     { counted: FittedBaselines.of(source, features?.tokens, onProgress, pageOrder), parts: new Map() };
   knownOf.set(source, found);
