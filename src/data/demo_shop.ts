@@ -70,7 +70,7 @@ function checkSizes(sizes: DemoOptions): void {
     const least = atLeast[name], found = sizes[name];
     if (!Number.isInteger(found) || found < least) {
       throw new RangeError(
-        `Expected ${name} of a made-up shop to be a whole number, ${least} or more, got ${found}`,
+        `Expected ${name} of a synthetic shop to be a whole number, ${least} or more, got ${found}`,
       );
     }
   }

@@ -50,8 +50,8 @@ const data: readonly BadInput[] = [
   ...makeCases(makeNothing, "train")`
     an unknown option | --epochs 3 | unknown option '--epochs'
     a seed that is none | --seed -1 | Expected a whole number in 0..4294967295
-    a made-up shop without item ids | --data demo --no-item-ids | Expected a data set with item ids and other features
-    the seed of a shop with a file | --data log.tsv --data-seed 2 | Expected --data-seed with the data of a made-up shop
+    a made-up shop without item ids | --data demo --no-item-ids | Expected item ids and other features
+    the seed of a shop with a file | --data log.tsv --data-seed 2 | Expected --data-seed with a synthetic shop
   `,
   makeCase(
     "a name with a quote, whose hint must not run",

@@ -90,7 +90,7 @@ Deno.test("a model that does not beat every baseline reports it and what to try"
   assert.match(found, /^No significant difference between best-loss and last click: prec@1 -0\.003/m);
   assert.match(
     found,
-    /use the best one \(item-kNN\)\. To improve the model, try more features of the items.*data describe/m,
+    /use the best one \(item-kNN\)\. To improve the model, try more item features.*data describe/m,
   );
   assert.doesNotMatch(found, /click rate|is better than every/);
   const worst = verdict([snapshot("best-loss", 1000, { random: -0.1, clickRate: -0.2, itemKnn: -0.3 })]);
@@ -148,7 +148,7 @@ Deno.test("item ids are not advised for a set that has them", () => {
     const test = [snapshot("best-loss", 1000, { ...ALL, itemKnn: -0.02 })];
     return describeTest(test, shannonStage, config(), data, 2000).join("\n");
   };
-  assert.match(advice(brand), /try item ids beside the features/);
+  assert.match(advice(brand), /try item ids in addition to the features/);
   assert.doesNotMatch(advice(brand, { ...brand, name: "item", first: 4, column: null }), /item ids/);
   assert.match(advice(brand, { ...brand, name: "item", first: 4, column: "item" }), /item ids/, "a feature");
 });

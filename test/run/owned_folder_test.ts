@@ -247,7 +247,7 @@ Deno.test("a foreign file with a reserved name is refused, not written through",
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(
       () => Lock.take(`${folder}/lock`, "it"),
-      isUserError(/lock to be free for a lock, found something else/),
+      isUserError(/lock to be free for a lock, got something else/),
     );
     assert.equal(Deno.readTextFileSync(victim), "precious");
     OwnedFolder.open(folder)[Symbol.dispose]();

@@ -41,7 +41,7 @@ Deno.test("demo shop: other sizes are made, and impossible ones refused", () => 
   assert.equal(small.log.rowItem.length, 3 * small.log.eventClick.length);
   assert.throws(
     () => makeDemoShop(1, { items: 9 }),
-    /Expected items of a made-up shop to be .* 10 or more, got 9/,
+    /Expected items of a synthetic shop to be .* 10 or more, got 9/,
   );
   assert.throws(() => makeDemoShop(1, { maxEvents: 7 }), /Expected maxEvents .* 8 or more, got 7/);
   assert.throws(() => makeDemoShop(1, { users: 10.5 }), RangeError);
