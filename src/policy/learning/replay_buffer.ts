@@ -46,7 +46,7 @@ export interface ReplayPage {
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
-/** Returns the episodes of a ring with at least `remembered` user pages in whole episodes, plus the current one. */
+/** Returns the episodes of a ring with at least `capacity` user pages in whole episodes, plus the current one. */
 export function countEpisodes(
   capacity: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
@@ -87,7 +87,7 @@ export class ReplayBuffer {
     const { episodes } = this.size;
     return [this.#push(seen, true), {
       kernel: startsKernel,
-      label: "starts of remembered users",
+      label: "starts of users",
       constants: { SLOTS: episodes },
       views: { lengths: this.lengths, starts: this.starts },
       invocations: [1],
@@ -98,12 +98,12 @@ export class ReplayBuffer {
     const { users, pages, slate, stateStride, episodes } = this.size;
     if (state.stride !== stateStride) {
       throw new Error(
-        `remember: expected states of ${stateStride} floats, got ${state.stride} of ${state.name}`,
+        `replay buffer: expected states of ${stateStride} floats, got ${state.stride} of ${state.name}`,
       );
     }
     return {
       kernel: pushKernel,
-      label: after ? "remember a page" : "remember the start",
+      label: after ? "store a page" : "store the start",
       constants: { S4: stateStride / 4, K: slate, T: pages, SLOTS: episodes, AFTER: after },
       views: {
         ...{ state: state.view, slates, outcome: outcomes, alive },
@@ -144,7 +144,7 @@ export class ReplayBuffer {
     const { slate, pages } = this.size;
     const wrong = (expected: string, found: string) =>
       new UserError(
-        `${from}: its remembered pages are damaged: expected ${expected}, found ${found}. Use an earlier snapshot.`,
+        `${from}: its replay buffer is damaged: expected ${expected}, found ${found}. Use an earlier snapshot.`,
       );
     for (const name of replayParts) {
       const [expected, found] = [this[name].size, state[name].byteLength];

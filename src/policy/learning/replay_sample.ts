@@ -71,12 +71,12 @@ export class ReplaySample {
     const panels = countPanels(items);
     this.inputStride = padColumns(stateColumns + 1);
     const bytes = 4 * rows * this.inputStride;
-    this.inputs = arena.allocate("remembered states", 2 * bytes);
+    this.inputs = arena.allocate("replayed states", 2 * bytes);
     [this.before, this.after] = halves(this.inputs, bytes);
-    this.#masks = arena.allocate("masks of remembered pages", 8 * panels * rows);
+    this.#masks = arena.allocate("masks of replayed pages", 8 * panels * rows);
     [this.maskBefore, this.maskAfter] = halves(this.#masks, 4 * panels * rows);
-    this.slates = arena.allocate("remembered slates", 4 * rows * replay.size.slate);
-    this.outcome = arena.allocate("remembered outcomes", 16 * rows);
+    this.slates = arena.allocate("replayed slates", 4 * rows * replay.size.slate);
+    this.outcome = arena.allocate("replayed outcomes", 16 * rows);
     this.drawn = arena.allocate("drawn pages", 16 * rows);
     this.#leftOut = arena.upload("items left out", leftOut ?? createPool("all", items).excluded);
     const { users, episodes } = replay.size;
@@ -86,7 +86,7 @@ export class ReplaySample {
     const history = new Uint32Array(Math.max(1, clicks));
     for (const [own, [first]] of this.#ranges) history.set(own, first);
     this.#history = arena.upload("clicks before the episodes", history);
-    this.#begun = arena.upload("starts of remembered episodes", new Uint32Array(2 * episodes * users));
+    this.#begun = arena.upload("starts of replayed episodes", new Uint32Array(2 * episodes * users));
   }
 
   /** Stores the start clicks of an episode, before it begins. @param key random key of the episode's users */
@@ -111,7 +111,7 @@ export class ReplaySample {
     return [
       {
         kernel: drawKernel,
-        label: "draw remembered pages",
+        label: "sample pages",
         constants: { SLOTS: episodes, USERS: users },
         views: { starts: replay.starts, drawn },
         invocations: [rows],
@@ -128,7 +128,7 @@ export class ReplaySample {
       },
       {
         kernel: masksKernel,
-        label: "masks of remembered pages",
+        label: "masks of replayed pages",
         constants: { ...constants, PANELS: panels, REPEATS: repeats },
         views: {
           ...{ drawn, shown: replay.shown, happened: replay.happened },
