@@ -8,22 +8,10 @@
 export type { CountField, CountsConfig } from "./counts/count_columns.ts";
 export { buildCountsConfig } from "./counts/count_tables.ts";
 export type { TokenField } from "./counts/train_counts.ts";
-export {
-  type ClickLog,
-  type Clicks,
-  type ItemFeatures,
-  type ItemTokens,
-  listUsers,
-  NONE,
-  type Split,
-} from "./data/click_log.ts";
-export {
-  type DemoOptions,
-  type DemoShop,
-  type DemoTruth,
-  drawShopItems,
-  makeDemoShop,
-} from "./data/demo_shop.ts";
+export { listUsers, NONE } from "./data/click_log.ts";
+export type { ClickLog, Clicks, ItemFeatures, ItemTokens, Split } from "./data/click_log.ts";
+export { drawShopItems, makeDemoShop } from "./data/demo_shop.ts";
+export type { DemoOptions, DemoShop, DemoTruth } from "./data/demo_shop.ts";
 export type { IdList } from "./data/ids.ts";
 export type { ItemCatalogue, ItemsShape } from "./data/item_catalogue.ts";
 export { type LogSource, MemoryLog, type OnProgress, type UserIndex } from "./data/log_source.ts";
@@ -49,12 +37,8 @@ export { UserModel } from "./model/user_model.ts";
 export { createGreedyPolicy, createPopularPolicy, randomPolicy } from "./policy/named_policies.ts";
 export { decodeSnapshot, encodeSnapshot, type Snapshot, type SnapshotInfo } from "./run/snapshot/snapshot.ts";
 export type { EpisodeLog } from "./simulate/episode_log.ts";
-export {
-  computeCoverage,
-  meanReturn,
-  type PageTotals,
-  type SimulationMetrics,
-} from "./simulate/simulation_metrics.ts";
+export { computeCoverage, meanReturn } from "./simulate/simulation_metrics.ts";
+export type { PageTotals, SimulationMetrics } from "./simulate/simulation_metrics.ts";
 export { LearnedSource } from "./simulate/learned_users.ts";
 export type { Policy } from "./simulate/policy.ts";
 export { ShopSource } from "./simulate/shop_users.ts";
@@ -70,19 +54,10 @@ export type { BestRecord, BestRecords, Criterion } from "./train/best_records.ts
 export type { TrainerState } from "./train/trainer_state.ts";
 export type { BatchTrainer, TrainingCallbacks } from "./train/batch_trainer.ts";
 export type { ClickTrainer } from "./train/click_trainer.ts";
-export {
-  type AdversarialConfig,
-  defaultAdversarial,
-  defaultTraining,
-  type StageConfig,
-  type TrainingConfig,
-} from "./train/training_config.ts";
-export {
-  type EvaluationMetrics,
-  NetworkEvaluation,
-  type UserOutcomes,
-  type UserUtilities,
-} from "./train/network_evaluation.ts";
+export { defaultAdversarial, defaultTraining } from "./train/training_config.ts";
+export type { AdversarialConfig, StageConfig, TrainingConfig } from "./train/training_config.ts";
+export { NetworkEvaluation } from "./train/network_evaluation.ts";
+export type { EvaluationMetrics, UserOutcomes, UserUtilities } from "./train/network_evaluation.ts";
 export type { GameMetrics, TrainingStepResult, ValidationResult } from "./train/training_results.ts";
 export { Trainer } from "./train/trainer.ts";
 export { UserError } from "./user_error.ts";

@@ -11,12 +11,7 @@ export { PackedLog, PackedLogWriter } from "./data/sets/packed_log.ts";
 export { readPaperFile } from "./data/sets/paper_file.ts";
 export { recommend, type Recommendation, type RecommendOptions } from "./predict/recommend_items.ts";
 export { openGpu, type OpenGpuOptions } from "./gpu/host/open_gpu.ts";
-export {
-  openPolicy,
-  type RankedItem,
-  type RankedSlate,
-  type RankOptions,
-  type TrainedPolicy,
-} from "./policy/trained_policy.ts";
+export { openPolicy } from "./policy/trained_policy.ts";
+export type { RankedItem, RankedSlate, RankOptions, TrainedPolicy } from "./policy/trained_policy.ts";
 export { type OpenedRun, openRun } from "./run/open_run.ts";
 export { createExploringPolicy, type Exploration } from "./simulate/exploring_policy.ts";

@@ -2,13 +2,8 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import * as values from "../option.ts";
-import {
-  formatValue,
-  type GivenOptions,
-  InvalidValueError,
-  type OptionDefinition,
-  type OptionGroup,
-} from "../option.ts";
+import { formatValue, InvalidValueError } from "../option.ts";
+import type { GivenOptions, OptionDefinition, OptionGroup } from "../option.ts";
 import { LARGEST_SEED } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
 import { endProcess } from "./fail.ts";

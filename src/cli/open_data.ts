@@ -7,13 +7,8 @@ import { type Command, Option } from "commander";
 import type { Split } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import { findShop, shops } from "../data/shops.ts";
-import {
-  type DataConfig,
-  type Dataset,
-  MEMORY_ROWS,
-  openDataset,
-  reopenDataset,
-} from "../data/sets/dataset.ts";
+import { MEMORY_ROWS, openDataset, reopenDataset } from "../data/sets/dataset.ts";
+import type { DataConfig, Dataset } from "../data/sets/dataset.ts";
 import { DATA, getCacheFolder } from "./arguments.ts";
 import { LARGEST_SEED, parseWholeNumber, path } from "./command_options.ts";
 import { createDelayedProgress } from "./progress.ts";

@@ -19,12 +19,8 @@ import { findSnapshot, readRunConfig } from "../run/open_run.ts";
 import { readSnapshot } from "../run/snapshot_file.ts";
 import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
 import { hasPositions } from "../run/options/stages_options.ts";
-import {
-  buildSnapshotResult,
-  getProbabilityOptions,
-  type SnapshotResult,
-  TestedUsers,
-} from "../run/tested_users.ts";
+import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "../run/tested_users.ts";
+import type { SnapshotResult } from "../run/tested_users.ts";
 import { describeLoss, describeRanking } from "../run/test_stage.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { trainingFields } from "../train/training_config.ts";

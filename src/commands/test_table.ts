@@ -5,13 +5,8 @@ import type { MetricDifferences } from "../metrics/test_result.ts";
 import { classifyDifference, formatSigned, formatSignedRange } from "../metrics/baseline_verdict.ts";
 import { type BaselineResults, shownBaselines, type SnapshotResult } from "../run/tested_users.ts";
 import { formatFittedTable, formatTable, getOutputWidth, type TableColumn } from "../cli/table.ts";
-import {
-  computeMeanAndSd,
-  getMetric,
-  getMetricName,
-  type ReportPart,
-  type Scoring,
-} from "../report/report_parts.ts";
+import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
+import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
 /** A table row: the ranking of a reward, a generator or a baseline. */
 interface Player {

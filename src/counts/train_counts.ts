@@ -1,14 +1,7 @@
 /** Counts of train users: displays and clicks per item, click shares of tokens, and pairs of items clicked by the same users. */
 
-import {
-  type ClickLog,
-  type Clicks,
-  FURTHER_CLICK,
-  GIVEN_HISTORY,
-  type ItemTokens,
-  listUsers,
-  NONE,
-} from "../data/click_log.ts";
+import { FURTHER_CLICK, GIVEN_HISTORY, listUsers, NONE } from "../data/click_log.ts";
+import type { ClickLog, Clicks, ItemTokens } from "../data/click_log.ts";
 import { PRIOR } from "./count_columns.ts";
 import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";

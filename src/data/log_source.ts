@@ -3,17 +3,8 @@
  * log may be larger than memory.
  */
 
-import {
-  buildEventLists,
-  checkLog,
-  checkSplits,
-  type ClickLog,
-  type Clicks,
-  listUsers,
-  NONE,
-  type Split,
-  splits,
-} from "./click_log.ts";
+import { buildEventLists, checkLog, checkSplits, listUsers, NONE, splits } from "./click_log.ts";
+import type { ClickLog, Clicks, Split } from "./click_log.ts";
 import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 

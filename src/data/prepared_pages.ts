@@ -1,21 +1,9 @@
 /** Reads the pages of a prepared data set as clicks of whole users, and checks them against the table of users. */
 
-import {
-  buildEventLists,
-  type Clicks,
-  type eventLists,
-  FURTHER_CLICK,
-  GIVEN_HISTORY,
-  NONE,
-} from "./click_log.ts";
-import {
-  ABSENT,
-  type ColumnValues,
-  formatValue,
-  readParquet,
-  type TableFile,
-  toWholeNumber,
-} from "./parquet.ts";
+import { buildEventLists, FURTHER_CLICK, GIVEN_HISTORY, NONE } from "./click_log.ts";
+import type { Clicks, eventLists } from "./click_log.ts";
+import { ABSENT, formatValue, readParquet, toWholeNumber } from "./parquet.ts";
+import type { ColumnValues, TableFile } from "./parquet.ts";
 import { GrowingArray } from "./growing_array.ts";
 import { MOST_PAGES, type PreparedUsers } from "./prepared_tables.ts";
 import { UserError } from "../user_error.ts";

@@ -1,15 +1,8 @@
 /** Reads the tables of users and items of a prepared data set. */
 
 import { type ItemFeatures, splits } from "./click_log.ts";
-import {
-  type ColumnValues,
-  formatValue,
-  readParquet,
-  type RequiredColumns,
-  type TableFile,
-  toFloat32,
-  toWholeNumber,
-} from "./parquet.ts";
+import { formatValue, readParquet, toFloat32, toWholeNumber } from "./parquet.ts";
+import type { ColumnValues, RequiredColumns, TableFile } from "./parquet.ts";
 import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 import type { ItemsShape } from "./item_catalogue.ts";

@@ -2,12 +2,8 @@
 
 import { UserError } from "../user_error.ts";
 import { ENABLE_SUBGROUPS } from "./kernel.ts";
-import {
-  type AdapterKind,
-  getDefaultVariants,
-  type KernelVariants,
-  matchAdapter,
-} from "./kernel_variants.ts";
+import { getDefaultVariants, matchAdapter } from "./kernel_variants.ts";
+import type { AdapterKind, KernelVariants } from "./kernel_variants.ts";
 import { computeRequiredLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
 import { formatThousands } from "../number_text.ts";

@@ -1,16 +1,8 @@
 /** A hand-written kernel: its WGSL text, the interface that is parsed from it, and the text that the driver gets. */
 
 import type { AdapterKind } from "./kernel_variants.ts";
-import {
-  formatTexelCode,
-  formatTexelIndexCode,
-  isTexture,
-  isUniform,
-  type Memory,
-  TEXTURE_FORMAT,
-  type TextureView,
-  type UniformView,
-} from "./memory.ts";
+import { formatTexelCode, formatTexelIndexCode, isTexture, isUniform, TEXTURE_FORMAT } from "./memory.ts";
+import type { Memory, TextureView, UniformView } from "./memory.ts";
 
 export type BindingKind = "read" | "read_write" | "uniform";
 export interface KernelBinding {

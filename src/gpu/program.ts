@@ -7,16 +7,8 @@
 import { UserError } from "../user_error.ts";
 import type { CommandRecorder } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import {
-  adaptWorkgroup,
-  buildKernelText,
-  getConstant,
-  isMultiStep,
-  type KernelBinding,
-  type KernelTextInputs,
-  STEP,
-  STEPS,
-} from "./kernel.ts";
+import { adaptWorkgroup, buildKernelText, getConstant, isMultiStep, STEP, STEPS } from "./kernel.ts";
+import type { KernelBinding, KernelTextInputs } from "./kernel.ts";
 import type { KernelVariant } from "./kernel_variants.ts";
 import { isTexture, isUniform, type Memory, TEXTURE_FORMAT, type TextureView } from "./memory.ts";
 import { type BatchSizes, evaluateSize, type SizeExpression } from "./sizes.ts";

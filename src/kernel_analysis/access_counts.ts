@@ -9,15 +9,8 @@
 
 import { parseModule } from "./parse.ts";
 import { type IndexScope, type Invocation, SUBGROUP } from "./values.ts";
-import {
-  type AddressSpace,
-  Interpreter,
-  type InvocationMask,
-  type MemoryReference,
-  OFF,
-  ON,
-  PERHAPS,
-} from "./walk.ts";
+import { Interpreter, OFF, ON, PERHAPS } from "./walk.ts";
+import type { AddressSpace, InvocationMask, MemoryReference } from "./walk.ts";
 import { tryRead } from "./tokens.ts";
 
 const SECTOR = 32;

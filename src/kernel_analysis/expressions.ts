@@ -1,16 +1,8 @@
 /** Expressions of WGSL: their values and memory accesses. The parser builds them, and an {@link Interpreter} evaluates them. */
 
 import { UnreadableKernelError } from "./tokens.ts";
-import {
-  applyBinary,
-  applyUnary,
-  BUILTINS,
-  convertValue,
-  findMember,
-  makeStructure,
-  type WgslType,
-  type WgslValue,
-} from "./values.ts";
+import { applyBinary, applyUnary, BUILTINS, convertValue, findMember, makeStructure } from "./values.ts";
+import type { WgslType, WgslValue } from "./values.ts";
 import type {
   Expression,
   Interpreter,

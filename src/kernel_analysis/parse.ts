@@ -16,14 +16,8 @@ import {
 } from "./expressions.ts";
 import { UnreadableKernelError, WgslTokens } from "./tokens.ts";
 import { makeArrayType, makeStructType, parsePlainType, type WgslType } from "./values.ts";
-import {
-  type Expression,
-  Interpreter,
-  type Statement,
-  type WgslFunction,
-  type WgslModule,
-  type WgslVariable,
-} from "./walk.ts";
+import { Interpreter } from "./walk.ts";
+import type { Expression, Statement, WgslFunction, WgslModule, WgslVariable } from "./walk.ts";
 
 /** @throws UnreadableKernelError also for a text without an entry point. */
 export function parseModule(text: string): WgslModule {

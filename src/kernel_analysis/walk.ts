@@ -5,15 +5,8 @@
  * make values unknown.
  */
 
-import {
-  getBuiltin,
-  type IndexScope,
-  type Invocation,
-  makeVector,
-  type StructValue,
-  type WgslType,
-  type WgslValue,
-} from "./values.ts";
+import { getBuiltin, makeVector } from "./values.ts";
+import type { IndexScope, Invocation, StructValue, WgslType, WgslValue } from "./values.ts";
 import { UnreadableKernelError } from "./tokens.ts";
 
 /** States of an invocation: inactive, perhaps active, active. */

@@ -7,14 +7,8 @@
 
 import { type Bootstrap, computeInterval, getBootstrap, type Interval } from "./bootstrap.ts";
 import type { ProbabilityCalibration } from "./probability_calibration.ts";
-import {
-  column,
-  columns,
-  computeMetric,
-  type MetricName,
-  metricNames,
-  type SliceKey,
-} from "./metric_columns.ts";
+import { column, columns, computeMetric, metricNames } from "./metric_columns.ts";
+import type { MetricName, SliceKey } from "./metric_columns.ts";
 
 /** Available metrics; a ranking has no loss and no probabilities. */
 export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;

@@ -14,15 +14,8 @@ import { asBufferView, isTexture, type View } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import { readFloats, readViews } from "../gpu/readback.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import {
-  BLOCK_ITEMS,
-  ItemBlocks,
-  type ItemScorer,
-  type ScorableModel,
-  STATE_PARTS,
-  type StateTensors,
-  type UserState,
-} from "./item_blocks.ts";
+import { BLOCK_ITEMS, ItemBlocks, STATE_PARTS } from "./item_blocks.ts";
+import type { ItemScorer, ScorableModel, StateTensors, UserState } from "./item_blocks.ts";
 import { loadUncountedLog, ModelProgram } from "./model_program.ts";
 
 /** History and page to be scored, as item numbers. */

@@ -21,14 +21,8 @@ import { listPositionParameters } from "./position_effect.ts";
 import { drawInitialWeights, type ModelParameter } from "./initial_weights.ts";
 import { BLOCK_ITEMS, type ItemScorer, type StateTensors, type UserState } from "./item_blocks.ts";
 import { evaluating, type RecordingOptions } from "./model_program.ts";
-import {
-  checkPage,
-  computeScorerCapacity,
-  roundCapacity,
-  type ScorerCapacity,
-  type ScoringRequest,
-  UtilityScorer,
-} from "./scorer.ts";
+import { checkPage, computeScorerCapacity, roundCapacity, UtilityScorer } from "./scorer.ts";
+import type { ScorerCapacity, ScoringRequest } from "./scorer.ts";
 import {
   isWide,
   listUtilityParameters,

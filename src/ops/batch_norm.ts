@@ -11,14 +11,8 @@ import { expectShape, getRowDimension, partialViews, slopeConstants } from "./op
 import { getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
-import {
-  type BatchSizes,
-  type Dimensions,
-  type DimName,
-  getSize,
-  MAX_CHUNKS,
-  type SizeExpression,
-} from "../gpu/sizes.ts";
+import { getSize, MAX_CHUNKS } from "../gpu/sizes.ts";
+import type { BatchSizes, Dimensions, DimName, SizeExpression } from "../gpu/sizes.ts";
 import { getAt, makeMatrix, type Matrix, type ReferenceOp, sumColumns } from "../tape/reference.ts";
 import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";

@@ -5,14 +5,8 @@ import recentText from "../../kernels/pw/recent_clicks.wgsl" with { type: "text"
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import {
-  type CountsConfig,
-  countTableWidth,
-  countTokenSlots,
-  countWidth,
-  LAGS,
-  unpackOwn,
-} from "../counts/count_columns.ts";
+import { countTableWidth, countTokenSlots, countWidth, LAGS, unpackOwn } from "../counts/count_columns.ts";
+import type { CountsConfig } from "../counts/count_columns.ts";
 import { type CountTables, writeItemCounts } from "../counts/page_counts.ts";
 import { NONE } from "../data/click_log.ts";
 import { parseKernel } from "../gpu/kernel.ts";

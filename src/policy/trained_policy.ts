@@ -8,13 +8,8 @@ import { computeClickProbabilities, tryPolicy } from "./comparison/episode_predi
 import { UserError } from "../user_error.ts";
 import { algorithms } from "./learning/algorithms.ts";
 import type { Learner } from "./learning/learner.ts";
-import {
-  expectItems,
-  expectSubject,
-  expectTrainedOn,
-  type PolicyConfig,
-  readPolicyConfig,
-} from "./policy_config.ts";
+import { expectItems, expectSubject, expectTrainedOn, readPolicyConfig } from "./policy_config.ts";
+import type { PolicyConfig } from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { basename } from "node:path";
 import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_training_config.ts";

@@ -1,16 +1,8 @@
 /** Charts of runs as plain data: test metrics as bars, then learning curves. Charts without data are left out. */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
-import {
-  type Bar,
-  buildBarChart,
-  buildLineChart,
-  type ChartDefinition,
-  dashes,
-  isLogarithmicRange,
-  type LineChart,
-  type Series,
-} from "./chart_definition.ts";
+import { buildBarChart, buildLineChart, dashes, isLogarithmicRange } from "./chart_definition.ts";
+import type { Bar, ChartDefinition, LineChart, Series } from "./chart_definition.ts";
 import { chooseWindow, computeCurve } from "./curve.ts";
 import {
   computeMeanAndSd,

@@ -28,14 +28,8 @@ import type {
   StoredDetails,
   StoredDifferences,
 } from "./report_data.ts";
-import {
-  renderDifference,
-  renderMetric,
-  renderTable,
-  type ReportCell,
-  type ReportRow,
-  type ReportRowGroup,
-} from "./report_tables.ts";
+import { renderDifference, renderMetric, renderTable } from "./report_tables.ts";
+import type { ReportCell, ReportRow, ReportRowGroup } from "./report_tables.ts";
 import { shownBaselines } from "../run/tested_users.ts";
 import { buildScatterChart, type ChartDefinition, type ScatterPoint } from "./chart_definition.ts";
 import { NEUTRAL } from "./theme.ts";

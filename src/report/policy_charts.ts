@@ -1,14 +1,7 @@
 /** Charts of a comparison of policies. Each title names the environment. */
 
-import {
-  type Bar,
-  buildBarChart,
-  buildLineChart,
-  buildScatterChart,
-  type ChartDefinition,
-  dashes,
-  type Series,
-} from "./chart_definition.ts";
+import { buildBarChart, buildLineChart, buildScatterChart, dashes } from "./chart_definition.ts";
+import type { Bar, ChartDefinition, Series } from "./chart_definition.ts";
 import { NEUTRAL } from "./theme.ts";
 import {
   type ComparisonCell,

@@ -14,16 +14,8 @@ import {
   describeEnvironment,
   type LearningCurve,
 } from "./policy_charts.ts";
-import {
-  MISSING,
-  type NamedFacts,
-  renderDifference,
-  renderFindings,
-  renderMetric,
-  renderTable,
-  type ReportCell as TableCell,
-  type ReportRow,
-} from "./report_tables.ts";
+import { MISSING, renderDifference, renderFindings, renderMetric, renderTable } from "./report_tables.ts";
+import type { NamedFacts, ReportCell as TableCell, ReportRow } from "./report_tables.ts";
 import {
   type ComparisonCell,
   type ComparisonEnvironment,

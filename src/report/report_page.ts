@@ -10,14 +10,8 @@ import {
   renderMetricsTable,
 } from "./metrics_table.ts";
 import { type Html, markup } from "./html.ts";
-import {
-  noScript,
-  type PageContent,
-  renderCharts,
-  renderNote,
-  renderSection,
-  writePage,
-} from "./page_shell.ts";
+import { noScript, renderCharts, renderNote, renderSection, writePage } from "./page_shell.ts";
+import type { PageContent } from "./page_shell.ts";
 import type { ReportData, ReportModel, ReportRun, Settings, StageResult } from "./report_data.ts";
 import { MISSING, renderClaims, renderFacts, renderTable, type ReportRow } from "./report_tables.ts";
 import type { DataSizes } from "../data/log_source.ts";

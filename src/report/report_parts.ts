@@ -1,10 +1,7 @@
 /** Parts of a model with separate metrics: its stages, and in the adversarial stage pi and u. */
 
-import {
-  type StageName,
-  stages as trainedStages,
-  type TrainingStage as TrainedStage,
-} from "../run/stages.ts";
+import { stages as trainedStages } from "../run/stages.ts";
+import type { StageName, TrainingStage as TrainedStage } from "../run/stages.ts";
 import type {
   BaselineMetrics,
   ReportModel,

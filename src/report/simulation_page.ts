@@ -5,25 +5,13 @@ import type { Interval } from "../metrics/bootstrap.ts";
 import { classifyDifference } from "../metrics/baseline_verdict.ts";
 import { comparePolicies } from "../policy/comparison/comparison.ts";
 import type { MeanEstimate, PageCurvePoint, PolicyMetrics } from "../policy/comparison/episode_metrics.ts";
-import {
-  type Bar,
-  buildBarChart,
-  buildLineChart,
-  type ChartDefinition,
-  type CurvePoint,
-  toFiniteOrNull,
-} from "./chart_definition.ts";
+import { buildBarChart, buildLineChart, toFiniteOrNull } from "./chart_definition.ts";
+import type { Bar, ChartDefinition, CurvePoint } from "./chart_definition.ts";
 import { chooseWindow } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
 import { type PageContent, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
-import {
-  type NamedFacts,
-  renderDifference,
-  renderMetric,
-  renderTable,
-  type ReportCell,
-  type ReportRow,
-} from "./report_tables.ts";
+import { renderDifference, renderMetric, renderTable } from "./report_tables.ts";
+import type { NamedFacts, ReportCell, ReportRow } from "./report_tables.ts";
 
 export interface SimulationPageData extends SimulationScope {
   /** Facts in the header, such as the environment. */

@@ -27,13 +27,8 @@ import type { TrainerState } from "../train/trainer_state.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
-import {
-  BEST_PREFIXES,
-  MOMENT_PREFIXES,
-  type SnapshotGame,
-  type SnapshotInfo,
-  withMeanRows,
-} from "./snapshot/snapshot.ts";
+import { BEST_PREFIXES, MOMENT_PREFIXES, withMeanRows } from "./snapshot/snapshot.ts";
+import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./kept_start.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 

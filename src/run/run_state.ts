@@ -13,14 +13,8 @@ import { type BestRecords, criteria, type Criterion, parseBestRecords } from "..
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
 import { readSnapshot, readSnapshotHeader } from "./snapshot_file.ts";
-import {
-  BEST_PREFIXES,
-  iterationSchema,
-  MOMENT_PREFIXES,
-  selectSnapshotSpecs,
-  type Snapshot,
-  type SnapshotInfo,
-} from "./snapshot/snapshot.ts";
+import { BEST_PREFIXES, iterationSchema, MOMENT_PREFIXES, selectSnapshotSpecs } from "./snapshot/snapshot.ts";
+import type { Snapshot, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";

@@ -8,15 +8,8 @@ import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { StagesConfig } from "../train/training_config.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { SnapshotName } from "./run_state.ts";
-import {
-  type BaselineResults,
-  buildSnapshotResult,
-  getProbabilityOptions,
-  type SnapshotDifferences,
-  type SnapshotResult,
-  type TestedData,
-  TestedUsers,
-} from "./tested_users.ts";
+import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "./tested_users.ts";
+import type { BaselineResults, SnapshotDifferences, SnapshotResult, TestedData } from "./tested_users.ts";
 import type { StageMetrics, TrainingStage } from "./stages.ts";
 import type { KeptStart } from "./kept_start.ts";
 import { describeUnusedFeatures, type ItemData } from "../data/item_ids.ts";

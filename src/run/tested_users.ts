@@ -1,28 +1,15 @@
 /** Tests snapshots and baselines on the same users and the same resamples, for result.json. */
 
-import {
-  type BaselineName,
-  baselineNames,
-  type BaselineResult,
-  baselineTitles,
-  FittedBaselines,
-} from "../metrics/baselines/baselines.ts";
+import { baselineNames, baselineTitles, FittedBaselines } from "../metrics/baselines/baselines.ts";
+import type { BaselineName, BaselineResult } from "../metrics/baselines/baselines.ts";
 import { listUsers, type Split } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingMetrics } from "../data/ranking.ts";
 import { MetricCollector } from "../metrics/metric_collector.ts";
-import {
-  compareScorings,
-  type MetricDetails,
-  type MetricDifferences,
-  type StoredSums,
-  type TestResult,
-} from "../metrics/test_result.ts";
-import {
-  type EvaluationMetrics,
-  type NetworkEvaluation,
-  scatterUtilities,
-} from "../train/network_evaluation.ts";
+import { compareScorings } from "../metrics/test_result.ts";
+import type { MetricDetails, MetricDifferences, StoredSums, TestResult } from "../metrics/test_result.ts";
+import { scatterUtilities } from "../train/network_evaluation.ts";
+import type { EvaluationMetrics, NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import type { Weights } from "../tape/parameters.ts";

@@ -20,14 +20,8 @@ import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { type CommunicationTimes, gatherTexts, type MpiRanks } from "./ranks/mpi.ts";
 import { readSnapshot } from "./snapshot_file.ts";
-import {
-  buildRow,
-  buildStart,
-  findStageBefore,
-  type StageMetrics,
-  type StageName,
-  type TrainingStage,
-} from "./stages.ts";
+import { buildRow, buildStart, findStageBefore } from "./stages.ts";
+import type { StageMetrics, StageName, TrainingStage } from "./stages.ts";
 
 /** Minimum seconds between two saves. A crash loses the work since the last one. */
 const SAVE_SECONDS = 20;

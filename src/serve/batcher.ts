@@ -1,12 +1,8 @@
 /** Schedules the device: waiting requests are scored in one batch, and longer work runs in pieces. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
-import {
-  computeScorerCapacity,
-  type ScorerCapacity,
-  type ScoringRequest,
-  type UtilityScorer,
-} from "../model/scorer.ts";
+import { computeScorerCapacity } from "../model/scorer.ts";
+import type { ScorerCapacity, ScoringRequest, UtilityScorer } from "../model/scorer.ts";
 
 export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer;
 

@@ -5,13 +5,8 @@ import type { Gpu } from "../gpu/device.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { UserError } from "../user_error.ts";
 import { type ClickLists, encodeEmptyEvents, PageBatch, type PageBuffers } from "./page_buffers.ts";
-import {
-  type CatalogueUtilities,
-  makePlainTensor,
-  type SimulatedUsers,
-  type SlateUtilities,
-  type UsersSource,
-} from "./users.ts";
+import { makePlainTensor } from "./users.ts";
+import type { CatalogueUtilities, SimulatedUsers, SlateUtilities, UsersSource } from "./users.ts";
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceItems } from "../batch/device_items.ts";

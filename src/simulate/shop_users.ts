@@ -14,13 +14,8 @@ import {
 import type { Arena } from "../gpu/arena.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
-import {
-  type CatalogueUtilities,
-  makePlainTensor,
-  type SimulatedUsers,
-  type SlateUtilities,
-  type UsersSource,
-} from "./users.ts";
+import { makePlainTensor } from "./users.ts";
+import type { CatalogueUtilities, SimulatedUsers, SlateUtilities, UsersSource } from "./users.ts";
 import { padRows, type Tensor } from "../tape/tensor.ts";
 import { fill } from "./pool.ts";
 import type { PageBuffers } from "./page_buffers.ts";

@@ -11,12 +11,8 @@ import { UserError } from "../user_error.ts";
 import { countPassWords } from "./recurrent_state.ts";
 import { type LogViews, logViews } from "./choose_clicks.ts";
 import { Episode } from "./episode.ts";
-import {
-  resolveSettings,
-  type SimulationSettings,
-  type SimulatorOptions,
-  validateSlates,
-} from "./simulator_options.ts";
+import { resolveSettings, validateSlates } from "./simulator_options.ts";
+import type { SimulationSettings, SimulatorOptions } from "./simulator_options.ts";
 import { type EpisodeLog, readLog } from "./episode_log.ts";
 import { type SimulationMetrics, SimulationTotals } from "./simulation_metrics.ts";
 import { PageBuffers } from "./page_buffers.ts";

@@ -6,31 +6,15 @@
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import {
-  type BestRecords,
-  computeEarlyEnd,
-  type Criterion,
-  improveRecords,
-  noBest,
-  type ValidationSchedule,
-} from "./best_records.ts";
+import { computeEarlyEnd, improveRecords, noBest } from "./best_records.ts";
+import type { BestRecords, Criterion, ValidationSchedule } from "./best_records.ts";
 import { encodeGroup, listResults, type StepGroup, type StepGroupInputs } from "./steps.ts";
-import {
-  DivergedError,
-  type MetricSummary,
-  type TrainingStepResult,
-  type ValidationResult,
-} from "./training_results.ts";
+import { DivergedError } from "./training_results.ts";
+import type { MetricSummary, TrainingStepResult, ValidationResult } from "./training_results.ts";
 import { joinParameterSpecs, type TrainedNetwork } from "./networks.ts";
 import type { DistributedContext } from "./distributed_context.ts";
-import {
-  readState,
-  readWeights,
-  type StateBuffers,
-  type TrainerState,
-  writeState,
-  writeWeights,
-} from "./trainer_state.ts";
+import { readState, readWeights, writeState, writeWeights } from "./trainer_state.ts";
+import type { StateBuffers, TrainerState } from "./trainer_state.ts";
 
 /** Groups of steps in flight: one runs while the next waits in the queue. */
 const IN_FLIGHT = 2;

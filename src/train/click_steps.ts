@@ -1,14 +1,8 @@
 /** Steps on batches of clicks: users are drawn, put into the plan, and laid out; then the programs of a stage run on them. */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
-import {
-  type BatchPlan,
-  type BatchSlot,
-  countScoredEvents,
-  maxSizes,
-  type MicroBatchPlan,
-  splitMicroBatches,
-} from "../batch/plan.ts";
+import { countScoredEvents, maxSizes, splitMicroBatches } from "../batch/plan.ts";
+import type { BatchPlan, BatchSlot, MicroBatchPlan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { createRandomStream } from "../data/random.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";

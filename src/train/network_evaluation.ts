@@ -3,14 +3,8 @@
 import { DeviceLog, type LogWithCounts } from "../batch/device_log.ts";
 import { BatchPlan, type BatchSlot, computeBatchCapacity, maxSizes } from "../batch/plan.ts";
 import type { ClickLog, Clicks } from "../data/click_log.ts";
-import {
-  countRows,
-  countScored,
-  type LogSource,
-  readLog,
-  toClickLog,
-  toLogSource,
-} from "../data/log_source.ts";
+import { countRows, countScored, readLog, toClickLog, toLogSource } from "../data/log_source.ts";
+import type { LogSource } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
 import { UserError } from "../user_error.ts";
 import { makeInShards, sumOverUsers } from "./fit_memory.ts";

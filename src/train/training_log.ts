@@ -5,14 +5,8 @@
 
 import { DeviceLog, type LogCapacity, type LogWithCounts } from "../batch/device_log.ts";
 import { duplicateUserError, unknownUserError } from "../batch/plan.ts";
-import {
-  checkSource,
-  countEvents,
-  countRows,
-  type LogSource,
-  readLog,
-  toLogSource,
-} from "../data/log_source.ts";
+import { checkSource, countEvents, countRows, readLog, toLogSource } from "../data/log_source.ts";
+import type { LogSource } from "../data/log_source.ts";
 import { type ClickLog, listUsers, splits } from "../data/click_log.ts";
 import { createRandomStream } from "../data/random.ts";
 import { UserError } from "../user_error.ts";

@@ -14,13 +14,8 @@ import { readLog } from "../report/collect.ts";
 import { getSeedFolder } from "../run/seeds_folder.ts";
 import { UserError } from "../user_error.ts";
 import { computePairedDifference, type PairedDifference } from "../data/paired_difference.ts";
-import {
-  type Claim,
-  claimOutcomes,
-  describeInterval,
-  formatSigned,
-  judgeClaim,
-} from "../metrics/baseline_verdict.ts";
+import { claimOutcomes, describeInterval, formatSigned, judgeClaim } from "../metrics/baseline_verdict.ts";
+import type { Claim } from "../metrics/baseline_verdict.ts";
 
 export interface ExperimentModel {
   readonly name: string;

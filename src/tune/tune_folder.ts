@@ -10,13 +10,8 @@ import { readJson, writeJson } from "../files/json_file.ts";
 import { readLog } from "../report/collect.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
-import {
-  findBestValidation,
-  rankSettings,
-  type SearchCandidate,
-  type SearchState,
-  type ValidationCurve,
-} from "./search.ts";
+import { findBestValidation, rankSettings } from "./search.ts";
+import type { SearchCandidate, SearchState, ValidationCurve } from "./search.ts";
 import { describeSetting, listArguments, type TuneSetting } from "./space.ts";
 
 const tuneSchema = v.strictObject({

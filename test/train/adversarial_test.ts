@@ -14,16 +14,8 @@ import { Adam64, computeNetwork64, getShape64, toParameters64 } from "../f64_mod
 import { countScoredEvents, withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import {
-  assertNear,
-  assertWithin,
-  checkResume,
-  logs,
-  SIZE,
-  type TestTraining,
-  trainGame,
-  trainShannon,
-} from "./trainings.ts";
+import { assertNear, assertWithin, checkResume, logs, SIZE, trainGame, trainShannon } from "./trainings.ts";
+import type { TestTraining } from "./trainings.ts";
 
 const small: AdversarialConfig = {
   ...defaultAdversarial,

@@ -15,12 +15,8 @@ import { findDifference, listTrainings, type PolicyComparison } from "../../poli
 import type { MeanEstimate } from "../../policy/comparison/episode_metrics.ts";
 import { RIVAL } from "../../policy/comparison/policy_verdict.ts";
 import { estimators } from "../../policy/evaluation/estimators.ts";
-import {
-  estimateMean,
-  evaluate,
-  isOne,
-  type OffPolicyEvaluation,
-} from "../../policy/evaluation/evaluate_policy.ts";
+import { estimateMean, evaluate, isOne } from "../../policy/evaluation/evaluate_policy.ts";
+import type { OffPolicyEvaluation } from "../../policy/evaluation/evaluate_policy.ts";
 import { collectEvidence } from "../../policy/evaluation/evidence.ts";
 import type { PolicyTask } from "../../policy/learning/policy_training_config.ts";
 

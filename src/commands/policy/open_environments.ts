@@ -5,11 +5,8 @@ import { drawShopItems } from "../../data/demo_shop.ts";
 import { expectPagesWithoutClick, type LogSource } from "../../data/log_source.ts";
 import { findShop } from "../../data/shops.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import {
-  type LogSupport,
-  type OpenEnvironment,
-  readLoggedStates,
-} from "../../policy/comparison/compare_policies.ts";
+import { readLoggedStates } from "../../policy/comparison/compare_policies.ts";
+import type { LogSupport, OpenEnvironment } from "../../policy/comparison/compare_policies.ts";
 import { trainHistories } from "../../policy/comparison/support.ts";
 import { isSame, type PolicySubject } from "../../policy/policy_config.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";

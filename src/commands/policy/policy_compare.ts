@@ -3,21 +3,12 @@
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
 import { listDifferences, nameTasks, type PolicyComparison } from "../../policy/comparison/comparison.ts";
-import {
-  createGreedyPolicy,
-  findNamedPolicy,
-  type PolicyName,
-  policyNames,
-} from "../../policy/named_policies.ts";
+import { createGreedyPolicy, findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
+import type { PolicyName } from "../../policy/named_policies.ts";
 import { readCurve } from "../../policy/learning/policy_run.ts";
 import { groupPolicies, OpenedPolicy, type PolicyGroup } from "../../policy/trained_policy.ts";
-import {
-  compare,
-  type ComparedPolicy,
-  type CompareOptions,
-  makeDevicePolicy,
-  makeOptimalPolicy,
-} from "../../policy/comparison/compare_policies.ts";
+import { compare, makeDevicePolicy, makeOptimalPolicy } from "../../policy/comparison/compare_policies.ts";
+import type { ComparedPolicy, CompareOptions } from "../../policy/comparison/compare_policies.ts";
 import { describeSubject } from "../../policy/policy_config.ts";
 import { judgePolicies } from "../../policy/comparison/policy_verdict.ts";
 import { expectPage, writePage } from "../../report/page_shell.ts";
@@ -29,11 +20,8 @@ import { withDevice } from "../simulate/user_selection.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { buildStartOptions } from "./episode_setting.ts";
-import {
-  addEnvironmentOptions,
-  createExploreOption,
-  type EnvironmentOptions,
-} from "../simulate/simulate_options.ts";
+import { addEnvironmentOptions, createExploreOption } from "../simulate/simulate_options.ts";
+import type { EnvironmentOptions } from "../simulate/simulate_options.ts";
 import type { Exploration } from "../../simulate/exploring_policy.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import {

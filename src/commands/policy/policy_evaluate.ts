@@ -9,11 +9,8 @@ import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import * as v from "../../schema.ts";
 import { findAgain, findUsers, type UserSelection, withDevice } from "../simulate/user_selection.ts";
 import { findPolicy, openNamedPolicy } from "../simulate/simulate_policies.ts";
-import {
-  createExploreOption,
-  createShopOption,
-  type UserSelectionOptions,
-} from "../simulate/simulate_options.ts";
+import { createExploreOption, createShopOption } from "../simulate/simulate_options.ts";
+import type { UserSelectionOptions } from "../simulate/simulate_options.ts";
 import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.ts";
 import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";

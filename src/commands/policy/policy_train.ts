@@ -16,29 +16,17 @@ import {
   policyConfigSchema,
   readPolicyConfig,
 } from "../../policy/policy_config.ts";
-import {
-  type LearningCurvePoint,
-  PolicyFolder,
-  type PolicyResult,
-  runPolicy,
-} from "../../policy/learning/policy_run.ts";
+import { PolicyFolder, runPolicy } from "../../policy/learning/policy_run.ts";
+import type { LearningCurvePoint, PolicyResult } from "../../policy/learning/policy_run.ts";
 import { readPolicy } from "../../policy/learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../../policy/learning/policy_trainer.ts";
-import {
-  type PolicyTrainingConfig,
-  policyTrainingFields,
-  policyTrainingSchema,
-} from "../../policy/learning/policy_training_config.ts";
+import { policyTrainingFields, policyTrainingSchema } from "../../policy/learning/policy_training_config.ts";
+import type { PolicyTrainingConfig } from "../../policy/learning/policy_training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { buildStartOptions } from "./episode_setting.ts";
-import {
-  findAgain,
-  findUsers,
-  getSubject,
-  type UserSelection,
-  withDevice,
-} from "../simulate/user_selection.ts";
+import { findAgain, findUsers, getSubject, withDevice } from "../simulate/user_selection.ts";
+import type { UserSelection } from "../simulate/user_selection.ts";
 import { createOption, folder, type GivenOptions, listGivenOptions } from "../../cli/command_options.ts";
 import {
   compareMachine,

@@ -31,31 +31,17 @@ import {
   writeBetweenMarkers,
 } from "../../cli/table.ts";
 import type { RunConfig } from "../../run/run_config.ts";
-import {
-  getSeedConfig,
-  getSeedFolder,
-  readSeeds,
-  type SeedsConfig,
-  writeSeeds,
-} from "../../run/seeds_folder.ts";
+import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
+import type { SeedsConfig } from "../../run/seeds_folder.ts";
 import { readSnapshot } from "../../run/snapshot_file.ts";
-import {
-  type AdversarialConfig,
-  defaultTraining,
-  paperAdversarial,
-  type StagesConfig,
-} from "../../train/training_config.ts";
+import { defaultTraining, paperAdversarial } from "../../train/training_config.ts";
+import type { AdversarialConfig, StagesConfig } from "../../train/training_config.ts";
 import { chooseVariants } from "../../cli/choose_variants.ts";
 import { runMain } from "../../cli/fail.ts";
 import { openData } from "../../cli/open_data.ts";
 import { getDefaultFolder, quotePath, reportFile } from "../../cli/arguments.ts";
-import {
-  expectTrainUsers,
-  getBatchSize,
-  parseReproduceOptions,
-  type ReproduceOptions,
-  selectModels,
-} from "./reproduce_options.ts";
+import { expectTrainUsers, getBatchSize, parseReproduceOptions, selectModels } from "./reproduce_options.ts";
+import type { ReproduceOptions } from "./reproduce_options.ts";
 import {
   continueRun,
   createRunConfig,

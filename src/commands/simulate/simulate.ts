@@ -7,15 +7,8 @@ import { writePage } from "../../report/page_shell.ts";
 import { buildSimulationPage } from "../../report/simulation_page.ts";
 import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./simulate_options.ts";
 import { buildResults, formatResults, type SimulationSummary } from "./simulation_results.ts";
-import {
-  findPolicy,
-  openNamedPolicy,
-  openTrainedPolicy,
-  type PolicySimulation,
-  type ReadyPolicy,
-  RIVALS,
-  runPolicies,
-} from "./simulate_policies.ts";
+import { findPolicy, openNamedPolicy, openTrainedPolicy, RIVALS, runPolicies } from "./simulate_policies.ts";
+import type { PolicySimulation, ReadyPolicy } from "./simulate_policies.ts";
 import { type SimulationContext, withSimulated } from "./user_selection.ts";
 import { formatThousands } from "../../number_text.ts";
 import process from "node:process";

@@ -7,13 +7,8 @@ import { policyTrainingFields } from "../../policy/learning/policy_training_conf
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { DATA, SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
-import {
-  addShopSeeds,
-  createMemoryRowsOption,
-  MODEL_SEED,
-  RESPLIT,
-  type ShopSeedOptions,
-} from "../../cli/open_data.ts";
+import { addShopSeeds, createMemoryRowsOption, MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
+import type { ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   createOption,
   folder,

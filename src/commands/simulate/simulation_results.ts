@@ -10,14 +10,8 @@ import {
 } from "../../metrics/baseline_verdict.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
 import { type PolicySimulation, RIVALS } from "./simulate_policies.ts";
-import {
-  fitsWidth,
-  formatFittedTable,
-  formatTable,
-  getOutputWidth,
-  type TableColumn,
-  WIDEST,
-} from "../../cli/table.ts";
+import { fitsWidth, formatFittedTable, formatTable, getOutputWidth, WIDEST } from "../../cli/table.ts";
+import type { TableColumn } from "../../cli/table.ts";
 import { formatPercent as percentText, formatThousands } from "../../number_text.ts";
 
 export interface SimulationSummary {

@@ -14,11 +14,8 @@ import {
 import { describeProcess } from "../../cli/launch.ts";
 import { RESUME } from "../../cli/arguments.ts";
 import { formatThousands } from "../../number_text.ts";
-import {
-  DivergedError,
-  type TrainingStepResult,
-  type ValidationResult,
-} from "../../train/training_results.ts";
+import { DivergedError } from "../../train/training_results.ts";
+import type { TrainingStepResult, ValidationResult } from "../../train/training_results.ts";
 import { makeFolder } from "../../files/atomic_write.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
 import { listStages, type StageMetrics, type StageName, type TrainingStage } from "../../run/stages.ts";

@@ -16,13 +16,8 @@ import { readSnapshot } from "../../run/snapshot_file.ts";
 import * as v from "../../schema.ts";
 import type { StagesConfig } from "../../train/training_config.ts";
 import { listStages, type TrainingStage } from "../../run/stages.ts";
-import {
-  countIterationsDone,
-  type RunCallbacks,
-  runStage,
-  type StageRunResult,
-  type TrainingRun,
-} from "../../run/training_run.ts";
+import { countIterationsDone, runStage } from "../../run/training_run.ts";
+import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import { estimateIterationFlops, type TrainingWorkload } from "../../train/iteration_work.ts";
 import { RewardWatch } from "../../train/adversarial_trainer.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";

@@ -1,12 +1,8 @@
 /** Options of `train`. */
 
 import { Command } from "commander";
-import {
-  checkTogether,
-  seedOption,
-  stagesGroups,
-  type StagesOptions,
-} from "../../run/options/stages_options.ts";
+import { checkTogether, seedOption, stagesGroups } from "../../run/options/stages_options.ts";
+import type { StagesOptions } from "../../run/options/stages_options.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { quotePath, RESUME, SAVE_DIR } from "../../cli/arguments.ts";

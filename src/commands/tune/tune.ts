@@ -4,13 +4,8 @@ import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { search, type SearchState } from "../../tune/search.ts";
 import { drawSetting, listInapplicableFlags, type SearchSpace } from "../../tune/space.ts";
 import { expectRun, trainCandidate, TuneRuns } from "./tune_runs.ts";
-import {
-  getSettingFolder,
-  readSearchState,
-  readTune,
-  type TuneConfig,
-  writeTune,
-} from "../../tune/tune_folder.ts";
+import { getSettingFolder, readSearchState, readTune, writeTune } from "../../tune/tune_folder.ts";
+import type { TuneConfig } from "../../tune/tune_folder.ts";
 import type { TrainingConfig } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";

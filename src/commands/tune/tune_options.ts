@@ -2,12 +2,8 @@
 
 import { Command, Option } from "commander";
 import * as v from "../../schema.ts";
-import {
-  buildStagesConfig,
-  type ModelData,
-  modelGroup,
-  trainingGroups,
-} from "../../run/options/stages_options.ts";
+import { buildStagesConfig, modelGroup, trainingGroups } from "../../run/options/stages_options.ts";
+import type { ModelData } from "../../run/options/stages_options.ts";
 import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining, type StagesConfig } from "../../train/training_config.ts";
 import { version } from "../../version.ts";

@@ -9,12 +9,8 @@ import { describeUnusedFeatures } from "../../data/item_ids.ts";
 import type { SnapshotResult } from "../../run/tested_users.ts";
 import type { StageRunResult } from "../../run/training_run.ts";
 import { defaultTraining } from "../../train/training_config.ts";
-import {
-  formatSettingsCsv,
-  listSettingRows,
-  type SettingRow,
-  trainArguments,
-} from "../../tune/tune_folder.ts";
+import { formatSettingsCsv, listSettingRows, trainArguments } from "../../tune/tune_folder.ts";
+import type { SettingRow } from "../../tune/tune_folder.ts";
 import { findWinner, type SearchState } from "../../tune/search.ts";
 import { testCandidate, type TuneRuns } from "./tune_runs.ts";
 import { UserError } from "../../user_error.ts";

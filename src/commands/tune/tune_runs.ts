@@ -6,13 +6,8 @@ import { listModelParameters } from "../../model/user_model.ts";
 import { type Dataset, removeItemIds } from "../../data/sets/dataset.ts";
 import { findItemIdField } from "../../data/item_ids.ts";
 import type { RunConfig } from "../../run/run_config.ts";
-import {
-  countIterationsDone,
-  type RunCallbacks,
-  runStage,
-  type StageRunResult,
-  type TrainingRun,
-} from "../../run/training_run.ts";
+import { countIterationsDone, runStage } from "../../run/training_run.ts";
+import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import { listArguments, NO_ITEM_IDS, type TuneSetting } from "../../tune/space.ts";
 import { UserError } from "../../user_error.ts";
 import { chooseVariants } from "../../cli/choose_variants.ts";

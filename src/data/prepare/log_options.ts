@@ -1,13 +1,7 @@
 /** Options of `data log` that describe a log: files of a usual shape, or a SELECT; and which of them are compatible. */
 
-import {
-  defineNameOption,
-  defineValueOption,
-  InvalidValueError,
-  oneOf,
-  type OptionValues,
-  whole,
-} from "../../option.ts";
+import { defineNameOption, defineValueOption, InvalidValueError, oneOf, whole } from "../../option.ts";
+import type { OptionValues } from "../../option.ts";
 import { LARGEST_SEED } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { featureOptions } from "./features.ts";

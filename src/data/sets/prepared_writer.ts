@@ -9,25 +9,13 @@ import { writeAtomically, writeFileAtomically } from "../../files/atomic_write.t
 import { computeFileChecksum, expectFile, explainFileError, readBytes } from "../../files/local_file.ts";
 import { readManifest } from "./prepared_folder.ts";
 import { version } from "../../version.ts";
-import {
-  type Clicks,
-  FURTHER_CLICK,
-  GIVEN_HISTORY,
-  type ItemFeatures,
-  listClickedRows,
-  type Split,
-  splits,
-} from "../click_log.ts";
+import { FURTHER_CLICK, GIVEN_HISTORY, listClickedRows, splits } from "../click_log.ts";
+import type { Clicks, ItemFeatures, Split } from "../click_log.ts";
 import { GrowingArray } from "../growing_array.ts";
 import type { IdList } from "../ids.ts";
 import type { ItemCatalogue } from "../item_catalogue.ts";
-import {
-  type FeatureManifest,
-  MANIFEST,
-  type Manifest,
-  manifestSchema,
-  type PageOrder,
-} from "../manifest.ts";
+import { MANIFEST, manifestSchema } from "../manifest.ts";
+import type { FeatureManifest, Manifest, PageOrder } from "../manifest.ts";
 import { type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { writeParquetGroups } from "../../files/row_file.ts";
 

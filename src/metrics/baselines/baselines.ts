@@ -5,25 +5,12 @@
 
 import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";
-import {
-  countRows,
-  countScored,
-  type LogSource,
-  type OnProgress,
-  toLogSource,
-  walk,
-} from "../../data/log_source.ts";
+import { countRows, countScored, toLogSource, walk } from "../../data/log_source.ts";
+import type { LogSource, OnProgress } from "../../data/log_source.ts";
 import { MetricCollector, type MetricCollectorOptions } from "../metric_collector.ts";
 import type { TestResult } from "../test_result.ts";
-import {
-  chooseLatestLimit,
-  type ClickPairs,
-  countPairs,
-  countTrain,
-  startUserProgress,
-  type TokenField,
-  type TrainCounts,
-} from "../../counts/train_counts.ts";
+import { chooseLatestLimit, countPairs, countTrain, startUserProgress } from "../../counts/train_counts.ts";
+import type { ClickPairs, TokenField, TrainCounts } from "../../counts/train_counts.ts";
 import {
   type BaselineScorer,
   chance,

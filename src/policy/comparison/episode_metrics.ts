@@ -2,11 +2,8 @@
 
 import { Bootstrap, computeInterval, type Interval, MOST_GROUPS } from "../../metrics/bootstrap.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
-import {
-  computeCoverage,
-  type SimulationMetrics,
-  SimulationTotals,
-} from "../../simulate/simulation_metrics.ts";
+import { computeCoverage, SimulationTotals } from "../../simulate/simulation_metrics.ts";
+import type { SimulationMetrics } from "../../simulate/simulation_metrics.ts";
 
 export type EpisodeBatch = Omit<EpisodeLog, "episode" | "firstUser">;
 

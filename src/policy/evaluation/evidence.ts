@@ -1,14 +1,8 @@
 /** Evidence of a log about a policy, page by page: importance weights and model predictions. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
-import {
-  computePhilox,
-  getSlotPurpose,
-  makeKey,
-  type PhiloxKey,
-  purposes,
-  toUniform24,
-} from "../../data/philox.ts";
+import { computePhilox, getSlotPurpose, makeKey, purposes, toUniform24 } from "../../data/philox.ts";
+import type { PhiloxKey } from "../../data/philox.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { describeMissingScores } from "../../simulate/exploring_policy.ts";
 import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";

@@ -8,18 +8,10 @@ import { CsvLog } from "../../run/csv_log.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
 import { describeSubject, type PolicyConfig, writePolicyConfig } from "../policy_config.ts";
 import { type BestWeights, getPolicyPath, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
-import {
-  CURVE_EPISODE,
-  type PolicyState,
-  type PolicyStepMetrics,
-  type PolicyTrainer,
-} from "./policy_trainer.ts";
-import {
-  computeClickRate,
-  computeCoverage,
-  meanReturn,
-  type SimulationMetrics,
-} from "../../simulate/simulation_metrics.ts";
+import { CURVE_EPISODE } from "./policy_trainer.ts";
+import type { PolicyState, PolicyStepMetrics, PolicyTrainer } from "./policy_trainer.ts";
+import { computeClickRate, computeCoverage, meanReturn } from "../../simulate/simulation_metrics.ts";
+import type { SimulationMetrics } from "../../simulate/simulation_metrics.ts";
 import type { TrainingStepResult } from "../../train/training_results.ts";
 
 const TRAIN = ["iteration", "loss", "q", "reward", "epsilon"];

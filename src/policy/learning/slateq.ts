@@ -14,16 +14,8 @@ import { chooseExactly, type SlateChoiceViews } from "../network/choose_slates.t
 import { recordSlateWorth } from "../network/best_slate.ts";
 import { createTape, type SlateRows } from "../network/slate_rows.ts";
 import { type SlateBatch, slateValue } from "../network/slate_value.ts";
-import {
-  createLearnRows,
-  createPageRows,
-  getNetworkInput,
-  type LearnerSubject,
-  type LearnSizes,
-  NetworkLearner,
-  type RecordedUpdate,
-  type TrainingBatch,
-} from "./learner.ts";
+import { createLearnRows, createPageRows, getNetworkInput, NetworkLearner } from "./learner.ts";
+import type { LearnerSubject, LearnSizes, RecordedUpdate, TrainingBatch } from "./learner.ts";
 import { qLoss, type QLossBatch } from "./q_loss.ts";
 import type { ReplaySample } from "./replay_sample.ts";
 

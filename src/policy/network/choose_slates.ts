@@ -8,14 +8,8 @@ import type { BatchSizes } from "../../gpu/sizes.ts";
 import type { PageDispatch } from "../../simulate/policy.ts";
 import type { SimulatedUsers } from "../../simulate/users.ts";
 import type { Tensor } from "../../tape/tensor.ts";
-import {
-  countPanels,
-  PANEL,
-  type PickSettings,
-  recordSlatePick,
-  recordSlateScore,
-  uploadPlace,
-} from "./slate_score.ts";
+import { countPanels, PANEL, recordSlatePick, recordSlateScore, uploadPlace } from "./slate_score.ts";
+import type { PickSettings } from "./slate_score.ts";
 import type { QNetwork, QState, WeightCopy } from "./q_network.ts";
 import { type ItemMask, recordBestSlate } from "./best_slate.ts";
 import { allocateRows, countItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";

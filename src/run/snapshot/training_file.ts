@@ -11,13 +11,8 @@ import { stagesConfigSchema } from "../../train/training_config.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { UserError } from "../../user_error.ts";
 import { encodeSafetensors } from "./safetensors.ts";
-import {
-  BEST_PREFIXES,
-  buildSnapshot,
-  MOMENT_PREFIXES,
-  type Snapshot,
-  type SnapshotInfo,
-} from "./snapshot.ts";
+import { BEST_PREFIXES, buildSnapshot, MOMENT_PREFIXES } from "./snapshot.ts";
+import type { Snapshot, SnapshotInfo } from "./snapshot.ts";
 
 /** Settings of a training. */
 const settingSchema = v.strictObject({

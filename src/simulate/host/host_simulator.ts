@@ -14,13 +14,8 @@ import {
   purposes,
   toUniform24,
 } from "../../data/philox.ts";
-import {
-  choose,
-  computeChoiceWeights,
-  computeSlateLogits,
-  type HostDynamics,
-  type UniformChoice,
-} from "./dynamics.ts";
+import { choose, computeChoiceWeights, computeSlateLogits } from "./dynamics.ts";
+import type { HostDynamics, UniformChoice } from "./dynamics.ts";
 import { createEmptyLog, type EpisodeLog } from "../episode_log.ts";
 import type { SimulatorOptions } from "../simulator_options.ts";
 import { createPool, drawRandomPool } from "../pool.ts";

@@ -4,13 +4,8 @@ import { findCeilings, type RooflineCeilings } from "../../../profile/roofline.t
 import { type PageData, renderKernelPanel, renderMachineCode } from "../../draw/kernel_panel.ts";
 import { renderOwned } from "../../draw/ownership.ts";
 import { formatCount, formatMicroseconds } from "../../draw/text.ts";
-import {
-  computeSpans,
-  renderPhaseLegend,
-  renderTimeline,
-  renderTimelineTable,
-  type TimedDispatch,
-} from "../../draw/timeline.ts";
+import { computeSpans, renderPhaseLegend, renderTimeline, renderTimelineTable } from "../../draw/timeline.ts";
+import type { TimedDispatch } from "../../draw/timeline.ts";
 import { formatStepKey } from "../../saved_report.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";

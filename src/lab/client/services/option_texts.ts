@@ -1,14 +1,8 @@
 /** The options of `train`, parsed in the worker, which has their schemas; the page shows them and sends texts to be checked. */
 
 import { modelFields } from "../../../model/model_config.ts";
-import {
-  extractFlag,
-  formatValue,
-  getOptionValues,
-  InvalidValueError,
-  type OptionDefinition,
-  type ValueOption,
-} from "../../../option.ts";
+import { extractFlag, formatValue, getOptionValues, InvalidValueError } from "../../../option.ts";
+import type { OptionDefinition, ValueOption } from "../../../option.ts";
 import {
   checkTogether,
   seedOption,

@@ -13,15 +13,8 @@ import type { IndexScope } from "../../../kernel_analysis/values.ts";
 import { STEP_BYTES } from "../../../gpu/step.ts";
 import { measureAdapter } from "../../../profile/adapter_ceilings.ts";
 import { chooseClock, type Clock } from "../../../profile/measure.ts";
-import {
-  type BenchLog,
-  type BenchModel,
-  benchModels,
-  createBenchLog,
-  createShannonModel,
-  type Recording,
-  workloads,
-} from "../../../profile/workloads.ts";
+import { benchModels, createBenchLog, createShannonModel, workloads } from "../../../profile/workloads.ts";
+import type { BenchLog, BenchModel, Recording } from "../../../profile/workloads.ts";
 import { listReadWrittenBindings, profileRecording } from "../../../profile/step_profile.ts";
 import { defaultTraining } from "../../../train/training_config.ts";
 import { UserError } from "../../../user_error.ts";

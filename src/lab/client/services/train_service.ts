@@ -1,12 +1,8 @@
 /** The service of the screen Train. The device holds one training or one loaded model at a time. */
 
 import { UserModel } from "../../../model/user_model.ts";
-import {
-  buildStagesConfig,
-  describePages,
-  expectPlaces,
-  type StagesOptions,
-} from "../../../run/options/stages_options.ts";
+import { buildStagesConfig, describePages, expectPlaces } from "../../../run/options/stages_options.ts";
+import type { StagesOptions } from "../../../run/options/stages_options.ts";
 import { decodeSnapshot, type SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import type { Weights } from "../../../tape/parameters.ts";
 import { selectNetworkWeights } from "../../../train/networks.ts";
@@ -25,21 +21,10 @@ import {
   selectTestedData,
   summarizeData,
 } from "./lab_data.ts";
-import {
-  expectResumable,
-  listSnapshotOffers,
-  reopenSession,
-  type SessionEvents,
-  type SnapshotOffer,
-  TrainSession,
-} from "./train_session.ts";
-import {
-  findFaults,
-  formatOptionTexts,
-  listShownGroups,
-  type OptionTexts,
-  readOptions,
-} from "./option_texts.ts";
+import { expectResumable, listSnapshotOffers, reopenSession, TrainSession } from "./train_session.ts";
+import type { SessionEvents, SnapshotOffer } from "./train_session.ts";
+import { findFaults, formatOptionTexts, listShownGroups, readOptions } from "./option_texts.ts";
+import type { OptionTexts } from "./option_texts.ts";
 import { listUsers } from "../../../data/click_log.ts";
 import type { MetricDetails } from "../../../metrics/test_result.ts";
 import { buildRow, type StageMetrics, type StageName, type TrainingStage } from "../../../run/stages.ts";

@@ -12,14 +12,8 @@ import {
   readTrainingSetting,
   readTrainingState,
 } from "../../../run/snapshot/training_file.ts";
-import {
-  buildStart,
-  listStages,
-  type StageMetrics,
-  type StageName,
-  stages,
-  type TrainingStage,
-} from "../../../run/stages.ts";
+import { buildStart, listStages, stages } from "../../../run/stages.ts";
+import type { StageMetrics, StageName, TrainingStage } from "../../../run/stages.ts";
 import type { ParameterSpec, Weights } from "../../../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
 import type { ClickTrainer } from "../../../train/click_trainer.ts";
