@@ -282,7 +282,7 @@ function walk64(
       const page = {
         u: rows.map(({ u }) => u),
         clicked: click === NONE ? -1 : click - first,
-        given: log.eventGiven?.[e] === 1,
+        given: log.eventKind?.[e] === 1,
       };
       const wanted = slopes(page, index++);
       const slope = page.given ? [] : wanted ?? [];

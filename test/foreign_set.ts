@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ClickLog, FURTHER_CLICK, listClickedRows } from "../src/data/click_log.ts";
+import { ADDITIONAL_CLICK, type ClickLog, listClickedRows } from "../src/data/click_log.ts";
 import { formatLiteral } from "../src/data/prepare/sql_engine.ts";
 import { getSharedEngine, makeFolderWith, writeParquet } from "./prepared_folder.ts";
 import { openPrepared } from "../src/data/sets/packed_set.ts";
@@ -24,13 +24,13 @@ export async function writeSet(
     const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
     let [page, rows] = [0, 0];
     for (let e = from; e < to; e++) {
-      if (log.eventGiven?.[e] === FURTHER_CLICK) continue;
+      if (log.eventKind?.[e] === ADDITIONAL_CLICK) continue;
       const [row, next] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
       const [click, ...also] = listClickedRows(log, e).map((click) => click - row);
       const shown = Array.from(log.rowItem.subarray(row, next));
       pages.push(
         `(${user}, ${page++}, [${shown}], ${click ?? "NULL"}, [${also}]::UINTEGER[], ` +
-          `${log.eventGiven?.[e] === 1})`,
+          `${log.eventKind?.[e] === 1})`,
       );
       rows += next - row;
     }
@@ -91,7 +91,7 @@ export const foreignLog = createSmallLog(21, {
   further: 0.3,
 });
 export const logPages = [...foreignLog.eventClick.keys()].filter((e) =>
-  foreignLog.eventGiven?.[e] !== FURTHER_CLICK
+  foreignLog.eventKind?.[e] !== ADDITIONAL_CLICK
 );
 let template: Promise<string> | undefined;
 

@@ -1,7 +1,13 @@
 /** A click log on the GPU. It is uploaded once; a step only names the users that it takes. */
 
 import { packOwnCounts } from "../counts/page_counts.ts";
-import { type ClickLog, FURTHER_CLICK, type ItemFeatures, listClickedRows, NONE } from "../data/click_log.ts";
+import {
+  ADDITIONAL_CLICK,
+  type ClickLog,
+  type ItemFeatures,
+  listClickedRows,
+  NONE,
+} from "../data/click_log.ts";
 import { findSortedIndex, MemoryItems, sortUnique } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
@@ -98,7 +104,7 @@ export class DeviceLog {
 
   /** Replaces the log by another one over items of the same kind. @throws Error beyond the capacity. */
   write(log: ClickLog): void {
-    const { eventRows, eventClick, eventGiven, rowItem } = log;
+    const { eventRows, eventClick, eventKind, rowItem } = log;
     const [events, rows] = [eventClick.length, rowItem.length];
     const { row, item } = orderByItem(rowItem, log.items);
     if (
@@ -115,9 +121,9 @@ export class DeviceLog {
     let clicked: number[] = [];
     for (let e = 0; e <= events; e++) {
       const click = eventClick[e] ?? NONE;
-      const kind = eventGiven?.[e] ?? 0;
-      const further = kind === FURTHER_CLICK;
-      if (eventGiven?.[e + 1] === FURTHER_CLICK && !further) clicked = listClickedRows(log, e).slice(1);
+      const kind = eventKind?.[e] ?? 0;
+      const further = kind === ADDITIONAL_CLICK;
+      if (eventKind?.[e + 1] === ADDITIONAL_CLICK && !further) clicked = listClickedRows(log, e).slice(1);
       event[4 * e] = eventRows[e] ?? 0;
       event[4 * e + 1] = further ? clicked.shift() ?? NONE : click;
       event[4 * e + 2] = clicks + (kind > 0 ? GIVEN_BIT : 0) + (further ? FURTHER_BIT : 0);

@@ -111,7 +111,7 @@ export class BatchPlan {
 
   /** Writes the users' entries from entry `first` on, and a last one with the totals. */
   #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; context: number } {
-    const { userEvents, eventRows, eventGiven } = log;
+    const { userEvents, eventRows, eventKind } = log;
     if (log.userSplit.length > this.#userStamps.length) {
       this.#userStamps = new Uint32Array(2 * log.userSplit.length);
     }
@@ -129,7 +129,7 @@ export class BatchPlan {
       this.#entries.set([from, events, rows, 0], 4 * (first + k));
       const [firstRow, endRow] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
       events += to - from;
-      if (eventGiven) { for (let e = from; e < to; e++) context += eventGiven[e] ? 1 : 0; }
+      if (eventKind) { for (let e = from; e < to; e++) context += eventKind[e] ? 1 : 0; }
       rows += endRow - firstRow;
       items += this.#newItems(log.rowItem, firstRow, endRow, stamp);
     }
@@ -257,11 +257,11 @@ export function splitMicroBatches(log: Clicks, users: ArrayLike<number>, limit: 
 }
 
 /** Counts the events of these users that are not context events. */
-export function countScoredEvents({ userEvents, eventGiven }: Clicks, users: ArrayLike<number>): number {
+export function countScoredEvents({ userEvents, eventKind }: Clicks, users: ArrayLike<number>): number {
   let counted = 0;
   for (const user of Array.from(users)) {
     for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
-      counted += eventGiven?.[e] ? 0 : 1;
+      counted += eventKind?.[e] ? 0 : 1;
     }
   }
   return counted;

@@ -1,7 +1,7 @@
 /** The batch computed on the CPU in the simplest way, to check the batch kernels and for the f64 references. */
 
 import { packOwnCounts } from "../counts/page_counts.ts";
-import { type ClickLog, FURTHER, FURTHER_CLICK, GIVEN, NONE } from "../data/click_log.ts";
+import { ADDITIONAL_CLICK, type ClickLog, FURTHER, GIVEN, NONE } from "../data/click_log.ts";
 
 export interface ReferenceBatch {
   /** [B+1] first event of each user. */
@@ -45,7 +45,7 @@ export function buildReferenceBatch(
       // The click of a user's last event is not fed, because no event follows it.
       const feeds = click !== NONE && e + 1 < to;
       const first = rows.length;
-      const kind = log.eventGiven?.[e] ?? 0;
+      const kind = log.eventKind?.[e] ?? 0;
       if (kind === 0) page = { first, from: rowFrom };
       const onPage = log.rowItem.subarray(page.from, rowFrom).indexOf(log.rowItem[rowFrom] ?? NONE);
       for (let r = rowFrom; r < rowTo; r++) {
@@ -60,7 +60,7 @@ export function buildReferenceBatch(
       events.push({
         first,
         end: rows.length,
-        click: kind === FURTHER_CLICK
+        click: kind === ADDITIONAL_CLICK
           ? FURTHER + page.first + onPage
           : kind > 0
           ? GIVEN

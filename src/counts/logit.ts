@@ -234,7 +234,7 @@ function drawLogitSample(
       for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
         const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
         const clicks = listClickedRows(log, e);
-        const choices = log.eventGiven?.[e] ? 0 : Math.max(1, clicks.length);
+        const choices = log.eventKind?.[e] ? 0 : Math.max(1, clicks.length);
         for (let j = 0; j < choices; j++) {
           chosen.push(-1);
           hasNone.push(j === 0);

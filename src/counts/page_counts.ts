@@ -180,13 +180,13 @@ function findCountedUser({ userSplit }: Clicks, user: number, latest?: number): 
 }
 
 function writeOwnCounts(log: Clicks, user: number, latest: number | undefined, own: Uint32Array): void {
-  const { userEvents, eventRows, eventGiven, rowItem } = log;
+  const { userEvents, eventRows, eventKind, rowItem } = log;
   const [from, end] = [userEvents[user]!, userEvents[user + 1]!];
   const passed = new Map<number, number>();
   const shown = new Map<number, number>();
   const clicks = new Map<number, number>();
   for (let e = from; e < end; e++) {
-    if (eventGiven?.[e]) continue;
+    if (eventKind?.[e]) continue;
     const clicked = new Set(listClickedRows(log, e).map((row) => rowItem[row]!));
     // As of before the page: an item displayed twice must not reveal that it is not clicked.
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) own[row] = passed.get(rowItem[row]!) ?? 0;
@@ -221,7 +221,7 @@ export function computeRowCounts(
   tables: CountTables,
   latest: number | undefined,
 ): Float64Array {
-  const { userEvents, eventRows, eventClick, eventGiven, rowItem } = log;
+  const { userEvents, eventRows, eventClick, eventKind, rowItem } = log;
   const C = countWidth(tables.config);
   const rows = Array.from(users).reduce(
     (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,
@@ -237,7 +237,7 @@ export function computeRowCounts(
     for (let e = userEvents[user]!; e < userEvents[user + 1]!; e++) {
       const [first, end] = [eventRows[e]!, eventRows[e + 1]!];
       for (let row = first; row < end; row++, at += C) {
-        if (eventGiven?.[e]) continue;
+        if (eventKind?.[e]) continue;
         const history = { recent, clicks };
         writeItemCounts(tables, rowItem[row]!, history, end - first, unpackOwn(own[row]!), counts, at);
       }

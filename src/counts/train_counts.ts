@@ -1,6 +1,6 @@
 /** Counts of train users: displays and clicks per item, click shares of tokens, and pairs of items clicked by the same users. */
 
-import { FURTHER_CLICK, GIVEN_HISTORY, listUsers, NONE } from "../data/click_log.ts";
+import { ADDITIONAL_CLICK, CONTEXT_EVENT, listUsers, NONE } from "../data/click_log.ts";
 import type { ClickLog, Clicks, ItemTokens } from "../data/click_log.ts";
 import { PRIOR } from "./count_columns.ts";
 import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
@@ -29,12 +29,12 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
   for (const { log, users } of walk(source, train, startUserProgress("Counting clicks", onProgress))) {
     for (const user of users) {
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-        const context = log.eventGiven?.[event];
-        if (context === GIVEN_HISTORY) continue;
+        const context = log.eventKind?.[event];
+        if (context === CONTEXT_EVENT) continue;
         longestPage = Math.max(longestPage, log.eventRows[event + 1]! - log.eventRows[event]!);
         for (
           let row = log.eventRows[event]!;
-          context !== FURTHER_CLICK && row < log.eventRows[event + 1]!;
+          context !== ADDITIONAL_CLICK && row < log.eventRows[event + 1]!;
           row++
         ) {
           shown[log.rowItem[row]!]!++;

@@ -17,10 +17,10 @@ export const GIVEN = 0xfffffffe;
  */
 export const FURTHER = 0x80000000;
 
-/** Code in {@link Clicks.eventGiven} of a context event: clicked before the log begins, it sets the state and is not predicted. */
-export const GIVEN_HISTORY = 1;
-/** Code in {@link Clicks.eventGiven} of an additional click on the page before it, whose likelihood covers all of its clicks. */
-export const FURTHER_CLICK = 2;
+/** Code in {@link Clicks.eventKind} of a context event: clicked before the log begins, it sets the state and is not predicted. */
+export const CONTEXT_EVENT = 1;
+/** Code in {@link Clicks.eventKind} of an additional click on the page before it, whose likelihood covers all of its clicks. */
+export const ADDITIONAL_CLICK = 2;
 
 /** Returns true if an event of a batch is predicted. @param click its clicked row, or a mark. */
 export function isPredicted(click: number): boolean {
@@ -77,12 +77,12 @@ export interface Clicks {
   /** [E] the row that was clicked, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
-   * [E] 0 for a predicted page, else {@link GIVEN_HISTORY} or {@link FURTHER_CLICK}: one clicked row, which the encoder reads
+   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT} or {@link ADDITIONAL_CLICK}: one clicked row, which the encoder reads
    * as any click and which is not predicted. Absent: all are predicted. A page with several clicks is one event with the
    * first of them, followed by one event per additional click. Batch normalisation includes the rows of these events in its
    * statistics.
    */
-  readonly eventGiven?: Uint8Array<ArrayBuffer>;
+  readonly eventKind?: Uint8Array<ArrayBuffer>;
   /** [R] the displayed item. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
   /**
@@ -118,10 +118,10 @@ export interface ClickLog extends Clicks {
 
 /** Returns the clicked rows of a page in click order; empty without a click. @param e event that is not a context event. */
 export function listClickedRows(log: Clicks, e: number): number[] {
-  const { eventRows, eventClick, eventGiven, rowItem } = log;
+  const { eventRows, eventClick, eventKind, rowItem } = log;
   const click = eventClick[e] ?? NONE;
   const rows = click === NONE ? [] : [click];
-  for (let next = e + 1; eventGiven?.[next] === FURTHER_CLICK; next++) {
+  for (let next = e + 1; eventKind?.[next] === ADDITIONAL_CLICK; next++) {
     rows.push(rowItem.indexOf(rowItem[eventRows[next] ?? 0] ?? NONE, eventRows[e]));
   }
   return rows;
@@ -148,7 +148,7 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
   const fail = (fault: string): never => {
     throw new UserError(`The click log "${log.name}" is faulty: ${fault}.`);
   };
-  const { items, userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem } = log;
+  const { items, userSplit, userEvents, eventRows, eventClick, eventKind, rowItem } = log;
   checkStarts("userEvents", userEvents, "user", userSplit.length, "eventClick", eventClick.length, fail);
   checkStarts("eventRows", eventRows, "event", eventClick.length, "rowItem", rowItem.length, fail);
 
@@ -167,7 +167,7 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
       }
     }
   }
-  if (eventGiven) checkGiven(log, eventGiven, fail);
+  if (eventKind) checkGiven(log, eventKind, fail);
   for (const name of eventLists) {
     const { length } = log[name] ?? eventClick;
     if (length !== eventClick.length) {
@@ -197,28 +197,28 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
 /** Checks that context events are single clicks, and additional clicks are on items of their page that are not clicked yet. */
 function checkGiven(
   { userSplit, userEvents, eventRows, eventClick, rowItem }: ClickLog,
-  eventGiven: Uint8Array,
+  eventKind: Uint8Array,
   fail: (fault: string) => never,
 ): void {
-  if (eventGiven.length !== eventClick.length) {
-    fail(`eventGiven has ${eventGiven.length} entries, expected one per event = ${eventClick.length}`);
+  if (eventKind.length !== eventClick.length) {
+    fail(`eventKind has ${eventKind.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
     /** Items of the last page that are not clicked yet; empty where it has no click. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
-      const given = eventGiven[event]!;
-      if (given > FURTHER_CLICK) fail(`eventGiven of event ${event} is ${given}, expected 0, 1 or 2`);
-      const what = given === FURTHER_CLICK ? "a further click" : "given as history";
+      const given = eventKind[event]!;
+      if (given > ADDITIONAL_CLICK) fail(`eventKind of event ${event} is ${given}, expected 0, 1 or 2`);
+      const what = given === ADDITIONAL_CLICK ? "a further click" : "given as history";
       if (given > 0 && (end - start !== 1 || click === NONE)) {
         fail(
           `event ${event} of user ${user} is ${what}, expected one row, clicked; it has ` +
             `${end - start} rows${click === NONE ? " and no click" : ""}`,
         );
       }
-      if (given < FURTHER_CLICK) left = new Set(click === NONE ? [] : rowItem.subarray(start, end));
-      if (given === FURTHER_CLICK && !left.has(rowItem[start]!)) {
+      if (given < ADDITIONAL_CLICK) left = new Set(click === NONE ? [] : rowItem.subarray(start, end));
+      if (given === ADDITIONAL_CLICK && !left.has(rowItem[start]!)) {
         fail(
           `event ${event} of user ${user} is a further click on item ${
             rowItem[start]

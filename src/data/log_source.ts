@@ -59,14 +59,14 @@ export class MemoryLog implements LogSource {
    */
   constructor(readonly log: ClickLog) {
     this.items = new MemoryItems(log.items);
-    const { userEvents, eventRows, eventGiven } = log;
+    const { userEvents, eventRows, eventKind } = log;
     this.userRows = userEvents.map((event) => eventRows[event] ?? 0);
     this.userCounted = userEvents.slice();
-    if (!eventGiven) return;
+    if (!eventKind) return;
     let context = 0;
     for (let user = 0; user < log.userSplit.length; user++) {
       for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
-        context += eventGiven[e] ? 1 : 0;
+        context += eventKind[e] ? 1 : 0;
       }
       this.userCounted[user + 1] = (userEvents[user + 1] ?? 0) - context;
     }
@@ -95,7 +95,7 @@ export class MemoryLog implements LogSource {
         window.eventRows[e + 1] = row + (log.eventRows[event + 1] ?? 0) - first;
         const click = log.eventClick[event] ?? NONE;
         window.eventClick[e] = click === NONE ? NONE : row + click - first;
-        if (window.eventGiven) window.eventGiven[e] = log.eventGiven?.[event] ?? 0;
+        if (window.eventKind) window.eventKind[e] = log.eventKind?.[event] ?? 0;
       }
       window.rowItem.set(log.rowItem.subarray(first, end), row);
       row += end - first;
@@ -145,7 +145,7 @@ export function makeWindow(
     userEvents: events,
     eventRows: new Uint32Array(count + 1),
     eventClick: new Uint32Array(count),
-    ...(anyGiven ? { eventGiven: new Uint8Array(count) } : {}),
+    ...(anyGiven ? { eventKind: new Uint8Array(count) } : {}),
     rowItem: new Uint32Array(rows),
   };
 }
@@ -223,7 +223,7 @@ function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boo
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
       for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
-        if ((log.eventClick[e] !== NONE) === isClicked && !log.eventGiven?.[e]) return true;
+        if ((log.eventClick[e] !== NONE) === isClicked && !log.eventKind?.[e]) return true;
       }
     }
   }

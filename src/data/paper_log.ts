@@ -7,7 +7,7 @@
  * order, so it is drawn.
  */
 
-import { type ClickLog, FURTHER_CLICK, NONE, type Split, splits } from "./click_log.ts";
+import { ADDITIONAL_CLICK, type ClickLog, NONE, type Split, splits } from "./click_log.ts";
 import { createRandomStream } from "./random.ts";
 import { UserError } from "../user_error.ts";
 
@@ -51,7 +51,7 @@ function buildLog(path: string, rows: Rows): ClickLog {
   const userEvents: number[] = [];
   const eventRows: number[] = [];
   const eventClick: number[] = [];
-  const eventGiven: number[] = [];
+  const eventKind: number[] = [];
   const rowItem: number[] = [];
   let lastItem = 0;
   for (let start = 0, end = 0; start < order.length; start = end) {
@@ -65,7 +65,7 @@ function buildLog(path: string, rows: Rows): ClickLog {
     const [clicked, ...further] = drawClickOrder(rows, kept);
     eventRows.push(rowItem.length);
     eventClick.push(clicked === undefined ? NONE : rowItem.length + kept.indexOf(clicked));
-    eventGiven.push(0);
+    eventKind.push(0);
     for (const row of kept) {
       rowItem.push(item[row]!);
       lastItem = Math.max(lastItem, item[row]!);
@@ -73,7 +73,7 @@ function buildLog(path: string, rows: Rows): ClickLog {
     for (const row of further) {
       eventRows.push(rowItem.length);
       eventClick.push(rowItem.length);
-      eventGiven.push(FURTHER_CLICK);
+      eventKind.push(ADDITIONAL_CLICK);
       rowItem.push(item[row]!);
     }
   }
@@ -86,7 +86,7 @@ function buildLog(path: string, rows: Rows): ClickLog {
     userEvents: Uint32Array.from(userEvents),
     eventRows: Uint32Array.from(eventRows),
     eventClick: Uint32Array.from(eventClick),
-    ...(eventGiven.includes(FURTHER_CLICK) ? { eventGiven: Uint8Array.from(eventGiven) } : {}),
+    ...(eventKind.includes(ADDITIONAL_CLICK) ? { eventKind: Uint8Array.from(eventKind) } : {}),
     rowItem: Uint32Array.from(rowItem),
   };
 }

@@ -1,6 +1,6 @@
 /** Reads the pages of a prepared data set as clicks of whole users, and checks them against the table of users. */
 
-import { buildEventLists, FURTHER_CLICK, GIVEN_HISTORY, NONE } from "./click_log.ts";
+import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, NONE } from "./click_log.ts";
 import type { Clicks, eventLists } from "./click_log.ts";
 import { ABSENT, formatValue, readParquet, toWholeNumber } from "./parquet.ts";
 import type { ColumnValues, TableFile } from "./parquet.ts";
@@ -31,7 +31,7 @@ class Pending {
   readonly sizes = new GrowingArray(Uint32Array);
   /** Position of the click on its page, or {@link NONE}. */
   readonly positions = new GrowingArray(Uint32Array);
-  /** Values of eventGiven in {@link Clicks}. */
+  /** Values of eventKind in {@link Clicks}. */
   readonly kinds = new GrowingArray(Uint8Array);
   readonly items = new GrowingArray(Uint32Array);
   readonly lists: Readonly<Record<typeof eventLists[number], (readonly number[])[]>> = {
@@ -56,12 +56,12 @@ class Pending {
     this.sizes.shift(events).forEach((size, e) => eventRows[e + 1] = (eventRows[e] ?? 0) + size);
     const eventClick = this.positions.shift(events)
       .map((position, e) => position === NONE ? NONE : position + (eventRows[e] ?? 0));
-    const eventGiven = this.kinds.shift(events);
+    const eventKind = this.kinds.shift(events);
     return {
       userEvents,
       eventRows,
       eventClick,
-      ...(eventGiven.some((kind) => kind > 0) ? { eventGiven } : {}),
+      ...(eventKind.some((kind) => kind > 0) ? { eventKind } : {}),
       rowItem: this.items.shift(eventRows[events] ?? 0),
       ...buildEventLists((name) => this.lists[name].splice(0, events)),
     };
@@ -139,10 +139,10 @@ export class PageReader {
     const isContext = parseContextFlag(columns, size, click, k, fail);
     const propensities = parsePropensities(columns, size, k, fail);
     const candidates = parseCandidates(columns, this.items, k, fail);
-    this.#pending.push(size, click, isContext ? GIVEN_HISTORY : 0, propensities, candidates);
+    this.#pending.push(size, click, isContext ? CONTEXT_EVENT : 0, propensities, candidates);
     for (const item of shown) this.#pending.items.push(item);
     for (const position of additional) {
-      this.#pending.push(1, 0, FURTHER_CLICK);
+      this.#pending.push(1, 0, ADDITIONAL_CLICK);
       this.#pending.items.push(shown[position] ?? 0);
     }
     this.pages++;

@@ -165,7 +165,7 @@ export function computeChoiceMetrics(
   let [events, clicks, nll, prec1, prec2] = [0, 0, 0, 0, 0];
   for (const user of users) {
     for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-      if (log.eventGiven?.[event]) continue;
+      if (log.eventKind?.[event]) continue;
       const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
       const clicked = listClickedRows(log, event);
       events++;
@@ -230,7 +230,7 @@ export function meanSpearman(
   for (const user of users) {
     for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
       const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-      if (end - start < 2 || log.eventGiven?.[event]) continue;
+      if (end - start < 2 || log.eventKind?.[event]) continue;
       pages++;
       sum += correlation(meanRanks(scores, start, end), meanRanks(truth, start, end));
     }

@@ -105,7 +105,7 @@ export class MetricCollector {
     let [history, counted] = [0, false];
     for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
       const click = log.eventClick[e]!;
-      if (!log.eventGiven?.[e]) {
+      if (!log.eventKind?.[e]) {
         counted = true;
         this.#hash.add(this.#users);
         const [from, to] = [log.eventRows[e]!, log.eventRows[e + 1]!];

@@ -3,7 +3,7 @@
  * log.
  */
 
-import { type Clicks, FURTHER_CLICK, listClickedRows } from "../data/click_log.ts";
+import { ADDITIONAL_CLICK, type Clicks, listClickedRows } from "../data/click_log.ts";
 import type { IdList } from "../data/ids.ts";
 import { type ChoiceProbabilities, computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
@@ -68,12 +68,12 @@ export async function* predictPages(
 
 function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, items: IdList) {
   return (index: number, user: string, clicks: Clicks, utilities: Float32Array): Prediction[] => {
-    const { userEvents, eventRows, eventGiven, rowItem } = clicks;
+    const { userEvents, eventRows, eventKind, rowItem } = clicks;
     const rows: Prediction[] = [];
     let page = -1;
     for (let e = userEvents[index] ?? 0; e < (userEvents[index + 1] ?? 0); e++) {
-      if (eventGiven?.[e] !== FURTHER_CLICK) page++;
-      if (eventGiven?.[e]) continue;
+      if (eventKind?.[e] !== ADDITIONAL_CLICK) page++;
+      if (eventKind?.[e]) continue;
       const clicked = listClickedRows(clicks, e);
       const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
       const { items: chances, noClick } = probabilitiesOf(utilities.subarray(from, to));

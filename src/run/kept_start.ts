@@ -26,7 +26,7 @@ export async function lossByUser(evaluation: NetworkEvaluation<StageMetrics>): P
     for (const place of indices) {
       let sum = 0;
       for (let event = log.userEvents[place] ?? 0; event < (log.userEvents[place + 1] ?? 0); event++) {
-        if (!log.eventGiven?.[event]) sum += outcomes[words * e] ?? NaN;
+        if (!log.eventKind?.[event]) sum += outcomes[words * e] ?? NaN;
         e++;
       }
       sums.push(sum);

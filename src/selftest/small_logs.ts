@@ -1,6 +1,12 @@
 /** Small random logs for tests: odd sizes, pages of one item, events and users without clicks, repeated items. */
 
-import { type ClickLog, FURTHER_CLICK, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
+import {
+  ADDITIONAL_CLICK,
+  type ClickLog,
+  type ItemFeatures,
+  type ItemTokens,
+  NONE,
+} from "../data/click_log.ts";
 import { createRandomStream, type Random } from "../data/random.ts";
 
 export interface SmallLogOptions {
@@ -27,14 +33,14 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
   const eventRows = [0];
   const eventClick: number[] = [];
   const rowItem: number[] = [];
-  const eventGiven: number[] = [];
+  const eventKind: number[] = [];
   for (let user = 0; user < users; user++) {
     const events = 1 + random.integer(maxEvents);
     for (let e = 0; e < events; e++) {
       const first = rowItem.length;
       const isGiven = given > 0 && random.uniform() < given;
       const page = isGiven ? 1 : 1 + random.integer(maxPage);
-      eventGiven.push(isGiven ? 1 : 0);
+      eventKind.push(isGiven ? 1 : 0);
       for (let k = 0; k < page; k++) rowItem.push(random.integer(items));
       eventClick.push(!isGiven && random.uniform() < noClick ? NONE : first + random.integer(page));
       eventRows.push(rowItem.length);
@@ -43,7 +49,7 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
       left.delete(rowItem[eventClick.at(-1) ?? 0] ?? NONE);
       for (const item of left) {
         if (random.uniform() >= further) break;
-        eventGiven.push(FURTHER_CLICK);
+        eventKind.push(ADDITIONAL_CLICK);
         eventClick.push(rowItem.push(item) - 1);
         eventRows.push(rowItem.length);
       }
@@ -64,7 +70,7 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
     eventRows: Uint32Array.from(eventRows),
     eventClick: Uint32Array.from(eventClick),
     rowItem: Uint32Array.from(rowItem),
-    ...(eventGiven.some((kind) => kind > 0) ? { eventGiven: Uint8Array.from(eventGiven) } : {}),
+    ...(eventKind.some((kind) => kind > 0) ? { eventKind: Uint8Array.from(eventKind) } : {}),
   };
 }
 

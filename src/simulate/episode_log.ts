@@ -125,7 +125,7 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
   const userEvents = [0];
   const eventRows = [0];
   const eventClick: number[] = [];
-  const eventGiven: number[] = [];
+  const eventKind: number[] = [];
   const rowItem: number[] = [];
   const lists = { eventPropensities: [] as number[][], eventCandidates: [] as (readonly number[])[] };
   const event = (
@@ -137,7 +137,7 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     lists.eventPropensities.push(chances);
     lists.eventCandidates.push(candidates);
     eventClick.push(click);
-    eventGiven.push(given);
+    eventKind.push(given);
     eventRows.push(rowItem.length);
   };
   for (const log of episodes) {
@@ -173,7 +173,7 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     userEvents: Uint32Array.from(userEvents),
     eventRows: Uint32Array.from(eventRows),
     eventClick: Uint32Array.from(eventClick),
-    ...(eventGiven.includes(1) && { eventGiven: Uint8Array.from(eventGiven) }),
+    ...(eventKind.includes(1) && { eventKind: Uint8Array.from(eventKind) }),
     rowItem: Uint32Array.from(rowItem),
     ...buildEventLists((name) => lists[name]),
   };

@@ -213,7 +213,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
           const outcome = outcomes.subarray(words * e, words * (e + 1));
           const page = (log.eventRows[event + 1] ?? 0) - (log.eventRows[event] ?? 0);
           e++;
-          if (log.eventGiven?.[event]) continue;
+          if (log.eventKind?.[event]) continue;
           all.add(outcome);
           if (page > 1) longer.add(outcome);
         }

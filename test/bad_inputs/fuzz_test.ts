@@ -79,7 +79,7 @@ Deno.test("a damaged log in the paper's layout is refused, or read as it stands"
         read++;
         checkLog(log);
         const expected = countRows(text);
-        const further = log.eventGiven?.reduce((sum, given) => sum + (given > 0 ? 1 : 0), 0) ?? 0;
+        const further = log.eventKind?.reduce((sum, given) => sum + (given > 0 ? 1 : 0), 0) ?? 0;
         assert.equal(log.rowItem.length - further, expected.rows);
         assert.equal(log.eventClick.length - further, expected.pages);
         assert.equal(log.eventClick.filter((click) => click !== NONE).length, expected.clicks);

@@ -29,7 +29,7 @@ Deno.test("predictions are the utilities of each page by log ids, from memory an
       using model = new UserModel(gpu, data.source.items, config, { seed: 4 });
       const users = Uint32Array.from({ length: 30 }, (_, user) => user);
       const rows = await collected(predictPages(model, data, users, { shards: 0, signal }));
-      const { userEvents, eventRows, eventClick, eventGiven, rowItem } = foreignLog;
+      const { userEvents, eventRows, eventClick, eventKind, rowItem } = foreignLog;
       let k = 0;
       for (const user of users) {
         let number = -1;
@@ -37,8 +37,8 @@ Deno.test("predictions are the utilities of each page by log ids, from memory an
         for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
           const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
           const page = Array.from(rowItem.subarray(from, to));
-          if (eventGiven?.[e] !== 2) number++;
-          if (!eventGiven?.[e]) {
+          if (eventKind?.[e] !== 2) number++;
+          if (!eventKind?.[e]) {
             const utilities = await model.score({ history, page });
             const { items, noClick } = computeChoiceProbabilities(model.config, utilities);
             page.forEach((item, place) => {

@@ -14,8 +14,8 @@ import { makeFolderWith } from "../prepared_folder.ts";
 /** Row numbers by what the rows are. */
 const rowNamed: Record<string, number> = {
   wide: logPages.findIndex((e) => (foreignLog.eventRows[e + 1] ?? 0) - (foreignLog.eventRows[e] ?? 0) > 1),
-  given: logPages.findIndex((e) => foreignLog.eventGiven?.[e] === 1),
-  several: logPages.findIndex((e) => foreignLog.eventGiven?.[e + 1] === 2),
+  given: logPages.findIndex((e) => foreignLog.eventKind?.[e] === 1),
+  several: logPages.findIndex((e) => foreignLog.eventKind?.[e + 1] === 2),
   idle: logPages.findIndex((e) => foreignLog.eventClick[e] === NONE),
 };
 const ALSO =

@@ -157,8 +157,8 @@ Deno.test("a writer leaves no incomplete file behind", () => {
     const faults: Partial<Clicks>[] = [
       { eventRows: Uint32Array.of(0, 2, 2, 6) },
       { eventClick: Uint32Array.of(2, NONE, 3) },
-      { eventGiven: Uint8Array.of(1, 0, 0) },
-      { eventGiven: Uint8Array.of(0, 1, 0) },
+      { eventKind: Uint8Array.of(1, 0, 0) },
+      { eventKind: Uint8Array.of(0, 1, 0) },
     ];
     for (const fault of faults) assert.throws(() => writer.write({ ...chunk, ...fault }), UserError);
   }

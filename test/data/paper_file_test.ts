@@ -70,7 +70,7 @@ Deno.test("readPaperFile: each further click of an event is an event, and nanose
     ...good.slice(2),
   );
   const own = log.userEvents[1] ?? 0;
-  assert.deepEqual([...log.eventGiven?.subarray(0, own) ?? []], [0, 2, 2, 0, 2]);
+  assert.deepEqual([...log.eventKind?.subarray(0, own) ?? []], [0, 2, 2, 0, 2]);
   assert.deepEqual([...log.eventRows.subarray(0, own + 1)], [0, 4, 5, 6, 8, 9]);
   assert.deepEqual(listClickedRows(log, 0).sort(), [0, 2, 3]);
   assert.deepEqual(listClickedRows(log, 3).sort(), [6, 7]);
@@ -187,13 +187,13 @@ Deno.test("canonical: two texts are equal if and only if they are the same numbe
 
 Deno.test("checkLog names inconsistencies", () => {
   const u32 = (...values: number[]) => Uint32Array.from(values);
-  const given = (...values: number[]) => ({ eventGiven: Uint8Array.from(values) });
+  const given = (...values: number[]) => ({ eventKind: Uint8Array.from(values) });
   const singles = { eventRows: u32(0, 1, 2, 3), eventClick: u32(0, 1, NONE), rowItem: u32(0, 1, 2) };
   const several = (clicks: number[], kinds = [0, 2, 2], click = 1) => ({
     userEvents: u32(0, 3, 3, 3),
     eventRows: u32(0, 3, 4, 5),
     eventClick: u32(click, 3, 4),
-    eventGiven: Uint8Array.from(kinds),
+    eventKind: Uint8Array.from(kinds),
     rowItem: u32(0, 1, 2, ...clicks),
   });
   const dense = (...values: number[]): Partial<ClickLog> => ({
@@ -215,11 +215,11 @@ Deno.test("checkLog names inconsistencies", () => {
     "row 3 displays item 3, but there are 3 items": { rowItem: u32(0, 1, 1, 3) },
     "userSplit of user 2 is 3": { userSplit: Uint8Array.of(0, 1, 3) },
     "has no test users": { userSplit: Uint8Array.of(0, 1, 0) },
-    "eventGiven has 2 entries, expected one per event = 3": given(0, 0),
+    "eventKind has 2 entries, expected one per event = 3": given(0, 0),
     "event 1 of user 1 is a further click on item 1, expected an item of the clicked page": {
       ...{ ...singles, ...given(0, 2, 0) },
     },
-    "eventGiven of event 1 is 3, expected 0, 1 or 2": { ...singles, ...given(0, 3, 0) },
+    "eventKind of event 1 is 3, expected 0, 1 or 2": { ...singles, ...given(0, 3, 0) },
     "event 2 of user 2 is given … it has 1 rows and no click": { ...singles, ...given(0, 0, 1) },
     "event 0 of user 0 is given as history, expected one row, clicked; it has 2": given(1, 0, 0),
     "event 2 of user 0 is a further click on item 1, expected … that is not clicked yet": several([2, 1]),

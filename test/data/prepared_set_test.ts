@@ -133,18 +133,18 @@ for (
         { name: "mine", items, itemIds, ...contents },
         chunks(log, 7),
       );
-      const further = log.eventGiven?.filter((kind) => kind === 2).length ?? 0;
+      const further = log.eventKind?.filter((kind) => kind === 2).length ?? 0;
       assert.equal(further > 0, kind === "mixed");
       assert.equal(manifest.counts?.rows, log.rowItem.length - further);
       assert.equal(manifest.counts?.pages, log.eventClick.length - further);
       assert.deepEqual(listFiles(folder), PREPARED_FILES.toSorted());
       const { source, items: ids, dataset } = await openDataset(folder);
-      const { eventGiven, ...read } = source.log ?? assert.fail();
-      const { eventGiven: given, ...written } = log;
+      const { eventKind, ...read } = source.log ?? assert.fail();
+      const { eventKind: given, ...written } = log;
       assert.deepEqual(read, { ...written, name: "mine" });
       assert.deepEqual(
-        Array.from(eventGiven ?? []),
-        Array.from(given?.includes(1) ? given : eventGiven ?? []),
+        Array.from(eventKind ?? []),
+        Array.from(given?.includes(1) ? given : eventKind ?? []),
       );
       assert.equal(dataset.pageOrder, "shown");
       assert.equal(ids.of(13), kind === "dense" ? "13" : "ünï-13");
@@ -190,9 +190,9 @@ const sku = (k: number) => `sku ${k}`;
 const all = Array.from({ length: 12 }, (_, k) => sku(k));
 
 function describeUser({ source, items, users }: Awaited<ReturnType<typeof openDataset>>, user: number) {
-  const { rowItem, eventGiven, ...own } = source.read(Uint32Array.of(user));
+  const { rowItem, eventKind, ...own } = source.read(Uint32Array.of(user));
   return {
-    eventGiven: Array.from(own.eventClick, (_, e) => eventGiven?.[e] ?? 0),
+    eventKind: Array.from(own.eventClick, (_, e) => eventKind?.[e] ?? 0),
     id: users.of(user),
     items: Array.from(rowItem, (item) => items.of(item)),
     ...own,

@@ -6,7 +6,7 @@ import { PREPARED_FILES, writePrepared } from "../../src/data/sets/prepared_writ
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { NumberIds } from "../../src/data/ids.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { GIVEN_HISTORY, NONE } from "../../src/data/click_log.ts";
+import { CONTEXT_EVENT, NONE } from "../../src/data/click_log.ts";
 import { expectRefusal } from "../case_table.ts";
 import { expectRefused, makeFolderWith, makeRecipe, prepareFiles, query } from "../prepared_folder.ts";
 import { rewrite } from "../foreign_set.ts";
@@ -83,7 +83,7 @@ Deno.test("prepared sets: propensities and candidates are read back as written, 
     userEvents: Uint32Array.of(0, 2, 3, 4),
     eventRows: Uint32Array.of(0, 1, 3, 5, 7),
     eventClick: Uint32Array.of(0, NONE, 4, NONE),
-    eventGiven: Uint8Array.of(GIVEN_HISTORY, 0, 0, 0),
+    eventKind: Uint8Array.of(CONTEXT_EVENT, 0, 0, 0),
     rowItem: Uint32Array.of(4, 0, 1, 2, 3, 1, 0),
     eventPropensities: [[], [0.5, 1e-30], [0.25], []],
     eventCandidates: [[], [0, 1, 3], [], []],

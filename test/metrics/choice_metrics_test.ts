@@ -61,7 +61,7 @@ const users = Array.from(log.userSplit.keys());
 function* longEvents(of: ClickLog, least: number): Generator<number> {
   for (let e = 0; e < of.eventClick.length; e++) {
     const page = (of.eventRows[e + 1] ?? 0) - (of.eventRows[e] ?? 0);
-    if (page >= least && !of.eventGiven?.[e]) yield e;
+    if (page >= least && !of.eventKind?.[e]) yield e;
   }
 }
 
@@ -242,7 +242,7 @@ Deno.test("a page of several clicks: displays and clicks count once, and its los
     userEvents: Uint32Array.of(0, 3, 6),
     eventRows: Uint32Array.of(0, 2, 3, 5, 8, 9, 10),
     eventClick: Uint32Array.of(1, 2, NONE, 7, 8, 9),
-    eventGiven: Uint8Array.of(0, 2, 0, 0, 2, 2),
+    eventKind: Uint8Array.of(0, 2, 0, 0, 2, 2),
     rowItem: Uint32Array.of(0, 1, 0, 1, 2, 0, 1, 2, 0, 1),
   };
   checkLog(several, []);
@@ -270,7 +270,7 @@ Deno.test("context events are in no metric, nor counted as displayed", () => {
     userEvents: Uint32Array.of(0, 4, 5),
     eventRows: Uint32Array.of(0, 1, 3, 4, 6, 9),
     eventClick: Uint32Array.of(0, 2, 3, NONE, 7),
-    eventGiven: Uint8Array.of(1, 0, 1, 0, 0),
+    eventKind: Uint8Array.of(1, 0, 1, 0, 0),
     rowItem: Uint32Array.of(2, 0, 1, 2, 1, 2, 0, 1, 2),
   };
   const scores = [0, 1, 0, 1, 3, 1, 2];

@@ -31,7 +31,7 @@ function evaluate(values: Float64Array, eta: number | undefined, of: ClickLog = 
 
 function usersWithoutEvents(of: ClickLog): number[] {
   return Array.from(of.userSplit.keys()).filter((user) => {
-    const given = of.eventGiven?.subarray(of.userEvents[user], of.userEvents[user + 1]);
+    const given = of.eventKind?.subarray(of.userEvents[user], of.userEvents[user + 1]);
     return given?.every((x) => x > 0);
   });
 }
@@ -51,8 +51,8 @@ function events(): Event[] {
     for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
       const [start, end, clicked] = [log.eventRows[e]!, log.eventRows[e + 1]!, log.eventClick[e]!];
       const items = Array.from(log.rowItem.subarray(start, end));
-      if (log.eventGiven?.[e] === 2) found.at(-1)!.clicks.push(found.at(-1)!.items.indexOf(items[0]!));
-      if (!log.eventGiven?.[e]) {
+      if (log.eventKind?.[e] === 2) found.at(-1)!.clicks.push(found.at(-1)!.items.indexOf(items[0]!));
+      if (!log.eventKind?.[e]) {
         const clicks = clicked === NONE ? [] : [clicked - start];
         found.push({ scores: Array.from(scores.subarray(start, end)), clicks, history, items });
       }
@@ -205,7 +205,7 @@ Deno.test("the device's outcomes replace those from scores, event by event", () 
   }
   // For a page with several clicks the device has the first; loss and ranks include all clicks.
   const all = events();
-  const indices = Array.from(log.eventClick.keys()).filter((e) => !log.eventGiven?.[e]);
+  const indices = Array.from(log.eventClick.keys()).filter((e) => !log.eventKind?.[e]);
   const counted = all.map((event, k) => ({
     event,
     outcome: getOutcome(indices[k]!),

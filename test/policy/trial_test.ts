@@ -146,11 +146,11 @@ Deno.test("histories of a log: one page per train user, with the clicks up to it
     further.userSplit,
     (split, user) =>
       split === 0
-        ? further.eventGiven?.subarray(further.userEvents[user], further.userEvents[user + 1])
+        ? further.eventKind?.subarray(further.userEvents[user], further.userEvents[user + 1])
           .filter((kind) => kind === 0).length ?? 0
         : 0,
   );
-  assert.ok((further.eventGiven?.includes(2)) ?? false);
+  assert.ok((further.eventKind?.includes(2)) ?? false);
   const ofPages = trainHistories(toLogSource(further), 10_000);
   assert.equal(ofPages.length, pages.reduce((sum, count) => sum + count, 0));
   const few = trainHistories(toLogSource(log), 5);

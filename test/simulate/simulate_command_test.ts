@@ -83,7 +83,7 @@ Deno.test("a shop's own users: metrics, episodes and log agree, and the log foll
     const returns = await readRows(`${run}/returns.csv`);
     const result = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
     const { source, users } = await openDataset(log);
-    const { userEvents, eventRows, eventClick, eventGiven, rowItem } = source.log ?? assert.fail();
+    const { userEvents, eventRows, eventClick, eventKind, rowItem } = source.log ?? assert.fail();
     const shop = makeShop(restless, { items: 3, users: 3 });
     assert.ok(shop.log.items.kind === "dense" && source.log?.items.kind === "dense");
     const { values } = shop.log.items;
@@ -98,7 +98,7 @@ Deno.test("a shop's own users: metrics, episodes and log agree, and the log foll
       for (let e = userEvents[user]!; e < userEvents[user + 1]!; e++) {
         const [first, end, click] = [eventRows[e]!, eventRows[e + 1]!, eventClick[e]!];
         const items = rowItem.slice(first, end);
-        if (!eventGiven?.[e]) {
+        if (!eventKind?.[e]) {
           const page = pages[row++] ?? assert.fail();
           assert.equal(page.user, String(user));
           assert.deepEqual([1, 2, 3, 4].map((j) => Number(page[`item_${j}`])), Array.from(items));

@@ -153,7 +153,7 @@ function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number) 
     const shown = log.rowItem.subarray(log.eventRows[e], log.eventRows[e + 1]);
     utilities.push(Array.from(dynamics.utilities(state, shown)));
     const click = log.eventClick[e] ?? NONE;
-    if (!log.eventGiven?.[e]) state = shownTo(state, shown, log.rowItem[click] ?? NONE);
+    if (!log.eventKind?.[e]) state = shownTo(state, shown, log.rowItem[click] ?? NONE);
     if (click !== NONE) state = dynamics.next(state, log.rowItem[click] ?? 0);
   }
   return { utilities, state };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ClickLog } from "../../src/data/click_log.ts";
-import { checkLog, FURTHER_CLICK, GIVEN_HISTORY, listUsers, NONE } from "../../src/data/click_log.ts";
+import { ADDITIONAL_CLICK, checkLog, CONTEXT_EVENT, listUsers, NONE } from "../../src/data/click_log.ts";
 import { computeLogSize, MemoryLog } from "../../src/data/log_source.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { computeChoiceMetrics } from "../../src/data/ranking.ts";
@@ -32,7 +32,7 @@ function pagesAfterHistory(
   return logOfPages(
     items,
     users.map(({ history, page, clicked }) => [
-      ...history.map((item): TrainingPage => [[item], 0, GIVEN_HISTORY]),
+      ...history.map((item): TrainingPage => [[item], 0, CONTEXT_EVENT]),
       [page, clicked],
     ]),
   );
@@ -76,7 +76,7 @@ for (const [name, config] of Object.entries(models)) {
         assertWithin(key, figures[key], expected[key], 1e-5);
       }
       const events = Array.from(users).flatMap((user) =>
-        Array.from(given.eventGiven?.subarray(given.userEvents[user], given.userEvents[user + 1]) ?? [])
+        Array.from(given.eventKind?.subarray(given.userEvents[user], given.userEvents[user + 1]) ?? [])
       );
       assert.equal(figures.events, events.filter((flag) => flag === 0).length);
       assert.ok(figures.events < events.length);
@@ -105,7 +105,7 @@ Deno.test("metrics of the adversarial stage leave context events out", () =>
 Deno.test("users without predicted events are in no batch, and are skipped in an evaluation", () =>
   withGpu(undefined, async (gpu) => {
     // User 0 has two context events only; users 1 and 2 end with one, and with a page.
-    const past = (item: number): TrainingPage => [[item], 0, GIVEN_HISTORY];
+    const past = (item: number): TrainingPage => [[item], 0, CONTEXT_EVENT];
     const log = logOfPages({ kind: "one-hot", count: 5 }, [
       [past(1), past(2)],
       [[[3, 4], 1], past(0)],
@@ -153,7 +153,7 @@ function severalClicks(users: number, copies = false): ClickLog {
       const further = copies ? [] : clicks.slice(1);
       return [
         [page, clicks[0] ?? -1],
-        ...further.map((place): TrainingPage => [[page[place] ?? 0], 0, FURTHER_CLICK]),
+        ...further.map((place): TrainingPage => [[page[place] ?? 0], 0, ADDITIONAL_CLICK]),
       ];
     }).flat();
   const own = Array.from({ length: users }, makePages);

@@ -33,7 +33,7 @@ export function logOfPages(
 ): ClickLog {
   const pages = users.flat();
   const eventRows = computeBorders(pages.map(([{ length }]) => length));
-  const eventGiven = Uint8Array.from(pages, ([, , given = 0]) => given);
+  const eventKind = Uint8Array.from(pages, ([, , given = 0]) => given);
   return {
     name: "pages",
     items,
@@ -41,7 +41,7 @@ export function logOfPages(
     userEvents: computeBorders(users.map(({ length }) => length)),
     eventRows,
     eventClick: Uint32Array.from(pages, ([, click], e) => click < 0 ? NONE : (eventRows[e] ?? NaN) + click),
-    ...(eventGiven.some((given) => given > 0) ? { eventGiven } : {}),
+    ...(eventKind.some((given) => given > 0) ? { eventKind } : {}),
     rowItem: Uint32Array.from(pages.flatMap(([items]) => items)),
   };
 }

@@ -68,8 +68,8 @@ export function selectEvaluationClicks(
   };
 }
 
-export function findCommonSlateSize({ eventRows, eventGiven, eventClick }: Clicks): number {
-  const pages = eventClick.keys().filter((e) => !eventGiven?.[e]);
+export function findCommonSlateSize({ eventRows, eventKind, eventClick }: Clicks): number {
+  const pages = eventClick.keys().filter((e) => !eventKind?.[e]);
   const bySize = [...Map.groupBy(pages, (e) => eventRows[e + 1]! - eventRows[e]!)];
   const [usual] = bySize.sort(([a, own], [b, others]) => others.length - own.length || a - b);
   return usual?.[0] ?? 1;

@@ -12,7 +12,7 @@
  * and so are consecutive users.
  */
 
-import { type Clicks, FURTHER_CLICK, GIVEN_HISTORY, type ItemFeatures, NONE } from "../click_log.ts";
+import { ADDITIONAL_CLICK, type Clicks, CONTEXT_EVENT, type ItemFeatures, NONE } from "../click_log.ts";
 import { type ItemCatalogue, toCatalogue } from "../item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "../log_source.ts";
 import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
@@ -113,8 +113,8 @@ export class PackedLog implements LogSource, Disposable {
         const click = words[at++] ?? 0;
         window.eventClick[e] = click === NONE ? NONE : row + click;
         const further = page % GIVEN_BIT >= FURTHER_BIT;
-        if (page >= GIVEN_BIT && window.eventGiven) {
-          window.eventGiven[e] = further ? FURTHER_CLICK : GIVEN_HISTORY;
+        if (page >= GIVEN_BIT && window.eventKind) {
+          window.eventKind[e] = further ? ADDITIONAL_CLICK : CONTEXT_EVENT;
         }
         window.eventRows[e + 1] = row += page % FURTHER_BIT;
       }
@@ -169,7 +169,7 @@ export class PackedLogWriter implements Disposable {
   }
 
   /** Appends users with all of their events, in order. @throws UserError for a log beyond the file's u32 counts. */
-  write({ userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem }: Clicks): void {
+  write({ userSplit, userEvents, eventRows, eventClick, eventKind, rowItem }: Clicks): void {
     const totals = this.#totals;
     const events = (userEvents.at(-1) ?? 0) - (userEvents[0] ?? 0);
     if (totals.events + events > MOST || totals.rows + rowItem.length > MOST) {
@@ -184,7 +184,7 @@ export class PackedLogWriter implements Disposable {
       const [first, end] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
       for (let e = from; e < to; e++) {
         const [row, next, click] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0, eventClick[e] ?? NONE];
-        const kind = eventGiven?.[e] ?? 0;
+        const kind = eventKind?.[e] ?? 0;
         const given = kind > 0;
         const clicked = click !== NONE;
         if (
@@ -197,7 +197,7 @@ export class PackedLogWriter implements Disposable {
               `has rows ${row}..${next - 1} and its click at ${click}.`,
           );
         }
-        words[at++] = next - row + (given ? GIVEN_BIT : 0) + (kind === FURTHER_CLICK ? FURTHER_BIT : 0);
+        words[at++] = next - row + (given ? GIVEN_BIT : 0) + (kind === ADDITIONAL_CLICK ? FURTHER_BIT : 0);
         words[at++] = click === NONE ? NONE : click - row;
         if (!given) totals.counted++;
       }

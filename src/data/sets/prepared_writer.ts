@@ -9,7 +9,7 @@ import { writeAtomically, writeFileAtomically } from "../../files/atomic_write.t
 import { computeFileChecksum, expectFile, explainFileError, readBytes } from "../../files/local_file.ts";
 import { readManifest } from "./prepared_folder.ts";
 import { version } from "../../version.ts";
-import { FURTHER_CLICK, GIVEN_HISTORY, listClickedRows, splits } from "../click_log.ts";
+import { ADDITIONAL_CLICK, CONTEXT_EVENT, listClickedRows, splits } from "../click_log.ts";
 import type { Clicks, ItemFeatures, Split } from "../click_log.ts";
 import { GrowingArray } from "../growing_array.ts";
 import type { IdList } from "../ids.ts";
@@ -274,13 +274,13 @@ async function* pageGroups(
   const empty = (): unknown[][] => Array.from({ length: PAGE_COLUMNS.length + lists.length }, () => []);
   let group = empty();
   for await (const clicks of chunks) {
-    const { userSplit, userEvents, eventRows, eventGiven, rowItem } = clicks;
+    const { userSplit, userEvents, eventRows, eventKind, rowItem } = clicks;
     for (let user = 0; user < userSplit.length; user++) {
       let [pages, rows] = [0, 0];
       for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
-        if (eventGiven?.[e] === FURTHER_CLICK) continue;
+        if (eventKind?.[e] === ADDITIONAL_CLICK) continue;
         const [row, end] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
-        const isContext = eventGiven?.[e] === GIVEN_HISTORY;
+        const isContext = eventKind?.[e] === CONTEXT_EVENT;
         const clicked = listClickedRows(clicks, e).map((click) => click - row);
         const items = Array.from(rowItem.subarray(row, end));
         const own = lists.map((name) => [...clicks[name]?.[e] ?? []]);

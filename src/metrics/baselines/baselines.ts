@@ -221,7 +221,7 @@ function* listPages(
   for (const user of Array.from(users)) {
     for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
       const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-      if (!log.eventGiven?.[e]) {
+      if (!log.eventKind?.[e]) {
         const clicked = listClickedRows(log, e).map((click) => row + click - first);
         yield { start: row, end: row + end - first, clicked };
       }

@@ -3,7 +3,7 @@
  * the model extrapolates.
  */
 
-import { FURTHER_CLICK, listUsers, NONE } from "../../data/click_log.ts";
+import { ADDITIONAL_CLICK, listUsers, NONE } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
 import { createRandomStream } from "../../data/random.ts";
 
@@ -123,7 +123,7 @@ export function trainHistories(source: LogSource, most: number): Uint32Array<Arr
         const row = log.eventClick[event]!;
         if (row !== NONE) clicks.push(log.rowItem[row]!);
         // A page ends with its last click.
-        if (event + 1 < end && log.eventGiven?.[event + 1] === FURTHER_CLICK) continue;
+        if (event + 1 < end && log.eventKind?.[event + 1] === ADDITIONAL_CLICK) continue;
         // Reservoir sampling: each page so far is kept with the same probability.
         const place = found.length < most ? found.length : random.integer(pages + 1);
         pages++;

@@ -85,7 +85,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
     rows.push(found.row);
     [least, most] = [Math.min(least, found.propensityRatios), Math.max(most, found.propensityRatios)];
   });
-  const left = log.eventClick.reduce((sum, _, e) => sum + (log.eventGiven?.[e] ? 0 : 1), -rows.length);
+  const left = log.eventClick.reduce((sum, _, e) => sum + (log.eventKind?.[e] ? 0 : 1), -rows.length);
   const [first] = rows;
   if (!first) {
     throw new UserError(

@@ -4,7 +4,7 @@
  */
 
 import { countBitWords } from "../../batch/device_log.ts";
-import { type Clicks, GIVEN_HISTORY, listClickedRows, NONE } from "../../data/click_log.ts";
+import { type Clicks, CONTEXT_EVENT, listClickedRows, NONE } from "../../data/click_log.ts";
 import { Arena } from "../../gpu/arena.ts";
 import { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -53,13 +53,13 @@ interface LoggedUser {
 }
 
 function readLoggedUser(log: Clicks, user: number): LoggedUser {
-  const { userEvents, eventGiven, eventRows, rowItem } = log;
+  const { userEvents, eventKind, eventRows, rowItem } = log;
   const before: number[] = [];
   const pages: { event: number; clicks: number[] }[] = [];
   for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
-    const given = eventGiven?.[event] ?? 0;
+    const given = eventKind?.[event] ?? 0;
     if (given === 0) pages.push({ event, clicks: listClickedRows(log, event).map((row) => rowItem[row]!) });
-    else if (given === GIVEN_HISTORY) (pages.at(-1)?.clicks ?? before).push(rowItem[eventRows[event]!]!);
+    else if (given === CONTEXT_EVENT) (pages.at(-1)?.clicks ?? before).push(rowItem[eventRows[event]!]!);
   }
   return { user, before, pages };
 }

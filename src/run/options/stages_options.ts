@@ -278,7 +278,7 @@ export function describePages(name: string, { userRows, userEvents, log }: LogSo
 
 /** True if an event is a scored page with an item that was not clicked. */
 function passedOver(log: ClickLog, event: number): boolean {
-  if (log.eventGiven?.[event]) return false;
+  if (log.eventKind?.[event]) return false;
   return log.eventRows[event + 1]! - log.eventRows[event]! > listClickedRows(log, event).length;
 }
 

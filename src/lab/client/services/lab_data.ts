@@ -119,7 +119,7 @@ export function computeDataChecksum({ log, items }: LogSource): string {
     values?.forEach((word) => sum = Math.imul(sum ^ word, 0x01000193));
   if (log) {
     for (const part of [log.userSplit, log.userEvents, log.eventRows, log.eventClick]) add(part);
-    for (const part of [log.eventGiven, log.rowItem]) add(part);
+    for (const part of [log.eventKind, log.rowItem]) add(part);
   }
   const features = items.items;
   if (features && features.kind !== "one-hot") {
