@@ -44,7 +44,7 @@ export class JobSlots {
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param first slots that are open at the start; the others open after {@link openAll}. */
+  /** @param first number of slots that are open at the start; the others open after {@link openAll}. */
   constructor(readonly count: number, first = 1) {
     this.#free = Math.min(first, count);
     this.#unopened = count - this.#free;

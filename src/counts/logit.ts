@@ -8,7 +8,7 @@ import { type Clicks, listClickedRows, listUsers } from "../data/click_log.ts";
 import { type LogSource, walk } from "../data/log_source.ts";
 import { createRandomStream } from "../data/random.ts";
 import { countWidth } from "./count_columns.ts";
-import { computeRowCounts, type CountTables } from "./page_counts.ts";
+import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
 /** Choices with the features of their options: first click of a page (or none), then each additional click among the rest. */
@@ -186,7 +186,7 @@ export function computeLogitUtilities(
   tables: CountTables,
 ): Float64Array {
   const C = counts.length;
-  const x = computeRowCounts(log, users, tables, undefined);
+  const x = computeCountFeatures(log, users, tables, undefined);
   const values = dense.length > 0 ? makeDenseReader(source, log) : undefined;
   const utilities = new Float64Array(x.length / C);
   let row = 0;
@@ -227,7 +227,7 @@ function drawLogitSample(
     return Array.from({ length: P + 1 }, (_, k) => k === 0 || k === position ? 1 : 0);
   });
   for (const { log, users } of walk(source, sampleUsers(source, columns, seed))) {
-    const counts = computeRowCounts(log, users, tables, tables.config.latest);
+    const counts = computeCountFeatures(log, users, tables, tables.config.latest);
     const dense = F > 0 ? makeDenseReader(source, log) : undefined;
     let row = 0;
     for (const user of users) {

@@ -215,7 +215,7 @@ function writeOwnCounts(log: Clicks, user: number, latest: number | undefined, o
  * Returns the counts [rows, C] of these users, user after user, not standardised; zero for context events. @param latest see
  * {@link packOwnCounts}.
  */
-export function computeRowCounts(
+export function computeCountFeatures(
   log: Clicks,
   users: ArrayLike<number>,
   tables: CountTables,

@@ -50,7 +50,7 @@ export interface KernelVariants {
   readonly matmul: Record<string, MatmulVariant>;
   /** Differences of LSTMs, by {@link formatLstmKey}. */
   readonly lstm?: Record<string, LstmVariant> | undefined;
-  /** Differences of sums, by their kernel's name. */
+  /** Variants of the kernels that add up sums, by kernel name. */
   readonly sum?: Record<string, SumVariant> | undefined;
 }
 

@@ -3,7 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { buildBundle, type Bundle, readPackageFile } from "../serve/bundle/bundle.ts";
-import { getKernelKey } from "../serve/bundle/kernel_table.ts";
+import { getKernelTableKey } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";
 import type { KernelTexts, PageData } from "./draw/kernel_panel.ts";
 
@@ -70,7 +70,7 @@ async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string
   const kernels: Record<string, string> = {};
   const paths = new Set(scripts.flatMap(({ inputs }) => [...inputs.keys()]));
   for (const path of [...paths].filter((path) => path.endsWith(".wgsl"))) {
-    const name = getKernelKey(path);
+    const name = getKernelTableKey(path);
     if (name in kernels) {
       throw new Error(`Expected kernel names to be unique, got a second ${name}: ${path}.`);
     }

@@ -66,7 +66,7 @@ export function selectGpuSteps(ladder: Ladder): Ladder {
   const steps = ladder.steps.map((step, k) => ({
     ...step,
     number: getStepNumber(step, k),
-    changes: getChangedStep(step, k),
+    changes: getBaseStepNumber(step, k),
   }));
   return { ...ladder, steps: steps.filter(({ number }) => ladder.forGpus?.includes(number) ?? true) };
 }
@@ -77,7 +77,7 @@ export function getStepNumber({ number }: LadderStep, k: number): number {
 }
 
 /** Returns the number of the step that a step changes. @param k position among the steps. */
-export function getChangedStep({ changes }: LadderStep, k: number): number {
+export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
 

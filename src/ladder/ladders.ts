@@ -9,7 +9,7 @@ import {
   BoundLadder,
   findFaultsAtSize,
   findStepFault,
-  getChangedStep,
+  getBaseStepNumber,
   getStepNumber,
 } from "./check_ladder.ts";
 import { createChoiceTrial, listChoiceSteps } from "./choice_ladder.ts";
@@ -161,7 +161,7 @@ export async function runLadder(
     const { kernel, idea, refuses } = step;
     const number = getStepNumber(step, k);
     const own = times.get(number);
-    const before = getChangedStep(step, k);
+    const before = getBaseStepNumber(step, k);
     const { fault, counts, compileMs, checkedSizes } = known.get(number) ?? {};
     return {
       number,

@@ -101,7 +101,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
 
 const TOO_MANY = "needs more than 256 invocations per workgroup";
 
-/** Returns a step of the LSTM with one invocation per unit. @param each users per workgroup, by units. */
+/** Returns a step of the LSTM with one invocation per unit. @param each returns the users per workgroup for a number of units. */
 function createGroupStep(
   direction: LstmDirection,
   each: (units: number) => number,

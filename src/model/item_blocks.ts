@@ -63,7 +63,7 @@ export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 
 /** Target duration of a block. */
 const BLOCK_MS = 5;
 
-/** Rows per event: few, so that a block has many events; but each event has a copy of the state. */
+/** Rows per event. Fewer rows make more events, which share out the work; but each event needs a copy of the state. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {

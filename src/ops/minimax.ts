@@ -50,9 +50,9 @@ export interface MinimaxInputs {
 export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
- * Returns [events, 8]: nll, prec@1, prec@2 of u, 1 with a click; loss_min, prec@1, prec@2 of pi, loss_max; zeros for a context
- * event. With a ring their sums are written to it at the slot of the step. About 40 R flops. @throws Error for shapes that do
- * not fit.
+ * Returns [events, 8]: nll, prec@1 and prec@2 of u, and 1 for an event with a click; then loss_min, prec@1 and prec@2 of pi, and
+ * loss_max. A context event has zeros. If a ring is given, the sums of the columns are written to the step's slot of it.
+ * About 40 R flops. @throws Error for shapes that do not fit.
  */
 export function minimax(
   tape: ClickTape,

@@ -11,7 +11,7 @@ export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown
 
 const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
 const historyFields = {
-  /** User of the data set, whose clicks there are the history; only the most recent ones up to the limit. */
+  /** Id of a user of the data set. The history is the most recent clicks of this user, up to the limit. */
   user: v.optional(idSchema),
   history: v.optional(ids(LIMITS.history)),
   /** True if ids that the data set lacks (newer items) are ignored instead of refused. */

@@ -6,7 +6,7 @@ import { asBufferView, type View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { UserError } from "../user_error.ts";
-import { computeParameterSize, padColumns, padRows, type Tensor, unpadRows } from "./tensor.ts";
+import { countParameterBytes, padColumns, padRows, type Tensor, unpadRows } from "./tensor.ts";
 import { formatThousands } from "../number_text.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */
@@ -247,7 +247,7 @@ function layersTooLargeError(error: LimitError, count: number, what: string): Us
 const formatFitting = ({ share }: LimitError, count: number) => formatThousands(Math.floor(share * count));
 
 function computeParameterBytes(spec: ParameterSpec): number {
-  return computeParameterSize(spec.rows, padColumns(spec.columns, spec.groups));
+  return countParameterBytes(spec.rows, padColumns(spec.columns, spec.groups));
 }
 
 /** Splits floats of an arena, or a range from a parameter on, into aligned ranges of at most `most` bytes. */

@@ -82,10 +82,10 @@ export function padColumns(columns: number, groups = 1): number {
 export function computeTensorBytes<S extends BatchSizes>(
   { rows, stride }: { readonly rows: Dim<S>; readonly stride: number },
 ): SizeExpression<S> {
-  return typeof rows === "number" ? computeParameterSize(rows, stride) : { of: rows, times: 4 * stride };
+  return typeof rows === "number" ? countParameterBytes(rows, stride) : { of: rows, times: 4 * stride };
 }
 
-export function computeParameterSize(rows: number, stride: number): number {
+export function countParameterBytes(rows: number, stride: number): number {
   return 16 * stride * Math.ceil(rows / 4);
 }
 

@@ -23,7 +23,7 @@ export type ValidationResult<F> = TrainingStepResult<F> & {
 
 /** Thrown for a non-finite loss. */
 export class DivergedError extends UserError {
-  /** @param iteration of that loss. @param rates options that set the learning rate. @param loss its name. */
+  /** @param iteration at which the loss was not finite. @param rates options that set the learning rate. @param loss name of the loss. */
   constructor(readonly iteration: number, rates: string, loss = "loss") {
     super(
       `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +

@@ -193,7 +193,7 @@ export async function readOutcome(
 }
 
 /** Table row of a model's reward or generator. */
-export interface OutcomeRow {
+export interface ModelOutcomeRow {
   readonly name: string;
   /** "mean +- sd", or "-" for a missing metric. */
   readonly cells: readonly string[];
@@ -214,13 +214,13 @@ export const SAMPLING_NOTE =
   "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
 
 /** Builds table rows with mean and sd over the seeds. */
-export function listOutcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
+export function listModelOutcomeRows(outcomes: readonly ModelOutcome[]): ModelOutcomeRow[] {
   const cell = (values: readonly number[]) => {
     const { mean, sd } = meanAndSd(values);
     return `${fixed(mean)} +- ${Number.isNaN(sd) ? "-" : fixed(sd)}`;
   };
   return outcomes.flatMap(({ model, seeds }) => {
-    const row = (name: string, by: "reward" | "pi", of: readonly TestedFigures[]): OutcomeRow => ({
+    const row = (name: string, by: "reward" | "pi", of: readonly TestedFigures[]): ModelOutcomeRow => ({
       name,
       cells: [
         ...(["validation", "test"] as const).flatMap((set) =>

@@ -7,7 +7,7 @@ import { buildLab } from "../../src/lab/build.ts";
 import type { PageData } from "../../src/lab/draw/kernel_panel.ts";
 import { checkFiles, guessColumns, readFiles, suggestCommand } from "../../src/lab/client/reader.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { getKernelKey } from "../../src/serve/bundle/kernel_table.ts";
+import { getKernelTableKey } from "../../src/serve/bundle/kernel_table.ts";
 import { findChromium } from "../chromium.ts";
 import { runCommand, writePaperFile } from "../command_check.ts";
 import { logFiles, makeShopLog } from "../data/synthetic_logs.ts";
@@ -44,7 +44,7 @@ Deno.test("kernels are embedded once, as data: the unchanged files that the work
   assert.ok(used.length > 100, `${used.length} kernels`);
   for (const path of used) {
     assert.equal(
-      kernels[getKernelKey(path)],
+      kernels[getKernelTableKey(path)],
       Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url)),
     );
   }

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
-import { computeRowCounts } from "../../src/counts/page_counts.ts";
+import { computeCountFeatures } from "../../src/counts/page_counts.ts";
 import type { CountsConfig } from "../../src/counts/count_columns.ts";
 import { countPairs, countTrain, PairCounts } from "../../src/counts/train_counts.ts";
 import { countTables } from "../../src/counts/count_tables.ts";
@@ -118,8 +118,8 @@ Deno.test("a train user is counted without their own pages, also if not all pair
   for (let user = 0; user < 400; user += 9) {
     const without = counted({ ...clicks, userSplit: clicks.userSplit.map((_, u) => u === user ? 2 : 0) });
     if (without.pairs.least !== pairs.least) continue;
-    const own = computeRowCounts(clicks, [user], tables, config.latest);
-    const other = computeRowCounts(
+    const own = computeCountFeatures(clicks, [user], tables, config.latest);
+    const other = computeCountFeatures(
       clicks,
       [user],
       { ...without.tables, meanRate: tables.meanRate },

@@ -129,7 +129,7 @@ async function usersAndLog(
   }
   if (dataSeed !== undefined && shop === undefined) {
     throw new UserError(
-      "Expected --data-seed with --shop: it is the seed of a synthetic shop. Leave it out.",
+      "Expected --data-seed only with --shop, as it is the seed of a synthetic shop. Leave --data-seed out.",
     );
   }
   if (model !== undefined) {

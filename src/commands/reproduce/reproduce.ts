@@ -8,10 +8,10 @@ import {
   type Experiment,
   type ExperimentModel,
   experimentModels,
-  listOutcomeRows,
+  listModelOutcomeRows,
   type ModelOutcome,
+  type ModelOutcomeRow,
   OUTCOME_HEAD,
-  type OutcomeRow,
   readExperiment,
   readOutcome,
   SAMPLING_NOTE,
@@ -276,7 +276,7 @@ async function writeResults(
     const seeds = await Promise.all(experiment.seeds.map((seed) => readOutcome(model, path, seed)));
     return { model, seeds: seeds.filter((outcome) => outcome !== undefined) };
   }));
-  const rows = listOutcomeRows(outcomes);
+  const rows = listModelOutcomeRows(outcomes);
   const claims = testClaims(outcomes);
   const count = experiment.seeds.length;
   console.log(
@@ -299,7 +299,7 @@ async function writeResults(
 }
 
 /** Formats all columns or, on a narrow terminal, validation above test. */
-function outcomeTable(rows: readonly OutcomeRow[]): string {
+function outcomeTable(rows: readonly ModelOutcomeRow[]): string {
   const cells = rows.map(({ name, cells }) => [name, ...cells]);
   const wide = formatTable(OUTCOME_HEAD, cells);
   if (fitsWidth(wide, getOutputWidth())) return wide;
@@ -328,7 +328,7 @@ function formatRunName(data: string): string {
 
 function readmeBlock(
   { data, seeds }: Experiment,
-  rows: readonly OutcomeRow[],
+  rows: readonly ModelOutcomeRow[],
   claims: readonly Claim[],
 ): ReadmeBlock {
   const text = [

@@ -1,7 +1,7 @@
 /** Helpers to create elements. Strings become text nodes; data in markup is already escaped. */
 
 import { Html, markup } from "../../report/html.ts";
-import { withOptions } from "../draw/text.ts";
+import { markOptions } from "../draw/text.ts";
 
 type Child = Node | Html | string | undefined | false;
 
@@ -101,7 +101,7 @@ export class Notice {
   show(text: string, kind: "plain" | "note" | "error" = "plain"): void {
     this.element.hidden = false;
     this.element.className = `notice ${kind}`;
-    fill(this.element, withOptions(text));
+    fill(this.element, markOptions(text));
   }
 
   fail(error: unknown): void {

@@ -51,7 +51,7 @@ export function renderHeadRow(...names: Heads): Html {
 }
 
 /** Renders text without line breaks inside options such as --batch-size. */
-export function withOptions(text: string): Html {
+export function markOptions(text: string): Html {
   const mark = (flag: string) => markup`<span class="option">${flag}</span>`;
   return markup`${
     text.split(/(--[a-z][a-z-]*)/).map((part, k) => k % 2 === 0 ? markup`${part}` : mark(part))

@@ -6,7 +6,7 @@ import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { BatchSizes } from "../../gpu/sizes.ts";
 import { UserError } from "../../user_error.ts";
-import { allocateUnused, countItems, findRowDimension, type SlateRows } from "./slate_rows.ts";
+import { allocateUnused, countCatalogueItems, findRowDimension, type SlateRows } from "./slate_rows.ts";
 
 const ratioKernel = parseKernel("slate_ratio", ratioText);
 
@@ -50,7 +50,7 @@ export function recordBestSlate<S extends BatchSizes>(
   best: BestSlateInputs,
 ): DispatchSpec<S> {
   const { utilities, worthOf, masked, slates, worth } = best;
-  const items = countItems(rows);
+  const items = countCatalogueItems(rows);
   const utility = worthOf === "utility";
   return {
     ...ratio(rows, best, {
@@ -109,7 +109,13 @@ function ratio<S extends BatchSizes>(
   return {
     kernel: ratioKernel,
     label,
-    constants: { M: findRowDimension(rows), SLATE: slate, ITEMS: countItems(rows), ETA: eta, ...constants },
+    constants: {
+      M: findRowDimension(rows),
+      SLATE: slate,
+      ITEMS: countCatalogueItems(rows),
+      ETA: eta,
+      ...constants,
+    },
     invocations: [rows.rows],
   };
 }

@@ -12,7 +12,7 @@ import { countPanels, PANEL, recordSlatePick, recordSlateScore, uploadPlace } fr
 import type { PickSettings } from "./slate_score.ts";
 import type { QNetwork, QState, WeightCopy } from "./q_network.ts";
 import { type ItemMask, recordBestSlate } from "./best_slate.ts";
-import { allocateRows, countItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";
+import { allocateRows, countCatalogueItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";
 
 /** Inputs and outputs of the choice of slates. */
 export interface SlateChoiceViews {
@@ -40,7 +40,7 @@ export function chooseByPosition<S extends BatchSizes>(
   act: SlateChoiceViews,
 ): SlateChoice<S> {
   const { kind, slate } = network.shape;
-  const panels = countPanels(countItems(rows));
+  const panels = countPanels(countCatalogueItems(rows));
   const best = rows.arena.allocate("best of panels", 8 * panels * countRows(rows));
   const { forward, choice: begun } = begin(network, rows, { ...act, best });
   // A network of kind `item` gets its values from slate_value.
@@ -78,7 +78,7 @@ export function chooseExactly(
     ...{ label: "best slates", slate, eta: users.eta, utilities, masked, slates, worth },
     worthOf: { scores, stride, values: asBufferView(values.view), valueStride: values.stride },
   });
-  return [...before, { chunk, rows: countItems(rows), dispatches: [...dispatches, scored, best] }];
+  return [...before, { chunk, rows: countCatalogueItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
 /** Computes the values of all items by a network of kind `item`, in chunks of the rows; and the values of the rows' states. */
@@ -90,7 +90,7 @@ export function scoreItems(
 ) {
   const { units } = network.shape;
   const { arena } = rows;
-  const items = countItems(rows);
+  const items = countCatalogueItems(rows);
   const weights = network.weights(act.copy);
   const { forward, choice } = begin(network, rows, { ...act, best: weights }); // no panel is looked at
   const stride = PANEL * countPanels(items);
@@ -151,7 +151,12 @@ function score<S extends BatchSizes>(
 ): DispatchSpec<S> {
   const label = `score ${position + 1}`;
   return recordSlateScore(rows, {
-    ...{ label, items: countItems(rows), units: network.shape.units, to: { best, masked: masked.view } },
+    ...{
+      label,
+      items: countCatalogueItems(rows),
+      units: network.shape.units,
+      to: { best, masked: masked.view },
+    },
     views: {
       ...{ base, table: network.table(copy, position), weights: network.weights(copy) },
       place: uploadPlace(rows.arena, label, place),
@@ -186,7 +191,13 @@ function buildPickSettings<S extends BatchSizes>(
   // All positions of kind `item` have the same base: it is computed once.
   const isLast = position + 1 === slate || (kind === "item" && position >= 0);
   return {
-    ...{ items: countItems(rows), maskStride: masked.stride, slate, position, ...network.layout(position) },
+    ...{
+      items: countCatalogueItems(rows),
+      maskStride: masked.stride,
+      slate,
+      position,
+      ...network.layout(position),
+    },
     baseStride4: bases.stride / 4,
     nextAt4: isLast ? NONE : kind === "cascade" ? (position + 1) * units4 : 0,
     nextBias4: kind === "shared" ? network.first4("position/bias") + (position + 1) * units4 : NONE,

@@ -12,7 +12,7 @@ import type { BatchSizes } from "../../gpu/sizes.ts";
 import { ParameterArena } from "../../tape/parameters.ts";
 import { makeMatrix } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
-import { countItems, createTape, type SlateRows } from "./slate_rows.ts";
+import { countCatalogueItems, createTape, type SlateRows } from "./slate_rows.ts";
 
 /**
  * Kind of Q-values. `cascade`: the value of the whole slate at each position, given the items before it, with a net per position.
@@ -180,9 +180,9 @@ export class QNetwork {
     itemVectors: Tensor,
   ): DispatchSpec<S>[] {
     const { shape, items } = this;
-    if (countItems(rows) !== items || itemVectors.columns !== shape.itemColumns) {
+    if (countCatalogueItems(rows) !== items || itemVectors.columns !== shape.itemColumns) {
       throw new Error(
-        `expected vectors [${items}, ${shape.itemColumns}] of items, got [${countItems(rows)}, ` +
+        `expected vectors [${items}, ${shape.itemColumns}] of items, got [${countCatalogueItems(rows)}, ` +
           `${itemVectors.columns}]`,
       );
     }

@@ -31,7 +31,7 @@ export function countRows<S extends BatchSizes>(
   return getSize(rows, sizes);
 }
 
-export function countItems<S extends BatchSizes>({ items, capacity }: SlateRows<S>): number {
+export function countCatalogueItems<S extends BatchSizes>({ items, capacity }: SlateRows<S>): number {
   return getSize(items, capacity);
 }
 

@@ -139,7 +139,7 @@ export function makeRowCounts(
   };
 }
 
-/** Makes a case of the recent clicks that {@link makeRowCounts} reads. */
+/** Makes a test case of the op whose recent clicks {@link makeRowCounts} reads. */
 export function makeRecentClicks({ log, users }: TestBatch, fields: CountField[]): OpCase {
   const of = makeRowCounts({ log, users }, fields, 8, undefined);
   const config = { fields, neighbours: 8, latest: 3 };

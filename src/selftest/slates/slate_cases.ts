@@ -40,7 +40,7 @@ export interface ScoreSizes {
   readonly exact?: boolean;
 }
 
-/** Sets random bits past the catalogue, because kernels do not clear them. */
+/** Sets the bits past the catalogue's last item at random: kernels do not clear them, so nothing may depend on them. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
   if (items % PANEL === 0) return words;
   return words.map((word, k) =>

@@ -6,14 +6,14 @@
 const TABLE = "WGSL";
 
 /** Returns a kernel's name in the table: its file name without extension. Exercises have the name of the kernel they lead to. */
-export function getKernelKey(path: string): string {
+export function getKernelTableKey(path: string): string {
   const name = path.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   return /[/\\]exercises[/\\]/.test(path) ? `exercise_${name}` : name;
 }
 
 /** Returns the expression that replaces a kernel's text in the script. */
 export function formatTableEntry(path: string): string {
-  return `${TABLE}.${getKernelKey(path)}`;
+  return `${TABLE}.${getKernelTableKey(path)}`;
 }
 
 /** Returns code to run before the script. @param kernels WGSL by name, as JSON */

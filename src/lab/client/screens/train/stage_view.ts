@@ -3,7 +3,7 @@
 import { getMetricTitle } from "../../../../metrics/metric_columns.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { StageName } from "../../../../run/stages.ts";
-import { formatCount, renderScrollTable, withOptions } from "../../../draw/text.ts";
+import { formatCount, markOptions, renderScrollTable } from "../../../draw/text.ts";
 import { button, dom, element, fill, saveFile } from "../../elements.ts";
 import type { BaselineLevel } from "../../services/lab_data.ts";
 import type { SnapshotOffer } from "../../services/train_session.ts";
@@ -137,7 +137,7 @@ function renderTest({ users, rows, verdict }: TestTable, heading: string): Html 
   const caption = markup`<caption>Metrics on ${formatCount(users)} test users with 95 % bootstrap intervals.
 In brackets: the snapshot's iteration.</caption>`;
   return markup`<div class="tested"><h3>${heading}</h3>
-${verdict.map((text) => markup`<p>${withOptions(text)}</p>`)}
+${verdict.map((text) => markup`<p>${markOptions(text)}</p>`)}
 ${renderScrollTable(heading, "numeric", head, body, caption)}</div>`;
 }
 
@@ -169,7 +169,7 @@ export class SnapshotControls {
       "Snapshots are safetensors files. In a terminal: deno task evaluate --model best-loss.safetensors --data demo. " +
       "The current state also has the optimiser's state: load it here to resume the training.";
     this.element = dom`<section class="card snapshots" aria-labelledby="snapshots-title">
-<h3 id="snapshots-title">Snapshots</h3><p class="about">${withOptions(about)}</p>${this.#buttons}
+<h3 id="snapshots-title">Snapshots</h3><p class="about">${markOptions(about)}</p>${this.#buttons}
 <div class="field"><label for="snapshot-file">Load a snapshot, to inspect it, or to start or resume from it:</label>
 ${this.#picker}${this.#reset}</div></section>`;
   }
