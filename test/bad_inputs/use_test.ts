@@ -340,7 +340,7 @@ const policies: readonly BadInput[] = [
     evaluate: a log without propensities | ${EVALUATE} --shop demo | Expected a log with propensities, got one without
     evaluate: a log of other items | ${EVALUATE} --shop demo --data-seed 2 | over the items of demo
     evaluate: no temperature | ${EVALUATE} --explore plackett-luce:0 | of 0.001 to 1000000
-    evaluate: a seed of no shop | ${EVALUATE} --model DIR/a --data-seed 2 | Expected --data-seed with --shop
+    evaluate: a seed of no shop | ${EVALUATE} --model DIR/a --data-seed 2 | Expected --data-seed only with --shop
     compare: nothing | compare | missing required argument 'policy'
     compare: no policy | compare DIR/policy | Expected the folder of a policy
     compare: a rival that there is not | compare DIR/policy --with greedy,best | Expected --with of greedy, popular
