@@ -48,7 +48,7 @@ export class VariantCache {
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
 
   get file(): string {
-    return join(this.folder, "kernel_shapes.json");
+    return join(this.folder, "kernel_variants.json");
   }
 
   async read(key: VariantCacheKey): Promise<KernelVariants | undefined> {

@@ -174,7 +174,7 @@ Deno.test("the cache: a hit measures nothing; another driver, kernel text or siz
     for (const text of ["{", '{"entries": 3}', ""]) {
       Deno.writeTextFileSync(cache.file, text);
       assert.deepEqual(await fit(key, "rows"), { variant: "rows", measured: true }, text);
-      assert.match(said[0] ?? "", /kernel_shapes\.json is damaged/);
+      assert.match(said[0] ?? "", /kernel_variants\.json is damaged/);
       assert.deepEqual(await fit(key, "panel 64"), { variant: "rows", measured: false });
       said.length = 0;
     }
@@ -319,7 +319,7 @@ Deno.test("a run keeps its initial variants: resumed bit for bit, whatever is ca
       return result.stderr;
     };
     await run("measured", "--iterations", "8");
-    const file = `${cache}/clickgan/kernel_shapes.json`;
+    const file = `${cache}/clickgan/kernel_variants.json`;
     const { entries } = json(file);
     const kind = entries[0].variants.kind;
     const products: string[] = entries[0].for.sizes.map((size: string) => size.replace(/ 2\^.*/, ""));

@@ -112,7 +112,7 @@ export const scenarios: readonly FaultScenario[] = [
     ),
     fastClock: true,
     outcome: async (folder) => {
-      const text = await Deno.readTextFile(`${folder}/cache/clickgan/kernel_shapes.json`).catch(() =>
+      const text = await Deno.readTextFile(`${folder}/cache/clickgan/kernel_variants.json`).catch(() =>
         undefined
       );
       if (text !== undefined) JSON.parse(text); // a run does without it, but not with a part of it
