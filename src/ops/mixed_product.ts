@@ -13,7 +13,7 @@ import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.t
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { asBufferView, type Memory, type View } from "../gpu/memory.ts";
 import { add, getAt, makeMatrix, type Matrix, multiply } from "../tape/reference.ts";
-import { expectShape } from "./op.ts";
+import { expectShape, getVectorConstants } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { distinctItems, eventItemGradient, eventItems } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
@@ -138,11 +138,12 @@ export function tokenSum(
   const { slotItem, event, items: { tokens } } = tape.batch;
   if (!tokens) throw new Error(`${call.label}: expected items with tokens`);
   const N4 = table.stride / 4;
+  const shape = getVectorConstants(call.variants);
   const sums = (s: ClickSizes) => tokens.boundPairs(s[rows]);
   return {
     kernel: sumKernel,
     label: `${call.label} tokens`,
-    constants: { N4, BY_EVENT: rows === "events", ADD: add },
+    constants: { N4, ...shape, BY_EVENT: rows === "events", ADD: add },
     views: {
       table: asBufferView(table.view),
       item_first: tokens.itemFirst,
@@ -151,7 +152,7 @@ export function tokenSum(
       event,
       output,
     },
-    invocations: [{ of: rows, times: N4 }],
+    invocations: [{ of: rows, times: Math.ceil(N4 / shape.VECTORS) }],
     cost: (s) => ({
       flops: sums(s) * table.columns,
       bytes: 16 * (estimateDistinctRows(sums(s), table.rows, s) + (add ? 2 : 1) * s[rows]) * N4,
