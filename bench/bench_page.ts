@@ -1,6 +1,8 @@
 /** A bench as a self-contained HTML page with charts. */
 
-import { buildScatterChart, buildStackChart, type ChartDefinition } from "../src/report/chart_definition.ts";
+import { buildStackChart } from "../src/report/bar_chart.ts";
+import type { ChartDefinition } from "../src/report/chart_definition.ts";
+import { buildScatterChart } from "../src/report/scatter_chart.ts";
 import { type Html, markup } from "../src/report/html.ts";
 import { noScript, renderCharts, renderNote, renderSection, writePage } from "../src/report/page_shell.ts";
 import { renderTable, type ReportRow } from "../src/report/report_tables.ts";

@@ -1,8 +1,12 @@
 /** Charts of runs as plain data: test metrics as bars, then learning curves. Charts without data are left out. */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
-import { buildBarChart, buildLineChart, dashes, isLogarithmicRange } from "./chart_definition.ts";
-import type { Bar, ChartDefinition, LineChart, Series } from "./chart_definition.ts";
+import { buildBarChart } from "./bar_chart.ts";
+import type { Bar } from "./bar_chart.ts";
+import { dashes, isLogarithmicRange } from "./chart_definition.ts";
+import type { ChartDefinition } from "./chart_definition.ts";
+import { buildLineChart } from "./line_chart.ts";
+import type { LineChart, Series } from "./line_chart.ts";
 import { chooseWindow, computeCurve } from "./curve.ts";
 import {
   computeMeanAndSd,

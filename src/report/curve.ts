@@ -1,7 +1,8 @@
 /** Learning curves over seeds, averaged to as many points as a chart can show. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
-import { type CurvePoint, toFiniteOrNull } from "./chart_definition.ts";
+import { toFiniteOrNull } from "./line_chart.ts";
+import type { CurvePoint } from "./line_chart.ts";
 import type { RunLog } from "./report_data.ts";
 
 /** More points would have less than two pixels each on a phone. */

@@ -31,7 +31,9 @@ import type {
 import { renderDifference, renderMetric, renderTable } from "./report_tables.ts";
 import type { ReportCell, ReportRow, ReportRowGroup } from "./report_tables.ts";
 import { shownBaselines } from "../run/tested_users.ts";
-import { buildScatterChart, type ChartDefinition, type ScatterPoint } from "./chart_definition.ts";
+import type { ChartDefinition } from "./chart_definition.ts";
+import { buildScatterChart } from "./scatter_chart.ts";
+import type { ScatterPoint } from "./scatter_chart.ts";
 import { NEUTRAL } from "./theme.ts";
 
 const LONGER: readonly MetricName[] = ["longerPrec1", "longerPrec2"];

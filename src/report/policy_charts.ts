@@ -1,7 +1,12 @@
 /** Charts of a comparison of policies. Each title names the environment. */
 
-import { buildBarChart, buildLineChart, buildScatterChart, dashes } from "./chart_definition.ts";
-import type { Bar, ChartDefinition, Series } from "./chart_definition.ts";
+import { buildBarChart } from "./bar_chart.ts";
+import type { Bar } from "./bar_chart.ts";
+import { dashes } from "./chart_definition.ts";
+import type { ChartDefinition } from "./chart_definition.ts";
+import { buildLineChart } from "./line_chart.ts";
+import type { Series } from "./line_chart.ts";
+import { buildScatterChart } from "./scatter_chart.ts";
 import { NEUTRAL } from "./theme.ts";
 import {
   type ComparisonCell,

@@ -11,7 +11,7 @@ import type {
 } from "./report_data.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import type { MetricName } from "../metrics/metric_columns.ts";
-import { toFiniteOrNull } from "./chart_definition.ts";
+import { toFiniteOrNull } from "./line_chart.ts";
 
 export interface ReportPart {
   readonly name: string;

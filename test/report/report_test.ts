@@ -2,13 +2,10 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { makeFolder } from "../../src/files/atomic_write.ts";
 import { BUNDLE, bundleClient } from "../../src/report/build_client.ts";
+import { buildBarChart, buildStackChart } from "../../src/report/bar_chart.ts";
 import type { ChartDataset, ChartDefinition, ChartPoint } from "../../src/report/chart_definition.ts";
-import {
-  buildBarChart,
-  buildLineChart,
-  buildScatterChart,
-  buildStackChart,
-} from "../../src/report/chart_definition.ts";
+import { buildLineChart } from "../../src/report/line_chart.ts";
+import { buildScatterChart } from "../../src/report/scatter_chart.ts";
 import { buildCharts } from "../../src/report/charts.ts";
 import { buildCsv } from "../../src/report/client/chart_csv.ts";
 import { collect, parseLog } from "../../src/report/collect.ts";

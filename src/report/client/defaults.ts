@@ -1,7 +1,8 @@
 /** Defaults of Chart.js for all charts. */
 
 import { Chart, type ChartConfiguration, defaults, type TooltipItem } from "chart.js";
-import { type ChartDefinition, type ChartPoint, formatMean } from "../chart_definition.ts";
+import { formatMean } from "../chart_definition.ts";
+import type { ChartDefinition, ChartPoint } from "../chart_definition.ts";
 import { resolveColour, type Theme } from "../theme.ts";
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';

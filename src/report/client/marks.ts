@@ -1,7 +1,8 @@
 /** Draws what Chart.js does not: whiskers, values on bars, and names next to points. */
 
 import type { Chart, Plugin } from "chart.js";
-import { type ChartDataset, type ChartPoint, computeWhisker } from "../chart_definition.ts";
+import { computeWhisker } from "../chart_definition.ts";
+import type { ChartDataset, ChartPoint } from "../chart_definition.ts";
 import { FONT } from "./defaults.ts";
 
 /** Half the length of a whisker's end strokes, in pixels. */

@@ -1,0 +1,132 @@
+/** Charts of horizontal bars, plain or cut into segments. */
+
+import type { ChartOptions } from "chart.js";
+import {
+  axis,
+  buildLegendEntry,
+  compact,
+  computeWhisker,
+  formatMean,
+  getChartHead,
+} from "./chart_definition.ts";
+import type { ChartDataset, ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
+import { nameColour } from "./theme.ts";
+
+export interface Bar {
+  readonly name: string;
+  readonly colour: number;
+  readonly mean: number;
+  /** Null for fewer than two runs. */
+  readonly sd: number | null;
+  /** 95 % bootstrap interval over test users, of a single run. */
+  readonly range?: readonly [low: number, high: number];
+  readonly runs: number;
+  /** Snapshot of the metric; "baseline" for a baseline. */
+  readonly snapshot: string;
+}
+
+/** Builds horizontal bars, on which long names fit on a phone, with values and whiskers of the interval or sd. */
+export function buildBarChart(
+  chart: ChartHead & { readonly xTitle: string; readonly bars: readonly Bar[] },
+): ChartDefinition {
+  const points = chart.bars.map(({ name, mean, sd, range, runs, snapshot }, y): ChartPoint => {
+    const text = formatMean(mean, sd);
+    const interval = range ? `, ${range.map((end) => end.toFixed(4)).join(" to ")}` : "";
+    return {
+      ...{ x: mean, y, sd, runs, snapshot, name, label: text },
+      text: [text, `${snapshot}${runs > 1 ? `, ${runs} seeds` : ""}${interval}`],
+      ...(range && { low: range[0], high: range[1] }),
+    };
+  });
+  const end = Math.max(...points.map((point) => computeWhisker(point)?.[1] ?? point.x));
+  return {
+    ...getChartHead(chart),
+    summary: `${chart.title}: ` + points.map(({ name, label }) => `${name} ${label}`).join("; "),
+    legend: [],
+    columns: [
+      ...[["series", "name"], ["snapshot", "snapshot"], ["mean", "x"], ["sd", "sd"]] as const,
+      ...[["runs", "runs"], ["95 % from", "low"], ["to", "high"]] as const,
+    ],
+    config: {
+      type: "bar",
+      data: {
+        labels: chart.bars.map(({ name }) => wrap(name)),
+        datasets: [{
+          ...BAR,
+          label: chart.title,
+          data: points,
+          backgroundColor: chart.bars.map(({ colour }) => nameColour(colour, 0.4)),
+          borderColor: chart.bars.map(({ colour }) => nameColour(colour)),
+        }],
+      },
+      options: barOptions({ ...axis(chart.xTitle), beginAtZero: true, suggestedMax: end }, false),
+    },
+  };
+}
+
+const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
+
+/** Returns options of bars, which the pointer selects by y only. */
+function barOptions(x: object, stacked: boolean): ChartOptions {
+  return {
+    indexAxis: "y",
+    interaction: { mode: "index", axis: "y", intersect: false },
+    scales: { x: { ...x, stacked }, y: { stacked, grid: { display: false }, ticks: { autoSkip: false } } },
+  };
+}
+
+/** Characters per line of a bar's name. */
+const NAME_WIDTH = 20;
+
+function wrap(name: string): string[] {
+  const lines: string[] = [];
+  for (const word of name.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < NAME_WIDTH) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word.length > NAME_WIDTH ? `${word.slice(0, NAME_WIDTH - 1)}\u2026` : word);
+  }
+  return lines;
+}
+
+/** Horizontal bars of equal length with the same segments; their sums are written next to their names. */
+export interface StackChart extends ChartHead {
+  readonly unit: string;
+  /** Names of the bars; not empty. */
+  readonly bars: readonly string[];
+  /** Segments with one value per bar, drawn as shares of the bar's sum, because sums may span decades. */
+  readonly segments: readonly {
+    readonly name: string;
+    readonly colour: number;
+    readonly values: readonly number[];
+  }[];
+}
+
+export function buildStackChart(chart: StackChart): ChartDefinition {
+  const { bars, segments, unit } = chart;
+  const sums = bars.map((_, k) => segments.reduce((sum, { values }) => sum + (values[k] ?? 0), 0));
+  return {
+    ...getChartHead(chart),
+    summary: `${chart.title}: ${bars.map((bar, k) => `${bar} ${sums[k]!.toFixed(2)} ${unit}`).join("; ")}`,
+    legend: segments.map(({ name, colour }, k) => buildLegendEntry(name, colour, k)),
+    columns: [["bar", "name"], ["segment", "label"], [unit, "value"]],
+    config: {
+      type: "bar",
+      data: {
+        labels: bars.map((bar, k) => [bar, `${compact.format(sums[k]!)} ${unit}`]),
+        datasets: segments.map(({ name, colour, values }): ChartDataset => ({
+          ...BAR,
+          label: name,
+          data: values.map((value, y): ChartPoint => {
+            const x = 100 * value / sums[y]!;
+            const text = [`${name}: ${compact.format(value)} ${unit}, ${x.toFixed(1)} %`];
+            return { x, y, name: bars[y]!, text, value };
+          }),
+          backgroundColor: nameColour(colour, 0.7),
+          borderColor: nameColour(colour),
+        })),
+      },
+      options: barOptions({ ...axis(`% of the bar's ${unit}`), beginAtZero: true, max: 100 }, true),
+    },
+  };
+}

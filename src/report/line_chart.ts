@@ -1,0 +1,232 @@
+/** Charts of curves with bands, marks, dividers and baselines. */
+
+import type { AnnotationOptions } from "chartjs-plugin-annotation";
+import { axis, dashes, getChartHead } from "./chart_definition.ts";
+import type {
+  ChartDataset,
+  ChartDefinition,
+  ChartHead,
+  ChartPoint,
+  LegendEntry,
+} from "./chart_definition.ts";
+import { nameColour, NEUTRAL } from "./theme.ts";
+
+/** A point of a curve over runs that differ in their seed. NaN is a gap too. */
+export type CurvePoint = Pick<ChartPoint, "x" | "y" | "sd" | "runs">;
+
+/** A curve of a model; its name in the chart is made of `model` and `part`. */
+export interface Series {
+  /** Ascending by x: iterations, or the middles of windows of iterations. */
+  readonly points: readonly CurvePoint[];
+  /** Model, shown by the colour. */
+  readonly model: string;
+  readonly colour: number;
+  /** Part of the model such as "train", shown by the dash. */
+  readonly part: string;
+  readonly dash?: readonly number[];
+  /** True for a thin and pale curve in the background. */
+  readonly faint?: boolean;
+  /** x at which its stage begins, if it follows another stage. */
+  readonly offset?: number;
+  /** Best snapshots, one per run. */
+  readonly marks?: readonly { readonly x: number; readonly y: number }[];
+}
+
+export interface LineChart extends ChartHead {
+  readonly xTitle: string;
+  readonly yTitle: string;
+  /** True if y is logarithmic, which needs values above 0. */
+  readonly logarithmic?: boolean;
+  /** Starts of the adversarial stage: one for all models, or one per model in its colour. */
+  readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
+  /** Baselines, drawn as horizontal lines. */
+  readonly levels?: readonly { readonly name: string; readonly y: number }[];
+  readonly series: readonly Series[];
+}
+
+/** Number of curves above which tooltips omit the faint ones. */
+const MANY = 8;
+
+/** Builds a chart of curves; returns [] if no curve has a point. */
+export function buildLineChart(chart: LineChart): ChartDefinition[] {
+  const series = chart.series.map((one) => ({ ...one, points: one.points.map(withoutNaN) }))
+    .filter(({ points }) => points.some(({ y }) => y !== null));
+  if (series.length === 0) return [];
+  const { xTitle, yTitle, logarithmic } = chart;
+  const datasets = series.map((one) => buildCurve(one, nameSeries(series, one), series.length > MANY));
+  const ends = series.map((one) => `${nameSeries(series, one)} ends at ${describeEnd(one)}`);
+  return [{
+    ...getChartHead(chart),
+    summary: `${chart.title} over ${xTitle}: ${ends.join("; ")}`,
+    legend: buildCurveLegend(series, datasets),
+    columns: [
+      ...[["series", "label"], [xTitle, "x"], ["mean", "y"], ["sd", "sd"], ["runs", "runs"]] as const,
+      ["stage begins at", "offset"],
+    ],
+    config: {
+      type: "line",
+      data: { datasets: datasets.flat() },
+      options: {
+        interaction: { mode: "nearestX", axis: "x", intersect: false },
+        scales: {
+          x: { ...axis(xTitle), bounds: "data", beginAtZero: true },
+          y: axis(yTitle, logarithmic),
+        },
+        plugins: {
+          annotation: { annotations: buildReferenceLines(chart, series.flatMap(({ points }) => points)) },
+        },
+      },
+    },
+  }];
+}
+
+/** Names a curve by its part if there is one model, by its model if there is one part, else by both. */
+function nameSeries(series: readonly Series[], { model, part }: Series): string {
+  if (series.every((one) => one.model === model)) return part;
+  return series.every((one) => one.part === part) ? model : `${model}: ${part}`;
+}
+
+function describeEnd({ points }: Series): string {
+  const last = points.findLast(({ y }) => y !== null);
+  return `${last?.y?.toFixed(4)} at ${last?.x}`;
+}
+
+function withoutNaN({ x, y, sd = null, runs = 1 }: CurvePoint): Required<CurvePoint> {
+  return { x, y: toFiniteOrNull(y), sd: toFiniteOrNull(sd), runs };
+}
+
+export function toFiniteOrNull(value: number | null): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+/** Builds the datasets of a curve: the edges of its band if it has one, the curve, and its marks. */
+function buildCurve(series: Series, label: string, crowded: boolean): ChartDataset[] {
+  const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
+  const most = Math.max(...points.map(({ runs = 1 }) => runs));
+  const decoration = { label, borderWidth: 0, pointRadius: 0, pointHoverRadius: 0, isDecoration: true };
+  const edge = (sign: 1 | -1, look: Partial<ChartDataset>): ChartDataset => ({
+    ...decoration,
+    ...look,
+    data: points.map(({ x, y, sd }) => ({ x, y: y === null || sd == null ? null : round(y + sign * sd) })),
+  });
+  // Bands of faint curves would hide the others.
+  const hasBand = !faint && points.some(({ sd }) => typeof sd === "number");
+  const band = hasBand
+    ? [edge(1, { fill: "+1", backgroundColor: nameColour(colour, 0.18) }), edge(-1, { fill: false })]
+    : [];
+  const isAlone = points.map((_, k) => isGap(points[k - 1]) && isGap(points[k + 1]));
+  const curve: ChartDataset = {
+    label,
+    data: points.map((point): ChartPoint => {
+      const { x, runs = 1 } = point;
+      const fewer = runs < most ? ` (${runs} of ${most} seeds)` : "";
+      const behind = offset > 0 ? `, ${x - offset} of its stage` : "";
+      return { ...point, ...(fewer + behind !== "" && { remark: fewer + behind }) };
+    }),
+    borderColor: nameColour(colour, faint ? 0.7 : 1),
+    backgroundColor: nameColour(colour),
+    borderDash: dash,
+    borderWidth: faint ? 1.25 : 2,
+    // A point without neighbours has no line and would be invisible.
+    pointRadius: isAlone.includes(true) ? isAlone.map((alone) => alone ? 3 : 0) : 0,
+    pointHoverRadius: 4,
+    fill: false,
+    offset,
+    ...(crowded && faint && { isQuiet: true }),
+  };
+  const circles: ChartDataset = {
+    ...decoration,
+    data: marks,
+    showLine: false,
+    fill: false,
+    pointRadius: 5,
+    pointHoverRadius: 5,
+    pointBorderWidth: 2,
+    pointBorderColor: nameColour(colour),
+    pointBackgroundColor: nameColour("background"),
+  };
+  return [...band, curve, ...(marks.length > 0 ? [circles] : [])];
+}
+
+function isGap(point: CurvePoint | undefined): boolean {
+  return (point?.y ?? null) === null;
+}
+
+/** Rounds to six digits, more than a pixel needs, to keep pages small. */
+function round(value: number): number {
+  return Number(value.toPrecision(6));
+}
+
+/**
+ * Lists the models with their colours and the parts with their dashes; only one of both if the other has a single member.
+ * @param datasets of each series
+ */
+function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
+  const owners = datasets.flatMap((own, k) => own.map(() => k));
+  const entries = (key: "model" | "part", look: (first: Series) => Pick<LegendEntry, "colour" | "dash">) =>
+    [...Map.groupBy(series.keys(), (k) => series[k]![key])].map(([text, members]): LegendEntry => ({
+      text,
+      ...look(series[members[0]!]!),
+      datasets: owners.flatMap((owner, k) => members.includes(owner) ? [k] : []),
+    }));
+  const models = entries("model", ({ colour }) => ({ colour: nameColour(colour), dash: dashes.solid }));
+  const colour = models.length === 1 ? models[0]!.colour : nameColour("text");
+  const parts = entries("part", ({ dash = dashes.solid }) => ({ colour, dash }));
+  if (models.length === 1) return parts;
+  return parts.length === 1 ? models : [...models, ...parts];
+}
+
+/** Builds a horizontal or vertical line under the curves. @param name label on the line */
+function buildLine(
+  scaleID: "x" | "y",
+  value: number,
+  look: Partial<AnnotationOptions<"line">>,
+  name: { readonly content: string; readonly position: string; readonly xAdjust?: number } | undefined,
+): AnnotationOptions<"line"> {
+  const [text, backgroundColor] = [nameColour("text"), nameColour("background")];
+  const font = { size: 11, weight: "normal" };
+  const label = { ...name, display: true, color: text, backgroundColor, padding: 2, font };
+  return {
+    ...{ type: "line", scaleID, value, drawTime: "beforeDatasetsDraw", ...look },
+    ...(name && { label: label as AnnotationOptions<"line">["label"] }),
+  };
+}
+
+/** Half the width of a character in pixels. */
+const HALF_CHARACTER = 2.8;
+/** Height of a line of text as a share of the chart's height. */
+const LINE = 0.07;
+
+/** Builds dividers and levels, with names where these do not overlap. */
+function buildReferenceLines(
+  { dividers = [], levels = [], logarithmic = false }: LineChart,
+  points: readonly CurvePoint[],
+): AnnotationOptions<"line">[] {
+  const computeHeight = (y: number) => logarithmic ? Math.log(y) : y;
+  const heights = [...points.flatMap(({ y }) => y ?? []), ...levels.map(({ y }) => y)].map(computeHeight);
+  const top = heights.reduce((a, b) => Math.max(a, b));
+  const span = top - heights.reduce((a, b) => Math.min(a, b));
+  const end = points.reduce((most, { x }) => Math.max(most, x), 0);
+  const named: { height: number; position: string }[] = [];
+  const upright = dividers.map(({ x, colour, name }, k) => {
+    const look = { borderColor: nameColour(colour), borderWidth: 1.5 };
+    if (k > 0) return buildLine("x", x, look, undefined); // one name is enough
+    // At the top, on the side with more room.
+    const isRight = x < 0.4 * end;
+    for (const position of x > 0.7 * end ? ["center", "end"] : ["center"]) {
+      named.push({ height: top, position });
+    }
+    const xAdjust = (isRight ? 1 : -1) * (HALF_CHARACTER * name.length + 6);
+    return buildLine("x", x, look, { content: name, position: "start", xAdjust });
+  });
+  const across = levels.map(({ name, y }) => {
+    const height = computeHeight(y);
+    const position = ["end", "center", "start"].find((candidate) =>
+      named.every((other) => other.position !== candidate || Math.abs(other.height - height) > LINE * span)
+    );
+    if (position) named.push({ height, position });
+    const look = { borderColor: nameColour(NEUTRAL), borderWidth: 1, borderDash: [4, 4] };
+    return buildLine("y", y, look, position === undefined ? undefined : { content: name, position });
+  });
+  return [...upright, ...across];
+}

@@ -1,0 +1,74 @@
+/** Charts of points in a plane. */
+
+import { axis, buildLegendEntry, compact, getChartHead } from "./chart_definition.ts";
+import type { ChartDataset, ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
+import { nameColour } from "./theme.ts";
+
+export interface ScatterPoint extends Pick<ChartPoint, "low" | "high" | "label"> {
+  readonly x: number;
+  readonly y: number;
+  readonly name: string;
+}
+
+/** A scatter chart, such as kernels under a roofline. */
+export interface ScatterChart extends ChartHead {
+  readonly xTitle: string;
+  readonly yTitle: string;
+  readonly logarithmic: readonly ("x" | "y")[];
+  /** Not empty, each with a point. */
+  readonly series: readonly {
+    readonly name: string;
+    readonly colour: number;
+    /** True if a line joins the points, in their order. */
+    readonly joined: boolean;
+    readonly points: readonly ScatterPoint[];
+  }[];
+}
+
+/** Builds a scatter chart with whiskers between quartiles. */
+export function buildScatterChart(chart: ScatterChart): ChartDefinition {
+  const { xTitle, yTitle, logarithmic, series } = chart;
+  const ends = series.flatMap(({ points }) => points.flatMap(({ y, low = y, high = y }) => [low, high]));
+  const scale = (name: "x" | "y", title: string) => ({
+    ...axis(title, logarithmic.includes(name)),
+    beginAtZero: !logarithmic.includes(name),
+  });
+  return {
+    ...getChartHead(chart),
+    summary: `${chart.title}: ${yTitle} over ${xTitle}; ` +
+      series.map(({ name, points }) => `${name}, ${points.length} points`).join("; "),
+    legend: series.map(({ name, colour }, k) => buildLegendEntry(name, colour, k)),
+    columns: [
+      ...[["series", "label"], ["point", "name"], [xTitle, "x"], [yTitle, "y"]] as const,
+      ...[["lower quartile", "low"], ["upper quartile", "high"]] as const,
+    ],
+    config: {
+      type: "scatter",
+      data: {
+        datasets: series.map(({ name, colour, joined, points }): ChartDataset => ({
+          label: name,
+          data: points.map((point): ChartPoint => {
+            const { x, y, low, high } = point;
+            const range = low === undefined || high === undefined
+              ? ""
+              : ` (${compact.format(low)} to ${compact.format(high)})`;
+            return { ...point, text: [`${name}: ${compact.format(x)}, ${compact.format(y)}${range}`] };
+          }),
+          showLine: joined,
+          borderColor: nameColour(colour),
+          backgroundColor: nameColour(colour, 0.6),
+          borderWidth: joined ? 2 : 1,
+          pointRadius: 4,
+          pointHoverRadius: 6,
+        })),
+      },
+      options: {
+        interaction: { mode: "nearest", intersect: true },
+        scales: {
+          x: scale("x", xTitle),
+          y: { ...scale("y", yTitle), suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) },
+        },
+      },
+    },
+  };
+}
