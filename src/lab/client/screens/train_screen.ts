@@ -5,7 +5,8 @@ import type { CallOptions } from "../connection.ts";
 import { dom, element, Notice, saveFile, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import type { BaselineLevel, DataSummary } from "../services/lab_data.ts";
-import type { ShownStage, StageStatus, TrainProgress, TrainRequest } from "../services/train_service.ts";
+import type { ShownStage, TrainProgress } from "../services/train_progress.ts";
+import type { StageStatus, TrainRequest } from "../services/train_service.ts";
 import { TrainForm } from "./train/train_form.ts";
 import { SnapshotControls, StageProgress, StageView } from "./train/stage_view.ts";
 

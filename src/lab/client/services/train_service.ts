@@ -11,27 +11,20 @@ import { UserError } from "../../../user_error.ts";
 import { expectNotCancelled, type LabWorker, type ServiceCall } from "../lab_worker.ts";
 import {
   alignDataToSnapshot,
-  type BaselineLevel,
   computeBaselineLevels,
   type DataChoice,
   type DataSummary,
   isSameData,
   type LabData,
   openLabData,
-  selectTestedData,
   summarizeData,
 } from "./lab_data.ts";
 import { expectResumable, listSnapshotOffers, reopenSession, TrainSession } from "./train_session.ts";
-import type { SessionEvents, SnapshotOffer } from "./train_session.ts";
+import type { SnapshotOffer } from "./train_session.ts";
+import { testSession, type TestTable } from "./test_session.ts";
+import { describeStage, type ShownStage, StepGatherer, type TrainProgress } from "./train_progress.ts";
 import { findFaults, formatOptionTexts, listShownGroups, readOptions } from "./option_texts.ts";
 import type { OptionTexts } from "./option_texts.ts";
-import { listUsers } from "../../../data/click_log.ts";
-import type { MetricDetails } from "../../../metrics/test_result.ts";
-import { buildRow, type StageMetrics, type StageName, type TrainingStage } from "../../../run/stages.ts";
-import { testStage } from "../../../run/test_stage.ts";
-import { shownBaselines } from "../../../run/tested_users.ts";
-import { criteria, type Criterion } from "../../../train/best_records.ts";
-import type { TrainingStepResult, ValidationResult } from "../../../train/training_results.ts";
 
 export interface TrainRequest {
   readonly data: DataChoice;
@@ -288,120 +281,4 @@ function describeStatus(session: TrainSession): StageStatus {
     ...listSnapshotOffers(stage, best, false),
   ];
   return { stage: describeStage(stage, iterations), iteration, iterations, isDone, hasNext, snapshots };
-}
-
-export interface ShownStage {
-  readonly name: StageName;
-  readonly heading: string;
-  readonly iterations: number;
-  /** Names of its metrics, as in the logs of a run. */
-  readonly columns: readonly string[];
-  readonly loss: string;
-  readonly prec1: string;
-}
-
-/** Metrics of a validation, one value per column. */
-export interface ValidationRow {
-  readonly iteration: number;
-  readonly row: readonly number[];
-}
-
-export type TrainProgress =
-  | { readonly kind: "doing"; readonly what: string }
-  | { readonly kind: "data"; readonly data: DataSummary; readonly note: string | undefined }
-  | { readonly kind: "note"; readonly text: string }
-  /** Baselines and the optimum, on the validation users. */
-  | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }
-  | { readonly kind: "stage"; readonly stage: ShownStage }
-  /** Steps and the validations among them. */
-  | {
-    readonly kind: "steps";
-    /** Iteration of the first row. */
-    readonly first: number;
-    /** One row per step, one value per column. */
-    readonly rows: readonly (readonly number[])[];
-    readonly validations: readonly ValidationRow[];
-    /** Iterations of the best validations so far. */
-    readonly best: Readonly<Record<Criterion, number>> | undefined;
-  };
-
-function describeStage(stage: TrainingStage, iterations: number): ShownStage {
-  const { name, heading, columns, shown: { loss, prec1 } } = stage;
-  const names = { columns: Object.keys(columns), loss: loss.name, prec1: prec1.name };
-  return { name, heading, iterations, ...names };
-}
-
-/** Reports steps and validations that arrive together as one message. */
-class StepGatherer implements SessionEvents {
-  #first = 0;
-  #rows: number[][] = [];
-  #validations: ValidationRow[] = [];
-  #best: Record<Criterion, number> | undefined;
-  #due = false;
-
-  constructor(
-    private readonly stage: TrainingStage,
-    private readonly report: (progress: TrainProgress) => void,
-  ) {}
-
-  onStep(result: TrainingStepResult<StageMetrics>): void {
-    if (this.#rows.length === 0) this.#first = result.iteration;
-    this.#rows.push(buildRow(this.stage, result));
-    this.#reportSoon();
-  }
-
-  onValidation(result: ValidationResult<StageMetrics>): void {
-    const { iteration, best } = result;
-    this.#validations.push({ iteration, row: buildRow(this.stage, result) });
-    const iterations = criteria.map((criterion) => [criterion, best[criterion].iteration]);
-    this.#best = Object.fromEntries(iterations) as Record<Criterion, number>;
-    this.#reportSoon();
-  }
-
-  /** Defers to a microtask, because the steps of a group arrive one after the other without a wait. */
-  #reportSoon(): void {
-    if (this.#due) return;
-    this.#due = true;
-    queueMicrotask(() => {
-      const [first, rows, validations] = [this.#first, this.#rows, this.#validations];
-      [this.#rows, this.#validations, this.#due] = [[], [], false];
-      this.report({ kind: "steps", first, rows, validations, best: this.#best });
-    });
-  }
-}
-
-/** Metrics on the test users with their 95 % bootstrap intervals over users. */
-interface TestRow extends Pick<MetricDetails, "metrics" | "intervals"> {
-  readonly name: string;
-  /** Iteration of a snapshot; absent for a baseline. */
-  readonly iteration?: number;
-}
-
-export interface TestTable {
-  readonly users: number;
-  readonly rows: readonly TestRow[];
-  /** Conclusions, in sentences. */
-  readonly verdict: readonly string[];
-}
-
-/** Requires that no work is in flight. The trainer's weights do not change. */
-async function testSession(
-  { stage, trainer, choice, config, setting: { data } }: TrainSession,
-  report: (what: string) => void,
-): Promise<TestTable> {
-  const [tested, start] = [selectTestedData(data), await choice?.choose()];
-  const { test, baselines, verdict } = await testStage(stage, trainer, tested, config, report, start);
-  const simple = shownBaselines.flatMap(([key, name]) => {
-    const found = baselines[key];
-    return found ? [{ name, details: found.details }] : [];
-  });
-  const snapshots = test.map(({ snapshot, iteration, details }) => ({ name: snapshot, iteration, details }));
-  return {
-    users: listUsers(data.source, "test").length,
-    rows: [...snapshots, ...simple].map(({ details: { metrics, intervals }, ...row }) => ({
-      ...{ ...row, metrics, intervals },
-    })),
-    // The command's --resume is a button here.
-    verdict: verdict.map((text) => text.replace("--resume with", "Resume with")),
-  };
 }

@@ -11,7 +11,7 @@ import { AxisScale, computeAxisRange, computeTicks, placeNames } from "../../../
 import { formatCount } from "../../../draw/text.ts";
 import { dom, element, fill } from "../../elements.ts";
 import type { BaselineLevel } from "../../services/lab_data.ts";
-import type { ShownStage, TrainProgress, ValidationRow } from "../../services/train_service.ts";
+import type { ShownStage, TrainProgress, ValidationRow } from "../../services/train_progress.ts";
 
 type Steps = Extract<TrainProgress, { kind: "steps" }>;
 

@@ -1,0 +1,44 @@
+/** The test of a session's snapshots, as the screen Train shows it. */
+
+import { listUsers } from "../../../data/click_log.ts";
+import type { MetricDetails } from "../../../metrics/test_result.ts";
+import { testStage } from "../../../run/test_stage.ts";
+import { shownBaselines } from "../../../run/tested_users.ts";
+import { selectTestedData } from "./lab_data.ts";
+import type { TrainSession } from "./train_session.ts";
+
+/** Metrics on the test users with their 95 % bootstrap intervals over users. */
+interface TestRow extends Pick<MetricDetails, "metrics" | "intervals"> {
+  readonly name: string;
+  /** Iteration of a snapshot; absent for a baseline. */
+  readonly iteration?: number;
+}
+
+export interface TestTable {
+  readonly users: number;
+  readonly rows: readonly TestRow[];
+  /** Conclusions, in sentences. */
+  readonly verdict: readonly string[];
+}
+
+/** Tests the snapshots of a session. Requires that no work is in flight. The trainer's weights do not change. */
+export async function testSession(
+  { stage, trainer, choice, config, setting: { data } }: TrainSession,
+  report: (what: string) => void,
+): Promise<TestTable> {
+  const [tested, start] = [selectTestedData(data), await choice?.choose()];
+  const { test, baselines, verdict } = await testStage(stage, trainer, tested, config, report, start);
+  const simple = shownBaselines.flatMap(([key, name]) => {
+    const found = baselines[key];
+    return found ? [{ name, details: found.details }] : [];
+  });
+  const snapshots = test.map(({ snapshot, iteration, details }) => ({ name: snapshot, iteration, details }));
+  return {
+    users: listUsers(data.source, "test").length,
+    rows: [...snapshots, ...simple].map(({ details: { metrics, intervals }, ...row }) => ({
+      ...{ ...row, metrics, intervals },
+    })),
+    // The command's --resume is a button here.
+    verdict: verdict.map((text) => text.replace("--resume with", "Resume with")),
+  };
+}

@@ -1,0 +1,87 @@
+/** Progress of a training, as the service reports it to the screen. */
+
+import { buildRow, type StageMetrics, type StageName, type TrainingStage } from "../../../run/stages.ts";
+import { criteria, type Criterion } from "../../../train/best_records.ts";
+import type { TrainingStepResult, ValidationResult } from "../../../train/training_results.ts";
+import type { BaselineLevel, DataSummary } from "./lab_data.ts";
+import type { SessionEvents } from "./train_session.ts";
+
+export interface ShownStage {
+  readonly name: StageName;
+  readonly heading: string;
+  readonly iterations: number;
+  /** Names of its metrics, as in the logs of a run. */
+  readonly columns: readonly string[];
+  readonly loss: string;
+  readonly prec1: string;
+}
+
+/** Metrics of a validation, one value per column. */
+export interface ValidationRow {
+  readonly iteration: number;
+  readonly row: readonly number[];
+}
+
+export type TrainProgress =
+  | { readonly kind: "doing"; readonly what: string }
+  | { readonly kind: "data"; readonly data: DataSummary; readonly note: string | undefined }
+  | { readonly kind: "note"; readonly text: string }
+  /** Baselines and the optimum, on the validation users. */
+  | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }
+  | { readonly kind: "stage"; readonly stage: ShownStage }
+  /** Steps and the validations among them. */
+  | {
+    readonly kind: "steps";
+    /** Iteration of the first row. */
+    readonly first: number;
+    /** One row per step, one value per column. */
+    readonly rows: readonly (readonly number[])[];
+    readonly validations: readonly ValidationRow[];
+    /** Iterations of the best validations so far. */
+    readonly best: Readonly<Record<Criterion, number>> | undefined;
+  };
+
+export function describeStage(stage: TrainingStage, iterations: number): ShownStage {
+  const { name, heading, columns, shown: { loss, prec1 } } = stage;
+  const names = { columns: Object.keys(columns), loss: loss.name, prec1: prec1.name };
+  return { name, heading, iterations, ...names };
+}
+
+/** Reports steps and validations that arrive together as one message. */
+export class StepGatherer implements SessionEvents {
+  #first = 0;
+  #rows: number[][] = [];
+  #validations: ValidationRow[] = [];
+  #best: Record<Criterion, number> | undefined;
+  #due = false;
+
+  constructor(
+    private readonly stage: TrainingStage,
+    private readonly report: (progress: TrainProgress) => void,
+  ) {}
+
+  onStep(result: TrainingStepResult<StageMetrics>): void {
+    if (this.#rows.length === 0) this.#first = result.iteration;
+    this.#rows.push(buildRow(this.stage, result));
+    this.#reportSoon();
+  }
+
+  onValidation(result: ValidationResult<StageMetrics>): void {
+    const { iteration, best } = result;
+    this.#validations.push({ iteration, row: buildRow(this.stage, result) });
+    const iterations = criteria.map((criterion) => [criterion, best[criterion].iteration]);
+    this.#best = Object.fromEntries(iterations) as Record<Criterion, number>;
+    this.#reportSoon();
+  }
+
+  /** Defers to a microtask, because the steps of a group arrive one after the other without a wait. */
+  #reportSoon(): void {
+    if (this.#due) return;
+    this.#due = true;
+    queueMicrotask(() => {
+      const [first, rows, validations] = [this.#first, this.#rows, this.#validations];
+      [this.#rows, this.#validations, this.#due] = [[], [], false];
+      this.report({ kind: "steps", first, rows, validations, best: this.#best });
+    });
+  }
+}
