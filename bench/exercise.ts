@@ -1,7 +1,7 @@
 /** `deno task exercise NAME`: creates, checks and times the exercises of the course in kernels/course. */
 
 import { Argument, Command, Option } from "commander";
-import { runMain } from "../src/cli/fail.ts";
+import { runMain } from "../src/cli/run_main.ts";
 import { parseAndRun, parseWholeNumber, path } from "../src/cli/command_options.ts";
 import { formatTable } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";

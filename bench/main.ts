@@ -1,7 +1,7 @@
 /** `deno task bench [STUDY]`: runs a study. See bench/README.md and the pages that it links. */
 
 import type { Command } from "commander";
-import { runMain } from "../src/cli/fail.ts";
+import { runMain } from "../src/cli/run_main.ts";
 import { parseAndRun } from "../src/cli/command_options.ts";
 import { ensureAdapter } from "../src/cli/setup.ts";
 import { formatTable } from "../src/cli/table.ts";

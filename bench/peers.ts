@@ -3,7 +3,7 @@
 import { type Command, Option } from "commander";
 import { buildDriverEnvironment } from "../src/gpu/host/driver.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { endProcess } from "../src/cli/fail.ts";
+import { endProcess } from "../src/cli/run_main.ts";
 import { JSON_FILE, SUMMARY } from "../src/cli/arguments.ts";
 import { makeOutputFileParser, parseWholeNumber } from "../src/cli/command_options.ts";
 import { EXIT_INTERRUPTED } from "../src/commands/train/run_stages.ts";

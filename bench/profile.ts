@@ -8,7 +8,7 @@ import { makeNumberParser, makeOutputFileParser } from "../src/cli/command_optio
 import { listUsers } from "../src/data/click_log.ts";
 import { toLogSource } from "../src/data/log_source.ts";
 import { defaultModel } from "../src/model/model_config.ts";
-import { estimateIterationFlops } from "../src/train/iteration_work.ts";
+import { estimateIterationFlops } from "../src/train/iteration_flops.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../src/gpu/kernel_variants.ts";

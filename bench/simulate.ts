@@ -187,7 +187,7 @@ async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise
 }
 
 /** Returns a row per kind and size with user-steps per second of clickgan and its peers. */
-export function listRowCells(rows: readonly SimulateRow[]): TableCells {
+function listRowCells(rows: readonly SimulateRow[]): TableCells {
   const sorted = rows.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
   const peers = [...rows[0]?.played.keys() ?? []].filter((name) => name !== OWN);
   const count = (value: number) => Number(value.toPrecision(3)).toLocaleString("en-US");

@@ -84,7 +84,7 @@ export function layers(least: 0 | 1): ValueRange<number[]> {
   };
 }
 
-export function oneOf<const T extends string>(choices: readonly T[]): ValueRange<T> {
+export function picklist<const T extends string>(choices: readonly T[]): ValueRange<T> {
   const schema = v.picklist(choices);
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }

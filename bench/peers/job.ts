@@ -17,7 +17,7 @@ import { readSafetensors, writeSafetensors } from "../../src/run/snapshot_file.t
 import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { defaultTraining, paperAdversarial } from "../../src/train/training_config.ts";
-import { estimateIterationFlops } from "../../src/train/iteration_work.ts";
+import { estimateIterationFlops } from "../../src/train/iteration_flops.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { createWorkloadLog, LOG_BATCHES, workloads } from "../../src/profile/workloads.ts";
 

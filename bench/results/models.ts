@@ -56,7 +56,7 @@ export interface TrainedModelSet {
   readonly seeds: number;
 }
 
-export async function collectTestMetrics(
+async function collectTestMetrics(
   runs: ResultRuns,
   { data, options, seeds }: TrainedModelSet,
 ): Promise<ModelTestMetrics[]> {

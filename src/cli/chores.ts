@@ -5,7 +5,7 @@
 
 import { DENO_FLAGS } from "../deno_flags.ts";
 import { UserError } from "../user_error.ts";
-import { runMain } from "./fail.ts";
+import { runMain } from "./run_main.ts";
 import { forwardSignals } from "./launch.ts";
 
 interface Chore {
@@ -24,7 +24,7 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
     kernels: {
       about: "unrolls the loops in kernel files; run it after changing one",
-      args: run("src/cli/build_kernels.ts", "read=kernels", "write=kernels"),
+      args: run("src/cli/unroll_loops.ts", "read=kernels", "write=kernels"),
     },
     report: {
       about: "bundles the script of the report; run it after changing it",

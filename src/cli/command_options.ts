@@ -6,7 +6,7 @@ import { formatValue, InvalidValueError } from "../option.ts";
 import type { GivenOptions, OptionDefinition, OptionGroup } from "../option.ts";
 import { LARGEST_SEED } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
-import { endProcess } from "./fail.ts";
+import { endProcess } from "./run_main.ts";
 import { expectOutputsApart } from "./outputs.ts";
 
 export { type GivenOptions } from "../option.ts";

@@ -11,7 +11,7 @@
 import config from "../../deno.json" with { type: "json" };
 import { basename } from "node:path";
 import { DENO_FLAGS } from "../deno_flags.ts";
-import { runMain } from "./fail.ts";
+import { runMain } from "./run_main.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT, hasDriver } from "./setup.ts";
 import { ECHO_MS, LAUNCHER_VARIABLE, listenForSignals, REQUESTED_SIGNALS, watchAncestors } from "./stop.ts";
 
@@ -93,7 +93,7 @@ export function describeSignal(signal: Deno.Signal | null): string | undefined {
 
 export type TaskName = keyof typeof config.tasks;
 
-/** How a command is run: the URL of its module, and its permission flags, such as "--allow-read". */
+/** Module URL of a command and its permission flags, such as "--allow-read". */
 export interface CommandTask {
   readonly module: string;
   readonly permissions: readonly string[];

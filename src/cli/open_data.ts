@@ -66,7 +66,7 @@ export const RESPLIT = [
 ] as const;
 
 /** Adds options for commands that use a model: their data are split as in its training. */
-export function addSplitOptions(command: Command): Command {
+function addSplitOptions(command: Command): Command {
   return command
     .option("--seed <n>", "seed of a synthetic shop, and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
     .option(...RESPLIT);
@@ -79,7 +79,7 @@ export function createMemoryRowsOption(): Option {
   ).argParser(parseWholeNumber(0)).default(MEMORY_ROWS);
 }
 
-export const NO_ITEM_IDS = [
+const NO_ITEM_IDS = [
   "--no-item-ids",
   "represent items by their features only, even if the data set has a token per item",
 ] as const;

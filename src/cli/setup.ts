@@ -4,7 +4,7 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { runMain } from "./fail.ts";
+import { runMain } from "./run_main.ts";
 
 export interface AdapterSummary {
   /** Its name, such as "llvmpipe (LLVM 19.1.7, 256 bits)". */

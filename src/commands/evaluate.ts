@@ -29,7 +29,7 @@ import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import { GENERATOR_PREFIX, selectNetworkWeights } from "../train/networks.ts";
 import type { GameMetrics } from "../train/training_results.ts";
 import { version } from "../version.ts";
-import { runMain } from "../cli/fail.ts";
+import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
 import { type ModelDataOptions, openData, openModelData, withModelAndData } from "../cli/open_data.ts";
 import { createOption, parse, path } from "../cli/command_options.ts";

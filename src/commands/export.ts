@@ -2,7 +2,7 @@
 
 import { Command, Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
-import { runMain } from "../cli/fail.ts";
+import { runMain } from "../cli/run_main.ts";
 import { type ModelDataOptions, openModel, withModelAndData } from "../cli/open_data.ts";
 import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";

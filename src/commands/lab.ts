@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { join } from "node:path";
 import { BUILD, PORT } from "../cli/arguments.ts";
-import { runMain } from "../cli/fail.ts";
+import { runMain } from "../cli/run_main.ts";
 import { ALLOW_HOST, folder, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { stopOnSignals } from "../cli/stop.ts";
 import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";

@@ -11,7 +11,7 @@ import { trainingFields } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
-import { runMain } from "../cli/fail.ts";
+import { runMain } from "../cli/run_main.ts";
 import { type ModelDataOptions, withModel, withModelAndData } from "../cli/open_data.ts";
 import { createOption, makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectApart } from "../cli/outputs.ts";

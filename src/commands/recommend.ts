@@ -8,7 +8,7 @@ import { recommend } from "../predict/recommend_items.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
-import { runMain } from "../cli/fail.ts";
+import { runMain } from "../cli/run_main.ts";
 import { type ModelDataOptions, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
 import { IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { formatTable } from "../cli/table.ts";

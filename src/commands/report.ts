@@ -6,7 +6,7 @@ import { expectPage } from "../report/page_shell.ts";
 import { allowWrites } from "../files/write_scope.ts";
 import { version } from "../version.ts";
 import { OUT_FILE, reportFile } from "../cli/arguments.ts";
-import { runMain } from "../cli/fail.ts";
+import { runMain } from "../cli/run_main.ts";
 import { folder, makeOutputFileParser, parse } from "../cli/command_options.ts";
 
 async function main(): Promise<void> {

@@ -15,7 +15,7 @@ import {
 import { runSelftest, selectCases } from "../selftest/run.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
-import { EXIT_USER_ERROR, runMain } from "../cli/fail.ts";
+import { EXIT_USER_ERROR, runMain } from "../cli/run_main.ts";
 import { parse } from "../cli/command_options.ts";
 import { stepProgress } from "../cli/progress.ts";
 import { formatTable } from "../cli/table.ts";

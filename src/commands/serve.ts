@@ -7,7 +7,7 @@ import { createServiceScorer, defaultService, Service, type ServiceOptions } fro
 import { version } from "../version.ts";
 import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
-import { EXIT_FAULT, runMain } from "../cli/fail.ts";
+import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
 import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "../cli/open_data.ts";
 import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";

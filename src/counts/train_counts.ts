@@ -132,7 +132,7 @@ export function computeClickShares(
 }
 
 const SMALLEST = 2 ** 12;
-/** Of 12 bytes each: 48 MiB. */
+/** Limit of pairs; at 12 bytes each they take 48 MiB. */
 const MOST_SLOTS = 2 ** 22;
 
 const FULL = 0.6;

@@ -309,7 +309,7 @@ function addRow(
 const EXACT_DIGITS = 15;
 /** Digits that two doubles keep: the nearest one, and the rest. */
 const MOST_DIGITS = 30;
-export const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
 /** Returns the same text for equal numbers, however they are written. @param text matches {@link DECIMAL}. */
 export function canonicalizeNumber(text: string): string {

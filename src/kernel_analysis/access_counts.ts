@@ -9,8 +9,8 @@
 
 import { parseModule } from "./parse.ts";
 import { type IndexScope, type Invocation, SUBGROUP } from "./values.ts";
-import { Interpreter, OFF, ON, PERHAPS } from "./walk.ts";
-import type { AddressSpace, InvocationMask, MemoryReference } from "./walk.ts";
+import { Interpreter, OFF, ON, PERHAPS } from "./interpreter.ts";
+import type { AddressSpace, InvocationMask, MemoryReference } from "./interpreter.ts";
 import { tryRead } from "./tokens.ts";
 
 const SECTOR = 32;

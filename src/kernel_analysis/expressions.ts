@@ -10,7 +10,7 @@ import type {
   MemoryReference,
   Statement,
   WgslModule,
-} from "./walk.ts";
+} from "./interpreter.ts";
 
 export function makeLiteral(known: WgslValue): Expression {
   return { value: (walk) => walk.broadcast(known) };

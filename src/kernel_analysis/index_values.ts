@@ -6,7 +6,7 @@
 
 import { parseExpression, parseModule } from "./parse.ts";
 import type { IndexScope, Invocation, WgslValue } from "./values.ts";
-import { Interpreter, type TracedLine, type WgslModule } from "./walk.ts";
+import { Interpreter, type TracedLine, type WgslModule } from "./interpreter.ts";
 import { tryRead } from "./tokens.ts";
 
 export interface IndexValues {

@@ -16,8 +16,8 @@ import {
 } from "./expressions.ts";
 import { UnreadableKernelError, WgslTokens } from "./tokens.ts";
 import { makeArrayType, makeStructType, parsePlainType, type WgslType } from "./values.ts";
-import { Interpreter } from "./walk.ts";
-import type { Expression, Statement, WgslFunction, WgslModule, WgslVariable } from "./walk.ts";
+import { Interpreter } from "./interpreter.ts";
+import type { Expression, Statement, WgslFunction, WgslModule, WgslVariable } from "./interpreter.ts";
 
 /** @throws UnreadableKernelError also for a text without an entry point. */
 export function parseModule(text: string): WgslModule {

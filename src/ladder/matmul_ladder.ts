@@ -113,7 +113,7 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
 /** Returns [M, K4, N4] of a matmul's size. */
-export function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
+function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 

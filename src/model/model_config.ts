@@ -11,7 +11,7 @@ import {
   getDefaults,
   layers,
   makeWholeNumberParser,
-  oneOf,
+  picklist,
   positive,
   type ValueRange,
   whole,
@@ -126,7 +126,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   loss: defineField(
     "--loss <kind>",
     "likelihood of a page: choice (of one item or none) or logistic (items are clicked independently)",
-    oneOf(["choice", "logistic"]),
+    picklist(["choice", "logistic"]),
     "choice",
   ),
   // The columns depend on the items: the option only turns them on or off.
@@ -136,7 +136,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
       "--counts <which>",
       "count features of an item as inputs of its utility: click rates, categories, similar items, repeats; none is the " +
         "paper's model",
-      oneOf(["all", "none"]),
+      picklist(["all", "none"]),
       "all",
     ),
   },
@@ -171,7 +171,7 @@ const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   pwNonlinearity: defineField(
     "--pw-nonlinearity <kind>",
     "position weights: none as in the paper's code, or tanh with a bias as in its Eq. 4",
-    oneOf(["none", "tanh"]),
+    picklist(["none", "tanh"]),
     "none",
   ),
   ...commonFields,

@@ -129,7 +129,7 @@ export function matmulDispatch<S extends BatchSizes>(
 }
 
 /** Returns the number of panels of 16 columns of a kernel's result, 0 without panels. @param columns4 its width / 4. */
-export function countPanels(kernel: MatmulKernel, columns4: number): number {
+function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
@@ -223,7 +223,7 @@ export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 const HELD_UNITS = 32;
 
 /** @param units padded to a multiple of 4. */
-export function chooseLstmWeightStorage(
+function chooseLstmWeightStorage(
   direction: LstmDirection,
   units: number,
   users: number,

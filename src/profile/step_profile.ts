@@ -220,7 +220,7 @@ export function listWrittenRanges<S extends BatchSizes>(
  * and one more run leaves the state of a step.
  * @throws UserError if the adapter cannot hold a copy.
  */
-export async function preserveState<S extends BatchSizes, T>(
+async function preserveState<S extends BatchSizes, T>(
   gpu: Gpu,
   spec: Pick<DispatchSpec<S>, "kernel" | "views">,
   repeat: () => Promise<T>,

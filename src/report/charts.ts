@@ -231,7 +231,7 @@ const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Cr
 };
 
 /** Returns iteration and value of the best snapshot by this column, one per run that has it. */
-export function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
+function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];
   return listStageRuns(part).flatMap((stage) => {

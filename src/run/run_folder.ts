@@ -29,7 +29,7 @@ import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { BEST_PREFIXES, MOMENT_PREFIXES, withMeanRows } from "./snapshot/snapshot.ts";
 import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
-import type { KeptStart } from "./kept_start.ts";
+import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
 /** Contents of a stage's files besides its state. */

@@ -11,7 +11,7 @@ import type { SnapshotName } from "./run_state.ts";
 import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "./tested_users.ts";
 import type { BaselineResults, SnapshotDifferences, SnapshotResult, TestedData } from "./tested_users.ts";
 import type { StageMetrics, TrainingStage } from "./stages.ts";
-import type { KeptStart } from "./kept_start.ts";
+import type { KeptStart } from "./start_choice.ts";
 import { describeUnusedFeatures, type ItemData } from "../data/item_ids.ts";
 import {
   classifyAgainstBaselines,

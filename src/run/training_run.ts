@@ -14,7 +14,7 @@ import type { ClickTrainer } from "../train/click_trainer.ts";
 import { createDistributedContext } from "../train/distributed_context.ts";
 import { DivergedError, type TrainingStepResult, type ValidationResult } from "../train/training_results.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { StartChoice } from "./kept_start.ts";
+import { StartChoice } from "./start_choice.ts";
 import { type StageTest, testStage } from "./test_stage.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";

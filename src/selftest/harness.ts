@@ -265,12 +265,12 @@ export function computePrefixSums(lengths: readonly number[]): number[] {
 export const toFloats = (words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> =>
   words ? new Float32Array(words.buffer, words.byteOffset, words.length) : new Float32Array();
 
-export function toBits({ buffer, byteOffset, length }: BufferWords): Uint32Array<ArrayBuffer> {
+function toBits({ buffer, byteOffset, length }: BufferWords): Uint32Array<ArrayBuffer> {
   return new Uint32Array(buffer, byteOffset, length);
 }
 
 /** Compares millions of words: a loop takes a fraction of deepEqual's time. */
-export function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
+function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 

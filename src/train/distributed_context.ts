@@ -20,7 +20,7 @@ import type { TrainerState } from "./trainer_state.ts";
 const CHECK_EVERY = 100;
 
 /** Replaces weights and Adam's moments by their means over the ranks. Nothing may be in flight. */
-export async function averageOverRanks(
+async function averageOverRanks(
   gpu: Gpu,
   ranks: ProcessGroup,
   networks: readonly TrainedNetwork[],
@@ -34,7 +34,7 @@ export async function averageOverRanks(
 }
 
 /** Evaluates each rank's share of the validation users, and keeps the weights if the sums over all ranks are the best. */
-export async function validateShared(
+async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
   ring: ResultRing,
@@ -74,7 +74,7 @@ export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Pr
 }
 
 /** Compares weights at certain iterations. @throws UserError if a rank's weights differ from those of rank 0 in any bit. */
-export async function expectEqualWeights(
+async function expectEqualWeights(
   gpu: Gpu,
   ranks: ProcessGroup,
   networks: readonly TrainedNetwork[],

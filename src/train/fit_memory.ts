@@ -48,7 +48,7 @@ export async function fitMicroBatches<T>(
   }
 }
 
-export function userTooLargeError({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
+function userTooLargeError({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
   return new UserError(
     `Expected users that fit the adapter one by one, but the largest has ${
       formatThousands(events)

@@ -13,8 +13,8 @@ import {
   defineSwitchField,
   getDefaults,
   layers,
-  oneOf,
   orNull,
+  picklist,
   positive,
   whole,
 } from "../option.ts";
@@ -48,7 +48,7 @@ export interface StageConfig {
 export interface TrainingConfig extends StageConfig {
   /** Seed of everything random: weights, batches, the demo data, a new split. */
   seed: number;
-  /** Of Adam; times 0.96 after every 100,000 iterations. */
+  /** Learning rate of Adam, multiplied by 0.96 after every 100,000 iterations. */
   learningRate: number;
   /** Shards in which validation and test users are evaluated; more shards need less memory. 0: as few as fit. */
   evaluationShards: number;
@@ -62,7 +62,7 @@ export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "microBatc
     "--adam <kind>",
     "dense updates every row of a table in every step; row-sparse updates only the rows of the items in the batch: " +
       "the cost of a step does not grow with the catalogue",
-    oneOf(adamKinds),
+    picklist(adamKinds),
     "dense",
   ),
   microBatchRows: defineField(
@@ -95,7 +95,7 @@ export const overFittingFields: ConfigFields<
   earlyStopping: defineField(
     "--early-stopping <metric>",
     "stop when this validation metric no longer improves",
-    orNull(oneOf(criteria)),
+    orNull(picklist(criteria)),
     null,
   ),
   patience: defineField("--patience <n>", "iterations to wait for an improvement", whole(1), 500),
@@ -189,7 +189,7 @@ export const gameFields: ConfigFields<
   generator: defineField(
     "--generator <kind>",
     "a network, or the exact inner maximum (sparsemax of the utilities)",
-    oneOf(["network", "exact"]),
+    picklist(["network", "exact"]),
     "network",
   ),
   behaviourDims: defineField(

@@ -5,7 +5,7 @@
 
 import { Command } from "commander";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { runMain } from "../../src/cli/fail.ts";
+import { runMain } from "../../src/cli/run_main.ts";
 import { parseAndRun, path } from "../../src/cli/command_options.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { stepProgress } from "../../src/cli/progress.ts";
@@ -61,7 +61,7 @@ function known(_: string, value: unknown): unknown {
 }
 
 /** @throws UserError if it printed no JSON */
-export function parseOutcome(name: string, stdout: string, stderr: string): AdapterOutcome {
+function parseOutcome(name: string, stdout: string, stderr: string): AdapterOutcome {
   try {
     const result: AdapterOutcome["result"] = JSON.parse(stdout, known);
     const faults = result.findings.flatMap((finding) =>
@@ -75,7 +75,7 @@ export function parseOutcome(name: string, stdout: string, stderr: string): Adap
 
 const HEAD = ["implementation", "adapter", "cases", "kernels", "numbers", "cases that differ"];
 
-export function formatRows(outcomes: readonly AdapterOutcome[]): string[][] {
+function formatRows(outcomes: readonly AdapterOutcome[]): string[][] {
   return outcomes.map(({ name, result: { adapter, findings, kernels } }) => [
     name,
     adapter?.description ?? "",

@@ -4,7 +4,7 @@ import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { describeProcess, describeSignal, readTask, type TaskName } from "../../src/cli/launch.ts";
 import { getCacheFolder } from "../../src/cli/arguments.ts";
 import { allowWrites, confineWrites, requireWritable } from "../../src/files/write_scope.ts";
-import { EXIT_FAULT, EXIT_USER_ERROR, runToExitCode } from "../../src/cli/fail.ts";
+import { EXIT_FAULT, EXIT_USER_ERROR, runToExitCode } from "../../src/cli/run_main.ts";
 import type { AdapterSummary, SetupHost } from "../../src/cli/setup.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -70,7 +70,7 @@ Deno.test("a command that would write outside the paths of its arguments is stop
       fault,
       `import { writeFileAtomically } from "${scope}"; import { parseTrainOptions } from "${
         import.meta.resolve("../../src/commands/train/train_options.ts")
-      }"; import { runMain } from "${import.meta.resolve("../../src/cli/fail.ts")}";
+      }"; import { runMain } from "${import.meta.resolve("../../src/cli/run_main.ts")}";
 await runMain(() => { parseTrainOptions(Deno.args); return writeFileAtomically("${folder}/new", ""); });`,
     );
     const { args, env } = describeProcess("train", ["--save-dir", `${folder}/run`], fault);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeDifference } from "../../src/data/feature_meaning.ts";
+import { describeDifference } from "../../src/data/feature_difference.ts";
 import type { FeatureManifest } from "../../src/data/manifest.ts";
 import { expectRefusal } from "../case_table.ts";
 import { defaultModel } from "../../src/model/model_config.ts";

@@ -14,7 +14,7 @@ import { chooseDriverThreads, findVersionInFile } from "../../src/gpu/host/drive
 import { toLogSource } from "../../src/data/log_source.ts";
 import { defaultModel } from "../../src/model/model_config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
-import { estimateIterationFlops, type TrainingWorkload } from "../../src/train/iteration_work.ts";
+import { estimateIterationFlops, type TrainingWorkload } from "../../src/train/iteration_flops.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import config from "../../deno.json" with { type: "json" };
 import { runCommandWith, splitArgs, TEST_SHADERS, USER_SHADERS, withSmallLog } from "../command_check.ts";

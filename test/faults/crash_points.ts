@@ -44,7 +44,7 @@ export interface CrashVerdict {
  * Counts the operations that a fault of each kind can meet, and returns the result without a fault. Its clock
  * runs fast; a second start with the normal clock must give the same.
  */
-export async function traceScenario(
+async function traceScenario(
   scenario: FaultScenario,
   base: string,
 ): Promise<{ counts: Record<FaultKind, number>; expected: Map<string, string> }> {
@@ -63,7 +63,7 @@ export async function traceScenario(
  * not tried again. @param base folder that {@link FaultScenario.prepare} wrote. @param known results of
  * second starts by their files. @param again starts the second time, by default a process
  */
-export async function tryPoint(
+async function tryPoint(
   scenario: FaultScenario,
   base: string,
   expected: ReadonlyMap<string, string>,

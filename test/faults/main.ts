@@ -2,7 +2,7 @@
 
 import { Command, Option } from "commander";
 import { parseAndRun, parseWholeNumber } from "../../src/cli/command_options.ts";
-import { runMain } from "../../src/cli/fail.ts";
+import { runMain } from "../../src/cli/run_main.ts";
 import { formatTable } from "../../src/cli/table.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { type FaultKind, hows, removePrepared, tryPoints } from "./crash_points.ts";

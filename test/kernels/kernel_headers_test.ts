@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { unrollLoops } from "../../src/cli/build_kernels.ts";
+import { unrollLoops } from "../../src/cli/unroll_loops.ts";
 import { STEP_STRIDE } from "../../src/gpu/step.ts";
 import {
   findHeaderPart,

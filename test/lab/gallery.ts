@@ -4,7 +4,7 @@
  */
 
 import type { Page } from "playwright-core";
-import { runMain } from "../../src/cli/fail.ts";
+import { runMain } from "../../src/cli/run_main.ts";
 import { writeFileAtomically } from "../../src/files/atomic_write.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import { UserError } from "../../src/user_error.ts";

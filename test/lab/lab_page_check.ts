@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
-import { describeDifference } from "../../src/data/feature_meaning.ts";
+import { describeDifference } from "../../src/data/feature_difference.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { readPreparedLog } from "../../src/data/prepared_set.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";

@@ -20,7 +20,7 @@ import {
   decomposeCholesky,
   LoggedStates,
   solveLower,
-} from "../../src/policy/comparison/support.ts";
+} from "../../src/policy/comparison/page_support.ts";
 import { computePageCalibration, computeQConsistency } from "../../src/policy/comparison/page_calibration.ts";
 import { computeEpisodeMetrics, estimateRatio } from "../../src/policy/comparison/episode_metrics.ts";
 import type { ComparisonCellOptions } from "../../src/policy/comparison/compare_policies.ts";

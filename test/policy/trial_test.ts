@@ -12,7 +12,7 @@ import { toLogSource } from "../../src/data/log_source.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { View } from "../../src/gpu/memory.ts";
 import { findDifference } from "../../src/policy/comparison/comparison.ts";
-import { trainHistories } from "../../src/policy/comparison/support.ts";
+import { trainHistories } from "../../src/policy/comparison/page_support.ts";
 import {
   compare,
   makeDevicePolicy,

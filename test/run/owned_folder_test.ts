@@ -13,7 +13,7 @@ import { Lock } from "../../src/files/lock.ts";
 import { expectEmpty, listContents, OwnedFolder, SIGN } from "../../src/files/owned_folder.ts";
 import { explainFileError, formatPath, pathExists } from "../../src/files/local_file.ts";
 import { UserError } from "../../src/user_error.ts";
-import { explainFailure } from "../../src/cli/fail.ts";
+import { explainFailure } from "../../src/cli/run_main.ts";
 import { listFiles, splitArgs } from "../command_check.ts";
 import { makeFifo } from "../bad_inputs/files.ts";
 import { holdPlace } from "../../src/files/write_scope.ts";

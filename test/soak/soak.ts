@@ -11,7 +11,7 @@ import { Command } from "commander";
 import { setTimeout as pause } from "node:timers/promises";
 import { makeNumberParser } from "../../src/cli/command_options.ts";
 import { UserError } from "../../src/user_error.ts";
-import { runMain } from "../../src/cli/fail.ts";
+import { runMain } from "../../src/cli/run_main.ts";
 import { type CommandName, runOk, splitArgs, startCommand, writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 

@@ -23,7 +23,7 @@ import { withGpu } from "../op_check.ts";
 import { noHistory } from "../small_models.ts";
 import { fitLogit, type LogitSample } from "../../src/counts/logit.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import { isGain, lossByUser, StartChoice } from "../../src/run/kept_start.ts";
+import { isGain, lossByUser, StartChoice } from "../../src/run/start_choice.ts";
 import { findSnapshot } from "../../src/run/open_run.ts";
 import { savedStage } from "../../src/run/run_state.ts";
 import { readSnapshot } from "../../src/run/snapshot_file.ts";

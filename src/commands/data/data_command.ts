@@ -3,9 +3,9 @@
 import { Command, Option } from "commander";
 import { formatCsvRow } from "../../csv.ts";
 import { version } from "../../version.ts";
-import { checkCommand, describeCommand, mergeCommand } from "./sets.ts";
+import { checkCommand, describeCommand, mergeCommand } from "./set_commands.ts";
 import { createPreparationCommands } from "./preparations.ts";
-import { runMain } from "../../cli/fail.ts";
+import { runMain } from "../../cli/run_main.ts";
 import { folder, LARGEST_SEED, parseAndRun, parseWholeNumber } from "../../cli/command_options.ts";
 import { demo, describeDemoItem, findShop, shops, type ShopTruth } from "../../data/shops.ts";
 import { EXAMPLE_FOLDER, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";

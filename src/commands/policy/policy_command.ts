@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { version } from "../../version.ts";
-import { runMain } from "../../cli/fail.ts";
+import { runMain } from "../../cli/run_main.ts";
 import { parseAndRun } from "../../cli/command_options.ts";
 import { createPolicyCompareCommand } from "./policy_compare.ts";
 import { createPolicyEvaluateCommand } from "./policy_evaluate.ts";

@@ -37,7 +37,7 @@ import { readSnapshot } from "../../run/snapshot_file.ts";
 import { defaultTraining, paperAdversarial } from "../../train/training_config.ts";
 import type { AdversarialConfig, StagesConfig } from "../../train/training_config.ts";
 import { chooseVariants } from "../../cli/choose_variants.ts";
-import { runMain } from "../../cli/fail.ts";
+import { runMain } from "../../cli/run_main.ts";
 import { openData } from "../../cli/open_data.ts";
 import { getDefaultFolder, quotePath, reportFile } from "../../cli/arguments.ts";
 import { expectTrainUsers, getBatchSize, parseReproduceOptions, selectModels } from "./reproduce_options.ts";

@@ -16,7 +16,7 @@ import { expectEmpty, type FolderPurpose, OwnedFolder } from "../../files/owned_
 import { version } from "../../version.ts";
 import type { GivenOptions } from "../../cli/command_options.ts";
 import { buildEpisodeSetting } from "../policy/episode_setting.ts";
-import { runMain } from "../../cli/fail.ts";
+import { runMain } from "../../cli/run_main.ts";
 import { quotePath, reportFile } from "../../cli/arguments.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
 import { describeMachine, EXIT_INTERRUPTED, printLine } from "../train/run_stages.ts";

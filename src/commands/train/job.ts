@@ -2,10 +2,10 @@
 
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import * as v from "../../schema.ts";
-import { runMain } from "../../cli/fail.ts";
+import { runMain } from "../../cli/run_main.ts";
 import { reopenData } from "../../cli/open_data.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
-import { estimateIterationFlops } from "../../train/iteration_work.ts";
+import { estimateIterationFlops } from "../../train/iteration_flops.ts";
 import { DivergedError } from "../../train/training_results.ts";
 import { allowWrites } from "../../files/write_scope.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";

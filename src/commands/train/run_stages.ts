@@ -18,7 +18,7 @@ import type { StagesConfig } from "../../train/training_config.ts";
 import { listStages, type TrainingStage } from "../../run/stages.ts";
 import { countIterationsDone, runStage } from "../../run/training_run.ts";
 import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
-import { estimateIterationFlops, type TrainingWorkload } from "../../train/iteration_work.ts";
+import { estimateIterationFlops, type TrainingWorkload } from "../../train/iteration_flops.ts";
 import { RewardWatch } from "../../train/adversarial_trainer.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";

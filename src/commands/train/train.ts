@@ -12,7 +12,7 @@ import { expectRestorable, type RunContext } from "../../run/training_run.ts";
 import type { StagesConfig } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { chooseVariants } from "../../cli/choose_variants.ts";
-import { runMain } from "../../cli/fail.ts";
+import { runMain } from "../../cli/run_main.ts";
 import { openData, reopenData } from "../../cli/open_data.ts";
 import {
   compareMachine,

@@ -7,7 +7,7 @@ import process from "node:process";
 import * as v from "../../schema.ts";
 import { setTimeout as turn } from "node:timers/promises";
 import { readEnvironmentVariable } from "../../cli/arguments.ts";
-import { explainFailure } from "../../cli/fail.ts";
+import { explainFailure } from "../../cli/run_main.ts";
 import type { StopRequest } from "../../cli/stop.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { StagesConfig } from "../../train/training_config.ts";

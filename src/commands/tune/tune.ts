@@ -10,7 +10,7 @@ import type { TrainingConfig } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { expectPlaces } from "../../run/options/stages_options.ts";
-import { runMain } from "../../cli/fail.ts";
+import { runMain } from "../../cli/run_main.ts";
 import { JobSlots } from "../../cli/jobs.ts";
 import { openData } from "../../cli/open_data.ts";
 import { getDefaultFolder } from "../../cli/arguments.ts";

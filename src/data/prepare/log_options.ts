@@ -1,6 +1,6 @@
 /** Options of `data log` that describe a log: files of a usual shape, or a SELECT; and which of them are compatible. */
 
-import { defineNameOption, defineValueOption, InvalidValueError, oneOf, whole } from "../../option.ts";
+import { defineNameOption, defineValueOption, InvalidValueError, picklist, whole } from "../../option.ts";
 import type { OptionValues } from "../../option.ts";
 import { LARGEST_SEED } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
@@ -42,7 +42,7 @@ export const logOptions = {
   propensityOf: defineValueOption(
     "--propensity-of <what>",
     "unit of the propensity: the page as a whole, or each item conditional on those before it (default: page)",
-    oneOf(["page", "item"]),
+    picklist(["page", "item"]),
   ),
 
   pageGap: defineValueOption(
@@ -54,7 +54,7 @@ export const logOptions = {
     "--pages <how>",
     "log: the pages of the log, refused if they are implausible; as-is: the same, unchecked; sampled: for a log of clicks, " +
       "pages of a click and items sampled by popularity",
-    oneOf(["log", "as-is", "sampled"]),
+    picklist(["log", "as-is", "sampled"]),
     "log",
   ),
   pageSize: defineValueOption(

@@ -9,7 +9,7 @@ import { readPaperFile } from "./paper_file.ts";
 import { createRandomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
 import { alignSourceToModel } from "../../model/item_features.ts";
-import { describeDifference, listUnknownFeatures } from "../feature_meaning.ts";
+import { describeDifference, listUnknownFeatures } from "../feature_difference.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
 import type { FeatureManifest, PageOrder } from "../manifest.ts";
 import { computeFileChecksum } from "../../files/local_file.ts";

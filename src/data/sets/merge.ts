@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { UserError } from "../../user_error.ts";
 import { type Clicks, eventLists, type ItemFeatures } from "../click_log.ts";
-import { describeDifference } from "../feature_meaning.ts";
+import { describeDifference } from "../feature_difference.ts";
 import { type IdList, TextIds, TextList } from "../ids.ts";
 import { type ItemsShape, joinItems, MemoryItems } from "../item_catalogue.ts";
 import type { OnProgress } from "../log_source.ts";
@@ -202,7 +202,7 @@ class MergedItems {
 }
 
 /** @throws UserError for a part with other item features than the first one. */
-export function expectSameFeatures(first: MergePart, part: MergePart): void {
+function expectSameFeatures(first: MergePart, part: MergePart): void {
   const [one, other] = [first.data.dataset, part.data.dataset];
   const [there, here] = [getFeatureManifest(one), getFeatureManifest(other)];
   const [theirs, ours] = [shapeText(one.source.items.shape), shapeText(other.source.items.shape)];

@@ -26,7 +26,7 @@ const VARIABLE = "LP_NUM_THREADS";
 /** Cores of a process that runs in parallel with others; by default all cores of the machine. */
 export const CORES_VARIABLE = "CLICKGAN_CORES";
 /** The variables that {@link setDriverThreads} needs permission for. */
-export const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
+const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads of llvmpipe. */
 const MOST = 32;
 

@@ -50,7 +50,7 @@ function classifyGain(gain: number | undefined, noise: number): Outcome | undefi
 }
 
 /** Returns the fastest timed step, and those that are not slower than it by more than their noise. */
-export function findFastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
+function findFastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
   const timed = steps.flatMap((step) => step.time ? [{ step, time: step.time }] : []);
   const best = timed.reduce<Timing | undefined>(
     (least, { time }) => time.median < (least?.median ?? Infinity) ? time : least,

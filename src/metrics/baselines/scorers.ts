@@ -37,7 +37,7 @@ type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
  * Builds a scorer that visits the pages of each user in order, context events included. @param ofUser builds the scoring of
  * one user's pages.
  */
-export function createPageScorer(
+function createPageScorer(
   settings: readonly string[],
   ofUser: (log: Clicks) => () => PageScores,
 ): BaselineScorer {
@@ -199,8 +199,8 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
 /** Numbers of latest clicks whose neighbours are used. */
 const CLICKS = [1, 5, 20];
 /**
- * How similarity is combined with the click rate: Infinity ranks by similarity first, others multiply by 1 + weight * mean
- * similarity.
+ * Weights of the similarity next to the click rate: Infinity ranks by similarity first, others multiply the rate by
+ * 1 + weight * mean similarity.
  */
 const WEIGHTS = [Infinity, 3, 30];
 /** True if a clicked item counts as its own neighbour. */

@@ -35,7 +35,7 @@ export interface PageMetrics {
   readonly clickProbability: number;
 }
 
-export const RESAMPLES = 2000;
+const RESAMPLES = 2000;
 const bootstraps = new Map<number, Bootstrap>();
 
 /** Returns the same resamples for the same number of users, so that differences are paired. */

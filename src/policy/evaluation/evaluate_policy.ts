@@ -16,7 +16,7 @@ import {
 import type { LogEvidence } from "./evidence.ts";
 
 /** Least effective sample size as a share of the pages. */
-export const LEAST_SHARE = 0.05;
+const LEAST_SHARE = 0.05;
 /**
  * Least effective sample size, in pages or users. On logs of a shop with a computed truth (test/policy/exact_logs.ts) 95 % intervals
  * of per-decision DR contained it in 85 % of the logs with an effective size below 5, 91 % with 5 to 10, 93 % with 10 to 30, and 94

@@ -12,7 +12,7 @@ import {
   defineSwitchField,
   getDefaults,
   makeNumberParser,
-  oneOf,
+  picklist,
   positive,
   whole,
 } from "../../option.ts";
@@ -97,7 +97,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
     "--algorithm <name>",
     "cdqn: a cascade of Q-values, one per position; gdqn: the sum of a Q-value per item; slateq: Q-values of a click on each item " +
       "and of no click, and the slate that is optimal for them",
-    oneOf(algorithmNames),
+    picklist(algorithmNames),
     "cdqn",
   ),
   seed: defineField("--seed <n>", "seed of all random numbers", whole(0, 2 ** 32 - 1), 1),
@@ -113,13 +113,13 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   reward: defineField(
     "--reward <what>",
     "reward of a click: 1 (click) or the utility of the clicked item (utility)",
-    oneOf(["click", "utility"]),
+    picklist(["click", "utility"]),
     "click",
   ),
   start: defineField(
     "--start <users>",
     "empty: users start without a click; train, validation or test: with all clicks of a logged user of this split",
-    oneOf(["empty", ...splits]),
+    picklist(["empty", ...splits]),
     "empty",
   ),
   repeats: defineSwitchField("--repeats", "show clicked items again", false),
@@ -146,7 +146,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
     "--target <kind>",
     "cdqn: regression target of the positions. common: the value of the whole slate, as published; chained: the best value " +
       "of the next position",
-    oneOf(targetKinds),
+    picklist(targetKinds),
     "common",
   ),
   doubleQ: defineSwitchField("--no-double-q", "let the target network select the next slate, too", true),

@@ -42,7 +42,7 @@ const fields = [
 /** Fields of `struct Place` in kernels/slates/slate_pick.wgsl. Omitted fields are 0. */
 export type PickSettings = Partial<Readonly<Record<typeof fields[number], number>>>;
 
-export function encodePickSettings(place: PickSettings): Uint32Array<ArrayBuffer> {
+function encodePickSettings(place: PickSettings): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(fields, (field) => place[field] ?? 0);
 }
 

@@ -23,8 +23,8 @@ import {
   type GivenOptions,
   listOptions,
   makeWholeNumberParser,
-  oneOf,
   type OptionGroup,
+  picklist,
 } from "../../option.ts";
 import {
   type AdversarialConfig,
@@ -83,7 +83,7 @@ export const seedOption = listOptions({ seed: trainingFields.seed })[0]!;
 const encoderOption = defineValueOption(
   "--encoder <kind>",
   "encoder of the click history: an LSTM, position weights (pw), or none (no history)",
-  oneOf(["lstm", "pw", "none"]),
+  picklist(["lstm", "pw", "none"]),
   defaultModel.encoder,
 );
 

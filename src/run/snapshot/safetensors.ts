@@ -313,7 +313,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, crc) => {
 });
 
 /** @param before CRC of the preceding bytes; 0 for none. */
-export function computeCrc32(bytes: Uint8Array, before = 0): number {
+function computeCrc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let k = 0; k < bytes.length; k++) crc = TABLE[(crc ^ bytes[k]!) & 255]! ^ (crc >>> 8);
   return ~crc >>> 0;

@@ -296,7 +296,7 @@ function pickOnHost(inputs: Inputs) {
   return { bases, masked, slates, q, current };
 }
 
-export async function checkPick(gpu: Gpu, checks: CheckCollector): Promise<void> {
+async function checkPick(gpu: Gpu, checks: CheckCollector): Promise<void> {
   using bench = createSlateBench(gpu, { rows: R, items: ITEMS }, checks);
   const inputs = pickInputs();
   const [bases, masked, slates, q, current] = await runPick(bench, inputs);

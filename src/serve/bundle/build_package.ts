@@ -11,7 +11,7 @@ import config from "../../../deno.json" with { type: "json" };
 import { allowFolder } from "../../cli/outputs.ts";
 import { makeFolder, writeFileAtomically } from "../../files/atomic_write.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
-import { runMain } from "../../cli/fail.ts";
+import { runMain } from "../../cli/run_main.ts";
 import { DENO_FLAGS } from "../../deno_flags.ts";
 import { UserError } from "../../user_error.ts";
 

@@ -1,7 +1,7 @@
 /** Data for training in the page: a synthetic shop, or files that the user chose, which stay in the page. */
 
 import { makeShop } from "../../../data/demo_shop.ts";
-import { describeDifference } from "../../../data/feature_meaning.ts";
+import { describeDifference } from "../../../data/feature_difference.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
 import { computeDataSizes, type DataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
 import { parseManifest } from "../../../data/manifest.ts";

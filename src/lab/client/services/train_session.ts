@@ -4,7 +4,7 @@ import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/model_config.ts";
 import { initializeOnLog } from "../../../model/model_counts.ts";
 import { listModelParameters, resolveWeights, UserModel } from "../../../model/user_model.ts";
-import { type KeptStart, StartChoice } from "../../../run/kept_start.ts";
+import { type KeptStart, StartChoice } from "../../../run/start_choice.ts";
 import { adversarialGroup } from "../../../run/options/stages_options.ts";
 import { encodeSnapshot, type Snapshot, withMeanRows } from "../../../run/snapshot/snapshot.ts";
 import {
@@ -303,7 +303,7 @@ interface Origin {
  * Returns the bytes of a snapshot's file; `last` contains the full state to resume from.
  * @throws UserError if there is none, or if weights are not finite
  */
-export function encodeSnapshotFile(
+function encodeSnapshotFile(
   { stage, specs, state, kept }: StageState,
   kind: SnapshotName,
   { config, data, adapter }: Origin,
