@@ -10,7 +10,6 @@
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
 import { createRandomStream, type Random } from "./random.ts";
-import { type ChoiceMetrics, computeChoiceMetrics } from "./ranking.ts";
 import {
   advanceShopState,
   computeShopUtility,
@@ -109,12 +108,6 @@ export interface ShopSeeds {
 
 /**
  * Makes the demo shop of a seed (well under a second with the default sizes).
- *
- * @example
- * ```ts ignore
- * const { log, truth } = makeDemoShop(1, { users: 500 });
- * const best = attainable(log, truth, usersOf(log, "test"));
- * ```
  * @throws RangeError for sizes that are not whole numbers or do not fit together
  */
 export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): DemoShop {
@@ -174,9 +167,4 @@ export function makeShop(
     rowItem: Uint32Array.from(rowItem),
   };
   return { log, truth: { utility: Float64Array.from(rowUtility) } };
-}
-
-/** Computes the metrics of the true utilities on some users: no model does better, except by chance. */
-export function computeAttainable(log: ClickLog, truth: DemoTruth, users: Iterable<number>): ChoiceMetrics {
-  return computeChoiceMetrics(log, users, truth.utility);
 }

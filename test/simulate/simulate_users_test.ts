@@ -31,7 +31,7 @@ import {
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { withGpu } from "../op_check.ts";
-import { toDenseLog } from "../../src/selftest/small_logs.ts";
+import { toDenseLog } from "../dense_log.ts";
 import {
   addCounts,
   drawSomeWeights,

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { type BaselineName, FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import { checkLog, listUsers, NONE, type Split, splits } from "../../src/data/click_log.ts";
-import { computeAttainable, makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";
+import { makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";
+import { computeChoiceMetrics } from "../../src/data/ranking.ts";
 import { demo, demoFeatures, describeDemoItem, restless } from "../../src/data/shops.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
 import { openDataset, reopenDataset } from "../../src/data/sets/dataset.ts";
@@ -84,21 +85,21 @@ Deno.test("demo shop: the loss of the truth is the entropy of its choices, withi
     entropy += mean;
     variance += p.reduce((sum, x) => sum + x * (Math.log(x) + mean) ** 2, 0);
   }
-  const { nll } = computeAttainable(log, truth, log.userSplit.keys());
+  const { nll } = computeChoiceMetrics(log, log.userSplit.keys(), truth.utility);
   assert.ok(Math.abs(nll * events - entropy) < 3 * Math.sqrt(variance));
 });
 
 Deno.test("demo shop: the best attainable is in its range and far above the baselines", () => {
   for (const split of ["train", "validation", "test"] satisfies Split[]) {
     const users = listUsers(log, split);
-    const best = computeAttainable(log, truth, users);
+    const best = computeChoiceMetrics(log, users, truth.utility);
     between(best.nll, 1.3, 1.43, "nll");
     between(best.prec1, 0.54, 0.6, "prec@1");
     between(best.prec2, 0.75, 0.8, "prec@2");
   }
   const users = listUsers(log, "test");
   const tested = FittedBaselines.of(log).test(users);
-  const best = computeAttainable(log, truth, users).prec1;
+  const best = computeChoiceMetrics(log, users, truth.utility).prec1;
   const prec1 = (name: BaselineName) => tested.get(name)?.details.metrics.prec1 ?? NaN;
   assert.ok(Math.abs((tested.get("random")?.details.metrics.nll ?? NaN) - Math.log(11)) < 1e-9);
   assert.ok(Math.abs(prec1("random") - 0.1) < 1e-9);
@@ -150,7 +151,7 @@ Deno.test("shops: restless has the demo shop's items, other clicks, and more pag
   const { eventClick } = other.log;
   const none = (clicks: Uint32Array) => clicks.filter((click) => click === NONE).length / clicks.length;
   between(none(eventClick), none(log.eventClick) + 0.1, 0.6, "the no-click share");
-  const best = computeAttainable(other.log, other.truth, listUsers(other.log, "test"));
+  const best = computeChoiceMetrics(other.log, listUsers(other.log, "test"), other.truth.utility);
   const byRate = FittedBaselines.of(other.log).test(listUsers(other.log, "test")).get("clickRate");
   assert.ok(best.prec1 > (byRate?.details.metrics.prec1 ?? NaN) + 0.05, "the truth beats the click rate");
 });

@@ -17,7 +17,8 @@ import { type EvaluationMetrics, NetworkEvaluation } from "../../src/train/netwo
 import type { GameMetrics, ValidationResult } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
-import { computeAttainable, type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
+import { type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
+import { computeChoiceMetrics } from "../../src/data/ranking.ts";
 import { runBench, runScriptForJson, USER_SHADERS } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { findRealData } from "../real_data.ts";
@@ -190,7 +191,7 @@ Deno.test("demo shop, 600 iterations: 97 % of the attainable prec@1, log-likelih
     assert.doesNotMatch(text, /old|clickgan-demo/);
     const [, nll, prec1] = text.match(/^best-loss +\d+ +(\d\.\d+) +(0\.\d+) /m) ?? assert.fail(text);
     const { log, truth } = makeDemoShop(1);
-    const best = computeAttainable(log, truth, listUsers(log, "test"));
+    const best = computeChoiceMetrics(log, listUsers(log, "test"), truth.utility);
     const share = Number(prec1) / best.prec1;
     assert.ok(share >= 0.97, `${share} of the attainable prec@1`);
     const loss = Number(nll) / best.nll;

@@ -19,7 +19,8 @@ import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts"
 import { defaultTraining, type TrainingConfig } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
-import { createSmallLog, toDenseLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { toDenseLog } from "../dense_log.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertWithin,
