@@ -2,14 +2,13 @@
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import { checkText, type KindFinding, type SelftestResult } from "../selftest/finding.ts";
-import {
-  type AdapterMeasurement,
-  BENCH_FORMAT,
-  type BenchReport,
-  type LadderMeasurement,
-  type SelftestSummary,
-  type StepMeasurement,
-  type TrainingSpeed,
+import type {
+  AdapterMeasurement,
+  BenchReport,
+  LadderMeasurement,
+  SelftestSummary,
+  StepMeasurement,
+  TrainingSpeed,
 } from "../profile/bench_report.ts";
 
 /** Measurements of all screens since the page was opened. */
@@ -67,7 +66,7 @@ export function buildSavedReport(
 ): BenchReport {
   const { kind, vendor, architecture, runtime } = adapter;
   return {
-    format: BENCH_FORMAT,
+    format: "clickgan-bench", // not BENCH_FORMAT, which would bring the schema into the page
     date: date.toISOString(),
     version,
     adapter: { kind, description: name.trim() || formatAdapterName(adapter), vendor, architecture, runtime },

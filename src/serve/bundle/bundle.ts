@@ -135,12 +135,15 @@ export async function readPackageFile(entry: string, name: string, file: string)
 }
 
 /**
- * Removes comments (a good third of a kernel), empty lines, and spaces at both ends of lines. One space stays before a constant of a
- * function: the host sets constants without indentation.
+ * Removes comments (a good third of a kernel), empty lines, and spaces at both ends of lines; in functions and structs, also those
+ * next to = , ; { and }. One space stays before a constant of a function: the host sets constants without indentation.
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>
-    line.replace(/\s*(\/\/.*)?$/, "").replace(/^ +(?=(const )?)/, (_, own) => own ? " " : "")
+    line.replace(/\s*(\/\/.*)?$/, "").replace(
+      /^ +(const )?(.*)/,
+      (_, own, rest) => (own ? ` ${own}` : "") + rest.replace(/ ?([=,;{}]) ?/g, "$1"),
+    )
   );
   return lines.filter((line) => line !== "").join("\n") + "\n";
 }
