@@ -12,7 +12,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import { reuseVariants } from "../gpu/kernel_variants.ts";
 import { createGenerator } from "../model/game_programs.ts";
-import { withoutPositionEffect } from "../model/position_effect.ts";
+import { removePositionEffect } from "../model/position_effect.ts";
 import { UserModel } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../data/sets/dataset.ts";
 import { findSnapshot, readRunConfig } from "../run/open_run.ts";
@@ -113,7 +113,7 @@ async function main(): Promise<void> {
   const test = async (snapshot: OpenSnapshot) =>
     await score(
       gpu,
-      logged ? snapshot : { ...snapshot, weights: withoutPositionEffect(snapshot.weights) },
+      logged ? snapshot : { ...snapshot, weights: removePositionEffect(snapshot.weights) },
       fit(opened, snapshot),
       tested,
       options.evaluationShards,

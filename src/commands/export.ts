@@ -7,7 +7,7 @@ import { type ModelDataOptions, openModel, withModelAndData } from "../cli/open_
 import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
 import { formatThousands } from "../number_text.ts";
-import { withoutPositionEffect } from "../model/position_effect.ts";
+import { removePositionEffect } from "../model/position_effect.ts";
 import { version } from "../version.ts";
 import { exportModel, ONNX_MARK } from "../serve/onnx/export_model.ts";
 
@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   const bytes = exportModel({
     config,
     catalogue: source.items,
-    weights: positions === "first" ? withoutPositionEffect(run.weights) : run.weights,
+    weights: positions === "first" ? removePositionEffect(run.weights) : run.weights,
     metadata: {
       model: JSON.stringify(config),
       snapshot: kind,

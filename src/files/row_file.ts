@@ -74,7 +74,7 @@ export async function writeRows<Row>(
   await writeAtomically(path, async (write) => {
     if (format === "csv") formulas = await writeCsv(columns, groups(), write);
     else await writeParquet(what, columns, groups(), write);
-  }, rowsMark(path, what, columns.slice(0, shared), shared === columns.length));
+  }, getRowsMark(path, what, columns.slice(0, shared), shared === columns.length));
   return { rows: count, formulas };
 }
 
@@ -82,7 +82,7 @@ export async function writeRows<Row>(
  * Returns the mark of a file of rows: the beginning of a header, or the creator's name in Parquet.
  * @param isWhole true if no other columns follow
  */
-export function rowsMark(
+export function getRowsMark(
   path: string,
   what: string,
   columns: readonly { name: string }[],

@@ -45,7 +45,7 @@ export function addPositionEffects(
 }
 
 /** Returns the weights with position effects of 0, as if each item were in the first position. */
-export function withoutPositionEffect(weights: Weights): Weights {
+export function removePositionEffect(weights: Weights): Weights {
   const effects = weights.get(POSITION_BIAS);
   return effects ? new Map([...weights, [POSITION_BIAS, new Float32Array(effects.length)]]) : weights;
 }

@@ -11,7 +11,7 @@ import type { UserModel } from "../model/user_model.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import { expectReplaceable } from "../files/atomic_write.ts";
-import { type RowColumn, rowsMark, type RowsWritten, writeRows } from "../files/row_file.ts";
+import { getRowsMark, type RowColumn, type RowsWritten, writeRows } from "../files/row_file.ts";
 
 /** Prediction for one displayed item. */
 export interface Prediction {
@@ -109,7 +109,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
 
 /** @throws UserError if {@link writePredictions} would replace another kind of file. */
 export function expectPredictions(path: string): void {
-  expectReplaceable(path, rowsMark(path, "predictions", COLUMNS));
+  expectReplaceable(path, getRowsMark(path, "predictions", COLUMNS));
 }
 
 /** Writes lists of rows one after another. @throws UserError when the file cannot be written. */

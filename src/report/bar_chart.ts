@@ -2,7 +2,7 @@
 
 import type { ChartOptions } from "chart.js";
 import {
-  axis,
+  buildAxis,
   buildLegendEntry,
   compact,
   computeWhisker,
@@ -59,7 +59,7 @@ export function buildBarChart(
           borderColor: chart.bars.map(({ colour }) => nameColour(colour)),
         }],
       },
-      options: barOptions({ ...axis(chart.xTitle), beginAtZero: true, suggestedMax: end }, false),
+      options: barOptions({ ...buildAxis(chart.xTitle), beginAtZero: true, suggestedMax: end }, false),
     },
   };
 }
@@ -126,7 +126,7 @@ export function buildStackChart(chart: StackChart): ChartDefinition {
           borderColor: nameColour(colour),
         })),
       },
-      options: barOptions({ ...axis(`% of the bar's ${unit}`), beginAtZero: true, max: 100 }, true),
+      options: barOptions({ ...buildAxis(`% of the bar's ${unit}`), beginAtZero: true, max: 100 }, true),
     },
   };
 }

@@ -97,7 +97,7 @@ export function getChartHead({ id, title, note }: ChartHead): ChartHead {
   return { id, title, note };
 }
 
-export function axis(title: string, logarithmic = false) {
+export function buildAxis(title: string, logarithmic = false) {
   return {
     type: logarithmic ? "logarithmic" as const : "linear" as const,
     title: { display: true, text: title },

@@ -7,7 +7,7 @@ import { explainFileError, readText } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run/run_config.ts";
 import { getSeedFolder, readSeeds } from "../run/seeds_folder.ts";
-import { savedStage } from "../run/run_state.ts";
+import { readSavedStage } from "../run/run_state.ts";
 import { stages as trainedStages, type TrainingStage as TrainedStage } from "../run/stages.ts";
 import {
   type BaselineMetrics,
@@ -171,7 +171,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
   // A resumed run keeps its old result until it ends again; a run that stopped early has a final result.
   const finished = result?.test !== undefined && result.iteration >= iteration;
-  const kept = (await savedStage(folder))?.kept;
+  const kept = (await readSavedStage(folder))?.kept;
   const parsed = finished ? parseStageResult(result) : undefined;
   return { train, validation, iteration, planned, kept, result: parsed };
 }

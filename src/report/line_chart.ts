@@ -1,7 +1,7 @@
 /** Charts of curves with bands, marks, dividers and baselines. */
 
 import type { AnnotationOptions } from "chartjs-plugin-annotation";
-import { axis, dashes, getChartHead } from "./chart_definition.ts";
+import { buildAxis, dashes, getChartHead } from "./chart_definition.ts";
 import type {
   ChartDataset,
   ChartDefinition,
@@ -69,8 +69,8 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
       options: {
         interaction: { mode: "nearestX", axis: "x", intersect: false },
         scales: {
-          x: { ...axis(xTitle), bounds: "data", beginAtZero: true },
-          y: axis(yTitle, logarithmic),
+          x: { ...buildAxis(xTitle), bounds: "data", beginAtZero: true },
+          y: buildAxis(yTitle, logarithmic),
         },
         plugins: {
           annotation: { annotations: buildReferenceLines(chart, series.flatMap(({ points }) => points)) },

@@ -1,6 +1,6 @@
 /** Charts of points in a plane. */
 
-import { axis, buildLegendEntry, compact, getChartHead } from "./chart_definition.ts";
+import { buildAxis, buildLegendEntry, compact, getChartHead } from "./chart_definition.ts";
 import type { ChartDataset, ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
 import { nameColour } from "./theme.ts";
 
@@ -30,7 +30,7 @@ export function buildScatterChart(chart: ScatterChart): ChartDefinition {
   const { xTitle, yTitle, logarithmic, series } = chart;
   const ends = series.flatMap(({ points }) => points.flatMap(({ y, low = y, high = y }) => [low, high]));
   const scale = (name: "x" | "y", title: string) => ({
-    ...axis(title, logarithmic.includes(name)),
+    ...buildAxis(title, logarithmic.includes(name)),
     beginAtZero: !logarithmic.includes(name),
   });
   return {

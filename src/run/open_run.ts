@@ -16,7 +16,7 @@ import { computeEarlyEnd, noBest } from "../train/best_records.ts";
 import { stagesConfigSchema } from "../train/training_config.ts";
 import { formatThousands } from "../number_text.ts";
 import { runConfigSchema } from "./run_config.ts";
-import { findBest, getSnapshotPath, savedStage } from "./run_state.ts";
+import { findBest, getSnapshotPath, readSavedStage } from "./run_state.ts";
 import { adversarialStage, listStages, shannonStage } from "./stages.ts";
 import { readSnapshot } from "./snapshot_file.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
@@ -123,7 +123,7 @@ export async function describeUnfinished(path: string): Promise<string | undefin
   const config = await configIn(path, stagesSchema);
   if (!config) return undefined;
   for (const stage of listStages(config)) {
-    const saved = await savedStage(stage.folder(path));
+    const saved = await readSavedStage(stage.folder(path));
     if (saved && saved.isGame === stage.hasLikelihood) return undefined; // the folder of the second stage only
     const { iteration, best } = saved ?? { iteration: 0, best: noBest };
     const iterations = stage.iterations(config);

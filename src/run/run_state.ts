@@ -61,7 +61,7 @@ export interface SavedStage {
 }
 
 /** Returns the saved state of a stage; undefined if there is none, or it cannot be read. */
-export async function savedStage(path: string): Promise<SavedStage | undefined> {
+export async function readSavedStage(path: string): Promise<SavedStage | undefined> {
   try {
     const { names, metadata } = await readSnapshotHeader(getSnapshotPath(path, "last"));
     const best = parseBestRecords(metadata.best);
@@ -90,7 +90,7 @@ export async function findBest(path: string, criterion: Criterion): Promise<stri
   const aside = getPendingSnapshotPath(path, criterion);
   const found = await pathExists(file) ? file : undefined;
   if (!await pathExists(aside)) return found;
-  const saved = await savedStage(path);
+  const saved = await readSavedStage(path);
   if (!saved) return found;
   const readIteration = async (path: string) => Number((await readSnapshotHeader(path)).metadata.iteration);
   const belongs = (iteration: number) => iteration === saved.kept[criterion];

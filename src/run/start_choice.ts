@@ -18,8 +18,8 @@ export interface KeptStart {
 /** Standard errors that a gain must exceed; one in ten does so by chance. */
 const ERRORS = 1.28;
 
-/** Computes [users] the sums of the loss over each user's events, with the current weights. */
-export async function lossByUser(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
+/** Computes [users] sums of the loss over the events of each user, with the current weights. */
+export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
     let e = 0;
@@ -85,10 +85,10 @@ export class StartChoice {
         if (!validation) return true;
         if (!this.#before) {
           trainer.setWeights(this.start());
-          this.#before = await lossByUser(validation);
+          this.#before = await computeUserLosses(validation);
         }
         trainer.setWeights(best);
-        return isGain(this.#before, await lossByUser(validation));
+        return isGain(this.#before, await computeUserLosses(validation));
       });
     } finally {
       trainer.setWeights(last);

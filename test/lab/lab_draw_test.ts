@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { collectKernelTexts } from "../../src/lab/build.ts";
 import type { DispatchSummary, KernelSummary } from "../../src/lab/client/services/step_service.ts";
-import { computeTicks, placeNames } from "../../src/lab/draw/axes.ts";
+import { computeTicks, layOutNames } from "../../src/lab/draw/axes.ts";
 import { traceIndexValues } from "../../src/kernel_analysis/index_values.ts";
 import {
   findHeaderPart,
@@ -107,7 +107,7 @@ Deno.test("ticks are round and within the range", () => {
 
 Deno.test("labels of levels are separate and above their lines; those outside are left out", () => {
   const levels = [{ name: "high", at: 9 }, { name: "rate", at: 110 }, { name: "last", at: 105 }];
-  assert.deepEqual(placeNames(levels), [{ name: "rate", foot: 107 }, { name: "last", foot: 94 }]);
+  assert.deepEqual(layOutNames(levels), [{ name: "rate", foot: 107 }, { name: "last", foot: 94 }]);
 });
 
 Deno.test("ownership: idle invocations, folded grids, long axes with a gap", () => {

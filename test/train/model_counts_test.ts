@@ -23,9 +23,9 @@ import { withGpu } from "../op_check.ts";
 import { noHistory } from "../small_models.ts";
 import { fitLogit, type LogitSample } from "../../src/counts/logit.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import { isGain, lossByUser, StartChoice } from "../../src/run/start_choice.ts";
+import { computeUserLosses, isGain, StartChoice } from "../../src/run/start_choice.ts";
 import { findSnapshot } from "../../src/run/open_run.ts";
-import { savedStage } from "../../src/run/run_state.ts";
+import { readSavedStage } from "../../src/run/run_state.ts";
 import { readSnapshot } from "../../src/run/snapshot_file.ts";
 import { shannonStage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";
@@ -209,7 +209,7 @@ Deno.test("a gain counts if it exceeds the change by resampled users", () => {
 Deno.test("losses by user are those of the evaluated events", () =>
   withTrainer(async (trainer) => {
     using evaluation = await trainer.evaluation(listUsers(placedLog, "validation"), 3);
-    const byUser = await lossByUser(evaluation);
+    const byUser = await computeUserLosses(evaluation);
     const { nll, events } = await evaluation.evaluate();
     assert.equal(byUser.length, listUsers(placedLog, "validation").length);
     const sum = byUser.reduce((a, b) => a + b);
@@ -281,7 +281,7 @@ Deno.test("a run killed at any moment has the weights of a run that ends there",
       const seen = new Set<string>();
       const ended = new Map<number, Weights>();
       for (const path of left) {
-        const saved = await savedStage(path);
+        const saved = await readSavedStage(path);
         if (!saved) continue; // before there is anything
         const { file, unfinished } = await findSnapshot(path);
         const { iteration } = saved;

@@ -2,7 +2,7 @@
 
 import type { IdList } from "../../data/ids.ts";
 import { expectReplaceable } from "../../files/atomic_write.ts";
-import { type RowColumn, rowsMark, type RowsWritten, writeRows } from "../../files/row_file.ts";
+import { getRowsMark, type RowColumn, type RowsWritten, writeRows } from "../../files/row_file.ts";
 import { type EpisodeLog, listSeenPages, toClickLog } from "../../simulate/episode_log.ts";
 import { listCandidates, type PoolPage } from "../../simulate/pool.ts";
 import { resolveSettings } from "../../simulate/simulator_options.ts";
@@ -214,7 +214,7 @@ const RETURNS_HEAD = { name: "simulated_user" };
 
 /** @throws UserError if {@link writeReturns} would overwrite another file. */
 export function expectReturns(path: string): void {
-  expectReplaceable(path, rowsMark(path, "returns", [RETURNS_HEAD], false));
+  expectReplaceable(path, getRowsMark(path, "returns", [RETURNS_HEAD], false));
 }
 
 export async function writeReturns(

@@ -40,7 +40,7 @@ export function computeTicks([min, max]: Range, count: number): number[] {
 const LINE = 13;
 
 /** Places each name above its line and the names below it (`foot` is the text's baseline); omits names clipped at the top. */
-export function placeNames(
+export function layOutNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {
   let taken = Infinity;

@@ -7,7 +7,7 @@ import { formatCsvRow } from "../../../../csv.ts";
 import { chooseWindow } from "../../../../report/curve.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { Criterion } from "../../../../train/best_records.ts";
-import { AxisScale, computeAxisRange, computeTicks, placeNames } from "../../../draw/axes.ts";
+import { AxisScale, computeAxisRange, computeTicks, layOutNames } from "../../../draw/axes.ts";
 import { formatCount } from "../../../draw/text.ts";
 import { dom, element, fill } from "../../elements.ts";
 import type { BaselineLevel } from "../../services/lab_data.ts";
@@ -218,7 +218,7 @@ function renderLevels(
   const lines = levels.map(({ at }) =>
     markup`<line class="level" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`
   );
-  const names = placeNames(levels).map(({ name, foot }) =>
+  const names = layOutNames(levels).map(({ name, foot }) =>
     markup`<text class="level-name" x="${right - 4}" y="${foot}">${name}</text>`
   );
   return markup`${lines}${names}`;
