@@ -1,4 +1,4 @@
-/** A bench as a self-contained HTML page with charts. */
+/** Renders the results of `deno task bench` as one self-contained HTML page with charts. */
 
 import { buildStackChart } from "../src/report/bar_chart.ts";
 import type { ChartDefinition } from "../src/report/chart_definition.ts";
@@ -26,7 +26,7 @@ import { computeAttainable, computeRooflinePosition, findCeilings } from "../src
 import { dispatchTime } from "../src/profile/step_profile.ts";
 import type { TableCells } from "./study.ts";
 
-/** @throws UserError when the page cannot be written. */
+/** @throws UserError if the page cannot be written. */
 export async function writeBenchPage(
   file: string,
   report: BenchReport,
@@ -77,10 +77,10 @@ export function renderCells({ head, rows }: TableCells, what: string): Html {
   return renderTable(what, head, [["", rows.map(([name = "", ...cells]): ReportRow => [name, ...cells])]]);
 }
 
-/** Number of kernels that are labelled in the roofline: those of the slowest dispatches. */
+/** Number of kernels with a label in the roofline chart. The kernels of the slowest dispatches get the labels. */
 const NAMED = 12;
 
-/** Charts kernels under the adapter's ceilings, without those that do no arithmetic or move no bytes. */
+/** Draws the roofline chart. Kernels that do no arithmetic or move no bytes are left out. */
 function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: RooflineCeilings): ChartDefinition[] {
   const placed = kernels.flatMap((kernel) => {
     const { gflops, intensity } = computeRooflinePosition(kernel, kernel.median, ceilings);
@@ -107,9 +107,8 @@ function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: Roofline
   return [buildScatterChart({
     id: "roofline",
     title: "Roofline",
-    note:
-      "Each kernel of each workload; the line is the adapter's peak rate. Bytes are the least that must move. " +
-      "The slowest dispatches are labelled; hover over the others.",
+    note: "A point is a kernel in a workload; the line is the adapter's peak rate. Bytes: the least that " +
+      "the kernel must move. The slowest dispatches have labels; hover over a point for its name.",
     xTitle: "FLOPs per byte",
     yTitle: "GFLOP/s",
     logarithmic: ["x", "y"],
@@ -140,7 +139,7 @@ const COLOURED = 5;
 function stackChart(steps: readonly StepMeasurement[]): ChartDefinition {
   const totals = new Map<string, number>();
   for (const step of steps) {
-    // Shares of each step, so that small steps count as well.
+    // Adds shares of a step instead of times, so that short steps have the same weight as long steps.
     const total = dispatchTime(step);
     for (const { kernel, median } of step.dispatches) {
       totals.set(kernel, (totals.get(kernel) ?? 0) + median / total);
@@ -157,8 +156,8 @@ function stackChart(steps: readonly StepMeasurement[]): ChartDefinition {
     id: "steps-stack",
     title: "Where a step's time goes",
     note:
-      "Shares of a step by kernel, with its milliseconds after its name; the rest is the time of a step in a run " +
-      "beyond its dispatches.",
+      "Share of each kernel in a step's time; milliseconds follow the kernel's name. The rest is the time " +
+      "of a step in a run that no dispatch takes.",
     unit: "ms",
     bars: steps.map(({ workload, model }) => `${workload} ${model}`),
     segments: [

@@ -43,15 +43,15 @@ import { renderCells } from "./bench_page.ts";
 
 const FORMAT = "clickgan-compiled";
 const RECORDING_MARK = '\n{\n "compiler": ';
-/** Most recorded lines of code per kernel; longer code mostly repeats itself. */
+/** Largest number of lines of machine code that are stored per kernel. Longer code mostly repeats itself. */
 const MOST_LINES = 100;
 const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
-/** Most tables show the first GPU. */
+/** GPUs by their names in RADV. Most tables show only the first GPU. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
-/** Results show each kernel at its first workload. */
+/** Workloads in order: the results of a kernel are those of the first workload that uses the kernel. */
 const WORKLOADS: readonly Workload[] = [W1, W2, mixedWorkload, W0, W4];
-/** Subjects of `--model`: models, and simulated users under policies. */
+/** Name that `--model` matches to select the kernels of simulated users under policies. */
 const SIMULATED = "simulated users";
 const SUBJECTS = [...benchModels.map(({ name }) => name), SIMULATED];
 
@@ -74,28 +74,28 @@ interface CompiledOptions {
 export function createCommand(): Command {
   const own = createStudy(
     "compiled",
-    "Compiles every kernel for GPUs that need not be present, with Mesa's compiler for AMD GPUs: registers, spills, subgroups " +
-      "per SIMD, instructions, and machine code.",
+    "Compiles every kernel with Mesa's compiler for AMD GPUs, without a GPU. Shows registers, spills, " +
+      "subgroups per SIMD, instructions, and machine code.",
   )
     .addOption(
       new Option("--gpu <names>", `GPUs by RADV's names, joined by commas: ${FAMILIES.join(", ")}`)
         .argParser(makeNamesParser(FAMILIES)).default(FAMILIES, "all"),
     )
-    .addOption(createPatternOption("--model <pattern>", `only matching subjects: ${SUBJECTS.join(", ")}`))
+    .addOption(createPatternOption("--model <pattern>", `only models that match: ${SUBJECTS.join(", ")}`))
     .addOption(
-      new Option("--workload <names>", "workloads joined by commas, see bench/README.md")
+      new Option("--workload <names>", "names of workloads (see bench/README.md), joined by commas")
         .argParser(makeNamesParser(WORKLOADS.map(({ name }) => name)))
         .default(["W1", "W2", "W6", "W0"], "W1,W2,W6,W0"),
     )
     .addOption(createOnlyOption("kernels whose name"))
     .addOption(
-      new Option("--variants <kind>", "the kernel variants for this kind of adapter")
+      new Option("--variants <kind>", "compile the kernel variants for this kind of adapter")
         .choices(["gpu", "cpu"]).default("gpu"),
     )
-    .option("--file <file>", "compile your own WGSL file instead, with one entry point", path)
+    .option("--file <file>", "compile only this WGSL file, with one entry point", path)
     .option(
       "--set <NAME=value>",
-      "value of a constant or override of --file; may be repeated",
+      "set a constant or override of the WGSL file; may be repeated",
       parseConstant,
       new Map(),
     )
@@ -103,7 +103,7 @@ export function createCommand(): Command {
       new Option("--subgroup <lanes>", "lanes per subgroup (default: chosen by the driver)")
         .choices(["32", "64"]),
     )
-    .option("--code", "print the machine code of the innermost loop, or all of it if there is no loop", false)
+    .option("--code", "print machine code: a kernel's innermost loop, or all if it has no loop", false)
     .option("--no-checks", "let the driver omit bounds checks of buffers")
     .option(JSON_FILE, "JSON file for the results", makeOutputFileParser(".json"), "bench/out/compiled.json")
     .option(
@@ -212,7 +212,7 @@ async function outputResults(
   }
 }
 
-/** Returns the innermost loops of the first GPU for the lab's page, without hints of when to issue an instruction. */
+/** Returns each kernel's innermost loop on the first GPU for the lab's page, without s_delay_alu and s_nop. */
 function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport): MachineCode {
   const kernels = selectFirstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
     if (!own) return [];
@@ -223,7 +223,7 @@ function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport)
   return { compiler, gpu, names: factNames, kernels };
 }
 
-/** Returns the results without texts and machine code, which are on the page. */
+/** Returns the results for the JSON file. WGSL and machine code are only on the HTML page. */
 function listRecords({ texts, ...others }: CompiledReport): object {
   const without = ({ loop, ...facts }: CompiledFacts) => ({
     ...{ ...facts, lines: undefined },
@@ -263,8 +263,8 @@ ${parts}`;
 <p class="path">${compiler}, for ${gpus.join(", ")}</p>
 ${
     renderNote(
-      "Kernels as compiled for a GPU. Nothing ran on a GPU. The code is the innermost loop " +
-        "that does the most arithmetic.",
+      "Kernels compiled for a GPU; nothing ran on a GPU. The machine code is the innermost loop " +
+        "with the most arithmetic.",
     )
   }`;
   await writePage(file, { kind: "compiled", title: "clickgan, compiled", header, main, rules: STYLE });
@@ -275,7 +275,7 @@ function renderText({ kernel, source, uses, facts }: CompiledText): Html {
   const code = own.map(({ gpu, loop, lines }) =>
     markup`
 <details${gpu === own[0]?.gpu && new Html(" open")}><summary>${gpu}${
-      loop ? "" : ", all of it, no loop is left"
+      loop ? "" : ", all code: it has no loop"
     }</summary><pre>${(loop?.lines ?? lines).join("\n")}</pre></details>`
   );
   return markup`<p class="note">${uses.join("; ")}</p>

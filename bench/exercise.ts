@@ -36,12 +36,12 @@ const names = exercises.map(({ name }) => name);
 
 function exerciseCommand(): Command {
   const command = new Command("deno task exercise")
-    .description("The course's exercises: checks your kernel, and times it together with the ladder.")
+    .description("Checks your kernel for an exercise of the course, and times it and the ladder.")
     .version(version)
     .addArgument(new Argument("[name]", "the exercise (default: list all)").choices(names))
     .option("--file <file>", "your kernel (default: exercises/NAME.wgsl, created if missing)", path)
     .option("--size <sizes>", "check and time at this size, such as 64x1000 for softmax")
-    .option("--rounds <n>", "rounds in which the steps take turns", parseWholeNumber(1, 1000), 3)
+    .option("--rounds <n>", "rounds; each round times every kernel once", parseWholeNumber(1, 1000), 3)
     .option("--no-time", "only check")
     .option(
       "--limit <seconds>",
@@ -52,7 +52,7 @@ function exerciseCommand(): Command {
     .addOption(
       new Option(
         "--gpu <names>",
-        "also compile it and the shipped kernel for these GPUs, e.g. navi31 (see bench/compiled.md)",
+        "also compile your kernel and the shipped kernel for these GPUs, e.g. navi31 (see bench/compiled.md)",
       ).argParser(makeNamesParser(families)),
     )
     .addHelpText("after", "\nExample:\n  deno task exercise softmax");
@@ -107,7 +107,7 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
     const results = await raceExercise(gpu, exercise, step, { ...checking, rounds: options.rounds });
     status.clear();
     const { title, steps } = exercise.ladder;
-    // A ladder without a naive step begins with the shipped kernel.
+    // A ladder of fewer than three steps has no naive kernel: its step 1 is the shipped kernel.
     const cells = listLadderCells(results, steps.length < 3 ? "on step 1" : undefined);
     printTable(cells, `${title}: ${size.join(" x ")}`);
   }
@@ -123,7 +123,7 @@ async function readAnswer(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes the starter without overwriting a file. */
+/** Writes the exercise's starter (a kernel with a hole) to a new file. No file is overwritten. */
 async function writeStarter(exercise: Exercise, file: string): Promise<void> {
   allowWrites(FOLDER);
   await makeFolder(FOLDER);
@@ -137,7 +137,7 @@ async function writeStarter(exercise: Exercise, file: string): Promise<void> {
   );
 }
 
-/** Prints the compiled answer next to the kernel shipped for GPUs. */
+/** Compiles the user's kernel and the kernel shipped for GPUs, and prints the facts of both in a table. */
 async function showCompiled(
   ladder: Ladder,
   step: LadderStep,
@@ -162,17 +162,17 @@ async function showCompiled(
   }
 }
 
-/** Package of Tint, imported at run time, so that the exercises work where it cannot be fetched or has no binary. */
+/** Package with Tint, imported at run time: exercises work without the package where it cannot be installed. */
 const DAWN: string = "webgpu";
 
 export interface CompilerVerdict {
-  /** E.g. "12:5 'workgroupBarrier' must only be called from uniform control flow". */
+  /** Errors, e.g. "12:5 'workgroupBarrier' must only be called from uniform control flow". */
   readonly faults: readonly string[];
-  /** Reason why it did not run. */
+  /** Reason why the compiler did not run. */
   readonly missing?: string;
 }
 
-/** Compiles a text with Tint, the compiler of Chrome: Deno's is more lenient with barriers. */
+/** Compiles WGSL with Tint, Chrome's compiler: Deno's compiler accepts barriers in non-uniform control flow. */
 export async function compileWithTint(text: string): Promise<CompilerVerdict> {
   let device: GPUDevice | undefined;
   try {

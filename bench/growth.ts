@@ -1,4 +1,4 @@
-/** Growth of a step's time and memory: varies one size at a time, fits lines, and draws charts. */
+/** Measures how time and memory of a training step grow with one size at a time, fits lines, and draws charts. */
 
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -17,12 +17,12 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Sizes of the hidden layers, if not the model's own. */
+  /** Returns the sizes of the hidden layers for a value of the axis. Default: the sizes of the default model. */
   dims?(value: number): number[];
   x(value: number): number;
 }
 
-/** W1 with a quarter of its events. */
+/** Workload W1 (see bench/README.md) with a quarter of the events per user. */
 const base: Workload = { ...workloads.W1, name: "growth", events: 5 };
 const rows = ({ users, events, page }: Workload) => users * events * page;
 
@@ -63,7 +63,7 @@ export const growthAxes: readonly GrowthAxis[] = [
   },
 ];
 
-/** Passes over all points, because a shared machine changes its speed. */
+/** Number of passes over all points. More than one, because the speed of a shared machine changes with time. */
 const PASSES = 2;
 
 export async function measureGrowth(
@@ -95,7 +95,7 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** Measures a point. A rejection by the adapter is a result too. */
+/** Measures time and memory for a value of an axis. If the adapter rejects the size, returns the limit it names. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;
@@ -110,15 +110,15 @@ async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: 
   }
 }
 
-/** y = constant + slope x, fitted to relative errors. */
+/** The line y = constant + slope x, fitted by least squares of the relative errors. */
 export interface FittedLine {
   readonly constant: number;
   readonly slope: number;
-  /** Largest |fit / y - 1| of a point. */
+  /** Largest relative error |fit / y - 1| of all points. */
   readonly error: number;
 }
 
-/** @throws Error for fewer than two different values of x. */
+/** @throws Error if all points have the same x. */
 export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): FittedLine {
   let [w, wx, wy, wxx, wxy] = [0, 0, 0, 0, 0];
   for (const { x, y } of points) {
@@ -161,7 +161,7 @@ const quantities: readonly Quantity[] = [
   },
 ];
 
-/** Charts time and memory: axes that add rows share a chart, the others have their own. */
+/** Draws time and memory per axis. Axes that change the number of rows share a chart; each other axis has a chart. */
 export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefinition[] {
   const rowAxes = growthAxes.filter(({ unit }) => unit === "row").map(({ name }) => name);
   const others = growthAxes.filter(({ unit }) => unit !== "row");
@@ -181,7 +181,7 @@ export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefiniti
       const logarithmic: ScatterChart["logarithmic"] = !wide
         ? []
         : isGrowing(all.map(({ y }) => y))
-        ? ["x", "y"] // so that a proportional quantity is a straight line
+        ? ["x", "y"] // on two logarithmic axes a proportional quantity is a straight line
         : ["x"];
       return [buildScatterChart({
         id: `growth-${quantity.id}-${id}`,
@@ -196,7 +196,7 @@ export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefiniti
   );
 }
 
-/** True if the values grow: small growth shows only on a linear axis. */
+/** True if the largest value is more than twice the smallest. Smaller growth is visible only on a linear axis. */
 function isGrowing(values: readonly number[]): boolean {
   return Math.max(...values) > 2 * Math.min(...values);
 }

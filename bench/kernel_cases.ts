@@ -1,4 +1,4 @@
-/** Times every kernel of the models, one case per recorded dispatch that differs in kernel, constants or sizes. */
+/** Times the kernels of the models. Dispatches of the same kernel, constants and sizes are timed once. */
 
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -12,12 +12,12 @@ import type { KernelMeasurement } from "../src/profile/bench_report.ts";
 import { timeRepeated } from "../src/profile/measure.ts";
 
 interface KernelCase extends Cost {
-  /** Label in the model, e.g. "utility/layer2 forward"; unique in a recording. */
+  /** Label of the dispatch, unique in a recording, e.g. "utility/layer2 forward". */
   readonly label: string;
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
   readonly key: string;
-  /** Index of its part in the recording, and of the dispatch in its part. */
+  /** Index of the part in the recording. `dispatch` is the index of the dispatch in the part. */
   readonly part: number;
   readonly dispatch: number;
 }
@@ -25,20 +25,20 @@ interface KernelCase extends Cost {
 export interface KernelOptions {
   readonly seconds: number;
   readonly only: RegExp;
-  /** Milliseconds by source of all kernels compiled on this device; each is compiled once. */
+  /** Compile time in milliseconds by WGSL source. A source in this map is not timed again. */
   readonly compiled: Map<string, number>;
   readonly known?: ReadonlySet<string>;
   readonly suffix?: string;
   onProgress?(text: string): void;
 }
 
-/** Returns all parts of a recording: those of the step first. */
+/** Returns all parts of a recording, and the number of its first parts that make the training step. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };
 }
 
-/** @param steps number of the parts that make the step. */
+/** @param steps number of the first parts, which make the training step. Later parts are the evaluation. */
 export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
   const seen = new Map<string, number>();
   const unique = (label: string) => {
@@ -67,12 +67,12 @@ export function listCases(parts: readonly RecordedPart[], steps: number): Kernel
   );
 }
 
-/** Makes a repeated label unique. @param times occurrences so far, including this one. */
+/** Appends a number to a repeated label. @param times number of occurrences so far, with the present one. */
 export function makeUniqueLabel(label: string, times: number): string {
   return times === 1 ? label : `${label} #${times}`;
 }
 
-/** Constants that only define offsets: the work does not depend on them. */
+/** Names of constants that only define offsets. The time of a kernel does not depend on these constants. */
 const OFFSET = /(_AT|^FIRST\d?|^P4)$/;
 
 function formatCaseKey({ name }: Kernel, constants: Constants, sizes: readonly number[]): string {
@@ -80,7 +80,7 @@ function formatCaseKey({ name }: Kernel, constants: Constants, sizes: readonly n
   return JSON.stringify([name, own.sort(([a], [b]) => (a < b ? -1 : 1)), sizes]);
 }
 
-/** @returns the cases by key, in the order in which the models use them. */
+/** @returns the measurement of each case by its key, in the order in which the models dispatch the kernels. */
 export async function measureKernels(
   gpu: Gpu,
   workload: BenchLog,
@@ -126,7 +126,7 @@ export async function measureKernels(
   return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
 }
 
-/** Runs everything before a dispatch, so that its inputs are those of a step, however often others were repeated. */
+/** Runs all dispatches before a case's dispatch. So the case is timed with the inputs that it has in a step. */
 function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: KernelCase): void {
   CommandRecorder.submit(gpu, "earlier dispatches", (commands) => {
     for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {
@@ -136,7 +136,7 @@ function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: K
   });
 }
 
-/** Runs everything up to a dispatch twice, and records the compile time of each new source. */
+/** Runs all dispatches up to `last` twice, and records the compile time of each source that is not in `compiled`. */
 async function compile(
   gpu: Gpu,
   parts: readonly RecordedPart[],
@@ -160,7 +160,7 @@ async function compile(
     const module = gpu.device.createShaderModule({ code: source });
     gpu.device.createComputePipeline({ layout: "auto", compute: { module } });
     const host = performance.now() - began;
-    // A driver may delay its own compilation until the kernel runs.
+    // A driver may compile a kernel when it first runs: so the first run's extra time is added.
     compiled.set(source, host + Math.max(0, (first[k] ?? 0) - (again[k] ?? 0)) / 1000);
   }
 }

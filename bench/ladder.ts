@@ -1,4 +1,4 @@
-/** `deno task bench ladder`: times kernels from the naive version to the shipped one; see bench/ladder.md. */
+/** `deno task bench ladder`: times each kernel from the naive version to the shipped version; see bench/ladder.md. */
 
 import { formatShort } from "../src/number_text.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
@@ -37,14 +37,14 @@ interface LadderCommandOptions {
 }
 
 const FORMAT = "clickgan-ladders";
-/** Start of the list of ladders in the JSON file of a page. */
+/** First characters of a page's JSON file of ladders. */
 const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
 export function createCommand(): Command {
   const own = createStudy(
     "ladder",
-    "Times kernels from the naive version to the shipped one, one idea per step; checks every step first.",
+    "Checks, then times kernels from the naive to the shipped version, in steps of one idea.",
   )
     .addArgument(new Argument("[ladders...]", "the ladders").choices(names).default(names))
     .option(
@@ -68,10 +68,10 @@ export function createCommand(): Command {
     .addOption(
       new Option(
         "--variants <kind>",
-        "gpu: only the steps to the kernel for GPUs; cpu: also those for CPU adapters (default)",
+        "gpu: only the steps up to the kernel for GPUs; cpu: also the steps for CPU adapters (default)",
       ).choices(["cpu", "gpu"]),
     )
-    .option("--rounds <n>", "rounds in which the steps take turns", parseWholeNumber(1, 1000), 7)
+    .option("--rounds <n>", "rounds; each round times every step once", parseWholeNumber(1, 1000), 7)
     .option(JSON_FILE, "JSON file for all results", makeOutputFileParser(".json"))
     .option(...createReadmeOption("ladder NAME", "the tables, and a JSON file next to it"))
     .addHelpText(
@@ -84,7 +84,7 @@ export function createCommand(): Command {
 async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
   const { rounds, readme, variants, json } = options;
   if (readme !== undefined && variants === "gpu") {
-    throw new UserError("Expected --readme without --variants gpu: tables on pages have all steps.");
+    throw new UserError("Expected --readme without --variants gpu, because a page's table needs all steps.");
   }
   const selected = ladders.filter(({ name }) => chosen.has(name))
     .map((ladder) => variants === "gpu" ? selectGpuSteps(ladder) : ladder);
@@ -119,17 +119,17 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   );
 }
 
-/** Returns the JSON file of a page's ladders, which the lab shows next to those of its own adapter. */
+/** Returns the path of a page's JSON file. The lab shows its ladders next to the ladders of the own adapter. */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }
 
-/** @throws UserError for a damaged file. */
+/** @throws UserError if the file is damaged. */
 export async function readLadders(file: string): Promise<ShippedLadder[]> {
   return await readJson(file, shippedLadders) ?? [];
 }
 
-/** Replaces the ladder of the same name. @throws UserError if the file cannot be written. */
+/** Writes a ladder to a file, in place of the ladder of the same name. @throws UserError if it cannot be written. */
 async function writeLadder(file: string, ladder: ShippedLadder): Promise<void> {
   const all = new Map((await readLadders(file)).map((other) => [other.ladder, other]));
   await writeRecords(file, [...all.set(ladder.ladder, ladder).values()], LADDERS_MARK);
@@ -152,7 +152,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
   };
 }
 
-/** Returns a row per step: speedups over the naive and the changed step, and memory access counts (bench/ladder.md). */
+/** Returns a row per step: speedup over the naive step, speedup over the step it changes, and memory accesses. */
 export function listLadderCells(results: readonly LadderStepResult[], first = "on naive"): TableCells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   return {

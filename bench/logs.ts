@@ -1,7 +1,7 @@
 /**
- * `deno task bench logs OUT`: writes synthetic logs with a known truth as CSV, prepares each with `data log`, and
- * computes the metrics that a model can attain on their test users. A model can approach the metrics of "history";
- * those of "truth" need information that no log has.
+ * `deno task bench logs OUT`: writes synthetic logs as CSV, prepares each log with `data log`, and computes the best
+ * attainable metrics on the test users from the known click probabilities. A model can approach the metrics named
+ * "history". The metrics named "truth" need the types of the users, which are not in the log.
  */
 
 import { Argument, type Command } from "commander";
@@ -32,13 +32,13 @@ interface Options {
 export function createCommand(): Command {
   const own = createStudy(
     "logs",
-    "Writes synthetic logs with a known truth. For each log OUT gets NAME.csv, NAME_items.csv if items have features, NAME " +
-      "(prepared by data log) and NAME.json: the attainable metrics on the test users.",
+    "Writes synthetic logs with known click probabilities. Files per log in OUT: NAME.csv; NAME_items.csv " +
+      "if items have features; NAME, a set by data log; NAME.json, attainable metrics on the test users.",
   )
     .addArgument(new Argument("<out>", "output folder").argParser(folder))
-    .addOption(createOnlyOption("the logs whose name"))
+    .addOption(createOnlyOption("logs whose name"))
     .option("--seed <n>", "seed of the logs", parseWholeNumber(0, LARGEST_SEED), 1)
-    .option("--users <n>", "users per log (default: by log)", parseWholeNumber(100, 100_000))
+    .option("--users <n>", "users per log (default: depends on the log)", parseWholeNumber(100, 100_000))
     .addHelpText("after", "\n" + formatTable(["log", "effects"], kinds.map((k) => [k.name, k.about])));
   return own.action((out: string) => logs(out, own.opts<Options>()));
 }
@@ -84,7 +84,7 @@ async function makeAndPrepare(to: string, kind: LogKind, { seed, users }: Option
   return [kind.name, ...sizes, `${(100 * noClick).toFixed(1)} %`, ...digits];
 }
 
-/** Returns the test users of a prepared set by their numbers in the log. */
+/** Returns the numbers of a prepared set's test users. */
 async function readTestUsers(set: string): Promise<number[]> {
   const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   try {
@@ -95,29 +95,29 @@ async function readTestUsers(set: string): Promise<number[]> {
   }
 }
 
-// Attainable metrics of a model on a synthetic log, from its truth.
+// Computes the attainable metrics from the log's true utilities.
 
-/** Means over pages. "drawn" counts the clicks that happened, whose luck a model's metrics share. */
+/** Means over pages. Fields with "drawn" use the drawn clicks, as a model's metrics do; others are expectations. */
 interface AttainableMetrics {
-  /** -log P of a page's first click or of no click: expected value on the shown pages. */
+  /** Expected -log P of a page's first click, or of no click. */
   readonly loss: number;
   readonly drawnLoss: number;
   /** Probability that the first click, if any, is on the top item. */
   readonly prec1: number;
   readonly drawnPrec1: number;
-  /** Share of clicked pages with a click on the top item. */
+  /** Share of the pages with a click that have a click on the top item. */
   readonly drawnAnyPrec1: number;
-  /** -log P of the later clicks among the remaining items; null if there are none. */
+  /** Mean -log P of each later click among the items that remain; null if no page has a later click. */
   readonly drawnLaterLoss: number | null;
 }
 
 interface Attainable {
   readonly pages: number;
-  /** Mean probability of no click per page. */
+  /** Probability that a page gets no click, averaged over pages. */
   readonly noClick: number;
-  /** Predictor that knows the items and the type of each user: no model can be better. */
+  /** Metrics of a predictor that knows all items and each user's type: no model can be better. */
   readonly truth: AttainableMetrics;
-  /** Predictor that knows the items and all types, and a user's earlier clicks: attainable by a model. */
+  /** Metrics of a predictor that knows all items, all types and a user's earlier clicks: a model can attain them. */
   readonly history: AttainableMetrics;
 }
 
@@ -131,7 +131,7 @@ function computeAttainable(log: GeneratedLog, users: Iterable<number>): Attainab
       const weights = posterior.map((_, t) =>
         page.items.map((item, k) => Math.exp(log.utility[t * items + item]! + page.shift[k]!))
       );
-      // The first choice may be no click; later choices exist only after a click.
+      // A page's first choice can be no click. A later choice is always a click.
       for (let step = 0; step < Math.max(1, page.clicks.length); step++) {
         for (const ofType of weights) if (step > 0) ofType[page.clicks[step - 1]!] = 0;
         const of = weights.map((ofType) => computeProbabilities(ofType, step === 0 ? 1 : 0));
@@ -149,7 +149,7 @@ function computeAttainable(log: GeneratedLog, users: Iterable<number>): Attainab
   return { pages, noClick: none / pages, truth: computeMetrics(truth), history: computeMetrics(history) };
 }
 
-/** Returns the probabilities of the items, followed by that of no click. */
+/** Returns the probability of each item, and last the probability of no click. @param none weight of no click */
 function computeProbabilities(weights: readonly number[], none: number): number[] {
   const sum = weights.reduce((a, b) => a + b, none);
   return [...weights, none].map((weight) => weight / sum);
@@ -161,7 +161,7 @@ const zeros = () => ({
 });
 type Sums = ReturnType<typeof zeros>;
 
-/** Adds a page's first or later choice. @param of its true probabilities @param by predicted probabilities */
+/** Adds one choice on a page. @param of the choice's true probabilities @param by its predicted probabilities */
 function add(
   sums: Sums,
   { items, clicks }: GeneratedPage,

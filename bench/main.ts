@@ -9,7 +9,7 @@ import { formatTable } from "../src/cli/table.ts";
 interface Study {
   readonly about: string;
   readonly adapter: boolean;
-  /** True if kernels cached by the driver must not be used. */
+  /** True if the study turns off the driver's cache of compiled kernels. */
   readonly cold: boolean;
 }
 
@@ -17,17 +17,17 @@ const none = { adapter: false, cold: false };
 const warm = { adapter: true, cold: false };
 const cold = { adapter: true, cold: true };
 
-/** Studies by name. The file of that name exports `createCommand()`; it and its packages load only when needed. */
+/** Studies by name. NAME.ts exports `createCommand()`. It loads, with its packages, only if its study runs. */
 export const studies: Readonly<Record<string, Study>> = {
-  ladder: { ...cold, about: "from a naive kernel to the shipped one, one idea per step" },
-  compiled: { ...cold, about: "every kernel compiled for GPUs, without having one" },
-  peers: { ...warm, about: "a training step compared with other libraries on this machine" },
-  simulate: { ...warm, about: "pages of simulated users, compared with PyTorch" },
-  serve: { ...warm, about: "the service under load, and whether each request gets its own answer" },
+  ladder: { ...cold, about: "times kernels from the naive to the shipped version, one idea per step" },
+  compiled: { ...cold, about: "compiles every kernel for GPUs; needs no GPU" },
+  peers: { ...warm, about: "times a training step of clickgan and other libraries on this machine" },
+  simulate: { ...warm, about: "times pages of simulated users, compared with PyTorch" },
+  serve: { ...warm, about: "loads the service, and checks that each request gets its own answer" },
   results: { ...warm, about: "trains the models of a table of results, and writes the table" },
   demo: { ...cold, about: "writes the final output of deno task train to a page" },
-  logs: { ...none, about: "writes synthetic logs with a known truth, and their attainable metrics" },
-  truth: { ...none, about: "the best possible policies in the synthetic shops" },
+  logs: { ...none, about: "writes synthetic logs, and the best metrics that a model can attain on each" },
+  truth: { ...none, about: "computes the best possible policies in the synthetic shops" },
 };
 
 const USUAL = "profile";
@@ -40,16 +40,16 @@ export async function loadCommand(name: string): Promise<Command> {
   return createCommand();
 }
 
-/** Runs a study by name, or the default one. @throws UserError for invalid arguments */
+/** Runs the study that the first argument names, or the default study. @throws UserError for invalid arguments */
 export async function runBenchCommand(args: readonly string[]): Promise<void> {
   const [name = ""] = args;
   const named = Object.hasOwn(studies, name) ? studies[name] : undefined;
   const { adapter, cold: isCold } = named ?? cold;
   const own = await loadCommand(name);
-  if (!named) own.addHelpText("after", `\nOther studies, each with its --help:\n${listed()}`);
+  if (!named) own.addHelpText("after", `\nOther studies (deno task bench STUDY --help):\n${listed()}`);
   own.hook("preAction", async () => {
     if (adapter) await ensureAdapter();
-    // Mesa reads this variable when a device opens.
+    // Mesa reads this variable when a GPU device is opened.
     if (isCold && !Deno.env.has(SHADER_CACHE)) Deno.env.set(SHADER_CACHE, "true");
   });
   await parseAndRun(own, named ? args.slice(1) : args);
@@ -59,7 +59,7 @@ const SHADER_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 function listed(): string {
   return formatTable(
-    ["study", "what it is about"],
+    ["study", "what it does"],
     Object.entries(studies).map(([name, { about }]) => [name, about]),
   );
 }

@@ -1,4 +1,4 @@
-/** `deno task bench peers`: times a training step of clickgan and other libraries; see peers.md. */
+/** `deno task bench peers`: times a training step of clickgan and of other libraries; see peers.md. */
 
 import { type Command, Option } from "commander";
 import { buildDriverEnvironment } from "../src/gpu/host/driver.ts";
@@ -60,23 +60,23 @@ const keys = roster.map(({ key }) => key);
 export function createCommand(): Command {
   const own = createStudy(
     "peers",
-    "Compares one training step with other libraries on this machine: the same model, batches and initial weights, " +
-      "each peer in its own process, taking turns. The losses of the first steps must match clickgan's.",
+    "Times one training step of clickgan and other libraries on this machine: same model, batches and " +
+      "initial weights; a process per peer, in turn. The first steps' losses must match clickgan's.",
   )
     .option(
       "--workloads <names>",
-      `of ${workloadNames.join(", ")}, joined by commas (default: all)`,
+      `workloads joined by commas, of ${workloadNames.join(", ")} (default: all)`,
       makeNamesParser(workloadNames),
     )
     .option("--data <file>", "a click log in the paper's layout, instead of or in addition to --workloads")
     .addOption(new Option("--model <model>", "the model").choices(models).default("lstm"))
-    .option("--peers <names>", `of ${keys.join(", ")} (default: all)`, parsePeers)
+    .option("--peers <names>", `peers joined by commas, of ${keys.join(", ")} (default: all)`, parsePeers)
     .option("--seconds <n>", "seconds of timed steps per peer and workload", parseWholeNumber(1, 3600), 6)
-    .option("--rounds <n>", "turns of each peer", parseWholeNumber(1, 100), 5)
+    .option("--rounds <n>", "times that each peer is measured", parseWholeNumber(1, 100), 5)
     .addOption(createPythonOption())
     .option(JSON_FILE, "JSON file for all results and samples", makeOutputFileParser(".json"))
     .option(...createReadmeOption(MARKERS, "the tables"))
-    .option("--marker <words>", "name in the marker lines, for a page with several tables", MARKERS)
+    .option("--marker <words>", "name in the marker lines, if the page has several tables", MARKERS)
     .option(
       SUMMARY,
       `a page that gets step times relative to clickgan's, at <!-- ${SUMMARY_MARKERS} -->, one table per processor`,
@@ -84,12 +84,12 @@ export function createCommand(): Command {
   return own.action(async () => {
     const stop = stopOnSignals(EXIT_INTERRUPTED);
     await peers(own.opts<Options>(), stop);
-    // Results measured so far are written.
+    // At this point all results up to the interruption are written.
     if (stop.signal.aborted) endProcess(EXIT_INTERRUPTED);
   });
 }
 
-/** Parses peers. clickgan is always included, because the others are compared with it. */
+/** Parses names of peers. clickgan is always included, because other peers are compared with it. */
 function parsePeers(text: string): PeerEntry[] {
   const named = makeNamesParser(keys)(text);
   return roster.filter(({ key }) => key === "clickgan" || named.includes(key));
@@ -102,7 +102,7 @@ interface Measured {
   readonly samples: {
     readonly peer: string;
     readonly settings: string;
-    /** Platform that it reported. */
+    /** Platform that the peer reported. */
     readonly note?: string;
     readonly turns: number[][];
   }[];
@@ -131,7 +131,7 @@ async function peers(options: Options, { signal }: StopRequest): Promise<void> {
   await page.write(marker, `${machine}, ${model}. By ${listNotes(measured).join("; ")}.`, ...blocks);
   await summary.writeOfCpu(SUMMARY_MARKERS, `${machine}, ${model}:`, listSummaryCells(measured));
   if (measured.some(({ measurements }) => measurements.some(({ wrong }) => wrong))) {
-    throw new UserError("Expected the losses of clickgan from all peers, got others: see WRONG above.");
+    throw new UserError("Expected clickgan's losses from all peers, got other losses: see WRONG above.");
   }
 }
 
@@ -141,7 +141,7 @@ async function measureAll(
   folder: string,
   signal: AbortSignal,
 ): Promise<Measured[]> {
-  // Peers on a GPU are skipped without one, unless they were named.
+  // Without a GPU, peers that need a GPU are skipped, unless --peers names them.
   if (options.peers === undefined && torches.length > 0 && !torches.some(({ card }) => card)) say(NO_CARD);
   const asked = withTorches(options.peers ?? roster, torches, options.peers !== undefined);
   const entries = asked.filter((entry) => entry.models.includes(options.model));
@@ -202,7 +202,7 @@ function buildCommand(
   return {
     program: Deno.execPath(),
     args: [...flags, script("./peers/child.ts"), ...args, file],
-    // Other models are faster with threads on small steps too.
+    // Only clickgan gets its step's size: the other peers are faster with all driver threads, also on small steps.
     environment: {
       ...GPU_ENVIRONMENT,
       ...buildDriverEnvironment(args[0] === "clickgan" ? flops : undefined),
@@ -217,7 +217,7 @@ function formatBlock(title: string, measurements: readonly PeerMeasurements[]): 
     .join("\n\n");
 }
 
-/** Fetches the packages of a module before timing (340 MB, once), with Deno's own progress. */
+/** Downloads a module's packages (340 MB, once) before anything is timed, and shows Deno's progress. */
 async function fetchPackages(module: string): Promise<void> {
   const flags = DENO_FLAGS.filter((flag) => flag !== "--quiet");
   const fetching = new Deno.Command(Deno.execPath(), {
@@ -228,6 +228,6 @@ async function fetchPackages(module: string): Promise<void> {
   });
   if ((await fetching.spawn().status).success) return;
   throw new UserError(
-    "Could not fetch the packages of the peers: see above. Check the network and try again.",
+    "Could not download the packages of the peers: see Deno's error above. Check the network and try again.",
   );
 }

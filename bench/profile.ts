@@ -1,4 +1,4 @@
-/** `deno task bench` without a study: measures the adapter, every kernel, the steps of the models, and their growth. */
+/** `deno task bench` without a study: measures the adapter, every kernel, and training steps and their growth. */
 
 import * as v from "../src/schema.ts";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
@@ -66,7 +66,7 @@ import { findCeilings } from "../src/profile/roofline.ts";
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
 
-/** W1 with four times its users: larger than a default step of any data set here. */
+/** Workload W1 with four times the users: larger than a default training step on any data set of clickgan. */
 const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W1.users };
 const known: ReadonlyMap<string, Workload> = new Map(
   [...Object.values(workloads), mixedWorkload, larger].map((workload) => [workload.name, workload]),
@@ -92,11 +92,11 @@ interface BenchOptions {
 export function createCommand(): Command {
   const own = new Command("deno task bench")
     .description(
-      "Measures the adapter, every kernel at the sizes of several workloads, and the steps of the models.",
+      "Measures the adapter, every kernel at the sizes of several workloads, and training steps.",
     )
     .version(version)
     .addArgument(
-      new Argument("[parts...]", "what to measure; kernels and steps include the adapter")
+      new Argument("[parts...]", "what to measure; with kernels or steps the adapter is measured too")
         .choices(PARTS).default(["adapter", "kernels", "steps"]),
     )
     .addOption(createOnlyOption("kernels whose name"))
@@ -107,7 +107,7 @@ export function createCommand(): Command {
       ),
     )
     .addOption(
-      new Option("--workload <name>", `a workload, instead of the default ones; may be repeated`)
+      new Option("--workload <name>", `workload, instead of the default workloads; may be repeated`)
         .argParser(workloadNames).default([], `${KERNEL_WORKLOADS.join(", ")}`),
     )
     .option(
@@ -116,12 +116,12 @@ export function createCommand(): Command {
     )
     .option(
       "--seconds <n>",
-      "time per kernel, probe and step, beyond the minimum number of samples",
+      "seconds per kernel, probe and step (more if there are too few samples)",
       makeNumberParser(v.positive(60), "a number of seconds above 0, at most 60"),
       0.2,
     )
     .addOption(
-      new Option("--variants <kind>", "also time the kernels for this kind of adapter, where they differ")
+      new Option("--variants <kind>", "also time the kernels for this kind of adapter that differ")
         .choices(["cpu", "gpu"]),
     )
     .option(JSON_FILE, "JSON file for the results", makeOutputFileParser(".json"), "bench/out/bench.json")
@@ -141,7 +141,7 @@ export function createCommand(): Command {
 }
 
 async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<void> {
-  // Check the files before minutes are spent.
+  // The files are checked first, because the measurement takes minutes.
   expectRecords(options.json, BENCH_FORMAT);
   expectPage(getPagePath(options), "bench");
   const before = options.compare === undefined ? undefined : await readBench(options.compare);
@@ -156,7 +156,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   };
   const models = benchModels.filter(({ name }) => options.model.test(name));
   using status = new StudyStatus();
-  // The driver's threads are set once: for named data as in its training, else for large steps.
+  // The driver's threads are set once: for --data or --workload as in a training on it, else for large steps.
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   const { seconds } = options;
@@ -206,7 +206,7 @@ function buildReport(
   };
 }
 
-/** Seconds per step, enough for several runs. */
+/** Least seconds that a training step is measured, enough for several runs. */
 const STEP_SECONDS = 1.5;
 
 async function measureAllKernels(
@@ -298,7 +298,7 @@ function workloadNames(name: string, before: string[]): string[] {
   throw new InvalidArgumentError(`Expected one of ${[...known.keys()].join(", ")}, got "${name}".`);
 }
 
-/** Returns a table per measured step. @throws UserError if nothing can be compiled. */
+/** Returns a table of estimated and measured times per measured step. @throws UserError if nothing can be compiled */
 async function compareEstimates(
   { family, name }: GpuCard,
   steps: readonly StepMeasurement[],

@@ -27,7 +27,7 @@ interface Options {
 export function createCommand(): Command {
   return createStudy(
     "results",
-    "Trains the models of a table in the pages, and writes the table. Trainings are stored: an interrupted command " +
+    "Trains the models of a table, and writes the table. Trainings are stored: an interrupted command " +
       "continues with the first unfinished one. After a change of the program use another folder (--runs).",
   )
     .addArgument(
@@ -35,7 +35,7 @@ export function createCommand(): Command {
         .choices(tables.map(({ name }) => name)),
     )
     .option("--papers <folder>", "folder of the paper's yelp.txt and rsc.txt", folder, ".")
-    .option("--logs <folder>", "trials: folder of prepared sets, as bench logs writes them", folder)
+    .option("--logs <folder>", "folder of prepared sets that bench logs wrote, for the table trials", folder)
     .option("--runs <folder>", "folder for the trainings", folder, "runs/results")
     .addOption(createJobsOption("trainings"))
     .option(...createReadmeOption("bench results TABLE"))

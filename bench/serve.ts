@@ -41,15 +41,15 @@ const SIZES: readonly { readonly name: string; readonly history: number; readonl
   { name: "score 10 items after 50 clicks", history: 50, page: 10 },
   { name: "score 100 items after 20 clicks", history: 20, page: 100 },
 ];
-/** Requests that are computed separately for comparison. */
+/** Number of requests whose utilities are also computed without the service, for comparison. */
 const ALONE = 400;
 
 export function createCommand(): Command {
   const own = createStudy(
     "serve",
-    "Measures the service under load, and checks that each request gets its own answer.",
+    "Measures clickgan's service under load, and checks that each request gets its own answer.",
   )
-    .option("--requests <n>", "requests per size and number of clients", parseWholeNumber(1), 3000)
+    .option("--requests <n>", "requests per size of request and number of clients", parseWholeNumber(1), 3000)
     .option(
       "--clients <list>",
       "numbers of concurrent clients",
@@ -58,7 +58,7 @@ export function createCommand(): Command {
     )
     .option(
       "--check <n>",
-      "requests of mixed sizes whose utilities are checked",
+      "number of requests of mixed sizes whose answers are checked",
       parseWholeNumber(1),
       100_000,
     )
@@ -100,7 +100,7 @@ async function serve({ requests, clients, check, readme }: Options): Promise<voi
     );
     if (checked.lost + checked.mixedUp > 0) {
       throw new UserError(
-        "Expected each request to get its own answer, got ${checked.lost} lost and ${checked.mixedUp} mixed up.",
+        `Expected each request to get its own answer, got ${checked.lost} lost, ${checked.mixedUp} mixed up.`,
       );
     }
   });
@@ -158,7 +158,7 @@ function buildLoads(): { name: string; calls: LoadRequest[] }[] {
   return [...scores, { name: `recommend 10 of ${ITEMS} items after 20 clicks`, calls: recommend }];
 }
 
-/** Writes an untrained model of default size over the demo shop. @returns its weights */
+/** Writes an untrained model of default size for the items of the demo shop. @returns the model's weights */
 async function writeModel(path: string): Promise<Weights> {
   const items = getItemsShape(log.items);
   const specs = listModelParameters(items, defaultModel);
@@ -203,5 +203,5 @@ async function start(model: string): Promise<{ url: string; stop: () => Promise<
       },
     };
   }
-  throw new UserError("Expected the service to start, but it ended: see its output above.");
+  throw new UserError("Expected the service to start, but it ended: see the service's output above.");
 }

@@ -1,34 +1,34 @@
-/** Load on the service: requests by concurrent clients, and their latencies. */
+/** Sends requests of concurrent clients to the service, and measures the latencies. */
 
 import * as v from "../src/schema.ts";
 
-/** A request with its expected answer. */
+/** A request to the service, with the answer that is expected. */
 export interface LoadRequest {
   readonly path: string;
   readonly body: string;
-  /** Utilities that were computed separately; undefined if only the time counts. */
+  /** Expected utilities, computed without the service; undefined if the answer is not checked. */
   readonly utilities?: ArrayLike<number>;
 }
 
 export interface LoadResult {
   readonly requests: number;
   readonly rate: number;
-  /** Milliseconds from sending a request to its answer. */
+  /** Median milliseconds from sending a request to receiving the answer. */
   readonly median: number;
   readonly p99: number;
   readonly most: number;
-  /** Requests without an answer of status 200. */
+  /** Number of requests without an answer of status 200. */
   readonly lost: number;
-  /** Answers with other utilities than expected. */
+  /** Number of answers whose utilities are those of another request. */
   readonly mixedUp: number;
   readonly difference: number;
 }
 
 const answerSchema = v.object({ utilities: v.array(v.finiteNumber()) });
-/** Utilities with larger differences belong to another request. */
+/** If a utility differs by more than this from the expected utility, the answer is to another request. */
 const TOLERANCE = 1e-5;
 
-/** Sends `calls` in turn from `clients` that each wait for an answer. @param url e.g. http://127.0.0.1:8750 */
+/** Sends `requests` requests, taking `calls` in turn. Each of the `clients` sends a request after its last answer. */
 export async function load(
   url: string,
   calls: readonly LoadRequest[],
@@ -61,7 +61,7 @@ export async function load(
   return { requests, rate, median: at(0.5), p99: at(0.99), most: at(1), lost, mixedUp, difference };
 }
 
-/** Returns undefined without a valid answer, and [] for an answer without utilities. */
+/** Returns the utilities in an answer, [] if an answer has none, or undefined if there is no valid answer. */
 async function ask(url: string, { path, body }: LoadRequest): Promise<readonly number[] | undefined> {
   try {
     const response = await fetch(url + path, {

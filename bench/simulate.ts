@@ -41,20 +41,20 @@ interface SimulateOptions {
 export function createCommand(): Command {
   const own = createStudy(
     "simulate",
-    "Times pages of simulated users with random slates, greedy slates, slates by CDQN, and CDQN training; compared with PyTorch.",
+    "Times pages of simulated users, also in PyTorch: random, greedy and CDQN slates, and CDQN training.",
   )
     .option("--items <n,...>", "sizes of the catalogue", makeWholeNumbersParser("items", 64, 2 ** 22), [
       500,
       5000,
     ])
-    .option("--users <n>", "most users per step; fewer with many items", parseWholeNumber(1, 2 ** 17), 4096)
+    .option("--users <n>", "most users per step; fewer if items are many", parseWholeNumber(1, 2 ** 17), 4096)
     .option(
       "--seconds <n>",
-      "seconds per player, size and kind",
+      "seconds per program, number of items and kind of slate",
       makeNumberParser(v.positive(600), "a number of seconds above 0, at most 600"),
       2,
     )
-    .option("--no-peers", "only clickgan")
+    .option("--no-peers", "time only clickgan, not PyTorch")
     .addOption(createPythonOption())
     .option(...createReadmeOption(MARKERS));
   return own.action(() => simulate(own.opts<SimulateOptions>()));
@@ -83,7 +83,7 @@ interface SimulateRow {
   readonly kind: SimulationKind;
   readonly items: number;
   readonly users: number;
-  /** Milliseconds per page of all users, by player. */
+  /** Milliseconds that a program takes for one page of all users, by the program's name. */
   readonly played: ReadonlyMap<string, number>;
 }
 
@@ -95,10 +95,10 @@ const kindTitles: Readonly<Record<SimulationKind, string>> = {
 };
 const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies SimulationKind[];
 
-/** Most users x items of a page. */
+/** Largest number of users x items that are scored per page. */
 const MOST_PAIRS = 6e6;
 
-/** Chooses the users per step: if all items are scored, fewer users make a page long enough. */
+/** Chooses the number of users per step: fewer users if all items are scored, so that a page does not take too long. */
 export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"
@@ -106,7 +106,7 @@ export function chooseUsers(most: number, items: number, kind: SimulationKind): 
     : Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, MOST_PAIRS / items))));
 }
 
-/** Measures all kinds of pages. @throws UserError if a peer computes something else */
+/** Measures all kinds of slates for one number of items. @throws UserError if PyTorch's results differ from clickgan's */
 async function measureSize(
   gpu: Gpu,
   items: number,
@@ -144,7 +144,7 @@ async function ownPlayer(
 ): Promise<PagePlayer & Disposable> {
   if (kind !== "learn") return await SimulatedPages.create(gpu, model, kind, sizes);
   const trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), trainingConfig);
-  // The first episode learns nothing.
+  // No training happens in the first episode, so it is not timed.
   await trainer.run(PAGES);
   const play = async (pages: number) => {
     const began = performance.now();
@@ -154,7 +154,7 @@ async function ownPlayer(
   return { name: OWN, play, [Symbol.dispose]: () => trainer.destroy() };
 }
 
-/** Plays `turn` milliseconds in turn. @returns median milliseconds per page by player */
+/** Runs the players in turn, each for `turn` milliseconds. @returns a player's median milliseconds per page, by name */
 async function playInTurn(
   players: readonly PagePlayer[],
   turn: number,
@@ -174,7 +174,7 @@ async function playInTurn(
   return new Map(playing.map(({ player, samples }) => [player.name, computeMedian(samples)]));
 }
 
-/** Returns the number of pages that take about `turn` milliseconds; the first page compiles. */
+/** Returns the number of pages that take about `turn` milliseconds. The first page, which compiles, is not timed. */
 async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise<number> {
   await player.play(1);
   let pages = 1;
@@ -186,7 +186,7 @@ async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise
   return Math.max(1, Math.round(pages * turn / ms));
 }
 
-/** Returns a row per kind and size with user-steps per second of clickgan and its peers. */
+/** Returns a row per kind of slate and number of items, with the user-steps per second of clickgan and its peers. */
 function listRowCells(rows: readonly SimulateRow[]): TableCells {
   const sorted = rows.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
   const peers = [...rows[0]?.played.keys() ?? []].filter((name) => name !== OWN);

@@ -1,4 +1,4 @@
-/** Shared parts of the studies: options, starting commands, and output to terminal, pages and JSON files. */
+/** Options, child processes and output (to terminal, pages and JSON files) that all bench studies use. */
 
 import process from "node:process";
 import { Command, InvalidArgumentError, Option } from "commander";
@@ -25,16 +25,16 @@ export function createStudy(name: string, description: string): Command {
   return new Command(`deno task bench ${name}`).description(description);
 }
 
-/** Returns arguments of `.option`: see {@link StudyPage}. @param what is written to the page */
+/** Returns the arguments of `.option` for --readme. @param what the study writes to the page, for the help text */
 export function createReadmeOption(markers: string, what = "the table") {
   return [
     "--readme <file>",
-    `a page that gets ${what}, between its lines <!-- ${markers} -->`,
+    `Markdown page to which to write ${what}, below its line <!-- ${markers} -->`,
     path,
   ] as const;
 }
 
-/** @param what is selected, e.g. "rows whose name" */
+/** Creates the option --only. @param what the option selects, e.g. "rows whose name" */
 export function createOnlyOption(what: string): Option {
   return createPatternOption("--only <pattern>", `only ${what} matches this regular expression`);
 }
@@ -51,7 +51,7 @@ function parsePattern(text: string): RegExp {
   }
 }
 
-/** Returns the elements whose name matches. @param what e.g. "a row". @throws UserError without a match */
+/** Returns the elements whose name matches. @param what an element is, e.g. "a row" @throws UserError if none matches */
 export function selectMatching<T extends { readonly name: string }>(
   all: readonly T[],
   only: RegExp,
@@ -63,7 +63,7 @@ export function selectMatching<T extends { readonly name: string }>(
   throw new UserError(`Expected --only to match ${what} (${known}), got ${only.source}.`);
 }
 
-/** Parses names joined by commas, in the order of the list. */
+/** Returns a parser of names joined by commas. Parsed names have the order of `known`. */
 export function makeNamesParser<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) => {
     const names = text.split(",").map((name) => name.trim());
@@ -73,7 +73,7 @@ export function makeNamesParser<T extends string>(known: readonly T[]): (text: s
   };
 }
 
-/** Parses whole numbers of a range, joined by commas. */
+/** Returns a parser of whole numbers joined by commas, each from `least` to `most`. */
 export function makeWholeNumbersParser(
   what: string,
   least: number,
@@ -88,10 +88,10 @@ export function makeWholeNumbersParser(
 }
 
 /**
- * Runs a command of clickgan without the user's cache.
- * @param beside for concurrent commands: the driver's cores, and a receiver of its messages
- * @returns its output. Alone, its progress is shown.
- * @throws UserError if it fails.
+ * Runs a command of clickgan without the user's cache. Without `beside` the command's progress is printed.
+ * @param beside if several commands run at once: variables that set the driver's cores, and a receiver of messages
+ * @returns what the command printed.
+ * @throws UserError if the command fails.
  */
 export async function runCommand(
   command: TaskName,
@@ -133,12 +133,12 @@ export async function withTemporaryFolder<T>(name: string, work: (folder: string
   }
 }
 
-/** Progress of a study: one line on a terminal, else a line per new text. */
+/** Shows a study's progress: on a terminal in one line that is overwritten, otherwise in a line per new text. */
 export class StudyStatus {
   #last = "";
   #shown = false;
 
-  /** @param text "what: detail"; without a terminal only a new "what" is printed. */
+  /** Shows a text "what: detail". Without a terminal only "what" is printed, when it changes. */
   show(text: string): void {
     const { stderr } = process;
     if (stderr.isTTY) {
@@ -166,7 +166,7 @@ export interface TableCells {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** A column of a table: its name, and the cell of a row. */
+/** A column of a table: its heading, and a function that formats a row's cell. */
 export type CellColumn<T> = readonly [head: string, of: (row: T, index: number) => string];
 
 export function buildCells<T>(rows: readonly T[], columns: readonly CellColumn<T>[]): TableCells {
@@ -189,22 +189,22 @@ export function formatMarkdownCells({ head, rows }: TableCells): string {
   return formatMarkdownTable(head, rows).join("\n");
 }
 
-/** A page with results between its lines `<!-- NAME -->` and `<!-- end of NAME -->`. */
+/** A Markdown page. A study writes its results between the lines `<!-- NAME -->` and `<!-- end of NAME -->`. */
 export class StudyPage {
   private constructor(private readonly file: string | undefined) {}
 
-  /** Opens a page. @param file undefined: nothing is written. @throws UserError for a page without the marker lines */
+  /** Opens a page, or for undefined a page that is not written. @throws UserError if the page has no marker lines */
   static async open(file: string | undefined, ...names: readonly string[]): Promise<StudyPage> {
     if (file !== undefined) { for (const name of names) await expectMarkers(file, name); }
     return new StudyPage(file);
   }
 
-  /** @param parts texts and tables; empty ones are skipped. @throws UserError if it cannot be written */
+  /** Writes texts and tables, except empty ones. @throws UserError if the page cannot be written */
   async write(name: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
     if (this.file !== undefined) await writeBetweenMarkers(this.file, name, getCellText(parts));
   }
 
-  /** Writes the results of one processor and keeps those of others. @param parts as in {@link write} */
+  /** Like {@link write}, but replaces only the results of this machine's processor. */
   async writeOfCpu(name: string, machine: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
     if (this.file === undefined) return;
     const [cpu = "", rest = ""] = machine.split(/(?=,)(.*)/s);
@@ -219,14 +219,14 @@ function getCellText(parts: readonly (string | TableCells)[]): string {
   return texts.filter((text) => text !== "").join("\n\n");
 }
 
-/** Checks that {@link writeRecords} may write a file. @throws UserError if it would replace something else. */
+/** Checks that {@link writeRecords} may write a file. @throws UserError if the file exists and is not of `format` */
 export function expectRecords(file: string, format: string): void {
   expectReplaceable(file, formatMark({ format }, INDENT));
 }
 
 /**
- * Writes JSON and its folder. @param mark start of a file that may be replaced. @throws UserError if it cannot be
- * written
+ * Writes a JSON file, and its folder if missing. An existing file is replaced only if it starts with `mark`.
+ * @throws UserError if the file cannot be written
  */
 export async function writeRecords(
   file: string,
@@ -239,7 +239,7 @@ export async function writeRecords(
 
 const INDENT = " ";
 
-/** Formats JSON with one line per record (an element of a list), so that a new measurement changes one line. */
+/** Formats JSON with one line per element of a list, so that a new measurement changes one line. */
 export function formatRecordsJson(value: object): string {
   if (Array.isArray(value)) return formatRecordLines(value, "");
   const parts = Object.entries(value).filter(([, part]) => part !== undefined).map(([key, part]) => {
@@ -253,7 +253,7 @@ function formatRecordLines(records: readonly unknown[], indent: string): string 
   return `[\n${records.map((one) => `${indent} ${JSON.stringify(one)}`).join(",\n")}\n${indent}]`;
 }
 
-/** Reads a bench. @throws UserError for a missing file or another layout. */
+/** Reads the results of a bench. @throws UserError if the file is missing or is not the JSON of a bench */
 export async function readBench(file: string): Promise<BenchReport> {
   const report = await readJson(file, benchReport);
   if (report) return report;
@@ -269,7 +269,7 @@ export function describeAdapter({ description, runtime }: { description: string;
   return `${description}, ${navigator.hardwareConcurrency} cores, ${runtime}`;
 }
 
-/** Describes the machine and its processor. Needs --allow-sys=cpus. */
+/** Describes processor, operating system and Deno version of the machine. Needs the permission --allow-sys=cpus. */
 export function describeMachine(): string {
   const cores = cpus();
   const model = cores[0]?.model.trim() || "unknown processor";

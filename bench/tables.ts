@@ -1,4 +1,4 @@
-/** Tables of a bench for the terminal, the report and the Markdown pages, and the changes between two benches. */
+/** Builds the tables of a bench for terminal, HTML and Markdown pages, and compares two benches. */
 
 import { formatShort } from "../src/number_text.ts";
 import type {
@@ -19,7 +19,7 @@ const ms = (microseconds: number) => formatShort(microseconds / 1000);
 const MEBI = 2 ** 20;
 
 const mebi = (bytes: number) => (bytes / MEBI).toFixed(1);
-/** Formats the quartiles, between which half of the samples lie. */
+/** Formats the lower and upper quartile as "lower..upper". */
 const quartiles = ({ lower, upper }: Quartiles, of = formatShort) => `${of(lower)}..${of(upper)}`;
 type Quartiles = Pick<Timing, "lower" | "upper">;
 
@@ -75,7 +75,7 @@ export function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): Ta
   ]);
 }
 
-/** Describes the time of a step outside of its dispatches. */
+/** Describes the overhead of a training step outside of its dispatches, and the host's time per step. */
 export function stepNotes(step: StepMeasurement): string[] {
   const { wall, group, host } = step;
   const total = dispatchTime(step);
@@ -125,7 +125,7 @@ export function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Fits a line to each axis with two or more points; times use the least disturbed runs. */
+/** Fits a line to the points of each axis that has two or more points. The fit of time uses the shortest runs. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
@@ -170,14 +170,14 @@ export interface MeasuredChange {
   readonly unit: string;
   readonly before?: Measured;
   readonly after?: Measured;
-  /** after / before - 1 of the medians. */
+  /** Relative change of the median: after / before - 1. */
   readonly change?: number;
-  /** Sum of the two spreads, relative to the value before. */
+  /** Sum of the spreads before and after, divided by the median before. */
   readonly noise?: number;
   readonly verdict: "better" | "worse" | "noise" | "new" | "gone";
 }
 
-/** Collects all measurements with a spread by name. */
+/** Returns a bench's measurements that have a spread, by name. */
 function collectMeasurements(
   { probes, kernels, steps, growth, ladders = [] }: BenchReport,
 ): Map<string, Measured> {
@@ -185,7 +185,7 @@ function collectMeasurements(
   const time = (id: string, { median, lower, upper, error }: Timing) =>
     all.set(id, { unit: "us", median, lower, upper, error, rate: false });
   for (const { name, unit, median, lower, upper } of probes) {
-    // Found by doubling, so it is neither better nor worse.
+    // This number of invocations was found by doubling: a difference is neither better nor worse.
     if (unit !== "invocations") {
       all.set(`adapter: ${name}`, { unit, median, lower, upper, rate: unit !== "us" });
     }
@@ -203,7 +203,7 @@ function collectMeasurements(
   return all;
 }
 
-/** Compares in the order of the later bench; missing measurements come last, unless their part was not measured. */
+/** Compares two benches in the order of the later one. Last come measurements that it lacks in the parts it measured. */
 export function compare(before: BenchReport, after: BenchReport): MeasuredChange[] {
   const [old, now] = [collectMeasurements(before), collectMeasurements(after)];
   const changes = [...now].map(([id, measured]) => computeChange(id, old.get(id), measured));
@@ -224,7 +224,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** A change is noise if it is at most the sum of both distances between quartiles. */
+/** Computes a change. It is noise if it is at most the sum of the spreads (quartile distance + clock error). */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };
@@ -236,7 +236,7 @@ function computeChange(id: string, before: Measured | undefined, after: Measured
     unit,
     before,
     after,
-    // A coarse clock may have read 0, which has no relative change.
+    // A median of 0, from a coarse clock, has no relative change.
     ...(before.median > 0 && { change: difference / before.median, noise: spread / before.median }),
     verdict: Math.abs(difference) <= spread ? "noise" : better ? "better" : "worse",
   };

@@ -1,4 +1,4 @@
-/** `deno task bench truth`: policies in the synthetic shops, compared with the computed optimum; see truth.md. */
+/** `deno task bench truth`: compares policies with the computed optimum in the synthetic shops; see truth.md. */
 
 import { type Command, Option } from "commander";
 import { LARGEST_SEED, parseWholeNumber } from "../src/cli/command_options.ts";
@@ -75,22 +75,22 @@ const HEAD = [
 export function createCommand(): Command {
   const own = createStudy(
     "truth",
-    "Simulates users of the synthetic shops under random slates, under the best slate of each page, and under the computed " +
-      "optimum of the whole episode.",
+    "Simulates users of the synthetic shops under three policies: random slates, the best slate of each " +
+      "page, and the optimal slates for the whole episode.",
   )
     .option("--users <n>", "users per policy", parseWholeNumber(2), 4000)
     .option(
       "--seed <n>",
-      "seed of the users' draws, the same for all policies",
+      "seed of the users' random choices, the same for all policies",
       parseWholeNumber(0, LARGEST_SEED),
       1,
     )
     .option("--data-seed <n>", "seed of the shop's items", parseWholeNumber(0, LARGEST_SEED), 1)
     .addOption(
-      new Option("--points <grid>", `grid of the optimum: ${usualPoints.join(" x ")}, or 17 x 17 x 7`)
+      new Option("--points <grid>", `grid of the optimum: ${usualPoints.join(" x ")} or, coarse, 17 x 17 x 7`)
         .choices(["fine", "coarse"]).default("fine"),
     )
-    .addOption(createOnlyOption("the rows whose name"))
+    .addOption(createOnlyOption("rows whose name"))
     .option(...createReadmeOption(MARKERS));
   return own.action(() => truth(own.opts<Options>()));
 }
@@ -147,7 +147,7 @@ function formatRow(
   ];
 }
 
-/** Returns the mean, and half of its 95 % interval over users. */
+/** Returns the mean over users, and half of the width of its 95 % interval. */
 function estimateMean(values: Float64Array): { mean: number; half: number } {
   const { mean, sd } = meanAndSd(Array.from(values));
   return { mean, half: 1.96 * sd / Math.sqrt(values.length) };

@@ -1,9 +1,9 @@
 /**
- * Synthetic logs with a known truth. A user of type t clicks an item of a page, or none, by the choice model
+ * Makes synthetic logs with known utilities. A user of type t clicks item a of a page with the probability
  *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
  *   u_i = constant + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i was clicked before] + last [i was clicked last].
- * A user who continues clicks one of the remaining items by the same utilities, without the option of no click.
+ * No click has utility 0. After a click the user continues with probability `goesOn`, and clicks a remaining item.
  */
 
 import { createRandomStream, type Random } from "../../src/data/random.ts";
@@ -15,35 +15,35 @@ type Range = readonly [least: number, most: number];
 interface Sizes {
   readonly users: number;
   readonly items: number;
-  /** Pages per user, and items per page: uniform in the range. */
+  /** Range of the number of pages per user, drawn uniformly; `pageSize` is the range of items per page. */
   readonly pages: Range;
   readonly pageSize: Range;
   readonly columns: readonly ItemColumn[];
-  /** Share of missing values in these columns. */
+  /** Share of the values of item columns that are missing. */
   readonly missing: number;
 }
 
-/** Effects on the utility; 0 for none. */
+/** Parameters of the utility and of the clicks. An effect of 0 is off. */
 interface Effects {
-  /** Number of user types; all users of a type are equal. */
+  /** Number of user types. Users of the same type have the same utilities. */
   readonly types: number;
-  /** Constant of the utility, which sets how often nothing is clicked. */
+  /** Constant of the utility: the lower it is, the more pages get no click. */
   readonly constant: number;
-  /** Standard deviation of an item's strength, and of a category's taste by type. */
+  /** Standard deviation of the items' strengths. `taste` is that of a type's utility for a category. */
   readonly strength: number;
   readonly taste: number;
-  /** Weight of the product of hidden vectors of the item and the type. */
+  /** Weight of the dot product of the item's and the type's hidden vectors. */
   readonly similar: number;
-  /** Weight of the squared distance of the log price from the type's best one. */
+  /** Weight of the squared difference between the log price and the best log price of the user's type. */
   readonly price: number;
-  /** Loss of utility per position. */
+  /** Utility that an item loses per position down the page. */
   readonly place: number;
-  /** Gain of an item that was clicked at any time before, and of the item that was clicked last. */
+  /** Utility that a clicked item gains on later pages. The item clicked last gains `last` as well. */
   readonly again: number;
   readonly last: number;
-  /** Gain of an item that was just added; a factor e less after 30 days. */
+  /** Utility that a new item gains. The gain falls by a factor of e in 30 days. */
   readonly novelty: number;
-  /** Probability of another click after a click, whatever is left on the page. */
+  /** Probability of a further click after a click, if any item on the page is not clicked. */
   readonly goesOn: number;
 }
 
@@ -110,7 +110,7 @@ export const kinds: readonly LogKind[] = [
 const CATEGORIES = 8;
 const BRANDS = 12;
 const WIDTH = 4;
-/** Probability that a clicked item is shown again, and most such items per page, if clicks are repeated at all. */
+/** Probability that one of the user's last MOST_AGAIN clicked items is shown again, for logs with `again` above 0. */
 const SHOWN_AGAIN = 0.7;
 const MOST_AGAIN = 3;
 const DAY = 86_400;
@@ -119,24 +119,24 @@ const START = Date.UTC(2025, 0, 1) / 1000;
 export interface GeneratedPage {
   readonly time: number;
   readonly items: readonly number[];
-  /** Utility that the position and the history add to each item. */
+  /** Utility that an item gains by its position and the user's earlier clicks, per item. */
   readonly shift: readonly number[];
-  /** Positions of the clicked items, in the order of the clicks. */
+  /** Positions of the page's clicked items, in the order of the clicks. */
   readonly clicks: readonly number[];
 }
 
 export interface GeneratedLog {
   readonly kind: LogKind;
-  /** [T, I] utility of each item by type, without position and history. */
+  /** [types, items] utility of each item for a user type, without the effects of position and earlier clicks. */
   readonly utility: Float64Array;
-  /** [U] */
+  /** [users] type of each user. */
   readonly typeOf: readonly number[];
   readonly pages: readonly (readonly GeneratedPage[])[];
-  /** Contents of items.csv; undefined without item features. */
+  /** Lines of the CSV file of items; undefined if items have no features. */
   readonly itemRows: string[] | undefined;
 }
 
-/** Generates the log of a seed. @param users number of users; by default that of the kind */
+/** Generates a log from a seed. @param users number of users (default: the number of the kind) */
 export function makeLog(kind: LogKind, seed: number, users = kind.users): GeneratedLog {
   const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
   const typeOf: number[] = [];
@@ -149,7 +149,7 @@ export function makeLog(kind: LogKind, seed: number, users = kind.users): Genera
 }
 
 interface World extends Pick<GeneratedLog, "utility" | "itemRows"> {
-  /** [I] cumulative display weights. */
+  /** [items] cumulative sum of the display weights, by which items are drawn for a page. */
   readonly shown: readonly number[];
 }
 
@@ -188,7 +188,7 @@ function makeWorld(kind: LogKind, random: Random): World {
 
 function makePages(kind: LogKind, { utility, shown }: World, type: number, random: Random): GeneratedPage[] {
   const own = utility.subarray(type * kind.items, (type + 1) * kind.items);
-  /** Most recent first. */
+  /** Items that the user clicked, the most recent first. */
   let clicked: number[] = [];
   let time = START + 30 * DAY * random.uniform();
   return Array.from({ length: between(kind.pages, random) }, () => {
@@ -212,7 +212,7 @@ function makePages(kind: LogKind, { utility, shown }: World, type: number, rando
   });
 }
 
-/** Draws distinct items in random order: some that the user clicked, then others by their display weights. */
+/** Draws a page's distinct items in random order: some from `clicked`, the others by their display weights. */
 function drawItems(
   size: number,
   clicked: readonly number[],
@@ -226,7 +226,7 @@ function drawItems(
   return [...random.sampleWithoutReplacement(drawn.length, size)].map((k) => drawn[k]!);
 }
 
-/** Returns the first index whose sum is above `sum`. */
+/** Returns the first index k with sums[k] > sum. */
 function firstAbove(sums: readonly number[], sum: number): number {
   let low = 0, high = sums.length - 1;
   while (low < high) {
@@ -237,7 +237,7 @@ function firstAbove(sums: readonly number[], sum: number): number {
   return low;
 }
 
-/** Draws an index with probabilities proportional to the weights. */
+/** Draws an index with a probability proportional to its weight. */
 function draw(weights: readonly number[], random: Random): number {
   let sum = 0;
   const sums = weights.map((weight) => sum += weight);
