@@ -1,6 +1,6 @@
 /**
- * Append-only CSV file of numbers, such as the losses of a run, with a fixed header. Marks (length and checksum) let a
- * resumed run verify the log up to a point.
+ * Append-only CSV file of numbers with a fixed header, such as the losses of a run. A mark stores the log's length and
+ * checksum at one moment; a resumed run uses the mark to verify that the log is unchanged up to there.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -11,27 +11,27 @@ import { UserError } from "../user_error.ts";
 import { expectSole } from "../files/atomic_write.ts";
 import { explainFileError, readBytesSync } from "../files/local_file.ts";
 
-/** The part of an open file that a log uses. */
+/** Methods of an open file that a log calls. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
 
-/** A point in a log: its length in bytes, and their SHA-256. */
+/** State of a log at one moment: the number of its bytes, and their SHA-256. */
 export const logMarkSchema = v.strictObject({ bytes: v.whole(0), sha256: v.string() });
 export type LogMark = v.InferOutput<typeof logMarkSchema>;
 
-/** Maximum bytes of a row of a few numbers. */
+/** Maximum bytes of a log's row, which has only a few numbers. */
 const LONGEST_ROW = 4096;
 
-/** A log open for appending. Rows are kept in memory until `flush` or `close`. */
+/** A CSV log that is open for appending. New rows stay in memory until `flush` or `close`. */
 export class CsvLog {
   readonly #file: LogFile;
   readonly #path: string;
   readonly #columns: number;
-  /** Hash of the bytes that are written to the file. */
+  /** Hash of all bytes that are already in the file. */
   readonly #hash = createHash("sha256");
   #size = 0;
   #pending = "";
 
-  /** Use `begin` or `resume`; `file` must be open for appending and contain `bytes`. */
+  /** Create logs by `begin` or `resume`. @param file open for appending @param bytes content of the file */
   constructor(file: LogFile, path: string, columns: number, bytes = new Uint8Array()) {
     this.#file = file;
     this.#path = path;
@@ -39,7 +39,7 @@ export class CsvLog {
     this.#written(bytes);
   }
 
-  /** Starts a log and writes its header. @throws {UserError} as {@link expectUnbegun}, or if it cannot be created */
+  /** Creates a log file with its header. @throws {UserError} as {@link expectUnbegun}, or if that is impossible */
   static begin(path: string, columns: readonly string[]): CsvLog {
     CsvLog.expectUnbegun(path, columns);
     try {
@@ -60,10 +60,7 @@ export class CsvLog {
     }
   }
 
-  /**
-   * Checks that a log can be started.
-   * @throws {UserError} for a file that holds more than (a part of) the header, so that no log is overwritten
-   */
+  /** Checks that a path has no log. @throws {UserError} for a file with more than (a part of) the header */
   static expectUnbegun(path: string, columns: readonly string[]): void {
     const bytes = readIfThere(path);
     if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
@@ -74,10 +71,10 @@ export class CsvLog {
   }
 
   /**
-   * Checks that a log still begins with the content at a mark.
-   * @param mark of the log when the checkpoint was written
-   * @param iteration of the checkpoint, if the log has a row per iteration
-   * @throws {UserError} if the content up to the mark has changed, or its last row is of another iteration
+   * Checks that a log still begins with the bytes that a mark describes.
+   * @param mark taken when the checkpoint was written
+   * @param iteration of the checkpoint, for a log with one row per iteration
+   * @throws {UserError} if these bytes have changed, or if the last row among them belongs to another iteration
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
     const found = readIfThere(path) ?? new Uint8Array();
@@ -102,8 +99,8 @@ export class CsvLog {
   }
 
   /**
-   * Opens a log and truncates it to a mark: drops rows written after the checkpoint, and incomplete lines.
-   * @throws {UserError} if the file has changed up to the mark
+   * Opens a log and truncates it to a mark. This removes incomplete lines, and rows newer than the checkpoint.
+   * @throws {UserError} if the bytes up to the mark have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
     CsvLog.expectMarked(path, mark);
@@ -123,8 +120,8 @@ export class CsvLog {
   }
 
   /**
-   * Returns the current end of the file, without rows that wait for `flush`. It first forces the file to disk: a power cut
-   * must not leave a checkpoint whose log is shorter than its mark.
+   * Returns a mark of the log's end in the file; rows that wait for `flush` are not included. The file is forced to
+   * disk first, so that after a power cut no checkpoint has a mark beyond the end of its log.
    * @throws {UserError} when the disk fails
    */
   mark(): LogMark {
@@ -136,7 +133,7 @@ export class CsvLog {
     return { bytes: this.#size, sha256: this.#hash.copy().digest("hex") };
   }
 
-  /** Adds a row; numbers round-trip exactly. @throws {RangeError} when a value is missing or extra */
+  /** Adds a row. Numbers are read back exactly. @throws {RangeError} for too few or too many values */
   append(values: readonly (number | string)[]): void {
     if (values.length !== this.#columns) {
       throw new RangeError(`${this.#path}: ${this.#columns} values expected, got ${values.length}`);
@@ -145,7 +142,7 @@ export class CsvLog {
   }
 
   /**
-   * Writes pending rows. After an error the file holds complete rows, and pending ones are kept for a later flush.
+   * Writes the pending rows. If writing fails, the file keeps complete rows only, and a later flush tries again.
    * @throws {UserError} naming the file when the disk is full or gone
    */
   flush(): void {
@@ -160,7 +157,7 @@ export class CsvLog {
     this.#pending = "";
   }
 
-  /** Flushes and closes; the file is closed even when the flush fails. */
+  /** Flushes and closes the log. The file is closed even if flushing fails. */
   close(): void {
     try {
       this.flush();
@@ -178,7 +175,7 @@ export class CsvLog {
     try {
       this.#file.truncateSync(this.#size);
     } catch {
-      // The failed write is reported; `resume` also drops an incomplete row.
+      // The caller reports the failed write, and `resume` removes an incomplete row.
     }
   }
 }

@@ -32,23 +32,23 @@ export class OpenedRun {
   constructor(
     /** Path of the snapshot. */
     readonly path: string,
-    /** Metadata of the snapshot. */
+    /** Metadata of the snapshot: model config, iteration and kind. */
     readonly info: SnapshotInfo,
-    /** Weights of the reward, by name. */
+    /** Weights of the reward network, by parameter name. */
     readonly weights: Weights,
     private readonly variants: KernelVariants | undefined,
     /**
-     * Training data; undefined for a snapshot without its run.
+     * Training data; undefined if the snapshot is not in a run's folder.
      * @internal
      */
     readonly trainedOn: DataConfig | undefined,
-    /** For an unfinished run: its progress, and the command that resumes it. */
+    /** Set for an unfinished run: a sentence with its progress and the command that resumes it. */
     readonly unfinished?: string,
   ) {}
 
   /**
-   * Creates the model over the items of a data set on the GPU, with the kernel variants of the run.
-   * @throws UserError for a data set over other items than the model's.
+   * Creates the model on the GPU for the items of a data set. It uses the kernel variants that the run was trained
+   * with. @throws UserError for a data set whose items are not the model's.
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);
@@ -57,8 +57,7 @@ export class OpenedRun {
   }
 
   /**
-   * Aligns a data set to the model's items.
-   * @throws UserError for a data set over other items.
+   * Aligns a data set to the model's items. @throws UserError for a data set with other items.
    * @internal
    */
   fit(data: Dataset): Dataset {
@@ -71,8 +70,8 @@ export class OpenedRun {
 
 /**
  * Opens a trained model.
- * @param path a snapshot, or the folder of a run: see {@link findSnapshot}.
- * @throws UserError for a path without a model of this program, or a damaged one.
+ * @param path of a snapshot or of a run's folder: see {@link findSnapshot}.
+ * @throws UserError if the path has no model of this program, or a damaged one.
  */
 export async function openRun(path: string): Promise<OpenedRun> {
   const { file, unfinished } = await findSnapshot(path);
@@ -86,7 +85,7 @@ export async function openRun(path: string): Promise<OpenedRun> {
   return new OpenedRun(file, info, selectNetworkWeights(weights, ""), variants, data, unfinished);
 }
 
-/** The snapshot of a run that commands use. */
+/** The snapshot that commands use for a run. */
 export interface FoundSnapshot {
   readonly file: string;
   /** See {@link OpenedRun.unfinished}. */
@@ -94,12 +93,12 @@ export interface FoundSnapshot {
 }
 
 /**
- * Finds the snapshot that a path names: a file, or the best-loss snapshot of a run's folder (after an adversarial stage
- * without a Shannon stage, best-prec1). For an unfinished run it is the best as of the last save.
+ * Finds the snapshot at a path. A file is the snapshot itself. In a run's folder it is best-loss; in a run with an
+ * adversarial stage only, it is best-prec1. An unfinished run has the best snapshot up to its last save.
  * @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
-  // Errors of a file are reported when it is read.
+  // If the file is missing or damaged, reading it reports the error.
   if (!await isFolder(path)) return { file: path, unfinished: undefined };
   const [own, game] = [shannonStage.folder(path), adversarialStage.folder(path)];
   const best = await findBest(own, "loss") ?? await findBest(game, "prec1");
@@ -115,16 +114,13 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
   );
 }
 
-/**
- * Reports the progress of an unfinished run, and the command that resumes it; undefined if it is finished, or its state is
- * unknown.
- */
+/** Describes the progress of an unfinished run and the command that resumes it. Returns undefined for other runs. */
 export async function describeUnfinished(path: string): Promise<string | undefined> {
   const config = await configIn(path, stagesSchema);
   if (!config) return undefined;
   for (const stage of listStages(config)) {
     const saved = await readSavedStage(stage.folder(path));
-    if (saved && saved.isGame === stage.hasLikelihood) return undefined; // the folder of the second stage only
+    if (saved && saved.isGame === stage.hasLikelihood) return undefined; // the adversarial stage's folder
     const { iteration, best } = saved ?? { iteration: 0, best: noBest };
     const iterations = stage.iterations(config);
     if (iteration >= iterations || iteration >= computeEarlyEnd(stage.schedule(config), best)) continue;
@@ -151,14 +147,14 @@ const configSchema = v.looseObject({
 });
 
 /**
- * Reads the kernel variants and data of a snapshot's run: with the same variants, utilities have the same bits. Empty for a
- * snapshot without a run.
+ * Reads the kernel variants and the data config of a snapshot's run; the same variants give utilities with the same
+ * bits. Returns an empty object if the snapshot is not in a run's folder.
  */
 export async function readRunConfig(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
   return await configIn(dirname(snapshot), configSchema) ?? {};
 }
 
-/** Reads a folder's config.json; undefined if there is none, or it cannot be read. */
+/** Reads a folder's config.json. Returns undefined if the file is missing or unreadable. */
 async function configIn<T>(folder: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   try {
     return await readJson(join(folder, "config.json"), schema);

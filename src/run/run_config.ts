@@ -1,4 +1,4 @@
-/** config.json of a run: everything needed to repeat it. */
+/** config.json of a run: everything that is needed to repeat the run. */
 
 import { requireWritable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
@@ -14,11 +14,11 @@ export const runConfigSchema = v.pipe(
   v.object({
     format: v.literal(FOLDER_FORMATS.run),
     clickgan: v.string(),
-    /** Command-line arguments, for information. */
+    /** Command-line arguments, stored for information only. */
     command: v.array(v.string()),
     data: dataConfigSchema,
     ...stagesConfigSchema.entries,
-    /** File with the initial weights; null for random ones. */
+    /** File of the initial weights; null if the initial weights are random. */
     init: v.nullable(v.strictObject({ path: v.string(), sha256: v.string() })),
     adapter: v.object({
       kind: v.picklist(["cpu", "gpu"]),
@@ -26,21 +26,21 @@ export const runConfigSchema = v.pipe(
       vendor: v.string(),
       architecture: v.string(),
       runtime: v.string(),
-      /** "unknown" if it cannot be determined. */
+      /** Version of the graphics driver; "unknown" if it cannot be determined. */
       driver: v.string(),
     }),
     /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
     system: v.string(),
-    /** Kernel variants of the run; the fixed table if absent. */
+    /** Kernel variants that the run uses. If absent, the run uses the fixed table of variants. */
     variants: v.optional(kernelVariantsSchema),
-    /** Number of ranks, and how often they synchronise. */
+    /** Number of ranks, and steps between two synchronisations. */
     ranks: v.optional(v.strictObject({ size: v.wholeNumber(), syncEvery: v.wholeNumber() })),
   }),
   v.check(({ pretrain, adversarial }) => pretrain || adversarial !== null, "there is no stage to train"),
 );
 export type RunConfig = v.InferOutput<typeof runConfigSchema>;
 
-/** @throws UserError when there is no run, or its config is damaged. */
+/** @throws UserError if the folder has no run, or the run's config is damaged. */
 export async function readConfig(path: string): Promise<RunConfig> {
   const config = await readJson(configFile(path), runConfigSchema);
   if (!config) throw new UserError(`Expected a run folder with a config.json, found none at ${path}.`);
@@ -51,7 +51,7 @@ export function hasConfig(path: string): Promise<boolean> {
   return pathExists(configFile(path));
 }
 
-/** @param path the run's folder, or a stage's. */
+/** Writes config.json. @param path folder of the run or of a stage. */
 export async function writeConfig(path: string, config: RunConfig): Promise<void> {
   await writeJson(configFile(path), config);
 }
@@ -60,11 +60,11 @@ function configFile(path: string): string {
   return `${path}/config.json`;
 }
 
-/** Removes the config of a run in which nothing could be saved. */
+/** Removes the config of a run that failed before anything was saved. */
 export async function removeConfig(path: string): Promise<void> {
   try {
     await Deno.remove(requireWritable(configFile(path)));
   } catch {
-    // The original error is reported; --resume restarts such a run.
+    // The caller reports the original error, and --resume restarts such a run.
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Folder of one stage of a run: `config.json` (everything needed to repeat it), `train.csv`, `validation.csv`, the snapshots
- * `best-loss`, `best-prec1`, `best-prec2` and `last` (safetensors), and finally `result.json`. The Shannon stage uses the
- * run's folder, the adversarial stage its subfolder `adversarial`.
+ * Folder of one stage of a run. It has `config.json` (everything needed to repeat the run), `train.csv`,
+ * `validation.csv`, the safetensors snapshots `best-loss`, `best-prec1`, `best-prec2` and `last`, and at the end
+ * `result.json`. The Shannon stage uses the run's folder, the adversarial stage the subfolder `adversarial`.
  */
 
 import { requireWritable } from "../files/write_scope.ts";
@@ -32,12 +32,12 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** Contents of a stage's files besides its state. */
+/** Contents of a stage's files, except the training state. */
 export interface StageFiles {
   readonly config: RunConfig;
-  /** Columns of its logs after the iteration. */
+  /** Columns of the stage's logs, after the column of the iteration. */
   readonly columns: readonly string[];
-  /** Game and features recorded in its snapshots. */
+  /** Game and item features that the stage's snapshots record. */
   readonly game: SnapshotGame | undefined;
   readonly features: FeatureManifest | undefined;
 }
@@ -49,11 +49,11 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
   return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
 
-/** Files of a stage. The caller owns the run's folder (files/owned_folder.ts) while it is open. */
+/** Files of a stage. While it is open, its caller owns the run's folder (files/owned_folder.ts). */
 export class RunFolder {
-  /** Iterations of the best snapshots in the folder. */
+  /** Iteration of each best snapshot in the folder. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
-  /** Contents of the folder when the stage began; undefined if it did not exist. */
+  /** Names of the files in the folder when the stage began; undefined if there was no folder. */
   #before: readonly string[] | undefined;
 
   private constructor(
@@ -64,8 +64,8 @@ export class RunFolder {
   ) {}
 
   /**
-   * Starts a stage, also if an earlier start was killed before its first snapshot.
-   * @throws UserError when the folder cannot be written, or data would be lost.
+   * Starts a stage. The folder may have files of an earlier start that was killed before its first snapshot.
+   * @throws UserError if the folder cannot be written, or if data would be lost.
    */
   static async begin(path: string, about: StageFiles): Promise<RunFolder> {
     await expectUnbegun(path, about.columns);
@@ -83,13 +83,13 @@ export class RunFolder {
     }
   }
 
-  /** Returns true if a run has saved a state to resume from. */
+  /** Returns true if the folder has a saved training state, from which a run can resume. */
   static hasState(path: string): Promise<boolean> {
     return pathExists(getSnapshotPath(path, "last"));
   }
 
   /**
-   * Opens a stage for resuming; its logs are truncated to their state at its last snapshot.
+   * Opens a stage to resume it. Its logs are truncated to their length when `last` was written.
    * @param last result of {@link readLast}. @throws UserError if the files have changed.
    */
   static resume(path: string, about: StageFiles, last: LastState): RunFolder {
@@ -114,7 +114,7 @@ export class RunFolder {
     }
   }
 
-  /** Adds a row; a missing metric (precision without a click) leaves its field empty. */
+  /** Adds a row to a log. The field of a missing metric is empty, such as precision if no page has a click. */
   append(log: "train" | "validation", iteration: number, row: readonly number[]): void {
     this[log].append([iteration, ...row.map((value) => (Number.isNaN(value) ? "" : value))]);
   }
@@ -129,9 +129,11 @@ export class RunFolder {
   }
 
   /**
-   * Writes all snapshots and logs. New best snapshots keep a temporary name until `last`, which refers to them, is written: a
-   * crash at any point leaves a `last` with its own best snapshots.
-   * @param kept initial weights that replace the lowest loss; `last` then stores both, as training resumes from it.
+   * Writes all snapshots and logs. `last` refers to the best snapshots, so a new best snapshot has a temporary name
+   * until `last` is written: after a crash at any point, the folder has a `last` and the best snapshots that belong to
+   * it.
+   * @param kept initial weights, if best-loss gets them instead of the weights of the lowest loss. `last` then also
+   * stores the weights of the lowest loss, from which training resumes.
    */
   async save(
     specs: readonly ParameterSpec[],
@@ -161,7 +163,7 @@ export class RunFolder {
     }
   }
 
-  /** Writes only the best snapshots, for a training that cannot continue; those of `last` are renamed. */
+  /** Writes only the best snapshots, when training cannot continue. Those that `last` refers to are renamed. */
   async saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
@@ -213,7 +215,7 @@ export class RunFolder {
     }
   }
 
-  /** Removes the files of `begin` for a stage in which nothing could be saved. */
+  /** Removes the files that `begin` created, for a stage that failed before anything was saved. */
   async takeBack(): Promise<void> {
     try {
       this.close();
@@ -224,9 +226,8 @@ export class RunFolder {
 }
 
 /**
- * Checks that a stage may begin in a folder: it holds at most the files of an earlier start that was killed before its first
- * snapshot.
- * @throws UserError if data would be lost.
+ * Checks that a stage may begin in a folder. The only files of a run allowed in it are those of an earlier start that
+ * was killed before its first snapshot. @throws UserError if data would be lost.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
   const names = listContents(path) ?? [];
@@ -251,11 +252,11 @@ async function takeBack(path: string, before: readonly string[] | undefined): Pr
     removeTemporaries(path);
     if (before === undefined) await Deno.remove(requireWritable(path));
   } catch {
-    // The original error is reported; --resume restarts such a run.
+    // The caller reports the original error, and --resume restarts such a run.
   }
 }
 
-/** Removes temporary files of a killed process. */
+/** Removes the temporary files that a killed process has left. */
 function clean(path: string): void {
   try {
     removeTemporaries(path);

@@ -1,6 +1,6 @@
 /**
- * State that a stage resumes from: its last snapshot, the best ones that belong to it, and marks of its logs; and the names
- * of these files.
+ * State from which a stage resumes: the snapshot `last`, the best snapshots that belong to `last`, and marks of the
+ * stage's logs. The names of these files are defined here too.
  */
 
 import { requireWritable } from "../files/write_scope.ts";
@@ -23,7 +23,7 @@ const logsSchema = v.strictObject({ train: logMarkSchema, validation: logMarkSch
 type LogMarks = v.InferOutput<typeof logsSchema>;
 export const LOGS = ["train", "validation"] as const;
 
-/** State stored in `last`. */
+/** Training state that the snapshot `last` stores. */
 export interface LastState {
   readonly snapshot: Snapshot;
   readonly info: SnapshotInfo;
@@ -41,26 +41,26 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
 }
 
 /**
- * Returns the temporary path of a best snapshot that is newer than `last`, or that belongs to `last` while a newer one has
- * its name.
+ * Returns the temporary path of a best snapshot. A best snapshot has it if it is newer than `last`, or if it belongs to
+ * `last` while a newer best snapshot has the usual path.
  */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
 }
 
-/** State of a stage according to the header of `last`. */
+/** State of a stage that the header of its snapshot `last` records. */
 export interface SavedStage {
   /** Number of finished iterations. */
   readonly iteration: number;
-  /** Best validations so far. */
+  /** Best value and iteration so far, per validation criterion. */
   readonly best: BestRecords;
   /** True for the adversarial stage, false for the Shannon stage. */
   readonly isGame: boolean;
-  /** Iterations of its best snapshots; undefined before the first validation. */
+  /** Iteration of the stage's best snapshot per criterion; undefined before the first validation. */
   readonly kept: Readonly<Record<Criterion, number | undefined>>;
 }
 
-/** Returns the saved state of a stage; undefined if there is none, or it cannot be read. */
+/** Reads the saved state of a stage. Returns undefined if the state is missing or unreadable. */
 export async function readSavedStage(path: string): Promise<SavedStage | undefined> {
   try {
     const { names, metadata } = await readSnapshotHeader(getSnapshotPath(path, "last"));
@@ -82,8 +82,8 @@ export async function readSavedStage(path: string): Promise<SavedStage | undefin
 }
 
 /**
- * Returns the path of a stage's best snapshot: the one that belongs to `last` (under a temporary name after a crash), or a
- * newer one of a training that diverged. Undefined if there is none.
+ * Returns the path of a stage's best snapshot, or undefined if there is none. It is the snapshot that belongs to
+ * `last`, which after a crash may have its temporary name; after a training diverged it may be a newer snapshot.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -102,8 +102,8 @@ export async function findBest(path: string, criterion: Criterion): Promise<stri
 }
 
 /**
- * Checks that a stage can be resumed: its last snapshot is readable and its logs are unchanged.
- * @returns the number of finished iterations. @throws UserError for missing or changed files.
+ * Checks that a stage can be resumed: its snapshot `last` is readable, and its logs are unchanged.
+ * @returns the number of finished iterations. @throws UserError if a file is missing or has changed.
  */
 export async function expectResumable(path: string): Promise<number> {
   const { iteration, logs } = await readLast(path);
@@ -111,13 +111,13 @@ export async function expectResumable(path: string): Promise<number> {
   return iteration;
 }
 
-/** @throws UserError for logs that have changed since `last` was written. */
+/** @throws UserError if a log has changed since the snapshot `last` was written. */
 export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "iteration" | "logs">): void {
   CsvLog.expectMarked(logFile(path, "train"), logs.train, iteration);
   CsvLog.expectMarked(logFile(path, "validation"), logs.validation);
 }
 
-/** Reads `last`. @throws UserError for a snapshot that is damaged or lacks the state of a run. */
+/** Reads the snapshot `last` of a stage. @throws UserError if it is damaged or lacks the training state. */
 export async function readLast(path: string): Promise<LastState> {
   const file = getSnapshotPath(path, "last");
   const snapshot = await readSnapshot(file);
@@ -134,10 +134,10 @@ export async function readLast(path: string): Promise<LastState> {
 }
 
 /**
- * Reads the state of a stage and checks it against the model; changes nothing.
- * @param last result of {@link readLast}. @returns the state, and the best snapshots with temporary names for {@link
- * settleBest}
- * @throws UserError when a snapshot is missing, damaged or of another shape.
+ * Reads the training state of a stage and checks it against the model. No file is changed.
+ * @param last result of {@link readLast}. @returns the training state, and the criteria whose best snapshots still have
+ * temporary names, for {@link settleBest}.
+ * @throws UserError if a snapshot is missing or damaged, or has other shapes than the model.
  */
 export async function restoreState(
   path: string,
@@ -170,14 +170,14 @@ export async function restoreState(
   return { state, aside };
 }
 
-/** Renames best snapshots from their temporary names. */
+/** Renames the best snapshots that still have temporary names. */
 export async function settleBest(path: string, aside: readonly Criterion[]): Promise<void> {
   for (const criterion of aside) {
     await replaceFile(getPendingSnapshotPath(path, criterion), getSnapshotPath(path, `best-${criterion}`));
   }
 }
 
-/** Adds constants, which are the same throughout a training, to best weights. @throws UserError for other shapes. */
+/** Adds the constants to the best weights; constants do not change in training. @throws UserError for other shapes. */
 function withConstants(
   specs: readonly ParameterSpec[],
   best: Weights,
@@ -192,7 +192,7 @@ function withConstants(
   return weights;
 }
 
-/** Reads the best snapshot of an iteration, which may have its temporary name after a crash or divergence. */
+/** Reads the best snapshot of an iteration. After a crash or divergence this snapshot may have its temporary name. */
 async function readBest(
   path: string,
   specs: readonly ParameterSpec[],

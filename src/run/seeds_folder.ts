@@ -1,4 +1,4 @@
-/** Folder of a `--seeds` command: `seeds.json`, a run per seed, and finally `result.json`. */
+/** Folder of a command with `--seeds`: `seeds.json`, one run per seed, and at the end `result.json`. */
 
 import * as v from "../schema.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
@@ -12,7 +12,7 @@ const seedsSchema = v.strictObject({
     v.pipe(v.array(v.whole(0, 2 ** 32 - 1)), v.minLength(1)),
     v.check((seeds) => new Set(seeds).size === seeds.length, "a seed occurs twice"),
   ),
-  /** Config of the first seed; the others differ only in the seed. */
+  /** Config of the run with the first seed. The other runs differ from it in the seed only. */
   config: runConfigSchema,
 });
 export type SeedsConfig = Omit<v.InferOutput<typeof seedsSchema>, "format">;
@@ -21,7 +21,7 @@ export async function writeSeeds(path: string, seeds: SeedsConfig): Promise<void
   await writeJson(`${path}/seeds.json`, { format: FOLDER_FORMATS.seeds, ...seeds });
 }
 
-/** Returns undefined for a folder of another kind. @throws UserError when seeds.json is damaged. */
+/** Reads seeds.json. Returns undefined for a folder without it. @throws UserError if seeds.json is damaged. */
 export function readSeeds(path: string): Promise<SeedsConfig | undefined> {
   return readJson(`${path}/seeds.json`, seedsSchema);
 }
@@ -34,7 +34,7 @@ export function getSeedFolder(path: string, seed: number): string {
   return `${path}/seed-${seed}`;
 }
 
-/** Writes the metrics of each run; details are in the run's own folder. */
+/** Writes the metrics of all runs to result.json. The folder of each run has the details. */
 export async function writeSeedsResult(path: string, results: readonly StageRunResult[]): Promise<void> {
   const runs = results.map(({ stage, folder, seed, iteration, test = [], verdict }) => ({
     ...{ stage, folder, seed, iteration },

@@ -1,4 +1,4 @@
-/** Reads and writes snapshots on disk; their contents are defined in snapshot/snapshot.ts. */
+/** Reads and writes snapshot files. snapshot/snapshot.ts defines their contents. */
 
 import { buildSnapshot, parseSnapshot, type Snapshot, type SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
@@ -19,8 +19,8 @@ import {
 
 /**
  * Writes a snapshot atomically.
- * @param specs of all networks' parameters. @param weights [rows, columns] each, by name.
- * @param more further tensors (of the optimiser), by prefix. @param extra further metadata.
+ * @param specs parameters of all networks. @param weights by name, each of shape [rows, columns].
+ * @param more further tensors, such as the optimiser's, by prefix of their names. @param extra further metadata.
  * @throws UserError when the file cannot be written.
  */
 export async function writeSnapshot(
@@ -35,15 +35,12 @@ export async function writeSnapshot(
   await writeSafetensors(path, tensors, metadata);
 }
 
-/**
- * Reads a snapshot, or a safetensors file of another program.
- * @throws UserError for a file that is missing, damaged, or has unreadable metadata.
- */
+/** Reads a snapshot, or a safetensors file of another program. @throws UserError for a missing or damaged file. */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   return parseSnapshot(await readSafetensors(path), path);
 }
 
-/** Reads the file at `path`. @throws {UserError} when it cannot be read or is damaged */
+/** Reads a safetensors file. @throws {UserError} if the file is damaged or cannot be read */
 export async function readSafetensors(path: string): Promise<TensorFile> {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
@@ -55,20 +52,17 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   return decodeSafetensors(bytes, path, crc32);
 }
 
-/**
- * Checks the header before the file is read: a pipe or device may never end, and a file of another kind may be larger than
- * the memory.
- */
+/** Checks a file's header before the file is read: it may be an endless pipe, or larger than the memory. */
 async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
   const { isDirectory, size } = await Deno.stat(path);
-  if (!isDirectory) expectFile(path); // a folder is reported when it is read
+  if (!isDirectory) expectFile(path); // reading a folder reports its own error
   using file = openFile(path);
   const begin = await readNextBytes(file, LENGTH_BYTES);
   const header = await readNextBytes(file, findHeaderEnd(begin, size, path) - LENGTH_BYTES);
   return readLayout(Buffer.concat([begin, header]), size, path);
 }
 
-/** Reads the metadata and tensor names of a snapshot without its tensors. @throws UserError as {@link readSnapshot}. */
+/** Reads the metadata and the names of the tensors, but no tensor. @throws UserError as {@link readSnapshot}. */
 export async function readSnapshotHeader(
   path: string,
 ): Promise<{ readonly names: readonly string[]; readonly metadata: Readonly<Record<string, string>> }> {
@@ -80,7 +74,7 @@ export async function readSnapshotHeader(
   }
 }
 
-/** Reads the next bytes of a file; fewer at its end. */
+/** Reads the next `count` bytes of a file, or fewer at the end of the file. */
 async function readNextBytes(file: Deno.FsFile, count: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(count);
   for (let done = 0; done < count;) {
@@ -91,10 +85,10 @@ async function readNextBytes(file: Deno.FsFile, count: number): Promise<Uint8Arr
   return bytes;
 }
 
-/** Part of the header of this program's snapshots. */
+/** Text that occurs in the header of every snapshot of this program. */
 const FORMAT_MARK = '"format":"clickgan-';
 
-/** Writes a file atomically. @throws {UserError} when it cannot be written */
+/** Writes a safetensors file atomically. @throws {UserError} if the file cannot be written */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, TensorData>,

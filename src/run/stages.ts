@@ -1,4 +1,4 @@
-/** Stages of a run: what each trains, where it writes, and the names of its metrics. */
+/** Stages of a run: how each stage trains, which folder it uses, and how its metrics are named. */
 
 import type { ChoiceMetrics } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -20,10 +20,10 @@ import type { SnapshotGame } from "./snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 
-/** Metrics of any stage; those of a game only in the adversarial stage. */
+/** Metrics of a training stage. Only the adversarial stage has the metrics of the game. */
 export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 
-/** A metric and its name in progress lines. */
+/** A metric, and the name that progress lines give it. */
 export interface NamedMetric {
   readonly name: string;
   readonly metric: keyof GameMetrics;
@@ -32,31 +32,29 @@ export interface NamedMetric {
 export interface TrainingStage {
   readonly name: StageName;
   readonly title: string;
-  /** Heading of its test metrics. */
+  /** Heading above the stage's test metrics. */
   readonly heading: string;
-  /** Option of `train` that sets its iterations. */
+  /** Option of `train` that sets the stage's number of iterations. */
   readonly option: "iterations" | "adversarial";
-  /** Error if that option should extend a run without this stage. */
+  /** Error message for a run without this stage, if `option` should extend the stage. */
   readonly absent: string;
-  /** Metric of each column of train.csv and validation.csv, after the iteration. */
+  /** Metric of each column in train.csv and validation.csv; the column of the iteration comes before. */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
-  /** Metrics of its progress line. */
+  /** Metrics that the stage's progress line shows. */
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
-  /** True if its loss is a likelihood, comparable with that of the ground truth. */
+  /** True if the stage's loss is a likelihood, which can be compared with that of the ground truth. */
   readonly hasLikelihood: boolean;
-  /** Snapshot whose ranking is judged. */
+  /** Snapshot whose ranking is compared with the baselines. */
   readonly judged: "best-loss" | "best-prec1";
   isPartOf(config: StagesConfig): boolean;
-  /** Returns its folder within the run's folder. */
+  /** Returns the folder of the stage in the run's folder. */
   folder(run: string): string;
-  /** Returns its iterations; the run must include the stage, as for the methods below. */
+  /** Returns the stage's number of iterations. Here and in the methods below, the config must include the stage. */
   iterations(config: StagesConfig): number;
-  /** Returns when it validates and stops early. */
+  /** Returns when the stage validates, and when it stops early. */
   schedule(config: StagesConfig): ValidationSchedule;
   withIterations<C extends StagesConfig>(config: C, iterations: number): C;
-  /**
-   * @param generator initial weights, if the stage has one; random if not given. @param distributed context of several ranks.
-   */
+  /** Creates the stage's trainer. @param generator initial weights of the generator, random if not given. */
   create(
     model: UserModel,
     data: Pick<Dataset, "source">,
@@ -64,7 +62,7 @@ export interface TrainingStage {
     generator: Weights | undefined,
     distributed?: DistributedContext,
   ): Promise<ClickTrainer<StageMetrics>>;
-  /** Returns the game recorded in its snapshots; undefined without a generator. */
+  /** Returns the game that the stage's snapshots record; undefined for a stage without a generator. */
   game(model: ModelConfig, config: StagesConfig): SnapshotGame | undefined;
 }
 
@@ -77,8 +75,8 @@ export const shannonStage: TrainingStage = {
   columns: { loss: "nll", prec1: "prec1", prec2: "prec2" },
   shown: { loss: { name: "loss", metric: "nll" }, prec1: { name: "prec@1", metric: "prec1" } },
   hasLikelihood: true,
-  // All commands use this snapshot, and on most logs it ranks better than the one with the best validation prec@1: the loss
-  // uses the probability of each page's click, prec@1 only one bit per page (bench/trials.md).
+  // All commands use best-loss. On most logs it ranks better than best-prec1, because the validation loss uses the
+  // probability of each page's click, and prec@1 only one bit per page (bench/trials.md).
   judged: "best-loss",
   isPartOf: ({ pretrain }) => pretrain,
   folder: (run) => run,
@@ -138,22 +136,22 @@ function getAdversarialConfig({ adversarial }: StagesConfig) {
   return adversarial;
 }
 
-/** All stages, in order. */
+/** All stages, in the order of training. */
 export const stages: readonly TrainingStage[] = [shannonStage, adversarialStage];
 
-/** Returns the stages of a run, in order. Each starts from the best-prec1 snapshot of the one before. */
+/** Returns the stages of a run in order. Each stage starts from the best-prec1 snapshot of the previous stage. */
 export function listStages(config: StagesConfig): TrainingStage[] {
   return stages.filter((stage) => stage.isPartOf(config));
 }
 
-/** Returns the previous stage of a run; undefined for the first. */
+/** Returns the stage before a stage of a run; undefined for the run's first stage. */
 export function findStageBefore(stage: TrainingStage, config: StagesConfig): TrainingStage | undefined {
   return listStages(config)[listStages(config).indexOf(stage) - 1];
 }
 
 /**
- * Builds the initial weights of a stage: the given ones, or random ones; a missing generator is random. Position effects are
- * dropped if the model has none, as in the adversarial stage.
+ * Builds the initial weights of a stage. They are `init`, or random if there is none; a generator that `init` lacks is
+ * random. Position effects of `init` are removed if the model has none, as in the adversarial stage.
  */
 export function buildStart(
   init: Weights | undefined,
@@ -167,7 +165,7 @@ export function buildStart(
   return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 
-/** Returns the values of a stage's columns; NaN for a missing metric. */
+/** Returns one value per column of the stage's logs. The value of a missing metric is NaN. */
 export function buildRow({ columns }: TrainingStage, metrics: StageMetrics): number[] {
   return Object.values(columns).map((name) => metrics[name] ?? NaN);
 }

@@ -1,6 +1,7 @@
 /**
- * Chooses the best weights of a maximum-likelihood training: those of the lowest validation loss, or the initial weights if
- * these are not worse by more than chance. The choice is made at every save, so an interrupted run has chosen too.
+ * Chooses the best weights of a maximum-likelihood training. They are the weights of the lowest validation loss; but if
+ * this loss is not significantly lower than the loss of the initial weights, they are the initial weights. Every save
+ * makes the choice, so the best weights of an interrupted run are chosen too.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -9,16 +10,16 @@ import type { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { StageMetrics } from "./stages.ts";
 
-/** Initial weights that replace those of the lowest validation loss. */
+/** Initial weights that are stored as best-loss instead of the weights of the lowest validation loss. */
 export interface KeptStart {
   readonly record: BestRecord;
   readonly weights: Weights;
 }
 
-/** Standard errors that a gain must exceed; one in ten does so by chance. */
+/** Minimum gain in standard errors. By chance, one gain in ten is larger. */
 const ERRORS = 1.28;
 
-/** Computes [users] sums of the loss over the events of each user, with the current weights. */
+/** Computes the validation loss of the current weights: [users] sums over the events of each user. */
 export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
@@ -36,9 +37,9 @@ export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetri
 }
 
 /**
- * Returns true if the loss decreased by more than chance. Users are a sample, so the gain has the standard error of the sum
- * of theirs.
- * @param losses [users] before and after, of the same users
+ * Returns true if the loss has decreased significantly. Users are a random sample: the standard error of the total gain
+ * follows from the variance of the gains per user.
+ * @param before [users] losses @param after [users] losses of the same users
  */
 export function isGain(before: Float64Array, after: Float64Array): boolean {
   const gains = before.map((loss, user) => loss - (after[user] ?? NaN));
@@ -53,19 +54,20 @@ function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Decides if the initial weights replace those of the lowest validation loss. */
+/** Decides if best-loss gets the initial weights instead of the weights of the lowest validation loss. */
 export class StartChoice {
-  /** [users] losses of the initial weights. */
+  /** [users] losses of the initial weights; undefined until the first comparison. */
   #before: Float64Array | undefined;
-  /** Iteration of the lowest loss that was compared last, and the outcome. */
+  /** Result of the last comparison, and the iteration of the lowest loss that was compared. */
   #compared = { iteration: 0, isGain: true };
 
-  /** @param start computes the initial weights, which are large and seldom needed */
+  /** @param start computes the initial weights: they are large and seldom needed, so they are not stored */
   constructor(private readonly trainer: ClickTrainer<StageMetrics>, private readonly start: () => Weights) {}
 
   /**
-   * Returns the initial weights if the lowest loss is not lower by more than chance: a minimum over many validations is lower
-   * than the loss of the same weights on other users. Nothing may be in flight; the trainer keeps its weights.
+   * Returns the initial weights if the lowest validation loss is not significantly lower than theirs. The minimum over
+   * many validations is optimistic: on other users the same weights have a higher loss. No step may be in flight. The
+   * trainer's weights are the same afterwards.
    */
   async choose(): Promise<KeptStart | undefined> {
     const { iteration } = this.trainer.best.loss;

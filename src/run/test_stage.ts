@@ -1,4 +1,4 @@
-/** Tests the snapshots of a finished stage, compares them with the baselines, and gives advice on the training. */
+/** Tests the snapshots of a finished stage, compares them with the baselines, and advises on the training. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
@@ -23,18 +23,18 @@ import {
 import { formatThousands } from "../number_text.ts";
 import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
 
-/** Test results of a finished stage. */
+/** Results of the test of a finished stage. */
 export interface StageTest {
   readonly test: readonly SnapshotResult[];
   readonly baselines: BaselineResults;
   readonly snapshots: readonly SnapshotDifferences[];
-  /** Findings, a sentence or two each. */
+  /** Conclusions from the test; each has one or two sentences. */
   readonly verdict: readonly string[];
 }
 
 /**
- * Tests the snapshots of a stage.
- * @param trainer keeps its weights. @param kept initial weights that replace those of the lowest validation loss.
+ * Tests the snapshots of a stage. The trainer's weights are the same afterwards.
+ * @param kept initial weights, if best-loss has them instead of the weights of the lowest validation loss.
  */
 export async function testStage(
   stage: TrainingStage,
@@ -80,12 +80,15 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
 }
 
-/** A best validation within this share of the iterations is early. */
+/** A best validation is early if it is within this share of the iterations. */
 const EARLY = 0.05;
-/** A best validation after this share is late: validations fluctuate, so the best is seldom the very last. */
+/**
+ * A best validation is late if it is after this share of the iterations. Validations fluctuate, so even a model that
+ * still improves seldom has its best validation at the very end.
+ */
 const LATE = 0.9;
 
-/** Describes the test of a finished stage. @param iterations of the stage */
+/** Describes the test of a finished stage in sentences. @param iterations number of the stage's iterations */
 export function describeTest(
   test: readonly SnapshotResult[],
   stage: TrainingStage,
@@ -95,14 +98,14 @@ export function describeTest(
 ): string[] {
   return [
     ...describeRanking(test, data, stage.judged),
-    // The loss is not judged for an adversarial stage, whose utilities are no log-odds, nor for the logistic loss, which
-    // unlike a uniform guess does not assume one click per page.
+    // The loss is not compared after an adversarial stage, whose utilities are no log-odds; nor for the logistic loss:
+    // a uniform guess assumes one click per page, the logistic loss does not.
     ...(stage.hasLikelihood && config.model.loss === "choice" ? describeLoss(test) : []),
     ...(stage.hasLikelihood ? describeTraining(test, config, data, iterations) : []),
   ];
 }
 
-/** Compares a ranking with the baselines, and gives advice if it is not better. @param split part of the users */
+/** Compares a ranking with the baselines, and gives advice if the ranking is not better. @param split tested users */
 export function describeRanking(
   test: readonly SnapshotResult[],
   data: ItemData,
@@ -124,7 +127,7 @@ export function describeRanking(
   ];
 }
 
-/** Describes the loss of best-loss (or of a single snapshot) if it is not better than that of every baseline. */
+/** Compares the loss of best-loss (or of a single snapshot) with the baselines. Returns [] if it is better than all. */
 export function describeLoss(test: readonly SnapshotResult[], split?: string): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
     (test.length === 1 ? test[0] : undefined);
@@ -135,7 +138,7 @@ export function describeLoss(test: readonly SnapshotResult[], split?: string): s
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
 
-/** Describes how the baseline differs from the logit that a training starts from. */
+/** Describes why the table's row "logit on counts" differs from the logit that the training started from. */
 function describeLogitRow(
   { positions, wide }: StagesConfig["model"],
   { seed }: StagesConfig["training"],
@@ -150,7 +153,7 @@ function describeLogitRow(
   ].join("; ") + ".";
 }
 
-/** Gives advice if the best validation was at the beginning or end of the training. */
+/** Gives advice if the best validation was near the beginning or the end of the training. */
 function describeTraining(
   test: readonly SnapshotResult[],
   { model, training }: StagesConfig,

@@ -1,4 +1,4 @@
-/** Tests snapshots and baselines on the same users and the same resamples, for result.json. */
+/** Tests snapshots and baselines on the same users and the same bootstrap resamples, for result.json. */
 
 import { baselineNames, baselineTitles, FittedBaselines } from "../metrics/baselines/baselines.ts";
 import type { BaselineName, BaselineResult } from "../metrics/baselines/baselines.ts";
@@ -17,27 +17,27 @@ import type { Dataset } from "../data/sets/dataset.ts";
 import type { StageMetrics } from "./stages.ts";
 import type { SnapshotName } from "./run_state.ts";
 
-/** Metrics of a baseline. A ranking has no loss. */
+/** Metrics of a baseline. A baseline that only ranks items has no loss. */
 export interface BaselineMetricsResult extends RankingMetrics {
   readonly nll?: number;
   readonly longerPages: RankingMetrics;
-  /** Setting that was best on the validation users. */
+  /** Setting of the baseline that was best on the validation users. */
   readonly setting?: string;
   readonly details: MetricDetails;
 }
 
-/** Results by baseline; null if the data do not support it. */
+/** Results by name of the baseline; null for a baseline that the data do not support. */
 export type BaselineResults = Readonly<Record<BaselineName | "attainable", BaselineMetricsResult | null>>;
 
-/** Baselines of all tables, with their row titles. */
+/** Baselines that all tables show, and the titles of their rows. */
 export const shownBaselines: readonly (readonly [keyof BaselineResults, string])[] = [
   ...baselineNames.map((name) => [name, baselineTitles[name]] as const),
   ["attainable", "best attainable"],
 ];
 
 /**
- * Options that turn utilities into probabilities: see {@link
- * import("../metrics/metric_collector.ts").MetricCollectorOptions}.
+ * Options that turn utilities into probabilities. {@link
+ * import("../metrics/metric_collector.ts").MetricCollectorOptions} describes them.
  */
 export interface ProbabilityOptions {
   readonly eta: number;
@@ -45,7 +45,7 @@ export interface ProbabilityOptions {
   readonly positionEffects?: readonly number[];
 }
 
-/** Returns the options of a model with these weights. */
+/** Returns the options that turn utilities of a model with these weights into probabilities. */
 export function getProbabilityOptions(
   { eta, loss }: Pick<ModelConfig, "eta" | "loss">,
   weights: Weights,
@@ -57,13 +57,13 @@ export function getProbabilityOptions(
 interface TestedModel<F extends StageMetrics> {
   readonly metrics: EvaluationMetrics<F>;
   readonly tested: TestResult;
-  /** Mean rank correlation of reward and ground truth within pages, if the truth is known. */
+  /** Mean rank correlation within pages between reward and ground truth, if the ground truth is known. */
   readonly spearman: number | undefined;
 }
 
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
-/** Cached baselines of a log, whose features and positions never change: runs, stages and the lab's curves share them. */
+/** Cached baselines of a log, shared by runs, stages and the lab's curves: a log's features never change. */
 interface LogBaselines {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
@@ -78,7 +78,7 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, BaselineResult>,
   ) {}
 
-  /** Returns the users of a part; baselines are tested once per log. */
+  /** Returns the users of a split with the test results of the baselines, which are computed once per log and split. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
     const tested = parts.get(part) ?? TestedUsers.of(data, listUsers(data.source, part), onProgress);
@@ -86,7 +86,7 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Tests the baselines on users; they are counted once per log on its train users. @param users ascending. */
+  /** Tests the baselines on users. They are fitted once per log, on its train users. @param users ascending. */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
@@ -99,7 +99,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Evaluates the current networks. @param choice of the reward. */
+  /** Tests the current weights of an evaluation's networks. @param choice further options of probabilities. */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,
@@ -120,7 +120,7 @@ export class TestedUsers {
     return { metrics: collector.hasSeveral ? ofAllClicks(metrics, tested) : metrics, tested, spearman };
   }
 
-  /** Returns the differences between a scoring and each baseline. */
+  /** Returns the differences of metrics between a tested model and each baseline. */
   against(tested: TestResult): Partial<Record<BaselineName, MetricDifferences>> {
     return Object.fromEntries(baselineNames.flatMap((name) => {
       const baseline = this.baselines.get(name);
@@ -144,7 +144,7 @@ function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgr
   return found;
 }
 
-/** Replaces a game's metrics, which cover the first click per page, by those of all clicks. */
+/** Replaces metrics of the first click per page, as a game computes them, by metrics of all clicks. */
 function ofAllClicks<F extends StageMetrics>(
   { longerPages, ...metrics }: EvaluationMetrics<F>,
   { details }: TestResult,
@@ -168,7 +168,7 @@ function buildBaselineResult({ details, setting }: BaselineResult): BaselineMetr
   };
 }
 
-/** Test metrics of one snapshot; game metrics only in the adversarial stage. */
+/** Test metrics of one snapshot. Only snapshots of the adversarial stage have metrics of the game. */
 export type SnapshotResult =
   & EvaluationMetrics
   & StageMetrics
@@ -177,16 +177,16 @@ export type SnapshotResult =
     readonly iteration: number;
     /** Number of tested users. */
     readonly users?: number;
-    /** Rank correlation of reward and ground truth within pages, if the truth is known: {@link meanSpearman}. */
+    /** Rank correlation within pages between reward and ground truth, if the latter is known: {@link meanSpearman}. */
     readonly spearman?: number;
     readonly details: MetricDetails;
-    /** Differences to each baseline. */
+    /** Differences between the snapshot's metrics and those of each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;
-    /** Sums for comparison with other runs. */
+    /** Metric sums over groups of test users, from which the report compares this run with others in pairs. */
     readonly paired?: StoredSums;
   };
 
-/** Differences between two snapshots. */
+/** Differences between the metrics of two snapshots, `snapshot` minus `minus`. */
 export interface SnapshotDifferences {
   readonly snapshot: SnapshotName;
   readonly minus: SnapshotName;

@@ -1,4 +1,4 @@
-/** Trains a run in its folder, from the first iteration or from where it stopped, to its test metrics. */
+/** Trains a run in its folder from the first iteration, or from the last saved one, and computes its test metrics. */
 
 import { getHashSize } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -23,17 +23,17 @@ import { readSnapshot } from "./snapshot_file.ts";
 import { buildRow, buildStart, findStageBefore } from "./stages.ts";
 import type { StageMetrics, StageName, TrainingStage } from "./stages.ts";
 
-/** Minimum seconds between two saves. A crash loses the work since the last one. */
+/** Minimum seconds between two saves. A crash loses the work since the last save. */
 const SAVE_SECONDS = 20;
-/** Minimum interval as a multiple of the time to save: tables of a million items take gigabytes. */
+/** Minimum interval between two saves, in multiples of a save's duration: tables of a million items take gigabytes. */
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
-  /** Called before the first step if batches are split, with the largest number of micro-batches. */
+  /** Called before the first step if batches are split. @param parts largest number of micro-batches per batch */
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
-  /** Called with the progress of work after the last iteration. */
+  /** Called with the progress of the work before the first and after the last iteration. */
   readonly onProgress?: OnProgress;
 }
 
@@ -43,14 +43,14 @@ export interface StageRunResult extends Partial<StageTest> {
   readonly folder: string;
   readonly seed: number;
   readonly iteration: number;
-  /** Time of the last iteration, ISO 8601. */
+  /** Time at which training ended, in ISO 8601. */
   readonly finished: string;
-  /** Seconds of this session, without set-up. */
+  /** Seconds that this session trained, without set-up. */
   readonly sessionSeconds: number;
-  /** True if there were earlier sessions. */
+  /** True if an earlier session had trained a part. */
   readonly resumed: boolean;
   readonly data: DataSizes;
-  /** Communication in this session's training, measured on rank 0. */
+  /** Amount of communication during this session's training, measured on rank 0. */
   readonly ranks?: CommunicationTimes & { readonly size: number; readonly share: number };
 }
 
@@ -58,36 +58,36 @@ export interface TrainingRun {
   readonly gpu: Gpu;
   readonly data: Dataset;
   readonly config: RunConfig;
-  /** Its folder, owned by the caller. */
+  /** Folder of the run. The caller owns it. */
   readonly path: string;
-  /** Initial weights instead of random ones. */
+  /** Initial weights; undefined for random ones. */
   readonly init: Weights | undefined;
-  /** Ends the run after the steps in flight. */
+  /** When aborted, the run ends after the steps that are in flight. */
   readonly signal: AbortSignal;
-  /** Ranks, if several processes train it. */
+  /** Ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;
-  /** Skips the test, for commands that choose among runs by their validation. */
+  /** True if the run is not tested, for commands that choose among runs by validation metrics. */
   readonly untested?: boolean;
 }
 
-/** Context shared by the runs of a command. */
+/** Settings that all runs of a command share. */
 export type RunContext = Omit<TrainingRun, "config" | "path">;
 
-/** A stage in training. */
+/** Objects of a stage while it is trained. */
 interface Training {
   readonly stage: TrainingStage;
   readonly run: TrainingRun;
   readonly events: RunCallbacks;
   readonly trainer: ClickTrainer<StageMetrics>;
   readonly model: UserModel;
-  /** Present if the training starts from a logit on counts, which is compared with its best validation. */
+  /** Set if training starts from a logit on counts: its loss is compared with that of the best validation. */
   readonly choice: StartChoice | undefined;
 }
 
 /**
- * Checks that a stage can be resumed or begun; changes nothing.
- * @param path the run's folder. @returns the finished iterations; undefined if nothing was saved.
- * @throws UserError if its files have changed.
+ * Checks that a stage can be resumed or begun. No file is changed.
+ * @param path of the run's folder. @returns the number of finished iterations; undefined if nothing was saved.
+ * @throws UserError if files of the stage have changed.
  */
 export async function countIterationsDone(stage: TrainingStage, path: string): Promise<number | undefined> {
   const folder = stage.folder(path);
@@ -95,7 +95,7 @@ export async function countIterationsDone(stage: TrainingStage, path: string): P
   await expectUnbegun(folder, Object.keys(stage.columns));
 }
 
-/** Begins a stage, or resumes it with the same result as without the interruption. */
+/** Begins or resumes a stage. A resumed stage has the same result as an uninterrupted one. */
 export async function runStage(
   stage: TrainingStage,
   run: TrainingRun,
@@ -107,8 +107,8 @@ export async function runStage(
 }
 
 /**
- * Starts a stage in a new folder, from the best-prec1 snapshot of the previous stage, if any.
- * @throws UserError; removes its files if nothing could be saved.
+ * Starts a stage in a new folder. If a stage came before, its best-prec1 snapshot provides the initial weights.
+ * @throws UserError after removing the stage's files if nothing could be saved.
  */
 async function startStage(
   stage: TrainingStage,
@@ -124,13 +124,13 @@ async function startStage(
   await sendItemsShape(run, run.data.source);
   return await withTrainer(stage, run, events, start, async (training) => {
     const folder = stage.folder(path);
-    // A run without a Shannon stage has its config in the run's folder too, where --resume reads it.
+    // --resume reads the config in the run's folder, so a run without a Shannon stage needs one there too.
     const alone = folder !== path && !await hasConfig(path);
     if (alone) await writeConfig(path, config);
     let files: RunFolder | undefined;
     try {
       files = await RunFolder.begin(folder, buildStageFiles(training));
-      // Save at once to detect an unwritable folder now, not after hours.
+      // An unwritable folder should fail now, not after hours: save at once.
       await save(training, files);
     } catch (error) {
       await files?.takeBack();
@@ -148,10 +148,10 @@ async function resumeStage(
 ): Promise<StageRunResult> {
   const folder = stage.folder(run.path);
   const last = await readLast(folder);
-  // The data are those that the run began with: only the shape needs alignment.
+  // These are the data that the run began with, so only the shape of the items is aligned.
   const source = alignSourceToModel(run.data.source, last.info.items, `The run in ${run.path}`);
   const data = { ...run.data, source };
-  // The initial weights are compared with its best validation.
+  // Initial weights from counts are computed again, for the comparison with the best validation.
   const start = { init: undefined, begins: isFitted(stage, run.config) };
   await sendItemsShape(run, source);
   return await withTrainer(stage, { ...run, data }, events, start, async (training) => {
@@ -159,16 +159,13 @@ async function resumeStage(
     training.trainer.restore(state);
     await settleBest(folder, aside);
     const files = RunFolder.resume(folder, buildStageFiles(training), last);
-    // Written after all checks, as the new config may have more iterations.
+    // The new config may have more iterations, so it is written only after all checks.
     for (const place of new Set([run.path, folder])) await writeConfig(place, run.config);
     return await train(training, files);
   });
 }
 
-/**
- * Checks that the begun stages of a run can be restored from their snapshots; changes nothing.
- * @throws UserError as resuming them does.
- */
+/** Checks that the saved stages of a run can be restored; changes no file. @throws UserError as resuming does. */
 export async function expectRestorable(stages: readonly TrainingStage[], run: TrainingRun): Promise<void> {
   for (const stage of stages) {
     const folder = stage.folder(run.path);
@@ -182,15 +179,12 @@ export async function expectRestorable(stages: readonly TrainingStage[], run: Tr
   }
 }
 
-/** Sends the shape of the model's items to the other ranks. */
+/** Sends the shape of the model's items from rank 0 to the other ranks. */
 async function sendItemsShape({ ranks }: TrainingRun, { items }: LogSource): Promise<void> {
   if (ranks) await gatherTexts(ranks, JSON.stringify(items.shape));
 }
 
-/**
- * Trains a stage on a rank other than 0; rank 0 owns the run's folder, saves, tests and reports.
- * @returns true if the stage was trained to its end.
- */
+/** Trains a stage on a rank other than 0, which saves no files. @returns true if it was trained to its end. */
 export async function followStage(stage: TrainingStage, run: TrainingRun, ranks: MpiRanks): Promise<boolean> {
   const { data, signal } = run;
   const shape: ItemsShape = JSON.parse((await gatherTexts(ranks, ""))[0] ?? "");
@@ -207,13 +201,13 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** `begins` is true if counts of the data initialise the weights. */
+  /** Initial weights. `begins` is true if counts of the data initialise them where `init` does not. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
   const { gpu, data: { source }, config, ranks } = run;
   const joint = ranks && createDistributedContext(ranks, config.ranks?.syncEvery ?? 1);
-  // The run's own kernel variants, so that it has the same bits.
+  // The recorded kernel variants give a resumed run the same bits.
   gpu.setVariants(reuseVariants(config.variants, gpu.variants));
   const { initial, generator } = buildStart(start.init, config.training.seed, config.model);
   const counted = start.begins ? initializeOnLog(source, config.model, initial, events.onProgress) : initial;
@@ -225,7 +219,7 @@ async function withTrainer<T>(
   return await use({ stage, run, events, trainer, model, choice });
 }
 
-/** True if a stage starts from a logit on counts. */
+/** Returns true if a stage starts from a logit on count features. */
 function isFitted(stage: TrainingStage, config: RunConfig): boolean {
   return stage.hasLikelihood && config.model.counts !== null && config.init === null;
 }
@@ -237,14 +231,14 @@ function buildStageFiles({ stage, run: { config, data }, model }: Training): Sta
 
 async function save({ trainer, model, choice }: Training, folder: RunFolder): Promise<void> {
   const state = await trainer.state();
-  // The last step may have made weights non-finite, which only the next loss would show: never write such weights.
+  // The last step may have made weights non-finite, which the next loss would show. Such weights are never saved.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
   await folder.save(trainer.specs, model.shape, state, await choice?.choose());
 }
 
-/** Returns the communication since `before`. @param of seconds of training, for the share. */
+/** Returns the communication since `before`. @param of seconds of training, of which `share` is the fraction. */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

@@ -1,6 +1,7 @@
 /**
- * Options of `train` for models and stages, their combined checks, and the configs built from them. Options that set a single
- * config field are defined next to it (model/model_config.ts, train/training_config.ts).
+ * Options of `train` for models and stages, the checks of their combinations, and the configs built from the options.
+ * An option that sets a single config field is defined beside that field (model/model_config.ts,
+ * train/training_config.ts).
  */
 
 import type { TokenField } from "../../counts/train_counts.ts";
@@ -41,7 +42,7 @@ import {
 } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Options whose defaults depend on the data: see {@link withDefaults}. */
+/** Options with defaults that depend on the data: see {@link withDefaults}. */
 type ByData =
   & Pick<CommonModelConfig, "wide">
   & Pick<TrainingConfig, "batchSize" | "learningRate" | "weightDecay">
@@ -52,16 +53,16 @@ type ModelOptions =
   & Omit<PwModelConfig, keyof LstmModelConfig>
   & {
     encoder: ModelConfig["encoder"];
-    /** Default: depends on the encoder. */
+    /** Standard deviation of the initial kernels; the default depends on the encoder. */
     kernelSd?: number;
-    /** Count features as inputs of the utility. */
+    /** Selects whether count features are inputs of the utility network. */
     counts: "all" | "none";
   };
 
 type GameOptions = Omit<AdversarialConfig, keyof StageConfig | "behaviourSd" | "skipNoClick"> & {
-  /** Iterations of the stage; 0: no adversarial stage. */
+  /** Number of iterations of the adversarial stage; 0: the stage is skipped. */
   adversarial: number;
-  /** True if the Shannon stage runs first. */
+  /** True if training begins with the Shannon stage. */
   pretrain: boolean;
   countNoClick: boolean;
   adversarialBatchSize: number;
@@ -74,7 +75,7 @@ export type StagesOptions =
   & Omit<TrainingConfig, keyof ByData>
   & GameOptions
   & {
-    /** Initial weights; random if not given. */
+    /** Snapshot or run that provides the initial weights; they are random if it is not given. */
     init?: string;
   };
 
@@ -102,7 +103,7 @@ export const trainingGroups: readonly OptionGroup[] = [
   { heading: "Regularisation (both stages):", options: listOptions(overFittingFields) },
 ];
 
-/** Options that require an adversarial stage. */
+/** Options that are allowed only with an adversarial stage. */
 const gameOptions = listOptions(gameFields);
 
 export const adversarialGroup: OptionGroup = {
@@ -183,23 +184,20 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
 }
 
-/** Fine-tuning starts from a trained reward: from the Shannon stage, or from `init` instead. */
+/** Returns true if a run has a Shannon stage. With `init`, fine-tuning starts from a given reward instead. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }
 
-/** Data that the defaults and the count features depend on. */
+/** Properties of the data that determine defaults and count features. */
 export interface ModelData {
   readonly source: LogSource;
   readonly features?: { readonly tokens: readonly TokenField[] };
-  /** Meaning of the positions on its pages. */
+  /** Meaning of the order of items on a page. */
   readonly pageOrder?: PageOrder;
 }
 
-/**
- * Builds the config from the options for a data set. @param init model that provides the initial weights, and thereby the
- * count features
- */
+/** Builds the stages' config from options. @param init model of the initial weights; its count features are used */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
@@ -211,7 +209,7 @@ export function buildStagesConfig(
     ? null
     : init?.counts ?? buildCountsConfig(data.source, data.features?.tokens ?? []);
   return {
-    // The fields are those of the model's encoder.
+    // The fields depend on the encoder.
     model: { encoder, ...buildConfig<object>(modelFields[encoder], filled), counts } as ModelConfig,
     training: buildConfig(trainingFields, filled),
     pretrain: hasShannonStage(options),
@@ -219,19 +217,19 @@ export function buildStagesConfig(
   };
 }
 
-/** Pages per batch: with fewer, steps are noisy; with more, they are slow. */
+/** Default number of pages per batch. Smaller batches make gradients noisy; larger ones make steps slow. */
 const BATCH_PAGES = 400;
-/** Minimum, because the pages of a user are similar. */
+/** Minimum number of users per batch: pages of one user are similar, so a batch needs several users. */
 const LEAST_USERS = 8;
 const WIDE = 8;
 const PLACES = 20;
 const LEARNING_RATE = 1e-3;
-/** Weight decay in the Shannon stage of a model with counts. */
+/** Weight decay in the Shannon stage of a model with count features. */
 export const WEIGHT_DECAY = 0.1;
 
 /**
- * Fills in defaults. Those that depend on the data did best on many logs (bench/trials.md); those of the paper's model,
- * without counts, come from the paper's scripts.
+ * Fills in defaults. A model with count features gets the values that did best on many logs (bench/trials.md), some of
+ * which depend on the data. The paper's model, without count features, gets the values of the paper's scripts.
  */
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
@@ -251,7 +249,7 @@ function withDefaults<
   return { ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Returns the number of users with about {@link BATCH_PAGES} pages together, at most a quarter of all. */
+/** Returns the number of users with about {@link BATCH_PAGES} pages together, at most a quarter of the train users. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;
@@ -261,8 +259,9 @@ function batchFor(source: LogSource): number {
 }
 
 /**
- * @returns a warning if all pages show one item, so that every ranking is perfect; undefined for other data.
- * @throws UserError if every displayed item is clicked: nothing can be learned.
+ * Checks that the pages of a log have something to learn.
+ * @returns a warning if each page shows one item, so that every ranking is perfect; undefined for other data.
+ * @throws UserError if every displayed item is clicked.
  */
 export function describePages(name: string, { userRows, userEvents, log }: LogSource): string | undefined {
   if (log && !log.eventClick.some((_, e) => passedOver(log, e))) {
@@ -276,7 +275,7 @@ export function describePages(name: string, { userRows, userEvents, log }: LogSo
     "loss; without learning it is the entropy of the click rate.";
 }
 
-/** True if an event is a scored page with an item that was not clicked. */
+/** Returns true for a scored page on which at least one item was not clicked. */
 function passedOver(log: ClickLog, event: number): boolean {
   if (log.eventKind?.[event]) return false;
   return log.eventRows[event + 1]! - log.eventRows[event]! > listClickedRows(log, event).length;
@@ -287,12 +286,12 @@ interface DataOrder {
   readonly pageOrder?: PageOrder;
 }
 
-/** True if the order in which the items of a page were shown is known. */
+/** Returns true if the data record in which order a page showed its items. */
 export function hasPositions({ kind, pageOrder }: DataOrder): boolean {
   return kind !== "paper" && pageOrder !== "arbitrary";
 }
 
-/** @throws UserError for a model with position effects on data without a known item order. */
+/** @throws UserError for a model with position effects if the data do not record the order of items on a page. */
 export function expectPlaces(
   name: string,
   order: DataOrder,

@@ -1,31 +1,31 @@
 /**
- * Ranks of Open MPI: detects rank and size from the environment and calls MPI's C interface. MPI only moves bytes; sums are
- * computed here in the order of ranks, so that they do not depend on an algorithm that MPI chooses.
+ * Ranks of Open MPI: finds rank and size in the environment, and calls MPI's C interface. MPI only transfers bytes; the
+ * code here adds the values in the order of ranks, so that sums do not depend on an algorithm that MPI chooses.
  */
 
 import { UserError } from "../../user_error.ts";
 import type { ProcessGroup } from "../../train/process_group.ts";
 
-/** Rank, from 0, and number of ranks. */
+/** Number of this rank, counted from 0, and the number of ranks. */
 interface RankPlace {
   readonly rank: number;
   readonly size: number;
 }
 
-/** Environment variables set by Open MPI's mpirun, and by Slurm with `--mpi=pmix`. */
+/** Names of the environment variables set by Open MPI's mpirun, and by Slurm with `--mpi=pmix`. */
 const ENVIRONMENTS = [
   { rank: "OMPI_COMM_WORLD_RANK", size: "OMPI_COMM_WORLD_SIZE" },
   { rank: "PMIX_RANK", size: "SLURM_NTASKS" },
 ] as const;
 
 /**
- * Returns undefined for a single process, even if mpirun started it.
- * @throws UserError for invalid variables: the process would train alone while others wait for it
+ * Reads this process's rank from the environment. Returns undefined if there is only one process, even under mpirun.
+ * @throws UserError for invalid variables: this process would train alone while the others wait for it
  */
 export function rankPlace(variable: (name: string) => string | undefined): RankPlace | undefined {
   for (const names of ENVIRONMENTS) {
     const texts = [variable(names.rank), variable(names.size)];
-    if (texts[0] === undefined) continue; // Slurm sets the number of tasks for programs without MPI, too
+    if (texts[0] === undefined) continue; // Slurm sets the number of tasks even for programs without MPI
     const [rank = NaN, size = NaN] = texts.map((text = "") => /^\d+$/.test(text) ? Number(text) : NaN);
     if (!(rank < size)) {
       throw new UserError(
@@ -40,18 +40,18 @@ export function rankPlace(variable: (name: string) => string | undefined): RankP
   return undefined;
 }
 
-/** Returns the command that starts this number of ranks. */
+/** Returns the `train` command for the same number of ranks. */
 export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string {
   return place && place.size > 1 ? `mpirun -n ${place.size} deno task train` : "deno task train";
 }
 
 const LIBRARY = "libmpi.so.40";
-/** MPI_THREAD_SERIALIZED: calls come from several threads of Deno, one at a time. */
+/** Value of MPI_THREAD_SERIALIZED: several threads of Deno call MPI, but only one at a time. */
 const SERIALIZED = 2;
-/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE; their C handles are addresses in the library. */
+/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE; unlike C handles, they are the same in every process. */
 const [WORLD, BYTE] = [0, 1];
 
-/** No MPI has a larger MPI_MAX_PROCESSOR_NAME. */
+/** Upper bound of MPI_MAX_PROCESSOR_NAME in all MPI libraries. */
 const LONGEST_NAME = 1024;
 
 const wait = { result: "i32", nonblocking: true } as const;
@@ -73,16 +73,16 @@ const symbols = {
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** Values per call: MPI counts bytes in 32 bits, and pieces bound the memory. */
+/** Maximum number of values per MPI call: MPI counts bytes in 32 bits, and smaller messages limit the memory. */
 const PIECE = 2 ** 24;
-/** A rank hangs if it answers later than HANG_MS and than TIMES times the caller's own work since the last call. */
+/** A rank hangs if it answers later than HANG_MS, and later than TIMES times the caller's work since its last call. */
 const [HANG_MS, TIMES] = [6500, 4];
-/** Limit for work of a single rank, such as saving, or at its own pace, such as opening data. */
+/** Time limit for work that one rank does alone (saving), or that takes each rank a different time (opening data). */
 const PATIENCE_MS = 30 * 60_000;
 
-/** Communication of this rank. */
+/** Amount of communication of this rank. */
 export interface CommunicationTimes {
-  /** Seconds in calls, including waiting for the slowest rank. */
+  /** Seconds spent in MPI calls, including the wait for the slowest rank. */
   readonly seconds: number;
   readonly calls: number;
   /** Bytes that this rank sent. */
@@ -90,7 +90,7 @@ export interface CommunicationTimes {
 }
 
 export class MpiRanks implements ProcessGroup {
-  /** True once training has begun: a call was made with the short time limit. */
+  /** True once training has begun, that is, after the first call with the short time limit. */
   begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
   #left = performance.now();
@@ -106,8 +106,9 @@ export class MpiRanks implements ProcessGroup {
   }
 
   /**
-   * Joins all ranks.
-   * @param library path, for tests. @throws UserError without Open MPI's library, or if it reports other ranks.
+   * Initialises MPI together with all other ranks.
+   * @param library path of Open MPI's library, for tests. @throws UserError without the library, or if it reports
+   * another rank or size than the environment.
    */
   static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {
     const mpi = open(library, place.size);
@@ -124,7 +125,7 @@ export class MpiRanks implements ProcessGroup {
     );
   }
 
-  /** Name of its machine. */
+  /** Name of the machine that this rank runs on. */
   get machine(): string {
     const [text, length] = [new Uint8Array(LONGEST_NAME), new Int32Array(1)];
     this.mpi.MPI_Get_processor_name(text, length);
@@ -143,7 +144,7 @@ export class MpiRanks implements ProcessGroup {
     return sum;
   }
 
-  /** Each rank sums a share of the values, then all shares are gathered. */
+  /** Sums values over the ranks: each rank sums one part of the values, then every rank gathers all parts. */
   async #sumPiece(values: Float32Array<ArrayBuffer>, patient: boolean): Promise<Float32Array<ArrayBuffer>> {
     const { size } = this;
     const share = Math.ceil(values.length / size);
@@ -173,7 +174,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
 
-  /** @param count values that each rank sends to each. */
+  /** Runs a collective operation. @param count number of values that each rank sends to each other rank. */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
     given: Words,
@@ -186,7 +187,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(call, given.byteLength, patient);
   }
 
-  /** Makes a call that ends when all ranks have made it. @throws UserError if it takes too long. */
+  /** Awaits an MPI call, which ends when all ranks have made it. @throws UserError if the call takes too long. */
   async #call(call: () => Promise<number>, bytes: number, patient: boolean): Promise<void> {
     const began = performance.now();
     if (!patient) this.begun = true;
@@ -227,7 +228,7 @@ function hangs(limit: number): UserError {
   );
 }
 
-/** Gathers a text from each rank, in their order. */
+/** Gathers one text from each rank, in the order of ranks. */
 export async function gatherTexts(ranks: ProcessGroup, own: string): Promise<string[]> {
   const bytes = new TextEncoder().encode(own);
   const lengths = (await ranks.gather(Uint32Array.of(bytes.length), true)).map(([length = 0]) => length);

@@ -15,31 +15,31 @@ import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** A tensor: shape, and values in row-major order. */
+/** A tensor: its shape, and its values in row-major order. */
 export interface TensorData {
   shape: readonly number[];
   data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 }
 
-/** Contents of a file. The data may share memory with the decoded bytes. */
+/** Contents of a safetensors file. The arrays may share memory with the bytes that were decoded. */
 export interface TensorFile {
   tensors: Map<string, TensorData>;
   metadata: Record<string, string>;
 }
 
 const METADATA = "__metadata__";
-/** Metadata key of the CRC-32 in hexadecimal. */
+/** Metadata key of the file's CRC-32, a hexadecimal text. */
 const CHECKSUM = "crc32";
-/** Size of the field with the header's length. */
+/** Bytes of the field that stores the length of the header. */
 export const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 const ELEMENT_BYTES = 4;
-/** Limit of the reference implementation: a longer header is damage or an attack. */
+/** Maximum bytes of a header, as in the reference implementation. A longer header is damage or an attack. */
 const LONGEST_HEADER = 100_000_000;
 
 /**
- * Encodes a file. Tensors keep the map's order, so the same input gives the same bytes.
- * @throws {RangeError} when a shape does not fit its data
+ * Encodes a safetensors file. It keeps the order of the map, so equal input gives equal bytes.
+ * @throws {RangeError} if the length of an array does not fit its shape
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
@@ -56,8 +56,8 @@ export function encodeSafetensors(
 }
 
 /**
- * Encodes header and data as consecutive byte arrays; the data are views of the tensors, not copies.
- * @param crc CRC-32 implementation, if the host has a faster one.
+ * Encodes a file as byte arrays that follow each other. The data are views of the tensors, not copies.
+ * @param crc implementation of CRC-32, if the host has a faster one.
  */
 export function encodeSafetensorsPieces(
   tensors: ReadonlyMap<string, TensorData>,
@@ -81,7 +81,7 @@ function encodeHeader(
   metadata: Readonly<Record<string, string>>,
   checksum: string,
 ): Uint8Array<ArrayBuffer> {
-  const entries: string[] = []; // joined by hand: JSON.stringify of an object would reorder names like "1"
+  const entries: string[] = []; // joined by hand, because JSON.stringify would reorder names such as "1"
   let at = 0;
   entries.push(`"${METADATA}":${JSON.stringify({ ...metadata, [CHECKSUM]: checksum })}`);
   for (const [name, { shape, data }] of tensors) {
@@ -100,9 +100,10 @@ function encodeHeader(
 }
 
 /**
- * Decodes a file. Tensors come in the order of their data; values are views of `bytes` if alignment permits.
- * @param what names the bytes in errors, usually their path. @param crc as of {@link encodeSafetensorsPieces}
- * @throws {UserError} when anything is damaged, missing, overlapping or of another type
+ * Decodes a safetensors file. Tensors are returned in the order of their data. Where alignment permits, their values
+ * are views of `bytes`.
+ * @param what name of the bytes in errors, usually a path. @param crc see {@link encodeSafetensorsPieces}
+ * @throws {UserError} if the header is damaged, data are missing or overlap, or a tensor is neither F32 nor U32
  */
 export function decodeSafetensors(
   bytes: Uint8Array<ArrayBuffer>,
@@ -122,7 +123,7 @@ export function decodeSafetensors(
   return { tensors, metadata };
 }
 
-/** Computes the checksum of the metadata, then the tensors' values in order. */
+/** Computes the checksum of the metadata followed by the values of all tensors in order. */
 function computeChecksum(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>>,
@@ -134,8 +135,9 @@ function computeChecksum(
 }
 
 /**
- * Reads the header.
- * @param bytes of the file, at least its header. @param size of the file. @throws {UserError} as {@link decodeSafetensors}
+ * Reads the header of a safetensors file.
+ * @param bytes beginning of the file, with at least the header. @param size bytes of the whole file.
+ * @throws {UserError} as {@link decodeSafetensors}
  */
 export function readLayout(
   bytes: Uint8Array,
@@ -150,7 +152,7 @@ export function readLayout(
   return { entries, rawMetadata, dataStart };
 }
 
-/** Header entry of a tensor. */
+/** Entry of a tensor in the header. */
 interface Entry {
   name: string;
   dtype: "F32" | "U32";
@@ -170,7 +172,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Returns the offset of the data. @param bytes at least the first 8. @param size of the file. */
+/** Returns the offset of the data. @param bytes at least the first 8. @param size bytes of the whole file. */
 export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
     throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${formatThousands(size)} found`);
@@ -239,14 +241,14 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   return { name, dtype, shape, begin, end };
 }
 
-/** Returns the metadata without the checksum, and the checksum if present. */
+/** Returns the metadata without the checksum, and the checksum if the metadata have one. */
 export function readMetadata(raw: unknown, what: string): {
   metadata: Record<string, string>;
   checksum: string | undefined;
 } {
   if (raw === undefined) return { metadata: {}, checksum: undefined };
   if (!isObject(raw)) throw damaged(what, `${METADATA} should be an object of strings`);
-  // Entry by entry, because a schema's record drops the key "__proto__".
+  // Copies entry by entry, because a schema's record would lose the key "__proto__".
   const { [CHECKSUM]: checksum, ...metadata } = Object.fromEntries(
     Object.entries(raw).map(([key, value]) => {
       if (typeof value !== "string") {
@@ -258,7 +260,7 @@ export function readMetadata(raw: unknown, what: string): {
   return { metadata, checksum };
 }
 
-/** Checks that tensors cover the data exactly once; this also detects duplicate names. */
+/** Checks that every byte of the data belongs to exactly one tensor. This also detects duplicate names. */
 function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: number, what: string): void {
   let at = 0;
   let before = "";
@@ -296,7 +298,7 @@ function values(
     : new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Returns the bytes of 4-byte elements; inexact, and so unlike any length in a file, beyond 2^53. */
+/** Returns the bytes of a tensor with 4-byte elements. Beyond 2^53 the result is inexact, but larger than any file. */
 function bytesOfShape(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
 }
@@ -312,7 +314,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, crc) => {
   return crc;
 });
 
-/** @param before CRC of the preceding bytes; 0 for none. */
+/** Computes a CRC-32. @param before CRC-32 of the preceding bytes; 0 if there are none. */
 function computeCrc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let k = 0; k < bytes.length; k++) crc = TABLE[(crc ^ bytes[k]!) & 255]! ^ (crc >>> 8);

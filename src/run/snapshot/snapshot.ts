@@ -1,4 +1,4 @@
-/** Snapshots: a model's weights as a safetensors file that other tools can read. */
+/** Snapshots: the weights of a model, stored as a safetensors file that other tools can read. */
 
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
@@ -13,7 +13,7 @@ import { decodeSafetensors, encodeSafetensors, type TensorData, type TensorFile 
 
 /** Schema of a {@link SnapshotGame}. */
 export const gameSchema = v.strictObject({
-  /** Null for the exact generator. */
+  /** Config of the generator's network; null for the exact generator, which has none. */
   generator: v.nullable(modelConfigSchema),
   eta: v.finiteNumber(),
   generatorEta: v.finiteNumber(),
@@ -22,41 +22,42 @@ export const gameSchema = v.strictObject({
   skipNoClick: v.boolean(),
 });
 
-/** Game that a snapshot was trained in: its generator, and the parameters of the losses. */
+/** Game of the adversarial stage that trained a snapshot: the generator, and the parameters of the losses. */
 export interface SnapshotGame {
   /** Config of the generator's network; null for the exact generator. */
   generator: ModelConfig | null;
   /**
-   * Inverse temperature of the reward; see {@link import("../../train/training_config.ts").AdversarialConfig} for all fields.
+   * Inverse temperature of the reward. {@link import("../../train/training_config.ts").AdversarialConfig} describes all
+   * fields.
    */
   eta: number;
   /** Inverse temperature of the generator. */
   generatorEta: number;
-  /** True if generatorEta is divided by the number of items of a page. */
+  /** True if `generatorEta` is divided by the number of items on the page. */
   etaByPage: boolean;
   /** Weight of the penalty on the spread of utilities within a page. */
   utilityPenalty: number;
-  /** True if events without a click are skipped. */
+  /** True if the game skips events without a click. */
   skipNoClick: boolean;
 }
 
-/** Metadata of a snapshot. */
+/** Metadata of a snapshot: what its weights belong to. */
 export interface SnapshotInfo {
-  /** Config of the reward. */
+  /** Config of the reward network. */
   readonly model: ModelConfig;
-  /** Shape of the items of the model. */
+  /** Number and kind of the items that the model was built for. */
   readonly items: ItemsShape;
   /**
-   * Item features, if the data had a manifest: names, order, scales, values and checksums.
+   * Names, order, scales, values and checksums of the item features, if the data had a manifest.
    * @internal
    */
   readonly features?: FeatureManifest;
-  /** Number of iterations that produced it. */
+  /** Number of iterations after which the snapshot was taken. */
   readonly iteration: number;
-  /** "best-" and the criterion, or "last". */
+  /** Kind of the snapshot: "last", or "best-" and the validation criterion. */
   readonly kind: string;
   /**
-   * Game of the adversarial stage; the generator's weights have a prefix.
+   * Game of the adversarial stage. In the file, names of the generator's weights have a prefix.
    * @internal
    */
   readonly game?: SnapshotGame;
@@ -77,7 +78,7 @@ const itemsSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("mixed"), count, width: v.whole(0), tokens: count }),
 ]);
 
-/** Number of iterations, as text. */
+/** Schema of a number of iterations that is stored as text. */
 export const iterationSchema = v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number));
 
 const metadataSchema = v.object({
@@ -90,15 +91,15 @@ const metadataSchema = v.object({
   game: v.optional(json(gameSchema)),
 });
 
-/** Schema of a JSON text. */
+/** Creates a schema that parses JSON text. */
 function json<S extends v.GenericSchema>(schema: S) {
   return v.pipe(v.string(), v.parseJson(), schema);
 }
 
 /**
- * Builds the contents of a snapshot file.
- * @param specs of all networks' parameters. @param weights [rows, columns] each, by name.
- * @param more further tensors (of the optimiser), by prefix. @param extra further metadata.
+ * Builds the tensors and metadata of a snapshot file.
+ * @param specs parameters of all networks. @param weights by name, each of shape [rows, columns].
+ * @param more further tensors, such as the optimiser's, by prefix of their names. @param extra further metadata.
  */
 export function buildSnapshot(
   specs: readonly ParameterSpec[],
@@ -118,7 +119,7 @@ export function buildSnapshot(
   return { tensors, metadata: snapshotMetadata(info, extra) };
 }
 
-/** Returns the parameters stored under a prefix: constants are stored only with the weights. */
+/** Returns the parameters that a file stores under a prefix. Constants are stored only without prefix. */
 export function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
@@ -152,37 +153,34 @@ export function encodeSnapshot(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Contents of a snapshot. */
+/** Decoded contents of a snapshot. */
 export interface Snapshot {
-  /** Weights by name; those of a generator have its prefix. */
+  /** Weights by name. Names of a generator's weights have a prefix. */
   readonly weights: Weights;
-  /** Returns the tensors with a name prefix such as "adam.m/", without it. */
+  /** Returns the tensors whose names begin with a prefix such as "adam.m/". The returned names lack the prefix. */
   part(prefix: string): Weights;
-  /**
-   * Checks that the tensors have the shapes of these parameters, [rows, columns].
-   * @throws UserError for a tensor of another shape.
-   */
+  /** Checks that tensors have the shapes [rows, columns] of these parameters. @throws UserError for another shape. */
   checkShapes(specs: readonly ParameterSpec[]): void;
-  /** Undefined for a file of another program, which may still hold usable weights. */
+  /** Metadata of the model; undefined for a file of another program, whose weights may still be usable. */
   readonly info: SnapshotInfo | undefined;
   /** All metadata of the file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Prefixes of the optimiser's tensors, which are not weights. */
+/** Name prefixes of Adam's first and second moments in the file of a snapshot. */
 export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
-/** Prefixes of the best weights so far, in a file that stores a training. */
+/** Name prefixes of the best weights so far, in a file that stores a whole training state. */
 export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   loss: "best-loss/",
   prec1: "best-prec1/",
   prec2: "best-prec2/",
 };
-/** Prefixes of tensors other than the current weights. */
+/** Name prefixes of all tensors that are not current weights. */
 const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 
 /**
  * Decodes a snapshot, or a safetensors file of another program.
- * @param path for messages. @throws UserError for bytes that are damaged, or unreadable metadata.
+ * @param path of the file, for error messages. @throws UserError if the bytes are damaged or the metadata unreadable.
  */
 export function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>, path: string): Snapshot {
   return parseSnapshot(decodeSafetensors(bytes, path), path);
@@ -230,7 +228,7 @@ export function parseSnapshot({ tensors, metadata }: TensorFile, path: string): 
   };
 }
 
-/** Lists the tensors that a snapshot may have, by its metadata. */
+/** Lists the tensors that may be in a snapshot with this metadata. */
 function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] {
   const under = (prefix: string, specs: readonly ParameterSpec[]) =>
     specs.map((spec) => ({ ...spec, name: prefix + spec.name }));
@@ -242,9 +240,9 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Sets the row of a field's "other values" token to the mean of the field's rows, if training never sees that token: an
- * unknown value is treated like an average one.
- * @param V tokens of the model. @returns the same weights if there is no such field.
+ * Returns weights with a usable row for values that training never sees. If a field's token for "other values" is
+ * untrained, its row becomes the mean of the field's other rows: an unknown value is treated as an average one.
+ * @param V number of the model's tokens. @returns the given weights if there is no such field.
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

@@ -1,6 +1,6 @@
 /**
- * Stores a training in one file, for hosts without folders: the snapshot `last` of a run with the optimiser's moments, the
- * best weights so far, and the settings. Readers of snapshots read its current weights.
+ * Stores a training state in one file, for hosts without folders such as a browser. The file is a run's snapshot `last`
+ * with the optimiser's moments, the best weights so far and the training's settings.
  */
 
 import * as v from "../../schema.ts";
@@ -14,19 +14,19 @@ import { encodeSafetensors } from "./safetensors.ts";
 import { BEST_PREFIXES, buildSnapshot, MOMENT_PREFIXES } from "./snapshot.ts";
 import type { Snapshot, SnapshotInfo } from "./snapshot.ts";
 
-/** Settings of a training. */
+/** Settings of a training, which its file stores. */
 const settingSchema = v.strictObject({
   config: stagesConfigSchema,
-  /** Current stage. */
+  /** Stage that was being trained when the file was written. */
   stage: v.picklist(["shannon", "adversarial"]),
   /** Checksum of the data. */
   data: v.string(),
-  /** Adapter that was used, for information. */
+  /** Description of the adapter that trained, for information only. */
   adapter: v.string(),
 });
 export type TrainingSetting = v.InferOutput<typeof settingSchema>;
 
-/** Encodes the file. @param specs of all networks' parameters. */
+/** Encodes the file of a training. @param specs parameters of all networks. */
 export function encodeTraining(
   specs: readonly ParameterSpec[],
   state: TrainerState,
@@ -43,7 +43,7 @@ export function encodeTraining(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** @returns undefined for a snapshot without a training. @throws UserError for a damaged one. */
+/** Reads the settings of a training. @returns undefined if the snapshot has none. @throws UserError if damaged. */
 export function readTrainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
   if (metadata.training === undefined) return undefined;
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), settingSchema), metadata.training);
@@ -51,10 +51,7 @@ export function readTrainingSetting({ metadata }: Snapshot, path: string): Train
   throw new UserError(`${path}: its training settings are damaged: ${v.describeIssues(parsed.issues)}`);
 }
 
-/**
- * Reads the state that the training resumes from.
- * @param specs of the networks of its settings. @throws UserError for an incomplete file.
- */
+/** Reads the state from which a training resumes. @param specs of all networks. @throws UserError if incomplete. */
 export function readTrainingState(
   snapshot: Snapshot,
   specs: readonly ParameterSpec[],
@@ -71,7 +68,7 @@ export function readTrainingState(
     checkWeights(specs.filter(({ constant }) => !constant), found, `The tensors ${prefix} of ${path}`);
     return found;
   };
-  // Constants are the same throughout a training.
+  // Constants do not change in training.
   const whole = (own: Weights): Weights =>
     new Map([...own, ...constants.map((name) => [name, weights.get(name) ?? new Float32Array()] as const)]);
   checkWeights(specs, weights, `The weights of ${path}`);
