@@ -1,56 +1,53 @@
 /**
- * Columns of the count features of a displayed item: how often train users clicked it, its similarity to what this user
- * clicked, and the user's earlier actions on it. They are inputs of the utility without a gradient.
+ * Columns of the count features of a displayed item: how often train users clicked the item, how similar it is to the items
+ * that this user clicked, and what this user did with it before. The features are inputs of the utility without a gradient.
  *
- * The table has a row of f32 per item (ids are exact up to 2^24):
+ * The table of counts has one row of f32 per item (f32 represents item ids exactly up to 2^24). The columns of a row:
  *
- *   shown, clicks, users, cutoff   of the train users: displays, clicks, users who clicked it; the largest omitted similarity
- *   S x (token, share)        its tokens in the category fields, and the share of all clicks of each; -1 for none
- *   M x id, M x both          its nearest items by id, and how many users clicked both; NO_ITEM after the last
+ *   shown, clicks, users, cutoff   displays to train users, their clicks, users who clicked; the largest omitted similarity
+ *   S x (token, share)        one pair per slot: a token of the item (-1: free slot), and the token's share of all clicks
+ *   M x id, M x both          ids of the nearest items (ascending, then NO_ITEM), and the number of users who clicked both items
  */
 
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
-/** Category field: tokens first .. first + count - 1. */
+/** Category field of the items. Its values are the tokens first .. first + count - 1. */
 export interface CountField {
-  /** First token. */
   readonly first: number;
-  /** Number of tokens. */
   readonly count: number;
-  /** Slots per item in the table. */
+  /** Number of tokens of this field that the table of counts can store per item. */
   readonly slots: number;
 }
 
-/** Config of a model's counts. Part of the model config. */
+/** Config of a model's count features. It is part of the model config. */
 export interface CountsConfig {
-  /** Category fields. */
   fields: CountField[];
-  /** M, nearest items that are kept per item. */
+  /** M, the number of nearest items that the table stores per item. */
   neighbours: number;
-  /** Most distinct items per user, the latest clicked, whose pairs are counted. */
+  /** Only pairs among this many distinct items per user, the latest that the user clicked, are counted. */
   latest: number;
 }
 
-/** Last clicks that the counts use, as position weights do. */
+/** The count features read this number of the user's last clicks. */
 export const LAGS = 20;
-/** Pseudo-counts: displays of the average item for a rate, clicks of the average user for a share. */
+/** Smoothing: a click rate gets 5 pseudo-displays at the average rate, a user's click share 5 pseudo-clicks of the average user. */
 export const PRIOR = 5;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
-/** Most slots of all fields, and most fields: a kernel keeps them in registers. */
+/** Limits of the token slots of all fields together, and of the fields: a kernel keeps all slots in registers. */
 export const MOST_SLOTS = 8;
 export const MOST_FIELDS = 4;
 
-/** Columns before and after those of the fields; the latter are properties of the page. */
+/** Names of the columns before and after the columns of the fields. Those in `AFTER` describe the page, not the item. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length"] as const;
 
-/** Returns C, the number of columns. */
+/** Returns C, the number of count features per displayed item. */
 export function countWidth({ fields }: CountsConfig): number {
   return BEFORE.length + fields.length + AFTER.length;
 }
 
-/** Returns the floats per item in the table. */
+/** Returns the number of floats per item in the table of counts. */
 export function countTableWidth({ fields, neighbours }: CountsConfig): number {
   return 4 + 2 * countTokenSlots(fields) + 2 * neighbours;
 }
@@ -59,20 +56,20 @@ export function countTokenSlots(fields: readonly CountField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }
 
-/** Fewer neighbours for a large catalogue, whose table exceeds the cache: a training step looks many of them up. */
+/** Limits of the neighbours per item. A large catalogue gets fewer: its table exceeds the cache, and training reads it often. */
 const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
-/** Most floats of a table: 112 MiB, less than the largest binding of every adapter. */
+/** Limit of the floats of a table: 112 MiB fit a storage binding of every adapter. */
 const TABLE_FLOATS = 28 * 2 ** 20;
-/** Floats of a table that is not forced to be larger: 64 MiB. */
+/** Floats (64 MiB) that a table exceeds only if it would otherwise have fewer than 8 neighbours per item. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns the slots of tokens that fit the table if neighbours take as many floats. */
+/** Returns the number of token slots per item that fit the table if the item's neighbours take as many floats as its tokens. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
 
-/** Returns M, an even number, as many as fit the table; 0 for a catalogue that is too large for one. */
+/** Returns M, the even number of neighbours per item that fit the table; 0 if the catalogue is too large for a table. */
 export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: readonly CountField[]): number {
   const fixed = 4 + 2 * countTokenSlots(fields);
   const even = (floats: number) => 2 * Math.max(0, Math.floor((floats / count - fixed) / 4));
@@ -82,10 +79,10 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 }
 
 /**
- * Counts of a row that are the user's own, packed into a word: earlier displays without a click (8 bits), and for train users,
- * whose pages are all in the tables, displays (11), clicks (11), whether the user's click pairs are counted (1) and whether
- * this item is in them (1). They are subtracted from the tables: a model that saw a user's own clicks in the rates would rely
- * on information that it lacks at prediction time.
+ * A user's own counts of an item, packed into one word: earlier displays without a click (8 bits); and for train users, whose
+ * pages are all in the tables, displays (11 bits), clicks (11), whether the tables count this user's click pairs (1), and
+ * whether the item is in one of these pairs (1). Own counts are subtracted from the tables: otherwise the rates would reveal
+ * the user's own clicks to the model in training, but not at prediction time.
  */
 export interface OwnCounts {
   readonly passed: number;
@@ -98,7 +95,7 @@ export interface OwnCounts {
 const MOST_PASSED = 255;
 const MOST_OWN = 2047;
 
-/** Packs {@link OwnCounts} into a word; numbers beyond the range of their bits are clipped. */
+/** Packs {@link OwnCounts} into a word. A number that exceeds the range of its bits is clipped. */
 export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): number {
   return (Math.min(passed, MOST_PASSED) | (Math.min(shown, MOST_OWN) << 8) |
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;

@@ -24,12 +24,12 @@ import {
   type TrainCounts,
 } from "./train_counts.ts";
 
-/** Most slots per item and field. */
+/** Limit of the token slots per item and field. */
 const SLOTS_PER_FIELD = 4;
 
 const known = new WeakMap<LogSource, CountTables>();
 
-/** Returns the config of a log's counts, null for a catalogue too large for the table. @param fields of tokens; by default one field. */
+/** Builds the config of a log's counts; null for a catalogue that is too large. @param fields of tokens; none: one of all tokens. */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);
@@ -68,7 +68,7 @@ export interface TrainUserCounts {
   readonly pairs: ClickPairs;
 }
 
-/** Builds the tables of the train users of a source. @param counted their counts, if known */
+/** Builds the tables of counts of a source's train users. @param counted counts of the train users, if they are known */
 export function countTables(
   source: LogSource,
   config: CountsConfig,
@@ -119,9 +119,9 @@ function writeTokens(
 }
 
 /**
- * Writes each item's nearest items by cosine, in the order of their ids, and as cutoff the similarity of the nearest one that
- * is left out. When a user's own clicks are subtracted, the cutoff shows whether a pair would still be in the table; otherwise
- * clicked items would have more neighbours than others.
+ * Writes the nearest items (by cosine) of each item in the order of their ids, and the cutoff: the similarity of the nearest
+ * item that is left out. After a user's own clicks are subtracted, the cutoff decides whether a pair would still be in the
+ * table. Without this test, items that the user clicked would have more neighbours than other items.
  */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);

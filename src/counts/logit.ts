@@ -1,6 +1,6 @@
 /**
- * Conditional logit: a choice model with utilities that are linear in the features of each item. It is fitted to any choices,
- * or to train users with counts and dense features.
+ * Conditional logit: a choice model whose utilities are linear in the features of each item. `fitLogit` fits any choices;
+ * `fitCounts` fits the choices of train users, with count features and dense features.
  */
 
 import { logSumExp } from "../data/ranking.ts";
@@ -11,26 +11,26 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices with the features of their options: first click of a page (or none), then each additional click among the rest. */
+/** Choices and the features of their options: a page's first click (or no click), then each click among the unclicked rows. */
 export interface LogitSample {
-  /** [rows, D] */
+  /** [rows, D] features of the options, one row per option; D is `columns`. */
   readonly x: Float64Array;
   readonly columns: number;
-  /** [choices + 1] first row of each. */
+  /** [choices + 1] first row of each choice. */
   readonly start: ArrayLike<number>;
-  /** [choices] the clicked row, -1 for none. */
+  /** [choices] the clicked row of each choice; -1 if nothing was clicked. */
   readonly chosen: ArrayLike<number>;
-  /** [choices] whether no click is among them. */
+  /** [choices] true if the options of the choice include to click nothing. */
   readonly hasNone: ArrayLike<boolean>;
 }
 
 const MOST_STEPS = 30;
 
 /**
- * Returns the weights w [D] that maximise the likelihood, with u = x w and utility 0 for no click, by Newton's method: the loss
- * is convex.
- * @param ridge [D] penalties ridge / 2 w^2 added to the sum of the losses, above 0: they keep the weights finite if nobody
- * clicks, or if everybody clicks the best item.
+ * Returns the weights w [D] that maximise the likelihood of the choices, for utilities u = x w of the rows and 0 of no click.
+ * Uses Newton's method, as the loss is convex.
+ * @param ridge [D] coefficients, above 0, of the penalties ridge / 2 w^2 that are added to the sum of the losses. The penalties
+ * keep the weights finite if no user clicks, or if every user clicks the best item.
  */
 export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
   let best = evaluatePoint(choices, new Float64Array(choices.columns), ridge);
@@ -47,7 +47,7 @@ export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float6
   return best.w;
 }
 
-/** Weights with their loss, which includes the penalty. */
+/** Weights, the loss with the penalties at these weights, and the choice probability of each row. */
 interface Point {
   readonly w: Float64Array<ArrayBuffer>;
   readonly loss: number;
@@ -70,7 +70,7 @@ function evaluatePoint(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge
   return { w, loss, p };
 }
 
-/** Returns the gradient times the inverse Hessian: sum over rows of P x x' minus the sum over choices of mean x mean x'. */
+/** Returns H^-1 g for gradient g and Hessian H: the sum of P x x' over rows, less that of mean(x) mean(x)' over choices. */
 function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
   const gradient = w.map((value, k) => ridge[k]! * value);
@@ -89,12 +89,12 @@ function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<numb
   return solve(hessian, gradient);
 }
 
-/** Adds p x x' of all rows to the lower half of `to`. Two rows at once: their sum is read and written once. */
+/** Adds p x x' of each row to the lower half of `to`, two rows at a time, so that `to` is read and written once per two rows. */
 function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   const D = Math.sqrt(to.length);
   for (let row = 0; row < p.length; row += 2) {
     const a = row * D;
-    // After an odd last row a copy of it is used, times 0.
+    // If the number of rows is odd, the last row is paired with itself, times 0.
     const b = row + 1 < p.length ? a + D : a;
     const [pa = 0, pb = 0] = p.subarray(row, row + 2);
     for (let k = 0; k < D; k++) {
@@ -106,7 +106,7 @@ function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   }
 }
 
-/** Solves A x = b for a positive definite matrix, whose lower half is overwritten, by Cholesky's decomposition. @param x first b */
+/** Solves A x = b for positive definite A by Cholesky decomposition. @param lower of A; overwritten. @param x b, replaced by x. */
 function solve(lower: Float64Array, x: Float64Array): Float64Array {
   const D = x.length;
   for (let k = 0; k < D; k++) {
@@ -125,37 +125,39 @@ function solve(lower: Float64Array, x: Float64Array): Float64Array {
   return x;
 }
 
-/** Features of a logit other than counts. */
+/** Features that a logit has in addition to the counts. */
 export interface LogitOptions {
   readonly dense: boolean;
-  /** Positions with an effect of their own, the last one for all further ones; 0 for none. */
+  /** Number of position effects; the last one also holds for all later positions. 0: no effects. */
   readonly positions: number;
-  /** Seed of the sample of pages, if there are many. */
+  /** Seed of the sample of users, which is drawn if the log has too many pages for a fit. */
   readonly seed: number;
 }
 
-/** u = bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + effect of the position */
+/** Utility of an item with counts c and dense features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
 export interface CountsLogit {
-  /** [C] means of the counts over the sample, and 1 / their standard deviations. */
+  /** [C] means of the counts over the sample. */
   readonly mean: Float64Array;
+  /** [C] 1 / standard deviations of the counts. */
   readonly scaled: Float64Array;
+  /** [C] weights of the standardised counts. */
   readonly counts: Float64Array;
   readonly bias: number;
-  /** [F] weights, empty without dense features. */
+  /** [F] weights of the dense features; empty if there are none. */
   readonly dense: Float64Array;
   readonly positions: Float64Array;
 }
 
-/** Most multiply-adds for a fit's second derivatives: a second or two. */
+/** Limit of the multiply-adds for one Hessian of a fit: one or two seconds. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
-/** Penalties on w^2: per page, and on the bias for all. */
+/** Ridge coefficients: of a weight, per choice of the sample; and of the bias, for the whole sample. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
-/** Widest dense features: the work grows with the square of the width. */
+/** Dense features that are wider are left out of the logit, as the time of a fit grows with the square of the width. */
 const MOST_DENSE = 64;
 
-/** Fits the logit; each train user's own pages are subtracted from the counts. */
+/** Fits the logit to train users. The counts of a user's rows are without the user's own pages. */
 export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
   const C = countWidth(tables.config);
   const F = options.dense ? getDenseWidth(source) : 0;
@@ -177,7 +179,7 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
   };
 }
 
-/** Returns the utilities [rows] of users who were not counted, with position effects. */
+/** Returns the utilities [rows], with position effects, of users whose pages are not in the tables. */
 export function computeLogitUtilities(
   { mean, scaled, counts, bias, dense, positions: places }: CountsLogit,
   source: LogSource,
@@ -215,7 +217,7 @@ function makeDenseReader(source: LogSource, log: Clicks): (item: number) => Floa
   return (item) => values.subarray(findItemIndex(item) * width, (findItemIndex(item) + 1) * width);
 }
 
-/** Draws choices of train users that can be fitted in time. A row has C counts, F dense features, a 1, and P position indicators. */
+/** Draws as many choices of train users as a fit takes. A row has C counts, F dense features, a 1, and P position indicators. */
 function drawLogitSample(
   source: LogSource,
   tables: CountTables,
@@ -273,14 +275,14 @@ function sampleUsers(source: LogSource, columns: number, seed: number): number[]
   return users.sort((a, b) => a - b);
 }
 
-/** Standardises the first columns. @returns their means, and 1 / their standard deviations. */
+/** Standardises the first `count` columns. @returns the means of these columns, and 1 / their standard deviations. */
 function standardise({ x, columns }: LogitSample, count: number) {
   const rows = Math.max(1, x.length / columns);
   const [mean, variance] = [new Float64Array(count), new Float64Array(count)];
   for (let at = 0; at < x.length; at += columns) {
     for (let k = 0; k < count; k++) mean[k]! += x[at + k]! / rows;
   }
-  // Centred first: mean square minus squared mean would leave rounding errors of 1e-6 and more for a constant column.
+  // Centre before squaring: for a constant column, mean square minus squared mean has rounding errors of 1e-6 and more.
   for (let at = 0; at < x.length; at += columns) {
     for (let k = 0; k < count; k++) {
       x[at + k]! -= mean[k]!;

@@ -1,4 +1,4 @@
-/** Count features in float64, equal to those of `kernels/pw/row_counts.wgsl`; and the users' own counts along a log. */
+/** Computes count features in float64, as `kernels/pw/row_counts.wgsl` does on the GPU, and the users' own counts of a log. */
 
 import {
   type CountsConfig,
@@ -15,31 +15,33 @@ import {
 import { type Clicks, listClickedRows, NONE, splits } from "../data/click_log.ts";
 import { findLatestClicks } from "./train_counts.ts";
 
-/** Counts of a set of train users; count_columns.ts describes the rows. */
+/** Counts of all train users; count_columns.ts describes a row of the table `items`. */
 export interface CountTables {
   readonly config: CountsConfig;
   /** [I, {@link countTableWidth}] */
   readonly items: Float32Array<ArrayBuffer>;
-  /** Clicks per display of all items; prior for items without displays. */
+  /** Clicks per display over all items: the click rate of an item without displays. */
   readonly meanRate: number;
-  /** Items on the longest counted page; longer pages, such as a whole catalogue, are clipped to this length. */
+  /** Number of items on the longest counted page; the length of a longer page, such as a whole catalogue, is clipped to it. */
   readonly longestPage: number;
-  /** Fewest users of an item whose pairs were counted. */
+  /** Pairs are counted only between items that at least this number of users clicked. */
   readonly leastUsers: number;
 }
 
+/** What the user clicked before a page. */
 export interface PageHistory {
-  /** Items clicked, the latest first; the latest {@link LAGS} are enough. */
+  /** Clicked items, the latest first. Only the first {@link LAGS} entries are read. */
   readonly recent: ArrayLike<number>;
+  /** Number of all earlier clicks. */
   readonly clicks: number;
 }
 
-/** Own counts of a user who was not counted. */
+/** Own counts of a user whose pages are not in the tables. */
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
- * Writes an item's counts, not standardised, into `to` from `at` on. @param pageLength items displayed. @param own the user's
- * own counts.
+ * Writes the count features of a displayed item, not standardised, to `to` from index `at` on.
+ * @param pageLength number of items on the page. @param own the user's own counts of the item.
  */
 export function writeItemCounts(
   tables: CountTables,
@@ -76,7 +78,7 @@ export function writeItemCounts(
   to[last + 1] = Math.log(Math.min(pageLength, longestPage));
 }
 
-/** Returns the sum over the user's distinct last clicks of the cosine with the item: users of both / sqrt(users x users). */
+/** Returns the sum of cosines of the item and the user's distinct last clicks. Cosine: users of both / sqrt(users_a x users_b). */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -88,7 +90,7 @@ function computeSimilarity(
   const first = item * width + 4 + 2 * countTokenSlots(config.fields);
   const { neighbours } = config;
   const users = items[item * width + 2]! - (inPairs ? 1 : 0);
-  // Without the user's own clicks the item's pairs would not have been counted.
+  // Without this user's clicks, the item would have too few users for its pairs to be counted.
   if (paired && users < leastUsers) return 0;
   const cutoff = items[item * width + 3]!;
   let sum = 0;
@@ -112,7 +114,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity of another item to an item. One user who clicked both is weak evidence, hence - 0.5. */
+/** Returns the similarity that ranks an item's neighbours. Subtracts 0.5, as one user who clicked both items is weak evidence. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -123,8 +125,8 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 }
 
 /**
- * Returns the mean lift of the item's tokens in a field: the user's click share over everybody's; 1 without tokens.
- * @param own index of the item's slots of the field. @param within index of the field's slots in any item's row.
+ * Returns the mean lift of the item's tokens in a field; 1 if it has none. The lift of a token is its share of this user's
+ * clicks / its share of all users' clicks. @param own index of the item's first slot of the field. @param within same, in a row.
  */
 function computeLift(
   items: Float32Array,
@@ -162,9 +164,9 @@ function computeLift(
 const TRAIN = splits.indexOf("train");
 
 /**
- * Returns words of {@link packOwn} [R].
- * @param latest number of latest clicks per user in the pairs, for a log whose train users were counted; undefined for a log
- * that was not counted, whose users have no own counts.
+ * Returns the own counts [R] of each row of a log, packed by {@link packOwn}.
+ * @param latest {@link CountsConfig.latest}, if the tables count this log's train users; undefined for any other log: then only
+ * earlier displays without a click are counted.
  */
 export function packOwnCounts(log: Clicks, latest: number | undefined): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(log.rowItem.length);
@@ -174,7 +176,7 @@ export function packOwnCounts(log: Clicks, latest: number | undefined): Uint32Ar
   return own;
 }
 
-/** Returns `latest` for users of the train part; other users are not in the tables. */
+/** Returns `latest` for a train user; undefined for any other user, whose pages are not in the tables. */
 function findCountedUser({ userSplit }: Clicks, user: number, latest?: number): number | undefined {
   return userSplit[user] === TRAIN ? latest : undefined;
 }
@@ -188,7 +190,7 @@ function writeOwnCounts(log: Clicks, user: number, latest: number | undefined, o
   for (let e = from; e < end; e++) {
     if (eventKind?.[e]) continue;
     const clicked = new Set(listClickedRows(log, e).map((row) => rowItem[row]!));
-    // As of before the page: an item displayed twice must not reveal that it is not clicked.
+    // Counts are those before the page: otherwise the second row of an item that is displayed twice would reveal no click.
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) own[row] = passed.get(rowItem[row]!) ?? 0;
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
       const item = rowItem[row]!;
@@ -212,8 +214,8 @@ function writeOwnCounts(log: Clicks, user: number, latest: number | undefined, o
 }
 
 /**
- * Returns the counts [rows, C] of these users, user after user, not standardised; zero for context events. @param latest see
- * {@link packOwnCounts}.
+ * Returns the count features [rows, C] of all rows of these users, in their order, not standardised. Rows of context events and
+ * additional clicks have zeros. @param latest as of {@link packOwnCounts}.
  */
 export function computeCountFeatures(
   log: Clicks,

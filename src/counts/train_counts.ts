@@ -1,4 +1,4 @@
-/** Counts of train users: displays and clicks per item, click shares of tokens, and pairs of items clicked by the same users. */
+/** Counts over train users: displays and clicks per item, click shares of tokens, and pairs of items that the same user clicked. */
 
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, listUsers, NONE } from "../data/click_log.ts";
 import type { ClickLog, Clicks, ItemTokens } from "../data/click_log.ts";
@@ -6,20 +6,20 @@ import { PRIOR } from "./count_columns.ts";
 import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 
-/** Counts per item, 8 bytes each. */
+/** Displays and clicks of train users per item: 8 bytes per item. */
 export interface TrainCounts {
   readonly users: number;
   /** [I] displays of each item. */
   readonly shown: Uint32Array;
   /** [I] clicks on each item. */
   readonly clicks: Uint32Array;
-  /** Clicks per display of all items, between 0 and 1. */
+  /** Clicks per display over all items, above 0 and below 1. */
   readonly meanRate: number;
-  /** Items on the longest page, at least 1. */
+  /** Number of items on the longest page, at least 1. */
   readonly longestPage: number;
 }
 
-/** Counts displays and clicks of train users, a page of several clicks once; context events do not count. */
+/** Counts displays and clicks of train users. A page with several clicks is displayed once; context events are left out. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
   const source = toLogSource(log);
   const shown = new Uint32Array(source.items.shape.count);
@@ -48,7 +48,7 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
   return { users: train.length, shown, clicks, meanRate: (sum(clicks) + 1) / (sum(shown) + 2), longestPage };
 }
 
-/** Returns the click rate of an item smoothed with 5 displays at the average rate: 0 < rate < 1. */
+/** Returns the click rate of an item, 0 < rate < 1, smoothed with {@link PRIOR} pseudo-displays at the average rate. */
 export function smoothedClickRate({ shown, clicks, meanRate }: TrainCounts, item: number): number {
   return (clicks[item]! + PRIOR * meanRate) / (shown[item]! + PRIOR);
 }
@@ -57,21 +57,19 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
   return onProgress && ((done: number, all: number) => onProgress(what, done, all));
 }
 
-/** Field of tokens, whose values are the tokens first .. first + count - 1. */
+/** A field of the items. Its values are the tokens first .. first + count - 1. */
 export interface TokenField {
   /** Name in the log. */
   readonly name: string;
-  /** First token. */
   readonly first: number;
-  /** Number of tokens. */
   readonly count: number;
-  /** Set for hashed ids: items that share a token have nothing else in common. */
+  /** Set if the field has hashed item ids: items may share a token by chance. */
   readonly hashed?: number;
 }
 
 const CHUNK = 2 ** 16;
 
-/** Returns true for a category: not for a field with nearly one value per item, nor for hashed ids. */
+/** Returns true if a field is a category: it has 2 or more values, at most one per two items, and no hashed ids. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
@@ -80,7 +78,7 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
-/** Returns the features of the items of a log, and a function from item to index among them; reads items on disk at once. */
+/** Returns features of the items of a log, and a function from an item to its index there. Reads items on disk in one call. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
@@ -88,7 +86,7 @@ export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   return { items: catalogue.read(ids), findItemIndex: (item: number) => indices.get(item) ?? NaN };
 }
 
-/** Reads the tokens of items. @param ids ascending and distinct. @throws Error for items without tokens. */
+/** Reads the tokens of some items. @param ids of the items, ascending and distinct. @throws Error if items have no tokens. */
 function readTokens(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
   const items = catalogue.read(ids);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
@@ -108,7 +106,7 @@ export function forEachItemTokens(
   }
 }
 
-/** Returns the share of a field's train clicks per token [V], with one pseudo-click each. */
+/** Returns each token's share [V] of the train clicks of its field; every token gets one pseudo-click. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
   { clicks }: TrainCounts,
@@ -132,16 +130,16 @@ export function computeClickShares(
 }
 
 const SMALLEST = 2 ** 12;
-/** Limit of pairs; at 12 bytes each they take 48 MiB. */
+/** Limit of the slots of the hash table of pairs; at 12 bytes per slot the table takes 48 MiB. */
 const MOST_SLOTS = 2 ** 22;
 
 const FULL = 0.6;
 
-/** Hash table of pairs with open addressing. It grows up to `mostSlots`; then the caller drops pairs by {@link keep}. */
+/** Counts of item pairs in a hash table (open addressing). At `mostSlots` it stops growing; the caller drops pairs by {@link keep}. */
 export class PairCounts {
   #low = new Uint32Array(SMALLEST);
   #high = new Uint32Array(SMALLEST);
-  /** 0 for a free slot. */
+  /** Count of the pair in each slot; 0 for a free slot. */
   #count = new Uint32Array(SMALLEST);
   #used = 0;
 
@@ -163,12 +161,12 @@ export class PairCounts {
     }
   }
 
-  /** Drops all other pairs. */
+  /** Drops all pairs for which `isKept` returns false. */
   keep(isKept: (a: number, b: number) => boolean): void {
     this.#rebuild(this.#count.length, isKept);
   }
 
-  /** Returns the count of a pair, 0 for an unknown one. */
+  /** Returns the count of a pair; 0 for a pair that is not in the table. */
   get(a: number, b: number): number {
     return this.#count[this.#findSlot(Math.min(a, b), Math.max(a, b))]!;
   }
@@ -213,24 +211,24 @@ export class PairCounts {
   }
 }
 
-/** Most pairs of all users. */
+/** Limit of the sum of all users' numbers of pairs. */
 const MOST_PAIRS = 20_000_000;
-/** Most distinct items per user. */
+/** Limit of the distinct items per user whose pairs are counted. */
 const MOST_CLICKS = 500;
 
 export interface ClickPairs {
-  /** [I] users who clicked an item, among their latest clicks. */
+  /** [I] number of users who have the item among their latest clicks. */
   readonly users: Uint32Array;
-  /** Pairs of items with at least {@link least} users each. */
+  /** Number of users per pair. A pair is counted if each of its two items has at least {@link least} users. */
   readonly pairs: PairCounts;
   /**
-   * 1 if all pairs fit. The limit is on the users of the items, not on the count of a pair: a user whose counts are subtracted
-   * later could have lifted a pair above such a limit, which would reveal this user's clicks.
+   * Fewest users of a counted item; 1 if all pairs fit the table. The limit is on an item's users, not on a pair's count: a
+   * user's own clicks could lift a pair above a limit of its count, which would reveal them after the count is subtracted.
    */
   readonly least: number;
 }
 
-/** Counts pairs; context events count too. @param latest see {@link chooseLatestLimit}. @param pairs table to count in, for tests. */
+/** Counts pairs of items, also of context events. @param latest see {@link chooseLatestLimit}. @param pairs table, for tests. */
 export function countPairs(
   source: LogSource,
   latest: number,
@@ -259,7 +257,7 @@ export function countPairs(
   return { users, pairs, least };
 }
 
-/** Returns the distinct items of a user, the latest clicked first. */
+/** Returns up to `most` distinct items that a user clicked, the latest first. */
 export function findLatestClicks(log: Clicks, user: number, most: number): number[] {
   const found = new Set<number>();
   for (let e = log.userEvents[user + 1]! - 1; e >= log.userEvents[user]! && found.size < most; e--) {
@@ -269,7 +267,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns the distinct items per user whose pairs are counted: fewer if each event's click on a new item gave too many pairs. */
+/** Returns a limit of the items per user such that all users have at most {@link MOST_PAIRS}, were each event a new item's click. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");
