@@ -13,7 +13,9 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** Category field of the items. Its values are the tokens first .. first + count - 1. */
 export interface CountField {
+  /** First token of the field. */
   readonly first: number;
+  /** Number of tokens of the field. */
   readonly count: number;
   /** Number of tokens of this field that the table of counts can store per item. */
   readonly slots: number;
@@ -21,6 +23,7 @@ export interface CountField {
 
 /** Config of a model's count features. It is part of the model config. */
 export interface CountsConfig {
+  /** Category fields of the items. */
   fields: CountField[];
   /** M, the number of nearest items that the table stores per item. */
   neighbours: number;

@@ -59,9 +59,11 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
 
 /** A field of the items. Its values are the tokens first .. first + count - 1. */
 export interface TokenField {
-  /** Name in the log. */
+  /** Name of the field in the log. */
   readonly name: string;
+  /** First token of the field. */
   readonly first: number;
+  /** Number of tokens of the field. */
   readonly count: number;
   /** Set if the field has hashed item ids: items may share a token by chance. */
   readonly hashed?: number;

@@ -1,57 +1,57 @@
 /**
- * A click log in memory: users, their events (pages) in time order, the displayed rows of each event.
+ * A click log in memory: the users, the events (pages) of each user in time order, and the rows (displayed items) of each event.
  *
- * Array sizes, as everywhere in this project: U users, E events, R rows (one per event and displayed item), I items, F item
- * features.
+ * Letters for array sizes, as everywhere in this project: U users, E events, R rows (one row per displayed item of each event),
+ * I items, F features per item.
  */
 
 import { UserError } from "../user_error.ts";
 
-/** Marks "no click" where the index of a row is expected. The same value as `NONE` in the kernels. */
+/** Stands for "no click" in place of the index of the clicked row. Kernels have the same constant `NONE`. */
 export const NONE = 0xffffffff;
-/** Replaces the clicked row of a context event in a batch. The same value as `GIVEN` in the kernels. */
+/** Stands in a batch in place of the index of a context event's clicked row. Kernels have the same constant `GIVEN`. */
 export const GIVEN = 0xfffffffe;
 /**
- * Is added to the clicked row of an additional click in a batch, which is a row of the page before it. The same value as
- * `FURTHER` in the kernels.
+ * Flag that marks an additional click in a batch: it is added to the index of the clicked row, which is a row of the preceding
+ * page. Kernels have the same constant `FURTHER`.
  */
 export const FURTHER = 0x80000000;
 
-/** Code in {@link Clicks.eventKind} of a context event: clicked before the log begins, it sets the state and is not predicted. */
+/** Code in {@link Clicks.eventKind} of a context event: a click before the log begins. The model reads but does not predict it. */
 export const CONTEXT_EVENT = 1;
-/** Code in {@link Clicks.eventKind} of an additional click on the page before it, whose likelihood covers all of its clicks. */
+/** Code in {@link Clicks.eventKind} of an additional click on the preceding page. That page's likelihood includes the click. */
 export const ADDITIONAL_CLICK = 2;
 
-/** Returns true if an event of a batch is predicted. @param click its clicked row, or a mark. */
+/** Returns true if an event of a batch is predicted. @param click the event's clicked row, or a mark such as {@link GIVEN}. */
 export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
-/** Part of the log that a user belongs to. All events of a user are in one part. */
+/** Part of the log. All events of a user are in the same part. */
 export type Split = "train" | "validation" | "test";
 /** `splits[k]` is the name of the code k in {@link ClickLog.userSplit}; the paper's files use the same codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
- * Tokens of the items: ids, categories, or any value with a row of its own in a table. Several fields share the numbers 0 ..
- * count - 1, each from its own offset.
+ * Tokens of the items: ids, categories, or any other values that each have their own row in an embedding table. All fields
+ * share one table: each field has its own range of the token numbers 0 .. count - 1.
  */
 export interface ItemTokens {
-  /** V, rows of a token table. */
+  /** V, the number of tokens, and of rows of an embedding table. */
   readonly count: number;
-  /** [I+1] first token of each item. */
+  /** [I+1] index in `token` of each item's first token. */
   readonly first: Uint32Array<ArrayBuffer>;
-  /** [P] tokens of item i are those from first[i] to first[i + 1], each at most once; an item may have none. */
+  /** Item i has the tokens from index first[i] to before first[i + 1], none of them twice. An item may have no token. */
   readonly token: Uint32Array<ArrayBuffer>;
 }
 
-/** Features of the items: ids alone (one-hot), a dense feature vector per item, or tokens with or without dense features (mixed). */
+/** Features of the items: only ids ("one-hot"), a dense vector per item ("dense"), or tokens and perhaps a vector ("mixed"). */
 export type ItemFeatures =
   | { readonly kind: "one-hot"; readonly count: number }
   | {
     readonly kind: "dense";
     readonly count: number;
-    /** F, features per item. */
+    /** F, the number of features per item. */
     readonly width: number;
     /** [I, F], row-major. */
     readonly values: Float32Array<ArrayBuffer>;
@@ -59,14 +59,14 @@ export type ItemFeatures =
   | {
     readonly kind: "mixed";
     readonly count: number;
-    /** F, dense features per item; may be 0. */
+    /** F, the number of dense features per item; 0 or more. */
     readonly width: number;
     /** [I, F], row-major. */
     readonly values: Float32Array<ArrayBuffer>;
     readonly tokens: ItemTokens;
   };
 
-/** Pages that users were shown and what they clicked there, with items by number. */
+/** Pages that users were shown, and the users' clicks on these pages. Items are given by their number. */
 export interface Clicks {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
@@ -74,31 +74,31 @@ export interface Clicks {
   readonly userEvents: Uint32Array<ArrayBuffer>;
   /** [E+1] first row of each event. */
   readonly eventRows: Uint32Array<ArrayBuffer>;
-  /** [E] the row that was clicked, or {@link NONE}. */
+  /** [E] index of the clicked row of each event, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
-   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT} or {@link ADDITIONAL_CLICK}: one clicked row, which the encoder reads
-   * as any click and which is not predicted. Absent: all are predicted. A page with several clicks is one event with the
-   * first of them, followed by one event per additional click. Batch normalisation includes the rows of these events in its
-   * statistics.
+   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT} or {@link ADDITIONAL_CLICK}. Events of these two kinds have one row,
+   * which is clicked; the encoder reads the click like any other, but it is not predicted. If absent, all events are predicted
+   * pages. A page with several clicks is one event with the first click, and then one event per additional click. The
+   * statistics of batch normalisation include the rows of all events.
    */
   readonly eventKind?: Uint8Array<ArrayBuffer>;
-  /** [R] the displayed item. */
+  /** [R] number of the displayed item. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
   /**
-   * [E] propensity of each page: the probability of the page as a whole, or one per item in their order, each conditional on
-   * the items before it; empty where unknown. Absent: unknown for all pages. A log that stays on disk has none.
+   * [E] propensities of each page: one number, the probability of the whole page; or one number per displayed item, in order,
+   * its probability given the items before it; or no number if unknown. If absent, all are unknown, as for a log on disk.
    */
   readonly eventPropensities?: readonly (readonly number[])[];
-  /** [E] items that each page was drawn from; empty: all items that its user had not clicked. Absent: empty for all pages. */
+  /** [E] items that each page was drawn from. An empty list, and an absent field, mean all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
 }
 
-/** Optional fields of {@link Clicks} with a list per event. */
+/** Names of the optional fields of {@link Clicks} that have a list of numbers per event. */
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Builds the lists of events with `make`, without those that are empty throughout. */
+/** Makes each field of {@link eventLists} with `make`, and leaves out a field whose lists are all empty. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -106,17 +106,17 @@ export function buildEventLists(
   return Object.fromEntries(made.filter(([, lists]) => lists.some(({ length }) => length > 0)));
 }
 
-/** A log with the items that it shows. `checkLog` checks that its numbers are consistent. */
+/** A click log and the features of its items. `checkLog` checks that the arrays are consistent. */
 export interface ClickLog extends Clicks {
-  /** Short name for reports, e.g. "demo" or the file's name. */
+  /** Short name of the log in reports, e.g. "demo" or the name of its file. */
   readonly name: string;
-  /** [I] features of the items; rows refer to items by number, 0 to I - 1. */
+  /** Features of the items 0 to I - 1. */
   readonly items: ItemFeatures;
-  /** [I] numbers of the items in the catalogue, where the log has its own numbers. */
+  /** [I] number in the catalogue of each item; absent if the log uses the catalogue's numbers. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
 }
 
-/** Returns the clicked rows of a page in click order; empty without a click. @param e event that is not a context event. */
+/** Returns the clicked rows of a page in the order of the clicks; [] if there is no click. @param e event of the page. */
 export function listClickedRows(log: Clicks, e: number): number[] {
   const { eventRows, eventClick, eventKind, rowItem } = log;
   const click = eventClick[e] ?? NONE;
@@ -127,7 +127,7 @@ export function listClickedRows(log: Clicks, e: number): number[] {
   return rows;
 }
 
-/** Returns the users of one part of the log, in ascending order. */
+/** Returns the numbers of the users of one part of the log, ascending. */
 export function listUsers(log: Pick<ClickLog, "userSplit">, split: Split): Uint32Array<ArrayBuffer> {
   const code = splits.indexOf(split);
   const users = new Uint32Array(log.userSplit.reduce((count, c) => count + (c === code ? 1 : 0), 0));
@@ -139,10 +139,10 @@ export function listUsers(log: Pick<ClickLog, "userSplit">, split: Split): Uint3
 }
 
 /**
- * Checks a log. @throws UserError naming the first fault: inconsistent lengths or starts, an event without rows, a clicked
- * row that is not displayed, a context event that is not a single click, an additional click on an item that its page does
- * not show or that is clicked already, an item out of range, a feature that is not finite, a token out of range or repeated,
- * a needed split without users.
+ * Checks a log. @throws UserError for the first fault: array lengths or offsets that are inconsistent, an event without rows,
+ * a clicked row that is not displayed, a context event that is not a single click, an additional click on an item that the page
+ * does not show or that was clicked before, an item out of range, a feature that is not finite, a token that is out of range
+ * or repeated, a needed split that has no users.
  */
 export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
@@ -194,7 +194,7 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
   checkSplits(log.name, userSplit, needed);
 }
 
-/** Checks that context events are single clicks, and additional clicks are on items of their page that are not clicked yet. */
+/** Checks that a context event is a single click, and that an additional click is on an unclicked item of the preceding page. */
 function checkGiven(
   { userSplit, userEvents, eventRows, eventClick, rowItem }: ClickLog,
   eventKind: Uint8Array,
@@ -204,7 +204,7 @@ function checkGiven(
     fail(`eventKind has ${eventKind.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
-    /** Items of the last page that are not clicked yet; empty where it has no click. */
+    /** Unclicked items of the last page; empty if that page has no click. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
@@ -231,7 +231,7 @@ function checkGiven(
   }
 }
 
-/** @throws UserError for a needed split without users. */
+/** @throws UserError if a needed split has no users. */
 export function checkSplits(name: string, userSplit: Uint8Array, needed: readonly Split[]): void {
   for (const split of needed) {
     if (userSplit.includes(splits.indexOf(split))) continue;
@@ -251,7 +251,7 @@ function checkTokens(
 ): void {
   if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
   checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
-  /** 1 + the last item that has the token. */
+  /** 1 + number of the last item that has each token; 0 if there is none. */
   const seen = new Uint32Array(count);
   for (let item = 0; item < items; item++) {
     for (let p = first[item]!; p < first[item + 1]!; p++) {
@@ -265,7 +265,7 @@ function checkTokens(
   }
 }
 
-/** Checks that `starts` [count + 1] begins at 0, never falls and ends at the length of what it points into. */
+/** Checks that `starts` [count + 1] begins at 0, never decreases, and ends at `length`, the length of the array `target`. */
 function checkStarts(
   name: string,
   starts: Uint32Array,

@@ -1,11 +1,11 @@
 /**
- * A synthetic shop whose click log comes with its ground truth, so that a learned model can be compared with the best
- * possible one. The same seed gives the same log. shops.ts lists the shops.
+ * Makes click logs of a synthetic shop. The true utilities are known, so a learned model can be compared with the best possible
+ * model. The same seed gives the same log. shops.ts lists the shops.
  *
  * Each user sees pages of items drawn at random and clicks one item or none, by the choice model
  *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u = utility(s, f_a),
- * where the state s is a function of the items clicked on earlier pages and of nothing else: users have no traits of their
- * own. A model that sees the clicks can therefore be as good as the truth, and no model can be better.
+ * where the user's state s depends only on the items that the user clicked on earlier pages: users have no other traits.
+ * A model that reads the clicks can therefore equal the true model, and no model can be better.
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
@@ -21,17 +21,17 @@ import {
   type ShopTruth,
 } from "./shops.ts";
 
-/** Sizes of the shop. */
+/** Sizes of a synthetic shop and its log. */
 export interface DemoOptions {
-  /** U, 7 or more: fewer would leave a part of the log without users. */
+  /** U, the number of users: 7 or more, as each of the three parts of the log needs a user. */
   readonly users: number;
-  /** I, at least the items of a page. */
+  /** I, the number of items, at least `pageSize`. */
   readonly items: number;
-  /** Items per page, all different. */
+  /** Number of distinct items per page. */
   readonly pageSize: number;
-  /** Events per user are uniform in minEvents..maxEvents. */
+  /** Each user has a random number of events, uniform in minEvents..maxEvents. */
   readonly minEvents: number;
-  /** Maximum events per user. */
+  /** Largest number of events per user. */
   readonly maxEvents: number;
 }
 
@@ -43,17 +43,17 @@ const demoDefaults: DemoOptions = {
   maxEvents: 22,
 };
 
-/** Ground truth of the shop beyond its log. */
+/** True values of a synthetic shop that its log does not have. */
 export interface DemoTruth {
-  /** [R] true utility of each logged row in the user's state at that time. */
+  /** [R] true utility of each row's item for the user, in the user's state at the time of the page. */
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
 /** A synthetic log and its ground truth. */
 export interface DemoShop {
-  /** The synthetic log. */
+  /** Click log of the shop. */
   readonly log: ClickLog;
-  /** Its ground truth. */
+  /** Ground truth of the log. */
   readonly truth: DemoTruth;
 }
 
@@ -75,7 +75,7 @@ function checkSizes(sizes: DemoOptions): void {
   }
 }
 
-/** Draws a row of a page by the choice model: 0..K-1, or K for no click. */
+/** Draws a click on a page of K rows by the choice model. @returns the clicked row, 0..K-1, or K for no click. */
 function choose(utility: Float64Array, random: Random): number {
   const weight = new Float64Array(utility.length);
   let sum = 1;
@@ -99,29 +99,29 @@ function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
   return split;
 }
 
-/** Seeds of a shop: shops with the same `items` sell the same items, to different users where `users` differ. */
+/** Seeds of a shop. Two shops with the same `items` seed sell the same items; different `users` seeds give different users. */
 export interface ShopSeeds {
   readonly items: number;
-  /** Seed of the users, the pages that they see, their clicks, and the split. */
+  /** Seed of the users, of their pages and clicks, and of the split into train, validation and test users. */
   readonly users: number;
 }
 
 /**
- * Makes the demo shop of a seed (well under a second with the default sizes).
- * @throws RangeError for sizes that are not whole numbers or do not fit together
+ * Makes the demo shop of a seed, in well under a second for the default sizes.
+ * @throws RangeError for a size that is not a whole number, and for sizes that contradict each other
  */
 export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): DemoShop {
   return makeShop(demo, { items: seed, users: seed }, options);
 }
 
-/** Draws the items [I, F] of a seed, which are the same in all shops. */
+/** Draws the features [I, F] of the items of a seed. All shops have these items. */
 export function drawShopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
   return makeItems(count, createRandomStream(seed, "demo", "items"));
 }
 
 /**
- * Makes a shop of the list in shops.ts. All shops draw from the same streams of random numbers.
- * @throws RangeError for sizes that are not whole numbers or do not fit together
+ * Makes a shop of the list in shops.ts. With the same seeds, all shops draw from the same streams of random numbers.
+ * @throws RangeError as {@link makeDemoShop}.
  */
 export function makeShop(
   shop: ShopTruth,
@@ -144,7 +144,7 @@ export function makeShop(
     userEvents[user + 1] = userEvents[user]! + events;
     for (let event = 0; event < events; event++) {
       const page = random.sampleWithoutReplacement(items, pageSize);
-      // In loops: from(), map() and spreading would take twice as long for all of it.
+      // Plain loops: from(), map() and spreading would double the time to make a shop.
       for (let k = 0; k < pageSize; k++) {
         utility[k] = computeShopUtility(shop, state, getItemFeatures(values, page[k]!));
       }

@@ -1,4 +1,4 @@
-/** Compares the meaning of the features of two sets: names, order, scales and vocabularies, according to their manifests. */
+/** Compares the features of two data sets by their manifests: names, order, scales and vocabularies. */
 
 import { formatThousands } from "../number_text.ts";
 import type { FeatureManifest, Transform } from "./manifest.ts";
@@ -7,8 +7,8 @@ type Dense = FeatureManifest["dense"][number];
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Describes the first difference as "there, here"; undefined if there is none.
- * @param there features that a model was trained on. @param here features that it is to score.
+ * Describes the first difference, in the form "... there, ... here"; undefined if there is no difference.
+ * @param there features that a model was trained on. @param here features of the data that the model is to score.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {
   return namesText("numbers", there.dense, here.dense) ??
@@ -18,7 +18,7 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
     idsText(there.idsSha256, here.idsSha256);
 }
 
-/** Lists the features that one of the manifests does not describe well enough to compare them. */
+/** Lists the features that cannot be compared because at least one of the manifests lacks their checksum. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
@@ -62,7 +62,7 @@ function denseText(there: Dense, here: Dense): string | undefined {
   return `${there.name} is ${scaleText(there.transform)} there, ${scaleText(here.transform)} here`;
 }
 
-/** Relative tolerance of a scale: engines differ in the last of 16 digits of sums and logarithms. */
+/** Relative tolerance for numbers of a scale: data engines differ in the last of 16 digits of sums and logarithms. */
 const ROUNDED = 1e-12;
 
 function isSame(there: Transform, here: Transform): boolean {
@@ -104,7 +104,7 @@ function fieldText(there: Field, here: Field): string | undefined {
   return `the tokens of ${there.name} are of other values${valuesText(there, here)}`;
 }
 
-/** Lists some values that only one of the fields has. */
+/** Lists up to three values that only one of the two fields has, for each of the fields. */
 function valuesText(there: Field, here: Field): string {
   if (!there.values || !here.values) return "";
   const only = (own: readonly string[], other: readonly string[]) => {

@@ -1,4 +1,4 @@
-/** Ids of users and items in the source of a log, and their numbers. */
+/** Maps between ids of users and items, which the source of a log uses, and their numbers in the prepared log. */
 
 import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
@@ -6,17 +6,17 @@ import { UserError } from "../user_error.ts";
 
 /** Ids of the users, or of the items, by number. */
 export interface IdList {
-  /** Number of ids. */
+  /** Number of users, or of items. */
   readonly count: number;
-  /** Returns the source's id of a number. */
+  /** Returns the id that the source has for a number. */
   of(number: number): string;
-  /** Returns the number of an id, of the latest version of an item; undefined for an unknown id. */
+  /** Returns the number of an id; for an item with several versions, that of the latest; undefined for an unknown id. */
   findIndex(id: string): number | undefined;
-  /** Returns the numbers of all ids, ascending, of the latest versions of items. */
+  /** Returns the numbers of all ids, ascending. An item with several versions is listed only with its latest. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
-/** Ids that equal the numbers. */
+/** Ids of a source whose ids are the numbers themselves. */
 export class NumberIds implements IdList {
   constructor(readonly count: number) {}
 
@@ -33,16 +33,16 @@ export class NumberIds implements IdList {
   }
 }
 
-/** Ids as the source writes them. */
+/** Ids of a source that writes ids as text. */
 export class TextIds implements IdList {
-  /** @param list ids in the order of the numbers; later versions of an item have larger numbers. */
+  /** @param list all ids, in the order of their numbers. Later versions of an item have larger numbers. */
   constructor(private readonly list: TextList) {}
 
   get count(): number {
     return this.list.length;
   }
 
-  /** Returns the source's id; the number itself beyond the list, as a wider model may have it. */
+  /** Returns the source's id. A number beyond the list, which a model of more items may use, is returned as text. */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }
@@ -56,7 +56,7 @@ export class TextIds implements IdList {
   }
 }
 
-/** Id in JSON, as text. */
+/** Schema of an id in JSON, a text or a whole number. It is parsed to a text. */
 export const idSchema = v.pipe(
   v.union([v.string(), v.wholeNumber()], "expected an id, a text or a whole number"),
   v.transform(String),
@@ -64,8 +64,8 @@ export const idSchema = v.pipe(
 const listSchema = v.array(idSchema);
 
 /**
- * Parses ids: a JSON list, which can write any id, or texts between separators, kept exactly, as " x" may be another item
- * than "x". An empty text has none. @throws UserError for a JSON list of anything else.
+ * Parses a list of ids: a JSON list, which can represent any id, or texts between separators. Spaces are kept, as " x" and "x"
+ * may be different items. An empty text is an empty list. @throws UserError for a JSON list with other values than ids.
  */
 export function parseIds(text: string, separator: string | RegExp): string[] {
   if (text === "") return [];
@@ -81,17 +81,17 @@ function listIn(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // an id may begin with a bracket
+    return undefined; // no JSON: an id may begin with a bracket
   }
 }
 
-// Many short texts in little memory: their bytes one after another, some 20 per text instead of 100.
+// Stores many short texts in one array of bytes: some 20 bytes per text, where an array of strings takes 100.
 
 export class TextList {
   readonly #decoder = new TextDecoder();
   #index: TextIndex | undefined;
 
-  /** @param bytes of all texts, one after another. @param ends of each text in them. */
+  /** @param bytes UTF-8 bytes of all texts, concatenated. @param ends index in `bytes` of the end of each text. */
   constructor(private readonly bytes: Uint8Array, private readonly ends: Float64Array) {}
 
   static of(texts: Iterable<string>): TextList {
@@ -104,7 +104,7 @@ export class TextList {
     return this.ends.length;
   }
 
-  /** Returns undefined for a number beyond the list. */
+  /** Returns the text of index k; undefined beyond the list. */
   at(k: number): string | undefined {
     const end = this.ends[k];
     return end === undefined
@@ -112,7 +112,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** Returns the last position of a text. The first call builds the index: 8 to 15 bytes per text. */
+  /** Returns the last index of a text in the list. The first call builds a hash table of 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
@@ -120,7 +120,7 @@ export class TextList {
     return index.marks[slot] === 0 ? undefined : index.places[slot];
   }
 
-  /** Returns the last position of each distinct text, ascending. */
+  /** Returns the last index of each distinct text, ascending. */
   lasts(): Uint32Array<ArrayBuffer> {
     const { marks, places } = this.index;
     const isLast = new Uint8Array(this.length);
@@ -146,7 +146,7 @@ export class TextList {
     return this.#index = index;
   }
 
-  /** Returns the slot of a text, or the first free slot after its hash. */
+  /** Returns the slot that has a text, or else the free slot where the text belongs (linear probing). */
   #findSlot(
     { marks, places }: TextIndex,
     hash: number,
@@ -169,14 +169,15 @@ export class TextList {
   }
 }
 
-/** Positions of texts by the hash of their bytes. Marks, which are adjacent in memory, rule out most slots of other texts. */
+/** Hash table from a text to its last index. A lookup compares the one-byte marks first, which rules out most other texts. */
 interface TextIndex {
-  /** Seven bits of the hash, plus 1; 0 for a free slot. */
+  /** Mark of each slot: seven bits of the hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;
+  /** Index in the list of the text of each slot. */
   readonly places: Uint32Array;
 }
 
-/** Computes FNV-1a and mixes its bits. */
+/** Computes the FNV-1a hash of the bytes from `from` to `end`, and mixes the bits of the hash. */
 function hashBytes(bytes: Uint8Array, from: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let k = from; k < end; k++) hash = Math.imul(hash ^ (bytes[k] ?? 0), 0x01000193);
@@ -206,7 +207,7 @@ export class TextListWriter {
       if (code < 0x80) this.#bytes[at++] = code;
       else at = -1;
     }
-    // Beyond ASCII. For a short text the encoder takes ten times as long.
+    // The encoder is called only for a text beyond ASCII: for a short text it takes ten times as long as the loop.
     if (at < 0) at = this.#used + this.#encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written;
     this.#used = at;
     this.#ends.push(this.#used);
@@ -216,7 +217,7 @@ export class TextListWriter {
     return this.#ends.length;
   }
 
-  /** Returns the list; nothing may be pushed afterwards. Reserved bytes beyond the texts were never written and take no memory. */
+  /** Returns the list, after which no text may be pushed. It shares the writer's bytes; those never written take no memory. */
   done(): TextList {
     return new TextList(this.#bytes.subarray(0, this.#used), this.#ends.values());
   }

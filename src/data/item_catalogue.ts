@@ -1,12 +1,12 @@
 /**
- * Features of the items: in memory, or in a file that is read item by item. Training reads the items of one batch at a time,
- * so that a catalogue may be larger than memory.
+ * The catalogue: features of all items, either in memory or in a file. Training reads the features of one batch's items at a
+ * time, so a catalogue in a file may be larger than memory.
  */
 
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes that a model's shape depends on: I, F (I with one-hot features), and V with mixed ones. */
+/** Sizes of the item features: `count` I, `width` F (I for one-hot items), and, for mixed features, the number of tokens V. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
@@ -17,36 +17,35 @@ export function getItemsShape(items: ItemFeatures): ItemsShape {
   return { kind, count, width: kind === "dense" ? items.width : count };
 }
 
-/** The items of a log, read as a batch needs them: {@link MemoryItems} in memory, `PackedItems` in a file. */
+/** The features of a log's items: {@link MemoryItems} in memory, or `PackedItems` in a file. */
 export interface ItemCatalogue {
-  /** Number of items and sizes of their features. */
+  /** Sizes of the item features. */
   readonly shape: ItemsShape;
-  /** [most + 1] number of items by number of tokens; empty for items without tokens. */
+  /** tokenCounts[n] is the number of items that have n tokens; empty if the features have no tokens. */
   readonly tokenCounts: Uint32Array;
   /** All features, if they are in memory. */
   readonly items: ItemFeatures | undefined;
-  /** Returns the features of these items, in this order. @param ids ascending, each once. @throws UserError for damaged data. */
+  /** Returns the features of the items `ids`. @param ids ascending, none twice. @throws UserError for damaged data. */
   read(ids: Uint32Array): ItemFeatures;
 }
 
-/** Items that are in memory, as a catalogue. */
+/** A catalogue whose features are in memory. */
 export class MemoryItems implements ItemCatalogue {
-  /** Number of items and sizes of their features. */
   readonly shape: ItemsShape;
   #tokenCounts: Uint32Array | undefined;
 
-  /** Wraps the features without a copy. @throws {UserError} for inconsistent sizes, or a token out of range */
+  /** Stores `items` without a copy. @throws {UserError} for inconsistent sizes, or a token out of range */
   constructor(readonly items: ItemFeatures) {
     if (items.kind !== "one-hot") checkFeatures(items);
     this.shape = getItemsShape(items);
   }
 
-  /** [most + 1] number of items by number of tokens, counted at the first use; empty for items without tokens. */
+  /** Number of items per number of tokens, as {@link ItemCatalogue.tokenCounts}; counted at the first use. */
   get tokenCounts(): Uint32Array {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
-  /** Returns a copy of the features of these items, in this order; all items if one-hot. @param ids ascending, each once. */
+  /** Returns a copy of the features of the items `ids`; of one-hot items, all. @param ids ascending, none twice. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;
@@ -84,7 +83,7 @@ export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue 
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Concatenates chunks of a catalogue. @param shape of the items; its count is not used. */
+/** Concatenates chunks of a catalogue. @param shape shape of the catalogue; its `count` is ignored. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],
@@ -127,7 +126,7 @@ function countTokens({ first }: ItemTokens): Uint32Array {
   return counts;
 }
 
-/** Returns the largest number of tokens that `items` distinct items can have. @param tokenCounts of the catalogue. */
+/** Returns the largest number of tokens that `items` distinct items of a catalogue can have. */
 export function boundTokens(tokenCounts: Uint32Array, items: number): number {
   let [left, tokens] = [items, 0];
   for (let size = tokenCounts.length - 1; size > 0 && left > 0; size--) {
@@ -139,8 +138,8 @@ export function boundTokens(tokenCounts: Uint32Array, items: number): number {
 }
 
 /**
- * Renumbers the items of clicks to those that they show, in the same order, and reads their features. One-hot items keep
- * their numbers, which are their features.
+ * Numbers the items that occur in `clicks` from 0 on, in their order in the catalogue, and reads their features. One-hot items
+ * keep their numbers, as these are their features.
  */
 export function restrictToOwnItems(
   clicks: Clicks,
@@ -156,7 +155,7 @@ export function restrictToOwnItems(
   return { rowItem: rowItem.map((id) => findSortedIndex(ids, id)), items: catalogue.read(ids), itemIds: ids };
 }
 
-/** Returns the position of a number among ascending ones, by bisection. */
+/** Returns the index of a number in an ascending array that contains it. */
 export function findSortedIndex(ascending: Uint32Array, number: number): number {
   let [low, high] = [0, ascending.length];
   while (high - low > 1) {
@@ -167,7 +166,7 @@ export function findSortedIndex(ascending: Uint32Array, number: number): number 
   return low;
 }
 
-/** Returns the numbers ascending, each once. */
+/** Returns the distinct numbers, ascending. */
 export function sortUnique(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(numbers).sort().filter((id, k, all) => id !== all[k - 1]);
 }

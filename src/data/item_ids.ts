@@ -1,4 +1,4 @@
-/** Item ids: tokens that identify single items, in addition to shared features. A model may ignore them without another data set. */
+/** Item ids as features: tokens that identify single items, in addition to other features. A model may leave these tokens out. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";
@@ -6,12 +6,12 @@ import type { ItemFeatures } from "./click_log.ts";
 
 type Field = FeatureManifest["tokens"][number];
 
-/** Field name of item ids in the manifests that `deno task data` writes. */
+/** Name of the field of item ids in a manifest that `deno task data` writes. */
 const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the field of the item ids, the last of the tokens, if the set has other features as well. */
+/** Returns the field of item ids, if its tokens are the last ones and the data set has other features; else undefined. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -19,30 +19,30 @@ export function findItemIdField(features: FeatureManifest | undefined): Field | 
   return isLast ? field : undefined;
 }
 
-/** Returns N of a set whose item ids are hashed to twice N tokens. */
+/** Returns N if the item ids of a data set are hashed to 2 x N tokens; else undefined. */
 export function getHashSize(features: FeatureManifest | undefined): number | undefined {
   return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;
 }
 
-/** The parts of a data set that describe its items. */
+/** The fields of a data set that describe its items. */
 export interface ItemData {
   readonly source: { readonly items: { readonly shape: ItemsShape } };
   readonly features: FeatureManifest | undefined;
 }
 
-/** Describes features that the items lack and that may help a model. */
+/** Describes features that the data set lacks and that might improve a model. */
 export function describeUnusedFeatures({ source: { items: { shape } }, features }: ItemData): string {
   const knowsIds = shape.kind === "one-hot" || features?.tokens.some(isIds);
   return knowsIds ? "more item features" : "item ids in addition to the features";
 }
 
-/** Keeps only the first `tokens` tokens. @throws Error for items that would have no features left. */
+/** Returns the catalogue with only the tokens 0 .. `tokens` - 1. @throws Error if the items would have no features left. */
 export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogue {
   if (items.items) return new MemoryItems(cut(items.items, tokens));
   return new FewerTokens(items, tokens);
 }
 
-/** A catalogue in a file without its last tokens. */
+/** A catalogue in a file, of which only the tokens below a limit are used. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;
@@ -51,7 +51,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts of the whole catalogue, as an upper bound. */
+  /** Token counts of the catalogue with all of its tokens: upper bounds. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

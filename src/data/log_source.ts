@@ -1,6 +1,6 @@
 /**
- * A click log in memory, or in a file that is read user by user. Training reads the users of one batch at a time, so that a
- * log may be larger than memory.
+ * A click log either in memory, or in a file that is read user by user. Training reads the users of one batch at a time, so a
+ * log in a file may be larger than memory.
  */
 
 import { buildEventLists, checkLog, checkSplits, listUsers, NONE, splits } from "./click_log.ts";
@@ -8,19 +8,19 @@ import type { ClickLog, Clicks, Split } from "./click_log.ts";
 import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 
-/** Offsets of each user's events and rows, and the user's part: the index that is always in memory, 13 bytes per user. */
+/** Index of the users of a log: each user's split, and offsets of events and rows. It is in memory, with 13 bytes per user. */
 export interface UserIndex {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] number of events before each user's. */
+  /** [U+1] number of events of all users before each user. */
   readonly userEvents: Uint32Array<ArrayBuffer>;
-  /** [U+1] number of rows before each user's. */
+  /** [U+1] number of rows of all users before each user. */
   readonly userRows: Uint32Array<ArrayBuffer>;
-  /** [U+1] number of predicted events before each user's. */
+  /** [U+1] number of predicted events of all users before each user. */
   readonly userCounted: Uint32Array<ArrayBuffer>;
 }
 
-/** Counts the predicted events, their rows, and the clicks that only update the state: context events and additional clicks. */
+/** Returns the numbers of predicted events, of their rows, and of the other events (context events and additional clicks). */
 export function computeLogSize(
   { userEvents, userRows, userCounted }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -30,32 +30,32 @@ export function computeLogSize(
 
 /** A click log that is read user by user: {@link MemoryLog} in memory, `PackedLog` in a file. */
 export interface LogSource extends UserIndex {
-  /** Short name for reports, e.g. "demo" or the file's name. */
+  /** Short name of the log in reports, e.g. "demo" or the name of its file. */
   readonly name: string;
-  /** Items that its rows display. */
+  /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
   /** The whole log, if it is in memory. */
   readonly log: ClickLog | undefined;
   /**
-   * Returns the clicks of these users, in this order, with the catalogue's item numbers.
-   * @param users ascending, each once. @throws UserError for damaged data.
+   * Returns the clicks of some users, with the item numbers of the catalogue.
+   * @param users numbers of the users, ascending, none twice. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
-  /** Returns the same clicks with another catalogue, or another split of the users. */
+  /** Returns a source of the same clicks with another catalogue, or another split of the users. */
   with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
 }
 
-/** A log in memory, as a source. It copies nothing but the offsets of users. */
+/** Source of a log in memory. It shares the log's arrays, and computes the offsets of the users. */
 export class MemoryLog implements LogSource {
   readonly userRows: Uint32Array<ArrayBuffer>;
   readonly userCounted: Uint32Array<ArrayBuffer>;
 
-  /** The catalogue of the log's own items. */
+  /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
 
   /**
-   * Counts the rows and the predicted events of each user.
-   * @throws {UserError} for inconsistent item features; {@link checkLog} checks the rest
+   * Computes the offsets of each user's rows and predicted events.
+   * @throws {UserError} for inconsistent item features; {@link checkLog} checks the rest of a log
    */
   constructor(readonly log: ClickLog) {
     this.items = new MemoryItems(log.items);
@@ -72,7 +72,6 @@ export class MemoryLog implements LogSource {
     }
   }
 
-  /** Name of the log. */
   get name(): string {
     return this.log.name;
   }
@@ -83,7 +82,7 @@ export class MemoryLog implements LogSource {
     return this.log.userEvents;
   }
 
-  /** Returns a copy of the clicks of these users. @param users ascending, each once. */
+  /** Returns a copy of the clicks of some users. @param users numbers of the users, ascending, none twice. */
   read(users: Uint32Array): Clicks {
     const { log } = this;
     const window = makeWindow(this, users);
@@ -107,7 +106,7 @@ export class MemoryLog implements LogSource {
     return { ...window, ...lists };
   }
 
-  /** Returns the same clicks. @param change may have a catalogue only if that is in memory. */
+  /** Returns the same clicks with other items, or another split. @param change a catalogue on disk is ignored. */
   with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
     return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
   }
@@ -117,17 +116,17 @@ export function toLogSource(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
-/** Returns a log of these users alone, over the items that they were shown. @throws UserError as {@link LogSource.read}. */
+/** Reads some users as a log that has only the items they were shown. @throws UserError as {@link LogSource.read}. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
 
-/** Converts clicks of a source to a log over the items that they show. @param clicks with the catalogue's item numbers. */
+/** Converts clicks that were read from a source to a log that has only the items of these clicks. */
 export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
-/** Returns the index of these users, with events and rows still to be filled in. */
+/** Allocates the clicks of some users: `userSplit` and `userEvents` are set; the caller fills the other arrays. */
 export function makeWindow(
   { userSplit, userEvents, userRows, userCounted }: UserIndex,
   users: Uint32Array,
@@ -150,38 +149,38 @@ export function makeWindow(
   };
 }
 
-/** Checks a log, if it is in memory; a log on disk is checked when it is read. @throws UserError as {@link checkLog}. */
+/** Checks a log in memory. Of a log on disk, only the split is checked: the rest is checked on reading. @throws as checkLog. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
 }
 
-/** Rows that are read at once in a pass over a source: at least 12 bytes each in memory. */
+/** Number of rows that a pass over a source reads at once, at 12 bytes or more of memory per row. */
 const WALK_ROWS = 2 ** 20;
 
-/** Receives the current task and its progress. */
+/** Callback for progress. `what` describes the current task, of whose `all` units `done` are done. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** Progress of a preparation. It is defined here because its display must not load the engine, which has 140 MB. */
+/** Progress of a data preparation. It is defined here so that code that shows it does not load the 140 MB of the SQL engine. */
 export interface PreparationStatus {
   readonly title: string;
-  /** Number of the step in its script, from 1, and number of steps; 0 of 0 for work outside a script. */
+  /** Number, from 1, of the current step of `of` steps of a SQL script; both are 0 for work outside a script. */
   readonly number: number;
   readonly of: number;
-  /** Completed rounds of a repeated step, and all of them; 0 of 1 otherwise. */
+  /** Number of completed rounds of a repeated step that has `rounds` rounds. Any other step has one round. */
   readonly round: number;
   readonly rounds: number;
 }
 
-/** Returns the status of work outside a script. */
+/** Returns the status of work that is not a step of a SQL script. */
 export function makeStatus(title: string): PreparationStatus {
   return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
 /**
- * Yields the users, in order, as logs that contain them: one if the log is in memory, else several.
- * @param users ascending, each once. @param onPart receives the number of users done.
- * @returns each part with the positions of its users in it.
+ * Reads some users in parts: a log in memory is one part, a log on disk usually has several.
+ * @param users numbers of the users, ascending, none twice. @param onPart receives the number of users read before a part.
+ * @yields a log, and the numbers that the users have in that log.
  */
 export function* walk(
   source: LogSource,
@@ -213,12 +212,12 @@ export function countRows({ userRows }: UserIndex, user: number): number {
 export function countEvents({ userEvents }: UserIndex, user: number): number {
   return (userEvents[user + 1] ?? 0) - (userEvents[user] ?? 0);
 }
-/** Counts the predicted events of a user. */
+/** Returns the number of predicted events of a user. */
 export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Returns true if one of the users has a predicted page with a click, or without one. */
+/** Returns true if one of the users has a predicted page that is clicked, or, if `isClicked` is false, that is not clicked. */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
@@ -230,18 +229,18 @@ function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boo
   return false;
 }
 
-/** Returns true if the users of a part clicked on a predicted page. */
+/** Returns true if a user of a part clicked on a predicted page. */
 export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Returns true if users, of the train part if it has any, were shown a page and clicked nothing. */
+/** Returns true if the log has a page without a click. Only train users are looked at, unless there are none. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
 }
 
-/** @throws UserError for a log with a click on every page, which does not determine the level of utilities that plans need. */
+/** @throws UserError if every page of the log has a click: the level of the utilities, which plans need, is then unknown. */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(
@@ -253,15 +252,15 @@ export function expectPagesWithoutClick(source: LogSource): void {
 
 /** Sizes of the data of a training. */
 export interface DataSizes {
-  /** Counts of train, validation and test users. */
+  /** Numbers of train, validation and test users. */
   readonly users: readonly [number, number, number];
-  /** Predicted pages. */
+  /** Number of predicted pages. */
   readonly pages: number;
   readonly rows: number;
   readonly items: number;
-  /** N, if item ids are hashed to twice N tokens. */
+  /** N, if item ids are hashed to 2 x N tokens. */
   readonly hashed?: number;
-  /** Warnings of a prepared set's manifest. */
+  /** Warnings in the manifest of a prepared data set. */
   readonly warnings?: readonly string[];
 }
 
