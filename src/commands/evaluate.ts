@@ -1,4 +1,4 @@
-/** `evaluate`: scores a snapshot on a click log. */
+/** `evaluate`: computes the metrics of a snapshot on a click log. */
 
 import { Command, Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
@@ -77,7 +77,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
   return parse<EvaluateOptions>(command, args);
 }
 
-/** A snapshot with its metadata. */
+/** A snapshot: its path, weights and metadata. */
 interface OpenSnapshot {
   readonly path: string;
   readonly weights: Weights;
@@ -136,9 +136,9 @@ function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
   return fitDataset(data, info, `The model of ${path}`);
 }
 
-/** Metrics of a snapshot, for output and for comparison. */
+/** Metrics of a snapshot, for printing and for comparison with another snapshot. */
 interface Scored {
-  /** True if its utilities are the log-odds of a choice. */
+  /** True if the snapshot's utilities are the log-odds of a choice. */
   readonly isChoice: boolean;
   readonly result: SnapshotResult;
   readonly tested: TestResult;
@@ -212,7 +212,7 @@ async function score(
   const counted = loadCountedLog(model, source, users);
   const deviceLog = source.log && stack.use(new DeviceLog(gpu, source.log, undefined, undefined, counted));
   const how = { deviceLog, shards, counted };
-  // The generator where the snapshot has one.
+  // Weights of the generator, if the snapshot has one.
   const own = { weights: selectNetworkWeights(weights, GENERATOR_PREFIX) };
   const generator = game?.generator && stack.use(createGenerator(gpu, source.items, game.generator, own));
   const evaluation: NetworkEvaluation<ChoiceMetrics & Partial<GameMetrics>> = game

@@ -1,4 +1,4 @@
-/** `export`: writes a trained model as a file that other programs run. */
+/** `export`: writes a trained model as a file that other programs can run. */
 
 import { Command, Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";

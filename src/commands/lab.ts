@@ -1,4 +1,4 @@
-/** `lab`: serves the page that trains and measures in a browser, or writes it as a file. */
+/** `lab`: serves the lab's page, which trains models and measures kernels in a browser, or writes it as a file. */
 
 import { Command } from "commander";
 import { join } from "node:path";
@@ -62,7 +62,7 @@ async function main(): Promise<number> {
     stop.onStop = resolve;
     if (stop.signal.aborted) resolve();
   });
-  return 0; // there is nothing to wait for
+  return 0; // open connections need not finish
 }
 
 function answer(html: string, { path }: ServiceRequest): Response {
@@ -71,7 +71,7 @@ function answer(html: string, { path }: ServiceRequest): Response {
   return new Response(html, { headers });
 }
 
-/** Opens the browser if possible; otherwise the printed address is enough. */
+/** Opens an address in the browser, if there is one. The address is printed too. */
 function openBrowser(address: string): void {
   const [command, ...args] = Deno.build.os === "windows"
     ? ["cmd", "/c", "start", address]

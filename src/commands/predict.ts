@@ -1,4 +1,4 @@
-/** `predict`: writes utilities and probabilities of every page of a log to a file. */
+/** `predict`: writes a file with utilities and probabilities for every page of a log. */
 
 import { Command, Option } from "commander";
 import { listUsers, type Split, splits } from "../data/click_log.ts";
@@ -31,7 +31,7 @@ function parseOptions(args: readonly string[]): PredictOptions {
   const command = withModelAndData(
     new Command("deno task predict")
       .description(
-        "Writes utilities and click probabilities for every page of a log: a row per displayed item, by the log's ids.",
+        "Writes utilities and click probabilities for every page of a log. The file has a row per displayed item, with the log's ids.",
       )
       .version(version)
       .requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv")),
@@ -64,7 +64,7 @@ Example:
   return parse<PredictOptions>(command, args);
 }
 
-/** Returns the position effects of the probabilities, and their description. @throws UserError for unknown positions. */
+/** Returns the position effects of the probabilities, in numbers and words. @throws UserError for unknown positions. */
 function getPositionEffects(
   positions: PredictOptions["positions"],
   weights: Weights,

@@ -1,4 +1,4 @@
-/** `recommend`: prints the best items of the catalogue for a user, or for a list of clicks. */
+/** `recommend`: prints the best items of the catalogue for a user of the data set, or for a list of clicks. */
 
 import { Command } from "commander";
 import { parseIds } from "../data/ids.ts";

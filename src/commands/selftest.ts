@@ -1,4 +1,4 @@
-/** `selftest`: compares every kernel with float64 on this adapter. */
+/** `selftest`: compares the result of every kernel on this adapter with a float64 reference. */
 
 import { Command, Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
@@ -43,7 +43,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
         .default("both"),
     )
     .option("--only <name>", "only cases whose names contain this, such as lstm")
-    .option("--every", "also the kernels that this adapter never uses, if any", false)
+    .option("--every", "also test the kernels that this adapter never uses, if there are any", false)
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",
@@ -56,7 +56,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
   return parse<SelftestOptions>(command, args);
 }
 
-/** Formats a share of the tolerance such as "0.12"; "exact" or "wrong" if the bits must be equal. */
+/** Formats an error as a share of its tolerance, such as "0.12". Where bits must be equal: "exact" or "wrong". */
 function shareText({ worst }: KernelFinding): string {
   if (!worst) return "-";
   const { share, element } = worst;

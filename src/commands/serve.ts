@@ -1,4 +1,4 @@
-/** `serve`: HTTP service of a model, on this machine only. */
+/** `serve`: HTTP service of a model for programs on this machine. */
 
 import { Command } from "commander";
 import { expectFinite } from "../model/choice_probabilities.ts";
@@ -13,14 +13,14 @@ import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";
 import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
-/** Longest wait for requests in flight at the end. */
+/** Maximum time at shutdown that open requests may take. */
 const GRACE_MS = 10_000;
 
-/** Connections beyond {@link ServeOptions.maxRequests}: open without a request. */
+/** Maximum number of open connections without a request, in addition to {@link ServeOptions.maxRequests}. */
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** Checks in a row without requests, so that the last responses have been sent. */
+/** Number of checks in a row that must find no open request: until then, the last response may not be sent. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {
@@ -33,7 +33,7 @@ function parseOptions(args: readonly string[]): ServeOptions {
   const command = withModelAndData(
     new Command("deno task serve")
       .description(
-        `HTTP service on ${HOST}: scores pages and recommends items by the data set's ids; and simulates the model's users as ` +
+        `HTTP service on ${HOST}: scores pages, recommends items (ids are those of the data set), and simulates the model's users as ` +
           "environments that a program in any language steps.",
       )
       .version(version),
@@ -80,7 +80,7 @@ async function serve(
 ): Promise<number> {
   using stack = new DisposableStack();
   const scorer = stack.use(await createServiceScorer(model, options));
-  // The first request does not wait for one-time initialisation.
+  // One-time initialisation happens here, so that the first request does not wait.
   const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
   expectFinite(utilities);
   await scorer.scoreItems(await scorer.encode([]), Uint32Array.of(0));
@@ -109,7 +109,7 @@ async function serve(
   return 0;
 }
 
-/** Waits until no request is in flight; open idle connections are ignored. */
+/** Waits until no request is open. Connections without a request do not count. */
 async function answered(service: Service): Promise<void> {
   const began = performance.now();
   let free = 0;

@@ -1,4 +1,4 @@
-/** Tables of test metrics for the terminal. */
+/** Formats test metrics as tables for the terminal. */
 
 import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
 import type { MetricDifferences } from "../metrics/test_result.ts";
@@ -8,11 +8,11 @@ import { formatFittedTable, formatTable, getOutputWidth, type TableColumn } from
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
-/** A table row: the ranking of a reward, a generator or a baseline. */
+/** A row of a table: the ranking of a reward, a generator or a baseline, with its metrics. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
-  /** Undefined for a baseline that the data do not support. */
+  /** Metrics of the ranking; undefined for a baseline that the data do not support. */
   readonly scoring: Scoring | undefined;
 }
 
@@ -27,7 +27,7 @@ function column(name: MetricName, dropOrder = 0): TableColumn<Player> {
   return { head: getMetricTitle(name), dropOrder, cell: (player) => digits(getValue(player, name)) };
 }
 
-/** Formats intervals such as ".554-.596". */
+/** Creates a column of confidence intervals such as ".554-.596". */
 function rangeColumn(of: MetricName, dropOrder: number): TableColumn<Player> {
   const cell = ({ scoring, ranking }: Player) => {
     const interval = scoring?.details?.intervals[getMetricName(ranking, of) ?? ""];
@@ -55,17 +55,14 @@ const COLUMNS: readonly TableColumn<Player>[] = [
   column("auc", 2),
 ];
 
-/**
- * Formats the metrics of snapshots and baselines.
- * @param width maximum line length; columns that do not fit are dropped.
- */
+/** Formats a table of metrics of snapshots and baselines. @param width characters per line; more columns are dropped */
 export function formatResultTable(
   results: readonly SnapshotResult[],
   baselines: BaselineResults,
   width: number = getOutputWidth(),
 ): string {
   const players = [...results.flatMap(listPlayers), ...baselinePlayers(baselines)];
-  // Summation in another order changes the last digits.
+  // The two metrics are summed in different orders, so equal ones may differ in the last digits.
   const hasPagesOfOne = players.some((player) =>
     Math.abs((getValue(player, "prec1") ?? NaN) - (getValue(player, "longerPrec1") ?? NaN)) > 1e-6
   );
@@ -79,12 +76,12 @@ export function formatResultTable(
   ].join("\n");
 }
 
-/** Metrics that are compared. */
+/** Metrics of which differences are shown. */
 const COMPARED: readonly MetricName[] = [
   ...["nll", "prec1", "prec2", "longerPrec1", "mrr", "ndcg", "auc", "piPrec1", "piPrec2"] as const,
 ];
 
-/** Formats the differences of two models on the same users. */
+/** Formats a table with the differences between two models on the same users. */
 export function formatDifferencesTable(differences: MetricDifferences): string {
   const rows = COMPARED.flatMap((name) => {
     const found = differences[name];
@@ -101,7 +98,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", "95 %", ""], rows);
 }
 
-/** Describes how close a model is to the ground truth, if it is known. */
+/** Compares the metrics of best-loss with those of the ground truth; undefined if the truth is unknown. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,
@@ -114,7 +111,7 @@ export function describeAttainedShare(
     `loss ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"}.`;
 }
 
-/** Reports the rank correlation with the ground truth, if it is known. */
+/** Lists each snapshot's rank correlation with the ground truth; undefined if the truth is unknown. */
 export function describeRankCorrelation(results: readonly SnapshotResult[]): string | undefined {
   const known = results.flatMap(({ snapshot, spearman }) =>
     spearman === undefined ? [] : [{ snapshot, spearman }]
@@ -124,7 +121,7 @@ export function describeRankCorrelation(results: readonly SnapshotResult[]): str
   return `Rank correlation of reward and ground truth within pages (mean Spearman): ${list}.`;
 }
 
-/** Formats the mean and sample standard deviation of each metric over runs, and the baselines. */
+/** Formats a table with mean and sample standard deviation of each metric over the runs, and with the baselines. */
 export function formatSeedsTable(
   runs: readonly (readonly SnapshotResult[])[],
   baselines: BaselineResults | undefined,
@@ -161,13 +158,13 @@ function listPlayers(scoring: SnapshotResult): Player[] {
 function baselinePlayers(baselines: BaselineResults): Player[] {
   return shownBaselines.flatMap(([key, name]): Player[] => {
     const found = baselines[key];
-    // A dash means that the data do not support it; without any counts, all rows would be dashes.
+    // A baseline that the data do not support has a row of dashes, but only if the data support counts.
     if (!found && !(key === "categoryRate" && baselines.clickRate)) return [];
     return [{ name, ranking: "reward", scoring: found ? { nll: null, ...found } : undefined }];
   });
 }
 
-/** Lists the settings of the baselines. */
+/** Lists the settings of the baselines that were chosen on validation users. */
 export function describeBaselineSettings(baselines: BaselineResults): string | undefined {
   const set = shownBaselines.flatMap(([key, name]) => {
     const setting = baselines[key]?.setting;

@@ -1,4 +1,4 @@
-/** `data`: prepares raw logs as data sets and describes them; `data example` writes a raw log to try the others on. */
+/** `data`: prepares raw logs as data sets, and describes data sets. `data example` writes a raw log to begin with. */
 
 import { Command, Option } from "commander";
 import { formatCsvRow } from "../../csv.ts";
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
 
 function exampleCommand(): Command {
   return new Command("example")
-    .description("Writes a synthetic shop as a raw log, log.csv and items.csv, to try data log on.")
+    .description("Writes a synthetic shop as a raw log (log.csv, items.csv), to try data log on.")
     .option(OUT_FOLDER, "where to write the two files", folder, EXAMPLE_FOLDER)
     .addOption(
       new Option("--shop <name>", "which shop").choices(shops.map(({ name }) => name)).default(demo.name),
@@ -56,16 +56,15 @@ function exampleCommand(): Command {
     });
 }
 
-// The example: a synthetic shop as a company would have logged it, in two CSV files.
+// The example is a synthetic shop in two CSV files, in a layout that is common in companies.
 
-/** Start of the log; pages of a user are an hour apart. */
+/** Time of the log's first page. The pages of a user are an hour apart. */
 const OPENED = Date.UTC(2026, 0, 1, 8);
 const HOUR = 3_600_000;
 
 /**
- * Writes `log.csv` (user, time, page, item, position, clicked; a row per displayed item) and `items.csv` (item, category,
- * brand and numbers).
- * @throws UserError when the folder is not empty or cannot be written.
+ * Writes `log.csv` (user, time, page, item, position, clicked) with a row per displayed item, and `items.csv` (item,
+ * category, brand and numbers) with a row per item. @throws UserError if the folder is not empty, or cannot be written.
  */
 async function writeExample(
   folder: string,

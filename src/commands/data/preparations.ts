@@ -14,10 +14,10 @@ import { stopOnSignals } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Runs a recipe; exits with its exit code if interrupted. */
+/** Prepares a data set by a recipe. If interrupted, it ends the process with the recipe's exit code. */
 type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
-/** Creates `data log`, and stubs of the commands that it replaced. */
+/** Creates the command `data log`, and for each removed command a stub that names its replacement. */
 export function createPreparationCommands(run: Prepare = runPreparation): Command[] {
   return [
     logCommand(run),
@@ -79,7 +79,7 @@ function logCommand(run: Prepare): Command {
     });
 }
 
-/** Creates a stub that names its replacement. */
+/** Creates a stub for a removed command. Its error names the replacement. */
 function removed(name: string, recipe: string): Command {
   return new Command(name).helpOption(false).allowUnknownOption().argument("[rest...]").action(() => {
     throw new UserError(removedText(`data ${name}`, recipe));
@@ -90,7 +90,7 @@ const removedText = (what: string, recipe: string) =>
   `${what} was removed. Read such a log by a SELECT, with deno task data log --query. ` +
   `See data/recipes/${recipe}.sql.`;
 
-/** Parses percentages such as 80-10-10. */
+/** Parses three percentages such as "80-10-10". */
 function shares(text: string): PrepareOptions["shares"] {
   const [train = NaN, validation = NaN, test = NaN] = text.split("-").map(Number);
   if (/^\d+-\d+-\d+$/.test(text) && train + validation + test === 100 && train > 0) {

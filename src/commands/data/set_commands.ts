@@ -29,7 +29,7 @@ export function describeCommand(): Command {
     });
 }
 
-/** Baselines shown by prec@1 only. */
+/** Baselines for which the table shows prec@1 only. */
 const OTHERS = ["lastClick", "categoryRate", "itemKnn", "logit"] as const;
 
 function text(path: string, d: DataDescription): string {
@@ -98,7 +98,7 @@ function text(path: string, d: DataDescription): string {
   ].join("\n");
 }
 
-/** Formats the click rate at each position relative to that of the same items at all positions, and its interpretation. */
+/** Formats the click rate at each position, relative to the same items' rate at all positions, and its meaning. */
 function positionLines({ text, positions }: DataDescription["positionEffect"]): string[] {
   const shown = positions.filter(({ error }) => error > 0).map(({ position, ratio, error }) =>
     `${position}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
@@ -113,7 +113,7 @@ function positionLines({ text, positions }: DataDescription["positionEffect"]): 
   ];
 }
 
-/** Formats the shares of the ten most frequent values, in order of value. */
+/** Formats a histogram: the shares of the ten most frequent values, in the order of the values. */
 function histogram(counts: readonly (readonly [number, number])[]): string {
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10).sort((a, b) => a[0] - b[0]);
@@ -147,9 +147,9 @@ export function checkCommand(): Command {
 export function mergeCommand(): Command {
   return new Command("merge")
     .description(
-      "Merges prepared data sets, such as a log and the pages that a policy showed since. Users keep their parts; a user " +
-        "whose id is taken gets the name of the set as a prefix, and the column source names the origin. Items are the " +
-        "same if id and features are equal; otherwise a version is added. The sets are read into memory.",
+      "Merges prepared data sets, such as a log and the pages that a policy showed later. Users keep their split; a user " +
+        "whose id an earlier set has gets the set's name as a prefix. The column source names each page's set. Items are the " +
+        "same if id and features are equal. An item with other features is added as a version. Sets are read into memory.",
     )
     .argument(
       "<sets...>",
@@ -197,7 +197,7 @@ function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, folder(text)];
 }
 
-/** Names a set after its folder, or by its whole path if the name is taken. */
+/** Names a data set after its folder, or by its whole path if another set has that name. */
 function nameFor(path: string, others: readonly MergePart[]): string {
   const name = basename(resolve(path));
   return others.some((other) => other.name === name) ? path : name;

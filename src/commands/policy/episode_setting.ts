@@ -1,4 +1,4 @@
-/** Resolves the options of an episode for a data set: items of the pool, and start clicks of users. */
+/** Resolves the options of an episode for a data set: the pool's items, and the clicks with which users start. */
 
 import { expectFile, expectLocal, explainFileError, readTextSync } from "../../files/local_file.ts";
 import { listUsers, NONE, type Split } from "../../data/click_log.ts";
@@ -14,13 +14,13 @@ import type { EpisodeOptions, PoolArgument } from "../simulate/simulate_options.
 
 export interface EpisodeSetting {
   readonly options: SimulatorOptions;
-  /** Returns the start clicks of a simulated user. */
+  /** Returns the clicks with which a simulated user starts. */
   getStart(user: number): ArrayLike<number>;
-  /** Returns the id of the logged user who made these clicks; undefined if users start without clicks. */
+  /** Returns the id of the logged user whose clicks a simulated user starts with; undefined without start clicks. */
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
-/** @throws UserError for a split without users, and for a pool with items that the data set lacks. */
+/** Builds the setting of episodes. @throws UserError for a split without users or a pool with items of other data. */
 export function buildEpisodeSetting(
   { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: EpisodeOptions,
   data: OpenedDataset,
@@ -51,12 +51,12 @@ export function buildEpisodeSetting(
   };
 }
 
-/** Returns the start clicks: none, or those of the users of a split. @throws UserError for a split without users. */
+/** Returns the clicks that users start with: none, or those of a split. @throws UserError for an empty split. */
 export function buildStartOptions(source: LogSource, start: "empty" | Split): StartOptions {
   return start === "empty" ? "empty" : readHistories(source, start).histories;
 }
 
-/** Reads the clicks of a split's users, oldest first, each in its own array. */
+/** Reads the clicks of a split's users: one array per user, oldest click first. */
 function readHistories(source: LogSource, part: Split): { histories: Uint32Array[]; users: Uint32Array } {
   const users = listUsers(source, part);
   if (users.length === 0) {
@@ -99,7 +99,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
   return { items: [...places.keys()] };
 }
 
-/** Reads the ids of a file, one per line or a JSON list, with positions from 1. Empty lines are skipped. */
+/** Reads item ids with their numbers in a file: a JSON list, or one id per line. Empty lines are skipped. */
 function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);

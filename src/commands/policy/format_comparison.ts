@@ -1,4 +1,4 @@
-/** Output of `policy compare`: metrics per environment, and differences with the wider interval. */
+/** Output of `policy compare`: the metrics in each environment, and differences between policies. */
 
 import {
   findDifference,
@@ -15,7 +15,7 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** @param task settings in which it differs from other comparisons, see {@link import("../../policy/comparison/comparison.ts").nameTasks}; empty for a single one. */
+/** Formats a comparison. @param task settings in which it differs from others; empty for a single comparison. */
 export function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [
@@ -61,7 +61,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
   ].join("\n\n");
 }
 
-/** Formats reward and click rate by slate size, as in the published table; undefined for other comparisons. */
+/** Formats reward and click rate by slate size, as in the published table. Undefined if the slate sizes are equal. */
 export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

@@ -1,4 +1,4 @@
-/** Off-policy evaluation in commands: logs over the items of the users' model, and the text of an evaluation. */
+/** Off-policy evaluation in commands: opens logs over the items of the click model, and formats evaluations. */
 
 import { openData } from "../../cli/open_data.ts";
 import { formatTable } from "../../cli/table.ts";
@@ -20,7 +20,7 @@ import type { OffPolicyEvaluation } from "../../policy/evaluation/evaluate_polic
 import { collectEvidence } from "../../policy/evaluation/evidence.ts";
 import type { PolicyTask } from "../../policy/learning/policy_training_config.ts";
 
-/** Opens a log. @throws UserError for other items than the users'. */
+/** Opens a log. @throws UserError if its items are not those of the click model. */
 export async function openLogged(
   log: string,
   { data }: UserSelection,
@@ -37,9 +37,9 @@ export async function openLogged(
 }
 
 /**
- * Selects the pages to evaluate on: those of all users who were not used to train the model or the policy.
- * @param counted true if the policy counts the log's train users
- * @throws UserError for a log on disk, or with unknown positions.
+ * Selects the pages to evaluate on: the pages of all users on whom neither the model nor the policy was trained.
+ * @param counted true if the policy uses click counts of the log's train users
+ * @throws UserError if the log is on disk, or its positions are unknown.
  */
 export function selectEvaluationClicks(
   { dataset, source, users: ids }: OpenedDataset,
@@ -79,12 +79,12 @@ export function findMostPages({ userEvents }: Clicks): number {
   return userEvents.reduce((most, first, user) => Math.max(most, (userEvents[user + 1] ?? first) - first), 1);
 }
 
-/** Formats four digits: ".4756". */
+/** Formats a number with four digits after the point, such as ".4756". */
 export const formatDigits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
 export const formatRange = ({ interval }: MeanEstimate) =>
   interval ? `${formatDigits(interval[0])} to ${formatDigits(interval[1])}` : "-";
 
-/** Describes whether the propensities are plausible, which estimates are valid, and whether the log agrees with the model. */
+/** Describes whether the propensities are plausible, which estimates are valid, and whether log and model agree. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,
@@ -131,21 +131,21 @@ export interface LogEvaluationContext {
   readonly onProgress: (policy: string, done: number, of: number) => void;
 }
 
-/** Evaluation of a policy on a log, or the reason why it has none. */
+/** Evaluation of a policy on a log, or the reason why it cannot be evaluated. */
 export interface PolicyLogResult {
   readonly policy: string;
   readonly evaluation?: OffPolicyEvaluation;
   readonly error?: string;
-  /** DR on the next page: this policy minus greedy, on the same pages. */
+  /** DR estimate of clicks on the next page: this policy minus greedy, on the same pages. */
   readonly differenceFromRival?: MeanEstimate;
 }
 
-/** Returns the temperature of a policy's slates; undefined if it always shows its best slate. Random slates have 1. */
+/** Returns the temperature of a policy's slates; undefined if the policy is deterministic. Random slates have 1. */
 export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
 
-/** Evaluates policies on a log in their order. @param repeats of the task: items are shown again after their click */
+/** Evaluates policies on a log, one after another. @param repeats true if items are shown again after their click */
 export async function evaluatePoliciesOnLog(
   gpu: Gpu,
   { clicks, getUserId, model, explore, onProgress }: LogEvaluationContext,
@@ -180,7 +180,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** Formats estimates from the log next to simulated click rates, and contradictions between them. */
+/** Formats estimates from the log beside simulated click rates, and describes contradictions between the two. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,

@@ -1,4 +1,4 @@
-/** Environments of a comparison: the users that policies were trained on, a second model's, and a synthetic shop's ground truth. */
+/** Environments in which policies are compared: the users of their training, a second model's users, a ground truth. */
 
 import { countTrain } from "../../counts/train_counts.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
@@ -31,21 +31,22 @@ export interface FoundEnvironments {
 }
 
 export interface OpenedEnvironments {
-  /** The environment of the training comes first. */
+  /** Environments to compare in; the first one is that of the training. */
   readonly environments: readonly OpenEnvironment[];
-  /** Users through which policies observe. */
+  /** Users whose model encodes the observations of the policies. */
   readonly observer: UsersSource;
   readonly log: LogSource;
-  /** Returns the support by the observer's log; undefined for a ground truth. */
+  /** Returns how well the observer's log supports slates; undefined for a ground truth, which has no log. */
   logged(): Promise<LogSupport | undefined>;
 }
 
-/** Most pages of the log that represent its states. */
+/** Maximum number of logged pages that represent the states in the log. */
 const MOST_HISTORIES = 4096;
 
 /**
- * @param subject the users that the policies were trained on.
- * @throws UserError for a changed subject, a log with a click on every page, and environments with other items or given twice.
+ * Finds the environments that the options name. @param subject users on whom the policies were trained.
+ * @throws UserError if the subject has changed, if each page of the log has a click, if an environment has other items
+ * than the subject, or if an environment is given twice.
  */
 export async function findEnvironments(
   subject: PolicySubject,
@@ -77,7 +78,7 @@ export async function findEnvironments(
       return {
         ...{ environments, observer, log: data.source },
         async logged() {
-          if (subject.kind === "truth") return undefined; // it has learned nothing from a log, so nothing is beyond it
+          if (subject.kind === "truth") return undefined; // a ground truth is not learned from a log
           return {
             states: await readLoggedStates(gpu, observer, trainHistories(data.source, MOST_HISTORIES)),
             displays: countTrain(data.source).shown,
@@ -107,7 +108,7 @@ async function secondModel(
   );
 }
 
-/** @throws UserError for a shop with other items than the model's log. */
+/** Opens the ground truth of the shop. @throws UserError if the shop's items are not those of the model's log. */
 function openShopTruth(
   subject: PolicySubject,
   { data }: UserSelection,
@@ -136,12 +137,12 @@ function openShopTruth(
   return new ShopSource(shop, values);
 }
 
-/** Returns [I, F] dense features of items in memory. */
+/** Returns the dense features [I, F] of I items that are in memory. */
 function getDenseFeatures({ items: { items } }: LogSource): Float32Array | undefined {
   return items?.kind === "dense" ? items.values : undefined;
 }
 
-/** @throws UserError for other items. */
+/** @throws UserError if a second model has other items than the first. */
 function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
   if (hasSameItems(one, other)) return;
   const countItems = ({ source }: OpenedDataset) => formatThousands(source.items.shape.count);

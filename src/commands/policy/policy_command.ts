@@ -1,4 +1,4 @@
-/** `policy`: policies that choose slates. Each subcommand has its own file, and a line here. */
+/** `policy`: trains, compares and evaluates policies that choose slates. Each subcommand has its own file. */
 
 import { Command } from "commander";
 import { version } from "../../version.ts";
@@ -30,7 +30,7 @@ async function main(): Promise<number> {
         "  deno task policy rank runs/cdqn --history 3,141,59\n" +
         "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",
     );
-  Deno.exitCode = 0; // a process may run several commands
+  Deno.exitCode = 0; // an earlier command of this process may have set it
   await parseAndRun(command, Deno.args);
   return Deno.exitCode;
 }

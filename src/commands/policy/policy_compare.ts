@@ -1,4 +1,4 @@
-/** `policy compare`: compares policies on the users of their training, on a second model's users, and on a ground truth. */
+/** `policy compare`: compares policies on the users of their training, a second model's users, and a ground truth. */
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
@@ -44,7 +44,7 @@ import {
 import { stepProgress } from "../../cli/progress.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Points of (m1, m2, p): 10 s of CPU for 20 pages of a shop of 500 items, or 1 s. */
+/** Grid points of the states (m1, m2, p). For 500 items and 20 pages, `fine` takes 10 s of CPU, `coarse` 1 s. */
 const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
 
@@ -87,7 +87,7 @@ export function createPolicyCompareCommand(): Command {
       path,
     )
     .addOption(
-      createExploreOption("with --log: draw slates of policies that score items by their scores there"),
+      createExploreOption("with --log: draw the slates by the policy's scores, if the policy scores items"),
     )
     .option("--seed <n>", "seed of the users and their random numbers", parseWholeNumber(0, LARGEST_SEED), 1)
     .option(OUT_FILE, "the page to write", makeOutputFileParser(".html", ".htm"), DEFAULT_PAGE)
@@ -204,14 +204,14 @@ function openContenders(
   }
   const truth = environments.find(({ role }) => role === "truth")?.source;
   const points = GRIDS[options.optimum];
-  // The optimum is computed for users who start without a click.
+  // The optimum is known only for users who start without a click.
   if (truth instanceof ShopSource && points && task.start === "empty") {
     others.push(makeOptimalPolicy(truth, simulated, points));
   }
   return [...learned, ...others];
 }
 
-/** Lists the policies to evaluate on a log: one training of each, and the rivals. */
+/** Lists the policies to evaluate on a log: one training of each trained policy, and the baselines. */
 function listLoggedPolicies(
   stack: DisposableStack,
   { policies }: PolicyGroup,
@@ -274,7 +274,7 @@ async function tell(
   console.log(`\nPage: ${out}\nReturn of each user: ${getReturnsPath(out)}`);
 }
 
-/** Lists a column per policy, training and environment, with the same users. */
+/** Lists a column of returns per policy, training and environment. All columns have the same users. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>

@@ -1,4 +1,4 @@
-/** `policy evaluate`: estimates from logged pages what a policy would earn. */
+/** `policy evaluate`: estimates from logged pages how many clicks a policy would get. */
 
 import { Command, Option } from "commander";
 import { createMemoryRowsOption } from "../../cli/open_data.ts";
@@ -42,9 +42,9 @@ interface Options extends Pick<UserSelectionOptions, "model" | "shop" | "dataSee
 export function createPolicyEvaluateCommand(): Command {
   const command = new Command("evaluate")
     .description(
-      "Estimates the clicks of a policy from a log with propensities: on the next page of each logged user, not over whole " +
-        "episodes under the policy. Estimators: IPS, SNIPS, doubly robust with a model, and estimators for slates; with 95 % " +
-        "intervals over users.",
+      "Estimates the clicks of a policy from a log with propensities. It estimates the next page of each logged user, not whole " +
+        "episodes. Estimators: IPS, SNIPS, doubly robust with a model, and estimators for slates, all with 95 % " +
+        "confidence intervals over users.",
     )
     .requiredOption(
       "--log <folder>",
@@ -89,7 +89,7 @@ async function run(options: Options): Promise<void> {
   using progress = createDelayedProgress();
   await withDevice(async (gpu, stack) => {
     const { environment: model } = found.open(gpu, stack);
-    // Popularity is counted on the log's train users.
+    // The popular policy counts clicks of the log's train users.
     const policy = opened
       ? stack.use(opened.policy(model))
       : openNamedPolicy(options.policy, { data: logged, known: undefined }).policy;
@@ -114,7 +114,7 @@ async function run(options: Options): Promise<void> {
   });
 }
 
-/** Opens the users who click, and a log over the same items. */
+/** Opens the click model and a log over the same items. */
 async function usersAndLog(
   { log, model, shop, dataSeed, memoryRows }: Options,
   opened: OpenedPolicy | undefined,
@@ -166,7 +166,7 @@ function evaluationText(
     `${name} on ${formatThousands(pages)} logged pages of ${formatThousands(users)} users (${log}):`,
     formatTable(["clicks per page", "", "95 % CI over users"], rows),
     "",
-    "The estimates are for the next page: one page of this policy for each user in their logged state. They do not cover how " +
+    "The estimates are for the next page: each user, in their logged state, sees one page of this policy. They do not cover how " +
     "users change under the policy.",
     ...(decisions
       ? [

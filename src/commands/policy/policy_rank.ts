@@ -1,4 +1,4 @@
-/** `policy rank`: prints the next slate for a user's clicks. */
+/** `policy rank`: prints the slate that a policy shows after a user's clicks. */
 
 import { Command } from "commander";
 import { type IdList, parseIds } from "../../data/ids.ts";
@@ -20,7 +20,7 @@ interface Options {
 export function createPolicyRankCommand(): Command {
   const command = new Command("rank")
     .description(
-      "Prints the slate that a policy shows a user next: utility and P(click) of each item by the model, and the predicted return " +
+      "Prints the slate that a policy shows a user next: the model's utility and P(click) of each item, and the predicted return " +
         "of this page and all later ones (cdqn: per item, slateq: of the slate, gdqn: none). A return is predicted only for users " +
         "like those in training: without start clicks, at most one click per page before --page.",
     )
@@ -32,12 +32,12 @@ export function createPolicyRankCommand(): Command {
     )
     .option(
       "--slate <k>",
-      "items to show; must be the number that the policy was trained for (the default)",
+      "number of items to show; only the number that the policy was trained for (the default)",
       parseWholeNumber(1, 1024),
     )
     .option(
       "--page <n>",
-      "number of the page, up to those that the policy was trained for",
+      "number of the page in the episode, at most the number of pages that the policy was trained for",
       parseWholeNumber(1),
       1,
     )

@@ -1,4 +1,4 @@
-/** `policy train`: options and folder of a training. */
+/** `policy train`: the options and the folder of a policy's training. */
 
 import process from "node:process";
 import * as v from "../../schema.ts";
@@ -49,7 +49,7 @@ interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig 
 
 type Names = readonly (keyof PolicyTrainingConfig)[];
 
-/** Option groups in the order of the help, after algorithm and users. */
+/** Groups of options in the order of the help, after the algorithm and the users. */
 const GROUPS: Readonly<Record<string, Names>> = {
   Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
   Network: ["hidden", "trunk", "sharePositions"],
@@ -79,7 +79,7 @@ export function addPolicyTrainOptions(command: Command): Command {
   return command;
 }
 
-/** @throws UserError if the users to train on, or their start clicks, are not specified or specified twice. */
+/** @throws UserError if the users to train on or their start clicks are missing or given twice. */
 function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions, "start">): void {
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
@@ -92,7 +92,7 @@ function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions,
   throw new UserError("Expected --model or --truth, got both. Leave one of them out.");
 }
 
-/** Returns the training config of the options. @throws UserError for options that contradict each other. */
+/** Builds the training config from the options. @throws UserError for options that contradict each other. */
 export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTrainingConfig {
   const config = buildConfig(policyTrainingFields, { ...options });
   const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
@@ -105,7 +105,7 @@ export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTr
   return training;
 }
 
-/** @throws UserError for other options together with --resume. */
+/** @throws UserError if other options than --steps are given with --resume. */
 function checkPolicyResume(given: GivenOptions): void {
   const allowed = ["resume", "steps", "memoryRows"];
   const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
@@ -142,7 +142,7 @@ export function createPolicyTrainCommand(): Command {
 
 const NEW_POLICY = { what: "the policy", option: "--save-dir" };
 
-/** @throws UserError for a folder that is not empty. */
+/** @throws UserError if the folder is not empty. */
 function expectNewPolicy(path: string): void {
   if (!listContents(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
   throw new UserError(
@@ -155,7 +155,7 @@ async function begin(options: PolicyTrainOptions, stop: StopRequest): Promise<nu
   const training = buildPolicyTrainingConfig(options);
   checkTrainedOn(options);
   if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
-  const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is the training's alone
+  const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is only for the training
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${getTimestamp()}`;
   return await withTrainer(found, training, undefined, async (trainer, config) => {
     expectNewPolicy(path);
@@ -171,7 +171,7 @@ async function resume(
   stepsGiven: boolean,
   stop: StopRequest,
 ): Promise<number> {
-  if (!await hasPolicy(path)) await readPolicyConfig(path); // says so
+  if (!await hasPolicy(path)) await readPolicyConfig(path); // throws: no policy
   using _folder = OwnedFolder.open(path);
   const saved = await readPolicyConfig(path);
   const training = stepsGiven ? { ...saved.training, steps: options.steps } : saved.training;
@@ -204,7 +204,7 @@ async function goOn(
   return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
 }
 
-/** @param saved config of a training to resume. */
+/** Creates the trainer and calls a function with it. @param saved config of the training to resume. */
 async function withTrainer<T>(
   found: UserSelection,
   training: PolicyTrainingConfig,
@@ -216,7 +216,7 @@ async function withTrainer<T>(
     const source = found.open(gpu, stack).environment;
     if (saved) {
       await compareMachine(gpu, saved);
-      // The recorded kernel variants, so that a resumed training has the same bits.
+      // The recorded kernel variants give a resumed training the same bits.
       gpu.setVariants(reuseVariants(saved.variants, gpu.variants));
     }
     const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {

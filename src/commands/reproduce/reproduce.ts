@@ -1,6 +1,6 @@
 /**
- * `reproduce`: trains the published experiments on any data set and tests the published claims. It prints a table and the
- * outcomes, and writes a report.
+ * `reproduce`: trains the models of the published experiments on any data set, and tests the published claims there. It
+ * prints a table and the outcome of each claim, and writes a report.
  */
 
 import { UserError } from "../../user_error.ts";
@@ -88,18 +88,18 @@ async function main(): Promise<number> {
   });
 }
 
-/** Context of all trainings. */
+/** Objects and settings that all trainings share. */
 interface Work {
   readonly gpu: Gpu;
   readonly data: Dataset;
-  /** The folder of the experiments. */
+  /** Folder of the experiments. */
   readonly path: string;
   readonly experiment: Experiment;
   readonly autotune: boolean | undefined;
   readonly stop: StopRequest;
 }
 
-/** Trains all models, one after another. @returns true if all are finished */
+/** Trains all models one after another. @returns true if all are finished */
 async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Promise<boolean> {
   for (const [k, model] of models.entries()) {
     for (const seed of work.experiment.seeds) {
@@ -111,7 +111,7 @@ async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Prom
   return true;
 }
 
-/** Trains all models in parallel. @returns true if all are finished */
+/** Trains all models in parallel child processes. @returns true if all are finished */
 async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs: number): Promise<boolean> {
   const { path, experiment, stop } = work;
   const formatRunName = (folder: string | undefined, seed: number) => `${folder} seed ${seed}`;
@@ -134,12 +134,12 @@ async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs:
 
 async function isTrained({ path }: Work, model: ExperimentModel, seed: number): Promise<boolean> {
   if (!await readOutcome(model, path, seed)) return false;
-  // Removes leftovers of a command that was killed after finishing the run.
+  // A command that was killed after finishing the run may have left files.
   OwnedFolder.open(getSeedFolder(`${path}/${model.folder}`, seed))[Symbol.dispose]();
   return true;
 }
 
-/** Trains a model with one seed, or resumes it. @returns true if it is finished. */
+/** Starts or resumes the training of a model with one seed. @returns true if the training is finished */
 async function train(work: Work, model: ExperimentModel, seed: number): Promise<boolean> {
   const { gpu, data, path, stop } = work;
   const config = await buildRunConfig(await readOrCreateSeeds(work, model), model, path, seed);
@@ -151,13 +151,13 @@ async function train(work: Work, model: ExperimentModel, seed: number): Promise<
   return isFinished(config, await continueRun(run, stop));
 }
 
-/** Selects the settings that all experiments in a folder must share. */
+/** Selects the options that all commands on one folder must share. */
 function selectSettings(options: ReproduceOptions) {
   const { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial } = options;
   return { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial };
 }
 
-/** @throws UserError for a folder with other settings. */
+/** @throws UserError if the folder's experiments have other settings. */
 function expectSameSettings(path: string, before: Experiment | undefined, options: ReproduceOptions): void {
   if (!before) return expectEmpty(path, EXPERIMENTS);
   const settings = selectSettings(options);
@@ -171,7 +171,7 @@ function expectSameSettings(path: string, before: Experiment | undefined, option
   }
 }
 
-/** Starts the experiments, or continues those in the folder. */
+/** Starts the experiments, or continues the experiments in the folder. */
 async function openExperiment(
   path: string,
   options: ReproduceOptions,
@@ -179,7 +179,7 @@ async function openExperiment(
 ): Promise<Experiment> {
   const seeds = Array.from({ length: options.seeds }, (_, k) => options.seed + k);
   const before = await readExperiment(path);
-  expectSameSettings(path, before, options); // another process may have begun them since the first check
+  expectSameSettings(path, before, options); // another process may have begun since the first check
   const names = new Set([...(before?.models ?? []), ...models].map(({ folder }) => folder));
   const all = experimentModels.filter(({ folder }) => names.has(folder));
   const experiment = {
@@ -191,7 +191,7 @@ async function openExperiment(
   return experiment;
 }
 
-/** @throws UserError for a model trained on other data. */
+/** @throws UserError if a model was trained on other data. */
 async function expectSameData(path: string, data: Dataset): Promise<void> {
   const before = await readSeeds(path);
   if (!before || JSON.stringify(before.config.data) === JSON.stringify(data.config)) return;
@@ -200,7 +200,7 @@ async function expectSameData(path: string, data: Dataset): Promise<void> {
   );
 }
 
-/** Reads a model's seeds.json, or writes it before its first run. */
+/** Reads a model's seeds.json. Before the model's first run, it writes this file. */
 async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<SeedsConfig> {
   const { path, experiment } = work;
   const seeds = [...experiment.seeds];
@@ -215,7 +215,7 @@ async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<Se
   return all;
 }
 
-/** Builds the config of a model's first seed. */
+/** Builds the config of a model's run with the first seed. */
 async function configFor(
   { gpu, data, experiment, autotune }: Work,
   model: ExperimentModel,
@@ -225,7 +225,7 @@ async function configFor(
   return await createRunConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { variants });
 }
 
-/** Returns the stages of a model. */
+/** Returns the config of the stages that a model is trained in. */
 function trainedAs(
   { model, adversarialAfter }: ExperimentModel,
   { iterations, adversarial }: Pick<Experiment, "iterations" | "adversarial">,
@@ -249,7 +249,7 @@ function buildAdversarialConfig(iterations: number): AdversarialConfig {
   };
 }
 
-/** Builds the config of a seed. A fine-tuned model starts from the best-prec1 snapshot of the same seed of its base model. */
+/** Builds the config of a run. A fine-tuned model starts from the base model's best-prec1 snapshot of the same seed. */
 async function buildRunConfig(
   seeds: SeedsConfig,
   model: ExperimentModel,
@@ -264,7 +264,7 @@ async function buildRunConfig(
 
 /**
  * Prints the table and the claims, and writes them to result.json and a report.
- * @param path the folder of the experiments. @param readme a Markdown file that also gets the table.
+ * @param path folder of the experiments. @param readme Markdown file into which the table is written too.
  */
 async function writeResults(
   path: string,
@@ -298,7 +298,7 @@ async function writeResults(
   console.log(`\nResults are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
-/** Formats all columns or, on a narrow terminal, validation above test. */
+/** Formats all columns of the outcomes. On a narrow terminal, the columns of the test follow below. */
 function outcomeTable(rows: readonly ModelOutcomeRow[]): string {
   const cells = rows.map(({ name, cells }) => [name, ...cells]);
   const wide = formatTable(OUTCOME_HEAD, cells);
@@ -312,12 +312,12 @@ function outcomeTable(rows: readonly ModelOutcomeRow[]): string {
 }
 
 export interface ReadmeBlock {
-  /** Name of the markers; see {@link import("../../cli/table.ts").writeBetweenMarkers}. */
+  /** Name of the markers around a table: see {@link import("../../cli/table.ts").writeBetweenMarkers}. */
   readonly name: string;
   readonly text: string;
 }
 
-/** Returns the name of the markers of a data set. @param data its file, or "demo". */
+/** Returns the name of the markers around a data set's table. @param data file of the data set, or "demo". */
 function blockName(data: string): string {
   return `reproduce ${formatRunName(data)}`;
 }

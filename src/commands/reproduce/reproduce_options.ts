@@ -1,4 +1,4 @@
-/** Options of `reproduce`, and selection of its models. */
+/** Options of `reproduce`, and the models that these options select. */
 
 import { Command } from "commander";
 import { type ItemFeatures, listUsers } from "../../data/click_log.ts";
@@ -27,14 +27,14 @@ export interface ReproduceOptions extends ShopSeedOptions {
   resplit: boolean;
   seeds: number;
   seed: number;
-  /** Number of parallel trainings. */
+  /** Number of trainings that run in parallel. */
   jobs: number;
   saveDir?: string;
   iterations: number;
   adversarial: number;
   models?: string[];
   readme?: string;
-  /** Default: depends on the adapter. */
+  /** Whether kernel variants are measured on the adapter; the default depends on the adapter. */
   autotune?: boolean;
 }
 
@@ -79,7 +79,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     )
     .option(
       README,
-      "also write the table to this file, between its markers for this data",
+      "also write the table into this file, between the markers for the data set",
       path,
     )
     .addHelpText(
@@ -105,8 +105,8 @@ function modelNames(text: string): string[] {
 }
 
 /**
- * Returns the requested models and those they start from, in training order.
- * @throws UserError for a requested model that does not support these items.
+ * Returns the requested models and the models that they start from, in the order of training.
+ * @throws UserError for a requested model that cannot be trained on these items.
  */
 export function selectModels(
   names: readonly string[] | undefined,
@@ -133,7 +133,7 @@ export function selectModels(
   return experimentModels.filter(({ folder }) => needed.has(folder));
 }
 
-/** @throws UserError for a data set with fewer train users than the published batch size. */
+/** @throws UserError if there are fewer train users than the published batch size. */
 export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel[]): void {
   const found = listUsers(data.source, "train").length;
   for (const model of models) {
@@ -146,7 +146,7 @@ export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel
   }
 }
 
-/** Returns the published batch size of a model in users. */
+/** Returns the published batch size of a model, in users. */
 export function getBatchSize({ adversarialAfter }: ExperimentModel): number {
   return (adversarialAfter === undefined ? defaultTraining : paperAdversarial).batchSize;
 }

@@ -1,4 +1,4 @@
-/** `simulate`: shows slates to simulated users and reports the outcome. */
+/** `simulate`: shows slates to simulated users, and reports clicks and returns. */
 
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
@@ -151,7 +151,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** Applies slate, pages and start of a trained policy where the options do not name others. */
+/** Sets slate size, pages and start to those of a trained policy, unless the options give them. */
 function asTrained(
   options: SimulateOptions,
   given: GivenOptions,
@@ -166,7 +166,7 @@ function asTrained(
   };
 }
 
-/** Opens the policy and its rivals. A rival for which the data are insufficient is omitted with a note. */
+/** Opens the policy and its baselines. A baseline for which the data are insufficient is omitted with a note. */
 async function chosen(
   options: SimulateOptions,
   opened: OpenedPolicy | undefined,
@@ -198,7 +198,7 @@ async function chosen(
   }
   if (simulated.found.run?.info.game) {
     notes.push(
-      "The utilities are of the adversarial stage, not log-odds (--uncalibrated): the level of returns and click rates has " +
+      "The utilities are those of an adversarial stage, not log-odds (--uncalibrated). The level of returns and click rates has " +
         "no meaning.",
     );
   }

@@ -1,4 +1,4 @@
-/** Options of `simulate`, and options for users and environments that other commands share. */
+/** Options of `simulate`, and the options for users and environments that several commands share. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Split } from "../../data/click_log.ts";
@@ -23,7 +23,7 @@ import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.
 import type { SimulationSettings } from "../../simulate/simulator_options.ts";
 import { findShop, shopNames, shops } from "../../data/shops.ts";
 
-/** `all` items, about `random` ones per page, or those of a file. */
+/** Pool of items: all items, about `random` items drawn for each page, or the items that a file lists. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
 export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool" | "patience" | "together"> {
@@ -35,7 +35,7 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
   policy: string;
-  /** Draws slates by the policy's scores. */
+  /** Draws the slates at random by the policy's scores; the best slates are shown if it is not given. */
   explore?: Exploration;
   rivals: boolean;
   saveDir?: string;
@@ -87,7 +87,7 @@ function addEpisodeOptions(command: Command): Command {
     );
 }
 
-/** Creates --explore. @param about its purpose */
+/** Creates the option --explore. @param about purpose of the option, for the help */
 export function createExploreOption(about: string): Option {
   return new Option("--explore <how>", `${about}: plackett-luce:<temperature>`).argParser(exploration);
 }
@@ -111,7 +111,7 @@ function pool(text: string): PoolArgument {
   return { file: path(text) };
 }
 
-/** @throws UserError for invalid or contradictory options. */
+/** Parses the options of `simulate`. @throws UserError for invalid or contradictory options. */
 export function parseSimulateOptions(
   args: readonly string[],
 ): { options: SimulateOptions; given: GivenOptions } {
@@ -166,17 +166,17 @@ export interface UserSelectionOptions extends ShopSeedOptions {
   uncalibrated: boolean;
 }
 
-/** Creates --shop. @param about its purpose. */
+/** Creates the option --shop. @param about purpose of the option, for the help. */
 export function createShopOption(about: string): Option {
   return new Option("--shop <name>", about).choices(shops.map(({ name }) => name));
 }
 
 function ofThatShop(): Option {
-  const about = "seed of that shop, if the model does not define it";
+  const about = "seed of the shop, if the model does not define the shop";
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
-/** @param beside purpose of --model together with --truth, if that is allowed. @param seed default of the shop's seed, in words. */
+/** Adds the options for users. @param beside purpose of --model with --truth, if allowed. @param seed its default. */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
@@ -200,7 +200,7 @@ export function addUsersOptions(
   return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }
 
-/** @throws UserError if the users who click are not specified, or specified twice. */
+/** @throws UserError if the click model is missing, or given twice. */
 export function checkUsers({ model, data, shop, truth, uncalibrated }: UserSelectionOptions): void {
   if (shop !== undefined && data !== undefined) {
     throw new UserError("Expected either --shop or --data, got both. Leave one of them out.");
@@ -235,7 +235,7 @@ export interface EnvironmentOptions
   testModel?: string;
 }
 
-/** @param about purpose of the shop and of the second model. */
+/** Adds the options for environments. @param about purposes of the shop and of the second model, for the help. */
 export function addEnvironmentOptions(
   command: Command,
   about: { readonly shop: string; readonly testModel: string },

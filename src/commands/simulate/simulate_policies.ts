@@ -1,4 +1,4 @@
-/** Policies of `simulate` by name or folder, and the simulation of the same users under each. */
+/** Opens the policies of `simulate` by name or folder, and simulates the same users with each policy. */
 
 import type { OnProgress } from "../../data/log_source.ts";
 import { findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
@@ -15,18 +15,18 @@ import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.ts";
 
-/** Limits the users that are stepped together by the cost per item, so that progress is visible. */
+/** Limits how many users are simulated together, by the cost per item, so that progress is visible. */
 export interface BatchPace {
-  /** Users x items between two progress updates, on a CPU; Infinity for a policy that does not score all items. */
+  /** Maximum of users x items between two progress updates on a CPU; Infinity if a policy does not score all items. */
   readonly scores: number;
-  /** Fewer users would leave the kernels idle. */
+  /** Minimum number of users that are simulated together; with fewer, kernels would be idle. */
   readonly least: number;
 }
 
 const NO_SCORES: BatchPace = { scores: Infinity, least: 1 };
-/** Policies that compute the utility network for each item. */
+/** Pace of policies that compute the utility network for each item. */
 const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
-/** Policies that compute a few operations per network unit and item, for 128 users at a time. */
+/** Pace of policies that compute a few operations per network unit and item. They process 128 users at a time. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
 export const RIVALS = ["random", "popular"] as const;
@@ -38,8 +38,8 @@ export interface ReadyPolicy {
 }
 
 /**
- * Finds the policy before anything else is opened.
- * @returns the policy of a folder, undefined for a named one. @throws UserError for neither.
+ * Finds the policy of an option before anything else is opened.
+ * @returns the policy in a folder; undefined for a named policy. @throws UserError if it is neither.
  */
 export async function findPolicy(name: string): Promise<OpenedPolicy | undefined> {
   if (findNamedPolicy(name)) return undefined;
@@ -50,7 +50,7 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   );
 }
 
-/** @throws UserError for an unknown policy, or insufficient data. */
+/** Opens a policy by name. @throws UserError for an unknown name, or insufficient data. */
 export function openNamedPolicy(
   name: string,
   { data: { source: log }, known }: Pick<SimulationContext, "data" | "known">,
@@ -62,7 +62,7 @@ export function openNamedPolicy(
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }
 
-/** Opens a trained policy, which observes users through those of its training. @throws UserError if these are missing, or have other items. */
+/** Opens a trained policy. @throws UserError if the model through which it observes is missing or has other items. */
 export async function openTrainedPolicy(
   opened: OpenedPolicy,
   simulated: SimulationContext,
@@ -70,14 +70,14 @@ export async function openTrainedPolicy(
 ): Promise<ReadyPolicy> {
   const policy = opened.policy(await openTrainingUsers(opened, simulated, options));
   simulated.stack.use(policy);
-  const byUtility = opened.config.training.algorithm === "slateq"; // beside the values
+  const byUtility = opened.config.training.algorithm === "slateq"; // slateq scores by utilities and values
   return { name: opened.name, policy, pace: byUtility ? BY_UTILITY : BY_VALUES };
 }
 
 export interface PolicySimulation {
   readonly name: string;
   readonly metrics: PolicyMetrics;
-  /** [U] */
+  /** [users] return of each user. */
   readonly returns: Float64Array;
 }
 
@@ -87,9 +87,9 @@ export interface SimulationCallbacks {
   readonly onLog?: (log: EpisodeLog) => Promise<void>;
 }
 
-/** Most users that are stepped together. */
+/** Maximum number of users that are simulated together. */
 const MOST = 4096;
-/** A GPU takes this many times as many users (reasoned, not measured). */
+/** Factor by which a GPU simulates more users together than a CPU (an estimate, not measured). */
 const ON_GPU = 64;
 
 function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace): number {
@@ -97,7 +97,7 @@ function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace)
   return Math.max(least, Math.min(MOST, Math.floor(fit)));
 }
 
-/** @throws UserError as {@link Simulator.create}; the reason of an aborted `signal`. */
+/** Simulates the users with each policy. @throws UserError as {@link Simulator.create}; `signal.reason` if aborted. */
 export async function runPolicies(
   { gpu, environment }: Pick<SimulationContext, "gpu" | "environment">,
   { options }: Pick<EpisodeSetting, "options">,
@@ -127,7 +127,7 @@ export async function runPolicies(
   return runs;
 }
 
-/** @throws UserError if the users of the training have changed, or have other items than the simulated ones. */
+/** Opens the users that a policy was trained on. @throws UserError if they have changed or have other items. */
 export async function openTrainingUsers(
   { path, config: { trainedOn } }: OpenedPolicy,
   { gpu, stack, found: { truth, model }, environment, known, data }: SimulationContext,

@@ -1,4 +1,4 @@
-/** Files of `simulate`: metrics and episodes in a folder, and the pages as a data set in another one. */
+/** Files of `simulate`: a folder with metrics and episodes, and a folder with the pages as a data set. */
 
 import type { IdList } from "../../data/ids.ts";
 import { expectReplaceable } from "../../files/atomic_write.ts";
@@ -18,18 +18,18 @@ import type { SimulationContext } from "./user_selection.ts";
 
 interface PageRow {
   readonly user: number;
-  /** Logged user whose clicks they started with; null for none. */
+  /** Id of the logged user whose clicks the simulated user started with; null if there were none. */
   readonly startedAs: string | null;
   readonly page: number;
-  /** k item ids. */
+  /** Ids of the k items on the page, in order. */
   readonly slate: readonly string[];
-  /** Clicked slot from 0; null for none. */
+  /** Slot of the clicked item, counted from 0; null if nothing was clicked. */
   readonly slot: number | null;
   readonly reward: number;
   readonly clickProbability: number;
 }
 
-/** Lists the columns for k slots. @param starts true if users start with clicks. */
+/** Lists the columns for pages of k slots. @param starts true if users start with clicks. */
 function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
   return [
     { name: "user", type: "INT32", of: ({ user }) => user },
@@ -62,11 +62,11 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
 export interface EpisodeFileOptions {
   readonly slate: number;
   readonly items: IdList;
-  /** Returns the logged user whose clicks a user started with; without it all start without clicks. */
+  /** Returns the id of the logged user whose clicks a user started with. If absent, all users start without clicks. */
   readonly startedAs?: (user: number) => string | null;
 }
 
-/** Writes episodes by user, then by page. @throws UserError if the file cannot be written. */
+/** Writes episodes ordered by user and page. @throws UserError if the file cannot be written. */
 export function writeEpisodes(
   path: string,
   options: EpisodeFileOptions,
@@ -94,11 +94,11 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
 }
 
 export interface RowSink<T = EpisodeLog> {
-  /** Waits until earlier pieces are written, which bounds memory. @throws the error that ended the writing. */
+  /** Waits until earlier pieces are written, which limits the memory. @throws the error that stopped the writing. */
   put(made: T): Promise<void>;
-  /** Completes the file. @throws UserError if it cannot be written. */
+  /** Completes the file. @throws UserError if that fails. */
   finish(): Promise<void>;
-  /** Cancels the writing and removes an incomplete file. */
+  /** Cancels the writing, and removes the incomplete file. */
   abandon(error: unknown): Promise<void>;
 }
 
@@ -106,9 +106,9 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const { readable, writable } = new TransformStream<T, T>();
   const into = writable.getWriter();
   const done = write(readable);
-  into.closed.catch(() => {}); // whoever puts or finishes is told
-  done.catch((error) => into.abort(error)).catch(() => {}); // who never began to read would let them wait for ever
-  /** The error of the reader is the reason; the stream's own error is not. */
+  into.closed.catch(() => {}); // callers of put and finish get the error
+  done.catch((error) => into.abort(error)).catch(() => {}); // a reader that fails early must not block the writer
+  /** Replaces the stream's own error by the error of its reader, which is the cause. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;
@@ -133,7 +133,7 @@ export interface SinkContext {
   readonly setting: EpisodeSetting;
 }
 
-/** Creates the sinks of the requested files in existing folders. */
+/** Creates a sink for each requested file. The folders must exist. */
 export function createSinks(context: SinkContext): RowSink[] {
   const { options: { saveDir, episodesFile, writeLog, slate }, simulated: { data }, setting } = context;
   const episodes = { slate, items: data.items, startedAs: setting.startedAs };
@@ -149,10 +149,10 @@ export function createSinks(context: SinkContext): RowSink[] {
   ];
 }
 
-/** Fewer users leave a split empty. */
+/** Minimum number of users: with fewer, a split may be empty. */
 const LEAST_USERS = 7;
 
-/** @throws UserError for too few users. */
+/** @throws UserError if there are too few users to fill every split. */
 export function expectEnoughUsers({ writeLog, users }: Pick<SimulateOptions, "writeLog" | "users">): void {
   if (writeLog === undefined || users >= LEAST_USERS) return;
   throw new UserError(
@@ -186,7 +186,7 @@ function logWriter(
   const from = explore && { listCandidates: (page: PoolPage) => listCandidates(settings, count, page) };
   const features = getFeatureManifest(dataset);
   const parts = drawParts(users, seed);
-  const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // of clicks alone
+  const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // the items follow from the clicks
   const contents = {
     name: `simulated-${source.name}`,
     items: source.items,
@@ -209,10 +209,10 @@ function logWriter(
   };
 }
 
-/** First column of every file of returns. */
+/** First column of every file with returns. */
 const RETURNS_HEAD = { name: "simulated_user" };
 
-/** @throws UserError if {@link writeReturns} would overwrite another file. */
+/** @throws UserError if the path has a file that {@link writeReturns} must not overwrite. */
 export function expectReturns(path: string): void {
   expectReplaceable(path, getRowsMark(path, "returns", [RETURNS_HEAD], false));
 }

@@ -1,4 +1,4 @@
-/** Results of `simulate`: table of the policies, curve by page, conclusions, and the same for files. */
+/** Results of `simulate`: the table of policies, the curve by page, conclusions, and the data for result.json. */
 
 import { comparePolicies } from "../../policy/comparison/comparison.ts";
 import type { MeanEstimate, PageCurvePoint } from "../../policy/comparison/episode_metrics.ts";
@@ -18,14 +18,14 @@ export interface SimulationSummary {
   readonly options: Pick<SimulateOptions, "users" | "pages" | "slate" | "reward" | "leave" | "patience">;
   readonly description: string;
   readonly items: number;
-  /** Reason why clicks are not reported; undefined if they are. */
+  /** Reason why clicks are not reported; undefined if clicks are reported. */
   readonly noClickRateReason: string | undefined;
   readonly notes: readonly string[];
 }
 
 const RANGE = "95 % CI";
 const percent = (share: number) => percentText(share, 1);
-/** Formats a share that may be tiny. */
+/** Formats a share that may be very small. */
 const small = (share: number) =>
   share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);
 const some = (count: number, what: string) => `${formatThousands(count)} ${what}${count === 1 ? "" : "s"}`;
@@ -55,7 +55,7 @@ function listResultColumns(
   return columns.filter((column) => column !== false);
 }
 
-/** Formats all output. @param width characters per line; columns that do not fit are omitted. */
+/** Formats all output. @param width maximum characters per line: columns beyond it are omitted. */
 export function formatResults(
   summary: SimulationSummary,
   runs: readonly PolicySimulation[],
@@ -74,7 +74,7 @@ export function formatResults(
   ].join("\n");
 }
 
-/** Most pages at which the curve is printed. */
+/** Maximum number of pages for which the curve is printed. */
 const POINTS = 6;
 
 function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
@@ -107,7 +107,7 @@ function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[]
   return tables.length > 0 ? [...tables, ""] : [""];
 }
 
-/** @param ranges true if the table has intervals. */
+/** Lists the sentences below the table. @param ranges true if the table has intervals. */
 function sentences(summary: SimulationSummary, runs: readonly PolicySimulation[], ranges: boolean): string[] {
   const { options: { reward, pages }, noClickRateReason, notes } = summary;
   const texts: string[] = [];
@@ -134,7 +134,7 @@ function sentences(summary: SimulationSummary, runs: readonly PolicySimulation[]
   return [...texts, ...notes];
 }
 
-/** Describes the differences of the first policy from the others, on the same users. */
+/** Describes how the first policy differs from the others on the same users. */
 function differenceWords(summary: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
   const [first, ...rivals] = runs;
   if (!first || summary.noClickRateReason !== undefined) return [];
@@ -153,7 +153,7 @@ function differenceWords(summary: SimulationSummary, runs: readonly PolicySimula
   });
 }
 
-/** Returns the policies' part of result.json; metrics without meaning are null. */
+/** Returns the part of result.json about the policies. Metrics without meaning are null. */
 export function buildResults(summary: SimulationSummary, runs: readonly PolicySimulation[]) {
   const counts = summary.noClickRateReason === undefined;
   const [first] = runs;

@@ -1,4 +1,4 @@
-/** Users that the options of a command name: a learned model, a synthetic shop's ground truth, or both, with their data. */
+/** Selects the users that options name: a learned model, a synthetic shop's ground truth, or both, with their data. */
 
 import { dirname, join } from "node:path";
 import { findShop, shopNames } from "../../data/shops.ts";
@@ -20,9 +20,9 @@ import type { DataConfig } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
-/** Learned model as the subject of a policy's training. */
+/** A learned model on whose users a policy is trained. */
 export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
-/** Ground truth of a synthetic shop as the subject of a policy's training. */
+/** The ground truth of a synthetic shop on whose users a policy is trained. */
 export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
 
 export interface UserSelection {
@@ -30,20 +30,20 @@ export interface UserSelection {
   readonly model: ModelSubject | undefined;
   readonly truth: TruthSubject | undefined;
   readonly run: OpenedRun | undefined;
-  /** Test verdict of the model, and the bias of its click rates, in words; undefined for a ground truth. */
+  /** Sentences on the model's test and on the bias of its click rates; undefined for a ground truth. */
   readonly verdict: string | undefined;
-  /** Opens the users on a device. @param stack receives what is disposed at the end. */
+  /** Opens the users on a device. @param stack disposes the opened objects at the end. */
   open(gpu: Gpu, stack: DisposableStack): UserEnvironment;
 }
 
 export interface UserEnvironment {
-  /** Users who click: the ground truth if it is named. */
+  /** Users who click. If the options name a ground truth, it decides the clicks. */
   readonly environment: UsersSource;
-  /** Model through which policies observe a ground truth; undefined if they observe the environment itself. */
+  /** Model through which policies observe users of a ground truth; undefined if they observe the environment itself. */
   readonly known: UsersSource | undefined;
 }
 
-/** Returns the users who click as the subject of a policy's training. */
+/** Returns which users a policy is trained on, for the policy's config. */
 export function getSubject({ truth, model }: UserSelection): PolicySubject {
   const subject = truth ?? model;
   if (subject) return subject;
@@ -51,9 +51,10 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 }
 
 /**
- * @param options checked by {@link import("./simulate_options.ts").checkUsers}; `seed` is the default seed of a synthetic shop, and the
- *   seed of `resplit`.
- * @throws UserError for a missing model or one over other items, and an unknown ground truth.
+ * Finds the users that the options name.
+ * @param options checked by {@link import("./simulate_options.ts").checkUsers}; `seed` is the default seed of a
+ * synthetic   shop and the seed of `resplit`.
+ * @throws UserError if a model is missing or has other items, or if the ground truth is unknown.
  */
 export async function findUsers(
   options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
@@ -70,7 +71,7 @@ export async function findUsers(
   return selectTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
 }
 
-/** Finds the users that a policy was trained on. @throws UserError if they have changed. */
+/** Finds the users that a policy was trained on. @throws UserError if model or data have changed since. */
 export async function findAgain(
   subject: PolicySubject,
   options: Pick<UserSelectionOptions, "memoryRows">,
@@ -88,7 +89,7 @@ export async function findAgain(
   );
 }
 
-/** @throws UserError for a shop with other items than the model's, which policies would not know. */
+/** @throws UserError if the shop's items are not the model's: policies would not know them. */
 async function expectOwnShop(
   { run: { path, trainedOn }, data }: { run: OpenedRun; data: OpenedDataset },
   { dataSeed }: Pick<UserSelectionOptions, "dataSeed">,
@@ -117,7 +118,7 @@ async function selectModel(
   { truth, uncalibrated }: Pick<UserSelectionOptions, "truth" | "uncalibrated">,
 ): Promise<UserSelection> {
   const { sha256 } = await computeFileChecksum(run.path);
-  // The result of an unfinished run belongs to an earlier model.
+  // While a run is unfinished, its result.json describes an earlier model.
   const tested = run.unfinished ? [] : await readTestVerdict(run.path);
   const verdict = tested.length === 0 ? undefined : `Test of ${dirname(run.path)}: ${tested.join(" ")}`;
   const shop = truth ? selectTruth(data) : undefined;
@@ -156,8 +157,8 @@ function selectTruth(data: OpenedDataset): UserSelection {
 const resultSchema = v.looseObject({ verdict: v.optional(v.array(v.string()), []) });
 
 /**
- * Reads the test verdict in the `result.json` next to a snapshot: simulated users are no better than the model. Returns nothing if the
- * file is missing or unreadable, because a model may be used without its run.
+ * Reads the model's test verdict from the `result.json` beside a snapshot, because a simulation is no better than its
+ * model. Returns [] for a missing or unreadable file: a model may be used without its run.
  */
 async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   try {
@@ -168,13 +169,13 @@ async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** True if both have the same items according to a run's record: a shop's seed, a data set's checksum. */
+/** Returns true if two data configs have the same items, by a shop's seed or a data set's checksum. */
 export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
   const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
   return of(one) === of(other);
 }
 
-/** True if both have the same ids in the same order and, where they are in memory, the same features. */
+/** Returns true if two data sets have the same ids in the same order and, in memory, the same features. */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;
@@ -198,16 +199,16 @@ export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): bool
 
 export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
-  /** Disposed before the device. */
+  /** Objects in it are disposed before the device. */
   readonly stack: DisposableStack;
   readonly found: UserSelection;
   readonly data: OpenedDataset;
   readonly description: string;
-  /** Reason why clicks have no meaning here; undefined if they have. */
+  /** Reason why clicks have no meaning for this model; undefined if clicks are meaningful. */
   readonly noClickRateReason: string | undefined;
 }
 
-/** @throws UserError as {@link findUsers}, and for a model whose utilities are not log-odds. */
+/** Opens users and device for a function. @throws UserError as {@link findUsers}, or if utilities are not log-odds. */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,
@@ -241,6 +242,6 @@ export async function withDevice<T>(use: (gpu: Gpu, stack: DisposableStack) => P
 }
 
 function describeNoClickRate(name: string): string {
-  return `Every page of ${name} has a click, so a model cannot learn how often nothing is clicked: clicks and click rates are ` +
+  return `Every page of ${name} has a click, so a model cannot learn how often users click nothing. Clicks and click rates are ` +
     "omitted. Rankings are valid.";
 }

@@ -1,4 +1,4 @@
-/** Trains runs in child processes and follows them; `job.ts` is the child. */
+/** Trains runs in child processes and displays their progress. `job.ts` is the program of a child. */
 
 import { serialize } from "node:v8";
 import * as v from "../../schema.ts";
@@ -22,14 +22,14 @@ import { listStages, type StageMetrics, type StageName, type TrainingStage } fro
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 
-/** Input of a child. */
+/** Request that a child process gets. */
 export const requestSchema = v.strictObject({
   path: v.string(),
   config: runConfigSchema,
   untested: v.boolean(),
 });
 
-/** Message from a child. */
+/** Message that a child process sends. */
 export type JobMessage =
   | { readonly kind: "step"; readonly stage: StageName; readonly result: TrainingStepResult<StageMetrics> }
   | {
@@ -44,20 +44,20 @@ export function encodeMessage(message: JobMessage): string {
   return new Uint8Array(serialize(message)).toBase64();
 }
 
-/** Name, job slots and callbacks of a run in a child. */
+/** A run in a child process: its name, job slots and callbacks. */
 export interface FollowedRun {
   readonly name: string;
   readonly jobs: JobSlots;
   readonly events?: RunCallbacks;
   readonly progress?: JobsProgress;
   readonly note: (text: string) => void;
-  /** True if no other job runs. */
+  /** True if the command runs no other job. */
   readonly alone?: boolean;
 }
 
 /**
- * Starts or resumes a run in a child process, with the same bits as in this process.
- * @returns the results of its stages; none if the command was interrupted before
+ * Starts or resumes a run in a child process. The result has the same bits as a run in this process.
+ * @returns the results of the run's stages; none if the command was interrupted before the run began
  * @throws FailedJobError, DivergedError
  */
 export function runInJob(
@@ -110,19 +110,19 @@ export function runInJob(
 export interface RunOfMany {
   readonly name: string;
   readonly path: string;
-  /** Builds its config when it starts. */
+  /** Builds the run's config when the run starts. */
   readonly config: () => RunConfig | Promise<RunConfig>;
-  /** Name of the run that provides its initial weights, if it is one of these. */
+  /** Name of another run of the list that provides the initial weights. */
   readonly after?: string;
-  /** Called when a stage has ended. */
+  /** Called at the end of each stage. */
   readonly report?: (result: StageRunResult, stage: TrainingStage) => void;
 }
 
 /**
- * Trains runs in parallel; each starts as soon as a slot is free and its initial weights exist.
- * @param resumeHint how to resume if some failed
- * @returns the results in order; incomplete for unfinished runs. @throws UserError naming failed runs, when all others have
- * ended
+ * Trains runs in parallel. A run starts as soon as a slot is free and its initial weights exist.
+ * @param resumeHint sentence that tells how to resume, for the error
+ * @returns the results in the order of the runs; unfinished runs have incomplete results.
+ * @throws UserError naming failed runs, after all other runs have ended
  */
 export async function runInJobs(
   runs: readonly RunOfMany[],

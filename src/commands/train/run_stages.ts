@@ -1,4 +1,4 @@
-/** Starts, resumes and displays runs for `train` and `reproduce`. */
+/** Starts, resumes and displays runs, for `train` and `reproduce`. */
 
 import process from "node:process";
 import { computeLogSize, type LogSource } from "../../data/log_source.ts";
@@ -29,13 +29,13 @@ import type { ModelConfig } from "../../model/model_config.ts";
 import { readPositionEffects } from "../../model/position_effect.ts";
 import type { Weights } from "../../tape/parameters.ts";
 
-/** Exit code after Ctrl-C by shell convention. */
+/** Exit code after Ctrl-C, as is usual in shells. */
 export const EXIT_INTERRUPTED = 130;
 
 /**
  * Resumes a run, or starts it if nothing was saved.
  * @param report called after each stage that is finished or interrupted.
- * @returns the results of the stages; the last one lacks test metrics if it was interrupted.
+ * @returns the results of the stages. If the run was interrupted, the last result has no test metrics.
  */
 export async function continueRun(
   run: TrainingRun,
@@ -58,8 +58,8 @@ export async function continueRun(
 }
 
 /**
- * Checks that a run can be resumed or started with a config; changes nothing.
- * @throws UserError if its files have changed, or more iterations are done than requested.
+ * Checks that a run can be resumed or started with a config. No file is changed.
+ * @throws UserError if files of the run have changed, or if it has more iterations than the config.
  */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
   for (const stage of listStages(config)) {
@@ -72,15 +72,12 @@ export async function expectToGoOn(path: string, config: RunConfig): Promise<voi
   }
 }
 
-/** True if all stages have test metrics. */
+/** Returns true if all stages of a run have test metrics. */
 export function isFinished(config: RunConfig, results: readonly StageRunResult[]): boolean {
   return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
-/**
- * Creates the display of a stage. @param total number of its iterations. @param done iterations of earlier sessions;
- * undefined for a new stage
- */
+/** Creates a stage's display. @param total number of iterations. @param done in earlier sessions, if there are any */
 export type StageDisplayFactory = (
   stage: TrainingStage,
   total: number,
@@ -112,7 +109,7 @@ async function runAndShow(
       ...shown.events,
       onMicroBatches: (parts) =>
         shown.note(
-          `batches are split into up to ${parts} micro-batches, as they exceed the adapter's limits or --micro-batch-rows`,
+          `batches are split into up to ${parts} micro-batches, because they exceed the adapter's limits or --micro-batch-rows`,
         ),
       onValidation: (r) => {
         shown.events.onValidation?.(r);
@@ -133,7 +130,7 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   if (done !== undefined) printLine(`resuming after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = createTrainingProgress(total, done ?? 0, process.stderr, names);
-  /** Progress of work before the first step or after the last. */
+  /** Progress line of work before the first step or after the last. */
   let delayed: ReturnType<typeof createDelayedProgress> | undefined;
   let steps = 0;
   return {
@@ -155,14 +152,14 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   };
 }
 
-/** Reports the share of communication in a training by several ranks. */
+/** Describes which share of the training time the communication between ranks took. */
 function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunResult["ranks"]>): string {
   const [percent, megabytes] = [(100 * share).toFixed(1), formatThousands(Math.round(bytes / 1e6))];
   return `${size} ranks: communication took ${percent} % of the training time, including waiting for the slowest rank ` +
     `(${seconds.toFixed(1)} s, ${formatThousands(calls)} calls, ${megabytes} MB sent per rank).`;
 }
 
-/** Opens the adapter, prints it and the data, and closes it after use. @param trained workloads on it, one after another. */
+/** Opens the adapter for a function, and prints adapter and data. @param trained configs of the stages to train. */
 export async function withGpu<T>(
   data: Dataset,
   trained: readonly TrainingWorkload[],
@@ -195,8 +192,8 @@ function describe(gpu: Gpu, data: Dataset): void {
 }
 
 /**
- * Builds the config of a new run, or of the first of several.
- * @param options.init file with its initial weights. @param options.command recorded arguments.
+ * Builds the config of a new run, or of the first of several runs.
+ * @param options.init file with the initial weights. @param options.command arguments to record.
  */
 export async function createRunConfig(
   gpu: Gpu,
@@ -208,7 +205,7 @@ export async function createRunConfig(
     readonly command?: string[];
   },
 ): Promise<RunConfig> {
-  // Parsed, so that a resumed run reads back the same bytes.
+  // The schema normalises the config, so that a resumed run reads the same bytes.
   return v.parse(runConfigSchema, {
     format: FOLDER_FORMATS.run,
     clickgan: version,
@@ -226,12 +223,12 @@ export async function describeMachine(gpu: Gpu): Promise<Pick<RunConfig, "adapte
   return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
 }
 
-/** Returns the path and checksum of the initial weights. */
+/** Returns path and checksum of the file with the initial weights. */
 export async function describeInit(path: string): Promise<NonNullable<RunConfig["init"]>> {
   return { path, sha256: (await computeFileChecksum(path)).sha256 };
 }
 
-/** Reads the initial weights of a run, if any, and aligns the data to them. @throws UserError if the file has changed. */
+/** Reads a run's initial weights, if any, and aligns the data to their model. @throws UserError for a changed file. */
 export async function reopenInit(
   { init }: RunConfig,
   data: Dataset,
@@ -251,7 +248,7 @@ export function printLine(text: string): void {
   console.error(text);
 }
 
-/** Warns if all pages show one item. @throws UserError as {@link describePages}. */
+/** Prints a warning if all pages show one item. @throws UserError as {@link describePages}. */
 export function warnOfSingleItemPages(name: string, source: LogSource): void {
   const note = describePages(name, source);
   if (note !== undefined) printLine(note);
@@ -261,10 +258,10 @@ export function getTimestamp(): string {
   return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
 }
 
-/** Software and hardware of a run. */
+/** Software and hardware that a run was computed with. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if bits may differ from here on. Call it before the device uses the recorded kernel variants. */
+/** Warns if later bits may differ from the run's. Call it before the device uses the recorded kernel variants. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -279,13 +276,13 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   for (const change of changes) printLine(`  ${change}`);
 }
 
-/** Lists the differences, a line each. @param now with the adapter's own kernel variants */
+/** Lists the differences between two machines, one per line. @param now with the adapter's own kernel variants */
 export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
   const [was, is] = [listParts(then), listParts(now)];
   const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
   const { variants } = then;
-  // The kind of the adapter is already listed.
+  // The line of the adapter already names its kind.
   if (
     !variants || !now.variants || variants.kind !== now.variants.kind || matchAdapter(variants, now.variants)
   ) {
@@ -305,7 +302,7 @@ function describeMatrixMemory({ matrices }: AdapterTraits): string {
   return `matrices in ${matrices ?? "textures"}`;
 }
 
-/** Lists notes below a table of metrics; none for most models. @param weights of a snapshot, if available. */
+/** Lists notes below a table of metrics; most models have none. @param weights of a snapshot, if available. */
 export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
   const notes: string[] = [];
   if (loss === "logistic") {
@@ -324,7 +321,7 @@ export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weigh
   return notes;
 }
 
-/** Describes the effects up to the last position that training has seen: those of later positions stay 0. */
+/** Describes the position effects up to the last position that occurs in training; later positions have effect 0. */
 function describePositionEffects(effects: readonly number[]): string {
   const seen = effects.findLastIndex((effect) => effect !== 0) + 1;
   const texts = effects.slice(1, seen).map((effect, k) => `${k + 2}: ${formatEffect(effect)}`);

@@ -54,7 +54,7 @@ async function main(): Promise<number> {
   return await withRanks(stop, (ranks) => {
     if (ranks && options.jobs > 1) {
       throw new UserError(
-        "Expected --jobs of 1 under mpirun, as its ranks share each training. Remove it.",
+        "Expected --jobs of 1 under mpirun, because the ranks train each model together. Remove --jobs.",
       );
     }
     const request = { options, given, stop, ranks };
@@ -63,20 +63,20 @@ async function main(): Promise<number> {
   });
 }
 
-/** Options and context of the command. */
+/** Options of a `train` command, with signals and ranks. */
 interface TrainRequest {
   readonly options: TrainOptions;
-  /** Options that were given explicitly. */
+  /** Names of the options that the user typed. */
   readonly given: ReadonlySet<string>;
   readonly stop: StopRequest;
-  /** Ranks started by mpirun, if any. */
+  /** Ranks, if mpirun has started several. */
   readonly ranks: MpiRanks | undefined;
 }
 
 async function begin({ options, given, stop, ranks }: TrainRequest): Promise<number> {
   const own = buildRanksConfig(ranks, options.syncEvery);
   const follows = isFollower(ranks);
-  if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // before reading the data
+  if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // fails before the data are read
   let data = await openData(options);
   warnOfSingleItemPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
@@ -87,7 +87,7 @@ async function begin({ options, given, stop, ranks }: TrainRequest): Promise<num
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
   init?.snapshot.checkShapes(listModelParameters(data.source.items.shape, trained.model));
   if (own) expectTrainable(own, trained, data.source);
-  if (trained.adversarial) { // before the Shannon stage
+  if (trained.adversarial) { // fails before the Shannon stage
     checkBatchSize(
       trained.adversarial.batchSize,
       listUsers(data.source, "train"),
@@ -119,7 +119,7 @@ async function begin({ options, given, stop, ranks }: TrainRequest): Promise<num
 
 const NEW_RUN = { what: "the run", option: "--save-dir" };
 
-/** @throws UserError for a folder that is not empty, with advice if it holds a run. */
+/** @throws UserError if the folder is not empty. If it has a run, the message tells how to continue. */
 function expectNewRun(path: string): void {
   const holdsRun = listContents(path)?.some((name) => name === "config.json" || name === "seeds.json");
   if (!holdsRun) return expectEmpty(path, NEW_RUN);
@@ -143,15 +143,16 @@ function resolveStagesConfig(
   return { ...config, model: config.adversarial ? { ...model, positions: 0 } : model };
 }
 
-/** Initial weights. */
+/** Snapshot that provides the initial weights. */
 interface Init {
   readonly path: string;
   readonly snapshot: Snapshot;
 }
 
 /**
- * Opens the initial weights. @param source a snapshot, or a run (best-prec1 of its Shannon stage if it has one).
- * @throws UserError for a run on other data, whose train users may be test users here.
+ * Opens the initial weights. @param source path of a snapshot or a run. Of a run with a Shannon stage, the best-prec1
+ * snapshot of that stage is taken.
+ * @throws UserError if the run was trained on other data: its train users may be test users here.
  */
 async function openInit(source: string, data: Dataset): Promise<Init> {
   const config = await hasConfig(source) ? await readConfig(source) : undefined;
@@ -186,7 +187,7 @@ function isFollower(ranks: MpiRanks | undefined): ranks is MpiRanks {
   return ranks !== undefined && ranks.rank > 0;
 }
 
-/** Resumes a run on a rank other than 0, which receives all but the data. */
+/** Resumes a run on a rank other than 0. Rank 0 sends everything except the data. */
 async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number> {
   const configs = await receiveConfigs(ranks);
   const [config] = configs;
@@ -198,10 +199,10 @@ async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number
   });
 }
 
-/** Resumes a run or seeds. @returns the exit code. @throws UserError for a run that cannot be resumed. */
+/** Resumes a run or a folder of seeds. @returns the exit code. @throws UserError if that is impossible. */
 async function resume(path: string, { options, given, stop, ranks }: TrainRequest): Promise<number> {
   const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
-  if (!isRun) await readConfig(path); // throws
+  if (!isRun) await readConfig(path); // throws: no run
   using _folder = OwnedFolder.open(path);
   const seeds = await readSeeds(path);
   if (seeds) {
@@ -242,13 +243,13 @@ async function resume(path: string, { options, given, stop, ranks }: TrainReques
   });
 }
 
-/** Returns true if a run has saved a state. */
+/** Returns true if any stage of a run has saved its state. */
 async function hasBegun(path: string): Promise<boolean> {
   const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
   return begun.includes(true);
 }
 
-/** @throws UserError if a stage is extended from which a later one has started. */
+/** @throws UserError if a stage is to be extended after a later stage has started from it. */
 async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
   const all = listStages(saved);
   for (const [k, stage] of all.entries()) {
@@ -262,7 +263,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
   }
 }
 
-/** Returns the config with the given iterations. @throws UserError for a stage that the run does not have. */
+/** Returns the config with the iterations that the options give. @throws UserError if the run lacks their stage. */
 function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
   let extended = config;
   for (const stage of stages.filter(({ option }) => given.has(option))) {
@@ -272,7 +273,7 @@ function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<str
   return extended;
 }
 
-/** Opens the data and initial weights of a run. @param fresh true if the initial weights are still needed. */
+/** Opens the data and initial weights of a run. @param fresh true if the run still needs its initial weights. */
 async function reopen(
   config: RunConfig,
   fresh: boolean,

@@ -21,7 +21,7 @@ import {
   parseWholeNumber,
 } from "../../cli/command_options.ts";
 
-/** Options for data and run. */
+/** Options for the data and the run. */
 interface RunOptions extends ShopSeedOptions {
   data: string;
   saveDir?: string;
@@ -30,13 +30,13 @@ interface RunOptions extends ShopSeedOptions {
   itemIds: boolean;
   seed: number;
   seeds: number;
-  /** Seeds trained in parallel. */
+  /** Number of seeds that are trained in parallel. */
   jobs: number;
   init?: string;
   resume?: string;
   report: boolean;
   syncEvery: number;
-  /** Default: depends on the adapter. */
+  /** Whether kernel variants are measured on the adapter; the default depends on the adapter. */
   autotune?: boolean;
 }
 
@@ -58,7 +58,7 @@ A run's folder holds config.json, train.csv, validation.csv, the snapshots best-
 best-prec1, best-prec2 and last (.safetensors), result.json with the test metrics, and
 report.html; those of the adversarial stage are in its subfolder adversarial.`;
 
-/** Returns the options, and the names of those that were given. @throws {UserError} for invalid options */
+/** Parses the arguments. Returns the options, and which of them were given. @throws {UserError} for invalid options */
 export function parseTrainOptions(
   args: readonly string[],
 ): { options: TrainOptions; given: ReadonlySet<string> } {
@@ -81,7 +81,7 @@ export function parseTrainOptions(
   return { options, given: new Set(given.keys()) };
 }
 
-/** Adds all options in the order of the help. */
+/** Adds all options to a command, in the order of the help. */
 export function addTrainOptions(command: Command): Command {
   addDataOptions(command)
     .optionsGroup("Run:")
@@ -89,7 +89,7 @@ export function addTrainOptions(command: Command): Command {
     .addOption(createOption(seedOption))
     .option(
       "--seeds <n>",
-      "train this many models, with --seed and the following seeds, and report mean and sd",
+      "train this many models, with --seed and the seeds that follow it, and report mean and sd",
       parseWholeNumber(1, 1000),
       1,
     )
@@ -119,18 +119,18 @@ export function addTrainOptions(command: Command): Command {
   return command;
 }
 
-/** Options allowed with --resume; all others come from the run's config. */
+/** Options that may be given with --resume. All other settings come from the run's config. */
 const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"];
 
-/** @throws UserError for several jobs with a single training */
+/** @throws UserError for several jobs if there is only one training */
 export function expectOneJob(jobs: number): void {
   if (jobs === 1) return;
   throw new UserError(
-    `Expected --jobs of 1 without --seeds, as one process trains one model, got ${jobs}. Add --seeds or remove --jobs.`,
+    `Expected --jobs of 1 without --seeds, because one process trains one model, got ${jobs}. Add --seeds or remove --jobs.`,
   );
 }
 
-/** @throws {UserError} for other options with --resume */
+/** @throws {UserError} if --resume is given with an option that it does not allow */
 function checkResume(resume: string, given: GivenOptions): void {
   const extra = [...given].filter(([name]) => !RESUME_OPTIONS.includes(name)).map(([, flag]) => flag);
   if (extra.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * `train` under mpirun: rank 0 writes and reports, the others follow, and one rank reports an error. Before training,
- * version, machine, data and options are compared across ranks.
+ * `train` under mpirun. Rank 0 writes files and reports; the other ranks only train. Before training, all ranks compare
+ * version, machine, data and options. If there is an error, one rank reports it.
  */
 
 import process from "node:process";
@@ -24,14 +24,14 @@ import { listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
 import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
-/** Rank 0 reports an error first; the next ranks wait this long, so that it is reported once. */
+/** Milliseconds that a rank waits for lower ranks to report an error, so that it is reported once. */
 const TURN_MS = 1200;
-/** Time limit after a signal: enough for a step and a snapshot, but short, as other ranks may be gone. */
+/** Time limit after a signal in milliseconds. It suffices for a step and a snapshot; other ranks may be gone. */
 const STOP_MS = 5000;
-/** Time that a rank waits for mpirun to end it if another rank reports the error. */
+/** Milliseconds that a rank waits to be ended by mpirun, after another rank has reported the error. */
 const ENDED_MS = 60_000;
 
-/** Joins the ranks of mpirun, if any, and runs the command. @returns its exit code */
+/** Joins the ranks if mpirun has started several, and runs the command. @returns the command's exit code */
 export async function withRanks(
   stop: StopRequest,
   main: (ranks?: MpiRanks) => Promise<number>,
@@ -40,7 +40,7 @@ export async function withRanks(
   if (!place) return await main();
   let ranks: MpiRanks | undefined;
   stop.signal.addEventListener("abort", () => {
-    if (!ranks?.begun) Deno.exit(EXIT_INTERRUPTED); // there is nothing to save
+    if (!ranks?.begun) Deno.exit(EXIT_INTERRUPTED); // nothing is trained yet
     Deno.unrefTimer(setTimeout(() => Deno.exit(EXIT_INTERRUPTED), STOP_MS));
   });
   const speak = place.rank > 0 ? silence() : () => {};
@@ -60,7 +60,7 @@ export async function withRanks(
   }
 }
 
-/** Suppresses all output. @returns a function that restores it */
+/** Suppresses all output of this process. @returns a function that restores the output */
 function silence(): () => void {
   const { log, error } = console;
   const write = process.stderr.write;
@@ -72,7 +72,7 @@ function silence(): () => void {
   };
 }
 
-/** @throws UserError if a rank has another program, machine, data set or options. */
+/** @throws UserError if the ranks differ in program, machine, data set or options. */
 export async function expectSame(
   ranks: MpiRanks | undefined,
   gpu: Gpu,
@@ -88,18 +88,18 @@ export async function expectSame(
   });
 }
 
-/** Sends the configs from rank 0. */
+/** Sends the configs of the runs from rank 0 to all other ranks. */
 export async function sendConfigs(ranks: MpiRanks | undefined, configs: readonly RunConfig[]): Promise<void> {
   if (ranks) await gatherTexts(ranks, JSON.stringify(configs));
 }
 
-/** Receives the configs of rank 0. */
+/** Receives the configs of the runs that rank 0 sends. */
 export async function receiveConfigs(ranks: MpiRanks): Promise<RunConfig[]> {
   const [text = ""] = await gatherTexts(ranks, "");
   return v.parse(v.array(runConfigSchema), JSON.parse(text));
 }
 
-/** Trains on a rank other than 0. @returns the exit code */
+/** Trains the runs on a rank other than 0. @returns the exit code */
 export async function follow(
   context: RunContext,
   ranks: MpiRanks,
@@ -113,7 +113,7 @@ export async function follow(
   return 0;
 }
 
-/** Builds the ranks' part of the config. @throws UserError for --sync-every without ranks. */
+/** Builds the config's entry about ranks. @throws UserError for --sync-every if there is one process. */
 export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number): RanksConfig | undefined {
   if (ranks) return { size: ranks.size, syncEvery };
   if (syncEvery === 1) return undefined;
@@ -123,7 +123,7 @@ export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number)
   );
 }
 
-/** Number of ranks of a run, and steps between their synchronisations. */
+/** Number of ranks of a run, and number of steps between two synchronisations. */
 interface RanksConfig {
   readonly size: number;
   readonly syncEvery: number;
@@ -134,8 +134,8 @@ export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source
   const { model, training, adversarial } = config;
   if (model.batchNorm) {
     throw new UserError(
-      "Expected no --batch-norm with several ranks, as each would normalise by its own share of a batch. " +
-        "Remove it, or train in one process.",
+      "Expected no --batch-norm with several ranks, because each rank would normalise by its own share of a batch. " +
+        "Remove --batch-norm, or train in one process.",
     );
   }
   const present = listUsers(source, "validation").filter((user) => countScored(source, user) > 0).length;
@@ -157,7 +157,7 @@ function expectMultiple(option: string, value: number, { syncEvery }: RanksConfi
   );
 }
 
-/** @throws UserError if a run is resumed with another number of ranks. */
+/** @throws UserError if a run is resumed with another number of ranks than it began with. */
 export function expectAsMany(
   then: RanksConfig | undefined,
   now: { size: number } | undefined,
@@ -173,9 +173,9 @@ export function expectAsMany(
 }
 
 /**
- * Checks that all ranks agree.
- * @param machine of this rank. @param own values to compare, by name. @throws UserError naming both values if a rank differs
- * from rank 0.
+ * Checks that all ranks have the same values.
+ * @param machine name of this rank's machine. @param own values to compare, by name. @throws UserError naming both
+ * values if a rank differs from rank 0.
  */
 export async function expectAgreement(
   ranks: ProcessGroup,
@@ -198,7 +198,7 @@ export async function expectAgreement(
   }
 }
 
-/** Lists all leaves of an object by path, as text. */
+/** Lists all leaves of an object with their paths, as text. */
 function listLeaves(value: unknown, path = ""): [string, string][] {
   const isLeaf = typeof value !== "object" || value === null || Array.isArray(value);
   if (isLeaf) return [[path, JSON.stringify(value) ?? "none"]];

@@ -1,4 +1,4 @@
-/** Trains an opened run, or one per seed, and prints the results. */
+/** Trains one run, or one run per seed, and prints the results. */
 
 import { makeFolder } from "../../files/atomic_write.ts";
 import { runInJobs } from "./run_jobs.ts";
@@ -21,7 +21,7 @@ import {
 } from "../test_table.ts";
 import type { StopRequest } from "../../cli/stop.ts";
 
-/** Starts or resumes a run. @returns the exit code */
+/** Starts or resumes a single run. @returns the exit code */
 export async function runOne(
   run: TrainingRun,
   report: boolean,
@@ -34,7 +34,7 @@ export async function runOne(
   return 0;
 }
 
-/** Starts or resumes the run of each seed. @returns the exit code */
+/** Starts or resumes one run per seed. @returns the exit code */
 export async function runSeeds(
   context: RunContext,
   path: string,
@@ -59,7 +59,7 @@ export async function runSeeds(
   return 0;
 }
 
-/** Trains the seeds one after another. @returns the results of finished runs */
+/** Trains the seeds one after another. @returns the results of the finished runs */
 async function seedsInTurn(
   context: RunContext,
   path: string,
@@ -81,7 +81,7 @@ async function seedsInTurn(
   return finished;
 }
 
-/** Trains the seeds in parallel. @throws UserError naming failed seeds, when all others have ended */
+/** Trains the seeds in parallel child processes. @throws UserError naming failed seeds, after all others have ended */
 async function seedsInJobs(
   path: string,
   seeds: SeedsConfig,

@@ -1,4 +1,4 @@
-/** `tune`: searches the options of `train` for a data set, by its validation users and within a time budget. */
+/** `tune`: searches good options of `train` for a data set, within a time budget and on its validation users only. */
 
 import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { search, type SearchState } from "../../tune/search.ts";
@@ -43,12 +43,12 @@ async function main(): Promise<number> {
   expectPlaces(options.data, { ...data, kind: data.config.kind }, base.model);
   return await withGpu(data, [base], async (gpu) => {
     using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
-    const before = await readTune(path); // another process may have continued it since the first check
+    const before = await readTune(path); // another process may have continued the search
     if (before) expectSame(path, before, about);
     const state = before
       ? await readSearchState(path, before)
       : { criterion: options.criterion, rungs: [], candidates: [] };
-    if (!before) await writeTune(path, about, state, 0); // so that the folder can be resumed from the start
+    if (!before) await writeTune(path, about, state, 0); // makes the folder resumable from the start
     for (const [number, candidate] of state.candidates.entries()) {
       await expectRun(getSettingFolder(path, number), candidate);
     }
@@ -72,7 +72,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** Context of a search. */
+/** Objects and settings of a search. */
 interface Work {
   readonly runs: TuneRuns;
   readonly path: string;
@@ -83,7 +83,7 @@ interface Work {
   readonly stop: StopRequest;
 }
 
-/** @throws UserError for a folder of another search. */
+/** @throws UserError if the folder has another search. */
 function expectSame(path: string, before: TuneConfig, now: About): void {
   const refuse = (what: string) =>
     new UserError(
@@ -102,7 +102,7 @@ function expectSame(path: string, before: TuneConfig, now: About): void {
   }
 }
 
-/** Runs the search until its budget is spent, or it is interrupted. */
+/** Runs the search until the time budget is spent or the user interrupts it. */
 async function searchOn(
   work: Work,
   state: SearchState,

@@ -1,4 +1,4 @@
-/** Options of `tune`: its own, and those of `train` for all settings. */
+/** Options of `tune`: its own options, and the options of `train` that all settings share. */
 
 import { Command, Option } from "commander";
 import * as v from "../../schema.ts";
@@ -30,13 +30,13 @@ export interface TuneOptions extends ShopSeedOptions {
   readonly itemIds: boolean;
   readonly resplit: boolean;
   readonly seed: number;
-  /** Time limit in minutes. */
+  /** Time limit of the search in minutes. */
   readonly budget: number;
   readonly criterion: Criterion;
   readonly saveDir?: string;
-  /** Settings trained in parallel. */
+  /** Number of settings that are trained in parallel. */
   readonly jobs: number;
-  /** Default: depends on the adapter. */
+  /** Whether kernel variants are measured on the adapter; the default depends on the adapter. */
   readonly autotune?: boolean;
 }
 
@@ -55,7 +55,8 @@ Examples:
   deno task tune --data runs/data/mine --budget 30    continues a search of 10 minutes`;
 
 /**
- * @returns the options, and the arguments of `train` for data and training, as typed.
+ * Parses the arguments of `tune`.
+ * @returns the options, and as typed the arguments of `train` for data and training.
  * @throws {UserError} for invalid options
  */
 export function parseTuneOptions(
@@ -74,7 +75,7 @@ export function parseTuneOptions(
   command.addHelpText("after", HELP);
   const options = parse<TuneOptions>(command, args);
   const trainArguments = removeOptions(args, [BUDGET, CRITERION, SAVE_DIR, JOBS]);
-  parseTrainOptions(trainArguments); // invalid combinations are refused now
+  parseTrainOptions(trainArguments); // throws for invalid combinations
   return { options, trainArguments, given: new Set(listGivenOptions(command).values()) };
 }
 

@@ -1,5 +1,6 @@
 /**
- * Results of `tune`: settings, test metrics of the best and the default setting compared with the baselines, and a command.
+ * Results of `tune`: a table of settings, the test metrics of the best setting compared with the default setting and
+ * the baselines, and the `train` command of the best setting.
  */
 
 import { writeJson } from "../../files/json_file.ts";
@@ -22,26 +23,23 @@ import { parseTrainOptions } from "../train/train_options.ts";
 import type { TuneOptions } from "./tune_options.ts";
 import { describeBudget, describeTuneVerdict, judgeBestSetting, listCautions } from "./tune_verdict.ts";
 
-/** Context of the results. */
+/** Objects from which the results are written. */
 interface Results {
   readonly path: string;
   readonly options: TuneOptions;
-  /** Options of train for all settings. */
+  /** Options of `train` that all settings share. */
   readonly trainArguments: readonly string[];
-  /** Iterations of a fully trained setting. */
+  /** Number of iterations of a fully trained setting. */
   readonly iterations: number;
   readonly runs: TuneRuns;
 }
 
 type Tested = Required<Pick<StageRunResult, "test" | "baselines">>;
 
-/** Rows of the printed table; table.csv has all. */
+/** Maximum number of rows in the printed table. The file table.csv has all rows. */
 const SHOWN = 10;
 
-/**
- * Tests the best setting, and prints and writes the results.
- * @throws UserError when no setting could be trained.
- */
+/** Tests the best setting, and prints and writes the results. @throws UserError if no setting could be trained. */
 export async function reportTune(
   results: Results,
   { state, spentSeconds }: { readonly state: SearchState; readonly spentSeconds: number },
@@ -112,7 +110,7 @@ async function testSetting(
   return await testCandidate(run, { onProgress: progress.onProgress });
 }
 
-/** Returns the snapshots worth choosing, labelled with the setting's name. */
+/** Returns the snapshots to compare, labelled with the name of the setting. */
 function named(name: string, { test }: Tested, { criterion }: TuneOptions): SnapshotResult[] {
   const shown = ["best-loss", "best-prec1", `best-${criterion}`];
   return test.filter(({ snapshot }) => shown.includes(snapshot)).map(({ paired: _, ...result }) => ({

@@ -1,4 +1,4 @@
-/** Runs of a search: ordinary runs that are not tested, with the config and data of a setting. */
+/** Runs of a search. Each is an ordinary run with the config and data of a setting, but is not tested. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -24,12 +24,12 @@ import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
 
 export class TuneRuns {
-  /** The data without item ids, if they have ids that can be left out. */
+  /** The data without item ids as a feature; undefined if the data have none that can be left out. */
   readonly #withoutIds: Dataset | undefined;
-  /** Kernel variants by model and batch size, as a search needs them repeatedly. */
+  /** Kernel variants by model and batch size: a search needs the same ones repeatedly. */
   readonly #variants = new Map<string, KernelVariants>();
 
-  /** @param options of train for all settings, as typed. @param autotune value of the option, if given. */
+  /** @param options arguments of `train` for all settings, as typed. @param autotune value of --autotune, if given. */
   constructor(
     private readonly gpu: Gpu,
     private readonly data: Dataset,
@@ -40,7 +40,7 @@ export class TuneRuns {
     if (findItemIdField(data.features)) this.#withoutIds = removeItemIds(data);
   }
 
-  /** True if `train` accepts a setting on these items and this adapter. */
+  /** Returns true if `train` accepts a setting for these items on this adapter. */
   accepts(setting: TuneSetting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
     const data = this.getData(setting);
@@ -54,7 +54,7 @@ export class TuneRuns {
     }
   }
 
-  /** Opens the run of a setting. @param path its folder. @param iterations to train in total */
+  /** Opens the run of a setting. @param path folder of the run. @param iterations number of iterations in total */
   async openRun(setting: TuneSetting, path: string, iterations: number): Promise<TrainingRun> {
     const data = this.getData(setting);
     const config = await this.#buildConfig(setting, iterations);
@@ -74,7 +74,7 @@ export class TuneRuns {
     return [...this.options, ...listArguments(setting)];
   }
 
-  /** Returns the training data of a setting. */
+  /** Returns the data that a setting is trained on. */
   getData(setting: TuneSetting): Dataset {
     return setting[NO_ITEM_IDS] === undefined ? this.data : this.#withoutIds ?? this.data;
   }
@@ -94,10 +94,10 @@ export class TuneRuns {
 
 /**
  * Trains a setting further.
- * @param common run in its folder, whose signal also ends it.
- * @param inJob trains in a child process, which locks the folder itself
- * @param limit seconds after which it is interrupted, but not before its first validation.
- * @throws UserError for files that have changed, or cannot be written.
+ * @param common settings of the run. Its signal also ends the training.
+ * @param inJob trains in a child process, which locks the run's folder itself
+ * @param limit seconds after which training is interrupted, but not before the first validation.
+ * @throws UserError if files have changed or cannot be written.
  */
 export async function trainCandidate(
   common: TrainingRun,
@@ -150,7 +150,7 @@ export async function trainCandidate(
   }
 }
 
-/** Tests a setting without further training. @param run with the finished iterations in its config. */
+/** Tests a setting without training it further. @param run its config has the number of finished iterations. */
 export async function testCandidate(
   run: TrainingRun,
   events: RunCallbacks,
@@ -161,14 +161,14 @@ export async function testCandidate(
   return { test, baselines };
 }
 
-/** Starts or resumes a run. @returns undefined if it was interrupted before its start */
+/** Starts or resumes a run. @returns undefined if the command was interrupted before that */
 async function startOrResume(
   run: TrainingRun,
   events: RunCallbacks,
   inJob?: Omit<FollowedRun, "events">,
 ): Promise<StageRunResult | undefined> {
   const { path, config } = run;
-  // A killed search may have left a run that is ahead of its recorded state.
+  // A killed search may have left a run with more iterations than the search recorded.
   const iterations = Math.max(await countIterationsDone(shannonStage, path) ?? 0, config.training.iterations);
   const extended = { ...run, config: shannonStage.withIterations(config, iterations) };
   if (!inJob) return await runStage(shannonStage, extended, events);
@@ -176,7 +176,7 @@ async function startOrResume(
   return result;
 }
 
-/** @throws UserError if the run of a setting is missing. @param path its folder. */
+/** @throws UserError if the run of a setting is missing. @param path folder of the run. */
 export async function expectRun(path: string, { iterations }: SearchCandidate): Promise<void> {
   if (iterations === 0 || await RunFolder.hasState(path)) return;
   throw new UserError(

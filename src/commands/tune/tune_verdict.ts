@@ -1,6 +1,6 @@
 /**
- * Messages of `tune`: progress and new bests during the search; finally whether the best model beats the baselines and the
- * default, and cautions about its metrics.
+ * Messages of `tune`. During the search: progress, and each new best setting. At the end: whether the best model beats
+ * the baselines and the default, and cautions about its metrics.
  */
 
 import process from "node:process";
@@ -26,24 +26,24 @@ import type { RunCallbacks } from "../../run/training_run.ts";
 import { describeSetting } from "../../tune/space.ts";
 import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
 
-/** Metrics of comparisons; a lower loss is better. */
+/** Metrics by which models are compared. A lower loss is better, a higher precision is better. */
 type ComparedBy = "nll" | "prec1" | "prec2";
 
-/** A model compared with the baselines. */
+/** Comparison of a model with the baselines by one metric. */
 interface Comparison {
   readonly metric: ComparedBy;
   readonly snapshot: SnapshotResult["snapshot"];
   readonly value: number;
-  /** Baselines with their values, strongest first. */
+  /** Baselines with their values, the best baseline first. */
   readonly baselines: readonly (BaselineComparison & { readonly value: number })[];
   readonly users?: number;
 }
 
-/** Comparison of the best setting by a precision on the test users. */
+/** Comparison of the best setting with baselines and default, by a precision on the test users. */
 export interface TuneVerdict extends Comparison {
-  /** Comparison by the loss, if its utilities are the log-odds of a choice. */
+  /** Comparison by the loss; absent if the utilities are not the log-odds of a choice. */
   readonly loss?: Comparison;
-  /** Differences to the default in the same two snapshots. */
+  /** Best setting minus default: differences of metrics in the same two snapshots. */
   readonly versusDefault?: Readonly<Partial<Record<ComparedBy, MetricDifference>>>;
 }
 
@@ -52,16 +52,16 @@ type Tested = Pick<SnapshotResult, "snapshot" | "users" | "nll" | "prec1" | "pre
   readonly paired?: StoredSums;
 };
 
-/** Options of a verdict. */
+/** Input of a verdict besides the tested snapshots. */
 export interface TuneVerdictOptions {
   readonly criterion: Criterion;
-  /** True if the utilities are the log-odds of a choice. */
+  /** True if the model's utilities are the log-odds of a choice. */
   readonly isChoice: boolean;
-  /** Snapshots of the default, if it is not the best setting. */
+  /** Snapshots of the default setting; absent if the default is the best setting. */
   readonly usual?: readonly Tested[];
 }
 
-/** Compares the best setting with baselines and default. @returns undefined on test users without a click. */
+/** Compares the best setting with baselines and default. @returns undefined if no test user has clicked. */
 export function judgeBestSetting(
   test: readonly Tested[],
   { criterion, isChoice, usual }: TuneVerdictOptions,
@@ -99,7 +99,7 @@ function compareCriterion(
   };
 }
 
-/** Returns no difference if the two cannot be compared. */
+/** Compares the best setting with the default. Returns no difference if they cannot be compared. */
 function compareWithDefault(
   test: readonly Tested[],
   usual: readonly Tested[],
@@ -112,18 +112,18 @@ function compareWithDefault(
   return found ? { [metric]: compareByMetric(metric, found) } : {};
 }
 
-/** Summary of a search for messages. */
+/** Summary of a search, from which messages are made. */
 export interface SearchSummary {
   readonly rows: readonly SettingRow[];
   readonly winner: SettingRow;
   readonly criterion: Criterion;
-  /** Iterations of a fully trained setting. */
+  /** Number of iterations of a fully trained setting. */
   readonly iterations: number;
-  /** Features that the data may lack. */
+  /** Names of features that the data may lack. */
   readonly unused: string;
 }
 
-/** Describes whether the best setting beats the baselines and the default. */
+/** Describes whether the best setting is better than the baselines and the default. */
 export function describeTuneVerdict(verdict: TuneVerdict | undefined, finalists: SearchSummary): string[] {
   if (!verdict) return [];
   return [
@@ -152,7 +152,7 @@ function rankingText({ metric, baselines: comparisons, users }: TuneVerdict, unu
 
 const NONE_IS_BETTER = "No setting is better than every baseline on the test users.";
 
-/** Compares its loss with the baselines. */
+/** Compares the loss of the best setting with the baselines. */
 function lossText({ loss }: TuneVerdict): string[] {
   if (!loss) return [];
   const { baselines: comparisons, users } = loss;
@@ -162,7 +162,7 @@ function lossText({ loss }: TuneVerdict): string[] {
   return ["By the loss, no setting is better than every baseline on the test users.", ...words];
 }
 
-/** Compares the best setting with the default. */
+/** Describes the differences between the best setting and the default. */
 function usualText({ versusDefault = {} }: TuneVerdict, finalists: SearchSummary): string[] {
   const parts = (["prec1", "prec2", "nll"] as const).flatMap((metric) => {
     const found = versusDefault[metric];
@@ -180,17 +180,17 @@ function usualText({ versusDefault = {} }: TuneVerdict, finalists: SearchSummary
   ];
 }
 
-/** Lists which of the best setting and the default the budget has cut short. */
+/** Lists which of the best setting and the default have fewer iterations than planned, because the time ran out. */
 function cutShort({ rows, winner, iterations }: SearchSummary): string[] {
   return rows.filter((row) => row.number === 0 || row === winner)
     .filter((row) => row.end === "open" && row.iterations < iterations)
     .map((row) => `The ${row.number === 0 ? "default" : "best setting"} was trained for ${row.iterations}`);
 }
 
-/** If the best metric is later than this share of the iterations, training was still improving. */
+/** Share of the iterations after which a best validation means that training was still improving. */
 const STILL_IMPROVING = 0.9;
 
-/** Lists cautions about the metrics, and what a longer search could change. */
+/** Lists cautions about the metrics, and what a longer search might change. */
 export function listCautions(finalists: SearchSummary): string[] {
   const { rows, winner, criterion, iterations } = finalists;
   const lines: string[] = [];
@@ -206,7 +206,7 @@ export function listCautions(finalists: SearchSummary): string[] {
   }
   for (const text of cutShort(finalists)) {
     lines.push(
-      `${text} of ${iterations} iterations, as the budget ran out. A larger --budget may improve the metrics.`,
+      `${text} of ${iterations} iterations, because the budget ran out. A larger --budget may improve the metrics.`,
     );
   }
   if (usual?.end === "diverged") {
@@ -225,7 +225,7 @@ export function listCautions(finalists: SearchSummary): string[] {
   return lines;
 }
 
-/** Reports the time spent of the budget. */
+/** Describes how much of the time budget the search took. */
 export function describeBudget(spentSeconds: number, budgetSeconds: number): string {
   const over = spentSeconds - budgetSeconds;
   const took = `The search took ${formatDuration(spentSeconds)} of ${formatDuration(budgetSeconds)}`;
@@ -233,11 +233,11 @@ export function describeBudget(spentSeconds: number, budgetSeconds: number): str
 }
 
 export interface SearchProgress extends Disposable {
-  /** Reports that a setting is trained up to an iteration. @returns callbacks for its run. */
+  /** Reports that a setting begins to train. @param iterations up to which it trains @returns callbacks for the run */
   begin(number: number, candidate: SearchCandidate, iterations: number): RunCallbacks;
-  /** Reports that its training has paused or ended. */
+  /** Reports that the training of a setting has paused or ended. */
   ended(number: number): void;
-  /** Reports the state of the search. */
+  /** Reports the state of the search after a change. */
   done(state: SearchState): void;
   note(text: string): void;
 }
@@ -248,7 +248,7 @@ const CRITERION_NAMES: Readonly<Record<Criterion, string>> = {
   prec2: "prec@2",
 };
 
-/** @param spent seconds of earlier sessions. */
+/** Creates the progress display of a search. @param spent seconds that earlier sessions took. */
 export function searchProgress(
   state: SearchState,
   budgetSeconds: number,
@@ -297,7 +297,7 @@ export function searchProgress(
   };
 }
 
-/** Formats "38 settings, best val loss 1.3912: setting 7". */
+/** Formats the best setting so far: "38 settings, best val loss 1.3912: setting 7". */
 function bestText(state: SearchState): string {
   const { candidates, criterion } = state;
   const number = findWinner(state);
@@ -308,7 +308,7 @@ function bestText(state: SearchState): string {
   return `${count}, best val ${formatMetric(criterion, value)}: setting ${number}`;
 }
 
-/** Formats "loss 1.3912". */
+/** Formats a validation metric: "loss 1.3912". */
 function formatMetric(criterion: Criterion, value: number | null): string {
   return `${CRITERION_NAMES[criterion]} ${value === null || Number.isNaN(value) ? "-" : value.toFixed(4)}`;
 }
