@@ -1,4 +1,4 @@
-/** manifest.json: describes a prepared data set and how it was prepared. */
+/** Schema of manifest.json, which describes a prepared data set and how it was prepared. */
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
@@ -15,15 +15,15 @@ const fileSchema = v.object({
 const number = v.finiteNumber();
 const positive = v.pipe(number, v.gtValue(0));
 
-/** A dense feature that is 1 where a column of the items has a value, else 0. */
+/** Transform of a column of the items into a dense feature that is 1 if the item has a value in the column, else 0. */
 export interface PresenceTransform {
   of: "known";
   column: string;
 }
 
-/** A dense feature (t(x) - mean) / sd of a column of the items; 0 where there is no value. */
+/** Transform of a value x of a column of the items into the dense feature (t(x) - mean) / sd; into 0 if there is no value. */
 export interface NumberTransform {
-  /** x is the column's number, or the item's age in days at the end of the log. */
+  /** "number": x is the number in the column. "age": x is the age in days, at the end of the log, of the time in the column. */
   of: "number" | "age";
   column: string;
   /** t(x) = sign(x) ln(1 + |x| / log); null for t(x) = x. */
@@ -32,16 +32,16 @@ export interface NumberTransform {
   mean: number;
   /** Standard deviation of t(x). */
   sd: number;
-  /** Lower limit: x is clipped to it. */
+  /** Smallest x: a smaller x is replaced by it. */
   low: number;
-  /** Upper limit: x is clipped to it. */
+  /** Largest x: a larger x is replaced by it. */
   high: number;
 }
 
-/** Transform of a column of the items into a dense feature. */
+/** Transform of a column of the items to a dense feature. */
 export type Transform = PresenceTransform | NumberTransform;
 
-/** A feature in the list `dense`. */
+/** Description of one of the numbers in the column `dense` of the items. */
 export interface DenseFeature {
   name: string;
   /** Explanation for readers. */
@@ -49,35 +49,35 @@ export interface DenseFeature {
   transform?: Transform;
 }
 
-/** A field of tokens: those from `first` to `first + count`. */
+/** Description of a field of the items, whose values are the tokens from `first` to `first + count - 1`. */
 export interface TokenFeature {
   name: string;
   first: number;
   count: number;
   /** Explanation for readers. */
   meaning: string;
-  /** Column of the values; null for item ids. */
+  /** Column of the source that has the values; null if the values are item ids. */
   column?: string | null;
-  /** True if a text of the column contains several values, separated by |. */
+  /** True if a text in the column has several values, separated by |. */
   split?: boolean;
   /**
-   * State of the last token, if it stands for all other values: trained, where train users were shown some of them; otherwise
-   * a snapshot stores the mean of the field's rows there, and no item of the set has it.
+   * Present if the last token stands for all values without their own token. "trained": train users were shown such values.
+   * "mean": no item of this set has such a value, and a model's table has the mean of the field's rows as the last row.
    */
   other?: "trained" | "mean";
-  /** N of hashed ids: each item has one of the first N tokens and one of the last N. */
+  /** N, if the field has hashed ids: each item has one of the first N tokens of the field and one of the last N. */
   hashed?: number;
-  /** Values in token order, if they are few. */
+  /** Values of the tokens, in their order; absent if they are many. */
   values?: string[];
-  /** Checksum of all values in token order. */
+  /** Checksum of the values of all tokens, in their order. */
   sha256?: string;
 }
 
-/** Meaning of the features of a set. A set that another engine wrote may leave out all but names and numbers. */
+/** Meaning of the item features of a data set. The optional fields may be absent if another engine wrote the data set. */
 export interface FeatureManifest {
-  /** Features in the order of the list `dense`. */
+  /** The numbers in the column `dense` of the items, in their order. */
   dense: DenseFeature[];
-  /** Fields, each with tokens of its own. */
+  /** Fields of the items, with disjoint ranges of tokens. */
   tokens: TokenFeature[];
   /** Checksum of the item ids in order, if the items are one-hot. */
   idsSha256?: string;
@@ -119,7 +119,7 @@ export const featuresSchema = v.object({
 
 const share = v.between(0, 1);
 
-/** Shares of a column (null: the item ids): of the items, those without a value; of the values, the other shares. */
+/** Shares, 0 to 1, of a column (null: item ids). `absent` is a share of the items; the other shares are of the values. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
   absent: share,
@@ -130,7 +130,7 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Schema of the manifest. Only `format`, `version` and `features` are needed to read a data set that another engine wrote. */
+/** Schema of a manifest. If another engine wrote the data set, only `format`, `version` and `features` are required. */
 export const manifestSchema = v.object({
   format: v.literal("clickgan-dataset"),
   version: v.literal(1),
@@ -138,7 +138,7 @@ export const manifestSchema = v.object({
   features: featuresSchema,
   /** Shares of items that the features describe poorly. */
   shares: v.optional(v.array(sharesSchema), []),
-  /** Files, without .parquet. The files listed here are checked. */
+  /** Size and checksum per file name (without .parquet). Only files that are listed here are checked. */
   files: v.optional(v.record(v.picklist(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
   counts: v.optional(v.object({
     users: v.object({ train: count, validation: count, test: count }),
@@ -146,22 +146,22 @@ export const manifestSchema = v.object({
     pages: count,
     rows: count,
     clicks: count,
-    /** Context events, which set the user's state and are not predicted. */
+    /** Number of context events, which update the user's state and are not predicted. */
     context: count,
-    /** Pages with a known propensity; absent if there are none. */
+    /** Number of pages with a known propensity; absent if the data set has no propensities. */
     propensities: v.optional(count),
   })),
   /** Order of the items of a page; absent if unknown. */
   pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
-  /** Number of rows or items of the source that are left out, by reason. */
+  /** Number of rows or items of the source that were left out, per reason. */
   skipped: v.optional(v.record(v.string(), count), {}),
-  /** Inferences about the source. */
+  /** Notes on what was inferred about the source. */
   notes: v.optional(v.array(v.string()), []),
-  /** Warnings of properties that may mislead a model or a reader. */
+  /** Warnings about properties of the data that may mislead a model, or a reader of its metrics. */
   warnings: v.optional(v.array(v.string())),
   command: v.optional(v.array(v.string()), []),
   sources: v.optional(v.array(v.object({ path: v.string(), bytes: count })), []),
-  /** The SELECT that read the sources, if there was one. */
+  /** The SELECT of --query, if the source was read by one. */
   query: v.optional(v.string()),
   clickgan: v.optional(v.string()),
   duckdb: v.optional(v.string()),
@@ -172,10 +172,10 @@ export type PageOrder = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 
-/** Limit of the tokens: a model has a row of numbers per token, in memory and on the device. */
+/** Limit of the number of tokens: a model has one table row per token, in memory and on the device. */
 const MOST_TOKENS = 100_000_000;
 
-/** Parses a manifest. @param path for messages. @throws UserError for text that is not a manifest. */
+/** Parses the text of a manifest. @param path of the file, for messages. @throws UserError if the text is not a manifest. */
 export function parseManifest(path: string, text: string): Manifest {
   let json: unknown;
   try {
@@ -191,7 +191,7 @@ export function parseManifest(path: string, text: string): Manifest {
   throw new UserError(`${path} is not a manifest of a prepared data set: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** @throws UserError for token fields that are empty, that overlap, or that exceed the limit of a model. */
+/** @throws UserError for a field without tokens, for fields whose tokens overlap, and for more than {@link MOST_TOKENS} tokens. */
 function expectTokens(path: string, { features: { tokens } }: Manifest): void {
   const fields = tokens.toSorted((a, b) => a.first - b.first);
   for (const [k, { name, first, count }] of fields.entries()) {

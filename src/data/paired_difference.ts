@@ -1,16 +1,16 @@
 import jstat from "jstat";
 import { meanAndSd } from "./mean_sd.ts";
 
-/** Mean of the differences a - b, one per seed, with its 95 % confidence interval by Student's t. */
+/** Mean of the differences a - b of pairs of measurements, one pair per seed, and its 95 % confidence interval by Student's t. */
 export interface PairedDifference {
   readonly mean: number;
-  /** Both limits are infinite for a single seed, which gives no estimate of the spread. */
+  /** Limits of the interval. Both are infinite for a single seed, because one difference does not show the spread. */
   readonly low: number;
   readonly high: number;
   readonly count: number;
 }
 
-/** @param a, b metrics of the same seeds in the same order. @throws RangeError for lists of different lengths, or none */
+/** @param a, b measurements of the same seeds, in the same order. @throws RangeError for empty lists, or different lengths. */
 export function computePairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
   const count = a.length;
   if (count === 0 || count !== b.length) {

@@ -1,28 +1,28 @@
 /**
- * Parses the tab-separated text of the paper (Chen et al., ICML 2019): one line per event and displayed item,
+ * Parses the tab-separated text format of the paper (Chen et al., ICML 2019). It has a line per displayed item of each event:
  *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
- * Required are session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and tr_val_tst (0 train, 1
- * validation, 2 test), in any order; other columns are ignored. Rows of one user with equal Time are one event; times are
- * compared exactly, including nanoseconds beyond 2^53. An event may have several clicked items: the text does not tell their
- * order, so it is drawn.
+ * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and
+ * tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. All rows of a user with equal Time are one event; Times
+ * are compared exactly, also nanoseconds beyond 2^53. An event may have several clicked items. The format does not have the
+ * order of their clicks, so the order is drawn at random.
  */
 
 import { ADDITIONAL_CLICK, type ClickLog, NONE, type Split, splits } from "./click_log.ts";
 import { createRandomStream } from "./random.ts";
 import { UserError } from "../user_error.ts";
 
-/** Larger files are not read: the text is one string, and V8 limits strings to 2^29 characters. */
+/** Limit of a file's size: its text is one string, and V8 limits strings to 2^29 characters. */
 export const MOST_PAPER_BYTES = 500_000_000;
 
 /**
  * Parses a log with one-hot items (ids 0 to the largest in the text).
  *
- * Users are the distinct ids, in ascending order, renumbered from 0; events are sorted by Time; the rows of an event keep the
- * text's order. As in the paper's preparation, a row equal to an earlier one in (user, Time, item) is dropped, and if any of
- * them is clicked, a clicked one is kept.
+ * Users are numbered from 0, in the order of their ids. Events are sorted by Time; the rows of an event keep the order that they
+ * have in the text. As in the paper's preparation, one of several rows with equal (user, Time, item) is kept: the first clicked
+ * one, or the first one if none is clicked.
  *
- * @param path of the text, for messages; its last part names the log. @param needed parts that must have users.
- * @throws UserError with path and line where there is one
+ * @param path of the file, for messages; the log gets the name of the file. @param needed parts that must have users.
+ * @throws UserError that names the path and, if the fault is in a line, the line
  */
 export function parsePaperLog(path: string, text: string, needed: readonly Split[] = splits): ClickLog {
   const rows = parseRows(path, text);
@@ -91,7 +91,7 @@ function buildLog(path: string, rows: Rows): ClickLog {
   };
 }
 
-/** Sorts the rows by user and Time; rows of one event keep the file's order. */
+/** Returns the indices of the rows, sorted by user and Time. Rows of one event keep the order of the file. */
 function sortedRows({ line, user, time, rest }: Rows): Uint32Array {
   const order = Uint32Array.from(line, (_, row) => row);
   return order.sort((a, b) => user[a]! - user[b]! || time[a]! - time[b]! || rest[a]! - rest[b]! || a - b);
@@ -108,7 +108,7 @@ function endOfEvent(path: string, rows: Rows, order: Uint32Array, start: number)
   return order.length;
 }
 
-/** Returns the rows of an event, each item once. A clicked row that replaces another keeps its own position. */
+/** Returns the rows of an event with one row per item. If a clicked row replaces an earlier row, it keeps its own position. */
 function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[] {
   const kept = new Map<number, number>();
   for (const row of event) {
@@ -120,7 +120,7 @@ function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[]
   return [...kept.values()];
 }
 
-/** Returns the clicked rows of an event in an order drawn by its first line; the order of the rows would look like position bias. */
+/** Returns the clicked rows of an event in random order, as the order of rows would look like position bias. Seed: the line. */
 function drawClickOrder({ line, click }: Rows, event: readonly number[]): number[] {
   const clicked = event.filter((row) => click[row] === 1);
   if (clicked.length < 2) return clicked;
@@ -128,7 +128,7 @@ function drawClickOrder({ line, click }: Rows, event: readonly number[]): number
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
-/** @throws UserError for two different Times that are equal as doubles: their rows would become one event. */
+/** @throws UserError if two different Times are equal as doubles: rows of two events would become one event. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
@@ -140,22 +140,22 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
   );
 }
 
-// Lines are split by hand: the format has no quoting (a quote in a SessionId is a plain character).
+// No CSV library splits the lines, because the format has no quoting: a quote in a SessionId is a plain character.
 
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 type Column = typeof columns[number];
 
-/** Limit of item_new_index: one-hot items cost memory per possible id, and an id above this is a raw id, not an index. */
+/** Limit of item_new_index: one-hot items take memory for every number up to the largest, and a larger number is a raw id. */
 const maxItem = 10_000_000;
 
-/** Columns of the file, with an entry per row. */
+/** Makes empty columns, to which an entry per row of the file is appended. */
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** Time as the nearest double, and the rest of a whole number. */
+  /** Time as the nearest double; if it is a whole number, `rest` is the difference to that double. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** All digits of a fractional Time with more digits than a double, by row. */
+  /** Per row: all digits of a fractional Time that has more digits than a double. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
@@ -163,7 +163,7 @@ const noRows = () => ({
 });
 type Rows = Readonly<ReturnType<typeof noRows>>;
 
-/** @throws {UserError} with file and line for a malformed row, or a user in two parts */
+/** @throws {UserError} that names file and line, for a malformed row, or a user in two parts */
 function parseRows(path: string, text: string): Rows {
   if (text.trim() === "") {
     throw new UserError(
@@ -190,7 +190,7 @@ function parseRows(path: string, text: string): Rows {
 }
 
 interface Header {
-  /** Position of each required column in a row. */
+  /** Index of each required column among the values of a row. */
   readonly place: Readonly<Record<Column, number>>;
   readonly width: number;
 }
@@ -257,11 +257,11 @@ function parseRow(path: string, line: number, content: string, { place, width }:
 }
 
 interface Time {
-  /** Nearest double. */
+  /** The Time, rounded to a double. */
   readonly time: number;
-  /** Difference between a whole number and the double. */
+  /** Exact Time minus `time`, if the Time is a whole number; else 0. */
   readonly rest: number;
-  /** All digits of a fractional Time with more digits than a double. */
+  /** All digits of the Time, if it is fractional and has more digits than a double. */
   readonly digits?: string;
 }
 
@@ -277,7 +277,7 @@ function parseTime(field: string, fail: (expected: string) => never): Time {
   return digits === canonicalizeNumber(String(time)) ? { time, rest: 0 } : { time, rest: 0, digits };
 }
 
-/** @param firstLine the first line of each user */
+/** @param firstLine line number of each user's first row */
 function addRow(
   path: string,
   rows: Rows,
@@ -305,13 +305,13 @@ function addRow(
   rows.click.push(click);
 }
 
-/** Digits that every double keeps. */
+/** Number of decimal digits that a double represents exactly. */
 const EXACT_DIGITS = 15;
-/** Digits that two doubles keep: the nearest one, and the rest. */
+/** Number of decimal digits that two doubles represent exactly: the nearest double of a number, and the rest. */
 const MOST_DIGITS = 30;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
-/** Returns the same text for equal numbers, however they are written. @param text matches {@link DECIMAL}. */
+/** Converts a number to a text that is the same for each way to write the number. @param text matches {@link DECIMAL}. */
 export function canonicalizeNumber(text: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];

@@ -1,4 +1,4 @@
-/** Reads Parquet files written by any engine, one row group at a time. */
+/** Reads Parquet files of any engine, one row group at a time. */
 
 import { parquetMetadataAsync, parquetRead, parquetSchema } from "hyparquet";
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
@@ -7,36 +7,36 @@ import { UserError } from "../user_error.ts";
 
 export interface OpenFile extends Disposable {
   readonly byteLength: number;
-  /** Reads the bytes from `start` to `end`, the file's end by default. */
+  /** Reads the bytes from `start` to before `end`; without `end`, to the end of the file. */
   slice(start: number, end?: number): ArrayBuffer | Promise<ArrayBuffer>;
 }
 
-/** A file of a table. */
+/** One of the Parquet files of a table. */
 export interface TableFile {
   readonly path: string;
   /** @throws UserError for a file that cannot be opened. */
   open(): OpenFile;
 }
 
-/** A column of a row group; its values are not checked yet. */
+/** Values of a column of a row group, not yet checked. */
 export type ColumnValues = ArrayLike<unknown>;
-/** Replaces a column that is missing or not requested. */
+/** Stands for a column that the file does not have, or that was not requested. */
 export const ABSENT: ColumnValues = [];
 
-/** Range of rows of a row group in its file. */
+/** Rows of a row group: their number, and the number of rows before them in the file. */
 export interface RowRange {
   readonly before: number;
   readonly rows: number;
 }
 
-/** Columns to read, and whether they are required; undefined for columns to skip. */
+/** Per column: "needed" or "optional" if it is to be read, undefined if not. */
 export type RequiredColumns<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
 
 /**
- * Reads some columns of a file; memory is that of one row group.
- * @param take receives the columns of each row group, in order.
- * @returns the number of rows.
- * @throws UserError for a file that is missing, damaged or encrypted, lacks a column, or has one twice.
+ * Reads some columns of a file. At most one row group is in memory.
+ * @param take receives the columns of each row group, in the file's order.
+ * @returns the number of rows of the file.
+ * @throws UserError for a file that is missing, damaged or encrypted, that lacks a needed column, or has a column twice.
  */
 export async function readParquet<Name extends string>(
   table: TableFile,
@@ -68,7 +68,7 @@ export async function readParquet<Name extends string>(
   }
 }
 
-/** @throws UserError for a file that does not begin and end as Parquet. @param remedy advice for the message. */
+/** @throws UserError for a file that does not begin and end like a Parquet file. @param remedy advice for the message. */
 export async function expectParquet(table: TableFile, remedy: string): Promise<void> {
   const { path } = table;
   using file = table.open();
@@ -89,10 +89,10 @@ function damaged(path: string, error: unknown, remedy: string): UserError {
 
 const MAGIC = "PAR1";
 const ENCRYPTED = "PARE";
-/** Bytes of magic, length of the metadata, magic: a smaller file is not Parquet. */
+/** Smallest size of a Parquet file: 4 bytes of magic, 4 bytes for the length of the metadata, 4 bytes of magic. */
 const LEAST_BYTES = 12;
 
-/** Checks the first and last bytes: without the first bytes the offsets in the metadata are wrong. */
+/** Checks the magic at both ends. A file without its first bytes has metadata, but all offsets in it are wrong. */
 async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) {
@@ -115,7 +115,7 @@ function expectPlain(path: string, { row_groups }: FileMetaData): void {
 /** Codecs that hyparquet decodes itself. */
 const OWN_CODECS = ["UNCOMPRESSED", "SNAPPY"];
 
-/** @throws UserError for a codec that is not supported here: a page supports fewer than a host. */
+/** @throws UserError for a codec that this environment does not support: a web page has fewer codecs than Deno. */
 function expectCodecs(path: string, { row_groups }: FileMetaData): void {
   const others = Object.entries(compressors).filter(([, read]) => read).map(([codec]) => codec);
   const known = new Set([...OWN_CODECS, ...others]);
@@ -134,7 +134,7 @@ function encrypted(path: string): UserError {
   );
 }
 
-/** @returns the columns that exist, each once. */
+/** @returns the requested columns that the file has. @throws UserError if one is missing, or is there twice. */
 function expectColumns<Name extends string>(
   path: string,
   metadata: FileMetaData,
@@ -165,7 +165,7 @@ async function readGroup<Name extends string>(
   there: readonly Name[],
   { before, rows }: RowRange,
 ): Promise<Record<Name, ColumnValues>> {
-  // Errors that onChunk throws would be lost, so it only collects.
+  // onChunk only collects the data, because an error that it throws would be lost.
   const chunks: { readonly name: string; readonly data: ColumnValues; readonly from: number }[] = [];
   await parquetRead({
     file,
@@ -195,17 +195,17 @@ async function readGroup<Name extends string>(
   return read;
 }
 
-// Checks of values of any Parquet type. Nothing is rounded, truncated, or read as 0. For an invalid value the functions
-// return -1 or NaN and throw nothing: they are called for millions of values.
+// Conversions of values of any Parquet type. No value is rounded to a whole number, truncated, or read as 0. For an invalid
+// value, a function returns -1 or NaN instead of throwing an error, because it is called for millions of values.
 
-/** Returns a whole number of 0 to less than `end`; -1 for anything else, including NULL. */
+/** Returns the value if it is a whole number from 0 to `end` - 1; else -1, also for NULL. */
 export function toWholeNumber(value: unknown, end: number): number {
-  // 64-bit integers: values that are rounded here are beyond any end.
+  // A 64-bit integer that is rounded by this conversion is larger than any `end`.
   const number = typeof value === "bigint" ? Number(value) : value;
   return typeof number === "number" && number >= 0 && number < end && Number.isInteger(number) ? number : -1;
 }
 
-/** Returns the nearest 32-bit float; NaN for anything else, including NULL and numbers out of range. */
+/** Returns the 32-bit float nearest to a number; NaN for a number out of range, and for any other value, such as NULL. */
 export function toFloat32(value: unknown): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   const float = typeof number === "number" ? Math.fround(number) : NaN;

@@ -1,33 +1,33 @@
 /**
  * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
  *
- * Counter and key alone determine four words. So any page of any simulated user can be recomputed by itself, on the host and
- * on the device, with the same bits: kernels have the same functions in WGSL (kernels/probe/philox.wgsl).
+ * A counter and a key determine four random words. So the draws of any page of any simulated user can be computed without those
+ * of other pages, and with the same bits on host and device: kernels have these functions in WGSL (kernels/probe/philox.wgsl).
  *
  *   counter = (user, episode, page, purpose)     key = the seed
  */
 
-/** Purposes of draws, so that the draws of a page are independent. Purposes with several slots use {@link getSlotPurpose}. */
+/** Purposes of random draws. Draws of a page with different purposes are independent. For slots, see {@link getSlotPurpose}. */
 export const purposes = {
-  /** Clicked item of the slate, or none. */
+  /** Draws the clicked item of a slate, or no click. */
   CHOICE: 0,
-  /** Exploration of a policy. */
+  /** Draws a policy's exploration. */
   EXPLORE: 1,
   SLATE: 2,
-  /** End of a user's episode. */
+  /** Draws whether a user's episode ends. */
   LEAVE: 3,
-  /** Logged user whose history a simulated one starts from. */
+  /** Draws a logged user, with whose history a simulated user starts. */
   START: 4,
-  /** Sampled pages of the replay buffer. */
+  /** Draws pages from the replay buffer. */
   REPLAY: 5,
-  /** Candidate items of a page. */
+  /** Draws the candidate items of a page. */
   POOL: 6,
 } as const;
 
-/** Exclusive upper limit of the purposes. */
+/** All purposes are less than this number. */
 const PURPOSES = 16;
 
-/** Returns the purpose of a slot, 0 and up: each has its own words. */
+/** Returns a purpose for one slot (0, 1, 2, ...) of a page, so that each slot has its own random words. */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }
@@ -37,7 +37,7 @@ export type PhiloxCounter = [number, number, number, number];
 /** Two whole numbers in 0..2^32 - 1. */
 export type PhiloxKey = readonly [number, number];
 
-/** Returns the key of a seed. @param seed a whole number of 0..2^53 - 1. @throws RangeError for any other number. */
+/** Returns the key of a seed. @param seed a whole number in 0..2^53 - 1. @throws RangeError for any other seed. */
 export function makeKey(seed: number): PhiloxKey {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new RangeError(`Expected a seed to be a whole number of 0 or more, got ${seed}`);
@@ -45,7 +45,7 @@ export function makeKey(seed: number): PhiloxKey {
   return [seed >>> 0, Math.floor(seed / 2 ** 32)];
 }
 
-/** Returns the upper 32 bits of a product from four 16-bit products, because WGSL has no 64-bit integers. */
+/** Returns the upper 32 bits of a * b by four products of 16 bits, as kernels do: WGSL has no 64-bit integers. */
 export function multiplyHigh(a: number, b: number): number {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const low = Math.imul(a0, b0) >>> 0;
@@ -55,7 +55,7 @@ export function multiplyHigh(a: number, b: number): number {
   return (Math.imul(a1, b1) + (middle0 >>> 16) + (middle1 >>> 16) + (carry >>> 16)) >>> 0;
 }
 
-/** Computes the four words of a counter (user, episode, page, purpose). */
+/** Computes the four random words of a counter (user, episode, page, purpose) and a key. */
 export function computePhilox(counter: Readonly<PhiloxCounter>, key: PhiloxKey): PhiloxCounter {
   let [x, y, z, w] = counter;
   let [k0, k1] = key;
@@ -69,7 +69,7 @@ export function computePhilox(counter: Readonly<PhiloxCounter>, key: PhiloxKey):
   return [x >>> 0, y >>> 0, z >>> 0, w >>> 0];
 }
 
-/** Converts the upper 24 bits of a word to a number in [0, 1): a multiple of 2^-24, which an f32 represents exactly. */
+/** Converts the upper 24 bits of a word to a number in [0, 1). An f32 represents it exactly, as it is a multiple of 2^-24. */
 export function toUniform24(word: number): number {
   return (word >>> 8) * 2 ** -24;
 }

@@ -1,4 +1,4 @@
-/** Reads the pages of a prepared data set as clicks of whole users, and checks them against the table of users. */
+/** Reads the table of pages of a prepared data set as clicks of whole users. Checks the pages against the table of users. */
 
 import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, NONE } from "./click_log.ts";
 import type { Clicks, eventLists } from "./click_log.ts";
@@ -21,17 +21,17 @@ const PAGE_COLUMNS = {
 
 type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 
-/** Throws an error about page k of a row group. */
+/** Function that throws an error about page k of a row group. */
 type Fail = (k: number, expected: string, found: string) => never;
 
-/** Users whose pages are read but not handed over yet; an additional click is an event with its own row. */
+/** Buffer of events that were read and not yet passed to `take`. An additional click is an event with one row. */
 class Pending {
-  /** Number of events up to the end of each user. */
+  /** Number of buffered events up to the end of each user. */
   userEnds: number[] = [];
   readonly sizes = new GrowingArray(Uint32Array);
-  /** Position of the click on its page, or {@link NONE}. */
+  /** Position of the clicked item on the page of each event, or {@link NONE}. */
   readonly positions = new GrowingArray(Uint32Array);
-  /** Values of eventKind in {@link Clicks}. */
+  /** Kind of each event, as in {@link Clicks.eventKind}. */
   readonly kinds = new GrowingArray(Uint8Array);
   readonly items = new GrowingArray(Uint32Array);
   readonly lists: Readonly<Record<typeof eventLists[number], (readonly number[])[]>> = {
@@ -47,7 +47,7 @@ class Pending {
     this.lists.eventCandidates.push(candidates);
   }
 
-  /** Removes and returns the finished users. */
+  /** Removes the users whose pages are complete, and returns their clicks. */
   shift(): Omit<Clicks, "userSplit"> {
     const userEvents = Uint32Array.from([0].concat(this.userEnds));
     this.userEnds = [];
@@ -74,14 +74,14 @@ export class PageReader {
   clicks = 0;
   context = 0;
   propensities = 0;
-  /** Current user, and the first one who is not handed over. */
+  /** User of the next page; `#first` is the first user who was not yet passed to `take`. */
   #user = 0;
   #first = 0;
   readonly #pending = new Pending();
 
   /**
-   * @param folder of the data set. @param items number of items.
-   * @param take receives the clicks of whole users, in order: after each row group, or once at the end.
+   * @param folder of the data set. @param items number of items of the data set.
+   * @param take receives the clicks of whole users in order: after each row group, or, with `atOnce`, all users at the end.
    */
   constructor(
     private readonly folder: string,
@@ -92,9 +92,9 @@ export class PageReader {
   ) {}
 
   /**
-   * Reads the pages of a file, a row group at a time.
-   * @param onPages receives the number of pages so far.
-   * @throws {UserError} for pages that do not match users and items: out of order, an unknown item or click
+   * Reads the pages of one file.
+   * @param onPages receives, after each row group, the number of all pages read.
+   * @throws {UserError} for a page that is not the next one of the table of users, or has an unknown item or an invalid click
    */
   async read(table: TableFile, onPages: (pages: number) => void): Promise<void> {
     await readParquet(table, PAGE_COLUMNS, (columns, { before, rows: count }) => {
@@ -111,7 +111,7 @@ export class PageReader {
     });
   }
 
-  /** Hands over the last users. @throws {UserError} if users announces other numbers of pages and displayed items */
+  /** Passes the last users to `take`. @throws {UserError} if the table of users has other numbers of pages or displayed items */
   end(): void {
     const { userPages, userRows } = this.users;
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
@@ -152,7 +152,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Checks that page k is the next one of the current user. */
+  /** Checks that page k of the row group is the next page of the current user. */
   #expectUser(columns: PageColumns, k: number, fail: Fail): void {
     const { userPages, userSplit: { length: users } } = this.users;
     this.#endUsers();
@@ -167,7 +167,7 @@ export class PageReader {
     fail(k, expected, formatValue(columns.page[k]));
   }
 
-  /** Moves on to the user of the next page. */
+  /** Completes all users who have no more pages, up to the user of the next page. */
   #endUsers(): void {
     const { userPages, userRows, userSplit: { length: users } } = this.users;
     for (; this.#user < users && this.pages >= (userPages[this.#user + 1] ?? 0); this.#user++) {
@@ -184,7 +184,7 @@ export class PageReader {
   }
 }
 
-/** Parses the items of a page. @param count number of items. */
+/** Parses the displayed items of a page. @param count number of items of the data set. */
 function parseItems(page: unknown, count: number, k: number, fail: Fail): readonly number[] {
   if (!Array.isArray(page) || page.length === 0) {
     return fail(k, "a list of displayed items", Array.isArray(page) ? "none" : formatValue(page));
@@ -206,7 +206,7 @@ function parseClick(click: unknown, size: number, k: number, fail: Fail): number
 
 const NO_MORE: readonly number[] = [];
 
-/** Returns the positions of a page's additional clicks. Its items and its first click are valid. */
+/** Returns the positions of a page's additional clicks. The page's items and first click were checked before. */
 function parseAdditionalClicks(
   { items, clicked, additional_clicks }: PageColumns,
   k: number,
@@ -231,7 +231,7 @@ function parseAdditionalClicks(
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns a page's value in a column of lists; empty without the column. @param none meaning of an empty list */
+/** Returns a page's list in a column of lists; [] if there is no such column. @param none meaning of [], for the message */
 function parseList(
   column: ColumnValues,
   k: number,
@@ -266,7 +266,7 @@ function parseCandidates(columns: PageColumns, count: number, k: number, fail: F
   return fail(k, expected, found.map(formatValue).join(", "));
 }
 
-/** Returns true for a context event. */
+/** Returns true if page k is a context event. */
 function parseContextFlag(columns: PageColumns, size: number, click: number, k: number, fail: Fail): boolean {
   const context = columns.context === ABSENT ? false : columns.context[k];
   if (context === false) return false;

@@ -1,6 +1,6 @@
 /**
- * Reads a prepared data set: Parquet files of users, items and pages, and a manifest (schema: data/README.md). Each value is
- * checked, whichever engine wrote it. The files may be in a folder on disk, or files that a reader dropped on a page.
+ * Reads a prepared data set: a manifest, and Parquet files with tables of users, items and pages (schema: data/README.md).
+ * Every value is checked, as any engine may have written the files. The files are in a folder, or were dropped on a web page.
  */
 
 import type { Manifest } from "./manifest.ts";
@@ -23,8 +23,8 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Reads the users.
-   * @param onUsers receives the users so far, and their number if the manifest has it. @throws UserError for invalid users.
+   * Reads the table of users.
+   * @param onUsers receives the number of users read, and of all users, if it is in the manifest. @throws UserError for bad users.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
@@ -57,7 +57,7 @@ export class PreparedSet implements PreparedUsers {
     return this.manifest.name;
   }
 
-  /** Returns the shape of `count` items with these features. */
+  /** Returns the shape of a catalogue of `count` items that have the features of this set. */
   shape(count: number): ItemsShape {
     const { dense: { length: width }, tokens: fields } = this.manifest.features;
     const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);
@@ -66,8 +66,8 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Hands over all items in order, a row group at a time.
-   * @returns their number. @throws UserError for items that do not match the manifest.
+   * Passes all items to `take`, in order, one row group per call.
+   * @returns the number of items. @throws UserError for items that do not match the manifest.
    */
   async readItems(take: (chunk: ItemFeatures) => void, onProgress?: OnProgress): Promise<number> {
     const { counts, files } = this.manifest;
@@ -88,10 +88,10 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Hands over the clicks of whole users in order; memory is that of a row group.
-   * @param items number of items. @param atOnce true to hand over all of them together at the end.
-   * @returns the number of each. @throws UserError for pages that do not match users and items: out of order, too few, an
-   * unknown item.
+   * Passes the clicks of whole users to `take`, in order. About one row group is in memory.
+   * @param items number of items of the set. @param atOnce true to pass the clicks of all users in one call.
+   * @returns counts of pages, rows, clicks, context events and pages with propensities. @throws UserError for pages that are
+   * out of order, missing, or show unknown items.
    */
   async readClicks(
     items: number,
@@ -112,7 +112,7 @@ export class PreparedSet implements PreparedUsers {
     return pages;
   }
 
-  /** @throws UserError if the manifest has another number. */
+  /** @throws UserError if the number `expected` of the manifest is not the number `found`. */
   #expectCount(what: string, expected: number | undefined, found: number): void {
     if (expected === undefined || expected === found) return;
     throw new UserError(
@@ -122,9 +122,9 @@ export class PreparedSet implements PreparedUsers {
 }
 
 /**
- * Reads a prepared data set as a log in memory.
- * @param onProgress receives the current table and its progress.
- * @throws UserError for a set that is damaged or inconsistent.
+ * Reads a prepared data set into memory.
+ * @param onProgress receives the progress for each table.
+ * @throws UserError for a data set that is damaged or inconsistent.
  */
 export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress): Promise<MemoryLog> {
   const itemChunks: ItemFeatures[] = [];

@@ -1,4 +1,4 @@
-/** Reads the tables of users and items of a prepared data set. */
+/** Reads the table of users and the table of items of a prepared data set. */
 
 import { type ItemFeatures, splits } from "./click_log.ts";
 import { formatValue, readParquet, toFloat32, toWholeNumber } from "./parquet.ts";
@@ -15,29 +15,29 @@ export type TableName = "users" | "items" | "pages";
 export interface SetFiles {
   readonly folder: string;
   readonly manifest: Manifest;
-  /** Returns the files of a table, in order. @throws UserError if there are none. */
+  /** Returns the Parquet files of a table, in order. @throws UserError if there are none. */
   part(part: TableName): readonly TableFile[];
 }
 
 export interface PreparedUsers {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] number of pages and of displayed items before each user's. */
+  /** [U+1] number of pages of all users before each user; `userRows`: number of displayed items. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
 
 const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "needed" } as const;
 
-/** Limits of the 31-bit and 32-bit numbers of pages and rows. */
+/** The number of pages must be less than 2^31, and the number of displayed items less than 2^32. */
 export const MOST_PAGES = 2 ** 31;
 const MOST_ROWS = 2 ** 32;
 
-/** @param onUsers receives the number of users so far. @throws {UserError} for an invalid user, or too many pages or rows */
+/** @param onUsers receives the number of users read. @throws {UserError} for an invalid user, or too many pages or rows */
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);
-  // Doubles, to detect an overflow of 32 bits.
+  // These sums are doubles, so that an overflow of 32 bits is detected below.
   let [pages, shown] = [0, 0];
   const userPages = new GrowingArray(Uint32Array);
   const userRows = new GrowingArray(Uint32Array);
@@ -66,7 +66,7 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
   return { userSplit: userSplit.values(), userPages: userPages.values(), userRows: userRows.values() };
 }
 
-/** Parses row k, which must be this user's. */
+/** Parses row k of a row group, which must have the number `user`. */
 function parseUser(
   path: string,
   columns: Readonly<Record<keyof typeof USER_COLUMNS, ColumnValues>>,
@@ -96,8 +96,8 @@ function parseUser(
 const MOST_ITEMS = 2 ** 32;
 
 /**
- * Hands over the items of a file, a row group at a time.
- * @param before items of the files before. @returns the items up to its end.
+ * Passes the items of a file to `take`, one row group per call.
+ * @param before number of items in earlier files. @returns the number of items in this file and earlier files.
  * @throws UserError for an item, feature or token that does not match the manifest.
  */
 export async function readItems(
@@ -143,10 +143,10 @@ export async function readItems(
   return items;
 }
 
-/** Throws an error about the current item. */
+/** Function that throws an error about the current item. */
 type Fail = (expected: string, found: string) => never;
 
-/** Reads the dense features of an item. @param into receives them at its beginning. */
+/** Reads the dense features of an item. @param into receives the features, from index 0 on. */
 function readDense(dense: unknown, columns: Manifest["features"]["dense"], into: Float32Array, fail: Fail) {
   const width = columns.length;
   if (!Array.isArray(dense) || dense.length !== width) {
@@ -167,7 +167,7 @@ function readDense(dense: unknown, columns: Manifest["features"]["dense"], into:
   }
 }
 
-/** Adds the tokens of an item. @param V number of tokens. */
+/** Appends the tokens of an item to `into`. @param V number of tokens of the data set. */
 function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<ArrayBuffer>>, fail: Fail) {
   if (!Array.isArray(tokens)) return fail("tokens to be a list, an empty one for none", formatValue(tokens));
   for (let place = 0; place < tokens.length; place++) {
@@ -178,7 +178,7 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
   if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
-/** Most items have few tokens, for which comparing pairs is faster than a set. */
+/** Up to this number of tokens of an item, comparing all pairs is faster than a Set. Most items have fewer tokens. */
 const FEW = 16;
 
 function hasTwice(values: readonly unknown[]): boolean {
@@ -189,11 +189,11 @@ function hasTwice(values: readonly unknown[]): boolean {
   return false;
 }
 
-/** Tables with ids, and their column of numbers. */
+/** For each table with ids, the name of its column of numbers. */
 const NUMBERS = { users: "user", items: "item" } as const;
 
 /**
- * Reads the column `id` of a table. Without it, the numbers are the ids.
+ * Reads the ids in the column `id` of a table. If there is no such column, the ids are the numbers 0 to count - 1.
  * @param count expected number of users or items. @throws UserError as {@link readTexts}.
  */
 export async function readIds(
@@ -207,8 +207,8 @@ export async function readIds(
 }
 
 /**
- * Reads a text column with a value per user or item; undefined without such a column.
- * @param count expected number of users or items. @throws UserError for other types, or another number of values.
+ * Reads a column that has a text per user or item. Returns undefined if there is no such column.
+ * @param count expected number of users or items. @throws UserError for a value that is not text, or another number of values.
  */
 export async function readTexts(
   files: SetFiles,

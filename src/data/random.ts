@@ -1,22 +1,22 @@
 /**
- * All randomness of the project comes from here: streams of random numbers that are named, not passed around.
+ * Random numbers of the host: streams that are created by name where they are needed, and not passed from function to function.
  *
  * A seed and a path name a stream, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share state: step 700 draws
- * the same batch whether or not the 699 steps before it were run, which is what lets a run be resumed.
+ * the same batch whether or not the 699 steps before it were run. So a run can be resumed.
  */
 
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 
-/** Computes MurmurHash3's bijective finalizer: every bit of the word affects every bit of the result. */
+/** Computes MurmurHash3's finalizer of a word, a bijection in which every bit of the word affects every bit of the result. */
 function mix(word: number): number {
   word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
   word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
   return word ^ (word >>> 16);
 }
 
-/** Hashes a path into the 128 bits of a generator's state, through two chains of 32 bits. */
+/** Hashes a path to the 128 bits of a generator's state, by way of two 32-bit hashes. */
 function hashPath(path: readonly (number | string)[]): number[] {
   let a = 0x243f6a88, b = 0x85a308d3;
   const absorb = (word: number) => {
@@ -25,7 +25,7 @@ function hashPath(path: readonly (number | string)[]): number[] {
   };
   for (const part of path) {
     if (typeof part === "string") {
-      // The tag separates "7" from 7, the length separates ("ab", "c") from ("a", "bc").
+      // The tag gives "7" and 7 different hashes; the length gives ("ab", "c") and ("a", "bc") different hashes.
       absorb(0x5354);
       absorb(part.length);
       for (let i = 0; i < part.length; i++) absorb(part.charCodeAt(i));
@@ -40,7 +40,7 @@ function hashPath(path: readonly (number | string)[]): number[] {
       absorb(Math.floor(part / 2 ** 32));
     }
   }
-  // An all-zero state would stay zero.
+  // At least one word must not be 0: from a state of zeros, the generator gives only zeros.
   return [mix(a ^ 0x13198a2e), mix(b ^ 0x03707344), mix(a + b), mix(a ^ Math.imul(b, 0x9e3779b1)) || 1];
 }
 
@@ -49,17 +49,17 @@ export class Random {
   readonly #generator;
   #spareNormal: number | undefined;
 
-  /** Prefer {@link createRandomStream}. `state` is four 32-bit words, not all zero. */
+  /** Use {@link createRandomStream} instead. @param state four 32-bit words, not all of them 0. */
   constructor(state: readonly number[]) {
     this.#generator = xoroshiro128plusFromState(state);
   }
 
-  /** Returns a number uniform in [0, 1), a multiple of 2^-53. */
+  /** Returns a random number, uniform in [0, 1): a multiple of 2^-53. */
   uniform(): number {
     return uniformFloat64(this.#generator);
   }
 
-  /** Returns a whole number, uniform in 0..n-1 without bias; n is 1..2^32. */
+  /** Returns a random whole number, uniform in 0..n-1 without bias. @param n a whole number in 1..2^32. */
   integer(n: number): number {
     if (!Number.isInteger(n) || n < 1 || n > 2 ** 32) {
       throw new RangeError(`Expected n to be a whole number in 1..2^32, got ${n}`);
@@ -67,7 +67,7 @@ export class Random {
     return uniformInt(this.#generator, 0, n - 1);
   }
 
-  /** Returns a normal number with mean 0 and standard deviation 1 (Marsaglia's polar method). */
+  /** Returns a normally distributed number with mean 0 and standard deviation 1 (Marsaglia's polar method). */
   normal(): number {
     const spare = this.#spareNormal;
     if (spare !== undefined) {
@@ -85,7 +85,7 @@ export class Random {
     }
   }
 
-  /** Returns a {@link normal} number, drawn again while outside -2..2 (its standard deviation is then about .880). */
+  /** Returns a {@link normal} number in -2..2; others are drawn again. The standard deviation is about 0.880. */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();
@@ -94,8 +94,8 @@ export class Random {
   }
 
   /**
-   * Returns k different numbers of 0..n-1 in random order: the first k steps of a Fisher-Yates shuffle. Takes time and memory
-   * for k, not n, because only swapped positions are stored.
+   * Returns k distinct numbers in 0..n-1, in random order, by the first k steps of a Fisher-Yates shuffle. Time and memory
+   * are proportional to k, not n, because only swapped positions are stored.
    */
   sampleWithoutReplacement(n: number, k: number): Uint32Array<ArrayBuffer> {
     if (!Number.isInteger(k) || k < 0 || k > n) {
@@ -113,8 +113,8 @@ export class Random {
 }
 
 /**
- * Creates the stream of a seed and a path. The same seed and path give the same numbers; streams of different ones are
- * independent for all practical purposes (the generator's state is a hash of them).
+ * Creates the random stream of a seed and a path. The same seed and path give the same numbers. The initial state is a hash of
+ * seed and path, so streams with different seeds or paths are independent for all practical purposes.
  *
  * @example
  * ```ts ignore

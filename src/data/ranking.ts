@@ -1,8 +1,8 @@
-/** Metrics of a ranking of displayed items, as expectations over ties. */
+/** Metrics of a ranking of the items of a page. Ties are broken at random, and the metrics are expectations over the ties. */
 
 import { type Clicks, listClickedRows } from "./click_log.ts";
 
-/** Number of rows of a page with a higher score than a clicked one, with the same score (itself included), and clicked ones among these. */
+/** Of a clicked row: number of rows with a greater score, with the same score (itself included), and of clicked ones of these. */
 interface Standing {
   greater: number;
   same: number;
@@ -27,7 +27,7 @@ function rankClickedRow(
   return { greater, same, own };
 }
 
-/** Returns the rank counts of the clicked row with the highest score. */
+/** Returns the counts of greater and equal scores for the clicked row that has the highest score. */
 function bestStanding(
   scores: ArrayLike<number>,
   start: number,
@@ -39,14 +39,13 @@ function bestStanding(
 }
 
 /**
- * Returns the probability that one of the rows `clicked` is among the top k of the rows `start..end-1` when they are ranked
- * by descending score and ties are broken at random. (Never by position: in the paper's files the click is the last row of
- * each page.)
+ * Returns the probability that a clicked row is among the top k rows when the rows `start..end-1` are ranked by descending
+ * score. Ties are broken at random, not by position, because in the paper's files the clicked row is the last row of each page.
  *
- * With g rows scored strictly higher than the best of them and t rows scored the same, it is 0 if g >= k. With one clicked
- * row it is else min(1, (k - g) / t).
+ * Let g rows have a greater score than the best clicked row, and t rows the same score. The probability is 0 if g >= k. With
+ * one clicked row, it is otherwise min(1, (k - g) / t).
  *
- * @param scores [R] higher is better; not NaN. @param clicked at least one row
+ * @param scores [R] score of each row; none is NaN. @param clicked the clicked rows, at least one
  */
 export function computePrecision(
   scores: ArrayLike<number>,
@@ -61,7 +60,7 @@ export function computePrecision(
 function atTop({ greater, same, own }: Standing, k: number): number {
   if (greater >= k) return 0;
   if (own === 1) return Math.min(1, (k - greater) / same);
-  // Probability that other rows take all remaining positions.
+  // Probability that no clicked row is at one of the remaining top ranks.
   let none = 1;
   for (let place = 0; place < Math.min(k - greater, same); place++) {
     none *= (same - own - place) / (same - place);
@@ -69,21 +68,21 @@ function atTop({ greater, same, own }: Standing, k: number): number {
   return 1 - none;
 }
 
-/** Ranking metrics of a page with a click. Every metric is the mean over the orders of ties. */
+/** Ranking metrics of a page with a click. Each metric is the mean over all orders of rows with equal scores. */
 export interface PageRanking {
-  /** 1 if a clicked item is ranked first. */
+  /** Probability that a clicked item is ranked first. */
   readonly prec1: number;
-  /** 1 if a clicked item is ranked first or second. */
+  /** Probability that a clicked item is ranked first or second. */
   readonly prec2: number;
-  /** 1 / rank of the first clicked item. */
+  /** 1 / rank of the clicked item that is ranked highest. */
   readonly mrr: number;
-  /** DCG of the clicked items, the sum of 1 / log2(1 + rank), divided by the ideal DCG. */
+  /** DCG / ideal DCG, where the DCG is the sum of 1 / log2(1 + rank) over the clicked items. */
   readonly ndcg: number;
-  /** Share of the pairs of a clicked and another item that rank the clicked one higher; NaN if all are clicked. */
+  /** Share of the pairs of a clicked and an unclicked item in which the clicked item ranks higher; NaN if all are clicked. */
   readonly auc: number;
 }
 
-/** Ranks the rows `start..end-1`. @param scores [R] higher is better; not NaN. @param clicked at least one row */
+/** Computes the metrics of a page with the rows `start..end-1`. @param scores, clicked see {@link computePrecision} */
 export function rankPage(
   scores: ArrayLike<number>,
   start: number,
@@ -109,7 +108,7 @@ export function rankPage(
   };
 }
 
-/** Returns the mean of 1 / rank of the first clicked row among those with the same score. */
+/** Returns the expectation of 1 / rank of the first clicked row, over the orders of the rows with the same score. */
 function firstReciprocal({ greater, same, own }: Standing): number {
   if (own === 1) return reciprocals.mean(greater, same);
   let [sum, chance] = [0, own / same];
@@ -120,13 +119,13 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Cumulative worths of the ranks 1, 2, 3, ..., computed on demand. */
+/** Means of a function of the rank. The cumulative sums over the ranks 1, 2, 3, ... are computed on demand. */
 class RankWorths {
   readonly #upTo = [0];
 
   constructor(private readonly worth: (rank: number) => number) {}
 
-  /** Returns the mean over the ranks before + 1 .. before + count. */
+  /** Returns the mean of the function over the ranks before + 1 .. before + count. */
   mean(before: number, count: number): number {
     if (count === 1) return this.worth(before + 1);
     const upTo = this.#upTo;
@@ -139,23 +138,23 @@ class RankWorths {
 const reciprocals = new RankWorths((rank) => 1 / rank);
 const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
-/** Means over the predicted events of some users; NaN without such events. */
+/** Means of ranking metrics over predicted pages with a click of some users; NaN if there are none. */
 export interface RankingMetrics {
-  /** Share of the pages with a click that rank a clicked item first. */
+  /** Share of the pages with a click on which a clicked item is ranked first. */
   prec1: number;
-  /** Share of the pages with a click that rank a clicked item first or second. */
+  /** Share of the pages with a click on which a clicked item is ranked first or second. */
   prec2: number;
 }
 
-/** {@link RankingMetrics}, and the loss of a choice model. */
+/** Ranking metrics and loss of a choice model. */
 export interface ChoiceMetrics extends RankingMetrics {
-  /** Mean of -log P(page) over events, including those without a click. */
+  /** Mean of -log P(click, or no click) over the predicted pages. */
   nll: number;
 }
 
 /**
- * Computes the metrics of a choice model with utilities `utility` [R]: P(a | page) = exp(u_a) / (1 + sum exp(u_i)), where the
- * 1 is the choice to click nothing.
+ * Computes the metrics of a choice model with the utilities `utility` [R]: P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)), where
+ * the term 1 stands for no click.
  */
 export function computeChoiceMetrics(
   log: Clicks,
@@ -180,8 +179,8 @@ export function computeChoiceMetrics(
 }
 
 /**
- * Returns log(1 + sum exp(u)) of a page: minus the log of the probability of no click.
- * @param none true if no click is among the choices: the 1
+ * Returns log(1 + sum exp(u)) of the rows `start..end-1` of a page, which is -log P(no click).
+ * @param none true if the user may click nothing; false leaves out the term 1
  */
 export function logSumExp(utility: ArrayLike<number>, start: number, end: number, none = true): number {
   let top = none ? 0 : -Infinity;
@@ -192,8 +191,8 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
 }
 
 /**
- * Returns -log P(page): the first click is a choice among the rows and no click, each additional one among the rows that are
- * not clicked yet. @param clicked rows, in the order of the clicks
+ * Returns -log P of what the user did on a page. The first choice is among all rows and no click; each additional click is a
+ * choice among the rows that are not clicked yet. @param clicked the clicked rows, in the order of the clicks
  */
 export function computeChoiceLoss(
   utility: ArrayLike<number>,
@@ -214,11 +213,11 @@ export function listUnclickedRows(start: number, end: number, clicked: readonly 
 }
 
 /**
- * Returns how similarly two scorings rank the items of a page: the mean over pages of Spearman's correlation, 1 for the same
- * order. Ties take their mean rank; pages of one item are left out, and a page with equal scores counts as 0.
+ * Returns the mean over pages of Spearman's rank correlation between two scorings of a page's rows; 1 means the same order.
+ * Equal scores get their mean rank. Pages of one item are left out. If a scoring gives all rows the same score, the page has 0.
  *
- * @param scores, truth [R]
- * @returns NaN without a page of two items
+ * @param scores, truth [R] the two scores of each row
+ * @returns NaN if no page has two items
  */
 export function meanSpearman(
   log: Clicks,
@@ -238,7 +237,7 @@ export function meanSpearman(
   return sum / pages;
 }
 
-/** Returns the ranks 1..K of the rows start..end-1, ascending. */
+/** Returns the ranks of the rows start..end-1: rank 1 has the lowest score; equal scores get their mean rank. */
 function meanRanks(scores: ArrayLike<number>, start: number, end: number): number[] {
   return Array.from({ length: end - start }, (_, k) => {
     let below = 0, same = 0;
@@ -250,9 +249,9 @@ function meanRanks(scores: ArrayLike<number>, start: number, end: number): numbe
   });
 }
 
-/** Returns Pearson's correlation; 0 if one of the two is constant. */
+/** Returns Pearson's correlation of two lists of ranks; 0 if one of the lists is constant. */
 function correlation(a: readonly number[], b: readonly number[]): number {
-  const mean = (a.length + 1) / 2; // of ranks
+  const mean = (a.length + 1) / 2; // mean of the ranks 1..K
   let ab = 0, aa = 0, bb = 0;
   a.forEach((x, k) => {
     const [dx, dy] = [x - mean, b[k]! - mean];

@@ -1,28 +1,28 @@
 /**
- * Click models of the synthetic shops: the user's state, the utility of an item in it, and the effect of a click on it.
+ * Click models of the synthetic shops: a user's state, the utility of an item in this state, and the next state after a click.
  *
- * A user is three numbers: the running means m1, m2 of the two style coordinates, and p of the price, of the clicked items,
- * where each click keeps 70 % of the old value. All are 0 before the first click.
+ * The state is three running means over the clicked items: m1 and m2 of the two style coordinates, and p of the price. Each
+ * click keeps 70 % of the old mean. All three are 0 before the first click.
  *
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
  *
- * Users like the style of the items that they clicked (more so further out, up to a limit) and dislike prices far from those
- * they are used to. The appeal is the same for all users: quality, novelty, category, brand, and a sale, which counts more
- * where the price is low. With fatigue they tire of a narrow taste.
+ * Users prefer items of a style like that of the items they clicked; the effect grows with the style coordinates, up to a
+ * limit. They dislike prices far from p. The appeal of an item is the same for all users. It depends on quality, novelty,
+ * category, brand, and on a sale, which adds more if the price is low. With fatigue, users with a narrow taste like all items less.
  */
 
 import type { Random } from "./random.ts";
 
-/** Parameters of a synthetic shop. The rest of the formula, and the items, are the same in all shops. */
+/** Parameters of a synthetic shop. The items, and the other constants of the formula, are the same in all shops. */
 export interface ShopTruth {
-  /** Its name for `--data`. */
+  /** Name of the shop, for `--data`. */
   readonly name: string;
-  /** Its difference from the other shops, for help. */
+  /** Description of the shop, for the text of --help. */
   readonly about: string;
-  /** Utility of an average item: it determines how often nothing is clicked. */
+  /** Constant term of the utility. It determines on how many pages nothing is clicked. */
   readonly constant: number;
-  /** Utility that every item loses per unit of |m|^2, 0 or more. */
+  /** Decrease of the utility of every item per unit of m1^2 + m2^2; 0 or more. */
   readonly fatigue: number;
 }
 
@@ -37,11 +37,11 @@ export interface ShopState {
 
 export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 
-/** Utilities of the categories and brands. */
+/** Contribution of each category to the utility, and of each brand. */
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
-/** Returns the utility of an item. @param f [F] its features, at the offsets {@link featureOffsets} */
+/** Returns the utility of an item for a user. @param f [F] features of the item, at the offsets {@link featureOffsets} */
 export function computeShopUtility(
   { constant, fatigue }: ShopTruth,
   state: ShopState,
@@ -58,7 +58,7 @@ export function computeShopUtility(
     0.5 * f[sale]! * (0.5 - f[price]!) - fatigue * (m1 * m1 + m2 * m2);
 }
 
-/** Returns the state after a click on an item; without a click the state stays. @param f [F] the item's features */
+/** Returns a user's state after a click on an item. Without a click, the state does not change. @param f [F] the item's features */
 export function advanceShopState({ m1, m2, p }: ShopState, f: Float32Array): ShopState {
   const { style, price } = featureOffsets;
   const mean = (before: number, value: number) => 0.7 * before + 0.3 * value;
@@ -70,13 +70,12 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Offsets of an item's features among its {@link demoFeatures}, and the numbers of categories and brands. */
+/** Offsets of the features in an item's vector (see {@link demoFeatures}), and the numbers of categories and brands. */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**
- * F = 16 item features, in order: 4 categories (1 for the item's own, else 0), 2 style coordinates in -2..2
- * (say plain to ornate, classic to modern), price and quality in -1..1, novelty in 0..1, on sale (0 or 1),
- * 6 brands (as categories).
+ * F = 16, the number of features per item. In order: 4 categories (one-hot), 2 style coordinates in -2..2 (say plain to
+ * ornate, and classic to modern), price in -1..1, quality in -1..1, novelty in 0..1, sale (0 or 1), 6 brands (one-hot).
  */
 export const demoFeatures = brand + brands;
 
@@ -86,7 +85,7 @@ export const featureNames: readonly string[] = [
   ...Array.from({ length: brands }, (_, k) => `brand-${k}`),
 ];
 
-/** Returns an item's features by name: its category and brand as numbers from 0, the rest as in {@link demoFeatures}. */
+/** Returns an item's features by name. Category and brand are numbers from 0; the other values are as in {@link demoFeatures}. */
 export function describeDemoItem(values: Float32Array, item: number): Record<string, number> {
   const f = getItemFeatures(values, item);
   return {
@@ -101,14 +100,14 @@ export function describeDemoItem(values: Float32Array, item: number): Record<str
   };
 }
 
-/** Returns the features [F] of an item, from those of all items [I, F]. */
+/** Returns the features [F] of an item. @param values [I, F] features of all items */
 export function getItemFeatures(values: Float32Array, item: number): Float32Array {
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
 }
 
 /**
- * Draws features [I, F]. Each number is spread evenly over its range and each category and brand has its equal share, in an
- * order of its own, so that shops of different seeds are alike as a whole.
+ * Draws the features [I, F] of all items. The values of each feature are spread evenly over its range, and categories and
+ * brands have equal shares of the items. Only the order is random, per feature, so shops of different seeds are alike.
  */
 export function makeItems(count: number, random: Random): Float32Array<ArrayBuffer> {
   const values = new Float32Array(count * demoFeatures);
@@ -129,7 +128,7 @@ export function makeItems(count: number, random: Random): Float32Array<ArrayBuff
   return values;
 }
 
-/** One event in five ends without a click. Planning ahead gains almost nothing: the best item now is also the best for later. */
+/** Shop in which one page of five has no click. Planning ahead gains almost nothing: the best item now is also best for later. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like what is like their earlier clicks",
@@ -138,8 +137,8 @@ export const demo: ShopTruth = {
 };
 
 /**
- * The items that users like best narrow their taste, and a narrow taste lowers the utility of every item. Within a page all
- * items lose the same, so ranking by utility does not see it: a policy has to plan ahead.
+ * Shop in which clicks on the best items narrow a user's taste, which lowers the utilities of all items. On a page, all items
+ * lose the same utility, so a ranking by utility ignores the loss: a policy has to plan ahead.
  */
 export const restless: ShopTruth = {
   name: "restless",
@@ -148,7 +147,7 @@ export const restless: ShopTruth = {
   fatigue: 1.5,
 };
 
-// A new synthetic shop is a constant, and its name in the list.
+// To add a synthetic shop, define a constant and add it to this list.
 
 export const shops: readonly ShopTruth[] = [demo, restless];
 
