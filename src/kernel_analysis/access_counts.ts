@@ -1,10 +1,10 @@
 /**
- * Memory accesses of a kernel, counted without a device: from its own index expressions, at given sizes, for a workgroup in the
- * middle of its grid. Accesses are grouped as on GPUs: 32 invocations together, in sectors of 32 bytes; workgroup memory in 32
- * banks, each of which serves one word of 4 bytes per cycle.
+ * Counts the memory accesses of a kernel without a device, from its index expressions, for a workgroup in the middle of
+ * the grid. It assumes a GPU with subgroups of 32 invocations, memory sectors of 32 bytes, and workgroup memory of 32
+ * banks. A bank serves one word of 4 bytes per cycle.
  *
- * The counts are those of the text: a compiler may merge two reads of the same element. Accesses that depend on data are
- * unreadable, unless the caller supplies the data; nothing is guessed.
+ * The WGSL text determines the counts, although a compiler may merge two reads of the same element. Accesses at addresses
+ * that depend on data are "unreadable", unless the caller supplies the data.
  */
 
 import { parseModule } from "./parse.ts";
@@ -17,17 +17,17 @@ const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
 
-/** A count; "unreadable" if the text does not determine it; undefined if there is nothing to count. */
+/** Number of accesses; "unreadable" if the WGSL text does not determine it, undefined if the kernel has none to count. */
 export type AccessCount = number | "unreadable" | undefined;
 
 export interface LoadRequests {
-  /** Reads per invocation, averaged over the invocations of the workgroup with any access. */
+  /** Reads per invocation: average over the invocations of the workgroup that access memory. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Average number of sectors per read, and per write, of a subgroup. For storage buffers alone. */
+  /** Average number of sectors per read of a subgroup; `writeSectors` is the number per write. Storage buffers only. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
-  /** Average extra cycles per access of a subgroup due to bank conflicts. For workgroup memory alone. */
+  /** Average number of extra cycles that bank conflicts add to an access of a subgroup. Workgroup memory only. */
   readonly conflicts: AccessCount;
 }
 
@@ -42,7 +42,7 @@ export interface AccessCounts {
   readonly workgroup: LoadRequests;
 }
 
-/** @param text WGSL as the driver gets it, with one entry point */
+/** Counts the memory accesses of a kernel. @param text WGSL as the driver gets it, with one entry point */
 export function countAccesses(text: string, scope: IndexScope): AccessCounts {
   const variables = new Map<string, Tally>();
   let asking = 0;
@@ -51,7 +51,7 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
     for (const [name, { space }] of module.variables) {
       if (space !== "uniform") variables.set(name, new Tally(space));
     }
-    // Fused launches differ by z. If the middle workgroup is idle because the grid is too large, the first one is counted.
+    // Each z of a grid is a fused launch. If a grid is too large and its middle workgroup idle, the first workgroup counts.
     for (let z = 0; z < scope.grid[2]; z++) {
       const middle = [Math.floor((scope.grid[0] - 1) / 2), Math.floor((scope.grid[1] - 1) / 2), z] as const;
       for (const group of [middle, [0, 0, z]] as const) {
@@ -95,12 +95,12 @@ function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["g
 }
 
 interface AccessSum {
-  /** Accesses of invocations. */
+  /** Number of accesses, summed over invocations. */
   accesses: number;
-  /** Accesses of subgroups with known addresses, and their sectors or extra cycles. */
+  /** Number of accesses by a subgroup at known addresses. `cost` is the number of their sectors or extra cycles. */
   known: number;
   cost: number;
-  /** True if an invocation accesses it that may be inactive; true if an address is unknown. */
+  /** True if it is unknown whether an invocation makes an access. `anywhere` is true if an address is unknown. */
   perhaps: boolean;
   anywhere: boolean;
 }
@@ -112,7 +112,7 @@ class Tally {
   readonly write = none();
   constructor(readonly space: AddressSpace) {}
 
-  /** @param first number of the subgroup's first invocation. */
+  /** Adds one access of a subgroup. @param first number of the subgroup's first invocation. */
   add(
     { space, at, type, atomic = false }: MemoryReference,
     kind: "read" | "write",
@@ -131,7 +131,7 @@ class Tally {
     }
     if (active === 0) return;
     sum.accesses += active;
-    // Only the driver knows the addresses of texels, and how atomics on one word wait.
+    // Only the driver knows the addresses of texels, and how long atomic operations on the same word wait.
     if (addresses.length < active || space === "texture" || (atomic && space === "workgroup")) {
       sum.anywhere = true;
       return;
@@ -143,7 +143,7 @@ class Tally {
   }
 }
 
-/** Returns the numbers of the segments of memory that these addresses lie in, each once. */
+/** Returns the numbers of the segments of `piece` bytes that elements of `size` bytes at these addresses touch, once. */
 function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
   const found: number[] = [];
   for (const at of addresses) {
@@ -187,7 +187,7 @@ function averagePerSubgroup(sums: readonly AccessSum[]): AccessCount {
   return known === 0 ? undefined : sums.reduce((all, one) => all + one.cost, 0) / known;
 }
 
-/** Formats a count: "8", "1.3", "-" if there is nothing to count. */
+/** Formats a number of accesses, e.g. "8" or "1.3"; "-" if there are none to count. */
 export function formatAccessCount(count: AccessCount): string {
   if (count === undefined) return "-";
   return count === "unreadable" ? "not readable" : String(Number(count.toPrecision(3)));

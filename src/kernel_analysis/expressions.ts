@@ -1,4 +1,4 @@
-/** Expressions of WGSL: their values and memory accesses. The parser builds them, and an {@link Interpreter} evaluates them. */
+/** Expressions of WGSL, with values and memory accesses. The parser builds them for an {@link Interpreter}. */
 
 import { UnreadableKernelError } from "./tokens.ts";
 import { applyBinary, applyUnary, BUILTINS, convertValue, findMember, makeStructure } from "./values.ts";
@@ -27,7 +27,7 @@ export function makeNameExpression(name: string): Expression {
   };
 }
 
-/** Converts an expression to a type, if there is one. */
+/** Returns an expression whose value is converted to a type, or not converted if the type is undefined. */
 export function convertToType(of: Expression, type: WgslType | undefined): Expression {
   return { value: (walk, mask) => of.value(walk, mask).map((one) => convertValue(one, type)) };
 }
@@ -39,7 +39,7 @@ export function makeUnary(sign: string, of: Expression): Expression {
   return {
     value(walk, mask) {
       if (of.reference?.(walk, mask)) throw new UnreadableKernelError("a pointer to shared memory");
-      if (of.name) walk.assign(of.name, walk.unknown(), mask); // it may be changed through the pointer
+      if (of.name) walk.assign(of.name, walk.unknown(), mask); // the pointer may change the variable
       return walk.unknown();
     },
     ...(of.reference && { reference: of.reference }),
@@ -62,7 +62,7 @@ export function makeBinary(sign: string, left: Expression, right: Expression): E
   };
 }
 
-/** Makes an expression of a part of a value, or of a reference to memory, of which only the part is read. */
+/** Makes an expression for a part of a value. If the value is in memory, only the part is read. */
 function makePart(
   of: Expression,
   select: (whole: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,
@@ -85,7 +85,7 @@ function makePart(
 
 const getField = (value: WgslValue, name: string) => typeof value === "object" ? value[name] : undefined;
 
-/** Makes `of.name`. */
+/** Makes the expression `of.name`. */
 export function makeMember(of: Expression, name: string): Expression {
   return makePart(of, (memory) => {
     const found = findMember(memory.type, name);
@@ -94,7 +94,7 @@ export function makeMember(of: Expression, name: string): Expression {
   }, (walk, mask) => of.value(walk, mask).map((one) => getField(one, name)));
 }
 
-/** Makes `of[index]`. */
+/** Makes the expression `of[index]`. */
 export function makeElement(of: Expression, index: Expression): Expression {
   return makePart(of, (memory, walk, mask) => {
     const { element, stride = 0 } = memory.type;
@@ -111,7 +111,7 @@ export function makeElement(of: Expression, index: Expression): Expression {
   });
 }
 
-/** Makes a call of a function of the module or of WGSL, or of a type's constructor. */
+/** Makes a call of a function of the module, of a builtin function, or of a type's constructor. */
 export function makeCall(
   name: string,
   args: readonly Expression[],
@@ -141,7 +141,7 @@ export function makeCall(
   };
 }
 
-/** Evaluates a builtin that reads or writes memory through a pointer or a texture. */
+/** Evaluates a builtin function that reads or writes memory through a pointer or a texture. */
 function accessMemory(
   name: string,
   first: Expression | undefined,
@@ -159,7 +159,7 @@ function accessMemory(
   return walk.unknown();
 }
 
-/** @param sign operator of a compound assignment, otherwise "". */
+/** Makes an assignment. @param sign operator of a compound assignment, e.g. "+" for `+=`, otherwise "". */
 export function makeAssignment(target: Expression, from: Expression, sign = ""): Statement {
   return (walk, mask) => {
     const values = from.value(walk, mask);
@@ -172,7 +172,7 @@ export function makeAssignment(target: Expression, from: Expression, sign = ""):
     const memory = target.reference?.(walk, mask);
     if (memory) walk.store(memory, after(() => walk.load(memory, mask)), mask);
     else if (name === undefined || target.isPart) {
-      // Evaluates the indices of a part; a part of a variable is not tracked.
+      // This evaluates the indices of the part. The value of a variable is unknown once a part of it is assigned.
       target.value(walk, mask);
       if (name !== undefined) walk.assign(name, walk.unknown(), mask);
     } else walk.assign(name, after(() => walk.lookup(name)), mask);

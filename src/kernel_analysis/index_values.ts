@@ -1,7 +1,7 @@
 /**
- * Index values of an invocation: the whole numbers that a kernel computes from the invocation's number before it reads anything,
- * such as `let row = id.x / N4;`. They are computed from the kernel's text as the driver gets it, so they show the elements that
- * an invocation owns without a second definition. Values that depend on data or on a loop stay unknown.
+ * Computes the index values of an invocation: whole numbers that a kernel computes from the invocation's number before it
+ * reads memory, such as `let row = id.x / N4;`. Index values tell which elements an invocation owns. The source is the WGSL
+ * that the driver gets, so ownership is defined only once. Values that depend on data or on a loop stay unknown.
  */
 
 import { parseExpression, parseModule } from "./parse.ts";
@@ -11,15 +11,15 @@ import { tryRead } from "./tokens.ts";
 
 export interface IndexValues {
   readonly lines: readonly TracedLine[];
-  /** True if it returns at once, because the grid is larger than the work. */
+  /** True if the invocation returns at once, because the grid is larger than the work. */
   readonly idle: boolean;
-  /** Returns the value of a subscript in the kernel's body; undefined if it depends on more than known lines. */
+  /** Returns the value of a subscript in the kernel's body; undefined if it depends on values that are not in `lines`. */
   getValue(subscript: string): number | undefined;
 }
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/** Returns a function that traces an invocation; it returns no values for a text that is not understood. */
+/** Returns a function that computes an invocation's index values: none if the analysis does not support the kernel. */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);
@@ -27,7 +27,7 @@ export function traceIndexValues(text: string, scope: IndexScope): (invocation: 
     (module && tryRead(() => runInvocation(module, scope, invocation, repeated))) ?? nothing;
 }
 
-/** Returns names that have or may have more than one value. */
+/** Returns the names of variables, and names that are declared more than once: such names may have several values. */
 function findRepeatedNames(text: string): string[] {
   const body = text.replace(/\/\/.*/g, "").replace(/[^]*?@compute/, "");
   const declared = [...body.matchAll(/\b(let|var|const)\s+(\w+)/g)];

@@ -1,22 +1,22 @@
 /**
- * Interprets invocations of a kernel in lockstep, as a subgroup runs: all execute the same statement, and a mask switches off
- * those that did not reach it. It tracks whole numbers that depend on constants, sizes, the invocation's number, and on data that
- * the caller supplies. Other values are unknown. After an unknown condition an invocation is "perhaps" active, and its writes
- * make values unknown.
+ * Interprets invocations of a kernel in lockstep, as a subgroup runs: all invocations execute the same statement, and a mask
+ * switches off the invocations that did not reach it. The interpreter tracks whole numbers that depend on constants, sizes,
+ * the invocation's number, and data that the caller supplies. Other values are unknown. After an unknown condition an
+ * invocation is "perhaps" active. A value that such an invocation writes becomes unknown.
  */
 
 import { getBuiltin, makeVector } from "./values.ts";
 import type { IndexScope, Invocation, StructValue, WgslType, WgslValue } from "./values.ts";
 import { UnreadableKernelError } from "./tokens.ts";
 
-/** States of an invocation: inactive, perhaps active, active. */
+/** States of an invocation in a mask: inactive, perhaps active, active. */
 export const [OFF, PERHAPS, ON] = [0, 1, 2] as const;
 export type InvocationMask = Uint8Array;
 
-/** Returns a mask, or undefined if all invocations are off. */
+/** Returns the mask, or undefined if all its invocations are off. */
 const nonEmpty = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
-/** Largest number of interpreted statements; takes some seconds. */
+/** Largest number of statements that are interpreted for one kernel, in some seconds. */
 const MAX_STATEMENTS = 20_000_000;
 
 export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";
@@ -25,7 +25,7 @@ export interface MemoryReference {
   readonly name: string;
   readonly space: AddressSpace;
   readonly type: WgslType;
-  /** Byte offset in the variable, per invocation. */
+  /** Offset in the variable in bytes, per invocation; undefined if unknown. */
   readonly at: readonly (number | undefined)[];
   readonly atomic?: boolean;
 }
@@ -33,17 +33,17 @@ export interface MemoryReference {
 export type Statement = (walk: Interpreter, mask: InvocationMask) => void;
 
 export interface Expression {
-  /** Value per invocation; arbitrary for an inactive one. */
+  /** Returns the value of the expression per invocation. The value of an inactive invocation is arbitrary. */
   readonly value: (walk: Interpreter, mask: InvocationMask) => WgslValue[];
-  /** Its memory, if invocations share that. */
+  /** Returns the expression's memory, if it is memory that invocations share. */
   readonly reference?: (walk: Interpreter, mask: InvocationMask) => MemoryReference | undefined;
-  /** Name of the variable that it is, or is a part of. */
+  /** Name of the variable, if the expression is a variable or a part of one. */
   readonly name?: string;
   readonly isPart?: boolean;
 }
 
 export interface WgslFunction {
-  /** A pointer has no type. */
+  /** Parameters of the function. The type of a pointer is undefined. */
   readonly parameters: readonly {
     readonly name: string;
     readonly builtin: string | undefined;
@@ -64,11 +64,11 @@ export interface WgslModule {
 export interface WgslVariable {
   readonly space: AddressSpace;
   readonly type: WgslType;
-  /** True if the kernel cannot write it. */
+  /** True if the kernel cannot write the variable. */
   readonly constant: boolean;
 }
 
-/** A declaration of the kernel with a known value. */
+/** A `let` or `const` declaration in a kernel whose value is known. */
 export interface TracedLine {
   readonly name: string;
   readonly from: string;
@@ -81,14 +81,14 @@ export interface InterpreterOptions {
   readonly skipsLoops?: boolean;
 }
 
-/** Invocations that left a loop, or its current iteration. */
+/** Masks of the invocations that left a loop by `break`, and its current iteration by `continue`. */
 interface LoopExits {
   readonly broken: InvocationMask;
   readonly continued: InvocationMask;
 }
 
 interface Frame {
-  /** Undefined values are not tracked. */
+  /** Values of the variables in each scope; undefined for a variable that is not tracked. */
   readonly scopes: Map<string, WgslValue[] | undefined>[];
   readonly returned: InvocationMask;
   readonly result: WgslValue[];
@@ -97,16 +97,16 @@ interface Frame {
 
 export class Interpreter {
   readonly lanes: number;
-  /** Values of the first invocation in the entry point, outside of loops. */
+  /** Known declarations of the first invocation in the entry point, outside of loops. */
   readonly lines: TracedLine[] = [];
   /** True if the first invocation returns at once. */
   idle = false;
   readonly #constants = new Map<string, WgslValue>();
-  /** Whole numbers in workgroup memory, initially zero. Elements of arrays are not tracked. */
+  /** Values of u32 variables in workgroup memory, initially zero. Elements of arrays are not tracked. */
   readonly #shared = new Map<string, WgslValue>();
   #frame: Frame;
   #depth = 0;
-  /** Depth of statements that are perhaps not reached. */
+  /** Number of enclosing loops and of enclosing branches with an unknown condition. */
   #uncertain = 0;
   #executed = 0;
 
@@ -120,7 +120,7 @@ export class Interpreter {
     this.#frame = this.#makeFrame(new Map());
   }
 
-  /** Arguments of the entry point for the first invocation. */
+  /** Values of the entry point's builtin parameters for the first invocation. */
   get builtins(): [name: string, value: WgslValue][] {
     return [...this.#arguments()].map(([name, [value]]) => [name, value]);
   }
@@ -134,13 +134,13 @@ export class Interpreter {
     );
   }
 
-  /** Interprets the entry point. @throws UnreadableKernelError */
+  /** Interprets the entry point. @throws UnreadableKernelError for too many statements or an unsupported construct. */
   run(): void {
     this.#frame = this.#makeFrame(this.#arguments());
     this.module.entry?.body(this, this.#all());
   }
 
-  /** Evaluates an expression for the first invocation, with these names. */
+  /** Evaluates an expression for the first invocation. @param names values of the names in the expression */
   evaluate({ value }: Expression, names: ReadonlyMap<string, WgslValue>): WgslValue {
     this.#frame = this.#makeFrame(new Map([...names].map(([name, one]) => [name, this.broadcast(one)])));
     return value(this, this.#all())[0];
@@ -171,7 +171,7 @@ export class Interpreter {
 
   #constant(name: string): WgslValue {
     if (this.#constants.has(name)) return this.#constants.get(name);
-    this.#constants.set(name, undefined); // what refers to itself is unknown
+    this.#constants.set(name, undefined); // a constant that refers to itself is unknown
     const value = name === "step"
       ? this.#step()
       : this.module.constants.get(name)?.value(this, this.#all())[0];
@@ -184,7 +184,7 @@ export class Interpreter {
     return { ...header, size: { x, y, z, w }, chunks };
   }
 
-  /** Returns a reference to a variable of the module; undefined if a local name hides it, and for what is not in memory. */
+  /** Returns a reference to a module variable; undefined if a local name hides the variable or it is not in memory. */
   getReference(name: string): MemoryReference | undefined {
     const variable = this.module.variables.get(name);
     if (!variable || name === "step" || this.#frame.scopes.some((scope) => scope.has(name))) return undefined;
@@ -211,7 +211,7 @@ export class Interpreter {
     });
   }
 
-  /** Returns the number of elements of a runtime-sized array. */
+  /** Returns the number of elements of a runtime-sized array, if known. */
   getArrayLength(memory: MemoryReference | undefined): number | undefined {
     const { name = "", type: { stride } = {}, at: [at] = [] } = memory ?? {};
     const bytes = this.scope.bytes?.[name];
@@ -235,7 +235,7 @@ export class Interpreter {
     this.options.onAccess?.(memory, kind, mask);
   }
 
-  /** @param values undefined for a variable that is not tracked. */
+  /** Declares a variable in the innermost scope. @param values undefined for a variable that is not tracked. */
   declare(name: string, values: WgslValue[] | undefined): void {
     this.#frame.scopes.at(-1)?.set(name, values);
   }
@@ -243,11 +243,11 @@ export class Interpreter {
   assign(name: string, values: readonly WgslValue[], mask: InvocationMask): void {
     const scope = this.#frame.scopes.findLast((scope) => scope.has(name));
     const before = scope?.get(name);
-    if (!before) return; // private to an invocation: not followed
+    if (!before) return; // the variable is not tracked
     scope?.set(name, before.map((old, k) => mask[k] === OFF ? old : mask[k] === ON ? values[k] : undefined));
   }
 
-  /** Records a let or const of the entry point as a traced line. */
+  /** Adds a `let` or `const` of the entry point to {@link lines}, if the first invocation certainly executes it. */
   trace(name: string, from: string, [value]: readonly WgslValue[], mask: InvocationMask): void {
     if (this.#depth > 0 || this.#uncertain > 0 || mask[0] === OFF || typeof value !== "number") return;
     this.lines.push({ name, from, value });
@@ -260,7 +260,7 @@ export class Interpreter {
     scopes.pop();
   }
 
-  /** @param bare true if the block begins with a return. */
+  /** Interprets a block. @param bare true if the block begins with a return. */
   block(statements: readonly Statement[], mask: InvocationMask, bare: boolean): void {
     if (bare && this.#depth === 0 && mask[0] === ON) this.idle = true;
     this.inScope(() => {
@@ -276,7 +276,7 @@ export class Interpreter {
     });
   }
 
-  /** Returns those of a mask that are still active; undefined if there are none. */
+  /** Returns the mask without invocations that have returned or left the loop; undefined if none is left. */
   #live(mask: InvocationMask): InvocationMask | undefined {
     const { returned, exits } = this.#frame;
     return nonEmpty(mask.map((state, k) => {
@@ -289,7 +289,7 @@ export class Interpreter {
     const { returned, result } = this.#frame;
     mask.forEach((state, k) => {
       if (state === OFF) return;
-      // An invocation that has perhaps returned another value before returns an unknown value.
+      // The result of an invocation that has perhaps returned another value before is unknown.
       result[k] = state === ON && returned[k] === OFF ? values?.[k] : undefined;
       mark(returned, k, state);
     });
@@ -316,7 +316,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns those of a mask whose condition is not `ends`; undefined if there are none. */
+  /** Returns the mask without invocations whose condition equals `ends`; undefined if none is left. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
@@ -334,7 +334,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Interprets iterations while an invocation is certainly active; those that are perhaps active run one iteration. */
+  /** Interprets a loop while an invocation is certainly active. If all are only perhaps active, one iteration is run. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
@@ -353,7 +353,7 @@ export class Interpreter {
       if (!turning) break;
       next?.(this, turning);
       if (turning.includes(ON)) continue;
-      condition?.value(this, turning); // it is perhaps evaluated again
+      condition?.value(this, turning); // the condition is perhaps evaluated once more
       break;
     }
     this.#uncertain--;
@@ -361,7 +361,7 @@ export class Interpreter {
   }
 }
 
-/** Marks an invocation as having left; a certain exit stays certain. */
+/** Sets the state of an invocation in a mask of exits, unless the mask has a more certain state. */
 function mark(left: InvocationMask, k: number, state: number): void {
   left[k] = Math.max(left[k] ?? OFF, state);
 }

@@ -1,6 +1,6 @@
 /**
- * Parses WGSL for an {@link Interpreter}: functions, statements, whole numbers, and references to memory. What it does not
- * support it rejects with {@link UnreadableKernelError}; nothing is guessed.
+ * Parses WGSL for an {@link Interpreter}: functions, statements, whole numbers, and references to memory. The parser rejects
+ * any other construct with {@link UnreadableKernelError}.
  */
 
 import {
@@ -19,7 +19,7 @@ import { makeArrayType, makeStructType, parsePlainType, type WgslType } from "./
 import { Interpreter } from "./interpreter.ts";
 import type { Expression, Statement, WgslFunction, WgslModule, WgslVariable } from "./interpreter.ts";
 
-/** @throws UnreadableKernelError also for a text without an entry point. */
+/** Parses a WGSL module. @throws UnreadableKernelError for an unsupported construct, or if there is no entry point. */
 export function parseModule(text: string): WgslModule {
   const parser = new Parser(text);
   parser.declarations();
@@ -27,7 +27,7 @@ export function parseModule(text: string): WgslModule {
   return parser;
 }
 
-/** Parses one expression. @throws UnreadableKernelError */
+/** Parses one expression. @throws UnreadableKernelError for an unsupported construct. */
 export function parseExpression(text: string): Expression {
   return new Parser(text).whole();
 }
@@ -53,7 +53,7 @@ class Parser extends WgslTokens implements WgslModule {
     return found;
   }
 
-  /** Parses all declarations; types and lengths must precede their uses. */
+  /** Parses all declarations of a module. A type or an array's length must be declared before it is used. */
   declarations(): void {
     while (this.peek() !== "") this.#declaration();
   }
@@ -78,7 +78,7 @@ class Parser extends WgslTokens implements WgslModule {
     this.constants.set(name, convertToType(this.readAfter("=", () => this.#expression()), type));
   }
 
-  /** Parses attributes: their names, and the text in their brackets. */
+  /** Parses attributes. @returns the text in each attribute's brackets, by the attribute's name */
   #attributes(): Map<string, string> {
     const found = new Map<string, string>();
     while (this.peek().startsWith("@")) {
@@ -108,7 +108,7 @@ class Parser extends WgslTokens implements WgslModule {
     const type = this.#type();
     if (this.take("=")) this.#expression();
     const space = type === texel ? "texture" : SPACES.find((one) => words.includes(one));
-    // A private variable is treated like a variable of a function whose value is not tracked.
+    // A private variable, which has no such space, is not tracked.
     if (space) this.variables.set(name, { space, type, constant: !words.includes("read_write") });
   }
 
@@ -126,7 +126,7 @@ class Parser extends WgslTokens implements WgslModule {
     if (isEntry) this.entry = routine;
   }
 
-  /** Parses a pointer to a variable of a function, whose value is not tracked. */
+  /** Parses the type of a pointer to a function's variable. The value behind a pointer is not tracked. */
   #pointer(): undefined {
     if (!/^function\b/.test(this.templateText())) {
       throw new UnreadableKernelError("a pointer to shared memory");
@@ -153,7 +153,7 @@ class Parser extends WgslTokens implements WgslModule {
     return type;
   }
 
-  /** Parses the length of an array, which depends on constants alone. */
+  /** Parses the length of an array, which may depend on constants only. */
   #length(): number {
     const walk = new Interpreter(this, { workgroup: [1, 1], grid: [1, 1, 1], sizes: [], chunks: 0 }, [
       { group: [0, 0], local: [0, 0] },
@@ -184,7 +184,7 @@ class Parser extends WgslTokens implements WgslModule {
     return this.readBefore(";", () => this.#simple());
   }
 
-  /** Parses a statement up to its semicolon; also the parts of a for. */
+  /** Parses a simple statement without its semicolon, or the first or last part of a `for`. */
   #simple(): Statement {
     if (/^(let|const|var)$/.test(this.peek())) return this.#local(this.next());
     if (this.take("return")) {
@@ -206,7 +206,7 @@ class Parser extends WgslTokens implements WgslModule {
     const name = this.next();
     const type = this.#typed();
     if (kind === "var" && this.peek() !== "=") {
-      // It is initialised to zero, which is tracked for a u32.
+      // WGSL initialises the variable to zero. Only a u32 is tracked.
       return (walk) => walk.declare(name, type?.isU32 ? walk.broadcast(0) : undefined);
     }
     this.expect("=");
@@ -216,7 +216,7 @@ class Parser extends WgslTokens implements WgslModule {
     const from = this.textFrom(at);
     return (walk, mask) => {
       const values = value(walk, mask);
-      // A variable with an unknown initial value may be a float, whose whole numbers are not tracked.
+      // A variable whose initial value is unknown may be a float. Floats are not tracked.
       const followed = kind !== "var" || type?.isU32 || values.some((one) => one !== undefined);
       walk.declare(name, followed ? values : undefined);
       if (kind !== "var") walk.trace(name, from, values, mask);
@@ -277,7 +277,7 @@ class Parser extends WgslTokens implements WgslModule {
       const args = this.readList(")", () => this.#expression());
       return makeCall(of === "u32" ? `${word}u` : word + of, args, this);
     }
-    // All known fields are the same in the headers of several steps.
+    // `steps[k]` is the header of one step. The fields that are known have the same values in all headers.
     if (word === "steps" && this.take("[")) {
       this.readBefore("]", () => this.#expression());
       return { value: (walk) => walk.lookup("step") };

@@ -1,9 +1,9 @@
-/** WGSL as a sequence of tokens. */
+/** Splits WGSL into tokens. */
 
-/** A construct of a kernel that the analysis does not support. */
+/** Thrown for a construct in a kernel that the analysis does not support. */
 export class UnreadableKernelError extends Error {}
 
-/** @returns undefined after an {@link UnreadableKernelError}. */
+/** Calls `read`. @returns its result, or undefined if it throws an {@link UnreadableKernelError}. */
 export function tryRead<T>(read: () => T): T | undefined {
   try {
     return read();
@@ -13,7 +13,7 @@ export function tryRead<T>(read: () => T): T | undefined {
   }
 }
 
-/** Numbers with their suffix, attributes with their brackets, names, and operators. */
+/** Matches a token: a number with its suffix, an attribute with its brackets, a name, or an operator. */
 const TOKEN = new RegExp(
   [
     /0[xX][\da-fA-F]+[ui]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[uifh]?/,
@@ -25,7 +25,7 @@ const TOKEN = new RegExp(
 );
 const COMMENT = /\/\/.*|\/\*[^]*?\*\//g;
 
-/** Methods throw UnreadableKernelError for an unexpected token. */
+/** A position in the tokens of a WGSL text. Methods throw UnreadableKernelError for an unexpected token. */
 export class WgslTokens {
   readonly #tokens: { readonly text: string; readonly at: number }[];
   #k = 0;
@@ -35,7 +35,7 @@ export class WgslTokens {
     this.#tokens = [...plain.matchAll(TOKEN)].map(({ 0: text, index: at }) => ({ text, at }));
   }
 
-  /** Returns the next token without consuming it; "" at the end. */
+  /** Returns the next token without consuming it, or "" at the end of the text. */
   peek(): string {
     return this.#tokens[this.#k]?.text ?? "";
   }
@@ -46,7 +46,7 @@ export class WgslTokens {
     return text;
   }
 
-  /** Consumes the next token if it is `word`. @returns true if so. */
+  /** Consumes the next token if it is `word`. @returns true if the token was consumed. */
   take(word: string): boolean {
     const found = this.peek() === word;
     if (found) this.#k++;
@@ -88,7 +88,7 @@ export class WgslTokens {
     return found;
   }
 
-  /** Returns the text between < and > without spaces. */
+  /** Consumes a template. @returns the text between < and >, without spaces. */
   templateText(): string {
     this.expect("<");
     let inside = "";
@@ -100,7 +100,7 @@ export class WgslTokens {
     return inside.slice(0, -1);
   }
 
-  /** Offset of the next token in the text. */
+  /** Offset of the next token from the start of the text. */
   get at(): number {
     return this.#tokens[this.#k]?.at ?? this.text.length;
   }

@@ -1,17 +1,17 @@
 /**
- * Types and values of WGSL: their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and the known whole numbers and
- * conditions of an invocation, in WGSL's arithmetic. An {@link IndexScope} holds what a kernel knows before it reads anything.
+ * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's arithmetic of the whole
+ * numbers and conditions that are known of an invocation. An {@link IndexScope} has the values a kernel gets from no buffer.
  */
 
-/** A type of WGSL. Sizes are in bytes. */
+/** A WGSL type. Size, alignment and stride are in bytes. */
 export interface WgslType {
   readonly size: number;
   readonly align: number;
-  /** Present for vectors, matrices and arrays. */
+  /** Type of an element of a vector, matrix or array. */
   readonly element?: WgslType;
   readonly stride?: number;
   readonly fields?: ReadonlyMap<string, { readonly at: number; readonly type: WgslType }>;
-  /** True for a u32, which indices are computed from. */
+  /** True for u32, the only number type whose values are tracked. */
   readonly isU32?: boolean;
 }
 
@@ -22,7 +22,7 @@ const SCALARS: Readonly<Record<string, WgslType>> = {
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
-/** Parses u32, vec4f, mat4x4<f32>. @param readTemplate reads the type in a template. @returns undefined for other names. */
+/** Returns the type of a name such as u32, vec4f or mat4x4; undefined for other names. @param readTemplate reads `<f32>` */
 export function parsePlainType(name: string, readTemplate: () => WgslType): WgslType | undefined {
   const [, kind, counts = "", suffix = ""] = /^(vec|mat)(\d(?:x\d)?)([uifh]?)$/.exec(name) ?? [];
   if (!kind) return SCALARS[name];
@@ -36,7 +36,7 @@ function vectorType(element: WgslType, count: number): WgslType {
   return { size, align: count === 3 ? 4 * element.size : size, element, stride: element.size };
 }
 
-/** @param count 0 for a runtime-sized array. */
+/** Makes an array type. @param count number of elements; 0 for a runtime-sized array. */
 export function makeArrayType(element: WgslType, count: number): WgslType {
   const stride = roundUp(element.size, element.align);
   return { size: stride * count, align: element.align, element, stride };
@@ -45,7 +45,7 @@ export function makeArrayType(element: WgslType, count: number): WgslType {
 export interface StructMember {
   readonly name: string;
   readonly type: WgslType;
-  /** From its attributes or its type. */
+  /** Size of the field in bytes, from its attribute or its type. */
   readonly size: number;
   readonly align: number;
 }
@@ -64,7 +64,7 @@ export function makeStructType(members: readonly StructMember[]): WgslType {
 
 const roundUp = (size: number, to: number) => Math.ceil(size / to) * to;
 
-/** Returns the offset and type of a member, or of components of a vector; undefined if there is none. */
+/** Returns the byte offset and type of a structure's member or a vector's components; undefined if there is none. */
 export function findMember(
   { fields, element, stride = 0 }: WgslType,
   name: string,
@@ -76,7 +76,7 @@ export function findMember(
   return { at: low * stride, type };
 }
 
-/** A whole number, a condition, or a vector or structure of them; undefined if unknown. */
+/** A value: a whole number, a condition, or a vector or structure of such values; undefined if unknown. */
 export type WgslValue = number | boolean | undefined | StructValue;
 export interface StructValue {
   readonly [name: string]: WgslValue;
@@ -90,14 +90,14 @@ const OPERATE: Readonly<Record<string, (a: number, b: number) => number | boolea
   ...{ "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
 };
 
-/** Applies a binary operator. Negative results and those beyond 32 bits depend on types and wrapping: they are unknown. */
+/** Applies a binary operator. A result that is negative or beyond 32 bits is unknown: it depends on types and wrapping. */
 export function applyBinary(sign: string, a: WgslValue, b: WgslValue): WgslValue {
   if (typeof a !== "number" || typeof b !== "number") return undefined;
   const value = OPERATE[sign]?.(a, b);
   return typeof value !== "number" || (value >= 0 && value < 2 ** 32) ? value : undefined;
 }
 
-/** Applies a prefix operator. */
+/** Applies the prefix operator `!` or `~`. The result of any other is unknown. */
 export function applyUnary(sign: string, value: WgslValue): WgslValue {
   if (sign === "!" && typeof value === "boolean") return !value;
   return sign === "~" && typeof value === "number" ? ~value >>> 0 : undefined;
@@ -106,12 +106,12 @@ export function applyUnary(sign: string, value: WgslValue): WgslValue {
 const liftNumbers = (of: (...values: number[]) => number) => (...values: WgslValue[]): WgslValue =>
   values.every((value) => typeof value === "number") ? of(...values as number[]) : undefined;
 
-/** Functions of WGSL whose values are tracked. */
+/** Builtin functions of WGSL whose results are tracked. */
 export const BUILTINS: Readonly<Record<string, (...values: WgslValue[]) => WgslValue>> = {
   min: liftNumbers((a, b) => Math.min(a, b)),
   max: liftNumbers((a, b) => Math.max(a, b)),
   clamp: liftNumbers((x, low, high) => Math.min(Math.max(x, low), high)),
-  // A whole number is a float if the other argument is one.
+  // If an argument is unknown, the other may be a float too, so the result is unknown.
   select: (no, yes, which) => [no, yes, which].includes(undefined) ? undefined : which ? yes : no,
   u32: (value) => typeof value === "boolean" ? Number(value) : value,
   vec2u: (...values) => values.length === 2 ? makeVector(values) : undefined,
@@ -123,7 +123,7 @@ export function makeVector(values: readonly WgslValue[]): StructValue {
   return Object.fromEntries(values.map((value, k) => ["xyzw"[k], value]));
 }
 
-/** Returns the constructor of a structure type, otherwise undefined. */
+/** Returns the constructor of a structure type; undefined for any other type. */
 export function makeStructure(type: WgslType | undefined) {
   if (!type?.fields) return undefined;
   const fields = [...type.fields];
@@ -131,37 +131,37 @@ export function makeStructure(type: WgslType | undefined) {
     Object.fromEntries(fields.map(([name, { type }], k) => [name, convertValue(values[k], type)]));
 }
 
-/** Converts a value to a type: a number that is declared as i32 or f32 becomes unknown. */
+/** Converts a value to its declared type. A number that is declared as i32 or f32 becomes unknown. */
 export function convertValue(value: WgslValue, type: WgslType | undefined): WgslValue {
   const foreign = type !== undefined && !type.isU32 && !type.element && !type.fields;
   return foreign && typeof value === "number" ? undefined : value;
 }
 
-/** Invocations of a subgroup. */
+/** Number of invocations of a subgroup that the analysis assumes. */
 export const SUBGROUP = 32;
 
 /** Values that a kernel's index expressions depend on besides its constants. */
 export interface IndexScope {
   readonly workgroup: readonly [x: number, y: number];
-  /** Workgroups; z counts batches in kernels for several steps. */
+  /** Number of workgroups in x, y and z. In a kernel that serves several steps, z is the number of their batches. */
   readonly grid: readonly [x: number, y: number, z: number];
-  /** `step.size`; for clicks users, events, rows, items. */
+  /** Value of `step.size` in WGSL: in click models the numbers of users, events, rows and items. */
   readonly sizes: readonly number[];
-  /** Partial sums per weight gradient. */
+  /** Number of partial sums per weight gradient. */
   readonly chunks: number;
-  /** More fields of the step's header, by their names in WGSL. */
+  /** Values of the other fields of the step's header, by the fields' names in WGSL. */
   readonly header?: Readonly<Record<string, number>>;
   readonly bytes?: Readonly<Record<string, number>>;
   readonly data?: Readonly<Record<string, Uint32Array>>;
 }
 
-/** Position of an invocation in a dispatch. */
+/** Position of an invocation: its workgroup in the dispatch, and the invocation in the workgroup. */
 export interface Invocation {
   readonly group: readonly [x: number, y: number, z?: number];
   readonly local: readonly [x: number, y: number];
 }
 
-/** @param kind name of the builtin in WGSL. @returns undefined for a builtin that is not tracked. */
+/** Returns a builtin value of an invocation; undefined if not tracked. @param kind name of the builtin in WGSL */
 export function getBuiltin(
   kind: string,
   { workgroup: [wx, wy], grid }: IndexScope,

@@ -1,4 +1,4 @@
-/** Measures the adapter's peak rates and the host's costs with the probes of kernels/probe. */
+/** Measures the adapter's peak rates and the host's costs by running the kernels in kernels/probe. */
 
 import copyText from "../../kernels/probe/copy.wgsl" with { type: "text" };
 import fmaText from "../../kernels/probe/fma.wgsl" with { type: "text" };
@@ -36,26 +36,26 @@ const loads: readonly [name: string, probe: Kernel][] = [
 
 export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loads.map(([, probe]) => probe)];
 
-/** Work per round of fma.wgsl and of the load probes. */
+/** FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of a load probe. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** Share of the peak rate that counts as busy. On a CPU one of two cores reaches a half with a single workgroup. */
+/** Share of the peak rate at which the adapter is busy. A single workgroup, on one of two CPU cores, reaches half of it. */
 const ENOUGH = 3 / 4;
-/** An invocation of fma.wgsl has 12 independent sums, one of a kernel the four of a vector. */
+/** Independent sums of an invocation in fma.wgsl (12), divided by those in a usual kernel (the 4 of a vector). */
 const KERNEL_SUMS = 12 / 4;
 const COUNTERS = 2 ** 16;
-/** Microseconds of a probe, which set its number of invocations within these bounds. */
+/** Microseconds that a probe should take. The number of invocations is doubled, within bounds, until it does. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
-/** Batch sizes, which the probes do not use. */
+/** Sizes of an empty batch. Programs need sizes, but probes do not use them. */
 const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 
 interface Bench {
   readonly gpu: Gpu;
   readonly arena: Arena;
-  /** Time per probe beyond the minimum number of samples. */
+  /** Seconds for which a probe is sampled. The minimum number of samples may take longer. */
   readonly seconds: number;
-  /** Step header, which every kernel binds. */
+  /** Buffer of the step's header, which every kernel binds. */
   readonly steps: GPUBuffer;
   /** One float per invocation: the output of most probes. */
   readonly output: View;
@@ -63,7 +63,7 @@ interface Bench {
 
 type Views = Readonly<Record<string, View>>;
 
-/** @param seconds per probe beyond the minimum number of samples. */
+/** Runs all probes. @param seconds for which a probe is sampled; the minimum number of samples may take longer. */
 export async function measureAdapter(
   gpu: Gpu,
   seconds: number,
@@ -93,7 +93,7 @@ export async function measureAdapter(
   return measured;
 }
 
-/** Measures the rate, and the number of invocations that a kernel needs for {@link ENOUGH} of it. */
+/** Measures the rate of multiply-adds, and the number of invocations at which a kernel reaches {@link ENOUGH} of it. */
 async function measureMultiplyAdd(bench: Bench, seeds: View): Promise<AdapterMeasurement[]> {
   const views = { seeds, output: bench.output };
   const { invocations, timing } = await timeWide(bench, probes.fma, views);
@@ -135,7 +135,7 @@ async function randomWordRate(bench: Bench, key: View): Promise<AdapterMeasureme
   return computeRate("random words by counter", "G words/s", 4 * COUNTERS, timing);
 }
 
-/** Measures the host's costs of a dispatch, a bind group and a read. */
+/** Measures the host's time to submit a dispatch, to create a bind group, and to read 4 bytes back. */
 async function measureHostCosts(bench: Bench): Promise<AdapterMeasurement[]> {
   const { gpu, steps, output } = bench;
   const floor = computeCost(FLOOR, await time(bench, probes.noOp, { output }, 1));
@@ -165,7 +165,7 @@ async function measureHostCosts(bench: Bench): Promise<AdapterMeasurement[]> {
   ];
 }
 
-/** @param work units per timed run */
+/** Converts times to rates. @param work number of FLOPs, bytes, floats or words per timed run */
 function computeRate(
   name: string,
   unit: AdapterMeasurement["unit"],
@@ -206,7 +206,7 @@ async function time(
   return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
 }
 
-/** Times a probe with enough invocations for an adapter of any width. */
+/** Times a probe with so many invocations that it takes at least {@link PROBE} on an adapter of any width. */
 async function timeWide(
   bench: Bench,
   probe: Kernel,
@@ -218,7 +218,7 @@ async function timeWide(
     invocations *= 2;
     timing = await time(bench, probe, views, invocations, 0);
   }
-  // On a slow adapter these samples already use the time.
+  // On a slow adapter the samples taken so far already take `seconds`.
   const enough = timing.samples * timing.median >= 1e6 * bench.seconds;
   return { invocations, timing: enough ? timing : await time(bench, probe, views, invocations) };
 }

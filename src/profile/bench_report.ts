@@ -1,4 +1,4 @@
-/** Schema of an adapter's measurements by `deno task bench` and the lab, whose pages import only the types. */
+/** Schema of the measurements that `deno task bench` and the lab make. The lab's page imports only the types. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import * as v from "../schema.ts";
@@ -9,24 +9,24 @@ const list = <T>(of: v.GenericSchema<unknown, T>) => v.pipe(v.array(of), v.reado
 const object = <E extends v.ObjectEntries>(entries: E) => v.pipe(v.strictObject(entries), v.readonly());
 const pair = v.pipe(v.tuple([count, count]), v.readonly());
 
-/** Statistics of repeated times of the same work, in microseconds. */
+/** Statistics, in microseconds, of the times of work that was repeated. */
 const timingEntries = {
   median: time,
   min: time,
-  /** Quartiles: half of the samples lie between them. */
+  /** Lower quartile of the samples; `upper` is the upper quartile. */
   lower: time,
   upper: time,
   samples: count,
-  /** Clock error of each sample; absent if negligible. */
+  /** Error of the clock in a sample; absent if negligible. */
   error: v.optional(time),
 };
 const timing = object(timingEntries);
 export type Timing = v.InferOutput<typeof timing>;
 
-/** See {@link import("../gpu/program.ts").Cost}. */
+/** FLOPs and bytes of a dispatch: see {@link import("../gpu/program.ts").Cost}. */
 const cost = { flops: time, bytes: time };
 
-/** A measurement of an adapter: a time, or a rate. */
+/** Result of an adapter's probe: a rate, a time, or a number of invocations. */
 const adapterMeasurement = object({
   name: v.string(),
   unit: v.picklist(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us", "invocations"]),
@@ -39,14 +39,14 @@ const adapterMeasurement = object({
 export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** First use, e.g. "W1 LSTM: utility/layer2 forward". Results are matched by it. */
+  /** First use of the kernel, e.g. "W1 LSTM: utility/layer2 forward". Two benches' results are compared by this name. */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
   invocations: pair,
-  /** Number of dispatches of the workload's models with these sizes. */
+  /** Number of dispatches of the kernel with these sizes in all models of the workload. */
   dispatches: count,
-  /** Milliseconds to create the pipeline and, with timestamps, to run its first dispatch. */
+  /** Milliseconds to create the pipeline, plus the extra time of the first dispatch if timestamps can measure it. */
   compileMs: time,
   ...cost,
   ...timingEntries,
@@ -56,14 +56,14 @@ export type KernelMeasurement = v.InferOutput<typeof kernelResult>;
 const dispatchResult = object({
   label: v.string(),
   kernel: v.string(),
-  /** Absent for copies, and in reports of earlier versions. */
+  /** Number of invocations; absent for copies, and in reports of earlier versions. */
   invocations: v.optional(count),
   ...cost,
   ...timingEntries,
 });
 export type DispatchMeasurement = v.InferOutput<typeof dispatchResult>;
 
-/** The host's microseconds per step: drawing users; writing numbers, sizes and header; upload; encoding; submission. */
+/** The host's microseconds per step: draw users; write numbers, sizes and header; upload; encode; submit. */
 const hostTimes = v.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time });
 export type HostTimes = v.InferOutput<typeof hostTimes>;
 
@@ -75,12 +75,12 @@ const stepResult = object({
   rows: count,
   items: count,
   dispatches: list(dispatchResult),
-  /** Microseconds per step in a run of many; one sample per run. */
+  /** Microseconds per step in a run of many steps. A sample is the mean of a run. */
   wall: timing,
-  /** Steps per command buffer in such a run. */
+  /** Number of steps per command buffer in such a run. */
   group: count,
   host: hostTimes,
-  /** Bytes of all buffers: log, items, model and step. */
+  /** Bytes of all GPU buffers: those of log, items, model and step. */
   gpuBytes: count,
 });
 export type StepMeasurement = v.InferOutput<typeof stepResult>;
@@ -88,46 +88,46 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** Value that the time is fitted to: the batch's rows for axes that add rows, else `value`. */
+  /** Size to which the line of times is fitted: the number of rows of the batch if the axis adds rows, else `value`. */
   x: count,
   /** Microseconds per step; absent if the size was rejected. */
   time: v.optional(timing),
-  /** Bytes of all buffers, including the log's. */
+  /** Bytes of all GPU buffers, including the buffers of the log. */
   gpuBytes: v.optional(count),
-  /** The adapter's limit that rejects the size, and the message. */
+  /** Name of the adapter's limit that the size exceeds, and the error message. */
   refusal: v.optional(v.strictObject({ limit: v.string(), message: v.string() })),
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** A timed step of a ladder. A step that is wrong or does not support the size has a reason instead of times. */
+/** A timed step of a ladder. A step that is wrong, or does not support the size, has a refusal instead of times. */
 const ladderStep = {
   number: v.whole(1),
   kernel: v.string(),
   idea: v.string(),
-  /** Number of the step that its gain is relative to. */
+  /** Number of the step that this step changes. `gain` is the speedup over that step. */
   changes: v.whole(1),
   time: v.optional(timing),
-  /** Speedup over the naive step, and over the step that it changes: medians over the rounds. */
+  /** Speedup over the naive step: median over the rounds. `gain` is the speedup over the step `changes`. */
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
-/** Memory accesses of a step: see {@link import("../kernel_analysis/access_counts.ts").AccessCounts}. */
+/** A number of memory accesses: see {@link import("../kernel_analysis/access_counts.ts").AccessCounts}. */
 const accessCount = v.optional(v.union([time, v.literal("unreadable")]));
 const ladderCounts = v.strictObject({
-  /** Storage reads per invocation. */
+  /** Number of reads from storage buffers per invocation. */
   reads: accessCount,
-  /** Sectors of 32 bytes per read of a subgroup. */
+  /** Number of 32-byte sectors per read of a subgroup. */
   sectors: accessCount,
-  /** Bank conflicts: turns per access to workgroup memory. */
+  /** Extra cycles that bank conflicts add to an access of a subgroup to workgroup memory. */
   conflicts: accessCount,
 });
 const ladderStepMeasurement = object({
   ...ladderStep,
   compileMs: v.optional(time),
-  /** Number of sizes that were compared with the reference. */
+  /** Number of sizes at which the step was compared with the reference. */
   checkedSizes: v.optional(count),
   refusal: v.optional(v.string()),
-  /** Absent if the step does not support the size. */
+  /** Memory accesses; absent if the step does not support the size. */
   counts: v.optional(ladderCounts),
 });
 export type LadderStepMeasurement = v.InferOutput<typeof ladderStepMeasurement>;
@@ -142,21 +142,21 @@ export type LadderMeasurement = v.InferOutput<typeof ladderMeasurement>;
 const shipped = {
   ladder: v.string(),
   size: list(v.whole(1)),
-  /** Name from the driver. */
+  /** Adapter's name from the driver. */
   adapter: v.string(),
   cores: v.whole(1),
   runtime: v.string(),
 };
-/** The shipped part of a step's measurements. */
+/** Measurements of a ladder's step that are stored in the repository. */
 const shippedStep = { ...ladderStep, time: v.optional(v.object({ median: time, min: time })) };
 export const shippedLadder = v.object({ ...shipped, steps: list(v.object(shippedStep)) });
 export const shippedLadders = v.array(
   v.strictObject({ ...shipped, steps: list(v.strictObject(shippedStep)) }),
 );
-/** Measurements of a ladder that the repository ships, from one adapter. */
+/** Measurements of a ladder on one adapter that are stored in the repository. */
 export type ShippedLadder = v.InferOutput<typeof shippedLadder>;
 
-/** Self-test result: number of cases, and those that differ from their f64 references. */
+/** Result of a self-test: the number of test cases, and the cases that differ from their f64 references. */
 const selftestSummary = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   cases: count,
@@ -168,7 +168,7 @@ export type SelftestSummary = v.InferOutput<typeof selftestSummary>;
 
 const trainingSpeed = v.strictObject({
   iteration: count,
-  /** Milliseconds from the start to the first loss, including compilation. */
+  /** Milliseconds from the start of the training to the first loss, including compilation. */
   msToFirstStep: v.optional(time),
   stepsPerSecond: v.optional(time),
 });
@@ -186,23 +186,23 @@ export const BENCH_FORMAT = "clickgan-bench";
 
 export const benchReport = object({
   format: v.literal(BENCH_FORMAT),
-  /** ISO 8601. */
+  /** Time of the bench in ISO 8601. */
   date: v.pipe(v.string(), v.isoTimestamp()),
   version: v.string(),
   adapter,
   machine: v.strictObject({
     cores: count,
-    /** True if the adapter's clock timed the dispatches, else the host's. */
+    /** True if the adapter's clock timed the dispatches, false if the host's clock did. */
     timestamps: v.boolean(),
-    /** True if Mesa may take compiled kernels from its disk cache, which makes compilation look cheap. */
+    /** True if Mesa may read compiled kernels from its disk cache: then `compileMs` is too short. */
     shaderCache: v.boolean(),
   }),
-  /** Parts that were not requested are empty. */
+  /** Results of the adapter's probes. The list of a part that was not requested is empty. */
   probes: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),
   growth: list(growthPoint),
-  /** Only in reports of the lab's page. */
+  /** Measurements of ladders; only in reports of the lab's page. */
   ladders: v.optional(list(ladderMeasurement)),
   selftest: v.optional(list(selftestSummary)),
   training: v.optional(trainingSpeed),

@@ -1,11 +1,11 @@
-/** Times work on the device: chooses a clock, and takes many samples of many repeats. */
+/** Times work on the device: chooses a clock, and takes many samples, each of many repeats of the work. */
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { summarizeTimes } from "./timing.ts";
 import { type EncodePass, type PassBoundary, timePasses } from "../gpu/profiler.ts";
 
-/** A clock for work on the device: timestamps, which browsers round to 100 us, or the host's time for an empty queue. */
+/** A clock for work on the device: GPU timestamps (browsers round them to 100 us), or host time until the queue is empty. */
 export interface Clock {
   readonly kind: "timestamps" | "queue";
   /** Error of one reading in microseconds. */
@@ -14,7 +14,7 @@ export interface Clock {
   readonly latency: number;
 }
 
-/** Work inside a pass or between passes. */
+/** Work to time, encoded inside a pass or between passes. */
 export type TimedEncoding = EncodePass | PassBoundary;
 
 export function repeatWork(work: EncodePass, count: number): EncodePass;
@@ -32,23 +32,23 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
   };
 }
 
-/** Most repeats per pass when looking for the timestamp step: work of a microsecond then takes 16 ms. */
+/** Largest number of repeats per pass to find the timestamps' step. So repeated, work of a microsecond takes 16 ms. */
 const TRIED_REPEATS = 2 ** 14;
-/** Number of different times that reveal the step of a clock. */
+/** Number of times above 0 from which the step of a clock is computed. */
 const SHOWN = 6;
 const EMPTY_PASSES = 15;
-/** Microseconds to which most browsers round their own clock. */
+/** Microseconds to which most browsers round the host's clock. */
 const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** Chooses the better clock of a device, once. @param work that may be repeated for timing. */
+/** Returns the best clock of a device, which is chosen at the first call. @param work to repeat for the choice */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
     clock = findClock(gpu, work);
     clocks.set(gpu, clock);
-    // A later attempt may succeed.
+    // After an error the next call chooses again.
     clock.catch(() => clocks.delete(gpu));
   }
   return clock;
@@ -59,7 +59,7 @@ async function findClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   return step === undefined ? await createQueueClock(gpu) : { kind: "timestamps", step, latency: 0 };
 }
 
-/** Returns undefined if timestamps never differ. */
+/** Returns the step of the device's timestamps in microseconds; undefined if timestamps never differ. */
 async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | undefined> {
   const seen: number[] = [];
   for (let repeats = 1; repeats <= TRIED_REPEATS; repeats *= 4) {
@@ -70,7 +70,7 @@ async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | un
   return findClockStep(seen);
 }
 
-/** Returns the largest step of whole nanoseconds that divides all times; times and step are in microseconds. */
+/** Returns the greatest common divisor of times. Times and result are in microseconds, rounded to nanoseconds. */
 export function findClockStep(times: readonly number[]): number | undefined {
   let step = 0;
   for (const time of times) {
@@ -81,7 +81,7 @@ export function findClockStep(times: readonly number[]): number | undefined {
   return step > 0 ? step / 1000 : undefined;
 }
 
-/** Creates a clock of the host that waits for an empty queue. */
+/** Creates the clock that measures host time until the queue is empty. */
 export async function createQueueClock(gpu: Gpu): Promise<Clock> {
   const times = await timeByQueue(gpu, Array<EncodePass>(EMPTY_PASSES).fill(() => {}));
   const { median: latency, lower, upper } = summarizeTimes(times);
@@ -100,7 +100,7 @@ export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GP
   return encoder.finish();
 }
 
-/** Returns the microseconds of each work by a clock. */
+/** Returns the microseconds that each of the works takes, measured by a clock. */
 export async function timeBy(
   gpu: Gpu,
   { kind, latency }: Clock,
@@ -110,7 +110,7 @@ export async function timeBy(
   return times.map((time) => Math.max(0, time - latency));
 }
 
-/** Returns microseconds from submitting work to its end. */
+/** Returns the microseconds from the submission of each of the works to its end. */
 async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<number[]> {
   const times: number[] = [];
   for (const work of works) {
@@ -123,36 +123,36 @@ async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<n
   return times;
 }
 
-/** Microseconds of a sample by timestamps: long compared with the start of a pass. */
+/** Least microseconds of a sample that timestamps measure: long compared with the time to start a pass. */
 const SAMPLE = 1000;
 const STEPS = 50;
-/** Bounds of a sample by the queue, in microseconds. */
+/** Least and most microseconds of a sample that the host's clock measures. */
 const QUEUE_SAMPLE = { least: 20_000, most: 200_000 };
 const MOST_REPEATS = 256;
-/** Most repeats for a clock that is too coarse for few of them. */
+/** Largest number of repeats per sample with a coarse clock. */
 const MOST_COARSE_REPEATS = 2 ** 14;
 /** Largest clock step, in microseconds, that is negligible in {@link SAMPLE}. */
 const FINE = 1;
-/** Largest factor by which the repeats may grow at once. */
+/** Largest factor by which the number of repeats grows from one estimate to the next. */
 const MORE = 16;
 const SAMPLES = { least: 5, most: 41 };
-/** Work that lasts this long, in microseconds, is sampled fewer times. */
+/** Work that takes longer than these microseconds gets at least this smaller number of samples. */
 const LONG = { microseconds: 50_000, samples: 3 };
-/** Microseconds per submission, because GPU drivers abort work that takes seconds. */
+/** Largest number of microseconds per submission: GPU drivers abort work that takes seconds. */
 const SUBMISSION = 250_000;
 
 export interface MeasureOptions {
-  /** Time that may be spent beyond the minimum number of samples. */
+  /** Seconds for which to take samples. The minimum number of samples may take longer. */
   readonly seconds: number;
   readonly clock?: Clock;
 }
 
-/** True if a single pass can be timed. */
+/** True if the clock can time a single pass. */
 export function isFine({ kind, step }: Clock): boolean {
   return kind === "timestamps" && step <= FINE;
 }
 
-/** Returns the microseconds of a sample, and its most repeats. */
+/** Returns the least microseconds of a sample, and the largest number of repeats in it. */
 export function getSampleLimits(clock: Clock): { sample: number; most: number } {
   const { kind, step } = clock;
   if (kind === "timestamps") {
@@ -166,9 +166,9 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 }
 
 /**
- * Times one dispatch by repeating it in a pass until a sample is long enough. The dispatch is warm: it has run before.
- * Changes to its own inputs remain; see preserveState of step_profile.ts.
- * @param work the dispatch, or a copy, once.
+ * Times one dispatch. A sample repeats it so often in a pass that the clock's error is small. One run precedes the samples.
+ * If the dispatch changes its inputs, the changes remain; see preserveState of step_profile.ts.
+ * @param work encodes the dispatch, or a copy, once.
  */
 export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {
   const { seconds, clock = await chooseClock(gpu, work) } = options;
@@ -180,7 +180,7 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
   const { sample, most } = getSampleLimits(clock);
   let repeats = 1;
   let [each = 0] = await run(1, 1);
-  // The start of a sample weighs less in a longer one, so the estimate is repeated.
+  // A short sample overestimates the time, because it includes the start of a pass: so longer samples are estimated again.
   while (repeats * each < sample / 2 && repeats < most) {
     const more = Math.min(MORE, sample / (repeats * Math.max(each, 0.1)));
     repeats = Math.min(most, Math.ceil(repeats * more));
@@ -203,10 +203,10 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
 
 /** Largest step of the host's clock, in microseconds, that is negligible for a single call. */
 const FINE_HOST = 5;
-/** For a coarser clock: number of samples, and clock steps per sample. */
+/** Number of samples with a coarser clock of the host, and least number of clock steps per sample. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
-/** Times a function on the host: microseconds per call, or means of many calls if the host's clock is coarse. */
+/** Returns microseconds per call of a host function. If the host's clock is coarse, a value is the mean of many calls. */
 export function timeHost(
   count: number,
   call: (k: number) => void,
@@ -228,7 +228,7 @@ export function timeHost(
   });
 }
 
-/** Returns the milliseconds between different readings of a clock. */
+/** Returns the step of the host's clock: the milliseconds between two successive different readings. */
 function measureHostStep(now: () => number): number {
   const next = (time: number) => {
     let later = now();

@@ -1,38 +1,38 @@
-/** The roofline (Williams et al. 2009): an adapter's fastest rate by intensity (FLOPs per byte), from probes. */
+/** Computes the roofline (Williams et al. 2009) from probes: the adapter's peak rate by intensity (FLOPs per byte). */
 
 import type { Cost } from "../gpu/program.ts";
 import type { AdapterMeasurement } from "./bench_report.ts";
 
-/** Best probes of an adapter. */
+/** Peak rates and least time of an adapter, from its probes. */
 export interface RooflineCeilings {
-  /** GFLOP/s */
+  /** Peak rate of arithmetic in GFLOP/s. */
   readonly flops: number;
-  /** GB/s */
+  /** Peak rate of memory in GB/s. */
   readonly bandwidth: number;
-  /** Microseconds of an empty dispatch. */
+  /** Microseconds that an empty dispatch takes. */
   readonly floor: number;
-  /** Invocations that keep the adapter busy; 0 if not measured. */
+  /** Number of invocations that keep the adapter busy; 0 if not measured. */
   readonly busy: number;
 }
 
 export interface RooflinePosition {
-  /** 0 for work without arithmetic. */
+  /** Rate of arithmetic in GFLOP/s; 0 for work without arithmetic. */
   readonly gflops: number;
   readonly gbs: number;
-  /** FLOPs per byte; undefined for work that moves no bytes. */
+  /** FLOPs per byte that is read or written; undefined for work that reads and writes nothing. */
   readonly intensity: number | undefined;
-  /** Share of the fastest rate at this intensity, 0..1; undefined for work without cost. */
+  /** Share of the attainable rate at this intensity, 0..1; undefined for work without FLOPs and bytes. */
   readonly share: number | undefined;
-  /** The limit: launching a dispatch, too few invocations to hide latency, moving bytes, or arithmetic. */
+  /** Cause of most of the time: launch of the dispatch, latency (too few invocations), memory, or arithmetic. */
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";
 }
 
-/** A dispatch that takes less than this many times an empty one is bound by its launch. */
+/** A dispatch is bound by its launch if it takes less than this many times the time of an empty dispatch. */
 const LAUNCH = 2;
-/** Work that reaches this share of the roofline is bound by it, however few its invocations. */
+/** Work that reaches this share of the attainable rate is not bound by latency, however few invocations it has. */
 const NEAR = 0.5;
 
-/** @param microseconds that the work took. @param invocations that share it; a copy has none and hides all latency. */
+/** Computes rates, share and bound of work. @param microseconds that the work took @param invocations omitted for copies */
 export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,
@@ -55,21 +55,21 @@ export function computeRooflinePosition(
   };
 }
 
-/** Returns the attainable GFLOP/s at an intensity. */
+/** Returns the attainable GFLOP/s at an intensity in FLOPs per byte. */
 export function computeAttainable(intensity: number, { flops, bandwidth }: RooflineCeilings): number {
   return Math.min(flops, intensity * bandwidth);
 }
 
-/** Names of the probes behind the roofline. */
+/** Names of the probes from which the roofline is computed. */
 export const FMA = "multiply-add";
 export const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
 export const FLOOR = "empty dispatch in a pass";
-/** A kernel of fewer invocations leaves parts of the adapter idle. Reports of earlier versions lack it. */
+/** Probe of the number of invocations below which parts of the adapter are idle. Earlier versions' reports lack it. */
 export const BUSY = "invocations that keep it busy";
 
 /**
- * Returns the ceilings of the roofline from the best samples, so that a slow moment of the machine does not flatter a
- * kernel's share. The faster copy counts: data that fits the caches comes from there in a step too.
+ * Returns the ceilings of the roofline from the fastest sample of each probe, so that a slow moment of the machine does not
+ * raise a kernel's share. The bandwidth is that of the faster copy: a training step also reads small data from caches.
  */
 export function findCeilings(probes: readonly AdapterMeasurement[]): RooflineCeilings {
   const best = (name: string) => {

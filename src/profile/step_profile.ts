@@ -1,4 +1,4 @@
-/** Profiles a training step: its dispatches, and the host's work. */
+/** Profiles a training step: the time of each dispatch, of the whole step, and of the host's work. */
 
 import type { DispatchMeasurement, HostTimes, StepMeasurement, Timing } from "./bench_report.ts";
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -11,20 +11,20 @@ import { isTexture, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes } from "../gpu/sizes.ts";
 
-/** Microseconds of a group of steps, as in the trainers. */
+/** Microseconds of a group of steps, which share a command buffer, as in the trainers. */
 const GROUP = 80_000;
-/** Least microseconds of a run that is one sample: its first steps are a group of their own. */
+/** Least microseconds of a run of steps, which is one sample. The first steps of a run make a separate group. */
 const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
 export interface ProfileOptions {
-  /** Time for whole steps, alternating with their dispatches, beyond the minimum number of rounds. */
+  /** Seconds for the runs of whole steps, which alternate with dispatches. The minimum number of rounds may take longer. */
   readonly seconds: number;
   readonly clock?: Clock;
   onProgress?(text: string): void;
 }
 
-/** Profiles a step of a model, by dispatch and as a whole. */
+/** Records a model and profiles its training step. */
 export async function profileStep(
   gpu: Gpu,
   { name, log, users }: BenchLog,
@@ -35,7 +35,7 @@ export async function profileStep(
   return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
 }
 
-/** Profiles a recorded model. Only the whole steps that it trains change its weights. */
+/** Profiles a recorded model. Runs of whole steps train the model; single dispatches do not change its weights. */
 export async function profileRecording(
   gpu: Gpu,
   recording: Recording,
@@ -50,7 +50,7 @@ export async function profileRecording(
   const wanted = Math.floor(1e6 * seconds / run.microseconds);
   const rounds = Math.max(ROUNDS.least, Math.min(ROUNDS.most, wanted));
   const walls: number[] = [];
-  // Both take turns, because a shared machine changes its speed.
+  // Whole steps and dispatches are timed in turn, because the speed of a shared machine changes.
   for (let round = 1; round <= rounds; round++) {
     onProgress(`whole steps, round ${round} of ${rounds}`);
     walls.push(await run.once());
@@ -64,7 +64,7 @@ export async function profileRecording(
   return { ...{ users, events, rows, items }, dispatches, wall, group, host, gpuBytes };
 }
 
-/** Returns microseconds per step in training runs: samples of at least three runs. */
+/** Returns the microseconds per step in each of three or more training runs. */
 export async function timeSteps(trainer: Steppable, seconds: number): Promise<number[]> {
   const run = await stepRuns(trainer);
   const runs = Math.max(3, Math.min(ROUNDS.most, Math.floor(1e6 * seconds / run.microseconds)));
@@ -73,7 +73,7 @@ export async function timeSteps(trainer: Steppable, seconds: number): Promise<nu
   return times;
 }
 
-/** Prepares runs of enough steps for a sample; the first ones, which compile, are done. */
+/** Runs the first steps, which compile. Returns a function that times a run of {@link RUN} or longer. */
 async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; once(): Promise<number> }> {
   const run = async (steps: number) => {
     const began = performance.now();
@@ -87,8 +87,8 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 }
 
 /**
- * Times the dispatches of a step repeatedly in order, each in its own pass. If the clock is too coarse for one pass,
- * each is repeated instead, on the state that the earlier dispatches leave.
+ * Times the dispatches of a step. A round runs all dispatches in order, each in its own pass. If the clock is too coarse for
+ * one pass, each dispatch is repeated in a pass instead, on the state that the earlier dispatches leave.
  */
 export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];
@@ -139,7 +139,7 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Cl
   };
 }
 
-/** Divides the time of work that serves several steps. */
+/** Divides the times of a dispatch that serves several steps by their number. */
 function perStep(timing: Timing, steps: number): Timing {
   const { median, min, lower, upper, samples, error } = timing;
   return {
@@ -154,7 +154,7 @@ function perStep(timing: Timing, steps: number): Timing {
 
 const HOST_GROUPS = 5;
 
-/** Performs a training run's host work, group by group, and waits untimed in between. */
+/** Times the host's work in a training, in groups of steps. The wait for the GPU after a group is not timed. */
 async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Promise<HostTimes> {
   const { trainer } = recording;
   const { plan } = trainer;
@@ -179,7 +179,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
       const commands = new CommandRecorder(gpu, "steps of a host's profile");
       for (let k = 0; k < group; k++) {
         for (const { program, sizes, offset, slice } of parts) {
-          // A dispatch that builds several batches at once runs for the first of them.
+          // A dispatch that builds several batches at once is encoded only for the first of these batches.
           if (k % (slice?.count ?? 1) === 0) program.encode(commands, sizes, offset, slice);
         }
       }
@@ -195,7 +195,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
 export function dispatchTime({ dispatches }: StepMeasurement): number {
   return dispatches.reduce((sum, { median }) => sum + median, 0);
 }
-/** Returns the host's microseconds per step. */
+/** Returns the total time of the host per step in microseconds. */
 export function getHostTime({ host }: StepMeasurement): number {
   return Object.values(host).reduce((sum: number, time: number) => sum + time, 0);
 }
@@ -215,10 +215,10 @@ export function listWrittenRanges<S extends BatchSizes>(
 }
 
 /**
- * Repeats a dispatch and restores what it writes. Some kernels change their inputs: batch_rank clears the bits that it
- * counts, Adam updates its moments, and gradients are added to earlier ones. After the repeats everything is as before,
- * and one more run leaves the state of a step.
- * @throws UserError if the adapter cannot hold a copy.
+ * Repeats a dispatch, then restores the buffers that it writes. Some kernels change their own inputs: batch_rank clears
+ * the bits that it counts, Adam updates its moments, and a gradient is added to an earlier one. If the dispatch runs
+ * once more, the state is that of a step.
+ * @throws UserError if the adapter has no memory for a copy of these buffers.
  */
 async function preserveState<S extends BatchSizes, T>(
   gpu: Gpu,
@@ -248,20 +248,20 @@ async function preserveState<S extends BatchSizes, T>(
   }
 }
 
-/** Returns the bindings that a kernel writes and also reads. @param text as the driver gets it */
+/** Returns the names of the bindings that a kernel both reads and writes. @param text WGSL as the driver gets it */
 export function listReadWrittenBindings(
   { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
   text: string,
 ): string[] {
   const plain = text.replace(/\/\/.*$/gm, "");
-  // Leave out code behind a false constant, such as adding to an earlier gradient.
+  // Remove code that a false constant switches off, such as the addition to an earlier gradient.
   const code = plain.replace(
     /\bif \((\w+)\) \{[^{}]*\}/g,
     (all, name) => plain.includes(`const ${name} = false;`) ? "" : all,
   );
   return bindings.filter(({ kind }) => kind === "read_write").map(({ name }) => name).filter((name) => {
     if (new RegExp(`\\batomic(?!Store)\\w+\\(\\s*&${name}\\b`).test(code)) return true;
-    // Match an index, with at most one nested pair of brackets, and what follows it: a store is `name[...] =`.
+    // Match an index with at most one nested pair of brackets, and the next token. A store is `name[...] =`.
     const uses = code.matchAll(
       new RegExp(`\\b${name}\\[(?:[^\\[\\]]|\\[[^\\[\\]]*\\])*\\](\\.\\w+)?\\s*(=(?!=)|\\S)`, "g"),
     );

@@ -1,8 +1,8 @@
-/** Statistics of repeated times of the same work. */
+/** Computes statistics of the times of work that was repeated. */
 
 import type { Timing } from "./bench_report.ts";
 
-/** @throws Error without samples. */
+/** Returns median, minimum and quartiles of times. @throws Error if there are no times. */
 export function summarizeTimes(values: readonly number[]): Timing {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => {
@@ -14,7 +14,7 @@ export function summarizeTimes(values: readonly number[]): Timing {
   return { median: at(0.5), min: at(0), lower: at(0.25), upper: at(0.75), samples: sorted.length };
 }
 
-/** Returns the error of a median in us: half the quartile distance, or the clock's error if larger. */
+/** Returns the error of a median in microseconds: half the distance of the quartiles, or the clock's error if larger. */
 export function estimateMedianError({ lower, upper, error = 0 }: Timing): number {
   return Math.max((upper - lower) / 2, error);
 }

@@ -1,7 +1,7 @@
 /**
- * Workloads of the benches: steps and evaluations of real models, recorded as in training, and their batches. Pages
- * have a fixed size and are drawn evenly from catalogues of fixed size, so every machine computes the same. Letters: B
- * users per batch, T events per user, K items per page.
+ * Workloads of the benches: synthetic logs, and training steps and evaluations of the real models, recorded as in training.
+ * Pages have a fixed size, and items are drawn uniformly from a catalogue of fixed size, so every machine gets the same log.
+ * Letters elsewhere: B users per batch, T events per user, K items per page.
  */
 
 import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
@@ -29,14 +29,14 @@ import type { AdamKind } from "../ops/adam.ts";
 
 export interface Workload {
   readonly name: string;
-  /** Users per batch. The log has {@link LOG_BATCHES} times as many, all of them train users. */
+  /** Number of users per batch. The log has {@link LOG_BATCHES} times as many users, all in the train split. */
   readonly users: number;
   readonly events: number;
   readonly page: number;
   readonly items: number;
-  /** Dense features of an item; 0 for one-hot. */
+  /** Number of dense features per item; 0 for one-hot items. */
   readonly width: number;
-  /** Mixed features: besides dense ones each item has its id, a category per field, and usually the root of all. */
+  /** Categories of mixed features: each item also has its id, a category per field, and mostly (80 %) a common root. */
   readonly categories?: { readonly fields: number; readonly each: number };
 }
 
@@ -45,17 +45,17 @@ export const LOG_BATCHES = 4;
 
 const catalogue = { items: 5000, width: 64 };
 
-/** W0 is bound by overhead, W1 by arithmetic; items of W2 and W5 have only ids. */
+/** Workloads by name. W0 is bound by overhead, W1 by arithmetic. Items of W2 and W5 are one-hot: they have only ids. */
 export const workloads = {
   W0: { name: "W0", users: 50, events: 2, page: 5, ...catalogue },
   W4: { name: "W4", users: 128, events: 5, page: 10, ...catalogue },
   W1: { name: "W1", users: 128, events: 20, page: 10, ...catalogue },
   W2: { name: "W2", users: 128, events: 20, page: 10, items: 5000, width: 0 },
-  /** One-hot over as many items as Retailrocket's catalogue has. */
+  /** Workload with one-hot items, as many as Retailrocket's catalogue has. */
   W5: { name: "W5", users: 128, events: 20, page: 10, items: 250_000, width: 0 },
 } as const satisfies Record<string, Workload>;
 
-/** Mixed features, which peers in other libraries do not support. */
+/** Workload W6, with mixed features, which the benches' programs in other libraries do not support. */
 export const mixedWorkload: Workload = {
   name: "W6",
   users: 128,
@@ -70,7 +70,7 @@ const ROOT = 0.8;
 
 const NO_CLICK = 0.2;
 
-/** Creates the log of a workload: the same bits on every machine. */
+/** Creates the log of a workload. The log has the same bits on every machine. */
 export function createWorkloadLog(workload: Workload): ClickLog {
   const { name, events, page, items, width, categories } = workload;
   const users = workload.users * LOG_BATCHES;
@@ -118,7 +118,7 @@ function drawTokens(items: number, { fields, each }: NonNullable<Workload["categ
   return { count: root + 1, first: Uint32Array.from(first), token: Uint32Array.from(token) };
 }
 
-/** A log to draw batches of train users from. */
+/** A log, from whose train users batches are drawn, and the number of users per batch. */
 export interface BenchLog {
   readonly name: string;
   readonly log: ClickLog;
@@ -138,21 +138,21 @@ export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
   readonly offset: number;
-  /** Number of batches that it processes at once, if not one. */
+  /** Batches that the program processes at once, if more than one. */
   readonly slice?: BatchSlice;
 }
 
-/** A model that is ready to step. Replaying its parts changes no weight: their learning rate is 0. */
+/** A recorded model. Running its parts again changes no weight, because their learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Returns what a step replays, in order. Writes the batch again, because training reuses its slot. */
+  /** Writes the batch again (training reuses its memory), and returns the parts of a training step in order. */
   step(): RecordedPart[];
-  /** Returns programs of the model outside of its training: evaluation, and keeping the best. */
+  /** Returns the model's programs outside of a training step: the evaluation, and the copy of the best weights. */
   others(): Promise<RecordedPart[]>;
   readonly trainer: Steppable;
 }
 
-/** Shared interface of both stages' trainers. */
+/** Interface that the trainers of both stages have. */
 export type Steppable =
   & Pick<ClickTrainer<never>, "iteration" | "maxGroup" | "plan" | "drawBatch" | "stepPrograms">
   & {
@@ -161,9 +161,9 @@ export type Steppable =
 
 export interface BenchModel {
   readonly name: string;
-  /** True if its step is listed; other models serve kernels that only they use. */
+  /** True if the model's step is measured. Other models are there only for kernels that no other model uses. */
   readonly step: boolean;
-  /** True if it supports mixed features. */
+  /** True if the model supports items with mixed features. */
   readonly mixed: boolean;
   record(gpu: Gpu, log: ClickLog, users: number): Promise<Recording>;
 }
@@ -181,13 +181,13 @@ export const benchModels: readonly BenchModel[] = [
   createShannonModel("LSTM batch norm", { ...defaultModel, batchNorm: true }),
   createShannonModel("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
   createShannonModel("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
-  // Products that sum over more than 256 columns, and an LSTM of more than 32 units, use other kernels.
+  // A product that sums over more than 256 columns uses another kernel, as does an LSTM of more than 32 units.
   createShannonModel("LSTM 36, 16-264-16", { ...defaultModel, lstmUnits: 36, dims: [16, 264, 16] }),
   createGameModel("minimax pair", "network", { step: true }),
   createGameModel("minimax exact", "exact"),
 ];
 
-/** Creates the Shannon (maximum likelihood) stage of a model. */
+/** Returns a model that is trained in the Shannon (maximum likelihood) stage. */
 export function createShannonModel(
   name: string,
   config: ModelConfig,
@@ -238,12 +238,12 @@ export function createShannonModel(
   return { name, step, mixed: !tanh, record };
 }
 
-/** Returns the programs after the layout in a step on the first batch. */
+/** Returns the programs of a step on the first batch, without the program that builds the batch. */
 function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): RecordedPart[] {
   return stepPrograms.map(({ program, header }) => ({ program, sizes, offset: plan.offset(0, header) }));
 }
 
-/** Writes the batches of the first steps into the first slots: as many as a long run builds at once. */
+/** Draws the batches of the first steps, as many as a long run builds at once. The result writes them to the device. */
 function createBatchSource(
   trainer: Steppable,
   program: Program<ClickSizes>,
@@ -265,7 +265,7 @@ function createBatchSource(
 }
 const nothing: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
 
-/** Creates an iteration of the adversarial stage: the generator's step and the reward's. */
+/** Returns a model that is trained in the adversarial stage. Its step is a generator step and a reward step. */
 function createGameModel(
   name: string,
   generator: "network" | "exact",
@@ -308,7 +308,7 @@ function createGameModel(
   return { name, step, mixed: true, record };
 }
 
-/** Returns the models that support a log. */
+/** Returns the models that support a log's items. */
 export function selectModels(log: ClickLog, models: readonly BenchModel[] = benchModels): BenchModel[] {
   return models.filter(({ mixed }) => mixed || log.items.kind !== "mixed");
 }
