@@ -1,6 +1,6 @@
-/** Parser of AMD machine code (RDNA and CDNA) in the notation of Mesa's compiler. */
+/** Parses AMD machine code (RDNA and CDNA) in the notation of Mesa's compiler. */
 
-/** Number of accesses by bits per lane, e.g. {"128": 4, "32": 1}. */
+/** Number of memory instructions by their bits per lane, e.g. {"128": 4, "32": 1}. */
 export type ByWidth = Readonly<Record<string, number>>;
 
 type Counts = Readonly<ReturnType<typeof countInstructions>>;
@@ -10,14 +10,14 @@ export interface Code extends Counts {
 }
 
 export interface Loop extends Code {
-  /** Nesting depth, including this loop. */
+  /** Nesting depth of the loop: 1 for a loop in no other loop. */
   readonly depth: number;
 }
 
 export interface Listing extends Code {
-  /** Number of instructions by loop nesting depth, from 0. */
+  /** Number of instructions at each nesting depth of loops, from depth 0 (outside of loops). */
   readonly byDepth: readonly number[];
-  /** The innermost loop with the most arithmetic; absent if there is none or the compiler has unrolled it. */
+  /** Innermost loop with the most arithmetic; undefined if there is no such loop, or the compiler has unrolled it. */
   readonly loop: Loop | undefined;
 }
 
@@ -28,7 +28,7 @@ interface Instruction {
   depth: number;
 }
 
-/** Parses assembly. A line is an instruction with its bytes behind ";", or "BB3:" at the start of a block. */
+/** Parses assembly. A line has an instruction, then ";" and the instruction's bytes, or starts a block: "BB3:". */
 export function readAssembly(assembly: string): Listing {
   const code: Instruction[] = [];
   const starts = new Map<string, number>();
@@ -56,7 +56,7 @@ export function readAssembly(assembly: string): Listing {
   const byDepth: number[] = [];
   for (const { depth } of code) byDepth[depth] = (byDepth[depth] ?? 0) + 1;
   const all = summarizeCode(code);
-  // If the computing loop is unrolled, the remaining loop clears workgroup memory or handles a remainder.
+  // If the main loop is unrolled, a loop that remains only clears workgroup memory or handles a remainder.
   const isMost = most && getLoopFlops(most) >= all.flops - most.flops;
   return { ...all, byDepth: Array.from(byDepth, (count) => count ?? 0), loop: isMost ? most : undefined };
 }
@@ -66,7 +66,7 @@ function summarizeCode(code: readonly Instruction[]): Code {
   return { ...countInstructions(code), lines };
 }
 
-/** Returns the iterations that Mesa's compiler assumes of an instruction at a loop depth. */
+/** Returns how often Mesa's compiler assumes that an instruction at a loop depth runs. */
 export function getAssumedTurns(depth: number): number {
   return depth === 0 ? 1 : depth === 1 ? 8 : 32 * 2 ** (depth - 2);
 }
@@ -75,7 +75,7 @@ function getLoopFlops({ flops, depth }: Loop): number {
   return flops * getAssumedTurns(depth);
 }
 
-/** Returns the range of each loop, from its first instruction to the one after its last: a branch back defines it. */
+/** Returns the range [from, to) of each loop's instructions. A loop is what a backward branch repeats. */
 function findLoops(
   code: readonly Instruction[],
   starts: ReadonlyMap<string, number>,
@@ -88,7 +88,7 @@ function findLoops(
   return [...ends];
 }
 
-/** An operation of all lanes. One instruction may have two: "v_dual_fmac_f32 ... :: ..." (RDNA) or "v_pk_" (CDNA). */
+/** Matches a vector operation. An instruction has two if it is "v_dual_fmac_f32 ... :: ..." (RDNA) or "v_pk_" (CDNA). */
 const OPERATION = /v_(dual_|pk_)?(\w+)/g;
 const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
@@ -119,10 +119,10 @@ function countInstructions(code: readonly Instruction[]) {
   };
   return {
     instructions: code.length,
-    /** Operations of all lanes; an instruction may have two. */
+    /** Number of vector operations, which run on all lanes. An instruction may have two. */
     vector: total("vector"),
     fma: total("fma"),
-    /** Floating-point operations per lane. */
+    /** Number of floating-point operations per lane. */
     flops: total("flops"),
     loads: widths(/^(?:buffer|global|flat)_load_(?:format_)?(\w+)/),
     stores: widths(/^(?:buffer|global|flat)_store_(?:format_)?(\w+)/),
@@ -134,7 +134,7 @@ function countInstructions(code: readonly Instruction[]) {
   };
 }
 
-/** Parses e.g. "b128", "dwordx4", "xyzw", "u16", "d16_b16". */
+/** Returns the bits per lane of a memory instruction's suffix, e.g. "128" for "b128", "dwordx4" or "xyzw". */
 function parseWidth(width: string): string {
   const dwords = width.match(/^dword(?:x(\d))?$/);
   if (dwords) return String(32 * Number(dwords[1] ?? 1));

@@ -1,7 +1,7 @@
 /**
- * Collects the texts to compile: those of the models' steps, simulated users and policies in the kernel variants of a
- * GPU, and their SPIR-V from Deno's naga. Programs are recorded on this machine's adapter without running; its driver,
- * Mesa's llvmpipe, writes each shader into a folder.
+ * Collects the kernels to compile: the WGSL texts of models' steps, simulated users and policies in the kernel variants
+ * for a GPU, and the SPIR-V that Deno's naga generates from each text. For this, programs are recorded on this machine's
+ * adapter, but not run. The adapter's driver, Mesa's llvmpipe, writes the SPIR-V of each shader into a folder.
  */
 
 import { buildCountsConfig } from "../../src/counts/count_tables.ts";
@@ -34,12 +34,12 @@ import { withTemporaryFolder } from "../study.ts";
 import { parseShader, type SpirvShader } from "./spirv.ts";
 import { explainFileError, readText } from "../../src/files/local_file.ts";
 
-/** Text of a kernel with its constants, as the driver got it. */
+/** WGSL text of a kernel with its constants, as the driver gets it, and the SPIR-V. */
 export interface CompilableText {
   readonly kernel: string;
   readonly source: string;
   readonly shader: SpirvShader;
-  /** Uses, e.g. "W1 LSTM: utility/layer2 forward". */
+  /** Recordings that use the kernel, e.g. "W1 LSTM". */
   readonly uses: string[];
 }
 
@@ -49,7 +49,7 @@ export interface StepDispatch {
   readonly workgroups: number;
   readonly flops: number;
   readonly bytes: number;
-  /** Number of steps that it serves at once. */
+  /** Number of training steps that the dispatch serves at once. */
   readonly steps: number;
 }
 
@@ -67,20 +67,20 @@ export interface GatheredTexts {
 export interface GatherOptions {
   readonly logs: readonly (() => BenchLog)[];
   readonly models: readonly BenchModel[];
-  /** True to include simulated users and policies. */
+  /** True to include the kernels of simulated users and policies. */
   readonly simulated: boolean;
   readonly kind: AdapterKind;
   onProgress?(text: string): void;
 }
 
-/** Mesa reads this variable when it compiles a shader, and the next one when a device opens. */
+/** Variable that Mesa reads when it compiles a shader. Mesa reads NO_CACHE when a device is opened. */
 const DUMP = "MESA_SPIRV_DUMP_PATH";
 const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 /** Captures the SPIR-V of every pipeline that a device creates. */
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** Label of the current recording. */
+  /** Label of the recording in progress, for `uses`. */
   where = "";
 
   constructor(readonly gpu: Gpu, private readonly folder: string) {
@@ -105,7 +105,7 @@ class SpirvCapture {
   #empty(): void {
     for (const name of this.#files()) Deno.removeSync(`${this.folder}/${name}`);
   }
-  /** Returns the driver's newest file: it numbers them. @throws UserError if there is none. */
+  /** Returns the driver's file with the highest number. @throws UserError if there is no file. */
   #newest(): Uint8Array<ArrayBuffer> {
     const number = (name: string) => Number(name.match(/(\d+)\.spirv$/)?.[1] ?? -1);
     const [name] = this.#files().sort((a, b) => number(b) - number(a));
@@ -117,7 +117,7 @@ class SpirvCapture {
   }
 }
 
-/** Opens the adapter and captures what it compiles while the work runs. */
+/** Opens the adapter, calls `work`, and captures all shaders that are compiled meanwhile. */
 export async function watchCompiles<T>(
   kind: AdapterKind,
   work: (watcher: SpirvCapture) => Promise<T>,
@@ -126,7 +126,7 @@ export async function watchCompiles<T>(
     Deno.env.set(DUMP, folder);
     Deno.env.set(NO_CACHE, "true");
     const gpu = await openGpu({ variantsFor: kind });
-    // Recorded commands do not run, because they would also be compiled for this machine, which takes longer.
+    // Commands are not submitted: a submission would also compile the shaders for this machine, which takes longer.
     gpu.queue.submit = () => undefined;
     try {
       return await work(new SpirvCapture(gpu, folder));
@@ -166,7 +166,7 @@ export async function gather(options: GatherOptions): Promise<GatheredTexts> {
         const single = parts.flatMap(({ program }) => program.dispatches).flatMap(({ spec }) =>
           (spec.choices ?? []).flatMap(({ variants, buildDispatch: by }) => variants.slice(0, 1).map(by))
         );
-        // A dispatch of two products also has a kernel for each of them.
+        // A dispatch that computes two products may be replaced by two dispatches, each with a kernel of its own.
         await Program.record(watcher.gpu, "single", recording.trainer.plan.steps, single);
         if (model.step) steps.push({ workload: of.name, model: model.name, dispatches });
       }
@@ -185,7 +185,7 @@ type OnRecording = (where: string) => void;
 
 const SMALL = { users: 30, items: 41, width: 9, maxEvents: 5, maxPage: 6 };
 
-/** Records micro-batches with gradient accumulation. */
+/** Records training steps on micro-batches, whose gradients are accumulated. */
 async function recordMicroBatches(gpu: Gpu, at: OnRecording): Promise<void> {
   at("micro-batches");
   for (const [size, adam] of [[SMALL, "dense"], [{ ...SMALL, width: 0 }, "row-sparse"]] as const) {
@@ -234,7 +234,7 @@ async function recordSimulation(gpu: Gpu, at: OnRecording): Promise<void> {
   }
 }
 
-/** Collects the reader's own text. @throws UserError for a file, constant or text that is invalid. */
+/** Collects the kernel in a WGSL file. @throws UserError if the file, its text or a constant's name is invalid. */
 export async function gatherFile(
   file: string,
   constants: ReadonlyMap<string, string>,

@@ -1,4 +1,4 @@
-/** Compiles the collected texts for several GPUs, and derives the facts of each. */
+/** Compiles collected kernels for several GPUs, and computes facts such as registers for each kernel and GPU. */
 
 import { UserError } from "../../src/user_error.ts";
 import { estimateTime, getCard, type GpuCard, type TimeEstimate } from "./time_model.ts";
@@ -21,7 +21,7 @@ export interface CompiledStep extends Omit<RecordedStep, "dispatches"> {
 }
 
 export interface CompiledReport {
-  /** Compiler, e.g. "Mesa 25.0.7". */
+  /** Name and version of the compiler, e.g. "Mesa 25.0.7". */
   readonly compiler: string;
   readonly gpus: readonly string[];
   readonly texts: readonly CompiledText[];
@@ -30,14 +30,14 @@ export interface CompiledReport {
 
 interface CompileOptions {
   readonly gpus: readonly string[];
-  /** See {@link NullCompiler}. */
+  /** True to keep accesses inside their buffers: see {@link NullCompiler}. */
   readonly checked?: boolean;
-  /** Lanes per subgroup; chosen by the driver if absent. */
+  /** Number of lanes per subgroup; if undefined, the driver chooses the number. */
   readonly subgroup?: number | undefined;
   onProgress?(text: string): void;
 }
 
-/** Compiles every text once per GPU. @throws UserError if there is no RADV, or it does not know a GPU. */
+/** Compiles every kernel for every GPU. @throws UserError if RADV is not installed, or RADV does not know a GPU. */
 export function compileAll(
   { texts, steps }: GatheredTexts,
   { gpus, checked = true, subgroup, onProgress = () => {} }: CompileOptions,
@@ -74,28 +74,28 @@ export function compileAll(
   };
 }
 
-/** Resource that limits the subgroups per SIMD. */
+/** Resource that limits the number of subgroups per SIMD. */
 type Limit = "none" | "registers" | "workgroup memory";
 
 export interface CompiledFacts extends Listing {
   readonly gpu: string;
   readonly workgroup: readonly number[];
   readonly subgroup: number;
-  /** Active lanes of a workgroup, and all lanes of its subgroups. */
+  /** Number of active lanes of a workgroup, and of all lanes of the workgroup's subgroups. */
   readonly lanes: readonly [working: number, all: number];
   readonly vgprs: number;
   readonly sgprs: number;
-  /** Vector and scalar registers that do not fit and go to memory. */
+  /** Number of vector and scalar registers whose values are stored in memory, because there are too few registers. */
   readonly spills: number;
   readonly lds: number;
-  /** Most subgroups per SIMD as RADV counts them: one of 64 lanes is two on RDNA, whose SIMDs have 32. */
+  /** Largest number of subgroups per SIMD. On RDNA, whose SIMDs have 32 lanes, a subgroup of 64 lanes counts as two. */
   readonly subgroups: number;
   readonly limit: Limit;
-  /** Pairs of operations in one instruction (VOPD), among the vector instructions. */
+  /** Number of vector instructions that do two operations at once (VOPD). */
   readonly dual: number;
-  /** Cycles of a subgroup from start to end, assuming 8 iterations per loop and 4 per nested loop. */
+  /** Cycles that a subgroup takes from start to end, if a loop has 8 iterations and a nested loop 4. */
   readonly latency: number;
-  /** Cycles of a SIMD for 64 busy lanes, with the same iterations. */
+  /** Cycles that a busy SIMD takes per 64 lanes, with the same numbers of iterations. */
   readonly inverseThroughput: number;
 }
 

@@ -1,4 +1,4 @@
-/** Parser of the SPIR-V that Deno's naga generates for a compute shader. */
+/** Parses the SPIR-V that naga, Deno's WGSL compiler, generates for a compute shader. */
 
 export interface SpirvShader {
   readonly spirv: Uint8Array<ArrayBuffer>;
@@ -10,7 +10,7 @@ export interface SpirvShader {
 export interface ShaderBinding {
   readonly set: number;
   readonly binding: number;
-  /** Vulkan's VkDescriptorType. */
+  /** Type of the binding as Vulkan's VkDescriptorType. */
   readonly type: number;
 }
 
@@ -19,15 +19,15 @@ const HEADER_WORDS = 5;
 const op = { entryPoint: 15, executionMode: 16, variable: 59, decorate: 71 } as const;
 const LOCAL_SIZE = 17;
 const [BINDING, DESCRIPTOR_SET] = [33, 34];
-/** VkDescriptorType by storage class: storage image, uniform buffer, storage buffer. */
+/** VkDescriptorType by SPIR-V storage class: 3 is a storage image, 6 a uniform buffer, 7 a storage buffer. */
 const TYPES: Readonly<Record<number, number>> = { 0: 3, 2: 6, 12: 7 };
 const UNIFORM_DYNAMIC = 8;
 const STEP_BINDING = /@binding\((\d+)\) var<uniform> steps?:/;
 
 /**
- * Parses the interface of a shader. Each dispatch binds the step's header at its own offset.
- * @param wgsl the source, which names the step's binding.
- * @throws Error for other input than a SPIR-V compute shader.
+ * Parses the interface of a shader. A binding that WGSL names as the step's header has a dynamic offset per dispatch.
+ * @param wgsl WGSL source of the shader.
+ * @throws Error if the input is not a SPIR-V compute shader.
  */
 export function parseShader(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): SpirvShader {
   const words = new Uint32Array(spirv.buffer, spirv.byteOffset, spirv.length >> 2);

@@ -1,6 +1,6 @@
-/** C structs of a 64-bit machine, accessed by field names. */
+/** Reads and writes fields of C structs, in the memory layout of a 64-bit machine, by the fields' names. */
 
-/** Value of a field: a number; for a pointer the bytes that it points to, or 0. */
+/** Value of a struct's field: a number, or for a pointer the bytes that it points to (0 for a null pointer). */
 type Value = number | bigint | Uint8Array<ArrayBuffer>;
 
 interface Field {
@@ -8,20 +8,20 @@ interface Field {
   readonly bytes: number;
 }
 
-/** Memory that the pointers of a struct refer to, which must live as long as the struct. */
+/** Memory to which the pointers of a struct refer. The map prevents its collection while the struct is in use. */
 const pointedTo = new WeakMap<Uint8Array, unknown[]>();
 
 const SIZES: Readonly<Record<string, number>> = { u32: 4, f32: 4, u64: 8, pointer: 8 };
 
 export class StructLayout {
-  /** Bytes of one struct in an array. */
+  /** Size of one struct in bytes, with its padding in an array. */
   readonly size: number;
   readonly #fields = new Map<string, Field>();
   readonly #sType: number | undefined;
 
   /**
-   * @param fields in C's order: "u32 flags, pointer pCode, text256 name".
-   * @param sType Vulkan's type number, for a struct that begins with it and a pointer to a next struct.
+   * @param fields types and names in C's order: "u32 flags, pointer pCode, text256 name".
+   * @param sType Vulkan's number of the struct, if the struct begins with sType and the pointer pNext.
    */
   constructor(fields: string, sType?: number) {
     this.#sType = sType;
@@ -45,7 +45,7 @@ export class StructLayout {
     return field;
   }
 
-  /** Returns a struct; fields without a value are 0. */
+  /** Makes a struct. Fields without a value are 0. */
   make(values: Readonly<Record<string, Value>> = {}): Uint8Array<ArrayBuffer> {
     const struct = new Uint8Array(this.size);
     if (this.#sType !== undefined) this.set(struct, "sType", this.#sType);
@@ -53,7 +53,7 @@ export class StructLayout {
     return struct;
   }
 
-  /** @param index of a struct in an array. */
+  /** Sets a field of a struct in an array of structs. @param index of the struct in the array. */
   set(structs: Uint8Array<ArrayBuffer>, name: string, value: Value, index = 0): void {
     const { at, bytes } = this.#field(name);
     const view = new DataView(structs.buffer, index * this.size + at);
@@ -87,7 +87,7 @@ export function packStructs(structs: readonly Uint8Array<ArrayBuffer>[]): Uint8A
   return all;
 }
 
-/** Returns an array of pointers to texts with C's terminating zero. */
+/** Returns an array of pointers to C strings, which end with a zero byte. */
 export function packTexts(texts: readonly string[]): Uint8Array<ArrayBuffer> {
   return packStructs(texts.map((text) => new StructLayout("pointer text").make({ text: packText(text) })));
 }

@@ -5,13 +5,13 @@ import type { ByWidth } from "./assembly.ts";
 import { getCard, LAUNCH_US, sumEstimates, type TimeBound } from "./time_model.ts";
 import type { CompiledFacts, CompiledReport, CompiledStep, CompiledText } from "./report.ts";
 
-/** Formats access widths, e.g. "4 x 128, 1 x 32". */
+/** Formats the numbers of memory instructions by bits, e.g. "4 x 128, 1 x 32". */
 function widthsText(counts: ByWidth): string {
   const named = Object.entries(counts).sort(([a], [b]) => Number(b) - Number(a));
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
 }
 
-/** Formats the FMAs of the innermost loop, or of the whole text if there is no loop. */
+/** Formats FMAs "of" vector operations in the innermost loop, or in the whole kernel if it has no loop. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
@@ -40,7 +40,7 @@ const factColumns: readonly CellColumn<CompiledFacts>[] = [
 
 const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
 
-/** Returns a row per text, for one GPU. */
+/** Returns a table of the facts of kernels on one GPU, with a row per kernel text. */
 export function listTextCells(texts: readonly CompiledText[], gpu: string): TableCells {
   const rows = texts.flatMap(({ kernel, facts: { [gpu]: own } }) => own ? [{ kernel, own }] : []);
   return buildCells(rows, [
@@ -56,7 +56,7 @@ export function formatFacts(facts: CompiledFacts): string[] {
 }
 export const factNames = factColumns.map(([name]) => name);
 
-/** Returns the facts of several texts in columns, a fact per row. @param marked true to mark differences. */
+/** Returns a table with a row per fact and a column per kernel text. @param marked true to mark differences. */
 export function listComparisonCells(
   texts: readonly { readonly name: string; readonly facts: CompiledFacts }[],
   marked = false,
@@ -70,12 +70,12 @@ export function listComparisonCells(
   return buildCells(rows, marked ? columns : columns.slice(0, -1));
 }
 
-/** True if a SIMD holds less than half of its most subgroups: 32 (of 64 lanes) or 16 (of 32) on RDNA, 10 on CDNA. */
+/** True if a SIMD holds less than half of the possible subgroups: on RDNA 32 (64 lanes) or 16 (32 lanes), on CDNA 10. */
 function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
 
-/** Returns registers, subgroups and their limit by GPU, for texts that leave a GPU half empty. */
+/** Returns registers, subgroups and limit by GPU of the kernel texts that fill a GPU by less than half. */
 export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledText[]): TableCells {
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
   return buildCells(low, [
@@ -102,7 +102,7 @@ const boundsText: Readonly<Record<TimeBound, string>> = {
   vector: "vector instructions",
 };
 
-/** Returns the estimated time of each step by card, and the main bounds on the first. */
+/** Returns a row per step: its estimated time on each card, and the main bounds of the time on the first card. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): TableCells {
   const sumFor = ({ dispatches }: CompiledStep, gpu: string) =>
     sumEstimates(
@@ -142,7 +142,7 @@ export function listCardCells(gpus: readonly string[]): TableCells {
   ]);
 }
 
-/** Compares a step's estimates with its measured dispatches, in order, in microseconds. */
+/** Returns a row per dispatch of a step, with its estimated and its measured microseconds. */
 export function listMeasuredCells(
   { dispatches }: CompiledStep,
   gpu: string,

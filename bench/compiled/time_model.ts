@@ -1,47 +1,47 @@
 /**
- * GPUs to compile for, each with a card from its data sheet, and a model of the time of a dispatch on that card. The
- * model uses the compiled text, the data sheet and the sizes; it ignores caches, bank conflicts, uncoalesced loads and
- * clock drops. The first measured card will test it: bench/compiled.md. The time is the largest of
+ * GPUs for which kernels are compiled, a graphics card for each GPU, and a model of the time of a dispatch on the card.
+ * The model uses the compiled kernel, the card's data sheet and the dispatch's sizes. It ignores caches, bank conflicts,
+ * uncoalesced loads and clock drops, and is not yet tested on a card (bench/compiled.md). The time is the largest of
  *
- *   memory   = bytes that have to move at least once / bandwidth
- *   vector   = 64 lanes' cycles of the compiler (inverse throughput) x lanes / 64, over all SIMDs
+ *   memory   = bytes that must be read or written at least once / bandwidth
+ *   vector   = cycles per 64 lanes (the compiler's inverse throughput) x lanes / 64 / number of SIMDs
  *   latency  = cycles of a subgroup x number of batches of subgroups that a SIMD runs one after another
  *   launch   = a constant per dispatch
  *
- * The compiler's cycles assume 8 iterations per loop and 4 per nested loop; here they are scaled to the iterations that
- * the op's FLOPs need, by the instructions inside and outside of loops.
+ * The compiler's cycles assume 8 iterations per loop and 4 per nested loop. The model scales the cycles to the number of
+ * iterations that the op's FLOPs need, by the numbers of instructions inside and outside of loops.
  */
 
 import { getAssumedTurns } from "./assembly.ts";
 import type { CompiledFacts } from "./report.ts";
 
 export interface GpuCard {
-  /** Name of the GPU family, for RADV_FORCE_FAMILY. */
+  /** RADV's name of the GPU, as in the variable RADV_FORCE_FAMILY. */
   readonly family: string;
   readonly architecture: string;
   readonly name: string;
-  /** Pattern of the adapter names that drivers report. */
+  /** Matches the names by which drivers report the card. */
   readonly known: RegExp;
   readonly computeUnits: number;
-  /** SIMDs per compute unit. Each issues the vector instructions of its subgroups. */
+  /** Number of SIMDs per compute unit. A SIMD issues the vector instructions of its subgroups. */
   readonly simds: number;
-  /** GHz for sustained work by the data sheet: game clock, peak engine clock. */
+  /** GHz for sustained work in the data sheet: "game clock" or "peak engine clock". */
   readonly clock: number;
-  /** GB/s of its memory, without caches. */
+  /** Bandwidth of the card's memory, without caches, in GB/s. */
   readonly bandwidth: number;
-  /** Vector registers per SIMD, in units of subgroups of 64 lanes. */
+  /** Number of vector registers per SIMD, each of 64 lanes. */
   readonly registers: number;
   readonly slots: number;
-  /** Lanes per SIMD on RDNA, where RADV counts both halves of a subgroup of 64. On CDNA a subgroup counts once. */
+  /** Lanes that RADV counts as one subgroup: 32 on RDNA, where a subgroup of 64 lanes counts as two, and 64 on CDNA. */
   readonly counted: number;
   readonly source: string;
 }
 
-/** Microseconds between dependent dispatches: an assumption for all cards, because data sheets lack it. */
+/** Microseconds between dependent dispatches. The number is an assumption for all cards: data sheets do not have it. */
 export const LAUNCH_US = 3;
 
 const amd = "https://www.amd.com/en/products";
-/** Registers and slots are those of Mesa 25.0.7; the other data are from AMD's data sheets. */
+/** Known cards. Registers and slots are from Mesa 25.0.7, the other data from AMD's data sheets. */
 export const cards: readonly GpuCard[] = [
   {
     family: "navi31",
@@ -81,7 +81,7 @@ export const cards: readonly GpuCard[] = [
   },
 ];
 
-/** @throws Error for an unknown GPU. */
+/** Returns the card of a GPU. @throws Error if the GPU is unknown. */
 export function getCard(family: string): GpuCard {
   const card = cards.find((one) => one.family === family);
   if (!card) throw new Error(`expected one of ${cards.map((one) => one.family).join(", ")}, got ${family}`);
@@ -106,7 +106,7 @@ export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly bound: TimeBound;
 }
 
-/** Returns the ratio of the instructions that a subgroup runs to those that the compiler assumed. */
+/** Returns the number of instructions that a subgroup runs, divided by the number that the compiler assumed. */
 function computeExtraTurns({ byDepth, loop }: CompiledFacts, flopsPerLane: number): number {
   if (!loop || loop.flops === 0) return 1;
   const scale = flopsPerLane / loop.flops / getAssumedTurns(loop.depth);
@@ -137,7 +137,7 @@ export function estimateTime(
   return { ...times, us: times[bound], bound };
 }
 
-/** Returns the microseconds of all dispatches, in total and by bound. */
+/** Returns the sum of the dispatches' microseconds per step, in total and by bound. */
 export function sumEstimates(
   dispatches: readonly { readonly estimate: TimeEstimate; readonly steps: number }[],
 ): { us: number; by: Record<TimeBound, number> } {

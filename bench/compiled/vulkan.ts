@@ -1,7 +1,7 @@
 /**
- * Compiles compute shaders with RADV, Mesa's driver for AMD GPUs, without the GPU: the variable RADV_FORCE_FAMILY
- * creates a device of "null hardware" that compiles and runs nothing. Deno opens no device on it, so only this file
- * calls Vulkan's C interface.
+ * Compiles compute shaders with RADV, Mesa's driver for AMD GPUs, on a machine without the GPU. If the variable
+ * RADV_FORCE_FAMILY is set, RADV creates a "null hardware" device, which compiles shaders but cannot run them. Deno's
+ * WebGPU does not open such a device, so this file calls Vulkan's C interface.
  */
 
 import { UserError } from "../../src/user_error.ts";
@@ -9,7 +9,7 @@ import type { SpirvShader } from "./spirv.ts";
 import { packStructs, packText, packTexts, readText, StructLayout } from "./structs.ts";
 
 const [COMPUTE, STAGE_INFO] = [0x20, 18];
-/** Captures statistics and the compiler's internal representations. */
+/** Pipeline flags by which RADV keeps a shader's statistics and its internal representations, such as assembly. */
 const CAPTURE = 0x40 | 0x80;
 const VERSION = (1 << 22) | (3 << 12);
 
@@ -44,7 +44,7 @@ const layouts = {
     30,
   ),
   subgroupSize: new StructLayout("u32 size", 1000225001),
-  /** Contains the stage's struct. */
+  /** VkComputePipelineCreateInfo, which contains the struct of the shader stage. */
   pipeline: new StructLayout(
     "u32 flags, u64 stageInfo, pointer stageNext, u32 stageFlags, u32 stage, u64 module, pointer entry, " +
       "pointer specialization, u64 layout, u64 base, u32 baseIndex",
@@ -82,21 +82,21 @@ const symbols = {
   },
   vkDestroyPipeline: destroy,
 } as const;
-/** Signature of the extension's list calls: they return a count, or fill an array of structs. */
+/** Signature of the functions that list properties of a pipeline. They return a number of structs, or fill an array. */
 const listing = { parameters: ["pointer", "buffer", "buffer", "buffer"], result: "i32" } as const;
 type Kind = "Properties" | "Statistics" | "InternalRepresentations";
 
 export interface Compilation {
-  /** By the driver's names, e.g. "VGPRs", "Subgroups per SIMD". */
+  /** Statistics of the compiled shader by the driver's names, e.g. "VGPRs", "Subgroups per SIMD". */
   readonly statistics: Readonly<Record<string, number>>;
   readonly assembly: string;
   readonly subgroup: number;
 }
 
-/** Folders of the files that name drivers to Vulkan's loader. */
+/** Folders with the JSON files from which Vulkan's loader finds drivers. */
 const DRIVER_FOLDERS = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
-/** Returns the file that names RADV to Vulkan's loader, if there is one. */
+/** Returns the path of the JSON file from which Vulkan's loader finds RADV, if RADV is installed. */
 function findRadvFile(folders: readonly string[]): string | undefined {
   for (const folder of Deno.build.os === "linux" ? folders : []) {
     try {
@@ -110,7 +110,7 @@ function findRadvFile(folders: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** Returns why RADV is missing, or undefined if it is installed. */
+/** Returns a message that RADV is not installed, or undefined if RADV is installed. */
 export function describeMissingCompiler(folders: readonly string[] = DRIVER_FOLDERS): string | undefined {
   if (findRadvFile(folders) !== undefined) return undefined;
   return "RADV, Mesa's driver for AMD GPUs, was not found. It runs on Linux. On Debian or Ubuntu " +
@@ -126,13 +126,13 @@ export class NullCompiler {
 
   /**
    * @param family RADV's name of the GPU, e.g. "navi31".
-   * @param checked true to keep accesses inside their buffers, as WebGPU requires.
-   * @throws UserError for a GPU that RADV does not know; Error without RADV.
+   * @param checked true to keep memory accesses inside their buffers, as WebGPU requires.
+   * @throws UserError if RADV does not know the GPU; Error if RADV is not installed.
    */
   constructor(readonly family: string, checked: boolean) {
     const file = findRadvFile(DRIVER_FOLDERS);
     if (file === undefined) throw new Error(describeMissingCompiler());
-    // The loader and the driver read these variables when the instance is created.
+    // Vulkan's loader and the driver read these variables when the Vulkan instance is created.
     const variables = {
       ...{ RADV_FORCE_FAMILY: family, VK_DRIVER_FILES: file, VK_ICD_FILENAMES: file },
       MESA_VK_IGNORE_CONFORMANCE_WARNING: "true",
@@ -171,7 +171,7 @@ export class NullCompiler {
     return [instance, own.pointer, [version >> 22, (version >> 12) & 1023, version & 4095].join(".")];
   }
 
-  /** @param subgroup lanes per subgroup; by default the driver's. @throws Error if the driver rejects the shader. */
+  /** Compiles a shader. @param subgroup lanes per subgroup (default: the driver's) @throws Error if RADV rejects it. */
   compile({ spirv, entry, bindings }: SpirvShader, subgroup?: number): Compilation {
     const vk = this.#vk.symbols;
     const device = this.#device;
@@ -219,7 +219,7 @@ export class NullCompiler {
     const statistics = this.#list("Statistics", of, statistic);
     const texts: Uint8Array<ArrayBuffer>[] = [];
     const names: string[] = [];
-    // The first call returns the lengths of the texts, the second fills them in.
+    // The first call returns the lengths of the texts, the second call writes the texts.
     this.#list("InternalRepresentations", of, written, (structs, k) => {
       const text = new Uint8Array(written.number(structs, "bytes", k));
       names.push(written.text(structs, "name", k));
@@ -238,7 +238,7 @@ export class NullCompiler {
     };
   }
 
-  /** Returns the array that a call lists. @param fill sets fields of each struct for a second call. */
+  /** Calls a listing function. @returns its array of structs @param fill sets fields of each struct before a second call */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,
@@ -271,7 +271,7 @@ export class NullCompiler {
   }
 }
 
-/** Memory for a handle that a call returns. */
+/** Memory into which a Vulkan call writes a handle. */
 class Handle {
   readonly room = new BigUint64Array(1);
   get value(): bigint {
@@ -286,7 +286,7 @@ function succeed(call: string, result: number): void {
   if (result !== 0) throw new Error(`${call} returned ${result}`);
 }
 
-/** Sets environment variables while a function runs. */
+/** Calls `run` with environment variables set, and restores the variables afterwards. */
 function withVariables<T>(variables: Readonly<Record<string, string>>, run: () => T): T {
   const before = Object.keys(variables).map((name) => [name, Deno.env.get(name)] as const);
   for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);

@@ -1,4 +1,4 @@
-/** Process `deno run child.ts <peer> <backend> <job file>`: answers lines of step numbers with JSON of time and loss. */
+/** Process `deno run child.ts PEER BACKEND JOB`: reads lines with a number of steps, and prints JSON of time and loss. */
 
 import { createInterface } from "node:readline";
 import process from "node:process";
@@ -22,7 +22,7 @@ async function createPeer(name: string, backend: string, file: string): Promise<
   }
 }
 
-/** Writes a message. It begins with a mark, because libraries write to standard output too. */
+/** Prints a message. The message begins with a mark, because libraries print to standard output too. */
 function say(message: PeerMessage): void {
   process.stdout.write(`${MARK}${JSON.stringify(message)}\n`);
 }

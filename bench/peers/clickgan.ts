@@ -1,4 +1,4 @@
-/** clickgan as `deno task train` runs it: many steps in flight, and batches built on the device. */
+/** Peer clickgan, which trains as `deno task train` does: many steps are in flight, and the device builds the batches. */
 
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { UserModel } from "../../src/model/user_model.ts";
@@ -13,7 +13,7 @@ import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import { buildAdversarialConfig, type ClickganJob, getModelConfig, readWeights } from "./job.ts";
 import { type Peer, UnsupportedJobError } from "./peer.ts";
 
-/** @param adam "dense" or "row-sparse". */
+/** Creates the peer. @param adam form of Adam: "dense" or "row-sparse". */
 export async function createClickganPeer({ job, log, users }: ClickganJob, adam: string): Promise<Peer> {
   const kind = adamKinds.find((kind) => kind === adam);
   if (kind === undefined) throw new Error(`expected one of ${adamKinds.join(", ")}, got ${adam}`);

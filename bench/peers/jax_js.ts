@@ -1,9 +1,9 @@
 /**
- * Peer jax-js: the whole step, with its gradient and Adam, is one compiled function. It compiles again for every shape,
- * so all batches are padded to one size, and all pages to the longest. Arguments are consumed: `.ref` keeps what is
- * used again. The library's gradient of `take` does not compile on Deno's WebGPU (it passes a pointer to storage to a
- * function), and elsewhere adds on one thread. So rows are taken outside of the differentiated function, and their
- * gradients are summed by another `take`: every row of a table lists the positions that took it.
+ * Peer jax-js. The whole step, with its gradient and Adam, is one compiled function. jax-js compiles a function again for
+ * every shape, so all batches are padded to one size, and all pages to the longest page. A function consumes its
+ * arguments; `.ref` keeps an array that is used again. The library's gradient of `take` does not compile on Deno's WebGPU
+ * (it passes a pointer to storage to a function), and elsewhere runs on one thread. So rows are taken outside of the
+ * differentiated function, and a second `take` collects their gradients: it takes the positions that read each row.
  */
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
@@ -13,33 +13,33 @@ import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
 type Arrays = Record<string, np.Array>;
 
-/** Rows taken from a table, and by row the positions that took it, padded with `count`. */
+/** Indices of the rows that each position takes from a table, and for each row the positions that take it. */
 type TakenRows = {
   taken: np.Array;
-  /** [rows, most] */
+  /** [rows of the table, most takers of a row] positions that take each row, padded with the number of positions. */
   takers: np.Array;
 };
 
 type Batch = {
-  /** [D] distinct items: rows of the catalogue. */
+  /** [D] catalogue rows of the batch's D distinct items. */
   slotItem: TakenRows;
-  /** [E K] rows of the distinct items. */
+  /** [E K] index among the distinct items, for K page positions of E events. */
   rowItem: TakenRows;
-  /** [E] rows of the [(L+1) B] states. */
+  /** [E] index of each event's state among the (L + 1) B states of B users. */
   eventState: TakenRows;
-  /** [L B] rows of the distinct items. */
+  /** [L B] index among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** [D, F] and [L B, F]; one number with one-hot items. */
+  /** [D, F] features of the distinct items; `fedFeatures` are [L B, F]. With one-hot items both are one number. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
-  /** [E, K] 1 for the clicked rows. */
+  /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */
   clicked: np.Array;
-  /** [E, K] 0 for a row, -1e9 for padding. */
+  /** [E, K] 0 at a position with an item, -1e9 at a padded position. */
   absent: np.Array;
   share: np.Array;
 };
 
-/** Sizes that all batches are padded to. */
+/** Sizes to which all batches are padded. */
 interface Sizes {
   readonly users: number;
   readonly clicks: number;
@@ -47,7 +47,7 @@ interface Sizes {
   readonly slots: number;
   readonly page: number;
   readonly oneHot: boolean;
-  /** Most positions that take one row. */
+  /** Largest number of positions that take the same row. */
   readonly takers: { readonly rowItem: number; readonly eventState: number; readonly fedItem: number };
 }
 
@@ -119,7 +119,7 @@ function getSizes({ batches, users, width }: PeerJob): Sizes {
   };
 }
 
-/** @param taken -1 for padding, which takes row 0 without a gradient. */
+/** Builds indices of taken rows. @param taken rows; -1 for padding, which takes row 0 and gives it no gradient. */
 function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): TakenRows {
   const takers = new Int32Array(rows * most).fill(taken.length);
   const counts = new Int32Array(rows);
@@ -181,7 +181,7 @@ function createDeviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, it
 
 const take = (table: np.Array, { taken }: TakenRows) => np.take(table, taken.ref, 0);
 
-/** Sums, for each row of the table, the gradients of the positions that took it. */
+/** Returns the gradient of a table: for each row the sum of the gradients at the positions that take the row. */
 function takeBack(gradient: np.Array, { takers }: TakenRows): np.Array {
   const columns = gradient.shape[1] ?? 0;
   return np.take(np.concatenate([gradient, np.zeros([1, columns])]), takers.ref, 0).sum(1);
@@ -198,7 +198,7 @@ function lossAndGradients(
   const of = (start: string): Arrays =>
     Object.fromEntries(Object.entries(others).filter(([name]) => name.startsWith(start)));
 
-  // Inputs of the rows that are taken: inputs of the LSTM, its states, and the items' part of the first layer.
+  // Inputs of the loss from which rows are taken: LSTM inputs, LSTM states, and the items' part of the first layer.
   const [input, inputBack] = oneHot
     ? [take(take(inputKernel, batch.slotItem), batch.fedItem), undefined]
     : vjp((kernel: np.Array) => np.matmul(batch.fedFeatures.ref, kernel), [inputKernel]);
@@ -236,7 +236,7 @@ function makeParameterReader(parameters: Arrays): (name: string) => np.Array {
   };
 }
 
-/** @param states [E, H] @param rowItems [E K, N] the items' part of the first layer. */
+/** Computes the loss. @param states [E, H] of the events @param rowItems [E K, N] items' part of the first layer */
 function computeLoss(
   states: np.Array,
   rowItems: np.Array,
@@ -259,7 +259,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns [(L+1) B, H] states, zero before the first click. @param input [L B, 4H], without the bias. */
+/** Returns [(L + 1) B, H] LSTM states, which are zero before the first click. @param input [L B, 4H] without the bias */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = makeParameterReader(lstm);
   const recurrent = of("encoder/lstm/recurrent_kernel");

@@ -1,4 +1,4 @@
-/** Input of every peer: a model, its initial weights and batches, in a safetensors file that torch reads too. */
+/** Builds, writes and reads a job, the input of every peer: model, initial weights and batches, as safetensors. */
 
 import { basename } from "node:path";
 import * as v from "../../src/schema.ts";
@@ -28,11 +28,11 @@ function isWorkloadName(text: string): text is WorkloadName {
   return Object.hasOwn(workloads, text);
 }
 
-/** pair: a step of the generator, then one of the reward, on the same batch. */
+/** Models that peers train. A step of "pair" is a generator step, then a reward step on the same batch. */
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
-/** A workload by name, or a log in the paper's layout by path. */
+/** Source of the batches: the name of a workload, or the path of a log in the paper's layout. */
 const sourceSchema = v.union([
   v.strictObject({ workload: v.picklist(workloadNames) }),
   v.strictObject({ file: v.string() }),
@@ -41,29 +41,29 @@ export type WorkloadSource = v.InferOutput<typeof sourceSchema>;
 
 const settingsSchema = v.object({
   model: v.picklist(models),
-  /** Items I of the catalogue. */
+  /** Number of items in the catalogue. */
   items: v.finiteNumber(),
-  /** Feature columns F; 0 for one-hot. */
+  /** Number F of features per item; 0 for one-hot items. */
   width: v.finiteNumber(),
   users: v.finiteNumber(),
   learningRate: v.finiteNumber(),
   generatorLearningRate: v.finiteNumber(),
   utilityPenalty: v.finiteNumber(),
-  /** Source of the log for clickgan, which reads it whole. */
+  /** Source of the log. Only clickgan reads the whole log. */
   source: sourceSchema,
 });
 export type JobSettings = v.InferOutput<typeof settingsSchema>;
 
 export interface PeerJob extends JobSettings {
-  /** [rows, columns] row-major by clickgan's names; a generator's with its prefix. */
+  /** Initial weights by clickgan's names: [rows, columns], row-major. A generator's names have its prefix. */
   readonly weights: ReadonlyMap<string, TensorData>;
-  /** [I, F]; undefined for one-hot. */
+  /** [items, F] features; undefined for one-hot items. */
   readonly features: Float32Array<ArrayBuffer> | undefined;
-  /** Step t = 1, 2, ... takes batch (t - 1) modulo their number. */
+  /** Batches. Step t = 1, 2, ... takes batch (t - 1) modulo the number of batches. */
   readonly batches: readonly PeerBatch[];
 }
 
-/** A job with the inputs of clickgan's own trainer. */
+/** A job, with the log and users that clickgan's trainer needs. */
 export interface ClickganJob {
   readonly job: PeerJob;
   readonly log: ClickLog;
@@ -73,14 +73,14 @@ export interface ClickganJob {
 export const getModelConfig = (model: PeerModel): ModelConfig =>
   model === "pw" ? defaultPwModel : defaultModel;
 
-/** In a pair both players train from the first step. */
+/** Returns the training options of "pair": generator and reward train from the first step. */
 export const buildAdversarialConfig = (batchSize: number) => ({
   ...paperAdversarial,
   batchSize,
   generatorWarmup: 0,
 });
 
-/** Returns the log of a source, and the users per batch. @throws UserError for an invalid file. */
+/** Returns the log of a source, and the number of users per batch. @throws UserError if the file is invalid. */
 function openSource(source: WorkloadSource, model: PeerModel): { log: ClickLog; batchSize: number } {
   if ("workload" in source) {
     const workload = workloads[source.workload];
@@ -90,7 +90,7 @@ function openSource(source: WorkloadSource, model: PeerModel): { log: ClickLog; 
   return { log: readPaperFile(source.file, ["train"]), batchSize };
 }
 
-/** Estimates the FLOPs of a step, which set the software driver's threads, for clickgan alone. */
+/** Estimates the FLOPs of clickgan's step. The number of threads of the software driver depends on the estimate. */
 export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
   const adversarial = model === "pair" ? buildAdversarialConfig(users) : null;
@@ -98,9 +98,9 @@ export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
 }
 
 /**
- * Returns the job of a source. A workload's batches are its users in order; a file's batches are drawn as in a training
- * with seed 1.
- * @throws UserError for an invalid file, or too few train users for a batch.
+ * Returns the job of a source. The batches of a workload are its users in order; the batches of a file are drawn as in a
+ * training with seed 1.
+ * @throws UserError if the file is invalid, or has too few train users for a batch.
  */
 export function openJob(source: WorkloadSource, model: PeerModel): ClickganJob {
   const { log, batchSize } = openSource(source, model);
@@ -159,7 +159,7 @@ export function nameOfSource(source: WorkloadSource): string {
   return "workload" in source ? source.workload : basename(source.file).replace(/\.\w+$/, "");
 }
 
-/** Returns the weights of a job in the form of clickgan's models. */
+/** Returns the initial weights of a job in the form that clickgan's models read. */
 export function readWeights({ weights }: PeerJob): Weights {
   return new Map(Array.from(weights, ([name, { data }]) => [name, Float32Array.from(data)]));
 }
@@ -200,31 +200,31 @@ export async function readJob(file: string): Promise<PeerJob> {
 }
 
 /**
- * A batch as index arrays, built once before timing and the same for every peer. B users, E events, R rows, D distinct
- * items, L the most clicks of a user that the encoder sees.
+ * A batch as index arrays, which are built before timing and are the same for every peer. B is the number of users, E of
+ * events, R of rows, D of distinct items, and L the largest number of clicks of a user that the encoder reads.
  */
 export interface PeerBatch {
   readonly users: number;
-  /** [E+1] first row of each event. */
+  /** [E + 1] first row of each event, and R at the end. */
   readonly eventFirst: Uint32Array<ArrayBuffer>;
-  /** [E] clicked row, or NONE. */
+  /** [E] clicked row of each event; NONE for no click. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
-  /** [E] index of the event's state among the [(L+1), B] states, of which the first B are zero. */
+  /** [E] index of each event's state among the (L + 1) B states. The first B states are zero. */
   readonly eventState: Uint32Array<ArrayBuffer>;
-  /** [R] */
+  /** [R] event of each row. */
   readonly rowEvent: Uint32Array<ArrayBuffer>;
   readonly rowItem: Uint32Array<ArrayBuffer>;
-  /** [R] index of the row's item among the distinct ones. */
+  /** [R] index of each row's item among the distinct items. */
   readonly rowSlot: Uint32Array<ArrayBuffer>;
-  /** [D] distinct items, ascending. */
+  /** [D] distinct items of the batch, in ascending order. */
   readonly slotItem: Uint32Array<ArrayBuffer>;
-  /** [L, B] item of each user's next click; NONE after the last. */
+  /** [L, B] item of each user's click number l; NONE after a user's last click. */
   readonly fedItem: Uint32Array<ArrayBuffer>;
-  /** [E, m] last m clicked items before the event, most recent first; padded with NONE. */
+  /** [E, m] last m clicked items before each event, the most recent first; padded with NONE. */
   readonly window: Uint32Array<ArrayBuffer>;
 }
 
-/** Names of a batch's arrays in a job's file. */
+/** Names of the arrays of a batch in the file of a job. */
 const batchArrays = [
   "eventFirst",
   "eventClick",
@@ -237,7 +237,7 @@ const batchArrays = [
   "window",
 ] as const satisfies readonly (keyof PeerBatch)[];
 
-/** @param lags m, the length of the window. */
+/** Builds a batch. @param lags number m of last clicks in {@link PeerBatch.window}. */
 function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerBatch {
   const { userFirst, events, history, rows, rowSlot, slotItem } = buildReferenceBatch(log, users);
   const B = users.length;
@@ -263,7 +263,7 @@ function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): 
   };
 }
 
-/** Replaces missing items by item 0, whose results no event reads. */
+/** Replaces NONE by item 0. No event reads what is computed from these replacements. */
 export function fillMissingItems(items: Uint32Array): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(items, (item) => (item === NONE ? 0 : item));
 }

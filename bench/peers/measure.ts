@@ -1,4 +1,4 @@
-/** Runs the peers on one job: checks that all compute the same, times them in turns, and summarises the samples. */
+/** Runs the peers on one job: checks that their losses agree, times the peers in turn, and summarises the samples. */
 
 import { computeMedian } from "../../src/gpu/profiler.ts";
 import { type PeerCommand, PeerProcess, UnsupportedJobError } from "./peer.ts";
@@ -7,24 +7,24 @@ import type { TableCells } from "../study.ts";
 
 export interface PeerMeasureOptions {
   readonly rounds: number;
-  /** Time for the timed steps of a peer over all turns. */
+  /** Seconds of a peer's timed steps, summed over all its turns. */
   readonly seconds: number;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
   command(entry: PeerEntry, variant: PeerVariant): PeerCommand;
 }
 
-/** Number of compared steps, each from the weights of the previous one. */
+/** Number of first training steps whose losses are compared. */
 export const COMPARED_STEPS = 10;
 
 /**
- * Tolerance relative to the loss, or to 1 if that is larger. Ten steps of two correct f32 programs differ by a few
- * times 1e-6; a missing step, another rate or another batch by 1e-3 and more (LSTM, pair) or 1e-4 (position weights,
- * which start near zero).
+ * Largest allowed difference of two losses, relative to the loss or to 1, whichever is larger. The losses of two correct
+ * f32 programs differ in ten steps by a few times 1e-6. With a missing step, another learning rate or another batch they
+ * differ by 1e-3 or more (LSTM, pair), or by 1e-4 or more (position weights, which start near zero).
  */
 export const TOLERANCE = 2e-5;
 
-/** Returns the first difference of losses from clickgan's, if any. */
+/** Describes the first step whose loss differs from clickgan's loss; undefined if all losses agree. */
 export function findDisagreement(
   expected: readonly number[],
   found: readonly number[],
@@ -39,17 +39,17 @@ export function findDisagreement(
     `${expected[step]?.toPrecision(7)}; they differ by more than ${tolerance}`;
 }
 
-/** Blocks of steps per turn: each is one sample of the time of a step. */
+/** Number of blocks of steps per turn. A block is one sample of the time of a step. */
 const BLOCKS = 2;
-/** Compared steps of a peer that is too slow for all of them: these see the first batch twice. */
+/** Number of compared steps of a peer that is too slow for {@link COMPARED_STEPS}: enough to reuse the first batch. */
 const LEAST_COMPARED = 5;
-/** Most seconds to start, to compile, and for the first steps. */
+/** Largest number of seconds until a peer starts, or answers a request to run steps. */
 const PATIENCE = 240;
 
 export interface PeerResult {
   readonly entry: PeerEntry;
   readonly variant: PeerVariant;
-  /** ms per step of each block, by turn. */
+  /** Milliseconds per step for each block of each turn. */
   readonly turns: number[][];
   readonly stepsPerBlock: number;
   readonly losses: readonly number[];
@@ -63,7 +63,7 @@ interface Runner extends PeerResult {
   failure?: string;
 }
 
-/** @param entries with clickgan first: the others are compared with its losses. @returns results in their order */
+/** Measures peers. @param entries clickgan first, because its losses are the reference @returns results in this order */
 export async function measure(
   entries: readonly PeerEntry[],
   options: PeerMeasureOptions,
@@ -78,7 +78,7 @@ export async function measure(
         const label = formatLabel(entry, variant);
         const none = { entry, variant, turns: [], stepsPerBlock: 0 };
         try {
-          // The first entry is clickgan: the others are compared with as many of its losses as they have.
+          // The first entry is clickgan. A slower peer's losses are compared with as many of clickgan's losses.
           const least = runners.length === 0 ? COMPARED_STEPS : LEAST_COMPARED;
           const { runner, losses, stepMs } = await start(entry, variant, options, least);
           const expected = runners[0]?.losses.slice(0, losses.length) ?? losses;
@@ -96,7 +96,7 @@ export async function measure(
           const failure = describeError(error);
           say(`${label}: ${failure}`);
           failed.push({ ...none, losses: [], failure });
-          if (entry === entries[0]) return failed; // nothing to compare with
+          if (entry === entries[0]) return failed; // without clickgan there is no reference
         }
       }
     }
@@ -126,7 +126,7 @@ function describeError(error: unknown): string {
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
-/** Starts a peer, runs the compared steps (at least `least`, even if slow), and computes the steps per block. */
+/** Starts a peer, runs the compared steps (`least` or more, even if slow), and chooses the number of steps per block. */
 async function start(
   entry: PeerEntry,
   variant: PeerVariant,
@@ -146,7 +146,7 @@ async function start(
       losses.push(loss);
       times.push(ms);
     }
-    // The last steps are compiled and warm; on a GPU each has also waited for its result.
+    // The last three steps include no compilation; on a GPU their times include the wait for the result.
     const block = 1000 * options.seconds / (options.rounds * BLOCKS);
     let stepMs = computeMedian(times.slice(-3));
     let steps = Math.max(1, Math.round(Math.min(block, 200) / stepMs));
@@ -177,22 +177,22 @@ async function takeTurn(runner: Runner, signal: AbortSignal): Promise<void> {
 
 export interface PeerMeasurements {
   readonly peer: string;
-  /** Fastest variant of the peer, if it has several. */
+  /** Settings of the peer's fastest variant; "" if the peer has only one. */
   readonly settings: string;
   /** Versions, threads and BLAS kernels that the peer reported. */
   readonly note?: string;
-  /** ms per step; undefined for a peer without a result. */
+  /** Median of milliseconds per step; undefined if the peer has no result. */
   readonly median?: number;
   readonly samples: number;
-  /** Step time relative to clickgan's, from medians over all blocks; least and largest ratio by turn. */
+  /** Median step time divided by clickgan's. `ratios`: smallest and largest such ratio of a single turn. */
   readonly ratio?: number;
   readonly ratios?: readonly [number, number];
   readonly problem?: string;
-  /** True if its losses differ from clickgan's. */
+  /** True if the losses of a variant of the peer differ from clickgan's losses. */
   readonly wrong: boolean;
 }
 
-/** Returns a row per peer: its fastest variant. */
+/** Returns the measurements of each peer's fastest variant. */
 export function summarizePeers(results: readonly PeerResult[]): PeerMeasurements[] {
   const reference = results.find(({ entry }) => entry.key === "clickgan");
   return Map.groupBy(results, ({ entry }) => entry).values()
@@ -224,7 +224,7 @@ function summarizePeer(variants: readonly PeerResult[], reference: PeerResult | 
 
 const computeMedianTurn = ({ turns }: PeerResult): number => computeMedian(turns.flat());
 
-/** Computes ratios turn by turn, so that a drift of the machine's speed affects both sides. */
+/** Computes ratios of step times turn by turn, so that a change of the machine's speed affects both times. */
 function computeRatios(
   result: PeerResult,
   reference: PeerResult,
@@ -255,17 +255,17 @@ function formatRow(own: PeerMeasurements): string[] {
   ];
 }
 
-/** Formats three significant digits without an exponent. */
+/** Formats milliseconds with three significant digits and without an exponent. */
 function digits(ms: number): string {
   return ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3);
 }
 
-/** Returns a line for each peer with missing results. */
+/** Returns a line for each peer with a problem, such as a variant that failed. */
 export function listProblems(peers: readonly PeerMeasurements[]): string[] {
   return peers.flatMap(({ peer, problem }) => (problem === undefined ? [] : [`${peer}: ${problem}`]));
 }
 
-/** Returns the notes of all peers without duplicates. */
+/** Returns the notes that the peers reported (versions, threads), without duplicates. */
 export function listNotes(
   measured: readonly { readonly measurements: readonly PeerMeasurements[] }[],
 ): string[] {
@@ -275,7 +275,7 @@ export function listNotes(
   return [...new Set(notes)];
 }
 
-/** Returns a row per peer and a column per workload: step time relative to clickgan's. */
+/** Returns a table of step times divided by clickgan's, with a row per peer and a column per workload. */
 export function listSummaryCells(
   measured: readonly { readonly workload: string; readonly measurements: readonly PeerMeasurements[] }[],
 ): TableCells {

@@ -1,34 +1,34 @@
-/** A peer: a program that trains in its own process and reports lines of JSON behind a mark. See protocol.py. */
+/** Starts and runs a peer: a program that trains in its own process and prints lines of JSON. See protocol.py. */
 
 import * as v from "../../src/schema.ts";
 
 export interface Peer {
-  /** Runs further steps. @returns the loss of the last step's batch before its update. */
+  /** Runs more training steps. @returns the loss of the last step, computed before its update. */
   run(steps: number): Promise<number>;
-  /** Platform, if there is something to report. */
+  /** Platform that the peer reports, e.g. its version and threads. */
   readonly note?: string;
 }
 
-/** Thrown by a peer that does not support a job; the reason belongs in the table. */
+/** Thrown if a peer does not support a job. The message is a reason that the table shows. */
 export class UnsupportedJobError extends Error {}
 
-/** Returns the rate of step t = 1, 2, ... of Adam in TensorFlow's form: lr sqrt(1 - b2^t) / (1 - b1^t). */
+/** Returns the learning rate of Adam's step t = 1, 2, ... in TensorFlow's form: lr sqrt(1 - b2^t) / (1 - b1^t). */
 export { adamRate } from "../../src/ops/adam.ts";
 export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
-/** Marks messages, because libraries write to standard output too. */
+/** Start of a line with a message. Libraries print to standard output too. */
 export const MARK = "@peer ";
 
 const messageSchema = v.union([
-  /** Ready, with the platform or "". */
+  /** The peer is ready. The text is its platform or "". */
   v.object({ ready: v.string() }),
-  /** Steps are done: their time together, and the last loss; null if it is not finite. */
+  /** The steps are done in `ms` milliseconds in total. The loss is that of the last step, or null if not finite. */
   v.object({ ms: v.finiteNumber(), loss: v.nullable(v.finiteNumber()) }),
   v.object({ failed: v.string(), cannot: v.boolean() }),
 ]);
 export type PeerMessage = v.InferOutput<typeof messageSchema>;
 
-/** Parses the message of a line; undefined for other output. */
+/** Returns the message in a line of output; undefined if the line has no message. */
 function readMessage(line: string): PeerMessage | undefined {
   if (!line.startsWith(MARK)) return undefined;
   return v.parse(messageSchema, JSON.parse(line.slice(MARK.length)));
@@ -40,10 +40,10 @@ export interface PeerCommand {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** OpenBLAS (in PyTorch) should choose kernels itself; some machines set these variables for other programs. */
+/** Variables that peers do not get, so that OpenBLAS (in PyTorch) chooses its kernels itself. Some machines set them. */
 const LEFT_OUT = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
-/** Returns a peer's whole environment, for `clearEnv`. @param own variables of the peer, which take precedence. */
+/** Returns all environment variables of a peer. @param own the peer's variables, which override this process's. */
 function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
   const around = Object.entries(Deno.env.toObject()).filter(([name]) =>
     !LEFT_OUT.includes(name.toUpperCase())
@@ -53,11 +53,11 @@ function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<str
 
 export interface PeerTiming {
   readonly ms: number;
-  /** Loss of the last step; NaN if it is not finite. */
+  /** Loss of the last of the steps; NaN if not finite. */
   readonly loss: number;
 }
 
-/** A peer in its own process that waits for its turn. */
+/** Process of a peer, which waits for requests to run steps. */
 export class PeerProcess {
   readonly #child: Deno.ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -79,7 +79,7 @@ export class PeerProcess {
     this.#errors = new Response(this.#child.stderr).text();
   }
 
-  /** Starts a peer. @throws UnsupportedJobError if it does not support the job or is late, Error if it fails. */
+  /** Starts a peer. @throws UnsupportedJobError if the job is not supported or `seconds` pass; Error if the peer fails. */
   static async start(command: PeerCommand, seconds: number): Promise<PeerProcess> {
     const peer = new PeerProcess(command);
     try {
@@ -93,7 +93,7 @@ export class PeerProcess {
     }
   }
 
-  /** Runs further steps. @param kind of steps, for a peer with several. @throws as {@link start}. */
+  /** Runs more steps. @param kind of steps, if the peer has several kinds @throws the same errors as {@link start} */
   async run(steps: number, seconds: number, kind?: string): Promise<PeerTiming> {
     await this.#input.write(
       new TextEncoder().encode(kind === undefined ? `${steps}\n` : `${steps} ${kind}\n`),
@@ -136,7 +136,7 @@ export class PeerProcess {
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // It has already ended.
+      // The process has already ended.
     }
   }
 }

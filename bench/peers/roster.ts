@@ -1,4 +1,4 @@
-/** The peers and how to start them: libraries for Deno, and each PyTorch of this machine's Pythons. */
+/** Lists the peers and how to start each: libraries for Deno, and every PyTorch that a Python of this machine has. */
 
 import { Option } from "commander";
 import * as v from "../../src/schema.ts";
@@ -6,9 +6,9 @@ import { UserError } from "../../src/user_error.ts";
 import type { PeerModel } from "./job.ts";
 
 export interface PeerVariant {
-  /** Difference from the peer's other variants, for the table. */
+  /** Setting that distinguishes the variant from the peer's other variants, for the table; "" for a single variant. */
   readonly settings: string;
-  /** Arguments before the job's file, for child.ts or torch_peer.py. */
+  /** Arguments of child.ts or torch_peer.py that precede the path of the job. */
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -17,13 +17,13 @@ export interface PeerEntry {
   readonly key: string;
   readonly name: string;
   readonly program: "deno" | "python";
-  /** Python that runs it, if any. */
+  /** Python that runs the peer, if the peer is PyTorch. */
   readonly python?: string;
   readonly variants: readonly PeerVariant[];
   readonly models: readonly PeerModel[];
-  /** True if it needs a GPU with CUDA. */
+  /** True if the peer needs a GPU with CUDA. */
   readonly onCard?: boolean;
-  /** Tolerance of a peer whose computation differs slightly; {@link TOLERANCE} by default. */
+  /** Allowed difference of losses for a peer whose computation differs a little (default: {@link TOLERANCE}). */
   readonly tolerance?: number;
 }
 
@@ -35,9 +35,9 @@ const deno = (
 ): PeerEntry => ({ key, name, program: "deno", variants: [{ settings: "", args, environment: {} }], models });
 
 /**
- * PyTorch's own threads, and those of its matrix products (OpenBLAS), are set separately: on two cores one of the
- * former and two of the latter are often fastest. Without the other variables threads spin and every large tensor is
- * mapped again, which is several times slower on few cores.
+ * Environment variables of PyTorch. The threads of PyTorch and of its matrix products (OpenBLAS) are set separately: on
+ * two cores one thread of PyTorch and two of OpenBLAS are often fastest. Without these variables threads spin, and every
+ * large tensor is mapped again, which is several times slower on few cores.
  */
 const torchEnvironment = {
   OMP_WAIT_POLICY: "PASSIVE",
@@ -60,7 +60,7 @@ export function listTorchVariants(): TorchVariant[] {
 
 const python = { program: "python", models: ["lstm", "pw", "pair"] } as const;
 
-/** @param form argument of torch_peer.py. */
+/** Returns a PyTorch entry for the CPU. @param form first argument of torch_peer.py. */
 function torch(key: string, name: string, form: string): PeerEntry {
   const variants = listTorchVariants().map(({ threads, ...rest }) => ({
     ...rest,
@@ -69,16 +69,16 @@ function torch(key: string, name: string, form: string): PeerEntry {
   return { ...python, key, name, variants };
 }
 
-/** Returns PyTorch's best form on a GPU. @param how argument of torch_device.py. */
+/** Returns an entry for PyTorch's best form on a GPU. @param how argument of torch_device.py: eager, compile or graphs */
 function onCard(key: string, name: string, how: string): PeerEntry {
   const args = ["best", String(navigator.hardwareConcurrency), "cuda", how];
   return { ...python, key, name, variants: [{ settings: "", args, environment: {} }], onCard: true };
 }
 
-/** clickgan comes first: the others are compared with it. */
+/** All peers. clickgan comes first, because the other peers are compared with it. */
 export const roster: readonly PeerEntry[] = [
   deno("clickgan", "clickgan", ["clickgan", "dense"], ["lstm", "pw", "pair"]),
-  // Rows without a gradient do not change, while dense Adam moves them by their momentum.
+  // Row-sparse Adam does not change table rows without a gradient. Dense Adam moves these rows by their momentum.
   {
     ...deno("row-sparse", "clickgan, row-sparse Adam", ["clickgan", "row-sparse"], ["lstm", "pw"]),
     tolerance: 1e-2,
@@ -94,7 +94,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/** Repeats the PyTorch entries for each PyTorch. @param cards true to keep GPU entries without a GPU */
+/** Returns entries, with PyTorch's repeated for each PyTorch. @param cards true to keep GPU entries without a GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],
@@ -111,15 +111,15 @@ export function withTorches(
 const CANDIDATES = ["python3", "/usr/bin/python3"];
 
 export interface Torch {
-  /** Program that can import it. */
+  /** Path of a Python that imports this PyTorch. */
   readonly python: string;
-  /** Version and BLAS, e.g. "PyTorch 2.6.0 OpenBLAS"; unique in the run. */
+  /** Version and BLAS library, e.g. "PyTorch 2.6.0 OpenBLAS". The name is unique in a bench. */
   readonly name: string;
   readonly made: string;
   readonly card: boolean;
 }
 
-/** Returns the option that names Pythons for {@link findTorches}. */
+/** Returns the option --python, whose values {@link findTorches} gets. */
 export function createPythonOption(): Option {
   return new Option("--python <path>", "a Python with torch; may be repeated")
     .argParser((path: string, before: readonly string[]) => [...before, path])
@@ -127,8 +127,8 @@ export function createPythonOption(): Option {
 }
 
 /**
- * Finds PyTorch installations. @param given programs; empty for the usual ones. @throws UserError for one without
- * torch.
+ * Finds PyTorch installations. @param given paths of Pythons; if empty, {@link CANDIDATES} are tried.
+ * @throws UserError if a given Python has no torch.
  */
 export async function findTorches(given: readonly string[]): Promise<Torch[]> {
   const found = new Map<string, Torch>();
@@ -152,7 +152,7 @@ export async function findTorches(given: readonly string[]): Promise<Torch[]> {
 
 export const NO_TORCH = `Found no Python with torch (${CANDIDATES.join(", ")}). Name one with --python`;
 
-/** Reason for missing GPU results. */
+/** Message why PyTorch has no results on a GPU. */
 export const NO_CARD = "PyTorch has no GPU: torch.cuda.is_available() is false";
 
 const answerSchema = v.object({
@@ -163,14 +163,14 @@ const answerSchema = v.object({
   card: v.boolean(),
 });
 
-/** Runs openblas.py; returns undefined if there is no such program, or it has no torch. */
+/** Runs openblas.py with a Python. Returns undefined if the Python does not exist or has no torch. */
 async function queryTorch(program: string): Promise<v.InferOutput<typeof answerSchema> | undefined> {
   const script = new URL("openblas.py", import.meta.url).pathname;
   let output: Deno.CommandOutput;
   try {
     output = await new Deno.Command(program, { args: ["-B", script], stderr: "null" }).output();
   } catch {
-    return undefined; // no such program
+    return undefined; // there is no such program
   }
   return output.success
     ? v.parse(answerSchema, JSON.parse(new TextDecoder().decode(output.stdout)))

@@ -1,6 +1,6 @@
 /**
- * Peer TensorFlow.js, with its core operations and gradients. The first layer has two parts, nothing leaves the device,
- * and Adam updates all small parameters as one vector, because an operation on a small tensor costs as much as any.
+ * Peer TensorFlow.js, with the library's core operations and gradients. The first layer is computed in two parts. All data
+ * stay on the device. Adam updates all small parameters as one vector, because an operation has a high fixed cost.
  */
 
 import * as tf from "@tensorflow/tfjs";
@@ -8,7 +8,7 @@ import { NONE } from "../../src/data/click_log.ts";
 import { fillMissingItems, type PeerBatch, type PeerJob } from "./job.ts";
 import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
-/** Parameters with more elements have their own Adam step. */
+/** A parameter with more elements than this has its own Adam step. */
 const SMALL = 2 ** 16;
 
 export async function createTensorflowPeer(job: PeerJob, backend: string): Promise<Peer> {
@@ -42,7 +42,7 @@ async function openBackend(backend: string): Promise<string> {
 
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
-/** The library's gradient of gather needs unsortedSegmentSum, which the wasm backend lacks. */
+/** Gathers rows, with a scatter as gradient: the library's gradient needs unsortedSegmentSum, which wasm lacks. */
 const gatherByScatter: Gather = (table, places) => {
   const [rows, columns] = table.shape;
   const gather = tf.customGrad((x) => {
@@ -60,7 +60,7 @@ const gatherBySegment: Gather = (table, places) =>
 class TensorflowModel {
   readonly #names: string[] = [];
   readonly #shapes: [number, number][] = [];
-  /** All parameters; below, the values and moments of each part. */
+  /** All parameters of the model. The other fields have the values and Adam's moments. */
   #parameters: tf.Tensor2D[] = [];
   readonly #parts: { readonly members: number[]; state: AdamPart }[] = [];
   readonly #batches: DeviceBatch[];
@@ -89,7 +89,7 @@ class TensorflowModel {
     return parameter;
   }
 
-  /** Runs one training step. @returns the batch's loss before it, for the caller to dispose. */
+  /** Runs one training step. @returns the batch's loss before the update. The caller must dispose it. */
   step(index: number, rate: number): tf.Scalar {
     const batch = this.#batches[index];
     if (!batch) throw new Error("Expected a job with batches, got none.");
@@ -138,7 +138,7 @@ class TensorflowModel {
     const itemPart = batch.slotFeatures ? tf.matMul<tf.Tensor2D>(batch.slotFeatures, itemKernel) : itemKernel;
     const columns = itemKernel.shape[1];
     const rowItems = gather(itemPart, batch.rowItem);
-    // If all pages have one length, a page's rows share its state without an index.
+    // If all pages have the same length, the state of a page is broadcast to its rows without an index.
     const sum = batch.page === undefined
       ? tf.add(rowItems, gather(tf.reshape(statePart, [batch.events, columns]), batch.rowEvent))
       : tf.reshape(
@@ -164,7 +164,7 @@ function product(shape: readonly number[] | undefined): number {
   return shape?.reduce((a, b) => a * b, 1) ?? 0;
 }
 
-/** Returns [(L+1) B, H] states, zero before the first click. */
+/** Returns [(L + 1) B, H] LSTM states of B users after 0 to L clicks; zero before the first click. */
 function computeStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, gather: Gather): tf.Tensor2D {
   const recurrent = of("encoder/lstm/recurrent_kernel");
   const H = recurrent.shape[0];
@@ -176,7 +176,7 @@ function computeStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, ga
     const input = of("encoder/lstm/input_kernel");
     const product = batch.fedFeatures ? tf.matMul(batch.fedFeatures, input) : gather(input, batch.fedItem);
     const all = tf.add<tf.Tensor2D>(product, of("encoder/lstm/bias"));
-    // The library's gradient of unstack fails for a single part.
+    // The library's gradient of unstack fails if there is only one part.
     const inputs = clicks === 1 ? [all] : tf.unstack(tf.reshape(all, [clicks, users, 4 * H]));
     for (const x of inputs) {
       const gates = tf.add(x, tf.matMul(h, recurrent));
@@ -224,26 +224,26 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
   return {
     events,
     users,
-    /** L */
+    /** Largest number L of clicks per user. */
     clicks: batch.fedItem.length / users,
-    /** Items per page, if equal for all. */
+    /** Number of items per page, if all pages have the same number. */
     page: lengths.every((length) => length === longestPage) ? longestPage : undefined,
     rowItem: index(features ? batch.rowSlot : batch.rowItem),
     rowEvent: index(batch.rowEvent),
     eventState: index(batch.eventState),
     fedItem,
-    /** [R] 1 for the clicked rows. */
+    /** [R] 1 for a clicked row, else 0. */
     clicked: tf.tensor1d(clicked),
-    /** [D, F] and [L B, F]; undefined with one-hot items. */
+    /** [D, F] features of the distinct items; the next field has [L B, F]. Undefined with one-hot items. */
     slotFeatures: getRows(index(batch.slotItem)),
     fedFeatures: getRows(fedItem),
-    /** [E K] row at each position of pages of equal length, R for padding. */
+    /** [E K] row at each position of pages that are padded to K items; R at padded positions. */
     pageRows: index(pageRows),
     longestPage,
   };
 }
 
-/** Parameters as one vector, with Adam's moments. */
+/** Values of parameters as one vector, with Adam's moments m and v. */
 type AdamPart = { readonly values: tf.Tensor1D; readonly m: tf.Tensor1D; readonly v: tf.Tensor1D };
 
 function startAdam(parameters: readonly tf.Tensor2D[]): AdamPart {

@@ -1,4 +1,4 @@
-/** Tables of test metrics: models trained with several seeds, and the cost of hashed item ids. */
+/** Makes tables of test metrics: of models trained with several seeds, and of models with hashed item ids. */
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
@@ -24,17 +24,17 @@ const resultSchema = v.looseObject({
   baselines: v.looseObject({ clickRate: v.looseObject(metricSchema) }),
 });
 
-/** Test metrics of one model, each from its own best-validation snapshot. */
+/** Test metrics of one training. Each metric is that of the snapshot with the best value on the validation users. */
 export interface ModelTestMetrics {
   readonly loss: number;
   readonly prec1: number;
   readonly prec2: number;
-  /** Half the 95 % range of prec1 over resamples of the test users. */
+  /** Half of the width of the 95 % bootstrap interval of prec1 over test users. */
   readonly sampling: number;
   readonly clickRate: { readonly loss: number; readonly prec1: number };
 }
 
-/** @param folder of a training with one seed */
+/** Reads the test metrics of a training. @param folder of a training with one seed */
 export async function readTestMetrics(folder: string): Promise<ModelTestMetrics> {
   const result = await readJson(`${folder}/result.json`, resultSchema);
   const of = (snapshot: string) => result?.test.find((one) => one.snapshot === snapshot);
@@ -49,9 +49,9 @@ export async function readTestMetrics(folder: string): Promise<ModelTestMetrics>
 }
 
 export interface TrainedModelSet {
-  /** A file of the paper, or a synthetic shop. */
+  /** Name of a file of the paper, or of a synthetic shop. */
   readonly data: "yelp" | "rsc" | "demo";
-  /** Options of `train`, joined by spaces; by default the paper's model without counts. */
+  /** Options of `train`, joined by spaces. Without --counts the models have no count features, as in the paper. */
   readonly options: string;
   readonly seeds: number;
 }
@@ -72,7 +72,7 @@ async function collectTestMetrics(
 }
 
 const MODEL_SEEDS = 3;
-/** For models that are linear in the item's embedding. */
+/** Options of `train` for models whose utility is linear in the item's embedding. */
 const HIGH_RATE = "--learning-rate 0.01";
 
 const kinds: readonly { name: string; options: string; highRate?: true }[] = [
@@ -90,7 +90,7 @@ const DATA = ["yelp", "demo"] as const;
 
 export const modelsTable: ResultTable = {
   name: "models",
-  about: "kinds of models compared with simple ones, on yelp and the demo shop",
+  about: "eight kinds of models, and the click rate, on yelp and the demo shop",
   async make(runs) {
     const found = await Promise.all(kinds.map(({ options, highRate }) =>
       Promise.all(DATA.map((data) => {
@@ -104,7 +104,7 @@ export const modelsTable: ResultTable = {
         (["loss", "prec1"] as const).map((of) => meanWithSd(meanAndSd(seeds.map((one) => one[of]))))
       ),
     ]);
-    /** Baselines and test users are the same for all models. */
+    /** Metrics of the first model. Baselines and test users are the same for all models. */
     const known = (found[0] ?? []).flatMap(([first]) => first ?? []);
     const clickRate = known.flatMap((
       { clickRate: { loss, prec1 } },
@@ -125,7 +125,7 @@ export const modelsTable: ResultTable = {
   },
 };
 
-/** Seeds of the table of likelihoods, which compares models with and without regularisation. */
+/** Number of seeds in the table of likelihoods, which compares models with and without regularisation. */
 const LIKELIHOOD_SEEDS = 15;
 
 const settings = [
@@ -146,7 +146,7 @@ const settings = [
 
 export const likelihoodTable: ResultTable = {
   name: "likelihood",
-  about: "the best held-out likelihood on yelp and rsc",
+  about: "test loss on yelp and rsc with the best settings and without them",
   async make(runs) {
     const rows = await Promise.all(settings.map(async ({ data, model, options, against }) => {
       const losses = async (options: string) =>
@@ -178,7 +178,7 @@ const REFERENCE_SEEDS = 5;
 
 type Spread = readonly [mean: number, sd: number];
 
-/** Metrics of an independent PyTorch implementation of the same formulas. */
+/** Metrics of an independent PyTorch implementation of the same model. */
 interface Reference {
   readonly seeds: number;
   readonly loss: Spread;
@@ -220,7 +220,7 @@ const published: readonly { name: string; options: string; yelp: Reference; rsc:
 
 export const referenceTable: ResultTable = {
   name: "reference",
-  about: "models on yelp and rsc, compared with another implementation",
+  about: "test metrics on yelp and rsc, compared with a PyTorch implementation",
   async make(runs) {
     const all = (["yelp", "rsc"] as const).flatMap((data) => published.map((model) => ({ data, ...model })));
     const rows = await Promise.all(all.map(async ({ data, name, options, ...references }) => {
@@ -247,11 +247,11 @@ export const referenceTable: ResultTable = {
   },
 };
 
-/** Numbers N of buckets of hashed item ids (`data log --hash-items N`). */
+/** Numbers of buckets for hashed item ids (N of `data log --hash-items N`). */
 const BUCKETS = [1_000, 10_000, 100_000, 1_000_000];
 /**
- * A small model that knows items only by their ids: with a million hashes its tables of 2 N rows and 16 columns just
- * fit into a binding of 128 MiB.
+ * Options of a small model, whose only item features are ids. With N = 1,000,000 buckets each table of 2 N rows and 16
+ * columns just fits into a binding of 128 MiB.
  */
 const MODEL =
   "--adam row-sparse --lstm-units 4 --dims 16 --counts none --learning-rate 0.005 --validate-every 100";
@@ -265,7 +265,7 @@ const LOGS = [
 
 export const hashedTable: ResultTable = {
   name: "hashed",
-  about: "hashed item ids compared with unique ones, on the demo shop, a shop of 100,000 items, and yelp",
+  about: "hashed and unique item ids on the demo shop, a shop of 100,000 items, and yelp",
   async make(runs) {
     const columns = await Promise.all(LOGS.map((log) => buildColumn(runs, log)));
     const rows = [undefined, ...BUCKETS].map((buckets, k) => [
@@ -280,7 +280,7 @@ export const hashedTable: ResultTable = {
   },
 };
 
-/** Returns the cells with unique ids, followed by those by buckets. */
+/** Returns a log's cells: first the cell for unique ids, then a cell per number of buckets. */
 async function buildColumn(runs: ResultRuns, { name, log, source }: typeof LOGS[number]): Promise<string[]> {
   const path = await source(runs);
   return await Promise.all([undefined, ...BUCKETS].map(async (buckets) => {
@@ -298,7 +298,7 @@ async function demoLog(runs: ResultRuns): Promise<string> {
   return `${await runs.trained("hashed-log-demo", "data example", [], "--out")}/log.csv`;
 }
 
-/** Writes the SELECT of the file: it has tabs between columns, and times that only count. */
+/** Writes a SELECT that reads yelp.txt. The file has tabs between columns, and its times are consecutive numbers. */
 async function yelpLog({ folder, papers }: ResultRuns): Promise<string> {
   await makeFolder(folder);
   const select =
@@ -309,8 +309,8 @@ async function yelpLog({ folder, papers }: ResultRuns): Promise<string> {
 }
 
 /**
- * Generates 100,000 items, of which pages show the popular ones more often, and 6,000 users with ten pages of ten. All
- * users agree on the strength of an item: u_i = 1.2 z_i - 2, and 0 for no click.
+ * Generates the log of a shop with 100,000 items and 6,000 users, who see ten pages of ten items. Pages show popular items
+ * more often. The utility of an item is the same for all users, u_i = 1.2 z_i - 2 with normal z_i; no click has 0.
  */
 async function largeShop({ folder }: ResultRuns): Promise<string> {
   const path = `${folder}/hashed-shop.parquet`;

@@ -1,4 +1,4 @@
-/** Bias and interval coverage of off-policy estimators on logs with a known truth, by a model without fatigue. */
+/** Measures bias and interval coverage of off-policy estimators on synthetic logs. The estimators' model lacks fatigue. */
 
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
@@ -24,13 +24,13 @@ import type { ResultTable } from "./runs.ts";
 const [LOGS, USERS, PAGES, SLATE, POOL] = [200, 300, 20, 3, 20];
 const LOGGED_AT = 1;
 const TARGETS = [0.7, 0.4];
-/** Users who play the first pages under each policy, for the truth of per-decision DR. */
+/** Number of users who are simulated under each policy, for the true value that per-decision DR estimates. */
 const PLAYERS = 20_000;
 const DRAWS = 8;
 
 export const offPolicyTable: ResultTable = {
   name: "off-policy",
-  about: "how far off-policy estimators are from a known truth",
+  about: "errors of off-policy estimators on logs whose true values are known",
   async make() {
     using gpu = await openGpu();
     return await study(gpu);
@@ -40,10 +40,10 @@ export const offPolicyTable: ResultTable = {
 interface Target {
   readonly temperature: number;
   readonly estimates: Map<string, MeanEstimate[]>;
-  /** True clicks per page at each log's states, and the effective sample sizes. */
+  /** True clicks per page at the states of each log. `shares` are the logs' effective sample sizes. */
   readonly truths: number[];
   readonly shares: number[];
-  /** True clicks on the first five pages. */
+  /** True number of clicks on the first five pages. */
   first: number;
 }
 
@@ -59,7 +59,7 @@ async function study(gpu: Gpu): Promise<string> {
   const look = async (log: ClickLog) => {
     for (const { temperature, estimates: own, truths, shares } of targets) {
       const options = { log, policy, slate: SLATE, pages: PAGES, repeats: false, temperature, draws: DRAWS };
-      // Truth at these states: the policy sees users as the blind model does, and they click by the truth.
+      // True clicks at these states: the policy uses the blind model's utilities, and users click by the true ones.
       const known = await collectEvidence(gpu, { ...options, model: truth });
       truths.push(meanAndSd([...known.v]).mean);
       const evidence = await collectEvidence(gpu, { ...options, model: blind, loggedTemperature: LOGGED_AT });

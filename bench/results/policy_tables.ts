@@ -1,4 +1,4 @@
-/** Tables of policies for the restless shop, trained on its truth and on models of its users, from `policy compare`. */
+/** Makes tables of policies in the restless shop by `policy compare`. Policies train on the shop or on user models. */
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
@@ -8,18 +8,18 @@ import { formatThousands } from "../../src/number_text.ts";
 import { formatFixed, type ResultRuns, type ResultTable } from "./runs.ts";
 import type { EnvironmentRole } from "../../src/policy/comparison/comparison.ts";
 
-/** Default number of pages that a policy learns from. */
+/** Number of pages on which a policy is trained, unless a table says otherwise. */
 const PAGES = 400_000;
 
-/** The paper's model, which knows a user only by its state. */
+/** Options of `train` for the paper's model on the restless shop. The model has no count features. */
 const RESTLESS = ["--data", "restless", "--counts", "none", "--no-report"];
 
-/** Returns the model of the restless shop's users that policies learn on. */
+/** Returns the folder of the model of the restless shop's users on which policies are trained. */
 function firstModel(runs: ResultRuns): Promise<string> {
   return runs.trained("users-a", "train", RESTLESS);
 }
 
-/** Returns a model of other users, who visit the same items. */
+/** Returns the folder of a second model, trained on other users of the same items. */
 function secondModel(runs: ResultRuns): Promise<string> {
   return runs.trained("users-b", "train", [
     ...[...RESTLESS, "--data-seed", "1", "--data-users-seed", "2", "--seed", "2"],
@@ -67,7 +67,7 @@ const comparisonSchema = v.looseObject({
 type Compared = v.InferOutput<typeof comparisonSchema>;
 type Cell = Compared["cells"][number];
 
-/** Returns one comparison per slate size. @param args of `policy compare`, the folders first */
+/** Runs `policy compare`, and returns a comparison per slate size. @param args folders of policies, then options */
 async function compare(runs: ResultRuns, args: readonly string[]): Promise<Compared[]> {
   return v.parse(v.array(comparisonSchema), await runs.json("policy compare", args));
 }
@@ -86,7 +86,7 @@ function environmentIn({ environments }: Compared, role: EnvironmentRole): strin
   return found.name;
 }
 
-/** Returns a policy's mean clicks per user in an environment, over its trainings. */
+/** Returns a policy's clicks per user in an environment, averaged over the policy's trainings. */
 function computeMeanClicks(comparison: Compared, policy: string, environment: string): number {
   return meanAndSd(selectCells(comparison, policy, environment).map(({ figures }) => figures.return.mean))
     .mean;
@@ -94,7 +94,7 @@ function computeMeanClicks(comparison: Compared, policy: string, environment: st
 
 export const simulatedTable: ResultTable = {
   name: "simulated",
-  about: "output of simulate for a model of the restless shop's users",
+  about: "what simulate prints for a model of the restless shop's users",
   async make(runs) {
     const model = await firstModel(runs);
     const printed = await runs.printed("simulate", ["--model", model, "--policy", "greedy"]);
@@ -102,11 +102,11 @@ export const simulatedTable: ResultTable = {
   },
 };
 
-/** Seeds of the comparison with the computed optimum, trained on the shop itself. */
+/** Seeds of the policies that are trained on the shop itself and compared with the computed optimum. */
 const TRUTH_SEEDS = [1, 2, 3, 4, 5];
 const LONG = 1_000_000;
 
-/** The key is part of the folder's name. */
+/** Policies of the table "truth". The key is a part of the names of their folders. */
 const policies: readonly { key: string; name: string; options: string; steps: number }[] = [
   { key: "gdqn-long", name: "GDQN", options: "--algorithm gdqn", steps: LONG },
   { key: "slateq", name: "SlateQ", options: "--algorithm slateq", steps: PAGES },
@@ -138,7 +138,7 @@ export const truthTable: ResultTable = {
           ])
         ),
       );
-      // The optimum takes seconds and is the same for all.
+      // The optimum is computed only once: it takes seconds, and is the same for all policies.
       const optimum = found.length === 0 ? "fine" : "none";
       const [one] = await compare(runs, [...folders, "--with", "greedy", "--optimum", optimum]);
       if (one) found.push({ name, steps, compared: one });
@@ -187,7 +187,7 @@ const ROLES = [
 
 export const slatesTable: ResultTable = {
   name: "slates",
-  about: "policies for slates of 3 and of 5, trained on a model of the restless shop's users",
+  about: "policies for slates of 3 and of 5 items, trained on a model of the restless shop's users",
   async make(runs) {
     const [first, second] = await Promise.all([firstModel(runs), secondModel(runs)]);
     const folders = await Promise.all(
@@ -220,13 +220,13 @@ export const slatesTable: ResultTable = {
   },
 };
 
-/** Seeds of the comparison of a policy's value in its own model, in a second one and in the shop. */
+/** Seeds of the policies whose clicks in their own model, a second model and the shop are compared. */
 const SECOND_SEEDS = [1, 2, 3];
 const GREEDY = "greedy";
 
 export const secondModelTable: ResultTable = {
   name: "second-model",
-  about: "a policy's clicks as predicted by two models, and in the shop",
+  about: "a policy's clicks in the model it was trained on, a second model and the shop",
   async make(runs) {
     const [first, second] = await Promise.all([firstModel(runs), secondModel(runs)]);
     const folders = await Promise.all(
@@ -242,7 +242,7 @@ export const secondModelTable: ResultTable = {
     const other = environmentIn(found, "second model");
     const shop = environmentIn(found, "truth");
     const clicks = (policy: string, environment: string) => computeMeanClicks(found, policy, environment);
-    // Greedy on the truth uses information that no model has.
+    // The policy that is greedy on the truth is left out, because it uses information that no model has.
     const names = policiesIn(found).filter((name) => !name.includes("on the truth"));
     const rows = names.map((name) => {
       const real = clicks(name, shop);

@@ -1,4 +1,4 @@
-/** Tables of results and their trainings, which are stored by name to continue an interrupted program. */
+/** Runs the trainings of tables of results. Trainings are stored by name, so that an interrupted bench can continue. */
 
 import type { TaskName } from "../../src/cli/launch.ts";
 import * as v from "../../src/schema.ts";
@@ -11,36 +11,36 @@ import { JobSlots } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
 
 export interface ResultTable {
-  /** The page's markers are "bench results NAME". */
+  /** Name of the table. In the page, the table is between the markers of "bench results NAME". */
   readonly name: string;
-  /** Text for the command's help, e.g. "the best held-out likelihood on yelp and rsc". */
+  /** Content of the table, for the command's help. */
   readonly about: string;
   make(runs: ResultRuns): Promise<string>;
 }
 
-/** Formats 0.873 as .873. */
+/** Formats a number with three decimals and without a leading zero, e.g. ".873". */
 export function formatFixed(value: number): string {
   return value.toFixed(3).replace(/^(-?)0\./, "$1.");
 }
 
-/** Formats .873 +- .012; without a spread for a single value. */
+/** Formats mean and standard deviation as ".873 +- .012", or as ".873" if the deviation is NaN (a single value). */
 export function meanWithSd({ mean, sd }: { mean: number; sd: number }): string {
   return Number.isNaN(sd) ? formatFixed(mean) : `${formatFixed(mean)} +- ${formatFixed(sd)}`;
 }
 
 const FORMAT = "clickgan-kept-run";
-/** Command of a finished run; null while it runs. */
+/** Schema of a run's state: `made` is the command of a finished run, or null while the command runs. */
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
-/** Trains models and policies, and runs commands on them. */
+/** Trains models and policies, and runs commands on the results. */
 export interface ResultRuns {
   readonly folder: string;
-  /** Folder of the paper's yelp.txt and rsc.txt. */
+  /** Folder with the paper's files yelp.txt and rsc.txt. */
   readonly papers: string;
   readonly logs?: string;
   /**
-   * Trains unless it is done. @param command e.g. "policy train" @param option that names the folder @returns the
-   * folder
+   * Runs a command that makes a folder, unless an earlier run made it. @returns the folder
+   * @param command e.g. "policy train" @param option of the command whose value is the folder
    */
   trained(
     name: string,
@@ -49,16 +49,16 @@ export interface ResultRuns {
     option?: "--save-dir" | "--out",
   ): Promise<string>;
   printed(command: string, args: readonly string[]): Promise<string>;
-  /** Returns the JSON output of a command. @param args without --json and --out. */
+  /** Runs a command and returns the JSON that it prints. @param args arguments except --json and --out. */
   json(command: string, args: readonly string[]): Promise<unknown>;
 }
 
-/** Runs clickgan's commands in a folder. */
+/** Runs clickgan's commands, whose results are stored in a folder. */
 export class FolderRuns implements ResultRuns {
   readonly #jobs: JobSlots;
   readonly #asked = new Map<string, Promise<string>>();
 
-  /** @param jobs concurrent trainings, as far as they are independent */
+  /** @param jobs largest number of independent trainings that run at the same time */
   constructor(readonly folder: string, readonly papers: string, readonly logs?: string, jobs = 1) {
     this.#jobs = new JobSlots(jobs, jobs);
   }
@@ -83,14 +83,14 @@ export class FolderRuns implements ResultRuns {
     }
     console.error(`${name}: ${words.join(" ")}`);
     await makeFolder(this.folder);
-    await writeJson(done, { format: FORMAT, made: null }); // from now on what is there is this program's
+    await writeJson(done, { format: FORMAT, made: null }); // marks the folder as made by this bench
     await Deno.remove(requireWritable(path), { recursive: true }).catch(expectNotFound);
     await this.#run(command, [...args, option, path], name);
     await writeJson(done, { format: FORMAT, made: words });
     return path;
   }
 
-  /** Waits for all runs, even if one failed. */
+  /** Waits until all runs have ended, even if a run has failed. */
   async waitForAll(): Promise<void> {
     await Promise.allSettled(this.#asked.values());
   }

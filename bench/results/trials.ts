@@ -1,4 +1,4 @@
-/** The default of `train` compared with the best baselines on all available logs, which its defaults are chosen by. */
+/** Compares the defaults of `train` with the best baselines on all available logs, by which the defaults were chosen. */
 
 import * as v from "../../src/schema.ts";
 import { baselineNames, baselineTitles } from "../../src/metrics/baselines/baselines.ts";
@@ -11,7 +11,7 @@ import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
 
 const SEEDS = 5;
-/** Other options, compared with the default on one seed. */
+/** Other options of `train`, which are compared with the defaults with one seed. */
 const VARIANTS = [
   "--wide 0",
   "--encoder pw",
@@ -110,7 +110,7 @@ function formatRow(name: string, results: readonly Result[]): string[] {
   return [name, ...cells(results, "nll"), ...cells(results, "prec1")];
 }
 
-/** Returns the model's metric, the best baseline's, and the numbers of seeds in which each is significantly better. */
+/** Returns the model's metric, the best baseline's metric, and in how many seeds each is significantly better. */
 function cells(results: readonly Result[], of: "nll" | "prec1"): string[] {
   const own = results.map(({ test }) => test.find(({ snapshot }) => snapshot === "best-loss"));
   const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));

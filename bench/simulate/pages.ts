@@ -1,4 +1,4 @@
-/** Pages that `bench simulate` measures: users of a model over a synthetic catalogue. */
+/** Simulates the pages that `bench simulate` times: users of an untrained model see items of a synthetic catalogue. */
 
 import { createRandomStream } from "../../src/data/random.ts";
 import { Arena } from "../../src/gpu/arena.ts";
@@ -21,39 +21,39 @@ import type { ParameterArena } from "../../src/tape/parameters.ts";
 
 export type ActingKind = "random" | "greedy" | "cdqn";
 
-/** clickgan's own name among the players. */
+/** Name of clickgan in the table, next to the names of PyTorch installations. */
 export const OWN = "clickgan";
-/** T */
+/** Number of pages per episode. */
 export const PAGES = 20;
-/** k */
+/** Number of items per slate. */
 export const SLATE = 3;
 export const WIDTH = 16;
-/** Pages per submission, as in the simulator. */
+/** Number of pages per submission, as in the simulator. */
 const SUBMIT = 8;
 export const SEED = 1;
 
-/** Creates an untrained model: times do not depend on its values. */
+/** Creates an untrained model. It need not be trained, because times do not depend on the weights. */
 export function createUntrainedModel(gpu: Gpu, items: number): UserModel {
   return new UserModel(gpu, { kind: "dense", count: items, width: WIDTH, values: makeFeatures(items) }, {
     ...defaultModel,
-    // Utilities then differ enough to compare slates.
+    // With these larger weights utilities differ enough for a comparison of slates.
     kernelSd: 0.3,
   }, { seed: SEED });
 }
 
-/** Returns [I, WIDTH] random features. */
+/** Returns [items, WIDTH] random features. */
 export function makeFeatures(items: number): Float32Array<ArrayBuffer> {
   const random = createRandomStream(SEED, "bench simulate", String(items));
   return Float32Array.from({ length: items * WIDTH }, () => random.normal());
 }
 
-/** Default training, but with little exploration from the start, as for most of its time. */
+/** Settings of the policy training: the defaults, but with little exploration from the start, as later in a training. */
 export const trainingConfig = {
   ...{ ...defaultPolicyTraining, epsilonStart: defaultPolicyTraining.epsilonEnd },
   ...{ slate: SLATE, pages: PAGES, seed: SEED, steps: 2 ** 40 },
 };
 
-/** Users of a model who see pages of one kind repeatedly. */
+/** Simulated users, who see page after page with slates of one kind. */
 export class SimulatedPages {
   readonly name = OWN;
   #played = 0;
@@ -88,7 +88,7 @@ export class SimulatedPages {
     return new SimulatedPages(page, episode, log, stack.move(), learner?.parameters);
   }
 
-  /** Plays pages of one episode after another. @returns milliseconds until the host knows that they are done. */
+  /** Simulates pages, one episode after another. @returns the milliseconds until the host knows that they are done. */
   async play(pages: number): Promise<number> {
     const { page: { gpu, alive, users } } = this;
     const began = performance.now();

@@ -1,6 +1,6 @@
 /**
- * Process of simulate_peer.py: PyTorch plays the same pages as clickgan, after a check that they are equal. It gets
- * weights, items, clickgan's pages to compare with, and a lesson: one update from the same replayed pages.
+ * Runs simulate_peer.py, in which PyTorch simulates the same pages as clickgan. Before timing, the process compares its
+ * pages with clickgan's, and its first update of the policy (the "lesson") from the same replayed pages.
  */
 
 import * as v from "../../src/schema.ts";
@@ -20,9 +20,9 @@ import { UserError } from "../../src/user_error.ts";
 import { PeerProcess } from "../peers/peer.ts";
 import { listTorchVariants, type Torch } from "../peers/roster.ts";
 
-/** Users and pages that are compared before timing. */
+/** Numbers of users and pages that are compared before timing. */
 const CHECKED = { users: 64, pages: 3 };
-/** Most items for which a lesson is compared: draws of more items are not. */
+/** Largest number of items for which the lesson is compared. */
 const LESSON_ITEMS = 1000;
 
 type Put = (name: string, shape: number[], data: TensorData["data"]) => void;
@@ -58,12 +58,12 @@ export async function writeSimulateJob(
 }
 
 const LESSON = { users: 64, pages: 4 };
-/** B, rows sampled from the replay buffer. */
+/** Number of rows that the lesson samples from the replay buffer. */
 const ROWS = 1024;
 
 /**
- * Returns [rows, 3] (episode, page, user) that `replay_draw.wgsl` samples for the first step of the optimiser. That
- * step follows the first page of the second episode, which is as likely as any page of the first.
+ * Returns [rows, 3]: the episode, page and user of each row that `replay_draw.wgsl` samples for the first step of the
+ * optimiser. The step follows the first page of the second episode, so this page can be sampled too.
  */
 export function drawReplayPages(
   rows: number,
@@ -80,7 +80,7 @@ export function drawReplayPages(
   );
 }
 
-/** Records two random episodes. @returns mean loss and value of the first optimiser step, by the initial weights */
+/** Simulates two random episodes. @returns mean loss and Q-value of the first optimiser step, before its update */
 async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: number; q: number }> {
   const { users, pages } = LESSON;
   using trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
@@ -89,7 +89,7 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   });
   await trainer.run(pages);
   let result: { loss: number; q: number } | undefined;
-  // The rest of the second episode does not change the pages that the first step sampled.
+  // The pages that the first step samples do not change in the rest of the second episode.
   await trainer.run(2 * pages, { onStep: ({ loss, q }) => void (result ??= { loss, q }) });
   const { states, shown, happened } = (await trainer.stateOfAll()).replay;
   const floats = new Float32Array(states.buffer, states.byteOffset, states.length);
@@ -105,7 +105,7 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   return result;
 }
 
-/** Timed pages: those of a policy, or of its training. */
+/** Kind of timed pages: pages under a policy, or pages of a policy's training ("learn"). */
 export type SimulationKind = ActingKind | "learn";
 
 export interface PagePlayer {
@@ -116,12 +116,12 @@ export interface PagePlayer {
 const PATIENCE = 300;
 
 /**
- * Largest differences of a peer from clickgan on the same pages, in float32 with another order of sums: P(any click),
- * share of differing slates, and the lesson's loss and values (relative to their size above 1).
+ * Largest allowed differences between PyTorch and clickgan, whose float32 sums have another order: of P(any click), the
+ * share of slates that differ, and the lesson's loss and Q-value (relative to their size if above 1).
  */
 const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };
 
-/** Returns how a peer's results differ from clickgan's, if they do. @param found null for NaN */
+/** Describes a difference that exceeds its tolerance, if any. @param found differences by name; null for NaN */
 export function findSimulationDisagreement(
   found: Readonly<Record<string, number | null>>,
 ): string | undefined {
@@ -134,7 +134,7 @@ export function findSimulationDisagreement(
 export class SimulatePeer {
   private constructor(readonly name: string, private readonly process: PeerProcess) {}
 
-  /** @param file of the job. @throws UserError if it computes something else, Error if it fails. */
+  /** Starts PyTorch. @param file of the job @throws UserError if its results differ, Error if the process fails */
   static async start({ name, python }: Torch, file: string): Promise<SimulatePeer> {
     const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
     const [{ environment = {} } = {}] = listTorchVariants();
