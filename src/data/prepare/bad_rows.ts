@@ -1,22 +1,22 @@
-/** Rows of a source that cannot be read. They are counted and reported with examples; too many of them are an error. */
+/** Counts the rows of a source that cannot be read, and reports them with examples. Too many such rows are an error. */
 
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 import type { Json } from "@duckdb/node-api";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Largest accepted share of bad rows. */
+/** Largest accepted share of bad rows among all rows. */
 const MOST_BAD = 0.01;
-/** Examples that are shown per kind. */
+/** Number of examples that are shown per kind of fault. */
 const MOST_EXAMPLES = 3;
 
 export interface BadRow {
-  /** File, with the Parquet row from 1; else file, user and item. */
+  /** Location of the row: file and row number, from 1, if the row number is known; else file, user and item. */
   readonly place: string;
   readonly fault: string;
 }
 
-/** Bad rows of one pass over a source. */
+/** Number and examples of the bad rows that were found. */
 export interface BadRowSummary {
   readonly total: number;
   readonly counts: ReadonlyMap<string, number>;
@@ -37,7 +37,7 @@ export function mergeBadRows(parts: readonly BadRowSummary[]): BadRowSummary {
   };
 }
 
-/** Formats the counts by kind and the examples, one per line. */
+/** Formats a summary: a line per kind of fault with its count, and a line per example. */
 export function formatBadRows({ counts, examples }: BadRowSummary): string {
   return [
     ...[...counts].map(([kind, n]) => `  ${formatThousands(n)} x ${kind}`),
@@ -45,13 +45,13 @@ export function formatBadRows({ counts, examples }: BadRowSummary): string {
   ].join("\n");
 }
 
-/** Shortens a value to one line. */
+/** Shortens a value to one line of at most 60 characters. */
 export function shortenValue(text: string): string {
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
 
-/** Blank lines are not rows; the reader attaches those before a row to it. */
+/** SQL for the rejected rows. It drops blank lines, which are not rows; the reader puts those before a row into the row's text. */
 const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
     file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message
@@ -60,8 +60,8 @@ const REJECTS = `
   ORDER BY file_path, line_byte_position, error_type, column_idx`;
 
 /**
- * Collects the rows that the CSV readers rejected since the last call (store_rejects).
- * @throws UserError for a quote that is never closed: all text behind it would be lost as one row.
+ * Collects the rows that CSV readers with store_rejects have rejected since the last call.
+ * @throws UserError for a quote that is never closed: all text behind the quote would be lost, as one row.
  */
 export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   const tables = await engine.number(
@@ -89,14 +89,14 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   };
 }
 
-/** Must run before rows are read a second time: otherwise the bad ones would be counted twice. */
+/** Deletes the rejected rows. Call it before rows are read a second time: otherwise bad rows would be counted twice. */
 export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
 
 /**
- * @param rows counts all rows, including the bad ones.
- * @throws UserError for more bad rows than are accepted; with `strict`, for the first one.
+ * @param rows counts all rows, good and bad.
+ * @throws UserError if more than 1 % of the rows are bad; with `strict`, if one row is bad.
  */
 export async function rejectIfTooBad(
   bad: BadRowSummary,
@@ -140,22 +140,22 @@ function rejectText({ error_message, csv_line }: Readonly<Record<string, Json>>)
 
 /** Error message for a rejected row. */
 export interface FaultMessage {
-  /** Text after the count, as in "3 x price cannot be read". */
+  /** Description of the fault that follows a count, as in "3 x price cannot be read". */
   readonly kind: string;
   readonly expected: string;
-  /** Column of the view that contains the faulty value. */
+  /** Name of the view's column that contains the faulty value. */
   readonly value: string;
 }
 
 export interface FaultSource {
-  /** A view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and values. */
+  /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and columns of values. */
   readonly view: string;
-  /** A table or view of the same rows with the column fault. */
+  /** Name of a table or view with the same rows and the column fault, in which faults are counted. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }
 
-/** Counts the bad rows by kind, and locates the first ones of each. */
+/** Counts the bad rows of each kind of fault, and reads the first three of each kind as examples. */
 export async function readBadRows(
   engine: SqlEngine,
   { view, counted, texts }: FaultSource,
@@ -187,7 +187,7 @@ export async function readBadRows(
   };
 }
 
-/** Formats file and row if the reader reports them; else file, user and item. */
+/** Formats the location of a row: file and row number if the reader reports it; else file, user and item. */
 function formatRowLocation(row: Readonly<Record<string, Json>>): string {
   if (row.row !== null && row.row !== undefined) return `${row.file}:${row.row}`;
   const who = ["user", "item"].flatMap((name) =>

@@ -1,4 +1,4 @@
-/** Checks a prepared set that another engine wrote, and lists its faults by `data/check.sql`. */
+/** Checks a prepared data set that another engine wrote. `data/check.sql` lists the faults. */
 
 import script from "../../../data/check.sql" with { type: "text" };
 import * as v from "../../schema.ts";
@@ -20,8 +20,8 @@ import { escapeGlob } from "./glob.ts";
 const PARTS = ["users", "items", "pages"] as const;
 
 /**
- * Reads all of a set as training does, and adds missing counts and checksums to its manifest.
- * @returns the manifest, and whether something was added. @throws UserError that lists all faults.
+ * Reads a whole data set, as training does, and adds missing counts and checksums to the manifest.
+ * @returns the manifest, and true if something was added to it. @throws UserError that lists all faults of the set.
  */
 export async function check(
   folder: string,
@@ -66,7 +66,7 @@ async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   return { users, items, pages, rows, clicks, context, ...propensities > 0 ? { propensities } : {} };
 }
 
-/** Returns the error with all faults; the error itself if SQL cannot read the tables, or finds no fault. */
+/** Returns an error that lists all faults of a set; `error` itself if SQL cannot read the tables, or finds no fault. */
 async function explained(folder: string, memory: string, error: UserError): Promise<UserError> {
   const engine = await SqlEngine.open({ workFolder: "", memory });
   try {
@@ -86,7 +86,7 @@ async function explained(folder: string, memory: string, error: UserError): Prom
     const head = `${folder} is not a valid prepared data set:\n${lines.join("\n")}`;
     return new UserError(`${head}\nTraining reports: ${error.message}`, { cause: error });
   } catch {
-    return error; // a damaged file, a column that is not there or of a type that cannot be compared: it says so
+    return error; // it names the cause: a damaged file, or a column that is missing or has a type that SQL cannot compare
   } finally {
     engine.close();
   }

@@ -1,4 +1,4 @@
-/** Describes a prepared data set by `data/describe.sql`, and warns of properties that mislead. */
+/** Computes statistics of a prepared data set by `data/describe.sql`, and warnings about properties that mislead. */
 
 import { type ScriptStep, splitScript, SqlEngine } from "./sql_engine.ts";
 import { type LogSource, makeStatus, type PreparationStatus } from "../log_source.ts";
@@ -15,22 +15,22 @@ import script from "../../../data/describe.sql" with { type: "text" };
 import positionsScript from "../../../data/describe_positions.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
-/** Statistics of one part; NaN where there is no data for a mean. */
+/** Statistics of one part (train, validation or test). A mean over no data is NaN. */
 export interface SplitStatistics {
   readonly split: string;
   readonly users: number;
   readonly events: number;
   readonly rows: number;
   readonly clicks: number;
-  /** Loss of a model whose utilities are all 0. */
+  /** Loss of a model that gives all items the utility 0. */
   readonly uniformLoss: number;
-  /** Shares of displayed and of clicked items that the train part does not show; share of clicked items without a click there. */
+  /** Shares, of displayed or of clicked items, that the train part never shows; of clicked items that it has no click on. */
   readonly unseenShown: number;
   readonly unseenClicked: number;
   readonly neverClicked: number;
 }
 
-/** Metrics of the baselines on a part, counted on the train users; absent where the data do not have them. */
+/** Metrics on a part of baselines that were fitted to the train users. A baseline that the data do not allow is absent. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -38,25 +38,25 @@ export type BaselinePrecisions =
 export interface DataDescription {
   readonly manifest: Manifest;
   readonly items: number;
-  /** Distinct item ids: one per item, whatever its versions. */
+  /** Number of distinct item ids: versions of an item have the same id. */
   readonly ids: number;
   readonly context: number;
   readonly parts: readonly SplitStatistics[];
-  /** Baselines on the validation and test part, as in training; empty for a set that is too large for memory. */
+  /** Metrics of the baselines on the validation and test part, as in training; empty for a set that is too large for memory. */
   readonly baselines: readonly BaselinePrecisions[];
-  /** Pages by number of items. */
+  /** Number of pages per number of items on the page. */
   readonly pageSizes: readonly { size: number; pages: number }[];
-  /** Clicks by position on the page, of pages with at least two items. */
+  /** Number of clicks per position on the page, over pages with at least two items. */
   readonly clickPositions: readonly { position: number; clicks: number }[];
   readonly positionEffect: PositionEffect;
-  /** Pages with a known propensity; minimum and median of the propensities. */
+  /** Number of pages with a known propensity, and minimum and median of these propensities. */
   readonly propensities: { readonly pages: number; readonly least: number; readonly median: number };
-  /** Minimum, quartiles and maximum. */
+  /** Minimum, the three quartiles and maximum of the number of events per user. */
   readonly eventsPerUser: readonly number[];
   readonly warnings: readonly string[];
 }
 
-/** @throws UserError when the folder is no prepared data set. */
+/** Describes the data set in a folder. @throws UserError if the folder is not a prepared data set. */
 export async function describe(
   folder: string,
   memory: string,
@@ -75,7 +75,7 @@ export async function describe(
   }
 }
 
-/** Lists the warnings of {@link describe} for the set that an engine has written; the engine keeps it in another database. */
+/** Lists the warnings of {@link describe} for a set that `engine` has just written. Switches the engine to a database in memory. */
 export async function listSetWarnings(
   engine: SqlEngine,
   folder: string,
@@ -107,7 +107,7 @@ async function countedWarnings(engine: SqlEngine, parts: readonly SplitStatistic
   return listWarnings(Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)])), parts);
 }
 
-/** Collects the counts of data/describe.sql. */
+/** Builds the description from the tables of data/describe.sql. */
 async function buildDescription(
   engine: SqlEngine,
   manifest: Manifest,
@@ -133,7 +133,7 @@ async function buildDescription(
     propensities: await propensitiesIn(engine),
     positionEffect: await measurePositionEffect(engine, manifest.pageOrder),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
-    // Only data log knows the warnings of the original pages.
+    // Warnings about the pages of the source are only in the manifest, because `data log` computes them.
     warnings: [...new Set([...manifest.warnings ?? [], ...await countedWarnings(engine, parts)])],
   };
 }
@@ -162,8 +162,8 @@ function readStatistics(row: Readonly<Record<string, unknown>>): SplitStatistics
 }
 
 /**
- * Reads a set as training does, because statistics of a set that training refuses mean nothing.
- * @returns it with the log, if that fits into memory. @throws UserError as {@link openPreparedSet}.
+ * Reads a set as training does, because statistics of a set that training refuses would mean nothing.
+ * @returns the set, and the log if it fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
   const set = await openPreparedSet(folder);
@@ -184,10 +184,10 @@ function baselinesOn(log: LogSource, { features, pageOrder }: Manifest): Baselin
   });
 }
 
-/** Counts of suspicious properties: see `suspicion` in data/describe.sql. */
+/** Counts of pages, users and clicks with suspicious properties, as in the table `suspicion` of data/describe.sql. */
 type Suspicion = Readonly<Record<string, number>>;
 
-/** Lists the warnings in plain words. */
+/** Returns the texts of all warnings. */
 export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): string[] {
   return [...positionWarnings(s), ...pageWarnings(s), ...partWarnings(parts)];
 }
@@ -195,7 +195,7 @@ export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): s
 const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
 const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
 
-/** Warns of a position that is clicked more often than by chance. */
+/** Warns if the last position, or another position, is clicked far more often than by chance. */
 function positionWarnings(s: Suspicion): string[] {
   const last = share(s.last_clicks, s.clicks);
   const most = share(s.most_clicks, s.clicks);
@@ -218,7 +218,7 @@ function positionWarnings(s: Suspicion): string[] {
   ];
 }
 
-/** Warns of pages that are too easy, and of users without history. */
+/** Warns if many pages are too easy to rank, or if most users have no history. */
 function pageWarnings(s: Suspicion): string[] {
   const warnings: string[] = [];
   const n = (count: number | undefined) => formatThousands(count ?? 0);
@@ -257,7 +257,7 @@ function pageWarnings(s: Suspicion): string[] {
   return warnings;
 }
 
-/** Warns of parts with items that the train part never shows, and of parts without users. */
+/** Warns about each part that has many clicked items which the train part never shows, and each part without users. */
 function partWarnings(parts: readonly SplitStatistics[]): string[] {
   const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));

@@ -1,40 +1,40 @@
-/** Finds the columns of an item table that are numbers, times and tokens: by their types, or by their values. */
+/** Decides which columns of an item table are numbers, times and tokens, by the columns' types or values. */
 
 import { UserError } from "../../user_error.ts";
 import { forgetRejects, shortenValue } from "./bad_rows.ts";
 import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
 import { buildSelectSql, type Relation } from "./relation.ts";
 
-/** Columns that become features. */
+/** Names of the columns that become features. */
 export interface FeatureColumns {
-  /** Numbers and times. */
+  /** Columns with numbers or times, which become dense features. */
   readonly dense: readonly string[];
   /** For each dense column, true if it is a time. */
   readonly times: readonly boolean[];
   readonly tokens: readonly string[];
-  /** For each token column, true if a text contains several values, separated by |. */
+  /** For each token column, true if a text has several values, separated by |. */
   readonly splits: readonly boolean[];
 }
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Columns that the user names, or the set of `--encoding-from`. */
+/** Columns that options name, or that the set of `--encoding-from` has; undefined lists if neither names any. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
-  /** Names of the options, for messages. */
+  /** Names of the options that name the columns, for messages. */
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 const TIME = /^(DATE|TIMESTAMP.*)$/;
-/** A regular expression of the engine for dates whose order of day and month is not known, such as 03/04/1995. */
+/** Regular expression, for SQL, of dates whose order of day and month is unknown, such as 03/04/1995. */
 const DATE_LIKE = String.raw`(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}[./]\d{1,2})([T ].*)?`;
 
 const theItem: ColumnKind = { kind: "other", example: "the items themselves (their tokens: --item-ids)" };
 
-/** @throws UserError for a named column that does not have the expected type. */
+/** Chooses the feature columns of an item table. @throws UserError if a named column does not have the expected type. */
 export async function chooseColumns(
   engine: SqlEngine,
   source: Relation,
@@ -101,14 +101,14 @@ async function noteColumns(engine: SqlEngine, kinds: ReadonlyMap<string, ColumnK
 
 interface ColumnKind {
   readonly kind: "number" | "time" | "date" | "token" | "empty" | "other";
-  /** An example of the values, for messages. */
+  /** Example of a value of the column, for messages. */
   readonly example: string;
   readonly isWhole?: boolean;
   /** True for text with several values, separated by |. */
   readonly isSplit?: boolean;
 }
 
-/** Classifies all columns except the item's, over the whole file. */
+/** Classifies all columns except that of item ids, by all rows of the source. */
 async function classifyColumns(
   engine: SqlEngine,
   source: Relation,
@@ -168,7 +168,7 @@ async function classifyColumns(
   return kinds;
 }
 
-/** Builds the statistics of column k. */
+/** Builds the SQL for the statistics of column k. */
 function buildStatisticsSql(k: number): string {
   const x = quoteIdentifier(`x${k}`);
   const number = `TRY_CAST(${x} AS DOUBLE)`;
@@ -182,12 +182,12 @@ function buildStatisticsSql(k: number): string {
     `min(${number}) AS low${k}, max(${number}) AS high${k}`;
 }
 
-/** True for seconds or milliseconds since 1970, from 2001 to 2049. Prices and counts do not all lie in so narrow a range. */
+/** Returns true if all values may be seconds or milliseconds since 1970, in 2001 to 2049. Prices rarely have so narrow a range. */
 function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** True if the parts between | repeat, as the genres of films do. */
+/** Returns true if there are fewer distinct parts between | than distinct texts, as for lists of genres of films. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(

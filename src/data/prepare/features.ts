@@ -1,4 +1,4 @@
-/** Item features: the columns of a table as a view for item_features.sql, or as another set has encoded them. */
+/** Opens a table of item features as a view for item_features.sql, which encodes the features, perhaps as another set does. */
 
 import {
   defineFlagOption,
@@ -20,13 +20,13 @@ import timesScript from "../../../data/times.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
-/** Gradients that an embedding row needs to differ from its random start. */
+/** Default of --rare-below: with fewer gradients, an embedding row stays close to its random initial value. */
 const RARE_BELOW = 10;
 
-/** Two tables with this many rows exceed the storage binding of today's adapters. */
+/** Limit of --hash-items: two embedding tables with more rows would exceed the largest storage binding of today's adapters. */
 const MOST_BUCKETS = 10_000_000;
 
-/** Options for item features and item ids. */
+/** Command-line options for item features and item ids. */
 export const featureOptions = {
   features: defineNameOption(
     "--features <files>",
@@ -75,7 +75,7 @@ export const featureOptions = {
 };
 export type FeatureOptions = OptionValues<typeof featureOptions>;
 
-/** Parses names of columns; none for an empty text. */
+/** Parses names of columns, joined by commas; [] for an empty text. */
 function columnNames(text: string): string[] {
   const list = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   if (new Set(list).size === list.length) return list;
@@ -86,7 +86,7 @@ export interface PreparedFeatures {
   readonly source: Relation | undefined;
   readonly columns: FeatureColumns;
   readonly faults: FaultSource | undefined;
-  /** Columns whose values must be exact, for messages. */
+  /** Names of the columns whose values must be exact ids, for messages. */
   readonly ids: string;
   readonly like: SourceEncoding | undefined;
   /** True if the user chose the token columns. */
@@ -94,13 +94,13 @@ export interface PreparedFeatures {
   readonly variables: Readonly<Record<string, SqlValue>>;
 }
 
-/** The step of page_rows.sql that reads the features. */
+/** Title of the step of page_rows.sql that reads the features. */
 export const READING_FEATURES = "Reading item features";
 
-/** Returns the steps for items, which run once the users have their parts. */
+/** Returns the steps that encode the items. They run after the users were split into parts. */
 export const listItemFeatureSteps = (): ScriptStep[] => splitScript(featuresScript);
 
-/** Checks the result of a step. @throws UserError for items or text that cannot be features. */
+/** Checks the items after a step. @throws UserError for items or text values that cannot be encoded. */
 export async function checkItems(
   engine: SqlEngine,
   { like, areTokensNamed }: PreparedFeatures,
@@ -117,7 +117,7 @@ export async function checkItems(
   );
 }
 
-/** Creates the view feature_source. @throws UserError for an invalid file. */
+/** Opens the item features, and creates the view feature_source. @throws UserError for an invalid source. */
 export async function openFeatures(
   engine: SqlEngine,
   options: FeatureOptions,
@@ -146,7 +146,7 @@ export async function openFeatures(
   return { source, columns, ids, like, variables, faults, areTokensNamed: options.tokens !== undefined };
 }
 
-/** Opens the table of items: files, a SELECT, or a column of the log. */
+/** Opens the table of items: files, a SELECT, or the column `features` of the log; undefined if there is none. */
 async function openSource(
   engine: SqlEngine,
   { features }: FeatureOptions,
@@ -163,7 +163,7 @@ async function openSource(
   return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
-/** Returns the columns that options name. @throws UserError for options that conflict with `--encoding-from`. */
+/** Returns the columns that the options name. @throws UserError if --dense or --tokens is used with `--encoding-from`. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
   for (
@@ -205,7 +205,7 @@ function itemVariables(
   };
 }
 
-/** Creates an empty view. @throws {UserError} for options that name columns without a file */
+/** Creates an empty view feature_source. @throws {UserError} if options name columns, but no source has them */
 async function withoutFeatures(
   engine: SqlEngine,
   options: FeatureOptions,
@@ -237,11 +237,11 @@ async function withoutFeatures(
   };
 }
 
-/** The view feature_source without a table of items. */
+/** SQL of the view feature_source if there is no table of items. */
 const NO_FEATURES = "CREATE VIEW feature_source AS " +
   "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
 
-/** Creates the views feature_row, with the fault of each row, and feature_source with the good rows. */
+/** Creates two views: feature_row, with the fault of each row, and feature_source, with the rows that have no fault. */
 async function makeViews(
   engine: SqlEngine,
   source: Relation,
@@ -288,8 +288,8 @@ export function describeInexactColumn(column: string) {
 }
 
 /**
- * @param ids the columns, for messages.
- * @throws UserError for ids in floating point columns that are not exact: skipping them would not make the others distinct.
+ * @param ids names of the columns, for messages.
+ * @throws UserError for inexact ids in a floating point column. Such rows cannot be skipped: other ids may have become equal.
  */
 export function expectExact({ counts, examples }: BadRowSummary, ids: string): void {
   const { kind, expected } = describeInexactColumn(ids);
@@ -304,7 +304,7 @@ export function expectExact({ counts, examples }: BadRowSummary, ids: string): v
   );
 }
 
-/** Finds the first item with several rows of different values. */
+/** Returns the id of the first item that has several rows with different values; undefined if there is none. */
 async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   const [twice] = await engine.rows(
     "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
@@ -312,7 +312,7 @@ async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   return twice && String(twice.item_id);
 }
 
-/** Counts the bad rows of the features. @throws UserError for an item with conflicting rows, or an infinite number. */
+/** Counts the bad rows of the features. @throws UserError for an item with different rows, or a number beyond 32-bit floats. */
 export async function checkFeatures(
   engine: SqlEngine,
   { source, columns, faults, ids }: PreparedFeatures,

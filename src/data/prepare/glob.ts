@@ -1,23 +1,23 @@
 /**
- * Expands paths with *, ? or [...]. The engine's own globs skip files that cannot be opened, and treat the name of a folder
- * as a pattern. Here no file is skipped silently.
+ * Expands paths with *, ? or [...]. The globs of the SQL engine skip files that cannot be opened, and treat the
+ * name of an existing folder as a pattern. Here, no file is skipped silently.
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** A pattern followed by ..: such a path is shortened before the search, and the pattern with it. */
+/** Matches a path with .. after a pattern: the system shortens such a path, which removes the pattern. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
-/** Escapes a path so that the engine takes it literally. */
+/** Escapes a path, so that the SQL engine does not read it as a glob. */
 export function escapeGlob(path: string): string {
   return path.replace(/[*?[]/g, "[$&]");
 }
 
 /**
- * Returns the matching files, sorted by name. A path that exists literally is not a pattern. ** matches any folders, or none.
- * @throws UserError for a match that cannot be opened, such as a broken link, and for a folder that cannot be read.
+ * Returns the files that match a pattern, sorted by name. A path that exists literally is not a pattern. ** matches any number
+ * of nested folders. @throws UserError for a broken link among the matches, and for a folder that cannot be read.
  */
 export function expandGlob(pattern: string): string[] {
   if (!CLIMBS.test(pattern) && isThere(pattern)) return [pattern];
@@ -30,7 +30,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** @param base "" or a path that ends with a slash. */
+/** Adds the files below `base` that match the parts to `found`. @param base "" or a path that ends with a slash. */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {
@@ -41,7 +41,7 @@ function walk(base: string, [part, ...rest]: readonly string[], found: Set<strin
     }
     return;
   }
-  // A folder that exists literally is not a pattern either.
+  // The name of an existing folder is not a pattern.
   const plain = !MAGIC.test(part) || (rest.length > 0 && isThere(base + part));
   const names = plain ? [part] : namesIn(base).filter((name) => toPattern(part).test(name));
   for (const name of names) {
@@ -55,7 +55,7 @@ function walk(base: string, [part, ...rest]: readonly string[], found: Set<strin
 function namesIn(base: string): string[] {
   const folder = base === "" ? "." : base;
   try {
-    // The lock of the data set that is being written may lie among the sources.
+    // Leave out locks and temporary files of clickgan: a data set may be written to a folder among the sources.
     return Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) => !isOwnName(name)).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
@@ -63,7 +63,7 @@ function namesIn(base: string): string[] {
   }
 }
 
-/** Returns true if the path exists, including a broken link. */
+/** Returns true if something exists at a path, even a broken link. */
 function isThere(path: string): boolean {
   try {
     Deno.lstatSync(path);
@@ -74,18 +74,18 @@ function isThere(path: string): boolean {
   }
 }
 
-/** @throws UserError for a broken link, because its files would be missing. */
+/** @throws UserError for a broken link, because it may stand for files that would be missing. */
 function isFolder(path: string): boolean {
   if (!isThere(path)) return false;
   try {
     return Deno.statSync(path).isDirectory;
   } catch (error) {
     expectFile(path);
-    throw explainFileError(error, "read", path); // it can be opened by now
+    throw explainFileError(error, "read", path); // expectFile threw no error: the path can be opened by now
   }
 }
 
-/** Returns true if a link leads to a folder that contains it: ** would never end. */
+/** Returns true for a link to a folder that contains the link: ** would follow it without end. */
 function leadsBack(base: string, name: string): boolean {
   if (!Deno.lstatSync(base + name).isSymlink) return false;
   const here = Deno.realPathSync(base === "" ? "." : base);

@@ -1,4 +1,4 @@
-/** Options of `data log` that describe a log: files of a usual shape, or a SELECT; and which of them are compatible. */
+/** Options of `data log` that describe a log (files with named columns, or a SELECT), and checks that they are compatible. */
 
 import { defineNameOption, defineValueOption, InvalidValueError, picklist, whole } from "../../option.ts";
 import type { OptionValues } from "../../option.ts";
@@ -86,12 +86,12 @@ function positive(text: string): number {
 
 const WHERE = "data/README.md shows which command fits which log.";
 
-/** Options that a SELECT replaces by its columns. */
+/** Options for files, which are not allowed with a SELECT: its columns replace them. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];
 
-/** Pairs of incompatible options, with the reason. */
+/** Pairs of incompatible options, and the reason. */
 const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptions, why: string])[] = [
   ...OF_FILES.map((name) => ["query", name, "the SELECT names the columns"] as const),
   ["item", "items", "a row is an item or a page"],
@@ -100,11 +100,11 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
   ["items", "position", "the list is ordered"],
 ];
 
-/** Options for sampled pages only, and options that these exclude. */
+/** Options that are allowed only with --pages sampled, and options that are not allowed with it. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
 const NOT_SAMPLED: readonly (keyof LogOptions)[] = ["items", "position", "propensity", "pageGap"];
 
-/** @throws UserError for incompatible options, or without columns for displayed and clicked items. */
+/** @throws UserError for incompatible options, and if a required option is missing. */
 export function expectShape(options: LogOptions): void {
   const has = (name: keyof LogOptions) => options[name] !== undefined;
   for (const [first, second, why] of APART) {
@@ -153,12 +153,12 @@ export function expectShape(options: LogOptions): void {
   }
 }
 
-/** Returns the option as it is typed. */
+/** Returns the name of an option as a user types it, such as --page-gap. */
 export function formatFlag(name: keyof LogOptions): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** Removed options and commands, each with the SELECT that replaces it. */
+/** Options and commands that were removed, and the recipe (a SELECT in data/recipes) that replaces each. */
 export const REMOVED_OPTIONS: Readonly<Record<string, string>> = {
   ...{ "date": "dates_in_parts", "time-format": "time_format", "format": "delimiter" },
   ...{ "clicked-any": "ratings", "clicked-from": "ratings", "clicked-values": "ratings" },

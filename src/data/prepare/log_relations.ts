@@ -1,4 +1,4 @@
-/** The rows of a log as the view `source` of data/log.sql: from files with columns that options name, or from a SELECT. */
+/** Creates the view `source` for data/log.sql: the rows of a log, from files whose columns options name, or from a SELECT. */
 
 import { UserError } from "../../user_error.ts";
 import { quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
@@ -20,7 +20,7 @@ import {
 import { openSelect } from "./select.ts";
 import type { SourceFile } from "./sources.ts";
 
-/** Columns of a log, as a SELECT names them; options of the same names give the columns of files. */
+/** Columns of a log. A SELECT uses these names; for files, options of the same names give the names of the columns. */
 export type LogColumn = "user" | "item" | "time" | "clicked" | "page" | "position" | "propensity";
 const LOG_COLUMNS: readonly LogColumn[] = [
   ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
@@ -29,16 +29,16 @@ const LOG_COLUMNS: readonly LogColumn[] = [
 export interface LogRelations {
   readonly files: readonly SourceFile[];
   readonly query?: string;
-  /** Name of each column in the source, for messages; undefined where the log lacks it. */
+  /** Name of each column in the source, for messages; undefined for a column that the log does not have. */
   readonly names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>;
-  /** Item features in a column of a SELECT. */
+  /** Item features, if the SELECT has a column of them. */
   readonly features?: Relation;
-  /** Columns with ids, for messages. */
+  /** Names of the columns with ids, for messages. */
   readonly ids: string;
   readonly faults: FaultSource;
 }
 
-/** Creates the view. @throws UserError for invalid files, or an invalid SELECT. */
+/** Opens a log, and creates the view `source`. @throws UserError for invalid files, or an invalid SELECT. */
 export async function openLog(
   engine: SqlEngine,
   options: LogOptions,
@@ -97,12 +97,12 @@ async function ofFiles(engine: SqlEngine, options: LogOptions, signal?: AbortSig
   return log;
 }
 
-/** Builds a row per displayed item. */
+/** Builds the SQL of the view `source`, with a row per displayed item, for a log that has a row per displayed item. */
 function buildRowsSql(
   log: Relation,
   names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>,
 ): string {
-  // The time of a click implies a click, and orders the clicks of a page.
+  // If the column `clicked` has times, a time means a click, and the times give the order of a page's clicks.
   const clickedAt = log.columns.find(({ name, type }) =>
     name === names.clicked && /^(DATE|TIMESTAMP)/.test(type)
   );
@@ -129,7 +129,7 @@ function buildRowsSql(
   return `SELECT * EXCLUDE (context_text), NULL::VARCHAR AS part, coalesce(context_text = 'true', false) AS context FROM (${select})`;
 }
 
-/** Builds the same for a log with a row per page: its items in order, and the ids of the clicked ones. */
+/** Builds the SQL of the view `source` for a log with a row per page: a list of its items, and the ids of the clicked items. */
 function buildListsSql(
   log: Relation,
   { user, items, page, time, clicked, propensity, propensityOf }: LogOptions,
@@ -151,7 +151,7 @@ function buildListsSql(
     `    WHEN len(chances) = 1 AND ${propensityOf !== "item"} THEN chances[1]`,
     "    ELSE 'as many as there are items: ' || chances::VARCHAR",
     "  END AS propensity,",
-    // Without page ids, a user's pages at one time are separate if they show different items.
+    // Without page ids, two rows of a user with the same time are two pages if their items differ.
     "  chr(31) || md5(list::VARCHAR) AS part,",
     "  false AS context, NULL::VARCHAR[] AS candidates, NULL::DOUBLE AS click_time",
     "FROM (",
@@ -161,7 +161,7 @@ function buildListsSql(
   ].join("\n");
 }
 
-/** Type of each column as the engine writes it, the type in words, and whether the column is required. */
+/** Per column of a SELECT: pattern of the allowed SQL types, a description of them, and true if the column is required. */
 const QUERY_COLUMNS: Readonly<
   Record<LogColumn | "candidates" | "features" | "context", readonly [RegExp, string, boolean?]>
 > = {
@@ -181,7 +181,7 @@ const QUERY_COLUMNS: Readonly<
   context: [/^BOOLEAN$/, "true for what was clicked before the log"],
 };
 
-/** Finds the columns of a SELECT. @throws UserError for columns that are missing, unknown or of another type. */
+/** Returns the names of a SELECT's columns. @throws UserError for a column that is missing, unknown or of a wrong type. */
 function findColumnNames(
   path: string,
   columns: readonly RelationColumn[],
@@ -223,7 +223,7 @@ function findColumnNames(
   return names;
 }
 
-/** Stores the features in a table with a row per item, because the SELECT may take long. */
+/** Stores the column `features` of a SELECT in a table, because running the SELECT again may take long. */
 async function openFeatureRelation(
   engine: SqlEngine,
   { path, columns }: Relation,

@@ -1,37 +1,37 @@
-/** Measures the effect of the position on the page, by `data/describe_positions.sql`. */
+/** Measures how much the position on the page affects the clicks, by `data/describe_positions.sql`. */
 
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Click statistics of a position, compared with the strengths of its items: see data/describe_positions.sql. */
+/** Clicks at a position, and clicks expected by the strengths of the items there (see data/describe_positions.sql). */
 export interface PositionStatistics {
-  /** Position from 1. */
+  /** Position on the page, from 1. */
   readonly position: number;
   readonly shown: number;
   readonly clicks: number;
-  /** Expected clicks by the strengths of the items on the page, without a position effect. */
+  /** Number of clicks that the strengths of the items predict if the position has no effect. */
   readonly expected: number;
-  /** clicks / expected: 1 without an effect. */
+  /** clicks / expected: 1 means no effect of the position. */
   readonly ratio: number;
   /** Half width of the 95 % interval of the ratio. */
   readonly error: number;
 }
 
 export interface PositionEffect {
-  /** unknown: the manifest gives no order; unclear: too few clicks. */
+  /** "unknown": the order of the items on a page is arbitrary. "unclear": there are too few clicks. */
   readonly verdict: "effect" | "small" | "none" | "unclear" | "unknown";
   readonly text: string;
   readonly positions: readonly PositionStatistics[];
 }
 
-/** A position needs at least this many expected clicks, and this many users with some, for a meaningful variance. */
+/** For a meaningful variance, a position needs this number of expected clicks, and this number of users with expected clicks. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** A deviation of this many standard deviations at one of ten positions occurs by chance in 1 of 100 logs. */
+/** By chance, one of ten positions deviates by this number of standard deviations or more in 1 of 100 logs. */
 const MOST_DEVIATIONS = 3.29;
-/** Smaller effects matter little. */
+/** Largest |ratio - 1| of a small effect. */
 const SMALL = 0.05;
-/** With wider intervals a missing effect is not evidence. */
+/** If the half width of an interval is larger, finding no effect does not show that there is none. */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(
@@ -55,7 +55,7 @@ export async function measurePositionEffect(
   return summarizePositionEffect(positions, order);
 }
 
-/** @param order of the items of a page, from the manifest. */
+/** Summarises the effect in words. @param order of the items of a page, as the manifest has it. */
 export function summarizePositionEffect(
   positions: readonly PositionStatistics[],
   order: Manifest["pageOrder"],
@@ -108,7 +108,7 @@ function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect,
     };
 }
 
-/** Formats the ratio with its 95 % interval. */
+/** Formats a ratio and its 95 % interval. */
 function times({ ratio, error }: PositionStatistics): string {
   return `${ratio.toFixed(2)} times (95 %: ${Math.max(0, ratio - error).toFixed(2)} to ${
     (ratio + error).toFixed(2)

@@ -1,4 +1,4 @@
-/** Prepares a data set from a source: the parts that are common to all recipes. */
+/** Prepares a data set from a source, by the steps of a recipe and steps that are common to all recipes. */
 
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
@@ -20,22 +20,22 @@ import roundsScript from "../../../data/rounds.sql" with { type: "text" };
 import usersScript from "../../../data/users.sql" with { type: "text" };
 import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 
-/** Options of all preparations. */
+/** Options of a preparation, for any kind of source. */
 export interface PrepareOptions {
   readonly out: string;
   readonly split: "hash" | "time";
-  /** Shares of the users in the train and the validation part; the rest is the test part. */
+  /** Shares of users in the train and the validation part. The other users are in the test part. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** True to stop at the first bad row. */
+  /** True if one bad row is an error. */
   readonly strict: boolean;
   /** Memory limit of DuckDB, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
-  /** Number of last events that are kept per user. */
+  /** If set, only this number of each user's last events is kept. */
   readonly maxEvents?: number;
 }
 
-/** Opens one kind of source and checks it before anything is read. @throws UserError for an invalid source. */
+/** Function that opens one kind of source, and checks it before rows are read. @throws UserError for an invalid source. */
 export type PreparationRecipe = (
   engine: SqlEngine,
   workFolder: string,
@@ -44,18 +44,18 @@ export type PreparationRecipe = (
 
 export interface PreparedInput {
   readonly sources: readonly SourceFile[];
-  /** The SELECT that read the source, if there is one. */
+  /** The SELECT that reads the source, if there is one. */
   readonly query?: string;
   readonly variables: Readonly<Record<string, SqlValue>>;
-  /** Steps that end with the pages that `data/users.sql` takes. */
+  /** Steps that build the pages, which are the input of `data/users.sql`. */
   readonly steps: readonly ScriptStep[];
-  /** Steps that run once the users have their parts; they end with the item tables that `data/prepared.sql` takes. */
+  /** Steps that run after the users were split into parts. They build the item tables, which `data/prepared.sql` writes. */
   readonly itemSteps: readonly ScriptStep[];
-  /** Counts the rows that a step read, without those that the reader rejected; called only if there are bad ones. */
+  /** Counts the rows that a step read, without those that the CSV reader rejected. It is called only if there are bad rows. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
-  /** Counts the bad rows that a step's own SQL found. */
+  /** Counts the bad rows that the SQL of a step found. */
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;
-  /** Checks the result of a step. @throws UserError for data that cannot be learned from. */
+  /** Checks the tables after a step. @throws UserError for data from which a model cannot learn. */
   after(engine: SqlEngine, step: ScriptStep): Promise<void>;
   readonly pageOrder: Manifest["pageOrder"];
 }
@@ -71,7 +71,7 @@ export interface PreparationResult {
   readonly bad: BadRowSummary;
 }
 
-/** Files of the set, and working files of the engine and recipes. */
+/** Description of the output folder, with the names of the set's files and of the engine's working files. */
 const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,
@@ -79,8 +79,8 @@ const OUT: FolderPurpose = {
 };
 
 /**
- * Prepares a data set; if it fails, no files are left.
- * @param command the arguments, for the manifest.
+ * Prepares a data set. If the preparation fails, all files are removed.
+ * @param command arguments of the command line, for the manifest.
  * @throws UserError for an invalid source, folder or limit; EngineStoppedError once the signal is aborted.
  */
 export async function prepare(

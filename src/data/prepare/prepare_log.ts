@@ -1,4 +1,4 @@
-/** Prepares a log of displayed and clicked items, by `data/log.sql` and the scripts that follow it. */
+/** Prepares a log of displayed and clicked items by `data/log.sql` and by scripts that build pages from its rows. */
 
 export type { LogOptions } from "./log_options.ts";
 import gapScript from "../../../data/log_gap.sql" with { type: "text" };
@@ -22,7 +22,7 @@ import type { PreparationRecipe, PreparedInput } from "./prepare.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** @throws UserError for incompatible options. */
+/** Returns the recipe for a log. @throws UserError for incompatible options. */
 export function logRecipe(options: LogOptions): PreparationRecipe {
   expectShape(options);
   return (engine, work, signal) => begin(engine, options, work, signal);
@@ -66,12 +66,12 @@ async function begin(
   };
 }
 
-/** Rows that are searched for dates with an ambiguous order of day and month; a log without such dates costs no more. */
+/** Number of first rows that are searched for dates such as 31.12.2025. Only if there are some, all rows are searched. */
 const DATED_ROWS = 1000;
 
 /**
- * Returns true if dates such as 31.12.2025 have the day first, false if the month, null for a log without such dates.
- * @throws UserError unless exactly one order fits all of them.
+ * Returns true if the day comes first in dates such as 31.12.2025, false if the month does, null if the log has no such dates.
+ * @throws UserError unless exactly one of the two orders fits all dates.
  */
 async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<boolean | null> {
   const dates = "SELECT trim(time) AS t FROM source";
@@ -85,7 +85,7 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
       "any_value(strftime(month, '%Y-%m-%d') ORDER BY month IS NULL, t) AS month_read " +
       `FROM (SELECT t, local_time(t, true) AS day, local_time(t, false) AS month FROM (${dates}) WHERE is_local_date(t))`,
   );
-  await forgetRejects(engine); // these rows are read again
+  await forgetRejects(engine); // the same rows are read again later
   if (some === 0) return null;
   const [days, months, all] = [Number(row.days), Number(row.months), Number(row.dates)];
   if ((days === all) !== (months === all)) return days === all;
@@ -102,7 +102,7 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
   );
 }
 
-/** The step after which the pages are checked. */
+/** Title of the step after which the pages are checked. */
 const PAGES_DONE = "Looking at the pages";
 
 function stepsOfLog({ pages, pageGap }: LogOptions): ScriptStep[] {
@@ -127,14 +127,14 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
   };
 }
 
-// Checks of the pages: warnings and errors.
+// Checks of the pages, which give warnings and errors.
 
 const AS_IS = "--pages as-is accepts it";
 
-/** Numbers count as times since 1970 only if most are in this range, in ms: others are years, or have another origin. */
+/** Numbers are read as times since 1970 only if most are in this range (in ms); others may be years, or have another origin. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
-/** @throws UserError for numbers that are not plausible times since 1970. */
+/** @throws UserError if most times are numbers that are implausible as times since 1970. */
 async function expectTimes(
   engine: SqlEngine,
   { pages }: LogOptions,
@@ -157,7 +157,7 @@ async function expectTimes(
 
 const GUIDE = "data/README.md shows which command fits which log.";
 
-/** Checks `page_of`. @throws UserError for pages that cannot have been displayed, unless `--pages as-is` accepts them. */
+/** Checks the table `page_of`. @throws UserError for implausible pages, unless `--pages as-is` accepts them. */
 async function expectPages(
   engine: SqlEngine,
   options: LogOptions,
@@ -217,15 +217,15 @@ async function expectPages(
   }
 }
 
-/** Rows of one page are seldom further apart. */
+/** A page is long if its rows are at least this time apart; rows of one page seldom are. */
 const LONG_MS = 120_000;
-/** A larger share of odd pages is not an accident. */
+/** If the share of odd pages is larger, they are not an accident, and a warning is given. */
 const ODD_SHARE = 0.05;
 
-/** Number of pages: all, with several items, with two items at one position, and long ones; longest duration in ms. */
+/** Number of all pages, of pages with several items, with two items at one position, and of long pages; longest duration in ms. */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 
-/** Warns of pages that seem to be several, or parts of one. */
+/** Warns if many pages seem to be several pages, or parts of a page. */
 function pageWarnings(
   { count, longer, twice, long, span }: PageCounts,
   { pageGap, query }: LogOptions,
@@ -273,7 +273,7 @@ function durationText(ms: number): string {
   return `${formatThousands(Math.floor(ms / length))} ${unit}`;
 }
 
-/** @throws UserError for pages whose items have different propensities, unless each item has its own. */
+/** @throws UserError if the rows of a page have different propensities, unless propensities are of items. */
 async function expectOnePropensity(
   engine: SqlEngine,
   { propensityOf }: LogOptions,
@@ -289,13 +289,13 @@ async function expectOnePropensity(
   );
 }
 
-/** Units that times may be multiples of, the longest first. Hours and minutes need several distinct times as evidence. */
+/** Units of which all times may be multiples, the longest first. `least`: number of distinct times that are needed as evidence. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
   { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
 ] as const;
-/** Includes logs where all have the same time of day. */
+/** SQL that is true per unit if all times are multiples of the unit, or have the same offset to it, such as a time of day. */
 const TIMES = STEPS.map(({ name, ms, least }) =>
   `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
   `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) AND approx_count_distinct(time) >= 20) AS "${name}"`

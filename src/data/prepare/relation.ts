@@ -1,4 +1,4 @@
-/** Rows of a user's files or SELECT: their columns, and how values are read. */
+/** Opens files as a relation (rows with named columns), and builds the SQL that reads a relation's values. */
 
 import { expectParquet } from "../parquet.ts";
 import { openParquetFile } from "../sets/prepared_folder.ts";
@@ -9,23 +9,23 @@ import { checkCompressed, findFiles, readCsvHeader, readJsonKeys, type SourceFil
 
 export interface RelationColumn {
   readonly name: string;
-  /** DuckDB type; VARCHAR for CSV, JSON for JSON lines. */
+  /** DuckDB type of the column; in CSV files VARCHAR, in JSON lines JSON. */
   readonly type: string;
 }
 
 export interface Relation {
-  /** Path for messages: the first file, or that of the SELECT. */
+  /** Path for messages: the first of the files, or the file with the SELECT. */
   readonly path: string;
-  /** SQL after FROM. */
+  /** SQL of the relation, to be put after FROM. */
   readonly sql: string;
   readonly columns: readonly RelationColumn[];
   readonly files: readonly SourceFile[];
 }
 
-/** The engine's columns for the location of a row. */
+/** Columns with the location of a row, which the readers of the SQL engine add. */
 export const PLACE = ["filename", "file_row_number"] as const;
 
-/** A column that the user named by an option. */
+/** A column, and the option by which the user named it. */
 export interface RequestedColumn {
   readonly column: string;
   readonly option: string;
@@ -38,9 +38,9 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 };
 
 /**
- * Opens files of one format with the same columns: CSV with a header, TSV, JSON lines or Parquet.
- * @param pattern a path or a glob. @param what for messages, such as "a log".
- * @throws UserError for files that are missing, damaged, of several kinds, or lack a requested column.
+ * Opens files with the same columns, all in one format: CSV with a header, TSV, JSON lines or Parquet.
+ * @param pattern a path or a glob. @param what kind of contents, for messages, such as "a log".
+ * @throws UserError for files that are missing, damaged or of several formats, or that lack a wanted column.
  */
 export async function openFiles(
   engine: SqlEngine,
@@ -72,7 +72,7 @@ export async function openFiles(
   expectColumns(path, columns, wanted, format === "csv");
   for (const other of others) {
     const own = await columnsIn(engine, other, format);
-    // JSON keys may be missing in some files.
+    // Not every JSON file needs to have every key, except the wanted ones.
     if (format === "json") expectColumns(other, own, wanted, false);
     else expectSame(path, columns, other, own);
   }
@@ -134,13 +134,13 @@ async function columnsIn(engine: SqlEngine, path: string, format: Format): Promi
   return names.map((name) => ({ name, type: "VARCHAR" }));
 }
 
-/** Returns the columns of the SQL after FROM. */
+/** Returns the columns of a relation. @param sql SQL of the relation, to be put after FROM. */
 export async function readColumns(engine: SqlEngine, sql: string): Promise<RelationColumn[]> {
   const rows = await engine.rows(`DESCRIBE FROM ${sql}`);
   return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
 }
 
-/** @throws UserError for a requested column that is missing. */
+/** @throws UserError if a wanted column is missing. */
 export function expectColumns(
   path: string,
   columns: readonly RelationColumn[],
@@ -175,7 +175,7 @@ export function expectColumns(
   );
 }
 
-/** Returns true if a name looks like a value, because the first line of the file is not a header. */
+/** Returns true if the first line of a CSV file seems to be no header: a name in it looks like a number or a date. */
 function isNoHeader(names: readonly string[]): boolean {
   return names.some((name) => /^-?\d+(\.\d+)?$/.test(name) || /^\d{4}-\d\d-\d\d([T ][\d:.,]+)?/.test(name));
 }
@@ -196,7 +196,7 @@ function expectSame(
   );
 }
 
-/** Returns the most similar name. */
+/** Returns the name that is equal to `name` up to case and punctuation, or contains it or is contained in it; else undefined. */
 export function findNearestName(name: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   return names.find((other) => plain(other) === plain(name)) ??
@@ -205,7 +205,7 @@ export function findNearestName(name: string, names: readonly string[]): string 
     );
 }
 
-/** @throws UserError for an id column that contains lists, structs or the like. */
+/** @throws UserError if a column of ids contains lists, structs or the like. */
 export function expectIds({ path, columns }: Relation, ids: readonly RequestedColumn[]): void {
   for (const { column, option } of ids) {
     const type = columns.find(({ name }) => name === column)?.type ?? "";
@@ -217,12 +217,12 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
 }
 
 /**
- * Type to read: an exact id, a list of ids (items), one id or a list of them (ids), one text or a list (list), or text to be
- * cast to numbers and times.
+ * Type that a column is read as. "id": an exact id. "items": a list of ids. "ids": an id or a list of ids. "list": a text or a
+ * list of texts. "text": a text, which SQL casts later to numbers or times. "number": a number.
  */
 export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 
-/** SQL of a value, and of the part that a floating point number may have lost; "" if none. */
+/** SQL of a value; and SQL of a text of the value if it is an inexact id in a floating point column, "" if it cannot be. */
 interface Read {
   readonly value: string;
   readonly inexact: string;
@@ -234,12 +234,12 @@ const NONE: Readonly<Record<ColumnType, string>> = {
 };
 
 /**
- * Builds a query with a row per row of a relation:
+ * Builds a query that returns one row per row of a relation, with these columns:
  *
- *     file, row           location, if known: the row is Parquet's, from 1
- *     inexact             an id in a floating point column that is not an exact whole number, or such a value of a list, as text:
+ *     file, row           location of the row, if known; `row` is the row number in a Parquet file, from 1
+ *     inexact             the first id that is not an exact whole number, as text, if a floating point column has ids:
  *                         different ids may have become the same number
- *     and a column per entry of `values`, NULL where there is no value or no column: text, lists of text, numbers
+ *     one per entry of `values`: a text, a list of texts, or a number; NULL if there is no value or no column
  */
 export function buildSelectSql(
   { sql, columns, path }: Relation,
@@ -288,7 +288,7 @@ function buildValueSql(column: string, type: string, as: ColumnType): Read {
     return { value: `[${value}]`, inexact };
   }
   const float = type === "DOUBLE" || type === "FLOAT";
-  // Beyond the last exact number several ids map to one value.
+  // Beyond the largest number that is exact, several ids may have become one number.
   const small = `abs(${column}) < ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
   if (as === "list") {
     return {
@@ -299,13 +299,13 @@ function buildValueSql(column: string, type: string, as: ColumnType): Read {
   if (!float) return { value: text, inexact: "" };
   const whole = `${column} = floor(${column}) AND ${small}`;
   const value = `CASE WHEN ${whole} THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) `;
-  // A missing value is NaN in a column of floats.
+  // NaN in a column of floats is a missing value, not an inexact one.
   return as === "id"
     ? { value: `${value}END`, inexact: `CASE WHEN NOT isnan(${column}) AND NOT (${whole}) THEN ${text} END` }
     : { value: `${value}ELSE ${text} END`, inexact: "" };
 }
 
-/** Keeps whole numbers of any length as written; numbers with a zero fraction, as programs without integers write them, are whole. */
+/** Builds the SQL that reads a JSON value. Whole numbers of any length stay as written; a number such as 5.0 is read as 5. */
 function jsonValue(column: string, as: ColumnType): Read {
   const kind = (x: string) => `json_type(${x})`;
   const text = (x: string) => `json_extract_string(${x}, '$')`;

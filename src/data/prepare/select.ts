@@ -1,6 +1,6 @@
 /**
- * Opens a user's SELECT as a view over the readers of the data engine, such as read_csv and read_parquet. The engine's parser
- * tells what it reads. Statements that write, attach or set something are refused, and so are functions that do so.
+ * Opens a user's SELECT as a view. The SELECT reads files by functions of the SQL engine, such as read_csv and read_parquet;
+ * the engine's parse tree shows which files. Statements and functions that write, attach or set something are refused.
  */
 
 import { resolve } from "node:path";
@@ -11,12 +11,12 @@ import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts"
 import { checkCompressed, findFiles } from "./sources.ts";
 import { readColumns, type Relation } from "./relation.ts";
 
-/** Functions that are allowed in FROM; the readers first. */
+/** Functions that are allowed in FROM: readers of files, and others that read no files. */
 const READERS =
   /^(read_(csv|json|ndjson|json_objects|ndjson_objects)(_auto)?|read_(parquet|text|blob)|parquet_scan)$/;
 const OTHERS = /^(range|generate_series|unnest|repeat)$/;
 
-/** The engine's parse tree of a text. */
+/** Schema of the parse tree that the SQL engine returns for a text. */
 const parsedSchema = v.looseObject({
   error: v.boolean(),
   error_type: v.optional(v.string(), ""),
@@ -26,9 +26,9 @@ const parsedSchema = v.looseObject({
 });
 
 /**
- * Creates a view of the only SELECT in a file.
- * @param work the output folder, which must not be read.
- * @throws UserError for text that is not a SELECT, or that reads anything but files of this machine.
+ * Creates a view of the SELECT in a file.
+ * @param work the output folder, from which the SELECT must not read.
+ * @throws UserError for text that is not one SELECT, or a SELECT that reads anything but files of this machine.
  */
 export async function openSelect(
   engine: SqlEngine,
@@ -61,14 +61,14 @@ export async function openSelect(
   return { path: own.path, text, sql, files: [own, ...files], columns: await readColumns(engine, sql) };
 }
 
-/** Converts the engine's error to one with the line of the file. */
+/** Converts an error of the SQL engine to one that names the file and the line. */
 function explain(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof UserError) return error;
   const [what = "", line] = error.message.split(/\s+LINE (\d+):/);
   return new UserError(`${path}${line === undefined ? "" : `:${line}`}: ${what.trim()}`, { cause: error });
 }
 
-/** Lists the paths and globs that a text reads. @throws UserError for a text that is not one SELECT over readers. */
+/** Lists the paths and globs that a text reads. @throws UserError unless the text is one SELECT that only reads files. */
 async function listReadPaths(engine: SqlEngine, path: string, text: string): Promise<string[]> {
   const json = String(await engine.value(`SELECT json_serialize_sql(${formatLiteral(text)})`));
   const { error, error_type, error_message, position, statements } = v.parse(parsedSchema, JSON.parse(json));
@@ -98,11 +98,11 @@ const constantSchema = v.looseObject({
 });
 const listSchema = v.looseObject({ function_name: v.literal("list_value"), children: v.array(v.unknown()) });
 
-/** Lists the paths and globs below a node of a parsed SELECT. */
+/** Lists the paths and globs that a node of a parsed SELECT and its descendants read. */
 function readBy(path: string, node: unknown): string[] {
   if (typeof node !== "object" || node === null) return [];
   const table = v.safeParse(tableSchema, node);
-  // A name with a dot or a slash is a file: tables of the SELECT itself have neither.
+  // A table name with a dot or a slash is a file: names of tables that the SELECT defines have neither.
   if (table.success && /[./\\]/.test(table.output.table_name)) return [table.output.table_name];
   const called = v.safeParse(functionSchema, node);
   const below = Object.values(node).flatMap((child) => readBy(path, child));
@@ -116,7 +116,7 @@ function readBy(path: string, node: unknown): string[] {
   );
 }
 
-/** Returns the texts of a constant, or of a list of constants. */
+/** Returns the file names in a reader's argument, which is a text or a list of texts. */
 function namesIn(path: string, reader: string, node: unknown): string[] {
   const constant = v.safeParse(constantSchema, node);
   if (constant.success) return [constant.output.value.value];

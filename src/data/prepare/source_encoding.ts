@@ -1,4 +1,4 @@
-/** `--encoding-from`: prepares a new log with the feature encoding of another prepared set. */
+/** Option `--encoding-from`: encodes the items of a new log with the feature encoding of another prepared set. */
 
 import { basename } from "node:path";
 import { computeFileChecksum } from "../../files/local_file.ts";
@@ -14,15 +14,15 @@ import type { Json } from "@duckdb/node-api";
 
 export interface SourceEncoding {
   readonly folder: string;
-  /** Columns of the source that the features came from. */
+  /** Columns of an item table that the features are encoded from. */
   readonly columns: FeatureColumns;
-  /** True if its items have no other features than their number. */
+  /** True if the items of the set are one-hot. */
   readonly isOneHot: boolean;
-  /** N, if it hashes ids. */
+  /** N, if the item ids of the set are hashed to 2 x N tokens. */
   readonly hashed: number | undefined;
-  /** Shares of its columns that were absent, clipped or unknown. */
+  /** Shares of absent, clipped and unknown values per column of the set. */
   readonly shares: readonly ColumnShares[];
-  /** True if most values of a column may differ from those of the set. */
+  /** True to accept columns most of whose values the set does not have. */
   readonly allowUnknownValues: boolean;
 }
 
@@ -36,8 +36,8 @@ CREATE TABLE like_other (k BIGINT, kind VARCHAR);
 CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
 
 /**
- * Creates the tables like_scale, like_vocabulary, like_other and like_item; they are empty without a folder.
- * @throws UserError for a set that does not describe its encoding, or options that conflict with it.
+ * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other and like_item. Without --encoding-from,
+ * they stay empty. @throws UserError for a set without a description of its encoding, and for incompatible options.
  */
 export async function openLike(
   engine: SqlEngine,
@@ -104,7 +104,7 @@ export async function openLike(
   };
 }
 
-/** @throws UserError for a set of another program, or of an earlier version. */
+/** @throws UserError if the manifest lacks the encoding, because another program or an earlier version wrote it. */
 function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureManifest): void {
   const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
@@ -115,7 +115,7 @@ function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureMani
   );
 }
 
-/** Returns the rows of like_scale, without k. */
+/** Returns the rows of the table like_scale, without the column k. */
 function listScaleRows({ dense }: FeatureManifest) {
   const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
   return columns.map((column) => {
@@ -137,7 +137,7 @@ function listScaleRows({ dense }: FeatureManifest) {
   });
 }
 
-/** @throws UserError for a vocabulary that does not match the manifest. */
+/** Returns the path of a set's vocabulary. @throws UserError if the file does not match the manifest. */
 async function vocabularyFile(folder: string, { files }: Manifest): Promise<string> {
   const path = `${folder}/${VOCABULARY}`;
   const found = await computeFileChecksum(path);
@@ -150,7 +150,7 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
   );
 }
 
-/** @throws UserError for unknown items in a set of one-hot items. */
+/** @throws UserError for an item that a set of one-hot items does not have. */
 export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
   const rows = await engine.rows(
     "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) ORDER BY item_id LIMIT 3",
@@ -165,7 +165,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   );
 }
 
-/** Largest accepted share of values of a column that the set does not know. */
+/** Largest accepted share of a column's values that the set of --encoding-from does not have. */
 const MOST_UNLIKE = 0.5;
 const UNLIKE = [
   ["clipped", "of the numbers are out of its range"],
@@ -173,7 +173,7 @@ const UNLIKE = [
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError if the set does not know most values of a column, except for item ids. */
+/** @throws UserError if the set does not have most values of a column. Item ids are not checked. */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,
@@ -196,7 +196,7 @@ export async function expectLike(
 
 type Row = Readonly<Record<string, Json>>;
 
-/** Reads the features from the tables of data/item_features.sql. */
+/** Reads the manifest's description of the features from the tables of data/item_features.sql. */
 export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
   const dense = (await engine.rows("FROM dense_feature ORDER BY position")).map((row) => ({
     name: String(row.name),
@@ -215,7 +215,7 @@ export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> 
   return { dense, tokens, idsSha256: String(ids) };
 }
 
-/** Reads the shares from `column_share`. */
+/** Reads the shares of each column from the table `column_share`. */
 export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[]> {
   const rows = await engine.rows("FROM column_share ORDER BY is_token, k");
   return rows.map(({ column, absent, clipped, unknown }) => ({
@@ -226,7 +226,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** Builds the SQL of a checksum of texts in an order; different lists of texts have different inputs. */
+/** Builds the SQL of a checksum of texts in an order. Each text follows its length, so no two lists have the same input. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }
@@ -258,9 +258,9 @@ function parseVocabulary(row: Row) {
 }
 
 /**
- * Writes the vocabulary: a row per token, with the index of its field in the manifest and the value; NULL for all other
- * values.
- * @returns the rows; 0 without tokens.
+ * Writes the vocabulary, with a row per token: index of the token's field in the manifest, and its value, which is NULL for a
+ * token that stands for all other values.
+ * @returns the number of rows; 0 if there are no tokens.
  */
 export async function writeVocabulary(engine: SqlEngine, folder: string): Promise<number> {
   const rows = await engine.number("SELECT count(*) FROM vocabulary");

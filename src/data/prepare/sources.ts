@@ -1,4 +1,4 @@
-/** Files of a source: finds them, checks that they are complete, and reads their columns. */
+/** Finds the files of a source, checks that they are complete, and reads the names of their columns. */
 
 import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
@@ -14,7 +14,7 @@ export interface SourceFile {
   readonly bytes: number;
 }
 
-/** Returns the files of a path or glob, sorted by name. @throws UserError if there are none, or if one cannot be read. */
+/** Returns the files of a path or glob, sorted by name. @throws UserError if there is no file, or if a file cannot be read. */
 export function findFiles(pattern: string, what: string): SourceFile[] {
   expectLocal(pattern);
   const files = expandGlob(pattern).map((path) => ({ path, bytes: expectFile(path).size }));
@@ -26,7 +26,7 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
   );
 }
 
-/** Reads compressed files to their end, because the engine accepts a truncated one silently. @throws UserError for a damaged file. */
+/** Reads compressed files to the end, because the SQL engine accepts truncated files. @throws UserError for a damaged file. */
 export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {
   for (const { path } of files) {
     const decoder = createDecoder(path);
@@ -48,8 +48,8 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
 }
 
 /**
- * Builds SQL that reads the lines of a text file as one column; text does not contain chr(1). Lines may end in either way
- * (not strict); a file with both line ends gives extra blank lines.
+ * Builds SQL that reads each line of a text file as one value (the delimiter chr(1) does not occur in text). Lines end with \n
+ * or \r\n; a file with both line ends gives additional blank lines.
  */
 function linesSql(path: string): string {
   return `read_csv(${
@@ -70,10 +70,10 @@ export async function readCsvHeader(engine: SqlEngine, path: string, delimiter: 
   );
 }
 
-/** JSON lines of a file that are searched for keys. */
+/** Number of lines of a JSON lines file that are searched for keys. */
 const JSON_SAMPLE = 10_000;
 
-/** Returns the keys in the first lines of a JSON lines file, sorted. */
+/** Returns the keys of the objects in the first lines of a JSON lines file, sorted. */
 export async function readJsonKeys(engine: SqlEngine, path: string): Promise<string[]> {
   const objects = `SELECT line FROM ${linesSql(path)} ` +
     `WHERE json_valid(line) AND json_type(line) = 'OBJECT' LIMIT ${JSON_SAMPLE}`;
@@ -83,7 +83,7 @@ export async function readJsonKeys(engine: SqlEngine, path: string): Promise<str
   return rows.map(({ name }) => String(name));
 }
 
-/** @returns the values of a CSV record, and whether the last one's quote is still open. */
+/** Splits a CSV record. @returns its values, and true if the quote of the last value is not closed. */
 function splitCsvLine(text: string, delimiter: string): { fields: string[]; open: boolean } {
   const fields: string[] = [];
   for (let at = 0;;) {
@@ -106,13 +106,13 @@ function splitCsvLine(text: string, delimiter: string): { fields: string[]; open
   }
 }
 
-/** Returns the decompressor of a file (.gz or .zst); undefined for a plain one. */
+/** Returns the decompressor for a file that ends in .gz or .zst; undefined for any other file. */
 function createDecoder(path: string): Transform | undefined {
   if (/\.gz$/i.test(path)) return createGunzip();
   return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
 }
 
-// Checks that a zstd file is complete (RFC 8878), because the decoders accept a truncated one. Reads only the block headers.
+// Checks that a zstd file (RFC 8878) is complete, because decoders accept a truncated file. Only the block headers are read.
 
 const FRAME = 0xfd2fb528;
 /** First of the 16 magic numbers of frames without data. */
@@ -121,7 +121,7 @@ const RLE = 1;
 const RESERVED = 3;
 const CUT = "unexpected end of file";
 
-/** @returns the fault; undefined for a complete file. */
+/** @returns the fault of a zstd file; undefined if the file is complete. */
 export async function checkZstd(path: string): Promise<string | undefined> {
   using file = openFile(path);
   const { size } = await file.stat();
@@ -151,12 +151,12 @@ export async function checkZstd(path: string): Promise<string | undefined> {
       at += 3 + (type === RLE ? 1 : header >> 3);
       if (at > size) return CUT;
     }
-    if ((descriptor & 4) !== 0) at += 4; // a checksum
+    if ((descriptor & 4) !== 0) at += 4; // the frame ends with a checksum
   }
   return at > size ? CUT : size === 0 ? "an empty file" : undefined;
 }
 
-/** Reads a whole number, little-endian; undefined at the end of the file. */
+/** Reads a little-endian whole number; undefined if the file ends before. */
 async function numberAt(file: Deno.FsFile, at: number, bytes: number): Promise<number | undefined> {
   const buffer = new Uint8Array(bytes);
   await file.seek(at, Deno.SeekMode.Start);

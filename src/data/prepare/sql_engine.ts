@@ -1,16 +1,16 @@
-/** The data engine: DuckDB with a file of its own and a memory limit. */
+/** The SQL engine that prepares data: DuckDB with its own database file and a memory limit. */
 
 import type { PreparationStatus } from "../log_source.ts";
 import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
 import { UserError } from "../../user_error.ts";
 
-/** Value of getvariable() in a script: text, a number, a boolean, or a list of them. */
+/** Value that getvariable() returns in a script: text, a number, a boolean, NULL, or a list of such values. */
 export type SqlValue = string | number | boolean | null | readonly SqlValue[];
 
 export interface EngineOptions {
-  /** Folder for the database and for data that does not fit in memory; "" for a database in memory alone. */
+  /** Folder for the database and for data that does not fit in memory; "" for a database without a file. */
   readonly workFolder: string;
-  /** Memory limit, as DuckDB writes it: 2GB. */
+  /** Memory limit in DuckDB's notation, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
 }
@@ -25,20 +25,20 @@ export class SqlEngine {
     private readonly connection: DuckDBConnection,
   ) {}
 
-  /** @throws UserError for an invalid folder or limit. */
+  /** Starts an engine. @throws UserError for an invalid folder or memory limit. */
   static async open({ workFolder, memory, threads }: EngineOptions): Promise<SqlEngine> {
     if (workFolder.includes("?")) {
-      // DuckDB would parse the text after ? as settings, and put its log elsewhere.
+      // DuckDB would parse the text after ? as settings, and write its log to another path.
       throw new UserError(
         `Expected a path without a ? for the data engine, got ${workFolder}. Choose another --out.`,
       );
     }
-    // Loaded on demand: 60 MB, which a command with a wrong option does not need.
+    // The library has 60 MB: it is loaded only here, after the options of a command were checked.
     const duckdb = await import("@duckdb/node-api");
     const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
     const connection = await instance.connect();
     const engine = new SqlEngine(instance, connection);
-    // The engine deletes its files there, and the folder if it created it.
+    // The engine deletes its files in this folder, and the folder if the engine created it.
     const spill = workFolder !== "" ? workFolder : `/tmp/clickgan-spill-${Deno.pid}`;
     try {
       await engine.run([
@@ -47,12 +47,12 @@ export class SqlEngine {
         ...workFolder === "" && Deno.build.os === "windows"
           ? []
           : [`SET temp_directory = ${formatLiteral(spill)}`],
-        // Only built-in extensions: nothing is fetched, nor loaded from the user's folder.
+        // Use only built-in extensions: fetch none, and load none from the user's folder.
         "SET autoinstall_known_extensions = false",
         "SET autoload_known_extensions = false",
         "SET TimeZone = 'UTC'",
-        // The file holds data that does not fit in memory. It is not read again later, so a write-ahead log, synced at every
-        // statement, would be wasted.
+        // The file has data that does not fit in memory, and is deleted at the end. A write-ahead log, which is synced at
+        // every statement, would only cost time.
         ...workFolder === "" ? [] : [
           `ATTACH ${
             formatLiteral(`${workFolder}/work.duckdb`)
@@ -68,12 +68,12 @@ export class SqlEngine {
     return engine;
   }
 
-  /** Runs statements in order. @throws UserError for errors that the user can fix. */
+  /** Runs SQL statements in order. @throws UserError for an error that the user can fix. */
   async run(sql: string): Promise<void> {
     await orUserError(() => this.connection.run(sql));
   }
 
-  /** Returns all rows as JSON: numbers beyond 2^53 as text. */
+  /** Returns all rows of a query as JSON values. Numbers beyond 2^53 are text. */
   async rows(sql: string): Promise<Record<string, Json>[]> {
     const reader = await orUserError(() => this.connection.runAndReadAll(sql));
     return reader.getRowObjectsJson();
@@ -85,7 +85,7 @@ export class SqlEngine {
     return value;
   }
 
-  /** @throws Error for a value that is not a number. */
+  /** Returns the number that a query returns. @throws Error for a value that is not a number. */
   async number(sql: string): Promise<number> {
     const value = Number(await this.value(sql));
     if (Number.isNaN(value)) throw new Error(`expected a number from ${sql}`);
@@ -99,7 +99,7 @@ export class SqlEngine {
     await this.run(each.join(";\n"));
   }
 
-  /** Runs the steps of a script in order. @param after called after each step. @throws EngineStoppedError once the signal is aborted. */
+  /** Runs the steps of a script. @param after is called after each step. @throws EngineStoppedError if the signal is aborted. */
   async runSteps(
     steps: readonly ScriptStep[],
     { signal, onStep, after }: {
@@ -125,7 +125,7 @@ export class SqlEngine {
         await after?.(step);
       }
     } catch (error) {
-      // The message of an interrupted query means nothing.
+      // The error of an interrupted query does not name the cause.
       throw signal?.aborted ? new EngineStoppedError() : error;
     } finally {
       signal?.removeEventListener("abort", interrupt);
@@ -153,7 +153,7 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** Remedies for DuckDB errors that the input, the disk or the limits cause. */
+/** Advice for errors of DuckDB that the input, the disk or the limits cause, by a pattern of DuckDB's message. */
 const REMEDIES: readonly [RegExp, string][] = [
   [/no space left|disk quota|could not write|failed to write/i, "Free some space, or choose another --out."],
   [
@@ -202,7 +202,7 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
     if (!(error instanceof Error) || error instanceof UserError) throw error;
     const remedy = REMEDIES.find(([pattern]) => pattern.test(error.message))?.[1];
     if (!remedy) throw error;
-    const [message = ""] = error.message.split(/\s+LINE \d+:/); // behind it is the query
+    const [message = ""] = error.message.split(/\s+LINE \d+:/); // the rest of the message is the query
     const text = message.split("\n").slice(0, 3).join(" ").replace(/\s+/g, " ");
     const file = /^\s*file\s*=\s*(.+)$/m.exec(message)?.[1];
     const where = file === undefined || text.includes(file) ? "" : ` at ${file}`;
@@ -212,13 +212,13 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-// SQL scripts in steps. A script of `data/` is plain SQL; comment lines divide it into steps with titles:
+// SQL scripts. A script in `data/` is plain SQL, which comment lines divide into steps with titles:
 //
 //     -- step: Sessions of each visitor
 //     -- step: Pages of a week | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
 //
-// The second form runs once per value of the query, with the variable of that name set to it, for work that would not fit in
-// memory at once. Values are numbers. Options are variables: getvariable('gap_ms').
+// A step of the second form runs once per value of the query. The variable `week` has the value, which must be a number. This
+// is for work that would not fit in memory at once. A script reads options as variables, such as getvariable('gap_ms').
 
 export interface ScriptStep {
   readonly title: string;
@@ -228,7 +228,7 @@ export interface ScriptStep {
 
 const HEAD = /^-- step: ([^|\n]+?)(?:\s*\|\s*for (\w+) in \((.*)\))?\s*$/;
 
-/** @throws Error for statements before the first step. */
+/** Splits a script into its steps. @throws Error for a statement before the first step. */
 export function splitScript(script: string): ScriptStep[] {
   const steps: { title: string; lines: string[]; repeat?: ScriptStep["repeat"] }[] = [];
   for (const line of script.split("\n")) {

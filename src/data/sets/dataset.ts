@@ -1,4 +1,4 @@
-/** Opens the data set of a run from its config: in memory, or on disk if it is large. */
+/** Opens the data set of a run from its config. A small log is read into memory; a large one stays on disk. */
 
 import { type ClickLog, listUsers, splits } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
@@ -19,9 +19,9 @@ import * as v from "../../schema.ts";
 /** Data set that a run is trained on. */
 export type DataConfig =
   | {
-    /** A synthetic shop. */
+    /** The data set is the log of a synthetic shop. */
     kind: "demo";
-    /** Seed of the items, and of the users if `usersSeed` is absent. */
+    /** Seed of the shop's items; also seed of its users, if `usersSeed` is absent. */
     seed: number;
     /** Name of the shop; "demo" if absent. */
     shop?: string;
@@ -31,18 +31,18 @@ export type DataConfig =
     kind: "paper";
     path: string;
     sha256: string;
-    /** Seed of a new split of the users, or null for the file's own. */
+    /** Seed of a new split of the users; null if the split of the file is used. */
     resplit: number | null;
   }
   | {
     kind: "prepared";
     path: string;
-    /** Checksum of all its files. */
+    /** Checksum of all files of the data set. */
     sha256: string;
     resplit: number | null;
-    /** Limit of displayed items; a larger log stays on disk. */
+    /** Number of displayed items up to which a log is read into memory; a larger log stays on disk. */
     memoryRows: number;
-    /** True to use the item ids of the set; false to use features alone. */
+    /** True if item ids are used as features; false if only the other features are used. */
     itemIds: boolean;
   };
 
@@ -64,36 +64,36 @@ export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant(
   }),
 ]);
 
-/** Limit of displayed items of a prepared data set that is read into memory: 12 bytes each, there and on the device. */
+/** Default number of displayed items up to which a prepared log is read into memory. A displayed item takes 12 bytes there. */
 export const MEMORY_ROWS = 4_000_000;
 
 export interface Dataset {
   readonly config: DataConfig;
-  /** Its `log` is defined only if the whole log is in memory. */
+  /** Source of the clicks. `source.log` is defined only if the whole log is in memory. */
   readonly source: LogSource;
-  /** Meaning of the item features, if a prepared data set describes it. */
+  /** Meaning of the item features, if the manifest of a prepared data set describes it. */
   readonly features: FeatureManifest | undefined;
-  /** Order of the items of its pages, if known. */
+  /** Order of the items of a page, if it is known. */
   readonly pageOrder: PageOrder | undefined;
-  /** Warnings of the manifest; undefined for a new split, which they may not apply to. */
+  /** Warnings in the manifest. Undefined after a new split, as they may not hold for it. */
   readonly warnings?: readonly string[];
-  /** [R] true utility of every row, if known: of a log in memory. */
+  /** [R] true utility of every row; only for a synthetic shop. */
   readonly truth: Float64Array | undefined;
 }
 
-/** Options for opening a data set. By default all parts must have users. */
+/** Options for opening a data set. By default, each of the three parts must have users. */
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
-  /** Seed of the items and users of a synthetic shop; `seed` by default. */
+  /** Seed of the items and users of a synthetic shop; by default the run's seed. */
   readonly dataSeed?: number;
-  /** Seed of the users of a synthetic shop, so that other users visit the same items. */
+  /** Seed of the users of a synthetic shop alone. With another seed, other users visit the same items. */
   readonly usersSeed?: number;
-  /** False to use item features alone. */
+  /** False to leave item ids out of the features. */
   readonly itemIds?: boolean;
 }
 
 /**
- * Opens a synthetic shop by its name, a prepared data set (a folder), or a file in the paper's layout.
- * @param seed of a synthetic shop, and of a new split. @throws UserError for invalid data.
+ * Opens a data set: a synthetic shop by its name, a prepared data set by its folder, or a file in the paper's layout.
+ * @param seed of a synthetic shop, and of a new split. @param resplit true to split users again. @throws UserError for bad data.
  */
 export async function openDataset(
   source: string,
@@ -144,7 +144,7 @@ async function openWhole(
   return dealtOut(new MemoryLog(log), { kind: "paper", path: source, sha256, resplit: dealt });
 }
 
-/** Opens the data of a run again. @throws UserError if they have changed since. */
+/** Opens again the data set of a run. @throws UserError if the data set has changed since the run began. */
 export async function reopenDataset(config: DataConfig, options: OpenOptions = {}): Promise<Dataset> {
   if (config.kind === "demo") return madeUp(config);
   const { path, resplit } = config;
@@ -184,16 +184,16 @@ function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch {
-    return false; // what is wrong with it is said where it is read
+    return false; // the function that reads the path reports the error
   }
 }
 
-/** Returns a data set without ground truth. @param config that a run records, to open it again. */
+/** Returns a data set without ground truth. @param config which a run stores, so that it can open the data set again. */
 export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, pageOrder: undefined, truth: undefined };
 }
 
-/** Returns the set without item ids. @throws UserError for one without item ids, or without other features. */
+/** Returns the data set without its item ids. @throws UserError if it has no item ids, or no other features. */
 export function removeItemIds(data: Dataset): Dataset {
   const { source, features, config } = data;
   const field = findItemIdField(features);
@@ -216,22 +216,22 @@ const shopFeatures: FeatureManifest = {
   tokens: [],
 };
 
-/** Returns the meaning of the item features, for a set that is written; also for a synthetic shop. */
+/** Returns the meaning of the item features, also for a synthetic shop; undefined if it is unknown. */
 export function getFeatureManifest({ features, config }: Dataset): FeatureManifest | undefined {
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
 
-/** Items that a model was trained on. */
+/** Description of the items that a model was trained on. */
 export interface ModelItems {
   readonly items: ItemsShape;
-  /** Undefined if the data did not describe them. */
+  /** Meaning of the item features; undefined if the data set did not describe it. */
   readonly features?: FeatureManifest;
 }
 
 /**
- * Aligns the data set with a model's items.
- * @param what the model. @param onNote receives a note on features that cannot be compared.
- * @throws UserError for a log over other items, or items whose features have another meaning.
+ * Adapts a data set to the items that a model was trained on: leaves out item ids that the model lacks, and checks the rest.
+ * @param what name of the model in messages. @param onNote receives a note on features that cannot be compared.
+ * @throws UserError for a log of other items, or for item features that have another meaning.
  */
 export function fitDataset(
   whole: Dataset,
@@ -239,7 +239,7 @@ export function fitDataset(
   what: string,
   onNote: (text: string) => void = console.error,
 ): Dataset {
-  // A model that was trained without item ids ignores them here.
+  // Item ids are left out if the model was trained without them.
   const data = features && !findItemIdField(features) && findItemIdField(whole.features)
     ? removeItemIds(whole)
     : whole;
@@ -251,7 +251,7 @@ export function fitDataset(
         "Prepare this log with --encoding-from and the set that the model was trained on.",
     );
   }
-  // With the same features the items may differ, and so may their number.
+  // If the features have the same meaning, the model can score other items, and another number of items.
   const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
   const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
   const source = alignSourceToModel(data.source, wanted, what);
@@ -272,7 +272,7 @@ export function fitDataset(
   return { ...data, source };
 }
 
-/** Returns the whole log of a data set. @throws UserError if it stays on disk. */
+/** Returns the log of a data set in memory. @throws UserError if the log stays on disk. */
 export function readWholeLog({ source }: Dataset): ClickLog {
   if (source.log) return source.log;
   throw new UserError(
@@ -280,7 +280,7 @@ export function readWholeLog({ source }: Dataset): ClickLog {
   );
 }
 
-/** Redraws the split; each part keeps its size. */
+/** Splits the users again, at random. Each part keeps its number of users. */
 function resplitUsers(source: LogSource, seed: number): Uint8Array<ArrayBuffer> {
   const users = source.userSplit.length;
   const order = createRandomStream(seed, "split").sampleWithoutReplacement(users, users);

@@ -1,6 +1,6 @@
 /**
- * Merges data sets. Users are concatenated and keep their parts; items are equal if their id and features are, so a changed
- * item becomes a new version.
+ * Merges data sets. The users of all sets are concatenated and keep their parts (train, validation, test). Two items are the
+ * same if id and features are equal; an item with the same id and other features becomes a new version.
  */
 
 import { createHash } from "node:crypto";
@@ -17,25 +17,25 @@ import type { OpenedDataset } from "./opened_dataset.ts";
 import { readManifest, setFiles } from "./prepared_folder.ts";
 import { type PreparedContents, writePrepared } from "./prepared_writer.ts";
 
-/** A data set to merge. It is read into memory. */
+/** A data set to merge, which is read into memory. */
 export interface MergePart {
-  /** Its name in the column `source`. */
+  /** Name of the data set in the column `source` of the users. */
   readonly name: string;
   readonly data: OpenedDataset;
 }
 
 export interface MergeResult {
   readonly manifest: Manifest;
-  /** Number of items that the first part does not have. */
+  /** Number of merged items that the first data set does not have. */
   readonly newItems: number;
 }
 
-/** Users whose pages are read at once. */
+/** Number of users whose pages are read at once. */
 const TOGETHER = 1000;
 
 /**
- * Writes the parts as one prepared data set.
- * @param folder that exists. @throws UserError for items with different features, and as {@link writePrepared}.
+ * Merges data sets into one prepared data set.
+ * @param folder an existing folder. @throws UserError if the sets have different item features, and as {@link writePrepared}.
  */
 export async function mergeSets(
   folder: string,
@@ -74,7 +74,7 @@ export async function mergeSets(
     userTexts: { id: (user) => users.ids[user] ?? "", source: (user) => users.sources[user] ?? "" },
     ...(items.features && { features: items.features }),
     ...(first.data.dataset.config.kind === "prepared" && { featuresFrom: first.data.dataset.config.path }),
-    // If one part's order is unknown, the order of the merged pages is.
+    // The order of items on pages is unknown unless all parts have the same known order.
     ...(pageOrder && others.every((own) => own === pageOrder) && { pageOrder }),
     notes: parts.map(({ name, data: { source: { userSplit } } }) =>
       `merged: ${userSplit.length} users of ${name}`
@@ -88,11 +88,11 @@ export async function mergeSets(
   return { manifest, newItems: items.count - (numbers[0]?.length ?? 0) };
 }
 
-/** @throws UserError for the same data under two names: all of its users would count twice. */
+/** @throws UserError if two parts have the same contents: their users would be in the merged set twice. */
 function expectDistinct(parts: readonly MergePart[]): void {
   const seen = new Map<string, string>();
   for (const { name, data: { dataset: { config } } } of parts) {
-    // Without its path, the checksum of its contents identifies a set, or the seeds of a synthetic one.
+    // Without the path, the config identifies the contents: by the checksum, or by the seeds of a synthetic shop.
     const contents = JSON.stringify({ ...config, path: undefined });
     const before = seen.get(contents);
     if (before !== undefined) {
@@ -105,7 +105,7 @@ function expectDistinct(parts: readonly MergePart[]): void {
   }
 }
 
-/** Warns of pages that were drawn from all items of their set, which are not all items of the merged one. */
+/** Warns about pages that were drawn from all items of their own set, if the merged set has more items. */
 function drawnFrom(
   { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,
@@ -120,7 +120,7 @@ function drawnFrom(
   ];
 }
 
-/** Unique ids, and the source of each user: the original parts of a set that was merged before. */
+/** Ids of the merged users, made unique, and each user's source. Users of a set that was itself merged keep their source. */
 class MergedUsers {
   readonly ids: string[] = [];
   readonly sources: string[] = [];
@@ -147,12 +147,12 @@ class MergedUsers {
   }
 }
 
-/** Returns a unique id: the user's own, or with the name of the set in front. */
+/** Returns a unique id of a user: the id itself, or, if it is taken, with the name of the data set in front. */
 function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
   return taken.has(id) ? unlike(`${name}/${id}`, taken, name) : id;
 }
 
-/** Merged catalogue: the first part's items, followed by new items of the others. */
+/** Merged catalogue: the items of the first part, followed by the items that only other parts have. */
 class MergedItems {
   readonly #ids: string[] = [];
   readonly #chunks: ItemFeatures[] = [];
@@ -162,7 +162,7 @@ class MergedItems {
 
   get features(): FeatureManifest | undefined {
     const features = getFeatureManifest(this.first.data.dataset);
-    // The checksum of one-hot ids does not cover the added ids.
+    // A checksum of one-hot ids does not hold for the merged set, which has more ids.
     return features?.idsSha256 === undefined ? features : undefined;
   }
 
@@ -170,7 +170,7 @@ class MergedItems {
     return this.#ids.length;
   }
 
-  /** @returns the new number of each of its items. */
+  /** Adds the items of a part. @returns for each item of the part, its number in the merged catalogue. */
   add(part: MergePart): Uint32Array {
     const { data: { items: ids, source: { items } } } = part;
     expectSameFeatures(this.first, part);
@@ -180,7 +180,7 @@ class MergedItems {
     const numbers = all.map((item) => {
       const id = ids.of(item);
       const version = hashItemVersion(id, own, item);
-      // Items of the first part keep their numbers, including identical versions.
+      // Items of the first part keep their numbers, even if two of them have the same id and features.
       const found = part === this.first ? undefined : this.#numbers.get(version);
       if (found !== undefined) return found;
       this.#numbers.set(version, this.count);
@@ -201,7 +201,7 @@ class MergedItems {
   }
 }
 
-/** @throws UserError for a part with other item features than the first one. */
+/** @throws UserError if the item features of a part have another meaning or shape than those of the first part. */
 function expectSameFeatures(first: MergePart, part: MergePart): void {
   const [one, other] = [first.data.dataset, part.data.dataset];
   const [there, here] = [getFeatureManifest(one), getFeatureManifest(other)];
@@ -221,7 +221,7 @@ function shapeText(shape: ItemsShape): string {
   return `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
 }
 
-/** Returns a checksum of an item's id and features. */
+/** Returns a text that identifies an item's id and features: a checksum of the features, and the id. */
 function hashItemVersion(id: string, items: ItemFeatures, item: number): string {
   if (items.kind === "one-hot") return id;
   const values = items.values.subarray(item * items.width, (item + 1) * items.width);

@@ -1,4 +1,4 @@
-/** A data set with the ids of users and items in its source. */
+/** Opens a data set with the ids that its source has for users and items. */
 
 import type { LogSource, OnProgress } from "../log_source.ts";
 import { type IdList, NumberIds, TextIds, TextList } from "../ids.ts";
@@ -10,21 +10,21 @@ import { readPaperUsers } from "./paper_file.ts";
 import { readIds } from "../prepared_tables.ts";
 import { readManifest, setFiles } from "./prepared_folder.ts";
 
-/** Users, pages and items of a data set, with their ids. */
+/** A data set: its clicks, and the ids of its users and items. */
 export class OpenedDataset {
   /** Use {@link openDataset}. @internal */
   constructor(
     /** @internal */
     readonly dataset: Dataset,
-    /** The users' ids by number. */
+    /** Id of each user number. */
     readonly users: IdList,
-    /** The items' ids by number. */
+    /** Id of each item number. */
     readonly items: IdList,
   ) {}
 
   /**
-   * Reads the ids: the columns `id` of a prepared data set, or the numbers of a file in the paper's layout.
-   * @throws UserError for ids that cannot be read.
+   * Adds the ids to a data set. A prepared data set has them in its columns `id`; in a file in the paper's layout, ids are numbers.
+   * @throws UserError if the ids cannot be read.
    * @internal
    */
   static async of(dataset: Dataset, onProgress?: OnProgress): Promise<OpenedDataset> {
@@ -39,22 +39,22 @@ export class OpenedDataset {
     return new OpenedDataset(dataset, userIds, await readIds(files, "items", items, onProgress));
   }
 
-  /** The log, for trainers and evaluations. */
+  /** Source of the clicks, as trainers and evaluations take it. */
   get source(): LogSource {
     return this.dataset.source;
   }
 
-  /** Returns the number of a user. @throws UserError for an unknown id. */
+  /** Returns the number of the user with an id. @throws UserError for an unknown id. */
   user(id: string): number {
     return this.users.findIndex(id) ?? this.#missing("user", id, this.users);
   }
 
-  /** Returns the number of an item, of its latest version. @throws UserError for an unknown id. */
+  /** Returns the number of the latest version of the item with an id. @throws UserError for an unknown id. */
   item(id: string): number {
     return this.items.findIndex(id) ?? this.#missing("item", id, this.items);
   }
 
-  /** Returns the items that a user clicked, oldest first. @param user their number. */
+  /** Returns the numbers of the items that a user clicked, oldest click first. @param user number of the user. */
   readHistory(user: number): Uint32Array<ArrayBuffer> {
     const { eventClick, rowItem } = this.source.read(Uint32Array.of(user));
     return Uint32Array.from(eventClick.filter((row) => row !== NONE), (row) => rowItem[row] ?? 0);
@@ -71,14 +71,12 @@ export class OpenedDataset {
 }
 
 /**
- * Opens a data set: a synthetic shop ("demo" or "restless"), a prepared one (a folder), or a file in the paper's layout.
+ * Opens a data set: a synthetic shop ("demo" or "restless"), the folder of a prepared data set, or a file in the paper's layout.
  *
- * @param options.seed of a synthetic shop; 1 by default. @param options.usersSeed of its users alone, so that others visit
- * the
- *   same items.
- * @param options.cache a folder for packed sets of more than four million displayed items; nothing else is written.
- * @param options.memoryRows another limit.
- * @throws UserError for invalid data.
+ * @param options.seed seed of a synthetic shop; 1 by default. @param options.usersSeed seed of its users alone: with another
+ * seed, other users visit the same items. @param options.memoryRows number of displayed items (by default four million) up to
+ * which a data set is read into memory. @param options.cache folder in which a larger data set is packed into files; no other
+ * files are written. @throws UserError for invalid data.
  */
 export async function openDataset(
   path: string,

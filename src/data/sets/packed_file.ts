@@ -1,10 +1,10 @@
 /**
- * Files of little-endian words that are read by position: the common part of packed logs and packed items.
+ * Reads and writes packed files, for logs and catalogues. A packed file has a header and other little-endian 32-bit words.
  *
- * The last words of the header are checksums (CRC-32): of the file's name, so that one file is not taken for another; of all
- * that follows the header; and of the header itself. They are checked once, when the file is opened, in a megabyte of memory:
- * 0.03 s for 400 MB in the system's cache, otherwise the time to read the file. Later reads only check that numbers are
- * consistent.
+ * The last three words of the header are CRC-32 checksums: of the file's name, which detects a renamed file; of all words after
+ * the header; and of the header itself. The checksums are verified once, when the file is opened, with a megabyte of memory.
+ * This takes 0.03 s for 400 MB in the system's cache, and otherwise the time to read the file. Later reads check only that
+ * numbers are consistent.
  */
 
 import { requireWritable } from "../../files/write_scope.ts";
@@ -16,23 +16,23 @@ import { UserError } from "../../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;
 
-/** The system cannot read or write the file. */
+/** Error: the system cannot read or write a packed file. */
 export class PackedFileError extends UserError {}
-/** The contents of the file have changed. */
+/** Error: a packed file is damaged, was changed, or is not a packed file. */
 export class DamagedPackedFileError extends UserError {
-  /** @param fault the file and its fault. */
+  /** @param fault name of the file, and what is wrong with it. */
   constructor(readonly fault: string) {
     super(`${fault}. Delete it: it will be created again from the data set.`);
   }
 }
 
 export const HEADER_WORDS = 16;
-/** Words of the header with the checksums. */
+/** Indices of the checksums in the header. */
 const [NAME_SUM, BODY_SUM, HEADER_SUM] = [13, 14, 15];
-/** Bytes per read when a file is checked. */
+/** Number of bytes per read when the checksum of a file is computed. */
 const CHECKED_AT_ONCE = 2 ** 20;
 
-/** Writes the checksums into a header. @param body checksum of all words behind it. */
+/** Sets the checksums in a header. @param body checksum of all words after the header. */
 export function writeChecksums(header: Uint32Array, path: string, body: number): void {
   header[NAME_SUM] = crc32(basename(path));
   header[BODY_SUM] = body;
@@ -52,7 +52,7 @@ export class PackedFile {
     readonly size: number,
   ) {}
 
-  /** @param what kind of the file, for messages. @throws UserError for a file that cannot be read. */
+  /** @param what kind of the contents, for messages. @throws UserError if the file cannot be read. */
   static open(path: string, what: string): PackedFile {
     try {
       expectFile(path);
@@ -64,8 +64,8 @@ export class PackedFile {
   }
 
   /**
-   * Reads the header: magic (2), version, and the file's own words. The whole file is checked against its checksums.
-   * @throws UserError for a file of another kind, or a changed one.
+   * Reads the header: two words of magic, the version, and words for the kind of file. Verifies the checksums of the whole file.
+   * @throws UserError for a file of another kind or version, or one that has changed.
    */
   header(magic: readonly number[], version: number): Uint32Array {
     const header = new Uint32Array(HEADER_WORDS);
@@ -96,7 +96,7 @@ export class PackedFile {
     return sum;
   }
 
-  /** Fills an array from the file. @param position in bytes. */
+  /** Fills an array with words of the file. @param position offset of the first word, in bytes. */
   readAt(position: number, array: Words): void {
     const bytes = toBytes(array);
     try {
@@ -120,7 +120,7 @@ export class PackedFile {
   }
 }
 
-/** Writes a file, which gets its name when it is complete. */
+/** Writes a packed file under a temporary name. The file gets its name when it is complete. */
 export class PackedFileWriter implements Disposable {
   #open = true;
   /** Checksum of the appended words. */
@@ -128,7 +128,7 @@ export class PackedFileWriter implements Disposable {
 
   private constructor(readonly path: string, private readonly temporary: TemporaryFile) {}
 
-  /** Leaves the header empty until {@link finish}. @throws UserError if the file cannot be created. */
+  /** Creates a file with an empty header, which {@link finish} writes. @throws UserError if the file cannot be created. */
   static create(path: string): PackedFileWriter {
     try {
       const temporary = openTemporary(path);
@@ -148,7 +148,7 @@ export class PackedFileWriter implements Disposable {
     this.#sum = crc32(toBytes(array), this.#sum);
   }
 
-  /** Ends the file and gives it its name. @param own words of the header. @throws UserError if it cannot be written. */
+  /** Writes the header, and gives the file its name. @param own first words of the header. @throws UserError on failed writes. */
   finish(own: readonly number[]): void {
     const header = new Uint32Array(HEADER_WORDS);
     header.set(own);
@@ -157,9 +157,9 @@ export class PackedFileWriter implements Disposable {
       const { file, path } = this.temporary;
       file.seekSync(0, Deno.SeekMode.Start);
       writeAll(file, header);
-      file.syncSync(); // otherwise a power cut could leave the name with empty blocks
+      file.syncSync(); // otherwise, after a power cut, the named file could have empty blocks
       Deno.renameSync(path, requireWritable(this.path));
-      file.close(); // only now: until it has its name, it is locked
+      file.close(); // after the renaming, because closing the file releases its lock
       this.#open = false;
     });
   }
@@ -173,7 +173,7 @@ export class PackedFileWriter implements Disposable {
     }
   }
 
-  /** Removes an unfinished file. */
+  /** Removes the file if it is not finished. */
   [Symbol.dispose](): void {
     if (this.#open) removeTemporary(this.temporary);
     this.#open = false;

@@ -1,10 +1,10 @@
 /**
- * A catalogue in one file that is read item by item.
+ * A catalogue in one packed file, from which single items are read. The file has these sections:
  *
- *   header     16 words: magic (2), version, kind (0 one-hot, 1 dense, 2 mixed), items I, features F, tokens V, all tokens
- *              of all items P, C below, then 0; three checksums
- *   items      per item, in order: its F features, f32; its tokens, words
- *   index      mixed only: [I+1] number of words before each item
+ *   header     16 words: magic (2 words), version, kind (0 one-hot, 1 dense, 2 mixed), number of items I, of features F, of
+ *              tokens V, sum P of the items' numbers of tokens, length C of `counts`, zeros, and three checksums
+ *   items      for each item, in order: F features as f32, and then the item's tokens as words
+ *   index      [I+1] words, only for mixed items: number of words in `items` before each item
  *   counts     [C] words: number of items with 0, 1, 2, ... tokens
  */
 
@@ -18,12 +18,12 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Words per read: items of a batch are often close to each other. */
+/** Number of words per read: a read is likely to contain several items of a batch, as these are often close to each other. */
 const BLOCK = 4096;
 
 /**
- * A catalogue in a file that `PackedItemsWriter` wrote. It keeps two blocks of 16 KiB in memory, and 4 bytes per possible
- * number of tokens of an item.
+ * A catalogue in a file that `PackedItemsWriter` wrote. In memory are two blocks of 16 KiB, and the counts of items by number
+ * of tokens.
  */
 export class PackedItems implements ItemCatalogue, Disposable {
   /** Always undefined: the catalogue is never in memory as a whole. */
@@ -44,7 +44,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 
   /**
-   * Opens a file and checks all of it against its checksums, in a megabyte of memory.
+   * Opens a file, and verifies the checksums of the whole file with a megabyte of memory.
    * @throws {UserError} for a file that cannot be read, is of another kind, or has changed
    */
   static open(path: string): PackedItems {
@@ -69,8 +69,8 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 
   /**
-   * Returns the features of these items, in this order; all items if one-hot, which reads nothing.
-   * @param ids ascending, each once. @throws {UserError} for a file that cannot be read, or an unknown item
+   * Reads the features of the items `ids`. Of one-hot items, it returns all, without reading.
+   * @param ids ascending, none twice. @throws {UserError} for a file that cannot be read, or an unknown item
    */
   read(ids: Uint32Array): ItemFeatures {
     const { shape } = this;
@@ -98,24 +98,24 @@ export class PackedItems implements ItemCatalogue, Disposable {
     return { kind: shape.kind, count, width, values, tokens: { count: shape.tokens, first, token } };
   }
 
-  /** Closes the file; nothing can be read after it. */
+  /** Closes the file. No item can be read afterwards. */
   close(): void {
     this.file.close();
   }
-  /** Closes the file, at the end of the block of a `using` declaration. */
+  /** Closes the file at the end of the block of a `using` declaration. */
   [Symbol.dispose](): void {
     this.close();
   }
 }
 
-/** A section of a file with one stretch of it in memory. It returns single words, because an array per item would be far slower. */
+/** A section of a file, of which one block is in memory. Words are returned one by one, as an array per item is far slower. */
 class Block {
   #first = 0;
   #end = 0;
   readonly #words = new Uint32Array(BLOCK);
   readonly #floats = new Float32Array(this.#words.buffer);
 
-  /** @param start first word of the section in the file. @param length words of the section. */
+  /** @param start index in the file of the section's first word. @param length number of words of the section. */
   constructor(
     private readonly file: PackedFile,
     private readonly start: number,
@@ -126,12 +126,12 @@ class Block {
     return this.#words[this.#place(at)] ?? 0;
   }
 
-  /** Copies words from `first` on as f32. */
+  /** Copies `count` words of the section, from index `first` on, as f32 into `target` from index `place` on. */
   copyFloats(first: number, count: number, target: Float32Array, place: number): void {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }
 
-  /** Returns the position of a word in memory. */
+  /** Returns the index of a word in the block in memory, which is read if necessary. */
   #place(at: number): number {
     if (at < this.#first || at >= this.#end) this.#read(at);
     return at - this.#first;
@@ -146,10 +146,10 @@ class Block {
   }
 }
 
-/** Limit of u32 word counts. */
+/** Limit of the number of words: counts are u32. */
 const MOST = 2 ** 32 - 1;
 
-/** Writes a catalogue chunk by chunk. Memory: 4 bytes per item with tokens, and the current chunk. */
+/** Writes a packed catalogue chunk by chunk. In memory are the current chunk and, for mixed items, 4 bytes per item. */
 export class PackedItemsWriter implements Disposable {
   readonly #index = new GrowingArray(Uint32Array);
   readonly #tokenCounts: number[] = [];
@@ -162,14 +162,14 @@ export class PackedItemsWriter implements Disposable {
   }
 
   /**
-   * Begins a temporary file, which gets the name `path` when it is finished.
-   * @param shape of the items; its count is not used. @throws {UserError} if the file cannot be created
+   * Creates a temporary file, which gets the name `path` when it is finished.
+   * @param shape of the items; its `count` is ignored. @throws {UserError} if the file cannot be created
    */
   static create(path: string, shape: ItemsShape): PackedItemsWriter {
     return new PackedItemsWriter(PackedFileWriter.create(path), shape);
   }
 
-  /** Appends items of the same kind. @throws UserError for a catalogue beyond the file's u32 counts. */
+  /** Appends items of the kind of `shape`. @throws UserError for more features and tokens than a u32 counts. */
   write(items: ItemFeatures): void {
     this.#count += items.count;
     if (items.kind === "one-hot") return;
@@ -197,7 +197,7 @@ export class PackedItemsWriter implements Disposable {
     this.file.append(words);
   }
 
-  /** Ends the file and gives it its name. @throws UserError if it cannot be written. */
+  /** Completes the file, and gives it its name. @throws UserError if the file cannot be written. */
   finish(): void {
     const { shape } = this;
     const counts = Uint32Array.from(this.#tokenCounts, (items) => items ?? 0);
@@ -209,7 +209,7 @@ export class PackedItemsWriter implements Disposable {
     this.file.finish([...MAGIC, VERSION, ...own]);
   }
 
-  /** Removes an unfinished file. */
+  /** Removes the file if it is not finished. */
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
   }

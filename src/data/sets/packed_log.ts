@@ -1,15 +1,15 @@
 /**
- * A click log in one file that is read by position: the users' events and rows one after another, then an index by user.
+ * A click log in one packed file, from which single users are read. The file has these sections:
  *
- *   header     16 words: magic (2), version, users U, events E, rows R, then 0; three checksums
- *   users      per user, in order:
- *                events   pairs of words: rows of the page (top bit: not predicted; the next bit, too: an additional
- *                         click), position of the click or NONE
- *                rows     words: the displayed item
+ *   header     16 words: magic (2 words), version, numbers of users U, events E and rows R, zeros, and three checksums
+ *   users      for each user, in order:
+ *                events   two words per event: number of rows (top bit set: not predicted; next bit also set: an additional
+ *                         click), and position of the click on the page, or NONE
+ *                rows     a word per row: the displayed item
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
- * All words are little-endian u32. User u's events begin at byte 64 + 8 userEvents[u] + 4 userRows[u]: a user is one read,
- * and so are consecutive users.
+ * All words are little-endian u32. The events of user u begin at byte 64 + 8 userEvents[u] + 4 userRows[u]. So consecutive
+ * users are read by one read.
  */
 
 import { ADDITIONAL_CLICK, type Clicks, CONTEXT_EVENT, type ItemFeatures, NONE } from "../click_log.ts";
@@ -21,9 +21,9 @@ import { UserError } from "../../user_error.ts";
 
 const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
 const VERSION = 3;
-/** Flag in a page's number of rows: the event is not predicted. */
+/** Flag in an event's number of rows: the event is not predicted. */
 const GIVEN_BIT = 0x80000000;
-/** Additional flag of an additional click. */
+/** Second flag of an event that is an additional click. */
 const FURTHER_BIT = 0x40000000;
 
 function computeOffset(
@@ -34,13 +34,13 @@ function computeOffset(
 }
 
 /**
- * A log in a file that `PackedLogWriter` wrote. It keeps the index in memory, 13 bytes per user, and the longest run of users
- * that was read at once.
+ * A log in a file that `PackedLogWriter` wrote. In memory are the index, with 13 bytes per user, and a buffer for the longest
+ * run of consecutive users that was read.
  */
 export class PackedLog implements LogSource, Disposable {
   /** Always undefined: the log is never in memory as a whole. */
   readonly log: undefined = undefined;
-  /** Grows to the longest run of users that was read at once. */
+  /** Buffer for a run of consecutive users; it grows to the longest run that is read. */
   #words = new Uint32Array();
 
   private constructor(
@@ -54,8 +54,8 @@ export class PackedLog implements LogSource, Disposable {
   ) {}
 
   /**
-   * Opens a file and checks all of it against its checksums, in a megabyte of memory.
-   * @param name of the log, for reports. @param items that its rows display.
+   * Opens a file, and verifies the checksums of the whole file with a megabyte of memory.
+   * @param name of the log, for reports. @param items the catalogue of the log.
    * @throws {UserError} for a file that cannot be read, is of another kind, or has changed.
    */
   static open(path: string, name: string, items: ItemFeatures | ItemCatalogue): PackedLog {
@@ -75,7 +75,7 @@ export class PackedLog implements LogSource, Disposable {
     }
   }
 
-  /** Returns a log that shares the file: closing one closes the other. */
+  /** Returns a log with other items, or another split, on the same file. Closing one of the two logs closes both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
     const { name, file, userEvents, userRows, userCounted } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
@@ -83,8 +83,8 @@ export class PackedLog implements LogSource, Disposable {
   }
 
   /**
-   * Returns the clicks of these users, with one read per run of neighbours.
-   * @param users ascending, each once. @throws {UserError} for a file that cannot be read, or an unknown item
+   * Reads the clicks of some users, with one read per run of consecutive users.
+   * @param users numbers of the users, ascending, none twice. @throws {UserError} if the file cannot be read, or has a bad item
    */
   read(users: Uint32Array): Clicks {
     const window = makeWindow(this, users);
@@ -98,7 +98,7 @@ export class PackedLog implements LogSource, Disposable {
     return window;
   }
 
-  /** Reads consecutive users. @param place in the window, moved on. */
+  /** Reads consecutive users into `window`. @param place next user and row of `window` to fill; the method advances both. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const position = computeOffset(this, first);
     const length = (computeOffset(this, first + count) - position) / 4;
@@ -129,21 +129,21 @@ export class PackedLog implements LogSource, Disposable {
     }
   }
 
-  /** Closes the file; nothing can be read after it. */
+  /** Closes the file. No user can be read afterwards. */
   close(): void {
     this.file.close();
   }
-  /** Closes the file, at the end of the block of a `using` declaration. */
+  /** Closes the file at the end of the block of a `using` declaration. */
   [Symbol.dispose](): void {
     this.close();
   }
 }
 
-/** Limit of u32 event and row counts. */
+/** Limit of the numbers of events and rows: counts are u32. */
 const MOST = 2 ** 32 - 1;
 
 /**
- * Writes a packed log user by user. Memory: the index, and the current chunk. The file gets its name when it is complete.
+ * Writes a packed log user by user. In memory are the index and the current chunk. A complete file gets its name.
  *
  * @example
  * ```ts ignore
@@ -163,12 +163,12 @@ export class PackedLogWriter implements Disposable {
     for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
   }
 
-  /** Begins a temporary file, which gets the name `path` when it is finished. @throws {UserError} if it cannot be created */
+  /** Creates a temporary file, which gets the name `path` when it is finished. @throws {UserError} if it cannot be created */
   static create(path: string): PackedLogWriter {
     return new PackedLogWriter(PackedFileWriter.create(path));
   }
 
-  /** Appends users with all of their events, in order. @throws UserError for a log beyond the file's u32 counts. */
+  /** Appends users with all of their events, in order. @throws UserError for more events or rows than a u32 counts. */
   write({ userSplit, userEvents, eventRows, eventClick, eventKind, rowItem }: Clicks): void {
     const totals = this.#totals;
     const events = (userEvents.at(-1) ?? 0) - (userEvents[0] ?? 0);
@@ -213,7 +213,7 @@ export class PackedLogWriter implements Disposable {
     this.file.append(words.subarray(0, at));
   }
 
-  /** Ends the file and gives it its name. @throws UserError if it cannot be written. */
+  /** Completes the file, and gives it its name. @throws UserError if the file cannot be written. */
   finish(): void {
     const { events, rows } = this.#totals;
     const split = this.#split.values();
@@ -222,7 +222,7 @@ export class PackedLogWriter implements Disposable {
     this.file.finish([...MAGIC, VERSION, split.length, events, rows]);
   }
 
-  /** Removes an unfinished file. */
+  /** Removes the file if it is not finished. */
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
   }

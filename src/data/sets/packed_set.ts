@@ -1,4 +1,4 @@
-/** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
+/** Opens a prepared data set for training. A small set is read into memory; a large one is packed into files of a cache folder. */
 
 import { createHash } from "node:crypto";
 import { checkSplits, type Split } from "../click_log.ts";
@@ -18,20 +18,20 @@ import { Lock } from "../../files/lock.ts";
 import { lockBeside } from "../../files/owned_folder.ts";
 
 export interface PreparedOptions {
-  /** Parts that must have users; none by default. */
+  /** Parts of the set that must have users; none by default. */
   readonly needed?: readonly Split[];
-  /** Limit of displayed items; a larger set stays on disk. */
+  /** Number of displayed items up to which a set is read into memory; a larger set stays on disk. */
   readonly memoryRows: number;
-  /** Folder for packed sets; undefined if the system has no cache folder. */
+  /** Cache folder for packed sets; undefined if the system has no cache folder. */
   readonly cache?: string;
-  /** Receives the current table and its progress. */
+  /** Receives the progress for each table. */
   readonly onProgress?: OnProgress;
   /** Receives notes for the user. */
   readonly onNote?: (text: string) => void;
 }
 
 /**
- * @returns the log, a checksum of its files, and its manifest.
+ * Opens a prepared data set. @returns the log, a checksum of all files, and the manifest.
  * @throws UserError for a folder that is not a prepared data set, is damaged, or is inconsistent.
  */
 export async function openPrepared(
@@ -66,7 +66,7 @@ export async function openPrepared(
   }
 }
 
-/** @param path of its two files in the cache, without their extensions. */
+/** Packs a set into two files of the cache. @param path of both files, without the extensions .items and .clicks. */
 async function pack(
   set: PreparedSet,
   path: string,
@@ -91,7 +91,7 @@ async function pack(
   }
 }
 
-/** Returns the checksum of all files, in order. @throws UserError for one that does not match the manifest. */
+/** Returns a checksum of all files of a set. @throws UserError if a file does not match the manifest. */
 async function digest(set: PreparedSet): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify(set.manifest.features));
   for (const part of ["users", "items", "pages"] as const) {
@@ -100,7 +100,7 @@ async function digest(set: PreparedSet): Promise<string> {
   return hash.digest("hex");
 }
 
-/** @returns as {@link computeTableChecksum}. @throws UserError for a table that does not match the manifest. */
+/** Computes the checksum of a table as {@link computeTableChecksum}. @throws UserError if it does not match the manifest. */
 export async function expectChecksum({ folder, manifest }: PreparedSet, part: TableName) {
   const found = await computeTableChecksum(folder, part);
   const recorded = manifest.files[part];
@@ -113,7 +113,7 @@ export async function expectChecksum({ folder, manifest }: PreparedSet, part: Ta
   );
 }
 
-/** Opens a file of the cache. It is created if it is missing, and created again if it is damaged. */
+/** Opens a file of the cache. A missing file is created, and a damaged file is created again. */
 async function openPacked<T>(
   path: string,
   open: (path: string) => T,
@@ -132,7 +132,7 @@ async function openPacked<T>(
   };
   const found = await usable();
   if (found !== undefined) return found;
-  // Another process may be packing the same data set: waits for it, and uses its file.
+  // If another process is packing the same data set, wait for it, and use its file.
   let waited = false;
   using _lock = await inCache(
     path,
@@ -148,15 +148,15 @@ async function openPacked<T>(
   return open(path);
 }
 
-/** Creates the folder, and removes leftovers of killed processes. @throws PackedFileError for system errors. */
+/** Creates the cache folder, and removes temporary files of killed processes. @throws PackedFileError for system errors. */
 async function makeCache(folder: string): Promise<void> {
   await inCache(folder, async () => {
     await makeFolder(folder);
-    removeTemporaries(folder); // of processes that were killed while they packed
+    removeTemporaries(folder);
   });
 }
 
-/** Runs work whose system errors become errors of the cache. */
+/** Calls `work`, and converts a system error to a {@link PackedFileError}. */
 async function inCache<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -11,14 +11,14 @@ import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
 /**
- * Reads a file of the paper's layout into a log with one-hot items (ids 0 to the largest in the file).
- * @param needed parts that must have users; all by default. @throws UserError with file and line where there is one
+ * Reads a file in the paper's layout as a log with one-hot items, numbered from 0 to the largest number in the file.
+ * @param needed parts that must have users; all by default. @throws UserError that names the file, and the line of the fault
  */
 export function readPaperFile(path: string, needed?: readonly Split[]): ClickLog {
   return parsePaperLog(path, readText(path), needed);
 }
 
-/** Returns the ids of its users, in the order of their numbers. @throws UserError as {@link readPaperFile}. */
+/** Returns the ids of the users of a file, in the order of the users' numbers. @throws UserError as {@link readPaperFile}. */
 export function readPaperUsers(path: string): number[] {
   return parsePaperUsers(path, readText(path));
 }

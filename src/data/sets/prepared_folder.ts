@@ -17,13 +17,13 @@ import type { OpenFile, TableFile } from "../parquet.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Limit of a manifest's size. */
+/** Limit of the size of a manifest, in bytes. */
 const MOST_BYTES = 2 ** 26;
 
 /**
- * Reads manifest and users.
- * @param onUsers receives the users so far, and their number if the manifest has it.
- * @throws UserError for a folder that is not a prepared data set, or a damaged one.
+ * Opens a prepared data set: reads the manifest and the table of users.
+ * @param onUsers receives the number of users read, and the number of all users, if the manifest has it.
+ * @throws UserError for a folder that is not a prepared data set, or is damaged.
  */
 export async function openPreparedSet(
   folder: string,
@@ -32,12 +32,12 @@ export async function openPreparedSet(
   return await PreparedSet.open(setFiles(folder, await readManifest(folder)), onUsers);
 }
 
-/** Returns the files of a set whose manifest was read. */
+/** Returns the files of a prepared data set whose manifest was read before. */
 export function setFiles(folder: string, manifest: Manifest): SetFiles {
   return { folder, manifest, part: (part) => listTableFiles(folder, part).map(openParquetFile) };
 }
 
-/** @throws UserError for a folder that is not a prepared data set. */
+/** Reads the manifest of a prepared data set. @throws UserError for a folder that is not a prepared data set. */
 export async function readManifest(folder: string): Promise<Manifest> {
   expectLocal(folder);
   const path = `${folder}/${MANIFEST}`;
@@ -69,8 +69,8 @@ function isMissing(error: unknown): boolean {
 }
 
 /**
- * Lists the files of a table, in order: `users.parquet`, or the files of a folder `users` by name.
- * @throws UserError for none, for both, and for other files that would be ignored.
+ * Lists the files of a table. The table of users is either `users.parquet`, or all files, by name, in a folder `users`.
+ * @throws UserError if there is neither or both, and for a file in the folder that is not a Parquet file.
  */
 export function listTableFiles(folder: string, part: TableName): string[] {
   const single = `${folder}/${part}.parquet`;
@@ -99,7 +99,7 @@ export function listTableFiles(folder: string, part: TableName): string[] {
   );
 }
 
-/** Skips hidden files and those that begin with _, which are marks of the engine that wrote the folder. */
+/** Lists the Parquet files of a folder. Skips hidden files, and names that begin with _: marks of the engine that wrote them. */
 function namesIn(folder: string): string[] {
   const names: string[] = [];
   try {
@@ -118,7 +118,7 @@ function namesIn(folder: string): string[] {
   return names;
 }
 
-/** Returns undefined if nothing exists. @throws UserError for a path that cannot be read, such as a broken link. */
+/** Stats a path; undefined if nothing exists there. @throws UserError for a path that cannot be read, such as a broken link. */
 function tryStat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
@@ -138,8 +138,8 @@ function isLink(path: string): boolean {
 }
 
 /**
- * Computes the checksum of a table: of its files one after another, as `cat` gives them.
- * @returns it with the path of its file or folder, and the checksum of each file.
+ * Computes the checksum of a table: of the concatenation of its files, as `cat` gives it.
+ * @returns path of the table's file or folder, size, checksum of the table, and checksum of each file.
  */
 export async function computeTableChecksum(
   folder: string,
@@ -159,7 +159,7 @@ export async function computeTableChecksum(
   return { path: `${folder}/${part}`, bytes, sha256: whole.digest("hex"), each };
 }
 
-/** Returns the file at a path, which is checked when it is opened. */
+/** Returns the Parquet file at a path. The path is checked when the file is opened. */
 export function openParquetFile(path: string): TableFile {
   return { path, open: () => toOpenFile(open(path)) };
 }

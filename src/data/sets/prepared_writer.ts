@@ -1,4 +1,4 @@
-/** Writes clicks of whole users as a prepared data set, which `PreparedSet` reads. */
+/** Writes a prepared data set, which `PreparedSet` reads. */
 
 import * as v from "../../schema.ts";
 import { createHash } from "node:crypto";
@@ -19,40 +19,40 @@ import type { FeatureManifest, Manifest, PageOrder } from "../manifest.ts";
 import { type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { writeParquetGroups } from "../../files/row_file.ts";
 
-/** Everything about a data set except its clicks. */
+/** Contents of a prepared data set, except the clicks. */
 export interface PreparedContents {
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: IdList;
-  /** Text columns of the users, such as their ids. */
+  /** Text columns of the table of users, such as the users' ids: functions that return the text of a user. */
   readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
   readonly warnings?: readonly string[];
-  /** Meaning of the item features; generic names if it is unknown. */
+  /** Meaning of the item features. If it is absent, the features get generic names. */
   readonly features?: FeatureManifest;
-  /** The prepared set that these features come from: `--encoding-from` needs its vocabulary. */
+  /** Folder of the prepared set that has these features. Its vocabulary is copied, as `--encoding-from` needs it. */
   readonly featuresFrom?: string;
   readonly pageOrder?: PageOrder;
-  /** Lists of {@link Clicks} that the pages have columns for. */
+  /** Optional lists of {@link Clicks} that are written as columns of the pages. */
   readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
-  /** Explanations for readers. */
+  /** Notes for the manifest. */
   readonly notes: readonly string[];
   readonly command: readonly string[];
 }
 
-/** Rows of a row group. */
+/** Number of rows per row group. */
 const GROUP = 2 ** 16;
-/** Tables in the order in which they are written. */
+/** Tables, in the order in which they are written. */
 const PARTS = ["pages", "users", "items"] as const;
 
-/** Names of all files of a set, in the order in which they are written. */
+/** Names of the files that every set has, in the order in which they are written. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
-/** Values of the tokens, in a set whose features `data` has made. */
+/** File with the value of each token; only in a set whose features `deno task data` encoded. */
 export const VOCABULARY = "vocabulary.parquet";
-/** All possible files of a set. */
+/** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Writes a set in a new folder; if it fails, no files are left. @throws UserError for a folder that is not empty. */
+/** Writes a set to a new folder. If `write` fails, all files are removed. @throws UserError for a folder that is not empty. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
@@ -65,9 +65,9 @@ export async function writeNewSet<T>(
 }
 
 /**
- * Writes users in the order in which they come, numbered from 0.
- * @param folder that exists. @param chunks whole users each.
- * @throws UserError when a file cannot be written. Written files stay: without a manifest they are not a data set.
+ * Writes a prepared data set. Users are numbered from 0, in the order of the chunks.
+ * @param folder an existing folder. @param chunks clicks of whole users.
+ * @throws UserError if a file cannot be written. Files stay after an error, but without a manifest they are not a data set.
  */
 export async function writePrepared(
   folder: string,
@@ -115,8 +115,8 @@ export async function writePrepared(
 }
 
 /**
- * Copies the data that `--encoding-from` needs besides the manifest's features. @returns nothing if the features are not all
- * of that set.
+ * Copies the vocabulary of the set `from`, which `--encoding-from` needs in addition to the features of the manifest.
+ * @returns shares and file of the vocabulary; {} if `from` has other features.
  */
 async function copyVocabulary(
   folder: string,
@@ -143,7 +143,7 @@ async function readAll(path: string): Promise<Uint8Array> {
 }
 
 type Element = ParquetWriter["schema"][number];
-/** Columns of a row group, in schema order. */
+/** Values of each column of a row group, in the order of the schema. */
 type Columns = readonly (readonly unknown[])[];
 
 function plain(
@@ -197,7 +197,7 @@ function itemSchema({ shape }: ItemCatalogue): Element[] {
   ]);
 }
 
-/** @returns the number of rows. */
+/** Writes a table. @returns the number of its rows. */
 async function writePart(
   path: string,
   schema: Element[],
@@ -215,18 +215,18 @@ async function writePart(
   return rows;
 }
 
-/** Returns the names of the columns of a schema, without the inner elements of lists. */
+/** Returns the names of the columns of a schema, without those of the inner elements of lists. */
 function listColumnNames(schema: readonly Element[]): string[] {
   return schema.slice(1).filter(({ name }) => name !== "list" && name !== "element").map(({ name }) => name);
 }
 
-/** Rows of the users table, collected while their pages are written. */
+/** Rows of the table of users, which are collected while the users' pages are written. */
 class UserRows {
   readonly #split = new GrowingArray(Uint8Array);
   readonly #pages = new GrowingArray(Uint32Array);
   readonly #rows = new GrowingArray(Uint32Array);
   readonly sums = { rows: 0, clicks: 0, context: 0 };
-  /** Pages with a known propensity. */
+  /** Number of pages with a known propensity. */
   propensities = 0;
 
   get count(): number {
@@ -246,7 +246,7 @@ class UserRows {
     return counts;
   }
 
-  /** @param texts of a user, each an additional column. */
+  /** Yields the row groups of the table. @param texts functions from a user to a text; each gives an additional column. */
   async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
@@ -328,7 +328,7 @@ function listTokens(
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
-/** Returns generic feature names; for one-hot items a checksum of their ids, as in `deno task data`. */
+/** Returns features with generic names; for one-hot items, instead, a checksum of their ids, as `deno task data` writes it. */
 function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): FeatureManifest {
   if (shape.kind === "one-hot") {
     const hash = createHash("sha256");
