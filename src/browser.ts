@@ -1,6 +1,6 @@
 /**
- * clickgan as a library for browsers: kernels, tape, models, trainers and simulated users. It needs WebGPU, and nothing of
- * Deno, Node.js or files; a test checks that. src/mod.ts exports all of this and what needs files.
+ * clickgan as a library for browsers: kernels, tape, models, trainers and simulated users. It needs WebGPU, but no
+ * Deno, no Node.js and no files; a test checks this. src/mod.ts exports the same, and the modules that need files.
  *
  * @module
  */

@@ -1,10 +1,10 @@
-/** The value of a cell; null and undefined leave it empty, and a boolean is 1 or 0. */
+/** Value of a CSV cell. Null and undefined give an empty cell, a boolean gives 1 or 0. */
 export type Cell = string | number | boolean | null | undefined;
 
 /**
- * Formats a row with its line break. Text with a comma, a quote or a line break is quoted. Nothing else is changed, so that
- * ids stay those of the log: a spreadsheet may run a cell such as `=1+1`, see {@link isFormula}. A number reads back as the
- * same float.
+ * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted; no other text is
+ * changed, so that ids are those of the log. A spreadsheet may therefore run a cell such as `=1+1`, see {@link
+ * isFormula}. Numbers are read back as the same floats.
  */
 export function formatCsvRow(cells: readonly Cell[]): string {
   return `${cells.map(formatCell).join(",")}\n`;
@@ -17,7 +17,7 @@ function formatCell(cell: Cell): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Returns true if a spreadsheet may run a cell as a formula. A number with a sign is only a number. */
+/** Returns true if a spreadsheet may run a cell as a formula. A number with a sign is no formula. */
 export function isFormula(cell: Cell): boolean {
   return typeof cell === "string" && /^[=+\-@\t\r]/.test(cell) && !Number.isFinite(Number(cell));
 }

@@ -1,7 +1,7 @@
 /**
- * Flags with which Deno runs, checks or fetches a module of this program; the tasks of deno.json have the same.
+ * Flags with which Deno runs, checks or fetches a module of this program. The tasks in deno.json have the same flags.
  *
- * `deno task` fetches every package of the lock file, whatever the task, unless `nodeModulesDir` is "manual". So deno.json sets
- * "manual", and each run of a module sets "none" again: then the packages of that module are fetched, and no others.
+ * Unless `nodeModulesDir` is "manual", `deno task` fetches every package of the lock file before any task. So deno.json
+ * sets "manual". Each run of a module then sets "none", and Deno fetches only the packages of this module.
  */
 export const DENO_FLAGS = ["--frozen", "--node-modules-dir=none", "--quiet"] as const;

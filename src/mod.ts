@@ -1,6 +1,6 @@
 /**
- * clickgan as a library; its commands use the same modules. src/README.md trains a model with a {@link Trainer} in twenty
- * lines.
+ * clickgan as a library. Its commands use the same modules. src/README.md trains a model with a {@link Trainer} in
+ * twenty lines of code.
  *
  * @module
  */

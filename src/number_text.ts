@@ -1,15 +1,15 @@
-/** Formats 1234567 as "1,234,567". toLocaleString() does the same, but loads its languages first. */
+/** Formats 1234567 as "1,234,567". The built-in toLocaleString() is slower, because it loads all languages first. */
 export function formatThousands(value: number): string {
   return String(value).replace(/\B(?<!\.\d*)(?=(\d{3})+(?!\d))/g, ",");
 }
 
-/** Formats a number with three significant digits, more if it is large. */
+/** Formats a number with three significant digits; a number of 100 or more is rounded to an integer. */
 export function formatShort(value: number): string {
   if (!Number.isFinite(value)) return "-";
   return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 
-/** Formats a share of 1: "6.7 %", "67 %"; "-" for none. @param digits after the decimal point, if fixed */
+/** Formats a share: 0.067 as "6.7 %", 0.67 as "67 %", undefined as "-". @param digits after the decimal point */
 export function formatPercent(
   share: number | undefined,
   digits = share !== undefined && share > 0 && share < 0.1 ? 1 : 0,

@@ -1,25 +1,25 @@
 /**
- * Options as data: each is defined once with its flags, help, range and default, beside the schema of the config field that
- * it sets. The config's schema and defaults, the command line and the fields of the lab's form are derived from that, so all
- * have the same words and refuse the same values.
+ * Options as data. Each option is defined once, with flags, help, range and default, beside the schema of the config
+ * field that it sets. The config's schema and defaults, the command line and the form of the lab's page all follow from
+ * this definition, so they have the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
 import { UserError } from "./user_error.ts";
 
-/** Error for a value that an option does not accept. The message tells what was expected; the caller adds the option. */
+/** Error for a value that an option does not accept. It tells what was expected; the caller adds the option. */
 export class InvalidValueError extends UserError {}
 
-/** Range of values, in a config and as text. */
+/** Range of the values of an option: the schema of values in a config, and the parser of typed values. */
 export interface ValueRange<T> {
   readonly schema: v.GenericSchema<unknown, T>;
-  /** @throws InvalidValueError for other values. */
+  /** Parses a typed value. @throws InvalidValueError for a value out of range. */
   parse(text: string): T;
-  /** All values, if they are a few words. */
+  /** All values, for an option that accepts only a few words. */
   readonly choices?: readonly string[];
 }
 
-/** Returns a parser of whole numbers of `least` or more. The parser throws InvalidValueError, as all of these do. */
+/** Returns a parser of whole numbers from `least` to `most`. Like all parsers here, it throws InvalidValueError. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -32,12 +32,12 @@ export function makeWholeNumberParser(
   };
 }
 
-/** A schema of numbers (https://standardschema.dev). */
+/** A schema of numbers, in the form of https://standardschema.dev. */
 export interface NumberSchema {
   readonly "~standard": { validate(value: unknown): object };
 }
 
-/** Returns a parser of the numbers that a schema accepts. @param expected such numbers, in words. */
+/** Returns a parser of the numbers that a schema accepts. @param expected description of these numbers. */
 export function makeNumberParser(schema: NumberSchema, expected: string): (text: string) => number {
   return (text) => {
     const value = text.trim() === "" ? NaN : Number(text);
@@ -51,7 +51,7 @@ export function whole(least: number, most?: number): ValueRange<number> {
   return { schema: v.whole(least, most), parse: makeWholeNumberParser(least, most) };
 }
 
-/** Returns the range of numbers of a schema. @param expected such numbers, in words */
+/** Returns the range of the numbers that a schema accepts. @param expected description of these numbers */
 function numbers(schema: v.GenericSchema<unknown, number>, expected: string): ValueRange<number> {
   return { schema, parse: makeNumberParser(schema, expected) };
 }
@@ -60,7 +60,7 @@ export function positive(most: number): ValueRange<number> {
   return numbers(v.positive(most), `a number above 0 and at most ${most}`);
 }
 
-/** Returns a range with both limits included. */
+/** Returns a range of numbers that includes both limits. */
 export function between(least: number, most: number): ValueRange<number> {
   return numbers(v.between(least, most), `a number from ${least} to ${most}`);
 }
@@ -68,7 +68,7 @@ export function between(least: number, most: number): ValueRange<number> {
 const MOST_LAYERS = 8;
 const WIDEST_LAYER = 4096;
 
-/** Returns the range of layer sizes such as 64-64; with `least` 0 also none. */
+/** Returns the range of lists of layer sizes such as 64-64. With `least` 0, the list may be empty ("none"). */
 export function layers(least: 0 | 1): ValueRange<number[]> {
   return {
     schema: v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS)),
@@ -89,66 +89,66 @@ export function picklist<const T extends string>(choices: readonly T[]): ValueRa
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }
 
-/** Returns the range extended by null, for an option that is not given. */
+/** Returns a range that also includes null, the value of an option that is not given. */
 export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | null> {
   return { ...range, schema: v.nullable(schema) };
 }
 
-/** Flags and help of an option. */
+/** Fields that all options have. */
 interface Common {
   /** Flags in commander's syntax: "--lstm-units <n>". */
   readonly flags: string;
-  /** Its name among the values: `lstmUnits`. */
+  /** Property name of the option's value, such as `lstmUnits`. */
   readonly name: string;
   readonly about: string;
 }
 
 export interface ValueOption extends Common {
   readonly kind: "value";
-  /** @throws InvalidValueError for other values. */
+  /** Parses a typed value. @throws InvalidValueError for a value out of range. */
   parse(text: string): unknown;
-  /** Undefined if it depends on others, which `about` names. */
+  /** Default value. Undefined if it depends on other options or the data, which `about` then names. */
   readonly default?: unknown;
-  /** Value of an option that is named without one; undefined if it needs one. */
+  /** Value if the option is typed without a value; undefined if a value is required. */
   readonly preset?: string;
 }
 
-/** An option with one of a few words. */
+/** An option whose values are a few words. */
 export interface ChoiceOption extends Common {
   readonly kind: "choice";
   readonly choices: readonly string[];
   readonly default?: string;
 }
 
-/** A boolean option; `--no-...` is true by default. */
+/** A boolean option. An option `--no-...` has the default true. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
-  /** Undefined if it matters whether the option was given. */
+  /** Default value; undefined if the command must know whether the option was given. */
   readonly default: boolean | undefined;
-  /** Help of its `--no-` form, if it has both. */
+  /** Help of the option's `--no-` form, if there are both forms. */
   readonly otherwise?: string;
 }
 
 export type OptionDefinition = ValueOption | ChoiceOption | SwitchOption;
 
-/** An option whose value is a T. */
+/** Definition of an option whose value has type T. */
 export type TypedOption<T> = OptionDefinition & { readonly type?: T };
 
 type Table = Readonly<Record<string, TypedOption<unknown>>>;
 type TypeOf<O> = O extends { readonly type?: infer T } ? Exclude<T, undefined> : never;
-/** Values of a table of options, by its keys. */
+/** Values of a table of options, by the table's keys. */
 export type OptionValues<O extends Table> = { readonly [K in keyof O]?: TypeOf<O[K]> };
 
-/** Options with a common heading. */
+/** Options under a common heading of the help. */
 export interface OptionGroup {
   readonly heading: string;
   readonly options: readonly OptionDefinition[];
 }
 
-/** Options on the command line: the flag of each by its name, in the order of the help. */
+/** Flags of the options that were typed, by name of the option and in the order of the help. */
 export type GivenOptions = ReadonlyMap<string, string>;
 
-/** Defines an option that sets no field of a config by itself. @param preset see {@link ValueOption} */
+/** Defines an option that sets no config field by itself. @param preset see {@link ValueOption} */
 export function defineValueOption<T>(
   flags: string,
   about: string,
@@ -168,33 +168,32 @@ export function defineValueOption<T>(
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }
 
-/** @param flags with `--no-`, it is true by default. */
+/** Defines a boolean option. @param flags if they begin with `--no-`, the default is true. */
 export function defineSwitchOption(flags: string, about: string): SwitchOption & TypedOption<boolean> {
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
-/** Defines an option that is true if it was given. @param otherwise see {@link SwitchOption} */
+/** Defines an option that is true if typed. @param otherwise see {@link SwitchOption} */
 export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
   return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }
 
-/** Defines an option with a name. */
 export function defineNameOption(flags: string, about: string): TypedOption<string> {
   return defineValueOption(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** @param expected the text, in words. @throws InvalidValueError for blank text, as {@link parsePath} and {@link parseFolder}. */
+/** @param expected description of the text. @throws InvalidValueError for blank text. */
 function anyText(text: string, expected: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidValueError(`Expected ${expected}, got nothing.`);
 }
 
-/** Parses the path of a file or a folder. @throws InvalidValueError for blank text, and for bytes that are not UTF-8. */
+/** Parses the path of a file or folder. @throws InvalidValueError for blank text, or a name that is not UTF-8. */
 export function parsePath(text: string): string {
   return utf8Path(text, "a path");
 }
 
-/** Refuses names that are not UTF-8: they arrive with U+FFFD in place of their bytes, so they would name another file. */
+/** Refuses a path that is not UTF-8: Deno replaces its invalid bytes by U+FFFD, so the path would name another file. */
 function utf8Path(text: string, expected: string): string {
   if (!text.includes("\uFFFD")) return anyText(text, expected);
   throw new InvalidValueError(
@@ -207,12 +206,12 @@ export function parseFolder(text: string): string {
   return utf8Path(text, "the path of a folder");
 }
 
-/** Returns the flag alone: "--lstm-units". */
+/** Extracts the flag from an option's syntax: "--lstm-units" from "--lstm-units <n>". */
 export function extractFlag({ flags }: Pick<OptionDefinition, "flags">): string {
   return flags.replace(/ .*/, "");
 }
 
-/** Converts "--batch-size <n>" to `batchSize`, "--no-pretrain" to `pretrain`. */
+/** Converts flags to a property name: "--batch-size <n>" to `batchSize`, "--no-pretrain" to `pretrain`. */
 function extractName(flags: string): string {
   return extractFlag({ flags }).replace(/^--(no-)?/, "").replace(
     /-(\w)/g,
@@ -220,7 +219,7 @@ function extractName(flags: string): string {
   );
 }
 
-/** Formats a value as it would be typed; "" for none. */
+/** Formats a value as a user would type it; "" for no value. */
 export function formatValue(value: unknown): string {
   if (Array.isArray(value)) return value.join("-") || "none";
   return String(value ?? "");
@@ -229,19 +228,19 @@ export function formatValue(value: unknown): string {
 export interface ConfigField<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   readonly standard: T;
-  /** Option that sets it; undefined if there is none. */
+  /** Option that sets the field; undefined if no option does. */
   readonly option?: OptionDefinition;
 }
 
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
 interface FieldOptions {
-  /** True if the option's default differs, because it follows from the data or other options, as `about` explains. */
+  /** True if the option's default depends on the data or on other options, which `about` names, unlike the field's. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
 
-/** Defines a field that an option with a value sets. */
+/** Defines a config field that is set by an option with a value. */
 export function defineField<T>(
   flags: string,
   about: string,
@@ -253,19 +252,19 @@ export function defineField<T>(
   return { ...defineFixedField(range, standard), option };
 }
 
-/** Defines a field whose option inverts its default, whatever the option is called. */
+/** Defines a boolean config field. Its option, whatever its flags are, inverts the field's default. */
 export function defineSwitchField(flags: string, about: string, standard: boolean): ConfigField<boolean> {
   return { ...defineFixedField({ schema: v.boolean() }, standard), option: defineSwitchOption(flags, about) };
 }
 
-/** Defines a field that no option sets. */
+/** Defines a config field that no option sets. */
 export function defineFixedField<T>({ schema }: Pick<ValueRange<T>, "schema">, standard: T): ConfigField<T> {
   return { schema, standard };
 }
 
 type Entries<T> = { readonly [K in keyof T]: v.GenericSchema<unknown, T[K]> };
 
-/** Returns the schemas of the fields, for the schema of their config. */
+/** Returns the schemas of all fields, from which the schema of their config is built. */
 export function buildSchemaEntries<T>(fields: ConfigFields<T>): Entries<T> {
   return mapped(fields, ({ schema }) => schema) as unknown as Entries<T>;
 }
@@ -278,7 +277,7 @@ export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
-/** Builds a config: a field whose option is not given has its default. @param values by the options' names. */
+/** Builds a config from option values; fields without a value get their defaults. @param values by option names. */
 export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;
@@ -289,7 +288,7 @@ export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<
   }) as T;
 }
 
-/** Returns the option values that give a config; the reverse of {@link buildConfig}. */
+/** Returns the option values from which {@link buildConfig} builds a config. */
 export function getOptionValues<T>(fields: ConfigFields<T>, config: T): Record<string, unknown> {
   const values = Object.values(mapped(fields, ({ option, standard }, name) => {
     const value = config[name];

@@ -1,10 +1,10 @@
-/** Schemas of external data: valibot, which is small enough for a web page, with additions for JSON. */
+/** Schemas of external data. They use valibot, which is small enough for a web page, with additions for JSON. */
 
 import * as v from "valibot";
 
 export * from "valibot";
 
-/** Returns a schema of finite numbers; JSON's `1e999` is not finite. */
+/** Returns a schema of finite numbers. JSON's `1e999` is read as Infinity, which is refused. */
 export const finiteNumber = () => v.pipe(v.number(), v.finite());
 
 export const wholeNumber = () => v.pipe(v.number(), v.safeInteger());
@@ -14,18 +14,18 @@ export const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
 
 export const atLeast = (least: number) => v.pipe(v.number(), v.finite(), v.minValue(least));
 
-/** Returns a schema of numbers above 0, up to `most`. */
+/** Returns a schema of numbers above 0 and at most `most`. */
 export const positive = (most = Number.MAX_VALUE) => v.pipe(v.number(), v.gtValue(0), v.maxValue(most));
 
-/** Returns a schema of numbers with both limits included. */
+/** Returns a schema of numbers from `least` to `most`, both included. */
 export const between = (least: number, most: number) =>
   v.pipe(v.number(), v.minValue(least), v.maxValue(most));
 
-/** Characters of a refused value that a message shows. */
+/** Maximum number of characters of a refused value in a message. */
 const LONGEST_MESSAGE = 200;
 const SIGNS = { ">=": "at least", "<=": "at most", ">": "more than" } as const;
 
-/** Describes what a schema refused, a line each: path, expected and found. */
+/** Describes the values that a schema refused, one per line: the path, what was expected and what was found. */
 export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string {
   return issues.map((issue) => {
     const place = v.getDotPath(issue);
@@ -33,7 +33,7 @@ export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string 
   }).join("\n");
 }
 
-/** Removes control characters, which a damaged file could send to a terminal. */
+/** Describes a refused value without control characters: a damaged file could send them to the terminal. */
 export function describeIssue({ message, expected }: v.BaseIssue<unknown>): string {
   if (message.startsWith("Invalid key: ")) return expected === "never" ? "not known" : "missing";
   const plain = message.replace(/^Invalid [a-z ]+: E(xpected .*?) but received /s, "e$1, got ")

@@ -1,4 +1,4 @@
-/** The version of this program, as written into runs. */
+/** Version of this program, which runs record. */
 import config from "../deno.json" with { type: "json" };
 
 export const version: string = config.version;

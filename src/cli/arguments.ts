@@ -1,4 +1,4 @@
-/** Shared command-line options in commander's syntax, shell quoting, and default output folders. */
+/** Options that several commands share, in commander's syntax; quoting for shells; default output folders. */
 
 import { basename, isAbsolute, join } from "node:path";
 
@@ -26,7 +26,7 @@ function extractFlag(option: string): string {
   return option.replace(/ .*/, "");
 }
 
-/** Removes options and their values from arguments. @param options in commander's syntax. */
+/** Removes options and their values from command-line arguments. @param options in commander's syntax. */
 export function removeOptions(args: readonly string[], options: readonly string[]): string[] {
   const rest: string[] = [];
   for (let k = 0; k < args.length; k++) {
@@ -40,17 +40,17 @@ export function removeOptions(args: readonly string[], options: readonly string[
 /** Characters without a special meaning in POSIX shells. */
 const PLAIN = /^[\w./:@%+,-]+$/;
 
-/** Quotes a text as one word of a shell command that users paste: nothing in it is executed. It must not contain NUL. */
+/** Quotes a text (without NUL) as one word of a shell command that users paste. The shell executes nothing in it. */
 export function quoteShellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Quotes a path for a shell; a leading hyphen gets "./" so that it is not parsed as an option. */
+/** Quotes a path for a shell. A leading hyphen gets the prefix "./", because commands would parse it as an option. */
 export function quotePath(path: string): string {
   return quoteShellWord(path.startsWith("-") ? `./${path}` : path);
 }
 
-/** Returns an environment variable; undefined if it is not set, or this process may not read it. */
+/** Returns an environment variable. Undefined if the variable is not set, or this process may not read it. */
 export function readEnvironmentVariable(name: string): string | undefined {
   try {
     return Deno.env.get(name);
@@ -60,7 +60,7 @@ export function readEnvironmentVariable(name: string): string | undefined {
   }
 }
 
-/** Returns the folder for cached results; undefined if the system defines none. */
+/** Returns the folder for cached results. Undefined if the system defines no such folder. */
 export function getCacheFolder(
   variable: (name: string) => string | undefined = readEnvironmentVariable,
   os: typeof Deno.build.os = Deno.build.os,
@@ -75,10 +75,10 @@ export function getCacheFolder(
   return home ? join(home, ".cache", "clickgan") : undefined;
 }
 
-/** Folder of runs without `--save-dir` or `--resume`, relative to the working folder. */
+/** Folder of new runs without `--save-dir`, relative to the working folder. */
 export const DEFAULT_RUN_FOLDER = "runs";
 
-/** Returns the default path of the report about runs of which `run` is the first. */
+/** Returns the default path of a report about runs. @param run folder of the first run */
 export function reportFile(run: string): string {
   return join(run, "report.html");
 }
@@ -88,7 +88,7 @@ export function getDefaultFolder(data: string, command: "reproduce" | "tune"): s
   return join("runs", `${command}-${basename(data).replace(/[^\w.-]+/g, "_")}`);
 }
 
-/** Returns the default output folder of `data NAME`. */
+/** Returns the default output folder of a subcommand `data NAME`. */
 export function getPreparedFolder(name: string): string {
   return join("runs", "data", name);
 }

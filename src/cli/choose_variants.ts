@@ -1,4 +1,4 @@
-/** Chooses the kernel variants of a new run: the fixed table, or on a GPU those that are fastest there. */
+/** Chooses the kernel variants of a new run: those of the fixed table, or on a GPU the fastest ones measured there. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -7,7 +7,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { defineFlagOption } from "../option.ts";
 import { getCacheFolder } from "./arguments.ts";
 
-/** Without either form, kernels are autotuned on a GPU and not on a CPU. */
+/** Options --autotune and --no-autotune. Without both, kernels are autotuned on a GPU and not on a CPU. */
 export const autotune = defineFlagOption(
   "--autotune",
   "time the kernel variants on this adapter, once and in under 3 s, and use the fastest (default on a GPU)",
@@ -15,8 +15,8 @@ export const autotune = defineFlagOption(
 );
 
 /**
- * @param wanted value of --autotune; undefined if not given. @param sizes the model, and the users per batch.
- * @param say called with a line that reports the choice.
+ * Chooses the kernel variants of a run. @param wanted value of --autotune; undefined if not given.
+ * @param sizes the model, and the number of users per batch. @param say prints a line that reports the choice.
  */
 export async function chooseVariants(
   wanted: boolean | undefined,

@@ -1,6 +1,6 @@
 /**
- * Tasks for contributors: `deno task build kernels`, `deno task check types`, `deno task test:special soak`. They may only
- * start processes, which have their own permissions.
+ * Tasks for contributors, such as `deno task build kernels`, `deno task check types` or `deno task test:special soak`.
+ * They may only start processes, and these have their own permissions.
  */
 
 import { DENO_FLAGS } from "../deno_flags.ts";
@@ -10,7 +10,7 @@ import { forwardSignals } from "./launch.ts";
 
 interface Chore {
   readonly about: string;
-  /** Arguments of Deno; those of the command line follow. */
+  /** Arguments of the Deno process. Arguments of the command line are appended. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -19,15 +19,15 @@ function run(script: string, ...permissions: readonly string[]): string[] {
   return ["run", ...DENO_FLAGS, "--no-prompt", ...permissions.map((name) => `--allow-${name}`), script];
 }
 
-/** Chores by task and name. */
+/** All tasks for contributors, by name of the deno.json task and by their own name. */
 const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
     kernels: {
-      about: "unrolls the loops in kernel files; run it after changing one",
+      about: "unrolls the loops in kernel files; run it after changing a kernel file",
       args: run("src/cli/unroll_loops.ts", "read=kernels", "write=kernels"),
     },
     report: {
-      about: "bundles the script of the report; run it after changing it",
+      about: "bundles the script of the report; run it after changing the script",
       args: run("src/report/build_client.ts", "run", "read", "env", "write=src/report"),
     },
     package: {
@@ -91,9 +91,8 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
 };
 
 /**
- * Runs the named chores in order until one fails; without names all of `check`. Arguments after a name of another task are
- * passed on.
- * @returns the exit code. @throws UserError for an unknown name
+ * Runs the named chores one after another until one fails; without names, all of `check`. Except in `check`, arguments
+ * after the first name are passed on to the chore. @returns the exit code. @throws UserError for an unknown name
  */
 async function main(task: string, args: readonly string[]): Promise<number> {
   const chores = CHORES[task] ?? {};

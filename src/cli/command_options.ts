@@ -43,7 +43,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Wraps a parser so that refused values throw commander's error, to which it adds the option's name. */
+/** Wraps a parser for commander: values that the parser refuses throw commander's error, which names the option. */
 function asArgument<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
@@ -54,24 +54,24 @@ function asArgument<T>(parse: (text: string) => T): (text: string) => T {
   };
 }
 
-/** Makes a parser of integers from `least` to `most`. */
+/** Makes a parser of integers from `least` to `most`, both included. */
 export const parseWholeNumber = (least: number, most?: number): (text: string) => number =>
   asArgument(values.makeWholeNumberParser(least, most));
 
-/** Makes a parser of numbers that a schema accepts. */
+/** Makes a parser of the numbers that a schema accepts. @param expected description of these numbers */
 export const makeNumberParser = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.makeNumberParser(schema, expected));
 
-/** Syntax of options that are parsed by `parseIds`. */
+/** Help text for the values of options that `parseIds` parses. */
 export const IDS = 'joined by commas, or a JSON list such as ["a","b, c"]; "" for none';
 
-/** Parses an amount of memory in DuckDB's syntax. */
+/** Parses an amount of memory in DuckDB's syntax, such as "2GB". */
 export function parseMemorySize(text: string): string {
   if (/^\d+(\.\d+)? ?[KMGT]i?B$/i.test(text.trim())) return text.trim();
   throw new InvalidArgumentError(`Expected a size such as 2GB or 800MB, got "${text}".`);
 }
 
-/** @throws UserError if the last seed exceeds the largest seed. */
+/** @throws UserError if the last of `count` seeds would exceed the largest seed. */
 export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
   if (last <= LARGEST_SEED) return;
@@ -84,10 +84,10 @@ export function checkSeeds(first: number, count: number): void {
 /** Parses the path of a file or folder. */
 export const path = asArgument(values.parsePath);
 
-/** Parses the path of a folder. */
+/** Parses the path of a folder, which need not exist. */
 export const folder = asArgument(values.parseFolder);
 
-/** Host names that `serve` and `lab` accept: `.option(...ALLOW_HOST)`. */
+/** Arguments of `.option(...ALLOW_HOST)`, which lists the host names that `serve` and `lab` accept. */
 export const ALLOW_HOST = [
   "--allow-host <name>",
   "host name to accept besides localhost, such as that of a proxy; may be repeated",
@@ -99,14 +99,14 @@ export const ALLOW_HOST = [
   },
   [] as readonly string[],
 ] as const;
-/** Parses the path of an output file with one of some endings, so that it does not replace a file of another kind. */
+/** Makes a parser of output paths that accepts only some file endings, so that no file of another kind is replaced. */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = path(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
   throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
 };
 
-/** Returns the options that the arguments set explicitly, after {@link parse}. */
+/** Returns the options that the arguments set explicitly. Call it after {@link parse}. */
 export function listGivenOptions(command: Command): GivenOptions {
   const given = new Map<string, string>();
   for (const option of command.options) {
@@ -118,7 +118,7 @@ export function listGivenOptions(command: Command): GivenOptions {
   return given;
 }
 
-/** Parses with commander. Its errors become UserErrors; --help and --version end the process. */
+/** Parses arguments with commander. Errors of commander become UserErrors; --help and --version end the process. */
 export function parse<T extends object>(command: Command, args: readonly string[]): T {
   prepare(command);
   try {
@@ -130,7 +130,7 @@ export function parse<T extends object>(command: Command, args: readonly string[
   return command.opts<T>();
 }
 
-/** Parses the arguments and runs the action of the command or subcommand. */
+/** Parses the arguments, and runs the action of the command or the named subcommand. */
 export async function parseAndRun(command: Command, args: readonly string[]): Promise<void> {
   for (const one of [command, ...command.commands]) prepare(one);
   command.hook("preAction", (_, meant) => expectOutputsApart(meant));
@@ -142,14 +142,14 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
 }
 
 function prepare(command: Command): void {
-  const writeOut = (text: string) => console.log(text.replace(/\n$/, "")); // console.log is guarded, the stream is not
-  const plain = { getOutHasColors: () => false, getErrHasColors: () => false }; // without reading environment variables
+  const writeOut = (text: string) => console.log(text.replace(/\n$/, "")); // unlike the stream, console.log is guarded
+  const plain = { getOutHasColors: () => false, getErrHasColors: () => false }; // reads no environment variables
   command.exitOverride().configureOutput({ ...plain, writeOut, outputError: () => {} });
   command.showHelpAfterError(false);
   command.allowExcessArguments(false);
 }
 
-/** Suggests an option if the value of an unknown option is a choice of a known one. */
+/** Suggests an option for an unknown one: if its value is a choice of a known option, that option may be meant. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {
@@ -161,7 +161,7 @@ function meantBy({ options }: Command, args: readonly string[]): string {
   return hints[0] ?? "";
 }
 
-/** Converts an error of commander or of an action. @param hint added for an unknown option. */
+/** Converts an error of commander or of an action. @param hint text to add if an option is unknown. */
 function toUserError(error: unknown, hint = ""): unknown {
   if (!(error instanceof Error) || !("exitCode" in error)) return error;
   if (error.exitCode === 0) endProcess(0);

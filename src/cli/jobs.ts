@@ -1,6 +1,7 @@
 /**
- * Parallel trainings (`--jobs`): a limited number of child processes, each with its share of the cores. The command owns
- * their folder, creates shared files first, and ends the children when it is stopped; they end by themselves if it is gone.
+ * Parallel trainings (`--jobs`): a limited number of child processes, each with its share of the cores. The command
+ * owns the folder of the children, creates the files that they share, and ends the children when the command is
+ * stopped. If the command is killed, its children end by themselves.
  */
 
 import { deserialize } from "node:v8";
@@ -13,7 +14,7 @@ import { describeSignal, type ProcessOptions } from "./launch.ts";
 import { parseWholeNumber } from "./command_options.ts";
 import { createLiveLine, formatDuration, type ProgressOutput } from "./progress.ts";
 
-/** @param what runs in parallel, such as "seeds" */
+/** Creates the option --jobs. @param what name of the parallel units, such as "seeds" */
 export function createJobsOption(what: string): Option {
   return new Option(
     JOBS,
@@ -22,40 +23,40 @@ export function createJobsOption(what: string): Option {
     .argParser(parseWholeNumber(1, 256)).default(1);
 }
 
-/** A child process with its input and callbacks. */
+/** A child process: its command, its input and its callbacks. */
 interface Child {
   readonly process: ProcessOptions;
-  /** Text for its standard input. */
+  /** Text that the child reads from its standard input. */
   readonly input?: string;
-  /** Interrupts the child like Ctrl-C. */
+  /** When aborted, the child is interrupted as by Ctrl-C. */
   readonly signal?: AbortSignal;
-  /** Called with each line of its standard output. */
+  /** Called with each line that the child writes to standard output. */
   readonly onOutput: (line: string) => void;
-  /** Called with each line of its standard error. */
+  /** Called with each line that the child writes to standard error. */
   readonly onNote: (line: string) => void;
 }
 
-/** Error of a child process that failed. */
+/** Error of a training whose child process has failed. */
 export class FailedJobError extends UserError {}
 
-/** Limits the number of child processes that run at once. */
+/** Limits how many child processes run at the same time. */
 export class JobSlots {
   #free: number;
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param first number of slots that are open at the start; the others open after {@link openAll}. */
+  /** @param first number of slots that are open at the start; {@link openAll} opens the others. */
   constructor(readonly count: number, first = 1) {
     this.#free = Math.min(first, count);
     this.#unopened = count - this.#free;
   }
 
-  /** Opens all slots, once the driver's shader cache is filled and others need not compile the same kernels. */
+  /** Opens all slots. By then, the shader cache must be filled: other children need not compile the same kernels. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
 
-  /** Runs work when a slot is free. */
+  /** Waits until a slot is free, then runs the work in it. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((enter) => this.#waiting.push(enter));
@@ -73,14 +74,14 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns the environment that limits the cores of a child's driver. @param alone true if no other child runs */
+  /** Returns environment variables that limit the cores of a child's driver. @param alone if no other child runs */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };
   }
 }
 
-/** Runs a child process. @throws FailedJobError if it fails */
+/** Runs a child process to its end. @throws FailedJobError if the child fails */
 export async function runChild({ process, input, signal, onOutput, onNote }: Child): Promise<void> {
   const child = new Deno.Command(Deno.execPath(), {
     ...process,
@@ -92,7 +93,7 @@ export async function runChild({ process, input, signal, onOutput, onNote }: Chi
     try {
       child.kill("SIGINT");
     } catch {
-      // It has just ended.
+      // The child has just ended.
     }
   };
   if (signal?.aborted) end();
@@ -122,7 +123,7 @@ async function writeInput(child: Deno.ChildProcess, text: string): Promise<void>
     await writer.write(new TextEncoder().encode(text));
     await writer.close();
   } catch {
-    // The child ended before reading it: its exit code explains why.
+    // The child ended before it read the input. Its exit code explains why.
   }
 }
 
@@ -136,20 +137,22 @@ async function eachLine(stream: ReadableStream<Uint8Array>, onLine: (line: strin
   if (rest !== "") onLine(rest);
 }
 
-/** Decodes a value that a child printed with v8's serialisation, which keeps NaN and Infinity. */
+/** Decodes a value that a child printed. The value is serialised by v8, which keeps NaN and Infinity. */
 export function decodeMessage(line: string): unknown {
   return deserialize(Uint8Array.fromBase64(line));
 }
 
-/** Progress of parallel trainings. */
 export interface JobsProgress extends Disposable {
-  /** Reports the progress of a training. @param share of it that is done. @param text such as its iteration */
+  /** Updates one training's progress. @param share finished part, 0 to 1. @param text such as the iteration */
   update(name: string, share: number, text: string): void;
   ended(name: string): void;
   note(text: string): void;
 }
 
-/** Shows all trainings on one line of the terminal; otherwise prints a line per tenth of each. @param total trainings */
+/**
+ * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, it prints a line per tenth of
+ * each training. @param total number of trainings
+ */
 export function createJobsProgress(total: number, output: ProgressOutput = process.stderr): JobsProgress {
   const began = performance.now();
   const running = new Map<string, { first: number; share: number; text: string }>();
@@ -187,8 +190,8 @@ export function createJobsProgress(total: number, output: ProgressOutput = proce
 }
 
 /**
- * Waits for all tasks, even if some fail.
- * @param resumeHint how to continue failed ones. @returns their results. @throws UserError naming the failed ones
+ * Waits until all tasks have ended, even if some fail. @param resumeHint sentence on how to continue the failed tasks.
+ * @returns the results. @throws UserError naming the failed tasks
  */
 export async function runAllSettled<T>(
   tasks: ReadonlyMap<string, Promise<T>>,

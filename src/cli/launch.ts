@@ -15,14 +15,14 @@ import { runMain } from "./run_main.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT, hasDriver } from "./setup.ts";
 import { ECHO_MS, LAUNCHER_VARIABLE, listenForSignals, REQUESTED_SIGNALS, watchAncestors } from "./stop.ts";
 
-/** Flags of Deno for a command: packages that are missing are fetched with Deno's own progress. */
+/** Flags of Deno for a command. Without --quiet, Deno shows its progress when it downloads missing packages. */
 const FLAGS = DENO_FLAGS.filter((flag) => flag !== "--quiet");
 
-/** Runs a command. @returns its exit code; 128 + n if signal n ended it */
+/** Runs a command. @returns the command's exit code; 128 + n if signal n has ended the command */
 async function launch(args: readonly string[]): Promise<number> {
   const at = args.findIndex((arg) => !arg.startsWith("--"));
   const [permissions, module = "", rest] = [args.slice(0, at), args[at], args.slice(at + 1)];
-  const given = rest[0] === "--" ? rest.slice(1) : rest; // as typed for npm: `task train -- --save-dir x`
+  const given = rest[0] === "--" ? rest.slice(1) : rest; // npm users type `task train -- --save-dir x`
   if (!hasDriver()) await ensureAdapter();
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", ...FLAGS, "--no-prompt", ...permissions, module, ...given],
@@ -46,12 +46,12 @@ async function launch(args: readonly string[]): Promise<number> {
   return code;
 }
 
-/** Time that a command has to end after a second signal. */
+/** Time in which a command must end after a second signal, in milliseconds. */
 const GRACE_MS = 3000;
 
 /**
- * Passes signals on to a child process, which decides what they mean. From a terminal, Ctrl-C reaches the child twice,
- * directly and from here, within moments. A child that hangs in a read or in a driver is killed after a second Ctrl-C.
+ * Passes signals on to a child process, which decides how to react. In a terminal, Ctrl-C reaches the child twice at
+ * once: directly, and from the launcher. A child that hangs in a read or a driver is killed after a second Ctrl-C.
  */
 export function forwardSignals(child: Deno.ChildProcess): void {
   let first: number | undefined;
@@ -67,7 +67,7 @@ function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch {
-    // It has just ended: its status is on the way.
+    // The child has just ended, and its status follows.
   }
 }
 
@@ -93,13 +93,13 @@ export function describeSignal(signal: Deno.Signal | null): string | undefined {
 
 export type TaskName = keyof typeof config.tasks;
 
-/** Module URL of a command and its permission flags, such as "--allow-read". */
+/** Module URL of a command, and the command's permission flags, such as "--allow-read". */
 export interface CommandTask {
   readonly module: string;
   readonly permissions: readonly string[];
 }
 
-/** Returns how a command's task runs it. @throws Error for a task that does not use the launcher. */
+/** Returns how a task of deno.json runs a command. @throws Error if the task does not use the launcher. */
 export function readTask(name: TaskName): CommandTask {
   const task = config.tasks[name];
   const [, text] = task.command.split("src/cli/launch.ts ");
@@ -109,15 +109,15 @@ export function readTask(name: TaskName): CommandTask {
   return { module: new URL(`../../${module}`, import.meta.url).href, permissions: words };
 }
 
-/** Arguments and environment of a Deno process. */
+/** Arguments and environment variables of a Deno process. */
 export interface ProcessOptions {
   readonly args: string[];
   readonly env: Record<string, string>;
 }
 
 /**
- * Returns how to start a command without the launcher, with this process as its parent.
- * @param module that runs instead of the command's own, with the same permissions
+ * Returns how to start a command without the launcher. The parent is this process.
+ * @param module that runs with the command's permissions instead of the command's own module
  */
 export function describeProcess(
   name: TaskName,

@@ -1,6 +1,6 @@
 /**
- * Opens the data set of a command with progress and the cache folder, and a model with its data set for predict, recommend
- * and serve.
+ * Opens the data set of a command, with progress and with the cache folder. For predict, recommend and serve, it also
+ * opens the model.
  */
 
 import { type Command, Option } from "commander";
@@ -32,10 +32,10 @@ export interface ShopSeedOptions {
   dataUsersSeed?: number;
 }
 
-/** Default of --data-seed where there is a model. */
+/** Description of the default of --data-seed in commands with a model. */
 export const MODEL_SEED = "the model's, else that of --seed";
 
-/** @param seed default of --data-seed, for the help. */
+/** Adds the options for a synthetic shop's seeds. @param seed default of --data-seed, for the help. */
 export function addShopSeeds(command: Command, seed = "that of --seed"): Command {
   return command
     .option(
@@ -50,7 +50,7 @@ export function addShopSeeds(command: Command, seed = "that of --seed"): Command
     );
 }
 
-/** Adds the group of options for the training data and its split. */
+/** Adds the group of options for the training data and their split into parts. */
 export function addDataOptions(command: Command): Command {
   command.optionsGroup("Data:").addOption(createDataOption());
   return addShopSeeds(command)
@@ -65,7 +65,7 @@ export const RESPLIT = [
   false,
 ] as const;
 
-/** Adds options for commands that use a model: their data are split as in its training. */
+/** Adds options for commands that use a model. By default, the data are split as in the model's training. */
 function addSplitOptions(command: Command): Command {
   return command
     .option("--seed <n>", "seed of a synthetic shop, and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
@@ -106,7 +106,7 @@ export function reopenData(config: DataConfig): Promise<Dataset> {
   return withProgress((onProgress) => reopenDataset(config, { cache: getCacheFolder(), onProgress }));
 }
 
-/** Runs work with a progress display, which appears if it takes longer than a second. */
+/** Runs work with a progress display, which appears after one second. */
 export async function withProgress<T>(work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
   using progress = createDelayedProgress();
   return await work(progress.onProgress);
@@ -136,16 +136,16 @@ export function withModelAndData(command: Command): Command {
 
 export interface OpenedModel {
   readonly run: OpenedRun;
-  /** Data set aligned to the model's items. */
+  /** Data set of the command, aligned to the model's items. */
   readonly data: OpenedDataset;
   readonly gpu: Gpu;
   readonly model: UserModel;
 }
 
 /**
- * Opens the model of a command, and its data set aligned to the model's items.
- * @param recorded data if the options name none, by default those of the training.
- * @throws UserError for a model over other items.
+ * Opens the model of a command, and a data set aligned to the model's items.
+ * @param recorded data to use if the options name none; by default the data of the model's training.
+ * @throws UserError if the items of the data set are not the model's.
  */
 export async function openModel(
   options: ModelDataOptions,
@@ -157,17 +157,17 @@ export async function openModel(
     { ...options, ...openModelData(run.path, recorded ?? run.trainedOn, options) },
     [],
   );
-  const { users, items } = await withProgress((onProgress) => OpenedDataset.of(own, onProgress)); // before aligning to a model with more items widens the set
+  const { users, items } = await withProgress((onProgress) => OpenedDataset.of(own, onProgress)); // before aligning, which adds the items that only the model has
   return { run, data: new OpenedDataset(run.fit(own), users, items) };
 }
 
 /**
- * Returns the options of the data that a model is used on. @param path its snapshot. @throws UserError if no data are named
- * or recorded.
+ * Returns the options of the data on which a model is used. @param path of the model's snapshot. @throws UserError if
+ * the options name no data and the run records none.
  */
 export function openModelData(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
   const { data, seed, resplit, dataSeed, dataUsersSeed } = options;
-  // A named synthetic shop uses the model's seeds too, not the general --seed.
+  // A named synthetic shop has the seeds of the model's data by default, not --seed.
   if (trainedOn?.kind === "demo" && findShop(data ?? trainedOn.shop ?? "demo")) {
     const { shop = "demo", seed: ofShop, usersSeed } = trainedOn;
     const seeds = { dataSeed: dataSeed ?? ofShop, dataUsersSeed: dataUsersSeed ?? (dataSeed ?? usersSeed) };
@@ -178,11 +178,11 @@ export function openModelData(path: string, trainedOn: DataConfig | undefined, o
     return { data: trainedOn.path, seed: trainedOn.resplit ?? seed, resplit: trainedOn.resplit !== null };
   }
   throw new UserError(
-    `Expected --data, as no config.json next to ${path} names the data that it was trained on, got none. Name the data.`,
+    `Expected --data, because no config.json next to ${path} names the model's training data, got none. Name the data.`,
   );
 }
 
-/** Opens model, data and device, and closes them after use. @throws UserError as {@link openModel}. */
+/** Opens model, data and device for a function, and closes them afterwards. @throws UserError as {@link openModel}. */
 export async function withModel<T>(
   options: ModelDataOptions,
   use: (opened: OpenedModel) => Promise<T>,

@@ -1,4 +1,4 @@
-/** Checks output paths: no command overwrites its inputs or another command's output, and it writes only to its outputs. */
+/** Checks output paths: a command must not overwrite its inputs or another command's output, or write elsewhere. */
 
 import type { Command } from "commander";
 import { findMadeFolder } from "../files/folder_formats.ts";
@@ -19,7 +19,7 @@ import {
   WRITE_LOG,
 } from "./arguments.ts";
 
-/** Options that name outputs. */
+/** Options whose values are output paths. */
 const OUTPUTS: readonly string[] = [
   OUT_FILE,
   OUT_FOLDER,
@@ -30,16 +30,16 @@ const OUTPUTS: readonly string[] = [
   JSON_FILE,
   HTML_FILE,
 ];
-/** Options that name files or folders that a command continues or edits. */
+/** Options whose values are files or folders that a command continues or edits. */
 const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
 
-/** A path, and the option or argument that names it. */
+/** A path, and the option or argument whose value it is. */
 export interface NamedPath {
   readonly by: string;
   readonly path: string;
 }
 
-/** Checks the parsed options of a command. @throws UserError as {@link expectApart}. */
+/** Checks the output paths in a command's parsed options. @throws UserError as {@link expectApart}. */
 export function expectOutputsApart(command: Command): void {
   const outputs: NamedPath[] = [];
   const inputs: NamedPath[] = command.args.map((path) => ({ by: "an argument", path }));
@@ -64,10 +64,7 @@ export function expectOutputsApart(command: Command): void {
   [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER].forEach(allowWrites);
 }
 
-/**
- * Allows writes into a folder that no option names.
- * @throws UserError if it is, or lies within, the output of another command
- */
+/** Allows writes into a folder that no option names. @throws UserError for (a folder in) another command's output */
 export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);
@@ -78,13 +75,13 @@ function describeOption(option: Command["options"][number]) {
   return { flags: option.flags, long: option.long ?? option.flags, attributeName: option.attributeName() };
 }
 
-/** Lists all strings in a parsed option value. */
+/** Lists all strings in a parsed option value, such as those of an array. */
 function listTexts(value: unknown): string[] {
   if (typeof value === "string") return [value];
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
-/** @throws UserError for an output that is, or lies within, one of the others or another command's folder. */
+/** @throws UserError if an output is one of the other paths or another command's folder, or lies within one of them. */
 export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
   const { place, above } = resolvePath(path);
   const within = others.find((other) => isWithin(place, resolvePath(other.path).place));
@@ -92,7 +89,7 @@ export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[
   if (owner !== undefined) throw overlap({ by, path }, owner, within && `the path of ${within.by}`);
 }
 
-/** @throws UserError for another command's folder. Commands that create folders check this themselves. */
+/** @throws UserError for another command's folder. Commands that create a folder make this check themselves. */
 function expectNotMade(folder: NamedPath): void {
   const { place } = resolvePath(folder.path);
   if (findMadeFolder(place) === place) throw overlap(folder, place);

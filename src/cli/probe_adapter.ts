@@ -1,7 +1,6 @@
 /**
- * Prints the WebGPU adapter as one line of JSON: {description, software}, or null for none.
- *
- * It runs in a process of its own because a process caches the first answer, and because a broken driver may crash it.
+ * Prints the WebGPU adapter as one line of JSON: {description, software}, or null if there is none. It runs in a
+ * process of its own for two reasons: a process caches its first adapter, and a broken driver may crash the process.
  */
 
 const adapter = await navigator.gpu?.requestAdapter() ?? null;

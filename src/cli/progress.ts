@@ -1,10 +1,10 @@
-/** Progress displays: one line on a terminal, otherwise a line per tenth of the work. */
+/** Progress displays: one line on a terminal; without a terminal, a printed line per tenth of the work. */
 
 import process from "node:process";
 import { formatThousands } from "../number_text.ts";
 import type { OnProgress, PreparationStatus } from "../data/log_source.ts";
 
-/** Metrics to show; unknown ones are omitted. */
+/** Metrics that a progress line shows. Metrics without a value are omitted. */
 export interface ProgressMetrics {
   loss?: number;
   prec1?: number;
@@ -18,9 +18,9 @@ interface ProgressMetricNames {
 }
 const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };
 
-/** Progress display of a training. It must be stopped or disposed of for the process to end. */
+/** Progress display of a training. The process ends only after the display is stopped or disposed of. */
 interface TrainingProgress extends Disposable {
-  /** Reports the number of finished iterations; metrics that are not given keep their last value. */
+  /** Updates the number of finished iterations. Metrics that are not given keep their last value. */
   update(iteration: number, metrics?: ProgressMetrics): void;
   /** Writes a line of text above the display. */
   note(text: string): void;
@@ -29,7 +29,7 @@ interface TrainingProgress extends Disposable {
 
 export interface ProgressOutput {
   readonly isTTY?: boolean;
-  /** Width of a terminal in characters. */
+  /** Width of the terminal in characters. */
   readonly columns?: number;
   write(text: string): unknown;
 }
@@ -37,21 +37,20 @@ export interface ProgressOutput {
 export interface TrainingStatus {
   iteration: number;
   total: number;
-  /** Iterations done before this session. */
+  /** Number of iterations that earlier sessions have finished. */
   start: number;
-  /** Duration of this session. */
+  /** Seconds since this session began. */
   seconds: number;
   metrics: ProgressMetrics;
-  /** Iteration of the validation metrics. */
+  /** Iteration in which the validation metrics were computed. */
   validated?: number;
   names?: ProgressMetricNames;
 }
 
 /**
  * Shows the progress of a training.
- *
  * @param total number of the last iteration
- * @param start iterations done by earlier sessions; the remaining time is estimated from this session's speed
+ * @param start number of iterations of earlier sessions; the remaining time follows from this session's speed
  */
 export function createTrainingProgress(
   total: number,
@@ -79,7 +78,7 @@ export function createTrainingProgress(
 
 interface Display {
   changed?(): void;
-  /** Called when all metrics of the current iteration have been reported. */
+  /** Called when all metrics of the current iteration are known. */
   done?(): void;
   note(text: string): void;
   stop(): void;
@@ -87,7 +86,7 @@ interface Display {
 
 const CLEAR_LINE = "\r\x1b[K";
 
-/** One line, updated from the first step on; earlier notes have their own lines. The last state stays visible. */
+/** Shows one line that is updated from the first step on and stays at the end. Notes have lines of their own. */
 function terminalDisplay(status: Readonly<TrainingStatus>, output: ProgressOutput): Display {
   let live: ReturnType<typeof createLiveLine> | undefined;
   return {
@@ -123,9 +122,8 @@ const SHORTEST_BAR = 6;
 const LONGEST_BAR = 30;
 
 /**
- * Formats one line of at most `width` characters; the bar is dropped first, then the least important metrics.
- *
- * @param longestBar maximum length of the bar; 0 for none
+ * Formats a progress line of at most `width` characters. If it is too long, the bar is dropped first, then the least
+ * important metrics. @param longestBar maximum length of the bar; 0 for no bar
  */
 export function formatProgressLine(
   status: Readonly<TrainingStatus>,
@@ -133,7 +131,7 @@ export function formatProgressLine(
   longestBar = LONGEST_BAR,
 ): string {
   const { iteration, total, metrics, names = usualNames } = status;
-  // In display order; the highest `rank` is dropped first if the line is too long.
+  // In display order. If the line is too long, the part with the highest `rank` is dropped first.
   const fields = [
     { rank: 0, text: `${formatThousands(iteration)}/${formatThousands(total)}` },
     { rank: 1, text: formatMetric(names.loss, metrics.loss, 4) },
@@ -155,7 +153,7 @@ export function formatProgressLine(
   return `[${"=".repeat(done)}${"-".repeat(barLength - done)}]  ${line}`;
 }
 
-/** Estimated from the mean speed of this session. */
+/** Formats the remaining time, estimated from the mean speed of this session. */
 function timeLeft({ iteration, total, start, seconds }: Readonly<TrainingStatus>): string {
   const done = iteration - start;
   if (done <= 0) return "";
@@ -168,7 +166,7 @@ function formatMetric(name: string, value: number | undefined, digits: number): 
   return `${name} ${Number.isNaN(value) ? "-" : value.toFixed(digits)}`; // precision is NaN without a click
 }
 
-/** Seconds as "45s", "3m05s", "2h07m" or "3d04h". */
+/** Formats seconds as "45s", "3m05s", "2h07m" or "3d04h". */
 export function formatDuration(seconds: number): string {
   const s = Math.round(seconds);
   if (s < 60) return `${s}s`;
@@ -180,21 +178,21 @@ export function formatDuration(seconds: number): string {
 
 const REFRESH_MS = 250;
 
-/** Returns the width of a terminal less 1, as the last column would wrap on some. */
+/** Returns the width of the terminal less 1, because a character in the last column would wrap on some terminals. */
 function getTerminalWidth({ columns }: ProgressOutput): number {
   return (columns || 80) - 1;
 }
 
 /**
- * Creates a line of the terminal that is updated regularly; without a terminal it prints notes only. @param text of at most
- * `width` characters
+ * Creates a line on the terminal that is updated regularly. Without a terminal, only notes are printed. @param text
+ * returns the line, of at most `width` characters
  */
 export function createLiveLine(output: ProgressOutput, text: (width: number) => string) {
   const draw = () => void output.write(CLEAR_LINE + text(getTerminalWidth(output)));
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   return {
     draw,
-    /** Writes a permanent line. */
+    /** Prints a line above the updated one, where it stays. */
     note: (line: string) => void output.write(`${output.isTTY ? CLEAR_LINE : ""}${line}\n`),
     stop() {
       if (timer === undefined) return;
@@ -205,12 +203,12 @@ export function createLiveLine(output: ProgressOutput, text: (width: number) => 
 }
 
 interface StepProgress extends Disposable {
-  /** Reports that a step, or a round of it, begins. */
+  /** Reports that a step, or one round of a step, begins. */
   begin(status: PreparationStatus): void;
   stop(): void;
 }
 
-/** Shows a task of several steps: on one line of the terminal, otherwise a line per step. */
+/** Shows the progress of a task with several steps: one line on a terminal, otherwise a printed line per step. */
 export function stepProgress(output: ProgressOutput = process.stderr): StepProgress {
   let current: PreparationStatus | undefined;
   let began = performance.now();
@@ -229,10 +227,10 @@ export function stepProgress(output: ProgressOutput = process.stderr): StepProgr
   };
 }
 
-/** Shorter work shows no progress. */
+/** Progress appears after this many milliseconds; shorter work shows none. */
 const SILENT_MS = 1000;
 
-/** Shows progress on a terminal from one second after the start. Elsewhere it prints nothing. */
+/** Shows progress on a terminal, from one second after the start. Without a terminal it prints nothing. */
 export function createDelayedProgress(
   output: ProgressOutput = process.stderr,
   silentMs: number = SILENT_MS,
@@ -251,7 +249,7 @@ export function createDelayedProgress(
   };
 }
 
-/** Formats "[3/17] Versions of items  2/19  12s" in at most `width` characters. */
+/** Formats the progress of a step in at most `width` characters: "[3/17] Versions of items  2/19  12s". */
 export function stepLine(
   { title, number, of, round, rounds }: PreparationStatus,
   seconds: number,

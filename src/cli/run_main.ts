@@ -1,8 +1,6 @@
 /**
- * Ends a command: exit codes and error messages.
- *
- * If standard output cannot be written (such as a file on a full disk), the command continues, its lines go to standard
- * error, and its exit code reports failure. A closed pipe is not a failure.
+ * Ends a command: exit codes and error messages. If writing to standard output fails (for example, on a full disk), the
+ * command continues on standard error, and its exit code reports a failure. A closed pipe is no failure.
  */
 
 import process from "node:process";
@@ -17,13 +15,13 @@ export const EXIT_USER_ERROR = 1;
 /** Exit code of a bug in the program (EX_SOFTWARE of sysexits.h). */
 export const EXIT_FAULT = 70;
 
-/** Runs a command and exits with its exit code (0 unless `main` returns another). */
+/** Runs a command and ends the process with its exit code, which is 0 unless `main` returns another one. */
 export async function runMain(main: () => Promise<number | void>): Promise<never> {
   watchLauncher();
-  confineWrites([getCacheFolder()].filter((path) => path !== undefined)); // a command adds its outputs
+  confineWrites([getCacheFolder()].filter((path) => path !== undefined)); // each command adds its own outputs
   guardOutput();
   const report = (text: string) => console.error(text);
-  // Uncaught errors outside `main` would otherwise end the process with a stack trace.
+  // Uncaught errors outside `main` are reported as those of `main`, without a stack trace.
   const failUncaught = (event: Event, error: unknown) => {
     event.preventDefault();
     Deno.exit(reportFailure(error, report));
@@ -33,7 +31,7 @@ export async function runMain(main: () => Promise<number | void>): Promise<never
   return endProcess(await runToExitCode(main, report));
 }
 
-/** Exits. If standard output could not be written, success becomes failure. */
+/** Ends the process. If writing to standard output has failed, exit code 0 becomes that of a failure. */
 export function endProcess(code: number): never {
   const lost = failure;
   if (lost === undefined) return Deno.exit(code);
@@ -45,7 +43,7 @@ export function endProcess(code: number): never {
   return Deno.exit(code === 0 ? EXIT_USER_ERROR : code);
 }
 
-/** Runs `main` and returns the exit code; errors are passed to `report`. */
+/** Runs `main` and returns its exit code. An error is passed to `report`. */
 export async function runToExitCode(
   main: () => Promise<number | void>,
   report: (text: string) => void,
@@ -57,7 +55,7 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first error if closing resources failed too (on a full disk every log fails). */
+/** Returns the first error of a nested one: on a full disk, closing a file fails after writing to it has failed. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
@@ -75,13 +73,13 @@ function reportFailure(thrown: unknown, report: (text: string) => void): number 
   return EXIT_FAULT;
 }
 
-/** First error of writing standard output. */
+/** First error when writing to standard output; undefined if there was none. */
 let failure: unknown;
 
-/** Makes console.log and console.error safe: a line that cannot be written does not end the command. */
+/** Makes console.log and console.error safe: if a line cannot be written, the command continues. */
 function guardOutput(): void {
   const [log, error] = [console.log, console.error];
-  const write = process.stderr.write.bind(process.stderr); // used by progress lines
+  const write = process.stderr.write.bind(process.stderr); // progress lines use it
   process.stderr.write = (what: string | Uint8Array) => {
     try {
       return write(what);
@@ -93,7 +91,7 @@ function guardOutput(): void {
     try {
       error(...what);
     } catch {
-      // The exit code still reports it.
+      // The exit code still reports the failure.
     }
   };
   console.log = (...what: unknown[]) => {
@@ -108,10 +106,7 @@ function guardOutput(): void {
   };
 }
 
-/**
- * Explains system failures that no caller has explained.
- * @returns undefined if the error is a bug in the program.
- */
+/** Explains a system failure that no caller has explained. @returns undefined if it is a bug in the program. */
 export function explainFailure(thrown: unknown): UserError | undefined {
   const error = findFirstError(thrown);
   if (error instanceof UserError) return error;
@@ -140,7 +135,7 @@ export function explainFailure(thrown: unknown): UserError | undefined {
   return error.cause === undefined ? undefined : explainFailure(error.cause);
 }
 
-/** True if the JavaScript engine could not allocate memory. Invalid lengths (negative, NaN) are bugs, not requests. */
+/** Returns true if JavaScript lacked memory. An invalid length (negative or NaN) is a bug instead. */
 function lacksMemory(error: Error): boolean {
   if (!(error instanceof RangeError)) return false;
   return /^(Array buffer allocation failed|Invalid string length|(Map|Set) maximum size exceeded)/.test(
@@ -149,7 +144,7 @@ function lacksMemory(error: Error): boolean {
     /^Invalid typed array length: \d+$/.test(error.message);
 }
 
-/** Extracts the operation and path from an error: "...: open '/a/b'" (Deno), "..., open '/a/b'" (Node). */
+/** Extracts operation and path from the message of an error: "...: open '/a/b'" (Deno), "..., open '/a/b'" (Node). */
 function findFailedPath(error: Error): { doing: string; path: string } {
   const found = error.message.match(/[:,] (\w+) '([^]*)'$/);
   if (!found) return { doing: "use", path: ownPath(error) ?? refusedPath(error) ?? "a file" };
@@ -159,7 +154,7 @@ function findFailedPath(error: Error): { doing: string; path: string } {
   return { doing: writes ? "write" : "read", path };
 }
 
-/** Returns the path that Deno's permissions refused. */
+/** Returns the path that Deno's permissions refused; undefined for another error. */
 function refusedPath({ message }: Error): string | undefined {
   return message.match(/access to "([^"]*)"/)?.[1];
 }

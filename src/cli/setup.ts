@@ -1,49 +1,45 @@
 /**
- * Makes sure that WebGPU finds an adapter. On Debian or Ubuntu without one, root installs Mesa's software driver; other users
- * are told what to install.
+ * Makes sure that WebGPU finds an adapter. If there is none, on Debian or Ubuntu root installs Mesa's software driver;
+ * other users get instructions.
  */
 
 import { UserError } from "../user_error.ts";
 import { runMain } from "./run_main.ts";
 
 export interface AdapterSummary {
-  /** Its name, such as "llvmpipe (LLVM 19.1.7, 256 bits)". */
+  /** Name of the adapter, such as "llvmpipe (LLVM 19.1.7, 256 bits)". */
   description: string;
-  /** True if it computes on the CPU. */
+  /** True for a software adapter, which computes on the CPU. */
   software: boolean;
 }
 
-/** Operations of the machine that `ensureAdapter` needs; tests pass another one. */
+/** Operations on the machine that `ensureAdapter` uses. Tests replace them. */
 export interface SetupHost {
   readonly os: typeof Deno.build.os;
   isRoot(): boolean;
-  /** Looks for an adapter in a fresh process. */
+  /** Returns the WebGPU adapter that a new process finds; null if it finds none. */
   probe(): Promise<AdapterSummary | null>;
-  /** Runs apt-get quietly. @throws {Deno.errors.NotFound} when there is none */
+  /** Runs apt-get without output. @throws {Deno.errors.NotFound} if the system has no apt-get */
   aptGet(args: readonly string[]): Promise<{ success: boolean; output: string }>;
   /** Prints a message for the user. */
   say(text: string): void;
 }
 
 /**
- * Environment of every computing process. OpenGL is excluded: the kernels are tested on the other three, and Mesa's OpenGL
- * would silently replace a missing Vulkan driver.
+ * Environment variables of every process that uses WebGPU. OpenGL is excluded: it would silently replace a missing
+ * Vulkan driver, and the kernels are tested on Vulkan, Metal and DirectX 12 only.
  */
 export const GPU_ENVIRONMENT: Readonly<Record<string, string>> = {
   DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
 };
 
-/** Environment of every child process: Deno does not check for a newer version. */
+/** Environment variables of every child process: Deno must not look for a newer version. */
 export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPDATE_CHECK: "1" };
 
 const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
 const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(" ")}`;
 
-/**
- * Finds an adapter, after installing a software driver if that is needed and possible.
- *
- * @throws {UserError} naming what to install if there is still none
- */
+/** Returns the adapter, after installing a driver if needed and possible. @throws {UserError} naming what to install */
 export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<AdapterSummary> {
   const found = await host.probe();
   if (found !== null) return found;
@@ -61,14 +57,14 @@ export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<Adapte
   );
 }
 
-/** Folders in which the Vulkan loader looks for drivers on Linux. */
+/** Folders where the Vulkan loader on Linux looks for drivers. */
 const DRIVER_FOLDERS = ["/usr/share", "/usr/local/share", "/etc", "/usr/local/etc"].map((folder) =>
   `${folder}/vulkan/icd.d`
 );
 
 /**
- * Checks in under a millisecond whether WebGPU probably has a driver: on Linux, one that is registered with Vulkan or named
- * by VK_DRIVER_FILES. A command whose driver does not work says to run `deno task setup`.
+ * Returns true if WebGPU probably has a driver, without starting it (under 1 ms). On Linux it looks for a driver that
+ * is registered with Vulkan or named by VK_DRIVER_FILES. If the driver then fails, commands advise `deno task setup`.
  */
 export function hasDriver(): boolean {
   if (Deno.build.os !== "linux") return true;
@@ -79,7 +75,7 @@ export function hasDriver(): boolean {
     try {
       return Deno.readDirSync(folder).some(({ name }) => name.endsWith(".json"));
     } catch {
-      return false; // there is no such folder
+      return false; // the folder does not exist
     }
   });
 }
@@ -91,7 +87,7 @@ async function install(host: SetupHost): Promise<void> {
   for (const args of steps) {
     const result = await aptGetOrAdvice(host, args);
     log += `$ apt-get ${args.join(" ")}\n${result.output.trimEnd()}\n`;
-    // An update may fail for one of many sources; only the installation must succeed.
+    // The update may fail for one of many sources. Only the installation must succeed.
     if (!result.success && args[0] === "install") {
       host.say(log);
       throw new UserError(noAdapter(`apt-get failed: fix the errors above, then run: ${COMMAND}`));
@@ -127,7 +123,7 @@ function getDriverName(os: SetupHost["os"]): string {
   }
 }
 
-/** Validates by hand, because the launcher runs before any package is installed. */
+/** Validates the probe's output without a schema: the launcher runs before any package is installed. */
 function readProbe(text: string): AdapterSummary | null {
   const value: unknown = JSON.parse(text);
   if (value === null) return null;

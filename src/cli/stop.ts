@@ -1,7 +1,7 @@
 /**
- * Stops commands from outside. The first Ctrl-C (or similar signal) ends training after the steps in flight, a later one ends
- * the process. No process outlives the one that started it: a command ends, as by Ctrl-C, when its launcher is gone; the
- * launcher ends when the task that started it, or npx above the task, is gone. (`kill -9` ends one process only.)
+ * Stops commands from outside. The first Ctrl-C (or similar signal) ends the training after the steps in flight; a
+ * later one ends the process. No process outlives its parent: a command stops as by Ctrl-C when its launcher has ended,
+ * and a launcher stops when the task or the npx that started it has ended. (`kill -9` ends one process only.)
  */
 
 import process from "node:process";
@@ -9,22 +9,22 @@ import { readEnvironmentVariable } from "./arguments.ts";
 
 export interface StopRequest {
   readonly signal: AbortSignal;
-  /** Called at the first signal. */
+  /** Callback at the first signal. */
   onStop: (() => void) | undefined;
 }
 
-/** A second signal within this time is an echo of the first: the terminal, the task and the launcher each send one. */
+/** A second signal within this time repeats the first one: terminal, task and launcher each send a signal. */
 export const ECHO_MS = 1000;
-/** Signals that request the end. SIGHUP: the terminal was closed. */
+/** Signals that ask a process to end. The system sends SIGHUP when the terminal is closed. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
-/** Listens for these signals; Windows has only the first. */
+/** Calls a function at each of these signals. Windows supports only SIGINT. */
 export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   const signals = Deno.build.os === "windows" ? REQUESTED_SIGNALS.slice(0, 1) : REQUESTED_SIGNALS;
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 
-/** @param exitCode used if a later signal ends the process. */
+/** Listens for signals that ask the command to end. @param exitCode of the process if a later signal ends it. */
 export function stopOnSignals(exitCode: number): StopRequest {
   const controller = new AbortController();
   const stop: StopRequest = { signal: controller.signal, onStop: undefined };
@@ -41,7 +41,7 @@ export function stopOnSignals(exitCode: number): StopRequest {
   return stop;
 }
 
-/** Prints a note at the first signal until the result is disposed of. */
+/** Prints a note at the first signal. Disposing of the result ends this. */
 export function reportAtStop(
   stop: StopRequest,
   note: (text: string) => void,
@@ -51,25 +51,25 @@ export function reportAtStop(
   return { [Symbol.dispose]: () => stop.onStop = undefined };
 }
 
-/** Environment variable with the launcher's process id. */
+/** Environment variable that holds the process id of the launcher. */
 export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
-/** Environment variable that npm sets for its children. */
+/** Environment variable that npm sets in its child processes. */
 const NPM_VARIABLE = "npm_command";
 
 const LOOK_MS = 500;
-/** Processes from the launcher up to npx: the task, a shell, npx. */
+/** Maximum number of processes from the launcher up to npx: the task, a shell, npx. */
 const MOST_ANCESTORS = 4;
 
-/** Action when the launcher is gone; set by {@link stopOnSignals}. */
+/** Function that ends the command when its launcher has ended. {@link stopOnSignals} sets it. */
 let end: () => void = () => Deno.exit(143);
 
-/** Ends this command when the launcher that started it is gone. */
+/** Ends this command when the launcher that started it has ended. */
 export function watchLauncher(): void {
   const launcher = Number(readEnvironmentVariable(LAUNCHER_VARIABLE));
   if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
 }
 
-/** Watches the processes that started the launcher. @param gone called once when one of them has ended. */
+/** Watches the processes that started the launcher. @param gone called once, when one of them has ended. */
 export async function watchAncestors(gone: () => void): Promise<void> {
   const parent = Deno.ppid;
   const npx = readEnvironmentVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
@@ -93,7 +93,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Returns the process ids above the launcher's parent, up to npx; none if the system does not report them. */
+/** Returns the process ids from the grandparent of the launcher up to npx. Empty if the system does not report them. */
 async function ancestorsUpToNpx(parent: number): Promise<number[]> {
   const found: number[] = [];
   for (let pid = parent; found.length < MOST_ANCESTORS;) {
@@ -108,7 +108,7 @@ async function ancestorsUpToNpx(parent: number): Promise<number[]> {
 
 async function findParentProcess(pid: number): Promise<number | undefined> {
   const text = Deno.build.os === "linux"
-    ? (await runCommand("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // the name may contain anything
+    ? (await runCommand("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // the name may contain spaces
     : await runCommand("ps", ["-o", "ppid=", "-p", String(pid)]);
   return Number.parseInt(text) || undefined;
 }

@@ -1,14 +1,12 @@
-/** Tables for the terminal, and generated Markdown between markers of a hand-written file. */
+/** Formats tables for the terminal, and writes generated Markdown between markers in a hand-written file. */
 
 import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "../files/atomic_write.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 
 /**
- * Formats a table: a rule below the header, no other borders. A column of numbers only ("-" or nothing if missing) is aligned
- * to the right.
- *
- * @returns lines without trailing blanks, joined by newlines, none at the end
+ * Formats a table with a rule below the header and no other borders. Columns that have only numbers (and "-" or nothing
+ * for missing ones) are aligned to the right. @returns lines without trailing blanks; the last has no line break
  */
 export function formatTable(
   head: readonly string[],
@@ -29,7 +27,7 @@ export function formatTable(
   return [lines[0], rule, ...lines.slice(1)].join("\n");
 }
 
-/** Returns the display width of a text: two columns for an East Asian letter, none for a combining mark. */
+/** Returns the display width of a text. An East Asian letter counts as two columns, a combining mark as none. */
 function measureText(text: string): number {
   const marks = text.match(/\p{Mark}/gu)?.length ?? 0;
   const wide = text.match(
@@ -38,17 +36,17 @@ function measureText(text: string): number {
   return [...text].length - marks + (wide?.length ?? 0);
 }
 
-/** A column of a table. Columns are dropped in ascending order of `dropOrder` if lines are too long; 0: never. */
+/** A column of a table. If lines are too long, the columns with the lowest `dropOrder` are dropped first; 0: never. */
 export interface TableColumn<Row> {
   readonly head: string;
   readonly dropOrder: number;
   cell(row: Row): string;
 }
 
-/** Maximum line length of tables whose columns may be dropped. */
+/** Maximum line length of a table with columns that may be dropped. */
 export const WIDEST = 100;
 
-/** Formats a table without the columns that do not fit. @returns its text, and the remaining columns. */
+/** Formats a table without columns that exceed the width. @returns the text, and the columns that it shows. */
 export function formatFittedTable<Row>(
   columns: readonly TableColumn<Row>[],
   rows: readonly Row[],
@@ -70,7 +68,7 @@ export function fitsWidth(text: string, width: number): boolean {
   return text.split("\n").every((line) => line.length <= width);
 }
 
-/** Returns the width of the terminal; Infinity if standard output is not a terminal. */
+/** Returns the width of the terminal, or Infinity if standard output is not a terminal. */
 export function getOutputWidth(): number {
   return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
 }
@@ -79,22 +77,20 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** Length of the beginning of a file by which it is recognised. */
+/** Number of characters at the beginning of a file that must be unchanged when the file is replaced. */
 const READ_AGAIN = 400;
 
 /**
- * Replaces the text between the lines `<!-- NAME -->` and `<!-- end of NAME -->` atomically.
- * @throws UserError when the file cannot be read or written, or lacks these lines.
+ * Replaces the text between the lines `<!-- NAME -->` and `<!-- end of NAME -->` of a file, atomically.
+ * @throws UserError if the file cannot be read or written, or does not have these lines.
  */
 export async function writeBetweenMarkers(file: string, name: string, text: string): Promise<void> {
   const { before, after } = await aroundMarkers(file, name);
-  // Replaces only the file that was just read.
+  // Replaces the file only if it is still the one that was read.
   await writeFileAtomically(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
 }
 
-/**
- * Writes a block that begins with a bold title between the markers. It replaces the block of this title and keeps the others.
- */
+/** Writes a block with a bold title between markers. A block with the same title is replaced; other blocks stay. */
 export async function writeBlock(file: string, name: string, title: string, text: string): Promise<void> {
   const { between } = await aroundMarkers(file, name);
   const begin = `**${title}**`;
@@ -104,7 +100,7 @@ export async function writeBlock(file: string, name: string, title: string, text
   await writeBetweenMarkers(file, name, blocks.join("\n\n"));
 }
 
-/** @throws UserError when the file cannot be read, or lacks the markers. */
+/** @throws UserError if the file cannot be read, or does not have the markers. */
 export async function expectMarkers(file: string, name: string): Promise<void> {
   await aroundMarkers(file, name);
 }

@@ -17,7 +17,7 @@
 const loop = /^( *)\/\/ unrolled, n = (\d+) to (\d+)(?: by (\d+))?: (.*)$/;
 const END = "// end of n";
 
-/** Returns a kernel's text with all loops unrolled. @throws Error for a loop without an end. */
+/** Returns the text of a kernel with all loops unrolled. @throws Error if a loop has no end. */
 export function unrollLoops(text: string): string {
   const out: string[] = [];
   let open = false;

@@ -1,6 +1,6 @@
 /**
- * The published experiments on one data set: models, order and folders; and their results: metrics per model and seed, and
- * outcomes of the claims.
+ * The published experiments on one data set. This file defines the models with their order and folders, and reads the
+ * results: metrics per model and seed, and the outcomes of the published claims.
  */
 
 import * as v from "../schema.ts";
@@ -22,8 +22,8 @@ export interface ExperimentModel {
   readonly folder: string;
   readonly model: ModelConfig;
   /**
-   * "none": adversarial training without pre-training; a folder: after the Shannon stage of that model; undefined: no
-   * adversarial stage.
+   * Model after whose Shannon stage the adversarial stage starts, named by its folder. "none": there is no
+   * pre-training. Undefined: the model has no adversarial stage.
    */
   readonly adversarialAfter?: string | "none";
 }
@@ -69,24 +69,24 @@ const pw: ExperimentModel[] = [
   },
 ];
 
-/** The six models of the original reports, then both kinds of position weights. */
+/** All models in the order of training: the six of the original reports, then those with position weights. */
 export const experimentModels: readonly ExperimentModel[] = [...reports, ...pw];
 
-/** True if a model supports such items: position weights with tanh do not support tokens. */
+/** Returns true if a model can have such items. Position weights with tanh cannot have items with tokens. */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
 
 const experimentSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.experiment),
-  /** File or synthetic shop, as given. */
+  /** Data set as typed: a file, or the name of a synthetic shop. */
   data: v.string(),
-  /** Seeds of a synthetic shop, and of its users alone, if given. */
+  /** Seed of the synthetic shop, if given. `dataUsersSeed` is the seed of its users alone. */
   dataSeed: v.optional(v.wholeNumber()),
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),
   seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
-  /** Iterations of the Shannon stage and of the adversarial stage. */
+  /** Number of iterations of the Shannon stage; `adversarial` is that of the adversarial stage. */
   iterations: v.wholeNumber(),
   adversarial: v.wholeNumber(),
   models: v.pipe(v.array(v.strictObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
@@ -97,18 +97,18 @@ export async function writeExperiment(path: string, experiment: Experiment): Pro
   await writeJson(`${path}/experiment.json`, { format: FOLDER_FORMATS.experiment, ...experiment });
 }
 
-/** Returns undefined for a folder of another kind. @throws UserError when experiment.json is damaged. */
+/** Reads experiment.json. Returns undefined for a folder without it. @throws UserError if the file is damaged. */
 export function readExperiment(path: string): Promise<Experiment | undefined> {
   return readJson(`${path}/experiment.json`, experimentSchema);
 }
 
-/** Metrics of one model and seed, each from its own best-validation snapshot. */
+/** Metrics of one model with one seed. Each metric is that of its own best-validation snapshot. */
 export interface SeedOutcome extends TestedFigures<FigureSet> {
-  /** Half-widths of the 95 % bootstrap intervals of test prec@1, of reward and generator. */
+  /** Half-widths of the 95 % bootstrap intervals of test prec@1: of the reward, and of the generator. */
   readonly sampling: { readonly reward: number; readonly pi: number };
-  /** Metrics of the generator, if there is one. */
+  /** Metrics of the generator; undefined for a model without one. */
   readonly pi: TestedFigures<Omit<FigureSet, "loss">> | undefined;
-  /** Validation log of the model's own stage. */
+  /** Validation log of the stage that only this model has. */
   readonly log: RunLog;
 }
 
@@ -118,25 +118,25 @@ interface FigureSet {
   readonly prec2: number;
 }
 
-/** Metrics of a reward, or of a generator, which has no loss. */
+/** Metrics of a reward or of a generator. A generator has no loss. */
 interface TestedFigures<F extends Partial<FigureSet> = Partial<FigureSet>> {
   readonly validation: F;
   readonly test: F;
 }
 
-/** A model and its outcomes in seed order. */
+/** A model with its outcomes, in the order of the seeds. */
 export interface ModelOutcome {
   readonly model: ExperimentModel;
   readonly seeds: readonly SeedOutcome[];
 }
 
-/** Returns the folder of a model's own stage. */
+/** Returns the folder of the stage that only this model has. */
 function stageFolder(model: ExperimentModel, path: string, seed: number): string {
   const run = getSeedFolder(`${path}/${model.folder}`, seed);
   return model.adversarialAfter === undefined ? run : `${run}/adversarial`;
 }
 
-/** Returns undefined for an unfinished run. @throws UserError for a damaged one. */
+/** Reads the outcome of a run. Returns undefined if the run is unfinished. @throws UserError for a damaged run. */
 export async function readOutcome(
   model: ExperimentModel,
   path: string,
@@ -171,7 +171,7 @@ export async function readOutcome(
   return {
     sampling: { reward: sampling("prec1"), pi: sampling("piPrec1") },
     validation: {
-      // The best loss of a game is not a likelihood: its reward is judged at the best prec@1 of pi.
+      // The loss of a game is not a likelihood, so its reward is tested at the best prec@1 of the generator pi.
       loss: valueAt("loss", (game ? prec1 : loss).iteration),
       prec1: valueAt("prec1", prec1.iteration),
       prec2: valueAt("prec2", prec2.iteration),
@@ -192,10 +192,10 @@ export async function readOutcome(
   };
 }
 
-/** Table row of a model's reward or generator. */
+/** Row of a table: the reward or the generator of a model. */
 export interface ModelOutcomeRow {
   readonly name: string;
-  /** "mean +- sd", or "-" for a missing metric. */
+  /** Texts "mean +- sd", one per metric; "-" for a missing metric. */
   readonly cells: readonly string[];
 }
 
@@ -209,11 +209,11 @@ export const OUTCOME_HEAD = [
   "test prec@2",
   "sampling",
 ];
-/** Explanation of the last column. */
+/** Explanation of the table's last column, `sampling`. */
 export const SAMPLING_NOTE =
   "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
 
-/** Builds table rows with mean and sd over the seeds. */
+/** Builds the rows of the table, with mean and standard deviation of each metric over the seeds. */
 export function listModelOutcomeRows(outcomes: readonly ModelOutcome[]): ModelOutcomeRow[] {
   const cell = (values: readonly number[]) => {
     const { mean, sd } = meanAndSd(values);
@@ -239,21 +239,18 @@ export function listModelOutcomeRows(outcomes: readonly ModelOutcome[]): ModelOu
   });
 }
 
-/** Formats the mean over seeds, which share their test users. */
+/** Formats the mean half-width over seeds. All seeds have the same test users. */
 function describeSampling(values: readonly number[]): string {
   const { mean } = meanAndSd(values.filter((value) => !Number.isNaN(value)));
   return Number.isNaN(mean) ? "-" : `+- ${fixed(mean)}`;
 }
 
-/** Formats, for example, ".8737". */
+/** Formats a number with four digits after the point, for example ".8737". */
 function fixed(value: number): string {
   return value.toFixed(4).replace(/^0/, "");
 }
 
-/**
- * Tests the five published claims on the data at hand by paired differences over seeds. Claims about models that were not
- * trained are omitted.
- */
+/** Tests the five published claims by paired differences over the seeds; claims about untrained models are omitted. */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   const of = (folder: string) => outcomes.find(({ model }) => model.folder === folder)?.seeds;
   const [baseline, batchNorm, wide] = ["baseline-64-64", "batchnorm-64-64", "baseline-32-64-32"].map(of);
@@ -307,7 +304,7 @@ const piPrec1 = (s: SeedOutcome) => s.pi?.test.prec1 ?? NaN;
 const valLoss = (s: SeedOutcome) => s.validation.loss;
 const meanPiPrec1 = ({ log }: SeedOutcome) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
-/** Returns the increase of the best validation prec@1 in the second half of training. */
+/** Returns how much the best validation prec@1 increased in the second half of training. */
 function lateGain({ log }: SeedOutcome): number {
   const prec1 = numbers(log.columns.get("prec1"));
   const half = Math.ceil(prec1.length / 2);
@@ -318,12 +315,12 @@ function numbers(values: readonly (number | null)[] = []): number[] {
   return values.filter((value) => value !== null);
 }
 
-/** Computes the paired difference in percentage points. */
+/** Computes a paired difference in percentage points. */
 function points(a: readonly number[], b: readonly number[]): PairedDifference & { points: true } {
   return { ...computePairedDifference(a.map((x) => 100 * x), b.map((x) => 100 * x)), points: true };
 }
 
-/** Judges a claim that a difference is above 0. */
+/** Tests the claim that a difference is above 0. */
 function claim(name: string, d: PairedDifference & { points?: true }, what: string): Claim {
   const interval = [d.low, d.high] as const;
   const holds = judgeClaim(interval);

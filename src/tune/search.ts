@@ -1,53 +1,53 @@
 /**
- * Hyperparameter search: its state, and the order in which settings are trained until the time is up. It is independent of
- * how a setting is trained.
+ * Hyperparameter search: its state, and the order in which settings are trained until the time is up. The search does
+ * not depend on how a setting is trained.
  *
- * Asynchronous successive halving (Li et al., 2020) with a time limit: whenever three more settings have reached a rung, one
- * more of the best of them is promoted to the next rung; otherwise a new setting starts. Several may be trained at once. The
- * search can be stopped at any time, and needs no estimate of how many runs fit.
+ * Asynchronous successive halving (Li et al., 2020) with a time limit: a rung is a number of iterations at which settings
+ * are compared. Whenever three more settings have reached a rung, one more of its best settings is promoted to the next
+ * rung; otherwise a new setting starts. Several settings may be trained at once. The search can be stopped at any time,
+ * and it needs no estimate of how many settings fit the budget.
  */
 
 import type { TuneSetting } from "./space.ts";
 import type { Criterion } from "../train/best_records.ts";
 
-/** Validation metric of a setting over its training. */
+/** Validation metric of a setting at each validation. */
 export interface ValidationCurve {
   readonly iteration: readonly number[];
-  /** Null if missing: precision without a click. */
+  /** Value of the metric at each validation; null if missing, such as precision if no page has a click. */
   readonly value: readonly (number | null)[];
 }
 
-/** A setting with its training so far. */
+/** A setting, with the progress and result of its training so far. */
 export interface SearchCandidate {
   readonly setting: TuneSetting;
-  /** Finished iterations. */
+  /** Number of iterations that the setting has been trained for. */
   readonly iterations: number;
-  /** Training time, and time to start or resume. */
+  /** Seconds spent on the setting, including starts and resumes. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   readonly curve: ValidationCurve;
-  /** "stopped" (early stopping) and "diverged" settings are not trained further. */
+  /** State of the training. A setting that is "stopped" (early stopping) or "diverged" is not trained further. */
   readonly end: "open" | "stopped" | "diverged";
 }
 
 export interface SearchState {
   readonly criterion: Criterion;
   /**
-   * Iterations at which settings are compared, ascending; empty until the default setting has shown how many fit the budget.
+   * Numbers of iterations at which settings are compared, ascending. Empty until the training of the default setting
+   * has shown how many iterations fit the budget.
    */
   readonly rungs: readonly number[];
-  /** Settings by number; 0 is the default. */
+  /** All settings so far, by number. Setting 0 is the default. */
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** One in this many settings of a rung is promoted to the next one, which is this many times as long. */
+/** One of this many settings on a rung is promoted; the next rung has this many times the iterations. */
 const HALVING = 3;
-/** With more rungs, settings would be compared so early that fast learners, which overfit, win. */
+/** Maximum number of rungs. More rungs would compare settings so early that fast learners, which overfit, would win. */
 const RUNGS = 2;
 
-/**
- * Lists the rungs. @param top iterations of the last rung. @param step iterations between validations; rungs are multiples.
- */
+/** Lists the rungs. @param top iterations of the last rung. @param step iterations between validations. */
 export function listRungs(top: number, step: number): number[] {
   const rungs = Array.from({ length: RUNGS }, (_, k) => {
     const wanted = top / HALVING ** (RUNGS - 1 - k);
@@ -56,15 +56,15 @@ export function listRungs(top: number, step: number): number[] {
   return [...new Set(rungs)].filter((rung) => rung <= top);
 }
 
-/** Best validation of a setting. */
+/** Best validation of a setting: the iteration, and the value of the metric. */
 export interface BestValidation {
-  /** Lower is better (precision is negated); Infinity if missing. */
+  /** Number by which settings are ranked, lower is better: a loss or a negative precision; Infinity if missing. */
   readonly rank: number;
   readonly value: number | null;
   readonly iteration: number;
 }
 
-/** Returns the best validation up to an iteration; none for a diverged setting. */
+/** Returns the best validation up to an iteration. A diverged setting has none. */
 export function findBestValidation(
   { curve, end }: SearchCandidate,
   criterion: Criterion,
@@ -81,7 +81,7 @@ export function findBestValidation(
   return best;
 }
 
-/** Returns setting numbers, best first, earlier first if equal; settings without a metric come last. */
+/** Ranks the settings: returns their numbers, best first, equal ones by number, and last those without a metric. */
 export function rankSettings({ candidates, criterion }: SearchState, upTo = Infinity): number[] {
   const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion, upTo).rank);
   // Infinity - Infinity is NaN.
@@ -92,24 +92,24 @@ export function rankSettings({ candidates, criterion }: SearchState, upTo = Infi
   return candidates.map((_, number) => number).sort(compare);
 }
 
-/** Returns the setting that is best on validation; undefined if none has a metric. */
+/** Returns the number of the setting with the best validation; undefined if no setting has a metric. */
 export function findWinner(state: SearchState): number | undefined {
   const [first] = rankSettings(state);
   const candidate = state.candidates[first ?? 0];
   return candidate && findBestValidation(candidate, state.criterion).value !== null ? first : undefined;
 }
 
-/** True if a setting has reached a rung, or ended before it. */
+/** Returns true if a setting has reached a rung, or its training has ended before it. */
 export function hasReached({ iterations, end }: SearchCandidate, rung: number): boolean {
   return iterations >= rung || end !== "open";
 }
 
-/** Maximum share of the budget for the default setting; if it is not finished by then, the others will not be either. */
+/** Maximum share of the budget for the default setting. If it takes longer, other settings cannot finish either. */
 const DEFAULT_SHARE = 0.3;
-/** With a larger budget the default is trained further if this adds at least this share to its time. */
+/** A resumed search with a larger budget trains the default further if that adds at least this share to its time. */
 const LEAST_MORE = 0.25;
 
-/** An untrained setting. */
+/** Initial state of a setting that has not been trained. */
 const FRESH: SearchCandidate = {
   setting: {},
   iterations: 0,
@@ -122,34 +122,31 @@ const FRESH: SearchCandidate = {
 /** Parameters and callbacks of a search. */
 export interface Search {
   readonly budgetSeconds: number;
-  /** Iterations of a fully trained setting, and between validations. */
+  /** Number of iterations of a fully trained setting, and between two validations. */
   readonly iterations: number;
   readonly validateEvery: number;
-  /** Number of settings trained in parallel; the default is trained first and alone. */
+  /** Maximum number of settings in training at the same time. The default is trained first and alone. */
   readonly jobs: number;
-  /** Draws setting `number`; undefined if there are no more. */
+  /** Draws the setting with a number. Returns undefined if all settings have been drawn. */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
-  /**
-   * Starts or resumes a setting and trains it up to an iteration.
-   * @param seconds time limit.
-   */
+  /** Starts or resumes a setting, and trains it up to an iteration. @param seconds time limit. */
   readonly train: (
     number: number,
     candidate: SearchCandidate,
     iterations: number,
     seconds: number,
   ) => Promise<SearchCandidate>;
-  /** Called after each training to save the state. */
+  /** Saves the state. Called after each training. */
   readonly keep: (state: SearchState, spentSeconds: number) => Promise<void>;
-  /** Returns the seconds of any clock. */
+  /** Returns the current time of any clock in seconds. */
   readonly now: () => number;
-  /** Ends the search after the trainings in flight. */
+  /** When aborted, the search ends after the trainings that are running. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs a search until its budget is spent, or nothing is left to do.
- * @param spent seconds of earlier sessions. @returns its state, and the seconds of all sessions.
+ * Runs a search until its time budget is spent or no setting is left to train.
+ * @param spent seconds of earlier sessions. @returns the state of the search, and the seconds of all sessions.
  */
 export async function search(
   state: SearchState,
@@ -167,7 +164,7 @@ export async function search(
   const run = async (number: number, iterations: number, seconds: number) => {
     const before = current.candidates[number] ??
       { ...FRESH, setting: draw(number, listSettings(current)) ?? {} };
-    current = withCandidate(current, number, before); // so that its setting is not drawn again
+    current = withCandidate(current, number, before); // its setting must not be drawn again
     const after = await train(number, before, iterations, seconds);
     current = withCandidate(current, number, after);
     if (number === 0) current = withRungs(current, parts);
@@ -211,7 +208,7 @@ function withCandidate(state: SearchState, number: number, candidate: SearchCand
   return { ...state, candidates };
 }
 
-/** Derives the rungs from the iterations of the default setting; none yet if it was stopped in its first training. */
+/** Computes the rungs from the iterations of the default setting; none if its first training was stopped. */
 function withRungs(state: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
   const [first] = state.candidates;
   if (!first) return state;
@@ -221,24 +218,23 @@ function withRungs(state: SearchState, { iterations, validateEvery, signal }: Se
   return { ...state, rungs: listRungs(whole, validateEvery) };
 }
 
-/** The next training: a setting, up to an iteration. */
+/** A training to start: the setting's number, and the iteration up to which it is trained. */
 interface Job {
   readonly number: number;
   readonly iterations: number;
-  /** Estimated seconds. */
+  /** Estimated seconds of the training. */
   readonly seconds: number;
 }
 
-/** Settings in training, by number. */
+/** Settings that are in training, by number. */
 type Busy = ReadonlyMap<number, unknown>;
 
-/** Nothing is started with less time than this. */
+/** Minimum seconds that must remain to start a training. */
 const LEAST_SECONDS = 1;
 
 /**
- * Chooses the next training. @param secondsLeft of the budget. @param more true if untried settings exist. @param busy
- * settings in training.
- * @returns undefined if nothing fits the remaining time.
+ * Chooses the training to start next. @param secondsLeft of the budget. @param more true if there are untried settings.
+ * @param busy settings in training. @returns undefined if no training fits the remaining time.
  */
 function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
   const { candidates, rungs } = state;
@@ -248,7 +244,7 @@ function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: B
     if (job && job.seconds <= secondsLeft) return job;
   }
   const finish = finishing(state, secondsLeft, busy);
-  // Settings that were cut short come first: by a stop, or by the first rung of a smaller budget.
+  // Settings whose training was cut short come first: by a stop, or by the first rung of a smaller budget.
   const begun = rankSettings(state).find((number) =>
     !busy.has(number) && !hasReached(candidates[number] ?? FRESH, rungs[0] ?? 0)
   );
@@ -260,8 +256,8 @@ function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: B
 }
 
 /**
- * Returns the best setting of a rung that may be promoted, if any: a third of those that have reached it, not counting the
- * default, which is fully trained from the start.
+ * Returns the number of the best setting on a rung that may be promoted, if there is one. A third of the settings that
+ * have reached the rung are promoted. The default does not count, because it is fully trained first.
  */
 function promoted(state: SearchState, rung: number, busy: Busy): number | undefined {
   const { candidates, rungs } = state;
@@ -276,7 +272,7 @@ function promoted(state: SearchState, rung: number, busy: Busy): number | undefi
   return here.slice(0, places).find((number) => !busy.has(number) && !reached(number, rung + 1));
 }
 
-/** Trains the best setting so far to the end, or as far as the time allows. */
+/** Continues the best setting up to the last iteration, or as far as the time allows. */
 function finishing(state: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
   const number = findWinner(state);
   const top = state.rungs.length - 1;
@@ -295,7 +291,7 @@ function buildJob(state: SearchState, number: number, rung: number): Job {
   return { number, iterations, seconds };
 }
 
-/** Estimates the time of the first rung: the median of the settings so far, as one of them may have met a busy machine. */
+/** Estimates the seconds up to the first rung: the median of the settings so far, in case the machine was once busy. */
 function firstSeconds({ candidates, rungs }: SearchState): number {
   const iterations = rungs[0] ?? 0;
   const all = candidates.map((one) => one.setUpSeconds + iterations * perIteration(one)).sort((a, b) =>

@@ -1,33 +1,33 @@
 /**
- * Search space of `tune`: settings, each a few options of `train` as typed. The first is the default, then come a few known
- * to do well, then random ones.
+ * Search space of `tune`. A setting is a few options of `train` as typed. The first setting is the default; then come a
+ * few settings that are known to do well, and then random ones.
  */
 
 import { createRandomStream, type Random } from "../data/random.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { findItemIdField } from "../data/item_ids.ts";
 
-/** Options of `train` by flag, as typed: { "--encoder": "pw", "--no-item-ids": "" }. Absent ones have their defaults. */
+/** A setting: options of `train` as typed, such as { "--encoder": "pw", "--no-item-ids": "" }; others have defaults. */
 export type TuneSetting = Readonly<Record<string, string>>;
 
-/** Search space of a data set, given the fixed options. */
+/** Search space for a data set. Options that the user gives are fixed. */
 export interface SearchSpace {
   readonly seed: number;
-  /** Flags that are not searched: set by the user, or not applicable to the data. */
+  /** Flags that the search does not vary, because the user has given them or they do not apply to the data. */
   readonly fixed: ReadonlySet<string>;
-  /** Encoder and learning rate of the default setting. */
+  /** Encoder of the default setting; `learningRate` is its learning rate. */
   readonly encoder: string;
   readonly learningRate: number;
-  /** True if a setting is valid with the fixed options, these items and this adapter. */
+  /** Returns true if a setting is valid with the fixed options, for these items and on this adapter. */
   readonly accepts: (setting: TuneSetting) => boolean;
-  /** Metric for early stopping of all settings but the default. */
+  /** Metric for early stopping. The default setting has no early stopping. */
   readonly stopping: string;
 }
 
 export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_BIAS = "--position-bias";
 
-/** Settings worth trying on any log, fast learners first, for budgets too short for many random ones. */
+/** Settings that are worth trying on any log. Fast learners are first, as a small budget may not reach the others. */
 const KNOWN: readonly TuneSetting[] = [
   { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
@@ -39,17 +39,17 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/** Few, because each needs its own kernels. */
+/** Values of --dims. There are few, because each needs its own kernels. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
-/** Without a history, hidden layers are optional. */
+/** Value of --dims for no hidden layers, which is possible only without a click history. */
 const LINEAR = "none";
 const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
-/** Shrinkage of the weights per step: decay times learning rate. */
+/** Range of the shrinkage of the weights per step, which is weight decay x learning rate. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 
-/** Lists flags that do not apply to a data set: there are no item ids to leave out, or positions are unknown. */
+/** Lists flags that do not apply to a data set, because it has no item ids to leave out, or no known positions. */
 export function listInapplicableFlags(
   { features, pageOrder }: Pick<Dataset, "features" | "pageOrder">,
 ): ReadonlySet<string> {
@@ -59,13 +59,10 @@ export function listInapplicableFlags(
   ]);
 }
 
-/** Draws of known settings before the space counts as exhausted. */
+/** Number of draws in a row of settings that were tried before, after which the search space counts as exhausted. */
 const MOST_DRAWS = 100;
 
-/**
- * Draws setting `number` of a search; 0 is the default. @param before the settings so far.
- * @returns undefined if all settings have been tried.
- */
+/** Draws setting `number`; 0 is the default. @param before earlier settings. @returns undefined if all were tried. */
 export function drawSetting(
   number: number,
   space: SearchSpace,
@@ -75,7 +72,7 @@ export function drawSetting(
   const taken = new Set(before.map(describeSetting));
   const isNew = (setting: TuneSetting) => !taken.has(describeSetting(setting)) && space.accepts(setting);
   const known = KNOWN.map((setting) => finish(setting, space)).find(isNew);
-  // Each known setting is either taken or next, so a resumed search draws the same.
+  // A resumed search draws the same: each known setting is either among the earlier ones or next.
   if (known) return known;
   const random = createRandomStream(space.seed, "tune", number);
   for (let k = 0; k < MOST_DRAWS; k++) {
@@ -85,12 +82,12 @@ export function drawSetting(
   return undefined;
 }
 
-/** Returns a setting as command-line arguments. */
+/** Returns a setting as arguments of `train`. */
 export function listArguments(setting: TuneSetting): string[] {
   return Object.entries(setting).flatMap(([flag, value]) => value === "" ? [flag] : [flag, value]);
 }
 
-/** Describes a setting for tables: "pw, weight-decay 10". */
+/** Describes a setting in tables, such as "pw, weight-decay 10". */
 export function describeSetting(setting: TuneSetting): string {
   const parts = Object.entries(setting).filter(([flag]) => !STOPPING.includes(flag)).map(([flag, value]) =>
     flag === "--encoder" ? value : `${flag.slice(2).replace(/^no-/, "no ")} ${value}`.trim()
@@ -100,7 +97,7 @@ export function describeSetting(setting: TuneSetting): string {
 
 const STOPPING = ["--early-stopping"];
 
-/** Removes fixed options, and adds early stopping. */
+/** Removes the fixed options from a setting, and adds early stopping. */
 function finish(setting: TuneSetting, { fixed, stopping }: SearchSpace): TuneSetting {
   const searched = { ...setting, "--early-stopping": stopping };
   return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));
@@ -130,7 +127,7 @@ function logUniform(random: Random, [low, high]: readonly [number, number]): num
   return low * (high / low) ** random.uniform();
 }
 
-/** Rounds to two significant digits. */
+/** Rounds a number to two significant digits. */
 function short(value: number): string {
   return String(Number(value.toPrecision(2)));
 }

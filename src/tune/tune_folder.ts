@@ -1,6 +1,6 @@
 /**
- * Folder of a search: `tune.json` (settings and state), an ordinary run per setting, `table.csv` and, after the test,
- * `result.json`.
+ * Folder of a search. It has `tune.json` (settings and state), one ordinary run per setting, `table.csv`, and after the
+ * test `result.json`.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -17,11 +17,11 @@ import { describeSetting, listArguments, type TuneSetting } from "./space.ts";
 const tuneSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.tune),
   clickgan: v.string(),
-  /** Options of train for all settings, as typed. */
+  /** Options of `train` that all settings share, as typed. */
   options: v.array(v.string()),
   data: runConfigSchema.entries.data,
   criterion: v.picklist(criteria),
-  /** Seconds of all sessions. */
+  /** Number of seconds that all sessions took together. */
   spentSeconds: v.atLeast(0),
   rungs: v.array(v.whole(1)),
   settings: v.array(v.strictObject({
@@ -32,14 +32,14 @@ const tuneSchema = v.strictObject({
     end: v.picklist(["open", "stopped", "diverged"]),
   })),
 });
-/** Settings and state of a search without the curves, which are in the logs of its runs. */
+/** Settings and state of a search. The validation curves are not included: they are in the logs of the runs. */
 export type TuneConfig = Omit<v.InferOutput<typeof tuneSchema>, "format">;
 
 function tuneFile(path: string): string {
   return `${path}/tune.json`;
 }
 
-/** Returns undefined for a folder of another kind. @throws UserError when tune.json is damaged. */
+/** Reads tune.json. Returns undefined for a folder without it. @throws UserError if tune.json is damaged. */
 export function readTune(path: string): Promise<TuneConfig | undefined> {
   return readJson(tuneFile(path), tuneSchema);
 }
@@ -61,7 +61,7 @@ export async function writeTune(
   await writeJson(tuneFile(path), tune);
 }
 
-/** Reads the state of a search. @throws UserError for a damaged log. */
+/** Reads the state of a search from its folder. @throws UserError if the log of a run is damaged. */
 export async function readSearchState(
   path: string,
   { criterion, rungs, settings }: TuneConfig,
@@ -72,7 +72,7 @@ export async function readSearchState(
   return { criterion, rungs, candidates: await Promise.all(candidates) };
 }
 
-/** Returns the folder of a setting's run. */
+/** Returns the folder of the run of a setting. */
 export function getSettingFolder(path: string, number: number): string {
   return `${path}/setting-${String(number).padStart(3, "0")}`;
 }
@@ -83,7 +83,7 @@ export async function readCurve(run: string, criterion: Criterion): Promise<Vali
   return { iteration, value: columns.get(criterion) ?? iteration.map(() => null) };
 }
 
-/** A setting with its metrics, each at its own best validation; null if missing. */
+/** A setting with its validation metrics, each from the iteration that is best for it; null if missing. */
 export interface SettingRow {
   readonly number: number;
   readonly setting: TuneSetting;
@@ -96,7 +96,7 @@ export interface SettingRow {
   readonly validation: Readonly<Record<Criterion, number | null>>;
 }
 
-/** Lists all settings, best first. @param path the folder of the search. */
+/** Lists the rows of all settings, best setting first. @param path folder of the search. */
 export async function listSettingRows(path: string, state: SearchState): Promise<SettingRow[]> {
   return await Promise.all(
     rankSettings(state).flatMap((number) => {
@@ -133,7 +133,7 @@ async function buildSettingRow(
   };
 }
 
-/** Formats the rows as CSV, with a column per searched option. */
+/** Formats the rows as CSV, with one column per option that was searched. */
 export function formatSettingsCsv(rows: readonly SettingRow[]): string {
   const flags = [...new Set(rows.flatMap(({ setting }) => Object.keys(setting)))].sort();
   const head = [
@@ -160,8 +160,8 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
 }
 
 /**
- * Returns the arguments with which `train` repeats a setting.
- * @param options those for all settings. @param usual default number of iterations.
+ * Returns the arguments with which `train` repeats a setting. @param options shared by all settings. @param usual
+ * default number of iterations.
  */
 export function trainArguments(
   options: readonly string[],
