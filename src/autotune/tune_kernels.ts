@@ -1,6 +1,6 @@
 /**
- * Autotuning: times the kernel variants of each matrix product and of the LSTM of a model's training step on a typical
- * batch. A variant replaces that of the fixed table only if it is clearly faster in two comparisons.
+ * Autotuning: times the kernel variants of the matrix products, the LSTM and the sums in a model's training step on a
+ * typical batch. A variant replaces the default, that of the fixed table, only if it saves 10 % of the time twice.
  */
 
 import type { KernelVariant } from "../gpu/kernel_variants.ts";
@@ -20,46 +20,46 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** A matrix product, LSTM or sum with its variants; the first variant is that of the fixed table. */
+/** A matrix product, LSTM or sum, and its kernel variants. The first variant is the one in the fixed table. */
 export interface TunableKernel {
-  /** See formatMatmulKey and formatLstmKey; the key of a sum is its kernel. */
+  /** Key by formatMatmulKey or formatLstmKey; the key of a sum is the name of its kernel. */
   readonly key: string;
   readonly variants: readonly KernelVariant[];
 }
 
-/** Times kernel variants. P: a variant that is ready to run. */
+/** Compiles and times kernel variants. P is the type of a variant that is ready to run. */
 export interface KernelMeter<P> {
-  /** Compiles a variant and runs it once, because a driver may compile on the first run. */
+  /** Compiles a variant and runs it, because a driver may compile a kernel at its first run. */
   prepare(key: string, variant: KernelVariant): Promise<P>;
-  /** Runs variants one after another. @returns microseconds of each */
+  /** Runs variants one after another. @returns microseconds per variant */
   time(prepared: readonly P[]): Promise<number[]>;
   now(): number;
 }
 
 export interface TuningResult {
-  /** Variants that are clearly faster than those of the fixed table, by product. */
+  /** Variants that are clearly faster than the variant in the fixed table, by the key of the product. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Variants that did not fit the budget or do not run here, e.g. "forward 64x64 rows". */
+  /** Variants that did not fit the budget, or do not run on this adapter, e.g. "forward 64x64 rows". */
   readonly untried: readonly string[];
-  /** Number of products that were timed with at least two variants. */
+  /** Number of products of which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** The part of these seconds that compiled kernels of the fixed table, which training needs anyway. */
+  /** Part of `seconds` in which variants of the fixed table were compiled. Training needs these in any case. */
   readonly neededSeconds: number;
 }
 
-/** Milliseconds for work that training itself does not need, including compilation. */
+/** Milliseconds that autotuning may take for work, including compilation, that training itself does not need. */
 export const BUDGET = 2300;
-/** Share of the fixed variant's time that another variant must save. */
+/** Share of the fixed table's variant's time that another variant must save. */
 const MARGIN = 0.1;
 /**
- * Rounds of the comparison of all variants, and of the second: the fixed one and the fastest, which may be so by
- * chance.
+ * Number of rounds of the first comparison, of all variants, and of the second comparison. The second compares only the
+ * fixed table's variant and the fastest variant, which may have been fastest by chance.
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Shares of the budget that are reserved for the first kernel of a family, whose cost is unknown, and for timing. */
+/** Shares of the budget: for compiling the first variant of a family, whose cost is unknown, and for timing. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -68,11 +68,11 @@ interface Ready<P> {
 }
 
 /**
- * Tunes kernels. Variants of the fixed one's family come first for all products, because others may take a CPU adapter
- * seconds to compile. Compiling the fixed ones is free: the device keeps them, and training needs them. A compiled
- * variant is compared even if it took longer than expected.
- * @param products with the most work first: products that do not fit the budget keep the fixed variant.
- * @param budget milliseconds; a variant is started only if compiling and timing it should fit.
+ * Tunes kernels. All products first try variants of the same family as the fixed table's variant, because variants of
+ * another family may take a CPU adapter seconds to compile. The time to compile variants of the fixed table is not counted,
+ * as training needs these. A compiled variant is compared even if compiling it took longer than expected.
+ * @param products in descending order of work; a product that does not fit the budget keeps the fixed table's variant.
+ * @param budget milliseconds; a variant is tried only if compiling and timing it will probably fit.
  */
 export async function tuneKernels<P>(
   products: readonly TunableKernel[],
@@ -86,7 +86,7 @@ export async function tuneKernels<P>(
   const untried: string[] = [];
   let compared = 0;
   let needed = 0;
-  /** Longest compilation so far by family, in milliseconds. */
+  /** Milliseconds of the longest compilation so far, by family of variants. */
   const slowest = new Map<string, number>();
   const fits = (family: string) => {
     const compile = slowest.get(family) ?? Math.max(SHARE.unknown * budget, ...slowest.values());
@@ -102,7 +102,7 @@ export async function tuneKernels<P>(
         const family = getVariantFamily(variant);
         if ((family === getVariantFamily(fixed)) !== own) continue;
         const start = meter.now();
-        // A comparison needs the fixed variant and at least one other.
+        // A comparison needs the fixed table's variant and at least one other variant.
         const wanted = variant === fixed
           ? others.some((other) => fits(getVariantFamily(other)))
           : all[0]?.variant === fixed && fits(family);
@@ -126,12 +126,12 @@ export async function tuneKernels<P>(
   return { chosen, gain, untried, compared, seconds, neededSeconds: needed / 1000 };
 }
 
-/** Returns e.g. "panel" for "panel 64". */
+/** Returns the family of a variant, e.g. "panel" for "panel 64". */
 function getVariantFamily(variant: KernelVariant): string {
   return variant.replace(/ \d+$/, "");
 }
 
-/** Returns the fastest variant, or undefined if none is clearly faster than the first. */
+/** Returns the fastest variant, or undefined if no variant is clearly faster than the first. */
 async function findFasterVariant<P>(
   meter: KernelMeter<P>,
   all: readonly Ready<P>[],
@@ -145,7 +145,7 @@ async function findFasterVariant<P>(
   return { variant: fastest.variant, gain: before / after };
 }
 
-/** Returns undefined for a kernel that does not run on this adapter: the others may. */
+/** Prepares a variant. Returns undefined if the variant does not run on this adapter. */
 async function tryPrepare<P>(
   meter: KernelMeter<P>,
   key: string,
@@ -162,7 +162,7 @@ function isFaster(time = Infinity, fixed = 0): boolean {
   return time <= (1 - MARGIN) * fixed;
 }
 
-/** Returns medians over rounds in which the variants take turns, because a shared machine changes its speed. */
+/** Returns each variant's median time. A round times all variants, because the speed of a shared machine changes. */
 async function timeInTurn<P>(
   meter: KernelMeter<P>,
   all: readonly Ready<P>[],
@@ -175,29 +175,29 @@ async function timeInTurn<P>(
 
 export interface PreparedProduct {
   readonly encode: EncodePass;
-  /** Dispatches per pass, enough to make it last. */
+  /** Number of dispatches per pass, so large that the pass is long enough for the clock. */
   readonly repeats: number;
   readonly clock: PassClock;
 }
 
-/** A product with less than this share of the largest one's work keeps its kernel. A serial kernel is always timed. */
+/** A product with less than this share of the largest product's FLOPs is not tuned, unless its kernel is serial. */
 const LEAST_SHARE = 0.1;
-/** Most rows of the batch: more rows do not change which variant is fastest. */
+/** Largest number of rows of the batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
-/** Least microseconds of a pass. */
+/** Least microseconds that a timed pass should last. */
 const PASS = 300;
-/** Clock steps that a pass should last, and that suffice for an estimate. */
+/** Number of clock steps that a pass should last, and number that suffices for an estimate. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
-/** Largest factor by which the repeats may grow at once. */
+/** Largest factor by which the number of repeats grows from one estimate to the next. */
 const MORE = 16;
 
-/** A clock and its way to time passes. */
+/** A clock that times passes. */
 export interface PassClock extends Pick<Clock, "step"> {
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
-/** Times the products of a model's training step. Values are zeros, because they do not affect time. */
+/** Times the products of a model's training step, with zeros as values: values do not affect the time. */
 export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
@@ -205,8 +205,8 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #sizes: ClickSizes;
 
   /**
-   * @param users per batch. @param clock by default the device's better one. @throws UserError for a batch beyond the
-   * adapter.
+   * @param users number of users per batch @param clock by default the device's best clock @throws UserError if a batch
+   * exceeds the adapter's limits.
    */
   constructor(
     readonly gpu: Gpu,
@@ -239,7 +239,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#stack = stack.move();
   }
 
-  /** Adds a product. Of those with equal sizes only the one with the most rows is timed. */
+  /** Adds a product. Of products with the same key, only the product with the most FLOPs (rows) is timed. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;
@@ -253,7 +253,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Describes the sizes, with rows rounded to a power of two, because batches differ. */
+  /** Describes the sizes of all products. FLOPs are rounded to a power of two, because batches differ. */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();
@@ -268,7 +268,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     const once: EncodePass = (pass) => program.encodeOne(pass, 0, this.#sizes, this.#plan.offset(0));
     const clock = this.clock ?? await this.#clock(once);
     const wanted = Math.max(PASS, STEPS.pass * clock.step);
-    // The first run may compile.
+    // The first run may include compilation, so the second is used.
     let [, pass = 0] = await clock.time([once, once]);
     let repeats = 1;
     const grow = (most: number) =>
@@ -300,7 +300,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   }
 }
 
-/** Returns train users from all over the log: a batch, but at most {@link MOST_ROWS} rows. */
+/** Returns evenly spaced train users of the log: as many as a batch has, or fewer, with {@link MOST_ROWS} rows. */
 function typicalBatch(source: LogSource, count: number): number[] {
   const all = listUsers(source, "train");
   const batch: number[] = [];

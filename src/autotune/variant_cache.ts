@@ -1,4 +1,4 @@
-/** Kernel variants that autotuning chose for this adapter, now or in an earlier run. */
+/** Chooses kernel variants for this adapter by autotuning, or reads those that an earlier run chose from a cache. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -24,7 +24,7 @@ import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 
-/** Autotuning runs again if any of these values differs. */
+/** Values on which the best variants depend. Autotuning runs again if any of these values differs. */
 const keySchema = v.strictObject({
   adapter: v.string(),
   driver: v.string(),
@@ -42,9 +42,9 @@ type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
 const MOST_ENTRIES = 100;
 
-/** Cache file of autotuned variants, one tuning per adapter. File errors do not throw: the run then tunes again. */
+/** File with the variants that autotuning chose, by key. Errors of the file are only printed: the run then tunes again. */
 export class VariantCache {
-  /** @param say prints why a cache was not used. */
+  /** @param say prints why the cache is not used. */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
 
   get file(): string {
@@ -58,7 +58,7 @@ export class VariantCache {
   async write(key: VariantCacheKey, variants: KernelVariants): Promise<void> {
     try {
       await makeFolder(this.folder);
-      // Another run may add its own variants at the same time, and they must not be lost.
+      // The lock is needed because another run may add its variants to the file at the same time.
       using _ = await Lock.wait(lockBeside(this.file), this.file, () => {});
       const others = (await this.#entries(() => {})).filter((entry) => !isSame(entry.for, key));
       const entries = [...others, { for: key, variants }].slice(-MOST_ENTRIES);
@@ -81,7 +81,7 @@ export class VariantCache {
 }
 
 function isSame(a: VariantCacheKey, b: VariantCacheKey): boolean {
-  // Keys are compared in the order of the schema.
+  // Parsing puts the values of both keys in the schema's order, so that their JSON can be compared.
   const [one, other] = [a, b].map((key) => JSON.stringify(v.parse(keySchema, key)));
   return one === other;
 }
@@ -95,7 +95,7 @@ export interface TimeableKernels<P> extends KernelMeter<P> {
   sizes(): string[];
 }
 
-/** Chooses kernel variants. @param users per batch. @param folder of the cache, if any. @param say prints the choice. */
+/** Chooses kernel variants. @param users number per batch @param folder of the cache, if any @param say prints the choice */
 export async function fitShapes(
   gpu: Gpu,
   source: LogSource,
@@ -109,7 +109,7 @@ export async function fitShapes(
   return await tuneVariantsWith(gpu, products, cache, await buildCacheKey(gpu, products.sizes()), say);
 }
 
-/** Returns undefined if no batch is possible: training then reports the error. */
+/** Returns the products to tune. Returns undefined if no batch is possible: training then reports the error. */
 function createStepKernels(
   gpu: Gpu,
   source: LogSource,
@@ -145,9 +145,9 @@ export async function tuneVariantsWith<P>(
   );
   const variants = mergeTunedVariants(own, chosen);
   if (compared === 0 && untried.length > 0) {
-    // Nothing is stored: a driver that caches compiled kernels may be faster next time.
+    // The result is not stored: a driver that caches compiled kernels may be faster in the next run.
     say(
-      `Kernels for ${adapter.description}: the standard ones. No others were tried, because compiling one ` +
+      `Kernels for ${adapter.description}: standard variants. No others were tried, because compiling one ` +
         `takes ${
           neededSeconds.toFixed(1)
         } s or more here. The next run tries again; --no-autotune skips this.`,

@@ -1,4 +1,4 @@
-/** Checks a reader's kernel at several sizes and in other execution orders, and times it with the ladder. */
+/** Checks a reader's kernel at several sizes and in other execution orders, and times it and the ladder's kernels. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { getConstant, type Kernel } from "../gpu/kernel.ts";
@@ -14,7 +14,7 @@ import { BoundLadder } from "../ladder/check_ladder.ts";
 import { type LadderStepResult, runLadder } from "../ladder/ladders.ts";
 import { type Exercise, type ExerciseCase, HOLE, listCases, listConstants } from "./exercise.ts";
 
-/** @throws UserError if the number of sizes differs from the exercise's, or a size is out of range. */
+/** Parses --size. @throws UserError if a size is out of range, or the exercise does not support the sizes. */
 export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join("x")): LadderSize {
   const size = text.split("x").map(Number);
   const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
@@ -38,10 +38,10 @@ interface CheckOptions {
 }
 
 /**
- * Checks an answer at all sizes.
- * @param file name of the answer.
- * @returns the checked cases, and the grid at the last size: a grid that is too large only costs time.
- * @throws UserError for a wrong answer.
+ * Checks an answer in all cases.
+ * @param file path of the answer.
+ * @returns names of the cases, and the grid of the last case for the reader: a grid that is too large only takes time.
+ * @throws UserError if the answer is wrong.
  */
 export async function checkAll(
   gpu: Gpu,
@@ -65,7 +65,7 @@ export async function raceExercise(
   step: LadderStep,
   { size, onProgress, rounds }: CheckOptions & { readonly rounds: number },
 ): Promise<LadderStepResult[]> {
-  // The answer was checked at all sizes, and the tests check the ladder's steps.
+  // No odd sizes: the answer is already checked at all sizes, and the tests check the ladder's steps.
   const raced: Ladder = { ...ladder, size, oddSizes: [], steps: [...ladder.steps, step] };
   return await runLadder(gpu, raced, { rounds, onProgress });
 }
@@ -85,7 +85,7 @@ function sizeAlongY(kernel: LadderStep["kernel"]): number {
 
 const entryPattern = /(@compute\b[^{};]*\bfn\s+\w+\s*)\(((?:[^()]|\([^()]*\))*)\)\s*\{/;
 const builtinPattern = /^@builtin\(\s*(\w+)\s*\)\s*(\w+)\s*:\s*(?:vec3u|vec3<u32>|u32)$/;
-/** Number of neighbouring invocations that may run as one vector. */
+/** Number of neighbouring invocations that a driver may run as one vector. */
 const LANES = "8u";
 
 const builtins: Readonly<Record<string, string>> = {
@@ -96,7 +96,7 @@ const builtins: Readonly<Record<string, string>> = {
   num_workgroups: "given_groups",
 };
 
-/** Returns the kernel in two other orders (neighbours far apart; backwards); empty if a parameter is no builtin. */
+/** Returns two kernels that run in other orders: neighbours far apart, and backwards. None if a parameter is no builtin. */
 function otherOrders(own: Kernel): Kernel[] {
   const [entry, head = "", parameters = ""] = entryPattern.exec(own.source) ?? [];
   if (entry === undefined) return [];
@@ -108,7 +108,7 @@ function otherOrders(own: Kernel): Kernel[] {
   if (lets.includes(undefined)) return [];
   const y = own.constants.has("WORKGROUP_Y") ? "u32(WORKGROUP_Y)" : "1u";
   const other = (backwards: boolean) =>
-    // One line, so that line numbers in driver messages match the reader's text.
+    // All in one line, so that line numbers in the driver's messages are those of the reader's text.
     `${head}(@builtin(local_invocation_index) given_index: u32, @builtin(workgroup_id) given_group: vec3u, ` +
     `@builtin(num_workgroups) given_groups: vec3u) { ` +
     [
@@ -128,10 +128,10 @@ function otherOrders(own: Kernel): Kernel[] {
 }
 
 /**
- * Runs a step twice on a case: results must equal the reference and be the same bits twice, with no other writes. Then
- * runs its invocations and workgroups in other orders, which must give the same results.
- * @returns the grid.
- * @throws UserError that names the worst number.
+ * Runs a step twice on a case. The results must equal the reference, both runs must give the same bits, and nothing else
+ * may be written. Then runs the step with other orders of invocations and workgroups, with the same checks.
+ * @returns a description of the grid.
+ * @throws UserError that names the number with the largest error.
  */
 export async function checkAnswer(
   gpu: Gpu,
@@ -165,7 +165,7 @@ export async function checkAnswer(
   return formatGrid(bound, own, one);
 }
 
-/** @throws UserError: apart from the size, all errors here come from the reader's text. */
+/** Prepares an answer for a case. @throws UserError, because an error here is due to the size or the reader's text. */
 async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: ExerciseCase, file: string) {
   const open = (gpu: Gpu, size: LadderSize) => {
     try {
@@ -199,10 +199,10 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
   );
 }
 
-/** Thrown for a size that does not fit the memory, which is no fault of the reader's text. */
+/** Thrown if a size does not fit into memory. The reader's text is then not at fault. */
 class TooLarge extends UserError {}
 
-/** @throws UserError for an input that is too large for its uniform buffer. */
+/** Checks that inputs fit into the uniform buffers that an answer asks for. @throws UserError if an input does not fit. */
 function checkUniforms(
   { step, spec: { views } }: BoundStep,
   { name: size }: ExerciseCase,
@@ -218,7 +218,7 @@ function checkUniforms(
   }
 }
 
-/** Returns hints about the text that may explain a fault. */
+/** Returns hints about the answer's text that may explain why its results are wrong. */
 function findHints(
   exercise: Exercise,
   { kernel: { source, constants } }: LadderStep,
@@ -234,7 +234,7 @@ function findHints(
   ].join("");
 }
 
-/** Returns a description of an answer's fault: wrong numbers, stray writes, or two runs that differ. */
+/** Describes what is wrong with an answer: wrong numbers, stray writes, or two runs that differ; undefined if correct. */
 async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
   if (!fault) return undefined;
@@ -252,7 +252,7 @@ async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | 
   return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${hint}`;
 }
 
-/** Returns a hint for NaN results: whether nothing was written there. */
+/** Returns a hint for a NaN result: whether the element was never written, or the kernel computed NaN. */
 async function explainNaN(
   { trial, outputs }: BoundLadder,
   { spec }: BoundStep,

@@ -1,4 +1,4 @@
-/** Exercises of the course with their hard cases, and answers: a reader's kernel, parsed as a ladder step. */
+/** Defines exercises of the course with their hard cases, and parses an answer (a reader's kernel) as a ladder step. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { clickDimensions } from "../batch/click_sizes.ts";
@@ -8,10 +8,10 @@ import type { UtilityFunction } from "../ladder/choice_ladder.ts";
 import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { UserError } from "../user_error.ts";
 
-/** Values of the letters in which a file's grid is written. */
+/** Values of the letters that stand for sizes in the line "grid" of an answer. */
 export type SizeLetters = Readonly<Record<string, number>>;
 
-/** Inputs or a size that a nearly correct kernel gets wrong, and that random inputs do not cover. */
+/** A case whose inputs or size a nearly correct kernel gets wrong, although it is correct for random inputs. */
 export interface HardCase {
   readonly what: string;
   readonly size: LadderSize;
@@ -29,7 +29,7 @@ export interface Exercise {
   readonly starter: string;
   readonly ladder: Ladder;
   readonly solution: string;
-  /** Cases in addition to the ladder's sizes. */
+  /** Cases that are checked in addition to the ladder's sizes. */
   readonly hard: readonly HardCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
   /** Returns why the starter's approach does not support a size, or undefined if it does. */
@@ -42,7 +42,7 @@ export function getSolution({ ladder, solution }: Exercise): LadderStep {
     kernel.name === solution && idea.includes("shipped")
   );
   if (!step) throw new Error(`Expected a shipped step of ${solution} in ladder ${ladder.name}, got none.`);
-  // Canaries follow each output here, so its length cannot be used.
+  // In a check canaries follow each output, so that arrayLength would count them too.
   const source = step.kernel.source.replace("arrayLength(&weights)", "P4");
   return { ...step, kernel: { ...step.kernel, source } };
 }
@@ -54,7 +54,7 @@ export function createShippedLadder(
   return { ...ladder, name: step.kernel.name, steps: [{ ...step, idea: "shipped" }] };
 }
 
-/** Returns the number of vec4f per row of columns. */
+/** Returns the number of vec4f that hold a row of `columns` numbers. */
 export function countVectors(columns = 1): number {
   return padColumns(columns) / 4;
 }
@@ -66,11 +66,11 @@ export function countChunks(rows = 1): number {
 export interface ExerciseCase {
   readonly size: LadderSize;
   readonly open: Ladder["open"];
-  /** E.g. "7 x 3, all utilities about -200". */
+  /** Name of the case, e.g. "7 x 3, all utilities about -200". */
   readonly name: string;
 }
 
-/** Returns all cases of an exercise: odd sizes, hard cases, and last the timed size. */
+/** Returns all cases of an exercise: those at odd sizes, the hard cases, and last the case at `size`. */
 export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.size): ExerciseCase[] {
   const { open } = ladder;
   const toOrdinaryCase = (size: LadderSize): ExerciseCase => ({ size, open, name: size.join(" x ") });
@@ -80,7 +80,7 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
 
 type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
 
-/** Pages differ in length by up to one row; see {@link import("../ladder/choice_ladder.ts").createChoicePages}. */
+/** Returns E, the number of pages, and K, the rows of the longest page: one more than the average (createChoicePages). */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
@@ -96,12 +96,12 @@ export function createPageCase(
 
 export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 
-/** With one workgroup per event, an invocation gets several of these rows. */
+/** Creates a case with pages of 300 rows: with a workgroup per event, an invocation must process several rows. */
 export function createLongPageCase(open: OpenPages): HardCase {
   return createPageCase(open, [3, 300], "long pages", getOrdinaryUtility);
 }
 
-/** Evaluates a grid expression. @param line name of the text's line. @throws UserError for other syntax or letters. */
+/** Evaluates an expression of sizes. @param line name of its line. @throws UserError for an error of syntax or letters. */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
@@ -150,7 +150,7 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
 
 export const HOLE = "YOUR CODE";
 
-/** Parses an answer. @param file name of the answer. @throws UserError for a text that cannot run. */
+/** Parses an answer. @param file path of the answer. @throws UserError if the text cannot be run. */
 export function createAnswerStep(exercise: Exercise, file: string, text: string): LadderStep {
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   const shipped = getSolution(exercise);
@@ -177,12 +177,12 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/** Returns the constants of a starter. A reader's own constants may have other names of the shipped kernel. */
+/** Returns the names of a starter's constants. The host sets only these, whatever else an answer declares. */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }
 
-/** @throws UserError for a binding that the op's kernel lacks, a writable input, or a result that is not bound. */
+/** Checks bindings. @throws UserError if one is unknown to the op's kernel, an input is writable, or a result missing. */
 function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): void {
   const wanted = parseKernel(exercise.name, exercise.starter).bindings;
   const known = getSolution(exercise).kernel.bindings;
@@ -206,7 +206,7 @@ function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): voi
   }
 }
 
-/** @throws UserError for a workgroup size that the host cannot read, or workgroup memory without a barrier. */
+/** Checks a kernel's workgroup. @throws UserError if the host cannot read its size, or its memory has no barrier. */
 function checkWorkgroup({ source, constants }: Kernel): void {
   const code = source.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, "");
   const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];
@@ -228,7 +228,7 @@ function checkWorkgroup({ source, constants }: Kernel): void {
   );
 }
 
-/** Parses the number of invocations from the lines "grid" and "workgroup". */
+/** Parses the line "grid" (number of invocations) and the optional line "workgroup" (size of a workgroup). */
 function parseGrid(exercise: Exercise, text: string): Pick<LadderStep, "invocations" | "constants"> {
   const grid = findLine(text, "grid");
   if (grid === undefined) {
@@ -253,7 +253,7 @@ function parseGrid(exercise: Exercise, text: string): Pick<LadderStep, "invocati
   };
 }
 
-/** @param own kernel of the op @param text such as "input texture, weights uniform" */
+/** Parses the storage of inputs. @param text such as "input texture, weights uniform" */
 function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
   const kinds = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
   const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;
@@ -275,7 +275,7 @@ function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["
   return where;
 }
 
-/** Returns the text of a line "// name: ...". @throws UserError if there are two. */
+/** Returns what follows "// name:" in a text, if there is such a line. @throws UserError if there are two such lines. */
 function findLine(text: string, name: string): string | undefined {
   const [line, second] = [...text.matchAll(new RegExp(`^//\\s*${name}\\s*:(.*)$`, "gm"))];
   if (second) throw new UserError(`expected one line "// ${name}: ...", got two.`);

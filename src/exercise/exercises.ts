@@ -1,4 +1,4 @@
-/** The exercises of the course, in its order. */
+/** The exercises of the course, in the order of the course. */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
@@ -299,7 +299,7 @@ const lastClicks: Exercise = {
   letters: (size) => ({ E: countEvents(size), F: size[2] ?? 1, F4: countVectors(size[2]) }),
 };
 
-/** The projection on the simplex: the exact generator of the game, and the gradient of the reward against it. */
+/** Exercise: projection on the simplex (the game's exact generator), and the gradient of the reward against it. */
 const sparsemax: Exercise = {
   name: "sparsemax",
   what: "the projection on the simplex: the exact generator",

@@ -1,4 +1,4 @@
-/** Checks the steps of a ladder: other texts of one dispatch of an op, compared by the op's own checks. */
+/** Checks the steps of a ladder. A step replaces one dispatch of an op by another kernel, and must pass the op's checks. */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
@@ -17,26 +17,26 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** "panels": a texture with the input's rows in panels of sixteen columns, see memory.ts. */
+/** Memory in which a step reads an input. "panels" is a texture whose rows are split into panels of sixteen columns. */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
   readonly kernel: Kernel;
-  /** From 1; by default the position among the steps. */
+  /** Number of the step, from 1 (default: its position in the ladder). */
   readonly number?: number;
-  /** The new idea in a few words. */
+  /** What is new in the step, in a few words. */
   readonly idea: string;
-  /** Number of the step that this one changes; by default the previous one. */
+  /** Number of the step that this step changes (default: the previous step). */
   readonly changes?: number;
   readonly where?: Readonly<Record<string, InputStorage>>;
   readonly constants?: (size: LadderSize) => Constants;
-  /** Constants of the dispatch that the kernel gets; by default all that it declares. */
+  /** Names of the dispatch's constants that the kernel gets (default: all that the kernel declares). */
   readonly takes?: ReadonlySet<string>;
-  /** By default those of the dispatch. */
+  /** Returns the number of invocations at a size (default: that of the dispatch). */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
-  /** True for a kernel that does not split its sums: it writes only the first chunk. */
+  /** True if the kernel does not split its sums into chunks, and so writes only the first chunk. */
   readonly oneChunk?: boolean;
-  /** Returns why the kernel does not support a size, or undefined if it does. @param workgroupBytes of the adapter. */
+  /** Returns why the kernel does not support a size; undefined if it does. @param workgroupBytes limit of the adapter */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
@@ -46,22 +46,22 @@ export interface Ladder {
   readonly name: string;
   readonly title: string;
   readonly size: LadderSize;
-  /** Small sizes at which every step is checked too. */
+  /** Small odd sizes at which every step is also checked. */
   readonly oddSizes: readonly LadderSize[];
-  /** Records the op at a size, with nothing in textures. @throws UserError for a size that is not supported. */
+  /** Records the op at a size, with all memory in buffers. @throws UserError if the size is not supported. */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** Prefix of the kernel name of the dispatch that the steps replace. */
+  /** Start of the name of the kernel whose dispatch the steps replace. */
   readonly dispatch: string;
-  /** Bindings that the op's kernel may write, but that are inputs here. */
+  /** Names of bindings that the op's kernel may write, but that a step only reads. */
   readonly given?: readonly string[];
-  /** Constants that texts may declare, but the dispatch lacks. */
+  /** Returns constants that steps' kernels may declare, but that the dispatch does not have. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
-  /** Numbers of the steps that lead to the kernel for a GPU; by default all. */
+  /** Numbers of the steps that lead to the kernel for GPUs (default: all steps). */
   readonly forGpus?: readonly number[];
 }
 
-/** Returns a ladder with only the steps that lead to the kernel for a GPU. They keep their numbers. */
+/** Returns a ladder with only the steps that lead to the kernel for GPUs. These steps keep their numbers. */
 export function selectGpuSteps(ladder: Ladder): Ladder {
   const steps = ladder.steps.map((step, k) => ({
     ...step,
@@ -71,34 +71,34 @@ export function selectGpuSteps(ladder: Ladder): Ladder {
   return { ...ladder, steps: steps.filter(({ number }) => ladder.forGpus?.includes(number) ?? true) };
 }
 
-/** @param k position among the steps. */
+/** Returns the number of a step. @param k index of the step in the ladder. */
 export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
 
-/** Returns the number of the step that a step changes. @param k position among the steps. */
+/** Returns the number of the step that a step changes. @param k index of the step in the ladder. */
 export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
 
-/** A step as a dispatch that replaces the op's own. */
+/** A ladder step as a recorded dispatch, which replaces the op's dispatch. */
 export interface BoundStep {
   readonly number: number;
   readonly step: LadderStep;
   readonly spec: ClickDispatch;
   readonly encode: (pass: GPUComputePassEncoder) => void;
-  /** Returns its memory accesses at this size, from the integers that it reads. */
+  /** Returns the step's memory accesses at this size, computed with the integers that the kernel reads. */
   readonly counts: () => AccessCounts;
   readonly hostMs: number;
 }
 
-/** An op in memory, and the steps that support its size. */
+/** A recorded op with its memory, and the ladder steps that support the op's size. */
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
-  /** Copies of inputs that a step stores elsewhere, by name and storage; filled once the inputs are computed. */
+  /** Copies of inputs in the storage that a step asks for, by name and storage. {@link prepare} fills the copies. */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
-  /** Integers that the dispatch reads, by binding. */
+  /** Integers that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
 
   readonly outputs: ReadonlyMap<string, View>;
@@ -113,7 +113,7 @@ export class BoundLadder implements Disposable {
     }));
   }
 
-  /** Records an op, and every step that supports it. Nothing runs before {@link prepare}. */
+  /** Records an op at a size, and every step that supports the size. Nothing runs before {@link prepare}. */
   static async open(gpu: Gpu, ladder: Ladder, size: LadderSize): Promise<BoundLadder> {
     const bound = new BoundLadder(ladder.open(gpu, size), ladder);
     try {
@@ -135,7 +135,7 @@ export class BoundLadder implements Disposable {
   ): Promise<void> {
     const { trial: { arena: { gpu }, headers, sizes, offsets }, target } = this;
     const { kernel, where = {}, takes = kernel.constants } = step;
-    // The workgroup size is defined by the text.
+    // WORKGROUP is left out, because the kernel's text sets it.
     const known = Object.entries({ ...target.constants, ...constants(size) }).filter(([name]) =>
       name !== "WORKGROUP" && kernel.constants.has(name) && takes.has(name)
     );
@@ -167,12 +167,12 @@ export class BoundLadder implements Disposable {
     });
   }
 
-  /** Returns the memory of a binding: the op's own for outputs and buffers, else a copy. */
+  /** Returns the memory for a binding of a step: the op's own for an output or an input in a buffer, else a copy. */
   #place(name: string, where?: InputStorage): Memory {
     const { trial: { arena }, target } = this;
     const from = target.views[name];
     if (!from) throw new Error(`${target.label}: expected a view of binding ${name}, got none`);
-    // A copy has canaries behind it, so that a read past the end gives no zero, which could be correct by chance.
+    // Canaries follow a copy: a read past its end returns a canary, not a zero, which could be correct by chance.
     if (this.outputs.has(name) || (where === undefined && arena.owns(from))) return from;
     const buffer = asBufferView(from);
     const bytes = buffer.size - (arena.owns(from) ? 4 * arena.canaries : 0);
@@ -191,7 +191,7 @@ export class BoundLadder implements Disposable {
     return to;
   }
 
-  /** Runs the op once to compute all inputs of its dispatch. @throws device errors. */
+  /** Runs the op to compute all inputs of the dispatch, and copies them. @throws device errors. */
   async prepare(): Promise<void> {
     const { trial, target } = this;
     const { gpu } = trial.arena;
@@ -209,7 +209,7 @@ export class BoundLadder implements Disposable {
     );
   }
 
-  /** Runs the op twice with a step in place of its dispatch. @returns the differences, numeric ones first */
+  /** Runs the op twice with a step in place of its dispatch. @returns the failed checks, those of numbers first */
   async checkStep({ spec, step }: BoundStep): Promise<ComparedValues[]> {
     const { trial, target } = this;
     const checks = new CheckCollector();
@@ -226,7 +226,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries. @param zero zeros instead, for a step that skips a part of it */
+  /** Fills an output with canaries. @param zero true to fill it with zeros, for a step that writes only a part of it */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);
@@ -237,7 +237,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** Renames a check by the bindings of the dispatch. */
+  /** Returns a check that names bindings of the dispatch instead of the op's memory. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {
@@ -261,13 +261,13 @@ function isInteger({ source }: Kernel, name: string): boolean {
   return new RegExp(`> ${name}: array<(u32|vec[234]u)>`).test(source);
 }
 
-/** Describes a step's fault; undefined if it matches the reference. */
+/** Describes why a step's results are wrong; undefined if they match the reference. */
 export async function findStepFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
   return fault && `wrong results, not timed: ${checkText(fault)}`;
 }
 
-/** Returns the faults of all steps that support a size, by step number. */
+/** Checks all steps that support a size. Returns a description of the fault, if any, by the number of the step. */
 export async function findFaultsAtSize(
   gpu: Gpu,
   ladder: Ladder,

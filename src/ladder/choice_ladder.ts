@@ -1,4 +1,4 @@
-/** Ladder of the choice softmax with its loss and gradient. */
+/** The ladder of the choice softmax, which computes loss and gradient. */
 
 import choiceText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
 import choiceNaive from "../../kernels/choice/choice_nll_1_naive.wgsl" with { type: "text" };
@@ -16,7 +16,7 @@ import type { LadderSize, LadderStep } from "./check_ladder.ts";
 /** Returns the utility (f32) of row k of page e, which has `length` rows. */
 export type UtilityFunction = (k: number, e: number, length: number) => number;
 
-/** Creates `events` pages of about `page` rows, one per user. @param utility by default random with ties, and one of 90 */
+/** Creates E pages of about K rows, one per user. @param utility by default random with ties; one utility is 90 */
 export function createChoicePages(
   size: LadderSize,
   utility?: UtilityFunction,
@@ -55,7 +55,7 @@ export function listChoiceSteps(): LadderStep[] {
     {
       kernel: parseKernel("choice_nll_1_naive", choiceNaive),
       idea: "one row per invocation",
-      // A page has at most one row more than the average.
+      // The longest page has one row more than the average page.
       invocations: ([events = 1, page = 1]) => [page + 1, events],
     },
     {

@@ -1,7 +1,7 @@
 /**
- * Ladders: from a naive kernel to the shipped one, one idea per step. A step with its own file has its number in the
- * name; the others are shipped kernels, or the same file with an input stored elsewhere. Running a ladder checks each
- * step at odd sizes and at its own size, and times only the correct ones.
+ * Defines and runs ladders: steps from a naive kernel to the shipped kernel, with one idea per step. A step whose kernel is
+ * only in the ladder has its number in the file's name. Other steps are shipped kernels, or an earlier step's kernel with
+ * an input in other memory. All steps are checked at odd sizes and at the ladder's size. Only correct steps are timed.
  */
 
 import type { BoundStep, Ladder, LadderSize } from "./check_ladder.ts";
@@ -31,7 +31,7 @@ import { summarizeTimes } from "../profile/timing.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
 
-/** The first two differ only in rows and padding, so one compilation serves both. */
+/** Odd sizes of the matmuls. The first two have the same padded columns, so that they share compiled kernels. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -97,7 +97,7 @@ export const ladders: readonly Ladder[] = [
   },
 ];
 
-/** @throws Error for an unknown name */
+/** Returns a ladder by name. @throws Error if the name is unknown */
 export function findLadder(name: string): Ladder {
   const found = ladders.find((ladder) => ladder.name === name);
   if (!found) {
@@ -106,11 +106,11 @@ export function findLadder(name: string): Ladder {
   return found;
 }
 
-/** A step with its time over all rounds. No time means that it does not support the size. */
+/** Results of a ladder step. A step that is wrong or does not support the size has no time. */
 export interface LadderStepResult extends LadderStepMeasurement {
   readonly flops: number;
   readonly bytes: number;
-  /** True if its results differ from the reference: the refusal has details. */
+  /** True if the step's results differ from the reference. `refusal` then has the details. */
   readonly isWrong: boolean;
 }
 
@@ -120,7 +120,7 @@ export interface LadderOptions {
   onProgress?(text: string): void;
 }
 
-/** Checks all steps of a ladder and times the correct ones. */
+/** Checks all steps of a ladder, and times the correct steps. */
 export async function runLadder(
   gpu: Gpu,
   ladder: Ladder,
@@ -145,14 +145,14 @@ export async function runLadder(
     const { storage: { reads, readSectors: sectors }, workgroup: { conflicts } } = step.counts();
     note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, conflicts } });
   }
-  // Odd sizes come later: a kernel that is the same at all sizes is compiled once.
+  // Odd sizes come after the timed size: a kernel that is the same at all sizes then compiles at the timed size.
   for (const odd of ladder.oddSizes) {
     onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
     for (const [number, fault] of await findFaultsAtSize(gpu, ladder, odd)) note(number, fault);
   }
   const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
   const times = await timeRounds(gpu, ladder.name, right, known, options);
-  /** The machine's speed drifts, so steps are compared within each round. */
+  /** Returns a median ratio of two steps' times in the same round, because the machine's speed changes with time. */
   const ratio = (of: number, to: number) => {
     const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
     return a.length * b.length === 0 ? undefined : computeMedian(b.map((time, k) => (a[k] ?? NaN) / time));
@@ -180,10 +180,10 @@ export async function runLadder(
 }
 
 interface StepState extends Pick<LadderStepMeasurement, "counts" | "compileMs"> {
-  /** Number of sizes at which it was compared. */
+  /** Number of sizes at which the step was compared with the reference. */
   readonly checkedSizes: number;
   readonly fault?: string | undefined;
-  /** Milliseconds of its comparison at the ladder's size: two runs and their overhead. */
+  /** Milliseconds that the check at the ladder's size took: two runs of the op and overhead. */
   readonly runMs: number;
 }
 
@@ -193,10 +193,10 @@ interface StepTimes {
   error: { error?: number };
 }
 
-/** Approximate number of runs per timing of a step. */
+/** Approximate time of a step's timing in a round, as a multiple of the time of its check. */
 const RUNS = 7;
 
-/** Times all steps in turn, round by round. @param known milliseconds per run, to estimate the remaining time */
+/** Times each step once per round. @param known milliseconds of the checks, to estimate the remaining time */
 async function timeRounds(
   gpu: Gpu,
   name: string,
@@ -231,7 +231,7 @@ async function timeRounds(
   return times;
 }
 
-/** Returns the extra milliseconds of the first dispatch: some drivers compile then. */
+/** Returns how many milliseconds longer the first dispatch takes than the second: some drivers compile at the first. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);

@@ -1,4 +1,4 @@
-/** Two ladders of the LSTM: forward and backward. */
+/** The two ladders of the LSTM: forward and backward. */
 
 import lstmBackNaive from "../../kernels/lstm/lstm_backward_1_naive.wgsl" with { type: "text" };
 import lstmBackWorkgroup from "../../kernels/lstm/lstm_backward_2_workgroup.wgsl" with { type: "text" };
@@ -20,8 +20,8 @@ const F = 3;
 
 /**
  * Creates a trial of an LSTM of H units over [users, events], forward and backward. Every third user has one event
- * fewer, and some events have no click. The stored cell and gates are checked through the gradients computed from them.
- * @param hard every second gate input is up to some hundred, and every fourth user has no events.
+ * fewer, and some events have no click. Gradients are computed from the stored cell and gates, so they check these too.
+ * @param hard true to make every second gate input large (up to hundreds), and to give every fourth user no events.
  */
 export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSize, hard = false) {
   const log = createHistoryLog(users, {
@@ -37,7 +37,7 @@ export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSi
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
-/** Differences of the directions: the study's texts, inputs that may be uniforms, and the contents of a mat4x4f. */
+/** By direction: the ladder's own kernels, the inputs that may be in uniform buffers, and what a mat4x4f contains. */
 const DIRECTIONS = {
   forward: {
     texts: { naive: lstmNaive, workgroup: lstmWorkgroup, vectors: lstmVectors },
@@ -101,7 +101,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
 
 const TOO_MANY = "needs more than 256 invocations per workgroup";
 
-/** Returns a step of the LSTM with one invocation per unit. @param each returns the users per workgroup for a number of units. */
+/** Returns an LSTM step with an invocation per unit. @param each returns the users per workgroup for a number of units */
 function createGroupStep(
   direction: LstmDirection,
   each: (units: number) => number,

@@ -1,4 +1,4 @@
-/** Ladders of a dense layer [M, K] x [K, N] and its two gradients. */
+/** The ladders of a dense layer [M, K] x [K, N] and of its two gradients. */
 
 import forwardPanelLoop from "../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with {
   type: "text",
@@ -48,7 +48,7 @@ import {
   matmulKernels,
 } from "../ops/kernel_selection.ts";
 
-/** Computes ELU(input weights + bias). @param scale of the input. */
+/** Creates a trial of ELU(X W + b). @param scale factor by which the input X is multiplied. */
 export function createForwardTrial(
   gpu: Gpu,
   [M = 1, K = 1, N = 1]: LadderSize,
@@ -59,7 +59,7 @@ export function createForwardTrial(
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]), scale: 0.5, forwardOnly: true }, forGpu);
 }
 
-/** Computes the input gradient, times the slope of the layer below; that of the weights is a separate dispatch. */
+/** Creates a trial of the input's gradient times the ELU' of the layer below. The weights' gradient is not fused with it. */
 export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
   const variants = getDefaultVariants("gpu");
   const matmul = { [formatMatmulKey("weight", padColumns(K) / 4, padColumns(N) / 4)]: "rows" } as const;
@@ -68,11 +68,11 @@ export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
 
 function createGradientCase(M: number, K: number, N: number): OpCase {
   const c = makeLinear(K, N, { output: "none", bias: false })(createRowsBatch(M));
-  // A step may add up all rows one after another.
+  // The tolerance allows for a step that adds up all rows one after another.
   return { ...c, tolerance: 4 * U * (M + N + 300) };
 }
 
-/** Computes only the gradient of the weights, in partial sums stored contiguously as the texts expect. */
+/** Creates a trial of the weights' gradient alone. Its partial sums are contiguous, as the ladder's kernels expect. */
 export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<ClickSizes> {
   const [M = 1, K = 1, N = 1] = size;
   const c = createGradientCase(M, K, N);
@@ -104,7 +104,7 @@ export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<Click
   };
 }
 
-/** Replaces bindings of a dispatch, as far as its kernel has them. */
+/** Replaces the views of a dispatch that have the same names. Other names are ignored. */
 function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, views: D["views"]): D {
   const own = Object.entries(views).filter(([name]) => name in spec.views);
   return { ...spec, views: { ...spec.views, ...Object.fromEntries(own) } };
@@ -112,21 +112,21 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** Returns [M, K4, N4] of a matmul's size. */
+/** Returns [M, K4, N4] for a matmul's size [M, K, N]: the number of rows, and of vec4f per row of K and N columns. */
 function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Most terms that a panel kernel sums over: they are unrolled in its text. */
+/** Largest number of terms that a panel kernel sums over. Its text has the terms unrolled. */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns a check of a panel kernel's size. @param axis that has the number of terms. @param most terms */
+/** Returns a check of a panel kernel's size. @param axis index in the size of the number of terms @param most its limit */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
   const [, K4, N4] = toVectorSizes(size);
   return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB do not fit a uniform buffer";
 };
-/** Step options with the weights in a uniform buffer, for sizes that fit. */
+/** Options of a step whose weights are in a uniform buffer. The step refuses sizes that do not fit. */
 const weightsUniform = { where: { weights: "uniform" }, refuses: checkUniformWeights } as const;
 
 export function listForwardSteps(): LadderStep[] {
@@ -135,7 +135,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** Each invocation computes a block of rows x 4 n4 columns; neighbours in x have neighbouring rows. */
+/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs. Neighbours in x have neighbouring rows. */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);
@@ -143,7 +143,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** @param columns index of the output's columns in the size */
+/** Returns a step with a shipped kernel. @param columns index in the size of the number of output columns */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,
@@ -170,7 +170,7 @@ function tileSteps(): LadderStep[] {
   ];
 }
 
-/** Steps without workgroup memory: an invocation reuses its reads for a block in registers. */
+/** Returns the steps without workgroup memory: an invocation reuses what it reads for a block of sums in registers. */
 function registerSteps(): LadderStep[] {
   const lanes = {
     kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),
@@ -206,10 +206,10 @@ function registerSteps(): LadderStep[] {
   ];
 }
 
-/** Steps with a panel of the weights, sixteen columns, in workgroup memory; an invocation computes a row. */
+/** Returns the steps with a panel of the weights (sixteen columns) in workgroup memory. An invocation computes a row. */
 function panelSteps(): LadderStep[] {
   const inTexture = {
-    /** Grid of the steps before the shipped one: two axes. */
+    /** Returns the grid of the steps before the shipped step: it has two axes. */
     invocations: (size: LadderSize) => {
       const [M, , N4] = toVectorSizes(size);
       return [Math.ceil(N4 / 4), M] as const;
