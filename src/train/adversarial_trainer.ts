@@ -1,9 +1,9 @@
 /**
- * The adversarial stage: reward and generator are trained in turn, in the minimax with the L2 regulariser
+ * The adversarial stage trains a reward and a generator in turn on a minimax loss with an L2 regulariser
  * (kernels/course/9-minimax.md).
- * | An iteration uses one batch: the generator steps on it (as often as the config says) against the current reward, then the
- * reward against the updated generator. src/model/README.md explains each measure for stability. {@link RewardWatch} warns if
- * the stage makes the reward worse.
+ * | Each iteration draws one batch. The generator first takes the configured number of steps on the batch against the
+ * current reward; then the reward takes its steps against the updated generator. src/model/README.md explains the options
+ * that keep the stage stable. {@link RewardWatch} warns if the stage makes the reward worse.
  */
 
 import type { ClickLog } from "../data/click_log.ts";
@@ -26,20 +26,19 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 import type { ClickPrograms, TrainingPhase, UpdateSettings } from "./click_steps.ts";
 
-/** Options of the adversarial stage other than its config. */
 export interface AdversarialOptions {
-  /** Seed of everything random. */
+  /** Seed of all random draws. */
   readonly seed: number;
   readonly evaluationShards: number;
-  /** Most validation users; null or absent: all of them. */
+  /** Largest number of validation users; null or absent for all validation users. */
   readonly validationUsers?: number | null;
-  /** Weights of the generator; drawn if absent. */
+  /** Initial weights of the generator; drawn from the seed if absent. */
   readonly generatorWeights?: Weights;
-  /** False for a trainer that is only stepped by hand. */
+  /** False for a trainer that does not validate. */
   readonly validate?: boolean;
-  /** Batches that are read at once, for a log on disk. */
+  /** Number of batches whose users are read at once from a log on disk. */
   readonly windowBatches?: number;
-  /** Set for distributed training, of the same model on the same log. */
+  /** Set for distributed training, in which all ranks train the same model on the same log. */
   readonly distributed?: DistributedContext;
 }
 
@@ -52,16 +51,12 @@ export function buildGameOptions(model: UserModel, config: AdversarialConfig): G
 /** Trains a reward and a generator against each other. */
 export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   private constructor(
-    /** The reward; it is kept when the trainer is freed. */
+    /** Reward model; freeing the trainer does not free the model. */
     readonly model: UserModel,
-    /** Undefined for the exact generator. */
+    /** Generator network; undefined for the exact generator. */
     readonly generator: UserModel | undefined,
-    /** Config of the stage. */
     readonly config: AdversarialConfig,
-    /**
-     * Recorded programs of an iteration.
-     * @internal
-     */
+    /** Recorded programs of an iteration. @internal */
     readonly programs: GamePrograms,
     clicks: ClickStageContext<GameMetrics>,
     stack: DisposableStack,
@@ -70,9 +65,9 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   }
 
   /**
-   * Uploads the log and records an iteration.
-   * @param model the reward with its initial weights. @throws UserError for a config out of range, a log that does not fit the
-   * model or has no clicks to learn from, or sizes beyond the limits of the adapter.
+   * Uploads the log and records the programs of an iteration.
+   * @param model reward model with its initial weights. @throws UserError for a config out of range, a log that does not
+   * fit the model or has no clicks to learn from, or sizes beyond the limits of the adapter.
    */
   static async create(
     model: UserModel,
@@ -165,12 +160,12 @@ function checkClicks(source: LogSource): void {
   );
 }
 
-/** Returns the generator's steps per iteration: none for the exact one. */
+/** Returns the number of generator steps per iteration; 0 for the exact generator. */
 function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): number {
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of headers: one per step of the generator, then one per step of the reward (at least one, for the batch). */
+/** Returns the number of step headers per iteration: one per generator step, plus one per reward step but at least one. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -188,7 +183,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   const generatorSteps = countGeneratorSteps(config);
   return Array.from({ length: countHeaders(config) }, (_, header) => {
     const player = header < generatorSteps ? generator : reward;
-    // The outputs of the player that was updated last are recomputed.
+    // Only the outputs of the player that was updated last are recomputed.
     const updated = header > generatorSteps ? utilities : logits;
     return {
       ...player,
@@ -199,7 +194,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   });
 }
 
-/** Returns the settings for each header. The reward is not updated while the generator warms up. */
+/** Returns the update settings for each step header. The reward is not updated during the generator's warm-up. */
 function listSettings(config: AdversarialConfig, t: number): UpdateSettings[] {
   const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
   const generatorSteps = countGeneratorSteps(config);
@@ -219,20 +214,20 @@ function listSettings(config: AdversarialConfig, t: number): UpdateSettings[] {
   );
 }
 
-/** Tolerated drop of the reward's prec@1, relative: a small drop is expected, as the start is the best of many validations. */
+/** Tolerated relative drop of prec@1. A small drop is normal: the first weights were selected as the best of many validations. */
 const RELATIVE_DROP = 0.05;
-/** Tolerated drop in standard errors of prec@1. */
+/** Tolerated drop of prec@1, as a number of its standard errors. */
 const STANDARD_ERRORS = 2;
 
 type Validation = Pick<ValidationResult<GameMetrics>, "iteration" | "prec1" | "counted">;
 
-/** Watches the validations of a stage, from the one before its first step. */
+/** Compares each validation of a stage with the first one, before the stage's first step, and warns if prec@1 has dropped. */
 export class RewardWatch {
   #start: Validation | undefined;
   #last: Validation | undefined;
   #warned = false;
 
-  /** Takes the next validation. @returns a warning, the first time that there is reason for one */
+  /** Takes the next validation. @returns a warning, once, when prec@1 of the reward has dropped too far; else undefined */
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;
@@ -241,7 +236,7 @@ export class RewardWatch {
     return this.#formatWarning();
   }
 
-  /** Returns a warning if the reward ends worse than it began. */
+  /** Returns a warning if prec@1 of the reward is too far below that of the first validation. */
   verdict(): string | undefined {
     return this.#hasFallen() ? this.#formatWarning() : undefined;
   }
@@ -260,7 +255,7 @@ export class RewardWatch {
     if (!start || !last) return "";
     return "WARNING: this stage makes the reward worse: prec@1 of the validation users was " +
       `${format(start)} ${
-        start.iteration === 0 ? "before its first step" : `after iteration ${start.iteration}`
+        start.iteration === 0 ? "before the stage's first step" : `after iteration ${start.iteration}`
       } and is ` +
       `${format(last)} after iteration ${last.iteration}. Use the reward from before the stage, or ` +
       "try --generator exact, a smaller --reward-learning-rate, --utility-penalty 0.";

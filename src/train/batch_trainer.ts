@@ -1,7 +1,8 @@
 /**
- * The engine of all training: many steps in flight, without waiting between them. A group of steps, with the validations due
- * among them, is one command buffer; results are read from a ring while later groups run.
- * | What is trained, and on which batches, is behind {@link import("./steps.ts").Steps}.
+ * Training loop of all stages. Many steps are in flight: the host does not wait between them. A group of steps, with the
+ * validations that are due among these steps, is one command buffer. The host reads a group's results from a ring buffer
+ * while later groups run.
+ * | {@link import("./steps.ts").Steps} defines what is trained, and on which batches.
  */
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
@@ -16,39 +17,37 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { readState, readWeights, writeState, writeWeights } from "./trainer_state.ts";
 import type { StateBuffers, TrainerState } from "./trainer_state.ts";
 
-/** Groups of steps in flight: one runs while the next waits in the queue. */
+/** Number of groups of steps in flight: one group runs while the next group waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group: long compared with a read-back (up to 11 ms), short for a user who waits. */
+/** Target duration of a group in ms: long compared with a read-back (up to 11 ms), short for a user who waits for a pause. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size, because the device is idle while it is encoded. */
+/** Divisor of the first group's size. The first group is small because the device is idle while the host encodes it. */
 const FIRST_GROUP = 8;
 
-/** Callbacks of a run. */
+/** Callbacks of {@link BatchTrainer.run}. */
 export interface TrainingCallbacks<F> {
-  /** Called after every step, in order. */
   onStep?(result: TrainingStepResult<F>): void;
-  /** Called after every validation, in order. */
   onValidation?(result: ValidationResult<F>): void;
-  /** Called between groups, when everything up to `iteration` is done; the state may be read. */
+  /** Called between groups of steps, when all steps up to `iteration` are done. The callback may read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
-  /** Returns true to get {@link onPause}, for which the queue is drained. */
+  /** Returns true to request a call of {@link onPause}. The trainer then first waits until no step is in flight. */
   wantsPause?(): boolean;
 }
 
-/** Components of a training. C: input of an iteration. F: metrics of a batch. */
+/** Components of a trainer. Type C is the input of an iteration, type F the metrics of a batch. */
 export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
   readonly summary: MetricSummary<F>;
   readonly networks: readonly TrainedNetwork[];
   readonly schedule: ValidationSchedule;
-  /** Options that set the learning rates, for messages. */
+  /** Names of the options that set the learning rates, for error messages. */
   readonly rates: string;
   /** Set for distributed training. */
   readonly distributed?: DistributedContext;
-  /** Resources to free in the end. */
+  /** Resources that are freed with the trainer. */
   readonly stack: DisposableStack;
 }
 
-/** Trains networks: step by step, or many steps at once. C: input of an iteration. F: metrics of a batch. */
+/** Trains networks, one step or many steps per call. Type C is the input of an iteration, type F the metrics of a batch. */
 export class BatchTrainer<C, F> {
   #iteration = 0;
   #groupSize = 2;
@@ -61,11 +60,10 @@ export class BatchTrainer<C, F> {
     protected readonly components: TrainerComponents<C, F>,
   ) {}
 
-  /** Number of finished steps. */
   get iteration(): number {
     return this.#iteration;
   }
-  /** Best validations so far. */
+  /** Best validation result so far, by each criterion. */
   get best(): BestRecords {
     return this.#best;
   }
@@ -73,15 +71,12 @@ export class BatchTrainer<C, F> {
   get maxGroup(): number {
     return this.components.ring.steps;
   }
-  /** Parameters of all networks, named as in {@link state}. */
+  /** Specifications of all networks' parameters, with the names that {@link state} uses. */
   get specs(): ParameterSpec[] {
     return joinParameterSpecs(this.components.networks);
   }
 
-  /**
-   * Returns the error for a non-finite loss.
-   * @internal
-   */
+  /** Returns the error for a non-finite loss. @internal */
   diverged(iteration: number): DivergedError {
     return new DivergedError(iteration, this.components.rates);
   }
@@ -97,7 +92,8 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Trains one step, on the given batch or on that of the next iteration. Waits for its result: to train, use {@link run}.
+   * Trains one step on the given batch, by default on the next iteration's batch, and waits for the step's result.
+   * {@link run} is faster for many steps, because it does not wait after each step.
    * @throws UserError for an invalid batch. @throws DivergedError for a non-finite loss.
    */
   async step(batch?: C): Promise<TrainingStepResult<F>> {
@@ -110,8 +106,8 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Trains up to iteration `to`, with the validations due (one before the first step too). Returns early, with all submitted
-   * steps done, once `signal` is aborted or early stopping is due.
+   * Trains up to iteration `to` and runs the validations that are due, including one before the first step. Returns early
+   * if `signal` is aborted or early stopping is due; all submitted steps are done by then.
    * @throws DivergedError for a non-finite loss.
    */
   async run(to: number, callbacks: TrainingCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
@@ -128,7 +124,7 @@ export class BatchTrainer<C, F> {
       const group = groups.shift();
       if (!group) return;
       const now = performance.now();
-      // Group sizes do not change results, only how often the host reads them.
+      // The size of a group changes how often the host reads results, but not the results.
       const stepMs = (now - last) / group.batches.length;
       last = now;
       size = Math.max(
@@ -140,7 +136,7 @@ export class BatchTrainer<C, F> {
     };
     try {
       while (!signal?.aborted) {
-        // Nothing is submitted after the earliest known end: the last step must not depend on the host's speed.
+        // No step is submitted after the earliest known end, so the last step does not depend on the host's speed.
         let end = Math.min(to, this.#computeEarlyEnd());
         while (submitted >= end && reads.length > 0) {
           await takeOne();
@@ -153,7 +149,8 @@ export class BatchTrainer<C, F> {
           last = performance.now();
         }
         const group = this.#encode(submitted, Math.min(size, end - submitted));
-        // Encoded while the device works on the last group: if a read waits for all submitted work, that group is taken first.
+        // The host encoded this group while the device ran the previous one. If reads wait for all submitted work, read
+        // first.
         while (reads.waitsForAll && reads.length > 0) await takeOne();
         groups.push(group);
         await reads.submit(group.commands);
@@ -166,7 +163,7 @@ export class BatchTrainer<C, F> {
     }
   }
 
-  /** Runs one of several ranks, which stop and validate at synchronisation points. */
+  /** Trains as one of several ranks. All ranks stop and validate at the same synchronisation points. */
   async #runDistributed(
     distributed: DistributedContext,
     to: number,
@@ -196,7 +193,10 @@ export class BatchTrainer<C, F> {
     }
   }
 
-  /** Trains up to the next synchronisation point. @param requests of this rank. @returns their sums over all ranks. */
+  /**
+   * Trains up to the next synchronisation point.
+   * @param requests to stop and to pause, 0 or 1 each. @returns their sums over all ranks.
+   */
   async #advance(
     { ranks, syncEvery, collectives }: DistributedContext,
     end: number,
@@ -223,7 +223,7 @@ export class BatchTrainer<C, F> {
     return all.subarray(0, requests.length);
   }
 
-  /** Trains this rank alone. @returns per step its sums, then the number of events in its means. */
+  /** Trains this rank without the others. @returns the metric sums of each step, followed by its number of events. */
   async #trainAlone(after: number, to: number): Promise<number[][]> {
     const { gpu, ring } = this.components;
     const own: number[][] = [];
@@ -277,7 +277,7 @@ export class BatchTrainer<C, F> {
         try {
           this.#reportValidation(iteration, sums, callbacks);
         } catch (error) {
-          // Weights that break the validation before the first step usually break that step too, whose error is thrown first.
+          // If the validation before the first step diverges, that step usually does too; then the step's error is thrown.
           if (!(error instanceof DivergedError) || iteration > group.after) throw error;
           broken = error;
         }
@@ -286,7 +286,7 @@ export class BatchTrainer<C, F> {
     return steps;
   }
 
-  /** Returns the weights that were best on the validation users. @throws Error for a trainer that does not validate. */
+  /** Returns the weights with the best validation result. @throws Error for a trainer that does not validate. */
   async snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.components.validation) throw new Error("this trainer does not validate");
     const weights = await this.components.validation.keeper.snapshot(criterion);
@@ -294,17 +294,17 @@ export class BatchTrainer<C, F> {
     return weights;
   }
 
-  /** Reads all current weights. Nothing may be in flight. */
+  /** Reads all current weights. No step may be in flight. */
   weights(): Promise<Weights> {
     return readWeights(this.components.networks);
   }
 
-  /** Replaces all weights. Nothing may be in flight. */
+  /** Replaces all weights. No step may be in flight. */
   setWeights(weights: Weights): void {
     writeWeights(this.components.networks, weights);
   }
 
-  /** Reads the state that {@link restore} takes. Nothing may be in flight. */
+  /** Reads the training state, which {@link restore} accepts. No step may be in flight. */
   state(): Promise<TrainerState> {
     return readState(this.#stateBuffers, { iteration: this.#iteration, best: this.#best });
   }
@@ -314,16 +314,16 @@ export class BatchTrainer<C, F> {
     return { networks, keeper: validation?.keeper };
   }
 
-  /** Continues from the state of this or another training. Nothing may be in flight. */
+  /** Restores the training state of this or another trainer; training continues from there. No step may be in flight. */
   restore(state: TrainerState): void {
     writeState(this.#stateBuffers, state);
     this.#iteration = state.iteration;
     this.#best = state.best;
-    // The validation of this iteration was in the earlier session, except for the one before the first step.
+    // The earlier session has run this iteration's validation, unless it is the one before the first step.
     this.#validated = state.iteration > 0 ? state.iteration : -1;
   }
 
-  /** Frees what the trainer allocated; the model is kept. */
+  /** Frees the trainer's GPU memory, but not the model. */
   destroy(): void {
     this.components.stack.dispose();
   }

@@ -1,4 +1,4 @@
-/** Keeps the weights of the best validations on the device, which selects them; the host reads the result many steps later. */
+/** Keeps copies of the best weights on the device. The device compares validations itself; the host reads the result much later. */
 
 import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
 import keepText from "../../kernels/adam/keep_best.wgsl" with { type: "text" };
@@ -18,12 +18,12 @@ import type { MetricSummary, ResultRing } from "./training_results.ts";
 const compareKernel = parseKernel("best_compare", compareText);
 const keepKernel = parseKernel("keep_best", keepText);
 
-/** Most invocations; with more vectors, an invocation takes several. */
+/** Largest number of invocations of the copy kernel; for more vectors than this, each invocation copies several. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
 type Copies = ReadonlyMap<TrainedNetwork, View>;
 
-/** A validation has no batch of its own. */
+/** Batch without sizes: the comparison of a validation with the best one reads no batch. */
 const noBatch = new Dimensions<Record<"none", number>>(["none"], "none");
 const nothing = { sizes: { none: 0 }, counted: 0, first: 0 };
 
@@ -32,14 +32,14 @@ export class BestKeeper {
     private readonly networks: readonly TrainedNetwork[],
     private readonly ring: ResultRing,
     private readonly headers: StepHeaders<typeof nothing["sizes"]>,
-    /** Compares the sums of a validation with the best, and copies all weights if they are better. */
+    /** Compares the sums of a validation with the best sums so far, and copies all weights if the new sums are better. */
     readonly program: Program,
     private readonly record: View,
     private readonly snapshots: Readonly<Record<Criterion, Copies>>,
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards ring slots of the sums of a validation's shards. @param summary meaning of the sums */
+  /** @param shards ring slots that hold the sums of a validation's shards. @param summary layout of the sums in a slot */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,
@@ -66,7 +66,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Encodes the comparison that follows the shards of validation number n, after `iteration` steps. */
+  /** Encodes the comparison for validation number n, after `iteration` steps. The validation's shards must be encoded before. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

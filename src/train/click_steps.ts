@@ -1,4 +1,7 @@
-/** Steps on batches of clicks: users are drawn, put into the plan, and laid out; then the programs of a stage run on them. */
+/**
+ * Steps on batches of clicks. A step draws users, writes them to the batch plan, builds the batch's index arrays on the
+ * device, and runs the programs of a stage on the batch.
+ */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { countScoredEvents, maxSizes, splitMicroBatches } from "../batch/plan.ts";
@@ -16,27 +19,27 @@ import type { TrainingLog } from "./training_log.ts";
 export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay">;
 
 export interface ClickPrograms {
-  /** Lays out batches, a slice each. */
+  /** Builds the index arrays of several batches at once, one batch per slice. */
   readonly layout: Program<ClickSizes>;
-  /** Returns the settings of iteration t, one per header. */
+  /** Returns the update settings of iteration t, one per step header. */
   settings(t: number): readonly UpdateSettings[];
-  /** Phases of an iteration; each one goes through all micro-batches. */
+  /** Phases of an iteration, in order. Each phase runs on all micro-batches of the batch. */
   readonly phases: readonly TrainingPhase[];
 }
 
 export interface TrainingPhase extends WeightUpdate {
-  /** Index of the header with the settings. */
+  /** Index of the step header that holds the phase's settings. */
   readonly header: number;
-  /** Forward pass and gradients of a micro-batch after its layout. */
+  /** Programs for the forward pass and the gradients of a micro-batch, once its index arrays are built. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` for a batch of one micro-batch after an earlier phase: the rest is still valid. */
+  /** Programs that replace `gradients` after the first phase of a batch of one micro-batch, whose other results stay valid. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
 export interface ClickBatches {
   readonly training: TrainingLog;
   readonly plan: BatchPlan;
-  /** Limits by which large batches are split. */
+  /** Limits above which batches are split into micro-batches. */
   readonly cut: MicroBatchPlan;
   readonly trainUsers: Uint32Array;
   readonly schedule: { readonly seed: number; readonly batchSize: number };
@@ -44,7 +47,7 @@ export interface ClickBatches {
   readonly distributed?: DistributedContext;
 }
 
-/** Batch in the plan; its micro-batches are in consecutive plan slots. */
+/** Batch of a step in the batch plan; the batch's micro-batches are in consecutive plan slots. */
 export interface PlannedStep {
   readonly counted: number;
   readonly microBatches: number;
@@ -65,10 +68,10 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return indices.map((index) => trainUsers[index] ?? 0);
   }
 
-  /** @throws UserError for an unknown or repeated user, or users without events to predict. */
+  /** @throws UserError for an unknown or repeated user, or if the users have no event to predict. */
   put(after: number, most: number, own?: ArrayLike<number>): PlannedStep[] {
     const { training, plan, cut, distributed } = this.batches;
-    // All checks come first, so that a rejected batch changes nothing.
+    // All checks come first, so a rejected batch changes nothing.
     const counts: (number | undefined)[] = [];
     const taken = training.take(most, (k) => {
       const users = own ?? this.draw(after + 1 + k);
@@ -83,7 +86,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Fills the plan slots of iteration t. @param counted events in the means, if not the users' own */
+  /** Fills the plan slots of iteration t. @param counted number of events in the means; by default that of these users */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;
@@ -106,7 +109,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** Programs of an iteration on a batch of one micro-batch after its layout, in order, each with the index of its header. */
+  /** Programs that an iteration runs on a batch of one micro-batch after building its index arrays, each with its header's index. */
   get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
     return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
       const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];
@@ -138,7 +141,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
   }
 }
 
-/** Returns the seed of item dropout in iteration t; each micro-batch has its own. */
+/** Returns the seed of item dropout in iteration t. Each micro-batch has a different seed. */
 export function computeStepNoise(seed: number, t: number, microBatch = 0): number {
   return createRandomStream(seed, "noise", t, ...(microBatch > 0 ? [microBatch] : [])).integer(2 ** 32);
 }

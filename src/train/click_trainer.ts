@@ -1,4 +1,4 @@
-/** Set-up of all stages that train on clicks: the log on the device, the plan, the ring, the validation. */
+/** Set-up of the stages that train on clicks: it creates the device log, the batch plan, the result ring and the validation. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog, LogWithCounts } from "../batch/device_log.ts";
@@ -21,50 +21,48 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Most steps in the ring, and as many validations; fewer for batches of very many users. */
+/** Largest number of steps, and of validations, in the result ring. Batches of very many users get fewer steps. */
 const MOST_STEPS = 256;
-/** At 16 bytes. */
+/** Largest number of entries in the batch plan, 16 bytes each: one per user and one per batch. */
 const PLAN_USERS = 2 ** 20;
 
 /** Schedule of a stage's batches and validations; part of its config. */
 export interface ClickSchedule extends ValidationSchedule {
-  /** Seed of everything random. */
   readonly seed: number;
-  /** Users per batch. */
   readonly batchSize: number;
 }
 
 /** Users to evaluate a stage's networks on. */
 export interface EvaluationUserSet<F extends ChoiceMetrics> {
   readonly log: ClickLog | LogSource;
-  /** Device log with the whole log; if undefined, each shard is read when it is evaluated. */
+  /** Device log with the whole log. If undefined, each shard is read from `log` when it is evaluated. */
   readonly deviceLog: DeviceLog | undefined;
   readonly users: ArrayLike<number>;
-  /** Number of shards, 0 for as few as fit. */
+  /** Number of shards; 0 for as few shards as fit the device. */
   readonly shards: number;
   readonly makeRing?: EvaluationOptions<F>["makeRing"];
 }
 
 export interface ClickStage<F extends ChoiceMetrics> {
-  /** For messages about memory. */
+  /** Name of the stage, for messages about memory. */
   readonly name: string;
   readonly gpu: Gpu;
-  /** Source over the items of the model: see {@link import("./training_log.ts").openTrainingSource}. */
+  /** Log with the model's items: see {@link import("./training_log.ts").openTrainingSource}. */
   readonly source: LogSource;
   readonly schedule: ClickSchedule;
-  /** Most rows per micro-batch: larger batches are split. */
+  /** Largest number of rows per micro-batch; larger batches are split. */
   readonly microBatchRows: number;
-  /** Option that sets the batch size, for messages. */
+  /** Name of the option that sets the batch size, for error messages. */
   readonly batchOption: string;
-  /** Options that set the learning rates, for messages. */
+  /** Names of the options that set the learning rates, for error messages. */
   readonly rates: string;
-  /** Headers per step, one for each update with settings of its own. */
+  /** Number of step headers per iteration: one per update with its own settings. */
   readonly headers: number;
-  /** Batches that are read at once, for a log on disk. */
+  /** Number of batches whose users are read at once from a log on disk. */
   readonly windowBatches?: number;
-  /** Set for distributed training: each process takes its share of a batch. */
+  /** Set for distributed training, in which each process trains on its share of a batch. */
   readonly distributed?: DistributedContext;
-  /** Undefined for a trainer that is only stepped by hand. `users`: most validation users; null for all. */
+  /** Shards, and largest number of users (null for all), of the validation. Undefined for a trainer that does not validate. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
   readonly counted: LogWithCounts | undefined;
@@ -74,24 +72,24 @@ export interface ClickStage<F extends ChoiceMetrics> {
 
 interface ClickValidation<F extends ChoiceMetrics> {
   readonly counted: number;
-  /** Evaluation of this rank's share of the users. */
+  /** Evaluation of this rank's share of the validation users. */
   readonly evaluation: NetworkEvaluation<F>;
   readonly keeper: BestKeeper;
-  /** Creates an evaluation on all users, if each rank has a share. */
+  /** Creates an evaluation on all validation users; undefined if `evaluation` already covers them all. */
   readonly whole: (() => Promise<NetworkEvaluation<F>>) | undefined;
 }
 
-/** Stage with everything but its programs, which are recorded over the plan, the log and the ring. */
+/** A stage without its programs. The programs are recorded later, with this plan, log and ring. */
 export interface ClickStageContext<F extends ChoiceMetrics>
   extends ClickBatches, Omit<TrainerComponents<never, F>, "steps" | "validation" | "stack"> {
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Records programs for batches or micro-batches. @throws as {@link fitMicroBatches}. */
+  /** Calls `make`, which records programs for batches or micro-batches. @throws the same errors as {@link fitMicroBatches}. */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
-/** @param stack takes the resources. @throws UserError for fewer train users than the batch size, or sizes beyond the adapter. */
+/** @param stack takes ownership of the resources. @throws UserError for too few train users, or sizes beyond the adapter's limits. */
 export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
@@ -101,7 +99,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   const trainUsers = listUsers(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = stack.use(new Arena(gpu, stage.name));
-  // Any user may be stepped on by hand, so the capacity covers all of them.
+  // A caller may step on any user, so the capacity covers all users.
   const { ranks, collectives } = distributed ?? {};
   if (ranks) collectives?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
   const full = computeBatchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
@@ -112,7 +110,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
     new TrainingLog(gpu, source, full, stage.batchOption, stage.windowBatches, stage.counted),
   );
   const steps = chooseRingSteps(batchSize, parts);
-  // Micro-batches of one batch are laid out one by one, because each is added to the sum of those before.
+  // The micro-batches of one batch are built one at a time, because each adds its gradients to the sum of those before.
   const slices = parts > 1 ? 1 : BatchIndexBuffers.countSlices(training.deviceLog, capacity, stage.headers);
   const plan = stack.use(new BatchPlan(gpu, training.log, capacity, steps * parts, stage.headers, slices));
   const record = <T>(make: () => Promise<T>) => fitMicroBatches(cut, single, make);
@@ -140,8 +138,8 @@ export async function setUpClicks<F extends ChoiceMetrics>(
 }
 
 /**
- * Returns how the gradients of a step are combined before Adam.
- * @throws UserError for micro-batches in synchronous distributed training: their gradients would be summed twice.
+ * Returns how the gradients of a step are combined before Adam's update.
+ * @throws UserError for micro-batches in synchronous distributed training, which would sum their gradients twice.
  */
 export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
@@ -165,7 +163,7 @@ export function checkBatchSize(batchSize: number, trainUsers: Uint32Array, optio
   );
 }
 
-/** Trains on users of a click log. A batch is a list of distinct user numbers. */
+/** Trains on the users of a click log. A batch is a list of distinct user numbers. */
 export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLike<number>, F> {
   readonly #clicks: ClickStageContext<F>;
   readonly #steps: ClickSteps;
@@ -178,29 +176,20 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps = steps;
   }
 
-  /**
-   * Users of the steps in flight.
-   * @internal
-   */
+  /** Batch plan: the users of the steps in flight. @internal */
   get plan(): BatchPlan {
     return this.#clicks.plan;
   }
-  /** Micro-batches of the largest batch: 1 if it fits the device as a whole. */
+  /** Number of micro-batches of the largest batch: 1 if the batch fits the device as a whole. */
   get microBatches(): number {
     return this.#clicks.cut.parts;
   }
-  /**
-   * The whole log, or for a log on disk the users of the next steps.
-   * @internal
-   */
+  /** Device log: the whole log, or the users of the next steps for a log on disk. @internal */
   get deviceLog(): DeviceLog {
     return this.#clicks.training.deviceLog;
   }
 
-  /**
-   * Programs of an iteration on a batch of one micro-batch, in order, each with the index of its header.
-   * @internal
-   */
+  /** Programs that an iteration runs on a batch of one micro-batch, in order, each with its header's index. @internal */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }
@@ -210,18 +199,12 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#steps.draw(t);
   }
 
-  /**
-   * Replaces the drawn batches, for comparisons with other programs.
-   * @internal
-   */
+  /** Replaces the function that draws batches, to compare other programs on the same batches. @internal */
   takeBatches(drawBatch: (t: number) => Uint32Array): void {
     this.#steps.draw = drawBatch;
   }
 
-  /**
-   * Calls `use` with the evaluation on all validation users; undefined for a trainer that does not validate.
-   * @internal
-   */
+  /** Calls `use` with the evaluation on all validation users, or with undefined if the trainer does not validate. @internal */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();
@@ -234,7 +217,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
 
   /**
    * Creates an evaluation of the networks on any users of the log. The caller frees it.
-   * @param shards 0 for as few as fit. @throws UserError without users with events to predict.
+   * @param shards number of shards; 0 for as few as fit. @throws UserError if no user has an event to predict.
    */
   evaluation(users: ArrayLike<number>, shards: number): Promise<NetworkEvaluation<F>> {
     const { source, deviceLog } = this.#clicks.training;

@@ -1,4 +1,7 @@
-/** Distributed training: ranks start from the same state, share validations, average or exchange gradients, and compare weights. */
+/**
+ * Distributed training: ranks start from the same state, share validations, sum gradients or average weights, and compare
+ * weights.
+ */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -16,10 +19,10 @@ import { expectShares, type ProcessGroup, selectRankShare, shareGradient, write 
 import type { ResultRing } from "./training_results.ts";
 import type { TrainerState } from "./trainer_state.ts";
 
-/** Iterations between comparisons of the weights. */
+/** Number of iterations between comparisons of the ranks' weights. */
 const CHECK_EVERY = 100;
 
-/** Replaces weights and Adam's moments by their means over the ranks. Nothing may be in flight. */
+/** Replaces weights and Adam's moments by their means over all ranks. No step may be in flight. */
 async function averageOverRanks(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -33,7 +36,7 @@ async function averageOverRanks(
   }
 }
 
-/** Evaluates each rank's share of the validation users, and keeps the weights if the sums over all ranks are the best. */
+/** Evaluates this rank's share of the validation users, and keeps the weights if the sums over all ranks are the best so far. */
 async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -54,7 +57,10 @@ async function validateShared(
   return sums;
 }
 
-/** Returns the state of rank 0, without the best snapshots, which rank 0 alone saves. @param own with the same tensors */
+/**
+ * Returns rank 0's state, but with this rank's snapshots: rank 0 alone saves them.
+ * @param own this rank's state, to get the tensors' sizes
+ */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
   const records = criteria.map((criterion) => own.best[criterion]);
@@ -65,7 +71,7 @@ export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Pr
   const getRecord = (k: number) => ({ value: values[2 * k] ?? NaN, iteration: values[2 * k + 1] ?? NaN });
   const best = { loss: getRecord(0), prec1: getRecord(1), prec2: getRecord(2) };
   for (const tensors of [own.weights, own.m, own.v]) {
-    // All other ranks add zeros.
+    // Ranks other than 0 add zeros, so the sum is rank 0's tensor.
     for (const [name, own] of tensors) {
       tensors.set(name, await ranks.sum(isFirst ? own : new Float32Array(own.length), true));
     }
@@ -73,7 +79,7 @@ export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Pr
   return { ...own, iteration, best };
 }
 
-/** Compares weights at certain iterations. @throws UserError if a rank's weights differ from those of rank 0 in any bit. */
+/** Compares the ranks' weights every {@link CHECK_EVERY} iterations. @throws UserError if a rank's weights differ in any bit. */
 async function expectEqualWeights(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -85,10 +91,10 @@ async function expectEqualWeights(
   const sums = (await ranks.gather(Uint32Array.of(computeChecksum(words)))).map(([sum]) => sum);
   const odd = sums.findIndex((sum) => sum !== sums[0]);
   if (odd < 0) return;
-  const found = `those of rank ${odd} have the checksum ${sums[odd]}, those of rank 0 ${sums[0]}`;
+  const found = `the weights of rank ${odd} have the checksum ${sums[odd]}, those of rank 0 have ${sums[0]}`;
   throw new UserError(
-    `Expected the same weights on all ranks after iteration ${iteration}, but ${found}: their machines compute differently. ` +
-      "Use machines of one kind, with one driver. Snapshots saved before are valid.",
+    `Expected the same weights on all ranks after iteration ${iteration}, but ${found}. Their machines compute differently. ` +
+      "Use machines of one kind, with one driver. Snapshots that were saved earlier are valid.",
   );
 }
 
@@ -100,7 +106,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's users of a joint batch, and the number of events in the means of its step. */
+/** Returns this rank's users of a batch that all ranks share, and the number of events over which the step's means are taken. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
@@ -111,16 +117,16 @@ function shareOfBatch(
   const users = selectRankShare(ranks, present);
   const counting = syncEvery === 1 ? present : users;
   const counted = counting.reduce((sum, user) => sum + countScored(source, user), 0);
-  // A share may have context events alone, which have no gradient.
+  // A rank's share may consist of context events only, which have no gradient.
   return { users, counted: Math.max(1, counted) };
 }
 
-/** @throws UserError for a share of a batch in micro-batches: their gradients would be summed twice. */
+/** @throws UserError if a rank's share of a batch is split into micro-batches, whose gradients would be summed twice. */
 function expectWhole(parts: number): void {
   if (parts === 1) return;
   throw new UserError(
-    `Expected each rank's share of a batch to fit the adapter, and --micro-batch-rows, as a whole, got one in up to ${parts} micro-batches. ` +
-      "Start more ranks, use a smaller batch, or --sync-every 2 or more.",
+    `Expected each rank's share of a batch to fit the adapter and --micro-batch-rows without a split, got up to ${parts} micro-batches per share. ` +
+      "Start more ranks, use a smaller batch, or set --sync-every to 2 or more.",
   );
 }
 
@@ -141,8 +147,9 @@ interface SharedSteps {
 }
 
 /**
- * Runs step t with other ranks: for each network the backward pass, the sum over the ranks, and the update.
- * @param own numbers of this rank to sum along. @param patient true if other ranks may be busy before.
+ * Runs step t together with the other ranks: the backward pass of each network, the sum of its gradients over all ranks, and
+ * its update. @param own further numbers of this rank that are summed over all ranks. @param patient true to wait longer for
+ * ranks that may still be busy.
  */
 async function stepShared(
   steps: SharedSteps,
@@ -178,7 +185,7 @@ async function stepShared(
   return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
 
-/** A separate type, so that the library's published types do not depend on the functions. */
+/** Declared as an interface, so that the library's published types do not depend on the functions. */
 interface Collectives {
   readonly averageOverRanks: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;
@@ -205,10 +212,13 @@ const collectives: Collectives = {
   validateShared,
 };
 
-/** Ranks of a training and its collective operations, which a single process, as in a browser, does not load. */
+/** Ranks of a distributed training, and its collective operations. A single process, as in a browser, does not load them. */
 export interface DistributedContext {
   readonly ranks: ProcessGroup;
-  /** 1: gradients are summed in every step. More: ranks step alone, and after so many steps weights and moments are averaged. */
+  /**
+   * Steps between synchronisations. With 1, every step sums the gradients over all ranks. With more, each rank trains alone
+   * for so many steps; then weights and Adam's moments are averaged.
+   */
   readonly syncEvery: number;
   readonly collectives: Collectives;
 }

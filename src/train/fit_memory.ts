@@ -1,4 +1,4 @@
-/** Fits a training to the device's memory, by smaller micro-batches and smaller shards of evaluated users. */
+/** Makes a training fit the device's memory: uses smaller micro-batches, and smaller shards of evaluated users. */
 
 import { computeBatchCapacity, type MicroBatchPlan } from "../batch/plan.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -7,17 +7,17 @@ import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 import { countRows, type LogSource } from "../data/log_source.ts";
 
-/** Most rows per micro-batch of a batch that does not fit as a whole: 32 MiB for each hidden layer of 64. */
+/** Largest number of rows per micro-batch if the batch does not fit as a whole: 32 MiB for each hidden layer of 64 units. */
 const MICRO_BATCH_ROWS = 2 ** 17;
 
 class MicroBatchTooLarge extends Error {
-  /** @param rows estimate of the rows that would fit. */
+  /** @param rows estimated number of rows that would fit. */
   constructor(readonly rows: number) {
     super(`a micro-batch may have ${rows} rows`);
   }
 }
 
-/** Creates a training whose batches fit the device. @param most rows per micro-batch; null for as many as fit. */
+/** Creates a training that fits the device. @param most largest number of rows per micro-batch; null for as many as fit. */
 export async function fitTraining<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
   for (let rows = most ?? Infinity;;) {
     try {
@@ -30,8 +30,8 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 }
 
 /**
- * Calls `make` for the micro-batches of a plan; if they are too large, {@link fitTraining} tries smaller ones.
- * @param single size of the largest user. @throws UserError if one user is too large.
+ * Calls `make`, which allocates memory for the micro-batches of a plan. If these are too large, {@link fitTraining} tries
+ * smaller ones. @param single sizes of a batch of the largest user. @throws UserError if a single user is too large.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -50,22 +50,22 @@ export async function fitMicroBatches<T>(
 
 function userTooLargeError({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
   return new UserError(
-    `Expected users that fit the adapter one by one, but the largest has ${
+    `Expected each user to fit the adapter alone, but the largest user has ${
       formatThousands(events)
     } events and ` +
       `${
         formatThousands(rows)
-      } displayed items: ${message} Or keep the last events of each user: deno task ` +
+      } displayed items: ${message} Or keep only the last events of each user: deno task ` +
       `data log --max-events ${Math.max(1, Math.floor(0.9 * share * events))}`,
   );
 }
 
-/** Most rows per shard if their number is not set: 32 MiB for each hidden layer of 64. */
+/** Largest number of rows per shard if the number of shards is not set: 32 MiB for each hidden layer of 64 units. */
 const SHARD_ROWS = 2 ** 17;
 
 /**
- * Calls `make` with smaller shards until they fit. @param shards 0 for as few as fit.
- * @throws UserError if the number of shards is set and too small, or one user does not fit.
+ * Calls `make` with ever smaller shards of users until the shards fit the device. @param shards number of shards; 0 for as few
+ * as fit. @throws UserError if the number of shards is set but too small, or if a single user does not fit.
  */
 export async function makeInShards<T>(
   source: LogSource,
@@ -86,7 +86,7 @@ export async function makeInShards<T>(
   }
 }
 
-/** Returns an estimate of the rows per shard that fit. @throws UserError if the number of shards is set, or one user does not fit. */
+/** Estimates how many rows per shard fit. @throws UserError if the number of shards is set, or if a single user does not fit. */
 function shrinkShards(
   error: LimitError,
   source: LogSource,
@@ -105,7 +105,7 @@ function shrinkShards(
   return Math.max(1, Math.floor(error.share * rows));
 }
 
-/** Splits users in their order into shards of at most `most` rows, except for single users with more. */
+/** Splits users, in order, into shards of at most `most` rows. A user with more rows gets a shard alone. */
 function splitIntoShards(source: LogSource, users: Uint32Array, most: number): Uint32Array[] {
   const out: number[][] = [];
   let rows = Infinity;

@@ -1,11 +1,11 @@
-/** Estimate of an iteration's arithmetic, before anything is on a device. It determines the threads of the software driver. */
+/** Estimates an iteration's FLOPs before anything is on a device. The estimate sets the number of threads of the software driver. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { AdversarialConfig, TrainingConfig } from "./training_config.ts";
 
-/** Part of a run's config that determines the work. */
+/** Part of a run's config that determines the FLOPs of an iteration. */
 export interface TrainingWorkload {
   readonly model: ModelConfig;
   readonly training: Pick<TrainingConfig, "batchSize" | "validateEvery" | "validationUsers">;
@@ -14,10 +14,10 @@ export interface TrainingWorkload {
     | null;
 }
 
-/** Equivalent FLOPs per unit of the first layer in a step: an exponential, and sums. */
+/** FLOPs per row and unit of the first layer in a step, for an exponential (as equivalent FLOPs) and sums. */
 const FIRST_LAYER = 60;
 
-/** Estimates the FLOPs of the larger stage's iteration with its share of the validation. */
+/** Estimates the FLOPs of one iteration of the more expensive stage. A validation's FLOPs are spread over its iterations. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,
@@ -25,7 +25,7 @@ export function estimateIterationFlops(
   const users = source.userSplit.length;
   const rowsPerUser = (source.userRows.at(-1) ?? 0) / Math.max(1, users);
   const validation = Math.min(listUsers(source, "validation").length, training.validationUsers ?? Infinity);
-  // Forward pass and two gradients of each product; a validation has the forward pass alone.
+  // A step computes a forward pass and two gradients per product; a validation computes the forward pass alone.
   const flops = (
     flopsPerRow: number,
     { batchSize, validateEvery }: { batchSize: number; validateEvery: number },

@@ -20,7 +20,7 @@ import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceSummary, type MetricSummary } from "./training_results.ts";
 
-/** Metrics over the events of some users. */
+/** Metrics over the events of the evaluated users. */
 export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
   /** Metrics over events whose page has at least two items: a page of one item is always ranked correctly. */
   readonly longerPages: F;
@@ -29,30 +29,33 @@ export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
 
 export interface EvaluationProgram extends Disposable {
   readonly program: Program<ClickSizes>;
-  /** [events, 4 vectors] summands of each event */
+  /** [events, 4 * vectors] values that each event adds to the metric sums */
   readonly outcomes: Tensor;
-  /** [rows, 1] utilities of the reward */
+  /** [rows, 1] utilities that the reward model computes */
   readonly utilities: Tensor;
 }
 
 export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly gpu: Gpu;
   readonly source: LogSource;
-  /** Device log with the whole log; if undefined, each shard is read from the source when it is evaluated. */
+  /** Device log with the whole log. If undefined, each shard is read from the source when it is evaluated. */
   readonly deviceLog?: DeviceLog;
   /** Users with at least one event to predict. */
   readonly users: ArrayLike<number>;
-  /** Number of shards; as few as fit by default and for 0. */
+  /** Number of shards; by default, and for 0, as few shards as fit the device. */
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
-  /** Creates the ring for the shards' sums, from `firstSlot` on; by default the evaluation has its own. */
+  /**
+   * Creates the ring buffer for the shards' sums, from slot `firstSlot` on. By default the evaluation creates its own ring
+   * buffer.
+   */
   makeRing?(shards: number): { view: View; firstSlot: number };
-  /** Set for a reward with counts, if shards are read one by one. */
+  /** Count settings of the log; needed for a reward with counts if shards are read one at a time. */
   readonly counted?: LogWithCounts;
 }
 
-/** Options of a model's evaluation. */
+/** Optional arguments of a model's evaluation. */
 export type EvaluationContext<F extends ChoiceMetrics = ChoiceMetrics> = Pick<
   EvaluationOptions<F>,
   "deviceLog" | "shards" | "makeRing" | "counted"
@@ -67,46 +70,42 @@ interface Shard {
 export interface UserUtilities {
   /** Numbers of the users in the whole log. */
   readonly users: Uint32Array;
-  /** Their clicks, with the catalogue's numbers of items; and those of other users, if the whole log is in memory. */
+  /** Log with the users' clicks, and with other users if the whole log is in memory. Item numbers are those of the catalogue. */
   readonly log: Clicks;
   /** Indices of the users in `log`. */
   readonly indices: Uint32Array;
-  /** Utilities of the rows of these users, user after user; the rest of the array is undefined. */
+  /** Utilities of the rows of these users, user after user. Later elements of the array are undefined. */
   readonly utilities: Float32Array;
 }
 
-/** Utilities and outcomes of users. */
+/** Users of an evaluation, with their utilities and the outcomes of their events. */
 export interface UserOutcomes extends UserUtilities {
-  /** [events of these users with context events, words] summands of each event; see train/training_results.ts. */
+  /** [all events of these users, words] values that each event adds to the metric sums; see train/training_results.ts. */
   readonly outcomes: Float32Array;
-  /** Numbers per event in `outcomes`. */
+  /** Number of values per event in `outcomes`. */
   readonly words: number;
 }
 
 /**
- * Evaluation of networks on a fixed set of users. Context events are not evaluated. The users of a shard are evaluated at once;
- * if the whole log is not on the device, each shard is read in its turn.
+ * Evaluation of networks on a fixed set of users. Context events are not evaluated. All users of a shard are evaluated at
+ * once. If the whole log is not on the device, shards are read one at a time.
  */
 export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   private constructor(
     private readonly options: EvaluationOptions<F>,
-    /** Events of all shards without context events. */
+    /** Number of events in all shards, without context events. */
     readonly counted: number,
-    /** First ring slot of the shards' sums. */
+    /** Ring slot that gets the first shard's sums. */
     readonly firstSlot: number,
-    /**
-     * Evaluates a shard.
-     * @internal
-     */
+    /** Program that evaluates one shard. @internal */
     readonly program: EvaluationProgram,
     private readonly shardList: readonly Shard[],
     private readonly plan: BatchPlan,
-    /** Holds one shard at a time, if the whole log is not on the device. */
+    /** Device log that holds one shard at a time; undefined if the whole log is on the device. */
     private readonly window: DeviceLog | undefined,
     private readonly stack: DisposableStack,
   ) {}
 
-  /** Number of shards. */
   get shards(): number {
     return this.shardList.length;
   }
@@ -132,7 +131,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
 
   /**
    * Records the program and splits the users into shards.
-   * @throws UserError without users with events to predict, or for shards beyond the limits of the adapter.
+   * @throws UserError if no user has an event to predict, or if a shard exceeds the adapter's limits.
    * @internal
    */
   static async create<F extends ChoiceMetrics>(options: EvaluationOptions<F>): Promise<NetworkEvaluation<F>> {
@@ -176,8 +175,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Encodes all shards. Nothing waits.
-   * @throws Error for shards that are read one by one.
+   * Encodes the evaluation of all shards, without waiting for the device.
+   * @throws Error if shards are read one at a time.
    * @internal
    */
   encode(commands: CommandRecorder): void {
@@ -188,8 +187,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Evaluates the networks with their current weights, and sums in f64. Waits for the GPU once per shard.
-   * @param onShard gets the number of finished shards. @param onUsers gets the utilities and outcomes, shard by shard.
+   * Evaluates the networks with their current weights, and adds up the metrics in f64. Waits for the GPU once per shard.
+   * @param onShard gets the number of finished shards. @param onUsers gets the users' utilities and outcomes, shard by shard.
    */
   async evaluate(
     onShard?: (done: number, all: number) => void,
@@ -221,8 +220,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     }
     if (!all.sums.every(Number.isFinite)) {
       throw new UserError(
-        "Expected utilities and losses that are finite numbers, but those of this model on these users are not: its " +
-          "weights are too large, so its metrics are meaningless. Use another snapshot; if it was just trained, " +
+        "Expected utilities and losses that are finite numbers, but this model has others on these users: its " +
+          "weights are too large, so its metrics are meaningless. Use another snapshot. If the model was just trained, " +
           "train with a smaller learning rate.",
       );
     }
@@ -231,8 +230,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Computes the reward's utilities shard by shard, so that memory does not grow with the log. Waits for the GPU once per
-   * shard.
+   * Yields the reward's utilities shard by shard, with one wait for the GPU per shard.
    * @param onShard gets the number of finished shards.
    */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
@@ -244,7 +242,10 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     }
   }
 
-  /** Returns the reward's utilities [R of the log] for users with events to predict, NaN for others. Waits for the GPU once per shard. */
+  /**
+   * Returns the reward's utility of each row of the log; NaN for users without an event to predict. Waits for the GPU once
+   * per shard.
+   */
   async utilities(): Promise<Float32Array> {
     const { source } = this.options;
     const all = new Float32Array(source.userRows.at(-1) ?? 0).fill(NaN);
@@ -272,11 +273,10 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     return { log, users };
   }
 
-  /** Frees what the evaluation allocated; the log and the networks are kept. */
+  /** Frees the evaluation's GPU memory, but not the log and the networks. */
   destroy(): void {
     this.stack.dispose();
   }
-  /** Same as `destroy`, for `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -1,13 +1,13 @@
-/** The networks that a trainer updates, as one set of named weights. The names of the second network have a prefix. */
+/** Joins the networks that a trainer updates into one set of named weights. The generator's names get a prefix. */
 
 import type { AdamState } from "../ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../tape/parameters.ts";
 
-/** Prefix of the generator's parameters, in snapshots and states. */
+/** Prefix of the names of the generator's parameters, in snapshots and training states. */
 export const GENERATOR_PREFIX = "generator/";
 
 export interface TrainedNetwork {
-  /** "" for the reward, {@link GENERATOR_PREFIX} for the generator. */
+  /** Prefix of the parameters' names: "" for the reward, {@link GENERATOR_PREFIX} for the generator. */
   readonly prefix: string;
   readonly parameters: ParameterArena;
   /** Undefined for a network that is not trained. */
@@ -22,7 +22,7 @@ export function joinParameterSpecs(networks: readonly TrainedNetwork[]): Paramet
   );
 }
 
-/** Reads a buffer of all networks, with one wait per network. Networks without the buffer have zeros. */
+/** Reads one buffer per network, with one wait per network. A network without the buffer gets zeros. */
 export async function readJoined(networks: readonly TrainedNetwork[], pick: BufferPicker): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
@@ -40,7 +40,7 @@ export async function readJoined(networks: readonly TrainedNetwork[], pick: Buff
   return joined;
 }
 
-/** @throws Error for a name or length that no network has. */
+/** Writes one buffer per network. @throws Error for a parameter name or length that no network has. */
 export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, pick: BufferPicker): void {
   for (const network of networks) {
     const buffer = pick(network);

@@ -1,4 +1,4 @@
-/** Interface to the processes of distributed training, and the sum of their gradients. src/run/ranks/ implements the transport. */
+/** Interface to the processes of distributed training, and the sum of their gradients. src/run/ranks/ implements the interface. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
@@ -7,20 +7,20 @@ import type { BatchSizes } from "../gpu/sizes.ts";
 import type { SharedGradient } from "../ops/gradient_sum.ts";
 import { UserError } from "../user_error.ts";
 
-/** The processes, numbered from 0. All make the same calls in the same order. */
+/** Processes of a distributed training, numbered from 0. All processes make the same calls in the same order. */
 export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
   /**
-   * Returns the sum of all ranks' arrays, added in order: with the same bits on all ranks. @param patient true if another rank
-   * may be busy before.
+   * Returns the sum of all ranks' arrays, added in rank order and so equal in all bits on all ranks.
+   * @param patient true to wait longer for busy ranks.
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;
-  /** Returns all ranks' arrays, of equal length, in order. */
+  /** Returns the arrays of all ranks, in rank order. All arrays must have the same length. */
   gather(values: Uint32Array<ArrayBuffer>, patient?: boolean): Promise<Uint32Array<ArrayBuffer>[]>;
 }
 
-/** Returns a rank's share, a contiguous range: shares partition `all`, and their sizes differ by at most one. */
+/** Returns a rank's share of `all`, a contiguous range. The shares partition `all`; their sizes differ by at most one. */
 export function selectRankShare(
   { rank, size }: Pick<ProcessGroup, "rank" | "size">,
   all: Uint32Array<ArrayBuffer>,
@@ -29,18 +29,18 @@ export function selectRankShare(
   return all.subarray(start(rank), start(rank + 1));
 }
 
-/** @throws UserError for fewer users than ranks. @param what the users, for the message */
+/** @throws UserError if there are fewer users than ranks. @param what description of the users, for the message */
 export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number, what: string): void {
   if (users >= size) return;
   throw new UserError(
-    `Expected no more ranks than ${what}, as each takes some of them: got ${size} ranks for ${users}. Start fewer with mpirun -n.`,
+    `Expected no more ranks than ${what}, because each rank needs at least one: got ${size} ranks for ${users} users. Start fewer ranks with mpirun -n.`,
   );
 }
 
 /**
- * Writes the sum of all ranks' gradients of one network to the buffers that Adam reads.
- * @param own contents of {@link SharedGradient.listRowViews}, then of the dense views. @param extra numbers to sum along.
- * @returns the sum of `extra`
+ * Adds up all ranks' gradients of one network, and writes the sums to the buffers that Adam reads. @param own this rank's
+ * contents of {@link SharedGradient.listRowViews}, then of the dense views. @param extra further numbers to sum over all ranks.
+ * @returns the sum of `extra` over all ranks
  */
 export async function shareGradient<S extends BatchSizes>(
   gpu: Gpu,

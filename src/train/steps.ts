@@ -1,4 +1,4 @@
-/** Interface between the engine that trains and what it trains on: steps, and groups of them in one command buffer. */
+/** Interface between the training loop and a stage's batches, and groups of steps in one command buffer. */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { ProcessGroup } from "./process_group.ts";
@@ -7,13 +7,13 @@ import type { Gpu } from "../gpu/device.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 
 export interface CountedBatch {
-  /** Number of samples in the means: for clicks, events that are predicted. */
+  /** Number of samples over which the means are taken: for clicks, the number of predicted events. */
   readonly counted: number;
-  /** Ring slots that its sums are spread over, one per micro-batch; 1 if absent. */
+  /** Number of ring slots that hold the batch's sums, one per micro-batch; 1 if absent. */
   readonly microBatches?: number;
 }
 
-/** Arguments of a step with other ranks; see {@link import("./distributed_context.ts").stepShared}. */
+/** Arguments of a step that several ranks run together; see {@link import("./distributed_context.ts").stepShared}. */
 export type SharedStep = [
   t: number,
   ranks: ProcessGroup,
@@ -22,7 +22,7 @@ export type SharedStep = [
   patient: boolean,
 ];
 
-/** Sums over all ranks of the extra numbers and of the step's loss, and the number of samples in its means. */
+/** Sums over all ranks: `extra` of the additional numbers, `sums` of the step's metrics over `counted` samples. */
 export interface StepSums {
   readonly extra: Float32Array;
   readonly sums: Float32Array;
@@ -30,39 +30,38 @@ export interface StepSums {
 }
 
 /**
- * The steps of a training. {@link import("./batch_trainer.ts").BatchTrainer} handles iterations, slots of a ring, command
- * buffers, sums, validations and snapshots, but does not know batches. This interface hides how a batch is drawn (C), what it
- * holds and how it gets to the device (B), which programs make a step, and what its means are taken over. click_steps.ts
- * implements it for clicks, policy/learning/policy_steps.ts for pages of a replay buffer.
- * | The batch of iteration t is in slot t modulo the steps of the ring. For each group of steps the engine calls {@link put}
- * once, then {@link encodeLayout} for every {@link slices} batches and {@link encode} for each batch. None of them may wait for
- * the device.
+ * Steps of a training. {@link import("./batch_trainer.ts").BatchTrainer} handles iterations, ring slots, command buffers,
+ * sums, validations and snapshots, but knows nothing about batches. This interface defines how a batch is drawn (type C),
+ * what a batch holds and how it is uploaded (type B), which programs make a step, and how many samples a mean is over.
+ * click_steps.ts implements it for clicks, policy/learning/policy_steps.ts for pages of a replay buffer.
+ * | The batch of iteration t is in slot t modulo the ring's number of steps. For each group of steps the trainer calls
+ * {@link put} once, then {@link encodeLayout} for every {@link slices} batches and {@link encode} for each batch. No method
+ * but {@link stepShared} may wait for the device.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
-  /** Most batches that are laid out at once. */
+  /** Largest number of batches whose index arrays are built at once. */
   readonly slices: number;
   /**
-   * Fills the slots of iterations after + 1, after + 2, ... and uploads them. Batches depend on seed and iteration alone, so
-   * that a resumed run has the same ones.
-   * @param most iterations: fewer if the device has no room for more, but at least one. @param own input that replaces drawn
-   * batches.
-   * @throws UserError for an invalid batch; then nothing has changed.
+   * Fills the slots of iterations after + 1, after + 2, ... and uploads these slots. A batch depends on the seed and the
+   * iteration alone, so a resumed run has the same batches. @param most largest number of iterations; fewer, but at least one,
+   * are filled if the device has no room for more. @param own input that replaces the drawn batches. @throws UserError for an
+   * invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes the layout of batches in consecutive slots from `slot` on, in slices 0, 1, ... */
+  /** Encodes the construction of the index arrays of batches in consecutive slots from `slot` on, in slices 0, 1, ... */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
-  /** Encodes the whole step of the batch in `slot`, which is laid out in `slice`. */
+  /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;
-  /** Runs step t with other ranks, with the exchange of gradients before the update. Waits for the device and the other ranks. */
+  /** Runs step t together with other ranks, which exchange gradients before the update. Waits for the device and the other ranks. */
   stepShared?(...step: SharedStep): Promise<StepSums>;
 }
 
-/** Validation between two steps on the device, which selects the best weights. */
+/** Validation that runs on the device between two steps and keeps the best weights. */
 export interface Validation {
-  /** Number of samples in its means. */
+  /** Number of samples over which the validation's means are taken. */
   readonly counted: number;
   readonly evaluation: {
-    /** Encodes the evaluation, which adds its sums to the shards' slots of the ring. Nothing waits. */
+    /** Encodes the evaluation, which writes its sums to the shards' ring slots. Does not wait for the device. */
     encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;
@@ -84,9 +83,9 @@ export interface StepGroup {
 }
 
 /**
- * Encodes the steps from `after` + 1 on, and validations where they are due, before the first step too.
- * @param range `most` steps; fewer if the device has no room for their batches. `validated`: last iteration with a validation.
- * @throws UserError for an invalid batch; then nothing has changed.
+ * Encodes the steps from iteration `after` + 1 on, and the validations that are due, including one before the first step.
+ * @param range `most`: largest number of steps; the group is shorter if the device has no room for the batches. `validated`:
+ * last iteration with a validation. @throws UserError for an invalid batch, before anything is changed.
  */
 export function encodeGroup<C>(
   { gpu, steps, ring, validation, schedule: { validateEvery } }: StepGroupInputs<C>,

@@ -1,4 +1,4 @@
-/** The Shannon stage: maximum likelihood of the clicks, which is the minimax with its generator in closed form. */
+/** The Shannon stage trains by maximum likelihood of the clicks. This is the minimax game with its generator in closed form. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -16,17 +16,12 @@ import { choiceSummary } from "./training_results.ts";
 import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 
-/** Trains a model by maximum likelihood of the clicks. */
 export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
-    /** Trained model; it is kept when the trainer is freed. */
+    /** Model that is trained; freeing the trainer does not free the model. */
     readonly model: UserModel,
-    /** Config of the stage. */
     readonly config: TrainingConfig,
-    /**
-     * Recorded step.
-     * @internal
-     */
+    /** Recorded programs of a step. @internal */
     readonly program: ModelProgram,
     clicks: ClickStageContext<ChoiceMetrics>,
     stack: DisposableStack,
@@ -35,12 +30,11 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   }
 
   /**
-   * Uploads the log and records the step.
-   * @param model trained from its current weights. @param clicks train users, and validation users if it validates.
-   * @param options.validate false for a trainer that is only stepped by hand. @param options.windowBatches batches that are
-   * read at once, for a log on disk. @param options.distributed set for distributed training, of the same model on the same
-   * log.
-   * @throws UserError for a config out of range, a log that does not fit the model, or sizes beyond the limits of the adapter.
+   * Uploads the log and records the step. @param model model to train from its current weights. @param clicks log with train
+   * users, and validation users for validation. @param options.validate false for a trainer that does not validate. @param
+   * options.windowBatches number of batches whose users are read at once from a log on disk. @param options.distributed set if
+   * several ranks train the same model on the same log. @throws UserError for a config out of range, a log that does not fit
+   * the model, or sizes beyond the limits of the adapter.
    */
   static async create(
     model: UserModel,

@@ -3,29 +3,27 @@ import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
 import { type BufferPicker, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 
-/** State from which a resumed training continues bit for bit; the generator's names have its prefix. */
+/** State from which a resumed training continues bit for bit. Names of the generator's parameters have a prefix. */
 export interface TrainerState {
-  /** Number of finished steps. */
   readonly iteration: number;
-  /** Weights of all networks. */
   readonly weights: Weights;
   /** Adam's first moments; zeros for a network that is not trained. */
   readonly m: Weights;
   /** Adam's second moments; zeros for a network that is not trained. */
   readonly v: Weights;
-  /** Best validations so far. */
+  /** Best validation result so far, by each criterion. */
   readonly best: BestRecords;
-  /** Weights of the best validations, if the training validates. */
+  /** Weights with the best validation result, by each criterion; empty if the training does not validate. */
   readonly snapshots: Partial<Record<Criterion, Weights>>;
 }
 
-/** Buffers that a state is read from and written to. */
+/** Networks and snapshots from which a training state is read, or to which it is written. */
 export interface StateBuffers {
   readonly networks: readonly TrainedNetwork[];
   readonly keeper: BestKeeper | undefined;
 }
 
-/** Reads the state. Waits for the device. Nothing may be in flight. */
+/** Reads the training state. Waits for the device. No step may be in flight. */
 export async function readState(
   { networks, keeper }: StateBuffers,
   { iteration, best }: Pick<TrainerState, "iteration" | "best">,
@@ -51,7 +49,7 @@ const BUFFERS = {
   v: ({ adam }) => adam?.v.buffer,
 } satisfies Record<string, BufferPicker>;
 
-/** Restores a state. @throws Error for a name or length that no network has. */
+/** Restores a training state. @throws Error for a parameter name or length that no network has. */
 export function writeState({ networks, keeper }: StateBuffers, state: TrainerState): void {
   writeWeights(networks, state.weights);
   writeJoined(networks, state.m, BUFFERS.m);
@@ -64,7 +62,7 @@ export function readWeights(networks: readonly TrainedNetwork[]): Promise<Weight
   return readJoined(networks, BUFFERS.weights);
 }
 
-/** Replaces all weights. @throws Error for a name or length that no network has. */
+/** Replaces all weights. @throws Error for a parameter name or length that no network has. */
 export function writeWeights(networks: readonly TrainedNetwork[], weights: Weights): void {
   writeJoined(networks, weights, BUFFERS.weights);
 }

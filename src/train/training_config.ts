@@ -1,6 +1,6 @@
 /**
- * Training config, part of every run's config. Each field has its type in an interface, and its option, range and default in a
- * table of fields, from which everything else is derived (src/option.ts).
+ * Training config, part of every run's config. An interface defines the type of each field; a table of fields defines its
+ * option, range and default. Everything else is derived from the table (src/option.ts).
  */
 
 import * as v from "../schema.ts";
@@ -26,33 +26,32 @@ import { modelConfigSchema } from "../model/model_config.ts";
 export interface StageConfig {
   /** Steps of the optimiser. */
   iterations: number;
-  /** B, users per batch, with all of their events. */
+  /** B, number of users per batch. A batch has all events of its users. */
   batchSize: number;
-  /** Most rows that are computed at once: larger batches are split into micro-batches of whole users. Null: as many as fit. */
+  /** Largest number of rows per micro-batch; larger batches are split between users. Null: as many rows as fit the device. */
   microBatchRows: number | null;
   /** Iterations between validations. */
   validateEvery: number;
-  /** Rows of the items' tables that a step updates: see {@link import("../ops/adam.ts").AdamKind}. */
+  /** Table rows that a step updates, all or only those of the batch: see {@link import("../ops/adam.ts").AdamKind}. */
   adam: AdamKind;
-  /** Share of a kernel that a step subtracts, times the learning rate (AdamW's decoupled form). */
+  /** AdamW's decoupled weight decay: each step subtracts this share of a kernel, times the learning rate. */
   weightDecay: number;
-  /** Probability that a displayed row's item is hidden in training. */
+  /** Probability that training hides the item of a displayed row. */
   itemDropout: number;
-  /** Stop when this validation metric has not improved for `patience` iterations; null: never. */
+  /** Training stops when this validation metric has not improved for `patience` iterations. Null turns early stopping off. */
   earlyStopping: Criterion | null;
-  /** Iterations without a better validation after which training stops. */
+  /** Number of iterations without a better validation after which training stops. */
   patience: number;
 }
 
-/** Config of the Shannon stage. */
 export interface TrainingConfig extends StageConfig {
-  /** Seed of everything random: weights, batches, the demo data, a new split. */
+  /** Seed of all random draws: weights, batches, the demo data, a new split. */
   seed: number;
   /** Learning rate of Adam, multiplied by 0.96 after every 100,000 iterations. */
   learningRate: number;
-  /** Shards in which validation and test users are evaluated; more shards need less memory. 0: as few as fit. */
+  /** Number of shards in which validation and test users are evaluated: more shards need less memory. 0: as few as fit. */
   evaluationShards: number;
-  /** Most validation users, drawn once by the seed; null: all. It holds for both stages. */
+  /** Largest number of validation users of both stages, drawn once by the seed; null for all. */
   validationUsers: number | null;
 }
 
@@ -67,8 +66,8 @@ export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "microBatc
   ),
   microBatchRows: defineField(
     "--micro-batch-rows <n>",
-    "displayed items that are computed at once: a larger batch is split into micro-batches of whole users, whose " +
-      "gradients are added up (default: as many as fit the adapter)",
+    "displayed items per micro-batch: a larger batch is split into micro-batches of whole users, whose " +
+      "gradients are added up (default: as many displayed items as fit the adapter)",
     orNull(whole(1)),
     null,
   ),
@@ -111,14 +110,14 @@ export const shannonFields: ConfigFields<
   iterations: defineField("--iterations <n>", "steps of the optimiser", whole(1, 2 ** 31), 2000),
   batchSize: defineField(
     "--batch-size <n>",
-    "users in a step, with all their events (default: as many as have some 400 pages together, with --counts none 50)",
+    "users in a step, with all their events (default: as many users as have about 400 pages together; 50 with --counts none)",
     whole(1),
     50,
     { depends: true },
   ),
   learningRate: defineField(
     "--learning-rate <x>",
-    "learning rate of Adam; multiplied by 0.96 after every 100,000 iterations (default: 0.001, with --counts none 0.0005)",
+    "learning rate of Adam; multiplied by 0.96 after every 100,000 iterations (default: 0.001; 0.0005 with --counts none)",
     learningRate,
     5e-4,
     { depends: true },
@@ -150,12 +149,12 @@ export const trainingFields: ConfigFields<TrainingConfig> = {
   ...overFittingFields,
 };
 export const trainingConfigSchema = v.strictObject(buildSchemaEntries(trainingFields));
-/** Shannon stage of the paper's scripts. */
+/** Config of the Shannon stage with the defaults of the paper's scripts. */
 export const defaultTraining: TrainingConfig = getDefaults(trainingFields);
 
 /** Config of the adversarial stage. */
 export interface AdversarialConfig extends StageConfig {
-  /** A network, or the exact inner maximum. */
+  /** Kind of generator: a network, or the exact solution of the inner maximisation. */
   generator: "network" | "exact";
   /** Sizes of the generator's hidden layers. */
   behaviourDims: number[];
@@ -163,29 +162,29 @@ export interface AdversarialConfig extends StageConfig {
   behaviourSd: number;
   /** Steps of the generator per iteration, before those of the reward on the same batch. */
   generatorSteps: number;
-  /** 0 freezes the reward, as in the paper's code. */
+  /** Steps of the reward per iteration. 0 freezes the reward, as in the paper's code. */
   rewardSteps: number;
-  /** Iterations at the start that train only the generator, until it matches the reward. */
+  /** Number of iterations at the start that train only the generator, so that it matches the reward. */
   generatorWarmup: number;
   /** Learning rate of the generator. */
   generatorLearningRate: number;
   /** Learning rate of the reward. */
   rewardLearningRate: number;
-  /** See {@link import("../ops/minimax.ts").GameOptions} for this and the following fields. The paper uses 1. */
+  /** Eta of the regulariser; the paper uses 1. {@link import("../ops/minimax.ts").GameOptions} explains this and the next fields. */
   generatorEta: number;
-  /** True to divide generatorEta by the items of a page. */
+  /** True to divide generatorEta by the number of items of a page. */
   etaByPage: boolean;
   /** Weight of the penalty on utility differences within a page. */
   utilityPenalty: number;
-  /** True to leave out events without a click. */
+  /** True to leave events without a click out of the loss. */
   skipNoClick: boolean;
 }
 
-/** Fields of the adversarial stage alone. src/model/README.md explains why their defaults are stable. */
+/** Fields of the adversarial stage alone. src/model/README.md explains why training with their defaults is stable. */
 export const gameFields: ConfigFields<
   Omit<AdversarialConfig, keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
-  iterations: defineFixedField(whole(1, 2 ** 31), 5000), // --adversarial, which is 0 for no stage
+  iterations: defineFixedField(whole(1, 2 ** 31), 5000), // set by --adversarial; 0 for no stage
   generator: defineField(
     "--generator <kind>",
     "a network, or the exact inner maximum (sparsemax of the utilities)",
@@ -200,10 +199,15 @@ export const gameFields: ConfigFields<
   ),
   behaviourSd: defineFixedField(positive(10), 0.01),
   generatorSteps: defineField("--generator-steps <n>", "generator steps per iteration", whole(1, 32), 1),
-  rewardSteps: defineField("--reward-steps <n>", "reward steps per iteration; 0 freezes it", whole(0, 32), 1),
+  rewardSteps: defineField(
+    "--reward-steps <n>",
+    "reward steps per iteration; 0 freezes the reward",
+    whole(0, 32),
+    1,
+  ),
   generatorWarmup: defineField(
     "--generator-warmup <n>",
-    "first iterations, which train only the generator",
+    "number of first iterations, which train only the generator",
     whole(0, 2 ** 31),
     500,
   ),
@@ -239,10 +243,13 @@ export const adversarialFields: ConfigFields<AdversarialConfig> = {
 };
 /** @internal */
 export const adversarialConfigSchema = v.strictObject(buildSchemaEntries(adversarialFields));
-/** Stable defaults of the adversarial stage: see src/model/README.md. */
+/** Default config of the adversarial stage, with which training is stable: see src/model/README.md. */
 export const defaultAdversarial: AdversarialConfig = getDefaults(adversarialFields);
 
-/** The paper's game, with the regulariser 1/2 sum pi^2, as `reproduce` plays it. src/model/README.md compares them. */
+/**
+ * Config of the paper's game, with the regulariser 1/2 sum pi^2, for `reproduce`. src/model/README.md compares it with the
+ * default.
+ */
 export const paperAdversarial: AdversarialConfig = {
   ...defaultAdversarial,
   generatorEta: 1,
@@ -250,7 +257,7 @@ export const paperAdversarial: AdversarialConfig = {
   utilityPenalty: 0.4,
 };
 
-/** Returns the learning rate of iteration t = 1, 2, ...: the released code's staircase. */
+/** Returns the learning rate of iteration t = 1, 2, ..., which falls in steps as in the paper's released code. */
 export function scheduleLearningRate(learningRate: number, t: number): number {
   return learningRate * 0.96 ** Math.floor((t - 1) / 100000);
 }
@@ -261,7 +268,7 @@ export const stagesConfigSchema = v.strictObject({
   training: trainingConfigSchema,
   /** True if there is a Shannon stage. */
   pretrain: v.boolean(),
-  /** Adversarial stage after the Shannon stage, or alone; null for none. */
+  /** Config of the adversarial stage, which runs after the Shannon stage or alone; null for none. */
   adversarial: v.nullable(adversarialConfigSchema),
 });
 export type StagesConfig = v.InferOutput<typeof stagesConfigSchema>;

@@ -1,6 +1,7 @@
 /**
- * The log as training reads it. A log in memory is uploaded as a whole; of a log on disk only the users of the next steps are.
- * Uploads are ordered with the steps, so one window is enough: the next users overwrite it after all earlier steps are encoded.
+ * Device copy of the log for training. A log in memory is uploaded as a whole. Of a log on disk, only the users of the next
+ * steps are uploaded, into one window of memory. One window is enough, because the queue runs uploads and steps in order: the
+ * next users overwrite the window after all earlier steps.
  */
 
 import { DeviceLog, type LogCapacity, type LogWithCounts } from "../batch/device_log.ts";
@@ -16,12 +17,12 @@ import { alignSourceToModel } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Batches of mean size in a window, if it does not become too large. */
+/** Number of batches of mean size that a window holds, unless the window becomes too large. */
 const WINDOW_BATCHES = 64;
-/** 12 and 16 bytes on the device, and as many on the host, plus the features of the displayed items. */
+/** Largest numbers of rows (12 bytes each) and events (16 bytes each) in a window; the host needs the same memory again. */
 const WINDOW_ROWS = 2 ** 21;
 const WINDOW_EVENTS = 2 ** 20;
-/** Most rows of validation users on the device, for a log on disk. */
+/** Largest number of rows of validation users on the device, for a log on disk. */
 const VALIDATION_ROWS = 2 ** 22;
 
 /** @throws UserError for a log that does not fit the model or has no users to train or validate on. */
@@ -35,24 +36,24 @@ export function openTrainingSource(
   return alignSourceToModel(source, shape, "The model");
 }
 
-/** Batches whose users are on the device. */
+/** Batches, and a log with their users for the device. */
 export interface DeviceBatches {
   readonly log: ClickLog;
   /** Users of each batch, as indices in the log. */
   readonly batches: readonly ArrayLike<number>[];
-  /** Uploads the log, after the batches are checked. */
+  /** Uploads the log. Callers first check the batches. */
   send(): void;
 }
 
 export class TrainingLog {
   readonly deviceLog: DeviceLog;
-  /** The whole log, or one without users for a log on disk. */
+  /** The whole log if it is in memory, otherwise a log without users. */
   readonly log: ClickLog;
 
   /**
-   * @param capacity of a batch of any users. @param batchOption option that sets the batch size.
-   * @param counted for models with counts. @param windowBatches batches of mean size in a window, which always holds at least
-   * one batch of any users.
+   * @param capacity capacity of a batch of any users. @param batchOption name of the option that sets the batch size.
+   * @param counted count settings, for models with counts. @param windowBatches number of batches of mean size that a
+   * window holds; it always holds at least one batch of any users.
    */
   constructor(
     gpu: Gpu,
@@ -76,8 +77,8 @@ export class TrainingLog {
   }
 
   /**
-   * Takes as many of `count` batches as fit the device at once, at least one.
-   * @param users returns the users of batch k. @throws UserError for unknown users.
+   * Takes the first of `count` batches: as many as fit the device at once, but at least one.
+   * @param users function that returns the users of batch k. @throws UserError for unknown users.
    */
   take(count: number, users: (k: number) => ArrayLike<number>): DeviceBatches {
     const { source, deviceLog } = this;
@@ -100,7 +101,7 @@ export class TrainingLog {
       for (const user of fresh) present.add(user);
       taken.push(batch);
     }
-    // Ascending: rows of an item are then in the same order as in the whole log, and sums have the same bits.
+    // In ascending order, so that an item's rows have the same order as in the whole log and sums have the same bits.
     const all = Uint32Array.from(present).sort();
     const indices = new Map(Array.from(all, (user, index) => [user, index]));
     const log = readLog(source, all);
@@ -125,7 +126,7 @@ export class TrainingLog {
   }
 }
 
-/** Returns the capacity of a window: at least that of any batch, at most that of the log. */
+/** Returns the capacity of a window: enough for any batch, and at most that of the whole log. */
 function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: number): LogCapacity {
   const share = batches * batch.users / Math.max(1, source.userSplit.length);
   const room = (least: number, all: number, most: number) =>
@@ -138,7 +139,7 @@ function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: nu
   };
 }
 
-/** Users on whom the best weights are selected. */
+/** Validation users, on whom the best weights are selected. */
 export interface ValidationLog {
   readonly log: ClickLog;
   readonly deviceLog: DeviceLog;
@@ -147,8 +148,8 @@ export interface ValidationLog {
 }
 
 /**
- * @param most users, drawn by the seed; null for all. @param keep takes ownership of the device log.
- * @throws UserError for too many users of a log on disk.
+ * @param most largest number of users, drawn by the seed; null for all. @param keep function that takes ownership of the device
+ * log. @throws UserError if the validation users of a log on disk have too many rows.
  */
 export function openValidationLog(
   gpu: Gpu,
@@ -161,11 +162,13 @@ export function openValidationLog(
   const rows = users.reduce((sum, user) => sum + countRows(source, user), 0);
   if (rows > VALIDATION_ROWS) {
     throw new UserError(
-      `Expected validation users with at most ${formatThousands(VALIDATION_ROWS)} displayed items, as they ` +
-        `stay on the device while training, but the ${
+      `Expected validation users with at most ${
+        formatThousands(VALIDATION_ROWS)
+      } displayed items, because these ` +
+        `stay on the device during training, but the ${
           formatThousands(users.length)
-        } of ${source.name} have ` +
-        `${formatThousands(rows)}. Validate on fewer: --validation-users ` +
+        } validation users of ${source.name} have ` +
+        `${formatThousands(rows)}. Validate on fewer users: --validation-users ` +
         `${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
     );
   }

@@ -1,4 +1,4 @@
-/** Results of steps and validations from the device: sums, the metrics computed from them, and the error of a diverged training. */
+/** Results of steps and validations, the metrics computed from their sums, and the error for a diverged training. */
 
 import { UserError } from "../user_error.ts";
 import type { BestRecords } from "./best_records.ts";
@@ -9,42 +9,45 @@ import type { View } from "../gpu/memory.ts";
 
 /** Result of a training step: the metrics F of its batch before the update. */
 export type TrainingStepResult<F> = F & {
-  /** From 1 on. */
+  /** Number of finished steps. */
   readonly iteration: number;
 };
 
-/** Result of a validation: metrics F with the weights after an iteration. */
+/** Result of a validation: metrics F of the weights after an iteration. */
 export type ValidationResult<F> = TrainingStepResult<F> & {
-  /** The best validations so far, including this one. */
+  /** Best validation result so far by each criterion, including this validation. */
   readonly best: BestRecords;
-  /** Number of events in the means; precisions are means over those with a click. */
+  /** Number of events over which the loss is averaged; precisions are averaged over the events with a click. */
   readonly counted: number;
 };
 
 /** Thrown for a non-finite loss. */
 export class DivergedError extends UserError {
-  /** @param iteration at which the loss was not finite. @param rates options that set the learning rate. @param loss name of the loss. */
+  /** @param iteration with the non-finite loss. @param rates names of the learning rates' options. @param loss name of the loss. */
   constructor(readonly iteration: number, rates: string, loss = "loss") {
     super(
       `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +
-        `Use a smaller ${rates}, or smaller weights to start from; snapshots from before it are kept.`,
+        `Use a smaller ${rates}, or smaller initial weights. Snapshots of earlier iterations are kept.`,
     );
   }
 }
 
 /** Converts sums over events to metrics. */
 export interface MetricSummary<F> {
-  /** Vectors of four sums per ring slot. */
+  /** Number of vectors per ring slot; a vector holds four sums. */
   readonly vectors: number;
-  /** Index of the vector that selects snapshots: a loss, prec@1, prec@2. */
+  /** Index of the vector that selects snapshots; its first sums are a loss, prec@1 and prec@2. */
   readonly bestBy: number;
-  /** @param counted number of events in the means. */
+  /** Returns the metrics as means. @param counted number of events over which means are taken. */
   means(sums: ArrayLike<number>, counted: number): F;
-  /** Returns the loss, which is finite unless the training has diverged. */
+  /** Returns the loss of these metrics. A non-finite loss means that training has diverged. */
   loss(metrics: F): number;
 }
 
-/** Summary of {@link import("../ops/choice_nll.ts").choiceNll}: loss over all events, precision over those with a click. */
+/**
+ * Summary of {@link import("../ops/choice_nll.ts").choiceNll}: mean loss over all events, mean precisions over events with a
+ * click.
+ */
 export const choiceSummary: MetricSummary<ChoiceMetrics> = {
   vectors: 1,
   bestBy: 0,
@@ -57,7 +60,7 @@ function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceMetrics {
   return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
-/** Metrics of a game: nll, prec1 and prec2 are the reward's; NaN without events to take a mean of. */
+/** Metrics of the adversarial game. nll, prec1 and prec2 are the reward's metrics. A mean over no events is NaN. */
 export interface GameMetrics extends ChoiceMetrics {
   /** Loss that the reward minimises. */
   readonly lossMin: number;
@@ -69,7 +72,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Summary of {@link import("../ops/minimax.ts").minimax}. @param skipNoClick true for losses over events with a click alone. */
+/** Returns the summary of `minimax`. @param skipNoClick true if the losses are means over events with a click only. */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -92,16 +95,18 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
 }
 
 /**
- * Ring of sums on the device, in slots of vectors of four f32: one slot per micro-batch of the last steps, one for each of as
- * many validations, then one per shard of a validation. A slot is reused after `steps` steps.
+ * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots are for the
+ * micro-batches of the last steps, the next for the last validations, the final ones for the shards of a validation. A slot
+ * is reused after `steps` steps.
  */
 export class ResultRing {
   /** [(microBatches + 1) steps + shards, 4 vectors] f32 */
   readonly view: View;
 
   /**
-   * @param steps whose sums are kept, and as many validations. @param vectors per slot.
-   * @param shards of a validation; 0 without one. @param microBatches of the largest batch.
+   * @param steps number of last steps whose sums are kept, and of last validations. @param vectors number of vectors per slot.
+   * @param shards number of shards of a validation; 0 without one. @param microBatches number of micro-batches of the largest
+   * batch.
    */
   constructor(
     arena: Arena,
@@ -117,17 +122,17 @@ export class ResultRing {
     return (this.microBatches + 1) * this.steps;
   }
 
-  /** Views the slots of the shards. */
+  /** View of the slots that hold the shards' sums. */
   get shardsView(): View {
     return this.slotsView(this.firstShard, this.shards);
   }
-  /** Views consecutive slots. */
+  /** Returns a view of consecutive slots. */
   slotsView(slot: number, slots: number): View {
     const bytes = 16 * this.vectors;
     return { ...this.view, offset: this.view.offset + bytes * slot, size: bytes * slots };
   }
 
-  /** Returns the slot of the step of iteration t, or of its first micro-batch, which the others follow. */
+  /** Returns the slot of the step of iteration t, or the first of consecutive slots if the step has several micro-batches. */
   stepSlot(t: number): number {
     return t % this.steps * this.microBatches;
   }
@@ -137,7 +142,10 @@ export class ResultRing {
     return this.microBatches * this.steps + n % this.steps;
   }
 
-  /** @param values the whole ring, as it was read. @param slots to add up, from `slot` on. @returns [4 vectors] the sums */
+  /**
+   * Adds up the sums of slots.
+   * @param values contents of the whole ring. @param slots number of slots. @returns [4 * vectors] sums
+   */
   sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array<ArrayBuffer> {
     const words = 4 * this.vectors;
     const sums = values.slice(slot * words, (slot + 1) * words);
