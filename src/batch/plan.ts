@@ -66,13 +66,10 @@ export class BatchPlan {
   }
 
   /**
-   * Writes a slot; {@link upload} sends it.
-   * @param purpose settings of its headers; the last one is used for the remaining headers.
-   * @param log the users' log, if it is not the plan's own.
-   * @param of scored events of the whole batch, if these users are a micro-batch.
-   * @returns the sizes of the batch.
-   * @throws UserError for a user that the log does not have or that comes twice, or for users without a scored event, unless
-   * other micro-batches have some.
+   * Writes a slot; {@link upload} sends it. @param purpose settings of its headers; the last one is used for the remaining
+   * headers. @param log the users' log, if it is not the plan's own. @param of scored events of the whole batch, if these
+   * users are a micro-batch. @returns the sizes of the batch. @throws UserError for a user that the log does not have or that
+   * comes twice, or for users without a scored event, unless other micro-batches have some.
    */
   put(
     slot: number,

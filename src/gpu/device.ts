@@ -20,10 +20,7 @@ const SUBGROUPS: GPUFeatureName = "subgroups";
 
 /** Adapter of a run; part of every run's config. */
 export interface AdapterDescription {
-  /**
-   * Kind of kernels that suit it.
-   * @internal
-   */
+  /** @internal Kind of kernels that suit it. */
   readonly kind: AdapterKind;
   /** The driver's text, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
@@ -37,15 +34,9 @@ export interface AdapterDescription {
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /**
-   * Uses the default kernel variants of this kind of adapter, whatever the adapter is. For tests.
-   * @internal
-   */
+  /** @internal Uses the default kernel variants of this kind of adapter, whatever the adapter is. For tests. */
   readonly variantsFor?: AdapterKind;
-  /**
-   * Kernel variants instead of the default ones.
-   * @internal
-   */
+  /** @internal Kernel variants instead of the default ones. */
   readonly variants?: KernelVariants;
   /** Largest number of workgroups along an axis, instead of the adapter's limit. For tests of long grids. */
   readonly maxGrid?: number;
@@ -105,10 +96,7 @@ export class Gpu {
     });
   }
 
-  /**
-   * Kernel variants of the programs that are recorded on the device.
-   * @internal
-   */
+  /** @internal Kernel variants of the programs that are recorded on the device. */
   get variants(): KernelVariants {
     return this.#variants;
   }
@@ -159,9 +147,8 @@ export class Gpu {
   }
 
   /**
-   * Creates a buffer, which counts as live until {@link destroyBuffer}.
-   * @param bytes rounded up to a multiple of 4, at least 4.
-   * @throws UserError if the adapter does not support that size.
+   * Creates a buffer, which counts as live until {@link destroyBuffer}. @param bytes rounded up to a multiple of 4, at least
+   * 4. @throws UserError if the adapter does not support that size.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);

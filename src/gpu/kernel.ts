@@ -91,9 +91,8 @@ export interface KernelTextInputs {
 }
 
 /**
- * Returns the text that the driver compiles.
- * @throws Error for a constant that the kernel does not declare, for one that an unrolled iteration needs and that is no
- * number, and for a binding without the line that has to change.
+ * Returns the text that the driver compiles. @throws Error for a constant that the kernel does not declare, for one that an
+ * unrolled iteration needs and that is no number, and for a binding without the line that has to change.
  */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {

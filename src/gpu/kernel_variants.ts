@@ -139,8 +139,7 @@ function rankPanels(rows: number): MatmulVariant[] {
 /**
  * Returns the variants that can compute a product: the default, then the others, most promising first. The tiled kernels read
  * only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panels come last, because reading workgroup
- * memory is slow there.
- * @param rows of the largest batch.
+ * memory is slow there. @param rows of the largest batch.
  */
 export function listMatmulVariants(
   { variants, workgroupBytes }: VariantContext,

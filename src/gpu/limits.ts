@@ -47,8 +47,7 @@ const MOST: Readonly<Partial<Record<LimitName, number>>> = {
 };
 
 /**
- * Returns the limits to request from an adapter.
- * @param adapter its name, for errors. @param most upper bounds, for tests.
+ * Returns the limits to request from an adapter. @param adapter its name, for errors. @param most upper bounds, for tests.
  * @throws UserError for an adapter below a default limit; it names the limit.
  */
 export function computeRequiredLimits(

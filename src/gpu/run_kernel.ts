@@ -31,9 +31,8 @@ export type KernelOutputs<O> = {
 /**
  * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends it.
  * @param text WGSL; its last binding is `var<uniform> step: vec4u`, and its workgroups have `WORKGROUP` invocations along x
- * and, if it declares that constant, `WORKGROUP_Y` along y
- * @throws Error for arrays of another type than the text declares, for a workgroup of another size than the constants, and
- * for errors of the driver or its compiler.
+ * and, if it declares that constant, `WORKGROUP_Y` along y @throws Error for arrays of another type than the text declares,
+ * for a workgroup of another size than the constants, and for errors of the driver or its compiler.
  */
 export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(
   gpu: Gpu,

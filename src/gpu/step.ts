@@ -52,10 +52,7 @@ export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /**
-   * @param each headers per slot, for programs on one batch. @param seen slots that a multi-step kernel
-   * reads.
-   */
+  /** @param each headers per slot, for programs on one batch. @param seen slots that a multi-step kernel reads. */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,

@@ -1,6 +1,6 @@
 /**
- * Classifies differences by their confidence intervals, compares models with baselines, and describes both. All commands,
- * pages and files use these rules.
+ * Classifies differences between models by their confidence intervals, compares models with baselines, and describes the
+ * results in words. All commands, pages and files use these functions.
  */
 
 import { meanAndSd } from "../data/mean_sd.ts";
@@ -13,10 +13,10 @@ import type { MetricGap } from "./test_result.ts";
 /** Outcome of comparing one model with another. */
 export type Significance = "better" | "worse" | "no significant difference";
 
-/** Summation in another order, or in f32, changes a difference by up to this much. */
+/** Largest change of a difference that summation in another order, or in f32, can cause. */
 const ROUNDING = 1e-6;
 
-/** Classifies a difference. @param interval null if there are too few users or runs for one. */
+/** Classifies a difference by its interval. @param interval null if there are too few users or runs for an interval. */
 export function classifyDifference(
   interval: Interval | null | undefined,
   { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
@@ -29,10 +29,10 @@ export function classifyDifference(
 /** Metrics by which models are compared. A lower loss (nll) is better. */
 export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 
-/** Difference of two models in a metric, with its 95 % interval over the test users. */
+/** Difference between two models in a metric, with its 95 % confidence interval over the test users. */
 export interface MetricDifference {
   readonly difference: number;
-  /** Null if there are too few users. */
+  /** 95 % confidence interval; null if there are too few users. */
   readonly interval: Interval | null;
   readonly is: Significance;
 }
@@ -44,20 +44,20 @@ export function compareByMetric(
   return { difference, interval, is: classifyDifference(interval, { lowerIsBetter: metric === "nll" }) };
 }
 
-/** A model compared with a baseline. */
+/** Difference between a model and a baseline of this name. */
 export interface BaselineComparison extends MetricDifference {
   readonly name: string;
 }
 
-/** Differences between a scoring and each baseline, per metric. */
+/** Differences between a model and each baseline, per metric. */
 export type BaselineDifferences = Readonly<
   Partial<Record<BaselineName, Readonly<Partial<Record<ComparedMetric, MetricGap>>>>>
 >;
 
 /**
  * Compares a model with the baselines; the strongest baseline comes first.
- * @param scorings of the model on the same users. Of several (one per seed) the means of the differences and of the interval
- * bounds are used; such an interval is at least as wide as that of the mean.
+ * @param scorings the model's differences on the same users, one per seed. Differences and interval bounds are averaged over
+ * the seeds; the resulting interval is at least as wide as the interval of the mean difference.
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -75,23 +75,23 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.difference - b.difference));
 }
 
-/** Returns "better" if all baselines are beaten, "worse" if at least one is significantly better. */
+/** Returns "better" if the model beats all baselines, "worse" if at least one baseline is significantly better. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
 }
 
-/** Comparison of a ranking or of probabilities with those of the baselines. */
+/** Comparison of a model with the baselines by one metric. */
 export interface BaselineVerdict {
-  /** Name of the model within a sentence: "best-loss", "the best setting". */
+  /** Name of the model within a sentence, such as "best-loss" or "the best setting". */
   readonly subject: string;
   readonly metric: ComparedMetric;
   readonly comparisons: readonly BaselineComparison[];
-  /** For example "270 test users"; undefined if the number is unknown. */
+  /** Number of users in words, such as "270 test users"; undefined if the number is unknown. */
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences. The first one names the best baseline, or one that is not beaten. */
+/** Describes a verdict in sentences. The first sentence names the best baseline, or one that the model does not beat. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];
@@ -125,9 +125,9 @@ interface Scoring {
 }
 
 /**
- * Compares the ranking of a snapshot with the baselines. With a generator, the better of reward and generator is used.
- * @param judged name of the snapshot; the last one if there is none of that name. @param split part of the users that were
- * tested.
+ * Compares the ranking of a snapshot with the baselines. If there is a generator, the better of reward and generator is
+ * compared. @param judged name of the snapshot; the last snapshot is used if none has this name. @param split name of the
+ * split whose users were tested.
  */
 export function compareRanking(
   test: readonly Scoring[],
@@ -147,12 +147,12 @@ export function compareRanking(
   };
 }
 
-/** "270 test users" */
+/** Returns, for example, "270 test users". */
 export function describeUsers(count: number | undefined, split = "test"): string | undefined {
   return count === undefined ? undefined : `${formatThousands(count)} ${split} users`;
 }
 
-/** Returns, for example, "In the simulator slateq is worse than greedy". @param place such as "In the simulator" */
+/** Returns, for example, "In the simulator slateq is worse than greedy". @param place start of the sentence: "In the simulator" */
 export function describeSignificance(
   is: Significance,
   subject: string,
@@ -172,7 +172,7 @@ function toStart(subject: string): string {
   return subject.replace(/^the /, "The ");
 }
 
-/** "+0.012, 95 % CI +0.001 to +0.023" */
+/** Returns, for example, "+0.012, 95 % CI +0.001 to +0.023". */
 export function describeDifference(
   { difference, interval }: Pick<MetricDifference, "difference" | "interval">,
   digits = 3,
@@ -180,12 +180,12 @@ export function describeDifference(
   return formatSigned(difference, digits) + (interval ? `, ${describeInterval(interval, digits)}` : "");
 }
 
-/** "95 % CI +0.001 to +0.023" */
+/** Returns, for example, "95 % CI +0.001 to +0.023". */
 export function describeInterval(interval: Interval, digits?: number): string {
   return `95 % CI ${formatSignedRange(interval, digits)}`;
 }
 
-/** A claim that a difference is above 0, its outcome, and the finding in words. */
+/** A claim that a difference is above 0, whether the claim holds, and the finding in words. */
 export interface Claim {
   readonly claim: string;
   /** "undecided" if the interval contains 0. */
@@ -201,12 +201,12 @@ export function judgeClaim(interval: Interval | null | undefined): Claim["holds"
 
 export const claimOutcomes = { yes: "supported", no: "contradicted", undecided: "inconclusive" } as const;
 
-/** "+4.21" */
+/** Formats a number with its sign, such as "+4.21". */
 export function formatSigned(value: number, digits = 2): string {
   return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(digits)}`;
 }
 
-/** "-0.02 to +4.21" */
+/** Formats an interval with signs, such as "-0.02 to +4.21". */
 export function formatSignedRange([low, high]: Interval, digits?: number): string {
   return `${formatSigned(low, digits)} to ${formatSigned(high, digits)}`;
 }

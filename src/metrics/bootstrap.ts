@@ -1,33 +1,33 @@
 /**
- * Bootstrap over users: estimates how far metrics would differ on other users.
+ * Bootstrap over users: estimates how much metrics would differ on other users.
  *
- * The events of a user are not independent, so users are resampled, not events. A resample is a weight per group of users,
- * and every scoring of the same users gets the same weights, so differences are paired. Users are assigned to at most {@link
- * MOST_GROUPS} groups (one per user if there are fewer), so time and memory do not grow with the users; the standard error is
- * off by about 1 / sqrt(2 groups), 2 % of it.
+ * The events of a user are not independent, so users are resampled, not events. A resample is a weight per group of users.
+ * All models that score the same users get the same weights, so their differences are paired. Users are assigned to at most
+ * {@link MOST_GROUPS} groups, or to one group per user if there are fewer users, so time and memory do not grow with the
+ * number of users. Grouping changes the standard error by about 1 / sqrt(2 groups), or 2 %.
  */
 
 import { createRandomStream } from "../data/random.ts";
 
 export const MOST_GROUPS = 1000;
 const RESAMPLES = 1000;
-/** Fixed, so that the same users always get the same resamples. */
+/** Seed of the resamples. It is fixed, so that the same users always get the same resamples. */
 const SEED = 1;
 
-/** Bounds that contain 95 % of the resamples. */
+/** Interval that contains 95 % of the resampled values. */
 export type Interval = readonly [low: number, high: number];
 
-/** Columns that are summed at once: their sums stay in registers. */
+/** Number of columns that are summed at once, so that the sums stay in registers. */
 const SIDE_BY_SIDE = 8;
 
 /** Bootstrap resamples of groups of users. */
 export class Bootstrap {
-  /** Groups drawn by each resample, ascending, and how often; those of resample b start at `#starts[b]`. */
+  /** Groups that the resamples drew, in ascending order, and (`#times`) how often. Resample b starts at index `#starts[b]`. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;
 
-  /** Draws the resamples: each draws `groups` groups with replacement. */
+  /** Draws the resamples. Each resample draws `groups` groups with replacement. */
   constructor(readonly groups: number, readonly resamples: number = RESAMPLES) {
     const random = createRandomStream(SEED, "bootstrap", groups);
     const drawn = new Uint16Array(resamples * groups);
@@ -51,10 +51,7 @@ export class Bootstrap {
     this.#times = times.slice(0, end);
   }
 
-  /**
-   * Computes the column totals of each resample.
-   * @param sums [groups, columns] @returns [resamples, columns]
-   */
+  /** Computes the column totals of each resample. @param sums [groups, columns] @returns [resamples, columns] */
   totals(sums: Float64Array, columns: number): Float64Array {
     const { groups, resamples } = this;
     const out = new Float64Array(resamples * columns);
@@ -73,7 +70,7 @@ export class Bootstrap {
     return out;
   }
 
-  /** Sums a few columns. @param block [groups, SIDE_BY_SIDE] their sums. @param own column numbers in `out` */
+  /** Computes totals of some columns. @param block [groups, SIDE_BY_SIDE] sums of the columns. @param own column indices in `out` */
   #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {
@@ -99,7 +96,7 @@ export class Bootstrap {
 
 const bootstraps = new Map<string, Bootstrap>();
 
-/** Returns the cached resamples of a number of groups, so that everything compared on them is paired. */
+/** Returns the cached resamples of a number of groups. All comparisons with them are paired. */
 export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
@@ -107,7 +104,7 @@ export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   return found;
 }
 
-/** Returns the middle 95 % of resampled values; null for fewer than two groups, or if most resamples lack the metric. */
+/** Returns the range of the middle 95 % of the values; null for fewer than two groups, or if most resamples lack the metric. */
 export function computeInterval(values: Float64Array, groups: number): Interval | null {
   if (groups < 2) return null;
   const present = new Float64Array(values.length);
@@ -118,7 +115,7 @@ export function computeInterval(values: Float64Array, groups: number): Interval 
   return [quantile(numbers, 0.025), quantile(numbers, 0.975)];
 }
 
-/** Interpolates linearly between the two nearest values. @param values not empty; they are reordered. */
+/** Computes a quantile, interpolated between the two nearest values. @param values at least one value; the array gets reordered. */
 function quantile(values: Float64Array, share: number): number {
   const rank = share * (values.length - 1);
   const below = Math.floor(rank);
@@ -130,8 +127,8 @@ function quantile(values: Float64Array, share: number): number {
 }
 
 /**
- * Returns the value at an index of the sorted order (Hoare 1961); smaller values move before it, larger ones after it. A
- * short training computes 1,300 intervals, and sorting for each took twice as long.
+ * Returns the value at index `rank` of the sorted order (quickselect, Hoare 1961). Smaller values move before the index,
+ * larger ones after it. A short training computes 1,300 intervals; sorting for each interval took twice as long.
  */
 function select(values: Float64Array, rank: number): number {
   let first = 0, last = values.length - 1;

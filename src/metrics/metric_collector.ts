@@ -1,4 +1,4 @@
-/** Computes the metrics of a scoring of users, part by part of a log, in memory that does not grow with the users. */
+/** Computes metrics from users' scores. Users are added part by part of a log, so memory does not grow with their number. */
 
 import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
 import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
@@ -22,7 +22,7 @@ import {
 } from "./metric_columns.ts";
 import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";
 
-/** Slices have fewer events, so fewer groups and resamples are enough for them. */
+/** Number of groups of users in a slice of the events. Slices have fewer events, so fewer groups and resamples are enough. */
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
@@ -35,30 +35,27 @@ export interface ScoredUsers {
   /** Scores of all rows of the log or, with `compact`, of the rows of these users, user by user. */
   readonly scores: ArrayLike<number>;
   readonly compact?: boolean;
-  /** Ranks the rows instead of the scores, which then serve as utilities only; same rows. */
+  /** Scores that rank the same rows; `scores` are then only used as utilities, for probabilities. */
   readonly ranking?: ArrayLike<number>;
-  /** Outcomes per event of these users, context events included: loss, prec@1, prec@2, ...; see train/training_results.ts. */
+  /** Outcomes (loss, prec@1, prec@2, ...) of all events of these users, including context events; see train/training_results.ts. */
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };
 }
 
 /** Options of a {@link MetricCollector}. */
 export interface MetricCollectorOptions {
-  /**
-   * Number of users with an event to predict. All of them must be added, in the same order for all scorings that are
-   * compared.
-   */
+  /** Number of users with an event to predict. All these users must be added, in the same order for all models that are compared. */
   readonly users: number;
-  /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of the scores; undefined for a ranking, which has no probabilities. */
+  /** Inverse temperature: P(a) = exp(eta u_a) / (1 + sum exp(eta u)) with scores u. Undefined for a ranking without probabilities. */
   readonly eta?: number;
-  /** True if items are clicked independently: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) is the product of 1 - P(a). */
+  /** True if items are clicked independently: P(a) = 1 / (1 + exp(-eta u_a)), and P(no click) is the product of all 1 - P(a). */
   readonly single?: boolean;
-  /** Position effects that are added to utilities, from the first position on; later positions share the last. */
+  /** Effects that are added to the utilities, one per position from the first on. Later positions have the last effect. */
   readonly positionEffects?: readonly number[];
-  /** True if train users were shown an item; undefined if unknown. */
+  /** Returns true if an item was shown to train users; undefined if that is unknown. */
   readonly isSeen?: (item: number) => boolean;
 }
 
-/** Accumulates users; {@link MetricCollector.tested} returns their metrics. */
+/** Accumulates the events of users; {@link MetricCollector.tested} returns the users' metrics. */
 export class MetricCollector {
   readonly #groups: number;
   readonly #sliceGroups: number;
@@ -96,8 +93,8 @@ export class MetricCollector {
   }
 
   /**
-   * @param shift from a row's index in the log to that of its score. @param moved from an event's index to that of its
-   * outcome
+   * @param shift is added to a row's index in the log to get the index of its score. @param moved is added to an event's
+   * index in the log to get the index of its outcome
    */
   #addUser(part: ScoredUsers, user: number, shift: number, moved: number): void {
     const { log, scores, ranking = scores, outcomes } = part;
@@ -109,7 +106,7 @@ export class MetricCollector {
         counted = true;
         this.#hash.add(this.#users);
         const [from, to] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-        // In a loop: there are as many rows as in the log, and Float64Array.from() takes long.
+        // A loop, because Float64Array.from() is slow for as many rows as a log has.
         const [order, logits] = [new Float64Array(to - from), new Float64Array(to - from)];
         for (let k = 0; k < logits.length; k++) {
           const effect = positionEffects[Math.min(k, positionEffects.length - 1)] ?? 0;
@@ -145,7 +142,7 @@ export class MetricCollector {
       firstSlice.history + historyLengths.findSlice(page.history),
     ];
     for (const slice of ofPage) this.#addSlice(slice, sums);
-    // The other slices count their own rows, of any page.
+    // Slices by position or item add up these three columns row by row.
     for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
     const ofRow: number[][] = [];
     for (let k = 0; k < page.items.length; k++) {
@@ -209,7 +206,7 @@ export class MetricCollector {
     };
   }
 
-  /** Returns the metrics that this scoring has. */
+  /** Returns the names of the metrics that can be computed. */
   #names(): MetricName[] {
     const { eta } = this.options;
     const none = eta === undefined ? ["nll", "pNoClick", "pClick"] : [];

@@ -1,6 +1,6 @@
 /**
- * Columns that are summed over the events of users, slices of events, the values that one event adds, and metrics as ratios
- * of sums.
+ * Defines the columns that are summed over users' events, the slices of events, the values that one event adds to the
+ * columns, and the metrics, which are ratios of two sums.
  */
 
 import { computeChoiceLoss, logSumExp, rankPage } from "../data/ranking.ts";
@@ -9,12 +9,12 @@ const COLUMNS = [
   "events",
   /** Events with a click. */
   "clicks",
-  /** Clicks on pages of two items or more. */
+  /** Events with a click on a page of at least two items. */
   "longerClicks",
-  /** Clicks on pages with at least one item that is not clicked. */
+  /** Events with a click on a page that has at least one unclicked item. */
   "pairs",
   "rows",
-  /** Clicked rows: the first click of each page, or all if items are clicked independently. */
+  /** Clicked rows: only the first click of each page, or all clicks if items are clicked independently. */
   "clickedRows",
   "nll",
   "prec1",
@@ -27,7 +27,7 @@ const COLUMNS = [
   "piPrec1",
   "piPrec2",
   "noClick",
-  /** Predicted probabilities of no click, and of a click on a displayed item. */
+  /** Predicted probabilities of no click (per page) and of a click (over all displayed items). */
   "pNoClick",
   "pClick",
 ] as const;
@@ -47,8 +47,9 @@ interface Ratio {
 }
 
 /**
- * Metrics of test users. `longer` exclude pages of one item. `auc` excludes pages on which all items are clicked: share of a
- * page's other items that are ranked below a clicked one. `pi` are of the generator.
+ * Metrics of test users. Names with `longer` exclude pages of one item; names with `pi` are metrics of the generator. `auc`
+ * is the share of a page's unclicked items that are ranked below a clicked one; pages on which all items are clicked are
+ * excluded.
  */
 const ratios = {
   nll: { sum: "nll", per: "events", title: "loss" },
@@ -61,7 +62,7 @@ const ratios = {
   auc: { sum: "auc", per: "pairs", title: "AUC" },
   piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
   piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
-  /** Observed shares of events and of impressions, and their predictions. */
+  /** Observed shares (of events without a click, of clicked impressions) and the predicted shares. */
   noClick: { sum: "noClick", per: "events", title: "no click" },
   pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
@@ -76,7 +77,7 @@ export function getMetricTitle(name: MetricName): string {
   return ratios[name].title;
 }
 
-/** Computes a metric of each row of sums [rows, columns]. */
+/** Computes a metric of each row of the sums `totals` [rows, columns]. */
 export function computeMetric(name: MetricName, totals: Float64Array): Float64Array {
   const { sum, per } = ratios[name];
   const [above, below] = [column[sum], column[per]];
@@ -87,7 +88,7 @@ export function computeMetric(name: MetricName, totals: Float64Array): Float64Ar
   return values;
 }
 
-/** Ranges of integers: from each bound to the next; the last is unbounded. */
+/** Ranges of integers. Each range begins at a bound and ends before the next one; the last range has no end. */
 class Ranges {
   readonly names: readonly string[];
 
@@ -99,7 +100,7 @@ class Ranges {
     });
   }
 
-  /** Returns the index of a number's range. */
+  /** Returns the index of the range that contains a number. */
   findSlice(value: number): number {
     const { bounds } = this;
     let index = bounds.length - 1;
@@ -109,16 +110,16 @@ class Ranges {
 }
 
 export const pageLengths = new Ranges([1, 2, 3, 5, 10, 20, 50]);
-/** Clicks before the page, context events included. */
+/** Ranges of the number of a user's clicks before the page, including context events. */
 export const historyLengths = new Ranges([0, 1, 3, 6, 11, 21, 51]);
-/** Positions on the page, from 1. */
+/** Ranges of positions on the page, counted from 1. */
 export const positions = new Ranges([1, 2, 3, 4, 6, 11, 21]);
-/** Slices by whether train users were shown the item. */
+/** Slices by whether the item was shown to train users. */
 export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: boolean) => isSeen ? 0 : 1 };
 
 export type SliceKey = "page length" | "history" | "position" | "item";
 
-/** All slices. In slices by position or item, an event belongs to the slice of its first clicked row. */
+/** All kinds of slices. By position or item, an event belongs to the slice of its first clicked row. */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
   { by: "history", names: historyLengths.names },
@@ -126,7 +127,7 @@ export const slicings = [
   { by: "item", names: seen.names },
 ] as const satisfies readonly { by: SliceKey; names: readonly string[] }[];
 
-/** Index of the first slice of each kind in the list of all. */
+/** Index of the first slice of each kind in the list of all slices. */
 export const firstSlice = (() => {
   let next = 0;
   return Object.fromEntries(slicings.map(({ by, names }) => {
@@ -139,7 +140,7 @@ export const sliceCount = slicings.reduce((sum, { names }) => sum + names.length
 
 /** An event with its scores. */
 export interface EvaluatedPage {
-  /** Positions of the clicked items on the page from 0, in click order. */
+  /** Positions of the clicked items on the page, counted from 0, in click order. */
   readonly clicked: readonly number[];
   /** Number of clicks of the user before the page. */
   readonly history: number;
@@ -148,13 +149,13 @@ export interface EvaluatedPage {
   readonly ranking: Float64Array;
   /** eta * (utility + position effect), used for probabilities. */
   readonly logits: Float64Array;
-  /** Predicted probability of each item. */
+  /** Predicted click probability of each item. */
   readonly chances: Float64Array;
   /** -log P(no click); NaN without probabilities. */
   readonly logSum: number;
 }
 
-/** Computes the probabilities of logits; see {@link import("./metric_collector.ts").MetricCollectorOptions}. */
+/** Computes click probabilities from logits; see {@link import("./metric_collector.ts").MetricCollectorOptions}. */
 export function computeProbabilities(
   logits: Float64Array,
   { eta, single }: { readonly eta?: number; readonly single?: boolean },
@@ -167,16 +168,16 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Index of the generator's precision among the outcomes of a game: see makeGameSummary of train/training_results.ts. */
+/** Index of the generator's prec@1 in an event's outcome of the game: see makeGameSummary of train/training_results.ts. */
 const PI = 5;
 
-/** Buffer of the current event. */
+/** Column values of the current event; each call overwrites them. */
 const event = new Float64Array(columns);
 
 /**
  * Computes the values that an event adds to the columns.
- * @param single true if items are clicked independently. @param outcome computed on the device.
- * @returns [columns], overwritten by the next call.
+ * @param single true if items are clicked independently. @param outcome the event's outcome, as the device computed it.
+ * @returns [columns] values; the next call overwrites the array.
  */
 export function computePageSums(
   { ranking: order, logits, chances, clicked, logSum }: EvaluatedPage,
@@ -184,7 +185,7 @@ export function computePageSums(
   outcome: Float32Array | undefined,
 ): Float64Array {
   const hasClick = clicked.length > 0;
-  // A game's outcome covers the first click only.
+  // The device's outcome of the adversarial game covers a page's first click only.
   const found = clicked.length > 1 ? undefined : outcome;
   const sums = event.fill(0);
   sums[column.events] = 1;
@@ -215,7 +216,7 @@ export function computePageSums(
   return sums;
 }
 
-/** Computes -log P(observed clicks); NaN without probabilities. */
+/** Computes -log P(observed clicks); NaN for a ranking, which has no probabilities. */
 function computePageLoss(
   logits: Float64Array,
   clicked: readonly number[],

@@ -3,15 +3,12 @@
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/**
- * Histogram cells of the log-odds from -8 to 8; values beyond go to the outermost. Narrow, because bins consist of whole
- * cells.
- */
+/** Number of histogram cells for log-odds from -8 to 8 (the outermost: and beyond). Bins are whole cells, so cells are narrow. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
-/** Maximum number of bins of a reliability diagram, each with a tenth of the cases where cells allow it. */
+/** Largest number of bins of a reliability diagram. Each bin has a tenth of the cases, as far as whole cells allow. */
 const BINS = 10;
-/** Number of cases, sum of their probabilities, number of positive cases. */
+/** Number of sums per cell: the number of cases, the sum of their probabilities, the number of positive cases. */
 const SUMS = 3;
 
 /** A bin of a reliability diagram. */
@@ -21,13 +18,13 @@ export interface ReliabilityBin {
   readonly predicted: number;
   /** Share of positive cases. */
   readonly observed: number;
-  /** Interval of `observed`. */
+  /** 95 % confidence interval of `observed`. */
   readonly interval: Interval | null;
 }
 
 /** Calibration of predicted probabilities. */
 export interface ProbabilityCalibration {
-  /** Expected calibration error: the mean of |predicted - observed| of the bins, by their cases. */
+  /** Expected calibration error: the mean of |predicted - observed| over the bins, weighted by their numbers of cases. */
   readonly ece: number;
   /** ECE that perfectly calibrated probabilities would show at this sample size. */
   readonly eceByChance: number | null;
@@ -35,20 +32,20 @@ export interface ProbabilityCalibration {
   readonly bins: readonly ReliabilityBin[];
 }
 
-/** Returns the cell of a probability. */
+/** Returns the index of a probability's histogram cell. */
 export function findBin(probability: number): number {
   const odds = Math.log(probability / (1 - probability));
   return Math.min(CELLS - 1, Math.max(0, Math.floor(CELLS_A_UNIT * odds) + CELLS / 2));
 }
 
-/** Cases per probability cell and group of users. */
+/** Sums of cases, per histogram cell and group of users. */
 export class CalibrationSums {
-  /** [groups, 3] per cell that has a case; most probabilities of a model are in few cells. */
+  /** An array [groups, 3] for each cell that has a case. Most probabilities of a model are in few cells. */
   readonly #sums: (Float64Array | undefined)[] = Array.from({ length: CELLS });
 
   constructor(private readonly groups: number) {}
 
-  /** @param cell of the probability: {@link findBin} */
+  /** Adds one case. @param cell index of the probability's cell: {@link findBin} */
   add(group: number, cell: number, probability: number, happened: boolean): void {
     const sums = this.#sums[cell] ??= new Float64Array(this.groups * SUMS);
     const at = SUMS * group;
@@ -58,7 +55,8 @@ export class CalibrationSums {
   }
 
   /**
-   * Computes the calibration; undefined without a case. @param bootstrap over the groups; without it there are no intervals.
+   * Computes the calibration; undefined without cases.
+   * @param bootstrap resamples of the groups; if absent, there are no intervals.
    */
   calibration(bootstrap?: Bootstrap): ProbabilityCalibration | undefined {
     const { sums, bins: count } = this.#binned();
@@ -71,7 +69,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** @param value computed from the totals of a resample, which begin at `from`. */
+    /** Computes a value per resample. @param value function of the totals of a resample, which begin at index `from`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);
@@ -91,7 +89,7 @@ export class CalibrationSums {
     return { ece, eceByChance: bootstrap && this.groups > 1 ? byChance : null, bins };
   }
 
-  /** Merges neighbouring cells into bins of equal share. @returns sums [groups, bins, 3] */
+  /** Merges neighbouring cells into bins with about the same number of cases. @returns sums [groups, bins, 3] */
   #binned(): { sums: Float64Array; bins: number } {
     const cells = this.#sums.filter((own) => own !== undefined);
     const cases = cells.map((own) => {
@@ -119,7 +117,7 @@ export class CalibrationSums {
   }
 }
 
-/** Standard deviation of the values that are numbers; 0 for fewer than two. */
+/** Returns the standard deviation of the values other than NaN; 0 for fewer than two of these. */
 function deviation(values: Float64Array): number {
   const { sd } = meanAndSd([...values.filter((value) => !Number.isNaN(value))]);
   return Number.isNaN(sd) ? 0 : sd;

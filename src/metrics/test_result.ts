@@ -1,8 +1,9 @@
 /**
- * Metrics of one scoring of test users with intervals, and paired differences of two scorings of the same users.
+ * Metrics with intervals of one scoring, and paired differences of two scorings of the same users. A scoring is the scores
+ * that a model or baseline gives to all items displayed to the test users.
  *
- * Scorings of separate runs are paired as well: a run stores the sums of its groups of users, about 30 KB per snapshot, and
- * the bootstrap draws the same groups for both.
+ * Scorings of separate runs are paired as well: each run stores the sums of its groups of users, about 30 KB per snapshot,
+ * and the bootstrap draws the same groups for both runs.
  */
 
 import { type Bootstrap, computeInterval, getBootstrap, type Interval } from "./bootstrap.ts";
@@ -10,7 +11,7 @@ import type { ProbabilityCalibration } from "./probability_calibration.ts";
 import { column, columns, computeMetric, metricNames } from "./metric_columns.ts";
 import type { MetricName, SliceKey } from "./metric_columns.ts";
 
-/** Available metrics; a ranking has no loss and no probabilities. */
+/** Values of the available metrics; a ranking has no loss and no probabilities. */
 export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
 
 /** 95 % bootstrap intervals over users; null if there are too few users. */
@@ -24,9 +25,9 @@ export interface MeasuredSums {
   readonly resampled: ReadonlyMap<MetricName, Float64Array>;
 }
 
-/** Metrics of a part of the events. */
+/** Metrics of a slice of the events. */
 export interface MetricSlice extends Pick<MeasuredSums, "metrics" | "intervals"> {
-  /** Name of the part, such as "3-4" for page lengths. */
+  /** Name of the slice, such as "3-4" for page lengths. */
   readonly name: string;
   readonly events: number;
   /** Expected calibration error of the probabilities of a click on a displayed item. */
@@ -44,17 +45,17 @@ export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals
   readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
 }
 
-/** Difference of two scorings of the same users in a metric. */
+/** Difference in a metric between two scorings of the same users. */
 export interface MetricGap {
   readonly value: number;
   readonly interval: Interval | null;
 }
-/** Differences per metric that both scorings have. */
+/** Difference in each metric that both scorings have. */
 export type MetricDifferences = Readonly<Partial<Record<MetricName, MetricGap>>>;
 
 /**
- * Computes metrics, their intervals and their resampled values. @param sums [groups, columns] @param names of metrics; those
- * without a value are omitted.
+ * Computes metrics, their intervals and their resampled values. @param sums [groups, columns] @param names metrics to
+ * compute; metrics without a value are omitted.
  */
 export function measure(
   sums: Float64Array,
@@ -78,7 +79,7 @@ export function measure(
   return { metrics, intervals, resampled };
 }
 
-/** Data needed to compare two scorings. */
+/** Data of a scoring that a comparison with another scoring reads. */
 interface Comparable extends Pick<MeasuredSums, "resampled"> {
   readonly details: Pick<MetricDetails, "metrics">;
   /** Number of groups of users that are resampled. */
@@ -94,7 +95,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** Metrics that a generator is compared with if the other scoring has no generator. */
+/** Reward metrics that a generator's metrics are compared with if the other scoring has no generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
@@ -114,14 +115,14 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 }
 
 /**
- * Minimum number of groups for an interval: with n groups, all on one side has a chance of 2 / 2^n, which is more than 5 %
- * for fewer.
+ * Minimum number of groups for an interval: by chance, n groups all differ in the same direction with probability 2 / 2^n,
+ * which is more than 5 % for fewer than 6 groups.
  */
 const LEAST_GROUPS = 6;
 
 /**
- * Computes the difference of two scorings in a metric; undefined if one of them lacks it. The interval is null if there are
- * too few users.
+ * Computes the difference of two scorings in a metric; undefined if one scoring lacks the metric. The difference's interval
+ * is null if there are too few users.
  */
 function difference(
   one: Comparable,
@@ -138,7 +139,7 @@ function difference(
   return { value: a - b, interval };
 }
 
-/** Stored sums, in order. */
+/** Columns whose sums are stored, in this order. */
 const STORED = ["events", "clicks", "nll", "prec1", "prec2", "piPrec1"] as const;
 /** Metrics computed from the stored sums. */
 const STORED_METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "piPrec1"];
@@ -153,7 +154,7 @@ export interface StoredSums {
   readonly sums: string;
 }
 
-/** Hash of users by the lengths of their pages and the positions of their clicks, in order. */
+/** Hash of users, from the lengths of their pages and the positions of their clicks, in order. */
 export class UsersHash {
   #high = 0x811c9dc5;
   #low = 0x2f0b4c47;
@@ -187,8 +188,8 @@ export interface LoadedSums extends Comparable {
 }
 
 /**
- * Loads the mean of scorings, for example over seeds.
- * @returns undefined if their users differ, or their sums are damaged.
+ * Loads the stored sums of scorings, for example one per seed, as one scoring.
+ * @returns undefined if the scorings' users differ, or if stored sums are damaged.
  */
 export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefined {
   const [first] = scorings;
@@ -209,10 +210,7 @@ export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefine
   return { users, groups, details: { metrics }, resampled };
 }
 
-/**
- * Computes the difference of two models in a metric.
- * @returns undefined if one lacks the metric, or their users differ.
- */
+/** Computes the difference of two models in a metric. @returns undefined if one lacks the metric, or if their users differ. */
 export function compareLoadedSums(
   one: LoadedSums | undefined,
   name: MetricName,
@@ -223,7 +221,7 @@ export function compareLoadedSums(
   return difference(one, name, other, to);
 }
 
-/** Returns undefined for text that is not base64 of floats. */
+/** Decodes floats; returns undefined for text that is not base64 of floats. */
 function decodeFloats(text: string): Float32Array | undefined {
   try {
     const bytes = Uint8Array.fromBase64(text);

@@ -1,4 +1,4 @@
-/** Encoders of the items clicked so far: LSTM (kernels/course/3-lstm.md) and position weights (kernels/course/8-position-weights.md). */
+/** Encoders of a user's clicked items: LSTM (kernels/course/3-lstm.md), position weights (kernels/course/8-position-weights.md). */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";
@@ -14,9 +14,10 @@ import { pwState } from "../ops/pw_state.ts";
 import { pwTable } from "../ops/pw_table.ts";
 
 /**
- * Lists the parameters of TensorFlow's BasicLSTMCell: one Glorot-uniform kernel [F + H, 4H], here split into two, gates i, g,
- * f, o; bias 0. With mixed features [V + F + H, 4H] is split into three, the first a table of the tokens; the second is left
- * out if F = 0.
+ * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a Glorot-uniform kernel [F + H, 4H] for F features and H
+ * units, with gates i, g, f, o, and a zero bias. The kernel is split into an input part of F rows and a recurrent part of H
+ * rows. With mixed features the kernel is [V + F + H, 4H]: the first V rows are a table of tokens. If F = 0, there is no
+ * input part.
  */
 export function listLstmParameters(
   items: ItemsShape,
@@ -49,7 +50,7 @@ export const LSTM = {
   bias: "encoder/lstm/bias",
 } as const;
 
-/** Records the state's term in the first layer, with its bias: [events, N]. @param recurrent [events, H] a known LSTM state. */
+/** Records the state's term in the first layer, with its bias: [events, N]. @param recurrent [events, H] LSTM state, if known. */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
   const features = recordItemFeatures(tape, items);
   const state = recurrent ?? lstm(tape, "encoder/lstm/state", {
@@ -66,23 +67,23 @@ export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?:
   });
 }
 
-/** Same as in the released code. */
+/** Initial position weight, as in the paper's released code. */
 const INITIAL_WEIGHT = 0.0001;
 
 /**
- * Lists the parameters of position weights.
- * The state has a component per feature k and weighting j, at k n + j, so the first layer's kernel for it is [F n, N]. With
- * one-hot features the kernel is stored as a table [I, n N] with the same values in the same order, and the state is never
- * computed: its term in the first layer is a weighted sum of rows of the table. With mixed features the state is not computed
- * either: each click is looked up in the product of its item with a table [V, n N] and a kernel [F, n N].
- * @throws UserError for tanh with mixed features.
+ * Lists the parameters of position weights. The state has one component per feature k and weighting j, at index k n + j. The
+ * first layer's kernel for the state is thus [F n, N], for F features, n weightings and N units. With one-hot features that
+ * kernel is stored as a table [I, n N], a row per item, with the same values in the same order. The state is then never
+ * computed: the state's term in the first layer is a weighted sum of the table's rows. Nor is the state computed with mixed
+ * features: each clicked item's product with a table of tokens [V, n N] and a kernel [F, n N] takes the place of its table
+ * row. @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
   const { pwLags: m, pwWeightings: n, pwNonlinearity, kernelSd } = config;
   const F = items.width;
   if (items.kind === "mixed" && pwNonlinearity !== "none") {
     throw new UserError(
-      `Expected one-hot or dense features for position weights with ${pwNonlinearity}, got mixed ones. ` +
+      `Expected one-hot or dense features for position weights with ${pwNonlinearity}, got mixed features. ` +
         "Use --pw-nonlinearity none or --encoder lstm.",
     );
   }
@@ -96,11 +97,11 @@ export function listPwParameters(items: ItemsShape, config: PwModelConfig): Mode
   ];
 }
 
-/** Names of the parameters of a product with the last clicks, and of its intermediate results. */
+/** Names of the parameters and intermediate results of a product of a kernel and the last clicks. */
 export interface ClickProductNames {
-  /** [m, n] */
+  /** Position weights [m, n], for m last clicks and n weightings. */
   readonly weights: string;
-  /** [1, N] */
+  /** Bias [1, N]. */
   readonly bias: string;
   readonly kernel: string;
   readonly tokenTable: string;
@@ -117,7 +118,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** Lists the kernel of dense or one-hot features, and the table of tokens. */
+/** Lists the kernel for dense or one-hot features, and the table for tokens. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
@@ -139,7 +140,10 @@ export function listClickKernels(
     : [{ name: kernel, rows: F * n, columns: N, decays: true, initial }];
 }
 
-/** Records the product of the last clicks, each with its position's weights, plus a bias: [events, N]. @param itemBias for tanh */
+/**
+ * Records the product of a kernel and the last clicks, weighted by recency, plus a bias: [events, N].
+ * @param itemBias bias in tanh
+ */
 export function recordClickProduct(
   tape: ClickTape,
   name: string,
@@ -151,7 +155,7 @@ export function recordClickProduct(
   const layerBias = tape.parameter(names.bias);
   const tables = { table: names.tokenTable, kernel: names.kernel };
   const features = recordItemFeatures(tape, items);
-  // In a batch with lists of clicks, the items of the batch are the catalogue: its products are computed once.
+  // A batch with lists of clicks has the whole catalogue as its items, so the products of all items are computed once.
   const rows = tape.batch.clicks ? "items" : "events";
   const mixed = recordMixedFeatures(tape, names.clickPart, items, tables, rows);
   if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
@@ -161,7 +165,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Records the state's term in the first layer, with its bias: [events, N]. */
+/** Records the state's term in the first layer, including its bias: [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

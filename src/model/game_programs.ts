@@ -1,8 +1,8 @@
 /**
  * Recorded programs of the adversarial stage over one batch: shared parts, a step of the generator, a step of the reward. The
- * trainer decides which of them an iteration replays, and how often.
- * The generator pi models the users' actions: a network like the reward's, whose outputs are the logits of a softmax over the
- * displayed items. See kernels/course/9-minimax.md.
+ * trainer decides which programs an iteration runs, and how often.
+ * | The generator pi models the users' clicks. It is a network like the reward, but its outputs are the logits of a softmax
+ * over the displayed items. See kernels/course/9-minimax.md.
  */
 
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
@@ -33,7 +33,7 @@ import {
   type WeightUpdate,
 } from "./model_program.ts";
 
-/** Returns the config of the generator for a reward model: the same encoder, layers of its own, and nothing else. */
+/** Returns the config of the generator for a reward model: the reward's encoder, other hidden layers, and no further parts. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -50,7 +50,7 @@ export function buildGeneratorConfig(
   };
 }
 
-/** @param initial a seed to draw the weights from, or the weights. */
+/** @param initial the weights, or a seed from which the weights are drawn. */
 export function createGenerator(
   gpu: Gpu,
   items: ItemCatalogue,
@@ -66,19 +66,19 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan whose capacity the programs have. */
+  /** Batch plan. The programs have its capacity. */
   readonly plan: BatchPlan;
-  /** Slots for the sums of {@link minimax}, [., 2] vec4f. */
+  /** Ring buffer for the sums of {@link minimax}, [slots, 2] vec4f. */
   readonly ring: View;
   readonly game: GameOptions;
   readonly reward: RecordableModel;
   readonly generator: UserModel | undefined;
-  /** Undefined in an evaluation. A player without Adam is not trained. */
+  /** Settings of training; undefined in an evaluation. A player without an Adam state is not trained. */
   readonly training?: {
     readonly reward: AdamState | undefined;
     readonly generator: AdamState | undefined;
     readonly itemDropout: number;
-    /** True if there are batches of several micro-batches. */
+    /** True if a batch may be split into several micro-batches. */
     readonly accumulates?: boolean;
     /** Set for distributed training. */
     readonly shared?: GradientExchangeFactory;
@@ -86,19 +86,19 @@ export interface GameProgramOptions {
 }
 
 interface GameSpecs {
-  /** Layout of the batches of as many steps as the plan has slices. */
+  /** Builds the index arrays of as many batches as the plan has slices. */
   readonly layout: ClickDispatch[];
-  /** Further indices of the step's own batch. */
+  /** Builds further index arrays of the step's batch. */
   readonly batch: ClickDispatch[];
   readonly utilities: ClickDispatch[];
   readonly logits: ClickDispatch[];
   readonly generator: ClickDispatch[];
-  /** Losses and, in training, gradients of the reward, which follow utilities and logits. */
+  /** Computes the losses and, in training, the gradients of the reward, after utilities and logits. */
   readonly reward: ClickDispatch[];
   readonly generatorTape: ClickTape | undefined;
   readonly rewardTape: ClickTape;
   readonly outcomes: Tensor;
-  /** [rows, 1] */
+  /** [rows, 1] utilities of the reward. */
   readonly u: Tensor;
 }
 
@@ -111,7 +111,7 @@ export class GamePrograms {
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    /** Logits of the generator; empty for the exact one. */
+    /** Computes the generator's logits; empty for the exact generator. */
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,
@@ -165,7 +165,7 @@ export class GamePrograms {
   }
 }
 
-/** @throws UserError for a reward with a likelihood that the game is not defined for. */
+/** @throws UserError if the game is not defined for the reward's likelihood. */
 function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity } = plan;

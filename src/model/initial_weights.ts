@@ -1,31 +1,28 @@
-/** Parameters of a model, and how each is drawn initially. */
+/** Parameters of a model, and the distributions of their initial values. */
 
 import { createRandomStream, type Random } from "../data/random.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 
 export interface ModelParameter extends ParameterSpec {
-  /**
-   * Draws one initial value.
-   * @internal
-   */
+  /** @internal Draws one initial value. */
   readonly initial: (random: Random) => number;
 }
 
 export const drawZeros = (): number => 0;
 export const drawOnes = (): number => 1;
 
-/** Returns a draw from a normal distribution with standard deviation `sd`, truncated at 2 sd. */
+/** Returns a function that draws from a normal distribution with standard deviation `sd`, truncated at 2 sd. */
 export function makeTruncatedNormal(sd: number): (random: Random) => number {
   return (random) => sd * random.truncatedNormal();
 }
 
-/** Returns a draw by Glorot and Bengio (2010): uniform in +- sqrt(6 / (fan in + fan out)). */
+/** Returns a function that draws uniformly in +- sqrt(6 / (fan in + fan out)) (Glorot and Bengio, 2010). */
 export function makeGlorotUniform(fanIn: number, fanOut: number): (random: Random) => number {
   const limit = Math.sqrt(6 / (fanIn + fanOut));
   return (random) => limit * (2 * random.uniform() - 1);
 }
 
-/** Draws the initial weights, each parameter from its own stream. @param prefix for a second network of the seed with the same names. */
+/** Draws the initial weights, each parameter from its own random stream. @param prefix prefix of the names of a second network. */
 export function drawInitialWeights(specs: readonly ModelParameter[], seed: number, prefix = ""): Weights {
   return new Map(specs.map(({ name, rows, columns, initial }) => {
     const random = createRandomStream(seed, "weights", prefix + name);

@@ -1,9 +1,9 @@
 /**
- * Scores many items for one user: the state is computed once, the items are scored in blocks.
+ * Scores many items for one user. The user's state is computed once; then the items are scored in blocks.
  *
  *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items
  *
- * A block is laid out as events of a few rows each, all with the user's state, because kernels distribute events over
+ * The items of a block are the rows of several events, all with the user's state, because kernels distribute events over
  * invocations. An item's utility does not depend on the other items of its block.
  */
 
@@ -24,46 +24,43 @@ import { materialize } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { type EncodedState, evaluating, type RecordableModel } from "./model_program.ts";
 
-/** Model whose items can be scored with a state that is computed before. */
+/** Model that can score items from a user's state that was computed before. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /**
-   * Records the tensors of the state, which {@link RecordableModel.record} takes as `encoded`.
-   * @internal
-   */
+  /** @internal Records the tensors of the users' states; {@link RecordableModel.record} accepts them as `encoded`. */
   recordStates(tape: ClickTape): StateTensors;
 }
 
 export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
-/** Tensors with a row per event. */
+/** Tensors of users' states, with one row per event. */
 export type StateTensors = Pick<EncodedState, StatePart>;
-/** Terms of a user's history in the utility of every item; which of them exist depends on the model. */
+/** Terms that a user's history adds to every item's utility. The model's config determines which terms exist. */
 export interface UserState {
-  /** Term in the first layer, with its bias. */
+  /** Term in the first layer, including its bias. */
   readonly first?: Float32Array<ArrayBuffer>;
   /** Term in the wide part. */
   readonly wide?: Float32Array<ArrayBuffer>;
-  /** Last clicks, for the counts. */
+  /** Last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
 }
 
-/** Scorer of many items for one user: a {@link import("./user_model.ts").UserModel}, or one that several requests share. */
+/** Scorer of many items for one user: a {@link import("./user_model.ts").UserModel}, or a scorer that several requests share. */
 export interface ItemScorer {
-  /** Items of a block that takes a few ms, so that other requests are served between blocks. */
+  /** Number of items in a block. A block takes a few ms, so that other requests can be served between blocks. */
   readonly blockItems: number;
-  /** Computes the state after a history: items clicked, oldest first. */
+  /** Computes a user's state. @param history items that the user clicked, oldest first. */
   encode(history: ArrayLike<number>): Promise<UserState>;
-  /** Returns the utilities of items, ascending and distinct. For the counts, the catalogue is the page. */
+  /** Returns the utilities of ascending, distinct items. Count features treat the whole catalogue as the page. */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Items of the first block and of the largest. A GPU needs more to be busy (reasoned, not measured). */
+/** Number of items in the first and in the largest block. A GPU needs more items to be busy (reasoned, not measured). */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
-/** Target duration of a block. */
+/** Target duration of a block, in ms. */
 const BLOCK_MS = 5;
 
-/** Rows per event. Fewer rows make more events, which share out the work; but each event needs a copy of the state. */
+/** Rows of a block per event. Fewer rows spread the work over more events, but each event needs its own copy of the state. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {
@@ -86,7 +83,7 @@ export class ItemBlocks {
     this.#headers = new StepHeaders(this.#arena, clickDimensions, 1);
   }
 
-  /** @param states recorded on a tape of the model. @throws UserError for a block that exceeds the limits of the adapter. */
+  /** @param states tensors that the model recorded on a tape. @throws UserError for a block that exceeds the adapter's limits. */
   static async create(model: ScorableModel, states: StateTensors): Promise<ItemBlocks> {
     using stack = new DisposableStack();
     const blocks = stack.use(new ItemBlocks(model));
@@ -114,12 +111,12 @@ export class ItemBlocks {
     this.#program = await Program.record(gpu, "item blocks", this.#headers.buffer, tape.forward());
   }
 
-  /** {@link ItemScorer.blockItems}, from the time of earlier blocks; limited by the capacity. */
+  /** Number of items in the next block, from the time that earlier blocks took; limited by the capacity. */
   get items(): number {
     return Math.min(Math.ceil(this.#items), this.#capacity.rows);
   }
 
-  /** Returns the utilities of items of one block, ascending. One call at a time; waits for the GPU. */
+  /** Returns the utilities of one block's items, in ascending order. Calls must not overlap. Waits for the GPU. */
   async score(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     const { gpu } = this.model;
     const [program, utilities] = [this.#program, this.#utilities];
@@ -163,7 +160,7 @@ export class ItemBlocks {
   }
 }
 
-/** Batch of a block: rows are numbered as its items are. */
+/** Batch of a block: row k shows the block's item k. */
 class BlockBatch implements ClickBatch {
   readonly items: DeviceItems;
   readonly event: View;
@@ -172,7 +169,7 @@ class BlockBatch implements ClickBatch {
   readonly slotItem: View;
   readonly facts?: LogCountSummary;
   readonly pageLength: number;
-  /** Rows of the current layout of the events. */
+  /** Number of rows that the uploaded events have. */
   #rows = 0;
 
   constructor(private readonly model: ScorableModel, arena: Arena, { rows, events }: ClickSizes) {
@@ -214,7 +211,7 @@ class BlockBatch implements ClickBatch {
     queue.writeBuffer(this.event.buffer, 0, events);
   }
 
-  // Only a batch of a log has these: ops that are recorded over blocks do not read them.
+  // Only a batch of a log has the following arrays. Ops that are recorded over blocks do not read them.
   get plan(): View {
     return throwMissing("plan");
   }

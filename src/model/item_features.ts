@@ -24,8 +24,8 @@ function formatItemsShape(items: ItemsShape): string {
 }
 
 /**
- * Returns a source over a model's items, one-hot ones extended to its catalogue. @param what the model, for the message.
- * @throws UserError for other items.
+ * Returns the log with the model's items; fewer one-hot items are extended to the model's catalogue. @param what name of the
+ * model in the message. @throws UserError if the log has other items.
  */
 export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {
   const items = alignItems(source, wanted, what);
@@ -49,7 +49,10 @@ function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string
   );
 }
 
-/** Returns the constant [capacity, F] of dense features; undefined without: one-hot features and tokens are not stored as a matrix. */
+/**
+ * Returns the dense features as a constant [capacity, F]; undefined without. One-hot features and tokens are not stored as a
+ * matrix.
+ */
 export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
   return tape.tensor("items/features", items.capacity, items.width, {
@@ -58,7 +61,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Records W f, f = (tokens, dense features); undefined without tokens. @param names of a token table [V, N] and a kernel [F, N]. */
+/** Records the product W f of mixed features f; undefined without tokens. @param names of table [V, N] and kernel [F, N] of W. */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -72,7 +75,7 @@ export function recordMixedFeatures(
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
 }
 
-/** Lists the parameters of {@link recordItemLayer}: a kernel [F, N], a token table [V, N], or with one-hot features a table [I, N]. */
+/** Lists {@link recordItemLayer}'s parameters: kernel [F, N] of dense features, table [V, N] of tokens or [I, N] of one-hot items. */
 export function listItemKernels(
   items: ItemsShape,
   part: string,
@@ -89,7 +92,7 @@ export function listItemKernels(
   ];
 }
 
-/** Records W f [items, N], a row per distinct item of the batch; with one-hot features it is the table [I, N] itself. */
+/** Records the product W f of the batch's distinct items: [items, N]. With one-hot features it is the table [I, N] itself. */
 export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
   return recordItemProduct(tape, `${part}/item_part`, items, names);

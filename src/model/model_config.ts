@@ -1,4 +1,4 @@
-/** Config of a model. Part of every run's config and of every snapshot's metadata. */
+/** Config of a model, part of every run's config and of every snapshot's metadata. */
 
 import { type CountsConfig, countTokenSlots, MOST_FIELDS, MOST_SLOTS } from "../counts/count_columns.ts";
 import {
@@ -23,23 +23,23 @@ import { UserError } from "../user_error.ts";
 export interface CommonModelConfig {
   /** Sizes of the utility's hidden layers. */
   dims: number[];
-  /** Batch normalisation after each hidden layer. */
+  /** True for batch normalisation after each hidden layer. */
   batchNorm: boolean;
   /** Initial standard deviation of the utility's kernels. */
   kernelSd: number;
   /** Inverse temperature of the choice: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: number;
-  /** K, rank of the wide part, a product of the last clicks with the item; 0 for none. */
+  /** K, rank of the wide part, which multiplies the last clicks with the item; 0 for no wide part. */
   wide: number;
   /** Likelihood of a page: one choice per page, or independent clicks. */
   loss: "choice" | "logistic";
   /** Count features that the utility network gets; null for the paper's model, which has none. */
   counts: CountsConfig | null;
-  /** P, positions of a page with an effect of their own on clicks, which is not part of the utilities; 0 for none. */
+  /** P, number of page positions with their own effect on clicks; 0 for none. Utilities do not include the effects. */
   positions: number;
 }
 
-/** Model with an LSTM over all clicks. */
+/** Config of a model that encodes all clicks with an LSTM. */
 export interface LstmModelConfig extends CommonModelConfig {
   /** Encoder of the history. */
   encoder: "lstm";
@@ -47,19 +47,19 @@ export interface LstmModelConfig extends CommonModelConfig {
   lstmUnits: number;
 }
 
-/** Model with position weights over the last clicks. */
+/** Config of a model that encodes the last clicks with position weights. */
 export interface PwModelConfig extends CommonModelConfig {
   /** Encoder of the history. */
   encoder: "pw";
-  /** m, last clicks in the state. */
+  /** m, number of last clicks in the state. */
   pwLags: number;
-  /** n, learned weightings of these clicks. */
+  /** n, number of learned weightings of the last clicks. */
   pwWeightings: number;
-  /** none: as in the paper's code; tanh: with a bias, as in its Eq. 4. */
+  /** Nonlinearity of the state: none as in the paper's code, or tanh with a bias as in the paper's Eq. 4. */
   pwNonlinearity: "none" | "tanh";
 }
 
-/** Model without a history; with `dims: []` the conditional logit. */
+/** Config of a model without a history. With `dims: []` the model is the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
   /** Encoder of the history. */
   encoder: "none";
@@ -68,14 +68,14 @@ export interface NoneModelConfig extends CommonModelConfig {
 /** Config of a model; for defaults see {@link defaultModel} and {@link defaultPwModel}. */
 export type ModelConfig = LstmModelConfig | PwModelConfig | NoneModelConfig;
 
-/** @throws UserError that names the invalid field. */
+/** Validates a config. @throws UserError that names the invalid field. */
 export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, config: unknown, what: string): T {
   const parsed = v.safeParse(schema, config);
   if (parsed.success) return parsed.output;
   throw new UserError(`The ${what} config is not valid: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** No effects, or those of at least two positions: they are relative to the first. */
+/** Number of positions with an effect: 0, or at least 2, because effects are relative to the first position. */
 const positionCount: ValueRange<number> = {
   schema: v.pipe(v.whole(0, 1000), v.check((count) => count !== 1, "expected 0, or at least 2 positions")),
   parse: (text) => text === "0" ? 0 : makeWholeNumberParser(2, 1000)(text),
@@ -97,14 +97,14 @@ const countsSchema = v.nullable(v.strictObject({
 const commonFields: ConfigFields<CommonModelConfig> = {
   dims: defineField(
     "--dims <sizes>",
-    "hidden layers of the utility, e.g. 32-64-32; none with --encoder none: the conditional logit",
+    "sizes of the utility's hidden layers, e.g. 32-64-32; with --encoder none also none, the conditional logit",
     layers(0),
     [64, 64],
   ),
   batchNorm: defineSwitchField("--batch-norm", "batch normalisation after each hidden layer", false),
   kernelSd: defineField(
     "--kernel-sd <x>",
-    "standard deviation of the hidden layers' initial kernels (default: 0.1, with pw 0.001)",
+    "standard deviation of the hidden layers' initial kernels (default: 0.1; 0.001 with --encoder pw)",
     positive(10),
     0.1,
     { depends: true },
@@ -118,7 +118,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   wide: defineField(
     "--wide [columns]",
     "add a linear part over the item and its crosses with the last 20 clicks, of rank <columns>: wide & deep " +
-      "(default: 8, with --counts none 0)",
+      "(default: 8; 0 with --counts none)",
     whole(0, 64),
     0,
     { depends: true, preset: "8" },
@@ -129,7 +129,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
     picklist(["choice", "logistic"]),
     "choice",
   ),
-  // The columns depend on the items: the option only turns them on or off.
+  // The columns of counts depend on the items, so the option only turns counts on or off.
   counts: {
     ...defineFixedField<CountsConfig | null>({ schema: countsSchema }, null),
     option: defineValueOption(
@@ -142,8 +142,8 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   },
   positions: defineField(
     "--position-bias [positions]",
-    "learn effects of the first positions of a page on clicks, 0 for none; utilities do not include them " +
-      "(default: 20 if the log has items in display order, with --counts none 0)",
+    "learn effects of a page's first positions on clicks, 0 for none; utilities do not include these effects " +
+      "(default: 20 if the log has items in display order, 0 with --counts none)",
     positionCount,
     0,
     { depends: true, preset: "20" },
@@ -164,7 +164,7 @@ const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   ),
   pwWeightings: defineField(
     "--pw-weightings <n>",
-    "position weights: number of weighted sums of these clicks in the state",
+    "position weights: number of weighted sums of the last clicks in the state",
     whole(1, 16),
     4,
   ),
@@ -183,14 +183,14 @@ export const modelFields = { lstm: lstmFields, pw: pwFields, none: commonFields 
 const { dims: _, ...entries } = buildSchemaEntries(commonFields);
 const hidden = { dims: layers(1).schema, ...entries };
 
-/** Schema of a {@link ModelConfig}. test/docs/package_test.ts checks that they agree. */
+/** Schema of a {@link ModelConfig}. test/docs/package_test.ts checks that schema and type agree. */
 export const modelConfigSchema = v.variant("encoder", [
   v.strictObject({ encoder: v.literal("lstm"), ...buildSchemaEntries(lstmFields), ...hidden }),
   v.strictObject({ encoder: v.literal("pw"), ...buildSchemaEntries(pwFields), ...hidden }),
   v.strictObject({ encoder: v.literal("none"), ...buildSchemaEntries(commonFields) }),
 ]);
 
-/** Defaults of a model with an LSTM. */
+/** Default config of a model with an LSTM. */
 export const defaultModel: LstmModelConfig = { encoder: "lstm", ...getDefaults(lstmFields) };
-/** Defaults of a model with position weights, whose kernels start small. */
+/** Default config of a model with position weights, whose kernels start small. */
 export const defaultPwModel: PwModelConfig = { encoder: "pw", ...getDefaults(pwFields) };

@@ -1,10 +1,10 @@
 /**
- * Counts in the utility: u = linear part of the counts + a network that reads them as well.
+ * Count features in the utility, which is a linear part over the counts plus a network that also reads the counts.
  *
  *   u_a = w c_a + b + network(counts, features, state)
  *
- * The linear part is fitted first, because it is convex, and the network starts at zero: training starts from that
- * conditional logit.
+ * The linear part, a conditional logit, is fitted first, because its loss is convex. The network's output is zero at first,
+ * so training starts from that logit.
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -27,15 +27,15 @@ import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_w
 import { POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
-/** Names of the weights: [I, .] count table; [3, C] means, 1 / sd, (mean rate, longest page, fewest users); the linear part. */
+/** Names of weights: count table [I, .]; scale [3, C]: means, 1 / sd, (mean rate, longest page, fewest users); linear part. */
 export const TABLE = "counts/table";
 export const SCALE = "counts/scale";
 export const KERNEL = "counts/kernel";
 export const BIAS = "counts/bias";
-/** Kernel of the counts in the first layer, [C, N]. */
+/** Name of the counts' kernel in the first layer, [C, N]. */
 export const FIRST_LAYER = "utility/layer1/count_kernel";
 const WIDE_ITEM_KERNEL = `${PART}/item_kernel`;
-/** Last clicks per event, for a simulation that carries them over. */
+/** Name of the tensor of last clicks per event, which a simulation keeps from page to page. */
 export const RECENT = "counts/recent";
 
 const TRAIN = splits.indexOf("train");
@@ -60,7 +60,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Records the counts of a batch [rows, C]; undefined for a model without. @param recent last clicks that are known already */
+/** Records the counts of a batch [rows, C]; undefined for a model without counts. @param recent last clicks, if already known */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -68,20 +68,21 @@ export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: 
   return rowCounts(tape, "counts/of_rows", { recent: clicks, table, scale }, counts);
 }
 
-/** Records the last clicks that counts use, [events, .]. */
+/** Records the last clicks before each event, which the counts use: [events, .]. */
 export function recordRecentClicks(tape: ClickTape, counts: CountsConfig): Tensor {
   return recentClicks(tape, RECENT, tape.parameter(TABLE), counts);
 }
 
-/** Records the sum of the linear part and of the utility `base` [rows, 1]. */
+/** Records the utility `base` [rows, 1] plus the linear part over the counts. */
 export function addLinearPart(tape: ClickTape, counts: Tensor, base: Tensor): ClickScores {
   const parts = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS), base };
   return new UnmaterializedScores(tape, "counts/utility", parts);
 }
 
 /**
- * Returns the weights that a model with counts starts from: the tables of the train users, and the conditional logit fitted on
- * them, with each user's own pages subtracted. Its weights of dense features are put into the wide part, if there is one.
+ * Returns the weights from which the training of a model with counts starts: the train users' count tables, and the
+ * conditional logit that is fitted on these counts after each user's own pages are subtracted. The logit's weights of dense
+ * features become part of the wide part, if the model has one.
  */
 export function initializeFromCounts(
   source: LogSource,
@@ -107,7 +108,7 @@ export function initializeFromCounts(
   ]);
   if (positions > 0) start.set(POSITION_BIAS, Float32Array.from(logit.positions));
   if (logit.dense.length > 0) {
-    // (b + A h) . (B f) with b = 1: the weights are split evenly over the K columns.
+    // The wide part is (b + A h) . (B f) with b = 1: the weights are split evenly over the K columns of B.
     const shares = Float32Array.from(
       { length: wide * logit.dense.length },
       (_, k) => logit.dense[Math.floor(k / wide)]! / wide,
@@ -121,12 +122,12 @@ function listScaleConstants({ meanRate, longestPage, leastUsers }: CountTables):
   return [meanRate, longestPage, leastUsers];
 }
 
-/** Initial weights: drawn from a seed, except for those of `start`, or all given. */
+/** Initial weights: either all are given, or all except those in `start` are drawn from a seed. */
 export type InitialWeights = { readonly seed: number; readonly start?: Weights } | {
   readonly weights: Weights;
 };
 
-/** Returns the initial weights for training on a log, with counts of its train users. Given weights keep their means and deviations. */
+/** Returns initial weights with the counts of the log's train users. Given weights keep their means and deviations of the counts. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -139,13 +140,13 @@ export function initializeOnLog(
     return { seed, start: initializeFromCounts(source, config, seed, onProgress) };
   }
   const scale = initial.weights.get(SCALE)?.slice();
-  if (!scale) return initial; // the model's constructor reports it
+  if (!scale) return initial; // the model's constructor reports missing weights
   const tables = countTables(source, config.counts, onProgress);
   scale.set(listScaleConstants(tables), 2 * countWidth(config.counts));
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
-/** Returns a log's settings for a model's counts (undefined without): own pages of train users are subtracted if the model counted them. */
+/** Returns a log's count settings; undefined for a model without counts. Counted train users' own pages are subtracted. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

@@ -1,4 +1,4 @@
-/** A step of a model as a recorded program: the forward pass over a batch, and in training all gradients and Adam. */
+/** Recorded program of a model's step: the forward pass over a batch and, in training, all gradients and Adam's update. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { ClickTape } from "../batch/click_tape.ts";
@@ -19,10 +19,10 @@ import type { ModelConfig } from "./model_config.ts";
 import { recordPositionEffect } from "./position_effect.ts";
 
 export interface RecordingOptions {
-  /** True for batch normalisation by the batch's statistics, and item dropout. */
+  /** True to normalise by the batch's statistics and to apply item dropout. */
   readonly training: boolean;
   readonly itemDropout: number;
-  /** Encoded history, as far as it is known already. */
+  /** Parts of the encoded history that are already known. */
   readonly encoded?: EncodedState;
 }
 
@@ -30,11 +30,11 @@ export interface RecordingOptions {
 export interface EncodedState {
   /** [events, H] state of an LSTM. */
   readonly lstm?: Tensor;
-  /** [events, N] term in the first layer, with its bias. */
+  /** [events, N] term in the first layer, including its bias. */
   readonly first?: Tensor;
   /** [events, K] term in the wide part. */
   readonly wide?: Tensor;
-  /** [events, .] last clicks, for the counts. */
+  /** [events, .] last clicks, from which counts are computed. */
   readonly recent?: Tensor;
 }
 export const evaluating: RecordingOptions = { training: false, itemDropout: 0 };
@@ -44,14 +44,11 @@ export interface RecordableModel {
   readonly config: ModelConfig;
   /** @internal */
   readonly parameters: ParameterArena;
-  /**
-   * Records the model on a tape, over the items of its batch. @returns [rows, 1] utilities
-   * @internal
-   */
+  /** @internal Records the model on a tape, for the items of the tape's batch. @returns [rows, 1] utilities */
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns the settings of a log whose users were not counted; undefined for a model without counts. */
+/** Returns the count settings of a log whose users were not counted; undefined for a model without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   return config.counts ? {} : undefined;
 }
@@ -59,18 +56,18 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan whose capacity the program has. */
+  /** Batch plan. The program has its capacity. */
   readonly plan: BatchPlan;
-  /** Slots, vec4f, for the sums of loss, prec@1, prec@2, clicks. */
+  /** Ring buffer of vec4f slots for the sums of loss, prec@1, prec@2 and clicks. */
   readonly ring: View;
-  /** Undefined in an evaluation. */
+  /** Settings of training; undefined in an evaluation. */
   readonly training?: ModelTraining;
 }
 
 export interface ModelTraining {
   readonly adam: AdamState;
   readonly itemDropout: number;
-  /** True if there are batches of several micro-batches. */
+  /** True if a batch may be split into several micro-batches. */
   readonly accumulates?: boolean;
   /** Set for distributed training. */
   readonly shared?: GradientExchangeFactory;
@@ -84,7 +81,7 @@ export type GradientExchangeFactory = (
   arena: Arena,
 ) => Promise<SharedGradient<ClickSizes>>;
 
-/** Update of a network after its gradients; both are undefined for a network that is not trained. */
+/** Update of a network's weights from its gradients. Both fields are undefined for a network that is not trained. */
 export interface WeightUpdate {
   /** Sums the gradients of all micro-batches and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;
@@ -92,7 +89,7 @@ export interface WeightUpdate {
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
-/** @param tape of the network, with its backward pass recorded. */
+/** Records the update of a network. @param tape tape of the network, after its backward pass is recorded. */
 export async function recordUpdate(
   adam: AdamState | undefined,
   tape: ClickTape | undefined,
@@ -108,13 +105,13 @@ export async function recordUpdate(
 
 export class ModelProgram {
   private constructor(
-    /** Layout of the batches of as many steps as the plan has slices; empty in an evaluation, whose program includes it. */
+    /** Builds the index arrays of as many batches as the plan has slices; empty in an evaluation, where `program` builds them. */
     readonly layout: Program<ClickSizes>,
     readonly program: Program<ClickSizes>,
     readonly update: WeightUpdate,
-    /** [rows, 1] */
+    /** [rows, 1] utilities. */
     readonly utilities: Tensor,
-    /** [events, 4] loss, prec@1, prec@2, clicked */
+    /** [events, 4] loss, prec@1, prec@2, and 1 if the event has a click. */
     readonly outcomes: Tensor,
     readonly arena: Arena,
   ) {}
@@ -148,14 +145,14 @@ export class ModelProgram {
 
 export interface RecordedModelStep {
   readonly layout: readonly ClickDispatch[];
-  /** Forward pass and, in training, gradients, mostly as partial sums. */
+  /** Dispatches of the forward pass and, in training, of the gradients, mostly as partial sums. */
   readonly gradients: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;
   readonly tape: ClickTape;
 }
 
-/** @param arena for all buffers that the step writes. */
+/** Records a model's step. @param arena arena of all buffers that the step writes. */
 export function recordModelStep(
   model: RecordableModel,
   { log, plan, ring, training }: ModelProgramOptions,
@@ -176,7 +173,7 @@ export function recordModelStep(
   tape.place();
   const forward = tape.forward();
   const backward = training ? tape.backward() : [];
-  // Last: the indices that the gradients need are known only after they are recorded.
+  // Taken last: which index arrays the gradients need is known only after the gradients are recorded.
   const own = batch.ownDispatches();
   return {
     layout: batch.layout(),

@@ -1,7 +1,7 @@
 /**
- * Effect of an item's position on its click probability, whatever the item. It is part of the likelihood of a logged page, in
- * training and in every reported loss, and of the probabilities of a page. Utilities and rankings do not include it: they are
- * those of items in the first position, whose effect is 0.
+ * Effect of a position on the click probability of the item there, the same for all items. Position effects are part of the
+ * likelihood of a logged page, in training and in every reported loss, and of a page's click probabilities. Utilities and
+ * rankings do not include position effects: they are for items in the first position, whose effect is 0.
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -12,7 +12,7 @@ import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
 export const POSITION_BIAS = "position/effect";
 
-/** Lists [1, P - 1]: effects of the second position, the third, ...; positions after P share the last one. */
+/** Lists a parameter [1, P - 1]: the effects of positions 2 to P. Positions after P have the last effect. */
 export function listPositionParameters({ positions }: ModelConfig): ModelParameter[] {
   return positions > 0 ? [{ name: POSITION_BIAS, rows: 1, columns: positions - 1, initial: drawZeros }] : [];
 }
@@ -21,7 +21,7 @@ export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig
   return positions > 0 ? tape.parameter(POSITION_BIAS) : undefined;
 }
 
-/** Returns the learned effects of the first position, the second, ...; undefined for a model without. */
+/** Returns the learned effects of all positions, from the first on; undefined for a model without position effects. */
 export function readPositionEffects(weights: Weights): number[] | undefined {
   const effects = weights.get(POSITION_BIAS);
   return effects && [0, ...effects];
@@ -29,8 +29,8 @@ export function readPositionEffects(weights: Weights): number[] | undefined {
 
 /**
  * Adds position effects to the utilities of a page; probabilities are computed from the sums.
- * @param effects of {@link readPositionEffects}; undefined adds nothing
- * @param positions of the items on the page, from 0; by default the order of the utilities
+ * @param effects result of {@link readPositionEffects}; if undefined, nothing is added
+ * @param positions page positions of the utilities' items, counted from 0; by default 0, 1, 2, ...
  */
 export function addPositionEffects(
   utilities: ArrayLike<number>,

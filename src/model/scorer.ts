@@ -1,4 +1,4 @@
-/** Scores pages for histories, several at once: the model's forward program over a log with a user per page. */
+/** Scores several pages at once, each for a click history: the model's forward program runs on a log with one user per page. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -18,20 +18,20 @@ import { BLOCK_ITEMS, ItemBlocks, STATE_PARTS } from "./item_blocks.ts";
 import type { ItemScorer, ScorableModel, StateTensors, UserState } from "./item_blocks.ts";
 import { loadUncountedLog, ModelProgram } from "./model_program.ts";
 
-/** History and page to be scored, as item numbers. */
+/** A click history and the page to be scored for it, as item numbers. */
 export interface ScoringRequest {
-  /** Items clicked, oldest first; may be empty. */
+  /** Clicked items, oldest first; may be empty. */
   readonly history: ArrayLike<number>;
-  /** Items displayed, at least one. */
+  /** Displayed items, at least one. */
   readonly page: ArrayLike<number>;
 }
 
 /** Capacity of a scorer. */
 export interface ScorerCapacity {
   readonly users: number;
-  /** Clicks of all histories, plus one page per user. */
+  /** Number of clicks in all histories, plus one page per user. */
   readonly events: number;
-  /** Clicks of all histories, plus items of all pages. */
+  /** Number of clicks in all histories, plus number of items on all pages. */
   readonly rows: number;
 }
 
@@ -44,7 +44,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Rounds up to powers of two, and to at least the former capacity, so that slow growth does not compile again each time. */
+/** Rounds up to powers of two, at least to the former capacity, so that slow growth does not recompile the program each time. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },
@@ -94,8 +94,8 @@ export class UtilityScorer implements ItemScorer {
   }
 
   /**
-   * Returns the utilities of each page. One call at a time; waits for the GPU. @param requests at least one, within the
-   * capacity, with checked items.
+   * Returns the utilities of each page. Calls must not overlap. Waits for the GPU.
+   * @param requests at least one request, within the capacity, with valid items.
    */
   async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { gpu } = this.model;
@@ -116,7 +116,7 @@ export class UtilityScorer implements ItemScorer {
     return this.#blocks?.items ?? BLOCK_ITEMS.first;
   }
 
-  /** See {@link ItemScorer}; within the capacity. One call at a time, as {@link score}. */
+  /** See {@link ItemScorer}. Calls must not overlap, and the history must be within the capacity. */
   async encode(history: ArrayLike<number>): Promise<UserState> {
     const { tensors, program } = this.#states ??= await this.#recordStates();
     this.#run(program, [{ history, page: [0] }]);
@@ -128,7 +128,7 @@ export class UtilityScorer implements ItemScorer {
     return Object.fromEntries(parts.map(({ part }, k) => [part, new Float32Array(rows[k]!.buffer)]));
   }
 
-  /** See {@link ItemScorer}. One call at a time, as {@link score}. */
+  /** See {@link ItemScorer}. Calls must not overlap. */
   async scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     this.#states ??= await this.#recordStates();
     const blocks = this.#blocks ??= await ItemBlocks.create(this.model, this.#states.tensors);
@@ -156,7 +156,7 @@ export class UtilityScorer implements ItemScorer {
     return { tensors, program: await Program.record(model.gpu, "states", plan.steps, dispatches) };
   }
 
-  /** Submits a program over the pages of requests. @returns their sizes */
+  /** Submits a program over the pages of requests. @returns the sizes of the batch */
   #run(program: Program<ClickSizes>, requests: readonly ScoringRequest[]): ClickSizes {
     const plan = this.#plan;
     if (!this.#log || !plan) throw new Error("the scorer is destroyed");
@@ -197,7 +197,7 @@ export function checkPage(items: number, { history, page }: ScoringRequest): voi
   }
 }
 
-/** Builds a log with a user per request: a page of one item per click of the history, then the page to be scored. */
+/** Builds a log with one user per request, who has a page of one item per click of the history, then the page to be scored. */
 function buildRequestLog(items: ItemCatalogue, requests: readonly ScoringRequest[]): ClickLog {
   const { users, events, rows } = computeScorerCapacity(requests);
   const userEvents = new Uint32Array(users + 1);

@@ -34,7 +34,7 @@ import {
 import { linear } from "../ops/linear.ts";
 import { asBufferView } from "../gpu/memory.ts";
 
-/** Lists the parameters of a model, in the order of its arenas and snapshots. */
+/** Lists the parameters of a model, in the order that its arenas and snapshots have. */
 export function listModelParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   return [
     ...listEncoderParameters(items, config),
@@ -45,7 +45,7 @@ export function listModelParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Returns all initial weights of a model by name. @param parameters of the model; drawn weights depend on their order */
+/** Returns all initial weights of a model by name. */
 export function resolveWeights(parameters: readonly ModelParameter[], initial: InitialWeights): Weights {
   if ("weights" in initial) return initial.weights;
   return new Map([...drawInitialWeights(parameters, initial.seed), ...(initial.start ?? [])]);
@@ -63,8 +63,8 @@ function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelPar
 }
 
 /**
- * Model of users who are shown pages of items (Chen et al., ICML 2019): an encoder of what a user clicked so far and a utility
- * per displayed item, trained together by maximum likelihood.
+ * Model of users who are shown pages of items (Chen et al., ICML 2019): an encoder of the items that a user clicked so far,
+ * and a network that computes a utility per displayed item. Both are trained together by maximum likelihood.
  *
  * @example
  * ```ts ignore
@@ -74,27 +74,21 @@ function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelPar
  * ```
  */
 export class UserModel implements ItemScorer {
-  /** Config, complete with defaults. */
+  /** Validated config of the model. */
   readonly config: ModelConfig;
-  /**
-   * Items whose features {@link score} reads.
-   * @internal
-   */
+  /** @internal Catalogue with the features that {@link score} reads. */
   readonly items: ItemCatalogue;
-  /**
-   * Weights on the GPU.
-   * @internal
-   */
+  /** @internal Weights on the GPU. */
   readonly parameters: ParameterArena;
   #scorer: UtilityScorer | undefined;
-  /** Resolves after the last score: scores share the scorer's buffers, so they run one at a time. */
+  /** Resolves after the last call of the scorer. Calls share the scorer's buffers, so they run one at a time. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
    * Creates a model with the given or drawn weights.
-   * @param items whose features {@link score} reads; the weights depend on their shape alone.
-   * @param initial a seed to draw the weights from, with `start` replacing some of them (a model with counts needs those of
-   * `initializeFromCounts`), or the weights by name, [rows, columns] each.
+   * @param items items with the features that {@link score} reads; the weights' sizes depend on the items' shape alone.
+   * @param initial all weights by name, [rows, columns] each, or a seed from which weights are drawn; `start` replaces some
+   * of the drawn weights (a model with counts needs the weights of `initializeFromCounts`).
    * @throws UserError for a config out of range, weights of another shape, or a model beyond the limits of the adapter.
    */
   constructor(
@@ -112,7 +106,7 @@ export class UserModel implements ItemScorer {
     this.parameters.write(resolveWeights(specs, initial));
   }
 
-  /** Kind, number and widths of the model's items. */
+  /** Kind and number of the model's items, and the widths of their features. */
   get shape(): ItemsShape {
     return this.items.shape;
   }
@@ -132,10 +126,7 @@ export class UserModel implements ItemScorer {
     };
   }
 
-  /**
-   * Settings of a log on the device for the model's counts; undefined for a model without.
-   * @internal
-   */
+  /** @internal Count settings for a log on the device; undefined for a model without counts. */
   get counted(): LogWithCounts | undefined {
     return this.config.counts ? { latest: this.config.counts.latest } : undefined;
   }
@@ -164,7 +155,7 @@ export class UserModel implements ItemScorer {
 
   /**
    * Returns the utilities of a page for a user with this history. P(click a) = exp(u_a) / (1 + sum exp(u)).
-   * @param request items clicked, oldest first, possibly none; items displayed, at least one.
+   * @param request clicked items, oldest first, possibly none, and displayed items, at least one.
    * @throws UserError for an item that is not in the catalogue.
    */
   async score(request: ScoringRequest): Promise<number[]> {
@@ -174,7 +165,7 @@ export class UserModel implements ItemScorer {
 
   /**
    * Returns the utilities of several pages, each for its own user, in one dispatch.
-   * @throws UserError as {@link score}, or for more than the adapter holds at once.
+   * @throws UserError as {@link score}, or if the adapter cannot hold so many requests at once.
    */
   async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     for (const request of requests) checkPage(this.shape.count, request);
@@ -194,13 +185,13 @@ export class UserModel implements ItemScorer {
     return await this.#withScorer(computeScorerCapacity([request]), (scorer) => scorer.encode(history));
   }
 
-  /** See {@link ItemScorer}. @param state of {@link encode} with the same weights */
+  /** See {@link ItemScorer}. @param state result of {@link encode} with the same weights */
   async scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     const room = { users: 1, events: 1, rows: 1 };
     return await this.#withScorer(room, (scorer) => scorer.scoreItems(state, items));
   }
 
-  /** Runs after all earlier calls, with a scorer of at least this capacity. */
+  /** Calls `use` after all earlier calls are done, with a scorer of at least this capacity. */
   async #withScorer<T>(room: ScorerCapacity, use: (scorer: UtilityScorer) => Promise<T>): Promise<T> {
     const next = this.#scores.then(async () => {
       const old = this.#scorer;
@@ -215,7 +206,7 @@ export class UserModel implements ItemScorer {
     return await next;
   }
 
-  /** Frees the GPU's memory. No {@link score} may be pending. */
+  /** Frees the model's GPU memory. No call of {@link score} may be pending. */
   destroy(): void {
     this.#scorer?.[Symbol.dispose]();
     this.parameters[Symbol.dispose]();
@@ -239,7 +230,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
   return counts ? addLinearPart(tape, counts, materialize(base)) : base;
 }
 
-/** Records the term of the history in the first layer, with its bias: [events, N]. */
+/** Records the history's term in the first layer, including its bias: [events, N]. */
 function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: RecordingOptions): Tensor {
   const { items } = tape.batch;
   if (encoded?.first) return encoded.first;
@@ -254,10 +245,10 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 }
 
 /**
- * Rejects tensors whose order may differ from the model's: a transposed kernel, or a flat one, whose order is unknown. {@link
- * checkWeights} checks the number of values.
- * @param shapes of the tensors by the parameters' names. @param what holds them.
- * @throws UserError for a parameter whose tensor has as many values in another shape.
+ * Rejects tensors whose values may have another order than the model's: a transposed kernel, or a flat kernel, whose order is
+ * unknown. {@link checkWeights} checks the number of values.
+ * @param shapes shapes of the tensors, by parameter name. @param what name of the file with the tensors.
+ * @throws UserError for a tensor with the right number of values but another shape.
  */
 export function checkShapes(
   specs: readonly ParameterSpec[],
@@ -279,7 +270,7 @@ export function checkShapes(
   );
 }
 
-/** @param what the weights, for the message. @throws UserError that lists missing, unknown and wrong-sized weights. */
+/** @param what name of the weights in the message. @throws UserError that lists missing, unknown and wrong-sized weights. */
 export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, what = "The weights"): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));

@@ -1,13 +1,13 @@
 /**
- * The utility u = MLP([s ; f]) of every displayed row, and its wide part.
- * The wide part is added to the hidden layers, or replaces them: a linear model of the item, and of pairs of clicked and
- * displayed items.
+ * The utility u = MLP([s ; f]) of every displayed row, from the user's state s and the item's features f, and its wide part.
+ * The wide part is added to the hidden layers' output, or replaces them. It is a linear model of the item, and of pairs of
+ * clicked and displayed items:
  *
  *   (b + A h) . (B f)       b [K], A, B: of the clicks and of the item      h = sum over the last clicks of w_lag f_lag
  *
- * b . B f is the linear model of the item; (A h) . (B f) has a weight per pair of a clicked and a displayed feature, like the
- * crosses of a wide & deep model, but of rank K, because two catalogues have too many pairs for a weight each. Without hidden
- * layers and with K = 0 it is the linear model W f itself, the conditional logit.
+ * The term b . B f is the linear model of the item. The term (A h) . (B f) has a weight per pair of a clicked and a displayed
+ * feature, like the crosses of a wide & deep model. The weights form a matrix of rank K, because there are too many pairs for
+ * free weights. Without hidden layers and with K = 0 the wide part is the linear model W f, the conditional logit.
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -26,16 +26,16 @@ import { itemTerm } from "../ops/item_term.ts";
 import { type ClickProductNames, listClickKernels, recordClickProduct } from "./encoders.ts";
 
 /**
- * Lists hidden layers of `dims`, with ELU (and optional batch normalisation) after each, and a linear scalar output. The first
- * kernel [D + F, N] is split into two: the item's is listed here, with a table of its own for tokens, the state's with the
- * encoder. Without hidden layers only a bias is left.
+ * Lists the parameters of the hidden layers (sizes `dims`), with ELU and optional batch normalisation after each, and of a
+ * linear scalar output. The first kernel [D + F, N] is split: the item's part is listed here, with a separate table for
+ * tokens; the state's part is listed with the encoder. Without hidden layers, only a bias is listed.
  */
 export function listUtilityParameters(
   items: ItemsShape,
   { dims, kernelSd, batchNorm, counts }: ModelConfig,
 ): ModelParameter[] {
   const initial = makeTruncatedNormal(kernelSd);
-  // With counts the training starts from a logit of them: the network's output is zero at first.
+  // With counts, training starts from a logit of the counts, so the network's output is zero at first.
   const initialOutput = counts ? drawZeros : initial;
   const outputBias = { name: "utility/output/bias", rows: 1, columns: 1, initial: drawZeros };
   const [first] = dims;
@@ -73,8 +73,8 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 }
 
 /**
- * Records the hidden layers and the output [rows, 1].
- * @param parts state [events, N]: the encoder's term in the first layer; counts [rows, C] and their kernel [C, N]
+ * Records the hidden layers and the output [rows, 1]. @param parts further terms of the first layer: `state` [events, N] of
+ * the encoder; counts [rows, C] with their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,
@@ -109,9 +109,9 @@ export function recordUtility(
   return new UnmaterializedScores(tape, "utility/output", last);
 }
 
-/** Last clicks in the wide part. */
+/** Number of last clicks that the wide part reads. */
 export const LAGS = defaultPwModel.pwLags;
-/** Initial standard deviation of the kernels. b starts with ones, so that they get gradients at once. */
+/** Initial standard deviation of the wide part's kernels. The bias b is 1 at first, so that the kernels get gradients at once. */
 const INITIAL_SD = 0.1;
 
 export const PART = "wide";
@@ -137,12 +137,12 @@ export function listWideParameters(items: ItemsShape, config: ModelConfig): Mode
     { name: HISTORY.weights, rows: LAGS, columns: 1, initial: () => 1 / LAGS },
     { name: HISTORY.bias, rows: 1, columns: K, initial: drawOnes },
     ...listClickKernels(items, HISTORY, 1, K, initial),
-    // With counts the training starts from a logit of them: the item's side is zero at first.
+    // With counts, training starts from a logit of the counts, so the item's kernel is zero at first.
     ...listItemKernels(items, PART, K, config.counts ? drawZeros : initial),
   ];
 }
 
-/** Records the sum of the wide part and of `base` [rows, 1]: the hidden layers' utility, or a bias if there are none. */
+/** Records the wide part plus `base` [rows, 1], the utility of the hidden layers, or a bias if there are none. */
 export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,
@@ -155,7 +155,7 @@ export function recordWideUtility(
   return itemTerm(tape, `${PART}/utility`, { item, state, base }, itemDropout);
 }
 
-/** Records the term of the history in the wide part [events, K]; undefined without a wide part, and for K = 0. */
+/** Records the history's term in the wide part, [events, K]; undefined if there is no wide part or K = 0. */
 export function recordWideState(
   tape: ClickTape,
   items: DeviceItems,

@@ -41,10 +41,9 @@ export interface BatchNormInputs {
 }
 
 /**
- * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the batch's mu and var and moves the running
- * ones by a hundredth towards them; otherwise the running ones are used and there is no gradient. About 7 R N flops forward, 11
- * R N backward.
- * @throws Error for shapes that do not fit.
+ * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the batch's mu and var and moves the
+ * running ones by a hundredth towards them; otherwise the running ones are used and there is no gradient. About 7 R N flops
+ * forward, 11 R N backward. @throws Error for shapes that do not fit.
  */
 export function batchNorm<S extends BatchSizes, R>(
   tape: Tape<S, R>,

@@ -30,10 +30,9 @@ export interface MixedProductInputs {
 }
 
 /**
- * Returns [items, N], a row per distinct item of the batch, or [events, N], a row per event, of the item that it feeds; rows of
- * events that feed none must not be read, and their gradients must be zero. 2 rows F N flops, and N per token of an item; the
- * same backward.
- * @throws Error for shapes that do not fit, or items without tokens.
+ * Returns [items, N], a row per distinct item of the batch, or [events, N], a row per event, of the item that it feeds; rows
+ * of events that feed none must not be read, and their gradients must be zero. 2 rows F N flops, and N per token of an item;
+ * the same backward. @throws Error for shapes that do not fit, or items without tokens.
  */
 export function mixedProduct(
   tape: ClickTape,

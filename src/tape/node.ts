@@ -20,9 +20,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   gradient(input: Tensor): GradientTarget | undefined;
   /** Returns the target of partial sums of the gradient of a parameter that all rows of the batch add to. */
   partials(parameter: Tensor): PartialTarget;
-  /**
-   * Returns the target of a table's sparse gradient; undefined if the dense one is required. @param list see {@link SparseRows}
-   */
+  /** Returns the target of a table's sparse gradient; undefined if the dense one is required. @param list see {@link SparseRows} */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**

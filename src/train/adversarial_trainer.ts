@@ -56,7 +56,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
     /** Generator network; undefined for the exact generator. */
     readonly generator: UserModel | undefined,
     readonly config: AdversarialConfig,
-    /** Recorded programs of an iteration. @internal */
+    /** @internal Recorded programs of an iteration. */
     readonly programs: GamePrograms,
     clicks: ClickStageContext<GameMetrics>,
     stack: DisposableStack,

@@ -26,7 +26,9 @@ const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */
 export interface TrainingCallbacks<F> {
+  /** Called after every step, in order. */
   onStep?(result: TrainingStepResult<F>): void;
+  /** Called after every validation, in order. */
   onValidation?(result: ValidationResult<F>): void;
   /** Called between groups of steps, when all steps up to `iteration` are done. The callback may read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
@@ -60,6 +62,7 @@ export class BatchTrainer<C, F> {
     protected readonly components: TrainerComponents<C, F>,
   ) {}
 
+  /** Number of finished steps. */
   get iteration(): number {
     return this.#iteration;
   }
@@ -76,7 +79,7 @@ export class BatchTrainer<C, F> {
     return joinParameterSpecs(this.components.networks);
   }
 
-  /** Returns the error for a non-finite loss. @internal */
+  /** @internal Returns the error for a non-finite loss. */
   diverged(iteration: number): DivergedError {
     return new DivergedError(iteration, this.components.rates);
   }

@@ -176,7 +176,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps = steps;
   }
 
-  /** Batch plan: the users of the steps in flight. @internal */
+  /** @internal Batch plan: the users of the steps in flight. */
   get plan(): BatchPlan {
     return this.#clicks.plan;
   }
@@ -184,12 +184,12 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
   get microBatches(): number {
     return this.#clicks.cut.parts;
   }
-  /** Device log: the whole log, or the users of the next steps for a log on disk. @internal */
+  /** @internal Device log: the whole log, or the users of the next steps for a log on disk. */
   get deviceLog(): DeviceLog {
     return this.#clicks.training.deviceLog;
   }
 
-  /** Programs that an iteration runs on a batch of one micro-batch, in order, each with its header's index. @internal */
+  /** @internal Programs that an iteration runs on a batch of one micro-batch, in order, each with its header's index. */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }
@@ -199,12 +199,12 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#steps.draw(t);
   }
 
-  /** Replaces the function that draws batches, to compare other programs on the same batches. @internal */
+  /** @internal Replaces the function that draws batches, to compare other programs on the same batches. */
   takeBatches(drawBatch: (t: number) => Uint32Array): void {
     this.#steps.draw = drawBatch;
   }
 
-  /** Calls `use` with the evaluation on all validation users, or with undefined if the trainer does not validate. @internal */
+  /** @internal Calls `use` with the evaluation on all validation users, or with undefined if the trainer does not validate. */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();

@@ -97,7 +97,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     readonly counted: number,
     /** Ring slot that gets the first shard's sums. */
     readonly firstSlot: number,
-    /** Program that evaluates one shard. @internal */
+    /** @internal Program that evaluates one shard. */
     readonly program: EvaluationProgram,
     private readonly shardList: readonly Shard[],
     private readonly plan: BatchPlan,
@@ -106,6 +106,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     private readonly stack: DisposableStack,
   ) {}
 
+  /** Number of shards. */
   get shards(): number {
     return this.shardList.length;
   }
@@ -277,6 +278,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   destroy(): void {
     this.stack.dispose();
   }
+  /** Same as `destroy`, for `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

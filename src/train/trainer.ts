@@ -16,12 +16,13 @@ import { choiceSummary } from "./training_results.ts";
 import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 
+/** Trains a model by maximum likelihood of the clicks. */
 export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
     /** Model that is trained; freeing the trainer does not free the model. */
     readonly model: UserModel,
     readonly config: TrainingConfig,
-    /** Recorded programs of a step. @internal */
+    /** @internal Recorded programs of a step. */
     readonly program: ModelProgram,
     clicks: ClickStageContext<ChoiceMetrics>,
     stack: DisposableStack,

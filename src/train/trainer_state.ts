@@ -5,7 +5,9 @@ import { type BufferPicker, readJoined, type TrainedNetwork, writeJoined } from 
 
 /** State from which a resumed training continues bit for bit. Names of the generator's parameters have a prefix. */
 export interface TrainerState {
+  /** Number of finished steps. */
   readonly iteration: number;
+  /** Weights of all networks. */
   readonly weights: Weights;
   /** Adam's first moments; zeros for a network that is not trained. */
   readonly m: Weights;

@@ -44,6 +44,7 @@ export interface StageConfig {
   patience: number;
 }
 
+/** Config of the Shannon stage. */
 export interface TrainingConfig extends StageConfig {
   /** Seed of all random draws: weights, batches, the demo data, a new split. */
   seed: number;

@@ -19,7 +19,7 @@ import { formatThousands } from "../number_text.ts";
 
 /** Number of batches of mean size that a window holds, unless the window becomes too large. */
 const WINDOW_BATCHES = 64;
-/** Largest numbers of rows (12 bytes each) and events (16 bytes each) in a window; the host needs the same memory again. */
+/** Largest numbers of rows (12 bytes) and events (16 bytes) in a window. The host needs as much; item features come on top. */
 const WINDOW_ROWS = 2 ** 21;
 const WINDOW_EVENTS = 2 ** 20;
 /** Largest number of rows of validation users on the device, for a log on disk. */

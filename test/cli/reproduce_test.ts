@@ -145,7 +145,7 @@ Deno.test("models that mixed features exclude are refused before training", () =
   for (const model of experimentModels) {
     const make = () => listModelParameters(shape, model.model);
     if (supportsItems(model, "mixed")) assert.doesNotThrow(make, model.name);
-    else assert.throws(make, /got mixed ones/, model.name);
+    else assert.throws(make, /got mixed features/, model.name);
     for (const kind of ["one-hot", "dense"] as const) assert.ok(supportsItems(model, kind));
   }
 });

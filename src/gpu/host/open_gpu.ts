@@ -16,8 +16,7 @@ const INSTALL = "Run `deno task setup`: it installs a software Vulkan driver or 
 
 /**
  * Opens the default adapter; see `openDevice`. Sets the number of threads of a software driver if no adapter was requested
- * before.
- * @throws UserError if there is no adapter, or if its limits are too low.
+ * before. @throws UserError if there is no adapter, or if its limits are too low.
  */
 export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
   using _threads = setDriverThreads(stepFlops);

@@ -1,7 +1,4 @@
-/**
- * Baselines: scorers that need counting at most. Their settings, and the scale that turns their scores into probabilities,
- * are chosen on validation users.
- */
+/** Baselines from counts alone. Validation users determine the settings, and the scale that turns scores into probabilities. */
 
 import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";
@@ -23,10 +20,10 @@ import {
 import { computePrecision, listUnclickedRows } from "../../data/ranking.ts";
 import { fitLogit } from "../../counts/logit.ts";
 
-/** Log and counts of its train users that the scorers are built from. */
+/** Inputs from which the scorers are built: a log, and counts of the log's train users. */
 interface ScorerInputs {
   readonly source: LogSource;
-  /** Fields of the tokens. */
+  /** Item fields whose values are tokens. */
   readonly fields: readonly TokenField[];
   /** True if the items of a page are in the order in which they were shown. */
   readonly placed: boolean;
@@ -37,7 +34,7 @@ interface ScorerInputs {
 
 interface Baseline {
   readonly title: string;
-  /** Returns undefined if the data lack what the baseline needs. */
+  /** Builds the scorer, or returns undefined if the data lack an input that the baseline needs. */
   scorer(known: ScorerInputs): BaselineScorer | undefined;
 }
 
@@ -66,7 +63,7 @@ export const baselineTitles = Object.fromEntries(
 
 /** Metrics of a baseline with the setting that is best on the validation users. */
 export interface BaselineResult extends TestResult {
-  /** Description of the setting; empty if there is no choice. */
+  /** Description of the setting; empty if the baseline has no settings. */
   readonly setting: string;
 }
 
@@ -74,7 +71,7 @@ interface ChosenScorer extends Choice {
   readonly scorer: BaselineScorer;
 }
 
-/** Baselines counted on the train users of a log, with settings chosen on its validation users. */
+/** Baselines that are counted on the train users of a log; their settings are chosen on the log's validation users. */
 export class FittedBaselines {
   private constructor(
     private readonly source: LogSource,
@@ -83,9 +80,9 @@ export class FittedBaselines {
   ) {}
 
   /**
-   * Counts the train users. Without train users only the random baseline exists; without categories there is no category
-   * rate.
-   * @param fields of the tokens; see {@link createCategoryRateScorer}. @param pageOrder whether positions on a page are known
+   * Counts clicks and impressions of the train users. Without train users only the random baseline exists; for items without
+   * categories there is no category-rate baseline. @param fields item fields whose values are tokens; see
+   * {@link createCategoryRateScorer}. @param pageOrder "shown" if positions on a page are known
    */
   static of(
     log: ClickLog | LogSource,
@@ -96,7 +93,7 @@ export class FittedBaselines {
     const source = toLogSource(log);
     const counts = countTrain(source, onProgress);
     const scorers = new Map<BaselineName, ChosenScorer>();
-    // Chance has no settings: all items are equally likely.
+    // The random baseline has no settings: all items are equally likely.
     scorers.set("random", { scorer: chance, setting: 0, logOdds: { offset: 0, slope: 0 } });
     if (counts.users > 0) {
       const pairs = countPairs(source, chooseLatestLimit(source), onProgress);
@@ -114,7 +111,7 @@ export class FittedBaselines {
     return new FittedBaselines(source, counts, scorers);
   }
 
-  /** Returns the options of a metric collector for these users. @param eta of a choice model. */
+  /** Returns the options of a metric collector for these users. @param eta inverse temperature of a choice model. */
   collectorOptions(users: ArrayLike<number>, eta?: number): MetricCollectorOptions {
     const { counts, source } = this;
     const counted = Array.from(users).filter((user) => countScored(source, user) > 0).length;
@@ -149,15 +146,13 @@ export class FittedBaselines {
 const MOST_ROWS = 2 ** 17;
 
 interface Choice {
-  /** Index into the scorer's settings. */
+  /** Index of the chosen setting in the scorer's settings. */
   readonly setting: number;
-  /** Undefined without validation users. */
+  /** Scale from scores to utilities; undefined if there are no validation users. */
   readonly logOdds: UtilityScale | undefined;
 }
 
-/**
- * Returns the setting with the best prec@1, the first if equal. @param onPart called with the number of users that are done.
- */
+/** Returns the setting with the best prec@1; of equal settings, the first. @param onPart gets the number of finished users. */
 function choose(
   source: LogSource,
   scorer: BaselineScorer,
@@ -190,7 +185,8 @@ function fit(
   for (const { log, users: places } of walk(source, users)) {
     const [scores = new Float64Array()] = scorer.score(log, places, [setting]);
     for (const page of listPages(log, places)) {
-      // A page's first click, or no click, is one choice. Each additional click is another, among the remaining items.
+      // A page's first click, or no click, is one choice. Each additional click is a further choice among the remaining
+      // items.
       for (let j = 0; j < Math.max(1, page.clicked.length); j++) {
         const left = listUnclickedRows(page.start, page.end, page.clicked.slice(0, j));
         const first = start.at(-1)!;
@@ -206,13 +202,13 @@ function fit(
   return fitLogOdds({ logScores: all, start, chosen, hasNone });
 }
 
-/** Returns the first users that have at most MOST_ROWS rows together. */
+/** Returns the first users, as many as have at most {@link MOST_ROWS} rows in total. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
 }
 
-/** Yields the scored pages and their clicked rows, as row numbers among the rows of these users. */
+/** Yields the row range and the clicked rows of each scored page. Rows are numbered among the rows of these users. */
 function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
@@ -232,28 +228,29 @@ function* listPages(
 
 export interface UtilityScale {
   readonly offset: number;
-  /** At least 0, so that the order of the scores stays. */
+  /** Factor of the log score; at least 0, so that utilities keep the order of the scores. */
   readonly slope: number;
 }
 
 /**
- * Choices with the log scores of their options, concatenated: a page's first click or no click, then each additional click.
+ * Choices, with all options' log scores in one array. A page's first click (or no click) is a choice, and so is each
+ * additional click.
  */
 export interface CalibrationSample {
-  /** [rows] */
+  /** [rows] log score of each option, choice after choice. */
   readonly logScores: Float64Array;
-  /** [choices + 1] first row of each choice. */
+  /** [choices + 1] index of the first option of each choice in `logScores`. */
   readonly start: readonly number[];
-  /** [choices] the clicked row, -1 for none. */
+  /** [choices] index of the clicked option in `logScores`; -1 for no click. */
   readonly chosen: readonly number[];
   /** [choices] true if "no click" is an option. */
   readonly hasNone: readonly boolean[];
 }
 
-/** Keeps both parameters finite if nobody clicks, or if every click is on the top item. */
+/** Ridge penalty that keeps both parameters finite if there is no click, or if every click is on the top item. */
 const RIDGE = 1e-3;
 
-/** Fits a logit with a constant and the log score as inputs. @returns undefined without a page. */
+/** Fits a logit with a constant and the log score as inputs. @returns undefined for a sample without choices. */
 export function fitLogOdds(
   { logScores, start, chosen, hasNone }: CalibrationSample,
 ): UtilityScale | undefined {
@@ -262,7 +259,7 @@ export function fitLogOdds(
   logScores.forEach((score, row) => x.set([1, score], 2 * row));
   const [offset = 0, slope = 0] = fitLogit({ x, columns: 2, start, chosen, hasNone }, [RIDGE, RIDGE]);
   if (slope >= 0) return { offset, slope };
-  // With a negative slope the scores carry no information: fit the share of pages without a click alone.
+  // A negative slope means that the scores are uninformative: then only the share of pages without a click is fitted.
   return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
 }
 

@@ -1,4 +1,4 @@
-/** A baseline: scores displayed items by counts, under settings of which validation picks one. */
+/** Scorers of the baselines. A scorer computes scores of displayed items from counts; validation selects one of its settings. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
@@ -17,25 +17,24 @@ import { buildCountsConfig, countTables, type TrainUserCounts } from "../../coun
 import type { LogSource, OnProgress } from "../../data/log_source.ts";
 
 export interface BaselineScorer {
-  /** Descriptions of the settings; the first is used if there are no validation users. */
+  /** Descriptions of the settings. The first setting is used if there are no validation users. */
   readonly settings: readonly string[];
   /**
-   * Scores the displayed items of users from their clicks before the page.
-   * @param log with the item numbers of the catalogue. @param users their indices in the log.
-   * @param chosen indices into `settings`.
-   * @returns per setting the scores, above 0, of the rows of these users, user by user.
+   * Scores the displayed items of users from their clicks before the page. @param log log with the item numbers of the
+   * catalogue. @param users indices of the users in the log. @param chosen indices of settings in `settings`. @returns one
+   * array per setting: scores, above 0, of the rows of these users, user by user.
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
 }
 
-/** Score of a displayed item under a setting. */
+/** Returns the score of a displayed item under a setting. */
 type ItemScore = (setting: number) => number;
-/** Scores the items of a page. @param history items clicked before, context events included, latest last. */
+/** Scores the items of a page. @param history items that the user clicked before, including context events, latest last. */
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
 /**
- * Builds a scorer that visits the pages of each user in order, context events included. @param ofUser builds the scoring of
- * one user's pages.
+ * Builds a scorer that visits the pages of each user in order, including context events.
+ * @param ofUser takes a log, and returns a function that is called once per user to score that user's pages.
  */
 function createPageScorer(
   settings: readonly string[],
@@ -72,7 +71,7 @@ function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): nu
   );
 }
 
-/** Gives all items the same score: each item of a page, and no click, are equally likely. */
+/** Gives all items the same score, so that each item of a page, and no click, is equally likely. */
 export const chance: BaselineScorer = {
   settings: [""],
   score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
@@ -86,10 +85,10 @@ export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
   });
 }
 
-/** Numbers of latest clicks whose items are put first. */
+/** Settings of the last-click baseline: number of latest clicks whose items are ranked first. */
 const AGAIN = [1, 3, 10, Infinity];
 
-/** Puts the items of the user's latest clicks first, the latest before the others. */
+/** Ranks the items of the user's latest clicks first, beginning with the latest click. */
 export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
   const settings = AGAIN.map((n) =>
     n === 1 ? "the last click" : n === Infinity ? "all clicks" : `the last ${n} clicks`
@@ -109,19 +108,19 @@ export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
   });
 }
 
-/** Pseudo-clicks of the prior. */
+/** Settings of the category-rate baseline: number of pseudo-clicks of the prior. */
 const PRIORS = [1, 3, 10, 30, 100];
 const MOST_FIELDS = 8;
 
 /**
- * An item's click rate times the user's preference for its categories.
+ * Scores an item by its click rate times the user's preference for the item's categories.
  *
- * With the share p_t of the train users' clicks on a token, and n_t of the user's n clicks so far on it, the lift of the
- * token is (n_t + a p_t) / ((n + a) p_t) for a prior of `a` clicks. The lift of an item is the mean over its tokens of a
- * field, and the product over fields. Before the first click it is 1.
+ * Let p_t be the share of the train users' clicks that are on token t, and n_t the number of the user's n clicks so far that
+ * are. With a prior of `a` clicks, the token's lift is (n_t + a p_t) / ((n + a) p_t). The lift of an item is the mean lift of
+ * its tokens in a field, multiplied over fields. Before the user's first click every lift is 1.
  *
- * @param fields of the tokens; fields with nearly as many values as items are no categories. Without fields, all tokens are
- * one field.
+ * @param fields item fields whose values are tokens. A field with nearly as many values as items is not a category. Without
+ * fields, all tokens count as one field.
  * @returns undefined for items without categories.
  */
 export function createCategoryRateScorer(
@@ -160,7 +159,7 @@ export function createCategoryRateScorer(
   });
 }
 
-/** Clicks of a user so far, per token and field. A click on an item with n tokens in a field counts 1/n for each. */
+/** Number of a user's clicks so far, per token and field. A click on an item with n tokens in a field adds 1/n to each token. */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
   readonly #ofField = new Map<TokenField, number>();
@@ -196,11 +195,11 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }
 
-/** Numbers of latest clicks whose neighbours are used. */
+/** Settings of the item-kNN baseline: number of latest clicks whose neighbours are used. */
 const CLICKS = [1, 5, 20];
 /**
- * Weights of the similarity next to the click rate: Infinity ranks by similarity first, others multiply the rate by
- * 1 + weight * mean similarity.
+ * Weights of similarity. Infinity ranks by similarity first; another weight multiplies the click rate by 1 + weight * mean
+ * similarity.
  */
 const WEIGHTS = [Infinity, 3, 30];
 /** True if a clicked item counts as its own neighbour. */
@@ -211,8 +210,8 @@ const SETTINGS = CLICKS.flatMap((clicks, window) =>
 );
 
 /**
- * Item-based nearest neighbours: items clicked by the same users as the items that the user clicked. Similarity is the
- * cosine: users who clicked both / sqrt(users who clicked one x users who clicked the other).
+ * Scores an item by its similarity to the items that the user clicked (item-based nearest neighbours). Similarity is the
+ * cosine: users who clicked both items / sqrt(users who clicked one x users who clicked the other).
  */
 export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts): BaselineScorer {
   const settings = SETTINGS.map(({ clicks, weight, again }) =>
@@ -236,7 +235,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   });
 }
 
-/** Returns [windows, without and with itself] the mean similarity of an item to the latest clicks. */
+/** Returns [windows, 2] mean similarities of an item to the latest clicks, without and with clicks on the item itself. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];
@@ -262,16 +261,14 @@ function listLatest(history: readonly number[], most: number): number[] {
   return [...found];
 }
 
-/** Number of positions with an effect of their own. */
+/** Number of page positions with their own effect. */
 const PLACES = 20;
-/**
- * Seed that draws the pages of the logit's fit on large logs. It is fixed, so the baseline is the same for all runs on a log.
- */
+/** Seed that draws the pages for the logit's fit on large logs. A fixed seed gives all runs on a log the same baseline. */
 export const LOGIT_SEED = 1;
 
 /**
- * Conditional logit over counts: fits in seconds and scores exp(u); see {@link fitCounts}.
- * @param placed true if the items of a page are in the order in which they were shown
+ * Scores an item by exp(u), with the utility u of a conditional logit on counts, which is fitted in seconds; see
+ * {@link fitCounts}. @param placed true if the items of a page are in the order in which they were shown
  */
 export function createLogitScorer(
   source: LogSource,
