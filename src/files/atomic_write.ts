@@ -1,9 +1,9 @@
 /**
- * Files that are either complete or absent.
+ * Writes files atomically: a file has all of its new contents, or is unchanged.
  *
- * The new contents of `train.csv` are first written to a temporary file beside it, `.train.csv.clickgan-tmp`. Its writer
- * holds the operating system's lock on it; an unlocked one was left by a process that was killed. The next process that
- * writes `train.csv` overwrites it, and the next one that owns the folder removes it.
+ * New contents of `train.csv` are first written to a temporary file in the same folder, `.train.csv.clickgan-tmp`. While a
+ * process writes a temporary file, it has the operating system's lock on the file. A temporary file without a lock was left by
+ * a killed process: the next process that writes `train.csv` overwrites it, or the next one that owns the folder removes it.
  */
 
 import { UserError } from "../user_error.ts";
@@ -13,22 +13,22 @@ import { basename, dirname, join } from "node:path";
 import { isAtPath, openLocked, tryLock } from "./lock.ts";
 import { isHeld, requireMakeable, requireWritable } from "./write_scope.ts";
 
-/** Contents of a file: text (written as UTF-8), bytes, or several runs of bytes one after another. */
+/** Contents of a file: text, which is written as UTF-8, or bytes, or several arrays of bytes, which are concatenated. */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
 
-/** Maximum wait for a file that another process is writing. */
+/** Maximum time to wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Smaller pieces are joined up to this size. */
+/** Small pieces are joined and written together, up to this size. */
 const RUN_BYTES = 2 ** 20;
 
 /**
- * Writes a file so that its name refers to the old contents or to all of the new ones, never to a part: the bytes go to a
- * temporary file in the same folder, are forced to the disk, and only then take the final name. The permissions of the old
- * file stay.
+ * Writes a file atomically: at any time, the file has either all of its old contents, or all of the new contents. The bytes are
+ * written to a temporary file in the same folder and synced to the disk; then the temporary file is renamed. The file keeps its
+ * permissions.
  *
- * @param mark see {@link expectReplaceable}
- * @throws {UserError} naming the path, the cause and the remedy; the temporary file is removed
+ * @param mark as of {@link expectReplaceable}
+ * @throws {UserError} that names path, cause and remedy; the temporary file is then removed
  */
 export function writeFileAtomically(path: string, contents: FileContents, mark?: string): Promise<void> {
   return writeAtomically(path, async (write) => {
@@ -37,8 +37,8 @@ export function writeFileAtomically(path: string, contents: FileContents, mark?:
 }
 
 /**
- * Writes contents piece by piece, as they may be larger than memory.
- * @param make writes the pieces in order; if it throws, the temporary file is removed.
+ * Writes a file atomically, piece by piece, because the contents may be larger than memory.
+ * @param make calls its argument for each piece, in order. If `make` throws an error, the temporary file is removed.
  */
 export async function writeAtomically(
   path: string,
@@ -52,16 +52,16 @@ export async function writeAtomically(
   try {
     await make((bytes) => orExplained(path, () => writeAll(temporary.file, bytes)));
     await orExplained(path, async () => {
-      const mode = expectReplaceable(path, mark); // something may have been put there meanwhile
+      const mode = expectReplaceable(path, mark); // checked again: another process may have created a file there
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
-      await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
+      await temporary.file.sync(); // otherwise, after a power cut, the named file could have old or empty blocks
       await Deno.rename(temporary.path, requireWritable(path));
     });
   } catch (error) {
     removeTemporary(temporary);
     throw error;
   }
-  temporary.file.close(); // only now: until it has its name, it is locked
+  temporary.file.close(); // after the renaming, because closing the file releases its lock
 }
 
 async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -72,15 +72,15 @@ async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** Bytes at each end of a file that are searched for a mark. */
+/** Number of bytes at the beginning, and at the end, of a file that are searched for a mark. */
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path: nothing exists there, or a regular file that is this process's own (it holds
- * the lock of the file or of a folder above it) or carries a mark. A file behind a link is never replaced.
- * @param mark a text near the beginning or the end of every file of this kind, and in no other file. A line of its own has a
- * newline at both ends.
- * @returns the permissions that the file keeps. @throws UserError otherwise; errors of the file system unchanged.
+ * Checks that a file may be written at a path. This is so if nothing exists there, or if a regular file does that contains a
+ * mark, or whose lock, or that of a folder above, this process holds. A link is never replaced, nor the file that it leads to.
+ * @param mark a text near the beginning or the end of every file of this kind, and of no other file. A mark that is a whole line
+ * begins and ends with a newline.
+ * @returns the file's permissions. @throws UserError if the file may not be written; errors of the file system are unchanged.
  */
 export function expectReplaceable(path: string, mark?: string): number | undefined {
   const info = regularFile(path);
@@ -98,9 +98,9 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 }
 
 /**
- * Checks that a file may be written in its place: nothing exists there, or a regular file without a second name (a hard
- * link), which would change as well.
- * @throws UserError otherwise; errors of the file system unchanged.
+ * Checks that a file may be changed without a copy: it does not exist, or is a regular file without a second name (hard link).
+ * A write would change the file under the second name as well.
+ * @throws UserError if the file may not be changed; errors of the file system are unchanged.
  */
 export function expectSole(path: string): void {
   if ((regularFile(path)?.nlink ?? 1) === 1) return;
@@ -111,7 +111,7 @@ export function expectSole(path: string): void {
   );
 }
 
-/** Returns the file at a path, without following a link; undefined for nothing. @throws UserError unless it is a regular file. */
+/** Returns information on the file at a path; undefined if nothing exists. @throws UserError for a link, or no regular file. */
 function regularFile(path: string): Deno.FileInfo | undefined {
   let info: Deno.FileInfo;
   try {
@@ -157,8 +157,8 @@ async function waitForTemporary(path: string): Promise<TemporaryFile> {
 }
 
 /**
- * Creates a folder and the folders above it, unless they exist.
- * @throws {UserError} if a file is in the way or the folder cannot be written to
+ * Creates a folder and the folders above it, if they do not exist.
+ * @throws {UserError} if the path is that of a file, or the folder cannot be created
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
@@ -173,7 +173,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
   return contents instanceof Uint8Array ? [contents] : contents;
 }
 
-/** Joins pieces into fewer runs: a snapshot has dozens of small tensors, and each write is a system call. */
+/** Joins small pieces: a snapshot has dozens of small tensors, and each write is a system call. */
 function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
@@ -191,7 +191,7 @@ function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   if (length > 0) yield Buffer.concat(waiting);
 }
 
-/** Writes all bytes, because `write` may take only a part of a large piece. */
+/** Writes all bytes, by several calls if necessary: `write` may write only a part of a large piece. */
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
@@ -202,21 +202,21 @@ export function makeTemporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}${ENDING}`);
 }
 
-/** Returns true for a name that {@link makeTemporaryName} gives. */
+/** Returns true for the name of a temporary file, as {@link makeTemporaryName} makes it. */
 export function isTemporaryName(name: string): boolean {
   return name.startsWith(".") && name.endsWith(ENDING) && name.length > ENDING.length + 1;
 }
 
-/** An empty file that only this process writes to. */
+/** An empty temporary file that is locked for this process. */
 export interface TemporaryFile {
   readonly file: Deno.FsFile;
   readonly path: string;
 }
 
 /**
- * Opens the temporary file of the one that will be at `path`, empty.
- * @returns undefined while another process writes it.
- * @throws UserError if something else has its name; errors of the file system unchanged.
+ * Opens an empty temporary file for the new contents of the file at `path`.
+ * @returns undefined while another process has the temporary file.
+ * @throws UserError if something else has the name of the temporary file; errors of the file system are unchanged.
  */
 export function openTemporary(path: string): TemporaryFile | undefined {
   const temporary = makeTemporaryName(path);
@@ -231,7 +231,7 @@ export function openTemporary(path: string): TemporaryFile | undefined {
   return { file, path: temporary };
 }
 
-/** Removes the temporary files of a folder whose writers have ended. Errors of the file system are unchanged. */
+/** Removes the temporary files in a folder that ended processes have left. Errors of the file system are unchanged. */
 export function removeTemporaries(folder: string): void {
   for (const { name, isFile } of [...Deno.readDirSync(folder)]) {
     if (!isFile || !isTemporaryName(name)) continue;
@@ -240,17 +240,17 @@ export function removeTemporaries(folder: string): void {
       using file = Deno.openSync(path, { read: true, write: true });
       if (tryLock(file) && isAtPath(file, path)) Deno.removeSync(requireWritable(path));
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error; // its writer has just given it its name
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // not found: its writer has just renamed it
     }
   }
 }
 
-/** Cleans up after an error: a file that cannot be removed now is removed by the next owner. */
+/** Removes a temporary file after an error. If it cannot be removed, the next owner of the folder removes it. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // Already removed, or not removable: the error that led here is the one to report.
+    // The file is already removed, or cannot be removed. Only the error before is reported.
   }
   file.close();
 }

@@ -3,8 +3,8 @@ import { parseJson } from "./json_file.ts";
 import { readTextSync } from "./local_file.ts";
 
 /**
- * Kinds of folders that commands create. A JSON file in each of them has the kind as `format`. Only that identifies a folder
- * of this program.
+ * Kinds of folders that commands create. Each of these folders has a JSON file whose field `format` is the kind; this field
+ * identifies the folder.
  */
 export const FOLDER_FORMATS = {
   dataset: "clickgan-dataset",
@@ -16,14 +16,14 @@ export const FOLDER_FORMATS = {
   simulation: "clickgan-simulation",
 } as const;
 
-/** Names of the files with a `format`. */
+/** Names of the JSON files that have a field `format`. */
 const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "result"].map((name) =>
   `${name}.json`
 );
-/** Size limit in bytes; larger files are ignored. */
+/** Limit of a file's size in bytes; larger files are not read. */
 const MOST_BYTES = 2 ** 26;
 
-/** Returns the nearest folder, from this one up, that a command created; undefined if there is none. */
+/** Returns `folder`, or else the nearest folder above it, that a command of clickgan created; undefined if there is none. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));
@@ -36,6 +36,6 @@ function saysFormat(file: string): boolean {
     if (typeof json !== "object" || json === null || !("format" in json)) return false;
     return Object.values(FOLDER_FORMATS).some((format) => format === json.format);
   } catch {
-    return false; // nothing is there, or nothing that this program could read
+    return false; // there is no file, or it cannot be read
   }
 }

@@ -1,11 +1,11 @@
-/** JSON files with a schema. */
+/** Reads and writes JSON files. */
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readText } from "./local_file.ts";
 
-/** @returns undefined when there is no such file. @throws UserError when it is damaged. */
+/** Reads a JSON file. @returns undefined if there is no such file. @throws UserError if it does not match the schema. */
 export async function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   let text: string;
   try {
@@ -20,20 +20,20 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
 }
 
 /**
- * Replaces the file as a whole, one of the same `format` if the value has it.
- * @throws UserError if it cannot be written, or is a different file (see expectReplaceable).
+ * Writes a JSON file. It may replace a file that has the same first field `format`.
+ * @throws UserError if the file cannot be written, or would replace another kind of file (see expectReplaceable).
  */
 export function writeJson(file: string, value: object): Promise<void> {
   return writeFileAtomically(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
 }
 
-/** Returns the mark of a JSON file whose first key is `format`, on the second line. */
+/** Returns the mark of JSON files with a value's `format`: their first two lines. Undefined if there is no such field. */
 export function formatMark(value: object, indent = "  "): string | undefined {
   if (!("format" in value) || typeof value.format !== "string") return undefined;
   return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;
 }
 
-/** Returns undefined for text that is not JSON. */
+/** Parses JSON. Returns undefined for any other text. */
 export function parseJson(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? "");

@@ -1,16 +1,16 @@
 /**
- * Files that a user names, and errors about them in the user's words. They must be regular files on this machine: any other
- * kind may block a reader forever.
+ * Reads files that a user names, and explains errors about them. The files must be regular files on this machine, because
+ * reading any other kind of file may never end.
  */
 
 import { UserError } from "../user_error.ts";
 import { createHash, type Hash } from "node:crypto";
 
 /**
- * Turns an error of the file system into a UserError with the path, the cause and the remedy.
+ * Converts an error of the file system to a UserError that names path, cause and remedy.
  *
- * @param doing what failed, to be read after "cannot": "write", "read", "make the folder"
- * @returns the error to throw: a UserError, or `error` itself when it is no file-system error
+ * @param doing the action that failed, as it follows "cannot": "write", "read", "make the folder"
+ * @returns the error to throw: a UserError, or `error` itself if it is not an error of the file system
  */
 export function explainFileError(error: unknown, doing: string, path: string): unknown {
   if (!(error instanceof Error)) return error;
@@ -38,10 +38,10 @@ export function explainFileError(error: unknown, doing: string, path: string): u
   return new UserError(`cannot ${doing} ${where}: ${cause}. ${remedy}`, { cause: error });
 }
 
-/** Characters of a path that a message shows. */
+/** Number of characters up to which a message shows a whole path. */
 const MOST_SHOWN = 300;
 
-/** Formats a path for a message: on one line, with limited length. */
+/** Formats a path for a message: on one line, and shortened if it is long. */
 export function formatPath(path: string): string {
   if (path === "") return '"" (an empty path)';
   // deno-lint-ignore no-control-regex
@@ -50,7 +50,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** Cause and remedy by the operating system's error code; another remedy for reading. */
+/** Cause and remedy per error code of the operating system; the third text is the remedy if a read failed. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -104,7 +104,7 @@ export async function pathExists(path: string): Promise<boolean> {
   }
 }
 
-/** @throws UserError for an address such as s3://bucket/x: nothing is fetched. */
+/** @throws UserError for an address such as s3://bucket/x, because no files are fetched. */
 export function expectLocal(path: string): void {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path) ?? [];
   if (scheme === undefined) return;
@@ -117,8 +117,8 @@ export function expectLocal(path: string): void {
 }
 
 /**
- * Returns the information of a regular file, or a link to one.
- * @throws UserError for a path that is missing, cannot be read, or is something else; it is not opened.
+ * Returns information on a regular file, or on the regular file that a link leads to. The file is not opened.
+ * @throws UserError for a path that does not exist, cannot be read, or is not that of a regular file.
  */
 export function expectFile(path: string): Deno.FileInfo {
   let info: Deno.FileInfo;
@@ -134,9 +134,9 @@ export function expectFile(path: string): Deno.FileInfo {
 }
 
 /**
- * Opens a file for reading. Every file that a user may have replaced is opened here, or is read by the functions below: a
- * FIFO or a device would block its reader, which then ignores Ctrl-C.
- * @throws UserError for anything but a file or a folder, which is not opened; errors of the file system unchanged.
+ * Opens a file for reading. Open every file that a user may have replaced by this function, or read it by those below: opening
+ * a FIFO or a device would block, and then Ctrl-C would have no effect.
+ * @throws UserError, without opening it, for anything but a file or a folder; errors of the file system are unchanged.
  */
 export function openFile(path: string): Deno.FsFile {
   expectReadable(path);
@@ -165,12 +165,12 @@ export function readBytesSync(path: string): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(path);
 }
 
-/** Accepts folders: reading one fails at once. */
+/** Checks that a path is that of a file or a folder. A folder is accepted, because reading it fails without blocking. */
 function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** Returns the error to throw for a path that cannot be read; it names a broken link. */
+/** Converts the error of a path that cannot be read. The new error says so if the path is a broken link. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;
@@ -185,7 +185,7 @@ export function explainMissing(error: unknown, path: string): unknown {
   );
 }
 
-/** Describes something that is not a regular file. */
+/** Describes what a path that is not that of a regular file leads to, such as "a folder". */
 export function describeFileKind(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a FIFO (a named pipe)";
@@ -199,8 +199,8 @@ function suggestRemedy(info: Deno.FileInfo): string {
 }
 
 /**
- * Computes the SHA-256 of a file of any size, in hexadecimal, in bounded memory.
- * @param also receives the same bytes. @throws UserError for a file that cannot be read.
+ * Computes size and hexadecimal SHA-256 checksum of a file, which may be larger than memory.
+ * @param also another hash, to which the bytes are added too. @throws UserError for a file that cannot be read.
  */
 export async function computeFileChecksum(
   path: string,
@@ -209,7 +209,7 @@ export async function computeFileChecksum(
   const hash = createHash("sha256");
   let bytes = 0;
   try {
-    // The stream closes the file.
+    // The stream closes the file at its end.
     for await (const chunk of openFile(path).readable) {
       hash.update(chunk);
       also?.update(chunk);

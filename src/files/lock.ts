@@ -1,22 +1,22 @@
 /**
- * Locks that the operating system holds for a process (flock), so that a crash frees them. A lock is a file of its own, which
- * names its holder.
+ * Locks of files and folders by the operating system (flock), which releases a lock when its process ends. A lock is a separate
+ * file; its text names the process that has the lock.
  */
 
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "./local_file.ts";
 import { holdPlace, requireWritable } from "./write_scope.ts";
 
-/** Interval at which a waiting process tries again. */
+/** Interval at which a waiting process tries to take the lock. */
 const LOOK_MS = 100;
 
-/** A holder may remove its file between any two tries. */
+/** Limit of the tries to open and lock a file, which its holder may remove in between. */
 const MOST_TRIES = 100;
 
-/** Error codes of file systems without locks. */
+/** Error codes of a file system that has no locks. */
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
-/** Returns true if the lock was free and is now held; always true on a file system without locks. */
+/** Locks a file if its lock is free. Returns true if this process now has the lock, or if the file system has no locks. */
 export function tryLock(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);
@@ -26,7 +26,7 @@ export function tryLock(file: Deno.FsFile): boolean {
   }
 }
 
-/** Returns true if an open file is still at `path`: another process may have removed or replaced it. */
+/** Returns true if `path` still leads to an open file, which another process may have removed or replaced. */
 export function isAtPath(file: Deno.FsFile, path: string): boolean {
   const own = file.statSync();
   try {
@@ -39,10 +39,10 @@ export function isAtPath(file: Deno.FsFile, path: string): boolean {
 }
 
 /**
- * Opens a file that only this process writes to, with its contents.
- * @param purpose of the file, for the message: "a lock"
- * @returns undefined while another process holds it.
- * @throws UserError if something else has its name; errors of the file system unchanged.
+ * Opens and locks a file, which is created if necessary and keeps its contents.
+ * @param purpose of the file, for the message, such as "a lock"
+ * @returns undefined while another process has the lock.
+ * @throws UserError if the path is that of something else; errors of the file system are unchanged.
  */
 export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -51,7 +51,7 @@ export function openLocked(path: string, purpose: string): Deno.FsFile | undefin
     let kept = false;
     try {
       if (!tryLock(file)) return undefined;
-      kept = isAtPath(file, path); // not when its holder has removed or renamed it while we looked
+      kept = isAtPath(file, path); // false if the former holder of the lock has just removed or renamed the file
       if (kept) return file;
     } finally {
       if (!kept) file.close();
@@ -63,7 +63,7 @@ export function openLocked(path: string, purpose: string): Deno.FsFile | undefin
 function expectPlainFile(path: string, purpose: string): void {
   try {
     const { isFile, nlink } = Deno.lstatSync(path);
-    if (isFile && (nlink ?? 1) === 1) return; // what has a second name is not ours alone
+    if (isFile && (nlink ?? 1) === 1) return; // a file with a second name (hard link) may be someone else's
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
@@ -80,15 +80,15 @@ export class Lock implements Disposable {
       file.truncateSync(0);
       file.writeSync(new TextEncoder().encode(`${ourselves()}\n`));
     } catch {
-      // A full disk: the lock is held all the same, by "another process".
+      // The disk is full. This process has the lock; messages of other processes call it "another process".
     }
   }
 
   /**
    * Takes a lock.
-   * @param path of its file, which exists as long as the lock is held.
-   * @param what is locked, a file or folder: "runs/x". This process may replace the files there until it releases the lock.
-   * @throws UserError that names the holder if another process has the lock.
+   * @param path of the lock's file, which is removed when the lock is released.
+   * @param what the locked file or folder, such as "runs/x". This process may replace files there until it releases the lock.
+   * @throws UserError that names the holder, if another process has the lock.
    */
   static take(path: string, what: string): Lock {
     const taken = Lock.#try(path, what);
@@ -98,7 +98,7 @@ export class Lock implements Disposable {
     );
   }
 
-  /** Waits for a lock. @param onWait receives the holder, once, if the lock is not free. */
+  /** Waits until a lock is free, and takes it. @param onWait is called once, with the holder, if the lock is not free. */
   static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
     for (let told = false;; told = true) {
       const taken = Lock.#try(path, what);
@@ -120,9 +120,9 @@ export class Lock implements Disposable {
   [Symbol.dispose](): void {
     this.#held[Symbol.dispose]();
     try {
-      Deno.removeSync(this.path); // while it is held: nobody else's is removed
+      Deno.removeSync(this.path); // before the lock is released: later, the file could be another process's
     } catch {
-      // Removed with its folder, or not removable: an unlocked lock file is free.
+      // The file was removed with its folder, or cannot be removed. Without a lock on it, it blocks no process.
     }
     this.file.close();
   }
@@ -140,6 +140,6 @@ function holderAt(path: string): string {
   try {
     return Deno.readTextFileSync(path).trim().split("\n", 1)[0] || unnamed;
   } catch {
-    return unnamed; // it has just ended, or the system lets nobody read what is locked
+    return unnamed; // the holder has just ended, or the system does not allow reading a locked file
   }
 }

@@ -1,11 +1,11 @@
 /**
- * A folder that only this process writes to: its lock, the files that may be removed in it, and when it counts as new. The
- * commands that write a run, several runs or a data set own their folder as long as they work.
+ * An owned folder, to which only one process writes. A command that writes a run, several runs or a data set owns the output
+ * folder until it ends, by a lock.
  *
- * In an owned folder only two things are ever removed: the lock's file, and temporary files whose writers were killed. All
- * other files are written under names of their own, and replaced as a whole. Output that is made in one go and cannot be
- * resumed has a sign in it until it is complete: on failure it is removed, and the next command that begins there removes
- * what a killed one wrote.
+ * In an owned folder, only the lock's file and temporary files of killed processes are removed. All other files are written
+ * atomically. An exception is output that cannot be resumed, such as a data set: until it is complete, the folder has a sign
+ * file. If the command fails, it removes the incomplete output; if it is killed, the next command that begins in the folder
+ * removes the output.
  */
 
 import { basename, dirname, join, relative } from "node:path";
@@ -16,27 +16,27 @@ import { Lock } from "./lock.ts";
 import { requireWritable } from "./write_scope.ts";
 
 const LOCK = ".clickgan.lock";
-/** Marks an incomplete folder: the first file there, and the last one to be removed. */
+/** Name of the sign file of incomplete output. It is written before all other files, and removed after them. */
 export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "A command is making this, or did not finish: the next one removes it.\n";
 
-/** Returns the path of the lock beside something that is not a folder yet. */
+/** Returns the path of the lock for a file, or for a folder that does not exist yet. The lock is in the folder above. */
 export function lockBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}${LOCK}`);
 }
 
-/** Returns true for a name that this program gives a lock or a temporary file: it is not the user's data. */
+/** Returns true for a name of a lock or a temporary file of clickgan, which is not the user's data. */
 export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** Purpose of a folder, and the option that names it, for messages: "the run", "--save-dir". */
+/** Purpose of an output folder, and option that names it, for messages (such as "the run" and "--save-dir"). */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** All files of output that is made in one go, with a {@link SIGN}. */
+  /** Only for output that cannot be resumed, which has a {@link SIGN}: names of all its files. */
   readonly own?: readonly string[];
-  /** Names of working files until then. */
+  /** Names of working files, which are removed when the output is complete. */
   readonly work?: RegExp;
 }
 
@@ -44,17 +44,17 @@ export class OwnedFolder implements Disposable {
   private constructor(
     readonly path: string,
     private readonly lock: Lock,
-    /** True if the folder was created for this; it is removed again if nothing was written to it. */
+    /** True if this process created the folder, which is then removed at the end if it is empty. */
     private readonly made: boolean,
   ) {}
 
-  /** Purpose of output made in one go, while it is incomplete. */
+  /** Purpose of the folder, while it has incomplete output that cannot be resumed. */
   #unfinished: FolderPurpose | undefined;
 
   /**
-   * Creates a new folder, or takes an empty one.
-   * @param together the folders that are made in one go, in order, if there are several. The first one's sign names them all
-   * and is removed last: as long as it exists, none of them is complete, and the same command may begin again.
+   * Creates a new folder, or takes an empty folder.
+   * @param together all folders of an output that has several, in order. The sign of the first folder names all of them, and is
+   * removed last. As long as it exists, none of the folders is complete, and the same command may begin again.
    * @throws UserError if the folder is not empty, another process writes to it, or it cannot be written to.
    */
   static async begin(
@@ -67,7 +67,7 @@ export class OwnedFolder implements Disposable {
     await makeFolder(path);
     const owned = OwnedFolder.#own(path, made);
     try {
-      expectEmpty(path, purpose, together); // another process may have begun, and ended, in between
+      expectEmpty(path, purpose, together); // checked again: another process may have written output before the lock was taken
       if (purpose.own) {
         owned.#unfinished = purpose;
         const named = path === together[0] ? together : [];
@@ -108,7 +108,7 @@ export class OwnedFolder implements Disposable {
     OwnedFolder.finishAll([this]);
   }
 
-  /** Marks folders that are made together as complete, in the order in which they were begun. */
+  /** Marks all folders of an output as complete. @param folders in the order in which they were begun. */
   static finishAll(folders: readonly OwnedFolder[]): void {
     for (const folder of folders.toReversed()) {
       removeFiles(folder.path, (name) => folder.#unfinished?.work?.test(name) === true);
@@ -117,22 +117,22 @@ export class OwnedFolder implements Disposable {
     for (const folder of folders) folder.#unfinished = undefined;
   }
 
-  /** Releases the folder; incomplete output is removed. */
+  /** Releases the folder, and removes incomplete output that cannot be resumed. */
   [Symbol.dispose](): void {
     try {
       const unfinished = this.#unfinished;
       if (unfinished) removeFiles(this.path, (name) => isPurposeName(unfinished, name));
       if (unfinished) this.finish();
     } catch {
-      // The next owner removes it.
+      // The next command that begins in the folder removes the output.
     }
     this.lock[Symbol.dispose]();
     if (!this.made) return;
     try {
       removeTemporaries(this.path);
-      Deno.removeSync(this.path); // does nothing to a folder that holds something
+      Deno.removeSync(this.path); // throws an error if the folder is not empty
     } catch {
-      // It contains output.
+      // The folder has output.
     }
   }
 }
@@ -147,14 +147,14 @@ function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
   }
 }
 
-/** Returns true for names of output that is made in one go, and of working files. */
+/** Returns true for a name of the output's files, or of its working files. */
 function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean {
   return own.includes(name) || work?.test(name) === true;
 }
 
 /**
- * Checks that a folder could be begun; files that this program leaves when it is killed early are ignored.
- * @param together see {@link OwnedFolder.begin}. @throws UserError if it is not empty, or not a folder.
+ * Checks that a command may begin output in a folder: it is empty, or has only incomplete output of a killed command.
+ * @param together as of {@link OwnedFolder.begin}. @throws UserError for a folder that has other files, or a path of a file.
  */
 export function expectEmpty(path: string, purpose: FolderPurpose, together: readonly string[] = []): void {
   const names = listContents(path) ?? [];
@@ -167,7 +167,7 @@ export function expectEmpty(path: string, purpose: FolderPurpose, together: read
   );
 }
 
-/** Returns true if the sign of the first of several folders names a folder. */
+/** Returns true if the sign in the folder `first` names the folder `path`. */
 function isNamed(path: string, first: string | undefined): boolean {
   if (first === undefined) return false;
   try {
@@ -179,8 +179,8 @@ function isNamed(path: string, first: string | undefined): boolean {
 }
 
 /**
- * Returns the names in a folder, sorted, without locks and temporary files of this program; undefined if it does not exist.
- * @throws UserError if it is not a folder, or cannot be read.
+ * Returns the names in a folder, sorted, without locks and temporary files of clickgan. Undefined if there is no such folder.
+ * @throws UserError if the path is not that of a folder, or the folder cannot be read.
  */
 export function listContents(path: string): string[] | undefined {
   try {

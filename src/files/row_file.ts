@@ -1,24 +1,24 @@
-/** Files of rows that are written one after another: CSV, or Parquet in row groups. They are complete, or absent. */
+/** Writes tables of rows as CSV or Parquet, a group of rows at a time. The files are written atomically. */
 
 import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
 import { writeAtomically } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
 
-/** A column of a file, computed from rows of some type. */
+/** A column of a file: its name, its type, and the function that computes its value for a row. */
 export interface RowColumn<Row> {
   readonly name: string;
-  /** Type in Parquet. */
+  /** Type of the column in Parquet. */
   readonly type: "STRING" | "INT32" | "FLOAT" | "BOOLEAN";
   /** True if some rows have no value. */
   readonly nullable?: boolean;
   of(row: Row): Exclude<Cell, undefined>;
 }
 
-/** Rows per write, and per Parquet row group. */
+/** Number of rows per write, and per Parquet row group. */
 const ROWS = 2 ** 16;
 
-/** Counts of written rows, and of cells of a CSV file that a spreadsheet may take for formulas. */
+/** Number of written rows, and number of CSV cells that a spreadsheet may read as formulas. */
 export interface RowsWritten {
   readonly rows: number;
   readonly formulas: number;
@@ -32,8 +32,8 @@ export const ROW_FORMATS = ["csv", "parquet"] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
 
 /**
- * Returns the format of a file by its extension. @param what purpose of the file, for messages. @throws UserError for another
- * extension.
+ * Returns the format that a file's extension names. @param what purpose of the file, for messages. @throws UserError for any
+ * other extension.
  */
 function parseRowFormat(path: string, what: string): RowFormat {
   const ending = path.replace(/^.*\./, "").toLowerCase();
@@ -45,9 +45,9 @@ function parseRowFormat(path: string, what: string): RowFormat {
 }
 
 /**
- * Writes lists of rows one after another, in the format of the file's extension.
- * @param what purpose of the file, for messages. @param shared the first columns of all files of this kind, and of no other:
- * they identify an earlier file that may be replaced.
+ * Writes rows to a file in the format of its extension.
+ * @param what purpose of the file, for messages. @param shared number of first columns that all files of this kind have, and no
+ * other file has: by these columns, an earlier file is known, which may be replaced.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -79,8 +79,8 @@ export async function writeRows<Row>(
 }
 
 /**
- * Returns the mark of a file of rows: the beginning of a header, or the creator's name in Parquet.
- * @param isWhole true if no other columns follow
+ * Returns the mark of a file of rows (see expectReplaceable): in CSV, the beginning of the header; in Parquet, the creator's name.
+ * @param isWhole true if the header has no other columns
  */
 export function getRowsMark(
   path: string,
@@ -97,7 +97,7 @@ function findMaker(what: string): string {
   return `clickgan ${what}`;
 }
 
-/** @returns the number of cells that begin as formulas do. */
+/** Writes a CSV file. @returns the number of cells that begin like a formula. */
 async function writeCsv<Row>(
   columns: readonly RowColumn<Row>[],
   groups: Groups<Row>,
@@ -106,7 +106,7 @@ async function writeCsv<Row>(
   let formulas = 0;
   const counted = (cell: Cell): Cell => {
     if (isFormula(cell)) formulas++;
-    // Nine digits identify every 32-bit float.
+    // Nine digits are enough to represent every 32-bit float exactly.
     return typeof cell === "number" ? Number(cell.toPrecision(9)) : cell;
   };
   const encoder = new TextEncoder();
@@ -142,7 +142,7 @@ async function writeParquet<Row>(
   );
 }
 
-/** Writes a Parquet file, each row group as soon as it is available. */
+/** Writes a Parquet file. Each row group is written as soon as it is available. */
 export async function writeParquetGroups(
   schema: ParquetWriter["schema"],
   groups: AsyncIterable<ColumnSource[]>,
@@ -156,7 +156,7 @@ export async function writeParquetGroups(
   await file.finish();
 }
 
-/** Hands over the written bytes after each row group. */
+/** Buffers the bytes of a row group, and then passes them to `write`. */
 class FlushingWriter extends ByteWriter {
   constructor(private readonly write: Write) {
     super();

@@ -1,34 +1,34 @@
 /**
- * Confines a command to its own outputs. Deno's permissions let it write anywhere, as its arguments are not known when it
- * starts; once they are parsed, every write of this program is checked against the outputs that they name. (Native code, such
- * as the data engine, is not confined.)
+ * Limits the writes of a command to its outputs. Deno's permissions allow a command to write anywhere, because its arguments are
+ * not known when it starts. After the arguments are parsed, every write is checked against the outputs that they name. Writes of
+ * native code, such as the SQL engine, are not checked.
  */
 
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 
 let outputs: string[] | undefined;
 
-/** Confines all writes of this process to these files and folders, and those of earlier calls; undefined lifts it. */
+/** Limits all writes of this process to files and folders: `paths`, and those of earlier calls. Undefined ends the limit. */
 export function confineWrites(paths: readonly string[] | undefined): void {
   if (paths === undefined) outputs = undefined;
   else outputs ??= [];
   paths?.forEach(allowWrites);
 }
 
-/** Adds an output that follows from other arguments, such as a report in the folder of its run. */
+/** Allows writes to one more file or folder, such as a report in the folder of its run. */
 export function allowWrites(path: string): void {
   outputs?.push(resolve(path));
   try {
-    outputs?.push(Deno.realPathSync(path)); // what a link leads to is written in its place
+    outputs?.push(Deno.realPathSync(path)); // if the path is a link, the file that it leads to is written
   } catch {
-    // Does not exist yet.
+    // The path does not exist yet.
   }
 }
 
 /**
- * Returns the path if this command may write, rename or remove it: it is an output or within one, or lies beside an output
- * with a name made of the output's, such as a lock, a temporary file or "page-returns.csv" beside "page.html".
- * @throws Error otherwise, because that is a fault of the program
+ * Returns `path` if this command may write, rename or remove it. The path must be an output, be inside an output folder, or be in
+ * the same folder as an output and begin with its name, such as a lock, a temporary file, or "page-returns.csv" for "page.html".
+ * @throws Error for any other path, because this is a bug
  */
 export function requireWritable(path: string): string {
   if (outputs === undefined) return path;
@@ -37,29 +37,29 @@ export function requireWritable(path: string): string {
   throw new Error(`expected to write to ${outputs.join(", ")} alone, was about to write to ${place}`);
 }
 
-/** Returns the path of a folder that may be created: as for {@link requireWritable}, or an output lies within it. */
+/** Returns `path` if this command may create it as a folder: it is writable ({@link requireWritable}), or contains an output. */
 export function requireMakeable(path: string): string {
   const place = resolve(path);
   return outputs?.some((output) => isWithin(output, place)) ? path : requireWritable(path);
 }
 
-/** Paths that this process holds a lock on, without links. */
+/** Paths, with all links resolved, of the files and folders whose locks this process has. */
 const locked = new Set<string>();
 
-/** Counts a file or folder as this process's own until the result is disposed of. */
+/** Records that this process has the lock of a file or folder, until the returned object is disposed. */
 export function holdPlace(path: string): Disposable {
   const { place } = resolvePath(path);
   locked.add(place);
   return { [Symbol.dispose]: () => void locked.delete(place) };
 }
 
-/** True if this process holds the lock of a file, or of a folder that it lies in. */
+/** Returns true if this process has the lock of a file, or of a folder that contains the file. */
 export function isHeld(path: string): boolean {
   const { place } = resolvePath(path);
   return [...locked].some((held) => isWithin(place, held));
 }
 
-/** Resolves the links of a path that may not exist, and finds the nearest existing folder above it. */
+/** Resolves the links in a path, which need not exist. `above` is the nearest existing folder that contains the path. */
 export function resolvePath(path: string): { place: string; above: string } {
   let [place, above] = ["", ""];
   let isReal = true;
@@ -73,7 +73,7 @@ export function resolvePath(path: string): { place: string; above: string } {
   return { place, above };
 }
 
-/** Returns undefined for a path that does not exist or cannot be read. */
+/** Resolves the links in a path. Returns undefined if the path does not exist, or cannot be read. */
 export function tryRealPath(path: string): string | undefined {
   try {
     return Deno.realPathSync(path);
@@ -82,7 +82,7 @@ export function tryRealPath(path: string): string | undefined {
   }
 }
 
-/** True if a path is a folder or lies within it. Both are absolute. */
+/** Returns true if `path` is `folder`, or is inside it. Both paths must be absolute. */
 export function isWithin(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);

@@ -1,6 +1,6 @@
 /**
- * Predicts every page of a log and writes a row per displayed item, shard by shard, so that memory does not grow with the
- * log.
+ * Predicts all pages of a log, and writes a row per displayed item. The users are scored in several parts (shards), so the
+ * memory does not depend on the size of the log.
  */
 
 import { ADDITIONAL_CLICK, type Clicks, listClickedRows } from "../data/click_log.ts";
@@ -22,21 +22,21 @@ export interface Prediction {
   readonly position: number;
   readonly item: string;
   readonly utility: number;
-  /** Probability that this item is clicked, among all on the page. */
+  /** Probability that, of all items on the page, this item is clicked. */
   readonly probability: number;
   /** Probability that no item on the page is clicked. */
   readonly noClick: number;
   readonly clicked: boolean;
-  /** Number of its click among those of the page, from 1; 0 if not clicked. */
+  /** 1 if the item was clicked first of all items on the page, 2 if second, and so on; 0 if it was not clicked. */
   readonly clickOrder: number;
 }
 
 export interface PredictOptions {
-  /** Number of parts in which the users are scored; 0: as few as fit. */
+  /** Number of parts in which the users are scored. 0: as few parts as fit in memory. */
   readonly shards: number;
   /**
-   * Position effects added to the utilities, from the first position on; without them each item is scored as if in the first
-   * position.
+   * Effects that are added to the utilities, one per position, from the first position on. If they are absent, each item is
+   * scored as at the first position.
    */
   readonly effects?: readonly number[] | undefined;
   readonly signal: AbortSignal;
@@ -44,9 +44,9 @@ export interface PredictOptions {
 }
 
 /**
- * Yields per user the predictions of all pages that are not context events.
- * @param model over the data set's items. @param users ascending, each once.
- * @throws UserError if these users have no page to predict; DOMException when the signal is aborted.
+ * Yields, for each user, the predictions for all pages of the user that are not context events.
+ * @param model a model of the data set's items. @param users numbers of the users, ascending, none twice.
+ * @throws UserError if the users have no page to predict; DOMException if the signal is aborted.
  */
 export async function* predictPages(
   model: UserModel,
@@ -107,12 +107,12 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
 
-/** @throws UserError if {@link writePredictions} would replace another kind of file. */
+/** Checks that {@link writePredictions} may write a file. @throws UserError if it would replace another kind of file. */
 export function expectPredictions(path: string): void {
   expectReplaceable(path, getRowsMark(path, "predictions", COLUMNS));
 }
 
-/** Writes lists of rows one after another. @throws UserError when the file cannot be written. */
+/** Writes predictions to a CSV or Parquet file. @throws UserError if the file cannot be written. */
 export function writePredictions(path: string, lists: AsyncIterable<Prediction[]>): Promise<RowsWritten> {
   return writeRows(path, "predictions", COLUMNS, lists);
 }

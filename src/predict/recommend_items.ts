@@ -5,29 +5,29 @@ import type { ItemScorer } from "../model/item_blocks.ts";
 
 /** A recommended item. */
 export interface Recommendation {
-  /** Item number. */
+  /** Number of the item. */
   readonly item: number;
-  /** Utility of the item for the history. */
+  /** Utility of the item for a user with the given history. */
   readonly utility: number;
 }
 
 /** Options of {@link recommend}. */
 export interface RecommendOptions {
-  /** Clicked items, oldest first. */
+  /** Numbers of the items that the user clicked, oldest click first. */
   readonly history: ArrayLike<number>;
-  /** Items to choose from, ascending. */
+  /** Numbers of the items that may be recommended, ascending. */
   readonly candidates: Uint32Array<ArrayBuffer>;
   /** Number of items to return. */
   readonly top: number;
-  /** True if items of the history are left out. */
+  /** True to leave out the items of the history. */
   readonly newOnly?: boolean;
-  /** Called after each block with the numbers of scored and of all items; an exception ends the work. */
+  /** Called after each block of items with the number of scored items, and of all items. An exception ends the work. */
   readonly onItems?: (done: number, all: number) => void;
 }
 
 /**
- * Returns the items of the largest utilities, best first; the smaller number first if equal.
- * @param scorer for example a model. @throws UserError for utilities that are not finite.
+ * Returns the items with the largest utilities, largest first. Of items with equal utilities, the smaller number is first.
+ * @param scorer scores the items, for example by a model. @throws UserError if a utility is not finite.
  */
 export async function recommend(
   scorer: ItemScorer,
@@ -42,7 +42,7 @@ export async function recommend(
     const block = known.size === 0 ? all : all.filter((item) => !known.has(item));
     const utilities = await scorer.scoreItems(state, block);
     expectFinite(utilities);
-    // Of equal utilities the earlier items have the smaller numbers.
+    // `>` is enough: an item of this block that equals the last of `best` has a larger number.
     const least = best.length < top ? -Infinity : best.at(-1)?.utility ?? Infinity;
     const better: Recommendation[] = [];
     utilities.forEach((utility, place) => {
