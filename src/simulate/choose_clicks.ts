@@ -1,4 +1,4 @@
-/** Choice of clicks on the device. */
+/** Draws the clicks of simulated users on the device. */
 
 import chooseText from "../../kernels/simulate/choose_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -12,18 +12,18 @@ import type { SimulatedUsers } from "./users.ts";
 
 const chooseKernel = parseKernel("choose_click", chooseText);
 
-/** Reward of a click, and when users leave. */
+/** Rules of an episode: the reward of a click, and when users leave. */
 export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
 
-/** The log of an episode on the device. */
+/** Log of an episode in device memory, for T pages, U users and slates of k items. */
 export interface LogViews {
-  /** [T, U, k] u32 */
+  /** [T, U, k] u32: the shown items. */
   readonly slates: View;
-  /** [T, U] vec4f: slot or k for none, reward, P(any click), 1; zeros for a user who has left. */
+  /** [T, U] vec4f: clicked slot (k if none), reward, P(any click), 1. All are zero after the user has left. */
   readonly outcomes: View;
 }
 
-/** Allocates the log of an episode. @throws UserError beyond the adapter's memory. */
+/** Allocates the log of an episode. @throws UserError if the adapter lacks the memory. */
 export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews {
   return {
     slates: arena.allocate("log of slates", 4 * pages * users * slate),
@@ -31,7 +31,7 @@ export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews 
   };
 }
 
-/** Records each user's click on an item of the slate or none. @param utilities [rows, 1] of the slates */
+/** Draws for each user a click on an item of the slate, or no click. @param utilities [rows, 1] of the slates' items */
 export function choose(
   page: PageBuffers,
   { eta, positionEffects: positionEffects }: Pick<SimulatedUsers, "eta" | "positionEffects">,

@@ -1,4 +1,4 @@
-/** An episode of all users of a page: recorded once, executed without a wait between pages. */
+/** An episode of all users of a page. It is recorded once, and runs without a wait between pages. */
 
 import type { Arena } from "../gpu/arena.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";
@@ -13,17 +13,17 @@ import type { StartClicks } from "./start.ts";
 import type { SimulatedUsers } from "./users.ts";
 
 export interface EpisodeParts {
-  /** Arena of the policy's buffers and the headers. */
+  /** Arena for the buffers of the policy and for the step headers. */
   readonly arena: Arena;
   readonly page: PageBuffers;
   readonly environment: SimulatedUsers;
   readonly policy: Policy;
-  /** Model through which the policy sees the users; the environment by default. */
+  /** Model through which the policy observes the users; the environment by default. */
   readonly observer?: SimulatedUsers;
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /** Additional dispatches of every page: before the policy sees states and masks, and at the page's end. */
+  /** Dispatches on every page before the policy reads states and masks; `after` has those at the page's end. */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }
@@ -38,7 +38,7 @@ export class Episode {
     private readonly programs: Record<"prepare" | "begin" | "feed" | "page", PageProgram>,
   ) {}
 
-  /** Records the programs. @throws Error that names the kernel that fails. */
+  /** Records the programs of an episode. @throws Error that names the kernel that fails. */
   static async create(parts: EpisodeParts): Promise<Episode> {
     const { arena, page, environment, policy, starts, rules, observer = environment } = parts;
     const observers = observer === environment ? [environment] : [environment, observer];
@@ -73,16 +73,16 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Marks tables as outdated after weights were set: they are computed before the next episode. */
+  /** Marks the tables as outdated, because weights were set. They are computed before the next episode. */
   weightsChanged(): void {
     this.#prepared = false;
   }
 
-  /** Encodes the start of an episode and uploads its headers. Earlier episodes may still be in flight. */
+  /** Encodes the start of an episode, and uploads the step headers. Earlier episodes may still be in flight. */
   begin(commands: CommandRecorder, key: EpisodeKey): void {
     const { starts, headers, programs, startClicks } = this;
     starts.put(key.users, key.firstUser, key.episode, makeKey(key.seed));
-    // Slot 0 clears the buffers of all users, also of those who take no part. The next slots feed the start clicks.
+    // Slot 0 clears the buffers of all users, also of users outside the episode. The next slots apply start clicks.
     headers.put(key, (place) => Math.max(0, place - 1 - (place <= startClicks ? 0 : startClicks)));
     if (!this.#prepared) programs.prepare.encode(commands, 0);
     this.#prepared = true;
@@ -90,7 +90,7 @@ export class Episode {
     for (let s = 0; s < startClicks; s++) programs.feed.encode(commands, 1 + s);
   }
 
-  /** Encodes a page, 0 to T - 1, of the episode that began last. */
+  /** Encodes one page of the episode that began last. @param page number from 0 to T - 1 */
   page(commands: CommandRecorder, page: number): void {
     this.programs.page.encode(commands, 1 + this.startClicks + page);
   }

@@ -1,4 +1,4 @@
-/** Log of an episode: displayed slates and realised clicks. */
+/** Log of an episode: the displayed slates, and what the users clicked. */
 
 import { buildEventLists, type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -8,35 +8,35 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import type { PoolPage } from "./pool.ts";
 
-/** Log of an episode of users who were simulated together, by pages. */
+/** Log of one episode of U users who were simulated together, page by page. */
 export interface EpisodeLog {
-  /** Number of the episode. */
+  /** Number of the episode, which selects its random numbers. */
   readonly episode: number;
-  /** Number of the first user. */
+  /** Number of the first user in the log. */
   readonly firstUser: number;
-  /** Number of users. */
+  /** U, the number of users in the log. */
   readonly users: number;
-  /** T, pages of the episode. */
+  /** T, the number of pages in the episode. */
   readonly pages: number;
-  /** Items of a slate. */
+  /** k, the number of items in a slate. */
   readonly slate: number;
   /** [T, U, k] the shown items. */
   readonly slates: Uint32Array<ArrayBuffer>;
-  /** [T, U] the clicked slot, k for none. */
+  /** [T, U] clicked slot, counted from 0; k if nothing was clicked. */
   readonly choices: Uint32Array<ArrayBuffer>;
-  /** [T, U] */
+  /** [T, U] reward of the page. */
   readonly rewards: Float32Array<ArrayBuffer>;
-  /** [T, U] P(any click) by the environment. */
+  /** [T, U] probability of any click on the page, according to the environment. */
   readonly probabilities: Float32Array<ArrayBuffer>;
-  /** [T, U] 1 if the user saw the page, 0 after the user had left. */
+  /** [T, U] 1 if the user saw the page; 0 if the user had left before. */
   readonly present: Uint8Array<ArrayBuffer>;
-  /** [T, U, k] log-probability of each item given those before it, for policies that draw. */
+  /** [T, U, k] log-probability of each item, given the items in earlier slots. Only for policies that draw slates. */
   readonly logProbabilities?: Float32Array<ArrayBuffer>;
 }
 
 /**
- * Yields the pages that a user saw in order: index in the arrays of the log, slate, and the clicked item or undefined.
- * @param user from the log's first on
+ * Yields the pages that a user saw, in order: the page's index in the log's arrays, its slate, and the clicked item
+ * (undefined if none). @param user index among the users of the log
  */
 export function* listSeenPages(
   { users, pages, slate: k, slates, choices, present }: EpisodeLog,
@@ -44,7 +44,7 @@ export function* listSeenPages(
 ): Generator<{ page: number; at: number; slate: Uint32Array<ArrayBuffer>; clicked: number | undefined }> {
   for (let page = 0; page < pages; page++) {
     const at = page * users + user;
-    if (!present[at]) return; // who has left stays away
+    if (!present[at]) return; // a user who has left does not return
     const slate = slates.subarray(at * k, (at + 1) * k);
     yield { page, at, slate, clicked: slate[choices[at] ?? k] };
   }
@@ -64,7 +64,7 @@ export function createEmptyLog(
   };
 }
 
-/** Reads the log of the episode that was simulated last; waits once. @param chances of the policy, if it draws */
+/** Reads the log of the last simulated episode; waits once. @param chances log-probabilities, if the policy draws */
 export async function readLog(
   gpu: Gpu,
   page: PageBuffers,
@@ -97,23 +97,23 @@ export async function readLog(
 }
 
 export interface EpisodeLogOptions {
-  /** Name of the log. */
+  /** Name of the click log. */
   readonly name: string;
   readonly items: ItemFeatures;
-  /** Returns the split of a user (0 to 2) by index among all users; see {@link everyFewUsers}. */
+  /** Returns the split (0 to 2) of a user by index among all users; {@link everyFewUsers} by default. */
   readonly split?: (user: number) => number;
-  /** Returns the start clicks of a user's episode: context events before the pages. */
+  /** Returns the clicks with which a user's episode starts. They become context events before the pages. */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
-  /** Returns the items that a drawn page was drawn from; by default all that the user had not clicked. */
+  /** Returns the items from which a page was drawn. By default these are all items that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];
 }
 
-/** Splits seven consecutive users into five for training, one for validation and one for testing: users are exchangeable. */
+/** Splits each seven consecutive users into five train, one validation and one test user; users are exchangeable. */
 function everyFewUsers(user: number): number {
   return user % 7 === 2 ? 1 : user % 7 === 5 ? 2 : 0;
 }
 
-/** Converts episodes to a click log that a model can be trained on: each user of an episode is a user of the log. */
+/** Converts episodes to a click log for training a model. Each user of each episode becomes a user of the log. */
 export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
   const {
     name,

@@ -1,4 +1,4 @@
-/** Exploring policies: slates are drawn by scores, and their probabilities are logged. */
+/** Exploring policies: they draw slates by the scores of items, and log the probabilities of these slates. */
 
 import drawnText from "../../kernels/simulate/plackett_luce.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -11,23 +11,23 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const drawnKernel = parseKernel("plackett_luce", drawnText);
 
-/** Distribution of slates by scores: Plackett-Luce, with a temperature above 0. */
+/** Distribution from which slates are drawn by scores: Plackett-Luce, with a temperature above 0. */
 export interface Exploration {
-  /** Divisor of the scores: the higher, the closer to uniform. */
+  /** Divisor of the scores. With a higher temperature, the distribution is closer to uniform. */
   readonly temperature: number;
 }
 
-/** Range of temperatures that float32 supports. */
+/** Limits of the temperature, as float32 supports it. */
 export const TEMPERATURES = { least: 1e-3, most: 1e6 } as const;
 
-/** True if a policy has a score for each item. */
+/** Returns true if a policy has a score for each item. */
 export function hasScores(policy: Policy): policy is Policy & Required<Pick<Policy, "scores">> {
   return policy.scores !== undefined;
 }
 
 /**
- * Returns a policy that draws slates by the scores of another one (Plackett-Luce, kernels/simulate/plackett_luce.wgsl).
- * @throws UserError for a policy without a score per item, and for a temperature out of range.
+ * Returns a policy that draws slates by the scores of another policy (kernels/simulate/plackett_luce.wgsl).
+ * @throws UserError if the other policy has no score per item, or the temperature is out of range.
  */
 export function createExploringPolicy(policy: Policy, { temperature }: Exploration): Policy {
   if (!hasScores(policy)) throw new UserError(describeMissingScores(policy.name));
@@ -54,7 +54,7 @@ export function createExploringPolicy(policy: Policy, { temperature }: Explorati
 
 interface DrawnBy extends Pick<ItemScores, "scores" | "stride"> {
   readonly temperature: number;
-  /** [T, U, k] f32 output: log-probabilities. */
+  /** [T, U, k] f32 output: log-probability of each shown item. */
   readonly logProbabilities: View;
 }
 

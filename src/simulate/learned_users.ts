@@ -1,4 +1,4 @@
-/** Simulated users of a learned model: its encoder's state is kept from page to page, and its utilities determine clicks. */
+/** Simulated users of a learned model: its encoder's state is kept between pages, and its utilities decide clicks. */
 
 import { materialize } from "../ops/row_dot.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -37,24 +37,23 @@ import {
 } from "./recurrent_state.ts";
 import { fill } from "./pool.ts";
 
-/** Trained model, as `openRun` returns it, that can be loaded on a device. */
+/** Trained model as `openRun` returns it. It can be loaded on a device. */
 export interface TrainedModel<Data> {
-  /** Path of the run, for messages. */
+  /** Path of the run or snapshot, for messages. */
   readonly path: string;
-  /** Has `game` if it was trained in the adversarial stage. */
+  /** Metadata of the model. `game` is set if the adversarial stage trained the model. */
   readonly info: { readonly game?: unknown };
-  /** Loads the model over the items of a data set. */
+  /** Loads the model for the items of a data set. */
   model(gpu: Gpu, data: Data): UserModel;
 }
 
-/** Users of a learned model, for pages of any size. */
+/** Source of users of a learned model, for pages of any size. */
 export class LearnedSource implements UsersSource {
-  /** I, items of the catalogue. */
+  /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
   /**
-   * Creates the users of a model.
-   * @param name for reports. @throws UserError for a model of independent clicks, which defines no choice.
+   * Creates a model's users. @param name for reports. @throws UserError for a model that defines no choice per page.
    */
   constructor(readonly model: UserModel, readonly name = "the model") {
     this.itemCount = model.shape.count;
@@ -67,9 +66,8 @@ export class LearnedSource implements UsersSource {
   }
 
   /**
-   * Creates the users of a trained model.
-   * @param options.uncalibrated accepts weights of the adversarial stage.
-   * @throws UserError for such weights by default: their utilities rank, but are not log-odds of a click.
+   * Creates the users of a trained model. @param options.uncalibrated accepts weights of the adversarial stage.
+   * @throws UserError for such weights by default: their utilities rank items, but are no log-odds of a click.
    */
   static ofRun<Data>(
     gpu: Gpu,
@@ -101,10 +99,10 @@ export class LearnedSource implements UsersSource {
   }
 }
 
-/** Rows (users x items) of a chunk. On a GPU more are needed to fill it (reasoned, not measured). */
+/** Maximum rows (users x items) of a chunk. A GPU needs more rows than a CPU (an estimate, not measured). */
 const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
 
-/** Returns the number of recent clicks that a model reads; 0 if it reads the state of an LSTM alone. */
+/** Returns the number of recent clicks that a model reads; 0 for a model that reads only the state of an LSTM. */
 function countLags(config: ModelConfig): number {
   return Math.max(
     config.encoder === "pw" ? config.pwLags : 0,
@@ -121,9 +119,9 @@ export class LearnedUsers implements SimulatedUsers {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
-  /** Counts of items passed over, for a model with counts. */
+  /** How often each user saw each item and did not click it. Only for a model with count features. */
   readonly #passed: View | undefined;
-  /** State with the recent clicks, for a model that reads them. */
+  /** Encoder state stored with the recent clicks. Only for a model that reads recent clicks. */
   readonly #kept: StoredState | undefined;
   readonly #lstm: LstmStep | undefined;
   readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
@@ -201,7 +199,7 @@ export class LearnedUsers implements SimulatedUsers {
     return [...(this.#kept ? [putState(this.#kept)] : []), ...this.#dispatches.events];
   }
 
-  /** Returns the dispatches that follow a change of clicks or of the LSTM's state. */
+  /** Returns the dispatches that must run after clicks or the LSTM's state have changed. */
   #moved(): ClickDispatch[] {
     return [...this.#dispatches.events, ...(this.#kept ? [keepState(this.#kept)] : [])];
   }
@@ -218,7 +216,7 @@ export class LearnedUsers implements SimulatedUsers {
     this.#items.destroy();
   }
 
-  /** Allocates state and cell of an LSTM, and records the products that a step reads. */
+  /** Allocates state and cell of an LSTM, and records the matrix products that a step of the LSTM reads. */
   #carriedLstm(units: number): LstmStep {
     const stride = padColumns(units);
     const { users } = this.page;
@@ -235,7 +233,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups dispatches by the dimension of their rows. @param product input of an LSTM's step, which runs before the others */
+  /** Groups dispatches by the dimension of their rows. @param product input of the LSTM's step, computed first */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -249,7 +247,7 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the state for policies if it is a tensor of the tape. */
+  /** Returns the state that policies observe, if it is a tensor of the tape; undefined for an LSTM. */
   #madeState(): Tensor | undefined {
     if (this.#lstm) return undefined;
     return this.#output("encoder/pw/state") ??
@@ -257,11 +255,11 @@ export class LearnedUsers implements SimulatedUsers {
       this.#output("wide/state_part");
   }
 
-  /** Returns the state for policies [events, S]: an LSTM's h; with position weights the state, or its product in the first layer. */
+  /** Returns the state [events, S] for policies: an LSTM's h; with position weights, the state or its product. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };
-    // Without an encoder policies cannot distinguish users.
+    // Without an encoder, all users have the same state.
     return makePlainTensor(
       "no state",
       "events",
@@ -271,7 +269,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns the item vectors for policies [I, G]: dense features, otherwise the model's item part. */
+  /** Returns the item vectors [I, G] for policies: dense features, or else the item part of the first layer. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

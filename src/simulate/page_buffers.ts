@@ -1,4 +1,4 @@
-/** Device buffers of a page of all simulated users. */
+/** Device buffers for one page of all simulated users. */
 
 import { countBitWords } from "../batch/device_log.ts";
 import type { ClickBatch } from "../batch/click_tape.ts";
@@ -11,13 +11,13 @@ import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 
 export interface PageCapacity {
-  /** U, users that are simulated together. */
+  /** U, the number of users that are simulated together. */
   readonly users: number;
-  /** k, items of a slate. */
+  /** k, the number of items in a slate. */
   readonly slate: number;
-  /** I, items of the catalogue. */
+  /** I, the number of items in the catalogue. */
   readonly items: number;
-  /** T, pages of an episode. */
+  /** T, the number of pages in an episode. */
   readonly pages: number;
   readonly startClicks: number;
 }
@@ -29,7 +29,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Encodes events without a click for users with pages of `rows` rows; see {@link PageBuffers.event}. */
+/** Encodes one event without a click per user. @param rows rows of each event; see {@link PageBuffers.event}. */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -37,9 +37,8 @@ export function encodeEmptyEvents(users: number, rows: number): Uint32Array<Arra
 }
 
 /**
- * Buffers of a page that policy, environment and observers share.
- *
- * Masks are stored by panels of 32 items: bit i of word[panel * U + u] is item 32 * panel + i of user u.
+ * Buffers of a page, shared by policy, environment and observer. Masks are stored in panels of 32 items: bit i of
+ * word[panel * U + u] belongs to item 32 * panel + i for user u.
  */
 export class PageBuffers implements PageCapacity {
   readonly users: number;
@@ -47,22 +46,22 @@ export class PageBuffers implements PageCapacity {
   readonly items: number;
   readonly pages: number;
   readonly startClicks: number;
-  /** ceil(I / 32), mask words per user. */
+  /** ceil(I / 32), the number of mask words per user. */
   readonly panels: number;
-  /** [U] vec4u: first row u k, end u k + k, clicked row or NONE, clicked item or NONE. */
+  /** [U] vec4u: first row u k, end of rows u k + k, clicked row, clicked item. Both are NONE without a click. */
   readonly event: View;
-  /** [U, k] u32: the shown items. */
+  /** [U, k] u32: the items that each user sees. */
   readonly slates: View;
-  /** [I] u32: 0, 1, 2, ... All items are the items of a page's batch. */
+  /** [I] u32: 0, 1, 2, ... In a page's batch, the items are all items of the catalogue. */
   readonly allItems: View;
-  /** [panels, U] bits: items that a user has clicked in this episode or before it. */
+  /** [panels, U] bits of the items that each user has clicked in this episode or before. */
   readonly clicked: View;
-  /** [panels, U] bits: items that may not be shown on this page. A policy sets the bits of the items that it chooses. */
+  /** [panels, U] bits of the items that this page may not show. A policy also sets the bits of the items it chooses. */
   readonly masked: View;
-  /** [U] u32: 0 for a user who has left, otherwise 1 + pages in a row without a click. Updated by `choose`. */
+  /** [U] u32: 0 if the user has left; otherwise 1 + latest pages in a row without a click. `choose` updates it. */
   readonly alive: View;
 
-  /** @throws UserError beyond the adapter's memory. */
+  /** @throws UserError if the adapter lacks the memory. */
   constructor(readonly gpu: Gpu, readonly arena: Arena, room: PageCapacity) {
     const { users, slate, items, pages, startClicks } = room;
     [this.users, this.slate, this.items, this.pages] = [users, slate, items, pages];
@@ -81,16 +80,16 @@ export class PageBuffers implements PageCapacity {
   }
 }
 
-/** Lists of the users' clicks on the device. */
+/** Clicks of all users, in lists on the device. */
 export interface ClickLists {
-  /** [U] (clicks so far, index in `clicks` after the last one) */
+  /** [U] pair: number of clicks so far, and index in `clicks` behind the user's last click. */
   readonly history: View;
-  /** [U, room] vec4u per click with the item in its last component, in order. */
+  /** [U, capacity] vec4u per click in order; the last component is the clicked item. */
   readonly clicks: View;
   readonly capacity: number;
 }
 
-/** A page as a batch of the model's ops: user u is event u, and its rows are those of the slate. */
+/** A page as a batch for the model's ops: user u is event u, and the rows of this event are the user's slate. */
 export class PageBatch implements ClickBatch {
   readonly event: View;
   readonly rowItem: View;
@@ -99,8 +98,8 @@ export class PageBatch implements ClickBatch {
   readonly passed?: ClickBatch["passed"];
 
   /**
-   * @param items of the model. @param more.lists clicks, for a model that reads them. @param more.passed counts of items passed over.
-   * @param more.all events and rows in place of the page's: all items for some of its users.
+   * @param items of the model. @param more.lists clicks, for a model that reads them. @param more.passed counts of
+   * passed-over items. @param more.all events and rows instead of the page's: all items for some users.
    */
   constructor(
     readonly page: PageBuffers,
@@ -124,7 +123,7 @@ export class PageBatch implements ClickBatch {
   get clicks(): View | undefined {
     return this.more.lists?.clicks;
   }
-  // Members that only a batch of a log has. Ops that are recorded over pages do not read them.
+  // Only a batch of a log has the members below. Ops that are recorded for pages do not read them.
   get plan(): View {
     return missing("plan");
   }

@@ -1,4 +1,4 @@
-/** Programs of an episode's pages, and their step headers: for all users of a page, and for chunks of them. */
+/** Programs of the pages of an episode, and their step headers, for all users of a page or for chunks of the users. */
 
 import { clickDimensions, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -11,15 +11,15 @@ import { Program } from "../gpu/program.ts";
 
 export interface EpisodeKey {
   readonly users: number;
-  /** Number of the first user. A user's random numbers depend on its own number. */
+  /** Number of the first user. The random numbers of a user depend on the user's number. */
   readonly firstUser: number;
   readonly episode: number;
   readonly seed: number;
-  /** Probability of a random slate per page, for policies that explore. */
+  /** Probability of a random slate, for policies that explore; a function gives it per page. */
   readonly epsilon?: number | ((page: number) => number);
 }
 
-/** A chunk of users: its sizes, and the index of its header after the header of the page. */
+/** A chunk of users: its sizes, and the offset of its header from the header of the page. */
 interface Chunk {
   readonly first: number;
   readonly header: number;
@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places pages whose headers are held at once. @param dispatches whose chunks need headers. */
+  /** @param places number of pages whose headers are held at once. @param dispatches whose chunks need headers. */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -63,8 +63,8 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads the headers of all pages. Slot 0 covers the capacity, also users who take no part: it starts an episode.
-   * @param pageOf returns the page of a slot, from 0.
+   * Writes and uploads the headers of all pages. The header in slot 0 starts an episode; it covers the whole capacity,
+   * also users outside the episode. @param pageOf returns the number of the page in a slot, both counted from 0.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;
@@ -95,7 +95,7 @@ export class PageHeaders {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** Returns sizes and header offsets of the chunks that have users. */
+  /** Returns the sizes and header offsets of all chunks that have users. */
   chunks(part: ChunkedDispatches, place: number): { readonly sizes: ClickSizes; readonly offset: number }[] {
     return this.#withUsers(this.#chunks.get(formatHeaderKey(part)) ?? []).map(({ header, sizes }) => ({
       sizes,
@@ -111,7 +111,7 @@ export class PageHeaders {
   }
 }
 
-/** Chunked dispatches of the same sizes share headers. */
+/** Formats the key of chunked dispatches. Those with the same sizes have the same key, and share headers. */
 function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }
@@ -130,7 +130,7 @@ export interface PageCall {
 export class PageProgram {
   private constructor(readonly headers: PageHeaders, private readonly parts: readonly Part[]) {}
 
-  /** Compiles and binds the dispatches in order. @throws Error as {@link Program.record}. */
+  /** Compiles the dispatches and binds their buffers, in order. @throws Error as {@link Program.record}. */
   static async record(
     gpu: Gpu,
     name: string,
@@ -155,7 +155,7 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** Returns the program calls of a page, in order; one per chunk for chunked dispatches. */
+  /** Lists the calls of programs on a page in order. Dispatches in chunks have one call per chunk. */
   calls(place: number): PageCall[] {
     const { headers } = this;
     return this.parts.flatMap(({ program, chunked }) => {

@@ -1,4 +1,4 @@
-/** Interface of policies, which choose slates. A new policy implements it. */
+/** Interface of policies, which choose the slates. New policies implement it. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -7,74 +7,74 @@ import type { EpisodeRules } from "./choose_clicks.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import type { SimulatedUsers, UsersSource } from "./users.ts";
 
-/** Dispatches that run once for each chunk of the users, from `step.first_entry` on. */
+/** Dispatches that run once for each chunk of users. A chunk begins at user `step.first_entry`. */
 export interface ChunkedDispatches {
   readonly chunk: number;
-  /** Rows per user in the sizes of the dispatches. */
+  /** Number of rows per user in the sizes of the dispatches. */
   readonly rows: number;
   readonly dispatches: readonly ClickDispatch[];
 }
 
 export type PageDispatch = ClickDispatch | ChunkedDispatches;
 
-/** Context in which a policy is recorded. */
+/** What a policy may use when it is recorded. */
 export interface PageContext {
-  /** For the policy's own buffers; lives as long as the page. */
+  /** Arena for the policy's own buffers. It has the lifetime of the page. */
   readonly arena: Arena;
-  /** The policy writes its `slates`, and sets the bits of the chosen items in `masked`. The page's number is `step.page`. */
+  /** Page `step.page`. The policy writes its `slates`, and sets the bits of the chosen items in `masked`. */
   readonly page: PageBuffers;
   readonly observer: SimulatedUsers;
   readonly environment: SimulatedUsers;
-  /** Reward of a click, and when users leave. */
+  /** Reward of a click, and rules when users leave. */
   readonly rules: EpisodeRules;
 }
 
-/** A policy writes a slate for every user of a page. */
+/** A policy, which writes a slate for every user of a page. */
 export interface Policy {
-  /** Name in reports. */
+  /** Name of the policy in reports. */
   readonly name: string;
-  /** Model through whose encoder it sees the users; by default the environment. */
+  /** Model whose encoder gives the user states that the policy observes; the environment by default. */
   readonly observes?: UsersSource;
   /**
-   * Records dispatches that write `slates`. Called once for each set of page buffers.
+   * Records dispatches that write `slates`. It is called once for each set of page buffers.
    * @internal
    */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Returns dispatches that compute tables; run after {@link record}, and again after weights have changed.
+   * Returns dispatches that compute tables. They run after {@link record}, and again when weights have changed.
    * @internal
    */
   prepare(): readonly ClickDispatch[];
   /**
-   * Returns the Q-values of the slates of the page recorded last, if the policy has them.
+   * Returns the Q-values of the slates on the page recorded last. Absent if the policy has none.
    * @internal
    */
   values?(): SlateValueView | undefined;
   /**
-   * Records a score per item from which slates can be drawn, if the policy has them. Replaces {@link record}.
+   * Records one score per item, from which slates can be drawn, instead of {@link record}. Absent without scores.
    * @internal
    */
   scores?(page: PageContext): ItemScores;
   /**
-   * Returns [T, U, k] f32 of the page recorded last: log-probability of each shown item given those before it, for policies that draw.
+   * Returns [T, U, k] f32 log-probabilities of the shown items, each given the items before it, for policies that draw.
    * @internal
    */
   logProbabilities?(): View | undefined;
 }
 
-/** Scores of all items, by chunks of the users. */
+/** Scores of all items. They are computed for one chunk of users after another. */
 export interface ItemScores {
   readonly before?: readonly ClickDispatch[];
   readonly chunk: number;
   readonly dispatches: readonly ClickDispatch[];
-  /** [chunk, stride] f32, the first I columns; stride 0: all users have the same scores. */
+  /** [users of a chunk, stride] f32, the first I columns are used. With stride 0, all users have the same scores. */
   readonly scores: View;
   readonly stride: number;
 }
 
 /**
- * [U, stride] f32, the first `count` columns: k values of the slate, one per slot, or the value of the whole slate. The last column
- * is the value of the slate: the predicted reward of this page and all later ones.
+ * [U, stride] f32, the first `count` columns are used: a value per slot, or one of the whole slate. The last of them is
+ * the value of the slate: the predicted reward of this page and all later pages.
  */
 export interface SlateValueView {
   readonly view: View;

@@ -1,4 +1,4 @@
-/** Candidate items of a page: all, a random pool per page, or a list; minus items that a user may not see again. */
+/** Candidate items of a page: all items, a random pool, or a list, without items that a user may not see again. */
 
 import { countBitWords } from "../batch/device_log.ts";
 import { computePhilox, getSlotPurpose, makeKey, type PhiloxCounter, purposes } from "../data/philox.ts";
@@ -11,24 +11,23 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
 /**
- * `all` items; a `random` pool of about n items per page, each with probability n / I; or a list of items. A random pool that
- * leaves a user fewer items than a slate is ignored on that page.
+ * Items that may be shown: `all` items; a `random` pool per page, with about n of the I items, each with probability n
+ * / I; or a list. If a random pool has fewer items for a user than a slate, the page ignores the pool for that user.
  */
 export type PoolOptions =
   | "all"
   | { readonly random: number }
   | { readonly items: ArrayLike<number> };
 
-/** Pool in the form of the page's kernels. */
 export interface ItemPool {
-  /** An item is in the page's random pool if its random word is below this; 0 without a random pool. */
+  /** An item is in the random pool if its random word is below this threshold; 0 without a random pool. */
   readonly threshold: number;
-  /** [panels] bits of items that are never shown, including those after the last item. */
+  /** [panels] bits of the items that are never shown. The bits after the last item are set too. */
   readonly excluded: Uint32Array<ArrayBuffer>;
   readonly size: number;
 }
 
-/** @throws UserError for unknown or repeated items, or a random pool larger than the catalogue. */
+/** Creates a pool. @throws UserError for unknown or repeated items, or a random pool larger than the catalogue. */
 export function createPool(options: PoolOptions, items: number): ItemPool {
   const listed = typeof options === "object" && "items" in options ? options.items : undefined;
   const excluded = new Uint32Array(countBitWords(items)).fill(listed ? 0xffffffff : 0);
@@ -63,7 +62,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Returns [I] 1 for the items of a page's random pool. @param words returns the page's random words for a purpose */
+/** Returns [I] 1 for each item in a page's random pool. @param words returns the page's random words for a purpose */
 export function drawRandomPool(
   threshold: number,
   items: number,
@@ -82,15 +81,15 @@ export interface PoolPage {
   readonly user: number;
   readonly episode: number;
   readonly page: number;
-  /** k */
+  /** k, the number of items in a slate. */
   readonly slate: number;
-  /** Items that the user had clicked before. */
+  /** Items that the user had clicked before the page. */
   readonly clicked: ReadonlySet<number>;
 }
 
 /**
- * Returns the items that a page was drawn from; an empty list stands for all that the user had not clicked before.
- * @param setting of the simulation: its pool, whether clicked items are shown again, and its seed.
+ * Returns the items from which a page was drawn. An empty list means all items that the user had not clicked before.
+ * @param setting of the simulation: its pool, its seed, and whether clicked items are shown again.
  */
 export function listCandidates(
   { pool, repeats, seed }: { readonly pool: ItemPool; readonly repeats: boolean; readonly seed: number },
@@ -115,7 +114,7 @@ export function listCandidates(
 const fillKernel = parseKernel("fill", fillText);
 const maskKernel = parseKernel("page_mask", maskText);
 
-/** Sets `count` words per user. */
+/** Sets `count` words per user to a value. */
 export function fill(label: string, words: View, count: number, value = 0): ClickDispatch {
   return {
     kernel: fillKernel,
@@ -126,7 +125,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
   };
 }
 
-/** Records the mask of excluded items at the start of a page. @param repeats clicked items may be shown again. */
+/** Records the mask of excluded items when a page begins. @param repeats if clicked items may be shown again. */
 export function recordPageMask(
   page: PageBuffers,
   pool: ItemPool,

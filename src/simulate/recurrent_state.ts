@@ -1,4 +1,4 @@
-/** State of simulated users between pages on the device: LSTM step, lists of clicks, stored states. */
+/** State of simulated users that is kept between pages on the device: LSTM steps, lists of clicks, stored states. */
 
 import passText from "../../kernels/simulate/pass_over.wgsl" with { type: "text" };
 import keepText from "../../kernels/simulate/keep_state.wgsl" with { type: "text" };
@@ -22,13 +22,13 @@ const keepKernel = parseKernel("keep_state", keepText);
 const putKernel = parseKernel("put_state", putText);
 
 export interface LstmStep {
-  /** [items, 4H] or a table [I, 4H]: an item's input to the gates. */
+  /** Input of an item to the gates: [items, 4H], or a table [I, 4H]. H is the number of LSTM units. */
   readonly input: Tensor;
-  /** [events, 4H] W_h h + b */
+  /** [events, 4H] product W_h h + b of recurrent weights and state. */
   readonly product: Tensor;
-  /** [events, H] */
+  /** [events, H] state h of the LSTM. */
   readonly state: Tensor;
-  /** [U, H], same layout as the state. */
+  /** [U, H] cell of the LSTM, with the same layout as the state. */
   readonly cell: View;
 }
 
@@ -50,8 +50,8 @@ export function recordLstmStep(page: PageBuffers, { input, product, state, cell 
 }
 
 /**
- * Allocates lists for the clicks of all users, before an episode and in it.
- * @param least capacity per user. @throws UserError beyond the adapter's memory.
+ * Allocates lists for the clicks of all users, before and during an episode.
+ * @param least minimum capacity per user. @throws UserError if the adapter lacks the memory.
  */
 export function createClickLists(
   { users, pages, startClicks }: PageBuffers,
@@ -76,15 +76,15 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Items per word of {@link passOver}. */
+/** Number of items whose counts {@link passOver} stores in a word. */
 const PASSED_ITEMS = 8;
 
-/** Returns the words per user that count how often each item was shown and not clicked. */
+/** Returns the number of words per user that count how often each item was shown and not clicked. */
 export function countPassWords({ items }: Pick<PageBuffers, "items">): number {
   return Math.ceil(items / PASSED_ITEMS);
 }
 
-/** Counts the items of a page that each user passed over. @param passed [{@link countPassWords}, U] */
+/** Counts the items of a page that each user saw and did not click. @param passed [{@link countPassWords}, U] */
 export function passOver(
   { event, slates, slate: SLATE, users: USERS }: PageBuffers,
   passed: View,
@@ -98,12 +98,12 @@ export function passOver(
   };
 }
 
-/** States in stored form: the encoder's state, then the recent clicks. */
+/** User states as they are stored: the state of the encoder, followed by the recent clicks. */
 export interface StoredState {
   readonly encoded: Tensor;
   readonly lists: ClickLists;
   readonly lags: number;
-  /** [events, S], in rows that contain the clicks as well. */
+  /** [events, S] state of the encoder. The rows are longer than S: they also contain the clicks. */
   readonly state: Tensor;
 }
 
@@ -122,7 +122,7 @@ export function createStoredState(
   };
 }
 
-/** Returns the column where clicks begin: a network appends a number to the state, and reads zeros up to a full vector. */
+/** Returns the column where clicks begin: before it, a network reads the state, an appended number and zeros. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
@@ -151,7 +151,7 @@ function moveState(
   };
 }
 
-/** Copies the rows of a chunk of users. @param input [events, N] of all users @param output as large as a chunk */
+/** Copies the rows of one chunk of users. @param input [events, N] of all users @param output size of a chunk */
 export function takeRows(input: Tensor, output: View): ClickDispatch {
   const N4 = input.stride / 4;
   return {

@@ -1,4 +1,4 @@
-/** Users of a synthetic shop: the ground truth. */
+/** Simulated users of a synthetic shop, whose clicks follow the ground truth. */
 
 import stepText from "../../kernels/simulate/shop_step.wgsl" with { type: "text" };
 import utilityText from "../../kernels/simulate/shop_utility.wgsl" with { type: "text" };
@@ -25,7 +25,7 @@ const stepKernel = parseKernel("shop_step", stepText);
 
 const CHUNK_ROWS = 2 ** 18;
 
-/** Returns [I, 4] style1, style2, price, and the part that is the same for all users: appeal and the shop's constant. */
+/** Returns [I, 4]: style1, style2, price, and the part of the utility that all users share (appeal and a constant). */
 function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
   const { style, price } = featureOffsets;
   const count = values.length / demoFeatures;
@@ -33,21 +33,21 @@ function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuf
   for (let item = 0; item < count; item++) {
     const f = getItemFeatures(values, item);
     const p = f[price] ?? 0;
-    // Before the first click only the price term depends on the user.
+    // Before a user's first click, the price term is the only one that depends on the user.
     const appeal = computeShopUtility(shop, firstState, f) + 0.3 * p * p;
     table.set([f[style] ?? 0, f[style + 1] ?? 0, p, appeal], 4 * item);
   }
   return table;
 }
 
-/** Ground truth of a synthetic shop, for pages of any size. */
+/** Source of users of a synthetic shop, for pages of any size. Their utilities are the ground truth. */
 export class ShopSource implements UsersSource {
-  /** Name in reports. */
+  /** Name of the shop in reports. */
   readonly name: string;
-  /** I, items of the catalogue. */
+  /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /** Creates the users of a shop. @param values [I, F] the shop's items, as in its log. */
+  /** Creates the source of a shop's users. @param values [I, F] features of the items, as in the shop's log. */
   constructor(readonly shop: ShopTruth, readonly values: Float32Array) {
     this.name = `the ${shop.name} shop`;
     this.itemCount = values.length / demoFeatures;
@@ -64,7 +64,7 @@ export class ShopSource implements UsersSource {
 
 class ShopUsers implements SimulatedUsers {
   readonly name: string;
-  /** [events, 3]: running means of both style coordinates and of the price of the clicked items. */
+  /** [events, 3] means over the user's clicked items: both style coordinates, and the price. */
   readonly state: Tensor;
   readonly itemVectors: Tensor;
   readonly eta = 1;
@@ -108,7 +108,7 @@ class ShopUsers implements SimulatedUsers {
     }];
   }
 
-  /** Returns nothing: only clicks change the users of a shop. */
+  /** Returns no dispatches: a page without a click does not change the users of a shop. */
   shown(): ClickDispatch[] {
     return [];
   }

@@ -3,53 +3,53 @@
 import { UserError } from "../user_error.ts";
 import type { EpisodeLog } from "./episode_log.ts";
 
-/** Sums over the users who saw a page. */
+/** Totals of one page, over the users who saw it. */
 export interface PageTotals {
-  /** Users who saw the page. */
+  /** Number of users who saw the page. */
   readonly shown: number;
-  /** Clicks of these users. */
+  /** Number of clicks of these users. */
   readonly clicks: number;
-  /** Sum of rewards. */
+  /** Sum of the rewards of these users. */
   readonly reward: number;
-  /** Sum of P(any click) by the environment. */
+  /** Sum of P(any click) over these users, according to the environment. */
   readonly predicted: number;
 }
 
 /** Metrics of the episodes of all users. */
 export interface SimulationMetrics {
-  /** Number of users. */
+  /** Number of simulated users. */
   readonly users: number;
-  /** Episodes per user. */
+  /** Number of episodes per user. */
   readonly episodes: number;
-  /** T, pages of an episode. */
+  /** T, the number of pages in an episode. */
   readonly pages: number;
-  /** k, items of a slate. */
+  /** k, the number of items in a slate. */
   readonly slate: number;
-  /** [episodes, users] sum of the rewards of an episode. */
+  /** [episodes, users] return: the sum of rewards in the episode. */
   readonly returns: Float64Array<ArrayBuffer>;
-  /** [episodes, users] clicks of an episode. */
+  /** [episodes, users] number of clicks in the episode. */
   readonly clicks: Uint32Array<ArrayBuffer>;
-  /** [episodes, users] pages until the user left. */
+  /** [episodes, users] number of pages that the user saw before leaving. */
   readonly seen: Uint32Array<ArrayBuffer>;
-  /** [pages] totals over all users and episodes. */
+  /** [pages] totals of each page, over all users and episodes. */
   readonly byPage: readonly PageTotals[];
-  /** [I] impressions of each item. */
+  /** [I] number of impressions of each item. */
   readonly itemShown: Uint32Array<ArrayBuffer>;
-  /** [I] clicks on each item. */
+  /** [I] number of clicks on each item. */
   readonly itemClicked: Uint32Array<ArrayBuffer>;
 }
 
-/** Returns the share of the catalogue that was shown at least once. */
+/** Returns the catalogue coverage: the share of items that were shown at least once. */
 export function computeCoverage({ itemShown }: Pick<SimulationMetrics, "itemShown">): number {
   return itemShown.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0) / itemShown.length;
 }
 
-/** Returns the mean return of an episode. */
+/** Returns the mean return over all episodes. */
 export function meanReturn({ returns }: Pick<SimulationMetrics, "returns">): number {
   return returns.reduce((sum, own) => sum + own, 0) / returns.length;
 }
 
-/** Returns clicks per displayed page. */
+/** Returns the click rate: clicks per displayed page. */
 export function computeClickRate({ byPage }: Pick<SimulationMetrics, "byPage">): number {
   const sum = (of: (page: PageTotals) => number) => byPage.reduce((total, page) => total + of(page), 0);
   return sum(({ clicks }) => clicks) / sum(({ shown }) => shown);
@@ -81,7 +81,7 @@ export class SimulationTotals {
     };
   }
 
-  /** @throws UserError for a probability that is not a number. */
+  /** @throws UserError for a probability that is not finite. */
   add(log: EpisodeLog): void {
     const { users, pages, slate: k, present, choices, rewards, probabilities, slates } = log;
     const { returns, clicks, seen, itemShown, itemClicked } = this.metrics;

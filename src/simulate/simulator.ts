@@ -1,4 +1,4 @@
-/** Simulated users on the device, stepped together by a policy or page by page. */
+/** Simulates users on the device. Either a policy chooses all slates, or a program chooses them page by page. */
 
 import { makeKey } from "../data/philox.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -23,39 +23,39 @@ import type { SimulatedUsers, UsersSource } from "./users.ts";
 
 /** Options of {@link Simulator.run}. */
 export interface SimulatorRunOptions {
-  /** Episodes per user; 1 by default. */
+  /** Number of episodes per user; 1 by default. */
   readonly episodes?: number;
-  /** Number of the first episode; 0 by default. Random numbers depend on it. */
+  /** Number of the first episode, which selects the random numbers; 0 by default. */
   readonly firstEpisode?: number;
-  /** First page, from 0; 0 by default. Earlier pages have no data. */
+  /** Number of the first page, counted from 0; 0 by default. Earlier pages have no data. */
   readonly firstPage?: number;
-  /** Called and awaited after each group of pages; may stop the run by throwing. */
+  /** Called after each group of pages, and awaited. It may stop the run by throwing. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Called and awaited after each page, which is submitted alone: device buffers hold the result of this page. */
+  /** Called after each page, and awaited. Each page is then submitted alone, so that device buffers hold its result. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
-  /** Receives the log of each episode and window of users, in order. */
+  /** Receives the log of each episode for each group of users that are simulated together, in order. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
-/** Outcome of a page of {@link Simulator.step}, by user. */
+/** Outcome of a page that {@link Simulator.step} has shown, per user. */
 export interface StepOutcome {
-  /** [U] */
+  /** [U] reward of the page. */
   readonly reward: Float32Array<ArrayBuffer>;
-  /** [U] the clicked slot, k for none. */
+  /** [U] clicked slot, counted from 0; k if nothing was clicked. */
   readonly choice: Uint32Array<ArrayBuffer>;
-  /** [U] P(any click) by the environment. */
+  /** [U] probability of any click, according to the environment. */
   readonly probability: Float32Array<ArrayBuffer>;
-  /** [U] 1 if the user has left, on this page or before. */
+  /** [U] 1 if the user has left, on this page or before; 0 otherwise. */
   readonly terminated: Uint8Array<ArrayBuffer>;
-  /** True if this was the last page. */
+  /** True if this was the last page of the episode. */
   readonly truncated: boolean;
 }
 
-/** Pages per submission. Waiting for a group costs nothing while the next one runs. */
+/** Number of pages per submission. Waiting for one group costs no time, because the next group runs. */
 const PAGES_A_SUBMIT = 8;
-/** Most bytes of the counts of items passed over, four times the bits of items: below the binding limit of any adapter. */
+/** Maximum bytes of the counts of passed-over items: below the limit of a binding on every adapter. */
 const PASSED_BYTES = 112 * 2 ** 20;
-/** Most rows of all slates: hidden layers have a row for each. */
+/** Maximum number of rows in all slates together: each hidden layer has a row for every slot of every user. */
 const SLATE_ROWS = 2 ** 18;
 
 /**
@@ -73,7 +73,7 @@ export class Simulator {
   readonly #environment: SimulatedUsers;
   readonly #log: LogViews;
   readonly #starts: StartClicks;
-  /** Episode whose slates the caller provides. */
+  /** Episode in which the caller provides the slates. */
   #given: Episode | undefined;
   #standing: { readonly episode: number; page: number } | undefined;
   #clicked: Set<number>[] = [];
@@ -82,10 +82,10 @@ export class Simulator {
   private constructor(
     /** @internal */
     readonly gpu: Gpu,
-    /** Simulated users. */
+    /** Source of the simulated users. */
     readonly source: UsersSource,
     /**
-     * Options with all defaults.
+     * Options of the simulation, with all defaults.
      * @internal
      */
     readonly settings: SimulationSettings,
@@ -106,7 +106,7 @@ export class Simulator {
 
   /**
    * Loads the users of a source on the device.
-   * @throws UserError for options that do not fit the catalogue or each other, and beyond the adapter's memory.
+   * @throws UserError for options that contradict each other or the catalogue, or exceed the adapter's memory.
    */
   static create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
     return new Promise((resolve) =>
@@ -114,14 +114,14 @@ export class Simulator {
     );
   }
 
-  /** Users that are stepped together. */
+  /** Number of users that are simulated together. */
   get usersAtOnce(): number {
     return this.#page.users;
   }
 
   /**
-   * Simulates all users under a policy. It does not wait between pages.
-   * @throws UserError for utilities that are not numbers, and errors of the policy.
+   * Simulates all users with a policy, without waiting between pages.
+   * @throws UserError for utilities that are not finite, and errors of the policy.
    */
   async run(policy: Policy, options: SimulatorRunOptions = {}): Promise<SimulationMetrics> {
     const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
@@ -136,8 +136,8 @@ export class Simulator {
     const groups = Math.ceil((pages - firstPage) / submit);
     const all = episodes * windows * groups;
     let done = 0;
-    this.#standing = undefined; // the users of step() are those of this run from here on
-    /** Reading of the previous episode's log, which overlaps with the next episode. */
+    this.#standing = undefined; // this run replaces the users of step()
+    /** Resolves when the log of the previous episode is read; meanwhile the next episode runs. */
     let before: Promise<void> | undefined;
     const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
       const log = await reading;
@@ -158,7 +158,7 @@ export class Simulator {
           });
           const earlier = before;
           before = take(readLog(this.gpu, this.#page, this.#log, key, policy.logProbabilities?.()), earlier);
-          before.catch(() => {}); // whoever waits for it learns of it
+          before.catch(() => {}); // `await before` reports the error
           await earlier;
         }
       }
@@ -169,7 +169,7 @@ export class Simulator {
     return sums.metrics;
   }
 
-  /** Starts an episode for {@link step}. @param episode its number, on which random numbers depend. */
+  /** Starts an episode for {@link step}. @param episode number of the episode, which selects the random numbers. */
   async reset(episode = 0): Promise<void> {
     const { users, seed } = this.settings;
     if (users > this.usersAtOnce) {
@@ -190,9 +190,9 @@ export class Simulator {
   }
 
   /**
-   * Shows a slate to every user. Waits once.
-   * @param slates [U, k] items. Those of users who have left are ignored.
-   * @throws UserError before {@link reset} and after the last page, and for slates that no user may see.
+   * Shows a slate to every user. It waits for the device once.
+   * @param slates [U, k] items; those of users who have left are ignored.
+   * @throws UserError before {@link reset}, after the last page, and for slates with items that a user may not see.
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
     const { users, pages, slate: k } = this.settings;
@@ -228,7 +228,7 @@ export class Simulator {
     };
   }
 
-  /** Reads [U, S] the users' states by the environment's encoder. Waits for the GPU. */
+  /** Reads [U, S] the users' states, as the environment's encoder computes them. It waits for the device. */
   async states(): Promise<Float32Array<ArrayBuffer>> {
     const { state } = this.#environment;
     const { users } = this.settings;
@@ -236,16 +236,16 @@ export class Simulator {
     return unpadRows(values, Math.min(users, this.usersAtOnce), state.columns, state.groups, state.stride);
   }
 
-  /** Releases the device memory. Nothing may be in flight. */
+  /** Releases the device memory. No work may be in flight. */
   destroy(): void {
     this.#stack.dispose();
   }
-  /** Calls `destroy`, for `using`. */
+  /** Calls `destroy` at the end of a `using` declaration. */
   [Symbol.dispose](): void {
     this.destroy();
   }
 
-  /** Submits an episode; at most two groups of pages are in flight. */
+  /** Submits an episode in groups of pages, of which at most two are in flight. */
   async #play(
     episode: Episode,
     key: EpisodeKey,
@@ -270,12 +270,12 @@ export class Simulator {
     }
   }
 
-  /** Resolves when the device has finished all submitted work. */
+  /** Resolves when the device has finished all work that was submitted. */
   async #reached(): Promise<void> {
     await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
   }
 
-  /** Records a policy with its own arena. @param stack receives what is disposed at the end. */
+  /** Records a policy with an arena of its own. @param stack disposes the recorded objects at the end. */
   #record(policy: Policy, stack: DisposableStack): Promise<Episode> {
     const { observes } = policy;
     if (observes && observes.itemCount !== this.source.itemCount) {

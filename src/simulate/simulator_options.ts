@@ -1,4 +1,4 @@
-/** Options of simulations, their defaults, and validation of options and of slates that a program provides. */
+/** Options of simulations, their defaults, and checks of options and of slates that a program provides. */
 
 import { UserError } from "../user_error.ts";
 import { createPool, type ItemPool, type PoolOptions } from "./pool.ts";
@@ -8,40 +8,40 @@ import type { PageCapacity } from "./page_buffers.ts";
 
 /** Options of a simulation. */
 export interface SimulatorOptions {
-  /** Number of users. */
+  /** U, the number of simulated users. */
   readonly users: number;
-  /** k, items of a slate. */
+  /** k, the number of items in a slate. */
   readonly slate: number;
-  /** T, pages of an episode. */
+  /** T, the number of pages in an episode. */
   readonly pages: number;
-  /** 32 bits; 1 by default. The same seed gives the same bits on the same adapter. */
+  /** Seed of 32 bits; 1 by default. On one adapter, the same seed gives the same bits. */
   readonly seed?: number;
-  /** Reward of a click: 1 (`click`, by default), or the clicked item's utility. */
+  /** Reward of a click: 1 with "click" (default), the utility of the clicked item with "utility". */
   readonly reward?: "click" | "utility";
   /** True if clicked items may be shown again; false by default. */
   readonly repeats?: boolean;
   /** Probability that a user leaves after a page without a click; 0 by default. */
   readonly leave?: number;
-  /** Pages in a row without a click after which a user leaves; 0, by default: never. */
+  /** Number of pages in a row without a click after which a user leaves; 0 (default): no limit. */
   readonly patience?: number;
-  /** Items that may be shown; all by default. */
+  /** Items that may be shown; all items by default. */
   readonly pool?: PoolOptions;
-  /** Clicks that users start with; none by default. */
+  /** Clicks with which users start; none by default. */
   readonly start?: StartOptions;
-  /** Most users that are stepped together; 4,096 by default. The bits do not depend on it. */
+  /** Maximum number of users that are simulated together; 4,096 by default. It does not change the bits. */
   readonly usersAtOnce?: number;
 }
 
-/** Validated options with all defaults. */
+/** Validated options, with all defaults filled in. */
 export interface SimulationSettings extends Required<Omit<SimulatorOptions, "pool">> {
   readonly pool: ItemPool;
 }
 
 const TOGETHER = 4096;
-/** Each slot needs its own random words: 16 per purpose and slot, 32 bits. */
+/** Maximum number of items in a slate: each slot has 16 random words per purpose, numbered in 32 bits. */
 const MOST_SLATE = 1024;
 
-/** @throws UserError that names the expected value. */
+/** Validates options and fills in defaults. @throws UserError that names the expected value. */
 export function resolveSettings(options: SimulatorOptions, items: number): SimulationSettings {
   const { users, slate, pages, seed = 1, reward = "click", repeats = false, leave = 0, patience = 0 } =
     options;
@@ -92,9 +92,9 @@ function checkStart(start: StartOptions, items: number): void {
 }
 
 /**
- * Validates slates and converts them for the device.
- * @param slates [U, k] items. @param clicked items of each user that may not be shown again
- * @throws UserError for a wrong number of items, unknown items, and slates that a user may not see.
+ * Validates slates, and converts them for the device.
+ * @param slates [U, k] items. @param clicked items that each user has clicked and may not see again
+ * @throws UserError for a wrong number of items, unknown items, or items that a user may not see.
  */
 export function validateSlates(
   slates: ArrayLike<number>,

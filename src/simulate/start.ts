@@ -1,4 +1,4 @@
-/** Start clicks of simulated users: none, or those of logged users. */
+/** Clicks with which simulated users start: none, or those of logged users. */
 
 import feedText from "../../kernels/simulate/feed_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -10,7 +10,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** `empty`, or histories (clicked items, oldest first), of which each simulated user draws one per episode. */
+/** Clicks before the first page: `empty`, or histories (oldest click first), one drawn per user and episode. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {
@@ -29,7 +29,7 @@ export function drawStartHistory(
 }
 
 export class StartClicks {
-  /** [S, U] item or NONE; at least one word. */
+  /** [start clicks, U] item, or NONE after a shorter history. The buffer has at least one word. */
   readonly view: View;
   readonly #items: Uint32Array<ArrayBuffer>;
 
@@ -49,7 +49,7 @@ export class StartClicks {
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
   }
 
-  /** Records clicks on the start item with index `step.page`. */
+  /** Returns dispatches that apply each user's start click number `step.page`. */
   feed(): ClickDispatch {
     const { users: USERS, event, clicked } = this.page;
     return {

@@ -1,4 +1,4 @@
-/** Interfaces of simulated users. A new kind of users implements them. */
+/** Interfaces of simulated users. New kinds of users implement them. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -8,71 +8,71 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 export interface SlateUtilities {
   readonly dispatches: readonly ClickDispatch[];
-  /** [rows, 1], stride 1: row u k + j for the item in slot j of user u. */
+  /** [rows, 1], stride 1: row u k + j is the item in slot j of user u. */
   readonly utilities: Tensor;
 }
 
-/** Utilities of all items for chunks of users, because U I rows are too many at once. */
+/** Utilities of all items. They are computed for one chunk of users after another, because U x I rows are too many. */
 export interface CatalogueUtilities {
   readonly users: number;
   /**
-   * Dispatches for the users from `step.first_entry` on. The sizes of a chunk of c users are c users, c events, c I rows, I items.
-   * Utilities exclude position effects, see {@link SimulatedUsers.positionEffects}.
+   * Dispatches for the users from `step.first_entry` on. The sizes for a chunk of c users are c users, c events, c I
+   * rows and I items. The utilities do not include position effects, see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
-  /** [users, I] f32 */
+  /** [users of the chunk, I] f32. */
   readonly utilities: View;
 }
 
 /**
- * Users of a page, one row each, of a learned model or a synthetic shop. They are the environment, or a policy's view of it. They
- * live as long as their page.
+ * Users of a page, one row per user, from a learned model or a synthetic shop. They are the environment, or the
+ * observer through which a policy sees the environment. Their lifetime is that of the page.
  */
 export interface SimulatedUsers extends Disposable {
   readonly name: string;
   /**
-   * [events, S]: state before the page, as policies see it. Rows may be longer than S + 1: the rest stores the recent clicks, which
-   * are needed to restore a user from the state.
+   * [events, S] state before the page, as policies observe it. Rows may be longer than S + 1: they then also store the
+   * recent clicks, from which a user is restored.
    */
   readonly state: Tensor;
-  /** [I, G], a constant: dense item features, otherwise the model's item part, frozen. */
+  /** [I, G] constant item vectors for policies: dense features, or else the model's item part, without gradient. */
   readonly itemVectors: Tensor;
-  /** Returns dispatches that compute item tables, once after weights were set. */
+  /** Returns dispatches that compute item tables. They run once after weights were set. */
   prepare(): ClickDispatch[];
-  /** Returns dispatches that set users to the state without a click. */
+  /** Returns dispatches that set all users to the state without clicks. */
   reset(): ClickDispatch[];
-  /** Returns dispatches that update users by their click, `page.event[u].w`; users without a click stay. */
+  /** Returns dispatches that update each user by the clicked item, `page.event[u].w`, if there is one. */
   step(): ClickDispatch[];
-  /** Returns dispatches that run after a displayed page. Start clicks have no page. */
+  /** Returns dispatches that run after each displayed page, but not after start clicks, which have no page. */
   shown(): ClickDispatch[];
-  /** Releases memory outside the arena. */
+  /** Releases the memory that is not in the arena. */
   [Symbol.dispose](): void;
-  /** P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1. */
+  /** Inverse temperature: P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1. */
   readonly eta: number;
-  /** [P - 1] effects of the second position, the third, ...; undefined without position effects. */
+  /** [P - 1] effects of the positions 2 to P; undefined if there are no position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that restore users after their `state` was written. Such users are not stepped. */
+  /** Returns dispatches that restore users whose `state` was written. These users cannot be updated by clicks. */
   fromState(): readonly ClickDispatch[];
-  /** Returns utilities of the slates in the current state. */
+  /** Returns the utilities of the slates' items in the current state. */
   utilities(): SlateUtilities;
-  /** Returns utilities of all items in the current state. Repeated calls return the same buffers. */
+  /** Returns the utilities of all items in the current state. Every call returns the same buffers. */
   catalogue(): CatalogueUtilities;
 }
 
-/** Source of users for pages of any size: a model or a shop. */
+/** Source of simulated users, for pages of any size: a learned model or a synthetic shop. */
 export interface UsersSource {
-  /** Name in reports. */
+  /** Name of the source in reports. */
   readonly name: string;
-  /** I, items of the catalogue. */
+  /** I, the number of items in the catalogue. */
   readonly itemCount: number;
   /**
-   * Allocates the users of a page. @param arena for their memory; the page's by default.
+   * Allocates the users of a page. @param arena for their memory; the page's arena by default.
    * @internal
    */
   users(page: PageBuffers, arena?: Arena): SimulatedUsers;
 }
 
-/** Returns a tensor without gradient: a constant, or a kernel's output. */
+/** Returns a tensor without gradient: a constant, or the output of a kernel. */
 export function makePlainTensor(
   name: string,
   rows: Tensor["rows"],

@@ -1,4 +1,4 @@
-/** Reference dynamics of simulated users and their choice model, in f64, one user at a time. */
+/** Reference of the dynamics of simulated users and of their choice model, in f64 and for one user at a time. */
 
 import {
   advanceShopState,
@@ -13,18 +13,18 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Distance of the number from one with another outcome: below the rounding of f32 the device may choose differently. */
+  /** Distance of the uniform number from one with another outcome. Below f32 rounding, a device may differ. */
   readonly margin: number;
 }
 
-/** Choice weights relative to the largest, so that none overflows. */
+/** Choice weights, divided by the largest weight so that none overflows. */
 export interface ChoiceWeights {
   readonly none: number;
-  /** [k] */
+  /** [k] weight of the item in each slot. */
   readonly slots: Float64Array;
 }
 
-/** Computes exp(logit - largest logit). @param logits [k] of the slots; no click has logit 0. */
+/** Computes exp(logit - largest logit). @param logits [k] of the slots; the logit of no click is 0. */
 export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
   let most = 0;
   for (let j = 0; j < logits.length; j++) most = Math.max(most, logits[j]!);
@@ -34,10 +34,9 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 }
 
 /**
- * Inverts the distribution function over no click first, then the slots in order: policies that are simulated with the same
- * numbers share as many pages without a click as possible.
- *
- * @param logits [k] of the slots. @param uniform in [0, 1)
+ * Draws the click by inverting the distribution function. No click comes first, then the slots in order: so two
+ * policies that are simulated with the same random numbers have as many pages without a click in common as possible.
+ * @param logits [k] of the slots. @param uniform random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
   const { none, slots } = computeChoiceWeights(logits);
@@ -50,13 +49,13 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   for (let j = 0; j + 1 < slots.length; j++) {
     sum += slots[j]!;
     margin = Math.min(margin, Math.abs(threshold - sum));
-    // The last slot takes what rounding leaves.
+    // Rounding errors go to the last slot.
     if (slot < slots.length && threshold >= sum) slot = j + 1;
   }
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes the logits of a slate. @param utilities of its items. @param effects of the second position, the third, ... */
+/** Computes the logits of a slate. @param utilities of its items. @param effects of the positions from the second on */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,
@@ -65,17 +64,20 @@ export function computeSlateLogits(
   return Float64Array.from(utilities, (u, j) => eta * (u + (effects[Math.min(j, effects.length) - 1] ?? 0)));
 }
 
-/** @typeParam S immutable state of a user */
+/** Dynamics of simulated users on the host. @typeParam S immutable state of a user */
 export interface HostDynamics<S> {
   readonly name: string;
-  /** I, items of the catalogue. */
+  /** I, the number of items in the catalogue. */
   readonly items: number;
-  /** P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1; 1 by default. */
+  /**
+   * Inverse temperature, by default 1: P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to
+   * 1.
+   */
   readonly eta?: number;
-  /** Effects of the second position, the third, ...; later positions have the effect of the last. */
+  /** Effects of the second and later positions. Positions beyond the last effect have the last effect. */
   readonly positionEffects?: readonly number[];
   initial(): S;
-  /** Returns utilities of items in their order, without position effects. */
+  /** Returns the utilities of the given items, in their order and without position effects. */
   utilities(state: S, items: ArrayLike<number>): Float64Array;
   next(state: S, item: number): S;
 }
@@ -85,7 +87,7 @@ export class ShopDynamics implements HostDynamics<ShopState> {
   readonly items: number;
   readonly #features: readonly Float32Array[];
 
-  /** @param values [I, F] the shop's items: `drawShopItems` of data/demo_shop.ts, or those of its log. */
+  /** @param values [I, F] features of the items: `drawShopItems` of data/demo_shop.ts, or those of the shop's log. */
   constructor(readonly shop: ShopTruth, values: Float32Array) {
     this.name = shop.name;
     this.items = values.length / demoFeatures;
@@ -97,7 +99,7 @@ export class ShopDynamics implements HostDynamics<ShopState> {
   }
 
   utilities(state: ShopState, items: ArrayLike<number>): Float64Array {
-    const found = new Float64Array(items.length); // a loop: from() takes ten times as long
+    const found = new Float64Array(items.length); // Float64Array.from() would take ten times as long
     for (let k = 0; k < found.length; k++) {
       found[k] = computeShopUtility(this.shop, state, this.#of(items[k]!));
     }

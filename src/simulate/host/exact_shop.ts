@@ -1,12 +1,12 @@
 /**
- * Computed optimum of a synthetic shop. A user's state is three numbers (m1, m2, p), so the values of states fit a grid.
- * If clicked items may be shown again, with t pages left
+ * Computes the optimal policy of a synthetic shop. The state of a user is three numbers (m1, m2, p), so a grid can hold
+ * the values of all states. If clicked items may be shown again, the value of state s with t pages left is
  *
  *   V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)       v_i = exp(u_i(s))
  *
- * by fractional programming (slate_ratio.ts), with trilinear interpolation of V. Repeats are a relaxation: V is an upper bound
- * without them. {@link createOptimalPolicy} looks one page ahead by V among the allowed items; its return is a lower bound of the
- * optimum.
+ * The maximum over slates A of k items is found by fractional programming (slate_ratio.ts); V between grid points by
+ * trilinear interpolation. If clicked items are not shown again, this V is an upper bound. {@link createOptimalPolicy}
+ * then shows the allowed items that are best by V one page ahead; the return of this policy is a lower bound.
  */
 
 import { createRandomStream } from "../../data/random.ts";
@@ -23,29 +23,29 @@ import { ShopDynamics } from "./dynamics.ts";
 import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simulator.ts";
 import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
-/** Options of the simulation; with random pools V is a mean over pools. */
+/** Options of the simulation that is planned for. With random pools, V is a mean over pools. */
 export interface PlanOptions
   extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave" | "randomPool"> {
-  /** Grid points along m1, m2, p; odd numbers, so that the first state is a point. */
+  /** Numbers of grid points along m1, m2 and p. They are odd, so that the state of a new user is a grid point. */
   readonly points?: readonly [m1: number, m2: number, p: number];
   readonly onProgress?: (done: number, all: number) => void;
 }
 
 const POOLS = 64;
 
-/** Within 0.3 % of the value of a much finer grid, in seconds. */
+/** Default numbers of grid points. The value differs from that on a much finer grid by at most 0.3 %. */
 export const usualPoints = [33, 33, 17] as const;
 
-/** Range of reachable states: styles are in -2..2, prices in -1..1. */
+/** Ranges of the states that users can reach: m1 and m2 (styles) are in -2..2, p (price) in -1..1. */
 const RANGES = [[-2, 2], [-2, 2], [-1, 1]] as const;
 
 export class ShopPlan {
   readonly dynamics: ShopDynamics;
   readonly #grid: InterpolationGrid;
-  /** V_0 = 0, V_1, ..., V_T at the grid points. */
+  /** Values V_0 = 0, V_1, ..., V_T, each at all grid points. */
   readonly #values: Float64Array[];
 
-  /** Computes the values: 10 s of CPU with the usual grid, 500 items and 20 pages. */
+  /** Computes the values. It takes 10 s of CPU for the default grid, 500 items and 20 pages. */
   constructor(readonly shop: ShopTruth, values: Float32Array, readonly options: PlanOptions) {
     this.dynamics = new ShopDynamics(shop, values);
     this.#grid = new InterpolationGrid(RANGES, options.points ?? usualPoints);
@@ -57,20 +57,20 @@ export class ShopPlan {
     }
   }
 
-  /** Returns the future return of the best policy that may repeat items. @param left remaining pages, 0..T */
+  /** Returns the expected future return of the best policy that may repeat items. @param left pages left, 0..T */
   value({ m1, m2, p }: ShopState, left: number): number {
     const values = this.#values[left];
     if (values) return this.#grid.at(values, m1, m2, p);
     throw new RangeError(`Expected 0..${this.options.pages} pages left, got ${left}`);
   }
 
-  /** Upper bound of the return, up to the error of the grid: the value of the first state. */
+  /** Upper bound of the return, up to the error of the grid: the value of a new user's state. */
   get bound(): number {
     return this.value(firstState, this.options.pages);
   }
 }
 
-/** Returns the policy that maximises one page plus the plan's values. Pages and slate must be those of the plan. */
+/** Returns the policy that maximises this page's reward plus the value of the next state. Sizes must be the plan's. */
 export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   const { reward = "click", discount = 1, leave = 0 } = plan.options;
   return {
@@ -87,17 +87,17 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** Backward step of one page at all grid points. Data that does not depend on the page is computed once. */
+/** Computes the values of all grid points for one page more. Data that is the same for all pages is computed once. */
 class Sweep {
-  /** [points, I] exp(u) */
+  /** [grid points, I] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
-  /** [points, k] the best slate with one page less: the start of the search. */
+  /** [grid points, k] best slate with one page less, from which the search starts. */
   readonly #slates: Uint32Array;
-  /** [points of the axis, I] for each axis: cell of the state after a click, and position in it. */
+  /** [grid points on the axis, I] per axis: the grid cell of the state after a click on the item. */
   readonly #cell: readonly Uint32Array[];
   readonly #share: readonly Float64Array[];
   readonly #items: number;
-  /** 0, 1, ..., I - 1 */
+  /** Item numbers 0, 1, ..., I - 1. */
   readonly #all: Uint32Array;
   readonly #random = createRandomStream(1, "pools of a plan");
 
@@ -117,7 +117,7 @@ class Sweep {
         this.#weights[point * items + item] = Math.exp(computeShopUtility(shop, state, features[item]!));
       }
     });
-    // Each mean moves independently.
+    // A click changes each of the three numbers independently.
     const moved = grid.axes.map((axis, a) =>
       Array.from(axis, (x) =>
         features.map((f) => {
@@ -166,7 +166,7 @@ class Sweep {
     return found;
   }
 
-  /** Draws the pools of a page; undefined if all items may be shown. */
+  /** Draws the random pools of a page; undefined if all items may be shown. */
   #pools(): Uint32Array[] | undefined {
     const { slate, randomPool: n } = this.options;
     if (n === undefined) return undefined;
@@ -177,7 +177,7 @@ class Sweep {
     });
   }
 
-  /** Interpolates [I] V at the states after a click from a grid point. */
+  /** Computes the values [I] of the states after a click on each item, from a grid point and by interpolation. */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];
@@ -201,15 +201,15 @@ class Sweep {
 
 type Three<T> = readonly [T, T, T];
 
-/** Regular grid over three numbers, with trilinear interpolation. */
+/** Regular grid over three numbers, with trilinear interpolation between its points. */
 export class InterpolationGrid {
   readonly axes: Three<Float64Array>;
-  /** Number of points; point (i, j, k) has index (i * n1 + j) * n2 + k. */
+  /** Number of grid points. Point (i, j, k) has the index (i * n1 + j) * n2 + k. */
   readonly size: number;
   readonly #first: Three<number>;
   readonly #step: Three<number>;
 
-  /** @param ranges of the axes. @param points along them, 2 or more each. */
+  /** @param ranges of the three axes. @param points number of points along each axis, 2 or more. */
   constructor(ranges: Three<readonly [number, number]>, points: Three<number>) {
     if (!points.every((n) => Number.isInteger(n) && n >= 2)) {
       throw new RangeError(`Expected 2 points or more along each axis, got ${points.join(" x ")}`);
@@ -223,7 +223,7 @@ export class InterpolationGrid {
     this.size = points[0] * points[1] * points[2];
   }
 
-  /** Calls with index and coordinates of every point, in order. */
+  /** Calls a function with the index and the coordinates of every grid point, in order. */
   each(use: (point: number, x: number, y: number, z: number) => void): void {
     let point = 0;
     for (const x of this.axes[0]) {
@@ -231,7 +231,7 @@ export class InterpolationGrid {
     }
   }
 
-  /** Returns the cell of a coordinate on an axis, and its position in the cell, 0..1; values outside are clipped. */
+  /** Returns the cell of a coordinate on an axis, and the position in the cell, 0..1. Coordinates are clipped. */
   locate(axis: number, x: number): { readonly cell: number; readonly share: number } {
     const last = this.axes[axis]!.length - 1;
     const place = Math.min(Math.max((x - this.#first[axis]!) / this.#step[axis]!, 0), last);
@@ -239,7 +239,7 @@ export class InterpolationGrid {
     return { cell, share: place - cell };
   }
 
-  /** Interpolates at a position. @param values one per point */
+  /** Interpolates values at any position. @param values one per grid point */
   at(values: Float64Array, x: number, y: number, z: number): number {
     const [ny, nz] = [this.axes[1].length, this.axes[2].length];
     const [i, j, k] = [this.locate(0, x), this.locate(1, y), this.locate(2, z)];

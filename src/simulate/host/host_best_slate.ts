@@ -1,18 +1,18 @@
 /**
- * Exact slate with the highest expected value.
+ * Finds the slate with the highest expected value, exactly. The value of a slate A of k items is
  *
- *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)      w_i = exp(logit of i), w0 = 1: no click; over all A of k items
+ *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)      w_i = exp(logit of i), w0 = 1: no click
  *
- * Fractional programming (Dinkelbach): A is optimal if no slate has a larger sum_A w_i (q_i - Q(A)) than A, and the slate that
- * maximises this sum is a top-k. So the search goes from slate to slate by top-k until Q grows no more; each round raises it.
+ * Fractional programming (Dinkelbach): A is optimal if no slate has a larger sum_A w_i (q_i - Q(A)) than A has, and a top-k
+ * search finds the slate with the largest sum. So the search replaces A by this slate, which raises Q, until Q stays.
  */
 
-/** Mask of items: any value but 0 excludes the item. */
+/** Mask of items: an item with any value but 0 is excluded. */
 export type MaskValues = ArrayLike<number>;
 
 /**
- * Returns the k items with the highest scores, best first; ties: the lowest number first.
- * @param scores [I] no NaN. @throws RangeError for fewer than k allowed items.
+ * Returns the k items with the highest scores, best first. Of items with equal scores, the lowest number is first.
+ * @param scores [I] without NaN. @throws RangeError if fewer than k items are allowed.
  */
 export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
   const slate = new Array<number>(k);
@@ -21,7 +21,7 @@ export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: Ma
   throw new RangeError(`Expected a slate of at most the ${count} items that may be shown, got ${k}`);
 }
 
-/** @param slate output. @param items candidates; 0, 1, ..., count - 1 by default. @returns number of items found, at most k */
+/** Writes the best items to `slate`. @param items candidates, by default all. @returns number of items, at most k */
 function selectTop(
   scores: ArrayLike<number>,
   slate: number[] | Uint32Array,
@@ -45,25 +45,27 @@ function selectTop(
 }
 
 export interface SlateProblem {
-  /** [I] weights of the items, relative to the one of no click or scaled together with it. */
+  /** [I] choice weight of each item, on the scale of `noneWeight`. */
   readonly weights: ArrayLike<number>;
-  /** Weight of no click; 1 by default. */
+  /** Choice weight of no click; 1 by default. */
   readonly noneWeight?: number;
-  /** [I] value of a click on the item, of either sign. */
+  /** [I] value of a click on each item; may be negative. */
   readonly values: ArrayLike<number>;
   readonly noneValue: number;
 }
 
 export interface SlateSolution {
-  /** Items by descending weight x (value - Q). */
+  /** Items of the best slate, by descending weight x (value - Q). */
   readonly slate: number[];
   readonly value: number;
-  /** Q of the slates during the search, increasing; the last is `value`. */
+  /** Values Q of the slates that the search passed, increasing. The last one is `value`. */
   readonly path: number[];
   readonly rounds: number;
 }
 
-/** Finds the best slate up to rounding: differences in the last bits of Q are ignored. @param k 1 or more. @throws RangeError for fewer than k allowed items. */
+/**
+ * Finds the best slate, up to the last bits of Q. @param k 1 or more. @throws RangeError if fewer items are allowed.
+ */
 export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskValues): SlateSolution {
   const slate = Uint32Array.from(selectTopSlate(problem.weights, k, masked));
   const path: number[] = [];
@@ -74,13 +76,13 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
 interface Among {
   readonly items?: ArrayLike<number>;
   readonly masked?: MaskValues | undefined;
-  /** Receives Q of the slates during the search. */
+  /** Output: values Q of the slates that the search passes. */
   readonly path?: number[];
 }
 
-/** Search for best slates with reused memory. */
+/** Search for best slates that reuses its memory. */
 export class SlateSearch {
-  /** [I] */
+  /** [I] score of each item in the current round. */
   readonly #scores: Float64Array;
   readonly #next: Uint32Array;
 
@@ -89,7 +91,7 @@ export class SlateSearch {
     this.#next = new Uint32Array(slate);
   }
 
-  /** @param slate start of the search; receives the best slate. @returns its Q */
+  /** Finds the best slate. @param slate start of the search; the best slate is written to it. @returns the slate's Q */
   best(problem: SlateProblem, slate: Uint32Array, { items, masked, path }: Among): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];

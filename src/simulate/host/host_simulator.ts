@@ -1,7 +1,7 @@
 /**
- * Reference simulator on the host: f64, one user after another, directly from the definition. It uses the random words of the device
- * (data/philox.ts), so that both can be compared click by click. Its policies are random, popular, and greedy, which is exact for
- * either reward.
+ * Reference simulator on the host: f64, one user after another, written directly from the definition. It uses the
+ * device's random words (data/philox.ts), so that the clicks of both can be compared one by one. Its policies are
+ * random, popular, and greedy, which is exact for both kinds of reward.
  */
 
 import {
@@ -26,54 +26,54 @@ export interface HostPage<S> {
   readonly state: S;
   readonly user: number;
   readonly page: number;
-  /** T, pages of an episode. */
+  /** T, the number of pages in an episode. */
   readonly pages: number;
-  /** k */
+  /** k, the number of items in a slate. */
   readonly slate: number;
-  /** [I] 1 for items that may not be shown. */
+  /** [I] 1 for an item that may not be shown, 0 for others. */
   readonly masked: Uint8Array;
-  /** Returns four random words of this page for a purpose (see data/philox.ts). */
+  /** Returns four random words of this page for one purpose (see data/philox.ts). */
   readonly words: (purpose: number) => PhiloxCounter;
 }
 
 export interface HostPolicy<S> {
   readonly name: string;
-  /** Returns k different items that are not masked. */
+  /** Returns a slate of k different items that are not masked. */
   slate(page: HostPage<S>): ArrayLike<number>;
 }
 
 export interface HostDraw extends UniformChoice {
   readonly user: number;
   readonly page: number;
-  /** [k] */
+  /** [k] items of the shown slate. */
   readonly slate: ArrayLike<number>;
 }
 
 export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "start" | "together"> {
   readonly seed: number;
   readonly episode?: number;
-  /** Number of the first user. A user's draws depend on this number alone. */
+  /** Number of the first user. The random numbers of a user depend on the user's number alone. */
   readonly firstUser?: number;
-  /** Factor on a reward one page later; 1 by default. */
+  /** Discount factor per page; 1 by default. */
   readonly discount?: number;
-  /** n: about n items may be shown on a page, drawn for each page; see {@link import("../pool.ts").PoolOptions}. */
+  /** Mean number of items that may be shown, drawn for each page; see {@link import("../pool.ts").PoolOptions}. */
   readonly randomPool?: number;
-  /** Returns the items that a user has clicked before, oldest first. */
+  /** Returns the items that a user clicked before the episode, oldest first. */
   readonly history?: (user: number) => ArrayLike<number>;
-  /** Returns the clicked slot (k for none) that replaces the drawn one: to follow a log. */
+  /** Returns a clicked slot (k if none) instead of the drawn one, to follow a log. */
   readonly follow?: (drawn: HostDraw) => number;
 }
 
 export interface HostEpisodes<S> extends EpisodeLog {
-  /** [U] sum of the discounted rewards. */
+  /** [U] sum of the discounted rewards of each user. */
   readonly returns: Float64Array;
   readonly length: Uint32Array;
-  /** [U] 1 for users who left before the last page, 0 for users whose episode was cut. */
+  /** [U] 1 for a user who left before the last page, 0 for a user whose episode ended with the last page. */
   readonly terminated: Uint8Array;
   readonly states: readonly S[];
 }
 
-/** Simulates an episode of every user. @throws RangeError for slates of the wrong length, or with masked or repeated items. */
+/** Simulates one episode per user. @throws RangeError if a slate has a wrong length, or masked or repeated items. */
 export function simulateOnHost<S>(
   dynamics: HostDynamics<S>,
   policy: HostPolicy<S>,
@@ -114,7 +114,7 @@ class OneUser<S> {
   left = false;
   #withoutClick = 0;
   readonly #masked: Uint8Array;
-  /** Threshold of the random pool; 0 without one. */
+  /** Threshold of the random words for the random pool; 0 without a random pool. */
   readonly #threshold: number;
 
   constructor(
@@ -159,14 +159,14 @@ class OneUser<S> {
     if (!this.options.repeats) this.#masked[item] = 1;
   }
 
-  /** Ends a page without a click: the state stays, and the user may leave. */
+  /** Ends a page without a click: the user's state is unchanged, and the user may leave. */
   #pass(words: (purpose: number) => PhiloxCounter): void {
     const { leave = 0, patience = 0 } = this.options;
     this.#withoutClick++;
     this.left = toUniform24(words(purposes.LEAVE)[0]) < leave || this.#withoutClick === patience;
   }
 
-  /** Returns [I] 1 for items that may not be shown on this page. A pool with too few items is ignored. */
+  /** Returns [I] 1 for items that may not be shown on this page. A random pool with too few items is ignored. */
   #pageMask(words: (purpose: number) => PhiloxCounter): Uint8Array {
     if (this.#threshold === 0) return this.#masked;
     const pool = drawRandomPool(this.#threshold, this.#masked.length, words);
@@ -190,7 +190,7 @@ class OneUser<S> {
   }
 }
 
-/** Returns the policy of uniformly random slates, with the draws of kernels/simulate/random_slate.wgsl. */
+/** Returns the policy that draws slates uniformly, with the random words of kernels/simulate/random_slate.wgsl. */
 export function createRandomPolicy<S>(): HostPolicy<S> {
   return { name: "random", slate: drawSlate };
 }
@@ -206,7 +206,7 @@ export function drawSlate(
   });
 }
 
-/** Draws a free item uniformly: three tries among all items, then a rank among the free ones. */
+/** Draws a free item uniformly. It draws three times among all items, and then a rank among the free items. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);
@@ -219,7 +219,7 @@ function drawItem(taken: Uint8Array, words: readonly number[]): number {
   throw new RangeError("Expected an item that may be shown, found none");
 }
 
-/** Returns a policy that shows the first allowed items of an order. @param order item numbers, best first */
+/** Returns a policy that shows the first allowed items of an order. @param order numbers of the items, best first */
 export function createHostPopularPolicy<S>(order: ArrayLike<number>): HostPolicy<S> {
   const items = Array.from(order);
   return {
@@ -242,7 +242,7 @@ function allItems(count: number): Uint32Array {
   return all;
 }
 
-/** Returns the utilities of all items for a user, and the weights of the choice model. */
+/** Returns the utilities of all items for a user, and the weights of the choice model for these utilities. */
 export function scoreCatalogue<S>({ dynamics, state }: HostPage<S>): {
   readonly utilities: Float64Array;
   readonly noneWeight: number;
@@ -253,7 +253,7 @@ export function scoreCatalogue<S>({ dynamics, state }: HostPage<S>): {
   return { utilities, noneWeight: none, weights: slots };
 }
 
-/** Returns the policy that maximises the reward of this page alone. It ignores position effects. */
+/** Returns the policy that maximises the expected reward of the current page only. It ignores position effects. */
 export function createHostGreedyPolicy<S>(reward: "click" | "utility" = "click"): HostPolicy<S> {
   return {
     name: "greedy",

@@ -1,29 +1,30 @@
 /**
- * Slates drawn by scores, one item after another (Plackett-Luce), in float64: reference of kernels/simulate/plackett_luce.wgsl.
+ * Draws slates by scores, item after item (Plackett-Luce), in float64. It is the reference of
+ * kernels/simulate/plackett_luce.wgsl.
  *
  *   P(slot j shows i | the slots before it) = exp(z_i) / sum over the remaining items of exp(z)        z = score / temperature
  */
 
-/** Below this share of the total weight, the rest is summed again: a difference would have lost its digits. */
+/** If the remaining weight is below this share of the total, it is summed again: a difference would lose its digits. */
 const LOST = 1e-6;
-/** Replacement of a score that is not finite, as in the kernel. */
+/** Value that replaces a score that is not finite, as in the kernel. */
 const LOWEST = -1e30;
 
 interface DrawnSlate {
-  /** k indices of scores, in display order. */
+  /** Indices of the k drawn scores, in display order. */
   readonly indices: number[];
-  /** Smallest distance of a draw from another item over the slots, as a probability. */
+  /** Smallest distance of a draw from one with another item, as a probability, over all slots. */
   readonly margin: number;
 }
 
 export class PlackettLuce {
   readonly #z: Float64Array;
-  /** exp(z - the largest z) */
+  /** exp(z - largest z) of each candidate. */
   readonly #weights: Float64Array;
   readonly #most: number;
   readonly #all: number;
 
-  /** @param scores of all candidates. @param temperature above 0; small values show the items with the highest scores */
+  /** @param scores of all candidates. @param temperature above 0; with small values, the highest scores are drawn */
   constructor(scores: ArrayLike<number>, temperature: number) {
     this.#z = Float64Array.from(scores, (x) => (Number.isFinite(x) ? x : LOWEST) / temperature);
     this.#most = this.#z.reduce((most, z) => Math.max(most, z), -Infinity);
@@ -31,7 +32,7 @@ export class PlackettLuce {
     this.#all = this.#weights.reduce((sum, weight) => sum + weight, 0);
   }
 
-  /** Returns the log-probability of each item of a slate given those before it. @param slate indices of scores, each once */
+  /** Returns the log-probability of each item, given the items before it. @param slate distinct indices of scores */
   logProbabilities(slate: readonly number[]): number[] {
     return slate.map((place, j) => {
       const { most, sum } = this.#left(slate.slice(0, j));
@@ -43,7 +44,7 @@ export class PlackettLuce {
     return Math.exp(this.logProbabilities(slate).reduce((sum, log) => sum + log, 0));
   }
 
-  /** Returns the probabilities of all items in the next slot; 0 for items in earlier slots. @param before indices */
+  /** Returns the probabilities of all items in the next slot; 0 for items of earlier slots. @param before indices */
   nextProbabilities(before: readonly number[]): Float64Array {
     const { weights, sum } = this.#left(before);
     const chances = weights.map((weight) => weight / sum);
@@ -52,9 +53,9 @@ export class PlackettLuce {
   }
 
   /**
-   * Estimates the marginal probability of an item in a slot: a mean over draws of the slots above from the other items, weighted by
-   * the probability that these slots leave the item out. So it is above 0 even if the item is nearly always above.
-   * @param uniform a number of [0, 1) per draw and slot
+   * Estimates the marginal probability that a slot shows an item. The slots above are drawn from the other items, and
+   * each draw is weighted by the probability that these slots do not show the item. So the estimate is above 0 even for
+   * an item that is nearly always above. @param uniform random number in [0, 1) for each draw and slot
    */
   slotProbability(
     place: number,
@@ -78,7 +79,7 @@ export class PlackettLuce {
     return sum / known;
   }
 
-  /** Draws a slate of k with a uniform number of [0, 1) per slot. */
+  /** Draws a slate of k items. @param uniform random number in [0, 1) for each slot */
   draw(k: number, uniform: (slot: number) => number): DrawnSlate {
     const drawn = { indices: [] as number[], margin: 1 };
     for (let slot = 0; slot < k; slot++) {
@@ -101,7 +102,7 @@ export class PlackettLuce {
     return drawn;
   }
 
-  /** Returns the weights relative to exp(most) without the shown items, and their sum. */
+  /** Returns the weights of the items that are not shown yet, relative to exp(most), and the sum of these weights. */
   #left(before: readonly number[]): { weights: Float64Array; most: number; sum: number } {
     const rest = before.reduce((sum, place) => sum - this.#weights[place]!, this.#all);
     if (rest > LOST * this.#all) return { weights: this.#weights, most: this.#most, sum: rest };
