@@ -1,4 +1,4 @@
-/** Self-test cases of the batch kernels: events, rows, distinct items, rows by item, and items by token. */
+/** Self-test cases of the kernels that build a batch: its events, rows, distinct items, rows by item, items by token. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -16,7 +16,7 @@ import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./op
 const EXPAND = ["batch_expand"];
 const GROUP = ["batch_group", "batch_rank", "batch_expand"];
 
-/** @param slice index of the batch among those that are stored side by side */
+/** Compares a batch on the device with the reference. @param slice index of the batch among batches built at once */
 export async function compareBatch(
   gpu: Gpu,
   log: ClickLog,
@@ -42,7 +42,7 @@ export async function compareBatch(
   same("events", EXPAND, events, expected.events.flatMap((e) => [e.first, e.end, e.click, e.fed]), 4);
   same("items fed", EXPAND, eventItems, expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)));
   same("history", EXPAND, histories, expected.history.flatMap((h) => [h.clicks, h.end]), 2);
-  // No kernel reads the third word.
+  // The third word of a row is not compared, because no kernel reads it.
   same(
     "rows",
     EXPAND,
@@ -58,7 +58,7 @@ export async function compareBatch(
   const byId = log.items.kind === "one-hot";
   same("items of rows", GROUP, rowItems, byId ? expected.rows.map((row) => row.item) : expected.rowSlot);
   same("distinct items", GROUP, slotItems, expected.slotItem);
-  // Each row occurs once, and each segment holds the rows of its item.
+  // Rows are sorted by item. The order of an item's rows does not matter.
   const ofItem = expected.slotItem.map((item) =>
     expected.rows.flatMap((row, r) => row.item === item ? [r] : [])
   );
@@ -70,7 +70,7 @@ export async function compareBatch(
   same("rows by item", GROUP, segments, ofItem.flat());
 }
 
-/** Compares the pairs of items and tokens, sorted by token, of all items and of the items that are fed. */
+/** Compares the (item, token) pairs that the device sorts by token: those of all items, then those of the items fed. */
 async function compareTokens(
   gpu: Gpu,
   { first, token, count }: ItemTokens,
@@ -118,7 +118,7 @@ export function createBatchTrial(gpu: Gpu, { log, users }: TestBatch): KernelTri
 
 async function checkBatch(gpu: Gpu, batch: TestBatch, checks: CheckCollector): Promise<void> {
   using trial = createBatchTrial(gpu, batch);
-  // The trial runs twice: bits of the first batch must not remain in the second.
+  // The trial runs twice, so the check fails if bits of the first run remain in the second.
   await runTrial(trial, checks);
 }
 
@@ -126,7 +126,7 @@ function createCase(name: string, batch: TestBatch): NamedCheck {
   return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
-/** Batches of few and many rows, with context events and pages of several clicks, over all kinds of items. */
+/** Cases with few rows, many rows, context events, several clicks per page, and each kind of items. */
 export const batchCases: readonly NamedCheck[] = [
   createCase("few rows", few),
   createCase("several chunks", chunks),

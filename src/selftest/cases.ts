@@ -1,4 +1,4 @@
-/** All cases of the self-test, by kind of adapter. */
+/** Lists all cases of the self-test for a kind of adapter. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { AdapterKind, KernelVariants, LstmVariant, MatmulVariant } from "../gpu/kernel_variants.ts";
@@ -53,12 +53,12 @@ import {
   type TestBatch,
 } from "./ops/op_batches.ts";
 
-/** One event, a workgroup's number of events and its neighbours, and more events than all invocations at once. */
+/** Numbers of events: one, about a workgroup's 256 invocations, and more than invocations that run at once. */
 const EVENTS = [1, 255, 256, 257, 1000];
-/** The step's slot in the ring; the other slots must not change. */
+/** Slot of the ring to which the step writes. The other slots may not change. */
 const SLOT = 2;
 
-/** @param columns per outcome of an event */
+/** Checks the sums of outcomes over events. @param columns number of columns of an event's outcome */
 async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const choice = { variants: gpu.variants, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
   for (const variant of listSumVariants(choice)) {
@@ -99,7 +99,7 @@ export const sumCases: readonly NamedCheck[] = [4, 12].map((columns) => ({
   check: (gpu, checks) => checkSums(gpu, checks, columns),
 }));
 
-/** Kernel variants that replace those of the fixed table. */
+/** Kernel variants that a case uses instead of the variants of the fixed table. */
 type Chosen = Partial<Pick<KernelVariants, "matmul" | "lstm">>;
 
 function products(forward: MatmulVariant, input: MatmulVariant): Chosen {
@@ -131,7 +131,7 @@ function testOp(name: string, make: CaseFactory, batches: readonly TestBatch[], 
   };
 }
 
-/** Returns cases of all ops. Batches share shader texts if possible, because compiling is slow. */
+/** Returns the cases of all ops. Where possible, a case's batches share shader texts, because compiling is slow. */
 function opCases(kind: AdapterKind): NamedCheck[] {
   const on = [few, chunks];
   return [
@@ -199,14 +199,14 @@ function opCases(kind: AdapterKind): NamedCheck[] {
   ];
 }
 
-/** Kernels that run on inputs whose results are known in f64. */
+/** A self-test case: runs kernels, and compares their results with f64 references. */
 export interface SelftestCase {
   readonly name: string;
-  /** Never throws: failures are part of the finding. @param gpu with the kernel variants of the case's kind */
+  /** Runs the case. It throws nothing: an error is in the finding. @param gpu with the variants of the case's kind */
   readonly run: (gpu: Gpu) => Promise<CaseFinding>;
 }
 
-/** Returns the cases in the order of a training step, followed by simulated users and policies. */
+/** Returns the cases: first the kernels of a training step in their order, then simulated users and policies. */
 export function listSelftestCases(kind: AdapterKind): SelftestCase[] {
   const all: NamedCheck[] = [
     ...batchCases,

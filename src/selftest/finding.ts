@@ -1,44 +1,44 @@
-/** Findings of the self-test by case and kernel. Imports no kernel, so that a page can show a worker's findings. */
+/** Findings of the self-test by case and kernel. This file imports no kernels, so that a page can import it. */
 
 import type { AdapterDescription, Gpu } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";
 
 interface Element {
-  /** Index in the tensor, e.g. "[3, 5]". */
+  /** Index of the element in its tensor, e.g. "[3, 5]". */
   readonly index: string;
   readonly expected: number;
   readonly got: number;
-  /** Largest allowed error; 0 if the bits must be equal. */
+  /** Largest allowed error of the element; 0 if the values must be equal. */
   readonly tolerance: number;
 }
 
-/** Comparison of computed numbers with their expected values. */
+/** Result of a check: a comparison of computed numbers with their expected values, or another condition. */
 export interface ComparedValues {
-  /** Kernels that wrote the numbers, without `.wgsl`. */
+  /** Names of the kernels that wrote the numbers, without `.wgsl`. */
   readonly kernels: readonly string[];
-  /** E.g. "output", or "gradient of w". */
+  /** Name of the numbers, e.g. "output" or "gradient of w". */
   readonly what: string;
-  /** Number of compared values; 0 for other conditions. */
+  /** Number of compared values; 0 for a condition that compares no values. */
   readonly values: number;
-  /** Number of values beyond their tolerance. Absent if no values were compared. */
+  /** Number of values whose error exceeds their tolerance; absent if no values were compared. */
   readonly wrong?: number;
   readonly differs: boolean;
-  /** The element with the largest error relative to its tolerance. Absent if no values were compared. */
+  /** Element with the largest error relative to its tolerance; absent if no values were compared. */
   readonly worst?: Element;
-  /** Error that is not numeric: a stray write, or two runs that differ. */
+  /** Message if the error is not numeric: a stray write, or two runs that differ. */
   readonly fault?: string;
 }
 
 export interface CaseFinding {
   readonly name: string;
   readonly kernels: readonly string[];
-  /** In the order of computation: if several differ, the later ones may follow from the first. */
+  /** Checks in the order of computation. If several checks fail, the first failure may have caused the later ones. */
   readonly checks: readonly ComparedValues[];
-  /** Error that ended the case early: a kernel that does not compile, or a lost device. */
+  /** Error that ended the case, e.g. a kernel that does not compile, or a lost device. */
   readonly error?: string;
 }
 
-/** Returns the error of an element divided by its tolerance; more than 1 is a difference. */
+/** Returns the error of an element divided by its tolerance. The element is wrong if the result is more than 1. */
 export function computeErrorShare({ expected, got, tolerance }: Element): number {
   if (Object.is(expected, got) || expected === got) return 0;
   if (Number.isNaN(expected) && Number.isNaN(got)) return 0;
@@ -47,7 +47,7 @@ export function computeErrorShare({ expected, got, tolerance }: Element): number
   return error / tolerance;
 }
 
-/** Formats a number with up to nine significant digits, as f32 has; whole numbers in full. */
+/** Formats a number with up to nine significant digits, enough for f32. Whole numbers have all digits. */
 function digits(x: number, most = 9): string {
   return String(Number.isInteger(x) ? x : Number(x.toPrecision(most)));
 }
@@ -63,7 +63,7 @@ export function checkText({ what, worst, fault }: ComparedValues): string {
   return `${what}${fault ? `: ${fault}` : worst ? ` ${formatElement(worst)}` : ""}`;
 }
 
-/** Returns one line per difference in a finding; empty if all is well. */
+/** Returns one line per failed check or error of a finding; an empty list if there is none. */
 export function listFaults({ checks, error }: CaseFinding): string[] {
   return [
     ...checks.filter(({ differs }) => differs).map((check) =>
@@ -74,17 +74,17 @@ export function listFaults({ checks, error }: CaseFinding): string[] {
 }
 
 export interface ToleranceOptions {
-  /** Kernels that wrote the numbers. */
+  /** Names of the kernels that wrote the numbers. */
   readonly kernels: readonly string[];
   readonly what: string;
   readonly tolerance: number | ((k: number) => number);
-  /** Columns, if the numbers are a matrix: the index then has row and column. */
+  /** Number of columns, if the numbers are a matrix. Messages then name row and column. */
   readonly columns?: number;
-  /** Returns text that is added to the index of a number. */
+  /** Returns text for messages that follows the index of number k. */
   readonly named?: (k: number) => string;
 }
 
-/** Collects the checks of a case. It throws nothing, so that one run finds all differences. */
+/** Collects the results of a case's checks. A failed check throws nothing, so that one run finds all differences. */
 export class CheckCollector {
   readonly #checks: ComparedValues[] = [];
 
@@ -92,7 +92,7 @@ export class CheckCollector {
     return this.#checks;
   }
 
-  /** Compares numbers with their expected values. A different length is a fault. */
+  /** Compares numbers with their expected values. The check fails if there are fewer numbers than expected. */
   numbers(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
@@ -121,7 +121,7 @@ export class CheckCollector {
     this.#checks.push({ kernels, what, values, wrong, differs: most > 1, worst });
   }
 
-  /** Compares words or whole numbers, which must be equal. */
+  /** Compares words or numbers with their expected values, which they must equal. */
   same(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
@@ -130,13 +130,12 @@ export class CheckCollector {
     this.numbers(found, expected, { ...by, tolerance: 0 });
   }
 
-  /** @param fault message if it does not hold */
+  /** Adds a check of a condition. @param fault message if the condition is false */
   holds(condition: boolean, kernels: readonly string[], what: string, fault: string): void {
     this.#checks.push({ kernels, what, values: 0, differs: !condition, ...(condition ? {} : { fault }) });
   }
 }
-/** @throws Error if a check failed */
-/** @throws Error if a check failed */
+/** @throws Error that describes all failed checks, if a check failed */
 export function expectAll({ all }: CheckCollector): void {
   const wrong = all.filter(({ differs }) => differs);
   if (wrong.length > 0) throw new Error(wrong.map(checkText).join("\n"));
@@ -147,7 +146,7 @@ export interface NamedCheck {
   readonly check: (gpu: Gpu, checks: CheckCollector) => Promise<void>;
 }
 
-/** Finding of a case with the kernels for one kind of adapter. */
+/** Finding of a case that ran with the kernel variants for one kind of adapter. */
 export interface KindFinding extends CaseFinding {
   readonly kind: AdapterKind;
 }
@@ -155,20 +154,20 @@ export interface KindFinding extends CaseFinding {
 export interface SelftestResult {
   readonly adapter?: AdapterDescription;
   readonly findings: readonly KindFinding[];
-  /** Kernels that did not run because the adapter never uses them. */
+  /** Names of kernels that did not run, because the adapter never uses them. */
   readonly leftOut: readonly string[];
   readonly seconds: number;
 }
 
-/** Combined result of the cases that ran a kernel. */
+/** Result for one kernel, combined from all cases that ran the kernel. */
 export interface KernelFinding {
   readonly kernel: string;
   readonly kind: AdapterKind;
-  /** Number of compared values that it wrote, or that depend on what it wrote. */
+  /** Number of compared values that the kernel wrote, or that were computed from what the kernel wrote. */
   readonly values: number;
-  /** True if a difference points to this kernel. */
+  /** True if a failed check points to the kernel. */
   readonly differs: boolean;
-  /** The element with the largest error relative to its tolerance. */
+  /** Element with the largest error relative to its tolerance, over all cases. */
   readonly worst?: WorstElement;
 }
 
@@ -176,14 +175,14 @@ export interface WorstElement {
   readonly element: Element;
   readonly case: string;
   readonly what: string;
-  /** Error divided by tolerance; infinite for unequal words. */
+  /** Error of the element divided by its tolerance; infinite if the tolerance is 0 and the values differ. */
   readonly share: number;
 }
 
-/** Returns the kernels behind the first wrong numbers, without those whose own numbers are correct. */
+/** Returns the kernels that computed the first wrong numbers, without kernels whose own numbers are correct. */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
-  // A wrong number says more than a difference between two runs.
+  // Wrong numbers point to a kernel more clearly than a difference between two runs.
   const first = wrong.find(({ worst }) => worst) ?? wrong[0];
   if (!first) return [];
   const right = new Set(checks.filter(({ differs }) => !differs).map(({ kernels }) => kernels[0]));
@@ -217,7 +216,7 @@ export function groupByKernel(findings: readonly KindFinding[]): KernelFinding[]
 
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
-/** Summarises all cases in one sentence. @param stopped true if the self-test was stopped early */
+/** Summarises all cases in one sentence. @param stopped true if the user stopped the self-test */
 export function describeVerdict(findings: readonly KindFinding[], seconds: number, stopped = false): string {
   const took = `${counted(findings.length, "case")}, ${seconds.toFixed(1)} s`;
   if (stopped) return `Stopped after ${took}.`;
@@ -228,7 +227,7 @@ export function describeVerdict(findings: readonly KindFinding[], seconds: numbe
     : `${wrong} of ${took}: results differ from float64 by more than rounding explains.`;
 }
 
-/** Returns the cases that differ, with the kernels that they point to and their faults. */
+/** Returns the cases with a failed check: a heading with the kernels to look at, and a line per failure. */
 export function listFaultyCases(findings: readonly KindFinding[]): { head: string; faults: string[] }[] {
   return findings.map((finding) => ({ finding, faults: listFaults(finding) }))
     .filter(({ faults }) => faults.length > 0)
@@ -238,7 +237,7 @@ export function listFaultyCases(findings: readonly KindFinding[]): { head: strin
     });
 }
 
-/** Returns a sentence about kernels that did not run; "" if all ran. */
+/** Returns a sentence about kernels that did not run; "" if all kernels ran. */
 export function describeLeftOut(kernels: readonly string[]): string {
   if (kernels.length === 0) return "";
   const them = kernels.length === 1 ? "it" : "them";
@@ -248,7 +247,7 @@ export function describeLeftOut(kernels: readonly string[]): string {
     "in buffers.";
 }
 
-/** Formats the result as JSON. Non-finite numbers are written as text: "NaN", "Infinity". */
+/** Formats the result of a self-test as JSON. Non-finite numbers are strings: "NaN", "Infinity". */
 export function formatSelftestJson({ adapter, findings, leftOut, seconds }: SelftestResult): string {
   const whole = { adapter, seconds, leftOut, kernels: groupByKernel(findings), findings };
   const known = (_: string, value: unknown) =>

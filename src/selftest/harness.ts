@@ -1,6 +1,6 @@
 /**
- * Harness of every kernel check: an arena that detects stray writes, two runs that must give the same bits, and the
- * kernels that wrote wrong numbers. A case declares inputs, dispatches and expected results; see {@link runTwice}.
+ * Runs the kernels of every check. The memory detects stray writes, two runs must give the same bits, and the kernels that
+ * wrote wrong numbers are named. A case declares inputs, dispatches and expected results; see {@link runTwice}.
  */
 
 import { Arena } from "../gpu/arena.ts";
@@ -15,29 +15,29 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** A word that no kernel writes by chance. As a float it is NaN, also after a product with 0. */
+/** Word that marks memory as not written. No kernel writes it by chance. As f32 it is NaN, also multiplied by 0. */
 export const CANARY = 0x7fda7a7a;
-/** Words behind every buffer that no kernel may write; they are inside of the binding, so a stray write lands. */
+/** Number of canary words after every buffer. They are inside of the binding, so that stray writes reach them. */
 const CANARIES = 64;
 
-/** An arena that records how much of each buffer may be written. */
+/** An arena that adds canary words after each buffer, and records the number of bytes that kernels may write. */
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries words behind each buffer. @param behind their value: a number if its effect on results must show */
+  /** @param canaries number of canary words per buffer @param behind their value: finite if a read must change results */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
 
   override allocate(name: string, bytes: number): View {
     const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * this.canaries);
-    // An op's unwritten memory holds values of an earlier step; only the batch's bits start as zeros.
+    // In a training, memory that is not yet written has values of an earlier step. Only the bits of a batch start as 0.
     this.begin(view, name.startsWith("bits") ? view.size - 4 * this.canaries : 0);
     this.views.push({ name, view, bytes: view.size - 4 * this.canaries });
     return view;
   }
 
-  /** Resets a buffer. @param first byte to start at. @param initial values in place of canaries */
+  /** Fills a buffer with canaries. @param first byte to fill @param initial values at the start, in place of canaries */
   begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
     const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
     words.fill(this.behind, words.length - this.canaries);
@@ -58,12 +58,12 @@ export class CanaryArena extends Arena {
     this.views.push({ name, view, bytes });
     return view;
   }
-  /** True if a view has canaries behind it. */
+  /** True if canaries follow a view. */
   owns(view: Memory): boolean {
     return this.views.some((own) => own.view === view);
   }
 
-  /** Returns the buffers with a stray write behind them, and the index of the first such word. */
+  /** Returns the buffers whose canaries were overwritten, each with the index of the first overwritten word. */
   async #strayWrites(): Promise<{ name: string; view: Memory; words: number; at: number }[]> {
     const all = await readViews(this.gpu, this.views.map(({ view }) => view));
     return this.views.flatMap(({ name, view, bytes }, k) => {
@@ -73,7 +73,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks the canaries. @param kernels that ran, or their dispatches, to name the kernel that wrote there */
+  /** Checks all canaries. @param kernels names of kernels that ran, or dispatches, to find the kernel that overwrote some */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -91,7 +91,7 @@ export class CanaryArena extends Arena {
 
 export type BufferWords = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
-/** A repeatable run: it resets what a run changes, and encodes commands; several are submitted one after another. */
+/** A run that can be repeated. `start` resets what a run changes; each function of `encode` makes a submission. */
 export interface RepeatedRun<T extends BufferWords> {
   readonly start?: () => void;
   readonly encode: ((commands: CommandRecorder) => void) | readonly ((commands: CommandRecorder) => void)[];
@@ -99,8 +99,8 @@ export interface RepeatedRun<T extends BufferWords> {
 }
 
 /**
- * Runs commands twice from the same start, and checks that both runs gave the same bits and wrote nothing behind a
- * buffer. Reads are in the order of the queue, so both are awaited at once.
+ * Runs commands twice from the same start. Checks that both runs gave the same bits, and wrote nothing after a buffer.
+ * Both runs are awaited together, because the queue executes reads in order.
  * @returns the values of the first run
  */
 export async function runTwice<T extends BufferWords>(
@@ -122,19 +122,19 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Dispatches in memory with their expected results; another text of one of them can be tried. */
+/** Recorded dispatches with inputs and expected results. A dispatch can be replaced by one with another kernel. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
   readonly sizes: S;
-  /** Headers of the steps, and the byte offset of each one that the dispatches run with, in order. */
+  /** Headers of steps. The dispatches run once per header, in the order of `offsets` (in bytes). */
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
   readonly start?: () => void;
-  /** Memory that is read after a run; both runs must give the same bits. */
+  /** Memory that is read after each of the two runs. Its bits must be the same. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
-  /** Compares the words of the views, without the canaries behind them. @param specs that ran */
+  /** Compares the results. @param words returns a view's words without canaries @param specs dispatches that ran */
   readonly compare: (
     words: WordReader,
     specs: readonly DispatchSpec<S>[],
@@ -144,7 +144,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
 
 export type WordReader = (view: Memory) => Uint32Array<ArrayBuffer>;
 
-/** Runs the dispatches of a trial twice and compares the results. @param specs replace those of the trial */
+/** Runs a trial's dispatches twice and compares the results. @param specs dispatches to run instead of the trial's */
 export async function runTrial<S extends BatchSizes>(
   trial: KernelTrial<S>,
   checks: CheckCollector,
@@ -177,7 +177,7 @@ export function createStepHeader<S extends BatchSizes>(
   return { sizes: batch.sizes, headers: headers.buffer, offsets: [0] };
 }
 
-/** Records dispatches for one batch. @returns a function that encodes them */
+/** Records dispatches for one batch. @returns a function that encodes the dispatches */
 export async function recordStep<S extends BatchSizes>(
   arena: Arena,
   dimensions: Dimensions<S>,
@@ -190,7 +190,7 @@ export async function recordStep<S extends BatchSizes>(
   return (commands) => program.encode(commands, batch.sizes, 0);
 }
 
-/** Runs checks with the given collector. @throws Error if a check fails and there is no collector */
+/** Runs checks. @param checks collects failures; if undefined, a failed check throws. @throws Error in that case */
 export async function runChecked<T>(
   checks: CheckCollector | undefined,
   run: (checks: CheckCollector) => Promise<T>,
@@ -201,15 +201,15 @@ export async function runChecked<T>(
   return result;
 }
 
-/** Returns the names of the kernels of dispatches, without duplicates. */
+/** Returns the names of the kernels that dispatches run, without duplicates. */
 export function listKernels(specs: readonly KernelTextInputs[]): string[] {
   return [...new Set(specs.map(({ kernel }) => kernel.name))];
 }
 
 /**
- * Returns the names of the kernels that write this memory, and of those that computed what they read.
- * @param specs in the order in which they run
- * @param known memory that is compared by itself: its writers are left out
+ * Returns the names of the kernels that write to `memory`, and of the kernels that computed what these kernels read.
+ * @param specs dispatches in the order in which they run
+ * @param known memory that has a check of its own: the kernels that write it are left out
  */
 export function listWriters(
   specs: readonly KernelTextInputs[],
@@ -223,7 +223,7 @@ export function listWriters(
     specs.slice(0, before).forEach((spec, at) => {
       if (found.has(spec) || !boundTo(spec, "read_write").some((view) => isOverlapping(view, of))) return;
       found.add(spec);
-      // An earlier dispatch may also have written what this one updates.
+      // A dispatch reads the memory that it updates: an earlier dispatch may have written it.
       const read = [...boundTo(spec, "read"), ...boundTo(spec, "read_write")];
       const unknown = read.filter((view) => !known.some((one) => isOverlapping(one, view)));
       wanted.push(...unknown.map((memory) => ({ memory, before: at })));
@@ -232,7 +232,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns the memory bound with an access mode, without {@link import("../tape/node.ts").Call.unwritten}. */
+/** Returns the memory that a dispatch binds with access mode `how`, except {@link import("../tape/node.ts").Call.unwritten}. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -247,21 +247,21 @@ export function isOverlapping(one: Memory, other: Memory): boolean {
   return a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
-/** Returns the part of the memory that kernels write. */
+/** Returns the view to which kernels write: for a texture the buffer from which it is copied. */
 function writtenPart(memory: Memory): View | undefined {
   return isTexture(memory) ? memory.written?.view : memory;
 }
 
 export const listIndices = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
-/** Returns the exclusive prefix sums of the lengths, followed by their total. */
+/** Returns the exclusive prefix sums of lengths, and last the sum of all. */
 export function computePrefixSums(lengths: readonly number[]): number[] {
   const sums = [0];
   for (const length of lengths) sums.push((sums.at(-1) ?? NaN) + length);
   return sums;
 }
 
-/** Returns the words as f32; an empty array if nothing was read. */
+/** Returns words as f32 numbers; an empty array for undefined. */
 export const toFloats = (words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> =>
   words ? new Float32Array(words.buffer, words.byteOffset, words.length) : new Float32Array();
 
@@ -269,12 +269,12 @@ function toBits({ buffer, byteOffset, length }: BufferWords): Uint32Array<ArrayB
   return new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Compares millions of words: a loop takes a fraction of deepEqual's time. */
+/** True if two arrays have the same words. For millions of words this takes a fraction of the time of deepEqual. */
 function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
-/** Returns [panels, R] words of bits, 32 items per panel. @param taken true if the bit of an item is set for a row */
+/** Returns mask bits as [panels, rows] words; a panel has 32 items. @param taken true if an item's bit is set for a row */
 export function makeMaskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
   const words = new Uint32Array(Math.ceil(items / 32) * rows);
   for (let row = 0; row < rows; row++) {

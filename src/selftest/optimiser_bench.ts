@@ -1,4 +1,4 @@
-/** Steps of Adam on the device and in f64: partial sums, row-sparse tables, micro-batches, decay, arena windows. */
+/** Runs steps of Adam on the device and in f64, with partial sums, row-sparse tables, micro-batches, decay and windows. */
 
 import { NONE } from "../data/click_log.ts";
 import { createRandomStream } from "../data/random.ts";
@@ -21,21 +21,21 @@ import { drawPermutation } from "./small_logs.ts";
 type Sizes = Readonly<Record<"rows" | "events" | "items", number>>;
 export const dimensions = new Dimensions<Sizes>(["rows", "events", "items"], "rows");
 
-/** Rows of a batch (a few chunks of partial sums), and slots for sparse rows at step t. */
+/** Number of rows of a batch: enough for several chunks of partial sums. */
 const ROWS = 1000;
 const getSizes = (t: number): Sizes => ({ rows: ROWS, events: 30 + 7 * t, items: 20 + 5 * t });
 const MOST_PLACES = 2 * 90;
 
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
-  /** Tables with row-sparse gradients, and the size that counts their slots. */
+  /** Tables with row-sparse gradients, by name. The value is the size that is the number of slots for rows. */
   readonly touched?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
-  /** Micro-batches whose gradients are summed. Absent: one whole batch. */
+  /** Number of micro-batches whose gradients are summed. If absent, the batch is not split. */
   readonly parts?: number;
-  /** Share of a weight that is subtracted per step. */
+  /** Weight decay: share of a weight that a step subtracts. */
   readonly decay?: number;
-  /** Bytes of a window of the arena; by default the largest binding. */
+  /** Bytes of a window, through which a kernel binds a part of the arena (default: the largest binding). */
   readonly most?: number;
 }
 
@@ -54,19 +54,19 @@ export function drawStartWeights(specs: readonly ParameterSpec[]): Weights {
   return new Map(specs.map(({ name, rows, columns }) => [name, drawNormals(rows * columns, "start", name)]));
 }
 
-/** Draws the gradient of a micro-batch by chunk, the same every time; none for a statistic. */
+/** Draws a micro-batch's gradient per chunk, from a fixed seed. A statistic has no gradient. */
 function drawGradients({ name, rows, columns, table, statistic }: ParameterSpec, t: number, part: number) {
   const chunks = statistic ? 0 : table ? 1 : dimensions.countChunks(getSizes(t));
   return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 
-/** Returns distinct row numbers by slot; some slots are empty, and garbage follows that must not be read. */
+/** Returns distinct row numbers by slot; NONE in empty slots. Kernels may not read the slots past the step's number. */
 function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
   const order = drawPermutation(10 * t + part + name.length, rows);
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
 }
 
-/** Returns the rows with a gradient in a micro-batch; all rows of a parameter that is not sparse. */
+/** Returns the rows that have a gradient in a micro-batch. Without row-sparse gradients these are all rows. */
 function listSparseRows(
   spec: ParameterSpec,
   { touched = {} }: OptimiserRun,
@@ -82,7 +82,7 @@ function listSparseRows(
 
 export type MovedArenas = Awaited<ReturnType<typeof runMoves>>;
 
-/** Runs all steps twice. @returns the arenas after the last step */
+/** Runs all steps twice. @returns weights, moments and gradients after the last step */
 export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: OptimiserRun) {
   const { specs, touched = {}, steps = 3, parts, decay = DECAY, most } = moves;
   using stack = new DisposableStack();
@@ -113,7 +113,7 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
     const own = lists.get(table);
     drawGradients(spec, t, part).forEach((values, chunk) => {
       if (own) {
-        // Slots without a row are NaN, because they must not be read.
+        // Slots without a row get NaN, because kernels may not read them.
         const list = listRowNumbers(spec, t, part);
         const byPlace = new Float32Array(list.length * columns).fill(NaN);
         list.forEach((row, k) => {
@@ -155,13 +155,13 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
     m: await parameters.read(adam.m.buffer),
     v: await parameters.read(adam.v.buffer),
     gradient: await parameters.read(parameters.gradient.buffer),
-    /** Weights with padding. */
+    /** Weights with the padding between parameters. */
     raw: await readFloats(gpu, parameters.weights),
     dispatches: program.dispatches.length,
   };
 }
 
-/** Computes the updates in f64, and the number of updates of each row. */
+/** Computes weights and moments after all steps in f64, and the number of updates of each row. */
 function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferenceState; times: number[] } {
   const { rows, columns, decays, statistic } = spec;
   const w = Float64Array.from(drawStartWeights([spec]).get(spec.name) ?? []);
@@ -190,9 +190,9 @@ function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferen
 }
 
 /**
- * Compares the arenas with f64. Rows that no step touched keep their bits, and padding stays zero.
- * @param tolerance of numbers near 1 that some steps moved: roundings of a few operations, of a square root and a division.
- * @param exact that partial sums are added up in order: a driver may take another
+ * Compares weights, moments and gradients with f64. Rows without updates must keep their bits, and padding must be zero.
+ * @param tolerance error of numbers near 1 after some steps: few operations, a square root and a division are rounded.
+ * @param exact true if partial sums must be added up in order: a driver may use another order
  */
 export function compareMoves(
   found: MovedArenas,
@@ -224,7 +224,7 @@ export function compareMoves(
     checks.numbers(found.m.get(name), moved.m, { ...by, what: `means of gradients of ${name}` });
     checks.numbers(found.v.get(name), moved.v, { ...by, what: `means of squares of ${name}` });
     if (name in touched || parts) continue;
-    // The sum of the last step's partials, in f32 and in order.
+    // The last step's partial sums are added up in f32 and in order.
     const last = drawGradients(spec, steps, 0);
     const sum = Float64Array.from(
       moved.w,

@@ -1,4 +1,4 @@
-/** Cases of the optimiser: sums of partial gradients, gradient clipping, Adam, and the best weights. */
+/** Self-test cases of the optimiser: sums of partial gradients, clipping, Adam, and the copy of the best weights. */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -20,7 +20,7 @@ const specs: readonly ParameterSpec[] = [
   { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 
-/** @param of names of the kernels that update row-sparse tables, and other parameters */
+/** Makes a check of Adam. @param of names of the kernels that update row-sparse tables (rows) and other parameters (all) */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,
@@ -32,7 +32,7 @@ function moving(
   };
 }
 
-/** Gradients for clipping, in partial sums of a batch of `rows` rows. */
+/** Sizes of a check of gradient clipping. Gradients are partial sums of a batch of `rows` rows. */
 export interface ClippedGradients {
   readonly specs: readonly ParameterSpec[];
   readonly rows: number;
@@ -69,7 +69,7 @@ export async function checkClip(
     encode,
     read: () => Promise.all([readFloats(gpu, partials), readFloats(gpu, gradient)]),
   });
-  // A shorter gradient keeps its bits.
+  // A gradient that is shorter than the bound keeps its bits.
   const [share, tolerance] = norm > most ? [most / norm, 2e-6 * scale] : [1, 0];
   const by = { kernels: ["gradient_clip", "gradient_norm"], tolerance };
   const what = `of a gradient ${norm > most ? "longer" : "shorter"} than its bound`;
@@ -78,12 +78,12 @@ export async function checkClip(
   checks.numbers(direct, wanted, {
     ...by,
     what: `tables ${what}`,
-    // Summed gradients are stored there for other kernels, and must not change.
+    // The sums of partial gradients are also here, for other kernels. They may not change.
     tolerance: (i) => (i < summed ? 0 : tolerance),
   });
 }
 
-/** Sums of two shards: the first validation is the best by all criteria, the second only by prec@1. */
+/** Sums of two shards per validation. The first is the best by all criteria, the second is better only by prec@1. */
 const validations = [
   { sums: [[3, 1, 4, 9], [2, 1, 3, 9]], better: ["loss", "prec1", "prec2"] },
   { sums: [[4, 2, 3, 9], [3, 2, 4, 9]], better: ["prec1"] },
@@ -132,7 +132,7 @@ export const optimiserCases: readonly NamedCheck[] = [
   },
   {
     name: "gradients of a batch in parts, in windows of the arena",
-    // Two steps: state of the first batch must not count in the next.
+    // With two steps the check fails if sums of the first batch remain in the second.
     check: moving({ touched: { table: "items" }, steps: 2, parts: 3, most: 2048 }, {
       all: "gradient_add adam",
       rows: "gradient_rows_add adam_rows",

@@ -1,4 +1,4 @@
-/** Runs the self-test: every kernel on the present adapter. */
+/** Runs the self-test, which runs and checks every kernel on this machine's adapter. */
 
 import type { Gpu, GpuOptions } from "../gpu/device.ts";
 import type { AdapterKind, KernelVariants } from "../gpu/kernel_variants.ts";
@@ -8,7 +8,7 @@ import type { KindFinding, SelftestResult } from "./finding.ts";
 
 const panels = ["lstm_backward_panel", "lstm_forward_panel"];
 
-/** Names of cases, and their kernels that read only textures. A test checks that the list is complete and minimal. */
+/** Kernels that read only textures, by the name of the case that runs them. A test checks that the list is complete. */
 const NEED_TEXTURES: Readonly<Record<string, readonly string[]>> = {
   "row_dot, computed by a layer": ["row_dot_sum"],
   "lstm": panels,
@@ -16,20 +16,20 @@ const NEED_TEXTURES: Readonly<Record<string, readonly string[]>> = {
   "lstm, sparse gradients": panels,
 };
 
-/** Returns the name of a case that runs with matrices in textures, on an adapter that stores them in buffers. */
+/** Returns the name of a case if it runs with matrices in textures on an adapter that stores matrices in buffers. */
 export function formatTextureName(name: string): string {
   return `${name}, from textures`;
 }
 
-/** Kernels that an adapter's own variants never use. */
+/** Kernels that the variants chosen for an adapter never use. */
 export interface UnusedKernels {
-  /** Names of the cases that run them. */
+  /** Names of the cases that run these kernels. */
   readonly cases: readonly string[];
   readonly kernels: readonly string[];
   readonly variants: KernelVariants;
 }
 
-/** Returns the kernels that an adapter never uses, if any. @param own variants of the adapter. */
+/** Returns the kernels that an adapter never uses, if any. @param own kernel variants of the adapter. */
 export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels | undefined {
   const variants = getDefaultVariants(own.kind);
   if (usesTextures(own) || !usesTextures(variants)) return undefined;
@@ -39,24 +39,24 @@ export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels
   return { cases, kernels, variants };
 }
 
-/** Treatment of kernels that the adapter never uses: name them, run them after the others, or run only them. */
+/** What to do with kernels that the adapter never uses: name them, run them after the other kernels, or run only them. */
 export type LeftOutChoice = "named" | "too" | "alone";
 
 export interface SelftestOptions {
   readonly kinds: readonly AdapterKind[];
-  /** Only cases with this text in their names. */
+  /** Text that the names of cases to run contain. */
   readonly only?: string;
   readonly leftOut?: LeftOutChoice | undefined;
-  /** Called before each case. @param number from 1, over all kinds */
+  /** Called before each case. `number` is the case's number from 1, over all kinds of adapters; `of` is the last. */
   readonly onCase?: (
     at: { readonly kind: AdapterKind; readonly name: string; number: number; of: number },
   ) => void;
   readonly onFinding?: (finding: KindFinding) => void;
-  /** Called before each case: true ends the self-test there. */
+  /** Called before each case. If it returns true, the self-test ends. */
   readonly stopped?: () => boolean;
 }
 
-/** Opens a device with the adapter's own variants for a kind of adapter, or with other variants. */
+/** Opens a device with the kernel variants for a kind of adapter, or with the variants in `options`. */
 export type OpenSelftest = (options: Pick<GpuOptions, "variantsFor" | "variants">) => Promise<Gpu>;
 
 interface Part {
@@ -69,7 +69,7 @@ export function selectCases(kind: AdapterKind, only = ""): SelftestCase[] {
   return listSelftestCases(kind).filter(({ name }) => name.includes(only));
 }
 
-/** Runs all cases. @param open opens devices, which are closed here. */
+/** Runs all cases. @param open opens a device. All devices are closed at the end. */
 export async function runSelftest(
   open: OpenSelftest,
   { kinds, only, leftOut: choice = "named", onCase, onFinding, stopped }: SelftestOptions,
@@ -113,7 +113,7 @@ export async function runSelftest(
   return { adapter: opened[0]?.adapter, findings, leftOut, seconds };
 }
 
-/** Opens a device that uses the kernels that an adapter never uses. */
+/** Opens a device with variants that use the kernels that the adapter never uses. */
 async function openPart({ cases, variants }: UnusedKernels, open: OpenSelftest): Promise<Part> {
   const { kind } = variants;
   const own = selectCases(kind).filter(({ name }) => cases.includes(name)).map((one) => ({

@@ -1,4 +1,4 @@
-/** Small random logs for tests: odd sizes, pages of one item, events and users without clicks, repeated items. */
+/** Makes small random logs for tests, with odd sizes, pages of one item, no clicks, and repeated items. */
 
 import {
   ADDITIONAL_CLICK,
@@ -12,16 +12,16 @@ import { createRandomStream, type Random } from "../data/random.ts";
 export interface SmallLogOptions {
   readonly users: number;
   readonly items: number;
-  /** Width of dense features; 0 for one-hot items, or for items with tokens alone. */
+  /** Number of dense features per item; 0 for one-hot items, and for items that have only tokens. */
   readonly width: number;
-  /** Number of tokens (mixed features). Most items have the first, none the last of several; some items have none. */
+  /** Number of tokens of mixed features. Most items have the first token, none has the last, some items have no token. */
   readonly tokens?: number;
   readonly maxEvents?: number;
   readonly maxPage?: number;
   readonly noClick?: number;
-  /** Share of context events, anywhere among a user's events. */
+  /** Share of context events, which may be at any place in a user's history. */
   readonly given?: number;
-  /** Probability that a page with a click has another one, tried once per unclicked item. */
+  /** Probability of a further click on a page with a click; drawn again after each further click. */
   readonly further?: number;
 }
 
@@ -74,14 +74,14 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
   };
 }
 
-/** Items of an event, and the clicked one. */
+/** Items that an event shows, and the click. */
 export interface ShownEvent {
   readonly items: readonly number[];
-  /** Position on the page; absent if nothing is clicked. */
+  /** Position of the clicked item on the page; absent if no item is clicked. */
   readonly click?: number | undefined;
 }
 
-/** Creates a log from the events of each user. */
+/** Creates a log from lists of events, one list per user. */
 export function createLog(users: readonly (readonly ShownEvent[])[], items: ItemFeatures): ClickLog {
   const events = users.flat();
   const before = (lengths: readonly number[]) => {
@@ -105,7 +105,7 @@ export function createLog(users: readonly (readonly ShownEvent[])[], items: Item
 
 const HISTORY_ITEMS = 50;
 
-/** Creates users with events of one row each. @param clicks whether the e-th event overall is a click */
+/** Creates a log whose events show one item. @param clicks true if event e, counted over all users, has a click */
 export function createHistoryLog(
   users: number,
   { events, clicks, width }: {
@@ -127,7 +127,7 @@ export function createHistoryLog(
   return createLog(all, { kind: "dense", count: HISTORY_ITEMS, width, values });
 }
 
-/** Creates a batch of a number of rows with any contents. */
+/** Creates a batch with a number of rows. All rows show item 0. */
 export function createRowsBatch(rows: number): { log: ClickLog; users: number[] } {
   const pages = Array.from({ length: Math.ceil(rows / 10) }, (_, e): ShownEvent => ({
     items: new Array<number>(Math.min(10, rows - 10 * e)).fill(0),

@@ -1,4 +1,4 @@
-/** Cases of the ops that read earlier clicks: encoders and counts of a log's rows, with their inputs and tolerances. */
+/** Makes cases, with inputs and tolerances, of the ops that read earlier clicks: encoders, and count features of rows. */
 
 import { type CountField, countTableWidth, countWidth } from "../../counts/count_columns.ts";
 import { countTables } from "../../counts/count_tables.ts";
@@ -43,7 +43,7 @@ export function makeLstmOverTable(H: number, sparse: boolean): CaseFactory {
   });
 }
 
-/** Sizes of position weights. */
+/** Sizes of the position-weights encoder. */
 export interface PwSizes {
   readonly columns: number;
   readonly lags: number;
@@ -93,7 +93,7 @@ export function makePwTable(
   };
 }
 
-/** Makes a case with mixed features: the click of every event is looked up by event. */
+/** Makes a case of position weights for mixed features: the op reads a row per event instead of a table of items. */
 export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): CaseFactory {
   return (b) => ({
     ...b,
@@ -105,7 +105,7 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
   });
 }
 
-/** @param latest undefined: like users who were not counted. */
+/** Makes a case of count features. @param latest number of latest clicks in pairs; undefined if users were not counted */
 export function makeRowCounts(
   { log, users }: TestBatch,
   fields: CountField[],
@@ -116,7 +116,7 @@ export function makeRowCounts(
   const tables = countTables(new MemoryLog(log), config);
   const C = countWidth(config);
   const scale = new Float32Array(3 * C).map((_, k) => k < C ? k / 8 : 1 + k / 16);
-  // Some pages are then longer than the longest counted one, and pairs of some items are not counted.
+  // These values make some pages longer than the longest counted page, and leave out the pairs of some items.
   scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1), 2], 2 * C);
   const constant = { constant: true };
   return {
@@ -139,7 +139,7 @@ export function makeRowCounts(
   };
 }
 
-/** Makes a test case of the op whose recent clicks {@link makeRowCounts} reads. */
+/** Makes a case of the op recentClicks, whose output the op of {@link makeRowCounts} reads. */
 export function makeRecentClicks({ log, users }: TestBatch, fields: CountField[]): OpCase {
   const of = makeRowCounts({ log, users }, fields, 8, undefined);
   const config = { fields, neighbours: 8, latest: 3 };

@@ -1,4 +1,4 @@
-/** Ops of the layers as cases: what each takes, how it is recorded, how far rounding may lead. Sizes and batches are the caller's. */
+/** Makes cases of the ops of layers: inputs, recording and tolerance of an op. The caller chooses sizes and batches. */
 
 import type { ClickTape } from "../../batch/click_tape.ts";
 import { batchNorm } from "../../ops/batch_norm.ts";
@@ -19,9 +19,9 @@ type Applied = Activation | "none";
 const applied = (activation: Applied) => activation === "none" ? undefined : activation;
 
 export interface LinearRecipe {
-  /** Activation that produced the input; ELU by default. */
+  /** Activation that produced the layer's input (default: ELU). */
   readonly input?: Applied;
-  /** ELU by default. */
+  /** Activation of the layer's output (default: ELU). */
   readonly output?: Applied;
   readonly bias?: boolean;
 }
@@ -53,7 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a row_dot whose backward kernel sums a loss's outcomes, on a GPU. @param vectors of four per event */
+/** Makes a row_dot whose backward kernel, on a GPU, also sums a loss's outcomes. @param vectors vec4f per event */
 export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
   return (b) => {
     const own = makeRowDot(K, activation)(b);
@@ -70,7 +70,7 @@ export function makeRowDotWithSums(K: number, vectors: number, activation?: Acti
   };
 }
 
-/** Returns the inputs of a hidden layer [K, N] and of the products of its output with one vector. */
+/** Returns the inputs of a layer [K, N], and of the op that multiplies each row of the layer's output by a vector. */
 export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "parameters"> {
   return {
     leaves: [{ name: "x", rows: "rows", columns: K }],
@@ -83,7 +83,7 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
-/** The layer also computes the products. A second row_dot computes them from the layer's output. */
+/** Makes a row_dot whose products the layer before it computes. A second row_dot reads the layer's output instead. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, Tensor>();
   return (b) => ({
@@ -133,7 +133,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** The state part is a layer of its own, S columns wide, which the first layer may compute itself. */
+/** Makes a first layer whose state part is the output of a layer with S inputs. The first layer may compute that layer. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -148,7 +148,7 @@ export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   });
 }
 
-/** Makes a first layer with counts of the rows, C columns. */
+/** Makes a first layer that also gets C count features per row. */
 export function makeFirstLayerOfCounts(columns: number, C: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -189,11 +189,11 @@ export function makeItemTerm(columns: number, itemDropout?: number): CaseFactory
     build: (tape, t) =>
       itemTerm(tape, "u", { item: t("item"), state: t("state"), base: t("base") }, itemDropout),
     tolerance: 4 * U * 64,
-    once: true, // its base is read by one op alone
+    once: true, // only one op may read the base
   });
 }
 
-/** Momentum of the op in training: running statistics move a hundredth towards the batch. */
+/** Momentum of batch norm in training: a step moves the running statistics by a hundredth towards those of the batch. */
 const MOMENTUM = 0.99;
 
 function movedStatistics(values: ReadonlyMap<string, Matrix>, runs: number): Map<string, Matrix> {
@@ -237,7 +237,7 @@ export function listNormParameters(columns: number): ParameterSpec[] {
   ];
 }
 
-/** Records batch norm with {@link listNormParameters}. */
+/** Records batch norm with the parameters of {@link listNormParameters}. */
 export function recordNorm(tape: ClickTape, input: Tensor, training: boolean): Tensor {
   const [mean, scale, variance, shift] = listNormParameters(1).map(({ name }) => tape.parameter(name));
   if (!scale || !shift || !mean || !variance) throw new Error("expected the parameters of a norm");

@@ -1,4 +1,4 @@
-/** Cases of the losses: inputs, recording, the differentiated column, and tolerances. */
+/** Makes cases of the loss ops: inputs, recording, the column that is differentiated, and tolerances. */
 
 import { choiceNll } from "../../ops/choice_nll.ts";
 import { linear } from "../../ops/linear.ts";
@@ -7,16 +7,16 @@ import { UnmaterializedScores } from "../../ops/row_dot.ts";
 import { type CaseFactory, makeHiddenLayer } from "./layer_recipes.ts";
 import { computeEventMean, U } from "./op_batches.ts";
 
-/** Options of the utilities whose loss is computed. */
+/** Options of a case of the choice loss and its utilities. */
 export interface ChoiceRecipe {
-  /** True with position effects. */
+  /** True to add position effects to the utilities. */
   readonly place?: boolean;
   readonly loss?: "logistic";
-  /** Standard deviation of the utilities; 1 by default. */
+  /** Standard deviation of the utilities (default: 1). */
   readonly scale?: number;
-  /** Whole numbers, so that some are equal. */
+  /** True to round the utilities to whole numbers, so that some utilities are equal. */
   readonly whole?: boolean;
-  /** 2 by default. */
+  /** Factor eta by which utilities are multiplied (default: 2). */
   readonly eta?: number;
 }
 
@@ -41,7 +41,7 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
   });
 }
 
-/** The last layer computes the products, and the loss sums them. */
+/** Makes a choice loss of a network: the last hidden layer computes partial products, and the loss op sums them. */
 export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -63,7 +63,7 @@ export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   });
 }
 
-/** The usual game with all its terms. */
+/** Options of the game, with all terms of its loss. */
 const usual: GameOptions = {
   ...{ eta: 3, generatorEta: 1.6, etaByPage: true },
   ...{ utilityPenalty: 0.8, skipNoClick: true },
@@ -81,14 +81,14 @@ export function makeMinimax(player: "generator" | "reward", game = usual): CaseF
       const ring = tape.options.arena.allocate("ring", 32);
       return minimax(tape, "game", { u: t("u"), logits: t("logits") }, ring, player, game);
     },
-    // The differentiated column does not matter here: the reference has the gradient.
+    // The choice of the column affects no check: the reference computes the gradient itself.
     loss: (output) => computeEventMean(output, player === "generator" ? 7 : 4, b),
     scale: 2,
     tolerance: 4 * U * 100,
   });
 }
 
-/** The game itself multiplies by the last layer of the generator. */
+/** Makes a game whose op also computes the last layer of the generator. */
 export function makeMinimaxOfLayer(K: number): CaseFactory {
   return (b) => {
     const { leaves, ...others } = makeMinimax("generator")(b);

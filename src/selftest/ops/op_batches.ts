@@ -1,4 +1,4 @@
-/** Batches that ops are checked on: from one row to several chunks, and rare cases. */
+/** Batches on which ops are checked: from one row to several chunks of partial sums, and rare cases. */
 
 import { buildReferenceBatch } from "../../batch/reference_batch.ts";
 import { type ClickLog, isPredicted } from "../../data/click_log.ts";
@@ -8,7 +8,7 @@ import { createSmallLog, drawPermutation, type SmallLogOptions } from "../small_
 
 export const U = 2 ** -24;
 
-/** Creates a log and a batch of all its users in random order. */
+/** Creates a log, and a batch of all users of the log in random order. */
 export function createBatch(seed: number, options: SmallLogOptions): Pick<OpCase, "log" | "users"> {
   return { log: createSmallLog(seed, options), users: drawPermutation(seed, options.users) };
 }
@@ -16,16 +16,16 @@ export const one = createBatch(1, { users: 1, items: 1, width: 3, maxEvents: 1, 
 export const few = createBatch(2, { users: 5, items: 7, width: 5 });
 const usual = { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9 };
 export const many = createBatch(3, usual);
-/** More rows than a chunk of partial sums holds. */
+/** Batch with more rows than one chunk of partial sums covers. */
 export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
-/** Some items are not shown, some are not clicked, and some are clicked often. */
+/** Batch with few of the log's 300 items: some are not shown, some not clicked, some clicked often. */
 export const rareItems = createBatch(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
-/** Many events are context events. */
+/** Batch in which many events (40 %) are context events. */
 export const given = createBatch(7, { ...usual, given: 0.4 });
-/** Pages have up to as many clicks as items; some events are context events. */
+/** Batch with several clicks per page, up to the number of items; some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Many tokens are on no item that is shown, and fewer on an item that is fed. */
+/** Batch in which many tokens belong to no shown item, and few tokens to an item that is fed. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -35,32 +35,32 @@ export const rareTokens = createBatch(7, {
   maxPage: 6,
 });
 const withTokens = { users: 90, items: 400, width: 17, tokens: 63, maxEvents: 9, maxPage: 10 };
-/** Items with tokens, alone or with dense features. */
+/** Batches whose items have tokens, with or without dense features. */
 export const mixed = {
   "no item has a token": bare(createBatch(2, { users: 5, items: 7, width: 5, tokens: 3 })),
   one: createBatch(1, { users: 1, items: 1, width: 5, tokens: 1, maxEvents: 1, maxPage: 1 }),
   few: createBatch(2, { users: 5, items: 7, width: 5, tokens: 6 }),
   "tokens alone": createBatch(3, { ...usual, width: 0, tokens: 11 }),
-  // The first token has several runs of items.
+  // The items of the first token are summed in several runs.
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** The size of `mixed.many` without dense features, whose products are those of a dense layer. */
+/** Batch of the size of `mixed.many`, but without dense features, whose product would be a dense layer. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
-/** Batches for the ops of position weights. They serve both kinds of features: the ops do not read the log's own. */
+/** Batches for the ops of position weights. The ops do not read features from the log, so one batch serves all kinds. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
-  /** Items repeat in a window; histories are longer than m. */
+  /** Batch with histories longer than the window of the last m clicks, and with repeated items in a window. */
   long: createBatch(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
   wide: createBatch(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
-  /** No user has a second event. */
+  /** Batch of users with only one event. */
   fresh: createBatch(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
-  /** More rows than a chunk of partial sums, and more items than a chunk of the catalogue. */
+  /** Batch with more rows than one chunk of partial sums covers, and more items than one chunk of the catalogue. */
   chunks: createBatch(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
-  /** A batch clicks only some of the items. */
+  /** Batch with clicks on only some of the items. */
   rare: createBatch(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),
 };
 
@@ -80,7 +80,7 @@ export function getTokenCount({ log }: TestBatch): number {
   return log.items.kind === "mixed" ? log.items.tokens.count : 0;
 }
 
-/** Returns the mean of a column over the scored events, which is what a loss op differentiates. */
+/** Returns the mean of a column over the scored events. A loss op computes the gradient of this mean. */
 export function computeEventMean(
   m: Matrix,
   column: number,
@@ -91,7 +91,7 @@ export function computeEventMean(
   return sum / countScoredEvents(log, users);
 }
 
-/** Returns the number of events of the users that are not context events. */
+/** Returns the number of users' events that the loss scores, which excludes context events. */
 export function countScoredEvents(log: ClickLog, users: readonly number[]): number {
   return buildReferenceBatch(log, users).events.filter(({ click }) => isPredicted(click)).length;
 }

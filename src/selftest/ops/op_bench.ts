@@ -1,4 +1,4 @@
-/** Test bench of an op: a batch with canaries behind every buffer, drawn values, a tape, and its f64 reference. */
+/** Prepares a test of an op: a batch with canaries after every buffer, random values, a tape, and the f64 reference. */
 
 import { BatchIndexBuffers } from "../../batch/batch_buffers.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -26,9 +26,9 @@ export interface LeafSpec {
   readonly columns: number;
   readonly groups?: number;
   readonly activation?: Activation;
-  /** False for an input without a gradient; true if absent. */
+  /** True if the input gets a gradient (default: true). */
   readonly trainable?: boolean;
-  /** True for stride 1, as utilities have. */
+  /** True if rows have stride 1, as utilities have. */
   readonly packed?: boolean;
   readonly whole?: boolean;
 }
@@ -38,34 +38,34 @@ export interface OpCase {
   readonly users: readonly number[];
   readonly leaves: readonly LeafSpec[];
   readonly parameters: readonly ParameterSpec[];
-  /** Records the op under test last, after the ops before it. Finds leaves and parameters by name. */
+  /** Records ops, and last the op under test. @param tensor returns a leaf or a parameter by name */
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
-  /** Present if an op reads counts: whether the log's train users were counted. */
+  /** Set if an op reads count features: tells whether the log's train users were counted. */
   readonly counted?: LogWithCounts;
-  /** Values of leaves and parameters that are not drawn, by name. */
+  /** Values of leaves and parameters, by name, that are used instead of random values. */
   readonly values?: Weights;
   readonly scale?: number;
-  /** Relative to the largest value: c 2^-24 K, from the op's longest sum. */
+  /** Largest error relative to the largest value: c 2^-24 K, with the number K of terms of the op's longest sum. */
   readonly tolerance: number;
-  /** True if gradients of tables are computed only for rows that occur in the batch. */
+  /** True if gradients of tables are computed only for rows that the batch reads. */
   readonly sparse?: boolean;
-  /** Skips the run with the op recorded twice, which compiles its gradients' shaders again. */
+  /** True to skip the run with the op recorded twice, which compiles other shaders for the gradients. */
   readonly once?: boolean;
-  /** For a loss: the differentiated value, from its output and inputs. */
+  /** Set for a loss op: returns the number that the op differentiates, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
-  /** A leaf whose sums the op computes, in the only slot of a ring; for a loss it is the output. */
+  /** Name of a leaf whose column sums the op writes to a ring of one slot. A loss sums its output instead. */
   readonly sumsOf?: string;
-  /** Returns text that is added to the index of a wrong row, such as " (page 3)". */
+  /** Returns text that follows the index of a wrong row in messages, such as " (page 3)". */
   readonly named?: (rows: Tensor["rows"], row: number) => string;
-  /** The op has no gradient, or it is not compared. */
+  /** True if the op has no gradient, or the gradient is not compared. */
   readonly forwardOnly?: boolean;
-  /** Parameters that the op itself updates, and their values after a number of runs. */
+  /** Returns the parameters that the op itself updates, with their expected values after a number of runs. */
   readonly moves?: (values: ReadonlyMap<string, Matrix>, runs: number) => ReadonlyMap<string, Matrix>;
 }
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
-/** Draws the values of leaves and parameters, and writes the latter. @returns also a function that draws more */
+/** Draws values of leaves and parameters, and writes those of parameters. @returns them, and a function to draw more */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: NamedMatrices = new Map();
   const draw = drawing(c);
@@ -113,7 +113,7 @@ function writeParameters(tape: ClickTape, c: OpCase, values: NamedMatrices, draw
     const given = c.values?.get(spec.name);
     const value = draw(spec.rows, spec.columns);
     if (given) value.data.set(given);
-    // A running variance is never negative.
+    // Statistics are made positive, because a running variance is never negative.
     if (spec.statistic) value.data.forEach((x, k) => value.data[k] = Math.abs(x));
     values.set(spec.name, value);
     weights.set(spec.name, new Float32Array(value.data));
@@ -131,7 +131,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes an output's gradient, by convention that of its activation's input. @param value of the output */
+/** Writes an output's gradient. By convention it is the gradient before the activation. @param value of the output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(
@@ -149,7 +149,7 @@ function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: M
   writeMemory(options.arena.gpu.queue, memory, data);
 }
 
-/** Noise of the step: any number. */
+/** Random word of the step, e.g. for dropout. Any number will do. */
 const NOISE = 0x9e3779b9;
 
 export type OpBench = ReturnType<typeof createOpBench>;
@@ -177,23 +177,23 @@ export function createOpBench(
     variants,
     sparseGradients: sparse,
   });
-  /** Reference of the batch. */
+  /** The batch as the f64 references read it. */
   const batch64 = buildReferenceBatch(log, users, NOISE, counted?.latest);
   return { arena, plan, sizes, batch, batch64, tape };
 }
 
 export interface RecordedOp {
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
-  /** One output per recording on the same inputs; the node's own is last. */
+  /** Outputs of all recordings of the op on the same inputs. The last one is the node's output. */
   readonly outputs: readonly Tensor[];
-  /** Inputs whose gradients it computes. */
+  /** Inputs of the op whose gradients the op computes. */
   readonly trainable: readonly Tensor[];
-  /** Dispatches without those that build the batch. */
+  /** Dispatches of the ops, without the dispatches that build the batch. */
   readonly own: readonly DispatchSpec<ClickSizes>[];
   readonly all: readonly DispatchSpec<ClickSizes>[];
 }
 
-/** @param uses number of times it is recorded. @throws Error if the op under test is not the last one. */
+/** Records a case. @param uses number of recordings. @throws Error if the op under test is not recorded last. */
 export function recordOp(
   { tape, batch }: OpBench,
   { build, forwardOnly }: OpCase,
@@ -216,21 +216,21 @@ export function recordOp(
   return { node, outputs, trainable, own, all: [...batch.layout(), ...own] };
 }
 
-/** Reference of an op, for checks of the reference itself. */
+/** Result of an op's f64 reference. Tests check the reference itself with it. */
 export interface ReferenceRun {
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   readonly inputs: readonly Matrix[];
   readonly output: Matrix;
   readonly gradients: readonly Matrix[];
-  /** The differentiated value as a function of the inputs. */
+  /** Returns the number of which `gradients` are the gradients, for other values of the inputs. */
   readonly loss: (inputs: readonly Matrix[]) => number;
 }
 
 /**
- * Runs the reference of an op.
- * @param values of leaves and parameters; those of earlier ops are added
- * @param outputGradient of an op that is no loss and has a gradient
- * @throws Error for a trainable input without a gradient in the reference.
+ * Runs the f64 reference of an op.
+ * @param values values of leaves and parameters. The outputs of earlier ops are added to them.
+ * @param outputGradient gradient of the op's output, unless the op is a loss or has no gradient
+ * @throws Error if the reference has no gradient of a trainable input.
  */
 export function runReference(
   { loss, forwardOnly }: OpCase,
@@ -261,7 +261,7 @@ export function runReference(
   };
 }
 
-/** Returns the error of a trainable input without a gradient. */
+/** Returns the error for a trainable input whose gradient is missing. */
 export function noGradient(op: string, where: "reference" | "backward", { name }: Tensor): Error {
   return new Error(
     `${op}: expected a gradient of the input "${name}" from the op's ${where}, got none. Write it, or set ` +
@@ -277,7 +277,7 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
   return value;
 }
 
-/** Computes all gradients from the last node, a loss. @param values of leaves; those of outputs are added */
+/** Computes the gradients of the last node, a loss. @param values values of leaves, to which outputs are added */
 export function computeReferenceGradients<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
   values: NamedMatrices,
@@ -290,7 +290,7 @@ export function computeReferenceGradients<S extends BatchSizes, R>(
   });
   const gradients: NamedMatrices = new Map();
   for (const { node, output, backward } of done.reverse()) {
-    // The gradient of a loss is not read.
+    // The last node is a loss, which does not read the gradient of its output.
     const own = gradients.get(node.output.name) ?? makeMatrix(output.rows, output.columns);
     backward(own).forEach((gradient, i) => {
       const name = node.inputs[i]?.name ?? "";

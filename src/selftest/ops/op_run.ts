@@ -1,4 +1,4 @@
-/** Runs an op twice on a batch and compares output, gradients, canaries and bits with its reference in float64. */
+/** Runs an op twice on a batch. Compares output and gradients with the f64 reference, and checks canaries and bits. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { getDefaultVariants, type KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -26,23 +26,23 @@ import type { ParameterArena } from "../../tape/parameters.ts";
 import { computeActivationSlope, getAt, makeMatrix, type Matrix } from "../../tape/reference.ts";
 
 export interface OpRunOptions {
-  /** Number of recordings on the same inputs; their gradients are summed. */
+  /** Number of times that the op is recorded on the same inputs. The recordings' gradients are summed. */
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
   readonly variants?: KernelVariants;
 }
 
-/** Kernels in the variants of a GPU, with everything that any of their texts reads in buffers. */
+/** Options to run the kernel variants for GPUs, which read all inputs from buffers. */
 export const forGpu: OpRunOptions = { variants: getDefaultVariants("gpu") };
 
-/** Returns the adapter's variants with all matrices in buffers, as tried texts expect. */
+/** Returns options to run the adapter's variants with all matrices in buffers, as replaced kernels expect. */
 export function useBuffers({ variants: { kind } }: Gpu): OpRunOptions {
   return { variants: getDefaultVariants(kind, kind === "cpu" ? "buffers" : undefined) };
 }
 
 const RUNS = 2;
 
-/** Runs an op twice. @returns the names of the kernels that ran. @throws Error for an invalid case. */
+/** Runs an op twice. @returns the names of the kernels that ran. @throws Error if the case is invalid. */
 export async function runOp(
   gpu: Gpu,
   c: OpCase,
@@ -58,7 +58,7 @@ export interface OpTrial extends KernelTrial<ClickSizes> {
   readonly reference: ReferenceRun;
 }
 
-/** @throws Error for an invalid case. */
+/** Creates a trial of an op. @throws Error if the case is invalid. */
 export function createOpTrial(
   gpu: Gpu,
   c: OpCase,
@@ -107,7 +107,7 @@ interface OpRun {
   readonly values: NamedMatrices;
 }
 
-/** @param specs that ran, without those that build the batch */
+/** Compares the results of a run with the reference. @param specs dispatches that ran after the batch was built */
 async function compareRun(
   { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
   words: WordReader,
@@ -118,7 +118,7 @@ async function compareRun(
   const { parameters } = tape.options;
   const by = { sizes, checks, tolerance: c.tolerance, named: c.named };
   const writers = listWriters(specs, node.output.view);
-  // A tried kernel may leave out what its task does not ask for.
+  // A replaced kernel need not write outputs that its task does not ask for.
   if (writers.length > 0) {
     const found = toFloats(words(node.output.view));
     compare(by, `${node.op} output`, writers, node.output, found, reference.output);
@@ -131,7 +131,7 @@ async function compareRun(
     const index = node.inputs.indexOf(tensor);
     const [input, own] = [reference.inputs[index], reference.gradients[index]];
     if (!input || !own) throw noGradient(node.op, "reference", tensor);
-    // Each recording of the op adds the same gradient.
+    // Every recording of the op adds the same gradient, hence the factor.
     const slope = (i: number, j: number) => computeActivationSlope(tensor.activation, getAt(input, i, j));
     const wanted = makeMatrix(
       own.rows,
@@ -155,7 +155,7 @@ interface By {
   readonly named?: OpCase["named"];
 }
 
-/** Returns the largest magnitude, or 1e-3: below it differences do not count. */
+/** Returns the largest magnitude, but at least 1e-3, to which errors are relative. */
 function largest(values: Float64Array): number {
   return values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
 }
@@ -185,7 +185,7 @@ function compare(
     named: (k) => ` of [${rows}, ${columns}]${place(k)}`,
   });
   if (tensor.stride === 1) return;
-  // Padding is zero and must stay zero; the padding of a parameter's gradient may keep its canaries.
+  // Padding must be zero, except that the padding of a parameter's gradient may still have canaries.
   const isParameter = typeof tensor.rows === "number";
   const whole = found.subarray(0, rows * tensor.stride);
   const again = padRows(dense, rows, tensor.columns, tensor.groups);
@@ -195,7 +195,7 @@ function compare(
   if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);
 }
 
-/** @param expected parameters that the op itself updates, after all runs */
+/** Compares parameters that the op itself updates. @param expected their values after all runs */
 async function compareMoved(
   { checks, tolerance }: By,
   parameters: ParameterArena,
@@ -214,7 +214,7 @@ async function compareMoved(
   }
 }
 
-/** Compares the sums that a loss writes for the host, in a ring of one slot, with the sums of its output. */
+/** Compares the sums that a loss writes to a ring of one slot, for the host, with the sums of the loss's output. */
 function checkSums(
   specs: readonly DispatchSpec<ClickSizes>[],
   ring: Memory,
@@ -235,7 +235,7 @@ function checkSums(
   checks.numbers(sums, expected, { kernels: listWriters(specs, ring), what: "sums of the loss", tolerance });
 }
 
-/** Checks that nothing was written between parameters, or into the gradients of statistics. */
+/** Checks that kernels wrote nothing between parameters, and nothing into the gradients of statistics. */
 async function checkParameters(
   parameters: ParameterArena,
   specs: readonly DispatchSpec<ClickSizes>[],
@@ -253,7 +253,7 @@ async function checkParameters(
     const where = `a stray write into partial sums, chunk ${Math.floor(at / summed)}, float ${at % summed}`;
     checks.holds(false, listWriters(specs, parameters.partials), "stray writes", where);
   }
-  // The gradient of a statistic must not be written; outside of this check it is zero, and Adam reads it.
+  // The gradient of a statistic may not be written: in a training it stays zero, because Adam reads it.
   const statistics = parameters.specs.filter((spec) => spec.statistic);
   if (statistics.length === 0) return;
   const views = statistics.map(({ name }) => parameters.gradientView(parameters.get(name)));
@@ -264,13 +264,13 @@ async function checkParameters(
   });
 }
 
-/** Location of a tensor's gradient, and how to compute it from what is read there. */
+/** Memory of a tensor's gradient, and a function that computes the gradient from what is in the memory. */
 interface GradientIn {
   readonly tensor: Tensor;
-  /** Memory that the kernels write: for summed gradients the partial sums. */
+  /** Memory that kernels write: partial sums for a gradient that is summed over chunks. */
   readonly memory: Memory;
   readonly views: readonly Memory[];
-  /** Returns the gradient: a sparse one with zeros in other rows, partial sums added up. */
+  /** Returns the dense gradient: other rows of a sparse gradient are zero, and partial sums are added up. */
   read(
     words: WordReader,
     checks: CheckCollector,
@@ -314,7 +314,7 @@ function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   };
 }
 
-/** Scatters the gradients of sparse rows into a dense matrix of zeros, and returns faults of the row list. */
+/** Returns a sparse gradient as a dense matrix, and what is wrong with the list of rows. */
 function byRow(
   { rows: most, stride }: Tensor,
   whole: Uint32Array,
@@ -349,7 +349,7 @@ function byRow(
   return { scattered, faults };
 }
 
-/** Adds up the partial sums of a parameter's gradient in f64. */
+/** Returns a parameter's gradient: the sum, in f64, of its partial sums. */
 export function sumPartials(
   partials: Float32Array,
   { from, length, stride, chunks }: Readonly<Record<"from" | "length" | "stride" | "chunks", number>>,

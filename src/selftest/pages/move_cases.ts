@@ -1,4 +1,4 @@
-/** Cases of kernels that advance simulated users: shops, start clicks, click lists, and a step of the LSTM. */
+/** Self-test cases of kernels that advance simulated users: shops, start clicks, click lists, a step of the LSTM. */
 
 import { NONE } from "../../data/click_log.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
@@ -28,7 +28,7 @@ import type { NamedCheck } from "../finding.ts";
 import { listIndices, toFloats } from "../harness.ts";
 import { applySigmoid } from "../../tape/reference.ts";
 
-/** @param tolerance of utilities; states have a tenth of it */
+/** Checks the users of a shop. @param tolerance error of utilities; for states a tenth of it */
 export const checkShop = (shop: ShopTruth, tolerance: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
@@ -64,7 +64,7 @@ export const checkShop = (shop: ShopTruth, tolerance: number): PageCheck => asyn
   });
   const what = { what: "states", columns: 4 };
   checks.numbers(toFloats(moved), after, { kernels: ["shop_step"], tolerance: tolerance / 10, ...what });
-  // All items in chunks of users: the buffer holds the last chunk at the end.
+  // Utilities of all items are computed in chunks of users. At the end the buffer has those of the last chunk.
   const all = environment.catalogue();
   const chunk = Math.min(20, all.users);
   const part = { chunk, rows: items, dispatches: all.dispatches };
@@ -94,7 +94,7 @@ const checkFeed: PageCheck = async (checked, checks) => {
     histories[Math.floor(computePhilox([5 + u, 1, 0, purposes.START], key)[0] / 2 ** 32 * 3)] ?? []
   );
   const kernels = ["feed_click"];
-  // The event holds the last of two start clicks.
+  // At the end the event has the last of two start clicks.
   const events = own.flatMap((items, u) => [u * page.slate, (u + 1) * page.slate, NONE, items[1] ?? NONE]);
   checks.same(event, events, { kernels, what: "events", columns: 4 });
   const bits = makePageBits(page, (u, item) => own[u]?.includes(item) ?? false);
@@ -122,7 +122,7 @@ const checkPush: PageCheck = async (checked, checks) => {
   const most = lists.capacity;
   const set = () => checked.write(lists.history, new Uint32Array(2 * page.users));
   const [history, list] = await checked.run([pushClick(page, lists)], [lists.history, lists.clicks], { set });
-  // Each page adds a click.
+  // On each page every user clicks the same item again, or none.
   const counts = clicks.map((item) => (item === NONE ? 0 : page.pages));
   const kernels = ["push_click"];
   const expected = counts.flatMap((count, u) => [count, count === 0 ? 0 : u * most + count]);
@@ -139,7 +139,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
   const words = countPassWords(page);
   const passed = checked.arena.allocate("passed over", 4 * words * users);
   const shown = (u: number, j: number) => (7 * u + 3 * j) % items;
-  // Some users click nothing, the others one item of their slate.
+  // A third of the users click nothing. The other users click one item of their slate.
   const slot = (u: number) => u % 3 === 0 ? NONE : u % slate;
   checked.write(
     page.slates,
@@ -150,7 +150,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
     return [first, first + slate, ...(own === NONE ? [NONE, NONE] : [first + own, shown(u, own)])];
   });
   checked.write(page.event, Uint32Array.from(events));
-  // Some items were counted before, up to the largest number that the field holds.
+  // The numbers of earlier displays are 0 to 15, the largest number that a field of 4 bits has.
   const before = (u: number, item: number) => (u + item) % 16;
   const packed = (of: (u: number, item: number) => number) =>
     Uint32Array.from({ length: words * users }, (_, w) => {
@@ -168,7 +168,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
 const checkStoredState: PageCheck = async (checked, checks) => {
   const { page, arena } = checked;
   const { users } = page;
-  const [lags, S, stride] = [5, 4, 16]; // 8 numbers with room for the time, 6 of the clicks
+  const [lags, S, stride] = [5, 4, 16]; // state and time take 8 numbers, the clicks 6
   const lists = createClickLists(page, arena, 7);
   const { capacity: room } = lists;
   const random = createRandomStream(6, "kept");
@@ -241,7 +241,7 @@ const checkStep: PageCheck = async (checked, checks) => {
     checked.write(state, h);
     checked.write(cell, c);
   };
-  // It runs on the first page only: the checked page has one.
+  // The step runs once, because this check has only one page.
   const [newH, newC] = await checked.run([step], [state, cell], { set });
   const wanted = listIndices(users * H).map((at) => {
     const [u, n] = [Math.floor(at / H), at % H];
@@ -266,7 +266,7 @@ const checkTake: PageCheck = async (checked, checks) => {
   const output = arena.allocate("some rows", 4 * chunk * N);
   const take = takeRows(makePlainTensor("rows", "events", N, N, arena.upload("rows", all)), output);
   const [found] = await checked.run([{ chunk, rows: 1, dispatches: [take] }], [output]);
-  // The buffer holds the last chunk at the end.
+  // At the end the buffer has the rows of the last chunk.
   const first = chunk * (Math.ceil(users / chunk) - 1);
   checks.same(toFloats(found), all.subarray(first * N), {
     kernels: ["take_rows"],

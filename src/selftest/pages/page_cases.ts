@@ -1,4 +1,4 @@
-/** Cases of kernels of simulated pages: items that may be shown, slates, clicks, and users' next states. */
+/** Self-test cases of the kernels of simulated pages: items that may be shown, slates, clicks, and users' next states. */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
@@ -24,23 +24,23 @@ import { moveCases } from "./move_cases.ts";
 import type { CheckedPage, PageCheck } from "./page_bench.ts";
 import { createPageCase, drawRandomBits, key, makePageBits } from "./page_bench.ts";
 
-/** A draw within this distance of a bound may fall on either side by rounding. */
+/** A random number within this distance of a bound between two choices may give either choice, due to rounding. */
 const NEAR = 1e-5;
-/** Position effects of the second slot, and of those after it. */
+/** Position effects: of the second slot, and of each later slot. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
 const EPISODE = { firstUser: 100, episode: 2 };
 
 export interface SlateOffer {
   readonly eta: number;
-  /** Position effects; absent if there are none. */
+  /** Position effects by slot; absent if there are none. */
   readonly effects?: Float32Array<ArrayBuffer>;
   readonly rules: EpisodeRules;
-  /** [U, k] */
+  /** [users, slots] utilities of the shown items. */
   readonly utilities: Float32Array<ArrayBuffer>;
   readonly shown: Uint32Array<ArrayBuffer>;
 }
 
-/** Returns slates whose items differ between users. */
+/** Returns a slate per user. Different users have different items. */
 export function listShownSlates({ users, slate, items }: PageBuffers): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     { length: users * slate },
@@ -58,7 +58,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/** Simulates the episode on the host. @param found outcomes of the device, which the host follows near a bound */
+/** Simulates the episode on the host. @param found outcomes of the device, used where rounding decides the choice */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
@@ -94,7 +94,7 @@ function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, 
   return { outcomes, states, clicks, events };
 }
 
-/** Creates a trial of the clicks of users on the pages of an episode, and of who leaves. */
+/** Creates a trial of users' clicks on the pages of an episode. Users may leave. */
 export function chooseTrial(
   page: PageBuffers,
   arena: CanaryArena,
@@ -128,12 +128,12 @@ export function chooseTrial(
       const kernels = ["choose_click"];
       checks.numbers(found, outcomes, {
         ...{ kernels, what, columns: 4 },
-        // Slots and rewards are exact. Probabilities are at most 1, of exponentials of up to 100.
+        // Slots and rewards are exact. Probabilities are rounded; they are computed from exponentials of up to 100.
         tolerance: (k) => (k % 4 === 2 ? 2e-5 : 0),
         named: (k) => ` (page ${Math.floor(k / 4 / users)}, user ${Math.floor(k / 4) % users})`,
       });
       const same = (what: string, view: View, expected: ArrayLike<number>, columns?: number) => {
-        // A tried kernel may leave out what its task does not ask for.
+        // A replaced kernel need not write outputs that its task does not ask for.
         if (listWriters(specs, view).length > 0) {
           checks.same(words(view), expected, { kernels, what, columns });
         }
@@ -151,7 +151,7 @@ export function chooseTrial(
 export const checkChoose = (rules: EpisodeRules): PageCheck => async ({ page, arena }, checks) => {
   const { users, slate } = page;
   const random = createRandomStream(5, "choose");
-  // Some are far from zero, so that an exponential would overflow.
+  // Some utilities are so large that their exponential would overflow.
   const getUserScale = (user: number) => (user % 7 === 0 ? 60 : 2);
   const utilities = Float32Array.from(
     { length: users * slate },
@@ -192,7 +192,7 @@ const checkFill: PageCheck = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Masks random items of each user, and all but a slate for the last user. */
+/** Returns a mask with random items of each user. For the last user it leaves only the items of one slate. */
 function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
   const bits = drawRandomBits(panels * users, share, 3);
   const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);
@@ -203,26 +203,26 @@ function someMasked({ users, items, slate, panels }: PageBuffers, share: number)
   });
 }
 
-/** Returns the mask with the items of users' slates added. */
+/** Returns a mask with the bits of `bits` and of the items of users' slates. */
 function withSlates(page: PageBuffers, bits: Uint32Array, slates: readonly ArrayLike<number>[]) {
   const shown = slates.map((slate) => new Set(Array.from(slate)));
   return makePageBits(page, (u, item) => getBit(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));
 }
 
-/** A kernel that chooses slates, and its expected slates. */
+/** A kernel that chooses slates, and the slates that are expected of it. */
 interface SlateExpectation {
   readonly kernel: string;
   readonly dispatch: PageDispatch;
-  /** Share of bits that are set at random. */
+  /** Share of the mask's bits that are set at random. */
   readonly share: number;
-  /** Slates before the run, whose bits are set. */
+  /** Returns a user's slate before the run. The bits of its items are set. */
   readonly before?: (free: readonly number[]) => readonly number[];
   readonly epsilon?: number;
-  /** @param masked [I] 1 for items that may not be shown to a user, without those of `before` */
+  /** Returns a user's expected slate. @param masked [items] 1 if an item may not be shown, except items of `before` */
   wanted(user: number, masked: Uint8Array): ArrayLike<number>;
 }
 
-/** Compares the slates that a kernel picks, and their bits in the mask. */
+/** Compares the slates that a kernel chooses, and the bits that the kernel sets in the mask. */
 async function compareSlates(
   checked: CheckedPage,
   checks: CheckCollector,
@@ -247,7 +247,7 @@ async function compareSlates(
   checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
-/** @param share of masked items. @param epsilon share of users whose existing slate is replaced by a random one */
+/** Checks random slates. @param share of masked items @param epsilon if set, share of users who get a new slate */
 export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;
@@ -265,12 +265,12 @@ export const checkRandom = (share: number, epsilon?: number): PageCheck => async
   });
 };
 
-/** @param hard some scores are NaN or infinite, which rank last */
+/** Checks the best and the most popular slates. @param hard true for some NaN and infinite scores, which rank last */
 export const checkTop = (hard = false): PageCheck => async (checked, checks) => {
   const { page, arena } = checked;
   const { users, items, slate } = page;
   const random = createRandomStream(2, "scores");
-  // The scores of each chunk are stored in the same buffer. Whole numbers, so that some are equal.
+  // Every chunk reads the scores from the same buffer. Scores are whole numbers, so that some are equal.
   const chunk = Math.ceil(users / 3);
   const scores = Float32Array.from(
     { length: chunk * items },
@@ -295,8 +295,8 @@ export const checkTop = (hard = false): PageCheck => async (checked, checks) => 
 };
 
 /**
- * Checks slates that are drawn by scores, and their probabilities. A draw near a bound may fall on either side, and the
- * host follows the device.
+ * Checks slates that are drawn at random by scores, and their probabilities. Where rounding decides a draw, the host uses
+ * the device's slate.
  * @param shared true if all users have the same scores
  */
 export const checkDrawn =

@@ -1,4 +1,4 @@
-/** Cases of value networks for slates: forward and gradients, compared with the f64 references of their nodes. */
+/** Self-test cases of value networks for slates: values and gradients are compared with the nodes' f64 references. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { drawInitialWeights } from "../../model/initial_weights.ts";
@@ -14,7 +14,7 @@ import { listWriters, toFloats } from "../harness.ts";
 import { computeReferenceGradients, getValue, type NamedMatrices } from "../ops/op_bench.ts";
 import { createSlateBench, drawSlateNormals, type SlateBench, type TestSizes } from "./slate_bench.ts";
 
-/** Creates a network with non-zero weights, items with random vectors, and rows of random states. */
+/** Creates a network with random weights, items with random vectors, and `count` random states. */
 export function createTestNetwork(
   gpu: Gpu,
   { upload, rows, arena }: SlateBench,
@@ -59,7 +59,7 @@ export interface LearnedBatch {
 
 export const LEARNED_ITEMS = 37;
 
-/** Creates slates of rows, the value that each outcome belongs to, and target values. */
+/** Creates, per row of a batch, a slate, the slot of the outcome, and a target value. */
 function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   const columns = countValueColumns(shape);
   const slates = Array.from(
@@ -75,7 +75,7 @@ function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   };
 }
 
-/** Records the values of the batch's slates, their loss and all gradients. */
+/** Records the ops that compute the values of a batch's slates, the loss of these values, and all gradients. */
 function recordLearning(
   { rows, arena, upload }: SlateBench,
   { network, itemVectors, input }: TestNetwork,
@@ -100,7 +100,7 @@ function recordLearning(
   return { tape, specs, q, loss, ring };
 }
 
-/** Returns the inputs of the tape's nodes in f64: states, item vectors, and weights. */
+/** Returns the leaves of the tape in f64: states, item vectors and weights. */
 function listLeaves64(
   { network, weights, vectors, x }: TestNetwork,
   { shape, count }: LearnedBatch,
@@ -118,7 +118,7 @@ function listLeaves64(
   return values;
 }
 
-/** Runs the values of slates, their loss, and all gradients. */
+/** Computes the values of slates, their loss and all gradients on the device and in f64. */
 export async function runLearning(gpu: Gpu, bench: SlateBench, own: LearnedBatch) {
   using stack = new DisposableStack();
   const made = createTestNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
@@ -160,10 +160,10 @@ const learned: Readonly<Record<string, LearnedBatch>> = {
   "of outcomes": { shape: { ...makeShape("item", 3), zero: true }, counts: "outcome", count: 70 },
 };
 
-/** Sums of up to some hundred products of numbers near 1. */
+/** Tolerance of sums of up to some hundred products of numbers near 1. */
 const TOLERANCE = 4e-5;
 
-/** Compares values, their loss and its gradients with f64. */
+/** Compares the values of slates, the loss of the values, and the gradients of the loss with f64. */
 export async function checkLearning(
   gpu: Gpu,
   own: LearnedBatch,

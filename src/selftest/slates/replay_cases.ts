@@ -1,4 +1,4 @@
-/** Cases of the replay buffer: storing pages of simulated users, sampling them, and computing their target values. */
+/** Self-test cases of the replay buffer: pages of simulated users are stored and sampled, and target values computed. */
 
 import { computePhilox, makeKey, multiplyHigh, type PhiloxKey, purposes } from "../../data/philox.ts";
 import { createRandomStream } from "../../data/random.ts";
@@ -26,20 +26,20 @@ import {
 import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
 
 const BATCH = 128;
-/** Seed of the words that draw pages. */
+/** Seed of the random words by which pages are sampled. */
 export const SEED = 12345;
 const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
-/** Columns of a state without padding; the next column is the share of the episode that is over. */
+/** Number of columns of a state. The column after them is the share of the episode that is over. */
 const COLUMNS = STRIDE - 1;
 
-/** Start histories: each user draws one. */
+/** Start histories, of which one is drawn per user. */
 const START: StartOptions = [[], [44, 3, 40], [31, 32]];
 
 type Episode = ReturnType<typeof createEpisode>;
 
-/** Draws [U, S] start states of users, and their pages: some leave after their first page, some after the second. */
+/** Draws an episode: [users, stride] start states, and pages. Some users leave after page 1, some after page 2. */
 export function createEpisode(episode: number) {
   const random = createRandomStream(9, "replay", episode);
   const states = () =>
@@ -48,7 +48,7 @@ export function createEpisode(episode: number) {
   return {
     start: states(),
     pages: listIndices(PAGES).map(() => {
-      /** [U] slot or k. */
+      /** [users] slot of the clicked item; SLATE for no click. */
       const slots = listIndices(USERS).map(() => random.integer(SLATE + 1));
       listIndices(USERS).forEach((u) => here[u] = (here[u] ?? false) && random.uniform() > 0.3);
       return {
@@ -62,7 +62,7 @@ export function createEpisode(episode: number) {
   };
 }
 
-/** Returns the number of pages [U] that users saw. Users who left see no further ones. */
+/** Returns [users] the number of pages that a user saw. A user who left sees no more pages. */
 function listLengths({ pages }: Episode): number[] {
   return listIndices(USERS).map((u) => {
     const left = pages.findIndex(({ alive }) => alive[u] === 0);
@@ -70,26 +70,26 @@ function listLengths({ pages }: Episode): number[] {
   });
 }
 
-/** Returns the states before the first page, and those after each page. */
+/** Returns the users' states before the first page, and after each page. */
 function listStates({ start, pages }: Episode): Float32Array<ArrayBuffer>[] {
   return [start, ...pages.map(({ states }) => states)];
 }
 
-/** A page that a user saw. */
+/** Identifies a page that a user saw. */
 interface UserPage {
   readonly episode: number;
   readonly user: number;
   readonly page: number;
 }
 
-/** Returns all seen pages in the order of episode, user, page. */
+/** Returns all pages that users saw, in the order of episode, user, page. */
 export function listUserPages(episodes: readonly Episode[]): UserPage[] {
   return episodes.flatMap((one, episode) =>
     listLengths(one).flatMap((length, user) => listIndices(length).map((page) => ({ episode, user, page })))
   );
 }
 
-/** Returns the user's state `later` pages after the page; 0: before the page. */
+/** Returns the user's state before the page (`later` 0), after the page (1), and so on. */
 function getState(episodes: readonly Episode[], { episode, user, page }: UserPage, later: number): number[] {
   const one = episodes[episode];
   const states = one && listStates(one)[page + later];
@@ -101,7 +101,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns the items that a user clicked before an episode and on its first pages. @param key of the episode's users */
+/** Returns the items clicked by a user before an episode and on its first `pages` pages. @param key of the random words */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
@@ -191,7 +191,7 @@ async function compareSample(
   });
 }
 
-/** Returns the sampled pages: a random word selects each. */
+/** Returns the pages that the kernel must sample. A random word selects a page. */
 function selectDrawn(seen: readonly UserPage[]): UserPage[] {
   return listIndices(BATCH).map((b) => {
     const [word] = computePhilox([b, ITERATION, 0, purposes.REPLAY], makeKey(SEED));
@@ -199,13 +199,13 @@ function selectDrawn(seen: readonly UserPage[]): UserPage[] {
   });
 }
 
-/** Returns (slot, reward, 1; 0 if the user left, page). */
+/** Returns a page's outcome as 4 numbers: slot, reward, 1 (0 if the user left), and number of the page. */
 function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
   const { slots, rewards, alive } = episodes[episode]?.pages[page] ?? {};
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns [panels, B] mask words: items clicked before pages (or `later` pages on), and numbers that are no item. */
+/** Returns [panels, rows] mask words: bits of items clicked before a row's page (+ `later` pages), and bits of no item. */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -222,7 +222,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** @param rows sampled per draw. @param episodes capacity of the ring. @returns `after`: [B, S] full states afterwards */
+/** @param rows pages per sample @param episodes capacity of the ring @returns `after`: [rows, stride] next states */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
@@ -245,7 +245,7 @@ export async function createReplayBench(
   const draw = await recordRunner(headers, arena, "draw", [...sample.dispatches(), whole]);
   return {
     ...{ replay, sample, after },
-    /** Stores an episode, page by page. @param episode its number */
+    /** Stores an episode, page by page. @param episode number of the episode */
     push({ start, pages }: Episode, episode: number): void {
       sample.begin(episode, makeKey(SEED));
       queue.writeBuffer(state.buffer, 0, start);
@@ -263,7 +263,7 @@ export async function createReplayBench(
   };
 }
 
-/** Records dispatches. @returns a function that runs them on a number of rows */
+/** Records dispatches. @returns a function that runs the dispatches on a number of rows */
 async function recordRunner(
   headers: StepHeaders<ReplaySizes>,
   { gpu }: Arena,
@@ -317,7 +317,7 @@ async function checkTargets(gpu: Gpu, checks: CheckCollector): Promise<void> {
     what: "target values",
     tolerance: 2e-6,
   });
-  // The last number of an outcome is 1 for a present user; here it is a page's number, whose sum works as well.
+  // The kernel sums an outcome's last number, usually 1 for a present user. Here it is the number of a page.
   const sum = (k: number) => outcomes.reduce((total, outcome) => total + (outcome[k] ?? NaN), 0);
   const slot = toFloats(sums).subarray(4, 8);
   const by = { kernels: ["page_reward"], what: "sums of rewards and users", tolerance: 2 ** -18 * BATCH };

@@ -1,4 +1,4 @@
-/** Shared parts of slate checks: rows of a batch type of their own, and programs that run twice. */
+/** Bench of all slate checks: memory, a batch type with rows, and programs that run twice. */
 
 import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -13,7 +13,7 @@ import type { CheckCollector } from "../finding.ts";
 import type { KernelTrial } from "../harness.ts";
 import { CanaryArena, createStepHeader, recordStep, runChecked, runTwice } from "../harness.ts";
 
-/** The rows are counted where a page counts its users, so that all share shaders. */
+/** Sizes of a batch. Rows have the same position as a page's users, so that checks and simulator share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
@@ -24,9 +24,9 @@ export interface SlateBench extends Disposable {
   readonly sizes: TestSizes;
   step(purpose?: Partial<StepSettings>): Pick<KernelTrial<TestSizes>, "sizes" | "headers" | "offsets">;
   upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
-  /** Uploads [., columns] to memory that the products of a CPU adapter read: a texture there. */
+  /** Uploads a matrix to memory from which matrix products read: a texture if the adapter's variants use textures. */
   textured(name: string, data: Float32Array<ArrayBuffer>): Memory;
-  /** Runs dispatches twice with equal bits required. @param reset resets what they change. @returns words of the views */
+  /** Runs dispatches twice; the bits must be equal. @param more.reset resets what a run changes @returns words of views */
   run(
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],
@@ -34,7 +34,7 @@ export interface SlateBench extends Disposable {
   ): Promise<readonly Uint32Array<ArrayBuffer>[]>;
 }
 
-/** @param checks collects faults of a run; without it they are thrown */
+/** Creates the bench. @param checks collects failed checks; if undefined, a failed check throws */
 export function createSlateBench(
   gpu: Gpu,
   { rows: count, items, most = count }: { rows: number; items: number; most?: number },

@@ -1,4 +1,4 @@
-/** Cases of kernels that choose slates: scores of all items, the best items, and exact slates. */
+/** Self-test cases of kernels that choose slates: scores of all items, the best items, and exact slates. */
 
 import { NONE } from "../../data/click_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -18,7 +18,7 @@ import { createSlateBench, drawSlateNormals, type SlateBench } from "./slate_ben
 import { checkRatio } from "./slate_ratio_check.ts";
 import { CANARY, type KernelTrial, listIndices, makeMaskBits, runTrial, toFloats } from "../harness.ts";
 
-/** Returns the f64 score of an item for a row, and a bound of the kernel's rounding error. */
+/** Returns a function that computes the f64 score of an item for a row, and a bound of the kernel's rounding error. */
 function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
   const units = weights.length;
   return (row: number, item: number): { score: number; bound: number } => {
@@ -36,11 +36,11 @@ export interface ScoreSizes {
   readonly rows: number;
   readonly items: number;
   readonly units: number;
-  /** True if a winner's value must have the bits of its stored score, which drivers may fuse differently. */
+  /** True if a best item's value must have the bits of its stored score. Drivers may round the two differently. */
   readonly exact?: boolean;
 }
 
-/** Sets the bits past the catalogue's last item at random: kernels do not clear them, so nothing may depend on them. */
+/** Sets every second bit past the catalogue's last item. Kernels do not clear these bits; no result may depend on them. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
   if (items % PANEL === 0) return words;
   return words.map((word, k) =>
@@ -53,17 +53,17 @@ export interface ScoredRows {
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
   readonly taken: (row: number, item: number) => boolean;
-  /** Returns the same number for equal items, of which the first one wins. */
+  /** Returns the first item with the same table row. Of equal items the kernel must choose the first. */
   readonly equal: (item: number) => number;
 }
 
-/** Masks by row all items but one, some, none, all, or all but the last. */
+/** Returns a mask that depends on the row: all items but one, a third of them, none, all, or all but the last. */
 function isTaken(items: number) {
   return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
 }
 
-/** Items 0, 1, 4 and 5 of every eight are equal, and so are the other four. */
+/** Draws rows and items. Of every eight items 0, 1, 4 and 5 are equal, and 2, 3, 6 and 7 are equal. */
 export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows {
   const [base, table] = [
     drawSlateNormals(rows * units, "base", units),
@@ -77,8 +77,8 @@ export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows
 }
 
 /**
- * Creates a trial of the scores of all items and the best of each panel.
- * @param rows of any batch type, in an arena with canaries.
+ * Creates a trial of the scores of all items, and of the best item of each panel.
+ * @param bench its rows may have any batch type, and its arena must have canaries.
  * @param more.plain true if the table has no other columns
  */
 export function scoreTrial<S extends BatchSizes>(
@@ -120,7 +120,7 @@ export function scoreTrial<S extends BatchSizes>(
         Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
         { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
       );
-      // The best of a panel is as good as any other within rounding, is the first of equal ones, and stores its value.
+      // A panel's best item must have the largest score within rounding, be the first of equal items, and have its value.
       const values = toFloats(words(best));
       const winners = listIndices(panels * R).map((k) => {
         const [panel, row] = [Math.floor(k / R), k % R];
@@ -133,7 +133,7 @@ export function scoreTrial<S extends BatchSizes>(
         }
         return {
           most: Math.max(...free.map((item) => of(row, item).score)),
-          // A masked item is worse than all others.
+          // A masked item gets a score of -Infinity, so that the check fails.
           score: free.includes(winner) ? of(row, winner).score : winner === CANARY ? NaN : -Infinity,
           bound: 2 * Math.max(...free.map((item) => of(row, item).bound)),
           value: values[2 * k] ?? NaN,
@@ -168,7 +168,7 @@ export async function checkScore(gpu: Gpu, checks: CheckCollector, sizes: ScoreS
   await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: createScoredRows(sizes) }), checks);
 }
 
-/** @param columns of the state */
+/** Checks the input of a network, which is the state and the time. @param columns number of columns of the state */
 export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const [R, pages] = [70, 20];
   using bench = createSlateBench(gpu, { rows: R, items: 1 }, checks);
@@ -190,7 +190,7 @@ export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: numb
   checks.numbers(toFloats(found), padded, { ...by, tolerance: (k) => (padded[k] === 0 ? 0 : 2e-7) });
 }
 
-/** Sizes for the kernel that takes the best item into the next slot, for one position. */
+/** Sizes for the kernel slate_pick, which puts the best item into the slot POSITION of a row's slate. */
 const [R, ITEMS, UNITS, SLATE, POSITION] = [70, 71, 8, 4, 2];
 const PANELS = countPanels(ITEMS);
 
@@ -198,11 +198,11 @@ type Inputs = ReturnType<typeof pickInputs>;
 
 function pickInputs() {
   return {
-    // Columns of an item's own part and of those of two later positions.
+    // A table row has the columns of two parts of an item.
     table: drawSlateNormals(ITEMS * 2 * UNITS, "table"),
-    // Four positions.
+    // A row of `bases` has the bases (partial sums) of four positions.
     bases: drawSlateNormals(R * 4 * UNITS, "bases"),
-    // Among them a bias of each position.
+    // The weights include a bias per position.
     weights: drawSlateNormals(8 * UNITS, "weights"),
     q: drawSlateNormals(R * SLATE, "q"),
     slates: Uint32Array.from(
@@ -214,11 +214,11 @@ function pickInputs() {
   };
 }
 
-/** Returns [panels, R] (value, item): some panels have no item left, some rows none at all. */
+/** Returns [panels, rows] pairs (value, item). Some panels have no item left, and some rows have none in any panel. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
-  // Whole numbers, so that some are equal.
+  // Values are whole numbers, so that some are equal.
   const random = drawSlateNormals(PANELS * R, "best");
   for (let i = 0; i < PANELS * R; i++) {
     const [panel, row] = [Math.floor(i / R), i % R];
@@ -229,7 +229,7 @@ function bestOfPanels(): Uint32Array<ArrayBuffer> {
   return best;
 }
 
-/** Returns the words of bases, masks, slates, values and the next position's base. */
+/** Runs slate_pick. Returns the words of bases, masks, slates, values and the next position's base. */
 function runPick(
   { gpu: { queue }, arena, rows, upload, run }: SlateBench,
   { table, bases, weights, q, slates, masked, best }: Inputs,
@@ -255,7 +255,7 @@ function runPick(
   return run([spec], [views.bases, views.masked, views.slates, views.q, views.current], { reset });
 }
 
-/** Returns the item that a row takes, and its value. */
+/** Returns the item that the kernel must choose for a row, and the item's value. */
 function findPick({ best, slates }: Inputs, row: number): { item: number; value: number } {
   const values = new Float32Array(best.buffer);
   let [value, item] = [-Infinity, NONE];
@@ -266,12 +266,12 @@ function findPick({ best, slates }: Inputs, row: number): { item: number; value:
     }
   }
   if (item !== NONE) return { item, value };
-  // If no item is left, it is the first item that is not in the slate.
+  // If no item is left, the kernel chooses the first item that is not in the slate.
   const shown = slates.slice(row * SLATE, row * SLATE + POSITION);
   return { item: listIndices(3).find((item) => !shown.includes(item)) ?? NONE, value: 0 };
 }
 
-/** Computes what the kernel writes: each number is a sum of two that is rounded once. */
+/** Computes what the kernel must write. Results are exact, because each is a sum of two numbers, rounded once. */
 function pickOnHost(inputs: Inputs) {
   const { table, weights } = inputs;
   const masked = inputs.masked.slice();
@@ -324,7 +324,7 @@ export const slateCases: readonly NamedCheck[] = [
   { name: "slates: state inputs of networks", check: (gpu, checks) => checkInput(gpu, checks, 3) },
 ];
 
-/** Returns the table with four unrelated columns before each row. */
+/** Returns the table with four unrelated numbers before the numbers of each row. */
 function padTableRows(table: Float32Array, units: number): Float32Array<ArrayBuffer> {
   const wide = new Float32Array(table.length / units * (units + 4)).fill(7);
   for (let at = 0; at < table.length; at += units) {
