@@ -112,7 +112,7 @@ export const modelsTable: ResultTable = {
     const [yelp, demo] = known.map(({ sampling }) => formatFixed(sampling));
     const fast = kinds.filter(({ highRate }) => highRate).map(({ name }) => name);
     return [
-      `Test users: loss of best-loss, prec@1 of best-prec1; mean and sd of ${MODEL_SEEDS} seeds with the ` +
+      `Metrics of test users (loss of best-loss, prec@1 of best-prec1): mean and sd of ${MODEL_SEEDS} seeds with the ` +
       `defaults of \`train\` (${fast.join(" and ")}: with \`${HIGH_RATE}\`).`,
       "",
       ...formatMarkdownTable(
@@ -160,7 +160,7 @@ export const likelihoodTable: ResultTable = {
       ];
     }));
     return [
-      `Test loss, mean and sd of seeds 1 to ${LIKELIHOOD_SEEDS}; the difference with its 95 % interval over the seeds.`,
+      `The test losses are mean and sd of seeds 1 to ${LIKELIHOOD_SEEDS}, the difference has its 95 % interval over the seeds.`,
       "",
       ...formatMarkdownTable([
         "data",
@@ -237,7 +237,7 @@ export const referenceTable: ResultTable = {
     const few = Math.min(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     const many = Math.max(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     return [
-      `Test users, mean and sd over ${few} or ${many} seeds of the reference and ${REFERENCE_SEEDS} of ours.`,
+      `Metrics of test users: mean and sd over ${few} or ${many} seeds of the reference and ${REFERENCE_SEEDS} seeds of ours.`,
       "",
       ...formatMarkdownTable(
         ["data", "model", ...["loss", "prec@1", "prec@2"].flatMap((name) => [`${name}: reference`, "ours"])],
@@ -273,7 +273,7 @@ export const hashedTable: ResultTable = {
       ...columns.map((column) => column[k] ?? ""),
     ]);
     return [
-      `prec@1 on test users, +- half its 95 % range over users; \`${MODEL}\`:`,
+      `The table has prec@1 on test users, +- half its 95 % range over users, with \`${MODEL}\`:`,
       "",
       ...formatMarkdownTable(["N", ...LOGS.map(({ title }) => title)], rows),
     ].join("\n");

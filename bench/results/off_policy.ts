@@ -112,16 +112,16 @@ function formatTargets(targets: readonly Target[]): string {
       ? "per-decision DR, clicks on the first 5 pages"
       : estimators[name as EstimatorName].title;
   const about = targets.map(({ temperature, truths, first, shares }) =>
-    `T ${temperature}: truth ${formatDigits(mean(truths))} clicks per page, ${
+    `At T ${temperature} the true values are ${formatDigits(mean(truths))} clicks per page and ${
       first.toFixed(3)
-    } on the first 5 ` +
-    `pages, effective sample size ${(100 * mean(shares)).toFixed(0)} %`
+    } on the ` +
+    `first 5 pages; the effective sample size is ${(100 * mean(shares)).toFixed(0)} %.`
   );
   return [
-    `${LOGS} logs of ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items from pools ` +
-    `of about ${POOL}, drawn at temperature ${LOGGED_AT} by the utilities of a model without the users' fatigue; ` +
-    `the policy draws by the same utilities at another temperature. ${about.join("; ")}. ` +
-    "Bias: mean over the logs. Coverage: share of the 95 % intervals that contain the truth.",
+    `Each of the ${LOGS} logs has ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items. The items were drawn ` +
+    `from pools of about ${POOL} at temperature ${LOGGED_AT}, by the utilities of a model without the users' fatigue. ` +
+    `The policy draws by the same utilities at another temperature T. ${about.join(" ")} ` +
+    "Bias is the mean error over the logs, coverage the share of the 95 % intervals that contain the truth.",
     "",
     ...formatMarkdownTable(
       ["", ...TARGETS.flatMap((t) => [`T ${t}: bias`, "rmse", "coverage"])],

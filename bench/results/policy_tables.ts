@@ -161,11 +161,11 @@ export const truthTable: ResultTable = {
     });
     const { slate, pages, users } = first.compared;
     return [
-      `Clicks of ${
+      `Clicks per user of ${
         formatThousands(users)
-      } new users of the restless shop, ${slate} items on each of ${pages} ` +
-      `pages; ${TRUTH_SEEDS.length} trainings each, seeds ${TRUTH_SEEDS[0]} to ${TRUTH_SEEDS.at(-1)}, ` +
-      "with default options unless named.",
+      } new users of the restless shop, on ${pages} pages of ${slate} items. ` +
+      `Each row of a trained policy has ${TRUTH_SEEDS.length} trainings (seeds ${TRUTH_SEEDS[0]} to ` +
+      `${TRUTH_SEEDS.at(-1)}) with default options, except for the options that the row names.`,
       "",
       ...formatMarkdownTable(
         ["policy", "pages trained", "clicks, mean (least to most)", "share of the optimum"],
@@ -209,8 +209,8 @@ export const slatesTable: ResultTable = {
     const [one] = found;
     if (!one) throw new Error("expected a comparison");
     return [
-      `Clicks per page, ${one.pages} pages of ${formatThousands(one.users)} users; one training each, of ` +
-      `${formatThousands(PAGES)} pages.`,
+      `Clicks per page of ${formatThousands(one.users)} users on ${one.pages} pages. ` +
+      `Each trained policy had one training of ${formatThousands(PAGES)} pages.`,
       "",
       ...formatMarkdownTable(
         ["policy", ...columns.map(({ name, one: { slate } }) => `${name}, k = ${slate}`)],
@@ -259,13 +259,12 @@ export const secondModelTable: ResultTable = {
       ];
     });
     return [
-      `Clicks of ${
+      `Clicks per user of ${
         formatThousands(found.users)
-      } users on ${found.pages} pages of ${found.slate} items; means of ` +
-      `${SECOND_SEEDS.length} trainings of ${
+      } users on ${found.pages} pages of ${found.slate} items. ` +
+      `Each trained policy's metrics are the means of ${SECOND_SEEDS.length} trainings of ${
         formatThousands(PAGES)
-      } pages; 95 % over users or over trainings, ` +
-      "whichever is wider.",
+      } pages. The 95 % interval is that over users or that over trainings, whichever is wider.`,
       "",
       ...formatMarkdownTable(
         [

@@ -264,26 +264,26 @@ export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
     claims.push(claim(
       `(1) Adversarial fine-tuning helps generalisation (${dims})`,
       points(after.map(piPrec1), before.map(testPrec1)),
-      "test prec@1 of the fine-tuned generator less that of the model it started from",
+      "test prec@1 of the fine-tuned generator minus that of its initial model",
     ));
   }
   if (tuned && random) {
     claims.push(claim(
       "(2) Shannon pre-training is essential",
       points(tuned.map(piPrec1), random.map(piPrec1)),
-      "test prec@1 of the generator with pre-training less without",
+      "test prec@1 of the generator with pre-training minus without",
     ));
     claims.push(claim(
       "(3) Skipping it harms convergence too",
       points(tuned.map(meanPiPrec1), random.map(meanPiPrec1)),
-      "validation prec@1 of the generator, averaged over the whole adversarial stage, with pre-training less without",
+      "validation prec@1 of the generator, averaged over the whole adversarial stage, with pre-training minus without",
     ));
   }
   if (baseline && batchNorm) {
     claims.push(claim(
       "(4) Batch normalisation worsens convergence",
       computePairedDifference(batchNorm.map(valLoss), baseline.map(valLoss)),
-      "best validation loss with batch normalisation less without",
+      "best validation loss with batch normalisation minus without",
     ));
   }
   if (baseline && tuned) {
@@ -293,7 +293,7 @@ export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
         tuned.map((s, k) => (s.pi?.validation.prec1 ?? NaN) - (baseline[k]?.validation.prec1 ?? NaN)),
         baseline.map(lateGain),
       ),
-      "gain in best validation prec@1 by fine-tuning less the gain by the second half of Shannon training",
+      "gain in best validation prec@1 by fine-tuning minus the gain by the second half of Shannon training",
     ));
   }
   return claims;
