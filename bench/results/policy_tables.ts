@@ -165,7 +165,7 @@ export const truthTable: ResultTable = {
         formatThousands(users)
       } new users of the restless shop, on ${pages} pages of ${slate} items. ` +
       `Each row of a trained policy has ${TRUTH_SEEDS.length} trainings (seeds ${TRUTH_SEEDS[0]} to ` +
-      `${TRUTH_SEEDS.at(-1)}) with default options, except for the options that the row names.`,
+      `${TRUTH_SEEDS.at(-1)}) with default options, except those that the row names.`,
       "",
       ...formatMarkdownTable(
         ["policy", "pages trained", "clicks, mean (least to most)", "share of the optimum"],
@@ -262,9 +262,9 @@ export const secondModelTable: ResultTable = {
       `Clicks per user of ${
         formatThousands(found.users)
       } users on ${found.pages} pages of ${found.slate} items. ` +
-      `Each trained policy's metrics are the means of ${SECOND_SEEDS.length} trainings of ${
+      `Each trained policy has ${SECOND_SEEDS.length} trainings of ${
         formatThousands(PAGES)
-      } pages. The 95 % interval is that over users or that over trainings, whichever is wider.`,
+      } pages. The 95 % interval is over users or over trainings, whichever is wider.`,
       "",
       ...formatMarkdownTable(
         [

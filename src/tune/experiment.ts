@@ -274,7 +274,7 @@ export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
       "test prec@1 of the generator with pre-training minus without",
     ));
     claims.push(claim(
-      "(3) Skipping it harms convergence too",
+      "(3) Skipping pre-training harms convergence too",
       points(tuned.map(meanPiPrec1), random.map(meanPiPrec1)),
       "validation prec@1 of the generator, averaged over the whole adversarial stage, with pre-training minus without",
     ));
