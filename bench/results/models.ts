@@ -237,7 +237,7 @@ export const referenceTable: ResultTable = {
     const few = Math.min(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     const many = Math.max(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     return [
-      `Metrics of test users: mean and sd over ${few} or ${many} seeds of the reference and ${REFERENCE_SEEDS} seeds of ours.`,
+      `Metrics of test users: mean and sd over ${few} or ${many} seeds of the reference and ${REFERENCE_SEEDS} of clickgan.`,
       "",
       ...formatMarkdownTable(
         ["data", "model", ...["loss", "prec@1", "prec@2"].flatMap((name) => [`${name}: reference`, "ours"])],

@@ -264,26 +264,26 @@ export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
     claims.push(claim(
       `(1) Adversarial fine-tuning helps generalisation (${dims})`,
       points(after.map(piPrec1), before.map(testPrec1)),
-      "test prec@1 of the fine-tuned generator minus that of its initial model",
+      "the gain in test prec@1 from the initial model to the fine-tuned generator",
     ));
   }
   if (tuned && random) {
     claims.push(claim(
       "(2) Shannon pre-training is essential",
       points(tuned.map(piPrec1), random.map(piPrec1)),
-      "test prec@1 of the generator with pre-training minus without",
+      "the gain in the generator's test prec@1 from pre-training",
     ));
     claims.push(claim(
       "(3) Skipping pre-training harms convergence too",
       points(tuned.map(meanPiPrec1), random.map(meanPiPrec1)),
-      "validation prec@1 of the generator, averaged over the whole adversarial stage, with pre-training minus without",
+      "the gain from pre-training in the generator's validation prec@1, averaged over the whole adversarial stage,",
     ));
   }
   if (baseline && batchNorm) {
     claims.push(claim(
       "(4) Batch normalisation worsens convergence",
       computePairedDifference(batchNorm.map(valLoss), baseline.map(valLoss)),
-      "best validation loss with batch normalisation minus without",
+      "the increase in the best validation loss by batch normalisation",
     ));
   }
   if (baseline && tuned) {
@@ -293,7 +293,7 @@ export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
         tuned.map((s, k) => (s.pi?.validation.prec1 ?? NaN) - (baseline[k]?.validation.prec1 ?? NaN)),
         baseline.map(lateGain),
       ),
-      "gain in best validation prec@1 by fine-tuning minus the gain by the second half of Shannon training",
+      "the gain in best validation prec@1 by fine-tuning minus the gain by the second half of Shannon training",
     ));
   }
   return claims;
