@@ -161,7 +161,7 @@ export const truthTable: ResultTable = {
     });
     const { slate, pages, users } = first.compared;
     return [
-      `Clicks per user of ${
+      `The table has clicks per user of ${
         formatThousands(users)
       } new users of the restless shop, on ${pages} pages of ${slate} items. ` +
       `Each row of a trained policy has ${TRUTH_SEEDS.length} trainings (seeds ${TRUTH_SEEDS[0]} to ` +
@@ -209,7 +209,7 @@ export const slatesTable: ResultTable = {
     const [one] = found;
     if (!one) throw new Error("expected a comparison");
     return [
-      `Clicks per page of ${formatThousands(one.users)} users on ${one.pages} pages. ` +
+      `The table has clicks per page of ${formatThousands(one.users)} users on ${one.pages} pages. ` +
       `Each trained policy had one training of ${formatThousands(PAGES)} pages.`,
       "",
       ...formatMarkdownTable(
@@ -259,7 +259,7 @@ export const secondModelTable: ResultTable = {
       ];
     });
     return [
-      `Clicks per user of ${
+      `The table has clicks per user of ${
         formatThousands(found.users)
       } users on ${found.pages} pages of ${found.slate} items. ` +
       `Each trained policy has ${SECOND_SEEDS.length} trainings of ${
