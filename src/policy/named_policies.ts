@@ -1,4 +1,4 @@
-/** Named policies that are not trained, and their slates. A new one needs a function that returns a Policy, and a line below. */
+/** Named policies that are not trained. A new one needs a function that returns a Policy, and an entry below. */
 
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
@@ -23,8 +23,8 @@ const topKernel = parseKernel("top_slate", topText);
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
 /**
- * Records uniformly random slates of the items that may be shown.
- * @param explore only for users selected with probability `step.epsilon`; their slates are overwritten.
+ * Records random slates: items that may be shown are drawn uniformly.
+ * @param explore true to overwrite only the slates of users who are selected with probability `step.epsilon`.
  */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
@@ -45,7 +45,7 @@ export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispa
   };
 }
 
-/** Records slates of the first allowed items of an order. @param order [I] u32, all items. */
+/** Records slates of the first allowed items in an order. @param order [I] u32 numbers of all items. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -69,7 +69,7 @@ export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   };
 }
 
-/** Returns the greedy policy. @param by model whose utilities are maximised; by default the environment's (true) utilities. */
+/** Returns the greedy policy. @param by model whose utilities are maximised; by default the environment itself. */
 export function createGreedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",
@@ -91,7 +91,7 @@ export function createGreedyPolicy(by?: UsersSource): Policy {
   };
 }
 
-/** Returns scores that are the same for all users. @param scores [I] */
+/** Returns scores that are the same for all users. @param scores [I] one per item */
 function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
   return {
     chunk: page.users,
@@ -121,12 +121,12 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
   });
 }
 
-/** Pseudo-impressions with the mean click rate that are added to each item. */
+/** Number of pseudo-impressions, at the mean click rate, that are added to each item. */
 const PRIOR_DISPLAYS = 20;
 
 /**
- * Returns [I] click rates of items among the train users, shrunk towards the mean where an item has few impressions.
- * @throws UserError for a log without clicks of train users.
+ * Returns [I] click rates of the items among train users. A rate with few impressions is shrunk towards the mean.
+ * @throws UserError if the log has no clicks of train users.
  */
 export function computePopularity(
   log: ClickLog | LogSource,
@@ -142,7 +142,7 @@ export function computePopularity(
   return Float64Array.from(shown, (count, item) => ((clicks[item] ?? 0) + prior) / (count + PRIOR_DISPLAYS));
 }
 
-/** Returns a policy that shows the items with the highest scores. @param score [I]; ties: the lowest item comes first. */
+/** Returns a policy that shows the items with the highest scores, equal ones by number. @param score [I] */
 export function createPopularPolicy(score: ArrayLike<number>): Policy {
   const order = Uint32Array.from({ length: score.length }, (_, item) => item)
     .sort((a, b) => (score[b] ?? 0) - (score[a] ?? 0) || a - b);
@@ -155,12 +155,12 @@ export function createPopularPolicy(score: ArrayLike<number>): Policy {
       return [recordPopularSlate(page, arena.upload("order of popularity", order))];
     },
     prepare: () => [],
-    // At temperature 1 items are drawn in proportion to their click rates.
+    // At temperature 1, items are drawn in proportion to their click rates.
     scores: (context) => sharedScores(context, Float32Array.from(score, (rate) => Math.log(rate))),
   };
 }
 
-/** Shows uniformly random slates. */
+/** Policy that shows uniformly random slates. */
 export const randomPolicy: Policy = {
   name: "random",
   record: ({ page }: PageContext): readonly PageDispatch[] => [recordRandomSlate(page)],
@@ -170,15 +170,15 @@ export const randomPolicy: Policy = {
 
 export interface NamedPolicyInputs {
   readonly log: LogSource;
-  /** Model through which the policy sees users; by default the environment. */
+  /** Model through which the policy observes users; by default the environment. */
   readonly known: UsersSource | undefined;
   readonly onProgress?: OnProgress;
 }
 
 export interface NamedPolicy {
-  /** True if the utilities of all items are computed for every user and page. */
+  /** True if the policy needs the utilities of all items for every user and page. */
   readonly scoresItems: boolean;
-  /** @throws UserError for a log with too little data for the policy. */
+  /** Creates the policy. @throws UserError if the log has too little data for the policy. */
   make(material: NamedPolicyInputs): Policy;
 }
 

@@ -1,4 +1,4 @@
-/** policy.json of a trained policy: the config that repeats its training, and the users that it was trained on. */
+/** policy.json of a trained policy: the config from which training can be repeated, and the users of the training. */
 
 import * as v from "../schema.ts";
 import { pathExists } from "../files/local_file.ts";
@@ -15,13 +15,13 @@ const madeUpSchema = v.strictObject({
 });
 const modelSchema = v.strictObject({
   kind: v.literal("model"),
-  /** Path of the snapshot when the policy was trained. */
+  /** Path of the model's snapshot when the policy was trained. */
   path: v.string(),
   sha256: v.string(),
   data: runConfigSchema.entries.data,
 });
 
-/** Users that a policy was trained on: a learned model, or the ground truth of a synthetic shop. */
+/** Users that a policy was trained on: those of a learned model, or of a synthetic shop's ground truth. */
 const subjectSchema = v.variant("kind", [madeUpSchema, modelSchema]);
 export type PolicySubject = v.InferOutput<typeof subjectSchema>;
 
@@ -30,7 +30,7 @@ export const policyConfigSchema = v.object({
   clickgan: v.string(),
   command: v.array(v.string()),
   trainedOn: subjectSchema,
-  /** I */
+  /** I, the number of items in the catalogue. */
   items: v.whole(1),
   training: policyTrainingSchema,
   adapter: runConfigSchema.entries.adapter,
@@ -41,7 +41,7 @@ export type PolicyConfig = v.InferOutput<typeof policyConfigSchema>;
 
 const NAME = "policy.json";
 
-/** @throws UserError if there is no policy, or its file is damaged. */
+/** Reads policy.json. @throws UserError if the folder has no policy, or the file is damaged. */
 export async function readPolicyConfig(path: string): Promise<PolicyConfig> {
   const config = await readJson(`${path}/${NAME}`, policyConfigSchema);
   if (!config) {
@@ -50,17 +50,16 @@ export async function readPolicyConfig(path: string): Promise<PolicyConfig> {
   return config;
 }
 
-/** True if a folder has a policy's file, which may be damaged. */
+/** Returns true if a folder has a policy.json, which may be damaged. */
 export function hasPolicy(path: string): Promise<boolean> {
   return pathExists(`${path}/${NAME}`);
 }
 
-/** @throws UserError if the file cannot be written. */
 export async function writePolicyConfig(path: string, config: PolicyConfig): Promise<void> {
   await writeJson(`${path}/${NAME}`, config);
 }
 
-/** @throws UserError if the file has another number of items than the users that the policy was trained on. */
+/** @throws UserError if policy.json has another number of items than the users of the training. */
 export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
   if (itemCount === items) return;
   throw new UserError(
@@ -69,12 +68,9 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   );
 }
 
-/**
- * @param saved subject in the policy's snapshot, as {@link describeSubject} formats it.
- * @throws UserError if the file names other users than the snapshot.
- */
+/** @param saved users in the snapshot, by {@link describeSubject}. @throws UserError if policy.json names others. */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
-  // A model's file may have been moved: the checksum identifies it.
+  // The checksum identifies a model: its file may have been moved.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
   if (saved.endsWith(own)) return;
   throw new UserError(
@@ -83,7 +79,7 @@ export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: 
   );
 }
 
-/** Formats a subject: "the truth of the restless shop of --data-seed 1". */
+/** Describes the users of a training, such as "the truth of the restless shop of --data-seed 1". */
 export function describeSubject(subject: PolicySubject): string {
   if (subject.kind === "truth") {
     return `the truth of the ${subject.shop} shop of --data-seed ${subject.dataSeed}`;
@@ -91,14 +87,14 @@ export function describeSubject(subject: PolicySubject): string {
   return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
 }
 
-/** True if both are the same users. A model's file may have been moved, or opened with other data. */
+/** Returns true if both are the same users. A model's file may have been moved, or opened with other data. */
 export function isSame(one: PolicySubject, other: PolicySubject): boolean {
   return one.kind === "truth"
     ? other.kind === "truth" && other.shop === one.shop && other.dataSeed === one.dataSeed
     : other.kind === "model" && other.sha256 === one.sha256;
 }
 
-/** @throws UserError if a policy was trained on other users: its weights would have no meaning for these. */
+/** @throws UserError if a policy was trained on other users: its weights have no meaning for the given ones. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(

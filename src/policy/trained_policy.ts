@@ -1,4 +1,4 @@
-/** Trained policies from their folders, the slate that a policy shows next, and groups of comparable trainings. */
+/** Opens trained policies, computes the slate that a policy shows next, and groups trainings that can be compared. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { describeMissingScores, hasScores } from "../simulate/exploring_policy.ts";
@@ -14,74 +14,74 @@ import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { basename } from "node:path";
 import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_training_config.ts";
 
-/** A policy that was trained by `deno task policy train`. */
+/** A policy that `deno task policy train` has trained. */
 export interface TrainedPolicy {
   /** Folder of the policy. */
   readonly path: string;
-  /** Name in tables: its algorithm. */
+  /** Name of the policy in tables: that of its algorithm. */
   readonly name: string;
   /**
    * Returns the policy for simulated users. Release it by `destroy` after its last use.
-   * @param observes the users that it was trained on: the policy sees users through them in any environment.
-   * @throws UserError for another catalogue, and, when recorded, for slates or pages that it was not trained for.
+   * @param observes users of its training: through them the policy observes the users of any environment.
+   * @throws UserError for another catalogue, and when recorded for slates or pages that it was not trained for.
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
-   * Returns the slate that it shows a user next. It has values only for users like those in training: with clicks before the first
-   * page if it was trained with `--start`, otherwise with at most one click per earlier page.
-   * @param users the users that it was trained on. @param history numbers of the items that the user clicked, oldest first.
-   * @throws UserError for unknown items and pages, and for too few items left to show.
+   * Returns the slate that the policy shows a user next. It has values only for users like those in training: with
+   * clicks before the first page if trained with `--start`, otherwise with at most one click per earlier page.
+   * @param users of the policy's training. @param history items that the user has clicked, oldest click first.
+   * @throws UserError for unknown items or pages, and if too few items are left to show.
    */
   rank(gpu: Gpu, users: UsersSource, history: ArrayLike<number>, options?: RankOptions): Promise<RankedSlate>;
 }
 
-/** Opens the folder of a trained policy. @throws UserError for a folder without one, or a damaged one. */
+/** Opens the folder of a trained policy. @throws UserError if the folder has no policy, or a damaged one. */
 export async function openPolicy(path: string): Promise<TrainedPolicy> {
   return await OpenedPolicy.open(path);
 }
 
-/** The user and page to rank for. */
+/** The user and the page for which items are ranked. */
 export interface RankRequest {
-  /** Items that the user clicked, oldest first; they are not shown again. */
+  /** Items that the user has clicked, oldest click first. They are not shown again. */
   readonly history: ArrayLike<number>;
   readonly slate: number;
-  /** T, pages that the policy plans for. */
+  /** T, the number of pages that the policy plans for. */
   readonly pages: number;
-  /** Current page, from 0; 0 by default. */
+  /** Number of the current page, counted from 0; 0 by default. */
   readonly page?: number;
 }
 
 /** Options of {@link TrainedPolicy.rank}. */
 export interface RankOptions {
-  /** Current page, from 1 to the number of pages that the policy was trained for; the first by default. */
+  /** Number of the current page, from 1 (default) to the number of pages that the policy was trained for. */
   readonly page?: number;
 }
 
 /** An item of a slate. */
 export interface RankedItem {
-  /** Number of the item. */
+  /** Number of the item in the catalogue. */
   readonly item: number;
-  /** Utility by the model. */
+  /** Utility of the item according to the model. */
   readonly utility: number;
-  /** P(click) on this slate. */
+  /** P(click) of the item on this slate. */
   readonly probability: number;
-  /** Q^j of a cascade: predicted return of this page and all later ones, given the slate up to this item. */
+  /** Q^j of a cascade: predicted return of this page and all later pages, given the slate up to this item. */
   readonly value?: number;
 }
 
-/** A slate, in display order. */
+/** A slate in display order, with values and probabilities. */
 export interface RankedSlate {
-  /** [k] */
+  /** [k] items of the slate. */
   readonly items: readonly RankedItem[];
-  /** P(no click). */
+  /** Probability that the user clicks no item of the slate. */
   readonly noClick: number;
-  /** Predicted return of this page and all later ones, if the policy has such values. */
+  /** Predicted return of this page and all later pages; undefined if the policy has no value of a slate. */
   readonly value?: number;
 }
 
 /**
- * @param users the users that the policy was trained on, through which it sees this user.
- * @throws UserError for unknown items, and a slate larger than the number of items left to show.
+ * Computes the slate that a policy shows a user next. @param users of the policy's training.
+ * @throws UserError for unknown items, and for a slate with more items than are left to show.
  */
 export async function rank(
   gpu: Gpu,
@@ -93,9 +93,9 @@ export async function rank(
   const items = Array.from({ length: users.itemCount }, (_, item) => item).filter((item) =>
     !clicked.has(item)
   );
-  // Clicked items are removed from the pool, so that it need not last for all pages.
+  // Clicked items are removed from the pool: it need not suffice for all pages.
   const pool = { repeats: true, ...(clicked.size > 0 && { start: [history], pool: { items } }) };
-  // The user is simulated from this page on.
+  // The simulation of the user begins with this page.
   const options = { users: 1, slate, pages, firstPage: page, ...pool };
   const [trial] = await tryPolicy(gpu, users, users, policy, options);
   if (!trial?.predictions) throw new Error("expected a user");
@@ -178,17 +178,17 @@ export class OpenedPolicy implements TrainedPolicy {
     using stack = new DisposableStack();
     const policy = stack.use(this.policy(users));
     const found = await rank(gpu, users, policy, { history, slate, pages, page: page - 1 });
-    // Training without start clicks never has more clicks than earlier pages: such values were not learned.
+    // Without start clicks, a user in training has at most one click per earlier page: other values are not learned.
     if (start !== "empty" || history.length < page) return found;
     const items = found.items.map(({ value: _, ...item }) => item);
     return { items, noClick: found.noClick };
   }
 }
 
-/** Policies with the same slate size and episodes. */
+/** Policies with the same slate size and number of pages. */
 export interface PolicyGroup {
   readonly task: PolicyTask;
-  /** Trainings that differ in the seed alone have one name. */
+  /** Policies by name. Trainings that differ in the seed only have the same name. */
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;
@@ -196,7 +196,7 @@ export interface PolicyGroup {
   }[];
 }
 
-/** @throws UserError for policies that were trained on different users, and for a duplicate training. */
+/** Groups policies. @throws UserError if they were trained on different users, or if two trainings are the same. */
 export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] {
   const [first] = policies;
   if (!first) throw new UserError("Expected the folder of a policy or more, got none.");

@@ -1,4 +1,7 @@
-/** Compares policies in environments with the same users and random numbers: policies on the device, and the best known policy of a synthetic shop. */
+/**
+ * Compares policies in several environments, with the same users and random numbers. The policies run on the device,
+ * except the best known policy of a synthetic shop.
+ */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { joinArrays } from "../../gpu/readback.ts";
@@ -17,10 +20,10 @@ import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
-/** Logged states and impression counts of the model that the policies were trained on. */
+/** What the log of the policies' model supports: logged user states, and impressions of each item. */
 export interface LogSupport {
   readonly states: LoggedStates;
-  /** [I] impressions for train users. */
+  /** [I] number of impressions of each item for train users. */
   readonly displays: ArrayLike<number>;
 }
 
@@ -29,12 +32,12 @@ const LOGGED_USERS = 4096;
 
 export interface ComparisonCellOptions {
   readonly items: number;
-  /** True for the environment that the policies were trained in: their Q-values refer to it. */
+  /** True for the environment that the policies were trained in. Their Q-values predict returns there. */
   readonly learnedHere: boolean;
   readonly logged?: LogSupport;
 }
 
-/** @throws RangeError without an episode. */
+/** Computes the metrics of one policy in one environment. @throws RangeError without an episode. */
 export function buildComparisonCell(
   { policy, seed }: Pick<ComparisonCell, "policy" | "seed">,
   environment: string,
@@ -74,7 +77,7 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
   return { statesBeyond: beyond / total, rareSlots: rare / shown };
 }
 
-/** Returns the rows [.., width] of users who had not left. */
+/** Returns the rows of users who have not left; a row has `width` numbers. */
 function presentRows<T extends Float32Array | Uint32Array>(
   values: T,
   width: number,
@@ -84,8 +87,8 @@ function presentRows<T extends Float32Array | Uint32Array>(
 }
 
 /**
- * Simulates logged users and returns their states after each page, drawn evenly.
- * @param histories clicks of a logged user up to that page, oldest first.
+ * Returns the ellipsoid of the user states after logged clicks, for users with evenly drawn histories.
+ * @param histories clicks of logged users up to a page each, oldest click first.
  */
 export async function readLoggedStates(
   gpu: Gpu,
@@ -109,7 +112,7 @@ type OnPage = (done: number, of: number) => void | Promise<void>;
 export interface ComparedPolicy {
   readonly policy: string;
   readonly seed: number | null;
-  /** Role of the environments in which it is compared; all by default. */
+  /** Role of the environments in which the policy is compared; all roles by default. */
   readonly only?: ComparisonEnvironment["role"];
   readonly isOptimum?: boolean;
   run(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
@@ -118,16 +121,16 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** Origin of the clicks in `start`; "empty" by default. */
+  /** Origin of the clicks in `start`, for reports; "empty" by default. */
   readonly startAs?: PolicyTask["start"];
-  /** Log of the first model; without it support is not computed. */
+  /** Log of the model that policies were trained on; without it, support by the log is not computed. */
   readonly logged?: LogSupport;
-  /** Called for every page; may cancel by throwing. */
+  /** Called for every page with the progress. It may cancel the comparison by throwing. */
   readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;
 }
 
 /**
- * @param environments the one that the policies were trained in comes first; all have the same catalogue.
+ * Compares policies. @param environments with the same catalogue; the first is the one of the policies' training.
  * @throws UserError for options that do not fit the catalogue or the policies.
  */
 export async function compare(
@@ -158,7 +161,7 @@ export async function compare(
   return { ...task, users, seed, environments: known, cells };
 }
 
-/** Returns a policy that runs on the device. @param observer the model that the policies were trained on. */
+/** Returns a policy that runs on the device, for a comparison. @param observer model of the policies' training. */
 export function makeDevicePolicy(
   gpu: Gpu,
   about: Pick<ComparedPolicy, "policy" | "seed" | "only">,
@@ -175,9 +178,8 @@ export function makeDevicePolicy(
 const WINDOW_USERS = 100;
 
 /**
- * Returns a policy that looks one page ahead by the values of the shop's states. It runs on the host in float64, with the same
- * users and random numbers as all others.
- * @param points of the grid on which values are stored.
+ * Returns a policy that looks one page ahead, by the values of the shop's states. It runs on the host in float64, with
+ * the same users and random numbers as other policies. @param points of the grid that stores the values.
  */
 export function makeOptimalPolicy(
   { shop, values }: ShopSource,

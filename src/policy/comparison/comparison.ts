@@ -1,4 +1,4 @@
-/** Results of policies x environments x training seeds as plain data, and differences between policies over users and seeds. */
+/** Results of a comparison as plain data (policies x environments x training seeds), and differences of policies. */
 
 import { computePairedDifference } from "../../data/paired_difference.ts";
 import type { Interval } from "../../metrics/bootstrap.ts";
@@ -10,30 +10,31 @@ import { meanAndSd } from "../../data/mean_sd.ts";
 export type IntervalScope = "users" | "training seeds";
 
 export interface PolicyDifference {
-  /** Mean difference of returns per user, policy minus rival, over trainings. */
+  /** Mean difference of returns per user over all trainings: policy minus rival. */
   readonly mean: number;
   readonly rival: number;
-  /** 95 % bootstrap interval over users, paired; null for fewer than two users. */
+  /** 95 % bootstrap interval over users, who are paired; null for fewer than two users. */
   readonly overUsers: Interval | null;
-  /** 95 % interval of Student's t over trainings; null if each policy was trained once. */
+  /** 95 % interval of Student's t over trainings; null if each of the two policies was trained once. */
   readonly overSeeds: Interval | null;
-  /** The wider of the two intervals: the one that is printed. */
+  /** The wider of the intervals over users and over trainings. It is printed. */
   readonly interval: Interval | null;
   readonly wider: IntervalScope | null;
   readonly trainings: number;
-  /** Share of users whose mean return over trainings is lower than with the rival; and higher. */
+  /** `lose` and `gain`: share of users with a lower, or a higher, mean return than under the rival. */
   readonly lose: number;
   readonly gain: number;
-  /** Differences per user, ascending; at most {@link CURVE_POINTS}, evenly spaced, first and last included. */
+  /** Differences per user, ascending: at most {@link CURVE_POINTS}, evenly spaced, with the first and the last one. */
   readonly sorted: Float64Array;
 }
 
 export const CURVE_POINTS = 201;
 
 /**
- * @param policy, rival returns [U] of the same users, for each training. Trainings are paired in order, as far as both have some;
- *   a policy with one training is paired with all trainings of the other.
- * @throws RangeError for different or no users.
+ * Compares the returns of two policies.
+ * @param policy, rival returns [U] of the same users, one array per training. Trainings are paired in order; a policy  
+ * with one training is paired with all trainings of the other policy.
+ * @throws RangeError if there are no users, or the numbers of users differ.
  */
 export function comparePolicies(
   policy: readonly Float64Array[],
@@ -81,7 +82,7 @@ function average(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Selects at most {@link CURVE_POINTS} values, the first and the last included. */
+/** Selects at most {@link CURVE_POINTS} evenly spaced values, among them the first and the last. */
 function selectQuantiles(ascending: Float64Array): Float64Array {
   const count = Math.min(CURVE_POINTS, ascending.length);
   if (count === ascending.length) return ascending;
@@ -102,7 +103,7 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
   patience: (patience) => patience > 0 ? `a patience of ${patience}` : "endless patience",
 };
 
-/** Names tasks by slate size and by each setting in which they differ, e.g. "slates of 3, 20 pages". A single task has an empty name. */
+/** Names tasks by slate size and by the settings in which they differ; "" for one: "slates of 3, 20 pages". */
 export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   if (tasks.length < 2) return tasks.map(() => "");
   const names = Object.keys(WORDS) as (keyof PolicyTask)[];
@@ -111,20 +112,20 @@ export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   return tasks.map((task) => told.map((name) => word(name, task)).join(", "));
 }
 
-/** Relation of an environment to the policies: the model they were trained on, another model, or the ground truth. */
+/** Role of an environment in a comparison: the model of the policies' training, another model, or a ground truth. */
 export type EnvironmentRole = "trained on" | "second model" | "truth";
 
 export interface ComparisonEnvironment {
   readonly name: string;
   readonly role: EnvironmentRole;
-  /** Return of the best known policy, where the ground truth can be computed. */
+  /** Return of the best known policy; undefined unless the ground truth can be computed. */
   readonly optimum?: number;
 }
 
 export interface PageSupport {
-  /** Share of states that are farther out than 99 % of the logged ones. */
+  /** Share of user states that are farther from the mean than 99 % of the logged states. */
   readonly statesBeyond: number;
-  /** Share of shown items with fewer than 20 impressions in the log. */
+  /** Share of shown items that have fewer than 20 impressions in the log. */
   readonly rareSlots: number;
 }
 
@@ -133,24 +134,24 @@ export interface ComparisonCell {
   readonly seed: number | null;
   readonly environment: string;
   readonly metrics: EpisodeMetrics;
-  /** Calibration of the model that the policy was trained on, on the policy's pages here. */
+  /** Calibration, on the pages of this policy, of the model that the policy was trained on. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
-  /** Only for policies with Q-values. */
+  /** Consistency of the Q-values at each position. Only for a policy with Q-values. */
   readonly consistency?: readonly QConsistency[];
 }
 
-/** Comparison for one task: slates of k items, T pages. */
+/** Comparison of policies on one task, which has T pages with slates of k items. */
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  /** The environment that policies were trained in comes first; see {@link listComparedPolicies}. */
+  /** Environments; the first one is that of the policies' training. See {@link listComparedPolicies}. */
   readonly environments: readonly ComparisonEnvironment[];
-  /** Every environment has the same policies and seeds. */
+  /** Metrics per policy, training seed and environment. Every environment has the same policies and seeds. */
   readonly cells: readonly ComparisonCell[];
 }
 
-/** Returns the names of the policies in their order, trained ones first. */
+/** Returns the names of the policies in the order of the comparison: trained policies come first. */
 export function listComparedPolicies({ cells }: PolicyComparison): { name: string; learned: boolean }[] {
   const learned = (wanted: boolean) =>
     [
@@ -159,7 +160,7 @@ export function listComparedPolicies({ cells }: PolicyComparison): { name: strin
   return [...learned(true), ...learned(false)];
 }
 
-/** Returns the cells of a policy in an environment, one per training. */
+/** Returns the cells of one policy in one environment: one cell per training. */
 export function listTrainings(
   { cells }: PolicyComparison,
   policy: string,
@@ -176,7 +177,7 @@ export function summarizeTrainings(
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
-/** Returns undefined if either policy was not run in the environment. */
+/** Returns the difference between two policies in an environment; undefined if one of them was not run there. */
 export function findDifference(
   comparison: PolicyComparison,
   policy: string,
@@ -196,7 +197,7 @@ export interface NamedDifference {
   readonly difference: PolicyDifference;
 }
 
-/** Lists the differences of every learned policy from each other policy, in every environment. */
+/** Lists the difference of every learned policy from every other policy, in every environment. */
 export function listDifferences(comparison: PolicyComparison): NamedDifference[] {
   const policies = listComparedPolicies(comparison);
   return comparison.environments.flatMap(({ name: environment }) =>
@@ -217,7 +218,7 @@ export function getRewardUnit({ reward }: PolicyComparison): string {
 
 export interface SlateSizeRow {
   readonly policy: string;
-  /** The policy's trainings per comparison; empty where it was not run. */
+  /** The policy's cells, one list per comparison. The list is empty if the policy was not run. */
   readonly cells: readonly (readonly ComparisonCell[])[];
 }
 
@@ -226,7 +227,7 @@ export interface SlateSizeGroup {
   readonly rows: readonly SlateSizeRow[];
 }
 
-/** Returns undefined unless the comparisons differ in the slate size alone. */
+/** Groups the results by slate size. Returns undefined if the comparisons differ in anything else. */
 export function groupBySlateSize(comparisons: readonly PolicyComparison[]): SlateSizeGroup[] | undefined {
   const [first] = comparisons;
   if (!first || comparisons.length < 2) return undefined;

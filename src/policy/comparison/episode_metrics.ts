@@ -1,4 +1,4 @@
-/** Metrics of a policy in an environment, over users and by page, with bootstrap intervals over users. */
+/** Metrics of a policy in an environment: over all users, and by page, with bootstrap intervals over users. */
 
 import { Bootstrap, computeInterval, type Interval, MOST_GROUPS } from "../../metrics/bootstrap.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
@@ -21,24 +21,24 @@ interface EpisodeTotals {
 }
 
 export interface EpisodeMetrics extends EpisodeTotals {
-  /** [U] sum of the rewards per user. */
+  /** [U] sum of the rewards of each user. */
   readonly returns: Float64Array;
   readonly byPage: readonly PageMetrics[];
 }
 
-/** Means over the users who saw the n-th page; NaN if nobody did. */
+/** Means of one page, over the users who saw it; NaN if no user did. */
 export interface PageMetrics {
   readonly users: number;
   readonly clickRate: number;
   readonly reward: number;
-  /** Mean of P(any click) in the environment. */
+  /** Mean of the environment's P(any click) on the page. */
   readonly clickProbability: number;
 }
 
 const RESAMPLES = 2000;
 const bootstraps = new Map<number, Bootstrap>();
 
-/** Returns the same resamples for the same number of users, so that differences are paired. */
+/** Returns the bootstrap resamples for a number of users. They are always the same, so differences are paired. */
 function getResamples(users: number): Bootstrap {
   const groups = Math.min(users, MOST_GROUPS);
   const known = bootstraps.get(groups) ?? new Bootstrap(groups, RESAMPLES);
@@ -47,8 +47,8 @@ function getResamples(users: number): Bootstrap {
 }
 
 /**
- * Estimates the ratio of the sums of two columns over users, e.g. clicks / pages, with an interval.
- * @param over [U]; by default the number of users.
+ * Estimates the ratio of two sums over users, such as clicks / pages, with a bootstrap interval.
+ * @param values [U] numerator per user. @param over [U] denominator per user, by default 1.
  */
 export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
   const bootstrap = getResamples(values.length);
@@ -71,8 +71,9 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 }
 
 /**
- * @param episodes consecutive users, the same number of pages. @param items size of the catalogue.
- * @throws RangeError for arrays that do not fit the sizes, or no users.
+ * Computes the metrics of episodes.
+ * @param episodes of consecutive users, all with the same number of pages. @param items size of the catalogue.
+ * @throws RangeError if arrays have other sizes, or there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: number): EpisodeMetrics {
   episodes.forEach(checkSizes);
@@ -111,7 +112,7 @@ function estimateTotals({ returns, ...counts }: SimulationMetrics) {
   };
 }
 
-/** @throws RangeError for arrays of other sizes. */
+/** @throws RangeError if the arrays of the log have other sizes than the log states. */
 function checkSizes({ users, pages, slate, ...log }: EpisodeBatch): void {
   const each = pages * users;
   const expected = { slates: each * slate, choices: each, rewards: each, probabilities: each, present: each };
@@ -130,7 +131,7 @@ function sum(values: Float64Array): number {
   return total;
 }
 
-/** Means over the users who saw the n-th page; NaN if nobody did. */
+/** Means of one page, over the users who saw it; NaN if no user did. */
 export interface PageCurvePoint {
   readonly users: number;
   readonly clickRate: MeanEstimate;
@@ -138,27 +139,27 @@ export interface PageCurvePoint {
 }
 
 export interface PolicyMetrics extends EpisodeTotals {
-  /** Pages per user. */
+  /** Number of pages per user. */
   readonly pages: MeanEstimate;
   readonly byPage: readonly PageCurvePoint[];
-  /** Share of clicks with a reward below 0; NaN without a click. */
+  /** Share of clicks that have a negative reward; NaN if there are no clicks. */
   readonly negativeClicks: number;
 }
 
-/** Longer episodes have no intervals by page: their sums grow with the pages. */
+/** Maximum number of pages with intervals by page: the memory for their sums grows with the number of pages. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
-/** Adds up episodes by groups of users, so that memory does not grow with the users. */
+/** Sums episodes over groups of users, so that the memory does not grow with the number of users. */
 export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;
-  /** [groups, columns] */
+  /** [groups, columns] sums of the columns over the users of each group. */
   readonly #sums: Float64Array;
   #negative = 0;
 
-  /** @param users all users of the simulation. */
+  /** @param users number of all simulated users. */
   constructor(users: number, pages: number) {
     this.#groups = Math.min(users, MOST_GROUPS);
     this.#columns = pages > MOST_PAGES ? 0 : PAGE.size * pages;
@@ -172,7 +173,7 @@ export class GroupedMetrics {
       const group = ((log.firstUser + u) % this.#groups) * this.#columns;
       for (let t = 0; t < pages; t++) {
         const place = t * users + u;
-        if (!present[place]) break; // who has left stays away
+        if (!present[place]) break; // a user who has left does not return
         const clicked = (choices[place] ?? slate) < slate ? 1 : 0;
         const reward = rewards[place] ?? NaN;
         if (clicked && reward < 0) this.#negative++;
@@ -185,7 +186,7 @@ export class GroupedMetrics {
     }
   }
 
-  /** @param totals metrics of the same episodes, one per user. */
+  /** Computes the metrics. @param metrics of the same episodes, one episode per user. */
   compute(metrics: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
     const bootstrap = getResamples(groups);

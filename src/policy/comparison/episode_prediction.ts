@@ -1,6 +1,6 @@
 /**
- * Runs a policy in an environment and records what the observer predicts: the model that the policy was trained on. The observer
- * follows the users' clicks and predicts P(any click) of each page; its states of the users are recorded as well.
+ * Runs a policy in an environment, and records the predictions of the observer, the model that the policy was trained
+ * on. The observer follows the users' clicks, and predicts P(any click) of each page. Its user states are recorded too.
  */
 
 import { joinArrays, readFloats, readViews } from "../../gpu/readback.ts";
@@ -13,46 +13,47 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** Episode number of evaluations: no training uses its random numbers. */
+/** Number of the episode in evaluations. No training uses the random numbers of this episode. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 export interface EpisodePrediction {
   readonly log: EpisodeLog;
   readonly predictions?: ModelPredictions;
-  /** Q-values of the slates when they were chosen, for policies that have them. */
+  /** Q-values of the slates when the policy chose them; undefined for a policy without Q-values. */
   readonly values?: SlateValueViews;
 }
 
-/** P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1. */
+/** Rule of the choice model: P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1. */
 export interface ChoiceRule {
   readonly eta: number;
-  /** Effects of the second position, the third, ...; later positions have the effect of the last. */
+  /** Effects of the second and later positions. Positions beyond the last effect have the last effect. */
   readonly positionEffects: ArrayLike<number>;
 }
 
 export interface SlateValueViews {
-  /** k, or 1. */
+  /** Number of values per page: k, or 1. */
   readonly count: number;
-  /** [T, U, count] */
+  /** [T, U, count] values of T pages and U users. */
   readonly values: Float32Array<ArrayBuffer>;
 }
 
 export interface ModelPredictions {
-  /** [T, U, k] utilities of the shown items. */
+  /** [T, U, k] utility of each shown item. */
   readonly utilities: Float32Array<ArrayBuffer>;
-  /** [T, U] P(any click) of the shown pages. */
+  /** [T, U] P(any click) on each shown page. */
   readonly predicted: Float32Array<ArrayBuffer>;
-  /** Turns utilities and positions into probabilities: {@link computeClickProbabilities}. */
+  /** Rule that turns utilities and positions into probabilities, see {@link computeClickProbabilities}. */
   readonly choice: ChoiceRule;
   /** [T, U, S] state of each user after each page. */
   readonly states: Float32Array<ArrayBuffer>;
 }
 
 /**
- * @param observer the encoder through which the policy sees users, also when another model clicks.
- * @param options.firstPage first page to play and predict, see {@link import("../../simulate/simulator.ts").RunOptions}.
- * @param onPage called after each page, before the next is played.
- * @throws UserError for options that do not fit, and for utilities that are not numbers.
+ * Runs a policy in an environment.
+ * @param observer model through which the policy observes users, also if another model clicks.
+ * @param options.firstPage first page to play, see {@link import("../../simulate/simulator.ts").RunOptions}.
+ * @param onPage called after each page, before the next page is played.
+ * @throws UserError for options that contradict each other, and for utilities that are not finite.
  */
 export async function tryPolicy(
   gpu: Gpu,
@@ -79,7 +80,7 @@ export async function tryPolicy(
   return trials;
 }
 
-/** Adds the observer's utilities of the chosen slates to a policy. */
+/** Policy that also computes the observer's utilities of the slates that it chooses. */
 class ObservedPolicy implements Policy {
   readonly name: string;
   readonly observes: UsersSource;
@@ -87,7 +88,7 @@ class ObservedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Pages by window of users who are simulated together: a window's log may arrive while the next one runs. */
+  /** Pages of each group of users that are simulated together. A group's log may arrive while the next group runs. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, observer: UsersSource) {
@@ -102,7 +103,7 @@ class ObservedPolicy implements Policy {
     const { page: { slate }, observer, environment } = context;
     const { dispatches, utilities } = observer.utilities();
     this.#recorded = { slate, utilities, observer };
-    // The environment computes its utilities anyway.
+    // If the environment is the observer, it computes the utilities itself.
     return observer === environment ? chosen : [...chosen, ...dispatches];
   }
 
@@ -110,7 +111,7 @@ class ObservedPolicy implements Policy {
     return this.policy.prepare();
   }
 
-  /** Reads the utilities and states of a page. Waits once. */
+  /** Reads the observer's utilities and states for a page. It waits for the device once. */
   async readPage(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
     if (!this.#recorded) throw new Error("expected a policy that was recorded");
     const { slate, utilities, observer } = this.#recorded;
@@ -149,7 +150,7 @@ class ObservedPolicy implements Policy {
   }
 }
 
-/** Reads the choice rule of users. Waits once if there are position effects. */
+/** Reads the choice rule of users. If there are position effects, it waits for the device once. */
 export async function readChoiceRule(
   gpu: Gpu,
   { eta, positionEffects: positionEffects }: SimulatedUsers,
@@ -159,7 +160,7 @@ export async function readChoiceRule(
   return { eta, positionEffects: places.slice(0, positionEffects.columns) };
 }
 
-/** Computes P(click on slot j) and P(no click) of a slate, in float64 and without overflow. */
+/** Computes P(click) of each slot of a slate, and P(no click), in float64 and without overflow. */
 export function computeClickProbabilities(
   utilities: ArrayLike<number>,
   { eta, positionEffects: places }: ChoiceRule,

@@ -1,13 +1,13 @@
-/** Calibration of a model on a policy's own pages (predicted against realised clicks), and consistency of a cascade's Q-values. */
+/** Calibration of a model on the pages of a policy: predicted and realised clicks. Also the consistency of Q-values. */
 
 import type { Interval } from "../../metrics/bootstrap.ts";
 import { type EpisodeBatch, estimateRatio, type MeanEstimate } from "./episode_metrics.ts";
 
 export interface PredictedPage {
-  /** Mean predicted P(any click) over the users who saw the page; NaN if nobody did. */
+  /** Mean predicted P(any click), over the users who saw the page; NaN if no user did. */
   readonly predicted: number;
   readonly realised: number;
-  /** Interval of predicted minus realised; null for fewer than two users. */
+  /** Confidence interval of predicted minus realised clicks; null for fewer than two users. */
   readonly gap: Interval | null;
 }
 
@@ -20,11 +20,11 @@ export interface PageCalibration {
 
 export interface PredictedEpisodes {
   readonly log: EpisodeBatch;
-  /** [T, U] P(any click). */
+  /** [T, U] predicted P(any click) of each page and user. */
   readonly predicted: Float32Array;
 }
 
-/** @param episodes of consecutive users. @throws RangeError for predictions of other pages. */
+/** Computes the calibration by page. @param episodes of consecutive users. @throws RangeError for other sizes. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
@@ -64,24 +64,24 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
 }
 
 /**
- * Agreement of the Q-values of a cascade: each Q^j predicts the return if the remaining positions are filled optimally, so on the
- * policy's own slate every Q^j should equal Q^k.
+ * Consistency of a cascade's Q-values. The value Q^j of position j predicts the return if all later positions are
+ * optimal. So on the policy's own slate, every Q^j should equal the value Q^k of the last position.
  */
 
 export interface QConsistency {
-  /** j, from 1 to k - 1. */
+  /** Number j of the position, from 1 to k - 1. */
   readonly position: number;
-  /** Root mean square of Q^j - Q^k over the states. */
+  /** Root mean square of Q^j - Q^k over all states. */
   readonly rmse: number;
-  /** rmse divided by the mean of Q^k. */
+  /** `rmse` divided by the mean of Q^k. */
   readonly relative: number;
-  /** [points] (Q^k, Q^j) of at most {@link POINTS} evenly spaced states. */
+  /** [points] pairs (Q^k, Q^j) of at most {@link POINTS} evenly spaced states. */
   readonly points: readonly (readonly [last: number, own: number])[];
 }
 
 const POINTS = 300;
 
-/** @param q [n, k] Q-values of the items of n chosen slates. @throws RangeError for an empty array. */
+/** Computes the consistency per position. @param q [n, k] Q-values of n chosen slates. @throws RangeError if empty. */
 export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
   if (!(n >= 1) || !Number.isInteger(n)) {

@@ -1,5 +1,5 @@
 /**
- * Support of a policy's pages by the log: where a policy leads users to states, or shows items, that the log hardly contains,
+ * Support of a policy's pages by the log. If a policy leads users to states, or shows items, that are rare in the log,
  * the model extrapolates.
  */
 
@@ -7,21 +7,21 @@ import { ADDITIONAL_CLICK, listUsers, NONE } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
 import { createRandomStream } from "../../data/random.ts";
 
-/** Share of logged states inside the ellipsoid. */
+/** Share of logged states that are inside the ellipsoid. */
 const USUAL = 0.99;
-/** Items with fewer logged impressions count as rare. */
+/** Number of logged impressions below which an item is rare. */
 const FEW_DISPLAYS = 20;
-/** Share of the mean variance that is added to each: keeps constant columns from making every distance infinite. */
+/** Share of the mean variance that is added to each variance: a constant column would give infinite distances. */
 const RIDGE = 1e-6;
 
-/** Ellipsoid that contains 99 % of the logged states. */
+/** Ellipsoid around the mean that contains 99 % of the logged user states. */
 export class LoggedStates {
   readonly #mean: Float64Array;
   readonly #factor: Float64Array;
-  /** Squared Mahalanobis distance that 1 % of the logged states exceed. */
+  /** Squared Mahalanobis distance that only 1 % of the logged states exceed. */
   readonly limit: number;
 
-  /** @param states [n, width], two or more. */
+  /** @param states [n, width] logged states; n is 2 or more. */
   constructor(states: Float32Array, readonly width: number) {
     const n = states.length / width;
     if (!(n >= 2) || !Number.isInteger(n)) {
@@ -52,7 +52,7 @@ export class LoggedStates {
     this.limit = distances[Math.min(n - 1, Math.ceil(USUAL * n) - 1)]!;
   }
 
-  /** Returns the squared Mahalanobis distance of a row of states [.., width] from the mean of the logged ones. */
+  /** Returns the squared Mahalanobis distance of a state from the logged states' mean. @param states [.., width] */
   distance(states: Float32Array, row: number): number {
     const { width } = this;
     const from = new Float64Array(width);
@@ -60,7 +60,7 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** Counts states [.., width] that are farther out than 99 % of the logged ones. @param counts selects rows; all by default. */
+  /** Counts the states [.., width] outside the ellipsoid. @param counts selects rows; all by default. */
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
@@ -75,14 +75,14 @@ export class LoggedStates {
   }
 }
 
-/** Returns the share of shown items with fewer than {@link FEW_DISPLAYS} impressions in the log. @param displays [I] impressions. */
+/** Returns the share of shown items with under {@link FEW_DISPLAYS} impressions. @param displays [I] in the log. */
 export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
   let rare = 0;
   for (let k = 0; k < slates.length; k++) if ((displays[slates[k]!] ?? 0) < FEW_DISPLAYS) rare++;
   return rare / slates.length;
 }
 
-/** Returns the lower factor L [n, n] of A = L L', by rows. @param a [n, n], lower half. @throws RangeError if A is not positive definite. */
+/** Returns the lower factor L [n, n] of A = L L', row-major. @throws RangeError if A is not positive definite. */
 export function decomposeCholesky(a: Float64Array, n: number): Float64Array {
   const l = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -97,7 +97,7 @@ export function decomposeCholesky(a: Float64Array, n: number): Float64Array {
   return l;
 }
 
-/** Solves L x = b in place and returns b. */
+/** Solves L x = b for x. The solution replaces b, and is returned. */
 export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64Array {
   for (let i = 0; i < n; i++) {
     let sum = b[i]!;
@@ -108,8 +108,8 @@ export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64
 }
 
 /**
- * Returns the clicks of train users up to and including some of their pages, drawn evenly over all pages.
- * @param most at most this many. @throws RangeError for a log without a page of a train user.
+ * Returns click histories of train users, each up to a page and including its clicks. The pages are drawn uniformly.
+ * @param most maximum number of histories. @throws RangeError if the log has no page of a train user.
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {
   const found: Uint32Array<ArrayBuffer>[] = [];
@@ -122,9 +122,9 @@ export function trainHistories(source: LogSource, most: number): Uint32Array<Arr
       for (let event = log.userEvents[user]!; event < end; event++) {
         const row = log.eventClick[event]!;
         if (row !== NONE) clicks.push(log.rowItem[row]!);
-        // A page ends with its last click.
+        // The history of a page includes its last click.
         if (event + 1 < end && log.eventKind?.[event + 1] === ADDITIONAL_CLICK) continue;
-        // Reservoir sampling: each page so far is kept with the same probability.
+        // Reservoir sampling keeps each page so far with the same probability.
         const place = found.length < most ? found.length : random.integer(pages + 1);
         pages++;
         if (place < most) found[place] = Uint32Array.from(clicks);

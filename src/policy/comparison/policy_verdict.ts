@@ -1,4 +1,4 @@
-/** Verdicts on the policies of a comparison. Each names its environment. */
+/** Verdicts on the policies of a comparison. Each verdict names the environment it is about. */
 
 import {
   type ComparisonEnvironment,
@@ -19,12 +19,12 @@ import {
   judgeClaim,
 } from "../../metrics/baseline_verdict.ts";
 
-/** Baseline without planning: a learned policy must be better to have gained from planning. */
+/** Baseline that does not plan. Only a learned policy that is better has gained from planning. */
 export const RIVAL = "greedy";
-/** If the optimum exceeds greedy by less than this share, planning cannot gain. */
+/** Minimum share by which the optimum must exceed greedy: below it, planning cannot gain. */
 const LEAST_HEADROOM = 0.02;
 
-/** Judges for each learned policy whether it is better than greedy. */
+/** Judges for each learned policy if it is better than greedy. */
 export function judgePolicies(comparison: PolicyComparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
   return listComparedPolicies(comparison).filter(({ learned }) => learned).map(({ name }) =>
@@ -53,7 +53,7 @@ function judgeOnTruth(comparison: PolicyComparison, policy: string, truth: Compa
   return { claim, holds, text: words.join(" ") };
 }
 
-/** Lists the simulators in which the policy is better, for a policy that is not better on the truth. */
+/** Names the simulators in which a policy is better than greedy, if it is not better on the ground truth. */
 function describeSimulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);
@@ -86,7 +86,9 @@ function judgeInSimulators(comparison: PolicyComparison, policy: string): Claim 
   };
 }
 
-/** "In the simulator (A) slateq is worse than greedy: -2.42 clicks per user (-7.5 %; 95 % CI -2.51 to -2.33 over users)." */
+/**
+ * Formats "In the simulator (A) slateq is worse than greedy: -2.42 clicks per user (-7.5 %; 95 % CI ... over users)."
+ */
 function describeFinding(
   comparison: PolicyComparison,
   policy: string,
@@ -111,7 +113,7 @@ function describeHeadroom(
   const { mean, rival } = difference;
   if (optimum === undefined || !(rival > 0)) return [];
   const headroom = optimum / rival - 1;
-  // Not a proven optimum: with few users or a coarse grid it can be below greedy.
+  // With few users or a coarse grid, the best known policy can be below greedy.
   const optimal = "the best known policy is " +
     `${headroom < 0 ? `${percent(-headroom).slice(1)} below` : `${percent(headroom)} above`} ${RIVAL}`;
   if (headroom >= LEAST_HEADROOM) {

@@ -1,4 +1,4 @@
-/** Off-policy evaluation: clicks of a policy on the next page of each logged state, by all estimators, with intervals over users. */
+/** Off-policy evaluation: all estimates of a policy's clicks on the next page, with bootstrap intervals over users. */
 
 import { createRandomStream } from "../../data/random.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -15,27 +15,28 @@ import {
 } from "./estimators.ts";
 import type { LogEvidence } from "./evidence.ts";
 
-/** Least effective sample size as a share of the pages. */
+/** Minimum effective sample size, as a share of the pages. */
 const LEAST_SHARE = 0.05;
 /**
- * Least effective sample size, in pages or users. On logs of a shop with a computed truth (test/policy/exact_logs.ts) 95 % intervals
- * of per-decision DR contained it in 85 % of the logs with an effective size below 5, 91 % with 5 to 10, 93 % with 10 to 30, and 94
- * to 96 % above. A sample that lacks the largest weights overestimates its effective size, so 50 are required.
+ * Minimum effective sample size, in pages or users. On logs of a shop with a known truth (test/policy/exact_logs.ts),
+ * 95 % intervals of per-decision DR contained the truth in 85 % of the logs with an effective size below 5, in 91 %
+ * with 5 to 10, in 93 % with 10 to 30, and in 94 to 96 % above. A sample without the largest weights overestimates its
+ * effective size, so 50 are required.
  */
 const LEAST_SIZE = 50;
-/** Per-decision DR uses at most this many pages per user, because weights multiply. */
+/** Maximum number of pages per user in per-decision DR, because the weights of a user's pages multiply. */
 const MOST_DECISIONS = 5;
-/** Pages with the largest weights whose share is reported. */
+/** Number of pages with the largest weights, whose share of the total weight is reported. */
 const LARGEST = 10;
 
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Pages that are left out: of another size, or without a propensity. */
+  /** Number of pages that are left out, because they have another size or no propensity. */
   readonly excluded: number;
-  /** Clicks per page; undefined where the log lacks what the estimator needs. */
+  /** Estimated clicks per page, by estimator. Undefined if the log lacks a column that the estimator needs. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
-  /** Clicks on the first `pages` pages of each user, and the effective sample size in users. */
+  /** Estimated clicks on the first `pages` pages of each user, and the effective sample size in users. */
   readonly decisions:
     | {
       readonly pages: number;
@@ -44,29 +45,29 @@ export interface OffPolicyEvaluation {
       readonly clicks: MeanEstimate;
     }
     | undefined;
-  /** (sum w)^2 / (n sum w^2) */
+  /** Effective sample size as a share of the n pages: (sum w)^2 / (n sum w^2). */
   readonly effectiveShare: number;
-  /** Share of the total weight that the ten largest weights have. */
+  /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean weight: 1 if the propensities are correct and the log could show everything that the policy shows. */
+  /** Mean weight. It is 1 if the propensities are correct, and if the log could show every page of the policy. */
   readonly meanWeight: MeanEstimate;
-  /** Decides which estimates are valid. */
+  /** Verdict on the propensities, which decides which estimates are valid. */
   readonly propensities: PropensityVerdict;
-  /** Factor by which all propensities are off, where they are scaled. */
+  /** Factor by which all propensities are wrong, if they are scaled. */
   readonly factor: number | undefined;
-  /** Clicks per page that the model overpredicts, by DR; divided by the sum of the weights where propensities are scaled. */
+  /** Model's prediction of clicks per page minus the DR estimate; weights are normalised if propensities are scaled. */
   readonly modelBias: MeanEstimate;
-  /** Least and largest ratio of a logged propensity to the one of the scores at the stated temperature of the log. */
+  /** Minimum and maximum ratio of a logged propensity to that of the scores at the log's stated temperature. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
 /**
- * right: the mean weight is 1. scaled: all propensities are off by one factor, so that only estimators that divide by the sum of the
- * weights are valid (SNIPS). wrong: no estimator is valid.
+ * "right": the mean weight is 1. "scaled": all propensities are wrong by one factor, so only estimators that divide by
+ * the sum of the weights (SNIPS) are valid. "wrong": no estimator is valid.
  */
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
-/** @throws UserError for a log that overlaps too little with the policy. @param name of the policy */
+/** Evaluates a policy. @throws UserError if log and policy overlap too little. @param name of the policy */
 export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
   expectEnough(evidence, name, temperature);
   const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);
@@ -96,13 +97,13 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
   };
 }
 
-/** Float32 error of the mean weight. */
+/** Error of the mean weight that float32 rounding can cause. */
 const ROUNDING = 1e-4;
 
 /**
- * The mean weight is 1 if the propensities are correct. If they are off by one factor, the weights still average any function of the
- * page to its mean under the policy, such as the model's P(click): E[w (q - v)] = 0 for any model. If the policy shows what the
- * log could not show, neither holds.
+ * Judges the propensities. If they are correct, the mean weight is 1. If all are wrong by one factor, normalised
+ * weights still give the mean of any function of the page under the policy, such as the model's P(click): E[w (q - v)]
+ * = 0 for any model. If the policy shows pages that the log could not show, neither is true.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -117,23 +118,23 @@ function judgePropensities(evidence: LogEvidence): PropensityVerdict {
     : "wrong";
 }
 
-/** Returns the factor of all propensities if the scores that drew the log show that it is constant and not 1. */
+/** Returns the factor by which all propensities are wrong; undefined if the scores do not show that there is one. */
 function knownFactor({ propensityRatios: [least, most] = [1, 1] }: LogEvidence): number | undefined {
   return isOne(most / least) && !isOne(least) ? least : undefined;
 }
 
-/** True if a ratio of propensities is 1 within the error of recomputed scores. */
+/** Returns true if a ratio of propensities is 1, up to the error of recomputed scores. */
 export function isOne(ratio: number): boolean {
   return Math.abs(Math.log(ratio)) < 1e-2;
 }
 
-/** Limits an estimate to the clicks that so many pages can have. */
+/** Limits an estimate to the range of clicks that this number of pages can have. */
 function clip({ mean, interval }: MeanEstimate, pages: number): MeanEstimate {
   const within = (clicks: number) => Math.min(Math.max(clicks, 0), pages);
   return { mean: within(mean), interval: interval && [within(interval[0]), within(interval[1])] };
 }
 
-/** Estimates a ratio of terms, resampled over users. @param user [n] user of each page */
+/** Estimates a ratio of sums of terms, and resamples users. @param user [n] number of the user of each page */
 export function estimateMean(user: ArrayLike<number>, { values, over }: EstimatorTerms): MeanEstimate {
   const terms = [...Map.groupBy(values.keys(), (i) => user[i]!).values()];
   const sums = (of: (i: number) => number) =>
@@ -141,7 +142,7 @@ export function estimateMean(user: ArrayLike<number>, { values, over }: Estimato
   return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
-/** Estimates the largest number of first pages with enough effective sample, over the users who have all of them. */
+/** Estimates the clicks on the first pages: as many pages as the effective sample allows, of users who have them. */
 function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
   const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
@@ -158,7 +159,7 @@ function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decision
   return undefined;
 }
 
-/** @throws UserError with the reason and a remedy. */
+/** @throws UserError for too small an effective sample, with the reason and what to do. */
 function expectEnough(
   { mu, weight, samples: kept, slate }: LogEvidence,
   name: string,
@@ -201,7 +202,7 @@ function expectEnough(
   );
 }
 
-/** Returns the least temperature (two digits) with a sufficient effective sample on the kept pages. */
+/** Returns the lowest temperature (two digits) at which the effective sample on the kept pages suffices. */
 function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
@@ -210,7 +211,7 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
       ({ scores, shown, mu }) => new PlackettLuce(scores, rounded).probability(shown) / mu,
     );
     const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
-    // A mean far from 1 means that pages with large weights are missing from the log.
+    // If the mean is far from 1, pages with large weights are missing from the log.
     if (computeEffectiveSampleSize(weights) >= LEAST_SHARE * weights.length && Math.abs(mean - 1) < 0.25) {
       return rounded;
     }
@@ -219,12 +220,12 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Pages and slates on which a pool is tested. */
+/** Numbers of pages and of slates per page on which a pool size is tested. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * Returns the largest tested pool whose random slates have a sufficient effective sample for a policy that draws at a temperature:
- * for N equally likely slates it is 1 / E_pi[N pi(A)].
+ * Returns the largest tested pool size whose random slates give a policy, at a temperature, a sufficient effective
+ * sample. For N equally likely slates, the effective share is 1 / E_pi[N pi(A)].
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");
@@ -245,12 +246,12 @@ function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number
   return poolFor(slate);
 }
 
-/** Counts ordered slates of k of n items. */
+/** Returns the number of ordered slates of k out of n items. */
 function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest pool whose random slates of k contain a fixed slate often enough. */
+/** Returns the largest pool size whose random slates show one fixed slate of k items often enough. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

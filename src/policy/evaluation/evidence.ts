@@ -1,4 +1,4 @@
-/** Evidence of a log about a policy, page by page: importance weights and model predictions. */
+/** Evidence of a log about a policy: importance weights and model predictions, page by page. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import { computePhilox, getSlotPurpose, makeKey, purposes, toUniform24 } from "../../data/philox.ts";
@@ -11,44 +11,44 @@ import { UserError } from "../../user_error.ts";
 import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pages.ts";
 
 export interface LogEvidenceOptions extends ReplayOptions {
-  /** Temperature at which the policy draws slates by its scores; by default it shows the best ones. */
+  /** Temperature at which the policy draws slates by its scores. By default the policy shows the best slates. */
   readonly temperature?: number;
-  /** Temperature at which the log was drawn by the same scores, if known; independent IPS needs it. */
+  /** Temperature at which the log was drawn by the same scores, if known. Independent IPS needs it. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
-  /** Slates per page that estimate an expectation under the policy; 32 by default. */
+  /** Number of slates drawn per page to estimate an expectation under the policy; 32 by default. */
   readonly draws?: number;
 }
 
-/** Evidence of a page; [k] has a number per slot. */
+/** Evidence of a page. Fields [k] have a number per slot. pi is the policy, mu the policy that drew the log. */
 interface Row {
-  /** Number of the user, and of the page among the user's pages. */
+  /** Number of the user; `page` is the number of the page among the user's pages. */
   readonly user: number;
   readonly page: number;
   readonly mu: number;
-  /** 1 if anything was clicked; [k] by slot. */
+  /** Reward: 1 if any item was clicked, otherwise 0; `slotReward` [k] has it per slot. */
   readonly reward: number;
   readonly slotReward: readonly number[];
-  /** pi / mu of the slate. */
+  /** Importance weight pi / mu of the whole slate. */
   readonly weight: number;
-  /** [k] pi / mu of the first items of the slate; NaN if mu is known of whole pages only. */
+  /** [k] pi / mu of the slate's items up to a slot; NaN if only whole pages have a mu. */
   readonly prefixWeight: readonly number[];
-  /** [k] pi / mu of the item in its slot, summed over the items above; NaN if its mu is not known. */
+  /** [k] pi / mu of a slot's item, marginal over the items above; NaN if this mu is not known. */
   readonly slotWeight: readonly number[];
-  /** Model's P(click) on the shown page, and its mean under the policy. */
+  /** Model's P(click) on the shown page; `v` is its mean under the policy. */
   readonly q: number;
   readonly v: number;
-  /** [k] the same for the last item of the page up to a slot. */
+  /** [k] model's P(click) on the last item of the page up to a slot; `slotV` is its mean under the policy. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
 
-/** Columns [n], or [n k] slot after slot. Pages of a user are consecutive. */
+/** Evidence of all n pages in columns [n], or [n k] slot after slot. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Pages on which other temperatures are tested: scores of the candidates, indices of the shown ones, and mu. */
+  /** Pages on which other temperatures are tested: scores of the candidates, indices of the shown items, and mu. */
   readonly samples: readonly PageSample[];
-  /** Pages that are left out: of another size, without a propensity, or beyond the limit of pages per user. */
+  /** Number of pages that are left out: with another size, without propensity, or beyond the limit per user. */
   readonly excluded: number;
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
@@ -60,7 +60,7 @@ interface PageSample {
 }
 
 const DRAWS = 32;
-/** Limit for one weight: the weights of five pages are multiplied in float64. */
+/** Maximum of one weight: the weights of up to five pages are multiplied in float64. */
 const LARGEST_WEIGHT = 1e60;
 const KEPT = 2000;
 const KEY: PhiloxKey = makeKey(1);
@@ -69,7 +69,7 @@ const NO_PROPENSITIES =
   "Expected a log with propensities, got one without. Log randomised pages (simulate --explore plackett-luce:1 --write-log), or " +
   "name the column of the propensities (data log --propensity).";
 
-/** Collects the evidence of a log. @throws UserError for a log without propensities, or with slates that could not be shown. */
+/** Collects the evidence of a log. @throws UserError if propensities are missing, or slates could not be shown. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);
@@ -103,8 +103,9 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
 }
 
 /**
- * Returns the evidence of a page with the ratio of mu to the one of the scores at the log's temperature (1 if that is not known);
- * undefined for a page without a propensity. @param kept receives pages on which other temperatures are tested
+ * Returns the evidence of a page, or undefined if the page has no propensity. `propensityRatios` is mu divided by the
+ * propensity of the scores at the log's temperature (1 if this is not known).
+ * @param kept receives pages on which other temperatures are tested
  */
 function buildRow(
   page: ReplayedPage,
@@ -170,7 +171,7 @@ function buildRow(
   };
 }
 
-/** Returns the indices of a page's items among the candidates. @throws UserError for an item that is not a candidate. */
+/** Returns the index of each of a page's items among the candidates. @throws UserError if an item is no candidate. */
 function findCandidateIndices(
   { eventRows, rowItem }: Clicks,
   event: number,
@@ -187,7 +188,7 @@ function findCandidateIndices(
   });
 }
 
-/** Returns the policy's distribution of slates: by scores, or a fixed slate, as at temperature 0. */
+/** Returns the policy's distribution of slates: by scores, or always the same slate, as at temperature 0. */
 function buildSlateDistribution(
   { candidates, chosen }: ReplayedPage,
   k: number,
@@ -214,7 +215,7 @@ function predicted(
   const sum = (slate: readonly number[]) =>
     slate.reduce((sum, place, j) => sum + Math.exp(logit(place, j)), 0);
   const any = (slate: readonly number[]) => 1 - 1 / (1 + sum(slate));
-  /** P(click on the last item of a page). @param others 1 + the weights of the items above */
+  /** P(click on the last item of a page). @param others 1 + the sum of the weights of the items above */
   const last = (place: number, j: number, others: number) => 1 / (1 + others * Math.exp(-logit(place, j)));
   const others = shown.map((_, j) => 1 + sum(shown.slice(0, j)));
   return {

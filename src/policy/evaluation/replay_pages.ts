@@ -1,6 +1,6 @@
 /**
- * Replay of logged pages: predictions of a model for all items at each page, and the policy's response. The state of a user follows
- * the logged clicks, independent of what the policy would have shown.
+ * Replays logged pages: for each page, it computes a model's predictions for all items, and the slate or scores of the
+ * policy. A user's state follows the logged clicks, whatever the policy would have shown.
  */
 
 import { countBitWords } from "../../batch/device_log.ts";
@@ -18,31 +18,31 @@ import { type ChoiceRule, readChoiceRule } from "../comparison/episode_predictio
 
 export interface ReplayOptions {
   readonly log: Clicks;
-  /** Users model: predicts clicks and utilities. */
+  /** Click model, which predicts clicks and utilities. */
   readonly model: UsersSource;
   readonly policy: Policy;
-  /** k. Pages of other sizes update the users' states but are not reported. */
+  /** k, the number of items in a page. Pages of other sizes update the users' states, but are not reported. */
   readonly slate: number;
-  /** T: at most this many first pages per user, because a trained policy has states for no more. */
+  /** T, the maximum number of first pages per user: a trained policy has no states for later pages. */
   readonly pages: number;
   readonly repeats: boolean;
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
 }
 
-/** A logged page. Its device data is valid until the next page. */
+/** A logged page. Its data on the device are valid until the next page. */
 export interface ReplayedPage {
-  /** Number of the user in the log, and of the page among the user's pages, from 0. */
+  /** Number of the user in the log; `page` is the number of the page among the user's pages, from 0. */
   readonly user: number;
   readonly page: number;
   readonly event: number;
-  /** Items that could have been shown, ascending. */
+  /** Items that the page could have shown, in ascending order. */
   readonly candidates: readonly number[];
-  /** [I] utilities by the model on a page of k, and the rule that turns them into clicks. */
+  /** [I] utilities of all items by the model; `choice` is the rule that turns utilities into click probabilities. */
   readonly utilities: Float32Array;
   readonly choice: ChoiceRule;
-  /** [I] scores of the policy; undefined if it has no score per item. */
+  /** [I] scores of all items by the policy; undefined for a policy without a score per item. */
   readonly scores: Float32Array | undefined;
-  /** [k] slate of the policy, if it has no scores. */
+  /** [k] slate of a policy without scores. */
   readonly chosen: Uint32Array | undefined;
 }
 
@@ -64,18 +64,18 @@ function readLoggedUser(log: Clicks, user: number): LoggedUser {
   return { user, before, pages };
 }
 
-/** A click: the item and its slot; undefined for an additional click outside the page. */
+/** A click: the item, and the slot on the page. `slot` is undefined for an additional click outside the page. */
 interface Click {
   readonly item: number;
   readonly slot: number | undefined;
 }
 
-/** Users x items that are replayed at once: their page is read back in one wait. */
+/** Maximum of users x items that are replayed together. Their page is read back in one wait. */
 const TOGETHER_ITEMS = 2 ** 15;
 
 /**
- * Replays all users of a log. @param take receives each page of k items, by groups of users, page after page
- * @throws UserError as the policy does, and for a page with items that could not be shown.
+ * Replays all users of a log. @param take receives each page of k items, one group of users after another, in order of
+ * the pages. @throws UserError as the policy does, and for a page with items that could not be shown.
  */
 export async function replayPages(
   gpu: Gpu,
@@ -98,11 +98,11 @@ export async function replayPages(
   gpu.check();
 }
 
-/** Recorded dispatches of a policy, and where their result is. */
+/** Dispatches of a policy, and the view with their result. */
 interface RecordedPolicy {
   readonly dispatches: readonly PageDispatch[];
   readonly view: View;
-  /** Distance between the scores of two users; undefined for slates. */
+  /** Distance between the scores of two users, in numbers; undefined if the result are slates. */
   readonly stride: number | undefined;
 }
 
@@ -120,7 +120,7 @@ class Replay {
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  /** @param stack receives what is disposed at the end. */
+  /** Creates the replay of a group of users. @param stack disposes the created objects at the end. */
   static async create(
     gpu: Gpu,
     options: ReplayOptions,
@@ -177,7 +177,7 @@ class Replay {
         const shown = Array.from({ length: k }, (_, j) => own[j % own.length]!);
         const click = log.eventClick[event]!;
         if (click !== NONE) {
-          const slot = Math.min(click - row, k - 1); // of a longer page, the last place stands for all behind it
+          const slot = Math.min(click - row, k - 1); // on a longer page, the last slot stands for all later ones
           shown[slot] = log.rowItem[click]!;
           clicks[u] = { item: log.rowItem[click]!, slot };
         }
@@ -208,7 +208,7 @@ class Replay {
     return repeats ? all : all.filter((item) => !clicked.has(item));
   }
 
-  /** Reads utilities and the policy's result. Waits once. */
+  /** Reads the model's utilities and the policy's result. It waits for the device once. */
   async #look(t: number, may: readonly (readonly number[])[]) {
     const { gpu, page, asked: { view, stride }, programs } = this;
     if (stride === undefined) this.#write(page.masked, buildMask(page, may));
@@ -226,7 +226,7 @@ class Replay {
     this.#submit([[programs.shown, 1], [programs.step, 1]]);
   }
 
-  /** Applies clicks on items that are not on a page. */
+  /** Applies clicks on items that are not on a page, one per user. */
   #click(items: readonly (number | undefined)[]): void {
     const clicks = items.map((item) => item === undefined ? undefined : { item, slot: undefined });
     this.#write(this.page.event, encodeEvents(this.page, clicks));
@@ -244,7 +244,7 @@ class Replay {
   }
 }
 
-/** @param known view that is computed in any case */
+/** Records a policy. @param known view that the model computes in any case */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };
@@ -254,7 +254,7 @@ function recordPolicy(policy: Policy, known: View, context: PageContext): Record
   return { dispatches: [...before, ...own], view, stride };
 }
 
-/** Sets the bits of all items except the candidates. */
+/** Sets the mask bits of all items that are not candidates. */
 function buildMask(
   { users, items }: PageBuffers,
   may: readonly (readonly number[])[],

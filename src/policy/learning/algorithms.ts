@@ -1,11 +1,11 @@
 /**
- * The algorithms. A new one needs a name in policy_training_config.ts, and a line below or its own learner.
+ * Algorithms that train policies. A new algorithm needs a name in policy_training_config.ts, and an entry below.
  *
- * CDQN: a cascade of Q-values, one per position of the slate. Each position takes the best item given those before it. With the
- * common target, as published, all are regressed on the return of the whole slate. With the chained target, each is regressed on the
- * best value of the next position under the target network, and only the last on the return of the slate.
+ * CDQN: a cascade of Q-values, one per position of the slate. Each position gets the best item, given the items before it.
+ * With the common target (as published), all Q-values are regressed on the return of the whole slate. With the chained
+ * target, only the last one is; each other is regressed on the target network's best value of the next position.
  *
- * GDQN: a Q-value per item; the value of a slate is their sum. The best slate has the items with the largest values.
+ * GDQN: one Q-value per item. The value of a slate is their sum, so the best slate has the items with the largest values.
  *
  * SlateQ: see slateq.ts.
  */
@@ -33,12 +33,12 @@ import {
 import { type QCounts, qLoss, type QLossBatch } from "./q_loss.ts";
 import { SlateQLearner } from "./slateq.ts";
 
-/** Differences between the algorithms that learn the value of whole slates. */
+/** Settings in which CDQN and GDQN differ. */
 interface Variant {
   kind(config: PolicyTrainingConfig): QKind;
-  /** Values of a slate that the loss is computed on. */
+  /** Which values of a slate the loss uses. */
   readonly counts: QCounts;
-  /** Columns of the values [R, k] whose sum is the value of the slate. */
+  /** Returns which of the columns [R, k] of values add up to the value of the slate. */
   worth(slate: number): Pick<NextValue, "first" | "count">;
 }
 
@@ -87,7 +87,7 @@ class QLearner extends NetworkLearner {
     const masked = { view: sample.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "target";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
-    /** Values of slates. A tape changes the base tensor that it reads, so each call has its own. */
+    /** Records the values of slates. A tape changes the base tensor that it reads, so each call has its own base. */
     const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
       const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
       const state = network.state(tape, copy, input);
@@ -96,7 +96,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** Best value of each next position; positions of per-item values do not differ. */
+    /** Records the best values of the next positions, unless values are per item: positions then do not differ. */
     const chained = config.target === "chained" && network.shape.kind !== "item"
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },

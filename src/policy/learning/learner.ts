@@ -1,4 +1,4 @@
-/** Interface between algorithms and training, and their common part: one Q-network that acts on a page, explores, and learns. */
+/** Interface of algorithms for the training, and their common part: a Q-network that chooses slates and learns. */
 
 import type { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -20,8 +20,8 @@ import { QNetwork, type QShape } from "../network/q_network.ts";
 import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
- * Sizes of a training batch: pages, rows (one per page), their slots, and items of the catalogue: B, B, B k, I. They are in the
- * positions of users, events, rows and items of click logs, so that both share shaders.
+ * Sizes of a batch of B replayed pages: pages B, rows B (one per page), slots B k, items I. They have the indices of
+ * users, events, rows and items in click logs, so that both kinds of batches share shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 export type LearnDispatch = DispatchSpec<LearnSizes>;
@@ -36,13 +36,13 @@ const CHUNK_SCORES = 2 ** 20;
 
 export interface TrainingBatch {
   readonly sample: ReplaySample;
-  /** [B] target value of each page; written between {@link RecordedUpdate.next} and `fit`. */
+  /** [B] target value of each page. It is computed between {@link RecordedUpdate.next} and `fit`. */
   readonly targets: View;
-  /** At `step.slot`: (sum of the losses, sum of the values of the shown slates, 0, 0). */
+  /** Result ring. Slot `step.slot` gets (sum of the losses, sum of the values of the shown slates, 0, 0). */
   readonly ring: View;
 }
 
-/** [B, stride] f32: the value of a row is the sum of `count` columns from `first` on. */
+/** [B, stride] f32. The value of a row is the sum of `count` columns, of which the first is column `first`. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -50,28 +50,28 @@ export interface NextValue {
   readonly count: number;
 }
 
-/** Dispatches of a training step, without the optimiser. */
+/** Dispatches of a training step, except those of the optimiser. */
 export interface RecordedUpdate {
-  /** Value of the best slate after each page. */
+  /** Value of the best slate on the page after each replayed page. */
   readonly nextValue: NextValue;
   /**
-   * Records programs over batches of another kind, which run between the replay sample and {@link next}.
-   * @returns a function that encodes them
+   * Records programs with batches of another kind, which run after the replay sample and before {@link next}.
+   * @returns a function that encodes these programs
    */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
-  /** Loss, and gradients of all parameters. */
+  /** Dispatches that compute the loss and the gradients of all parameters. */
   readonly fit: readonly LearnDispatch[];
-  /** Runs after the weights have changed: updates tables of items. */
+  /** Dispatches that update the item tables after the weights have changed. */
   readonly afterUpdate: readonly LearnDispatch[];
-  /** Runs after the weights were copied to the target network. */
+  /** Dispatches that run after the weights were copied to the target network. */
   readonly afterCopy: readonly LearnDispatch[];
 }
 
 export interface LearnerSubject {
   readonly gpu: Gpu;
   readonly config: PolicyTrainingConfig;
-  /** The policy's view of the users: their states and the item vectors. */
+  /** Users as the policy observes them: their states, and the item vectors. */
   readonly observer: SimulatedUsers;
   readonly source: UsersSource;
 }
@@ -81,22 +81,22 @@ export type LearnerFactory = (subject: LearnerSubject) => Learner;
 export interface Learner extends Disposable {
   readonly policy: Policy;
   readonly parameters: ParameterArena;
-  /** Weights of the target network, which values slates of the next page; same layout as the parameters. */
+  /** Weights of the target network, which values the slates of next pages. They have the layout of the parameters. */
   readonly target: View;
-  /** Records the training step; may be called once. */
+  /** Records the training step. It may be called once. */
   record(update: TrainingBatch): RecordedUpdate;
 }
 
 export type ValueLayout = Pick<QShape, "kind" | "zero">;
 
-/** Q-network with policy and training step. A subclass defines which slates are best, and the update. */
+/** A learner with a Q-network. A subclass defines which slates are best, and how weights are updated. */
 export abstract class NetworkLearner implements Learner {
   readonly policy: Policy;
   protected readonly network: QNetwork;
   protected readonly arena: Arena;
-  /** Dispatches of the page recorded last that update the tables of the online weights. */
+  /** Dispatches that update the tables of the online weights, for the page recorded last. */
   #tables: readonly ClickDispatch[] = [];
-  /** Q-values of the slates of that page; undefined if the algorithm has none. */
+  /** Q-values of the slates on the page recorded last; undefined if the algorithm has none. */
   protected values: SlateValueView | undefined;
 
   constructor(name: string, shape: ValueLayout, protected readonly subject: LearnerSubject) {
@@ -108,7 +108,7 @@ export abstract class NetworkLearner implements Learner {
     this.policy = {
       name,
       record: (page) => this.#act(page),
-      // The value of a slate is a sum over items, so items have scores.
+      // Items have scores if the value of a slate is the sum of their values.
       ...(shape.kind === "item" && !shape.zero && { scores: (page) => this.#scores(page) }),
       prepare: () => this.#tables,
       values: () => this.values,
@@ -122,7 +122,7 @@ export abstract class NetworkLearner implements Learner {
     return this.network.target;
   }
 
-  /** Returns dispatches that write the best slates of a page, and set the bits of their items. */
+  /** Returns dispatches that write the best slates of a page, and set the mask bits of the slates' items. */
   protected abstract best(
     context: PageContext,
     rows: SlateRows<ClickSizes>,
@@ -144,7 +144,7 @@ export abstract class NetworkLearner implements Learner {
     return { before: [dispatch, ...before], chunk, dispatches: [scored], scores, stride };
   }
 
-  /** Records the network's input for a page. */
+  /** Records the input of the network for a page. */
   #seen({ page, observer, arena }: PageContext) {
     const { slates, masked, users } = page;
     const rows = createPageRows(arena, page);

@@ -1,6 +1,7 @@
 /**
- * Training of a policy from its first page, or from a saved state, to its last. Its folder has `policy.json`, `train.csv` (metrics of
- * every page), `curve.csv` (metrics of every evaluation), and `last.safetensors` (training state and best weights so far).
+ * Trains a policy from the first page, or from a saved state, to the last page. The policy's folder has `policy.json`,
+ * `train.csv` (metrics of every page), `curve.csv` (metrics of every evaluation), and `last.safetensors` (training
+ * state and best weights so far).
  */
 
 import { pathExists, readText } from "../../files/local_file.ts";
@@ -25,26 +26,26 @@ export interface LearningCurvePoint {
   readonly coverage: number;
 }
 
-/** Files of a training. The caller owns the folder (files/owned_folder.ts) while it is open. */
+/** Files of a policy's training. While they are open, the caller owns the folder (files/owned_folder.ts). */
 export class PolicyFolder {
   private constructor(
     readonly path: string,
     readonly config: PolicyConfig,
-    /** Snapshot in the folder when it was opened. */
+    /** Snapshot that was in the folder when it was opened. */
     readonly before: PolicySnapshot | undefined,
     private readonly train: CsvLog,
     private readonly curve: CsvLog,
   ) {}
 
-  /** True if a training has saved a state to resume. */
+  /** Returns true if the folder has a saved state, from which training can resume. */
   static hasState(path: string): Promise<boolean> {
     return pathExists(getPolicyPath(path));
   }
 
   /**
-   * Starts a training's files; or opens them to resume it, and truncates logs to their marks.
-   * @param before snapshot of a training to resume.
-   * @throws UserError if the folder cannot be written, contains other files, or files have changed.
+   * Creates the files of a training. To resume a training, it opens them and truncates the logs to their marks.
+   * @param before snapshot of the training to resume.
+   * @throws UserError if the folder cannot be written or has other files, or if files have changed.
    */
   static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {
     const { marks, iteration } = before ?? {};
@@ -54,7 +55,7 @@ export class PolicyFolder {
     } else {
       CsvLog.expectUnbegun(`${path}/train.csv`, TRAIN);
       CsvLog.expectUnbegun(`${path}/curve.csv`, CURVE);
-      await writePolicyConfig(path, config); // before the logs: from now on --resume goes on
+      await writePolicyConfig(path, config); // before the logs, so that --resume works from now on
     }
     const open = (name: "train" | "curve", columns: readonly string[]) => {
       const file = `${path}/${name}.csv`;
@@ -103,7 +104,7 @@ export class PolicyFolder {
   }
 }
 
-/** Returns the points of a policy's curve so far; none if it cannot be read. */
+/** Returns the points of a policy's learning curve so far; [] if they cannot be read. */
 export async function readCurve(path: string): Promise<LearningCurvePoint[]> {
   const text = await readText(`${path}/curve.csv`).catch(() => "");
   return text.split("\n").slice(1).flatMap((line): LearningCurvePoint[] => {
@@ -122,7 +123,7 @@ export interface PolicyCallbacks {
 export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
-  /** Evaluation of the best weights on other users at the end, because the curve's users selected the weights. */
+  /** Last evaluation of the best weights, on other users: the users of the curve have selected these weights. */
   readonly chosen: LearningCurvePoint | undefined;
 }
 
@@ -140,9 +141,9 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 }
 
 /**
- * Trains to the end. It saves at each point of the curve, between two episodes; a training resumed from there has the same bits.
- * If `signal` is aborted, the current episode is finished and saved. At the end the trainer has the best weights.
- * @throws DivergedError; earlier saves stay.
+ * Trains to the end. It saves at each point of the curve, between two episodes; a training that resumes there has the
+ * same bits. If `signal` is aborted, the current episode is finished and saved. At the end, the trainer has the best
+ * weights. @throws DivergedError; earlier saves are kept.
  */
 export async function runPolicy(
   trainer: PolicyTrainer,
@@ -170,7 +171,7 @@ export async function runPolicy(
     best = { userSteps: point.userSteps, return: point.return, weights: await trainer.weights() };
   };
   if (!best) {
-    await save(); // before the curve has a row: only with a snapshot is it known what a row belongs to
+    await save(); // before the curve has a row: the snapshot tells which training a row belongs to
     await evaluate();
     await save();
   }

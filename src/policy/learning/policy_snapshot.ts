@@ -1,4 +1,4 @@
-/** Snapshot of a policy (weights and training state) as a safetensors file. */
+/** Snapshot of a policy: weights and training state in a safetensors file. */
 
 import * as v from "../../schema.ts";
 import { parseJson } from "../../files/json_file.ts";
@@ -14,7 +14,7 @@ import { replayParts, type ReplayState } from "./replay_buffer.ts";
 
 const FORMAT = "clickgan-policy-1";
 
-/** Prefixes of tensors that are not the last weights: Adam's, the target network, the best weights, the replay buffer. */
+/** Name prefixes of the tensors of Adam, the target network, the best weights and the replay buffer. */
 const PREFIXES = { m: "adam.m/", v: "adam.v/", target: "target/", best: "best/" } as const;
 const REPLAY = "replay/";
 
@@ -30,7 +30,7 @@ export function getPolicyPath(path: string): string {
   return `${path}/last.safetensors`;
 }
 
-/** @throws UserError when the file cannot be written. */
+/** Writes the snapshot of a policy. @throws UserError if the file cannot be written. */
 export async function writePolicy(
   path: string,
   specs: readonly ParameterSpec[],
@@ -39,7 +39,7 @@ export async function writePolicy(
     readonly algorithm: string;
     readonly trainedOn: string;
     readonly marks: PolicyLogMarks;
-    /** Undefined before the first evaluation. */
+    /** Best weights so far; undefined before the first evaluation. */
     readonly best: BestWeights | undefined;
   },
 ): Promise<void> {
@@ -72,21 +72,21 @@ export async function writePolicy(
 
 export interface PolicySnapshot {
   readonly iteration: number;
-  /** Users model that it was trained on, as describeSubject formats it. */
+  /** Description of the users that the policy was trained on, as describeSubject formats it. */
   readonly trainedOn: string;
   readonly marks: PolicyLogMarks;
   /**
-   * Returns the weights that the policy acts by: the best ones if it was evaluated.
-   * @param specs of its network. @throws UserError for weights of another network, or damaged ones.
+   * Returns the weights with which the policy acts: the best ones, or the last ones before the first evaluation.
+   * @param specs of the policy's network. @throws UserError if weights are damaged, or belong to another network.
    */
   weights(specs: readonly ParameterSpec[]): Weights;
-  /** Returns undefined if the policy was not evaluated. @throws UserError as {@link weights}. */
+  /** Returns the best weights; undefined before the first evaluation. @throws UserError as {@link weights}. */
   best(specs: readonly ParameterSpec[]): BestWeights | undefined;
-  /** Returns the training state. @throws UserError as {@link weights}, and for missing tensors. */
+  /** Returns the training state. @throws UserError as {@link weights}, and if tensors are missing. */
   state(specs: readonly ParameterSpec[]): PolicyState;
 }
 
-/** @param path the policy's folder. @throws UserError for a file that is missing, damaged, or not a policy's snapshot. */
+/** Reads a policy's snapshot. @param path of the folder. @throws UserError if there is none, or a damaged one. */
 export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const file = getPolicyPath(path);
   const { tensors, metadata } = await readSafetensors(file);

@@ -1,4 +1,4 @@
-/** Steps of a policy's training: a page for all users, training steps after it, and the schedule. */
+/** Steps of a policy's training: one page for all users, the training steps after this page, and the schedule. */
 
 import { adamRate, type AdamState } from "../../ops/adam.ts";
 import type { PolicyTrainingConfig } from "./policy_training_config.ts";
@@ -16,15 +16,15 @@ import { computeLearnSizes, learnDimensions, type Learner, type LearnSizes } fro
 import type { ReplaySample } from "./replay_sample.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
-/** From this share of the training on, the learning rate is multiplied by {@link LATE_RATE}. */
+/** Share of the training after which the learning rate is multiplied by {@link LATE_RATE}. */
 const LATE = 0.75;
 const LATE_RATE = 0.2;
 
-/** An iteration is a page for all users and the training steps after it; t = 1, 2, ... */
+/** Schedule of a training. Iteration t = 1, 2, ... is one page for all users, and the training steps after it. */
 export class PolicySchedule {
-  /** Number of iterations: whole episodes. */
+  /** Number of iterations, which make whole episodes. */
   readonly iterations: number;
-  /** Iterations between two evaluations and snapshots: whole episodes. */
+  /** Number of iterations between two evaluations and snapshots, which make whole episodes. */
   readonly evaluateEvery: number;
 
   constructor(readonly config: PolicyTrainingConfig) {
@@ -42,7 +42,7 @@ export class PolicySchedule {
     return Math.floor((t - 1) / this.config.pages);
   }
 
-  /** Returns the last iteration of the episode that contains iteration t. */
+  /** Returns the last iteration of the episode to which iteration t belongs. */
   endOfEpisode(t: number): number {
     return this.config.pages * Math.ceil(t / this.config.pages);
   }
@@ -53,7 +53,7 @@ export class PolicySchedule {
     return epsilonStart + (epsilonEnd - epsilonStart) * Math.min(1, done);
   }
 
-  /** Returns the optimiser's steps before iteration t. The first episode has none. */
+  /** Returns the number of optimiser steps before iteration t. The first episode has no optimiser steps. */
   learnedBefore(t: number): number {
     return this.config.stepsPerPage * Math.max(0, t - 1 - this.config.pages);
   }
@@ -62,7 +62,7 @@ export class PolicySchedule {
     return t > this.config.pages ? this.config.stepsPerPage : 0;
   }
 
-  /** Returns Adam's rate for step n = 1, 2, ... of the optimiser, in iteration t. */
+  /** Returns Adam's step size for the optimiser step n = 1, 2, ..., in iteration t. */
   rate(t: number, n: number): number {
     const { learningRate } = this.config;
     return adamRate(t > LATE * this.iterations ? LATE_RATE * learningRate : learningRate, n);
@@ -80,14 +80,14 @@ export interface PolicyStepsParts {
   readonly learner: Learner;
   readonly adam: AdamState;
   readonly sample: ReplaySample;
-  /** Episode of the training users; it writes their pages to the replay buffer. */
+  /** Episode of the users to train on. It writes their pages to the replay buffer. */
   readonly episode: Episode;
-  /** [T, U] outcomes of the current episode. */
+  /** [T, U] outcomes of the current episode's pages. */
   readonly outcomes: View;
   readonly items: number;
 }
 
-/** Returns the slots of the result ring per iteration: one per training step, and one for the page. */
+/** Returns the slots of the result ring per iteration: one for each training step, and one for the page. */
 export function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
 }
@@ -102,7 +102,7 @@ interface Programs {
 
 export class PolicySteps implements Steps<number, PolicyBatch> {
   readonly slices = 1;
-  /** True if the tables of the target network must be computed before training. */
+  /** True if the tables of the target network must be computed before the next training step. */
   #stale = true;
 
   private constructor(
@@ -142,7 +142,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   put(after: number, most: number): PolicyBatch[] {
     const { schedule, items, ring } = this.parts;
     const { config } = schedule;
-    // The headers of an episode's pages are uploaded before its commands: one episode per group.
+    // The page headers of an episode are uploaded before its commands, so a group has one episode.
     const count = Math.min(most, schedule.endOfEpisode(after + 1) - after);
     const { rows, seed: noise, stepsPerPage, slate } = config;
     const sizes = computeLearnSizes(rows, slate, items);
@@ -170,7 +170,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     });
   }
 
-  /** Marks tables as outdated after weights were set from outside. */
+  /** Marks the tables as outdated, because weights were set from outside. */
   weightsChanged(): void {
     this.#stale = true;
   }

@@ -1,4 +1,4 @@
-/** Trains a policy on simulated users: simulation, replay buffer and training steps run on the device. */
+/** Trains a policy on simulated users. Simulation, replay buffer and training steps run on the device. */
 
 import { makeKey } from "../../data/philox.ts";
 import { Arena } from "../../gpu/arena.ts";
@@ -25,15 +25,15 @@ import { countRingParts, PolicySchedule, PolicySteps } from "./policy_steps.ts";
 import { ReplaySample } from "./replay_sample.ts";
 import { countEpisodes, ReplayBuffer, type ReplayPage, type ReplayState } from "./replay_buffer.ts";
 
-/** Iterations whose results are held at once: a group of steps is at most an episode. */
+/** Maximum iterations whose results are held at once. A group of steps is at most an episode. */
 const PLACES = 256;
 
 export interface PolicyStepMetrics {
-  /** Mean over the replayed pages; 0 before the first training step. */
+  /** Mean loss of the replayed pages; 0 before the first training step. */
   readonly loss: number;
-  /** Mean Q-value of the replayed slates. */
+  /** Mean Q-value of the replayed slates; 0 before the first training step. */
   readonly q: number;
-  /** Mean reward per user who saw the page, exploration included. */
+  /** Mean reward per user who saw the page. It includes the random slates of exploration. */
   readonly reward: number;
 }
 
@@ -48,7 +48,7 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   loss: ({ loss, reward }) => loss + reward,
 };
 
-/** State that a resumed training needs for the same bits. It is taken between two episodes. */
+/** State from which a resumed training has the same bits. It is taken between two episodes. */
 export interface PolicyState {
   readonly trainer: TrainerState;
   readonly target: Weights;
@@ -57,7 +57,7 @@ export interface PolicyState {
 
 export interface PolicyTrainerOptions {
   readonly start?: StartOptions;
-  /** Creates the learner; by default the one that the config names. */
+  /** Creates the learner; by default that of the algorithm in the config. */
   readonly makeLearner?: LearnerFactory;
 }
 
@@ -82,9 +82,9 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 
   /**
-   * Allocates users, network and replay buffer on the device and records the steps.
+   * Allocates users, network and replay buffer on the device, and records the steps.
    * @param source simulated users to train on.
-   * @throws UserError for a config out of range, options that do not fit the catalogue, or sizes beyond the adapter's limits.
+   * @throws UserError for a config out of range or in contradiction to the catalogue, or beyond the adapter's limits.
    */
   static async create(
     gpu: Gpu,
@@ -139,7 +139,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     return this.own.learner.policy;
   }
 
-  /** Simulates the policy without exploration. Nothing may be in flight. @param episode selects the random numbers. */
+  /** Simulates the policy without exploration. No work may be in flight. @param episode selects the random numbers. */
   async evaluate(users = this.config.evaluationUsers, episode = CURVE_EPISODE): Promise<SimulationMetrics> {
     const { source, start, trainerParts: { gpu } } = this.own;
     using simulator = await Simulator.create(gpu, source, { ...this.config, users, start });
@@ -150,13 +150,13 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     return this.schedule.config;
   }
 
-  /** Sets the weights, and the same for the target network. Nothing may be in flight. */
+  /** Sets the weights, of the target network too. No work may be in flight. */
   override setWeights(weights: Weights): void {
     super.setWeights(weights);
     this.#writeTarget(weights);
   }
 
-  /** Reads the state for {@link restoreAll}, between two episodes. Nothing may be in flight. */
+  /** Reads the state for {@link restoreAll}, between two episodes. No work may be in flight. */
   async stateOfAll(): Promise<PolicyState> {
     if (this.iteration % this.config.pages !== 0) {
       throw new Error(`expected to be between two episodes, not after page ${this.iteration}`);
@@ -189,5 +189,5 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Episode number of curves: no training and no comparison uses its random numbers. */
+/** Number of the episode in learning curves. No training or comparison uses the random numbers of this episode. */
 export const CURVE_EPISODE = 2 ** 31;

@@ -1,6 +1,6 @@
 /**
- * Training config of a policy, part of every policy's file. The interface has a field's type; the table of fields has its option,
- * range and default; the rest is derived (src/option.ts).
+ * Training config of a policy, which is part of every policy.json. The interface has the type of each field. The table
+ * of fields has the option, range and default, from which src/option.ts derives the rest.
  */
 
 import { type Split, splits } from "../../data/click_log.ts";
@@ -21,60 +21,60 @@ import * as v from "../../schema.ts";
 const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;
 export type AlgorithmName = typeof algorithmNames[number];
 
-/** Regression targets of all positions but the last. See {@link PolicyTrainingConfig.target}. */
+/** Kinds of regression targets for all positions except the last. See {@link PolicyTrainingConfig.target}. */
 const targetKinds = ["common", "chained"] as const;
 export type TargetKind = typeof targetKinds[number];
 
 export interface PolicyTrainingConfig {
   algorithm: AlgorithmName;
   seed: number;
-  /** k, items of a slate. */
+  /** k, the number of items in a slate. */
   slate: number;
-  /** T, pages of an episode. */
+  /** T, the number of pages in an episode. */
   pages: number;
-  /** U, users simulated together. */
+  /** U, the number of users that are simulated together. */
   users: number;
-  /** Total number of user pages, rounded up to whole episodes. */
+  /** Total number of pages over all users, rounded up to whole episodes. */
   steps: number;
   /** Reward of a click: 1, or the utility of the clicked item. */
   reward: "click" | "utility";
-  /** "empty": users start without a click; a split: each with all clicks of a logged user of it. */
+  /** "empty": users start without clicks. A split: each user starts with all clicks of one of its logged users. */
   start: "empty" | Split;
   repeats: boolean;
   leave: number;
-  /** Pages in a row without a click after which a user leaves; 0: never. */
+  /** Number of pages in a row without a click after which a user leaves; 0: no limit. */
   patience: number;
-  /** Hidden units of Q, for each position. */
+  /** Number of hidden units of Q per position. */
   hidden: number;
-  /** Units of the layer that all positions share. */
+  /** Number of units of the trunk, the layer that all positions share. */
   trunk: number;
-  /** True for one network for all positions of a slate. */
+  /** True if all positions of a slate share one network. */
   sharePositions: boolean;
   /**
-   * Regression target of a cascade's positions. `common`: the value of the whole slate, as published. `chained`: the best value of the
-   * next position, exact in the limit under any exploration.
+   * Regression target of the positions of a cascade. `common`: the value of the whole slate, as published. `chained`:
+   * the best value of the next position, which is exact in the limit under any exploration.
    */
   target: TargetKind;
-  /** Double Q-learning: the online network selects the next slate, the target network values it. */
+  /** True for double Q-learning: the online network selects the next slate, and the target network values it. */
   doubleQ: boolean;
-  /** Training steps between two copies of the weights to the target network. 1: no target network, the paper's listing. */
+  /** Number of training steps between copies to the target network. 1: no target network, as in the paper's listing. */
   targetEvery: number;
   discount: number;
-  /** True if the last page of an episode has a next page: the horizon is a cut, not an end. */
+  /** True if the last page of an episode has the value of a next page: the episode is cut there, it does not end. */
   bootstrapAtEnd: boolean;
-  /** Adam's learning rate; a fifth of it in the last quarter. */
+  /** Learning rate of Adam. In the last quarter of the training it is a fifth of this. */
   learningRate: number;
   rows: number;
   stepsPerPage: number;
-  /** Maximum norm of the gradient; null: no limit. */
+  /** Maximum norm of the gradient; null if there is no maximum. */
   clip: number | null;
-  /** Huber loss: TD errors above 1 count linearly. */
+  /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
   huber: boolean;
-  /** Least number of user pages in the replay buffer. */
+  /** Minimum number of user pages that the replay buffer holds. */
   replay: number;
-  /** Probability of a random slate at the beginning, */
+  /** Probability of a random slate at the beginning of the training. */
   epsilonStart: number;
-  /** and after the first {@link epsilonShare} of the training; linear in between. */
+  /** Probability of a random slate after a share `epsilonShare` of the training, up to which it falls linearly. */
   epsilonEnd: number;
   epsilonShare: number;
   evaluateEvery: number;
@@ -91,7 +91,7 @@ const share = between(0, 1);
 const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));
 const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
 
-/** Defaults that do not depend on the task were selected on a shop with a known optimum. */
+/** Options of the training. Defaults that do not depend on the task were selected on a shop with a known optimum. */
 export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   algorithm: defineField(
     "--algorithm <name>",

@@ -1,4 +1,4 @@
-/** Targets and loss of Q-values, and the reward of pages. */
+/** Targets and loss of Q-values, and the mean reward of pages. */
 
 import pageRewardText from "../../../kernels/slates/page_reward.wgsl" with { type: "text" };
 import qTargetText from "../../../kernels/slates/q_target.wgsl" with { type: "text" };
@@ -19,7 +19,7 @@ import { findRowDimension, type SlateRows } from "../network/slate_rows.ts";
 const targetKernel = parseKernel("q_target", qTargetText);
 const rewardKernel = parseKernel("page_reward", pageRewardText);
 
-/** Computes the target values [B] of replayed pages from their outcomes [B] and the values of the next pages. */
+/** Computes the targets [B] of replayed pages from their outcomes [B] and from the values of the next pages. */
 export function qTarget(
   { rows, pages, discount, bootstrapAtEnd }: Pick<
     PolicyTrainingConfig,
@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Writes the reward of a page of all users to `step.slot`. @param views [T, U] outcomes of the current episode; the ring. */
+/** Writes the reward of a page to slot `step.slot` of the result ring. @param views [T, U] outcomes; the ring. */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -56,34 +56,34 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Values of a slate in the loss: each one, their sum, or the value of the outcome. */
+/** Values of a slate that the loss uses: "each" value, their "sum", or only the value of the "outcome". */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
   readonly targets: readonly number[];
-  /** [R] column of the outcome */
+  /** [R] column of the outcome, that is, of the clicked slot or of no click. */
   readonly outcome: readonly number[];
-  /** [R, columns] */
+  /** [R, columns] targets of the values, if they are chained. */
   readonly chained?: readonly (readonly number[])[];
 }
 
 export interface QLoss {
-  /** [R, columns] */
+  /** [R, columns] values of the shown slates. */
   readonly q: Tensor;
   readonly counts: QCounts;
-  /** [R] f32 */
+  /** [R] f32 target of each row. */
   readonly targets: View;
-  /** [R] vec4f; the first component is the column of the outcome */
+  /** [R] vec4f; the first component is the column of the outcome. */
   readonly outcome: View;
-  /** [R, stride]: column c + 1 is the target of column c, for all but the last. */
+  /** [R, stride] targets: column c + 1 is the target of value c, except for the last value. */
   readonly chained?: { readonly view: View; readonly stride: number };
-  /** TD errors above 1 count linearly. */
+  /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
   readonly huber?: boolean;
-  /** At the step's slot: (sum of the losses, sum of the values of the shown slates, 0, 0). */
+  /** Result ring. The step's slot gets (sum of the losses, sum of the values of the shown slates, 0, 0). */
   readonly ring: View | undefined;
 }
 
-/** Records the loss [R, 4]: (loss, value of the shown slate, 0, 0). */
+/** Records the loss. The output is [R, 4]: (loss, value of the shown slate, 0, 0). */
 export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,
@@ -123,7 +123,7 @@ export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   });
 }
 
-/** Returns the f64 reference. Its gradient is the gradient of the mean loss. */
+/** Returns the f64 reference of the loss. Its gradient is that of the mean loss. */
 function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): ReferenceOp<QLossBatch> {
   const off = (d: number): [loss: number, slope: number] =>
     huber && Math.abs(d) > 1 ? [2 * Math.abs(d) - 1, 2 * Math.sign(d)] : [d * d, 2 * d];

@@ -1,8 +1,9 @@
 /**
  * Replay buffer: a ring of whole episodes on the device, from which pages are sampled uniformly.
  *
- * Users are simulated together, so an episode is a block with one state more than pages: the state after a page is the state before
- * the next. A new episode overwrites the oldest; its slot follows from its number, which the host counts. See `replay_push.wgsl`.
+ * Users are simulated together, so an episode is a block of T pages and T + 1 states: the state after a page is the state
+ * before the next page. A new episode overwrites the oldest one. The slot of an episode follows from its number, which
+ * the host counts. See `replay_push.wgsl`.
  */
 
 import pushText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
@@ -18,35 +19,35 @@ import { UserError } from "../../user_error.ts";
 const pushKernel = parseKernel("replay_push", pushText);
 const startsKernel = parseKernel("replay_starts", startsText);
 
-/** Bit of a stored choice: the user left after it. The kernels have the same. */
+/** Bit of a stored choice that is set if the user left after the page. The kernels use the same bit. */
 export const LEFT = 0x80000000;
 
 export interface ReplayCapacity {
-  /** U, simulated together. */
+  /** U, the number of users that are simulated together. */
   readonly users: number;
   readonly pages: number;
   readonly slate: number;
-  /** Floats of a user's state, with padding: a multiple of 4. */
+  /** Number of floats in a user's state, with padding: a multiple of 4. */
   readonly stateStride: number;
   readonly episodes: number;
 }
 
 export interface ReplayPage {
-  /** [U, S] states of the users after the page; before the first page, their initial states. */
+  /** [U, S] states of the users after the page. Before the first page, they are the initial states. */
   readonly state: Tensor;
   /** [U, k] u32: the shown items. */
   readonly slates: View;
-  /** [T, U] (slot of the clicked item or k, reward, -, -) f32 */
+  /** [T, U] f32: slot of the clicked item (k if none), reward, and two unused numbers. */
   readonly outcomes: View;
-  /** [U] u32, after the page: 0 for users who have left. */
+  /** [U] u32 after the page: 0 for users who have left. */
   readonly alive: View;
 }
 
-/** Arrays of the buffer. */
+/** Names of the arrays in the buffer. */
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
-/** Returns the episodes of a ring with at least `capacity` user pages in whole episodes, plus the current one. */
+/** Returns how many episodes the ring needs for `capacity` user pages: whole episodes, plus the current one. */
 export function countEpisodes(
   capacity: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
@@ -54,19 +55,19 @@ export function countEpisodes(
   return Math.ceil(capacity / (users * pages)) + 1;
 }
 
-/** Ring of episodes. The arena owns its memory. */
+/** Ring of episodes in device memory, which the arena owns. */
 export class ReplayBuffer {
-  /** [episodes, T + 1, U, S] f32 */
+  /** [episodes, T + 1, U, S] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, T, U] (slot of the clicked item or k, with {@link LEFT}; the reward's bits) */
+  /** [episodes, T, U]: slot of the clicked item (k if none) with the bit {@link LEFT}, and the reward's bits. */
   readonly happened: View;
-  /** [episodes, U] u32: pages that the user has seen */
+  /** [episodes, U] u32: number of pages that the user has seen. */
   readonly lengths: View;
-  /** [episodes, U + 1] u32: index of a user's first page among those of the episode */
+  /** [episodes, U + 1] u32: index of the user's first page among all pages of the episode. */
   readonly starts: View;
 
-  /** @throws UserError if the adapter cannot allocate or bind that much memory. */
+  /** @throws UserError if the adapter cannot allocate or bind the memory. */
   constructor(private readonly arena: Arena, readonly size: ReplayCapacity) {
     const { users, pages, slate, stateStride, episodes } = size;
     if (episodes < 2) throw new Error(`expected a ring of 2 episodes or more, got ${episodes}`);
@@ -78,7 +79,7 @@ export class ReplayBuffer {
     this.starts = arena.allocate("replay: starts", 4 * episodes * (users + 1));
   }
 
-  /** Stores the initial states of an episode. */
+  /** Returns dispatches that store the initial states of an episode. */
   begin(seen: ReplayPage): DispatchSpec[] {
     return [this.#push(seen, false)];
   }
@@ -119,8 +120,8 @@ export class ReplayBuffer {
   }
 
   /**
-   * Restores a saved state. Nothing may be in flight.
-   * @param items of the catalogue. @param from file name for messages.
+   * Restores a saved state. No work may be in flight.
+   * @param items number of items in the catalogue. @param from file name for messages.
    * @throws UserError for other sizes, and for values out of range.
    */
   restore(state: ReplayState, items: number, from: string): void {

@@ -1,4 +1,4 @@
-/** Batches of pages that are sampled from the replay buffer, with the states before and after. */
+/** Batches of B pages that are sampled from the replay buffer, with the user states before and after each page. */
 
 import drawText from "../../../kernels/slates/replay_draw.wgsl" with { type: "text" };
 import masksText from "../../../kernels/slates/replay_sample_masks.wgsl" with { type: "text" };
@@ -23,39 +23,39 @@ const statesKernel = parseKernel("replay_sample_states", statesText);
 export interface ReplaySampleOptions {
   readonly rows: number;
   readonly items: number;
-  /** S, columns of the state without padding; the column behind them is page / T. */
+  /** S, the number of columns of a state without padding. The network's input has one more column, page / T. */
   readonly stateColumns: number;
   readonly repeats: boolean;
-  /** [ceil(I / 32)] bits of excluded items; none by default. */
+  /** [ceil(I / 32)] bits of the items that are never shown; none by default. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
-  /** Clicks that users start an episode with; none by default. */
+  /** Clicks with which users start an episode; none by default. */
   readonly start?: StartOptions;
 }
 
-/** Pages sampled for each training step. Masks are panel-major: bit i of word p B + b is item 32 p + i of row b. */
+/** Pages sampled for a training step. Masks are stored by panels: bit i of word p B + b is item 32 p + i of row b. */
 export class ReplaySample {
-  /** [2 B, S + 1] f32, padded: states and page / T before the pages, then those after. */
+  /** [2 B, S + 1] f32, padded: state and page / T of each row before its page, then of each row after it. */
   readonly inputs: View;
   get slate(): number {
     return this.replay.size.slate;
   }
   readonly inputStride: number;
-  /** [B, S + 1] before the pages, part of the inputs. */
+  /** [B, S + 1] inputs before the pages, a part of `inputs`. */
   readonly before: View;
-  /** [B, S + 1] after the pages. */
+  /** [B, S + 1] inputs after the pages, a part of `inputs`. */
   readonly after: View;
-  /** [ceil(I / 32), B] u32: items excluded on the pages. */
+  /** [ceil(I / 32), B] u32: bits of the items that the page could not show. */
   readonly maskBefore: View;
-  /** [ceil(I / 32), B] u32: items excluded on the next pages. */
+  /** [ceil(I / 32), B] u32: bits of the items that the next page could not show. */
   readonly maskAfter: View;
   readonly slates: View;
-  /** [B] (slot of the clicked item or k, reward, 1; 0 if the user left, page) f32 */
+  /** [B] f32: slot of the clicked item (k if none), reward, 1 (0 if the user left), number of the page. */
   readonly outcome: View;
-  /** [B] (slot of the episode, page, user, -) u32 */
+  /** [B] u32 of each sampled page: slot of the episode, page, user, and an unused number. */
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
-  /** [episodes, U] (first, end): range in the history of the clicks that a user started an episode with. */
+  /** [episodes, U] (first, end): range of `#history` with the clicks that the user started the episode with. */
   readonly #begun: View;
   readonly #history: View;
   readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();
@@ -66,7 +66,7 @@ export class ReplaySample {
     readonly options: ReplaySampleOptions,
   ) {
     const { rows, items, stateColumns, leftOut, start = "empty" } = options;
-    // A multiple of 64 rows, so that half of a buffer can be bound.
+    // With a multiple of 64 rows, half of a buffer can be bound.
     if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
     const panels = countPanels(items);
     this.inputStride = padColumns(stateColumns + 1);
@@ -89,7 +89,7 @@ export class ReplaySample {
     this.#begun = arena.upload("starts of replayed episodes", new Uint32Array(2 * episodes * users));
   }
 
-  /** Stores the start clicks of an episode, before it begins. @param key random key of the episode's users */
+  /** Stores the start clicks of an episode before it begins. @param key random key of the users in this episode */
   begin(episode: number, key: PhiloxKey): void {
     const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
     if (start === "empty") return;
@@ -101,7 +101,7 @@ export class ReplaySample {
     this.arena.gpu.queue.writeBuffer(buffer, offset + 8 * users * (episode % episodes), ranges);
   }
 
-  /** Returns the dispatches that sample pages, by the step's noise and iteration, and gather their data. */
+  /** Returns dispatches that sample pages by the step's noise and iteration, and gather the data of the pages. */
   dispatches(): DispatchSpec[] {
     const { replay, drawn, options: { rows, items, stateColumns, repeats } } = this;
     const { users, pages, slate, stateStride, episodes } = replay.size;

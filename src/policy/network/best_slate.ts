@@ -1,4 +1,4 @@
-/** Slate with the largest expected value, exact if clicks follow the choice model. */
+/** Finds the slate with the largest expected value. It is exact if clicks follow the choice model. */
 
 import ratioText from "../../../kernels/slates/slate_ratio.wgsl" with { type: "text" };
 import { type Constants, parseKernel } from "../../gpu/kernel.ts";
@@ -10,41 +10,41 @@ import { allocateUnused, countCatalogueItems, findRowDimension, type SlateRows }
 
 const ratioKernel = parseKernel("slate_ratio", ratioText);
 
-/** Most items of a slate for which the exact search is supported. */
+/** Maximum number of items of a slate in the exact search. */
 const MOST_EXACT = 16;
 
-/** Bits of excluded items: bit i of word p stride + r is item 32 p + i of row r. */
+/** Bits of excluded items. Bit i of word p stride + r belongs to item 32 p + i in row r. */
 export interface ItemMask {
   readonly view: View;
-  /** Words per panel. */
+  /** Number of words per panel of 32 items. */
   readonly stride: number;
 }
 
 export interface ChoiceModel {
   readonly slate: number;
-  /** P(item) is proportional to exp(eta u), P(no click) to 1. */
+  /** Inverse temperature: P(item) is proportional to exp(eta u), P(no click) to 1. */
   readonly eta: number;
 }
 
 export interface BestSlateInputs extends ChoiceModel {
   readonly label: string;
   readonly utilities: View;
-  /** Value of a click on an item: its utility, with 0 for no click; or the network's values. */
+  /** Value of a click on an item: its utility (no click has 0), or a value that a network computes. */
   readonly worthOf: "utility" | {
-    /** [rows of a chunk, stride], without the part that depends on the row alone */
+    /** [rows of a chunk, stride] values of the items, without the part that depends on the row alone. */
     readonly scores: View;
     readonly stride: number;
-    /** [R, stride] (part of the row, value of no click) */
+    /** [R, stride]: the part of the values that depends on the row alone, then the value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };
   readonly masked: ItemMask;
   readonly slates: View;
-  /** [R] f32: value of the slate. */
+  /** [R] f32 output: value of the slate of each row. */
   readonly worth: View;
 }
 
-/** Records the best slates of the rows from `step.first_entry` on. @throws UserError for slates beyond the exact limit. */
+/** Records the best slates of the rows from `step.first_entry` on. @throws UserError for slates that are too long. */
 export function recordBestSlate<S extends BatchSizes>(
   rows: SlateRows<S>,
   best: BestSlateInputs,
@@ -71,15 +71,15 @@ export function recordBestSlate<S extends BatchSizes>(
 
 export interface SlateWorthInputs extends ChoiceModel {
   readonly label: string;
-  /** [R, k] */
+  /** [R, k] utility of the item in each slot. */
   readonly utilities: View;
-  /** [R, stride] of each slot, then of no click */
+  /** [R, stride] value of a click on each slot's item, then the value of no click. */
   readonly values: View;
   readonly stride: number;
   readonly worth: View;
 }
 
-/** Records the values of slates. @throws as {@link recordBestSlate} */
+/** Records the expected values of given slates. @throws as {@link recordBestSlate} */
 export function recordSlateWorth<S extends BatchSizes>(
   rows: SlateRows<S>,
   slate: SlateWorthInputs,

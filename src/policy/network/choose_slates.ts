@@ -1,4 +1,4 @@
-/** Choice of slates by a Q-network: the best item position by position, or the slate with the largest expected value. */
+/** Chooses slates by a Q-network: the best item position by position, or the slate with the largest expected value. */
 
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
@@ -19,21 +19,20 @@ export interface SlateChoiceViews {
   readonly copy: WeightCopy;
   readonly input: Tensor;
   readonly slates: View;
-  /** Bits of chosen items are set. */
+  /** Mask of items. The bits of the chosen items are set. */
   readonly masked: ItemMask;
-  /** True if the slates exist already: then q_rj is the value of the best item after the first j of row r's slate. */
+  /** True if the slates are given. Then column j of `q` is the value of the best item after the first j given items. */
   readonly given?: boolean;
 }
 
-/** Dispatches that choose slates, and the slates' values. */
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [R, stride] f32, the first k columns: Q^j of the first j + 1 items. Not meaningful for a network of kind `item`. */
+  /** [R, stride] f32, first k columns: Q^j of the first j + 1 items. It has no meaning for a network of kind `item`. */
   readonly q: View;
   readonly stride: number;
 }
 
-/** Chooses the best item per position. The catalogue is scored for each position, because chosen items are masked. */
+/** Chooses the best item position by position. Chosen items are masked, so each position scores the catalogue again. */
 export function chooseByPosition<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -43,7 +42,7 @@ export function chooseByPosition<S extends BatchSizes>(
   const panels = countPanels(countCatalogueItems(rows));
   const best = rows.arena.allocate("best of panels", 8 * panels * countRows(rows));
   const { forward, choice: begun } = begin(network, rows, { ...act, best });
-  // A network of kind `item` gets its values from slate_value.
+  // slate_value computes the values of a network of kind `item`.
   const choice = kind === "item"
     ? { ...begun, q: rows.arena.allocate("sums of values", 4 * slate * countRows(rows)), stride: slate }
     : begun;
@@ -60,9 +59,9 @@ export interface ExactChoiceViews extends SlateChoiceViews {
 }
 
 /**
- * Chooses the slates with the largest expected value, by a network of kind `item` and the users' utilities of all items.
- * Dispatches over the catalogue process the rows in chunks. @param users in the states of the rows.
- * @throws UserError for slates beyond the exact limit.
+ * Chooses the slates with the largest expected value, by a network of kind `item` and by the users' utilities of all
+ * items. Dispatches over the catalogue run in chunks of rows. @param users in the states of the rows.
+ * @throws UserError for slates that are too long for the exact search.
  */
 export function chooseExactly(
   network: QNetwork,
@@ -81,7 +80,7 @@ export function chooseExactly(
   return [...before, { chunk, rows: countCatalogueItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
-/** Computes the values of all items by a network of kind `item`, in chunks of the rows; and the values of the rows' states. */
+/** Computes the values of all items by a network of kind `item`, in chunks of rows, and the values of the states. */
 export function scoreItems(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,
@@ -92,7 +91,7 @@ export function scoreItems(
   const { arena } = rows;
   const items = countCatalogueItems(rows);
   const weights = network.weights(act.copy);
-  const { forward, choice } = begin(network, rows, { ...act, best: weights }); // no panel is looked at
+  const { forward, choice } = begin(network, rows, { ...act, best: weights }); // no panel is read
   const stride = PANEL * countPanels(items);
   const scores = arena.allocate("values of all items", 4 * chunk * stride);
   const place = {
@@ -114,15 +113,15 @@ interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   readonly network: QNetwork;
   readonly rows: SlateRows<S>;
   readonly state: QState;
-  /** [panels, R]: see {@link recordSlatePick}. */
+  /** [panels, R] best item of each panel: see {@link recordSlatePick}. */
   readonly best: View;
-  /** [R, stride]: the values of chosen items are added here. */
+  /** [R, stride] values of the slates. The values of chosen items are added to them. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;
 }
 
-/** Computes bases and values from the rows' states. */
+/** Computes bases and values from the states of the rows. */
 function begin<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -143,7 +142,7 @@ function firstBase<S extends BatchSizes>(choice: PositionChoice<S>): DispatchSpe
   return pick(choice, "first base", 0, { ...buildPickSettings(choice, -1), later4: 0, panels: 0 });
 }
 
-/** Finds the best item of each panel for a position. */
+/** Finds the best item of each panel for one position of the slate. */
 function score<S extends BatchSizes>(
   { network, rows, copy, masked, best, current: base }: PositionChoice<S>,
   position: number,
@@ -164,7 +163,7 @@ function score<S extends BatchSizes>(
   });
 }
 
-/** Writes the best item, its value, and the next base. @param position whose table is read. */
+/** Writes the best item and its value, and computes the next base. @param position whose item table is read. */
 function pick<S extends BatchSizes>(
   { network, rows, copy, slates, masked, given, state: { bases }, best, q, current }: PositionChoice<S>,
   label: string,
@@ -181,14 +180,14 @@ function pick<S extends BatchSizes>(
   });
 }
 
-/** Returns the kernels' settings for a position; -1 is before the first one. */
+/** Returns the settings of the kernels for a position. Position -1 is before the first one. */
 function buildPickSettings<S extends BatchSizes>(
   { network, rows, masked, stride, state: { bases } }: PositionChoice<S>,
   position: number,
 ): PickSettings {
   const { kind, slate, units } = network.shape;
   const units4 = units / 4;
-  // All positions of kind `item` have the same base: it is computed once.
+  // With kind `item`, all positions have the same base, which is computed once.
   const isLast = position + 1 === slate || (kind === "item" && position >= 0);
   return {
     ...{

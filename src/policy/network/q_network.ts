@@ -1,4 +1,4 @@
-/** Q-network: structure and parameters; on the device the online weights, the target weights, and item tables of both. */
+/** Q-network: its structure and parameters. The device has online weights, target weights, and item tables of both. */
 
 import { drawInitialWeights, type ModelParameter } from "../../model/initial_weights.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
@@ -15,54 +15,56 @@ import type { Tape } from "../../tape/tape.ts";
 import { countCatalogueItems, createTape, type SlateRows } from "./slate_rows.ts";
 
 /**
- * Kind of Q-values. `cascade`: the value of the whole slate at each position, given the items before it, with a net per position.
- * `shared`: the same with one net, a bias per position, and the sum of the items before. `item`: a value per item.
+ * Kind of Q-values. `cascade`: at each position, the value of the whole slate given the items so far, by one net per
+ * position. `shared`: the same by one net, a bias per position, and the sum of the items so far. `item`: a value per
+ * item.
  */
 export type QKind = "cascade" | "shared" | "item";
 
 /**
- *     z = relu(W x + b)                             x = [state; page / T], G: columns of an item's vector g
+ * Shape of the network. It computes the value Q^j of position j from a trunk z, with G columns of an item's vector g:
+ *     z = relu(W x + b)                             x = [state; page / T]
  *     hidden_j = relu(S_j z + c_j + sum over m < j of C_jm g_m + E_j g_j)
  *     Q^j = q_j . hidden_j + v_j . z + d_j
  */
 export interface QShape {
   readonly kind: QKind;
   readonly slate: number;
-  /** L, hidden units of a position: a multiple of four, at most 64. */
+  /** L, the number of hidden units per position: a multiple of four, at most 64. */
   readonly units: number;
   readonly trunk: number;
   readonly inputs: number;
   readonly itemColumns: number;
-  /** With `item`: adds a value of a page without a click. */
+  /** True if the network also has a value of a page without a click. Only for kind `item`. */
   readonly zero?: boolean;
 }
 
-/** Returns the number of nets: one per position or one in total. A row has as many bases, an item as many different products. */
+/** Returns the number of nets (one per position, or one), which is the number of bases per row and item products. */
 export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the columns of the product of an item in a slot: its own part, and its part in later positions. */
+/** Returns the columns of an item's product in a slot: the part for this position, then those for later positions. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
 }
 
-/** Returns the columns of the values of the state alone: one per position, or one for all items and one for no click. */
+/** Returns the number of values of the state alone: one per position; for kind `item`, one, and one for no click. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
 
-/** Returns the columns of a slate's values: one per position, and one for no click. */
+/** Returns the number of values of a slate: one per position, and one for no click if the network has it. */
 export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
 
-/** Returns the name of the weights [G, width] of a product of items. @param product from 0 */
+/** Returns the parameter name of the weights [G, width] of an item product. @param product number, from 0 */
 export function getItemKernelName(product: number): string {
   return `item${product + 1}/kernel`;
 }
 
-/** @throws Error for a shape that the kernels do not support. */
+/** Lists the parameters of a network. @throws Error for a shape that the kernels do not support. */
 export function listQParameters(shape: QShape): ModelParameter[] {
   const { kind, slate, units, trunk, inputs, itemColumns, zero } = shape;
   expectUnits(units);
@@ -75,7 +77,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
     ...{ name, rows, columns },
     initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
   });
-  /** A dense layer. Its biases are random, too: with zeros, all kinks of ReLU go through the origin. */
+  /** Returns a dense layer. Its biases are random too: with zeros, all kinks of ReLU would go through the origin. */
   const layer = (name: string, rows: number, columns: number, fanIn = rows): ModelParameter[] => [
     drawn(`${name}/kernel`, rows, columns, fanIn),
     drawn(`${name}/bias`, 1, columns, fanIn),
@@ -94,17 +96,17 @@ export function listQParameters(shape: QShape): ModelParameter[] {
   ];
 }
 
-/** Copy of the weights: the trained ones, or those of the target network. */
+/** Copy of the weights: those that are trained, or those of the target network. */
 export type WeightCopy = "online" | "target";
 
-/** Item tables of a copy: [I, width] for each product of items. See {@link getProductWidth}. */
+/** Item tables of one copy of the weights: [I, width] for each item product. See {@link getProductWidth}. */
 export type QTables = readonly View[];
 
 /** Parts of the Q-values that depend on the state alone. */
 export interface QState {
-  /** [R, L] for each base; the bases of a row are adjacent. */
+  /** [R, L] for each base. The bases of a row are adjacent. */
   readonly bases: Tensor;
-  /** [R, values]: linear part of the values. */
+  /** [R, values]: the part of the values that is linear in the state. */
   readonly values: Tensor;
 }
 
@@ -114,7 +116,7 @@ export class QNetwork {
   readonly tables: Readonly<Record<WeightCopy, QTables>>;
   readonly #arena: Arena;
 
-  /** @param items I. @param seed draws the weights. @throws Error for an invalid shape; UserError for one that is too large. */
+  /** @param items I. @param seed draws the weights. @throws Error for an invalid shape; UserError if too large. */
   constructor(readonly gpu: Gpu, readonly shape: QShape, readonly items: number, seed: number) {
     const declared = listQParameters(shape);
     this.parameters = new ParameterArena(gpu, declared);
@@ -136,26 +138,26 @@ export class QNetwork {
     return { buffer, offset: 0, size: 4 * length };
   }
 
-  /** Returns the item table of a copy for a position of the slate. @throws Error for a position without a table. */
+  /** Returns a copy's item table for a position of the slate. @throws Error for a position without a table. */
   table(copy: WeightCopy, position: number): View {
     const table = this.tables[copy][this.shape.kind === "cascade" ? position : 0];
     if (!table) throw new Error(`there is no table of position ${position}`);
     return table;
   }
 
-  /** Returns a parameter of a copy. Gradients flow into the online weights alone. */
+  /** Returns a parameter of a copy. Only the online weights get gradients. */
   parameter(name: string, copy: WeightCopy): Tensor {
     const own = this.parameters.get(name);
     if (copy === "online") return own;
     return { ...own, trainable: false, view: { ...asBufferView(own.view), buffer: this.target.buffer } };
   }
 
-  /** Returns the offset of a parameter among all weights, in vectors of four. */
+  /** Returns the offset of a parameter among all weights, counted in vectors of four floats. */
   first4(name: string): number {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns the offsets of a position's parts, in vectors of four; -1 is before the first position. */
+  /** Returns the offsets of a position's parts, in vectors of four floats. Position -1 is before the first one. */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;
@@ -170,10 +172,7 @@ export class QNetwork {
     };
   }
 
-  /**
-   * Records the computation of a copy's tables, which must run whenever its weights have changed.
-   * @param itemVectors [I, G], a constant
-   */
+  /** Records how a copy's item tables are computed, after each change of its weights. @param itemVectors [I, G] */
   makeTables<S extends BatchSizes>(
     rows: SlateRows<S>,
     copy: WeightCopy,
@@ -215,7 +214,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Records bases and values of states. @param input [R, inputs] */
+  /** Records the bases and values of states. @param input [R, inputs] states, each with page / T */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

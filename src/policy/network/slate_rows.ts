@@ -1,4 +1,4 @@
-/** Rows for which slates are chosen or trained: users of a page, or replayed pages; and the network's input for them. */
+/** Rows for which slates are chosen or trained (users of a page, or replayed pages), and the input for them. */
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
@@ -12,8 +12,8 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * Dimensions of a batch that count rows and items, and the arena of their buffers. Batches with both at the same index, as clicks
- * count events and items, share shaders.
+ * The dimensions of a batch that count its rows and its items, and the arena of its buffers. Batches in which both have
+ * the same index share shaders; click logs have events and items there.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
@@ -23,7 +23,7 @@ export interface SlateRows<S extends BatchSizes> {
   readonly capacity: S;
 }
 
-/** Returns the rows of a batch; of the largest by default. */
+/** Returns the number of rows in a batch; by default in the largest batch. */
 export function countRows<S extends BatchSizes>(
   { rows, capacity }: SlateRows<S>,
   sizes: S = capacity,
@@ -35,12 +35,12 @@ export function countCatalogueItems<S extends BatchSizes>({ items, capacity }: S
   return getSize(items, capacity);
 }
 
-/** Returns the index of `step.size` that counts the rows. */
+/** Returns the index in `step.size` of the number of rows. */
 export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: SlateRows<S>): number {
   return dimensions.index(rows);
 }
 
-/** Allocates floats for each row. On llvmpipe as a texture, because reading a buffer takes as long as the multiplication. */
+/** Allocates floats per row. On llvmpipe they are a texture, because reading a buffer takes as long as multiplying. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,
@@ -52,12 +52,12 @@ export function allocateRows<S extends BatchSizes>(
   return arena.allocateTexture(name, bytes, used, makeRowLayout(bytes));
 }
 
-/** Allocates a placeholder for a binding that the kernel does not use with these constants. */
+/** Allocates a placeholder for a binding that a kernel does not use with these constants. */
 export function allocateUnused({ arena }: { readonly arena: Arena }): View {
   return arena.allocate("unwritten", 16);
 }
 
-/** Creates a tape for such rows. @typeParam R columns of a batch that its references read */
+/** Creates a tape for a batch of rows. @typeParam R columns of the batch that references of ops read */
 export function createTape<S extends BatchSizes, R>(
   rows: SlateRows<S>,
   parameters: ParameterArena,
@@ -68,7 +68,7 @@ export function createTape<S extends BatchSizes, R>(
 
 const inputKernel = parseKernel("state_input", inputText);
 
-/** Records the input [R, S + 1]: the state, then step.page / T. @param pages T */
+/** Records the network's input [R, S + 1]: the state, then step.page / T. @param pages T */
 export function recordStateInput<S extends BatchSizes>(
   rows: SlateRows<S>,
   state: Tensor,

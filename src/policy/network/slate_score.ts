@@ -1,6 +1,6 @@
 /**
- * Scores every item for every row, and keeps the best of each panel of items, or all scores; then writes the best item to the next
- * slot. The differences between positions are data, so all of them share one shader.
+ * Scores every item for every row, and keeps the best item of each panel, or all scores. Then it writes the best item
+ * into the next slot. Differences between positions are data, so that all positions share one shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -19,7 +19,7 @@ export function countPanels(items: number): number {
   return Math.ceil(items / PANEL);
 }
 
-/** Fields in the order of the kernels' `struct Place`. Names that end with 4 count vectors of four. */
+/** Fields in the order of the kernels' `struct Place`. A name that ends with 4 is a number of vectors of four. */
 const fields = [
   "items",
   "maskStride",
@@ -39,7 +39,7 @@ const fields = [
   "panels",
 ] as const;
 
-/** Fields of `struct Place` in kernels/slates/slate_pick.wgsl. Omitted fields are 0. */
+/** Fields of `struct Place` in kernels/slates/slate_pick.wgsl. A missing field is 0. */
 export type PickSettings = Partial<Readonly<Record<typeof fields[number], number>>>;
 
 function encodePickSettings(place: PickSettings): Uint32Array<ArrayBuffer> {
@@ -55,29 +55,30 @@ const kernels = {
   gpu: parseKernel("slate_score_tiled", tiledText),
 } as const;
 
-/** Most hidden units of the kernels, whose sums are unrolled. */
+/** Maximum number of hidden units. The kernels unroll the sums over the units. */
 export const MOST_UNITS = 64;
 
 export interface SlateScoreInputs {
   readonly label: string;
   readonly items: number;
-  /** L, a multiple of four up to {@link MOST_UNITS}. */
+  /** L, the number of hidden units: a multiple of four, at most {@link MOST_UNITS}. */
   readonly units: number;
   readonly views: {
     readonly base: Memory;
-    /** [I, .] */
+    /** [I, width] item table of the position. */
     readonly table: View;
     readonly weights: View;
     readonly place: View;
   };
   /**
-   * Destination: the best item of each panel, [panels, R] (value's bits, item or NONE), among the items whose bit in
-   * `masked` [panels, R] is not set; or all scores, [R of a chunk, 32 panels], of the rows from `step.first_entry` on.
+   * Output. Either `best`, the best item of each panel: [panels, R] (bits of the value, item or NONE), without items
+   * whose bit in `masked` [panels, R] is set. Or all `scores`: [rows of a chunk, 32 panels], from row
+   * `step.first_entry` on.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
 
-/** @throws Error for hidden units that the kernels do not support. */
+/** Records the scores of all items. @throws Error for hidden units that the kernels do not support. */
 export function recordSlateScore<S extends BatchSizes>(
   rows: SlateRows<S>,
   score: SlateScoreInputs,
@@ -112,7 +113,6 @@ export function recordSlateScore<S extends BatchSizes>(
   };
 }
 
-/** @throws Error */
 export function expectUnits(units: number): void {
   if (units % 4 !== 0 || units < 4 || units > MOST_UNITS) {
     throw new Error(`expected 4, 8, ... or ${MOST_UNITS} hidden units, got ${units}`);
@@ -126,17 +126,17 @@ export interface SlatePickInputs {
   readonly units: number;
   readonly given?: boolean;
   readonly views: {
-    /** [panels, R] of {@link recordSlateScore}; any buffer if there are no panels */
+    /** [panels, R] output of {@link recordSlateScore}; any buffer if there are no panels. */
     readonly best: View;
     readonly table: View;
     readonly weights: View;
-    /** [R, .] */
+    /** [R, bases x L] bases of all positions. */
     readonly bases: View;
     readonly masked: View;
     readonly slates: View;
-    /** [R, .] */
+    /** [R, stride] values of the slates. */
     readonly q: View;
-    /** [R, L] base of the next position */
+    /** [R, L] output: base of the next position. */
     readonly current: Memory;
     readonly place: View;
   };

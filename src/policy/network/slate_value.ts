@@ -1,4 +1,4 @@
-/** Values of existing slates: one per position, or one per item and one for no click; with gradients. */
+/** Values of given slates, with gradients: one value per position, or one per item and one for no click. */
 
 import backwardText from "../../../kernels/slates/slate_value_backward.wgsl" with { type: "text" };
 import forwardText from "../../../kernels/slates/slate_value_forward.wgsl" with { type: "text" };
@@ -41,8 +41,8 @@ export interface SlateValueInputs {
 }
 
 /**
- * Records the values [R, columns] of slates: Q^j of the first j + 1 items, or of each item, then of no click. It reads the tables of
- * its copy and modifies the bases. Gradients flow into the online weights alone.
+ * Records the values [R, columns] of slates: Q^j of the first j + 1 items, or the value of each item, then of no click.
+ * It reads the item tables of its copy, and modifies the bases. Only the online weights get gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -74,9 +74,9 @@ export function slateValue<S extends BatchSizes, R extends SlateBatch>(
 
 interface ValueParameters {
   readonly weights: Tensor;
-  /** Biases of positions, if they share one net. */
+  /** Biases of the positions; undefined if each position has its own net. */
   readonly bias: Tensor | undefined;
-  /** Weights of the item products in the tables. */
+  /** Weights of the item products that the tables store. */
   readonly products: readonly Tensor[];
 }
 
@@ -93,13 +93,13 @@ function getParameters(network: QNetwork, copy: WeightCopy): ValueParameters {
 interface SlateValue extends SlateValueInputs {
   readonly output: Tensor;
   readonly parameters: ValueParameters;
-  /** [R, k L] hidden units of each slot, for the backward pass. */
+  /** [R, k L] hidden units of all slots, which the backward pass reads. */
   readonly hidden: View;
-  /** [R] u32: items of all rows in a slot. */
+  /** Returns [R] u32: the item of each row in a slot. */
   readonly slotItems: (slot: number) => View;
 }
 
-/** Records a dispatch per slot, because each adds to the bases of later slots. */
+/** Records one dispatch per slot: each adds to the bases of later slots, so they run one after another. */
 function forward<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -124,7 +124,7 @@ function forward<S extends BatchSizes>(
   });
 }
 
-/** Fields in the order of the kernel's `struct Slot`, documented in kernels/slates/slate_value_forward.wgsl. */
+/** Fields in the order of the kernel's `struct Slot`, which kernels/slates/slate_value_forward.wgsl documents. */
 const slotFields = [
   "slate",
   "position",
@@ -144,7 +144,7 @@ const slotFields = [
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
-/** Returns the differences between slots as data, so that all slots share one shader. */
+/** Returns the settings of a slot as data, so that all slots share one shader. */
 function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;
@@ -173,7 +173,7 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Gradients of the item products, [R, width] for each slot, concatenated in a buffer. */
+/** Gradients of the item products: [R, width] for each slot, one after another in a buffer. */
 interface Parts {
   readonly all: View;
   readonly slots: readonly View[];
@@ -194,7 +194,7 @@ function allocateParts<S extends BatchSizes>(call: OpCall<S>, rows: SlateRows<S>
   return { all, slots, columns };
 }
 
-/** Backpropagates through the hidden units to bases, values, item products, output weights and bias. */
+/** Records gradients through the hidden units, for bases, values, item products, output weights and bias. */
 function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -238,7 +238,7 @@ function hiddenGradients<S extends BatchSizes>(
   };
 }
 
-/** Backpropagates from item products to their weights: a dispatch per slot. */
+/** Records gradients of the item products' weights, with one dispatch per slot. */
 function productGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -260,7 +260,7 @@ function productGradients<S extends BatchSizes>(
   });
 }
 
-/** Returns the f64 reference. Inputs: bases, values, item vectors, output weights, products, bias of positions. */
+/** Returns the f64 reference. Its inputs: bases, values, item vectors, output weights, products, bias of positions. */
 function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
   return ([bases, values, vectors, output, ...rest], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");
@@ -325,7 +325,7 @@ function gradients64(given: Given64, gradient: Matrix): Matrix[] {
   return [dBases, dValues, makeZeros(vectors), dOutput, ...dProducts, ...(dBias ? [dBias] : [])];
 }
 
-/** Computes hidden unit n of position j. */
+/** Computes hidden unit n of position j in f64. */
 function hidden64(given: Given64, row: number, j: number, n: number): number {
   const { shape, bases, vectors, products, bias } = given;
   let z = getAt(bases, row, baseAt(shape, j, n)) + (bias ? getAt(bias, 0, j * shape.units + n) : 0);
@@ -338,7 +338,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the products in hidden unit n of position j: item, weights, and column of the weights. */
+/** Lists the products that hidden unit n of position j sums: item, weights, and column of the weights. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({
