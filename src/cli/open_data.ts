@@ -162,7 +162,7 @@ export async function openModel(
 }
 
 /**
- * Returns the options of the data on which a model is used. @param path of the model's snapshot. @throws UserError if
+ * Returns the data options of a command that uses a model. @param path of the model's snapshot. @throws UserError if
  * the options name no data and the run records none.
  */
 export function openModelData(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {

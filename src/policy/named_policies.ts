@@ -45,7 +45,7 @@ export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispa
   };
 }
 
-/** Records slates of the first allowed items in an order. @param order [I] u32 numbers of all items. */
+/** Records slates of the first allowed items in an order. @param order [items] u32 numbers of all items. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -57,7 +57,7 @@ export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch
   };
 }
 
-/** Records slates of the allowed items with the highest scores, best first. @param score [users of a chunk, I] f32 */
+/** Records slates of the allowed items with the highest scores. @param score [users of a chunk, items] f32 */
 export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -91,7 +91,7 @@ export function createGreedyPolicy(by?: UsersSource): Policy {
   };
 }
 
-/** Returns scores that are the same for all users. @param scores [I] one per item */
+/** Returns scores that are the same for all users. @param scores [items] one per item */
 function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
   return {
     chunk: page.users,
@@ -125,7 +125,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
 const PRIOR_DISPLAYS = 20;
 
 /**
- * Returns [I] click rates of the items among train users. A rate with few impressions is shrunk towards the mean.
+ * Returns [items] click rates of the items among train users. A rate with few impressions is shrunk towards the mean.
  * @throws UserError if the log has no clicks of train users.
  */
 export function computePopularity(
@@ -142,7 +142,7 @@ export function computePopularity(
   return Float64Array.from(shown, (count, item) => ((clicks[item] ?? 0) + prior) / (count + PRIOR_DISPLAYS));
 }
 
-/** Returns a policy that shows the items with the highest scores, equal ones by number. @param score [I] */
+/** Returns a policy that shows the items with the highest scores, equal ones by number. @param score [items] */
 export function createPopularPolicy(score: ArrayLike<number>): Policy {
   const order = Uint32Array.from({ length: score.length }, (_, item) => item)
     .sort((a, b) => (score[b] ?? 0) - (score[a] ?? 0) || a - b);

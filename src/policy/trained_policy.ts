@@ -71,7 +71,7 @@ export interface RankedItem {
 
 /** A slate in display order, with values and probabilities. */
 export interface RankedSlate {
-  /** [k] items of the slate. */
+  /** [slots] items of the slate. */
   readonly items: readonly RankedItem[];
   /** Probability that the user clicks no item of the slate. */
   readonly noClick: number;

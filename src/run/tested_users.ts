@@ -168,7 +168,7 @@ function buildBaselineResult({ details, setting }: BaselineResult): BaselineMetr
   };
 }
 
-/** Test metrics of one snapshot. Only snapshots of the adversarial stage have metrics of the game. */
+/** Test metrics of one snapshot. Snapshots of the adversarial stage also have the metrics of the adversarial game. */
 export type SnapshotResult =
   & EvaluationMetrics
   & StageMetrics

@@ -184,7 +184,7 @@ async function sendItemsShape({ ranks }: TrainingRun, { items }: LogSource): Pro
   if (ranks) await gatherTexts(ranks, JSON.stringify(items.shape));
 }
 
-/** Trains a stage on a rank other than 0, which saves no files. @returns true if it was trained to its end. */
+/** Trains a stage on a rank other than 0. @returns true if the stage was trained to its end. */
 export async function followStage(stage: TrainingStage, run: TrainingRun, ranks: MpiRanks): Promise<boolean> {
   const { data, signal } = run;
   const shape: ItemsShape = JSON.parse((await gatherTexts(ranks, ""))[0] ?? "");

@@ -17,9 +17,11 @@ export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patien
 
 /** Log of an episode in device memory, for T pages, U users and slates of k items. */
 export interface LogViews {
-  /** [T, U, k] u32: the shown items. */
+  /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [T, U] vec4f: clicked slot (k if none), reward, P(any click), 1. All are zero after the user has left. */
+  /**
+   * [pages, users] vec4f: clicked slot (slate length if none), reward, P(any click), 1. Zeros after the user has left.
+   */
   readonly outcomes: View;
 }
 

@@ -20,17 +20,17 @@ export interface EpisodeLog {
   readonly pages: number;
   /** k, the number of items in a slate. */
   readonly slate: number;
-  /** [T, U, k] the shown items. */
+  /** [pages, users, slots] the shown items. */
   readonly slates: Uint32Array<ArrayBuffer>;
-  /** [T, U] clicked slot, counted from 0; k if nothing was clicked. */
+  /** [pages, users] clicked slot, counted from 0; the length of the slate if nothing was clicked. */
   readonly choices: Uint32Array<ArrayBuffer>;
-  /** [T, U] reward of the page. */
+  /** [pages, users] reward of the page. */
   readonly rewards: Float32Array<ArrayBuffer>;
-  /** [T, U] probability of any click on the page, according to the environment. */
+  /** [pages, users] probability of any click on the page, according to the environment. */
   readonly probabilities: Float32Array<ArrayBuffer>;
-  /** [T, U] 1 if the user saw the page; 0 if the user had left before. */
+  /** [pages, users] 1 if the user saw the page; 0 if the user had left before. */
   readonly present: Uint8Array<ArrayBuffer>;
-  /** [T, U, k] log-probability of each item, given the items in earlier slots. Only for policies that draw slates. */
+  /** [pages, users, slots] log-probability of each item, given the items in earlier slots, if the slates were drawn. */
   readonly logProbabilities?: Float32Array<ArrayBuffer>;
 }
 

@@ -54,7 +54,7 @@ export function createExploringPolicy(policy: Policy, { temperature }: Explorati
 
 interface DrawnBy extends Pick<ItemScores, "scores" | "stride"> {
   readonly temperature: number;
-  /** [T, U, k] f32 output: log-probability of each shown item. */
+  /** [pages, users, slots] f32 output: log-probability of each shown item. */
   readonly logProbabilities: View;
 }
 

@@ -255,7 +255,7 @@ export class LearnedUsers implements SimulatedUsers {
       this.#output("wide/state_part");
   }
 
-  /** Returns the state [events, S] for policies: an LSTM's h; with position weights, the state or its product. */
+  /** Returns the state [events, columns] for policies: an LSTM's h; with position weights, the state or its product. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };
@@ -269,7 +269,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns the item vectors [I, G] for policies: dense features, or else the item part of the first layer. */
+  /** Returns the item vectors [items, columns] for policies: dense features, or else the first layer's item part. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

@@ -48,17 +48,17 @@ export class PageBuffers implements PageCapacity {
   readonly startClicks: number;
   /** ceil(I / 32), the number of mask words per user. */
   readonly panels: number;
-  /** [U] vec4u: first row u k, end of rows u k + k, clicked row, clicked item. Both are NONE without a click. */
+  /** [users] vec4u: first row, end of the rows, clicked row, clicked item. The last two are NONE without a click. */
   readonly event: View;
-  /** [U, k] u32: the items that each user sees. */
+  /** [users, slots] u32: the items that each user sees. */
   readonly slates: View;
-  /** [I] u32: 0, 1, 2, ... In a page's batch, the items are all items of the catalogue. */
+  /** [items] u32: 0, 1, 2, ... In a page's batch, the items are all items of the catalogue. */
   readonly allItems: View;
-  /** [panels, U] bits of the items that each user has clicked in this episode or before. */
+  /** [panels, users] bits of the items that each user has clicked in this episode or before. */
   readonly clicked: View;
-  /** [panels, U] bits of the items that this page may not show. A policy also sets the bits of the items it chooses. */
+  /** [panels, users] bits of the items that this page may not show. Policies also set the bits of chosen items. */
   readonly masked: View;
-  /** [U] u32: 0 if the user has left; otherwise 1 + latest pages in a row without a click. `choose` updates it. */
+  /** [users] u32: 0 if the user has left; otherwise 1 + latest pages in a row without a click. `choose` updates it. */
   readonly alive: View;
 
   /** @throws UserError if the adapter lacks the memory. */
@@ -82,9 +82,9 @@ export class PageBuffers implements PageCapacity {
 
 /** Clicks of all users, in lists on the device. */
 export interface ClickLists {
-  /** [U] pair: number of clicks so far, and index in `clicks` behind the user's last click. */
+  /** [users] pair: number of clicks so far, and index in `clicks` behind the user's last click. */
   readonly history: View;
-  /** [U, capacity] vec4u per click in order; the last component is the clicked item. */
+  /** [users, capacity] vec4u per click in order; the last component is the clicked item. */
   readonly clicks: View;
   readonly capacity: number;
 }

@@ -56,7 +56,8 @@ export interface Policy {
    */
   scores?(page: PageContext): ItemScores;
   /**
-   * Returns [T, U, k] f32 log-probabilities of the shown items, each given the items before it, for policies that draw.
+   * Returns [pages, users, slots] f32 log-probabilities of shown items, given the items before them, if slates are
+   * drawn.
    * @internal
    */
   logProbabilities?(): View | undefined;
@@ -73,7 +74,7 @@ export interface ItemScores {
 }
 
 /**
- * [U, stride] f32, the first `count` columns are used: a value per slot, or one of the whole slate. The last of them is
+ * [users, stride] f32, the first `count` columns are used: a value per slot, or one of the slate. The last of these is
  * the value of the slate: the predicted reward of this page and all later pages.
  */
 export interface SlateValueView {

@@ -62,7 +62,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Returns [I] 1 for each item in a page's random pool. @param words returns the page's random words for a purpose */
+/** Returns [items] 1 for each item in a page's random pool. @param words returns random words for a purpose */
 export function drawRandomPool(
   threshold: number,
   items: number,

@@ -76,7 +76,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Number of items whose counts {@link passOver} stores in a word. */
+/** Number of items whose counts share one word, see {@link passOver}. */
 const PASSED_ITEMS = 8;
 
 /** Returns the number of words per user that count how often each item was shown and not clicked. */
@@ -103,7 +103,7 @@ export interface StoredState {
   readonly encoded: Tensor;
   readonly lists: ClickLists;
   readonly lags: number;
-  /** [events, S] state of the encoder. The rows are longer than S: they also contain the clicks. */
+  /** [events, columns] state of the encoder. The rows are longer, because they also contain the recent clicks. */
   readonly state: Tensor;
 }
 

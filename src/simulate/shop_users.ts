@@ -25,7 +25,7 @@ const stepKernel = parseKernel("shop_step", stepText);
 
 const CHUNK_ROWS = 2 ** 18;
 
-/** Returns [I, 4]: style1, style2, price, and the part of the utility that all users share (appeal and a constant). */
+/** Returns [items, 4]: style1, style2, price, and the part of the utility that is the same for all users. */
 function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
   const { style, price } = featureOffsets;
   const count = values.length / demoFeatures;
@@ -40,14 +40,14 @@ function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuf
   return table;
 }
 
-/** Source of users of a synthetic shop, for pages of any size. Their utilities are the ground truth. */
+/** Source of users of a synthetic shop, for pages of any size. The utilities of these users are the ground truth. */
 export class ShopSource implements UsersSource {
   /** Name of the shop in reports. */
   readonly name: string;
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /** Creates the source of a shop's users. @param values [I, F] features of the items, as in the shop's log. */
+  /** Creates the source of a shop's users. @param values [items, features] as in the log of the shop. */
   constructor(readonly shop: ShopTruth, readonly values: Float32Array) {
     this.name = `the ${shop.name} shop`;
     this.itemCount = values.length / demoFeatures;

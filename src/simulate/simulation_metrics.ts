@@ -33,9 +33,9 @@ export interface SimulationMetrics {
   readonly seen: Uint32Array<ArrayBuffer>;
   /** [pages] totals of each page, over all users and episodes. */
   readonly byPage: readonly PageTotals[];
-  /** [I] number of impressions of each item. */
+  /** [items] number of impressions of each item. */
   readonly itemShown: Uint32Array<ArrayBuffer>;
-  /** [I] number of clicks on each item. */
+  /** [items] number of clicks on each item. */
   readonly itemClicked: Uint32Array<ArrayBuffer>;
 }
 

@@ -39,13 +39,13 @@ export interface SimulatorRunOptions {
 
 /** Outcome of a page that {@link Simulator.step} has shown, per user. */
 export interface StepOutcome {
-  /** [U] reward of the page. */
+  /** [users] reward of the page. */
   readonly reward: Float32Array<ArrayBuffer>;
-  /** [U] clicked slot, counted from 0; k if nothing was clicked. */
+  /** [users] clicked slot, counted from 0; the length of the slate if nothing was clicked. */
   readonly choice: Uint32Array<ArrayBuffer>;
-  /** [U] probability of any click, according to the environment. */
+  /** [users] probability of any click, according to the environment. */
   readonly probability: Float32Array<ArrayBuffer>;
-  /** [U] 1 if the user has left, on this page or before; 0 otherwise. */
+  /** [users] 1 if the user has left, on this page or before; 0 otherwise. */
   readonly terminated: Uint8Array<ArrayBuffer>;
   /** True if this was the last page of the episode. */
   readonly truncated: boolean;
@@ -191,7 +191,7 @@ export class Simulator {
 
   /**
    * Shows a slate to every user. It waits for the device once.
-   * @param slates [U, k] items; those of users who have left are ignored.
+   * @param slates [users, slots] items; those of users who have left are ignored.
    * @throws UserError before {@link reset}, after the last page, and for slates with items that a user may not see.
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
@@ -228,7 +228,7 @@ export class Simulator {
     };
   }
 
-  /** Reads [U, S] the users' states, as the environment's encoder computes them. It waits for the device. */
+  /** Reads [users, columns] the users' states, as the environment's encoder computes them. It waits for the device. */
   async states(): Promise<Float32Array<ArrayBuffer>> {
     const { state } = this.#environment;
     const { users } = this.settings;

@@ -93,7 +93,7 @@ function checkStart(start: StartOptions, items: number): void {
 
 /**
  * Validates slates, and converts them for the device.
- * @param slates [U, k] items. @param clicked items that each user has clicked and may not see again
+ * @param slates [users, slots] items. @param clicked items that each user has clicked and may not see again
  * @throws UserError for a wrong number of items, unknown items, or items that a user may not see.
  */
 export function validateSlates(

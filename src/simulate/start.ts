@@ -29,7 +29,7 @@ export function drawStartHistory(
 }
 
 export class StartClicks {
-  /** [start clicks, U] item, or NONE after a shorter history. The buffer has at least one word. */
+  /** [start clicks, users] item, or NONE after a shorter history. The buffer has at least one word. */
   readonly view: View;
   readonly #items: Uint32Array<ArrayBuffer>;
 

@@ -8,7 +8,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 export interface SlateUtilities {
   readonly dispatches: readonly ClickDispatch[];
-  /** [rows, 1], stride 1: row u k + j is the item in slot j of user u. */
+  /** [rows, 1], stride 1. The row of slot j of user u is u x (slots per slate) + j. */
   readonly utilities: Tensor;
 }
 
@@ -16,11 +16,11 @@ export interface SlateUtilities {
 export interface CatalogueUtilities {
   readonly users: number;
   /**
-   * Dispatches for the users from `step.first_entry` on. The sizes for a chunk of c users are c users, c events, c I
-   * rows and I items. The utilities do not include position effects, see {@link SimulatedUsers.positionEffects}.
+   * Dispatches for the users from `step.first_entry` on. A chunk of c users has c users, c events, c x items rows and
+   * all items. The utilities do not include position effects, see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
-  /** [users of the chunk, I] f32. */
+  /** [users of the chunk, items] f32. */
   readonly utilities: View;
 }
 
@@ -31,11 +31,11 @@ export interface CatalogueUtilities {
 export interface SimulatedUsers extends Disposable {
   readonly name: string;
   /**
-   * [events, S] state before the page, as policies observe it. Rows may be longer than S + 1: they then also store the
-   * recent clicks, from which a user is restored.
+   * [events, columns] state before the page, as policies observe it. Rows may be longer than the state and one number:
+   * they then also store the recent clicks, from which a user is restored.
    */
   readonly state: Tensor;
-  /** [I, G] constant item vectors for policies: dense features, or else the model's item part, without gradient. */
+  /** [items, columns] constant item vectors for policies: dense features, or else the model's frozen item part. */
   readonly itemVectors: Tensor;
   /** Returns dispatches that compute item tables. They run once after weights were set. */
   prepare(): ClickDispatch[];

@@ -137,7 +137,7 @@ function openShopTruth(
   return new ShopSource(shop, values);
 }
 
-/** Returns the dense features [I, F] of I items that are in memory. */
+/** Returns the dense features [items, features] of I items that are in memory. */
 function getDenseFeatures({ items: { items } }: LogSource): Float32Array | undefined {
   return items?.kind === "dense" ? items.values : undefined;
 }

@@ -23,7 +23,7 @@ import type { ShopSource } from "../../simulate/shop_users.ts";
 /** What the log of the policies' model supports: logged user states, and impressions of each item. */
 export interface LogSupport {
   readonly states: LoggedStates;
-  /** [I] number of impressions of each item for train users. */
+  /** [items] number of impressions of each item for train users. */
   readonly displays: ArrayLike<number>;
 }
 

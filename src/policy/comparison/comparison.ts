@@ -31,9 +31,8 @@ export interface PolicyDifference {
 export const CURVE_POINTS = 201;
 
 /**
- * Compares the returns of two policies.
- * @param policy, rival returns [U] of the same users, one array per training. Trainings are paired in order; a policy  
- * with one training is paired with all trainings of the other policy.
+ * Compares the returns of two policies. @param policy, rival returns [users] of the same users, one array per training.
+ * Trainings are paired in order; a policy with one training is paired with all trainings of the other policy.
  * @throws RangeError if there are no users, or the numbers of users differ.
  */
 export function comparePolicies(

@@ -21,7 +21,7 @@ interface EpisodeTotals {
 }
 
 export interface EpisodeMetrics extends EpisodeTotals {
-  /** [U] sum of the rewards of each user. */
+  /** [users] sum of the rewards of each user. */
   readonly returns: Float64Array;
   readonly byPage: readonly PageMetrics[];
 }
@@ -48,7 +48,7 @@ function getResamples(users: number): Bootstrap {
 
 /**
  * Estimates the ratio of two sums over users, such as clicks / pages, with a bootstrap interval.
- * @param values [U] numerator per user. @param over [U] denominator per user, by default 1.
+ * @param values [users] numerator per user. @param over [users] denominator per user, by default 1.
  */
 export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
   const bootstrap = getResamples(values.length);

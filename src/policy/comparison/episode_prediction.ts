@@ -33,18 +33,18 @@ export interface ChoiceRule {
 export interface SlateValueViews {
   /** Number of values per page: k, or 1. */
   readonly count: number;
-  /** [T, U, count] values of T pages and U users. */
+  /** [pages, users, count] values of the shown slates. */
   readonly values: Float32Array<ArrayBuffer>;
 }
 
 export interface ModelPredictions {
-  /** [T, U, k] utility of each shown item. */
+  /** [pages, users, slots] utility of each shown item. */
   readonly utilities: Float32Array<ArrayBuffer>;
-  /** [T, U] P(any click) on each shown page. */
+  /** [pages, users] P(any click) on each shown page. */
   readonly predicted: Float32Array<ArrayBuffer>;
   /** Rule that turns utilities and positions into probabilities, see {@link computeClickProbabilities}. */
   readonly choice: ChoiceRule;
-  /** [T, U, S] state of each user after each page. */
+  /** [pages, users, columns] state of each user after each page. */
   readonly states: Float32Array<ArrayBuffer>;
 }
 

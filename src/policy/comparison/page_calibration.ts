@@ -20,7 +20,7 @@ export interface PageCalibration {
 
 export interface PredictedEpisodes {
   readonly log: EpisodeBatch;
-  /** [T, U] predicted P(any click) of each page and user. */
+  /** [pages, users] predicted P(any click) of each page and user. */
   readonly predicted: Float32Array;
 }
 

@@ -75,7 +75,7 @@ export class LoggedStates {
   }
 }
 
-/** Returns the share of shown items with under {@link FEW_DISPLAYS} impressions. @param displays [I] in the log. */
+/** Returns the share of shown items with under {@link FEW_DISPLAYS} impressions. @param displays [items] in the log. */
 export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
   let rare = 0;
   for (let k = 0; k < slates.length; k++) if ((displays[slates[k]!] ?? 0) < FEW_DISPLAYS) rare++;

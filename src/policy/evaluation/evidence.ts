@@ -20,25 +20,25 @@ export interface LogEvidenceOptions extends ReplayOptions {
   readonly draws?: number;
 }
 
-/** Evidence of a page. Fields [k] have a number per slot. pi is the policy, mu the policy that drew the log. */
+/** Evidence of a page. `[slots]`: a number per slot. pi is the evaluated policy, mu the policy that drew the log. */
 interface Row {
   /** Number of the user; `page` is the number of the page among the user's pages. */
   readonly user: number;
   readonly page: number;
   readonly mu: number;
-  /** Reward: 1 if any item was clicked, otherwise 0; `slotReward` [k] has it per slot. */
+  /** Reward: 1 if any item was clicked, otherwise 0; `slotReward` [slots] has it per slot. */
   readonly reward: number;
   readonly slotReward: readonly number[];
   /** Importance weight pi / mu of the whole slate. */
   readonly weight: number;
-  /** [k] pi / mu of the slate's items up to a slot; NaN if only whole pages have a mu. */
+  /** [slots] pi / mu of the slate's items up to a slot; NaN if only whole pages have a mu. */
   readonly prefixWeight: readonly number[];
-  /** [k] pi / mu of a slot's item, marginal over the items above; NaN if this mu is not known. */
+  /** [slots] pi / mu of a slot's item, marginal over the items above; NaN if this mu is not known. */
   readonly slotWeight: readonly number[];
   /** Model's P(click) on the shown page; `v` is its mean under the policy. */
   readonly q: number;
   readonly v: number;
-  /** [k] model's P(click) on the last item of the page up to a slot; `slotV` is its mean under the policy. */
+  /** [slots] model's P(click) on the last item of the page up to a slot; `slotV` is its mean under the policy. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }

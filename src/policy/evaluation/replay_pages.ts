@@ -37,12 +37,12 @@ export interface ReplayedPage {
   readonly event: number;
   /** Items that the page could have shown, in ascending order. */
   readonly candidates: readonly number[];
-  /** [I] utilities of all items by the model; `choice` is the rule that turns utilities into click probabilities. */
+  /** [items] utilities of all items by the model; `choice` is the rule that turns them into click probabilities. */
   readonly utilities: Float32Array;
   readonly choice: ChoiceRule;
-  /** [I] scores of all items by the policy; undefined for a policy without a score per item. */
+  /** [items] scores of all items by the policy; undefined for a policy without a score per item. */
   readonly scores: Float32Array | undefined;
-  /** [k] slate of a policy without scores. */
+  /** [slots] slate of a policy without scores. */
   readonly chosen: Uint32Array | undefined;
 }
 

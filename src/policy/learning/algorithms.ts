@@ -38,7 +38,7 @@ interface Variant {
   kind(config: PolicyTrainingConfig): QKind;
   /** Which values of a slate the loss uses. */
   readonly counts: QCounts;
-  /** Returns which of the columns [R, k] of values add up to the value of the slate. */
+  /** Returns which of the columns [rows, slots] of values add up to the value of the slate. */
   worth(slate: number): Pick<NextValue, "first" | "count">;
 }
 

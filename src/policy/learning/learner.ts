@@ -36,13 +36,13 @@ const CHUNK_SCORES = 2 ** 20;
 
 export interface TrainingBatch {
   readonly sample: ReplaySample;
-  /** [B] target value of each page. It is computed between {@link RecordedUpdate.next} and `fit`. */
+  /** [rows] target value of each page. It is computed between {@link RecordedUpdate.next} and `fit`. */
   readonly targets: View;
   /** Result ring. Slot `step.slot` gets (sum of the losses, sum of the values of the shown slates, 0, 0). */
   readonly ring: View;
 }
 
-/** [B, stride] f32. The value of a row is the sum of `count` columns, of which the first is column `first`. */
+/** [rows, stride] f32. The value of a row is the sum of `count` columns, of which the first is column `first`. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;

@@ -82,7 +82,7 @@ export interface PolicyStepsParts {
   readonly sample: ReplaySample;
   /** Episode of the users to train on. It writes their pages to the replay buffer. */
   readonly episode: Episode;
-  /** [T, U] outcomes of the current episode's pages. */
+  /** [pages, users] outcomes of the current episode's pages. */
   readonly outcomes: View;
   readonly items: number;
 }

@@ -19,7 +19,7 @@ import { findRowDimension, type SlateRows } from "../network/slate_rows.ts";
 const targetKernel = parseKernel("q_target", qTargetText);
 const rewardKernel = parseKernel("page_reward", pageRewardText);
 
-/** Computes the targets [B] of replayed pages from their outcomes [B] and from the values of the next pages. */
+/** Computes the targets [rows] of replayed pages from their outcomes [rows] and from the values of the next pages. */
 export function qTarget(
   { rows, pages, discount, bootstrapAtEnd }: Pick<
     PolicyTrainingConfig,
@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Writes the reward of a page to slot `step.slot` of the result ring. @param views [T, U] outcomes; the ring. */
+/** Writes the reward of a page to slot `step.slot` of the ring. @param views [pages, users] outcomes; the ring. */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -61,21 +61,21 @@ export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
   readonly targets: readonly number[];
-  /** [R] column of the outcome, that is, of the clicked slot or of no click. */
+  /** [rows] column of the outcome, that is, of the clicked slot or of no click. */
   readonly outcome: readonly number[];
-  /** [R, columns] targets of the values, if they are chained. */
+  /** [rows, columns] targets of the values, if they are chained. */
   readonly chained?: readonly (readonly number[])[];
 }
 
 export interface QLoss {
-  /** [R, columns] values of the shown slates. */
+  /** [rows, columns] values of the shown slates. */
   readonly q: Tensor;
   readonly counts: QCounts;
-  /** [R] f32 target of each row. */
+  /** [rows] f32 target of each row. */
   readonly targets: View;
-  /** [R] vec4f; the first component is the column of the outcome. */
+  /** [rows] vec4f; the first component is the column of the outcome. */
   readonly outcome: View;
-  /** [R, stride] targets: column c + 1 is the target of value c, except for the last value. */
+  /** [rows, stride] targets: column c + 1 is the target of value c, except for the last value. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
   readonly huber?: boolean;
@@ -83,7 +83,7 @@ export interface QLoss {
   readonly ring: View | undefined;
 }
 
-/** Records the loss. The output is [R, 4]: (loss, value of the shown slate, 0, 0). */
+/** Records the loss. The output is [rows, 4]: (loss, value of the shown slate, 0, 0). */
 export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,

@@ -33,13 +33,13 @@ export interface ReplayCapacity {
 }
 
 export interface ReplayPage {
-  /** [U, S] states of the users after the page. Before the first page, they are the initial states. */
+  /** [users, columns] states of the users after the page. Before the first page, they are the initial states. */
   readonly state: Tensor;
-  /** [U, k] u32: the shown items. */
+  /** [users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [T, U] f32: slot of the clicked item (k if none), reward, and two unused numbers. */
+  /** [pages, users] f32: slot of the clicked item (`slate` if none), reward, and two unused numbers. */
   readonly outcomes: View;
-  /** [U] u32 after the page: 0 for users who have left. */
+  /** [users] u32 after the page: 0 for users who have left. */
   readonly alive: View;
 }
 
@@ -57,14 +57,14 @@ export function countEpisodes(
 
 /** Ring of episodes in device memory, which the arena owns. */
 export class ReplayBuffer {
-  /** [episodes, T + 1, U, S] f32: state of each user before and after each page. */
+  /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, T, U]: slot of the clicked item (k if none) with the bit {@link LEFT}, and the reward's bits. */
+  /** [episodes, pages, users]: clicked slot (`slate` if none) with the bit {@link LEFT}, and the bits of the reward. */
   readonly happened: View;
-  /** [episodes, U] u32: number of pages that the user has seen. */
+  /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;
-  /** [episodes, U + 1] u32: index of the user's first page among all pages of the episode. */
+  /** [episodes, users + 1] u32: index of the user's first page among all pages of the episode. */
   readonly starts: View;
 
   /** @throws UserError if the adapter cannot allocate or bind the memory. */

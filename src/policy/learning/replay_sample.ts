@@ -26,7 +26,7 @@ export interface ReplaySampleOptions {
   /** S, the number of columns of a state without padding. The network's input has one more column, page / T. */
   readonly stateColumns: number;
   readonly repeats: boolean;
-  /** [ceil(I / 32)] bits of the items that are never shown; none by default. */
+  /** [panels] bits of the items that are never shown; none by default. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
   /** Clicks with which users start an episode; none by default. */
   readonly start?: StartOptions;
@@ -34,28 +34,28 @@ export interface ReplaySampleOptions {
 
 /** Pages sampled for a training step. Masks are stored by panels: bit i of word p B + b is item 32 p + i of row b. */
 export class ReplaySample {
-  /** [2 B, S + 1] f32, padded: state and page / T of each row before its page, then of each row after it. */
+  /** [2 x rows, columns + 1] f32, padded: state and page / T of each row before its page, then of each row after it. */
   readonly inputs: View;
   get slate(): number {
     return this.replay.size.slate;
   }
   readonly inputStride: number;
-  /** [B, S + 1] inputs before the pages, a part of `inputs`. */
+  /** [rows, columns + 1] inputs before the pages, a part of `inputs`. */
   readonly before: View;
-  /** [B, S + 1] inputs after the pages, a part of `inputs`. */
+  /** [rows, columns + 1] inputs after the pages, a part of `inputs`. */
   readonly after: View;
-  /** [ceil(I / 32), B] u32: bits of the items that the page could not show. */
+  /** [panels, rows] u32: bits of the items that the page could not show. */
   readonly maskBefore: View;
-  /** [ceil(I / 32), B] u32: bits of the items that the next page could not show. */
+  /** [panels, rows] u32: bits of the items that the next page could not show. */
   readonly maskAfter: View;
   readonly slates: View;
-  /** [B] f32: slot of the clicked item (k if none), reward, 1 (0 if the user left), number of the page. */
+  /** [rows] f32: slot of the clicked item (`slate` if none), reward, 1 (0 if the user left), number of the page. */
   readonly outcome: View;
-  /** [B] u32 of each sampled page: slot of the episode, page, user, and an unused number. */
+  /** [rows] u32 of each sampled page: slot of the episode, page, user, and an unused number. */
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
-  /** [episodes, U] (first, end): range of `#history` with the clicks that the user started the episode with. */
+  /** [episodes, users] (first, end): range of `#history` with the clicks that the user started the episode with. */
   readonly #begun: View;
   readonly #history: View;
   readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();
@@ -139,7 +139,7 @@ export class ReplaySample {
     ];
   }
 
-  /** Copies the padded states after the sampled pages. @param state [B, S] with the row stride of the buffer. */
+  /** Copies the padded states after the sampled pages. @param state [rows, columns] with the row stride of the buffer. */
   statesAfter(state: Tensor): DispatchSpec {
     const { replay, drawn, options: { rows } } = this;
     const { users, pages, stateStride } = replay.size;

@@ -34,13 +34,13 @@ export interface BestSlateInputs extends ChoiceModel {
     /** [rows of a chunk, stride] values of the items, without the part that depends on the row alone. */
     readonly scores: View;
     readonly stride: number;
-    /** [R, stride]: the part of the values that depends on the row alone, then the value of no click. */
+    /** [rows, stride]: the part of the values that depends on the row alone, then the value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };
   readonly masked: ItemMask;
   readonly slates: View;
-  /** [R] f32 output: value of the slate of each row. */
+  /** [rows] f32 output: value of the slate of each row. */
   readonly worth: View;
 }
 
@@ -71,9 +71,9 @@ export function recordBestSlate<S extends BatchSizes>(
 
 export interface SlateWorthInputs extends ChoiceModel {
   readonly label: string;
-  /** [R, k] utility of the item in each slot. */
+  /** [rows, slots] utility of the item in each slot. */
   readonly utilities: View;
-  /** [R, stride] value of a click on each slot's item, then the value of no click. */
+  /** [rows, stride] value of a click on each slot's item, then the value of no click. */
   readonly values: View;
   readonly stride: number;
   readonly worth: View;

@@ -27,7 +27,7 @@ export interface SlateChoiceViews {
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [R, stride] f32, first k columns: Q^j of the first j + 1 items. It has no meaning for a network of kind `item`. */
+  /** [rows, stride] f32: Q^j of the first j + 1 items in column j, below `slate`. Kind `item` has no such values. */
   readonly q: View;
   readonly stride: number;
 }
@@ -113,9 +113,9 @@ interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   readonly network: QNetwork;
   readonly rows: SlateRows<S>;
   readonly state: QState;
-  /** [panels, R] best item of each panel: see {@link recordSlatePick}. */
+  /** [panels, rows] best item of each panel: see {@link recordSlatePick}. */
   readonly best: View;
-  /** [R, stride] values of the slates. The values of chosen items are added to them. */
+  /** [rows, stride] values of the slates. The values of chosen items are added to them. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;

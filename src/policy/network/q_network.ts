@@ -59,7 +59,7 @@ export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
 
-/** Returns the parameter name of the weights [G, width] of an item product. @param product number, from 0 */
+/** Returns the parameter name of the weights [item columns, width] of an item product. @param product number, from 0 */
 export function getItemKernelName(product: number): string {
   return `item${product + 1}/kernel`;
 }
@@ -99,14 +99,14 @@ export function listQParameters(shape: QShape): ModelParameter[] {
 /** Copy of the weights: those that are trained, or those of the target network. */
 export type WeightCopy = "online" | "target";
 
-/** Item tables of one copy of the weights: [I, width] for each item product. See {@link getProductWidth}. */
+/** Item tables of one copy of the weights: [items, width] for each item product. See {@link getProductWidth}. */
 export type QTables = readonly View[];
 
 /** Parts of the Q-values that depend on the state alone. */
 export interface QState {
-  /** [R, L] for each base. The bases of a row are adjacent. */
+  /** [rows, units] for each base. The bases of a row are adjacent. */
   readonly bases: Tensor;
-  /** [R, values]: the part of the values that is linear in the state. */
+  /** [rows, values]: the part of the values that is linear in the state. */
   readonly values: Tensor;
 }
 
@@ -172,7 +172,7 @@ export class QNetwork {
     };
   }
 
-  /** Records how a copy's item tables are computed, after each change of its weights. @param itemVectors [I, G] */
+  /** Records how a copy's item tables are computed after a change of weights. @param itemVectors [items, columns] */
   makeTables<S extends BatchSizes>(
     rows: SlateRows<S>,
     copy: WeightCopy,
@@ -214,7 +214,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Records the bases and values of states. @param input [R, inputs] states, each with page / T */
+  /** Records the bases and values of states. @param input [rows, inputs] states, each with page / T */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

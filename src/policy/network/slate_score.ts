@@ -65,14 +65,14 @@ export interface SlateScoreInputs {
   readonly units: number;
   readonly views: {
     readonly base: Memory;
-    /** [I, width] item table of the position. */
+    /** [items, width] item table of the position. */
     readonly table: View;
     readonly weights: View;
     readonly place: View;
   };
   /**
-   * Output. Either `best`, the best item of each panel: [panels, R] (bits of the value, item or NONE), without items
-   * whose bit in `masked` [panels, R] is set. Or all `scores`: [rows of a chunk, 32 panels], from row
+   * Output. Either `best`, the best item of each panel: [panels, rows] (bits of the value, item or NONE), without items
+   * whose bit in `masked` [panels, rows] is set. Or all `scores`: [rows of a chunk, 32 panels], from row
    * `step.first_entry` on.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
@@ -126,7 +126,7 @@ export interface SlatePickInputs {
   readonly units: number;
   readonly given?: boolean;
   readonly views: {
-    /** [panels, R] output of {@link recordSlateScore}; any buffer if there are no panels. */
+    /** [panels, rows] output of {@link recordSlateScore}; any buffer if there are no panels. */
     readonly best: View;
     readonly table: View;
     readonly weights: View;
@@ -134,9 +134,9 @@ export interface SlatePickInputs {
     readonly bases: View;
     readonly masked: View;
     readonly slates: View;
-    /** [R, stride] values of the slates. */
+    /** [rows, stride] values of the slates. */
     readonly q: View;
-    /** [R, L] output: base of the next position. */
+    /** [rows, units] output: base of the next position. */
     readonly current: Memory;
     readonly place: View;
   };

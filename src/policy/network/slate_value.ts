@@ -41,8 +41,8 @@ export interface SlateValueInputs {
 }
 
 /**
- * Records the values [R, columns] of slates: Q^j of the first j + 1 items, or the value of each item, then of no click.
- * It reads the item tables of its copy, and modifies the bases. Only the online weights get gradients.
+ * Records the values [rows, columns] of slates: Q^j of the first j + 1 items, or one value per item and one of no
+ * click. It reads the item tables of its copy, and modifies the bases. Only the online weights get gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -93,9 +93,9 @@ function getParameters(network: QNetwork, copy: WeightCopy): ValueParameters {
 interface SlateValue extends SlateValueInputs {
   readonly output: Tensor;
   readonly parameters: ValueParameters;
-  /** [R, k L] hidden units of all slots, which the backward pass reads. */
+  /** [rows, slots x units] hidden units of all slots, which the backward pass reads. */
   readonly hidden: View;
-  /** Returns [R] u32: the item of each row in a slot. */
+  /** Returns [rows] u32: the item of each row in a slot. */
   readonly slotItems: (slot: number) => View;
 }
 
@@ -173,7 +173,7 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Gradients of the item products: [R, width] for each slot, one after another in a buffer. */
+/** Gradients of the item products: [rows, width] for each slot, one after another in a buffer. */
 interface Parts {
   readonly all: View;
   readonly slots: readonly View[];

@@ -20,11 +20,11 @@ export interface UniformChoice {
 /** Choice weights, divided by the largest weight so that none overflows. */
 export interface ChoiceWeights {
   readonly none: number;
-  /** [k] weight of the item in each slot. */
+  /** [slots] weight of the item in each slot. */
   readonly slots: Float64Array;
 }
 
-/** Computes exp(logit - largest logit). @param logits [k] of the slots; the logit of no click is 0. */
+/** Computes exp(logit - largest logit). @param logits one per slot; the logit of no click is 0. */
 export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
   let most = 0;
   for (let j = 0; j < logits.length; j++) most = Math.max(most, logits[j]!);
@@ -36,7 +36,7 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 /**
  * Draws the click by inverting the distribution function. No click comes first, then the slots in order: so two
  * policies that are simulated with the same random numbers have as many pages without a click in common as possible.
- * @param logits [k] of the slots. @param uniform random number in [0, 1)
+ * @param logits one per slot. @param uniform random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
   const { none, slots } = computeChoiceWeights(logits);
@@ -87,7 +87,7 @@ export class ShopDynamics implements HostDynamics<ShopState> {
   readonly items: number;
   readonly #features: readonly Float32Array[];
 
-  /** @param values [I, F] features of the items: `drawShopItems` of data/demo_shop.ts, or those of the shop's log. */
+  /** @param values [items, features] of the shop: `drawShopItems` of data/demo_shop.ts, or those of its log. */
   constructor(readonly shop: ShopTruth, values: Float32Array) {
     this.name = shop.name;
     this.items = values.length / demoFeatures;

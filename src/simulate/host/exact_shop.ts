@@ -89,11 +89,11 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
 
 /** Computes the values of all grid points for one page more. Data that is the same for all pages is computed once. */
 class Sweep {
-  /** [grid points, I] choice weight exp(u) of each item. */
+  /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
-  /** [grid points, k] best slate with one page less, from which the search starts. */
+  /** [grid points, slots] best slate with one page less, from which the search starts. */
   readonly #slates: Uint32Array;
-  /** [grid points on the axis, I] per axis: the grid cell of the state after a click on the item. */
+  /** [grid points on the axis, items] per axis: the grid cell of the state after a click on the item. */
   readonly #cell: readonly Uint32Array[];
   readonly #share: readonly Float64Array[];
   readonly #items: number;
@@ -177,7 +177,7 @@ class Sweep {
     });
   }
 
-  /** Computes the values [I] of the states after a click on each item, from a grid point and by interpolation. */
+  /** Computes the values [items] of the states after a click on each item, from a grid point and by interpolation. */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];

@@ -12,7 +12,7 @@ export type MaskValues = ArrayLike<number>;
 
 /**
  * Returns the k items with the highest scores, best first. Of items with equal scores, the lowest number is first.
- * @param scores [I] without NaN. @throws RangeError if fewer than k items are allowed.
+ * @param scores [items] without NaN. @throws RangeError if fewer than k items are allowed.
  */
 export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
   const slate = new Array<number>(k);
@@ -45,11 +45,11 @@ function selectTop(
 }
 
 export interface SlateProblem {
-  /** [I] choice weight of each item, on the scale of `noneWeight`. */
+  /** [items] choice weight of each item, on the scale of `noneWeight`. */
   readonly weights: ArrayLike<number>;
   /** Choice weight of no click; 1 by default. */
   readonly noneWeight?: number;
-  /** [I] value of a click on each item; may be negative. */
+  /** [items] value of a click on each item; may be negative. */
   readonly values: ArrayLike<number>;
   readonly noneValue: number;
 }
@@ -82,7 +82,7 @@ interface Among {
 
 /** Search for best slates that reuses its memory. */
 export class SlateSearch {
-  /** [I] score of each item in the current round. */
+  /** [items] score of each item in the current round. */
   readonly #scores: Float64Array;
   readonly #next: Uint32Array;
 

@@ -30,7 +30,7 @@ export interface HostPage<S> {
   readonly pages: number;
   /** k, the number of items in a slate. */
   readonly slate: number;
-  /** [I] 1 for an item that may not be shown, 0 for others. */
+  /** [items] 1 for an item that may not be shown, 0 for others. */
   readonly masked: Uint8Array;
   /** Returns four random words of this page for one purpose (see data/philox.ts). */
   readonly words: (purpose: number) => PhiloxCounter;
@@ -45,7 +45,7 @@ export interface HostPolicy<S> {
 export interface HostDraw extends UniformChoice {
   readonly user: number;
   readonly page: number;
-  /** [k] items of the shown slate. */
+  /** [slots] items of the shown slate. */
   readonly slate: ArrayLike<number>;
 }
 
@@ -65,10 +65,10 @@ export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "s
 }
 
 export interface HostEpisodes<S> extends EpisodeLog {
-  /** [U] sum of the discounted rewards of each user. */
+  /** [users] sum of the discounted rewards of each user. */
   readonly returns: Float64Array;
   readonly length: Uint32Array;
-  /** [U] 1 for a user who left before the last page, 0 for a user whose episode ended with the last page. */
+  /** [users] 1 for a user who left before the last page, 0 for a user whose episode ended with the last page. */
   readonly terminated: Uint8Array;
   readonly states: readonly S[];
 }
@@ -166,7 +166,7 @@ class OneUser<S> {
     this.left = toUniform24(words(purposes.LEAVE)[0]) < leave || this.#withoutClick === patience;
   }
 
-  /** Returns [I] 1 for items that may not be shown on this page. A random pool with too few items is ignored. */
+  /** Returns [items] 1 for items that may not be shown on this page. A random pool with too few items is ignored. */
   #pageMask(words: (purpose: number) => PhiloxCounter): Uint8Array {
     if (this.#threshold === 0) return this.#masked;
     const pool = drawRandomPool(this.#threshold, this.#masked.length, words);
