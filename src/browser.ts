@@ -1,5 +1,5 @@
 /**
- * clickgan as a library for browsers: kernels, tape, models, trainers and simulated users. It needs WebGPU, but no
+ * clickgan as a library for browsers: kernels, tape, models, trainers and simulated users. The library needs WebGPU, but no
  * Deno, no Node.js and no files; a test checks this. src/mod.ts exports the same, and the modules that need files.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * clickgan as a library. Its commands use the same modules. src/README.md trains a model with a {@link Trainer} in
+ * clickgan as a library. The commands use the same modules. src/README.md trains a model with a {@link Trainer} in
  * twenty lines of code.
  *
  * @module

@@ -1,13 +1,13 @@
 /**
  * Options as data. Each option is defined once, with flags, help, range and default, beside the schema of the config
  * field that it sets. The config's schema and defaults, the command line and the form of the lab's page all follow from
- * this definition, so they have the same words and refuse the same values.
+ * this definition, so all have the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
 import { UserError } from "./user_error.ts";
 
-/** Error for a value that an option does not accept. It tells what was expected; the caller adds the option. */
+/** Error for a value that an option does not accept. The message tells what was expected, not which option. */
 export class InvalidValueError extends UserError {}
 
 /** Range of the values of an option: the schema of values in a config, and the parser of typed values. */
@@ -252,7 +252,7 @@ export function defineField<T>(
   return { ...defineFixedField(range, standard), option };
 }
 
-/** Defines a boolean config field. Its option, whatever its flags are, inverts the field's default. */
+/** Defines a boolean config field. The option inverts the field's default, whatever its flags are. */
 export function defineSwitchField(flags: string, about: string, standard: boolean): ConfigField<boolean> {
   return { ...defineFixedField({ schema: v.boolean() }, standard), option: defineSwitchOption(flags, about) };
 }

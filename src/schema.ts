@@ -1,4 +1,4 @@
-/** Schemas of external data. They use valibot, which is small enough for a web page, with additions for JSON. */
+/** Schemas of external data. The schemas use valibot, which is small enough for a web page, with additions for JSON. */
 
 import * as v from "valibot";
 

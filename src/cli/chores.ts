@@ -1,6 +1,6 @@
 /**
  * Tasks for contributors, such as `deno task build kernels`, `deno task check types` or `deno task test:special soak`.
- * They may only start processes, and these have their own permissions.
+ * Tasks for contributors may only start processes, which have their own permissions.
  */
 
 import { DENO_FLAGS } from "../deno_flags.ts";

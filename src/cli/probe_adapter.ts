@@ -1,6 +1,6 @@
 /**
- * Prints the WebGPU adapter as one line of JSON: {description, software}, or null if there is none. It runs in a
- * process of its own for two reasons: a process caches its first adapter, and a broken driver may crash the process.
+ * Prints the WebGPU adapter as one line of JSON: {description, software}, or null if there is none. The probe is a
+ * process of its own, because a process caches its first adapter, and a broken driver may crash the process.
  */
 
 const adapter = await navigator.gpu?.requestAdapter() ?? null;

@@ -106,7 +106,7 @@ function guardOutput(): void {
   };
 }
 
-/** Explains a system failure that no caller has explained. @returns undefined if it is a bug in the program. */
+/** Explains a system failure that no caller has explained. @returns undefined for a bug in the program. */
 export function explainFailure(thrown: unknown): UserError | undefined {
   const error = findFirstError(thrown);
   if (error instanceof UserError) return error;

@@ -1,7 +1,7 @@
 /**
  * Stops commands from outside. The first Ctrl-C (or similar signal) ends the training after the steps in flight; a
- * later one ends the process. No process outlives its parent: a command stops as by Ctrl-C when its launcher has ended,
- * and a launcher stops when the task or the npx that started it has ended. (`kill -9` ends one process only.)
+ * later signal ends the process. No process outlives its parent: a command stops as by Ctrl-C when its launcher has
+ * ended, and a launcher stops when the task or the npx that started it has ended. (`kill -9` ends one process only.)
  */
 
 import process from "node:process";

@@ -21,14 +21,14 @@ export interface TrainedPolicy {
   /** Name of the policy in tables: that of its algorithm. */
   readonly name: string;
   /**
-   * Returns the policy for simulated users. Release it by `destroy` after its last use.
+   * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
    * @param observes users of its training: through them the policy observes the users of any environment.
    * @throws UserError for another catalogue, and when recorded for slates or pages that it was not trained for.
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
-   * Returns the slate that the policy shows a user next. It has values only for users like those in training: with
-   * clicks before the first page if trained with `--start`, otherwise with at most one click per earlier page.
+   * Returns the slate that the policy shows a user next. The slate has values only for users like those in training:
+   * with clicks before the first page if trained with `--start`, otherwise with at most one click per earlier page.
    * @param users of the policy's training. @param history items that the user has clicked, oldest click first.
    * @throws UserError for unknown items or pages, and if too few items are left to show.
    */
@@ -42,7 +42,7 @@ export async function openPolicy(path: string): Promise<TrainedPolicy> {
 
 /** The user and the page for which items are ranked. */
 export interface RankRequest {
-  /** Items that the user has clicked, oldest click first. They are not shown again. */
+  /** Items that the user has clicked, oldest click first. Clicked items are not shown again. */
   readonly history: ArrayLike<number>;
   readonly slate: number;
   /** T, the number of pages that the policy plans for. */
@@ -196,7 +196,7 @@ export interface PolicyGroup {
   }[];
 }
 
-/** Groups policies. @throws UserError if they were trained on different users, or if two trainings are the same. */
+/** Groups policies. @throws UserError for policies trained on different users, or two equal trainings. */
 export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] {
   const [first] = policies;
   if (!first) throw new UserError("Expected the folder of a policy or more, got none.");

@@ -99,7 +99,7 @@ export class CsvLog {
   }
 
   /**
-   * Opens a log and truncates it to a mark. This removes incomplete lines, and rows newer than the checkpoint.
+   * Opens a log and truncates it to a mark. Incomplete lines, and rows newer than the checkpoint, are removed.
    * @throws {UserError} if the bytes up to the mark have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {

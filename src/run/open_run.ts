@@ -47,8 +47,8 @@ export class OpenedRun {
   ) {}
 
   /**
-   * Creates the model on the GPU for the items of a data set. It uses the kernel variants that the run was trained
-   * with. @throws UserError for a data set whose items are not the model's.
+   * Creates the model on the GPU for the items of a data set. The model uses the kernel variants of the run. @throws
+   * UserError for a data set whose items are not the model's.
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);

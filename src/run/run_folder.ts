@@ -1,5 +1,5 @@
 /**
- * Folder of one stage of a run. It has `config.json` (everything needed to repeat the run), `train.csv`,
+ * Folder of one stage of a run. The folder has `config.json` (everything needed to repeat the run), `train.csv`,
  * `validation.csv`, the safetensors snapshots `best-loss`, `best-prec1`, `best-prec2` and `last`, and at the end
  * `result.json`. The Shannon stage uses the run's folder, the adversarial stage the subfolder `adversarial`.
  */
@@ -89,7 +89,7 @@ export class RunFolder {
   }
 
   /**
-   * Opens a stage to resume it. Its logs are truncated to their length when `last` was written.
+   * Opens a stage to resume it. The stage's logs are truncated to their length when `last` was written.
    * @param last result of {@link readLast}. @throws UserError if the files have changed.
    */
   static resume(path: string, about: StageFiles, last: LastState): RunFolder {
@@ -163,7 +163,7 @@ export class RunFolder {
     }
   }
 
-  /** Writes only the best snapshots, when training cannot continue. Those that `last` refers to are renamed. */
+  /** Writes only the best snapshots, when training cannot continue. Snapshots that `last` refers to are renamed. */
   async saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,

@@ -82,8 +82,8 @@ export async function readSavedStage(path: string): Promise<SavedStage | undefin
 }
 
 /**
- * Returns the path of a stage's best snapshot, or undefined if there is none. It is the snapshot that belongs to
- * `last`, which after a crash may have its temporary name; after a training diverged it may be a newer snapshot.
+ * Returns the path of a stage's best snapshot, or undefined if there is none. The best snapshot belongs to `last`;
+ * after a crash, its name may be temporary. After divergence, it may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -117,7 +117,7 @@ export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "i
   CsvLog.expectMarked(logFile(path, "validation"), logs.validation);
 }
 
-/** Reads the snapshot `last` of a stage. @throws UserError if it is damaged or lacks the training state. */
+/** Reads the snapshot `last` of a stage. @throws UserError if the file is damaged or lacks the state. */
 export async function readLast(path: string): Promise<LastState> {
   const file = getSnapshotPath(path, "last");
   const snapshot = await readSnapshot(file);

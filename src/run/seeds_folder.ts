@@ -12,7 +12,7 @@ const seedsSchema = v.strictObject({
     v.pipe(v.array(v.whole(0, 2 ** 32 - 1)), v.minLength(1)),
     v.check((seeds) => new Set(seeds).size === seeds.length, "a seed occurs twice"),
   ),
-  /** Config of the run with the first seed. The other runs differ from it in the seed only. */
+  /** Config of the run with the first seed. The configs of the other runs differ in the seed only. */
   config: runConfigSchema,
 });
 export type SeedsConfig = Omit<v.InferOutput<typeof seedsSchema>, "format">;

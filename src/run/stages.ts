@@ -150,8 +150,8 @@ export function findStageBefore(stage: TrainingStage, config: StagesConfig): Tra
 }
 
 /**
- * Builds the initial weights of a stage. They are `init`, or random if there is none; a generator that `init` lacks is
- * random. Position effects of `init` are removed if the model has none, as in the adversarial stage.
+ * Builds the initial weights of a stage. The initial weights are `init`, or random if there is none; a generator that
+ * `init` lacks is random. Position effects of `init` are removed if the model has none, as in the adversarial stage.
  */
 export function buildStart(
   init: Weights | undefined,

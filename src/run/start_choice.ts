@@ -1,7 +1,7 @@
 /**
- * Chooses the best weights of a maximum-likelihood training. They are the weights of the lowest validation loss; but if
- * this loss is not significantly lower than the loss of the initial weights, they are the initial weights. Every save
- * makes the choice, so the best weights of an interrupted run are chosen too.
+ * Chooses the best weights of a maximum-likelihood training. The best weights are those of the lowest validation loss.
+ * But if this loss is not significantly lower than that of the initial weights, the initial weights are best. Every
+ * save makes the choice, so the best weights of an interrupted run are chosen too.
  */
 
 import type { BestRecord } from "../train/best_records.ts";

@@ -1,4 +1,4 @@
-/** An episode of all users of a page. It is recorded once, and runs without a wait between pages. */
+/** An episode of all users of a page. An episode is recorded once, and runs without a wait between pages. */
 
 import type { Arena } from "../gpu/arena.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";
@@ -73,7 +73,7 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Marks the tables as outdated, because weights were set. They are computed before the next episode. */
+  /** Marks the tables as outdated, because weights were set. Outdated tables are computed before the next episode. */
   weightsChanged(): void {
     this.#prepared = false;
   }

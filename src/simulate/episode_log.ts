@@ -102,7 +102,7 @@ export interface EpisodeLogOptions {
   readonly items: ItemFeatures;
   /** Returns the split (0 to 2) of a user by index among all users; {@link everyFewUsers} by default. */
   readonly split?: (user: number) => number;
-  /** Returns the clicks with which a user's episode starts. They become context events before the pages. */
+  /** Returns the clicks with which a user's episode starts. Start clicks become context events before the pages. */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
   /** Returns the items from which a page was drawn. By default these are all items that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];

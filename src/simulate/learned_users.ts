@@ -37,7 +37,7 @@ import {
 } from "./recurrent_state.ts";
 import { fill } from "./pool.ts";
 
-/** Trained model as `openRun` returns it. It can be loaded on a device. */
+/** Trained model, as `openRun` returns it, that can be loaded on a device. */
 export interface TrainedModel<Data> {
   /** Path of the run or snapshot, for messages. */
   readonly path: string;
@@ -52,9 +52,7 @@ export class LearnedSource implements UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /**
-   * Creates a model's users. @param name for reports. @throws UserError for a model that defines no choice per page.
-   */
+  /** Creates a model's users. @param name for reports. @throws UserError for a model without a choice per page. */
   constructor(readonly model: UserModel, readonly name = "the model") {
     this.itemCount = model.shape.count;
     if (model.config.loss === "logistic") {

@@ -48,7 +48,7 @@ export class PageBuffers implements PageCapacity {
   readonly startClicks: number;
   /** ceil(I / 32), the number of mask words per user. */
   readonly panels: number;
-  /** [users] vec4u: first row, end of the rows, clicked row, clicked item. The last two are NONE without a click. */
+  /** [users] vec4u: first row, end of the rows, clicked row or NONE, clicked item or NONE. */
   readonly event: View;
   /** [users, slots] u32: the items that each user sees. */
   readonly slates: View;

@@ -111,7 +111,7 @@ export class PageHeaders {
   }
 }
 
-/** Formats the key of chunked dispatches. Those with the same sizes have the same key, and share headers. */
+/** Formats the key of chunked dispatches. Chunked dispatches of the same sizes have the same key, and share headers. */
 function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }

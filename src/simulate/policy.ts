@@ -19,7 +19,7 @@ export type PageDispatch = ClickDispatch | ChunkedDispatches;
 
 /** What a policy may use when it is recorded. */
 export interface PageContext {
-  /** Arena for the policy's own buffers. It has the lifetime of the page. */
+  /** Arena for the policy's own buffers. The arena has the lifetime of the page. */
   readonly arena: Arena;
   /** Page `step.page`. The policy writes its `slates`, and sets the bits of the chosen items in `masked`. */
   readonly page: PageBuffers;
@@ -36,12 +36,12 @@ export interface Policy {
   /** Model whose encoder gives the user states that the policy observes; the environment by default. */
   readonly observes?: UsersSource;
   /**
-   * Records dispatches that write `slates`. It is called once for each set of page buffers.
+   * Records dispatches that write `slates`. Called once for each set of page buffers.
    * @internal
    */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Returns dispatches that compute tables. They run after {@link record}, and again when weights have changed.
+   * Returns dispatches that compute tables. These run after {@link record}, and again when weights have changed.
    * @internal
    */
   prepare(): readonly ClickDispatch[];
@@ -63,7 +63,7 @@ export interface Policy {
   logProbabilities?(): View | undefined;
 }
 
-/** Scores of all items. They are computed for one chunk of users after another. */
+/** Scores of all items, which are computed for one chunk of users after another. */
 export interface ItemScores {
   readonly before?: readonly ClickDispatch[];
   readonly chunk: number;
@@ -74,7 +74,7 @@ export interface ItemScores {
 }
 
 /**
- * [users, stride] f32, the first `count` columns are used: a value per slot, or one of the slate. The last of these is
+ * [users, stride] f32, the first `count` columns are used: a value per slot, or one of the slate. The last column is
  * the value of the slate: the predicted reward of this page and all later pages.
  */
 export interface SlateValueView {

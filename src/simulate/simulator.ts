@@ -29,7 +29,7 @@ export interface SimulatorRunOptions {
   readonly firstEpisode?: number;
   /** Number of the first page, counted from 0; 0 by default. Earlier pages have no data. */
   readonly firstPage?: number;
-  /** Called after each group of pages, and awaited. It may stop the run by throwing. */
+  /** Called after each group of pages, and awaited. The function may stop the run by throwing. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
   /** Called after each page, and awaited. Each page is then submitted alone, so that device buffers hold its result. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
@@ -190,7 +190,7 @@ export class Simulator {
   }
 
   /**
-   * Shows a slate to every user. It waits for the device once.
+   * Shows a slate to every user, with one wait for the device.
    * @param slates [users, slots] items; those of users who have left are ignored.
    * @throws UserError before {@link reset}, after the last page, and for slates with items that a user may not see.
    */
@@ -228,7 +228,7 @@ export class Simulator {
     };
   }
 
-  /** Reads [users, columns] the users' states, as the environment's encoder computes them. It waits for the device. */
+  /** Reads [users, columns] the users' states, as the environment's encoder computes them, and waits for the device. */
   async states(): Promise<Float32Array<ArrayBuffer>> {
     const { state } = this.#environment;
     const { users } = this.settings;

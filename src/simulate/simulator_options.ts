@@ -28,7 +28,7 @@ export interface SimulatorOptions {
   readonly pool?: PoolOptions;
   /** Clicks with which users start; none by default. */
   readonly start?: StartOptions;
-  /** Maximum number of users that are simulated together; 4,096 by default. It does not change the bits. */
+  /** Maximum number of users that are simulated together; 4,096 by default. This number does not change the bits. */
   readonly usersAtOnce?: number;
 }
 

@@ -12,7 +12,7 @@ export interface SlateUtilities {
   readonly utilities: Tensor;
 }
 
-/** Utilities of all items. They are computed for one chunk of users after another, because U x I rows are too many. */
+/** Utilities of all items, computed for one chunk of users after another, because users x items are too many rows. */
 export interface CatalogueUtilities {
   readonly users: number;
   /**
@@ -25,8 +25,8 @@ export interface CatalogueUtilities {
 }
 
 /**
- * Users of a page, one row per user, from a learned model or a synthetic shop. They are the environment, or the
- * observer through which a policy sees the environment. Their lifetime is that of the page.
+ * Users of a page, one row per user, from a learned model or a synthetic shop. Simulated users are the environment, or
+ * the observer through which a policy sees it. They live as long as the page.
  */
 export interface SimulatedUsers extends Disposable {
   readonly name: string;
@@ -37,7 +37,7 @@ export interface SimulatedUsers extends Disposable {
   readonly state: Tensor;
   /** [items, columns] constant item vectors for policies: dense features, or else the model's frozen item part. */
   readonly itemVectors: Tensor;
-  /** Returns dispatches that compute item tables. They run once after weights were set. */
+  /** Returns dispatches that compute item tables, once after weights were set. */
   prepare(): ClickDispatch[];
   /** Returns dispatches that set all users to the state without clicks. */
   reset(): ClickDispatch[];

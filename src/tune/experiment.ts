@@ -102,7 +102,7 @@ export function readExperiment(path: string): Promise<Experiment | undefined> {
   return readJson(`${path}/experiment.json`, experimentSchema);
 }
 
-/** Metrics of one model with one seed. Each metric is that of its own best-validation snapshot. */
+/** Metrics of one model with one seed. Every metric is that of the metric's own best-validation snapshot. */
 export interface SeedOutcome extends TestedFigures<FigureSet> {
   /** Half-widths of the 95 % bootstrap intervals of test prec@1: of the reward, and of the generator. */
   readonly sampling: { readonly reward: number; readonly pi: number };

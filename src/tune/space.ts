@@ -39,7 +39,7 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/** Values of --dims. There are few, because each needs its own kernels. */
+/** Values of --dims: few, because every value needs its own kernels. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 /** Value of --dims for no hidden layers, which is possible only without a click history. */
 const LINEAR = "none";

@@ -1,6 +1,6 @@
 /**
- * Folder of a search. It has `tune.json` (settings and state), one ordinary run per setting, `table.csv`, and after the
- * test `result.json`.
+ * Folder of a search. The folder has `tune.json` (settings and state), one ordinary run per setting, `table.csv`, and
+ * after the test `result.json`.
  */
 
 import { formatCsvRow } from "../csv.ts";

@@ -79,7 +79,7 @@ function logCommand(run: Prepare): Command {
     });
 }
 
-/** Creates a stub for a removed command. Its error names the replacement. */
+/** Creates a stub for a removed command. The stub's error names the replacement. */
 function removed(name: string, recipe: string): Command {
   return new Command(name).helpOption(false).allowUnknownOption().argument("[rest...]").action(() => {
     throw new UserError(removedText(`data ${name}`, recipe));

@@ -1,6 +1,6 @@
 /**
- * `reproduce`: trains the models of the published experiments on any data set, and tests the published claims there. It
- * prints a table and the outcome of each claim, and writes a report.
+ * `reproduce`: trains the models of the published experiments on any data set, and tests the published claims there.
+ * The command prints a table and the outcome of each claim, and writes a report.
  */
 
 import { UserError } from "../../user_error.ts";

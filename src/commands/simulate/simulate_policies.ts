@@ -26,7 +26,7 @@ export interface BatchPace {
 const NO_SCORES: BatchPace = { scores: Infinity, least: 1 };
 /** Pace of policies that compute the utility network for each item. */
 const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
-/** Pace of policies that compute a few operations per network unit and item. They process 128 users at a time. */
+/** Pace of policies that compute a few operations per network unit and item, for 128 users at a time. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
 export const RIVALS = ["random", "popular"] as const;
@@ -39,7 +39,7 @@ export interface ReadyPolicy {
 
 /**
  * Finds the policy of an option before anything else is opened.
- * @returns the policy in a folder; undefined for a named policy. @throws UserError if it is neither.
+ * @returns the policy in a folder; undefined for a named policy. @throws UserError if there is no such policy.
  */
 export async function findPolicy(name: string): Promise<OpenedPolicy | undefined> {
   if (findNamedPolicy(name)) return undefined;
@@ -62,7 +62,7 @@ export function openNamedPolicy(
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }
 
-/** Opens a trained policy. @throws UserError if the model through which it observes is missing or has other items. */
+/** Opens a trained policy. @throws UserError if the model of its training is missing or has other items. */
 export async function openTrainedPolicy(
   opened: OpenedPolicy,
   simulated: SimulationContext,
@@ -127,7 +127,7 @@ export async function runPolicies(
   return runs;
 }
 
-/** Opens the users that a policy was trained on. @throws UserError if they have changed or have other items. */
+/** Opens the users that a policy was trained on. @throws UserError for changed users or other items. */
 export async function openTrainingUsers(
   { path, config: { trainedOn } }: OpenedPolicy,
   { gpu, stack, found: { truth, model }, environment, known, data }: SimulationContext,

@@ -59,7 +59,7 @@ export async function continueRun(
 
 /**
  * Checks that a run can be resumed or started with a config. No file is changed.
- * @throws UserError if files of the run have changed, or if it has more iterations than the config.
+ * @throws UserError if files of the run have changed, or if the run has more iterations than the config.
  */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
   for (const stage of listStages(config)) {

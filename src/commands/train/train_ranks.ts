@@ -26,7 +26,7 @@ import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
 /** Milliseconds that a rank waits for lower ranks to report an error, so that it is reported once. */
 const TURN_MS = 1200;
-/** Time limit after a signal in milliseconds. It suffices for a step and a snapshot; other ranks may be gone. */
+/** Time limit after a signal in milliseconds. A step and a snapshot take less; other ranks may have ended. */
 const STOP_MS = 5000;
 /** Milliseconds that a rank waits to be ended by mpirun, after another rank has reported the error. */
 const ENDED_MS = 60_000;

@@ -1,4 +1,4 @@
-/** Runs of a search. Each is an ordinary run with the config and data of a setting, but is not tested. */
+/** Runs of a search. The run of a setting is an ordinary run with the setting's config and data, but is not tested. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -94,7 +94,7 @@ export class TuneRuns {
 
 /**
  * Trains a setting further.
- * @param common settings of the run. Its signal also ends the training.
+ * @param common settings of the run. The signal of these settings ends the training.
  * @param inJob trains in a child process, which locks the run's folder itself
  * @param limit seconds after which training is interrupted, but not before the first validation.
  * @throws UserError if files have changed or cannot be written.

@@ -32,7 +32,7 @@ const LOGGED_USERS = 4096;
 
 export interface ComparisonCellOptions {
   readonly items: number;
-  /** True for the environment that the policies were trained in. Their Q-values predict returns there. */
+  /** True for the environment that the policies were trained in. Q-values predict returns in this environment. */
   readonly learnedHere: boolean;
   readonly logged?: LogSupport;
 }
@@ -125,7 +125,7 @@ export interface CompareOptions extends SimulatorOptions {
   readonly startAs?: PolicyTask["start"];
   /** Log of the model that policies were trained on; without it, support by the log is not computed. */
   readonly logged?: LogSupport;
-  /** Called for every page with the progress. It may cancel the comparison by throwing. */
+  /** Called for every page with the progress. The function may cancel the comparison by throwing. */
   readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;
 }
 
@@ -178,8 +178,8 @@ export function makeDevicePolicy(
 const WINDOW_USERS = 100;
 
 /**
- * Returns a policy that looks one page ahead, by the values of the shop's states. It runs on the host in float64, with
- * the same users and random numbers as other policies. @param points of the grid that stores the values.
+ * Returns a policy that looks one page ahead, by the values of the shop's states. The policy runs on the host in
+ * float64, with the same users and random numbers as other policies. @param points of the grid that stores the values.
  */
 export function makeOptimalPolicy(
   { shop, values }: ShopSource,

@@ -17,7 +17,7 @@ export interface PolicyDifference {
   readonly overUsers: Interval | null;
   /** 95 % interval of Student's t over trainings; null if each of the two policies was trained once. */
   readonly overSeeds: Interval | null;
-  /** The wider of the intervals over users and over trainings. It is printed. */
+  /** The wider of the intervals over users and over trainings, which is printed. */
   readonly interval: Interval | null;
   readonly wider: IntervalScope | null;
   readonly trainings: number;

@@ -38,7 +38,7 @@ export interface PageMetrics {
 const RESAMPLES = 2000;
 const bootstraps = new Map<number, Bootstrap>();
 
-/** Returns the bootstrap resamples for a number of users. They are always the same, so differences are paired. */
+/** Returns bootstrap resamples, which are equal for equal numbers of users, so that differences are paired. */
 function getResamples(users: number): Bootstrap {
   const groups = Math.min(users, MOST_GROUPS);
   const known = bootstraps.get(groups) ?? new Bootstrap(groups, RESAMPLES);

@@ -1,4 +1,4 @@
-/** Verdicts on the policies of a comparison. Each verdict names the environment it is about. */
+/** Verdicts on the policies of a comparison. Every verdict names its environment. */
 
 import {
   type ComparisonEnvironment,
@@ -86,9 +86,7 @@ function judgeInSimulators(comparison: PolicyComparison, policy: string): Claim 
   };
 }
 
-/**
- * Formats "In the simulator (A) slateq is worse than greedy: -2.42 clicks per user (-7.5 %; 95 % CI ... over users)."
- */
+/** Formats "In the simulator (A) slateq is worse than greedy: -2.42 clicks per user (-7.5 %; 95 % CI ...)." */
 function describeFinding(
   comparison: PolicyComparison,
   policy: string,

@@ -1,5 +1,5 @@
 /**
- * Off-policy estimators, in float64. They estimate the clicks that a policy pi would earn, from pages that another
+ * Off-policy estimators, in float64. They estimate which clicks a policy pi would earn, from pages that another
  * policy mu drew.
  *
  * The log has n pages. Page i has the slate A_i, the user state s_i, the reward r_i, and the importance weight
@@ -35,7 +35,7 @@ interface Estimator {
 const all = {
   logged: { title: "logged pages", terms: ({ reward }) => ({ values: reward }) },
   model: { title: "model", terms: ({ v }) => ({ values: v }) },
-  /** Inverse propensity score (Horvitz and Thompson 1952): mean of w r. It equals obp's SlateStandardIPS. */
+  /** Inverse propensity score (Horvitz and Thompson 1952): mean of w r. Equal to obp's SlateStandardIPS. */
   ips: { title: "IPS", terms: weighed },
   /** Self-normalised IPS (Swaminathan and Joachims 2015): sum of w r, divided by sum of w. */
   snips: { title: "SNIPS", terms: (of) => ({ ...weighed(of), over: of.weight }) },
@@ -120,7 +120,7 @@ export function estimatePerDecisionDoublyRobust(
   };
 }
 
-/** Returns the effective sample size (Kish 1965): (sum w)^2 / sum w^2. It is 0 if all weights are 0. */
+/** Returns the effective sample size (Kish 1965): (sum w)^2 / sum w^2, or 0 if all weights are 0. */
 export function computeEffectiveSampleSize(weight: Float64Array): number {
   const most = weight.reduce((most, w) => Math.max(most, w), 0);
   const scaled = weight.map((w) => w / most); // the squares must not overflow

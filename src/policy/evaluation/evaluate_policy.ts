@@ -49,7 +49,7 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean weight. It is 1 if the propensities are correct, and if the log could show every page of the policy. */
+  /** Mean weight, which is 1 if the propensities are correct, and if the log could show every page of the policy. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the propensities, which decides which estimates are valid. */
   readonly propensities: PropensityVerdict;

@@ -29,7 +29,7 @@ export interface ReplayOptions {
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
 }
 
-/** A logged page. Its data on the device are valid until the next page. */
+/** A logged page. The device data of a page are valid until the next page. */
 export interface ReplayedPage {
   /** Number of the user in the log; `page` is the number of the page among the user's pages, from 0. */
   readonly user: number;
@@ -70,7 +70,7 @@ interface Click {
   readonly slot: number | undefined;
 }
 
-/** Maximum of users x items that are replayed together. Their page is read back in one wait. */
+/** Maximum of users x items that are replayed together. One wait reads back a page of all of them. */
 const TOGETHER_ITEMS = 2 ** 15;
 
 /**
@@ -208,7 +208,7 @@ class Replay {
     return repeats ? all : all.filter((item) => !clicked.has(item));
   }
 
-  /** Reads the model's utilities and the policy's result. It waits for the device once. */
+  /** Reads the model's utilities and the policy's result, with one wait for the device. */
   async #look(t: number, may: readonly (readonly number[])[]) {
     const { gpu, page, asked: { view, stride }, programs } = this;
     if (stride === undefined) this.#write(page.masked, buildMask(page, may));

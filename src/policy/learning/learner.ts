@@ -20,8 +20,8 @@ import { QNetwork, type QShape } from "../network/q_network.ts";
 import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
- * Sizes of a batch of B replayed pages: pages B, rows B (one per page), slots B k, items I. They have the indices of
- * users, events, rows and items in click logs, so that both kinds of batches share shaders.
+ * Sizes of a batch of B replayed pages: pages B, rows B (one per page), slots B k, items I. The four sizes have the
+ * indices of users, events, rows and items in click logs, so that both kinds of batches share shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 export type LearnDispatch = DispatchSpec<LearnSizes>;
@@ -36,7 +36,7 @@ const CHUNK_SCORES = 2 ** 20;
 
 export interface TrainingBatch {
   readonly sample: ReplaySample;
-  /** [rows] target value of each page. It is computed between {@link RecordedUpdate.next} and `fit`. */
+  /** [rows] target value of each page, computed between {@link RecordedUpdate.next} and `fit`. */
   readonly targets: View;
   /** Result ring. Slot `step.slot` gets (sum of the losses, sum of the values of the shown slates, 0, 0). */
   readonly ring: View;
@@ -81,9 +81,9 @@ export type LearnerFactory = (subject: LearnerSubject) => Learner;
 export interface Learner extends Disposable {
   readonly policy: Policy;
   readonly parameters: ParameterArena;
-  /** Weights of the target network, which values the slates of next pages. They have the layout of the parameters. */
+  /** Weights of the target network, which values the slates of next pages, in the layout of the parameters. */
   readonly target: View;
-  /** Records the training step. It may be called once. */
+  /** Records the training step. A learner can record one training step. */
   record(update: TrainingBatch): RecordedUpdate;
 }
 

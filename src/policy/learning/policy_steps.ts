@@ -80,7 +80,7 @@ export interface PolicyStepsParts {
   readonly learner: Learner;
   readonly adam: AdamState;
   readonly sample: ReplaySample;
-  /** Episode of the users to train on. It writes their pages to the replay buffer. */
+  /** Episode of the users to train on. The episode writes the users' pages to the replay buffer. */
   readonly episode: Episode;
   /** [pages, users] outcomes of the current episode's pages. */
   readonly outcomes: View;

@@ -33,7 +33,7 @@ export interface PolicyStepMetrics {
   readonly loss: number;
   /** Mean Q-value of the replayed slates; 0 before the first training step. */
   readonly q: number;
-  /** Mean reward per user who saw the page. It includes the random slates of exploration. */
+  /** Mean reward per user who saw the page, including users with random slates of exploration. */
   readonly reward: number;
 }
 
@@ -48,7 +48,7 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   loss: ({ loss, reward }) => loss + reward,
 };
 
-/** State from which a resumed training has the same bits. It is taken between two episodes. */
+/** State from which a resumed training has the same bits. The state is taken between two episodes. */
 export interface PolicyState {
   readonly trainer: TrainerState;
   readonly target: Weights;

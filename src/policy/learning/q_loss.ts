@@ -123,7 +123,7 @@ export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   });
 }
 
-/** Returns the f64 reference of the loss. Its gradient is that of the mean loss. */
+/** Returns the f64 reference of the loss. The reference's gradient is that of the mean loss. */
 function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): ReferenceOp<QLossBatch> {
   const off = (d: number): [loss: number, slope: number] =>
     huber && Math.abs(d) > 1 ? [2 * Math.abs(d) - 1, 2 * Math.sign(d)] : [d * d, 2 * d];

@@ -1,4 +1,4 @@
-/** Finds the slate with the largest expected value. It is exact if clicks follow the choice model. */
+/** Finds the slate with the largest expected value, exactly if clicks follow the choice model. */
 
 import ratioText from "../../../kernels/slates/slate_ratio.wgsl" with { type: "text" };
 import { type Constants, parseKernel } from "../../gpu/kernel.ts";

@@ -22,7 +22,7 @@ import { countCatalogueItems, createTape, type SlateRows } from "./slate_rows.ts
 export type QKind = "cascade" | "shared" | "item";
 
 /**
- * Shape of the network. It computes the value Q^j of position j from a trunk z, with G columns of an item's vector g:
+ * Shape of the network. Position j has the value Q^j, from a trunk z and item vectors g of G columns:
  *     z = relu(W x + b)                             x = [state; page / T]
  *     hidden_j = relu(S_j z + c_j + sum over m < j of C_jm g_m + E_j g_j)
  *     Q^j = q_j . hidden_j + v_j . z + d_j
@@ -77,7 +77,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
     ...{ name, rows, columns },
     initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
   });
-  /** Returns a dense layer. Its biases are random too: with zeros, all kinks of ReLU would go through the origin. */
+  /** Returns a dense layer with random biases: with zeros, all kinks of ReLU would go through the origin. */
   const layer = (name: string, rows: number, columns: number, fanIn = rows): ModelParameter[] => [
     drawn(`${name}/kernel`, rows, columns, fanIn),
     drawn(`${name}/bias`, 1, columns, fanIn),

@@ -1,5 +1,5 @@
 /**
- * Scores every item for every row, and keeps the best item of each panel, or all scores. Then it writes the best item
+ * Scores every item for every row, and keeps the best item of each panel, or all scores. Then the best item is written
  * into the next slot. Differences between positions are data, so that all positions share one shader.
  */
 

@@ -42,7 +42,7 @@ export interface SlateValueInputs {
 
 /**
  * Records the values [rows, columns] of slates: Q^j of the first j + 1 items, or one value per item and one of no
- * click. It reads the item tables of its copy, and modifies the bases. Only the online weights get gradients.
+ * click. The op reads item tables, and modifies the bases. Only the online weights get gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -260,7 +260,7 @@ function productGradients<S extends BatchSizes>(
   });
 }
 
-/** Returns the f64 reference. Its inputs: bases, values, item vectors, output weights, products, bias of positions. */
+/** Returns the f64 reference, with inputs: bases, values, item vectors, output weights, products, position bias. */
 function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
   return ([bases, values, vectors, output, ...rest], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");

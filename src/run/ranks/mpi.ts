@@ -107,7 +107,7 @@ export class MpiRanks implements ProcessGroup {
 
   /**
    * Initialises MPI together with all other ranks.
-   * @param library path of Open MPI's library, for tests. @throws UserError without the library, or if it reports
+   * @param library path of Open MPI's library, for tests. @throws UserError without the library, or if MPI reports
    * another rank or size than the environment.
    */
   static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {

@@ -38,7 +38,7 @@ const ELEMENT_BYTES = 4;
 const LONGEST_HEADER = 100_000_000;
 
 /**
- * Encodes a safetensors file. It keeps the order of the map, so equal input gives equal bytes.
+ * Encodes a safetensors file. Tensors keep the order of the map, so equal input gives equal bytes.
  * @throws {RangeError} if the length of an array does not fit its shape
  */
 export function encodeSafetensors(
@@ -260,7 +260,7 @@ export function readMetadata(raw: unknown, what: string): {
   return { metadata, checksum };
 }
 
-/** Checks that every byte of the data belongs to exactly one tensor. This also detects duplicate names. */
+/** Checks that every byte of the data belongs to exactly one tensor. The check also detects duplicate names. */
 function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: number, what: string): void {
   let at = 0;
   let before = "";

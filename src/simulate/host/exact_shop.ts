@@ -26,7 +26,7 @@ import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 /** Options of the simulation that is planned for. With random pools, V is a mean over pools. */
 export interface PlanOptions
   extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave" | "randomPool"> {
-  /** Numbers of grid points along m1, m2 and p. They are odd, so that the state of a new user is a grid point. */
+  /** Numbers of grid points along m1, m2 and p; odd, so that the state of a new user is a grid point. */
   readonly points?: readonly [m1: number, m2: number, p: number];
   readonly onProgress?: (done: number, all: number) => void;
 }
@@ -45,7 +45,7 @@ export class ShopPlan {
   /** Values V_0 = 0, V_1, ..., V_T, each at all grid points. */
   readonly #values: Float64Array[];
 
-  /** Computes the values. It takes 10 s of CPU for the default grid, 500 items and 20 pages. */
+  /** Computes the values, in 10 s of CPU for the default grid, 500 items and 20 pages. */
   constructor(readonly shop: ShopTruth, values: Float32Array, readonly options: PlanOptions) {
     this.dynamics = new ShopDynamics(shop, values);
     this.#grid = new InterpolationGrid(RANGES, options.points ?? usualPoints);

@@ -58,14 +58,12 @@ export interface SlateSolution {
   /** Items of the best slate, by descending weight x (value - Q). */
   readonly slate: number[];
   readonly value: number;
-  /** Values Q of the slates that the search passed, increasing. The last one is `value`. */
+  /** Values Q of the slates that the search passed: increasing, up to `value`. */
   readonly path: number[];
   readonly rounds: number;
 }
 
-/**
- * Finds the best slate, up to the last bits of Q. @param k 1 or more. @throws RangeError if fewer items are allowed.
- */
+/** Finds the best slate, up to the last bits of Q. @param k 1 or more. @throws RangeError for fewer allowed items. */
 export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskValues): SlateSolution {
   const slate = Uint32Array.from(selectTopSlate(problem.weights, k, masked));
   const path: number[] = [];

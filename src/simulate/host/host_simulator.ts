@@ -1,7 +1,7 @@
 /**
- * Reference simulator on the host: f64, one user after another, written directly from the definition. It uses the
- * device's random words (data/philox.ts), so that the clicks of both can be compared one by one. Its policies are
- * random, popular, and greedy, which is exact for both kinds of reward.
+ * Reference simulator on the host: f64, one user after another, written directly from the definition. The simulator
+ * uses the device's random words (data/philox.ts), so that the clicks of both can be compared one by one. The available
+ * policies are random, popular, and greedy, which is exact for both kinds of reward.
  */
 
 import {
@@ -206,7 +206,7 @@ export function drawSlate(
   });
 }
 
-/** Draws a free item uniformly. It draws three times among all items, and then a rank among the free items. */
+/** Draws a free item uniformly. Three draws are among all items, a fourth is of a rank among the free items. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);
@@ -253,7 +253,7 @@ export function scoreCatalogue<S>({ dynamics, state }: HostPage<S>): {
   return { utilities, noneWeight: none, weights: slots };
 }
 
-/** Returns the policy that maximises the expected reward of the current page only. It ignores position effects. */
+/** Returns the policy that maximises the expected reward of the current page, without position effects. */
 export function createHostGreedyPolicy<S>(reward: "click" | "utility" = "click"): HostPolicy<S> {
   return {
     name: "greedy",
