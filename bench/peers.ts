@@ -128,7 +128,7 @@ async function peers(options: Options, { signal }: StopRequest): Promise<void> {
     await writeRecords(options.json, { format: FORMAT, machine, model, seconds, rounds, measured });
   }
   const blocks = measured.map(({ title, measurements }) => formatBlock(title, measurements));
-  await page.write(marker, `${machine}, ${model}. By ${listNotes(measured).join("; ")}.`, ...blocks);
+  await page.write(marker, `${machine}, ${model}. Programs: ${listNotes(measured).join("; ")}.`, ...blocks);
   await summary.writeOfCpu(SUMMARY_MARKERS, `${machine}, ${model}:`, listSummaryCells(measured));
   if (measured.some(({ measurements }) => measurements.some(({ wrong }) => wrong))) {
     throw new UserError("Expected clickgan's losses from all peers, got other losses: see WRONG above.");

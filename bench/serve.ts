@@ -125,7 +125,7 @@ function describeCheck({ requests, rate, lost, mixedUp, difference }: LoadResult
   return `Of ${requests.toLocaleString("en")} requests of mixed sizes by ${clients} clients ` +
     `(${rate.toFixed(0)} per second), ${lost} were lost and ${mixedUp} mixed up. ` +
     (difference === 0
-      ? "Every utility has the same bits as computed separately."
+      ? "Every utility has the same bits as when it is computed separately."
       : `The largest difference of a utility from its separate computation is ${
         difference.toExponential(0)
       }.`);

@@ -72,7 +72,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
     rows.push(...await measureSize(gpu, items, options, torches, say));
   }
   status.clear();
-  const by = torches.length === 0 ? "" : `; by ${torches.map(({ made }) => made).join("; ")}`;
+  const by = torches.length === 0 ? "" : `; compared with ${torches.map(({ made }) => made).join("; ")}`;
   const on = `${describeAdapter(gpu.adapter)}${by}:`;
   const cells = listRowCells(rows);
   printTable(cells, on);

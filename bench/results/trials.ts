@@ -52,15 +52,15 @@ export const trialsTable: ResultTable = {
       return formatRow(name, results.filter((result) => result !== undefined));
     }));
     return [
-      `Test users: loss and prec@1 of best-loss, mean and sd of ${SEEDS} seeds; the best baseline of each metric; number of ` +
-      "seeds in which the model is significantly better or worse, by the paired 95 % interval over users.",
+      `Loss and prec@1 of best-loss on test users (mean and sd of ${SEEDS} seeds), the best baseline of each metric, and the ` +
+      "number of seeds in which the model is significantly better or worse (paired 95 % interval over users).",
       "",
       ...formatMarkdownTable(
         ["log", "loss", "best baseline", "better", "worse", "prec@1", "best baseline", "better", "worse"],
         rows,
       ),
       "",
-      `Loss of best-loss with other options (one seed) on ${VARIED.join(", ")}:`,
+      `Loss of best-loss with other options (one seed) on the logs ${VARIED.join(", ")}:`,
       "",
       ...formatMarkdownTable(["options", ...VARIED], await variantRows(runs, new Map(logs))),
     ].join("\n");
