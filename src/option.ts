@@ -7,7 +7,7 @@
 import * as v from "./schema.ts";
 import { UserError } from "./user_error.ts";
 
-/** Error for a value that an option does not accept. The message tells what was expected, not which option. */
+/** Error for a value that an option does not accept. The caller adds the name of the option. */
 export class InvalidValueError extends UserError {}
 
 /** Range of the values of an option: the schema of values in a config, and the parser of typed values. */
@@ -168,7 +168,7 @@ export function defineValueOption<T>(
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }
 
-/** Defines a boolean option. @param flags if they begin with `--no-`, the default is true. */
+/** Defines a boolean option. @param flags flags; with a flag `--no-...`, the default is true. */
 export function defineSwitchOption(flags: string, about: string): SwitchOption & TypedOption<boolean> {
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
@@ -277,7 +277,7 @@ export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
-/** Builds a config from option values; fields without a value get their defaults. @param values by option names. */
+/** Builds a config from option values; other fields get their defaults. @param values option values by name. */
 export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;

@@ -51,7 +51,7 @@ export class JobSlots {
     this.#unopened = count - this.#free;
   }
 
-  /** Opens all slots. By then, the shader cache must be filled: other children need not compile the same kernels. */
+  /** Opens all slots. Called when the driver's shader cache is filled, so that other children compile no kernels. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
@@ -74,7 +74,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns environment variables that limit the cores of a child's driver. @param alone if no other child runs */
+  /** Returns environment variables that limit the cores of a child's driver. @param alone true for the only child */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };

@@ -24,7 +24,7 @@ export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 
-/** Listens for signals that ask the command to end. @param exitCode of the process if a later signal ends it. */
+/** Listens for signals that ask the command to end. @param exitCode exit code after a later signal */
 export function stopOnSignals(exitCode: number): StopRequest {
   const controller = new AbortController();
   const stop: StopRequest = { signal: controller.signal, onStop: undefined };
@@ -41,7 +41,7 @@ export function stopOnSignals(exitCode: number): StopRequest {
   return stop;
 }
 
-/** Prints a note at the first signal. Disposing of the result ends this. */
+/** Prints a note at the first signal. After the result is disposed of, a signal prints no note. */
 export function reportAtStop(
   stop: StopRequest,
   note: (text: string) => void,

@@ -73,7 +73,7 @@ export class CsvLog {
   /**
    * Checks that a log still begins with the bytes that a mark describes.
    * @param mark taken when the checkpoint was written
-   * @param iteration of the checkpoint, for a log with one row per iteration
+   * @param iteration number of the checkpoint's iteration, for a log with one row per iteration
    * @throws {UserError} if these bytes have changed, or if the last row among them belongs to another iteration
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {

@@ -21,7 +21,7 @@ export async function writeSeeds(path: string, seeds: SeedsConfig): Promise<void
   await writeJson(`${path}/seeds.json`, { format: FOLDER_FORMATS.seeds, ...seeds });
 }
 
-/** Reads seeds.json. Returns undefined for a folder without it. @throws UserError if seeds.json is damaged. */
+/** Reads seeds.json. Returns undefined for a folder without seeds.json. @throws UserError for a damaged file. */
 export function readSeeds(path: string): Promise<SeedsConfig | undefined> {
   return readJson(`${path}/seeds.json`, seedsSchema);
 }

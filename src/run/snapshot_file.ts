@@ -19,7 +19,7 @@ import {
 
 /**
  * Writes a snapshot atomically.
- * @param specs parameters of all networks. @param weights by name, each of shape [rows, columns].
+ * @param specs parameters of all networks. @param weights weights by parameter name, of shape [rows, columns].
  * @param more further tensors, such as the optimiser's, by prefix of their names. @param extra further metadata.
  * @throws UserError when the file cannot be written.
  */

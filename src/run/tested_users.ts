@@ -99,7 +99,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Tests the current weights of an evaluation's networks. @param choice further options of probabilities. */
+  /** Tests the current weights of an evaluation's networks. @param choice how utilities become probabilities. */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,

@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places number of pages whose headers are held at once. @param dispatches whose chunks need headers. */
+  /** @param places number of pages whose headers are held at once. @param dispatches chunks get own headers. */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,

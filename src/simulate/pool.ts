@@ -89,7 +89,7 @@ export interface PoolPage {
 
 /**
  * Returns the items from which a page was drawn. An empty list means all items that the user had not clicked before.
- * @param setting of the simulation: its pool, its seed, and whether clicked items are shown again.
+ * @param setting pool and seed of the simulation, and whether clicked items are shown again.
  */
 export function listCandidates(
   { pool, repeats, seed }: { readonly pool: ItemPool; readonly repeats: boolean; readonly seed: number },

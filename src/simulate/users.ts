@@ -51,7 +51,7 @@ export interface SimulatedUsers extends Disposable {
   readonly eta: number;
   /** [P - 1] effects of the positions 2 to P; undefined if there are no position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that restore users whose `state` was written. These users cannot be updated by clicks. */
+  /** Returns dispatches that restore users whose `state` was written. Restored users cannot be updated by clicks. */
   fromState(): readonly ClickDispatch[];
   /** Returns the utilities of the slates' items in the current state. */
   utilities(): SlateUtilities;
@@ -66,7 +66,7 @@ export interface UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
   /**
-   * Allocates the users of a page. @param arena for their memory; the page's arena by default.
+   * Allocates the users of a page. @param arena arena for their memory; by default that of the page.
    * @internal
    */
   users(page: PageBuffers, arena?: Arena): SimulatedUsers;

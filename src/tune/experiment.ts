@@ -97,7 +97,7 @@ export async function writeExperiment(path: string, experiment: Experiment): Pro
   await writeJson(`${path}/experiment.json`, { format: FOLDER_FORMATS.experiment, ...experiment });
 }
 
-/** Reads experiment.json. Returns undefined for a folder without it. @throws UserError if the file is damaged. */
+/** Reads experiment.json. Returns undefined for a folder without that file. @throws UserError for a damaged file. */
 export function readExperiment(path: string): Promise<Experiment | undefined> {
   return readJson(`${path}/experiment.json`, experimentSchema);
 }

@@ -233,8 +233,8 @@ type Busy = ReadonlyMap<number, unknown>;
 const LEAST_SECONDS = 1;
 
 /**
- * Chooses the training to start next. @param secondsLeft of the budget. @param more true if there are untried settings.
- * @param busy settings in training. @returns undefined if no training fits the remaining time.
+ * Chooses the training to start next. @param secondsLeft rest of the budget. @param more true if there are untried
+ * settings. @param busy settings in training. @returns undefined if no training fits the remaining time.
  */
 function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
   const { candidates, rungs } = state;

@@ -62,7 +62,7 @@ export function listInapplicableFlags(
 /** Number of draws in a row of settings that were tried before, after which the search space counts as exhausted. */
 const MOST_DRAWS = 100;
 
-/** Draws setting `number`; 0 is the default. @param before earlier settings. @returns undefined if all were tried. */
+/** Draws setting `number`; 0 is the default. @param before earlier settings. @returns undefined if none is left. */
 export function drawSetting(
   number: number,
   space: SearchSpace,

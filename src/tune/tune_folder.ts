@@ -39,7 +39,7 @@ function tuneFile(path: string): string {
   return `${path}/tune.json`;
 }
 
-/** Reads tune.json. Returns undefined for a folder without it. @throws UserError if tune.json is damaged. */
+/** Reads tune.json. Returns undefined for a folder without tune.json. @throws UserError for a damaged file. */
 export function readTune(path: string): Promise<TuneConfig | undefined> {
   return readJson(tuneFile(path), tuneSchema);
 }
@@ -83,7 +83,7 @@ export async function readCurve(run: string, criterion: Criterion): Promise<Vali
   return { iteration, value: columns.get(criterion) ?? iteration.map(() => null) };
 }
 
-/** A setting with its validation metrics, each from the iteration that is best for it; null if missing. */
+/** A setting with its validation metrics. Every metric is from its own best iteration, or null if missing. */
 export interface SettingRow {
   readonly number: number;
   readonly setting: TuneSetting;

@@ -99,7 +99,7 @@ interface Work {
   readonly stop: StopRequest;
 }
 
-/** Trains all models one after another. @returns true if all are finished */
+/** Trains all models one after another. @returns true if all trainings are finished */
 async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Promise<boolean> {
   for (const [k, model] of models.entries()) {
     for (const seed of work.experiment.seeds) {
@@ -111,7 +111,7 @@ async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Prom
   return true;
 }
 
-/** Trains all models in parallel child processes. @returns true if all are finished */
+/** Trains all models in parallel child processes. @returns true if all trainings are finished */
 async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs: number): Promise<boolean> {
   const { path, experiment, stop } = work;
   const formatRunName = (folder: string | undefined, seed: number) => `${folder} seed ${seed}`;

@@ -176,7 +176,7 @@ function ofThatShop(): Option {
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
-/** Adds the options for users. @param beside purpose of --model with --truth, if allowed. @param seed its default. */
+/** Adds the options for users. @param beside purpose of --model with --truth. @param seed default seed, in words. */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},

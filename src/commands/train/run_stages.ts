@@ -77,7 +77,7 @@ export function isFinished(config: RunConfig, results: readonly StageRunResult[]
   return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
-/** Creates a stage's display. @param total number of iterations. @param done in earlier sessions, if there are any */
+/** Creates a stage's display. @param total number of iterations. @param done iterations of earlier sessions */
 export type StageDisplayFactory = (
   stage: TrainingStage,
   total: number,
@@ -276,7 +276,7 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   for (const change of changes) printLine(`  ${change}`);
 }
 
-/** Lists the differences between two machines, one per line. @param now with the adapter's own kernel variants */
+/** Lists the differences of two machines in lines. @param now this machine, with the adapter's own kernel variants */
 export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
   const [was, is] = [listParts(then), listParts(now)];
   const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
@@ -302,7 +302,7 @@ function describeMatrixMemory({ matrices }: AdapterTraits): string {
   return `matrices in ${matrices ?? "textures"}`;
 }
 
-/** Lists notes below a table of metrics; most models have none. @param weights of a snapshot, if available. */
+/** Lists notes below a table of metrics; most models have none. @param weights weights of a snapshot, if available. */
 export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
   const notes: string[] = [];
   if (loss === "logistic") {

@@ -150,7 +150,7 @@ export async function trainCandidate(
   }
 }
 
-/** Tests a setting without training it further. @param run its config has the number of finished iterations. */
+/** Tests a setting without training it further. @param run run whose config has the number of finished iterations. */
 export async function testCandidate(
   run: TrainingRun,
   events: RunCallbacks,
@@ -161,7 +161,7 @@ export async function testCandidate(
   return { test, baselines };
 }
 
-/** Starts or resumes a run. @returns undefined if the command was interrupted before that */
+/** Starts or resumes a run. @returns undefined if the command was interrupted before the start */
 async function startOrResume(
   run: TrainingRun,
   events: RunCallbacks,

@@ -233,7 +233,7 @@ export function describeBudget(spentSeconds: number, budgetSeconds: number): str
 }
 
 export interface SearchProgress extends Disposable {
-  /** Reports that a setting begins to train. @param iterations up to which it trains @returns callbacks for the run */
+  /** Reports that a setting begins to train. @param iterations last iteration @returns callbacks of the run */
   begin(number: number, candidate: SearchCandidate, iterations: number): RunCallbacks;
   /** Reports that the training of a setting has paused or ended. */
   ended(number: number): void;

@@ -123,7 +123,7 @@ export interface CompareOptions extends SimulatorOptions {
   readonly seed: number;
   /** Origin of the clicks in `start`, for reports; "empty" by default. */
   readonly startAs?: PolicyTask["start"];
-  /** Log of the model that policies were trained on; without it, support by the log is not computed. */
+  /** Log of the model that policies were trained on; if absent, the support by a log is not computed. */
   readonly logged?: LogSupport;
   /** Called for every page with the progress. The function may cancel the comparison by throwing. */
   readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;
@@ -179,7 +179,8 @@ const WINDOW_USERS = 100;
 
 /**
  * Returns a policy that looks one page ahead, by the values of the shop's states. The policy runs on the host in
- * float64, with the same users and random numbers as other policies. @param points of the grid that stores the values.
+ * float64, with the same users and random numbers as other policies. @param points numbers of grid points for the
+ * values.
  */
 export function makeOptimalPolicy(
   { shop, values }: ShopSource,

@@ -67,7 +67,7 @@ export interface OffPolicyEvaluation {
  */
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
-/** Evaluates a policy. @throws UserError if log and policy overlap too little. @param name of the policy */
+/** Evaluates a policy. @throws UserError if log and policy overlap too little. @param name name of the policy */
 export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
   expectEnough(evidence, name, temperature);
   const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);

@@ -77,7 +77,8 @@ export interface PolicySnapshot {
   readonly marks: PolicyLogMarks;
   /**
    * Returns the weights with which the policy acts: the best ones, or the last ones before the first evaluation.
-   * @param specs of the policy's network. @throws UserError if weights are damaged, or belong to another network.
+   * @param specs parameters of the policy's network. @throws UserError if weights are damaged, or belong to another
+   * network.
    */
   weights(specs: readonly ParameterSpec[]): Weights;
   /** Returns the best weights; undefined before the first evaluation. @throws UserError as {@link weights}. */

@@ -62,7 +62,7 @@ export interface PolicyTrainingConfig {
   discount: number;
   /** True if the last page of an episode has the value of a next page: the episode is cut there, it does not end. */
   bootstrapAtEnd: boolean;
-  /** Learning rate of Adam. In the last quarter of the training it is a fifth of this. */
+  /** Learning rate of Adam in the first three quarters of the training. The last quarter has a fifth of this rate. */
   learningRate: number;
   rows: number;
   stepsPerPage: number;

@@ -40,9 +40,9 @@ export class ReplaySample {
     return this.replay.size.slate;
   }
   readonly inputStride: number;
-  /** [rows, columns + 1] inputs before the pages, a part of `inputs`. */
+  /** [rows, columns + 1] network input of the states before the pages, a part of `inputs`. */
   readonly before: View;
-  /** [rows, columns + 1] inputs after the pages, a part of `inputs`. */
+  /** [rows, columns + 1] network input of the states after the pages, a part of `inputs`. */
   readonly after: View;
   /** [panels, rows] u32: bits of the items that the page could not show. */
   readonly maskBefore: View;

@@ -60,8 +60,8 @@ export interface ExactChoiceViews extends SlateChoiceViews {
 
 /**
  * Chooses the slates with the largest expected value, by a network of kind `item` and by the users' utilities of all
- * items. Dispatches over the catalogue run in chunks of rows. @param users in the states of the rows.
- * @throws UserError for slates that are too long for the exact search.
+ * items. Dispatches over the catalogue run in chunks of rows. @param users simulated users, whose states are those of
+ * the rows. @throws UserError for slates that are too long for the exact search.
  */
 export function chooseExactly(
   network: QNetwork,
@@ -163,7 +163,7 @@ function score<S extends BatchSizes>(
   });
 }
 
-/** Writes the best item and its value, and computes the next base. @param position whose item table is read. */
+/** Writes the best item and its value, and the next base. @param position position whose item table is read. */
 function pick<S extends BatchSizes>(
   { network, rows, copy, slates, masked, given, state: { bases }, best, q, current }: PositionChoice<S>,
   label: string,

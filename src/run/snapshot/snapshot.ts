@@ -98,7 +98,7 @@ function json<S extends v.GenericSchema>(schema: S) {
 
 /**
  * Builds the tensors and metadata of a snapshot file.
- * @param specs parameters of all networks. @param weights by name, each of shape [rows, columns].
+ * @param specs parameters of all networks. @param weights weights by parameter name, of shape [rows, columns].
  * @param more further tensors, such as the optimiser's, by prefix of their names. @param extra further metadata.
  */
 export function buildSnapshot(

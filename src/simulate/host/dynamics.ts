@@ -55,7 +55,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes the logits of a slate. @param utilities of its items. @param effects of the positions from the second on */
+/** Computes the logits of a slate. @param utilities one per item. @param effects of positions 2, 3, ... */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,

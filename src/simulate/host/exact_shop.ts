@@ -209,7 +209,7 @@ export class InterpolationGrid {
   readonly #first: Three<number>;
   readonly #step: Three<number>;
 
-  /** @param ranges of the three axes. @param points number of points along each axis, 2 or more. */
+  /** @param ranges lower and upper ends of the three axes. @param points points along each axis, 2 or more. */
   constructor(ranges: Three<readonly [number, number]>, points: Three<number>) {
     if (!points.every((n) => Number.isInteger(n) && n >= 2)) {
       throw new RangeError(`Expected 2 points or more along each axis, got ${points.join(" x ")}`);

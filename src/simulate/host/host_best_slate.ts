@@ -63,7 +63,7 @@ export interface SlateSolution {
   readonly rounds: number;
 }
 
-/** Finds the best slate, up to the last bits of Q. @param k 1 or more. @throws RangeError for fewer allowed items. */
+/** Finds the best slate, up to the last bits of Q. @param k 1 or more. @throws RangeError below k allowed items. */
 export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskValues): SlateSolution {
   const slate = Uint32Array.from(selectTopSlate(problem.weights, k, masked));
   const path: number[] = [];
