@@ -33,10 +33,10 @@ export interface ShopSeedOptions {
 }
 
 /** Description of the default of --data-seed in commands with a model. */
-export const MODEL_SEED = "the model's, else that of --seed";
+export const MODEL_SEED = "the seed of the model's data, else --seed";
 
 /** Adds the options for a synthetic shop's seeds. @param seed default of --data-seed, for the help. */
-export function addShopSeeds(command: Command, seed = "that of --seed"): Command {
+export function addShopSeeds(command: Command, seed = "--seed"): Command {
   return command
     .option(
       "--data-seed <n>",

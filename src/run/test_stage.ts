@@ -127,7 +127,7 @@ export function describeRanking(
   ];
 }
 
-/** Compares the loss of best-loss (or of a single snapshot) with the baselines. Returns [] if it is better than all. */
+/** Compares the loss of best-loss (or of a single snapshot) with the baselines; [] if every baseline is worse. */
 export function describeLoss(test: readonly SnapshotResult[], split?: string): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
     (test.length === 1 ? test[0] : undefined);

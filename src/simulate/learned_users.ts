@@ -57,8 +57,8 @@ export class LearnedSource implements UsersSource {
     this.itemCount = model.shape.count;
     if (model.config.loss === "logistic") {
       throw new UserError(
-        `Expected a model of one choice a page (--loss choice), got ${name}, which says of each item by itself whether it is ` +
-          "clicked. Train one with --loss choice.",
+        `Expected a model of one choice a page (--loss choice), got ${name}, which predicts a click on each item ` +
+          "independently. Train one with --loss choice.",
       );
     }
   }
@@ -75,7 +75,7 @@ export class LearnedSource implements UsersSource {
   ): LearnedSource {
     if (run.info.game && !uncalibrated) {
       throw new UserError(
-        `Expected a model of the first stage, got ${run.path}, of the adversarial stage: what its users would click is not ` +
+        `Expected a model of the Shannon stage, got ${run.path} of the adversarial stage, whose click probabilities are not ` +
           "calibrated. Use best-loss.safetensors of its run, or --uncalibrated.",
       );
     }

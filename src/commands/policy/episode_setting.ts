@@ -83,7 +83,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
     if (item === undefined) {
       throw new UserError(
         `${path}:${place}: expected the id of an item of ${data.source.name}, got ${JSON.stringify(id)}, ` +
-          `which it does not have. Its first item is ${JSON.stringify(data.items.of(0))}.`,
+          `which is not an item there. The first item is ${JSON.stringify(data.items.of(0))}.`,
       );
     }
     const before = places.get(item);

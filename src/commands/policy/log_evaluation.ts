@@ -31,7 +31,7 @@ export async function openLogged(
   );
   if (hasSameItems(data, opened)) return opened;
   throw new UserError(
-    `Expected a log over the items of ${data.source.name}, got ${log} with others. Prepare it with --encoding-from and the data ` +
+    `Expected a log over the items of ${data.source.name}, got ${log} with other items. Prepare it with --encoding-from and the data ` +
       "set that the model was trained on; simulate a synthetic shop with the same --data-seed.",
   );
 }

@@ -67,8 +67,8 @@ export function createPolicyEvaluateCommand(): Command {
     .option("--repeats", "items may be shown again after their click", false)
     .optionsGroup("Click model:")
     .option("--model <run>", "a trained model; by default the one that the policy was trained on", path)
-    .addOption(createShopOption("or the ground truth of the log's synthetic shop"))
-    .option("--data-seed <n>", "seed of that shop (default: 1)", parseWholeNumber(0, LARGEST_SEED))
+    .addOption(createShopOption("instead of --model: the ground truth of the log's synthetic shop"))
+    .option("--data-seed <n>", "seed of the synthetic shop (default: 1)", parseWholeNumber(0, LARGEST_SEED))
     .addOption(createMemoryRowsOption())
     .option("--json", "print JSON", false)
     .addHelpText(

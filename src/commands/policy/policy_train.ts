@@ -71,7 +71,7 @@ export function addPolicyTrainOptions(command: Command): Command {
   add(["algorithm", "steps", "seed"]);
   command.option(SAVE_DIR, "new or empty folder for the policy", folder)
     .option(RESUME, "resume the training in this folder with the same bits; --steps may be larger", folder);
-  addUsersOptions(command, { seed: "the model's, else 1" });
+  addUsersOptions(command, { seed: "the seed of the model's data, else 1" });
   for (const [heading, names] of Object.entries(GROUPS)) {
     command.optionsGroup(`${heading}:`);
     add(names);

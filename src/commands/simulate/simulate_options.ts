@@ -195,7 +195,7 @@ export function addUsersOptions(
       false,
     )
     .optionsGroup("Data:")
-    .addOption(new Option(DATA, "data as for train; by default the run's").argParser(path))
+    .addOption(new Option(DATA, "data set, as for train (default: the data of the run)").argParser(path))
     .addOption(createShopOption("a synthetic shop as the data"));
   return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }

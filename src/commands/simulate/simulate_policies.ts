@@ -141,7 +141,7 @@ export async function openTrainingUsers(
   if (hasSameItems(found.data, data)) return found.open(gpu, stack).environment;
   throw new UserError(
     `Expected a policy over the items of ${data.source.name}, got ${path}, which was trained on ` +
-      `${describeSubject(trainedOn)} with others. Simulate users of the same items; of a synthetic ` +
-      "shop those of the same --data-seed.",
+      `${describeSubject(trainedOn)} with other items. Simulate users of the same items; for a ` +
+      "synthetic shop, set the same --data-seed.",
   );
 }

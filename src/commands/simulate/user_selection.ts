@@ -53,7 +53,7 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 /**
  * Finds the users that the options name.
  * @param options checked by {@link import("./simulate_options.ts").checkUsers}; `seed` is the default seed of a
- * synthetic   shop and the seed of `resplit`.
+ * synthetic shop and the seed of `resplit`.
  * @throws UserError if a model is missing or has other items, or if the ground truth is unknown.
  */
 export async function findUsers(

@@ -143,7 +143,7 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 /**
  * Trains to the end. The state is saved at each point of the curve, between two episodes; a training that resumes there
  * has the same bits. If `signal` is aborted, the current episode is finished and saved. At the end, the trainer has the
- * best weights. @throws DivergedError; earlier saves are kept.
+ * best weights. @throws DivergedError; files that were saved before are kept.
  */
 export async function runPolicy(
   trainer: PolicyTrainer,

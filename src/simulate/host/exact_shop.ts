@@ -23,7 +23,7 @@ import { ShopDynamics } from "./dynamics.ts";
 import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simulator.ts";
 import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
-/** Options of the simulation that is planned for. With random pools, V is a mean over pools. */
+/** Options of the simulation for which the policy is optimal. With random pools, V is a mean over pools. */
 export interface PlanOptions
   extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave" | "randomPool"> {
   /** Numbers of grid points along m1, m2 and p; odd, so that the state of a new user is a grid point. */
