@@ -1,4 +1,4 @@
-/** Index buffers of the batches on the GPU: the users of the plan become events, rows, distinct items, and rows by item. */
+/** Builds the index arrays of batches on the GPU: from the users in the plan, events, rows, distinct items, and rows by item. */
 
 import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
@@ -19,10 +19,13 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Slices are padded to a multiple of this many elements, so that each slice begins where a binding may begin. */
+/** Slices are padded to a multiple of this many elements, so that a binding may begin at each slice. */
 const SLICE_ALIGNMENT = 64;
 
-/** Index arrays of the batches of the next steps, one slice per batch. The headers of the batch kernels define their layouts. */
+/**
+ * Index arrays of the next steps' batches, one slice per batch. The comments at the top of the batch kernels define their
+ * layouts.
+ */
 export class BatchIndexBuffers implements ClickBatch {
   readonly event: View;
   readonly eventItem: View;
@@ -77,7 +80,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns the number of slices: more save dispatches; memory and the uniform of headers limit them. */
+  /** Returns the number of slices. More slices save dispatches, but memory and the uniform with the headers limit their number. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -88,7 +91,10 @@ export class BatchIndexBuffers implements ClickBatch {
     return Math.max(1, Math.min(MOST_SLICES, headers, Math.floor(SLICE_BYTES / bytes)));
   }
 
-  /** Items sorted by token; created on first use. @throws Error after {@link ownDispatches}, and for items without tokens. */
+  /**
+   * The batch's (item, token) pairs sorted by token; created on first use.
+   * @throws Error after {@link ownDispatches}, and for items without tokens.
+   */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;
     if (!tokens) throw new Error(`expected items with tokens, got ${this.items.kind} ones`);
@@ -106,7 +112,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.#tokenPairs?.dispatches() ?? [];
   }
 
-  /** Returns the dispatches that build the batches of one step per slice. */
+  /** Returns the dispatches that build the index arrays of several batches, one batch per slice. */
   layout(): ClickDispatch[] {
     const { log, event, eventItem, history, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
     const ITEM_WORDS = this.#itemWords;
@@ -174,7 +180,7 @@ function throwMissingCounts(): never {
   throw new Error("expected a log that was uploaded with counts");
 }
 
-/** Returns the elements from one slice to the next. */
+/** Returns the number of elements from the start of one slice to the start of the next. */
 function padSlots(elements: number): number {
   return SLICE_ALIGNMENT * Math.ceil(elements / SLICE_ALIGNMENT);
 }

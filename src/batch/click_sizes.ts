@@ -4,14 +4,14 @@ import { computeGrid, type DispatchSpec, onlySlice, type Program } from "../gpu/
 import { Dimensions } from "../gpu/sizes.ts";
 import type { IndexScope } from "../kernel_analysis/values.ts";
 
-/** Users, their events, the rows of these (displayed items), and the distinct items of the rows: B, E, R, D. */
+/** Sizes of a batch: numbers of users (B), their events (E), displayed items (rows, R), and distinct items of the rows (D). */
 export type ClickSizes = Readonly<Record<"users" | "events" | "rows" | "items", number>>;
 
 export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns the inputs of a dispatch's index expressions. @throws UserError for a grid that the adapter does not take. */
+/** Returns the values that a dispatch's index expressions read. @throws UserError for a grid beyond the adapter's limit. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

@@ -1,4 +1,4 @@
-/** The tape over batches of clicks; it gives ops the batch's index arrays. */
+/** Autodiff tape over batches of clicks. Ops read a batch's index arrays from the tape. */
 
 import type { ReferenceOp } from "../tape/reference.ts";
 import type { OpCall } from "../tape/node.ts";
@@ -19,21 +19,21 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
   }
 }
 
-/** Index arrays of a batch, usually of users of a log; the headers of the batch kernels define their layouts. */
+/** Index arrays of a batch, usually of a log's users. The comments at the top of the batch kernels define the arrays' layouts. */
 export interface ClickBatch {
   readonly plan: View;
   readonly items: DeviceItems;
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
-  /** Clicked events before each event, if `event` does not hold them: a list; `history` holds its end for each event. */
+  /** List of the clicked events before each event, if `event` does not contain them. `history` has the end of each event's list. */
   readonly clicks?: View;
   readonly row: View;
-  /** Counts of the log's rows and items. Absent on a page whose items are the catalogue's. */
+  /** Inputs of the count features, per row and item of the log. Absent if the page's items are the whole catalogue. */
   readonly facts?: LogCountSummary;
-  /** [words, users] bits of simulated users, see kernels/simulate/pass_over.wgsl. */
+  /** [words, users] numbers of times each item was shown to a simulated user without a click; see kernels/simulate/pass_over.wgsl. */
   readonly passed?: { readonly view: View; readonly users: number };
-  /** Items per page, if the rows of an event belong to several pages. */
+  /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
   /** Slot of each row's item among the distinct items of the batch; with one-hot items the item's number. */
   readonly rowItem: View;
@@ -41,6 +41,6 @@ export interface ClickBatch {
   readonly slotFirst: View;
   readonly sorted: View;
   readonly ranked: View;
-  /** The batch's items by token. @throws Error if the items have no tokens. */
+  /** The batch's (item, token) pairs sorted by token. @throws Error if the items have no tokens. */
   readonly tokenPairs: TokenPairs;
 }

@@ -12,11 +12,11 @@ import { padColumns, padRows } from "../tape/tensor.ts";
 export class DeviceItems {
   readonly #arena: Arena;
   readonly kind: ItemFeatures["kind"];
-  /** F; with one-hot features the number of items. */
+  /** F, number of dense features; with one-hot features the number of items. */
   readonly width: number;
-  /** [capacity, F] padded to whole vectors. Absent for one-hot features, and for mixed features without dense ones. */
+  /** [capacity, F] dense features, with rows padded to whole vectors. Absent for items without dense features. */
   readonly features: Memory | undefined;
-  /** Present for mixed features alone. */
+  /** Tokens; present only for mixed features. */
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
 
@@ -55,7 +55,7 @@ export class DeviceItems {
     }
   }
 
-  /** Replaces the items by others of the same kind. @throws Error beyond the capacity. */
+  /** Replaces the items by others of the same kind. @throws Error for more items than the capacity. */
   write(items: ItemFeatures): void {
     if (items === this.#written || items.kind === "one-hot") return;
     const { count, width, values } = items;
@@ -83,20 +83,20 @@ interface TokenCapacity {
   readonly pairs: number;
 }
 
-/** Tokens of a catalogue with mixed features on the GPU, and the fixed order of its (item, token) pairs by token. */
+/** Tokens of items with mixed features on the GPU, and a fixed order of the (item, token) pairs by token. */
 export class DeviceTokens {
-  /** V */
+  /** V, number of different tokens. */
   readonly count: number;
   /** P, the largest number of pairs of an item and one of its tokens. */
   readonly pairs: number;
-  /** [I+1] first pair of each item. */
+  /** [I+1] index of each item's first pair. */
   readonly itemFirst: View;
   /** [P] token of each pair; pairs are ordered by item. */
   readonly token: View;
   readonly #position: View;
   readonly #tokenFirst: View;
   #host: ItemTokens;
-  /** True once the order by token is needed. Only gradients need it, and it takes V steps to compute. */
+  /** True once the order by token is needed. Only gradients need the order, and computing it takes V steps. */
   #isOrdered = false;
 
   /** @throws UserError for too many tokens. */
@@ -127,7 +127,7 @@ export class DeviceTokens {
     return this.#ordered(this.#position);
   }
 
-  /** [V+1] position of each token's first pair in that order. */
+  /** [V+1] position of each token's first pair among all pairs sorted by token. */
   get tokenFirst(): View {
     return this.#ordered(this.#tokenFirst);
   }
@@ -140,7 +140,7 @@ export class DeviceTokens {
     return view;
   }
 
-  /** @throws Error beyond the capacity. */
+  /** Replaces the tokens. @throws Error for more tokens or pairs than the capacity. */
   write(host: ItemTokens): void {
     const { count, first, token } = host;
     if (count !== this.count || 4 * first.length > this.itemFirst.size || token.length > this.pairs) {
@@ -159,13 +159,13 @@ export class DeviceTokens {
     if (token.length > 0) queue.writeBuffer(this.#position.buffer, 0, position);
   }
 
-  /** Returns the largest number of pairs that so many distinct items can have. */
+  /** Returns the largest number of (item, token) pairs that this many distinct items can have. */
   boundPairs(items: number): number {
     return boundTokens(this.tokenCounts, items);
   }
 }
 
-/** Counting sort of the pairs by token; those of a token stay ordered by item. */
+/** Sorts the pairs by token with a counting sort; pairs of one token stay in item order. */
 function orderByToken(token: Uint32Array, count: number) {
   const tokenFirst = new Uint32Array(count + 1);
   for (const id of token) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + 1;

@@ -1,4 +1,4 @@
-/** A click log on the GPU. It is uploaded once; a step only names the users that it takes. */
+/** A click log on the GPU. The log is uploaded once; each step uploads only the numbers of its users. */
 
 import { packOwnCounts } from "../counts/page_counts.ts";
 import {
@@ -17,23 +17,26 @@ import { DeviceItems } from "./device_items.ts";
 
 export interface LogCapacity {
   readonly events: number;
-  /** Displayed items, of all events. */
+  /** Number of displayed items of all events. */
   readonly rows: number;
-  /** Distinct items that its rows show. */
+  /** Number of distinct items among the rows. */
   readonly items: number;
 }
 
 /** Per-row and per-item inputs of the count features. */
 export interface LogCountSummary {
-  /** [rows of the log] (the user's own part of the counts, the item's number in the catalogue) */
+  /** [rows of the log] pairs: the user's own part of the item's counts, and the item's number in the catalogue */
   readonly fact: View;
-  /** [items of the log] their numbers in the catalogue */
+  /** [items of the log] each item's number in the catalogue */
   readonly itemId: View;
 }
 
-/** A log for a model with counts. */
+/** Settings of a log for a model with counts. */
 export interface LogWithCounts {
-  /** If its train users were counted: how many of their latest clicks are in the pairs. See {@link packOwnCounts}. */
+  /**
+   * Number of latest clicks of a train user in the click pairs; absent if the train users were not counted. See
+   * {@link packOwnCounts}.
+   */
   readonly latest?: number;
 }
 
@@ -46,7 +49,7 @@ export function countBitWords(count: number): number {
   return Math.ceil(count / 32);
 }
 
-/** All users' events and rows, and the items that they show. Kernels build each batch from it. */
+/** Events and rows of all users, and the displayed items. Kernels build each batch from this data. */
 export class DeviceLog {
   readonly #arena: Arena;
   /** True if `itemId` holds the numbers of all items of the catalogue. */
@@ -55,21 +58,27 @@ export class DeviceLog {
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /**
-   * [E+1] first row, clicked row or NONE, clicks before the event with {@link GIVEN_BIT} and {@link FURTHER_BIT}, item
-   * clicked or NONE. The clicked row of an additional click is its page's.
+   * [E+1] four words per event: first row; clicked row or NONE; number of clicks before the event, with {@link GIVEN_BIT} and
+   * {@link FURTHER_BIT}; clicked item or NONE. The clicked row of an additional click is a row of the page.
    * @internal
    */
   readonly event: View;
-  /** Bits that mark the items of a batch: one per item shown; with one-hot items one per item of the catalogue. */
+  /** Number of bits that mark a batch's items: one per displayed item or, for one-hot items, one per item of the catalogue. */
   readonly itemBits: number;
-  /** [R] bit of the item, the item's position among those shown, the row's position among all rows sorted by item @internal */
+  /**
+   * @internal [R] the item's bit, its index among displayed items, the row's index among all rows sorted by item
+   */
   readonly row: View;
-  /** [items that the log shows] (the item, position of its first row among all rows sorted by item) @internal */
+  /**
+   * @internal [displayed items] the item, and the index of its first row among all rows sorted by item
+   */
   readonly item: View;
-  /** Present with counts alone. @internal */
+  /**
+   * @internal Inputs of count features; present only for a log with counts.
+   */
   readonly facts: LogCountSummary | undefined;
 
-  /** @param capacity by default the log's own. @throws UserError if the log exceeds what a kernel can bind. */
+  /** @param capacity by default the sizes of the log. @throws UserError if the log exceeds the size that a kernel can bind. */
   constructor(
     readonly gpu: Gpu,
     log: ClickLog,
@@ -89,7 +98,7 @@ export class DeviceLog {
       this.item = this.#arena.allocate("items", 8 * items);
       this.facts = counts && {
         fact: this.#arena.allocate("facts of rows", 8 * Math.max(1, this.capacity.rows)),
-        // One-hot items keep their numbers, however few a batch shows.
+        // One-hot items keep their numbers, however few items a batch displays.
         itemId: this.#arena.allocate(
           "items of the catalogue",
           4 * Math.max(this.items.capacity, log.items.kind === "one-hot" ? log.items.count : 0),
@@ -102,7 +111,7 @@ export class DeviceLog {
     }
   }
 
-  /** Replaces the log by another one over items of the same kind. @throws Error beyond the capacity. */
+  /** Replaces the log by another log over items of the same kind. @throws Error if the log exceeds the capacity. */
   write(log: ClickLog): void {
     const { eventRows, eventClick, eventKind, rowItem } = log;
     const [events, rows] = [eventClick.length, rowItem.length];
@@ -165,13 +174,13 @@ export class DeviceLog {
 function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
   return new UserError(
     `Expected a log that fits on the adapter: ${message} Or prepare the data set (deno task data) and set ` +
-      `--memory-rows ${Math.floor(share * rows)}, which keeps it on disk.`,
+      `--memory-rows ${Math.floor(share * rows)}, which keeps the log on disk.`,
   );
 }
 
 /**
- * Sorts the rows by item with a counting sort: rows of an item keep their order. See {@link DeviceLog}. If the catalogue has
- * more items than the log has rows, only the shown items are counted.
+ * Sorts the rows by item with a counting sort, which keeps the order of an item's rows. See {@link DeviceLog}. If the
+ * catalogue has more items than the log has rows, only the displayed items are counted.
  */
 function orderByItem(
   rowItem: Uint32Array<ArrayBuffer>,
@@ -180,11 +189,11 @@ function orderByItem(
   const ids = rowItem.length < count ? sortUnique(rowItem) : undefined;
   const items = ids?.length ?? count;
   const own = ids ? rowItem.map((id) => findSortedIndex(ids, id)) : rowItem;
-  /** Rows of each item, then the position of its next row. */
+  /** Number of rows of each item, and later the index of the item's next row. */
   const next = new Uint32Array(items);
   for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];
-  /** Positions of the items that are shown. */
+  /** Index of each displayed item among the displayed items. */
   const position = new Uint32Array(items);
   let before = 0;
   for (let id = 0; id < items; id++) {

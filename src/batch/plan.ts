@@ -1,8 +1,8 @@
 /**
- * The plan: the users of each of the next steps. Nothing else is uploaded for a step.
+ * The batch plan lists the users of each of the next steps. No other data is uploaded for a step.
  *
  * Batches that are too large for the device are split into micro-batches of whole users, which are computed one after
- * another. A user is never split, because the state runs through all of the user's events.
+ * another. A user is never split, because the encoder's state depends on all of the user's events.
  */
 
 import type { ClickLog, Clicks } from "../data/click_log.ts";
@@ -15,13 +15,13 @@ import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 export type BatchSlot = ClickSizes & {
-  /** Scored events (no context events), which means are taken over. */
+  /** Number of scored events, over which means are taken; context events are not scored. */
   readonly counted: number;
 };
 
 /**
- * A ring of slots for steps. A slot holds the batch's users with their running numbers of events and rows (16 bytes per
- * user), and step headers. Writes are ordered with submitted work, so a slot may be reused while earlier steps are in flight.
+ * Ring buffer of slots for steps. A slot holds the batch's users, with running totals of events and rows (16 bytes per user),
+ * and step headers. The queue runs writes and steps in order, so a slot may be reused while earlier steps are in flight.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -33,9 +33,9 @@ export class BatchPlan {
   #stamp = 0;
 
   /**
-   * @param capacity largest batch, for which the program's buffers are made.
-   * @param headersEach headers per slot: programs that work on one batch may differ in the rest of the header.
-   * @param slices batches that are built at once, from consecutive slots.
+   * @param capacity sizes of the largest batch, for which the program's buffers are allocated.
+   * @param headersEach number of headers per slot: programs on one batch may need different settings.
+   * @param slices number of batches that are built at once, from consecutive slots.
    */
   constructor(
     readonly gpu: Gpu,
@@ -66,10 +66,10 @@ export class BatchPlan {
   }
 
   /**
-   * Writes a slot; {@link upload} sends it. @param purpose settings of its headers; the last one is used for the remaining
-   * headers. @param log the users' log, if it is not the plan's own. @param of scored events of the whole batch, if these
-   * users are a micro-batch. @returns the sizes of the batch. @throws UserError for a user that the log does not have or that
-   * comes twice, or for users without a scored event, unless other micro-batches have some.
+   * Writes a slot on the host; {@link upload} sends the slot. @param purpose settings of the slot's headers; the last
+   * settings are used for all remaining headers. @param log log of the users; by default the plan's own log. @param of number
+   * of scored events of the whole batch, if these users are a micro-batch. @returns the sizes of the batch. @throws UserError
+   * for an unknown or repeated user, or if the whole batch has no scored event.
    */
   put(
     slot: number,
@@ -106,7 +106,7 @@ export class BatchPlan {
     return { ...sizes, counted };
   }
 
-  /** Writes the users' entries from entry `first` on, and a last one with the totals. */
+  /** Writes the users' entries from entry `first` on, followed by an entry with the totals. */
   #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; context: number } {
     const { userEvents, eventRows, eventKind } = log;
     if (log.userSplit.length > this.#userStamps.length) {
@@ -120,7 +120,7 @@ export class BatchPlan {
       const from = userEvents[user];
       const to = userEvents[user + 1];
       if (from === undefined || to === undefined) throw unknownUserError(user, userEvents.length - 1);
-      // Rows are sorted by item with one bit each: the rows of a user who comes twice would share theirs.
+      // The kernels sort rows by item with one bit per row: a user who comes twice would need the same bits twice.
       if (this.#userStamps[user] === stamp) throw duplicateUserError(user);
       this.#userStamps[user] = stamp;
       this.#entries.set([from, events, rows, 0], 4 * (first + k));
@@ -154,7 +154,7 @@ export class BatchPlan {
     this.#headers.upload(first, count);
   }
 
-  /** Uploads `count` slots from number `first` on; the first slot follows the last. */
+  /** Uploads `count` slots from number `first` on; slot 0 follows the last slot. */
   uploadRing(first: number, count: number): void {
     const start = first % this.slots;
     const straight = Math.min(count, this.slots - start);
@@ -185,14 +185,14 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns a bound for the sizes of any batch of `count` of these users: in each dimension the sum of the largest users. */
+/** Returns an upper bound of the sizes of any batch of `count` of these users: per dimension, the sum of the largest users. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
   count: number,
 ): ClickSizes {
   const source = toLogSource(log);
-  // Not an array of numbers, because there may be millions of users.
+  // A typed array, because there may be millions of users.
   const sizes = new Uint32Array(users === "all" ? source.userSplit.length : users.length);
   const largest = (sizeOf: (user: number) => number) => {
     for (let k = 0; k < sizes.length; k++) sizes[k] = sizeOf(users === "all" ? k : users[k] ?? 0);
@@ -205,7 +205,7 @@ export function computeBatchCapacity(
 
 export type MicroBatchLimit = Pick<ClickSizes, "rows" | "events">;
 
-/** A rule that splits batches into micro-batches. */
+/** Limits by which batches are split into micro-batches. */
 export interface MicroBatchPlan {
   readonly limit: MicroBatchLimit;
   /** Largest sizes of a micro-batch. */
@@ -214,7 +214,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single largest user. @param rows limit of a micro-batch; a user with more rows is a micro-batch alone. */
+/** @param single sizes of the largest user. @param rows largest number of rows; a user with more rows is a micro-batch alone. */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;
@@ -253,7 +253,7 @@ export function splitMicroBatches(log: Clicks, users: ArrayLike<number>, limit: 
   return parts;
 }
 
-/** Counts the events of these users that are not context events. */
+/** Returns the number of these users' events that are not context events. */
 export function countScoredEvents({ userEvents, eventKind }: Clicks, users: ArrayLike<number>): number {
   let counted = 0;
   for (const user of Array.from(users)) {

@@ -1,4 +1,4 @@
-/** The batch computed on the CPU in the simplest way, to check the batch kernels and for the f64 references. */
+/** Computes a batch on the CPU in the simplest way. Tests check the batch kernels against it, and f64 references read it. */
 
 import { packOwnCounts } from "../counts/page_counts.ts";
 import { ADDITIONAL_CLICK, type ClickLog, FURTHER, GIVEN, NONE } from "../data/click_log.ts";
@@ -6,17 +6,17 @@ import { ADDITIONAL_CLICK, type ClickLog, FURTHER, GIVEN, NONE } from "../data/c
 export interface ReferenceBatch {
   /** [B+1] first event of each user. */
   readonly userFirst: number[];
-  /** [E] first row, end row, click (row, NONE, GIVEN, or FURTHER + the page's row), item fed to the encoder or NONE. */
+  /** [E] first row, end row, click (a row, NONE, GIVEN, or FURTHER + a row of the page), item fed to the encoder or NONE. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
-  /** [E] the user's clicks before the event, and the end of the user's events. */
+  /** [E] number of the user's clicks before the event, and index behind the user's last event. */
   readonly history: { clicks: number; end: number }[];
-  /** [R] event, row of the log, item, and the event if this row's click is fed to the encoder. */
+  /** [R] event, row of the log, item, and the event again if this row's click is fed to the encoder, else NONE. */
   readonly rows: { event: number; logRow: number; item: number; fedEvent: number }[];
-  /** [R] slot of the row's item. */
+  /** [R] index of the row's item in `slotItem`. */
   readonly rowSlot: number[];
   /** [D] distinct items, ascending. */
   readonly slotItem: number[];
-  /** [R] the user's own part of the counts, see {@link packOwnCounts}. */
+  /** [R] the user's own part of the item's counts, see {@link packOwnCounts}. */
   readonly own: Uint32Array;
   /** Random seed of the step's header. */
   readonly noise: number;

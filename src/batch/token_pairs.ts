@@ -1,4 +1,4 @@
-/** The batch's (item, token) pairs sorted by token: one list of all distinct items, one of the items that are fed. */
+/** The batch's (item, token) pairs sorted by token, in two lists: of all distinct items, and of the items fed to the encoder. */
 
 import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
@@ -23,9 +23,9 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** (slot of the item, token; in the list of fed items token + V) */
+  /** Pairs (slot of the item, token); in the list of fed items the second number is token + V. */
   readonly pair: View;
-  /** Ranks of two lists of {@link words} words, and one more word whose rank is the number of all pairs. */
+  /** Ranks of the bits of two lists of {@link words} words each, and a last word whose rank is the number of all pairs. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;
@@ -46,7 +46,7 @@ export class TokenPairs {
     return 2 * this.words + 1;
   }
 
-  /** Returns the largest number of pairs of both lists. */
+  /** Returns an upper bound of the number of pairs in both lists. */
   boundPairs({ items, events }: ClickSizes): number {
     return this.tokens.boundPairs(items) + this.tokens.boundPairs(Math.min(items, events));
   }

@@ -1,4 +1,4 @@
-/** Adam: adds up partial sums and updates the weights. One dispatch per window of the arena, and one per sparse table. */
+/** Adam adds up partial sums of gradients and updates the weights, with one dispatch per window of the arena and per sparse table. */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
@@ -18,14 +18,14 @@ const rowsKernel = parseKernel("adam_rows", rowsText);
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
- * Parameters that a step updates. `dense`: all; a missing gradient counts as zero. `row-sparse`: of tables with a row per item
- * or token only the rows in the batch; other rows keep weights and moments, and the cost of a step does not depend on the
- * catalogue. `adam_rows.wgsl` explains how this differs.
+ * Parameters that a step updates. `dense`: all parameters; a missing gradient counts as zero. `row-sparse`: of tables with a
+ * row per item or token, only the rows in the batch; other rows keep their weights and moments, and the cost of a step does
+ * not depend on the catalogue's size. `adam_rows.wgsl` explains how the results differ.
  */
 export type AdamKind = "dense" | "row-sparse";
 export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];
 
-/** Gradients that a tape's backward pass leaves for Adam. */
+/** Gradients that a tape's backward pass computes for Adam. */
 export interface GradientViews<S extends BatchSizes> {
   readonly dimensions: Dimensions<S>;
   readonly sparseRows: ReadonlyMap<Tensor, SparseRows<S>>;
@@ -44,8 +44,8 @@ export class AdamState {
   }
 
   /**
-   * Returns a dispatch per window of the arena and per sparse table. @param most bytes of a window; smaller than a binding only
-   * in tests.
+   * Returns one dispatch per window of the arena and per sparse table. @param most bytes per window; smaller than a binding
+   * only in tests.
    */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
@@ -66,7 +66,7 @@ export class AdamState {
   ): DispatchSpec<S> {
     const { weights, gradient, partials, summed, decaying } = this.parameters;
     const first = window.offset / 4;
-    /** Converts an offset in the arena to one in the window, in vectors of four. */
+    /** Converts an offset in the arena, in floats, to an offset in the window, in vectors of four. */
     const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
     const [decay1, decay2] = decaying;
     const sums = 4 * inWindow(summed);
@@ -129,18 +129,18 @@ export class AdamState {
   }
 }
 
-/** Returns the rate of iteration t = 1, 2, ...: lr sqrt(1 - b2^t) / (1 - b1^t), with the bias correction folded in as in TensorFlow. */
+/** Returns the step size of iteration t = 1, 2, ...: lr sqrt(1 - b2^t) / (1 - b1^t), with TensorFlow's bias correction. */
 export function adamRate(learningRate: number, t: number): number {
   const { BETA1, BETA2 } = adamConstants;
   return learningRate * Math.sqrt(1 - BETA2 ** t) / (1 - BETA1 ** t);
 }
 
-/** Weights, and Adam's means of the gradients (m) and of their squares (v). */
+/** Weights w, and Adam's running means of the gradients (m) and of their squares (v). */
 export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
- * Computes step t = 1, 2, ... in f64, in place. The constants are repeated, so that a comparison shows a change of those above.
- * @param decay of the weight, as a share of it
+ * Computes Adam's step t = 1, 2, ... in f64, in place. The constants are repeated, so that tests notice a change of those
+ * above. @param decay share of the weight that weight decay subtracts
  */
 export function adamReference(
   { w, m, v }: AdamReferenceState,

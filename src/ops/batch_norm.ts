@@ -41,9 +41,10 @@ export interface BatchNormInputs {
 }
 
 /**
- * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the batch's mu and var and moves the
- * running ones by a hundredth towards them; otherwise the running ones are used and there is no gradient. About 7 R N flops
- * forward, 11 R N backward. @throws Error for shapes that do not fit.
+ * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the batch's mean mu and variance var, and
+ * moves the running mean and variance a hundredth of the way towards them. Otherwise the running mean and variance are used,
+ * and there is no gradient. About 7 R N flops forward and 11 R N backward, for R rows. @throws Error for shapes that do not
+ * fit.
  */
 export function batchNorm<S extends BatchSizes, R>(
   tape: Tape<S, R>,
@@ -57,7 +58,7 @@ export function batchNorm<S extends BatchSizes, R>(
   if (!options.training) {
     return tape.record({ ...node, forward: () => runningForward(norm), reference: runningReference });
   }
-  // One buffer for both: backward writes its sums after the last read of forward's chunk statistics.
+  // Forward and backward share a buffer: backward writes its sums after the last read of forward's chunk statistics.
   const chunkSums = tape.saved(`${name}/chunks`, 2 * MAX_CHUNKS, input.stride);
   const normaliser = tape.saved(`${name}/normaliser`, 2, input.stride);
   const training = { ...norm, chunkSums, normaliser };
@@ -202,12 +203,12 @@ function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>):
   return specs;
 }
 
-/** Returns one invocation per four columns of each block of ROWS rows, a constant of the kernel. */
+/** Returns the number of invocations: one per four columns and block of ROWS rows (a constant of the kernel). */
 function countInvocations<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: Norm<S>): SizeExpression<S> {
   return { of: rows, per: getConstant(kernel, "ROWS"), times: N4 };
 }
 
-/** Returns the smallest range of the weights that contains these parameters, and the offset of each in it, in floats. */
+/** Returns the smallest range of the weights that contains these parameters, and each parameter's offset in the range, in floats. */
 function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   const views = parameters.map((p) => asBufferView(p.view));
   const offset = Math.min(...views.map((v) => v.offset));
@@ -220,7 +221,7 @@ function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   };
 }
 
-/** Returns f(value, column) of each element. */
+/** Applies f(value, column, row) to each element. */
 function mapMatrix(m: Matrix, f: (value: number, j: number, i: number) => number): Matrix {
   return makeMatrix(m.rows, m.columns, (i, j) => f(getAt(m, i, j), j, i));
 }
@@ -242,7 +243,7 @@ const runningReference: ReferenceOp = ([input, scale, shift, mean, variance]) =>
   return { output: rescale(normalise(input, mean, variance), scale, shift), backward: () => [] };
 };
 
-/** Reference with the batch's biased variance, through which backward sends gradients too. */
+/** Reference for training. Its backward pass also differentiates the batch's mean and biased variance. */
 export const trainingReference: ReferenceOp = ([input, scale, shift]) => {
   if (!input || !scale || !shift) throw new Error("batch_norm: expected input, scale and shift");
   const mean = columnMeans(input);

@@ -1,6 +1,7 @@
 /**
- * choice_nll: mean negative log-likelihood of the users' choices. "No click" is an option of utility 0; each additional click
- * on a page is a choice among the items not clicked yet. With `logistic`, rows are clicked independently.
+ * choice_nll: the mean negative log-likelihood of the users' choices. "No click" is an option of utility 0; each additional
+ * click on a page is a choice among the items not clicked yet. With the `logistic` likelihood, rows are clicked
+ * independently.
  */
 
 import lossText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
@@ -20,23 +21,26 @@ import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.t
 
 const lossKernel = parseKernel("choice_nll", lossText);
 
-/** Likelihood of a page: `choice`, or `logistic`: rows are clicked independently, P(click) = 1 / (1 + exp(-eta u)). */
+/** Likelihood of a page: `choice`, or `logistic`, where rows are clicked independently with P(click) = 1 / (1 + exp(-eta u)). */
 export type PageLikelihood = "choice" | "logistic";
 
 export interface ChoiceOptions {
   readonly train: boolean;
-  /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
+  /** Inverse temperature: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   readonly eta: number;
   readonly loss?: PageLikelihood;
-  /** Parameter [1, P]: effects on the utilities of a page's second row, its third, ..., the last on all further rows. */
+  /**
+   * Parameter [1, P]: effects added to the utilities of a page's second row, third row, ...; all further rows have the last
+   * effect.
+   */
   readonly positionEffect?: Tensor;
 }
 
 /**
- * Returns [events, 4]: loss, prec@1, prec@2, and 1 if there was a click; zeros for a context event and for an additional click.
- * Their sums are written to `ring` at the slot of the step. With `train` the gradient of the mean loss is computed as well.
- * @param scores [rows, 1] utilities; if the layer below makes partial dot products, this op adds them up. @param ring [.]
- * vec4f. @throws Error for another shape.
+ * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click; all are zero for a context event and for an
+ * additional click. The column sums are written to the step's slot of `ring`. With `train`, the gradient of the mean loss is
+ * computed as well. @param scores [rows, 1] utilities; if the layer below computes partial dot products, this op adds them
+ * up. @param ring [slots] vec4f. @throws Error for another shape.
  */
 export function choiceNll(
   tape: ClickTape,
@@ -90,12 +94,12 @@ export function choiceNll(
   });
 }
 
-/** Returns the rows of a page that an invocation keeps in registers: none with a CPU driver. */
+/** Returns the number of a page's rows that an invocation keeps in registers: 0 with a CPU driver. */
 export function getRegisterRows({ variants }: VariantContext): number {
   return variants.kind === "gpu" ? 16 : 0;
 }
 
-/** Rows without an effect: position effects are relative to the first row. */
+/** Number of first rows without a position effect: effects are relative to the first row. */
 const SKIP = 1;
 
 export const reference =
@@ -132,7 +136,7 @@ export const reference =
     };
   };
 
-/** Returns the clicked rows of a page, in order of the clicks. @param e its event */
+/** Returns the clicked rows of a page, in order of the clicks. @param e index of the page's event */
 function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   const clicks: number[] = [];
   for (let next = e; next < events.length; next++) {
@@ -143,7 +147,7 @@ function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   return clicks;
 }
 
-/** Returns loss, prec@1, prec@2, and 1 with a click, of one page. @param clicked positions on the page */
+/** Returns one page's loss, prec@1, prec@2, and 1 if it has a click. @param clicked positions of the clicked items on the page */
 export function choiceOutcome(page: readonly number[], clicked: readonly number[], eta: number): number[] {
   const loss = lossOf.choice(page.map((x) => eta * x), clicked);
   return [loss, ...computeTopShares(page, clicked), clicked.length > 0 ? 1 : 0];
@@ -158,7 +162,7 @@ const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly nu
     ),
 };
 
-/** Returns prec@1 and prec@2 of the ranking of one page, in expectation over ties; 0 without a click. */
+/** Returns prec@1 and prec@2 of one page's ranking, as expectations over the order of ties; 0 for a page without a click. */
 export function computeTopShares(page: readonly number[], clicked: readonly number[]): [number, number] {
   if (clicked.length === 0) return [0, 0];
   return [
@@ -171,7 +175,7 @@ function countedEvents({ events }: ReferenceBatch): number {
   return events.filter(({ click }) => isPredicted(click)).length;
 }
 
-/** Returns d (mean loss) / d u. @param z [rows, 1] logits */
+/** Returns the gradient of the mean loss with respect to u. @param z [rows, 1] logits */
 function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: PageLikelihood): Matrix {
   const gradient = makeMatrix(z.rows, 1);
   const counted = countedEvents(batch);

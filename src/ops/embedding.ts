@@ -1,4 +1,7 @@
-/** Look-ups of a batch of clicks: rows of distinct items or of events' clicked items, and the gradient of a table looked up by event. */
+/**
+ * Looks up rows of distinct items, or of the items that events feed to the encoder; also the gradient of a table looked up by
+ * event.
+ */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
@@ -16,12 +19,15 @@ import type { Tensor } from "../tape/tensor.ts";
 
 export type ClickGather = Gather<ClickSizes, ReferenceBatch>;
 
-/** Gathers a row per distinct item of the batch, [items]. */
+/** Gathers one row per distinct item of the batch. */
 export function distinctItems({ slotItem }: ClickBatch): ClickGather {
   return { rows: "items", index: slotItem, of: (batch) => batch.slotItem };
 }
 
-/** Gathers the row of the item that each event feeds, [events]; an event that feeds none gathers the first item, whose row is not read. */
+/**
+ * Gathers one row per event, for the item that the event feeds. For an event that feeds none, item 0's row is gathered but
+ * not read.
+ */
 export function eventItems({ eventItem }: ClickBatch): ClickGather {
   return {
     rows: "events",
@@ -33,7 +39,7 @@ export function eventItems({ eventItem }: ClickBatch): ClickGather {
 const allKernel = parseKernel("embedding_gradient", allText);
 const rowsKernel = parseKernel("embedding_gradient_rows", rowsText);
 
-/** Returns the dispatch for the gradient of all rows of the table, or of the rows in the batch. @param source [events, N] */
+/** Returns the dispatch for a table's gradient, dense or sparse. @param source [events, N] gradient by event */
 export function embeddingGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -57,7 +63,10 @@ export function embeddingGradient(
   };
 }
 
-/** Returns the dispatch that sums over the events that feed each distinct item. @param source [events, N] @param output [items, N] */
+/**
+ * Returns the dispatch that adds up, per distinct item, the events that feed the item.
+ * @param source [events, N] @param output [items, N]
+ */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -78,7 +87,7 @@ export function eventItemGradient(
   };
 }
 
-/** Returns the dispatch for the rows of fed items alone; undefined if the gradient is dense. @param source [events, N] */
+/** Returns the dispatch for a table's sparse gradient; undefined if it is dense. @param source [events, N] gradient by event */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -1,4 +1,4 @@
-/** first_layer: ELU(item term + state term + W counts), the first hidden layer of each row, from factored products. */
+/** first_layer: ELU(item term + state term + W counts), the first hidden layer of each row, from terms per item and per event. */
 
 import backwardText from "../../kernels/matmul/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { type: "text" };
@@ -18,7 +18,7 @@ export interface FirstLayerInputs {
   readonly item: Tensor;
   /** [events, N] */
   readonly state: Tensor;
-  /** Count features: constant [rows, C], C at most 12, and parameter [C, N] */
+  /** Count features: `input` is a constant [rows, C] with C at most 12, `weights` a parameter [C, N] */
   readonly counts?: { readonly input: Tensor; readonly weights: Tensor };
 }
 
@@ -27,7 +27,7 @@ export interface FirstLayerOptions {
   readonly itemDropout?: number;
 }
 
-/** Returns [rows, N]. About 2 R N (1 + C) flops and R N exponentials. @throws Error for shapes that do not fit. */
+/** Returns [rows, N]. About 2 R N (1 + C) flops and R N exponentials, for R rows. @throws Error for shapes that do not fit. */
 export function firstLayer(
   tape: ClickTape,
   name: string,
@@ -88,7 +88,7 @@ export function firstLayer(
   });
 }
 
-/** Widest state whose product with the weights is computed in this op, on a GPU. */
+/** Largest width of a state whose product with its weights this op computes itself, on a GPU. */
 const FUSED_COLUMNS = 32;
 
 function backward(
@@ -104,7 +104,7 @@ function backward(
   const toItem = call.gradient(item);
   if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
   const table = isTable(item);
-  // A row per distinct item, as with dense features; or a row per item of the catalogue.
+  // The item gradient has a row per distinct item, as with dense features, or a row per item of the catalogue.
   const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !sparse ? Number(item.rows) : 0;
   const itemRows = (s: ClickSizes) => ITEMS || s.items;
@@ -137,12 +137,12 @@ export function dropoutConstants(itemDropout: number): Constants {
   return { KEPT: getLargestKeptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
 }
 
-/** Returns the factor of a row's item in a training step: 0 if it is hidden. */
+/** Returns the factor of a row's item term in a training step: 0 if the item is hidden. */
 export function computeDropoutScale(row: number, stepNoise: number, itemDropout: number): number {
   return computeDropoutNoise(row, stepNoise) <= getLargestKeptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
 }
 
-/** Returns the largest noise, of 2^32, of a row that keeps its item. */
+/** Returns the largest noise, an integer below 2^32, with which a row keeps its item. */
 function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }

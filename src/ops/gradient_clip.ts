@@ -1,4 +1,4 @@
-/** Gradient clipping by global norm, before Adam: two dispatches. */
+/** Gradient clipping by the global norm, before Adam's update, in two dispatches. */
 
 import clipText from "../../kernels/adam/gradient_clip.wgsl" with { type: "text" };
 import normText from "../../kernels/adam/gradient_norm.wgsl" with { type: "text" };
@@ -12,7 +12,7 @@ const clipKernel = parseKernel("gradient_clip", clipText);
 
 const PARTS = 16;
 
-/** Scales a gradient longer than `most` to that length. @throws UserError for more parameters than a kernel can bind at once. */
+/** Scales a gradient whose norm exceeds `most` to that norm. @throws UserError for more parameters than a kernel can bind at once. */
 export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;
   parameters.gpu.requireBindable(4 * length, "a gradient whose length is bounded");

@@ -1,9 +1,10 @@
 /**
- * Gradient accumulation over micro-batches and over processes, between backward and Adam.
- * A batch is one or more micro-batches, computed one after another. The gradients of a single micro-batch update the weights at
- * once; those of several are added up first, as each one overwrites the gradients of the one before.
- * In distributed training each process computes the gradients of its share of a batch's users; their sum over all processes
- * replaces them. Of tables with row-sparse Adam only the rows of the batch are exchanged.
+ * Accumulates gradients over micro-batches and over processes, between the backward pass and Adam.
+ * | A batch is one or more micro-batches, computed one after another. The gradients of a single micro-batch update the
+ * weights at once. The gradients of several micro-batches are added up first, because each micro-batch overwrites the
+ * previous one's gradients.
+ * | In distributed training each process computes the gradients of its share of a batch's users, and then uses the sum over
+ * all processes. Of tables with row-sparse Adam, only the rows of the batch are exchanged.
  */
 
 import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };
@@ -42,7 +43,7 @@ export class GradientSum<S extends BatchSizes> {
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
-  /** @param options.accumulates true if there are batches of several micro-batches. @param options.most bytes of a window, for tests. */
+  /** @param options.accumulates true if a batch may have several micro-batches. @param options.most bytes per window, for tests. */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,
@@ -79,8 +80,9 @@ export class GradientSum<S extends BatchSizes> {
   }
 
   /**
-   * Encodes the dispatches that follow the backward pass of a micro-batch; the last one updates the weights.
-   * @param slice of a batch of one micro-batch. @throws Error for one of several micro-batches, if `accumulates` was false.
+   * Encodes the dispatches that follow a micro-batch's backward pass. After the last micro-batch the weights are updated.
+   * @param slice slice of a batch of one micro-batch. @throws Error for a batch of several micro-batches if `accumulates` was
+   * false.
    */
   encode(
     commands: CommandRecorder,
@@ -140,7 +142,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the rows of all micro-batches: each is in the list at the position of its number. */
+/** Returns the sparse rows of all micro-batches: if row k is in one of them, the list has k at position k. */
 function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };
@@ -154,12 +156,12 @@ function markRows(table: Tensor, arena: Arena): { blank: View; mark: View } {
   };
 }
 
-/** Table of which only the rows in a batch are exchanged. */
+/** Table whose rows in a batch are exchanged instead of the whole table. */
 export interface SharedTable {
   readonly table: Tensor;
-  /** Most rows that one process has in a batch. */
+  /** Largest number of rows that one process has in a batch. */
   readonly maxRows: number;
-  /** Rows of all processes, then NONE, and their gradients. */
+  /** Rows of all processes, followed by NONE. `gradient` has the gradients of these rows. */
   readonly list: View;
   readonly gradient: View;
 }
@@ -169,12 +171,12 @@ export class SharedGradient<S extends BatchSizes> {
     readonly sum: Program<S>,
     readonly update: Program<S>,
     private readonly sparseRows: readonly SparseRows<S>[],
-    /** Gradients that are exchanged whole. */
+    /** Gradients that are exchanged as a whole. */
     readonly dense: readonly View[],
     readonly tables: readonly SharedTable[],
   ) {}
 
-  /** @param ranks that share a batch. */
+  /** @param ranks number of ranks that share a batch. */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     { dimensions, sparseRows }: GradientViews<S>,
@@ -215,7 +217,7 @@ export class SharedGradient<S extends BatchSizes> {
     );
   }
 
-  /** Returns, for each sparse table, the views of its list of rows and of their gradient. */
+  /** Returns two views per sparse table: its list of rows, and the gradients of these rows. */
   listRowViews(sizes: S): View[] {
     return this.sparseRows.flatMap(({ count, list, gradient }, k) => {
       const bytes = 4 * evaluateSize(count, sizes);

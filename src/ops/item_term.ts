@@ -19,15 +19,15 @@ const gradientKernel = parseKernel("item_term_gradient", gradientText);
 export interface ItemTermInputs {
   /** [items, N], a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
   readonly item: Tensor;
-  /** [events, N]; without it N is 1, and the term is a scalar per item */
+  /** [events, N]; if absent, N is 1 and the term is a scalar per item */
   readonly state?: Tensor;
-  /** Summand: [rows, 1], which no other op may read, or parameter [1, 1] */
+  /** Tensor that the term is added to: [rows, 1], which no other op may read, or a parameter [1, 1] */
   readonly base: Tensor;
 }
 
 /**
- * Records base + state . item, [rows, 1]. 2 R N flops forward, 4 R N backward. @param itemDropout probability of hiding a row's
- * item in training.
+ * Records base + state . item, [rows, 1]. Takes 2 R N flops forward and 4 R N backward, for R rows.
+ * @param itemDropout probability of hiding a row's item in training.
  */
 export function itemTerm(
   tape: ClickTape,
@@ -82,7 +82,7 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** Returns the dispatch for the gradient of the event's vector. The base has the gradient of the output. */
+/** Returns the dispatch for the gradient of the event vectors. The gradient of the base is the output's gradient. */
 function stateGradient(
   { tape, item, state, base, N4, constants }: ItemTerm,
   call: ClickCall,
@@ -118,7 +118,7 @@ function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: Clic
   if (!toItem) throw new Error(`item_term: ${item.name} must be trainable`);
   const { row, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const table = isTable(item);
-  // A row per distinct item, as with dense features; or a row per item of the catalogue.
+  // The item gradient has a row per distinct item, as with dense features, or a row per item of the catalogue.
   const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !sparse ? Number(item.rows) : 0;
   return {

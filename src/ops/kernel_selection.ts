@@ -1,4 +1,4 @@
-/** Selection of the kernel for a matrix product or an LSTM: a function of direction, sizes, kernel variants and workgroup memory. */
+/** Selects the kernel of a matrix product or an LSTM, from direction, sizes, kernel variants and workgroup memory. */
 
 import forwardPanelText from "../../kernels/matmul/matmul_forward_panel.wgsl" with { type: "text" };
 import forwardRowsText from "../../kernels/matmul/matmul_forward_rows.wgsl" with { type: "text" };
@@ -38,7 +38,7 @@ import { toUniformIfSmall, type View } from "../gpu/memory.ts";
 import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
 import { type BatchSizes, type Dim, type Dimensions, getSize } from "../gpu/sizes.ts";
 
-/** Work of an invocation: one row of a panel of sixteen columns, a block of rows, or part of a tile that its workgroup shares. */
+/** Work of an invocation: a row of a panel of 16 columns; a block of rows; or a part of a tile that its workgroup shares. */
 export type MatmulStructure = "panel" | "rows" | "tiled";
 
 export interface MatmulKernel extends Kernel {
@@ -63,7 +63,7 @@ export const matmulKernels = {
   },
 } as const;
 
-/** Computes both gradients of a dense layer in tiles, in one dispatch on a GPU. */
+/** Kernel that computes both gradients of a dense layer in tiles, in one dispatch on a GPU. */
 export const gradientsKernel = parseKernel("matmul_gradients_tiled", gradientsTiledText);
 
 function matmul(structure: MatmulStructure, name: string, text: string): MatmulKernel {
@@ -94,7 +94,10 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** @param k4 columns of the input / 4. @param n4 columns of the output / 4. @throws UserError if a recorded variant cannot compute it. */
+/**
+ * Selects a product's kernel.
+ * @param k4 input columns / 4. @param n4 output columns / 4. @throws UserError for an invalid variant.
+ */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -105,7 +108,7 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
-/** Returns a product's dispatch with the chosen kernel and with those that could replace it. @param make builds a dispatch. */
+/** Returns a product's dispatch with the selected kernel, and with the kernels that can replace it. @param make builds a dispatch. */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -128,17 +131,20 @@ export function matmulDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the number of panels of 16 columns of a kernel's result, 0 without panels. @param columns4 its width / 4. */
+/**
+ * Returns the number of panels (16 columns each) of a kernel's result; 0 without panels.
+ * @param columns4 columns of the result / 4.
+ */
 function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns the partial dot products per row that a kernel can add to its output: one per panel, or one if a tile has the whole row. */
+/** Returns the number of partial dot products per row that a kernel can add: one per panel, or one if a tile has whole rows. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
 
-/** Returns the invocations of a matmul kernel, from the rows of the batch and the width of its output (in fours). */
+/** Returns the invocations of a matmul kernel, from the number of rows of the batch and the number of output columns / 4. */
 export function computeMatmulInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   rows: Dim<S>,
@@ -167,7 +173,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Returns the invocations of {@link gradientsKernel}: along y the chunks of each block of columns, then the blocks of rows. */
+/** Returns the invocations of {@link gradientsKernel}. Along y: the chunks of each block of columns, then the blocks of rows. */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -178,7 +184,7 @@ export function computeGradientsInvocations<S extends BatchSizes>(
   return [16 * Math.ceil(k4 / 16), { of: groups, times: 16 }];
 }
 
-/** Binds a matmul kernel's weights: as a uniform for kernels of a CPU adapter that walk along k. Panels copy the weights. */
+/** Binds a matmul kernel's weights: as a uniform for `rows` kernels, which loop over k. Panel kernels copy the weights. */
 export function bindMatmulWeights(kernel: MatmulKernel, weights: View): View {
   return kernel.structure === "rows" ? toUniformIfSmall(weights) : weights;
 }
@@ -202,11 +208,12 @@ export function joinLstmTexts(): string {
 }
 
 /**
- * Most units for which the panel kernels' products are unrolled, on llvmpipe. SwiftShader takes some thirty times as long to
- * compile them as the loop, and runs them little faster (bench/ladder.md, "SwiftShader").
+ * Largest number of units for which llvmpipe runs the panel kernels, whose products are unrolled. SwiftShader takes about
+ * thirty times as long to compile panel kernels as the loop kernel, and runs them little faster (bench/ladder.md,
+ * "SwiftShader").
  */
 const PANEL_UNITS = 32;
-/** Users per invocation of the loop kernel on a CPU adapter: they share each weight that is read. */
+/** Number of users per invocation of the loop kernel on a CPU adapter. These users share each weight that is read. */
 const LOOP_USERS = 4;
 
 export interface LstmKernelUse {
@@ -216,13 +223,16 @@ export interface LstmKernelUse {
   readonly invocations: { readonly times: number; readonly per: number };
 }
 
-/** Storage of the weights of a workgroup: each invocation holds those of its unit, the workgroup holds all, or none are copied. */
+/** Storage of weights: each invocation has its unit's weights in registers; workgroup memory has all; or no weights are copied. */
 export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
-/** RADV unrolls loops of up to 32 turns; an array that is indexed in a loop is not in registers. */
+/**
+ * Largest number of units whose weights are in registers: RADV unrolls loops of up to 32 turns, and keeps no array that a
+ * loop indexes in registers.
+ */
 const HELD_UNITS = 32;
 
-/** @param units padded to a multiple of 4. */
+/** @param units number of units, padded to a multiple of 4. */
 function chooseLstmWeightStorage(
   direction: LstmDirection,
   units: number,
@@ -233,7 +243,7 @@ function chooseLstmWeightStorage(
   return computeLstmBytes(direction, units, users) <= workgroupBytes ? "workgroup" : "cache";
 }
 
-/** @param h4 units / 4. @param users per workgroup. */
+/** Returns the group kernel. @param h4 number of units / 4. @param users number of users per workgroup. */
 export function makeGroupUse(
   direction: LstmDirection,
   h4: number,
@@ -271,7 +281,7 @@ function buildLstmKernelUse(
   return makeGroupUse(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
 }
 
-/** @param units not padded. */
+/** @param units number of units without padding. */
 function selectCpuUse(
   variants: AdapterTraits,
   direction: LstmDirection,
@@ -283,8 +293,8 @@ function selectCpuUse(
 }
 
 /**
- * Returns an LSTM's dispatch with the chosen kernel and, on a GPU, with those that could replace it. @throws UserError for
- * invalid recorded variants.
+ * Returns an LSTM's dispatch with the selected kernel and, on a GPU, with the kernels that can replace it. @throws UserError
+ * for invalid recorded variants.
  */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,

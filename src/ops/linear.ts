@@ -30,9 +30,9 @@ import {
 /** Index by which rows of a constant are gathered. */
 export interface Gather<S extends BatchSizes, R> {
   readonly rows: DimName<S>;
-  /** Row of the input for each row of the output, [rows] u32. */
+  /** [rows] u32, the input row of each output row. */
   readonly index: View;
-  /** Index in a reference batch. */
+  /** Returns the index of a reference batch. */
   readonly of: (batch: R) => readonly number[];
 }
 
@@ -49,7 +49,10 @@ export interface LinearInputs {
   readonly bias?: Tensor;
 }
 
-/** Records act(input W + b) [M, N]: 2 M K N flops forward, and again for each gradient. @throws Error for shapes that do not fit. */
+/**
+ * Records act(input W + b) [M, N]. 2 M K N flops forward, and as many for each gradient.
+ * @throws Error for shapes that do not fit.
+ */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
@@ -158,7 +161,7 @@ function bothGradients<S extends BatchSizes>(
   };
 }
 
-/** Returns the dispatch for the gradient of the input; undefined if no input below is trainable. */
+/** Returns the dispatch for the gradient of the input; undefined if the input depends on no trainable parameter. */
 function inputGradient<S extends BatchSizes>(
   call: OpCall<S>,
   product: Product<S>,
@@ -198,13 +201,13 @@ interface Dot extends RowDots {
   readonly weights: Tensor;
 }
 
-/** Returns the dispatch for act(input W + b), which the LSTM uses as well. @param p.dot for a kernel that computes it. */
+/** Returns the dispatch for act(input W + b), also for the LSTM. @param p.dot dot products that the kernel computes as well. */
 export function forwardProduct<S extends BatchSizes>(
   call: OpCall<S>,
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  /** Autotuning also tries kernels that make no such products, or another number of them. */
+  /** Returns the dot products if the kernel computes as many parts: autotuning also tries kernels with other numbers or none. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, getSize(p.rows, call.capacity), call, (kernel) => ({
     kernel,
@@ -242,8 +245,8 @@ export function forwardProduct<S extends BatchSizes>(
 }
 
 /**
- * Returns the dispatch for the gradients of weights and bias. @param g.second another input with its own weights and the same
- * output gradient.
+ * Returns the dispatch for the gradients of weights and bias. @param g.second a second input with its own weights and the
+ * same output gradient.
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,

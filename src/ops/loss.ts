@@ -1,6 +1,6 @@
 /**
- * Losses: the last op of a tape. One dispatch computes a loss and its gradient, because both need the same softmax of a page; a
- * separate dispatch would read the page again. So the gradient is computed in the forward pass.
+ * Losses, the last ops of a tape. One dispatch in the forward pass computes a loss and its gradient, because both need the
+ * softmax of the same page: a separate dispatch would read the page again.
  */
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
@@ -24,19 +24,22 @@ export const sumTexts = sumText + subgroupsText;
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** Summands of each event: v vectors of four, [events, 4 v]. */
+  /** Values that each event adds to the sums: v vectors of four, [events, 4 v]. */
   readonly output: Tensor;
-  /** Input to differentiate by, which has no other use; undefined in an evaluation. */
+  /** Input whose gradient the loss computes; no other op may read it. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
-  /** Returns the dispatch of loss and gradient. @param gradient of the input; in an evaluation a few bytes, not to be written. */
+  /**
+   * Returns the dispatch of loss and gradient.
+   * @param gradient of the target; in an evaluation a few bytes that may not be written.
+   */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
-  /** Destination of the sums, at the slot of the step: [., v] vec4f; undefined if they are not read. */
+  /** Ring buffer [slots, v] vec4f for the sums, which go to the step's slot; undefined if the sums are not read. */
   readonly ring: View | undefined;
   readonly reference: ReferenceOp<R>;
 }
 
-/** @throws Error, when dispatches are made, if another op has a gradient for the differentiated input. */
+/** Records a loss. @throws Error, when dispatches are created, if another op has a gradient for the target. */
 export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
   const { op, inputs, output, target, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);
@@ -50,7 +53,7 @@ export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss
   return tape.record({ op, inputs, output, forward, backward, reference });
 }
 
-/** Returns the dispatch that sums a loss's output over the batch, by the chosen kernel. */
+/** Returns the dispatch that sums a loss's output over the batch, with the selected kernel. */
 export function outcomeSum<S extends BatchSizes>(
   { dimensions, choice }: Pick<Tape<S>, "dimensions" | "choice">,
   { outcome, ring }: OutcomeSums,

@@ -32,7 +32,7 @@ import {
 } from "./mixed_product.ts";
 
 export interface LstmInputs {
-  /** constant [I, F]; absent with one-hot features, where the product is a row of `inputWeights` */
+  /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */
   readonly features?: Tensor;
   /** parameter [F, 4H], gates i, g, f, o. With one-hot features a table [I, 4H]; absent if items have tokens alone */
   readonly inputWeights?: Tensor;
@@ -45,9 +45,9 @@ export interface LstmInputs {
 }
 
 /**
- * Returns [events, H], zero before a user's first event. TensorFlow's BasicLSTMCell: forget bias 1 inside the sigmoid. 2 E 4H
- * (F + H) flops forward, twice that backward. The input product is computed for all events at once.
- * @throws Error for shapes that do not fit.
+ * Returns states [events, H]; a user's state is zero at the first event. The cell is TensorFlow's BasicLSTMCell with a forget
+ * bias of 1 inside the sigmoid. 2 E 4H (F + H) flops forward for E events, and twice as many backward. The input product is
+ * computed for all events at once. @throws Error for shapes that do not fit.
  */
 export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor {
   const { features, inputWeights, tokenTable, weights, bias } = inputs;
@@ -110,14 +110,14 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates };
 }
 
-/** Binds weights that an invocation reads at every event: as a uniform on a CPU adapter, unless the kernel copies them. */
+/** Binds weights that an invocation reads at every event: as a uniform on a CPU adapter, unless the kernel copies the weights. */
 function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
   return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))
     : asBufferView(view);
 }
 
-/** Gathers the rows of the input product: the fed item of each event. */
+/** Gathers one row per event for the input product: that of the item that the event feeds. */
 function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }
@@ -226,7 +226,7 @@ interface Saved {
   readonly tanhCell: number[];
 }
 
-/** @param features undefined if they are one-hot. */
+/** @param features undefined if features are one-hot. */
 export function reference(
   features: Matrix | undefined,
   inputWeights: Matrix | undefined,

@@ -1,10 +1,10 @@
 /**
- * minimax: the game of generator and reward with the L2 regulariser, both losses and one player's gradient at once. See
- * kernels/course/9-minimax.md.
+ * minimax: the game between generator and reward with the L2 regulariser R. One dispatch computes both losses and one
+ * player's gradient. See kernels/course/9-minimax.md.
  *
  *   V = 1/E { sum_e sum_{r in e} pi_r u_r - R(pi) } - 1/E sum_e u_click,   R(pi) = 1/(2 eta) sum pi^2
  *
- * The generator ascends V, the reward descends it.
+ * The generator maximises V; the reward minimises V.
  */
 
 import exactText from "../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
@@ -29,30 +29,30 @@ export const MINIMAX_VECTORS = 2;
 export interface GameOptions {
   /** Inverse temperature of the choice, in the likelihood of u. */
   readonly eta: number;
-  /** Eta of the regulariser above: the larger, the sharper the generator, whose best answer to u is sparsemax(eta u). */
+  /** Eta of the regulariser R(pi). The larger eta is, the sharper is the generator, whose best answer to u is sparsemax(eta u). */
   readonly generatorEta: number;
-  /** True to divide {@link generatorEta} by the items of a page: the regulariser is then K / (2 eta) sum pi^2. */
+  /** True to divide {@link generatorEta} by the number K of a page's items: the regulariser is then K / (2 eta) sum pi^2. */
   readonly etaByPage: boolean;
-  /** Penalty on differences within a page: adds penalty / 2 mean (u - mean u of the page)^2 to the reward's loss. */
+  /** Weight of a penalty on utility differences within a page: adds penalty / 2 mean (u - mean u)^2 to the reward's loss. */
   readonly utilityPenalty: number;
-  /** True to leave out events without a click, because pi has no null action. */
+  /** True to leave events without a click out of the losses, because pi has no option for no click. */
   readonly skipNoClick: boolean;
 }
 
 export interface MinimaxInputs {
   /** [rows, 1] */
   readonly u: Tensor;
-  /** [rows, 1] logits of the generator, whose last layer this op computes itself */
+  /** [rows, 1] logits of the generator; this op may compute the generator's last layer itself */
   readonly logits: ClickScores;
 }
 
-/** Player that is trained, while the other one's output is a constant; undefined in an evaluation. */
+/** Player that is trained; the other player's output is a constant. Undefined in an evaluation. */
 export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
- * Returns [events, 8]: nll, prec@1 and prec@2 of u, and 1 for an event with a click; then loss_min, prec@1 and prec@2 of pi, and
- * loss_max. A context event has zeros. If a ring is given, the sums of the columns are written to the step's slot of it.
- * About 40 R flops. @throws Error for shapes that do not fit.
+ * Returns [events, 8]. Columns 0 to 3: nll, prec@1 and prec@2 of u, and 1 for an event with a click. Columns 4 to 7:
+ * loss_min, prec@1 and prec@2 of pi, and loss_max. All are zero for a context event. If a ring is given, the column sums are
+ * written to the step's slot. About 40 R flops, for R rows. @throws Error for shapes that do not fit.
  */
 export function minimax(
   tape: ClickTape,
@@ -122,7 +122,7 @@ export function computePageEta(
   return etaByPage ? generatorEta / items : generatorEta;
 }
 
-/** Returns [events, 8] as {@link minimax}, against the exact generator pi = sparsemax(eta u), which is written to `policy` [rows]. */
+/** Returns [events, 8] like {@link minimax}, for the exact generator pi = sparsemax(eta u), and writes pi to `policy` [rows]. */
 export function exactMinimax(
   tape: ClickTape,
   name: string,
@@ -174,7 +174,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Page of one event, of which only the first click is used. */
+/** Page of one event; only its first click is used. */
 interface Page {
   readonly first: number;
   readonly clicked: number | undefined;
@@ -226,7 +226,7 @@ function countScoredPages(pages: readonly Page[]): number {
   return pages.filter(({ isContext }) => !isContext).length;
 }
 
-/** Returns d mean (loss_min + penalty) / d u for fixed pi. */
+/** Returns the gradient of mean (loss_min + penalty) with respect to u, for fixed pi. */
 function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }: GameOptions): Matrix {
   const gradient = makeMatrix(rows, 1);
   const counted = countScoredPages(pages);
@@ -240,7 +240,7 @@ function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }
   return gradient;
 }
 
-/** Returns d (-mean loss_max) / d logits through the softmax. */
+/** Returns the gradient of -(mean loss_max) with respect to the logits, through the softmax. */
 function generatorGradient(pages: readonly Page[], rows: number, options: GameOptions): Matrix {
   const gradient = makeMatrix(rows, 1);
   const counted = countScoredPages(pages);

@@ -1,7 +1,7 @@
 /**
- * mixed_product: W f for items with mixed features, f = (tokens, dense features).
- * Ops over mixed features share the token part of a product, its gradient and their references. A token is a feature that is 1
- * for the items that have it and 0 for others, so its part of W f is the sum of the rows of an item's tokens.
+ * mixed_product: the product W f for items with mixed features f = (tokens, dense features).
+ * | Other ops over mixed features share the token part of the product, its gradient and its reference. A token is a feature
+ * that is 1 for the items that have it and 0 for others, so the token part of W f is the sum of the rows of an item's tokens.
  */
 
 import chunksText from "../../kernels/scatter/token_gradient_chunks.wgsl" with { type: "text" };
@@ -30,9 +30,9 @@ export interface MixedProductInputs {
 }
 
 /**
- * Returns [items, N], a row per distinct item of the batch, or [events, N], a row per event, of the item that it feeds; rows
- * of events that feed none must not be read, and their gradients must be zero. 2 rows F N flops, and N per token of an item;
- * the same backward. @throws Error for shapes that do not fit, or items without tokens.
+ * Returns [items, N], one row per distinct item of the batch, or [events, N], one row per event for the item that the event
+ * feeds. Rows of events that feed no item must not be read, and their gradients must be zero. 2 rows F N flops plus N per
+ * token of an item, forward and again backward. @throws Error for shapes that do not fit, or items without tokens.
  */
 export function mixedProduct(
   tape: ClickTape,
@@ -75,7 +75,7 @@ export function mixedProduct(
     op: "mixed_product",
     inputs: dense ? [table, dense.features, dense.weights] : [table],
     output,
-    // Not the output: its gradient is read by token, in scattered rows, for which textures are slow.
+    // The output is not listed: its gradient is read by token, in scattered rows, for which textures are slow.
     rereads: dense ? [dense.features] : [],
     forward,
     backward,
@@ -92,7 +92,7 @@ function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
     const items = rows === "items" ? batch.slotItem : batch.events.map(({ fed }) => fed);
     const x = makeMatrix(items.length, V + (features?.columns ?? 0), (i, k) => {
       const item = items[i] ?? NONE;
-      // An event that feeds no item gathers the dense features of the first one; the row is not read.
+      // An event that feeds no item gathers the dense features of the first item; that row is not read.
       if (k >= V && features) return getAt(features, item === NONE ? 0 : item, k - V);
       return item === NONE ? 0 : getAt(hot, item, k);
     });
@@ -113,10 +113,10 @@ const chunksKernel = parseKernel("token_gradient_chunks", chunksText);
 const rowsKernel = parseKernel("token_gradient_rows", rowsText);
 const gradientKernel = parseKernel("token_gradient", gradientText);
 
-/** Pairs per chunk, whose sum is computed first. */
+/** Number of pairs per chunk; the sum of each chunk is computed first. */
 const CHUNK = getConstant(gradientKernel, "CHUNK");
 
-/** Rows of the output: one per distinct item of the batch, or one per event, of the item that it feeds. */
+/** Rows of the output: one per distinct item of the batch, or one per event for the item that the event feeds. */
 export type TokenRows = "items" | "events";
 
 export function getTokens({ batch }: ClickTape): DeviceTokens {
@@ -125,7 +125,10 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
   return tokens;
 }
 
-/** Returns the dispatch that sums the rows of each item's tokens. @param table [V, N] @param output [rows, N] @param add to the output. */
+/**
+ * Returns the dispatch that sums the rows of each item's tokens.
+ * @param table [V, N] @param output [rows, N] @param add true to add to it.
+ */
 export function tokenSum(
   tape: ClickTape,
   call: ClickCall,
@@ -220,7 +223,7 @@ export function tokenGradient(
   return specs;
 }
 
-/** Returns [I, V] with 1 for the tokens of each item. */
+/** Returns [I, V]: 1 for the tokens of each item, 0 elsewhere. */
 export function multiHot({ count, first, token }: ItemTokens): Matrix {
   const hot = makeMatrix(first.length - 1, count);
   for (let item = 0; item < hot.rows; item++) {

@@ -7,7 +7,7 @@ import type { BatchSizes, Dim, Dimensions, DimName, SizeExpression } from "../gp
 import type { ListLength, PartialTarget } from "../tape/node.ts";
 import { type Activation, formatShape, type Tensor } from "../tape/tensor.ts";
 
-/** Returns the dimension that counts the rows of an op's input. @throws Error for a fixed number of rows. */
+/** Returns the batch dimension that gives the number of rows of an op's input. @throws Error for a fixed number of rows. */
 export function getRowDimension<S extends BatchSizes>(
   op: string,
   { dimensions }: { readonly dimensions: Dimensions<S> },
@@ -19,7 +19,7 @@ export function getRowDimension<S extends BatchSizes>(
   );
 }
 
-/** @throws Error that names the op, the expected shape and the actual one. */
+/** Checks a tensor's shape. @throws Error that names the op, the expected shape and the actual shape. */
 export function expectShape(op: string, tensor: Tensor, rows: Dim, columns: number): void {
   if (tensor.rows !== rows || tensor.columns !== columns) {
     throw new Error(
@@ -39,8 +39,8 @@ export function slopeConstants({ activation }: { readonly activation: Activation
 }
 
 /**
- * Returns the views of a kernel that writes partial sums. Offsets are data, not constants of the kernel: layers of one size
- * then share a shader, at whatever offset their weights are.
+ * Returns the views of a kernel that writes partial sums. Offsets are data instead of constants of the kernel, so that layers
+ * of one size share a shader, whatever their weights' offsets.
  */
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
@@ -52,8 +52,8 @@ export function partialViews(
 }
 
 /**
- * Returns the vectors of four columns per invocation: on a GPU neighbours should read neighbours; llvmpipe wants few, longer
- * invocations.
+ * Returns the number of vectors of four columns per invocation. On a GPU it is 1, so that neighbouring invocations read
+ * neighbouring memory; llvmpipe is faster with fewer, longer invocations.
  */
 export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS: number } {
   return { VECTORS: kind === "gpu" ? 1 : 4 };

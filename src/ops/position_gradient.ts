@@ -1,4 +1,4 @@
-/** The gradient of an effect that rows at the same position share; with one position, of a bias of all rows. */
+/** Gradient of an effect that all rows in the same position of a page share; with one position, of a bias of all rows. */
 
 import gradientText from "../../kernels/choice/position_gradient.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -11,7 +11,10 @@ import type { Tensor } from "../tape/tensor.ts";
 
 const gradientKernel = parseKernel("position_gradient", gradientText);
 
-/** Returns its dispatch: one flop per row. @param effect parameter [1, P], of positions from `skip` on. @param source [rows, 1] */
+/**
+ * Returns the gradient's dispatch: a flop per row.
+ * @param effect parameter [1, P], for positions from `skip` on. @param source [rows, 1]
+ */
 export function positionGradient(
   { batch, dimensions }: ClickTape,
   call: ClickCall,

@@ -1,4 +1,4 @@
-/** pw_state: position weights, the last m clicks before every event under n learned weightings (dense features). */
+/** pw_state: the state of position weights: n learned weightings of the last m clicks before every event (dense features). */
 
 import backwardText from "../../kernels/pw/pw_state_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
@@ -22,13 +22,13 @@ export interface PwStateInputs {
   readonly features: Tensor;
   /** parameter [m, n], row 0 for the most recent click */
   readonly weights: Tensor;
-  /** parameter [1, F n]: with it sigma is tanh, without it the identity */
+  /** parameter [1, F n]; sigma is tanh if there is a bias, else the identity */
   readonly bias?: Tensor;
 }
 
 /**
- * Returns [events, F n], column k n + j for feature k under weighting j: sigma(sum over the last m clicks of weights_lag,j
- * feature_k + bias). Missing clicks add nothing. At most 2 E m F n flops forward, the same backward.
+ * Returns [events, F n]. Column k n + j, for feature k and weighting j, is sigma(sum over the last m clicks of weights_lag,j
+ * feature_k + bias). Missing clicks add nothing. At most 2 E m F n flops forward for E events, and as many backward.
  * @throws Error for shapes that do not fit.
  */
 export function pwState(tape: ClickTape, name: string, { features, weights, bias }: PwStateInputs): Tensor {

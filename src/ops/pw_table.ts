@@ -1,6 +1,6 @@
 /**
- * pw_table: the first layer over position weights, as a sum of rows of a table (one-hot features) or of clicked items' products
- * (mixed).
+ * pw_table: the term of position weights in the first layer, as a weighted sum of table rows (one-hot features) or of clicked
+ * items' products (mixed features).
  */
 
 import baseText from "../../kernels/pw/pw_base.wgsl" with { type: "text" };
@@ -37,23 +37,23 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * table parameter [I, n N] of n groups: the first layer's weights of item i under weighting j are group j of row i. Or
-   * [events, n N]: for each event the product of these weights with the features of the item that it feeds. Or, in a batch with
-   * lists of clicks, [items, n N]: such a product per item
+   * table parameter [I, n N] of n groups: group j of row i has the first layer's weights of item i under weighting j. Or
+   * [events, n N]: for each event, the product of these weights and the features of the item that the event feeds. Or, in a
+   * batch with lists of clicks, [items, n N]: such a product per item
    */
   readonly table: Tensor;
   /** parameter [m, n], row 0 for the most recent click */
   readonly weights: Tensor;
-  /** parameter [1, N]: the first layer's */
+  /** parameter [1, N], the first layer's bias */
   readonly layerBias: Tensor;
-  /** table parameter [I, n]: with it sigma is tanh, without it the identity */
+  /** table parameter [I, n]; sigma is tanh if there is an item bias, else the identity */
   readonly itemBias?: Tensor;
 }
 
 /**
  * Returns [events, N]: {@link import("./linear.ts").linear} of {@link import("./pw_state.ts").pwState} over one-hot features,
- * without computing the state. At most 2 E m n N flops forward, twice that backward; with tanh 2 I n N more in each direction.
- * @throws Error for shapes that do not fit.
+ * without computing the state. At most 2 E m n N flops forward for E events, and twice as many backward; tanh adds 2 I n N in
+ * each direction. @throws Error for shapes that do not fit.
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
   const { table, weights, layerBias, itemBias } = inputs;
@@ -82,7 +82,7 @@ interface TableSum extends PwTableInputs {
   readonly n: number;
   readonly N: number;
   readonly N4: number;
-  /** Vectors of four per lag of the weights. */
+  /** Number of vectors of four in a lag's weights. */
   readonly blocks: number;
 }
 
@@ -119,7 +119,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** Returns the cost of the sums. @param read vectors of the table for all events. @param each vectors per event of other data. */
+/** Returns the sums' cost. @param read number of table vectors for all events. @param each number of other vectors per event. */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
@@ -168,7 +168,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns the dispatches for the gradients by event, by weight, and by click. @param source destination of those by click */
+/** Returns the dispatches for the gradients by event, by weight, and by click. @param source memory for the gradients by click */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,
@@ -216,7 +216,7 @@ function eventGradients(
   ];
 }
 
-/** Returns the dispatches that sum the gradients of clicks by item: for the table, and with tanh for the items' biases. */
+/** Returns the dispatches that add up the clicks' gradients per item: for the table and, with tanh, for the items' biases. */
 function itemGradients(
   { tape, name, table, itemBias, TANH, I, n, N, N4, blocks }: TableSum,
   call: ClickCall,
@@ -258,13 +258,13 @@ interface Window {
   forward(): ClickDispatch[];
 }
 
-/** Allocates the inputs of tanh: the sum over the catalogue, and the change of it by each click of an event. */
+/** Allocates the buffers for tanh: the sum over the catalogue, and the change of this sum by each click of an event. */
 function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
   const N4 = layerBias.stride / 4;
   const blocks = weights.stride / 4;
-  /** Few enough to be added by one invocation, enough to keep an adapter busy. */
+  /** Number of chunks: few enough for one invocation to add up, but enough to keep an adapter busy. */
   const CHUNKS = Math.min(64, Math.ceil(I / 16));
   const sums = tape.saved(`${name} base sums`, CHUNKS, layerBias.stride);
   const base = tape.saved(`${name} base`, 1, layerBias.stride);
@@ -305,7 +305,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   };
 }
 
-/** Reference by definition: the whole state [E, I n], then the layer. @param byEvent true if each event feeds an item of its own. */
+/** Reference by definition: the whole state [E, I n], then the layer. @param byEvent true if the table has a row per event. */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent

@@ -1,4 +1,4 @@
-/** row_counts: count features of every displayed item, from tables and the user's last clicks; it has no gradient. */
+/** row_counts: count features of every displayed item, from tables and the user's last clicks. The op has no gradient. */
 
 import countsText from "../../kernels/pw/row_counts.wgsl" with { type: "text" };
 import recentText from "../../kernels/pw/recent_clicks.wgsl" with { type: "text" };
@@ -78,11 +78,11 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** constant [I, {@link countTableWidth}] */
   readonly table: Tensor;
-  /** constant [3, C]: means; 1 / standard deviations; then clicks per display of all items, longest page, and fewest users */
+  /** constant [3, C]; rows: means; 1 / standard deviations; (clicks per impression of all items, longest page, fewest users) */
   readonly scale: Tensor;
 }
 
-/** Returns [rows, C], without a gradient; see kernels/pw/row_counts.wgsl. @throws Error for shapes that do not fit. */
+/** Returns count features [rows, C] without a gradient; see kernels/pw/row_counts.wgsl. @throws Error for shapes that do not fit. */
 export function rowCounts(
   tape: ClickTape,
   name: string,

@@ -1,4 +1,4 @@
-/** row_dot: one number per row, the last layer of the utility. */
+/** row_dot: the last layer of the utility, which computes one number per row. */
 
 import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
 import backwardGroupText from "../../kernels/choice/row_dot_backward_group.wgsl" with { type: "text" };
@@ -23,7 +23,7 @@ const backwardKernels = {
   cpu: parseKernel("row_dot_backward", backwardText),
   gpu: parseKernel("row_dot_backward_group", backwardGroupText),
 };
-/** Vectors of four columns per workgroup on a GPU. */
+/** Number of vectors of four columns per workgroup on a GPU. */
 const GROUP_COLUMNS = 16;
 
 export interface RowDotInputs {
@@ -33,13 +33,13 @@ export interface RowDotInputs {
   readonly weights: Tensor;
   /** parameter [1, 1] */
   readonly bias: Tensor;
-  /** [rows, 1] summand, which no other op may read */
+  /** [rows, 1] is added to the result; no other op may read it */
   readonly base?: Tensor;
 }
 
 /**
- * Last layer of a network before it is computed: base + bias + input . weights, one number per row. The op that reads it
- * selects how: by a dispatch of its own, or inside the reading kernel, which saves a dispatch.
+ * Last layer of a network that is not computed yet: base + bias + input . weights, one number per row. The op that reads the
+ * scores selects how to compute them: by a separate dispatch, or inside the reading kernel, which saves a dispatch.
  */
 export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown> {
   #read:
@@ -56,19 +56,19 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     if (base) expectShape("row_dot", base, rows, 1);
   }
 
-  /** Returns [rows, 1], computed by a dispatch. 2 R K flops forward, 5 R K backward. */
+  /** Returns scores [rows, 1] that a dispatch computes. 2 R K flops forward and 5 R K backward, for R rows. */
   compute(): Tensor {
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /** Returns [rows, 1] that the reader sums from partial dot products of the layer below; undefined if that computes none. */
+  /** Returns scores [rows, 1] that the reader adds up from the layer below's partial dot products; undefined if it computes none. */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const { bias, base } = this.inputs;
     const dots = base ? undefined : this.#dotsBelow();
     return dots && { ...this.#readBy("sums", () => dots), dots, bias };
   }
 
-  /** Returns [rows, 1] for a reader that multiplies `input` by `weights` itself. @throws Error if there is a base. */
+  /** Returns scores [rows, 1] for a reader that multiplies `input` by `weights` itself. @throws Error if there is a base. */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (this.inputs.base) {
       throw new Error(`row_dot: expected ${this.name} to have no base, as its reader multiplies`);
@@ -76,7 +76,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
 
-  /** Output, after an op has read the scores. @throws Error before. */
+  /** Output; it exists after an op has read the scores. @throws Error before. */
   get output(): Tensor {
     if (!this.#read) throw new Error(`row_dot: expected ${this.name} to be read by an op first`);
     return this.#read.output;
@@ -104,12 +104,12 @@ export type Scores<S extends BatchSizes = BatchSizes, R = unknown> = Tensor | Un
 
 export type ClickScores = Scores<ClickSizes, ReferenceBatch>;
 
-/** Returns [rows, 1], computed by a dispatch if it is not yet. */
+/** Returns scores [rows, 1]; a dispatch computes them unless they are a tensor already. */
 export function materialize<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
   return scores instanceof UnmaterializedScores ? scores.compute() : scores;
 }
 
-/** Returns the output of scores that an op has read. @throws Error before. */
+/** Returns the output of scores that an op has read. @throws Error if no op has read the scores. */
 export function getMaterialized<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
   return scores instanceof UnmaterializedScores ? scores.output : scores;
 }
@@ -176,7 +176,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes the gradients by a workgroup per chunk of rows and {@link GROUP_COLUMNS}, and the sums of a loss along with them. */
+/** Computes the gradients with one workgroup per chunk of rows and {@link GROUP_COLUMNS}, and also the sums of a loss. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,

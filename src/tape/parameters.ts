@@ -11,17 +11,17 @@ import { formatThousands } from "../number_text.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */
 export interface ParameterSpec {
-  /** A path, e.g. "utility/layer1/bias"; also the name of the tensor in snapshots. */
+  /** Path such as "utility/layer1/bias"; also the name of the tensor in snapshots. */
   readonly name: string;
-  /** 1 for a vector. */
+  /** Number of rows; 1 for a vector. */
   readonly rows: number;
-  /** Without padding. */
+  /** Number of columns without padding. */
   readonly columns: number;
-  /** Equal parts of a row that are padded separately, e.g. 4 for the gates of an LSTM. */
+  /** Number of equal parts of a row that are padded separately, e.g. 4 for the gates of an LSTM. */
   readonly groups?: number;
-  /** True for a row per item of the catalogue or per token; see {@link import("./tensor.ts").ParameterLocation}. */
+  /** True for a table with a row per item of the catalogue or per token; see {@link import("./tensor.ts").ParameterLocation}. */
   readonly table?: boolean;
-  /** True if weight decay shrinks it. */
+  /** True if weight decay shrinks the parameter. */
   readonly decays?: boolean;
   /** True for a running average, which a kernel writes; its gradient stays zero. Snapshots hold it like any parameter. */
   readonly statistic?: boolean;
@@ -42,24 +42,24 @@ export type Weights = Map<string, Float32Array<ArrayBuffer>>;
  *
  * summed, decaying | summed | statistics | tables, decaying | tables
  *
- * The gradient of a summed parameter is a sum over the batch; those take the first `summed` floats. A kernel binds at most one
- * binding's size of the arenas: see {@link splitBindingRanges}.
+ * The gradient of a summed parameter is a sum over the batch; summed parameters take the first `summed` floats. Kernels bind
+ * arenas in windows of at most the largest binding: see {@link splitBindingRanges}.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
   readonly #constants = new Map<string, Float32Array<ArrayBuffer>>();
   readonly #arena: Arena;
   readonly length: number;
-  /** Floats of the leading part whose gradients are summed over chunks. */
+  /** Number of floats at the start whose gradients are summed over chunks of rows. */
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Names of tables with a sparse gradient in the last recorded training, which is not in {@link gradient}. */
+  /** Names of tables whose gradient was sparse in the last recorded training; {@link gradient} does not contain it. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** @throws UserError if they exceed a limit of the adapter; it names the parameter and the limit. */
+  /** @throws UserError if the parameters exceed a limit of the adapter; the message names the parameter and the limit. */
   constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
     const places = new Map<string, number>();
     let offset = 0;
@@ -104,18 +104,18 @@ export class ParameterArena {
     }
   }
 
-  /** Gradients in the layout of the weights. Created on first use, because a model that only scores needs none. */
+  /** Gradients in the layout of the weights. Created on first use, because a model that only scores needs no gradients. */
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
-  /** [MAX_CHUNKS, summed]; at least a vector, so that it can be bound if all parameters are tables. */
+  /** [MAX_CHUNKS, summed] partial sums; at least a vector, so that the buffer can be bound if all parameters are tables. */
   get partials(): View {
     return this.#partials ??= this.#allocatePartials();
   }
 
-  /** @throws UserError for parameters that are too large together; it names the possible number of items. */
+  /** @throws UserError for parameters that are too large together; the message names the possible number of items. */
   #allocateWeights(): View {
-    // Where that happens, tables are larger than all the rest.
+    // Weights that are too large have tables that are larger than all the rest.
     const table = this.specs.find(({ table }) => table);
     return mapLimitError(
       () => this.#arena.allocateUnbound("weights", 4 * this.length),
@@ -130,7 +130,7 @@ export class ParameterArena {
     );
   }
 
-  /** @throws Error for an unknown name. */
+  /** Returns the tensor of a parameter. @throws Error for an unknown name. */
   get(name: string): Tensor {
     const tensor = this.#byName.get(name);
     if (!tensor) {
@@ -152,7 +152,10 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads values of some parameters; constants only to the weights. @throws Error for a wrong name or length. */
+  /**
+   * Uploads values of some parameters. Constants have no place in other buffers than the weights.
+   * @throws Error for a wrong name or length.
+   */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -172,7 +175,7 @@ export class ParameterArena {
     }
   }
 
-  /** Returns the ranges of the arena without these parameters, in order. */
+  /** Returns the ranges of the arena between these parameters, in order. */
   listRangesWithout(parameters: Iterable<Tensor>): ArenaRange[] {
     const ranges: ArenaRange[] = [];
     let start = 0;
@@ -185,7 +188,7 @@ export class ParameterArena {
     return ranges;
   }
 
-  /** Reads an arena of this layout (e.g. gradients, a snapshot) by name, and the constants as written. One wait. */
+  /** Reads an arena of this layout (weights, gradients, a snapshot) by name, and the constants as written. Waits once. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
@@ -222,7 +225,7 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
   );
 }
 
-/** Adds to the error the largest possible size of the parameter, and the options that make it smaller. */
+/** Adds the parameter's largest possible size to the error, and the options that make the parameter smaller. */
 function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
   const { rows, columns, table, constant } = spec;
   if (constant) {
@@ -250,7 +253,7 @@ function computeParameterBytes(spec: ParameterSpec): number {
   return countParameterBytes(spec.rows, padColumns(spec.columns, spec.groups));
 }
 
-/** Splits floats of an arena, or a range from a parameter on, into aligned ranges of at most `most` bytes. */
+/** Splits the first floats of an arena, or a range of floats, into aligned ranges of at most `most` bytes. */
 export function splitBindingRanges(
   range: number | ArenaRange,
   most: number,

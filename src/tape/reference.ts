@@ -1,4 +1,4 @@
-/** Helpers of the ops' f64 references on the CPU, which are written for clarity and check the kernels. Never used to train. */
+/** Helpers of the ops' f64 references on the CPU. References are written for clarity, check the kernels, and never train. */
 
 import type { Activation } from "./tensor.ts";
 
@@ -10,10 +10,10 @@ export interface Matrix {
 }
 
 /**
- * Computes an op from the values of its inputs, in the order of the node's `inputs`. Returns the output and the function from its
- * gradient (after the activation) to the gradients of the inputs (after theirs).
+ * Computes an op from the values of its inputs, in the order of the node's `inputs`. Returns the output, and a function that
+ * computes the gradients of the inputs from the output's gradient. All gradients are of values after activations.
  *
- * @typeParam R what it reads of a batch; nothing by default
+ * @typeParam R data of a batch that the reference reads; nothing by default
  */
 export type ReferenceOp<R = unknown> = (inputs: readonly Matrix[], batch: R) => {
   output: Matrix;
@@ -32,7 +32,7 @@ export function makeMatrix(
   return { rows, columns, data };
 }
 
-/** @throws RangeError outside of the matrix. */
+/** Returns an element. @throws RangeError for an element outside of the matrix. */
 export function getAt(m: Matrix, row: number, column: number): number {
   const value = m.data[row * m.columns + column];
   if (value === undefined || column >= m.columns) {
@@ -45,12 +45,12 @@ export function add(m: Matrix, row: number, column: number, value: number): void
   m.data[row * m.columns + column] = getAt(m, row, column) + value;
 }
 
-/** Returns a b, with either transposed. */
+/** Returns the product of a and b, each transposed if requested. */
 export function multiply(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
   const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [others, columns] = transposeB ? [b.columns, b.rows] : [b.rows, b.columns];
   if (others !== inner) throw new RangeError(`expected [${inner}, ...], found [${others}, ${columns}]`);
-  // Strides to the next row and column: tests spend most of their time here, and getAt takes three times as long.
+  // Elements are read by strides: tests spend most of their time here, and getAt takes three times as long.
   const [nextRow, nextA] = transposeA ? [1, a.columns] : [a.columns, 1];
   const [nextB, nextColumn] = transposeB ? [1, b.columns] : [b.columns, 1];
   return makeMatrix(rows, columns, (i, j) => {
@@ -71,7 +71,7 @@ export function sumColumns(a: Matrix): Matrix {
 export function applyElu(z: number): number {
   return z > 0 ? z : Math.expm1(z);
 }
-/** Returns ELU' from the output y = ELU(z). */
+/** Returns the slope of ELU from the output y = ELU(z). */
 function eluSlope(y: number): number {
   return y > 0 ? 1 : y + 1;
 }
@@ -79,7 +79,7 @@ export function applySigmoid(z: number): number {
   return 1 / (1 + Math.exp(-z));
 }
 
-/** Returns the gradient of what went into ELU. */
+/** Returns the gradient of ELU's input, from the output and its gradient. */
 export function backpropagateElu(output: Matrix, gradient: Matrix): Matrix {
   return backpropagateActivation("elu", output, gradient);
 }
@@ -92,7 +92,7 @@ export function computeActivationSlope(activation: Activation | undefined, y: nu
   return activation === "elu" ? eluSlope(y) : activation === "relu" && y <= 0 ? 0 : 1;
 }
 
-/** Returns the gradient of what went into an activation, from the gradient of its output. */
+/** Returns the gradient of an activation's input, from the output and its gradient. */
 export function backpropagateActivation(
   activation: Activation | undefined,
   output: Matrix,

@@ -1,11 +1,11 @@
 /**
  * The autodiff tape. It is used in three stages:
  *
- *   record     an op appends a node: how its output is computed and how gradients flow back through it
- *   place      tensors get their memory, which depends on who reads them
- *   dispatch   `forward` walks the nodes in order, `backward` in reverse; both only *collect dispatches*
+ *   record     an op appends a node, which computes the op's output and gradients
+ *   place      tensors get their memory, which depends on the ops that read them
+ *   dispatch   `forward` visits the nodes in order, `backward` in reverse; both only *collect dispatches*
  *
- * The dispatches run when the program that is recorded from them is replayed, every step, without the tape.
+ * A program is recorded from the dispatches. Every step replays the program, without the tape.
  */
 
 import type { Arena } from "../gpu/arena.ts";
@@ -21,21 +21,21 @@ export interface TapeOptions<S extends BatchSizes> {
   readonly arena: Arena;
   readonly dimensions: Dimensions<S>;
   readonly parameters: ParameterArena;
-  /** Largest batch, for which buffers are allocated. */
+  /** Sizes of the largest batch, for which buffers are allocated. */
   readonly capacity: S;
   readonly variants: KernelVariants;
   /** True if tables get sparse gradients, for row-sparse Adam. */
   readonly sparseGradients?: boolean;
 }
 
-/** @typeParam S sizes of its batches @typeParam R what f64 references read of a batch */
+/** @typeParam S sizes of the batches @typeParam R data of a batch that f64 references read */
 export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   readonly nodes: TapeNode<S, R>[] = [];
-  /** Sparse gradients of tables, from {@link backward}. */
+  /** Sparse gradients of tables; {@link backward} adds them. */
   readonly sparseRows: Map<Tensor, SparseRows<S>> = new Map();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
-  /** Allocations of tensors; undefined once they are done. */
+  /** Functions that allocate the tensors; undefined once they have run. */
   #unplaced: (() => void)[] | undefined = [];
   /** Nodes whose forward dispatches were returned. */
   readonly #run = new Set<TapeNode<S, R>>();
@@ -55,9 +55,9 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Creates a tensor for an op's output, or a constant if `trainable` is false. {@link place} allocates it, unless it comes with
-   * its view.
-   * @param more.textured true if all kernels that read it can read a texture; it gets one where that is faster.
+   * Creates a tensor for an op's output, or a constant if `trainable` is false. {@link place} allocates its memory, unless a
+   * view is given.
+   * @param more.textured true if all kernels that read the tensor can read a texture, which is used where it is faster.
    */
   tensor(
     name: string,
@@ -101,7 +101,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
 
-  /** @param layout of a matrix that products read many times: some CPU adapters read it faster from a texture. */
+  /** @param layout texture layout, for a matrix that products read many times: some CPU adapters read textures faster. */
   #allocate(
     name: string,
     extent: Pick<Tensor, "rows" | "stride">,
@@ -118,14 +118,14 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return this.nodes.some(({ inputs, rereads }) => inputs.includes(tensor) && rereads?.includes(tensor));
   }
 
-  /** @throws Error if the tape is placed. */
+  /** Appends a node. @throws Error after {@link place}. */
   record(node: TapeNode<S, R>): Tensor {
     this.#expectUnplaced(node.op);
     this.nodes.push(node);
     return node.output;
   }
 
-  /** Allocates all tensors. The memory of a tensor depends on the ops that read it, so all ops are recorded before. */
+  /** Allocates all tensors. A tensor's memory depends on the ops that read it, so all ops must be recorded before. */
   place(): void {
     for (const place of this.#unplaced ?? []) place();
     this.#unplaced = undefined;
@@ -138,8 +138,8 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   /**
    * Returns the dispatches that compute the outputs of nodes, in order. Each node is used once.
-   * @param part of the tape: the nodes after one output, or up to one, or with so many rows; all by default.
-   * @throws Error for a node that was used before.
+   * @param part nodes to use: those after an output, or up to an output, or with this number of rows; by default all.
+   * @throws Error for a node that was used before
    */
   forward(
     part: { readonly after?: Tensor; readonly upTo?: Tensor; readonly rows?: Dim<S> } = {},
@@ -157,7 +157,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   /**
    * Returns the dispatches that compute the gradients of all parameters, from the last node back.
-   * @param given outputs whose gradient exists already; by default the loss, the last node.
+   * @param given outputs whose gradients exist already; by default the output of the last node, the loss.
    * @throws Error for an op without a gradient, for a node whose output is unused, and for an unused parameter.
    */
   backward(given: readonly Tensor[] = this.nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {
@@ -193,7 +193,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   #call(node: TapeNode<S, R>): OpCall<S> {
     const { arena, dimensions, capacity, parameters } = this.options;
-    /** Marks a tensor as written. @returns true if it was before. */
+    /** Marks a tensor as written. @returns true if the tensor was marked before. */
     const claim = (tensor: Tensor): boolean => {
       const before = this.#written.has(tensor);
       this.#written.add(tensor);

@@ -8,10 +8,10 @@ export type Activation = "elu" | "relu";
 /**
  * A matrix [rows, columns] in f32, row-major.
  *
- * Rows are padded to whole vectors of four, so that every kernel can load vec4f: the columns of each of `groups` equal parts (the
- * four gates of an LSTM; otherwise one part) are padded to a multiple of 4. Padding is always zero: zero weights give zero
- * activations, these zero gradients, and these zero Adam steps. Only the utility, one number per row that scalar kernels read,
- * has no padding (stride 1).
+ * Rows are padded to whole vectors of four, so that every kernel can load vec4f. A row has `groups` equal parts (the four
+ * gates of an LSTM; otherwise one part), and the columns of each part are padded to a multiple of 4. Padding is always zero:
+ * zero weights give zero activations, zero gradients and zero Adam steps. Only the utility has no padding (stride 1): scalar
+ * kernels read its one number per row.
  */
 export interface Tensor {
   readonly name: string;
@@ -21,18 +21,21 @@ export interface Tensor {
   readonly stride: number;
   readonly view: Memory;
   /**
-   * The tensor is the output of this activation. Its gradient buffer then holds the gradient of what went *into* the activation:
-   * the op that writes it multiplies by the derivative, computed from the output: ELU' = min(y, 0) + 1, and ReLU' = 1 for y > 0,
-   * else 0.
+   * Activation whose output the tensor is. The tensor's gradient buffer then holds the gradient of the activation's *input*:
+   * the op that writes it multiplies by the derivative, computed from the output y: ELU' = min(y, 0) + 1, and ReLU' = 1 for y
+   * > 0, else 0.
    */
   readonly activation?: Activation;
   /** A parameter's location in the arena; absent for activations and constants. */
   readonly parameter?: ParameterLocation;
-  /** True if it depends on trainable parameters. */
+  /** True if the tensor depends on trainable parameters. */
   readonly trainable: boolean;
-  /** Multiplies each row by `weights` [1, columns] in the layer that computes it. Absent or undefined if not supported. */
+  /**
+   * Makes the layer that computes the tensor also multiply each row by `weights` [1, columns]. Absent or undefined if not
+   * supported.
+   */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
-  /** Leaves the computation, of at most `most` inputs, to the tensor's one reader. Absent or undefined if not supported. */
+  /** Leaves the computation to the tensor's only reader, for at most `most` inputs. Absent or undefined if not supported. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /** Adds up a loss's outcomes in the dispatch of the op's gradients. Absent or false if not supported. */
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
@@ -45,7 +48,7 @@ export interface OutcomeSums {
   readonly ring: View;
 }
 
-/** A dense layer that its one reader computes: input weights + bias. */
+/** A dense layer, input weights + bias, that is computed by the only op that reads its output. */
 export interface DeferredLinear {
   /** [rows, K] */
   readonly input: Tensor;
@@ -55,7 +58,7 @@ export interface DeferredLinear {
   readonly bias: Tensor;
 }
 
-/** Dot products of rows with one vector, in parts: one per `panels` equal parts of the columns. */
+/** Dot products of rows with a vector, as `panels` partial sums per row, one for each equal part of the columns. */
 export interface RowDots {
   /** [rows, panels] f32, rows padded to whole vectors */
   readonly view: View;
@@ -64,7 +67,7 @@ export interface RowDots {
 
 export interface ParameterLocation {
   readonly offset: number;
-  /** True if rows belong to items of the catalogue or to tokens: the gradient is written by row, not summed over chunks. */
+  /** True if each row belongs to an item or a token: the gradient is written row by row, not summed over chunks. */
   readonly table: boolean;
   /** True for a running average that a kernel writes itself; not trainable. */
   readonly statistic: boolean;
@@ -78,7 +81,7 @@ export function padColumns(columns: number, groups = 1): number {
   return groups * 4 * Math.ceil(columns / groups / 4);
 }
 
-/** Returns the bytes of a tensor; rows of a parameter are also padded to a multiple of 4. */
+/** Returns the bytes of a tensor. A parameter's number of rows is padded to a multiple of 4. */
 export function computeTensorBytes<S extends BatchSizes>(
   { rows, stride }: { readonly rows: Dim<S>; readonly stride: number },
 ): SizeExpression<S> {
@@ -89,7 +92,7 @@ export function countParameterBytes(rows: number, stride: number): number {
   return 16 * stride * Math.ceil(rows / 4);
 }
 
-/** Copies [rows, columns] without padding into the layout of a tensor. */
+/** Copies a matrix [rows, columns] without padding into the padded layout of a tensor. */
 export function padRows(
   data: ArrayLike<number>,
   rows: number,
@@ -103,7 +106,7 @@ export function padRows(
   return out;
 }
 
-/** Inverts {@link padRows}. @param stride floats from one row to the next. */
+/** Inverts {@link padRows}. @param stride number of floats from one row to the next. */
 export function unpadRows(
   data: ArrayLike<number>,
   rows: number,
@@ -117,7 +120,7 @@ export function unpadRows(
   return out;
 }
 
-/** Copies at once what needs no padding: tables of many items have tens of millions of values. */
+/** Copies values without padding at once: tables of many items have tens of millions of values. */
 function copyFloats(data: ArrayLike<number>, length: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(length);
   const values = data instanceof Float32Array ? data : Float32Array.from(data);
