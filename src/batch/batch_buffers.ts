@@ -22,10 +22,7 @@ const SLICE_BYTES = 8 * 2 ** 20;
 /** Slices are padded to a multiple of this many elements, so that a binding may begin at each slice. */
 const SLICE_ALIGNMENT = 64;
 
-/**
- * Index arrays of the next steps' batches, one slice per batch. The comments at the top of the batch kernels define their
- * layouts.
- */
+/** Index arrays of the next steps' batches, one slice per batch. Comments at the top of the batch kernels define the layouts. */
 export class BatchIndexBuffers implements ClickBatch {
   readonly event: View;
   readonly eventItem: View;

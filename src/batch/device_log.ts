@@ -33,10 +33,7 @@ export interface LogCountSummary {
 
 /** Settings of a log for a model with counts. */
 export interface LogWithCounts {
-  /**
-   * Number of latest clicks of a train user in the click pairs; absent if the train users were not counted. See
-   * {@link packOwnCounts}.
-   */
+  /** Number of latest clicks per train user in the click pairs; absent if these were not counted. See {@link packOwnCounts}. */
   readonly latest?: number;
 }
 
@@ -65,17 +62,11 @@ export class DeviceLog {
   readonly event: View;
   /** Number of bits that mark a batch's items: one per displayed item or, for one-hot items, one per item of the catalogue. */
   readonly itemBits: number;
-  /**
-   * @internal [R] the item's bit, its index among displayed items, the row's index among all rows sorted by item
-   */
+  /** @internal [R] the item's bit, its index among displayed items, the row's index among all rows sorted by item */
   readonly row: View;
-  /**
-   * @internal [displayed items] the item, and the index of its first row among all rows sorted by item
-   */
+  /** @internal [displayed items] the item, and the index of its first row among all rows sorted by item */
   readonly item: View;
-  /**
-   * @internal Inputs of count features; present only for a log with counts.
-   */
+  /** @internal Inputs of count features; present only for a log with counts. */
   readonly facts: LogCountSummary | undefined;
 
   /** @param capacity by default the sizes of the log. @throws UserError if the log exceeds the size that a kernel can bind. */

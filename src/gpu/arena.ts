@@ -2,14 +2,14 @@ import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, makeRowLayout, type TextureLayout, type TextureView, type View } from "./memory.ts";
 import type { SizeExpression } from "./sizes.ts";
 
-/** Alignment in bytes of binding offsets that every adapter accepts. */
+/** Alignment of binding offsets, in bytes, that every adapter accepts. */
 const BINDING_ALIGNMENT = 256;
 
 export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Buffers that are freed together. Each tensor has its own, because a dispatch may not read and write one buffer. */
+/** Buffers that are freed together. Each tensor has its own buffer, because a dispatch may not read and write the same buffer. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];
@@ -21,14 +21,14 @@ export class Arena {
     return this.#bytes;
   }
 
-  /** @throws UserError when the adapter cannot hold or bind that much. */
+  /** Allocates a buffer. @throws UserError if the adapter cannot hold or bind so many bytes. */
   allocate(name: string, bytes: number): View {
     const label = `${this.purpose}: ${name}`;
     this.gpu.requireBindable(bytes, label);
     return this.allocateUnbound(name, bytes);
   }
 
-  /** Allocates like {@link allocate}, for buffers that are bound in windows and may exceed one binding. */
+  /** Allocates like {@link allocate}, for a buffer that is bound in windows and may exceed the largest binding. */
   allocateUnbound(name: string, bytes: number): View {
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const usage = STORAGE | UNIFORM | COPY_SRC | COPY_DST;
@@ -39,8 +39,8 @@ export class Arena {
   }
 
   /**
-   * Allocates a texture for vectors of four f32. @param used bytes that a batch uses, if kernels write it; undefined if only
-   * the host does. @throws UserError if the adapter does not support the size.
+   * Allocates a texture for vectors of four f32. @param used bytes that a batch uses, if kernels write the texture; undefined
+   * if only the host writes it. @throws UserError if the adapter does not support the size.
    */
   allocateTexture(
     name: string,

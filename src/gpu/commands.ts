@@ -18,7 +18,7 @@ export class CommandRecorder {
     gpu.queue.submit([commands.finish()]);
   }
 
-  /** The current pass; a copy ends it. */
+  /** The current compute pass; a copy ends the pass. */
   get pass(): GPUComputePassEncoder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }

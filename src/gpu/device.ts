@@ -1,4 +1,4 @@
-/** The device: adapter, limits, error capture, and the count of live buffers. */
+/** The GPU device: its adapter, limits, errors, and live buffers. */
 
 import { UserError } from "../user_error.ts";
 import { ENABLE_SUBGROUPS } from "./kernel.ts";
@@ -8,7 +8,7 @@ import { computeRequiredLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** A request beyond a limit of the adapter. */
+/** Error for a request beyond a limit of the adapter. */
 export class LimitError extends UserError {
   /** @param share fraction of the request that the adapter has room for, below 1. */
   constructor(message: string, readonly share: number) {
@@ -18,11 +18,11 @@ export class LimitError extends UserError {
 
 const SUBGROUPS: GPUFeatureName = "subgroups";
 
-/** Adapter of a run; part of every run's config. */
+/** Description of a run's adapter; part of every run's config. */
 export interface AdapterDescription {
-  /** @internal Kind of kernels that suit it. */
+  /** @internal Kind of adapter, which selects the kernels. */
   readonly kind: AdapterKind;
-  /** The driver's text, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
+  /** Name that the driver reports, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
   /** The driver's text; may be empty. */
   readonly vendor: string;
@@ -34,15 +34,15 @@ export interface AdapterDescription {
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /** @internal Uses the default kernel variants of this kind of adapter, whatever the adapter is. For tests. */
+  /** @internal Kind of adapter whose default kernel variants are used, whatever the adapter is. For tests. */
   readonly variantsFor?: AdapterKind;
-  /** @internal Kernel variants instead of the default ones. */
+  /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
   /** Largest number of workgroups along an axis, instead of the adapter's limit. For tests of long grids. */
   readonly maxGrid?: number;
-  /** Bytes of workgroup memory instead of 32 KiB. For tests of adapters with WebGPU's minimum. */
+  /** Size of workgroup memory in bytes, instead of 32 KiB. For tests of adapters with WebGPU's minimum. */
   readonly workgroupBytes?: number;
-  /** Largest binding in bytes, instead of the adapter's limit. For tests of what does not fit. */
+  /** Largest binding in bytes, instead of the adapter's limit. For tests of data that does not fit. */
   readonly bindingBytes?: number;
   /** Advice to the user if there is no adapter; by default for users of a browser. */
   readonly noAdapterHint?: string;
@@ -50,17 +50,17 @@ export interface GpuOptions {
 
 const BROWSER =
   "Use a current Chrome, Edge, Safari or Firefox, and enable hardware acceleration. In Chrome and Edge chrome://gpu " +
-  "shows why there is none; chrome://flags/#enable-unsafe-webgpu, and on Linux #enable-vulkan, enable it for cards " +
-  "that are not on their lists. In Firefox set dom.webgpu.enabled in about:config.";
+  "shows why WebGPU is off; chrome://flags/#enable-unsafe-webgpu, and on Linux #enable-vulkan, enable it for graphics cards " +
+  "that the browser does not enable by itself. In Firefox, set dom.webgpu.enabled in about:config.";
 const INSECURE =
-  "Browsers offer WebGPU only to secure pages: open this page by https, by http://localhost (as deno task lab does), or " +
+  "Browsers offer WebGPU only to secure pages: open this page over https, over http://localhost (as deno task lab does), or " +
   "from the disk.";
 
 /**
- * An open device. Everything on the GPU is created through it, so it knows what is alive and what failed.
+ * An open device. All memory and pipelines on the GPU are created through this class, which records live memory and errors.
  *
- * WebGPU reports some errors without a caller ("uncaptured"). By default they are silent: a wrong dispatch is skipped and the
- * program computes garbage. This class collects them, and {@link Gpu.check} throws them.
+ * WebGPU reports some errors to no caller ("uncaptured"). By default such errors are silent: an invalid dispatch is skipped,
+ * and the program computes garbage. This class collects the errors, and {@link Gpu.check} throws them.
  */
 export class Gpu {
   /** Adapter of the device. */
@@ -71,7 +71,7 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /** Wraps a device. @param maxGrid largest number of workgroups along an axis. @param bindingBytes largest binding. */
+  /** Wraps a device. @param maxGrid largest number of workgroups along an axis. @param bindingBytes largest binding in bytes. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -101,7 +101,7 @@ export class Gpu {
     return this.#variants;
   }
   /**
-   * Sets the kernel variants of programs that are recorded later; memory that is allocated keeps its layout.
+   * Sets the kernel variants of programs that are recorded later. Allocated memory keeps its layout.
    * @throws Error for variants of another kind of adapter or another layout of matrices.
    * @internal
    */
@@ -119,11 +119,11 @@ export class Gpu {
   get queue(): GPUQueue {
     return this.device.queue;
   }
-  /** True if passes can be timed. */
+  /** True if compute passes can be timed. */
   get hasTimestamps(): boolean {
     return this.device.features.has("timestamp-query");
   }
-  /** Largest workgroup memory. */
+  /** Size of the largest workgroup memory, in bytes. */
   get workgroupBytes(): number {
     return this.device.limits.maxComputeWorkgroupStorageSize;
   }
@@ -131,7 +131,7 @@ export class Gpu {
   get hasSubgroups(): boolean {
     return this.device.features.has(SUBGROUPS);
   }
-  /** Number of buffers and textures that are not destroyed. 0 at the end of a program that cleans up. */
+  /** Number of buffers and textures that are not destroyed; 0 at the end of a program that frees all of them. */
   get liveBuffers(): number {
     return this.#held.size;
   }
@@ -147,8 +147,8 @@ export class Gpu {
   }
 
   /**
-   * Creates a buffer, which counts as live until {@link destroyBuffer}. @param bytes rounded up to a multiple of 4, at least
-   * 4. @throws UserError if the adapter does not support that size.
+   * Creates a buffer, which counts as live until {@link destroyBuffer}. @param bytes size, which is rounded up to a multiple
+   * of 4, at least 4. @throws UserError if the adapter does not support that size.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
@@ -208,7 +208,7 @@ export class Gpu {
     const known = this.#pipelines.get(key);
     if (known) return known;
     let made = await this.#compile(kernel, source, layout);
-    // The standard and browsers require the line; naga, Deno's compiler, does not support it yet.
+    // The WebGPU standard and browsers require the line "enable subgroups"; naga, Deno's compiler, does not support it yet.
     if (made.error && source.includes(ENABLE_SUBGROUPS)) {
       made = await this.#compile(kernel, source.replace(ENABLE_SUBGROUPS, ""), layout);
     }
@@ -235,15 +235,15 @@ export class Gpu {
   }
 
   /**
-   * Waits until all submitted work has run. Deno polls every 10 ms, so a wait takes 11 ms or more; no training step waits
-   * like this. Reading results needs no wait before, because a read waits by itself. Errors of the work are not thrown here
-   * but by {@link check}.
+   * Waits until all submitted work has run. Deno polls every 10 ms, so this takes 11 ms or more, and no training step calls
+   * it. Before a read it is not needed, because a read waits by itself. Errors of the work are thrown by {@link check}, not
+   * here.
    */
   async workDone(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /** Call it wherever results are read; it is cheap. @throws Error with the uncaptured errors so far. */
+  /** Throws collected errors. Call this wherever results are read; it is cheap. @throws Error with the uncaptured errors so far. */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = this.#errors.splice(0);
@@ -264,9 +264,9 @@ export class Gpu {
 }
 
 /**
- * Opens an adapter in any runtime with WebGPU. Limits are WebGPU's defaults with the exceptions of limits.ts.
+ * Opens a device in any runtime with WebGPU. Its limits are WebGPU's defaults, with the exceptions in limits.ts.
  *
- * @param gpu source of adapters.
+ * @param gpu WebGPU object that is asked for an adapter.
  * @throws UserError if there is no adapter, or if its limits are too low.
  */
 export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined = webgpu()): Promise<Gpu> {
@@ -284,7 +284,7 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   const timed = features.has("timestamp-query") ? ["timestamp-query" as const] : [];
   const open = (requiredFeatures: GPUFeatureName[]) =>
     adapter.requestDevice({ label: "clickgan", requiredFeatures, requiredLimits });
-  // Deno 2.9.6 grants subgroups though its adapter does not list them. An adapter that refuses can be asked again.
+  // Deno 2.9.6 grants subgroups though its adapter does not list them. If an adapter refuses, the request goes without them.
   const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
   const variants = options.variants ?? chooseDefaultVariants(info, options.variantsFor);
@@ -296,7 +296,7 @@ function webgpu(): GPU | undefined {
   return navigator.gpu;
 }
 
-/** Names of drivers that compute on the CPU, for runtimes that do not set `isFallbackAdapter`. */
+/** Matches names of drivers that compute on the CPU, for runtimes that do not set `isFallbackAdapter`. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
 function classifyAdapter(
@@ -306,12 +306,12 @@ function classifyAdapter(
 }
 
 /**
- * CPU adapters that read buffers faster than textures, by their names in Deno and Chromium. SwiftShader and llvmpipe are
- * measured (bench/ladder.md, "SwiftShader"); all others are assumed to be like llvmpipe.
+ * Matches CPU adapters that read buffers faster than textures, by their names in Deno and Chromium. SwiftShader and llvmpipe
+ * were measured (bench/ladder.md, "SwiftShader"); all other adapters are assumed to be like llvmpipe.
  */
 const READS_BUFFERS = /swiftshader/i;
 
-/** Returns the default kernel variants. @param kind of the adapter, or another one for a test. */
+/** Returns the default kernel variants. @param kind kind of the adapter, or another kind in a test. */
 function chooseDefaultVariants(
   info: GPUAdapterInfo,
   kind: AdapterKind = classifyAdapter(info),

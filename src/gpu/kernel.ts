@@ -1,4 +1,4 @@
-/** A hand-written kernel: its WGSL text, the interface that is parsed from it, and the text that the driver gets. */
+/** A hand-written kernel: its WGSL text, the interface that is parsed from the text, and the text that the driver compiles. */
 
 import type { AdapterKind } from "./kernel_variants.ts";
 import { formatTexelCode, formatTexelIndexCode, isTexture, isUniform, TEXTURE_FORMAT } from "./memory.ts";
@@ -15,9 +15,9 @@ export interface Kernel {
   readonly name: string;
   readonly source: string;
   readonly bindings: readonly KernelBinding[];
-  /** Defaults of its constants by name, as text: "8u". */
+  /** Default of each constant by name, as text such as "8u". */
   readonly constants: ReadonlyMap<string, string>;
-  /** True if its index is x + y * (width of the grid), so that a long axis may be folded into two. */
+  /** True if the kernel's index is x + y * (width of the grid), so that a long x axis can be folded into x and y. */
   readonly foldable: boolean;
 }
 
@@ -25,16 +25,16 @@ export type Constants = Readonly<Record<string, number | boolean>>;
 
 /** Name of the uniform that every kernel binds last; see {@link import("./step.ts")}. */
 export const STEP = "step";
-/** Name of the array of step headers that a multi-step kernel binds instead. */
+/** Name of the array of step headers that a multi-step kernel binds instead of {@link STEP}. */
 export const STEPS = "steps";
 
 export const ENABLE_SUBGROUPS = "enable subgroups;";
 
-/** A constant of a kernel's text: name, optional type, default. */
+/** Matches a constant of a kernel's text: name, optional type, default. */
 const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<([^>]+)>\s*(\w+)\s*:/g;
 
-/** Parses a kernel's interface from its text. @throws Error for wrong binding numbers and a missing step. */
+/** Parses a kernel's interface from its text. @throws Error for wrong binding numbers or a missing step header. */
 export function parseKernel(name: string, source: string): Kernel {
   const bindings = [...source.matchAll(bindingPattern)].map(([, index, space, binding]): KernelBinding => {
     const kind = (space ?? "").replace(/\s/g, "");
@@ -58,7 +58,7 @@ export function parseKernel(name: string, source: string): Kernel {
   return { name, source, bindings, constants, foldable: source.includes("num_workgroups") };
 }
 
-/** True if a kernel works for several steps at once, with a slice of its grid (z) per step. */
+/** Returns true if a kernel works for several steps at once, with one z slice of its grid per step. */
 export function isMultiStep({ bindings }: Pick<Kernel, "bindings">): boolean {
   return bindings.at(-1)?.name === STEPS;
 }
@@ -76,7 +76,7 @@ export function getConstant(
   return Number(number);
 }
 
-/** Returns a dispatch with `GPU_WORKGROUP` on a GPU: whole subgroups, where a CPU driver needs fewer invocations. */
+/** Returns a dispatch whose workgroups on a GPU have `GPU_WORKGROUP` invocations, whole subgroups; a CPU driver needs fewer. */
 export function adaptWorkgroup<U extends KernelTextInputs>(kind: AdapterKind, use: U): U {
   const { kernel, constants } = use;
   if (kind !== "gpu" || !kernel.constants.has("GPU_WORKGROUP")) return use;
@@ -86,13 +86,14 @@ export function adaptWorkgroup<U extends KernelTextInputs>(kind: AdapterKind, us
 export interface KernelTextInputs {
   readonly kernel: Kernel;
   readonly constants?: Constants;
-  /** Memory of each binding but `step`, by name. */
+  /** Memory of each binding except `step`, by name. */
   readonly views: Readonly<Record<string, Memory>>;
 }
 
 /**
- * Returns the text that the driver compiles. @throws Error for a constant that the kernel does not declare, for one that an
- * unrolled iteration needs and that is no number, and for a binding without the line that has to change.
+ * Returns the text that the driver compiles. @throws Error for a constant that the kernel does not declare, for a constant
+ * that an unrolled loop needs but that is no number, and for a binding whose line of WGSL is not the one that must be
+ * replaced.
  */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
@@ -110,7 +111,7 @@ export function buildKernelText({ kernel, constants = {}, views }: KernelTextInp
 
 /** A piece of a kernel's text: fixed, or a function of the constants. */
 type Piece = string | ((constants: Constants) => string);
-/** Pieces of kernels, because searching for constants in each dispatch of a training would delay its start. */
+/** Cached pieces of kernels: searching the text for constants in each dispatch would delay the start of a training. */
 const piecesOf = new WeakMap<Kernel, readonly Piece[]>();
 
 function splitKernel(kernel: Kernel): readonly Piece[] {
@@ -163,7 +164,7 @@ function* findUnrolledTurns(kernel: Kernel): Generator<Substitution> {
   }
 }
 const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
-/** `first`, the beginning of a part of a loop, is 0 or more. */
+/** Matches a turn of an unrolled loop. `first`, the beginning of a part of the loop, is 0 or more. */
 const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
 
 function isReadOnly(kernel: Kernel, name: string): boolean {

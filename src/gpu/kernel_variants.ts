@@ -1,4 +1,7 @@
-/** Kernel variants: defaults per kind of adapter, and those that autotuning (src/autotune) chose for timed sizes. */
+/**
+ * Kernel variants: defaults per kind of adapter, and the variants that autotuning (src/autotune) chose for the sizes that it
+ * timed.
+ */
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
@@ -6,25 +9,25 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** forward: act(input W + b); input: output_gradient W^T; weight: input^T output_gradient */
+/** Direction of a product: forward: act(input W + b); input: output_gradient W^T; weight: input^T output_gradient */
 export type MatmulDirection = "forward" | "input" | "weight";
 
-/** Kernel variant of a matrix product. The number of a panel is the number of rows per workgroup. */
+/** Kernel variant of a matrix product. The number in a panel's name is the number of rows per workgroup. */
 export type MatmulVariant = "panel 64" | "panel 128" | "panel 256" | "rows" | "tiled";
 const panels = ["panel 64", "panel 128", "panel 256"] as const;
 const matmulVariants = [...panels, "rows", "tiled"] as const satisfies readonly MatmulVariant[];
 
-/** forward: states of all events; backward: gradient of the gates' inputs from that of the states */
+/** Direction of an LSTM: forward: the states of all events; backward: the gradient of the gates' inputs */
 export type LstmDirection = "forward" | "backward";
 
 /**
- * Kernel variant of an LSTM on a GPU. `group n`: a workgroup for n users, one invocation per unit and user (`group`: as many
- * users as 64 invocations have room for). `user`: one invocation per user.
+ * Kernel variant of an LSTM on a GPU. `group n`: a workgroup for n users, with one invocation per unit and user. `group`: as
+ * many users per workgroup as 64 invocations have room for. `user`: one invocation per user.
  */
 export type LstmVariant = "group" | "group 1" | "group 4" | "user";
 export const lstmVariants = ["group", "group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
 
-/** Kernel variant of the last sum of a workgroup: one invocation adds up all sums, or the lanes of a subgroup do. */
+/** Kernel variant of a workgroup's final sum: one invocation adds up all partial sums (serial), or the lanes of a subgroup do. */
 export type SumVariant = "serial" | "subgroups";
 const sumVariants = ["serial", "subgroups"] as const satisfies readonly SumVariant[];
 
@@ -37,20 +40,20 @@ export const kernelVariantsSchema = v.strictObject({
   lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),
   sum: v.optional(v.record(v.string(), v.picklist(sumVariants))),
 });
-/** Kernel variants of an adapter. Variants may add in different orders, so results may differ in the last bits. */
+/** Kernel variants of an adapter. Variants may add numbers in different orders, so results may differ in the last bits. */
 export interface KernelVariants {
-  /** It also decides what is stored in uniforms. */
+  /** Kind of adapter, which also determines the data that is stored in uniforms. */
   readonly kind: AdapterKind;
   /**
    * Storage of matrices that products read many times. Absent: storage textures on a CPU adapter, which llvmpipe reads
    * faster, and buffers on a GPU. SwiftShader is a CPU adapter that reads buffers faster.
    */
   readonly matrices?: "buffers" | undefined;
-  /** Differences from the defaults, by {@link formatMatmulKey}. */
+  /** Variants of matrix products that differ from the defaults, by {@link formatMatmulKey}. */
   readonly matmul: Record<string, MatmulVariant>;
-  /** Differences of LSTMs, by {@link formatLstmKey}. */
+  /** Variants of LSTMs that differ from the defaults, by {@link formatLstmKey}. */
   readonly lstm?: Record<string, LstmVariant> | undefined;
-  /** Variants of the kernels that add up sums, by kernel name. */
+  /** Variants of the kernels that add up partial sums, by kernel name. */
   readonly sum?: Record<string, SumVariant> | undefined;
 }
 
@@ -65,7 +68,7 @@ export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
 
-/** Merges tuned variants, by {@link formatMatmulKey}, {@link formatLstmKey}, or a sum's kernel, into the defaults. */
+/** Merges tuned variants into the defaults. @param chosen by {@link formatMatmulKey}, {@link formatLstmKey}, or a sum's kernel. */
 export function mergeTunedVariants(
   { kind, matrices }: AdapterTraits,
   chosen: Readonly<Record<string, KernelVariant>>,
@@ -86,17 +89,17 @@ function isVariant<V extends KernelVariant>(all: readonly V[], variant: KernelVa
   return all.some((one) => one === variant);
 }
 
-/** True if variants are for such an adapter. */
+/** Returns true if variants are for an adapter of these traits. */
 export function matchAdapter(variants: AdapterTraits, { kind, matrices }: AdapterTraits): boolean {
   return variants.kind === kind && variants.matrices === matrices;
 }
 
-/** Returns recorded variants if they are for such an adapter, otherwise the defaults of the adapter. */
+/** Returns recorded variants if they are for the adapter `own`, otherwise the adapter's default variants. */
 export function reuseVariants(recorded: KernelVariants | undefined, own: AdapterTraits): KernelVariants {
   return recorded && matchAdapter(recorded, own) ? recorded : getDefaultVariants(own.kind, own.matrices);
 }
 
-/** Returns e.g. "forward 64x32", the padded sizes [K, N] of the weights. @param k4 K / 4. @param n4 N / 4. */
+/** Returns e.g. "forward 64x32", with the padded sizes [K, N] of the weights. @param k4 K / 4. @param n4 N / 4. */
 export function formatMatmulKey(direction: MatmulDirection, k4: number, n4: number): string {
   return `${direction} ${4 * k4}x${4 * n4}`;
 }
@@ -106,29 +109,29 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Largest K / 4 of panel kernels, whose sum is unrolled in the text; lower on a GPU, to spare its compiler. */
+/** Largest K / 4 of panel kernels, whose sum over K is unrolled in the text; lower on a GPU, to shorten compilation. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {
   readonly variants: KernelVariants;
-  /** Workgroup memory of the adapter; at least 16,384. */
+  /** Size of the adapter's workgroup memory in bytes; at least 16,384. */
   readonly workgroupBytes: number;
   /** True if kernels may use subgroup operations. */
   readonly subgroups: boolean;
 }
 
 /**
- * Returns the bytes of workgroup memory of a panel: sixteen columns of the weights, and in the forward kernel the bias and
- * the dot product's weights. 256 inputs take 16,512 bytes there, and WebGPU guarantees 16,384.
+ * Returns the bytes of workgroup memory of a panel: sixteen columns of the weights and, in the forward kernel, the bias and
+ * the dot product's weights. With 256 inputs the forward kernel takes 16,512 bytes; WebGPU guarantees only 16,384.
  */
 export function computePanelBytes(direction: "forward" | "input", k4: number, n4: number): number {
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
 }
 
-/** Time to copy a panel, in rows of its product. */
+/** Time to copy a panel, in units of the time that a row of the panel's product takes. */
 const PANEL_COPY = 19;
 
-/** Returns the panels, fastest for so many rows first. A workgroup computes all of its rows, also those past the batch's end. */
+/** Returns the panels, fastest for this number of rows first. A workgroup computes all its rows, even past the batch's end. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -137,9 +140,9 @@ function rankPanels(rows: number): MatmulVariant[] {
 }
 
 /**
- * Returns the variants that can compute a product: the default, then the others, most promising first. The tiled kernels read
+ * Returns the variants that can compute a product, first the default, then the others by their promise. Tiled kernels read
  * only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panels come last, because reading workgroup
- * memory is slow there. @param rows of the largest batch.
+ * memory is slow there. @param rows number of rows of the largest batch.
  */
 export function listMatmulVariants(
   { variants, workgroupBytes }: VariantContext,
@@ -169,10 +172,10 @@ export function chooseMatmulVariant(
   return pickVariant(key, choice.variants.matmul[key], listMatmulVariants(choice, direction, k4, n4, rows));
 }
 
-/** Invocations per workgroup that WebGPU guarantees. */
+/** Number of invocations per workgroup that WebGPU guarantees. */
 const WORKGROUP_MOST = 256;
 
-/** Returns the variants that can compute an LSTM on a GPU, default first. @param h4 units / 4. */
+/** Returns the variants that can compute an LSTM on a GPU, default first. @param h4 number of units / 4. */
 export function listLstmVariants(h4: number): readonly LstmVariant[] {
   const group = lstmVariants.filter((variant) => {
     const users = countGroupUsers(variant, h4);
@@ -181,10 +184,10 @@ export function listLstmVariants(h4: number): readonly LstmVariant[] {
   return [...group, "user"];
 }
 
-/** Invocations that fill subgroups of 32 or 64. */
+/** Number of invocations per workgroup that fills subgroups of 32 or 64. */
 const FULL_GROUP = 64;
 
-/** Returns the users per workgroup; undefined for one invocation per user. @param h4 units / 4. */
+/** Returns the number of users per workgroup; undefined for one invocation per user. @param h4 number of units / 4. */
 export function countGroupUsers(variant: LstmVariant, h4: number): number | undefined {
   const most = Math.max(1, Math.floor(FULL_GROUP / (4 * h4)));
   return { group: most, "group 1": 1, "group 4": 4, user: undefined }[variant];
@@ -192,7 +195,7 @@ export function countGroupUsers(variant: LstmVariant, h4: number): number | unde
 
 /**
  * Returns the bytes of workgroup memory of an LSTM whose weights are stored there: the weights, two buffers for the exchange
- * between units, and the number of turns. @param units padded.
+ * between units, and the number of loop turns. @param units padded number of units.
  */
 export function computeLstmBytes(direction: LstmDirection, units: number, users: number): number {
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;
@@ -228,6 +231,6 @@ function pickVariant<V extends KernelVariant>(
   if (others.includes(chosen)) return chosen;
   throw new UserError(
     `Expected a kernel variant of ${key} among ${[fixed, ...others].join(", ")}, got ${chosen}. ` +
-      "Remove it from the run's config.json.",
+      "Remove this variant from the run's config.json.",
   );
 }

@@ -17,7 +17,7 @@ const NAMES = [
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 export type LimitName = typeof NAMES[number];
 
-/** WebGPU's defaults, which every core adapter has. With less than any of these some model does not train. */
+/** WebGPU's default limits, which every core adapter has. With less than any of these limits some model does not train. */
 export const LEAST: Readonly<Record<LimitName, number>> = {
   maxStorageBuffersPerShaderStage: 8,
   maxStorageTexturesPerShaderStage: 4,
@@ -32,11 +32,11 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
 };
 
 /**
- * Upper bounds of what is requested, where an adapter supports more than the default:
+ * Upper bounds of the limits that are requested where an adapter supports more than the default:
  *
  * - the size of a buffer. A model of many items needs arenas beyond the default 256 MiB.
- * - the size of a binding. A table of items or tokens must fit into one; the default is 128 MiB, and many cards bind 2 GiB or
- * more. An arena of several tables may be larger: kernels access it in windows.
+ * - the size of a binding. A table of items or tokens must fit into one binding; the default is 128 MiB, and many cards bind
+ * 2 GiB or more. An arena of several tables may be larger, because kernels access arenas in windows.
  * - workgroup memory. A panel of 256 inputs takes 16,512 bytes. With less, another kernel computes the product (see
  * kernel_variants.ts).
  */
@@ -47,8 +47,8 @@ const MOST: Readonly<Partial<Record<LimitName, number>>> = {
 };
 
 /**
- * Returns the limits to request from an adapter. @param adapter its name, for errors. @param most upper bounds, for tests.
- * @throws UserError for an adapter below a default limit; it names the limit.
+ * Returns the limits to request from an adapter. @param adapter name of the adapter, for errors. @param most upper bounds of
+ * the limits, for tests. @throws UserError for an adapter below a default limit; the message names the limit.
  */
 export function computeRequiredLimits(
   limits: Readonly<Record<LimitName, number>>,

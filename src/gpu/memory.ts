@@ -1,22 +1,23 @@
 /**
  * Memory that a kernel accesses: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
- * Why textures: llvmpipe, a software adapter, reads storage number by number, each with its own bounds check. It fetches a
- * texel of four f32 as a whole, with a third of the instructions (bench/ladder.md, "How llvmpipe runs a kernel"). Storing a
- * texel takes longer than storing to a buffer. So kernels write a buffer, which is then copied into the texture: together
- * half the time of textureStore.
+ * Why textures: the software adapter llvmpipe reads storage buffers number by number, with a bounds check for each number. It
+ * reads a texel of four f32 as a whole, with a third of the instructions (bench/ladder.md, "How llvmpipe runs a kernel").
+ * Storing a texel takes longer than storing to a buffer. So kernels write a buffer, which is then copied into the texture;
+ * both together take half the time of textureStore.
  *
- * On such an adapter only the matrices that products read many times are stored in textures. kernel.ts changes the kernel's
- * text accordingly. SwiftShader, another software adapter, reads a texture no faster than a buffer: there all matrices are
- * stored in buffers (kernel_variants.ts).
+ * On llvmpipe only the matrices that products read many times are stored in textures. kernel.ts changes the kernel's text
+ * accordingly. SwiftShader, another software adapter, reads a texture no faster than a buffer, so all its matrices are stored
+ * in buffers (kernel_variants.ts).
  *
- * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In panels, the sixteen
- * numbers of a row in a panel (64 bytes) are followed by those of the next row, not by the row's next panel.
+ * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In a panel, the sixteen
+ * numbers of a row (64 bytes) are followed by the sixteen numbers of the next row, not by the same row's next panel.
  *
- * Why panels: some kernels read one panel of every row. Row by row, that is one cache line in four, or in a wide layer one in
- * sixteen. No prefetcher of a CPU follows such a pattern, so every eight rows wait for main memory once. Side by side the
- * lines arrive in time; bench/ladder.md has the gain of the gradients. Blocks of 512 rows in panels gain half of that, blocks
- * of 2,048 rows all of it. A matrix that is read by whole rows, as gradients are, is stored row by row.
+ * Why panels: some kernels read one panel of every row. If the matrix is stored row by row, these kernels read one cache line
+ * in four, or one in sixteen in a wide layer. No CPU's prefetcher follows such a pattern, so a kernel waits for main memory
+ * once per eight rows. In a panel the lines are adjacent and arrive in time; bench/ladder.md has the gain for the gradients.
+ * Panels of 512 rows give half of this gain, panels of 2,048 rows all of it. A matrix that is read by whole rows, such as a
+ * gradient, is stored row by row.
  */
 
 import type { SizeExpression } from "./sizes.ts";
@@ -24,11 +25,11 @@ import type { SizeExpression } from "./sizes.ts";
 /** A range of a buffer that a kernel binds. */
 export interface View {
   readonly buffer: GPUBuffer;
-  /** In bytes, a multiple of 256. */
+  /** Offset in bytes, a multiple of 256. */
   readonly offset: number;
-  /** In bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** The view is the first of several slices, one per batch. */
+  /** Set if the view is the first of several slices, one per batch. */
   readonly slices?: { readonly count: number; /** In bytes. */ readonly stride: number };
 }
 
@@ -36,13 +37,13 @@ export interface View {
 export interface TextureView {
   readonly texture: GPUTexture;
   readonly layout: TextureLayout;
-  /** Bytes of the matrix. */
+  /** Size of the matrix in bytes. */
   readonly size: number;
-  /** Buffer of the same layout that kernels write instead, and its bytes per batch; absent if only the host writes. */
+  /** Buffer of the same layout that kernels write instead, and the bytes that a batch writes; absent if only the host writes. */
   readonly written?: { readonly view: View; readonly bytes: SizeExpression };
 }
 
-/** A range of at most 64 KiB that is read as a uniform, which takes llvmpipe fewer instructions than storage. */
+/** A range of at most 64 KiB that is read as a uniform: llvmpipe reads a uniform with fewer instructions than storage. */
 export interface UniformView extends View {
   readonly uniform: true;
 }
@@ -66,13 +67,13 @@ export function isUniform(memory: Memory): memory is UniformView {
   return "uniform" in memory && memory.uniform === true;
 }
 
-/** @throws Error for a texture. */
+/** Returns the memory as a buffer's range. @throws Error for a texture. */
 export function asBufferView(memory: Memory): View {
   if (isTexture(memory)) throw new Error(`expected a buffer, got the texture ${memory.texture.label}`);
   return memory;
 }
 
-/** Writes whole vectors of four from the beginning of the memory. */
+/** Writes whole vectors of four numbers at the beginning of the memory. */
 export function writeMemory(
   queue: GPUQueue,
   memory: Memory,
@@ -96,25 +97,25 @@ export function writeMemory(
   }
 }
 
-/** Texels per line; the largest width that every adapter supports. */
+/** Number of texels per line; the largest width that every adapter supports. */
 const TEXTURE_WIDTH = 8192;
 export const TEXTURE_FORMAT = "rgba32float";
 export const BYTES_PER_TEXEL = 16;
 
-/** Vectors of a row in a panel: 64 bytes. */
+/** Number of vectors that a panel has of each row: 64 bytes. */
 const PANEL_VECTORS = 4;
-/** Texels in 256 bytes: a copy of several lines takes only multiples of that. */
+/** Number of texels in 256 bytes: a copy of several lines takes only line lengths that are a multiple of 256 bytes. */
 const WIDTH_STEP = 16;
 
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Vectors of a row: columns / 4. 1 if stored row by row: each vector counts as a row. */
+  /** Number of vectors per row: columns / 4. It is 1 for a matrix stored row by row, where each vector counts as a row. */
   readonly rowVectors: number;
   readonly panelVectors: number;
-  /** Panels of a row. The last may be narrower, but takes the same space. */
+  /** Number of panels per row. The last panel may be narrower, but takes the same space. */
   readonly panels: number;
-  /** Rows of a panel in one line. The panels of these rows are consecutive lines. */
+  /** Number of rows of a panel in one line of the texture. The panels of these rows are consecutive lines. */
   readonly lineRows: number;
 }
 
@@ -122,7 +123,7 @@ export function makeRowLayout(bytes: number): TextureLayout {
   return makeTextureLayout(bytes, 1, 1);
 }
 
-/** @param rowVectors columns of the matrix / 4. */
+/** @param rowVectors number of columns of the matrix / 4. */
 export function makePanelLayout(bytes: number, rowVectors: number): TextureLayout {
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
@@ -147,7 +148,7 @@ function makeTextureLayout(bytes: number, rowVectors: number, panelVectors: numb
   };
 }
 
-/** Returns the index of vector i of the matrix, row by row, among the texture's texels, line by line. */
+/** Returns the index of the texel (line by line) that stores vector i of the matrix (row by row). */
 export function computeTexelIndex(layout: TextureLayout, i: number): number {
   const { width, rowVectors, panelVectors, panels, lineRows } = layout;
   const row = Math.floor(i / rowVectors);
@@ -156,7 +157,7 @@ export function computeTexelIndex(layout: TextureLayout, i: number): number {
   return line * width + (row % lineRows) * panelVectors + column % panelVectors;
 }
 
-/** Returns WGSL for the texel of vector `i`. */
+/** Returns WGSL for the texel coordinates of vector `i`. */
 export function formatTexelCode(layout: TextureLayout): string {
   const { x, y } = formatTexelCoordinates(layout);
   return `vec2u(${x}, ${y})`;
@@ -177,7 +178,7 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** Formats a division in WGSL. By a power of two it is a shift, because WGSL guards every division against zero. */
+/** Formats a division in WGSL. A division by a power of two becomes a shift, because WGSL guards every division against zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
@@ -187,14 +188,14 @@ function formatRemainder(a: string, by: number): string {
   return Number.isInteger(Math.log2(by)) ? `(${a} & ${by - 1}u)` : `(${a} % ${by}u)`;
 }
 
-/** Consecutive lines of a texture, with the number of texels that the matrix has at the beginning of each. */
+/** Consecutive lines of a texture. At the beginning of each line, `texels` texels belong to the matrix. */
 export interface TextureRegion {
   readonly line: number;
   readonly lines: number;
   readonly texels: number;
 }
 
-/** Returns the regions of the first `bytes` of the matrix. */
+/** Returns the regions that contain the first `bytes` bytes of the matrix. */
 export function listRegions(layout: TextureLayout, bytes: number): TextureRegion[] {
   const { width, rowVectors, panelVectors, panels, lineRows } = layout;
   const rows = Math.ceil(bytes / BYTES_PER_TEXEL / rowVectors);
@@ -203,12 +204,12 @@ export function listRegions(layout: TextureLayout, bytes: number): TextureRegion
   return [whole, last].filter(({ lines, texels }) => lines * texels > 0);
 }
 
-/** Returns the texels of a matrix, line by line, with zeros where it has nothing. */
+/** Returns the texels of a matrix, line by line. Texels that do not belong to the matrix are zero. */
 function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
   layout: TextureLayout,
   matrix: Words,
 ): Words {
-  // Copied as integers, because copying a NaN as a float may change its bits.
+  // Numbers are copied as integers, because copying a NaN as a float may change its bits.
   const texels = new Uint32Array(4 * layout.width * layout.height);
   const words = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length);
   forEachVector(layout, words.length, (at, texel) => {
@@ -217,7 +218,7 @@ function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayB
   return (matrix instanceof Float32Array ? new Float32Array(texels.buffer) : texels) as Words;
 }
 
-/** Inverts {@link packTexels}. @param length of the matrix, in words. */
+/** Inverts {@link packTexels}. @param length number of words of the matrix. */
 export function unpackTexels(
   layout: TextureLayout,
   texels: Uint32Array<ArrayBuffer>,
@@ -230,7 +231,7 @@ export function unpackTexels(
   return matrix;
 }
 
-/** Visits each vector with its first word in the matrix and its first word among the texels. */
+/** Calls `visit` for each vector, with the indices of its first word in the matrix and among the texels. */
 function forEachVector(
   layout: TextureLayout,
   words: number,

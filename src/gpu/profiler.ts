@@ -1,4 +1,4 @@
-/** Times passes by timestamp queries, for benches. Slower than a replay, because each dispatch is a pass of its own. */
+/** Times compute passes by timestamp queries, for benches. This is slower than a replay, because each dispatch is a separate pass. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
@@ -17,7 +17,7 @@ const MOST_QUERIES = 4096;
 
 /**
  * Runs passes, and commands between them, in order in one submission.
- * @returns microseconds of each; timestamps are nanoseconds, as on llvmpipe and NVIDIA.
+ * @returns microseconds of each pass; timestamps must be nanoseconds, as on llvmpipe and NVIDIA.
  * @throws Error if the adapter has no timestamps, or for more passes than a query set holds.
  */
 export async function timePasses(
@@ -38,7 +38,7 @@ export async function timePasses(
       encoder.beginComputePass({ timestampWrites }).end();
     passes.forEach((encode, k) => {
       if (typeof encode !== "function") {
-        // Timed from the end of an empty pass to the beginning of another.
+        // The commands are timed from the end of an empty pass to the beginning of another.
         mark({ querySet, endOfPassWriteIndex: 2 * k });
         encode.between(encoder);
         mark({ querySet, beginningOfPassWriteIndex: 2 * k + 1 });
@@ -61,15 +61,15 @@ export async function timePasses(
   }
 }
 
-/** A dispatch or the copies into textures that follow it, for timing. */
+/** Work to time: a dispatch, or the copies into textures that follow a dispatch. */
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Steps that it serves at once. Its time is that of all these steps, its cost that of one. */
+  /** Number of steps that the work is for. The time is that of all these steps, the cost that of one step. */
   readonly steps: number;
-  /** Invocations for all these steps together; absent for copies. */
+  /** Number of invocations for all these steps together; absent for copies. */
   readonly invocations?: number;
-  /** Index of the dispatch in its program; of copies, of the dispatch before them. */
+  /** Index of the dispatch in its program; for copies, the index of the dispatch before the copies. */
   readonly dispatch: number;
   readonly encode: EncodePass | PassBoundary;
 }

@@ -1,7 +1,7 @@
 /**
- * A recorded program: the dispatches of a step. Each has a pipeline, a bind group, and a grid that is a function of the
- * batch's sizes. Recording creates everything for the first slice; the first replay of another slice creates the bind groups
- * of all slices. Replaying creates nothing else.
+ * A recorded program: the dispatches of a step. Each dispatch has a pipeline, a bind group, and a grid that is a function of
+ * the batch's sizes. Recording creates all objects for the first slice. The first replay of another slice creates the bind
+ * groups of all slices. A replay creates no other objects.
  */
 
 import { UserError } from "../user_error.ts";
@@ -15,9 +15,9 @@ import { type BatchSizes, evaluateSize, type SizeExpression } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
- * Work of one dispatch: floating-point operations, and bytes that have to move at least once. A number that is read counts
- * once, however often it is read, and a number that is written counts once. Of rows that an index selects, only the distinct
- * ones count, as far as the sizes determine their number. Lists of indices and small weights may be left out.
+ * Work of one dispatch: the number of floating-point operations, and of bytes that must move at least once. A number that is
+ * read counts once, however often it is read; a number that is written counts once. Of rows that an index selects, only
+ * distinct rows count, as far as the sizes determine their number. Lists of indices and small weights may be left out.
  */
 export interface Cost {
   readonly flops: number;
@@ -31,11 +31,14 @@ export function getCost<S extends BatchSizes>({ cost }: Pick<DispatchSpec<S>, "c
 
 /** Kernel variants that can compute a dispatch or a part of it. */
 export interface KernelChoice<S extends BatchSizes = BatchSizes> {
-  /** See formatMatmulKey and formatLstmKey in {@link import("./kernel_variants.ts")}; for a sum the kernel's name. */
+  /**
+   * Key of the choice: see formatMatmulKey and formatLstmKey in {@link import("./kernel_variants.ts")}; for a sum, the
+   * kernel's name.
+   */
   readonly key: string;
   /** The default variant comes first. */
   readonly variants: readonly KernelVariant[];
-  /** True if its time is that of its longest chain of steps, however few its FLOPs. */
+  /** True if the dispatch's longest chain of dependent steps determines its time, however few its FLOPs are. */
   readonly serial?: boolean;
   /** Returns the dispatch with one of the variants. */
   buildDispatch(variant: KernelVariant): DispatchSpec<S>;
@@ -44,7 +47,7 @@ export interface KernelChoice<S extends BatchSizes = BatchSizes> {
 export interface DispatchNode {
   readonly op: string;
   readonly direction: "forward" | "backward";
-  /** Tensors with their shapes: "utility/layer1 [rows, 64]". */
+  /** Input tensors with their shapes, such as "utility/layer1 [rows, 64]". */
   readonly inputs: readonly string[];
   readonly output: string;
 }
@@ -62,20 +65,20 @@ export function computeInvocations<S extends BatchSizes>(
   return [evaluateSize(x, sizes), evaluateSize(y, sizes)];
 }
 
-/** A dispatch to record. @typeParam S sizes that its grid depends on; by default none, so that it fits every kind of batch */
+/** A dispatch to record. @typeParam S batch sizes that the grid depends on; by default none, which fits every kind of batch */
 export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelTextInputs {
-  /** Invocations to run along x and y; they are rounded up to whole workgroups. */
+  /** Numbers of invocations along x and y, which are rounded up to whole workgroups. */
   readonly invocations: InvocationCounts<S>;
   readonly cost?: (sizes: S) => Cost;
   /** Purpose of the dispatch, e.g. "utility/layer2 forward". */
   readonly label: string;
-  /** Other kernels for the dispatch or for each of its parts: of a matrix product, and on a GPU of an LSTM and of a sum. */
+  /** Kernels that can replace those of the dispatch or of its parts: for matrix products and, on a GPU, for LSTMs and sums. */
   readonly choices?: readonly KernelChoice<S>[];
-  /** Absent for dispatches without a node: the batch, the optimiser. */
+  /** Node of the tape; absent for dispatches without a node, which are those of the batch and of the optimiser. */
   readonly node?: DispatchNode;
 }
 
-/** The slice of a replay, among the batches that are built at once. */
+/** Slice that a replay uses, among the batches that are built at once. */
 export interface BatchSlice {
   readonly index: number;
   /** Number of batches for kernels that {@link isMultiStep work for several steps} at once. */
@@ -92,7 +95,7 @@ interface Dispatch<S extends BatchSizes> {
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
   readonly manySteps: boolean;
-  /** Textures whose buffers it writes, to copy afterwards. */
+  /** Textures whose buffers the dispatch writes; the buffers are copied into the textures afterwards. */
   readonly copies: readonly TextureView[];
 }
 
@@ -117,7 +120,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     return new Program(gpu, name, dispatches);
   }
 
-  /** Encodes the whole program, with the header at `stepOffset` bytes. @param sizes of the batch, or the largest of several. */
+  /** Encodes the whole program, with the header at `stepOffset` bytes. @param sizes sizes of the batch, or the largest of several. */
   encode(commands: CommandRecorder, sizes: S, stepOffset: number, slice = onlySlice): void {
     for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset, slice);
   }
@@ -134,7 +137,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     for (const view of this.dispatches[index]?.copies ?? []) commands.copyToTexture(view, sizes);
   }
 
-  /** Encodes one dispatch alone, which the profiler times in a pass of its own. */
+  /** Encodes one dispatch alone; the profiler times it in a separate pass. */
   encodeOne(
     pass: GPUComputePassEncoder,
     index: number,
@@ -158,13 +161,13 @@ export class Program<S extends BatchSizes = BatchSizes> {
   }
 }
 
-/** Reused, so that a replay allocates nothing. */
+/** Reused array, so that a replay allocates no memory. */
 const offsets = new Uint32Array(1);
 
 /**
- * Computes the workgroups of a dispatch along x, y and z; a long x of a foldable kernel is folded into y.
- * @param workgroup invocations of one along x and y. @param maxGrid largest number of workgroups along an axis.
- * @throws UserError for a grid that exceeds it.
+ * Computes the numbers of workgroups of a dispatch along x, y and z. A foldable kernel's x that is too long is folded into y.
+ * @param workgroup invocations of a workgroup along x and y. @param maxGrid largest number of workgroups along an axis.
+ * @throws UserError for a grid that exceeds `maxGrid`.
  */
 export function computeGrid<S extends BatchSizes>(
   { spec, workgroup, manySteps }: Pick<Dispatch<S>, "spec" | "workgroup" | "manySteps">,
@@ -182,7 +185,7 @@ export function computeGrid<S extends BatchSizes>(
   if (gridX > maxGrid || gridY > maxGrid) {
     throw new UserError(
       `${spec.label} needs ${gridX} x ${gridY} workgroups, but this adapter takes ${maxGrid} along an ` +
-        `axis. Use smaller batches, and more shards to evaluate.`,
+        `axis. Use smaller batches, and more shards in evaluations.`,
     );
   }
   return [gridX, gridY, manySteps ? slice.count : 1];

@@ -1,14 +1,14 @@
-/** Reads results back. A wait may take 10 ms for any size (see {@link StagingPool}): no training step calls this. */
+/** Reads results back to the host. A wait may take 10 ms for any size (see {@link StagingPool}), so no training step waits. */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
 
 /** Alignment in bytes of a copied texture. */
 const ALIGNMENT = 256;
-/** Views share a staging buffer of at most this many bytes: creating a buffer takes longer than copying a small view. */
+/** Largest size in bytes of a staging buffer that views share: creating a buffer takes longer than copying a small view. */
 const MOST_SHARED = 2 ** 20;
 
-/** Copies buffers and textures to the host in one wait. The words are raw: read floats through a Float32Array over the buffer. */
+/** Copies buffers and textures to the host in one wait. Returns raw words; floats are read by a Float32Array over the buffer. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
   const { locations, sizes } = planStaging(views.map(stagingBytes));
@@ -47,7 +47,7 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
   return words;
 }
 
-/** Places ranges one after another in as few buffers as possible. @returns the place of each, and the buffers' sizes. */
+/** Places ranges one after another in as few buffers as possible. @returns the location of each range, and the buffers' sizes. */
 function planStaging(lengths: readonly number[]) {
   const sizes: number[] = [];
   const locations = lengths.map((bytes) => {
@@ -65,7 +65,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Pending reads of one view while later work is encoded. Each is copied in the queue's order, and awaited when it is taken. */
+/** Pending reads of one view while later work is encoded. Each read is copied in the queue's order and awaited when it is taken. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -77,7 +77,7 @@ export class ReadbackQueue {
   get length(): number {
     return this.#pending.length;
   }
-  /** True if {@link take} waits for all submitted work, so that later work should be submitted after it. */
+  /** True if {@link take} waits for all submitted work, so that later work should be submitted after the call. */
   get waitsForAll(): boolean {
     return this.#staging.mapsAtOnce;
   }
@@ -122,28 +122,28 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 }
 
 /**
- * Deno's mapAsync waits for the device by itself: when the call returns, the range is mapped, and awaiting its promise only
- * adds the 10 ms or more until Deno polls. That holds for a buffer whose map was awaited once before; with a new one Deno
- * panics. It was observed in this version and is assumed of no other: elsewhere each map is awaited.
+ * Matches Deno versions whose mapAsync waits for the device itself: when the call returns, the range is mapped, and awaiting
+ * the promise only adds the 10 ms or more until Deno polls. This holds for a buffer whose map was awaited once before; with a
+ * new buffer Deno panics. The behaviour was observed in this version and is not assumed of others, where each map is awaited.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** Largest buffer that is kept: copying a larger one takes longer than the wait. */
+/** Largest buffer in bytes that is kept for reuse: copying a larger buffer takes longer than the wait. */
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
-/** Milliseconds between yields to signals, timers and servers, which reads that do not wait would block. */
+/** Largest number of milliseconds between yields to signals, timers and servers, which reads that do not wait would block. */
 const MOST_MS = 100;
 
 export interface StagingBuffer {
   readonly buffer: GPUBuffer;
   readonly size: number;
-  /** True if its map was awaited once. */
+  /** True if a map of the buffer was awaited once. */
   mappedBefore: boolean;
   mapped?: Promise<void>;
 }
 
-/** Staging buffers, to which results are copied for the host. Small ones are kept and reused. */
+/** Pool of staging buffers, to which results are copied for the host. Small buffers are kept and reused. */
 export class StagingPool {
   /** True if mapping waits for the device, so that a mapped range can be read at once. */
   get mapsAtOnce(): boolean {
@@ -168,7 +168,7 @@ export class StagingPool {
     return staging;
   }
 
-  /** Returns a buffer of at least so many bytes, for one {@link read}. @throws UserError beyond the adapter's limit. */
+  /** Returns a buffer of at least `bytes` bytes, for one {@link read}. @throws UserError for a size beyond the adapter's limit. */
   take(bytes: number): StagingBuffer {
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     if (bytes > MOST_KEPT) {
@@ -183,12 +183,12 @@ export class StagingPool {
       };
   }
 
-  /** Starts mapping a buffer, if that does not wait. Call it after submitting the copy into the buffer. */
+  /** Starts mapping a buffer, unless that waits for the device. Call this after submitting the copy into the buffer. */
   startMapping(staging: StagingBuffer): void {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
 
-  /** Awaits a buffer, reads it by `use`, which gets a range reader, and recycles it. @throws Error that WebGPU reported. */
+  /** Awaits a buffer, calls `use` with a function that reads ranges, and recycles the buffer. @throws Error that WebGPU reported. */
   async read<T>(
     staging: StagingBuffer,
     use: (range: (at: number, bytes: number) => ArrayBuffer) => T,
@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Reads at once, or if that fails when the buffer is mapped: npm's Dawn runs in the same runtime, and maps as browsers do. */
+  /** Reads at once or, if that fails, when the buffer is mapped: npm's Dawn in this runtime maps buffers as browsers do. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();
@@ -230,7 +230,7 @@ export class StagingPool {
   /** Yields to signals, timers and servers, if reads do not wait. */
   async yieldToEvents(): Promise<void> {
     if (!this.mapsAtOnce) return;
-    // A timer of 0 takes 1 to 2 ms. A message takes 0.01 ms, but Deno handles no signal meanwhile.
+    // Yielding by a timer of 0 ms takes 1 to 2 ms. Yielding by a message takes 0.01 ms, but Deno then handles no signal.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#lastTurn = performance.now();
   }

@@ -13,26 +13,26 @@ export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> |
 
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
-  /** By the names of the bindings. */
+  /** Input arrays, by the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
-  /** Number of floats of an output, initially 0; or an array that defines its type, length and initial values. */
+  /** For each output, the number of floats, initially 0, or an array that defines its type, length and initial values. */
   readonly outputs: O;
-  /** Values that replace those in the text. */
+  /** Values of constants, which replace the values in the text. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Invocations along x and y, rounded up to workgroups. The kernel finds the numbers in `step.x` and `step.y`. */
+  /** Invocations along x and y, rounded up to workgroups. The kernel finds the given numbers in `step.x` and `step.y`. */
   readonly invocations: readonly [x: number, y?: number];
 }
 
-/** Outputs of a kernel: an array of the requested type, of floats for a number. */
+/** Outputs of a kernel: arrays of the requested types; a requested number gives an array of floats. */
 export type KernelOutputs<O> = {
   [Name in keyof O]: O[Name] extends KernelArray ? O[Name] : Float32Array<ArrayBuffer>;
 };
 
 /**
- * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends it.
- * @param text WGSL; its last binding is `var<uniform> step: vec4u`, and its workgroups have `WORKGROUP` invocations along x
- * and, if it declares that constant, `WORKGROUP_Y` along y @throws Error for arrays of another type than the text declares,
- * for a workgroup of another size than the constants, and for errors of the driver or its compiler.
+ * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends the
+ * process. @param text WGSL text. Its last binding is `var<uniform> step: vec4u`; its workgroups have `WORKGROUP` invocations
+ * along x and, if the text declares that constant, `WORKGROUP_Y` along y @throws Error for arrays of another type than the
+ * text declares, for a workgroup of another size than the constants, and for errors of the driver or its compiler.
  */
 export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(
   gpu: Gpu,
@@ -70,7 +70,7 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   return found as KernelOutputs<O>;
 }
 
-/** Checks that the attribute and the constants agree, because the host computes the grid from the constants. */
+/** Checks that the attribute `workgroup_size` agrees with the constants, from which the host computes the grid. */
 function assertWorkgroup(kernel: Kernel, constants: Constants | undefined): void {
   const [, sizes = ""] = /@workgroup_size\(([^)]*)\)/.exec(kernel.source) ?? [];
   const [found = 1, foundY = 1] = sizes.split(",").map((size) => size.trim()).filter((size) => size !== "")

@@ -1,12 +1,12 @@
 /**
- * Sizes of a batch. A kind of batch names at most four dimensions: clicks have users, events, rows and items; a replay buffer
- * may have transitions and candidates. This module knows them by name only.
+ * Sizes of a batch. Each kind of batch has at most four named dimensions: click batches have users, events, rows and items; a
+ * replay buffer may have transitions and candidates. This module knows only the names.
  */
 
 /** Sizes of a batch by dimension. Each kind of batch has its own type. */
 export type BatchSizes = Readonly<Record<string, number>>;
 
-/** Rows of a tensor: a number, or a dimension of the batch. */
+/** Number of rows of a tensor: a fixed number, or a dimension of the batch. */
 export type Dim<S extends BatchSizes = BatchSizes> = number | DimName<S>;
 export type DimName<S extends BatchSizes = BatchSizes> = keyof S & string;
 
@@ -19,15 +19,15 @@ export function getSize(dim: Dim, sizes: BatchSizes): number {
   return size;
 }
 
-/** Bounds the distinct rows that a dispatch reads which selects `picks` rows of a matrix: none is read from memory twice. */
+/** Returns an upper bound of the distinct rows among `picks` selected rows of a matrix: no row is read from memory twice. */
 export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes): number {
   return Math.min(picks, getSize(rows, sizes));
 }
 
-/** A function of batch sizes, as data: "events", or `{ of: "users", per: 4, times: 64 }` for 64 per four users. */
+/** A function of batch sizes, as data: "events", or `{ of: "users", per: 4, times: 64 }` for 64 invocations per four users. */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
-/** times * ceil((of + plus) / per), within bounds. */
+/** The number times * ceil((of + plus) / per), at least `least` and at most `most`. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   /** A dimension, or a function of the sizes. */
   readonly of: Dim<S> | ((sizes: S) => number);
@@ -49,12 +49,15 @@ export function evaluateSize<S extends BatchSizes>(amount: SizeExpression<S>, si
 
 /** Largest number of chunks of a batch. */
 export const MAX_CHUNKS = 16;
-/** Rows per chunk, unless that gives more than {@link MAX_CHUNKS}. */
+/** Number of rows per chunk, unless that gives more than {@link MAX_CHUNKS} chunks. */
 const CHUNK_ROWS = 256;
 
 /** Dimensions of a kind of batch, in the order of the kernels' `step.size`. */
 export class Dimensions<S extends BatchSizes = BatchSizes> {
-  /** @param names at most four. @param chunked the dimension that determines the number of chunks; see {@link countChunks}. */
+  /**
+   * @param names names of at most four dimensions. @param chunked dimension that determines the number of chunks; see
+   * {@link countChunks}.
+   */
   constructor(readonly names: readonly DimName<S>[], readonly chunked: DimName<S>) {
     if (names.length > 4) throw new Error(`expected at most four dimensions, got ${names.join(", ")}`);
     this.index(chunked);
@@ -65,7 +68,7 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
     return this.names.indexOf(this.resolveName(dim));
   }
 
-  /** Returns the dimension as one of this kind. @throws Error as {@link index}. */
+  /** Returns the dimension's name, typed for this kind of batch. @throws Error as {@link index}. */
   resolveName(dim: Dim): DimName<S> {
     const name = this.names.find((name) => name === dim);
     if (name === undefined) throw new Error(`expected one of ${this.names.join(", ")}, got ${dim}`);
@@ -73,8 +76,8 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
   }
 
   /**
-   * Number of partial sums of the weight gradients of a step: one per 256 rows, at most 16. It depends on the batch alone, so
-   * that the order of every sum does too. @param times factor per chunk.
+   * Returns the number of partial sums of a step's weight gradients: one per 256 rows, at most 16. The number depends on the
+   * batch alone, and so does the order of every sum. @param times factor per chunk.
    */
   scaleByChunks(times = 1): ScaledSize<S> {
     return { of: this.chunked, per: CHUNK_ROWS, times, least: times, most: times * MAX_CHUNKS };

@@ -1,8 +1,9 @@
 /**
- * The step header: a uniform that all kernels of a step share, with the sizes of its batch and the slot of its results.
+ * The step header is a uniform that all kernels of a step share, with the sizes of the step's batch and the slot of its
+ * results.
  *
- * A program is recorded once; a step replays it with another offset into a buffer of such headers. So a batch of other sizes
- * costs only 256 bytes.
+ * A program is recorded once; each step replays it with another offset into a buffer of step headers. So a batch of other
+ * sizes costs only 256 bytes of memory.
  */
 
 import type { Arena } from "./arena.ts";
@@ -10,11 +11,11 @@ import { type BatchSizes, type Dimensions, getSize } from "./sizes.ts";
 
 /** Settings of a step besides its batch. */
 export interface StepSettings {
-  /** Slot of the result ring to write. */
+  /** Slot of the result ring that the step writes. */
   readonly slot: number;
   /** Adam's bias-corrected rate of this iteration; 0 without training. */
   readonly learningRate: number;
-  /** Iterations completed before this step, for the record of the best iteration. */
+  /** Number of iterations completed before this step, for the record of the best iteration. */
   readonly iteration: number;
   /** Fraction that weight decay subtracts from the parameters that decay: learning rate x weight decay. */
   readonly decay?: number;
@@ -24,7 +25,7 @@ export interface StepSettings {
 }
 
 export interface SimulatedPage {
-  /** Index within the episode. */
+  /** Index of the page within the episode. */
   readonly page: number;
   readonly episode: number;
   /** Number of the first user; random numbers depend on each user's number. */
@@ -37,22 +38,25 @@ export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
   /** Denominator of means; for clicks the number of scored events. */
   readonly counted: number;
-  /** First entry of the batch in its plan; 0 without a plan. */
+  /** Index of the batch's first entry in its plan; 0 without a plan. */
   readonly first: number;
 }
 
-/** Bytes from one header to the next: the smallest offset of a uniform that every adapter accepts. */
+/** Number of bytes from one header to the next: the smallest offset of a uniform that every adapter accepts. */
 export const STEP_STRIDE = 256;
-/** Bytes of a header that kernels read. */
+/** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 64;
 
-/** Step headers in reused slots. Writes are ordered with submitted work, so steps in flight keep their own. */
+/** Step headers in slots that are reused. The queue runs writes and steps in order, so steps in flight keep their headers. */
 export class StepHeaders<S extends BatchSizes> {
   /** The buffer for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each headers per slot, for programs on one batch. @param seen slots that a multi-step kernel reads. */
+  /**
+   * @param each number of headers per slot, for programs on one batch. @param seen number of slots that a multi-step kernel
+   * reads.
+   */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,
@@ -70,7 +74,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes the headers of a slot; {@link upload} sends them. @param purpose settings; the last one fills the rest. */
+  /** Writes the headers of a slot; {@link upload} sends them. @param purpose settings; the last ones fill all remaining headers. */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

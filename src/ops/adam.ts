@@ -43,10 +43,7 @@ export class AdamState {
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /**
-   * Returns one dispatch per window of the arena and per sparse table. @param most bytes per window; smaller than a binding
-   * only in tests.
-   */
+  /** Returns a dispatch per window of the arena and per sparse table. @param most bytes per window; below a binding only in tests. */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,

@@ -29,10 +29,7 @@ export interface ChoiceOptions {
   /** Inverse temperature: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   readonly eta: number;
   readonly loss?: PageLikelihood;
-  /**
-   * Parameter [1, P]: effects added to the utilities of a page's second row, third row, ...; all further rows have the last
-   * effect.
-   */
+  /** Parameter [1, P]: effects on the utilities of a page's second row, third row, ...; all further rows have the last effect. */
   readonly positionEffect?: Tensor;
 }
 

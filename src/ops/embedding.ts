@@ -1,7 +1,4 @@
-/**
- * Looks up rows of distinct items, or of the items that events feed to the encoder; also the gradient of a table looked up by
- * event.
- */
+/** Look-ups of rows by distinct item, or by the item that an event feeds to the encoder, and the gradient of a table by event. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
@@ -24,10 +21,7 @@ export function distinctItems({ slotItem }: ClickBatch): ClickGather {
   return { rows: "items", index: slotItem, of: (batch) => batch.slotItem };
 }
 
-/**
- * Gathers one row per event, for the item that the event feeds. For an event that feeds none, item 0's row is gathered but
- * not read.
- */
+/** Gathers one row per event, for the item that the event feeds. An event that feeds none gathers item 0's row, which is not read. */
 export function eventItems({ eventItem }: ClickBatch): ClickGather {
   return {
     rows: "events",
@@ -63,10 +57,7 @@ export function embeddingGradient(
   };
 }
 
-/**
- * Returns the dispatch that adds up, per distinct item, the events that feed the item.
- * @param source [events, N] @param output [items, N]
- */
+/** Returns the dispatch that adds up the events that feed each distinct item. @param source [events, N] @param output [items, N] */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -94,10 +94,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/**
- * Selects a product's kernel.
- * @param k4 input columns / 4. @param n4 output columns / 4. @throws UserError for an invalid variant.
- */
+/** Selects a product's kernel. @param k4 input columns / 4. @param n4 output columns / 4. @throws UserError for a wrong variant. */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -131,10 +128,7 @@ export function matmulDispatch<S extends BatchSizes>(
   };
 }
 
-/**
- * Returns the number of panels (16 columns each) of a kernel's result; 0 without panels.
- * @param columns4 columns of the result / 4.
- */
+/** Returns the number of panels (16 columns each) of a kernel's result; 0 without panels. @param columns4 result columns / 4. */
 function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }

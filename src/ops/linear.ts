@@ -49,10 +49,7 @@ export interface LinearInputs {
   readonly bias?: Tensor;
 }
 
-/**
- * Records act(input W + b) [M, N]. 2 M K N flops forward, and as many for each gradient.
- * @throws Error for shapes that do not fit.
- */
+/** Records act(input W + b) [M, N]. 2 M K N flops forward, and as many per gradient. @throws Error for shapes that do not fit. */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
@@ -244,10 +241,7 @@ export function forwardProduct<S extends BatchSizes>(
   }));
 }
 
-/**
- * Returns the dispatch for the gradients of weights and bias. @param g.second a second input with its own weights and the
- * same output gradient.
- */
+/** Returns the dispatch for the gradients of weights and bias. @param g.second a second input and its weights, of the same output. */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,
   g: Product<S> & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },

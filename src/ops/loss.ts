@@ -29,10 +29,7 @@ export interface Loss<S extends BatchSizes, R> {
   /** Input whose gradient the loss computes; no other op may read it. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
-  /**
-   * Returns the dispatch of loss and gradient.
-   * @param gradient of the target; in an evaluation a few bytes that may not be written.
-   */
+  /** Returns the dispatch of loss and gradient. @param gradient of the target; in an evaluation a few bytes, not to be written. */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
   /** Ring buffer [slots, v] vec4f for the sums, which go to the step's slot; undefined if the sums are not read. */
   readonly ring: View | undefined;

@@ -126,7 +126,7 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
 }
 
 /**
- * Returns the dispatch that sums the rows of each item's tokens.
+ * Returns the dispatch that sums each item's token rows.
  * @param table [V, N] @param output [rows, N] @param add true to add to it.
  */
 export function tokenSum(

@@ -11,10 +11,7 @@ import type { Tensor } from "../tape/tensor.ts";
 
 const gradientKernel = parseKernel("position_gradient", gradientText);
 
-/**
- * Returns the gradient's dispatch: a flop per row.
- * @param effect parameter [1, P], for positions from `skip` on. @param source [rows, 1]
- */
+/** Returns its dispatch: one flop per row. @param effect parameter [1, P], for positions from `skip` on. @param source [rows, 1] */
 export function positionGradient(
   { batch, dimensions }: ClickTape,
   call: ClickCall,

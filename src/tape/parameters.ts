@@ -152,10 +152,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /**
-   * Uploads values of some parameters. Constants have no place in other buffers than the weights.
-   * @throws Error for a wrong name or length.
-   */
+  /** Uploads values of some parameters; constants only if `buffer` has the weights. @throws Error for a wrong name or length. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);

@@ -31,7 +31,7 @@ export interface Tensor {
   /** True if the tensor depends on trainable parameters. */
   readonly trainable: boolean;
   /**
-   * Makes the layer that computes the tensor also multiply each row by `weights` [1, columns]. Absent or undefined if not
+   * Makes the layer that computes the tensor multiply each row by `weights` [1, columns] too. Absent or undefined if not
    * supported.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;

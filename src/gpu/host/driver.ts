@@ -1,53 +1,57 @@
 /**
- * The driver of an adapter: its version, which WebGPU does not report but the file system does in common cases, and its
- * number of threads.
+ * Driver of an adapter: reads its version from the file system in common cases, because WebGPU does not report it, and sets
+ * its number of threads.
  *
- * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. This program gives it two threads per
- * core, or none for small steps. Results do not depend on it, bit for bit.
+ * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. This program sets two threads per
+ * core, or 0 threads for small steps. Results do not depend on that number, bit for bit.
  *
- * Why two per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, once, and the next dispatch waits
- * for the slowest thread. With one thread per core, anything else that runs for a moment delays a whole dispatch, and the
- * host code of this program runs all the time, as it encodes the next steps. Two threads on a core fill each other's gaps. On
- * two cores (three pairs of runs of `bench peers`) a step of W1 takes 5 % less, one of yelp some 18 % less. Four per core are
- * no better.
+ * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the next dispatch
+ * waits for the slowest thread. With one thread per core, any other work on a core delays a whole dispatch, and this
+ * program's host code runs all the time, because it encodes the next steps. With two threads per core, one runs while the
+ * other waits. On two cores (three pairs of runs of `bench peers`) a step of workload W1 takes 5 % less time, and a step on
+ * the yelp data about 18 % less. Four threads per core are no faster.
  *
- * Why none for small steps: waking threads for a dispatch and waiting for them costs three quarters of a tiny step's time.
- * Without threads of its own (0) the driver computes on the thread that reads its commands, and the other core is free for
- * the host. Time of a step with 0 threads relative to 4, on two cores with 64-64 units: 8 rows 0.62, yelp's 227 rows 0.84,
- * 500 rows 0.91, 750 rows 1, 1,000 rows 1.14. A whole training on yelp with its validations (work of 890 rows per iteration)
- * takes 0.94 of the time and 0.72 of the CPU time; one of 1,900 rows per iteration takes 1.1 of the time.
+ * Why 0 threads for small steps: waking threads for a dispatch and waiting for them takes three quarters of a tiny step's
+ * time. With 0 threads the driver computes on the thread that reads its commands, and the other core is free for the host. On
+ * two cores with layers of 64-64 units, a step with 0 threads takes this multiple of the time with 4 threads: 0.62 for 8
+ * rows, 0.84 for yelp's 227 rows, 0.91 for 500 rows, 1 for 750 rows, 1.14 for 1,000 rows. A whole training on yelp with its
+ * validations (890 rows per iteration) takes 0.94 of the time and 0.72 of the CPU time; a training with 1,900 rows per
+ * iteration takes 1.1 of the time.
  *
- * Also none for a process with one core (`--jobs`): there is no second core whose gaps could be filled.
+ * A process with one core (`--jobs`) also gets 0 threads, because two threads would share the only core with the host code.
  */
 
 import { Buffer } from "node:buffer";
 
 const VARIABLE = "LP_NUM_THREADS";
-/** Cores of a process that runs in parallel with others; by default all cores of the machine. */
+/** Variable for the number of cores of a process that runs beside others; by default all cores of the machine. */
 export const CORES_VARIABLE = "CLICKGAN_CORES";
-/** The variables that {@link setDriverThreads} needs permission for. */
+/** Environment variables for which {@link setDriverThreads} needs permission. */
 const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads of llvmpipe. */
 const MOST = 32;
 
-/** Largest number of FLOPs of a small step with its share of the validation: about 1,000 rows through 64-64 units. */
+/** Largest number of FLOPs of a small step with its share of a validation: about 1,000 rows through layers of 64-64 units. */
 const SMALL_STEP = 3e7;
 
-/** @param own the user's setting, which takes precedence. @param flops of a training step, if known. */
+/**
+ * Chooses the number of threads.
+ * @param own the user's setting, which takes precedence. @param flops FLOPs of a training step, if known.
+ */
 export function chooseDriverThreads(cores: number, own?: string, flops = Infinity): string {
   return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));
 }
 
-/** Returns the environment that sets the driver's threads for a process. */
+/** Returns the environment variable that sets the number of driver threads of a process. */
 export function buildDriverEnvironment(flops?: number): Record<string, string> {
   const cores = Number(Deno.env.get(CORES_VARIABLE)) || navigator.hardwareConcurrency;
   return { [VARIABLE]: chooseDriverThreads(cores, Deno.env.get(VARIABLE), flops) };
 }
 
 /**
- * Sets the driver's threads for this process, if it has the permission, until the result is disposed. Call it before the
- * first adapter is requested, because the driver reads the variable once. The variable is removed again: a process that this
- * one starts would take it for the user's setting.
+ * Sets the number of driver threads for this process, if permitted, until the result is disposed. Call this before the first
+ * adapter is requested, because the driver reads the variable once. The variable is removed again, because a child process
+ * would take it for the user's setting.
  */
 export function setDriverThreads(flops?: number): Disposable {
   const isGranted = (variable: string) =>
@@ -62,7 +66,7 @@ export function setDriverThreads(flops?: number): Disposable {
 
 const MESA_MANIFESTS = "/usr/share/vulkan/icd.d";
 
-/** Returns e.g. "Mesa 25.0.7" for llvmpipe or "NVIDIA 550.54.14"; "unknown" if it is not found. */
+/** Returns e.g. "Mesa 25.0.7" for llvmpipe or "NVIDIA 550.54.14"; "unknown" if no version is found. */
 export async function readDriverVersion(adapter: string): Promise<string> {
   try {
     if (/nvidia/i.test(adapter)) {
@@ -86,7 +90,7 @@ export async function readDriverVersion(adapter: string): Promise<string> {
   return "unknown";
 }
 
-/** Finds the version in a Mesa library, which holds it as text: "Mesa 25.0.7-2+deb13u1" or the like. */
+/** Finds the version in a Mesa library, which contains it as text: "Mesa 25.0.7-2+deb13u1" or the like. */
 function findMesaVersion(library: string): string | undefined {
   const folders = library.startsWith("/")
     ? [""]
@@ -107,11 +111,11 @@ const VERSION = /^Mesa \d+\.\d+\.\d+[-+\w.]*/;
 const LONGEST = 64;
 const CHUNK = 1 << 18;
 
-/** Searches a file part by part: as one text, its 20 MB would take several times as long, at the start of every run. */
+/** Searches a file part by part, because one text of its 20 MB would take several times as long, at the start of every run. */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);
   const bytes = Buffer.alloc(CHUNK);
-  let kept = 0; // of the part before: the text may begin there
+  let kept = 0; // bytes kept from the part before, where the text may begin
   let cutOff: string | undefined;
   for (;;) {
     const read = file.readSync(bytes.subarray(kept));

@@ -1,11 +1,11 @@
-/** Ends this process if a kernel does not end: Deno's event loop is blocked while it waits for the device. */
+/** Ends this process from a second thread if a kernel does not end: Deno's event loop is blocked while it waits for the device. */
 
 import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
 import { StagingPool } from "../readback.ts";
 
 interface Watch {
-  /** [calls that may wait for the device, calls that have begun or ended] */
+  /** [number of calls that may be waiting for the device, number of calls that have begun or ended] */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
@@ -33,7 +33,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
   };
 }
 
-/** Runs in a thread of its own, so it may use nothing but its argument. */
+/** Runs in a separate thread, so the function may use nothing but its argument. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
     Deno.stderr.writeSync(
@@ -47,8 +47,8 @@ function watch({ state, seconds }: Watch): void {
     const waited = Math.floor((performance.now() - since) / 1000);
     if (waited >= seconds) {
       write(
-        `error: the kernel did not end within ${seconds} s. Check that its loops end. ` +
-          "If it only takes long, raise the limit (exercise --limit, or kernelSeconds of openGpu).",
+        `error: the kernel did not end within ${seconds} s. Check that the kernel's loops end. ` +
+          "If the kernel only takes long, raise the limit (exercise --limit, or kernelSeconds of openGpu).",
       );
       Deno.kill(Deno.pid, "SIGTERM");
     } else if (waited >= reported + 5) {
