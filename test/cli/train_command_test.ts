@@ -316,9 +316,10 @@ Deno.test("a NaN loss ends training, reports the iteration, and keeps the best s
 Deno.test("a full disk ends training with a message and leaves no half-written file", () =>
   withSmallLog(async (folder, data) => {
     // Full at the first snapshot: the folder goes again. Full later: what stands is whole.
-    for (const size of [["--dims", "64-64"], ["--dims", "8", "--lstm-units", "4"]]) {
+    const sizes = { "100k": ["--dims", "64-64"], "72k": ["--dims", "8", "--lstm-units", "4"] };
+    for (const [room, size] of Object.entries(sizes)) {
       const disk = `${folder}/disk`;
-      await withSmallDisk(disk, "100k", async () => {
+      await withSmallDisk(disk, room, async () => {
         const run = `${disk}/run`;
         const args = ["--save-dir", run, "--batch-size", "12", "--iterations", "4000", ...size];
         const { code, stderr } = await runCommand("train", "--data", data, ...args);

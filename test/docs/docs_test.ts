@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
-import { runBenchCommand } from "../../bench/main.ts";
+import { loadCommand, runBenchCommand } from "../../bench/main.ts";
 import { readTask, type TaskName } from "../../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { pathExists } from "../../src/files/local_file.ts";
 import { exercises } from "../../src/exercise/exercises.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
+import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { runOk, runScript, writePaperFile } from "../command_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
-import type { MarkdownPage, ShownCommand, TrainedRuns } from "./pages.ts";
+import type { MarkdownPage, ShownCommand } from "./pages.ts";
 import { fillSandbox, findBrokenLinks, isNotRun, listShownCommands, PageRunner, readPages } from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -19,6 +20,11 @@ const { name, tasks }: { name: string; tasks: Record<string, { command: string }
 
 /** Commands that are only parsed: they differ from one that runs here by options that a short run ignores. */
 const PARSED: Readonly<Record<string, string>> = {
+  "README.md: npx -y deno@2.9.6 task train": "learning_test.ts, with fewer iterations",
+  "src/run/README.md: deno task train --data restless --data-seed 1 --save-dir runs/restless":
+    "demo_shop_test.ts: what the shops hold",
+  "src/run/README.md: deno task evaluate --model runs/restless --data restless --data-seed 1 --data-users-seed 2":
+    "demo_shop_test.ts: users of another seed",
   "src/run/README.md: deno task reproduce --data yelp.txt": "src/tune/experiment/README.md, with --readme",
   "src/tune/experiment/README.md: deno task reproduce --data rsc.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64":
     "the command before it: one seed of fine-tuned-64-64, and of what it starts from",
@@ -26,6 +32,7 @@ const PARSED: Readonly<Record<string, string>> = {
   "src/run/README.md: deno task tune --data log.tsv --budget 30": "README.md, with another budget",
 };
 const PARSERS: Readonly<Record<string, (args: readonly string[]) => unknown>> = {
+  train: parseTrainOptions,
   reproduce: parseReproduceOptions,
   tune: parseTuneOptions,
 };
@@ -58,40 +65,50 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
   assert.deepEqual(strange.map(({ page, line }) => `${page}: ${line}`), []);
 });
 
+/** Emptied for each page: the pages share the processes of their commands, which run in it. */
+const sandbox = await Deno.makeTempDir({ prefix: "clickgan-pages-" });
+const runner = new PageRunner(sandbox);
+
 for (const path of RUN) {
   Deno.test(`pages: the commands of ${path} run as shown, except iterations and sizes`, async () => {
     const page = readPages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
     const shown = listShownCommands(page).filter((command) => !isNotRun(command) && !isParsed(command))
       .flatMap((command) => [...neededBy(command), command]);
     assert.ok(shown.length > 0);
-    await withEmptyFolder(async (folder) => {
-      await fillSandbox(folder, page);
-      await using runner = new PageRunner(folder, trainedRuns);
-      for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
-      if (path === "README.md") {
-        assert.match(
-          await printed("src/README.md", folder, 1),
-          /^recommended \S+ -?\d\S*\nreward's loss -?\d/,
-        );
-      }
-      if (path !== POLICIES) return;
-      const said = await printed(POLICIES, folder);
-      assert.match(said, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ predicted return -?\d/);
-    });
+    for (const { name } of Deno.readDirSync(sandbox)) {
+      await Deno.remove(`${sandbox}/${name}`, { recursive: true });
+    }
+    await fillSandbox(sandbox, page);
+    for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
+    if (path === "README.md") {
+      assert.match(
+        await printed("src/README.md", sandbox, 1),
+        /^recommended \S+ -?\d\S*\nreward's loss -?\d/,
+      );
+    }
+    if (path !== POLICIES) return;
+    const said = await printed(POLICIES, sandbox);
+    assert.match(said, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ predicted return -?\d/);
   });
 }
+Deno.test.afterAll(async () => {
+  await runner[Symbol.asyncDispose]();
+  await Deno.remove(sandbox, { recursive: true });
+});
 
 function isParsed({ page, line }: ShownCommand): boolean {
   return Object.hasOwn(PARSED, `${page}: ${line}`);
 }
 
-Deno.test("pages: commands that differ from a tested one by options only are parsed", () => {
+Deno.test("pages: commands that differ from a tested one by options only are parsed", async () => {
   const parsed = readPages().flatMap(listShownCommands).filter(isParsed);
   assert.equal(parsed.length, Object.keys(PARSED).length);
-  for (const { task, args } of parsed) (PARSERS[task] ?? assert.fail(task))(args);
+  for (const command of parsed) {
+    const parse = PARSERS[command.task];
+    if (parse) parse(command.args);
+    else await expectOptions(command);
+  }
 });
-
-const trainedRuns: TrainedRuns = new Map();
 
 function neededBy(command: ShownCommand): ShownCommand[] {
   if (!command.args.includes("runs/lstm")) return [];
@@ -202,6 +219,7 @@ function saidBy(script: string, ...args: string[]): Promise<string> {
 }
 
 async function readHelp({ task, args }: ShownCommand): Promise<string> {
+  if (task === "bench") return (await loadCommand(args[0] ?? "")).helpInformation();
   const [, file = "", own = ""] = tasks[task]?.command.match(/([\w/]+\.ts)(.*)$/) ?? [];
   const script = file === "src/cli/launch.ts" ? readTask(task as TaskName).module : file;
   const fixed = file === "src/cli/launch.ts" ? [] : own.split(" ").filter((word) => word !== "");
@@ -220,13 +238,15 @@ Deno.test("pages: options of commands that are not run exist", async () => {
     !TESTS.includes(command.task) && listOptions(command).length > 0
   );
   assert.ok(withOptions.length > 30, `${withOptions.length} commands`);
-  for (const command of withOptions) {
-    const help = await readHelp(command);
-    assert.match(help, /^Usage: /m, command.line);
-    const unknown = listOptions(command).filter((option) => !new RegExp(`${option}(?![\\w-])`).test(help));
-    assert.deepEqual(unknown, [], `${command.page}: ${command.line}`);
-  }
+  for (const command of withOptions) await expectOptions(command);
 });
+
+async function expectOptions(command: ShownCommand): Promise<void> {
+  const help = await readHelp(command);
+  assert.match(help, /^Usage: /m, command.line);
+  const unknown = listOptions(command).filter((option) => !new RegExp(`${option}(?![\\w-])`).test(help));
+  assert.deepEqual(unknown, [], `${command.page}: ${command.line}`);
+}
 
 Deno.test("pages: tests and exercises in commands exist", () => {
   for (const { page, line, task, args } of shown) {

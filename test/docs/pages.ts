@@ -155,25 +155,21 @@ async function fillLogs(folder: string): Promise<void> {
   await Deno.writeTextFile(`${folder}/items.csv`, items.replace("item,", "sku,"));
 }
 
-export type TrainedRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
-
 /**
- * Runs the commands of a page in a folder; those of one task share a process. A training that another page
+ * Runs the commands of pages in a folder; those of one task share a process. A training that another page
  * shows with another folder is copied, not repeated.
  */
 export class PageRunner implements AsyncDisposable {
   readonly #series = new Map<string, CommandSeries>();
+  readonly #made = new Map<string, ReadonlyMap<string, Uint8Array>>();
 
-  constructor(
-    private readonly folder: string,
-    private readonly made: TrainedRuns,
-  ) {}
+  constructor(private readonly folder: string) {}
 
   async run(command: ShownCommand): Promise<string> {
     const { page, task, line } = command;
     const args = shortenArguments(command);
     const run = task === "train" && !args.includes("--resume") ? findRun(args) : undefined;
-    const earlier = this.made.get(run?.trained ?? "");
+    const earlier = this.#made.get(run?.trained ?? "");
     if (run && earlier) {
       await Deno.mkdir(`${this.folder}/${run.path}`, { recursive: true });
       for (const [file, bytes] of earlier) await Deno.writeFile(`${this.folder}/${run.path}/${file}`, bytes);
@@ -181,7 +177,7 @@ export class PageRunner implements AsyncDisposable {
     }
     const { code, stdout, stderr } = await this.#getSeries(task).run(args);
     assert.equal(code, 0, `${page}: ${line}\n${stderr}`);
-    if (run) this.made.set(run.trained, await readFiles(`${this.folder}/${run.path}`));
+    if (run) this.#made.set(run.trained, await readFiles(`${this.folder}/${run.path}`));
     await this.#removeTimed();
     return stdout;
   }

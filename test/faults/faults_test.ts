@@ -1,4 +1,7 @@
-/** The quick part of `deno task test:special faults`: some crash points, a race, a few kills. */
+/**
+ * The quick part of `deno task test:special faults`: some crash points of commands with files of their own,
+ * races, a few kills.
+ */
 
 import assert from "node:assert/strict";
 import type { CommandName, CommandResult } from "../command_check.ts";
@@ -12,11 +15,7 @@ import { scenarios } from "./scenarios.ts";
 /** One in `every` points of a kind of fault, from `first` on: at least one each, more of reads and writes. */
 const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> = {
   "train, both stages": [300, 4],
-  "train --seeds": [399, 4],
-  "train, a log on disk": [600, 4],
-  "reproduce": [450, 82],
   "data log": [70, 4],
-  "data example": [40, 4],
   "data merge": [40, 4],
   "policy train": [100, 29],
   "simulate": [70, 65], // a kill when one of its folders is finished, and the other one is not
