@@ -168,7 +168,7 @@ export function defineValueOption<T>(
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }
 
-/** Defines a boolean option. @param flags flags; with a flag `--no-...`, the default is true. */
+/** Defines a boolean option. @param flags names of the option; the default of `--no-...` is true. */
 export function defineSwitchOption(flags: string, about: string): SwitchOption & TypedOption<boolean> {
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }

@@ -40,7 +40,7 @@ export function removeOptions(args: readonly string[], options: readonly string[
 /** Characters without a special meaning in POSIX shells. */
 const PLAIN = /^[\w./:@%+,-]+$/;
 
-/** Quotes a text (without NUL) as one word of a shell command that users paste. The shell executes nothing in it. */
+/** Quotes a text without NUL as one shell word for users to paste. The shell executes nothing in the word. */
 export function quoteShellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

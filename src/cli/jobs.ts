@@ -150,8 +150,8 @@ export interface JobsProgress extends Disposable {
 }
 
 /**
- * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, it prints a line per tenth of
- * each training. @param total number of trainings
+ * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, a line per tenth of each
+ * training is printed. @param total number of trainings
  */
 export function createJobsProgress(total: number, output: ProgressOutput = process.stderr): JobsProgress {
   const began = performance.now();

@@ -94,7 +94,7 @@ export function isSame(one: PolicySubject, other: PolicySubject): boolean {
     : other.kind === "model" && other.sha256 === one.sha256;
 }
 
-/** @throws UserError if a policy was trained on other users: its weights have no meaning for the given ones. */
+/** @throws UserError if a policy was trained on other users: for the given users, its weights have no meaning. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(

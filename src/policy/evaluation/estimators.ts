@@ -1,5 +1,5 @@
 /**
- * Off-policy estimators, in float64. They estimate which clicks a policy pi would earn, from pages that another
+ * Off-policy estimators, in float64, of the clicks that a policy pi would earn. The estimators read pages that another
  * policy mu drew.
  *
  * The log has n pages. Page i has the slate A_i, the user state s_i, the reward r_i, and the importance weight

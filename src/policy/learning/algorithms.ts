@@ -5,7 +5,7 @@
  * With the common target (as published), all Q-values are regressed on the return of the whole slate. With the chained
  * target, only the last one is; each other is regressed on the target network's best value of the next position.
  *
- * GDQN: one Q-value per item. The value of a slate is their sum, so the best slate has the items with the largest values.
+ * GDQN: one Q-value per item. The value of a slate is the sum of its items' values, so the largest values are best.
  *
  * SlateQ: see slateq.ts.
  */

@@ -12,8 +12,8 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * The dimensions of a batch that count its rows and its items, and the arena of its buffers. Batches in which both have
- * the same index share shaders; click logs have events and items there.
+ * The dimensions of a batch that count its rows and its items, and the arena of its buffers. Batches in which rows and
+ * items have the same indices share shaders; click logs have events and items there.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;

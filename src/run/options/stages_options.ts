@@ -184,7 +184,7 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
 }
 
-/** Returns true if a run has a Shannon stage. With `init`, fine-tuning starts from a given reward instead. */
+/** Returns true if a run has a Shannon stage. An adversarial stage with `init` has none: `init` is a trained reward. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }

@@ -242,7 +242,7 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 /**
  * Returns weights with a usable row for values that training never sees. If a field's token for "other values" is
  * untrained, its row becomes the mean of the field's other rows: an unknown value is treated as an average one.
- * @param V number of the model's tokens. @returns the given weights if there is no such field.
+ * @param V number of the model's tokens. @returns the given weights if no field needs this.
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],
