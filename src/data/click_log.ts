@@ -210,20 +210,20 @@ function checkGiven(
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
       const given = eventKind[event]!;
       if (given > ADDITIONAL_CLICK) fail(`eventKind of event ${event} is ${given}, expected 0, 1 or 2`);
-      const what = given === ADDITIONAL_CLICK ? "a further click" : "given as history";
+      const what = given === ADDITIONAL_CLICK ? "an additional click" : "a context event";
       if (given > 0 && (end - start !== 1 || click === NONE)) {
         fail(
-          `event ${event} of user ${user} is ${what}, expected one row, clicked; it has ` +
+          `event ${event} of user ${user} is ${what}, expected one row, which is clicked; it has ` +
             `${end - start} rows${click === NONE ? " and no click" : ""}`,
         );
       }
       if (given < ADDITIONAL_CLICK) left = new Set(click === NONE ? [] : rowItem.subarray(start, end));
       if (given === ADDITIONAL_CLICK && !left.has(rowItem[start]!)) {
         fail(
-          `event ${event} of user ${user} is a further click on item ${
+          `event ${event} of user ${user} is an additional click on item ${
             rowItem[start]
-          }, expected an item of the clicked ` +
-            "page before it that is not clicked yet",
+          }, expected an unclicked item of the preceding ` +
+            "clicked page",
         );
       }
       if (click !== NONE) left.delete(rowItem[click]!);

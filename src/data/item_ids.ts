@@ -62,7 +62,7 @@ class FewerTokens implements ItemCatalogue {
 }
 
 function shapeWith({ kind, count, width }: ItemsShape, tokens: number): ItemsShape {
-  if (kind !== "mixed" || (tokens === 0 && width === 0)) throw new Error("items would be known by nothing");
+  if (kind !== "mixed" || (tokens === 0 && width === 0)) throw new Error("the items would have no features");
   return tokens > 0 ? { kind, count, width, tokens } : { kind: "dense", count, width };
 }
 

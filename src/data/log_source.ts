@@ -244,9 +244,9 @@ export function hasPagesWithoutClick(source: LogSource): boolean {
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(
-    `Expected a log that has pages without a click, to plan, got ${source.name}, where there is a click on every page. So its ` +
-      "model ranks the items of a page, but how high their utilities are, and how often nothing is clicked, was never seen: a " +
-      "plan would be made for what the model happens to say of it. Show what ranks best: deno task recommend.",
+    `Expected a log with pages without a click, because planning needs them, got ${source.name}, where every page has a click. ` +
+      "A model of such a log ranks items, but does not learn how high utilities are, nor how often nothing is clicked. So a " +
+      "plan would depend on arbitrary numbers. Use the model's ranking instead: deno task recommend.",
   );
 }
 

@@ -1,5 +1,3 @@
-/** Reads and writes JSON files. */
-
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "./atomic_write.ts";

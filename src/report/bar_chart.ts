@@ -1,4 +1,4 @@
-/** Charts of horizontal bars, plain or cut into segments. */
+/** Builds charts of horizontal bars. The bars are plain, or divided into segments. */
 
 import type { ChartOptions } from "chart.js";
 import {
@@ -16,16 +16,16 @@ export interface Bar {
   readonly name: string;
   readonly colour: number;
   readonly mean: number;
-  /** Null for fewer than two runs. */
+  /** Standard deviation over the runs; null for fewer than two runs. */
   readonly sd: number | null;
-  /** 95 % bootstrap interval over test users, of a single run. */
+  /** 95 % bootstrap interval over test users; only for a single run. */
   readonly range?: readonly [low: number, high: number];
   readonly runs: number;
-  /** Snapshot of the metric; "baseline" for a baseline. */
+  /** Name of the snapshot that has the metric; "baseline" for a baseline. */
   readonly snapshot: string;
 }
 
-/** Builds horizontal bars, on which long names fit on a phone, with values and whiskers of the interval or sd. */
+/** Builds a bar chart with values and whiskers (interval or sd). The bars are horizontal, so that long names fit on a phone. */
 export function buildBarChart(
   chart: ChartHead & { readonly xTitle: string; readonly bars: readonly Bar[] },
 ): ChartDefinition {
@@ -66,7 +66,7 @@ export function buildBarChart(
 
 const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
 
-/** Returns options of bars, which the pointer selects by y only. */
+/** Returns the options of a bar chart. The pointer selects the bar at its height, wherever the bar ends. */
 function barOptions(x: object, stacked: boolean): ChartOptions {
   return {
     indexAxis: "y",
@@ -75,7 +75,7 @@ function barOptions(x: object, stacked: boolean): ChartOptions {
   };
 }
 
-/** Characters per line of a bar's name. */
+/** Largest number of characters per line of a bar's name. */
 const NAME_WIDTH = 20;
 
 function wrap(name: string): string[] {
@@ -89,12 +89,12 @@ function wrap(name: string): string[] {
   return lines;
 }
 
-/** Horizontal bars of equal length with the same segments; their sums are written next to their names. */
+/** Chart of horizontal bars of equal length, all with the same segments. Next to a bar's name is the sum of its values. */
 export interface StackChart extends ChartHead {
   readonly unit: string;
-  /** Names of the bars; not empty. */
+  /** Names of the bars, at least one. */
   readonly bars: readonly string[];
-  /** Segments with one value per bar, drawn as shares of the bar's sum, because sums may span decades. */
+  /** Segments, with one value per bar. A value is drawn as a share of the bar's sum, because sums may differ by decades. */
   readonly segments: readonly {
     readonly name: string;
     readonly colour: number;

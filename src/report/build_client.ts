@@ -1,6 +1,6 @@
 /**
- * Bundles the page's script with Chart.js. The bundle is committed, so that reports need no bundler: run `deno task build
- * report` after a change in client/.
+ * Bundles the script of report pages with Chart.js. The bundle is committed, so that writing a report needs no bundler. Run
+ * `deno task build report` after each change in client/.
  */
 
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ export const BUNDLE = fileURLToPath(new URL("./client_bundle.js", import.meta.ur
 
 const BANNER = "/* Built by `deno task build report` from client/. */";
 
-/** Returns the script; the same sources give the same bytes on any machine. */
+/** Builds the script. On any machine, the same sources give the same bytes. */
 export async function bundleClient(): Promise<string> {
   return (await buildBundle({ entry: ENTRY, format: "iife", banner: BANNER })).text;
 }

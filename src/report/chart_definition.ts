@@ -1,11 +1,11 @@
-/** Charts as configurations of Chart.js without functions, embedded in the page as JSON and drawn by its script, client/. */
+/** Types of charts: configurations of Chart.js without functions, which a page contains as JSON and its script (client/) draws. */
 
 import type { Chart, ChartEvent, ChartOptions, InteractionItem } from "chart.js";
 import { nameColour } from "./theme.ts";
 
 declare module "chart.js" {
   interface InteractionModeMap {
-    /** Selects the nearest point in x of each curve: see client/report_client.ts. */
+    /** Selects the point of each curve whose x is nearest to the pointer: see client/report_client.ts. */
     nearestX: (chart: Chart, event: ChartEvent) => InteractionItem[];
   }
 }
@@ -13,31 +13,31 @@ declare module "chart.js" {
 /** A point of a chart, or the end of a horizontal bar. */
 export interface ChartPoint {
   readonly x: number;
-  /** Null is a gap. For a bar, its index from the top. */
+  /** Null for a gap in a curve. For a bar, y is the index of the bar, from the top. */
   readonly y: number | null;
-  /** Sample standard deviation over the runs; null for fewer than two. */
+  /** Sample standard deviation over the runs; null for fewer than two runs. */
   readonly sd?: number | null;
   readonly runs?: number;
-  /** Interval that a whisker shows: 95 % bootstrap interval, or quartiles. */
+  /** Lower end of the interval that a whisker shows: 95 % bootstrap interval, or lower and upper quartile. */
   readonly low?: number;
   readonly high?: number;
   readonly name?: string;
-  /** Lines of its tooltip; by default the name of the dataset, y, sd and the remark. */
+  /** Lines of the point's tooltip; by default, the dataset's name with y, sd and the remark. */
   readonly text?: readonly string[];
   readonly remark?: string;
-  /** Text that is drawn next to it if there is room. */
+  /** Text that is drawn next to the point, if there is space. */
   readonly label?: string;
-  /** Snapshot of a bar; "baseline" for a baseline. */
+  /** Name of the snapshot that a bar shows; "baseline" for a baseline. */
   readonly snapshot?: string;
-  /** Value of a bar's segment; its share is in x. */
+  /** Value of a bar's segment. Its share of the bar, in percent, is x. */
   readonly value?: number;
 }
 
-/** A dataset of Chart.js: the options in use, and fields of our script and files. */
+/** A dataset of Chart.js, with the options that we use, and with fields that only our script and CSV files read. */
 export interface ChartDataset {
   readonly label: string;
   readonly data: readonly ChartPoint[];
-  /** Name of a colour: see {@link nameColour}. */
+  /** Name of a colour, as {@link nameColour} makes it. */
   readonly borderColor?: string | readonly string[];
   readonly backgroundColor?: string | readonly string[];
   readonly borderDash?: readonly number[];
@@ -50,26 +50,26 @@ export interface ChartDataset {
   readonly pointBorderColor?: string;
   readonly pointBackgroundColor?: string;
   readonly maxBarThickness?: number;
-  /** True for the edges of a band and marks on a curve, which are not in tooltips and files. */
+  /** True for the edges of a band and the marks on a curve. Tooltips and CSV files leave them out. */
   readonly isDecoration?: boolean;
-  /** True for a curve that is not in the tooltips of a crowded chart. */
+  /** True for a curve that the tooltips leave out, because the chart has many curves. */
   readonly isQuiet?: boolean;
-  /** x at which the stage of a curve begins, if it follows another stage. */
+  /** x at which the curve's training stage begins; 0 for the first stage. */
   readonly offset?: number;
 }
 
-/** A legend entry, which shows and hides its datasets together. */
+/** An entry of the legend: a button that shows or hides some datasets. */
 export interface LegendEntry {
   readonly text: string;
   readonly colour: string;
   readonly dash: readonly number[];
-  /** Indices of its datasets. A dataset is shown while all of its entries are on. */
+  /** Indices of the entry's datasets. A dataset is shown if all entries that have it are on. */
   readonly datasets: readonly number[];
 }
 
 /** Id, title and note of a chart. */
 export interface ChartHead {
-  /** Unique in the page; letters, digits and hyphens. */
+  /** HTML id of the chart, unique on the page. It has only letters, digits and hyphens. */
   readonly id: string;
   readonly title: string;
   readonly note: string;
@@ -78,7 +78,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the CSV: titles, and fields of a point or its dataset. */
+  /** Columns of the chart's CSV file: the title, and the field, of a point or of its dataset, with the value. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";
@@ -90,7 +90,7 @@ export interface ChartDefinition extends ChartHead {
   };
 }
 
-/** Strokes and gaps of lines in pixels. */
+/** Dash patterns of lines: lengths of strokes and gaps, in pixels. */
 export const dashes = { solid: [], dashed: [9, 4], dotted: [2, 3], dashDotted: [9, 3, 2, 3] } as const;
 
 export function getChartHead({ id, title, note }: ChartHead): ChartHead {
@@ -105,16 +105,16 @@ export function buildAxis(title: string, logarithmic = false) {
   };
 }
 
-/** Number format with at most four digits; thousands are K, millions M. */
+/** Number format with at most four digits and suffixes: K for thousands, M for millions. */
 const COMPACT = { notation: "compact", maximumSignificantDigits: 4 } as const;
 export const compact = new Intl.NumberFormat("en-US", COMPACT);
 
-/** Formats a metric with its sd, e.g. "0.8737 \u00b1 0.0190". */
+/** Formats a metric and its sd, if it has one, such as "0.8737 \u00b1 0.0190". */
 export function formatMean(mean: number, sd: number | null | undefined): string {
   return typeof sd === "number" ? `${mean.toFixed(4)} \u00b1 ${sd.toFixed(4)}` : mean.toFixed(4);
 }
 
-/** Returns the ends of a point's whisker: its interval, or ± one standard deviation. */
+/** Returns the ends of a point's whisker: the ends of its interval, or else x ± one standard deviation. */
 export function computeWhisker({ x, sd, low, high }: ChartPoint): readonly [number, number] | undefined {
   if (low !== undefined && high !== undefined) return [low, high];
   return typeof sd === "number" ? [x - sd, x + sd] : undefined;
@@ -124,10 +124,10 @@ export function buildLegendEntry(text: string, colour: number, dataset: number):
   return { text, colour: nameColour(colour), dash: dashes.solid, datasets: [dataset] };
 }
 
-/** Ratio of largest and smallest value from which an axis should be logarithmic. */
+/** An axis is logarithmic if the ratio of largest and smallest value is at least this number. */
 const DECADE = 10;
 
-/** True if an axis of these values should be logarithmic. */
+/** Returns true if an axis with these values should be logarithmic. */
 export function isLogarithmicRange(values: readonly number[]): boolean {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return values.length > 1 && least > 0 && most >= DECADE * least;

@@ -1,4 +1,4 @@
-/** Charts of runs as plain data: test metrics as bars, then learning curves. Charts without data are left out. */
+/** Builds the charts of runs: bar charts of test metrics, and then learning curves. Charts without data are left out. */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { buildBarChart } from "./bar_chart.ts";
@@ -24,7 +24,7 @@ import type { Criterion } from "../train/best_records.ts";
 import type { BaselineMetrics, ReportData, ReportModel } from "./report_data.ts";
 import { NEUTRAL } from "./theme.ts";
 
-/** Models whose adversarial stage starts from random weights. They are far worse and compress the others' curves. */
+/** Names of models that are not pre-trained. These are far worse than others, whose curves they compress to a part of the chart. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
 export function buildCharts({ models }: ReportData): ChartDefinition[] {
@@ -59,7 +59,7 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
 type Level = NonNullable<LineChart["levels"]>[number];
 type Levels = (metric: MetricName) => Level[];
 
-/** Returns the baselines on the test users, if all models have the same. */
+/** Returns a function that lists a metric of the baselines; it lists none if the models have different test users. */
 function listSharedLevels(models: readonly ReportModel[]): Levels {
   const [only, ...others] = groupByBaselines(models);
   return (metric) =>
@@ -69,7 +69,7 @@ function listSharedLevels(models: readonly ReportModel[]): Levels {
     }) ?? [];
 }
 
-/** Draws both precisions of all models, and again without models that were not pre-trained. */
+/** Builds charts of prec@1 and prec@2 for all models. If some are not pre-trained, there are also charts without these models. */
 function precisionCharts(
   parts: readonly ReportPart[],
   window: number,
@@ -93,13 +93,13 @@ function precisionCharts(
   return [...charts(parts, "", ""), ...charts(pretrained, "-pretrained", ", pre-trained models")];
 }
 
-/** Dashes with the same meaning in every chart. */
+/** Dash patterns of the curves, which have the same meaning in every chart. */
 const DASHES = {
   reward: { validation: dashes.solid, train: dashes.dotted },
   generator: { validation: dashes.dashed, train: dashes.dashDotted },
 } as const;
 
-/** Builds a part's curves on the validation users and on its batches. */
+/** Builds the curves of a model's part: on the validation users, and on the training batches. */
 function curves(part: ReportPart, column: string, window: number, offset = computeOffset(part)): Series[] {
   const { model, colour, ranking } = part;
   return (["validation", "train"] as const).flatMap((log) => {
@@ -112,7 +112,7 @@ function curves(part: ReportPart, column: string, window: number, offset = compu
   });
 }
 
-/** Returns the iterations before a stage: an adversarial stage is drawn after the stage before it. */
+/** Returns the number of iterations before a stage. Curves of an adversarial stage are shifted by it. */
 function computeOffset({ model, stage }: Pick<ReportPart, "model" | "stage">): number {
   if (stage === "shannon") return 0;
   return Math.max(0, ...model.runs.map(({ stages }) => stages.shannon?.iteration ?? 0));
@@ -131,7 +131,7 @@ function lineChart(
   drawn: readonly Series[],
   levels: readonly Level[] = [],
 ): ChartDefinition[] {
-  // With a generator, the names of curves tell generator and reward apart.
+  // If the model has a generator, the names of its curves begin with "generator" or "reward".
   const isGenerator = ({ dash }: Series) => dash === dashes.dashed || dash === dashes.dashDotted;
   const series = !drawn.some(isGenerator) ? drawn : drawn.map((one): Series => ({
     ...one,
@@ -161,7 +161,7 @@ function describeCurves(drawn: readonly Series[], window: number): string {
     several ? "Lines: means over seeds; bands: ± one standard deviation." : "",
     drawn.some(({ marks = [] }) => marks.length > 0) ? "Circles: best snapshots." : "",
     window > 1 ? `Each point is the mean of ${window} iterations.` : "",
-    drawn.some(({ offset = 0 }) => offset > 0) ? "The adversarial stage is right of the divider." : "",
+    drawn.some(({ offset = 0 }) => offset > 0) ? "Right of the divider is the adversarial stage." : "",
   ].filter((sentence) => sentence !== "").join(" ");
 }
 
@@ -189,7 +189,7 @@ function barChart(
       ? "Whiskers: ± one standard deviation over seeds."
       : "Whiskers: 95 % bootstrap interval over test users.",
     groups.length > 1
-      ? "The models have different test users: compare them with their baselines in the table."
+      ? "The models have different test users, so compare each model with its baselines in the table."
       : "",
   ].filter((sentence) => sentence !== "").join(" ");
   const baselines = groups.length === 1 ? baselineBars(groups[0]?.baselines ?? [], metric) : [];
@@ -207,7 +207,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds the bar of the snapshot that represents this metric, or of the next one available. */
+/** Builds a part's bar for a metric: of the snapshot that represents the part, or else of another snapshot that has the metric. */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -217,20 +217,20 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
     const found = computeMeanAndSd(tests.map((test) => getMetric(test, own)));
     if (!found) continue;
     const { name, colour } = part;
-    // Several runs have the spread over seeds instead of the interval.
+    // With several runs, whiskers show the sd over seeds, not an interval over users.
     const range = tests.length === 1 && own !== undefined ? tests[0]?.details?.intervals[own] : undefined;
     return { name, colour, snapshot, ...found, ...(range && { range }) };
   }
   return undefined;
 }
 
-/** Criterion of the best snapshot by column of the validation log. The adversarial stage uses its generator's metrics. */
+/** Per column of a stage's validation log: criterion of its best snapshot. The adversarial stage uses the generator's metrics. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
-/** Returns iteration and value of the best snapshot by this column, one per run that has it. */
+/** Returns, for each run, iteration and value in a column of the best snapshot by this column. */
 function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];
@@ -245,7 +245,7 @@ function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: nu
   });
 }
 
-/** Returns the first best row; -1 without values. */
+/** Returns the index of the first row that has the best value; -1 if there are no values. */
 function findBestRow(values: readonly (number | null)[], column: string): number {
   const present = values.flatMap((value) => value ?? []);
   const best = column.startsWith("loss") ? Math.min(...present) : Math.max(...present);

@@ -1,4 +1,4 @@
-/** Reads the folders of a report, finished or not: runs with their CSV logs, seeds of a run, and experiments. */
+/** Reads the folders of a report: runs (finished or not) with their CSV logs, runs with several seeds, and experiments. */
 
 import { basename, resolve } from "node:path";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -26,9 +26,9 @@ import {
 import { shownBaselines } from "../run/tested_users.ts";
 
 /**
- * Collects the models to compare; an experiment has several.
- * @param folders runs, seeds folders or experiments
- * @throws UserError for a folder that is missing, is none of these, has no row yet, or is damaged
+ * Collects the models of a report. The folder of an experiment has several models.
+ * @param folders folders of runs, of several seeds, or of experiments
+ * @throws UserError for a folder that is missing, damaged or of another kind, or whose logs have no row yet
  */
 export async function collect(folders: readonly string[]): Promise<ReportData> {
   const models: ReportModel[] = [];
@@ -78,7 +78,7 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
   return found;
 }
 
-/** Returns "none" if there is no run, "empty" if no run has a row yet. */
+/** Reads the model in a folder. Returns "none" if there is no run, and "empty" if no run has a row in its logs yet. */
 async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
   if (!seeds) {
@@ -101,7 +101,7 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data, runs, missingSeeds, ...listSettings(seeds.config) };
 }
 
-/** Returns undefined for a folder that is not an experiment; models that have not begun get a note. */
+/** Reads an experiment; undefined if the folder has none. A model that has not started gives a note. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
@@ -122,7 +122,7 @@ async function readExperiment(folder: string): Promise<Omit<ReportData, "title">
   return { models, claims: result?.claims ?? [], notes };
 }
 
-/** Adds the folder to the names of models that have the same name. */
+/** Makes the names of models unique: adds the folder to a name that several models have. */
 function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   const count = (name: string) => models.filter((model) => model.name === name).length;
   return models.map((model) =>
@@ -130,10 +130,10 @@ function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   );
 }
 
-/** Columns that the charts draw; a log has some of them. */
+/** Columns of logs that the charts draw. A log need not have all of them. */
 const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
-/** Config sections that describe the machine instead of the model. */
+/** Sections of a run's config that describe the machine, not the model. */
 const MACHINE_KEYS = ["clickgan", "adapter", "system", "variants"];
 
 export interface FoundRun {
@@ -141,7 +141,7 @@ export interface FoundRun {
   readonly run: ReportRun | undefined;
 }
 
-/** Reads a run; undefined if the folder has none. @throws UserError for damaged files */
+/** Reads the run in a folder; undefined if there is none. @throws UserError for a damaged file */
 export async function readRun(folder: string): Promise<FoundRun | undefined> {
   if (!await hasConfig(folder)) return undefined;
   const config = await readConfig(folder);
@@ -155,7 +155,7 @@ export async function readRun(folder: string): Promise<FoundRun | undefined> {
   return { config, run: begun ? { folder, seed: config.training.seed, stages } : undefined };
 }
 
-/** Reads a stage; undefined if it has no row. */
+/** Reads a training stage; undefined if its logs have no row. */
 async function readStage(folder: string, planned: number | undefined): Promise<ReportStage | undefined> {
   const train = await readLog(`${folder}/train.csv`, LOG_COLUMNS);
   const validation = await readLog(`${folder}/validation.csv`, LOG_COLUMNS);
@@ -169,7 +169,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
     );
   }
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
-  // A resumed run keeps its old result until it ends again; a run that stopped early has a final result.
+  // A resumed run has an old result until it ends again. A run that stopped early has a valid result.
   const finished = result?.test !== undefined && result.iteration >= iteration;
   const kept = (await readSavedStage(folder))?.kept;
   const parsed = finished ? parseStageResult(result) : undefined;
@@ -184,7 +184,7 @@ function parseStageResult(result: StoredResult): StageResult {
   return { ...result, test: result.test ?? [], shown };
 }
 
-/** Describes a run's data, e.g. "yelp.txt". */
+/** Describes the data set of a run, such as "yelp.txt". */
 function describeData({ data }: RunConfig): string {
   if (data.kind === "demo") {
     const users = data.usersSeed === undefined ? "" : `, users of seed ${data.usersSeed}`;
@@ -193,7 +193,7 @@ function describeData({ data }: RunConfig): string {
   return basename(data.path) + (data.resplit === null ? "" : `, split again with seed ${data.resplit}`);
 }
 
-/** Returns the settings of a run and its machine by path, without the seed. */
+/** Returns settings of a run and of its machine, without the seed, by their paths in the config. */
 function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");
@@ -212,9 +212,9 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /**
- * Reads the columns that a log has. A last line without its newline is ignored, because it may be incomplete.
- * Returns a log without rows if there is no such file.
- * @throws UserError with file and line for a header without iterations and for a damaged row
+ * Reads those of `columns` that a log has. A last line without a newline is ignored, because it may be incomplete.
+ * If there is no file, it returns a log without rows.
+ * @throws UserError that names file and line, for a header without the column `iteration`, or a damaged row
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {
   const text = await readText(path).catch((error: unknown) => {
@@ -258,7 +258,7 @@ export function parseLog(text: string, path: string, columns: readonly string[])
   return { iteration, columns: values };
 }
 
-/** Returns null for an empty or non-finite number, undefined for other text. */
+/** Parses a number. Returns null for an empty text and a number that is not finite; undefined for any other text. */
 function parseValue(text: string): number | null | undefined {
   if (text.trim() === "") return null;
   const value = Number(text);
@@ -266,7 +266,7 @@ function parseValue(text: string): number | null | undefined {
   return /^(nan|[-+]?inf(inity)?)$/i.test(text.trim()) ? null : undefined;
 }
 
-/** Splits a line; quoted fields become "", because they are not numbers. */
+/** Splits a line of CSV. A quoted field becomes "" with its quotes, as it is not a number. */
 function fields(line: string): string[] {
   return line.replace(/"(?:[^"]|"")*"/g, '""').split(",");
 }

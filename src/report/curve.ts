@@ -1,17 +1,17 @@
-/** Learning curves over seeds, averaged to as many points as a chart can show. */
+/** Computes learning curves as means over seeds and over windows of iterations. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { toFiniteOrNull } from "./line_chart.ts";
 import type { CurvePoint } from "./line_chart.ts";
 import type { RunLog } from "./report_data.ts";
 
-/** More points would have less than two pixels each on a phone. */
+/** Limit of the points per curve: with more points, a point would have less than two pixels on a phone. */
 const MAX_POINTS = 150;
 
 /**
- * Chooses the number of iterations averaged per point: 1, 2, 5, 10, 20 and so on. All curves of a page use the same window, so
- * that their smoothness is comparable.
- * @param iterations of the longest run
+ * Chooses the window: the number of iterations (1, 2, 5, 10, 20, ...) whose mean is one point of a curve. All curves of a page
+ * have the same window, so that their smoothness can be compared.
+ * @param iterations number of iterations of the longest run
  */
 export function chooseWindow(iterations: number): number {
   for (let decade = 1;; decade *= 10) {
@@ -21,10 +21,10 @@ export function chooseWindow(iterations: number): number {
 }
 
 /**
- * Computes mean and sd of a column over runs, from each run's mean per window. Runs may end at different iterations; values
- * that are not numbers are ignored. Returns no points if no log has a value of that column.
- * @param window iterations 1 to `window` are the first window; iteration 0 is separate
- * @param offset is added to the iterations
+ * Computes a curve of a column: for each window of iterations, mean and sd over the runs of each run's mean in the window. Runs
+ * may end at different iterations; values that are not finite are ignored. Returns [] if no log has a value in the column.
+ * @param window number of iterations per window. The first window has iterations 1 to `window`; iteration 0 is a separate point
+ * @param offset number that is added to the iterations
  */
 export function computeCurve(
   logs: readonly RunLog[],
@@ -47,7 +47,7 @@ export function computeCurve(
   return points.every(({ y }) => y === null) ? [] : points;
 }
 
-/** Returns values by iteration; null is a gap. */
+/** Returns the value of a column at each iteration; null where it has no finite value. */
 function readColumn({ iteration, columns }: RunLog, column: string): ReadonlyMap<number, number | null> {
   const values = columns.get(column);
   return new Map(values ? iteration.map((at, row) => [at, values[row] ?? null]) : []);

@@ -1,15 +1,15 @@
-/** HTML as a separate type, so that text from data is always escaped; it carries the charts inside it. */
+/** Builds HTML as values of the type {@link Html}, so that text is always escaped, and the charts in it are known. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 
 export class Html {
-  /** @param text HTML @param charts definitions of the charts in it */
+  /** @param text the HTML. @param charts definitions of the charts that the HTML has figures for. */
   constructor(readonly text: string, readonly charts: readonly ChartDefinition[] = []) {}
 }
 
 type Content = string | number | Html | readonly Html[] | undefined | false;
 
-/** Template tag that escapes values unless they are HTML: `` markup`<b>${name}</b>` ``. (The formatter would reformat `html`.) */
+/** Template tag that escapes all values but {@link Html}. It is not named `html`, because `deno fmt` would reformat the HTML. */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     pieces.map((piece, k) => piece + (k < values.length ? renderContent(values[k]) : "")).join(""),
@@ -36,13 +36,13 @@ function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
-/** Embeds JSON in a script element; `<` is escaped, so that it cannot end the element or begin a comment. */
+/** Returns a script element that contains a value as JSON. `<` is escaped, so it cannot end the element or begin a comment. */
 export function jsonScript(id: string, value: unknown): Html {
   const json = new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. They can only be in strings, where the escape does not change the value. */
+/** Escapes end tags in a trusted script. These can only be in string literals, whose values the escape does not change. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

@@ -1,4 +1,4 @@
-/** Charts of curves with bands, marks, dividers and baselines. */
+/** Builds charts of curves, with bands, marks, dividers between stages, and horizontal lines for baselines. */
 
 import type { AnnotationOptions } from "chartjs-plugin-annotation";
 import { buildAxis, dashes, getChartHead } from "./chart_definition.ts";
@@ -11,43 +11,43 @@ import type {
 } from "./chart_definition.ts";
 import { nameColour, NEUTRAL } from "./theme.ts";
 
-/** A point of a curve over runs that differ in their seed. NaN is a gap too. */
+/** A point of a curve: mean and sd over runs that differ in their seed. y is null or NaN for a gap. */
 export type CurvePoint = Pick<ChartPoint, "x" | "y" | "sd" | "runs">;
 
-/** A curve of a model; its name in the chart is made of `model` and `part`. */
+/** A curve of a model. Its name in the chart consists of `model` and `part`. */
 export interface Series {
-  /** Ascending by x: iterations, or the middles of windows of iterations. */
+  /** Points, ascending by x. x is an iteration, or the middle of a window of iterations. */
   readonly points: readonly CurvePoint[];
-  /** Model, shown by the colour. */
+  /** Name of the model, which the colour stands for. */
   readonly model: string;
   readonly colour: number;
-  /** Part of the model such as "train", shown by the dash. */
+  /** Name of the curve among those of the model, such as "train", which the dash pattern stands for. */
   readonly part: string;
   readonly dash?: readonly number[];
   /** True for a thin and pale curve in the background. */
   readonly faint?: boolean;
-  /** x at which its stage begins, if it follows another stage. */
+  /** x at which the curve's training stage begins; 0 or absent for the first stage. */
   readonly offset?: number;
-  /** Best snapshots, one per run. */
+  /** Points of the best snapshots, one per run. */
   readonly marks?: readonly { readonly x: number; readonly y: number }[];
 }
 
 export interface LineChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
-  /** True if y is logarithmic, which needs values above 0. */
+  /** True for a logarithmic y axis, which needs values above 0. */
   readonly logarithmic?: boolean;
-  /** Starts of the adversarial stage: one for all models, or one per model in its colour. */
+  /** Vertical lines where the adversarial stage starts: one line for all models, or one per model, in the model's colour. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
-  /** Baselines, drawn as horizontal lines. */
+  /** Horizontal lines for the baselines. */
   readonly levels?: readonly { readonly name: string; readonly y: number }[];
   readonly series: readonly Series[];
 }
 
-/** Number of curves above which tooltips omit the faint ones. */
+/** If a chart has more curves, tooltips leave out the faint curves. */
 const MANY = 8;
 
-/** Builds a chart of curves; returns [] if no curve has a point. */
+/** Builds a chart of curves. Returns [] if no curve has a point. */
 export function buildLineChart(chart: LineChart): ChartDefinition[] {
   const series = chart.series.map((one) => ({ ...one, points: one.points.map(withoutNaN) }))
     .filter(({ points }) => points.some(({ y }) => y !== null));
@@ -80,7 +80,7 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
   }];
 }
 
-/** Names a curve by its part if there is one model, by its model if there is one part, else by both. */
+/** Names a curve: by `part` if the chart has one model, by `model` if all curves have the same part, else by both. */
 function nameSeries(series: readonly Series[], { model, part }: Series): string {
   if (series.every((one) => one.model === model)) return part;
   return series.every((one) => one.part === part) ? model : `${model}: ${part}`;
@@ -99,7 +99,7 @@ export function toFiniteOrNull(value: number | null): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Builds the datasets of a curve: the edges of its band if it has one, the curve, and its marks. */
+/** Builds the datasets of a curve: the two edges of its band, the curve, and its marks. A curve may have no band or marks. */
 function buildCurve(series: Series, label: string, crowded: boolean): ChartDataset[] {
   const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
   const most = Math.max(...points.map(({ runs = 1 }) => runs));
@@ -109,7 +109,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
     ...look,
     data: points.map(({ x, y, sd }) => ({ x, y: y === null || sd == null ? null : round(y + sign * sd) })),
   });
-  // Bands of faint curves would hide the others.
+  // Faint curves have no bands: these would cover other curves.
   const hasBand = !faint && points.some(({ sd }) => typeof sd === "number");
   const band = hasBand
     ? [edge(1, { fill: "+1", backgroundColor: nameColour(colour, 0.18) }), edge(-1, { fill: false })]
@@ -127,7 +127,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
     backgroundColor: nameColour(colour),
     borderDash: dash,
     borderWidth: faint ? 1.25 : 2,
-    // A point without neighbours has no line and would be invisible.
+    // A point between two gaps is drawn as a circle: it has no line, and would be invisible.
     pointRadius: isAlone.includes(true) ? isAlone.map((alone) => alone ? 3 : 0) : 0,
     pointHoverRadius: 4,
     fill: false,
@@ -152,14 +152,14 @@ function isGap(point: CurvePoint | undefined): boolean {
   return (point?.y ?? null) === null;
 }
 
-/** Rounds to six digits, more than a pixel needs, to keep pages small. */
+/** Rounds a number to six digits, so that pages are small. Six digits are more precise than a pixel. */
 function round(value: number): number {
   return Number(value.toPrecision(6));
 }
 
 /**
- * Lists the models with their colours and the parts with their dashes; only one of both if the other has a single member.
- * @param datasets of each series
+ * Builds the legend: entries of models with their colours, and entries of parts with their dashes. If there is only one model,
+ * or only one part, it has no entry. @param datasets the datasets of each series
  */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));
@@ -176,7 +176,7 @@ function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDat
   return parts.length === 1 ? models : [...models, ...parts];
 }
 
-/** Builds a horizontal or vertical line under the curves. @param name label on the line */
+/** Builds a horizontal or vertical line, which is drawn below the curves. @param name label on the line */
 function buildLine(
   scaleID: "x" | "y",
   value: number,
@@ -192,12 +192,12 @@ function buildLine(
   };
 }
 
-/** Half the width of a character in pixels. */
+/** Half the average width of a character, in pixels. */
 const HALF_CHARACTER = 2.8;
-/** Height of a line of text as a share of the chart's height. */
+/** Height of a line of text, as a share of the chart's height. */
 const LINE = 0.07;
 
-/** Builds dividers and levels, with names where these do not overlap. */
+/** Builds the vertical and horizontal lines of a chart. A line has no name if there is no free space for one. */
 function buildReferenceLines(
   { dividers = [], levels = [], logarithmic = false }: LineChart,
   points: readonly CurvePoint[],
@@ -210,8 +210,8 @@ function buildReferenceLines(
   const named: { height: number; position: string }[] = [];
   const upright = dividers.map(({ x, colour, name }, k) => {
     const look = { borderColor: nameColour(colour), borderWidth: 1.5 };
-    if (k > 0) return buildLine("x", x, look, undefined); // one name is enough
-    // At the top, on the side with more room.
+    if (k > 0) return buildLine("x", x, look, undefined); // only the first divider has a name
+    // The name is at the top of the line, on the side that has more space.
     const isRight = x < 0.4 * end;
     for (const position of x > 0.7 * end ? ["center", "end"] : ["center"]) {
       named.push({ height: top, position });

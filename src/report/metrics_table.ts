@@ -1,6 +1,6 @@
 /**
- * Tables of test metrics: snapshots, baselines, the best model compared with the others, and details: differences,
- * calibration, and metrics by page length, history, position and item.
+ * Renders tables of test metrics: metrics of snapshots and baselines, and differences between the best model and the others.
+ * Details per model are differences, calibration, and metrics by page length, history, position and item.
  */
 
 import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
@@ -48,7 +48,7 @@ export function renderMetricsTable(models: readonly ReportModel[]): Html | undef
   const names = COLUMNS.filter((name) => longer || !LONGER.includes(name));
   return markup`<p>${several ? "Means over the seeds ± one standard deviation." : ""}
 Small numbers: 95 % bootstrap interval over test users.
-${longer ? "* and AUC exclude single-item pages, which are always ranked correctly." : ""}</p>
+${longer ? "Columns with * and AUC leave out pages of a single item, which are always ranked correctly." : ""}</p>
 ${
     renderTable("Table of test metrics", ["snapshot", "iteration", ...names.map(getMetricTitle)], [
       ...parts.map((part) => listPartRows(part, names)),
@@ -57,7 +57,7 @@ ${
   }`;
 }
 
-/** True if metrics without single-item pages differ from those of all pages. */
+/** Returns true if leaving out pages of a single item changes prec@1, that is, if there are such pages. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
@@ -83,9 +83,9 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** @param scorings of a snapshot, one per run @param names undefined for metrics it does not have */
+/** Renders the metrics `names` of a snapshot (undefined: a metric that it lacks). @param scorings of the snapshot, one per run */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
-  // Several runs have the spread over seeds instead of the interval.
+  // With several runs, cells show the sd over seeds, not an interval over users.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
   return names.map((name) => {
     const found = computeMeanAndSd(scorings.map((scoring) => getMetric(scoring, name)));
@@ -106,15 +106,15 @@ function listBaselineRows(
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }
 
-/** A part of a model with the sums of its judged snapshot. */
+/** A part of a model, with metrics of the snapshot that represents it. */
 interface ComparedPart {
   readonly part: ReportPart;
-  /** Sums per user group, for comparisons. */
+  /** Sums of metrics per group of test users, from which differences are computed. */
   readonly judged: LoadedSums | undefined;
   readonly prec1: number;
 }
 
-/** Returns undefined unless two parts were tested on the same users. */
+/** Renders differences between the best part and the others; undefined unless another part has the same test users. */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
@@ -122,8 +122,8 @@ export function renderComparisonTable(models: readonly ReportModel[]): Html | un
   const rows = others.map((other) => renderComparisonRow(best, other)).filter((row) => row !== undefined);
   if (rows.length === 0) return undefined;
   return markup`<h3>${best.part.name} minus the others</h3>
-<p>It has the highest prec@1. Differences are on the same test users, for each model's judged snapshot.
-An interval without 0 is a significant difference.</p>
+<p>${best.part.name} has the highest prec@1. Differences are on the same test users, for the snapshot that represents each model.
+If the interval excludes 0, the difference is significant.</p>
 ${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`;
 }
 
@@ -152,7 +152,7 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow
   ];
 }
 
-/** Returns the kind of a loss; only losses of the same kind are comparable, adversarial ones never. */
+/** Returns the kind of a part's loss. Losses of the same kind can be compared; the adversarial stage has no kind. */
 function getLossScale({ part: { model, stage } }: ComparedPart): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }
@@ -161,12 +161,12 @@ const METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", 
 const PI: readonly MetricName[] = ["piPrec1", "piPrec2"];
 const PROBABILITIES: readonly MetricName[] = ["pClick", "clicked", "pNoClick", "noClick"];
 
-/** Renders a fold with details for each part that has them; of several seeds, for the first. */
+/** Renders a collapsible section with details for each part that has them. If there are several seeds, it shows the first. */
 export function renderMetricDetails(models: readonly ReportModel[]): Html {
   return markup`${listLossParts(models).flatMap((part) => renderPartDetails(part) ?? [])}`;
 }
 
-/** Finds the first finished run of a part whose result has details. */
+/** Returns the result of the first finished run of a part that has details. */
 function findDetailedResult(part: ReportPart): StageResult | undefined {
   return listStageRuns(part).flatMap(({ result }) => result ?? [])
     .find(({ test }) => test.some(({ details }) => details));
@@ -198,7 +198,7 @@ function renderDifferenceTable(part: ReportPart, { test, snapshots }: StageResul
     ),
   ];
   const head = ["difference", ...columns.map(getMetricTitle)];
-  return markup`<p>Differences on the same users. An interval without 0 is a significant difference.</p>
+  return markup`<p>Differences are on the same users. If the interval excludes 0, the difference is significant.</p>
 ${renderTable(`Differences of ${part.name}`, head, [["", rows]])}`;
 }
 
@@ -211,7 +211,7 @@ function renderDifferenceRow(
   return [name, ...cells];
 }
 
-/** Renders prec@1 of the model and the baselines for each slice of the pages. */
+/** Renders prec@1 of the model and of the baselines on each slice of the test pages. */
 function renderComparedSlices(part: ReportPart, { test, shown }: StageResult): Html {
   const model = test.find(({ snapshot }) => snapshot === part.judged) ?? test.at(-1);
   if (!model?.details) return markup``;
@@ -227,8 +227,8 @@ function renderComparedSlices(part: ReportPart, { test, shown }: StageResult): H
     ])
   );
   const head = ["slice", "pages", ...all.map(({ name }) => name)];
-  return markup`<p>prec@1 by slices of the pages: by the clicked position and item, and by history, the number of clicks
-before the page.</p>
+  return markup`<p>prec@1 on slices of the test pages: by the clicked position, by the clicked item, and by history (the number of
+the user's clicks before the page).</p>
 ${renderTable(`prec@1 of ${part.name} by slice`, head, [["", rows]])}`;
 }
 
@@ -293,7 +293,7 @@ ${renderTable(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed
 const SNAPSHOT = "best-loss";
 const DIAGONAL = { name: "perfect calibration", colour: NEUTRAL };
 
-/** Builds charts for the Shannon stage only, because utilities of the adversarial stage are not log-odds. */
+/** Builds reliability diagrams, only for the Shannon stage: utilities of the adversarial stage are not log-odds. */
 export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDefinition[] {
   const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
   const chart = (key: "click" | "noClick", id: string, title: string) => {

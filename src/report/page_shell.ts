@@ -1,4 +1,4 @@
-/** The shell of all pages with charts: one self-contained HTML file. */
+/** Writes a page with charts: one HTML file that contains style, script and data. */
 
 import { dirname } from "node:path";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
@@ -9,23 +9,23 @@ import { getCssColour } from "./theme.ts";
 
 export interface PageParts {
   readonly style: string;
-  /** Draws the charts: see client/report_client.ts. */
+  /** The bundled script that draws the charts: see client/report_client.ts. */
   readonly script: string;
 }
 
-/** Kind of a page. A page may only overwrite another of its kind. */
+/** Kind of a page. A page may only replace a file of the same kind. */
 export type PageKind = "report" | "simulation" | "policies" | "bench" | "compiled";
 
 function renderGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
-/** Checks that {@link writePage} may write a page. @throws UserError if it would replace something else */
+/** Checks that {@link writePage} may write a page. @throws UserError if it would replace a file of another kind */
 export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page and creates its folder. @throws UserError if it cannot be written, or would replace something else */
+/** Writes a page, and creates its folder. @throws UserError if this fails, or would replace a file of another kind */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));
@@ -41,11 +41,11 @@ export async function readPageParts(): Promise<PageParts> {
 
 const DATA_ID = "chart-data";
 
-/** Heights in CSS pixels of a bar with a name of two lines, and of the axis below the bars. */
+/** Height of a bar whose name has two lines, and height of the axis (`AXIS_HEIGHT`), in CSS pixels. */
 const BAR_HEIGHT = 36;
 const AXIS_HEIGHT = 64;
 
-/** Forbids all network access, whatever the data contain. */
+/** Content security policy that forbids all network access. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
 export interface PageContent {
@@ -56,7 +56,7 @@ export interface PageContent {
   readonly rules?: string;
 }
 
-/** Renders a page with the data of all charts in `main`. */
+/** Renders a page, including the data of all charts in `main`. */
 export function renderPage(
   { kind, title, header, main, rules = "" }: PageContent,
   { style, script }: PageParts,
@@ -96,18 +96,18 @@ export function renderNote(text: string): Html {
 export const noScript: Html =
   markup`<noscript><p>The charts need JavaScript, which is switched off.</p></noscript>`;
 
-/** Renders charts side by side; nothing if there are none. */
+/** Renders the figures of some charts side by side. */
 export function renderCharts(charts: readonly ChartDefinition[], look = "charts"): Html {
   if (charts.length === 0) return markup``;
   return markup`<div class="${look}">${charts.map(renderFigure)}
 </div>`;
 }
 
-/** Renders the figure of a chart, which the script finds by its id. */
+/** Renders the figure for a chart. The script finds the figure by its id, and draws the chart. */
 function renderFigure(chart: ChartDefinition): Html {
   const { id, title, note, summary, legend, config } = chart;
   const bars = config.data.labels?.length;
-  // The height depends on the number of bars; for other charts it is set in page.css.
+  // A bar chart's height depends on the number of bars. The height of other charts is set in page.css.
   const style = bars === undefined ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
   const figure = markup`
 <figure id="${id}">
@@ -123,7 +123,7 @@ ${note !== "" && markup`<figcaption>${note}</figcaption>`}
   return new Html(figure.text, [chart]);
 }
 
-/** Renders a button that shows or hides curves, with a sample of their stroke. */
+/** Renders a button of a legend, with a sample of the line. The button shows or hides curves. */
 function renderLegendButton({ text, colour, dash }: LegendEntry): Html {
   return markup`<button type="button" aria-pressed="true"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33"
  y1="5" y2="5" style="stroke: ${getCssColour(colour)}" stroke-width="2.5" stroke-dasharray="${

@@ -1,4 +1,4 @@
-/** Charts of a comparison of policies. Each title names the environment. */
+/** Builds the charts of a comparison of policies. The title of each chart names the environment. */
 
 import { buildBarChart } from "./bar_chart.ts";
 import type { Bar } from "./bar_chart.ts";
@@ -23,18 +23,18 @@ import { meanAndSd } from "../data/mean_sd.ts";
 
 const describeSpread = (what: string) => `${what}: ± one standard deviation over trainings.`;
 
-/** Joins names to an id of letters, digits and hyphens. */
+/** Makes the HTML id of a chart from names. The id has only letters, digits and hyphens. */
 function formatChartId(...names: readonly (string | number)[]): string {
   return names.join("-").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
-/** "k = 3, restless shop (ground truth)". */
+/** Returns name and role of an environment, such as "restless shop (ground truth)". */
 export function describeEnvironment({ name, role }: ComparisonEnvironment): string {
   const roles: Record<string, string> = { truth: "ground truth", "trained on": "the policies' own model" };
   return `${name} (${roles[role] ?? role})`;
 }
 
-/** Builds a chart of the returns of all policies for each environment. */
+/** Builds, for each environment, a bar chart of the returns of all policies. */
 export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition[] {
   const unit = `${getRewardUnit(comparison)} per user`;
   return comparison.environments.map((environment) => {
@@ -56,7 +56,7 @@ export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition
   });
 }
 
-/** Builds a chart of click rates by page for each environment. */
+/** Builds, for each environment, a chart of the policies' click rates by page. */
 export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
@@ -79,7 +79,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** Compares predicted and realised clicks by page, except in the environment of the model the policies were trained on. */
+/** Builds charts of predicted and realised clicks by page, for each environment but the model that policies were trained on. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listComparedPolicies(comparison).flatMap(({ name }, colour) => {
@@ -102,7 +102,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
     return lineChart(
       formatChartId("calibration", comparison.slate, environment.name),
       `Predicted and realised clicks in ${describeEnvironment(environment)}`,
-      "predicted: by the model the policies were trained on; realised: clicks on the same pages in this environment.",
+      "predicted: clicks by the model that the policies were trained on; realised: clicks on the same pages in this environment.",
       "page",
       "P(any click), click rate",
       series,
@@ -110,7 +110,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Draws sorted user differences of each learned policy and its rivals, in the ground truth or else in the first model. */
+/** Charts the sorted differences per user of learned policies and their rivals, in the ground truth or else the first environment. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -140,13 +140,13 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
   );
 }
 
-/** Returns of a policy at its evaluations during training. */
+/** Returns of a policy, as they were evaluated during its training. */
 export interface LearningCurve {
   readonly name: string;
   readonly points: readonly Pick<LearningCurvePoint, "userSteps" | "return" | "standardError">[];
 }
 
-/** Draws returns during training with 95 % intervals over the users of an evaluation. */
+/** Builds a chart of returns during training, with bands for the 95 % interval over the users of an evaluation. */
 export function buildLearningCharts(
   curves: readonly LearningCurve[],
   environment: string,
@@ -171,15 +171,15 @@ export function buildLearningCharts(
     id: "learning",
     title: `Return while the policies were trained, in ${environment}`,
     note:
-      "Bands: 95 % interval over the users of an evaluation. Larger changes come from the training itself. Circles: the " +
-      "weights that the policy uses.",
+      "Bands: 95 % interval over the users of an evaluation. Changes beyond the bands come from the training itself. Circles: " +
+      "evaluation of the weights that the policy uses.",
     xTitle: "pages of users",
     yTitle: `${unit} per user`,
     series,
   });
 }
 
-/** Draws Q^1, Q^2, ... over Q^k in the visited states of each policy's first training. */
+/** Builds a chart per learned policy: Q^1, Q^2, ... plotted against Q^k, in states that its first training's policy visited. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
@@ -193,7 +193,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
       id: formatChartId("consistency", k, cell.policy),
       title: `Consistency of the values of ${cell.policy}`,
       note:
-        `Visited states in ${cell.environment}. Root mean square difference from Q${k}, divided by the mean of Q${k}: ${
+        `States visited in ${cell.environment}. Root mean square difference from Q${k}, divided by the mean of Q${k}: ${
           found.map(({ position, relative }) => `Q${position} ${(100 * relative).toFixed(1)} %`).join(", ")
         }.`,
       xTitle: `Q${k}`,
@@ -213,7 +213,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Computes mean and sd over trainings by page, numbered from 1. */
+/** Builds a curve of mean and sd over trainings for each page. @param curves per training: values of the pages, from page 1 on */
 function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],

@@ -1,4 +1,4 @@
-/** The page about policies: comparisons with verdicts, tables and charts by environment. */
+/** Builds the page about policies. Each comparison has verdicts, and tables and charts by environment. */
 
 import { formatPercent } from "../number_text.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
@@ -67,8 +67,8 @@ export function buildPolicyPage(
 }
 
 /**
- * Renders the sections of a task. @param task its name, "" for the only one
- * @param once makes an id unique on the page
+ * Renders the sections of a comparison. @param task name of the comparison's task; "" if the page has only one
+ * @param once function that makes an id unique on the page
  */
 function renderTask(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
   const several = task === "" ? "" : ` of ${task}`;
@@ -92,7 +92,7 @@ ${part("pages", "By page", markup``, buildPageCharts(comparison))}
 ${part("trust", "Reliability", trustTable(comparison), trust)}`;
 }
 
-/** Returns a function that makes ids unique: the second "pages-3" becomes "pages-3-2". */
+/** Returns a function that makes ids unique: it changes the second "pages-3" to "pages-3-2". */
 function createUniqueIds(): (id: string) => string {
   const used = new Set<string>();
   return (id) => {
@@ -108,7 +108,7 @@ function verdicts(comparison: PolicyComparison): Html {
   return found.length > 0 ? renderFindings(found) : markup`<p>There is no learned policy to judge.</p>`;
 }
 
-/** Renders a table grouped by environment; undefined if it has no rows. */
+/** Renders a table whose rows are grouped by environment; undefined if there are no rows. */
 function renderByEnvironment(
   label: string,
   head: readonly string[],
@@ -121,7 +121,7 @@ function renderByEnvironment(
   return groups.length > 0 ? renderTable(label, head, groups) : undefined;
 }
 
-/** Renders reward and click rate by slate size for each environment, the table of the paper. */
+/** Renders, for each environment, reward and click rate by slate size, as the paper's table does. */
 function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly SlateSizeGroup[]): Html {
   const kinds = comparisons.flatMap(({ slate: k }) => [`reward per page, k = ${k}`, `click rate, k = ${k}`]);
   const rows = groups.map(({ environment, rows }) =>
@@ -203,8 +203,8 @@ function differencesTable(comparison: PolicyComparison): Html {
   );
   return markup`<p>In ${
     getRewardUnit(comparison)
-  } per user, for the same users and random numbers. The interval is the wider of those
-over users and over trainings. A user loses if their mean return over trainings is lower.</p>
+  } per user, for the same users and random numbers. The interval is the wider of the interval
+over users and the interval over trainings. A user loses if the policy gives the user a lower mean return than the rival.</p>
 ${table ?? ""}`;
 }
 
@@ -247,9 +247,9 @@ function trustTable(comparison: PolicyComparison): Html {
       }),
   );
   if (!table) return markup``;
-  return markup`<p>Clicks per user on the pages of the policy: predicted by the model it was trained on, and realised. A state is
-outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states. Rarely logged items have fewer than 20
-impressions. The model extrapolates for both. A second model of the same kind of log often has the same errors, so it may not
-reveal a policy that exploits the first.</p>
+  return markup`<p>Clicks per user on the pages of the policy: predicted by the model that the policy was trained on, and realised. A
+state is outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states. Rarely logged items have fewer than
+20 impressions. For such states and items, the model extrapolates. A second model that is trained on a similar log often has the
+same errors, so it may not show that a policy exploits the errors of the first model.</p>
 ${table}`;
 }

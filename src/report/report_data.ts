@@ -1,4 +1,4 @@
-/** Data of a report: runs with their logs, and schemas of the JSON files in their folders as far as a report needs them. */
+/** Types of a report's data: runs and their logs; and schemas of those JSON fields in run folders that a report needs. */
 
 import { MOST_GROUPS } from "../metrics/bootstrap.ts";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -6,20 +6,20 @@ import type { StageName } from "../run/stages.ts";
 import type { Criterion } from "../train/best_records.ts";
 import * as v from "../schema.ts";
 
-/** A log's columns by name, [rows] each; null if the value is not finite. */
+/** A training log: values of each column, by the column's name. A value that is not finite is null. */
 export interface RunLog {
   readonly iteration: readonly number[];
   readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
 }
 
 const number = v.finiteNumber();
-/** A metric; null is NaN, which JSON does not have. */
+/** Schema of a metric. null stands for NaN, which JSON does not have. */
 const metric = v.nullable(number);
 
 const metricsSchema = v.object({ nll: metric, prec1: metric, prec2: metric });
 const rankingMetrics = { ...metricsSchema.entries, piPrec1: metric, piPrec2: metric };
 
-/** 95 % bootstrap interval over users; null if there are too few users. */
+/** Schema of a 95 % bootstrap interval over users; null if there are too few users. */
 const interval = v.nullable(v.tuple([number, number]));
 
 const named = <T extends v.GenericSchema>(schema: T) => v.record(v.string(), schema);
@@ -36,14 +36,14 @@ const sliceSchema = v.looseObject({
   ...{ ...measuredSchema.entries, name: v.string(), events: number, ece: v.optional(number) },
 });
 
-/** All metrics on the test users: `MetricDetails` of metrics/test_result.ts. */
+/** Schema of all metrics on the test users: `MetricDetails` of metrics/test_result.ts. */
 const detailsSchema = v.looseObject({
   ...measuredSchema.entries,
   calibration: v.optional(v.looseObject({ click: calibration, noClick: calibration })),
   slices: v.optional(named(v.array(sliceSchema)), {}),
 });
 
-/** Sums per user group of metrics/test_result.ts, with which other models are compared. */
+/** Schema of the sums per group of test users (see metrics/test_result.ts), from which differences of models are computed. */
 const pairedSchema = v.looseObject({ users: v.string(), groups: v.whole(1, MOST_GROUPS), sums: v.string() });
 
 const differencesSchema = named(v.looseObject({ value: number, interval }));
@@ -52,7 +52,7 @@ const comparison = { snapshot: v.string(), minus: v.string(), differences: diffe
 const baselineSchema = v.object({
   ...v.partial(metricsSchema, ["nll"]).entries,
   longerPages: v.optional(v.partial(metricsSchema), {}),
-  /** Setting that was best on the validation users. */
+  /** Setting of the baseline that was best on the validation users. */
   setting: v.optional(v.string()),
   details: v.optional(detailsSchema),
 });
@@ -62,25 +62,25 @@ const snapshotSchema = v.looseObject({
   iteration: v.wholeNumber(),
   users: v.optional(v.wholeNumber()),
   ...metricsSchema.entries,
-  /** Metrics without single-item pages. */
+  /** Metrics over the pages that have more than one item. */
   longerPages: v.optional(v.partial(v.object(rankingMetrics)), {}),
-  /** Precision of the generator pi, in the adversarial stage. */
+  /** prec@1 of the generator pi, in the adversarial stage. */
   piPrec1: v.optional(metric),
   piPrec2: v.optional(metric),
   details: v.optional(detailsSchema),
-  /** Differences from each baseline, by the baseline's name. */
+  /** Differences between the snapshot and each baseline, by the baseline's name. */
   against: v.optional(named(differencesSchema), {}),
   paired: v.optional(pairedSchema),
 });
 
-/** Result of a stage; an extended run has no test metrics until it ends again. */
+/** Schema of a stage's result. A run that was extended has no test metrics until it ends again. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
-  /** Time of writing, ISO 8601. */
+  /** Time when the result was written, in ISO 8601. */
   finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
-  /** Duration of the last session without set-up. */
+  /** Duration of the last session of the run, without its set-up. */
   sessionSeconds: v.optional(v.atLeast(0)),
-  /** True if there were earlier sessions. */
+  /** True if the run had earlier sessions. */
   resumed: v.optional(v.boolean(), false),
   data: v.optional(v.looseObject({
     users: v.tuple([v.wholeNumber(), v.wholeNumber(), v.wholeNumber()]),
@@ -90,12 +90,12 @@ export const resultSchema = v.looseObject({
   })),
   test: v.optional(v.array(snapshotSchema)),
   baselines: v.optional(named(v.nullable(baselineSchema)), {}),
-  /** Differences between snapshots. */
+  /** Differences of metrics between snapshots of the stage. */
   snapshots: v.optional(v.array(v.looseObject(comparison)), []),
   verdict: v.optional(v.array(v.string()), []),
 });
 export type StoredResult = v.InferOutput<typeof resultSchema>;
-/** A metric is null if there was nothing to average. */
+/** Metrics of a snapshot or baseline. A metric is null if there were no pages to average. */
 export type StoredMetrics = v.InferOutput<typeof metricsSchema>;
 export type SnapshotMetrics = v.InferOutput<typeof snapshotSchema>;
 export type StoredDetails = v.InferOutput<typeof detailsSchema>;
@@ -112,7 +112,7 @@ export const experimentResultSchema = v.looseObject({
   claims: v.optional(v.array(claimSchema), []),
 });
 
-/** A baseline with the name that pages show. */
+/** Metrics of a baseline, and the name that pages show for it. */
 export type BaselineMetrics = StoredMetrics & Omit<v.InferOutput<typeof baselineSchema>, "nll"> & {
   readonly name: string;
 };
@@ -126,11 +126,11 @@ export interface ReportStage {
   readonly train: RunLog;
   readonly validation: RunLog;
   readonly iteration: number;
-  /** Planned iterations; undefined if unknown. */
+  /** Planned number of iterations; undefined if it is unknown. */
   readonly planned: number | undefined;
-  /** Iterations of the best snapshots in its folder; undefined if there are none. */
+  /** Iterations of the best snapshots in the stage's folder; undefined if there are no snapshots. */
   readonly kept?: Readonly<Partial<Record<Criterion, number>>>;
-  /** Undefined until the stage is finished. */
+  /** Result of the stage; undefined until the stage is finished. */
   readonly result: StageResult | undefined;
 }
 
@@ -140,18 +140,18 @@ export interface ReportRun {
   readonly stages: Readonly<Partial<Record<StageName, ReportStage>>>;
 }
 
-/** A setting's path in the config, such as "training.batchSize", and its value as text. */
+/** Settings: for the path of each setting in the config, such as "training.batchSize", its value as text. */
 export type Settings = ReadonlyMap<string, string>;
 
-/** A model: runs that differ only in their seed. */
+/** A model of a report: one run, or runs that differ only in their seed. */
 export interface ReportModel {
-  /** Unique in the report. */
+  /** Name of the model, unique in the report. */
   readonly name: string;
   readonly folder: string;
   readonly data: string;
-  /** Not empty, ascending by seed. */
+  /** Runs, at least one, ascending by seed. */
   readonly runs: readonly ReportRun[];
-  /** Planned seeds without a row. */
+  /** Planned seeds whose logs have no row. */
   readonly missingSeeds: readonly number[];
   readonly settings: Settings;
   readonly machine: Settings;
@@ -159,7 +159,7 @@ export interface ReportModel {
 
 export interface ReportData {
   readonly title: string;
-  /** Not empty. */
+  /** Models, at least one. */
   readonly models: readonly ReportModel[];
   readonly claims: readonly Claim[];
   readonly notes: readonly string[];

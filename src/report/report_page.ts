@@ -1,4 +1,4 @@
-/** The report on runs: one self-contained HTML page. Its header has verdict, data, date and duration. */
+/** Builds the report on runs: one HTML page that needs no other files. Its header has verdict, data, date and duration. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildCharts } from "./charts.ts";
@@ -35,9 +35,9 @@ import {
 } from "./report_parts.ts";
 
 /**
- * Writes one HTML page about runs, readable offline; it replaces an existing page.
- * @param folders runs, seeds folders, or experiments; finished or not
- * @throws UserError for folders that are damaged or have no run, and if the page cannot be written
+ * Writes an HTML page about runs, which can be read offline. It replaces an existing page.
+ * @param folders folders of runs, of several seeds, or of experiments. The runs need not be finished
+ * @throws UserError for a folder that is damaged or has no run, and if the page cannot be written
  */
 export async function writeReport(folders: readonly string[], out: string): Promise<void> {
   const data = await collect(folders);
@@ -69,7 +69,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders settings that all models share, then those that differ. @param what names the tables */
+/** Renders the settings that all models share, and then those that differ. @param what kind of the settings, for labels */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
@@ -120,7 +120,7 @@ function renderModel(model: ReportModel): Html {
 ${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
-/** Renders the verdict and advice that train printed; for several runs, the verdict on their means. */
+/** Renders the verdict and the advice that train printed for a run. For several runs, it renders the verdict on their means. */
 function renderOutcome(model: ReportModel): readonly Html[] {
   const [run] = model.runs;
   const stages = run && model.runs.length === 1 ? listTrainedStages(model) : [];
@@ -145,7 +145,7 @@ function renderOutcome(model: ReportModel): readonly Html[] {
   return [...heads, ...[...advice].map((text) => markup`<p>${text}</p>`)];
 }
 
-/** Renders the facts that all models share, then a table of the others. */
+/** Renders the facts that all models share, and then a table of the models with the other facts. */
 function renderModels(models: readonly ReportModel[]): Html {
   const facts = models.map(listFacts);
   const names = (facts[0] ?? []).map(([name]) => name);
@@ -186,7 +186,7 @@ function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
   return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
-/** Marks times, so that pages can be compared without them. */
+/** Returns the CSS class of a fact. Times have their own class, so that a comparison of two pages can ignore times. */
 function getTimeClass(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }
@@ -207,7 +207,7 @@ function listFacts(model: ReportModel): [name: string, value: string][] {
   ];
 }
 
-/** Lists the warnings on each data set once. */
+/** Lists the distinct warnings about the data sets of all models. */
 function listWarnings(models: readonly ReportModel[]): string[] {
   const all = models.flatMap(({ data, runs }) =>
     runs.flatMap(({ stages }) =>
@@ -245,7 +245,7 @@ function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
 }
 
-/** Returns a line for each unfinished run, e.g. "seed 2 unfinished: iteration 120 of 2,000". */
+/** Returns a line for each run that is not finished, such as "seed 2 unfinished: iteration 120 of 2,000". */
 export function listProgressNotes(model: ReportModel): string[] {
   const several = model.runs.length + model.missingSeeds.length > 1;
   const who = (seed: number) => several ? `seed ${seed} ` : "";
@@ -265,9 +265,9 @@ function listUnfinished({ stages }: ReportRun): string[] {
   });
 }
 
-/** Verdict on a part of a model, compared with at least one baseline. */
+/** Verdict on a part of a model, which was compared with at least one baseline. */
 interface PartVerdict extends BaselineVerdict {
-  /** Name of the part, if the model has several. */
+  /** Name of the part; empty if the model has only one part. */
   readonly name: Html;
   readonly prec1: number;
 }

@@ -1,4 +1,4 @@
-/** Parts of a model with separate metrics: its stages, and in the adversarial stage pi and u. */
+/** Lists the parts of a model that have separate metrics: its stages, and, in the adversarial stage, generator pi and reward u. */
 
 import { stages as trainedStages } from "../run/stages.ts";
 import type { StageName, TrainingStage as TrainedStage } from "../run/stages.ts";
@@ -19,11 +19,11 @@ export interface ReportPart {
   readonly model: ReportModel;
   readonly stage: StageName;
   readonly ranking: "reward" | "generator";
-  /** Snapshot whose test metrics represent the part. */
+  /** Name of the snapshot whose test metrics represent the part. */
   readonly judged: TrainedStage["judged"];
 }
 
-/** Lists the parts with a loss: the stages. */
+/** Lists the parts that have a loss, which are the stages. */
 export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   return models.flatMap((model, colour) => {
     const stages = listTrainedStages(model);
@@ -39,7 +39,7 @@ export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   });
 }
 
-/** Lists the parts that rank: the Shannon stage's model, and generator and reward of the adversarial stage. */
+/** Lists the parts that rank items: the model of the Shannon stage, and generator and reward of the adversarial stage. */
 export function listRankingParts(models: readonly ReportModel[]): ReportPart[] {
   return listLossParts(models).flatMap((part): ReportPart[] => {
     if (part.stage === "shannon") return [part];
@@ -50,17 +50,17 @@ export function listRankingParts(models: readonly ReportModel[]): ReportPart[] {
   });
 }
 
-/** Lists the stages that at least one run has begun. */
+/** Lists the training stages that at least one run of a model has begun. */
 export function listTrainedStages(model: ReportModel): TrainedStage[] {
   return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
 }
 
-/** Returns a part's stage of each run that has begun it. */
+/** Returns the stage of a part, for each run that has begun the stage. */
 export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stage">): ReportStage[] {
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Names of the generator's metrics; it has no others. */
+/** For each metric that the generator has: the metric's name, and its name for the generator. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -68,14 +68,14 @@ const PI: Readonly<Record<string, string>> = {
   longerPrec2: "longerPiPrec2",
 };
 
-/** A metric over runs; sd is null for fewer than two. */
+/** Mean and standard deviation of a metric over runs. sd is null for fewer than two runs. */
 export interface MeanAndSd {
   readonly mean: number;
   readonly sd: number | null;
   readonly runs: number;
 }
 
-/** Returns undefined if no value is a number. */
+/** Computes mean and sd of the values that are numbers; undefined if there are none. */
 export function computeMeanAndSd(values: readonly (number | null | undefined)[]): MeanAndSd | undefined {
   const present = values.flatMap((value) => value ?? []);
   if (present.length === 0) return undefined;
@@ -94,7 +94,7 @@ export type Scoring = Readonly<StoredMetrics> & {
   };
 };
 
-/** Returns the name of a metric for reward or generator; undefined if the generator does not have it. */
+/** Returns the name that a metric has for the reward or the generator; undefined if the generator does not have it. */
 export function getMetricName(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
@@ -124,7 +124,7 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Models with the same test users, and hence the same baselines. */
+/** Models that have the same test users, and so the same metrics of the baselines. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];

@@ -1,4 +1,4 @@
-/** Tables of all pages: rows in groups, metrics with intervals, and claims with their outcomes. */
+/** Renders tables and lists for all kinds of pages: groups of rows, metrics with intervals, and claims with their outcomes. */
 
 import type { Interval } from "../metrics/bootstrap.ts";
 import { type Claim, claimOutcomes, formatSigned, formatSignedRange } from "../metrics/baseline_verdict.ts";
@@ -6,10 +6,10 @@ import { type Html, markup } from "./html.ts";
 
 export const MISSING = "-";
 
-/** Names and values, such as the folders of policies. */
+/** Facts of a page, each with a name and a value, such as the folders of policies. */
 export type NamedFacts = readonly (readonly [string, string])[];
 
-/** @param getClass returns the CSS class of a value by its name */
+/** Renders facts as a list. @param getClass returns the CSS class of the value of a fact with a name */
 export function renderFacts(facts: NamedFacts, getClass?: (name: string) => string): Html {
   const look = (name: string) => getClass && markup` class="${getClass(name)}"`;
   return markup`<dl class="facts">${
@@ -17,21 +17,21 @@ export function renderFacts(facts: NamedFacts, getClass?: (name: string) => stri
   }</dl>`;
 }
 
-/** A row: its name, and a cell for each other column. */
+/** A row of a table: its name, and a cell for each other column. */
 export type ReportRow = readonly [name: ReportCell, ...cells: ReportCell[]];
 export type ReportCell = string | Html;
 
-/** Rows with a heading, or "" for none. */
+/** A group of rows with a heading; "" for no heading. */
 export type ReportRowGroup = readonly [title: string, rows: readonly ReportRow[]];
 
-/** True for a word such as a verdict or a kernel's name, whose column is aligned as text. */
+/** Returns true for a cell with words, such as a verdict or a kernel's name. Its column is aligned as text. */
 function isWord(cell: ReportCell | undefined): boolean {
   return typeof cell === "string" && /^[a-z]/i.test(cell);
 }
 
 /**
- * Renders a table that can be wider than the page.
- * @param label for screen readers @param head names of the columns, that of the row names first
+ * Renders a table, which can be scrolled if it is wider than the page.
+ * @param label label for screen readers @param head names of the columns; the first one is the column of the rows' names
  */
 export function renderTable(
   label: string,
@@ -55,7 +55,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a metric with its interval, or its sd over runs, in small text below. */
+/** Renders a metric, and in small text below it its sd over runs, if given, or its interval. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,
@@ -82,7 +82,7 @@ export function renderDifference(
   }</small>`;
 }
 
-/** Digits of an interval's ends, which are less precise. */
+/** Returns the number of digits for the ends of an interval, which are less precise than a metric. */
 const rangeDigits = (digits: number) => Math.min(digits, 3);
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;

@@ -1,4 +1,4 @@
-/** Charts of points in a plane. */
+/** Builds charts of points in a plane. */
 
 import { buildAxis, buildLegendEntry, compact, getChartHead } from "./chart_definition.ts";
 import type { ChartDataset, ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
@@ -15,17 +15,17 @@ export interface ScatterChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
   readonly logarithmic: readonly ("x" | "y")[];
-  /** Not empty, each with a point. */
+  /** Series of points, at least one; each has at least one point. */
   readonly series: readonly {
     readonly name: string;
     readonly colour: number;
-    /** True if a line joins the points, in their order. */
+    /** True if a line joins the points in their order. */
     readonly joined: boolean;
     readonly points: readonly ScatterPoint[];
   }[];
 }
 
-/** Builds a scatter chart with whiskers between quartiles. */
+/** Builds a scatter chart. A point's whisker is from `low` to `high`. */
 export function buildScatterChart(chart: ScatterChart): ChartDefinition {
   const { xTitle, yTitle, logarithmic, series } = chart;
   const ends = series.flatMap(({ points }) => points.flatMap(({ y, low = y, high = y }) => [low, high]));

@@ -1,4 +1,4 @@
-/** The page about simulated users: metrics of each policy, curves by page, and differences between policies. */
+/** Builds the page about simulated users: metrics of each policy, curves by page, and differences between policies. */
 
 import { formatPercent } from "../number_text.ts";
 import type { Interval } from "../metrics/bootstrap.ts";
@@ -17,10 +17,10 @@ import { renderDifference, renderMetric, renderTable } from "./report_tables.ts"
 import type { NamedFacts, ReportCell, ReportRow } from "./report_tables.ts";
 
 export interface SimulationPageData extends SimulationScope {
-  /** Facts in the header, such as the environment. */
+  /** Facts in the page's header, such as the environment. */
   readonly facts: NamedFacts;
   readonly notes: readonly string[];
-  /** The requested policy, then its rivals. */
+  /** The requested policy, and then the policies that it is compared with. */
   readonly policies: readonly SimulatedPolicy[];
 }
 
@@ -61,7 +61,7 @@ once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Compares the requested policy with each rival. All policies have the same users and the same random numbers. */
+/** Renders differences between the requested policy and each rival, for the same users and random numbers. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
@@ -79,29 +79,29 @@ random numbers.</p>
 ${renderTable("Differences of policies", head, [["", rows]])}`;
 }
 
-/** Simulated users under one of the policies. */
+/** Metrics and returns of simulated users who are shown the slates of one policy. */
 export interface SimulatedPolicy {
   readonly name: string;
   readonly metrics: PolicyMetrics;
-  /** [U] */
+  /** [U] return of each user. */
   readonly returns: Float64Array;
 }
 
-/** Scope of the metrics of simulated users, and which of them are defined. */
+/** Size of a simulation, and flags of the metrics that are defined for it. */
 export interface SimulationScope {
-  /** T */
+  /** Largest number of pages per user. */
   readonly pages: number;
   readonly reward: "click" | "utility";
-  /** True if clicks can be counted; if not, rewards by clicks are undefined, too. */
+  /** True if click rates are defined. If not, returns in clicks are not defined either. */
   readonly clickRates: boolean;
   /** True if users may leave before the last page. */
   readonly leaves: boolean;
 }
 
-/** Width of a 95 % interval in standard deviations of the normal distribution. */
+/** Width of the 95 % interval of a normal distribution, in standard deviations. */
 const WIDTH = 2 * 1.96;
 const DEVIATION = "± one bootstrap standard error over users";
-/** Most points of the curve over users. */
+/** Limit of the points of a curve over users. */
 const CURVE_POINTS = 101;
 
 function hasReturns({ clickRates, reward }: SimulationScope): boolean {
@@ -132,7 +132,7 @@ function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]
   return [...(hasReturns(scope) ? [returns] : []), coverage];
 }
 
-/** Builds curves by page: click rates, utility rewards, and the number of remaining users. */
+/** Builds charts by page: click rate, reward, and number of remaining users, as far as they are defined. */
 function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const window = chooseWindow(scope.pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";
@@ -154,7 +154,7 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   ];
 }
 
-/** Draws the users' returns of each policy, ascending. */
+/** Builds a chart with a curve per policy: the returns of its users in ascending order. */
 function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   if (!hasReturns(scope)) return [];
   return buildLineChart({
@@ -172,12 +172,12 @@ function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   });
 }
 
-/** Returns the standard deviation of a normal distribution with this 95 % interval. */
+/** Returns the standard deviation of the normal distribution that has a given 95 % interval. */
 function deviation(interval: Interval | null): number | null {
   return interval && toFiniteOrNull((interval[1] - interval[0]) / WIDTH);
 }
 
-/** Computes a point per window of pages, numbered from 1, in which each user who saw a page counts once. */
+/** Computes a point of a curve per window of pages: the mean over the window's pages, weighted by the number of their users. */
 function computePoints(
   byPage: readonly PageCurvePoint[],
   window: number,

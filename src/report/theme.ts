@@ -1,17 +1,17 @@
-/** Colours of charts in light and dark pages. No imports, because both pages and their script use it. */
+/** Colours of charts in light and dark mode. This file imports nothing, because both pages and their script use it. */
 
-/** A theme, whose palette colour-blind readers can distinguish. */
+/** Colours of a light or dark page. Colour-blind readers can distinguish the colours of the palette. */
 export interface Theme {
   readonly text: string;
   readonly grid: string;
   readonly background: string;
-  /** Colour for baselines and other non-models. */
+  /** Colour of baselines, and of everything else that is not a model. */
   readonly neutral: string;
-  /** Colours of curves and bars, used in turn. */
+  /** Colours of curves and bars: curve k has colour k, and the colours repeat. */
   readonly palette: readonly string[];
 }
 
-/** After Okabe and Ito, darker where a thin line on white would be too pale. */
+/** Light theme. The palette is that of Okabe and Ito, with darker colours where a thin line on white would be too pale. */
 export const light: Theme = {
   text: "#333a44",
   grid: "#dfe3e8",
@@ -50,18 +50,18 @@ export const dark: Theme = {
   ],
 };
 
-/** Palette index for baselines, ceilings and other non-models, which are grey. */
+/** Index that stands for the neutral colour: of baselines, ceilings, and everything else that is not a model. */
 export const NEUTRAL = -1;
 
-/** A colour of a theme: an index in the palette, or another colour by name. */
+/** A colour of a theme: an index in the palette, or the name of another colour. */
 export type Colour = number | "text" | "background";
 
-/** Names a colour in a configuration; {@link resolveColour} resolves it. @param opacity 0..1 */
+/** Returns the name of a colour, for a chart's configuration. {@link resolveColour} resolves it. @param opacity 0 to 1 */
 export function nameColour(colour: Colour, opacity = 1): string {
   return `${colour === NEUTRAL ? "neutral" : colour}/${opacity}`;
 }
 
-/** Resolves a colour name to a CSS colour. */
+/** Returns the CSS colour that a name stands for in a theme. */
 export function resolveColour(theme: Theme, name: string): string {
   const [key = "", opacity = "1"] = name.split("/");
   const colour = key === "text" || key === "background" || key === "neutral"
@@ -70,7 +70,7 @@ export function resolveColour(theme: Theme, name: string): string {
   return opacity === "1" ? colour : colour + Math.round(255 * Number(opacity)).toString(16).padStart(2, "0");
 }
 
-/** Resolves a colour name to a CSS colour that follows the page's theme. */
+/** Returns a CSS expression for the colour that a name stands for in the page's current theme. */
 export function getCssColour(name: string): string {
   return `light-dark(${resolveColour(light, name)}, ${resolveColour(dark, name)})`;
 }

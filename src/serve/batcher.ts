@@ -1,4 +1,4 @@
-/** Schedules the device: waiting requests are scored in one batch, and longer work runs in pieces. */
+/** Schedules the work of the GPU: waiting requests are scored together in a batch, and longer work runs in pieces. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
@@ -13,27 +13,27 @@ interface Waiting {
 }
 
 /**
- * One batch is on the device at a time. Requests that arrive meanwhile make the next one, so a single request does not wait and
- * batches grow with the load. Pieces of longer work (blocks of a catalogue) alternate with batches: a batch waits for at most one
- * piece, and a piece for one batch and the pieces before it.
+ * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch. So a single request runs at once,
+ * and batches become larger under load. Batches alternate with pieces of longer work, such as blocks of a catalogue: a batch waits
+ * for at most one piece, and a piece waits for at most one batch after the piece before it.
  */
 export class Batcher {
   #queue: Waiting[] = [];
   readonly #pieces: (() => Promise<void>)[] = [];
   #running = false;
 
-  /** @param onBatch called for each scored batch. */
+  /** @param onBatch is called after each scored batch. */
   constructor(
     private readonly scorer: BatchScorer,
     private readonly onBatch: (requests: number, rows: number, seconds: number) => void = () => {},
   ) {}
 
-  /** Requests that are not on the device yet. */
+  /** Number of requests that wait for a batch. */
   get waiting(): number {
     return this.#queue.length;
   }
 
-  /** Scores a page. @throws Error for a request beyond the scorer's capacity, and errors of scoring. */
+  /** Scores a page. @throws Error for a request that exceeds the scorer's capacity, and any error of the scorer. */
   submit(request: ScoringRequest): Promise<Float32Array<ArrayBuffer>> {
     if (!fits(computeScorerCapacity([request]), this.scorer.room)) {
       throw new Error("a request that does not fit a batch");
@@ -44,7 +44,7 @@ export class Batcher {
     });
   }
 
-  /** Runs a piece of longer work in its turn. @throws errors of the piece. */
+  /** Runs a piece of longer work when it is the piece's turn. @throws any error of the piece. */
   do<T>(piece: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#pieces.push(() => piece().then(resolve, reject));
@@ -74,7 +74,7 @@ export class Batcher {
     }
   }
 
-  /** Removes as many waiting requests as fit, oldest first. */
+  /** Removes from the queue as many requests, oldest first, as fit in a batch. */
   #take(): Waiting[] {
     const requests = this.#queue.map(({ request }) => request);
     let count = 0;

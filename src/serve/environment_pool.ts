@@ -1,4 +1,4 @@
-/** Simulated users of the model in the service: environments that a client in any language steps page by page. */
+/** Environments of the service. An environment has users simulated by the model, and any client steps it page by page. */
 
 import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -9,10 +9,10 @@ import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
 const MOST = 64;
-/** An environment without requests for this long may be replaced by a new one. */
+/** An environment that had no request for this time may be replaced by a new environment. */
 const IDLE_MS = 600_000;
 
-/** An environment, and the queue of its requests. */
+/** An environment of the pool. `turn` resolves when all requests of the environment so far are done. */
 interface PooledEnvironment {
   readonly simulator: Simulator;
   /** Time of the last request, by `performance.now()`. */
@@ -20,11 +20,11 @@ interface PooledEnvironment {
   turn: Promise<unknown>;
 }
 
-/** Thrown if no further environment can be created now. */
+/** Error: the pool has its maximum of environments, and none is idle. */
 export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {
-  /** Environments by name, the most recently used last. */
+  /** Environments by name, in the order of their last use: the most recent is last. */
   readonly #environments = new Map<string, PooledEnvironment>();
   #created = 0;
   #creating = 0;
@@ -35,7 +35,7 @@ export class EnvironmentPool {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Resets a new or an existing environment: users without a click. @throws UserError for options that do not fit. */
+  /** Creates an environment, or resets an existing one: its users have no clicks. @throws UserError for invalid options. */
   async reset({ environment, episode, ...options }: ResetRequest) {
     let name = environment;
     if (name === undefined) {
@@ -59,7 +59,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Shows each user a slate. @throws UserError for invalid slates; the users' states stay. */
+  /** Shows each user a slate. @throws UserError for invalid slates; the states of the users then do not change. */
   async step({ environment, slates }: EnvironmentStepRequest) {
     return await this.#inTurn(environment, async ({ simulator }) => {
       const { slate } = simulator.settings;
@@ -76,7 +76,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Ends an environment after its pending requests. @throws UserError for an unknown one. */
+  /** Removes an environment after its pending requests. @throws UserError for an unknown environment. */
   async close({ environment }: CloseRequest): Promise<void> {
     await this.#inTurn(environment, ({ simulator }) => {
       this.#environments.delete(environment);
@@ -109,7 +109,7 @@ export class EnvironmentPool {
     return name;
   }
 
-  /** Ends the environment that was idle longest if the limit is reached. @throws TooManyEnvironmentsError */
+  /** If the pool is full, removes the environment idle for the longest time. @throws TooManyEnvironmentsError if none is idle */
   async #evictIdle(): Promise<void> {
     const [oldest] = this.#environments;
     if (this.#environments.size + this.#creating <= MOST) return;
@@ -123,7 +123,7 @@ export class EnvironmentPool {
     await this.close({ environment });
   }
 
-  /** Runs requests of an environment one after another. */
+  /** Runs `work` after all earlier requests of the environment. */
   async #inTurn<T>(name: string, work: (kept: PooledEnvironment) => Promise<T>): Promise<T> {
     const kept = this.#environments.get(name);
     if (!kept) {
@@ -139,7 +139,7 @@ export class EnvironmentPool {
     kept.lastUse = this.now();
     const before = kept.turn;
     const own = before.then(() => work(kept));
-    kept.turn = own.catch(() => {}); // whoever asked is told
+    kept.turn = own.catch(() => {}); // the error goes to the client of this request, not to the next request
     return await own;
   }
 }

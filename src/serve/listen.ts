@@ -1,4 +1,4 @@
-/** HTTP server on a port of this machine, for `serve` and `lab`: accepted hosts, timeouts and the limit of connections. */
+/** HTTP server on a port of this machine, for `serve` and `lab`. It checks hosts, and limits times and connections. */
 
 import { type IncomingHttpHeaders, type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { Duplex } from "node:stream";
@@ -7,16 +7,16 @@ import { UserError } from "../user_error.ts";
 
 export const HOST = "127.0.0.1";
 
-/** Host names that stand for this machine. */
+/** Names of this machine that a Host header may have. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limits for the headers, the whole request and a write; then the connection is closed. */
+/** Time limits for receiving the headers, for receiving the whole request, and for a write. Later, the connection is closed. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
 const LOOK_MS = 1000;
 
-/** An HTTP request. Its body can be read once. */
+/** An HTTP request. Its body can be read only once. */
 export interface ServiceRequest {
   readonly method: string;
   readonly path: string;
@@ -28,9 +28,9 @@ export interface ServiceRequest {
 
 export interface ListenOptions {
   readonly port: number;
-  /** Further host names of this machine, such as a proxy's. */
+  /** Other host names that requests may have, such as the name of a proxy. */
   readonly allowHost: readonly string[];
-  /** Most connections at once; more are closed. If the system has fewer descriptors, others wait. */
+  /** Limit of open connections; further connections are closed. If the system has no descriptor left, connections wait. */
   readonly connections: number;
 }
 
@@ -39,7 +39,7 @@ export interface ServiceListener {
   close(): void;
 }
 
-/** @throws UserError for a port that is in use or not permitted. */
+/** Starts the server. @throws UserError for a port that is in use, or that the system does not permit. */
 export function listen(
   { port, allowHost, connections }: ListenOptions,
   handle: (request: ServiceRequest) => Response | Promise<Response>,
@@ -73,8 +73,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Accepts connections in place of Node's server, which accepts all pending ones before it counts them, and never accepts again after
- * it ran out of descriptors.
+ * Accepts connections in place of Node's server. That server accepts all pending connections before it counts them, and accepts
+ * no more connections after it once had no descriptor left.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -85,19 +85,19 @@ async function acceptAll(
   let open = 0;
   while (!ended.aborted) {
     const connection = await listener.accept().catch(() => undefined);
-    if (!connection) await new Promise((resolve) => setTimeout(resolve, 100)); // until descriptors are free
+    if (!connection) await new Promise((resolve) => setTimeout(resolve, 100)); // wait until descriptors are free
     else if (open >= most) connection.close();
     else {
       open++;
       const socket = new InjectedSocket(connection);
       socket.on("close", () => open--);
-      socket.on("error", () => {}); // the client is gone
+      socket.on("error", () => {}); // the client has disconnected
       server.emit("connection", socket);
     }
   }
 }
 
-/** Node's server for connections that are accepted elsewhere; its timeouts work as if it listened. */
+/** Node's server, which does not listen itself: it gets accepted connections. Its time limits work as if it listened. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
@@ -113,10 +113,10 @@ class InjectedSocket extends Duplex {
 
   constructor(private readonly connection: Deno.TcpConn) {
     super();
-    connection.setNoDelay(true); // parts of a response do not wait for acknowledgements
+    connection.setNoDelay(true); // send each part of a response without waiting for acknowledgements
   }
 
-  /** Closes an idle keep-alive connection, as Node's socket does. */
+  /** Closes a keep-alive connection that is idle for `ms`, as Node's socket does. */
   setTimeout(ms: number): this {
     clearTimeout(this.#timer);
     this.#timer = ms > 0 ? setTimeout(() => this.destroy(), ms) : undefined;
@@ -157,9 +157,10 @@ class InjectedSocket extends Duplex {
 }
 
 /**
- * Returns the refusal of a request that a page of another site may have sent. Such a page can resolve its own name to this machine
- * and read its responses (DNS rebinding), which Host reveals; or it sends cross-site requests, which Origin reveals, or
- * Sec-Fetch-Site if the browser sends no Origin. A link that a user follows is allowed, because no page reads the response.
+ * Returns a refusal, if a web page of another site may have sent the request; else undefined. Such a page may let its host name
+ * resolve to this machine, in order to read responses (DNS rebinding): the header Host shows this. Or it may send cross-site
+ * requests: the header Origin shows this, or Sec-Fetch-Site if the browser sends no Origin. A link that a user follows is
+ * allowed, because no page reads the response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,
@@ -194,17 +195,17 @@ function buildRequest(request: IncomingMessage, response: ServerResponse): Servi
     method,
     path: url.replace(/[?#].*$/, ""),
     headers,
-    // Otherwise the connection would close before a refusal of the body is sent.
+    // Keep the connection if the body is not read to its end: a refusal of the body must still be sent.
     body: request.iterator({ destroyOnReturn: false }),
     isGone: () => response.destroyed,
   };
 }
 
-/** Sends a response at once or, if it is chunked, no faster than the client reads. */
+/** Sends a response. A chunked response is sent part by part, no faster than the client reads it. */
 async function send(answer: Response, response: ServerResponse): Promise<void> {
   const inParts = answer.headers.has("transfer-encoding") ? answer.body : null;
   const body = inParts ? undefined : new Uint8Array(await answer.arrayBuffer());
-  response.on("error", () => {}); // the client is gone
+  response.on("error", () => {}); // the client has disconnected
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
   if (inParts) await pipeline(inParts, response).catch(() => {});
   else response.end(body);

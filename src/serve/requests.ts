@@ -1,4 +1,4 @@
-/** Requests of the service: JSON bodies with the data set's ids. */
+/** Parses the JSON bodies of the service's requests, and resolves the ids of the data set in them. */
 
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
@@ -6,15 +6,15 @@ import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** Most ids in a history and on a page, most recommendations, simulated users, and items shown in an environment. */
+/** Limits: ids per history, ids per page, recommendations, users per environment, and items shown per environment and episode. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
 const historyFields = {
-  /** Id of a user of the data set. The history is the most recent clicks of this user, up to the limit. */
+  /** Id of a user of the data set, whose most recent clicks are the history. */
   user: v.optional(idSchema),
   history: v.optional(ids(LIMITS.history)),
-  /** True if ids that the data set lacks (newer items) are ignored instead of refused. */
+  /** True to ignore item ids that the data set does not have, such as those of newer items; false to refuse them. */
   skipUnknown: v.optional(v.boolean(), false),
 };
 type HistoryFields = {
@@ -32,7 +32,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id")),
-    /** Positions for the probabilities: as on the page, or the first position for each item. */
+    /** Positions that the probabilities assume. "page": each item's position on the page. "first": the first position. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),
@@ -50,7 +50,7 @@ const share = v.between(0, 1);
 const resetSchema = v.pipe(
   v.strictObject({
     environment: v.optional(v.string()),
-    /** Number that selects the users' random numbers. */
+    /** Number of the episode, which determines the random numbers of the users. */
     episode: v.optional(v.whole(0, 2 ** 32 - 1), 0),
     users: v.optional(v.whole(1, LIMITS.users)),
     slate: v.optional(v.whole(1, 1024)),
@@ -73,7 +73,7 @@ const resetSchema = v.pipe(
 );
 const stepSchema = v.strictObject({
   environment: v.string(),
-  /** Item numbers of each user's slate, as a network outputs them. */
+  /** For each user, the numbers of the items on the slate. Numbers, not ids: a policy network outputs numbers. */
   slates: v.array(v.array(v.whole(0, 2 ** 32 - 1))),
 });
 
@@ -83,22 +83,22 @@ export type CloseRequest = v.InferOutput<typeof closeSchema>;
 export type ResetRequest = v.InferOutput<typeof resetSchema>;
 export type EnvironmentStepRequest = v.InferOutput<typeof stepSchema>;
 
-/** @throws UserError for an invalid body. */
+/** Parses the body of a request to /reset. @throws UserError for an invalid body. */
 export function readReset(body: string): ResetRequest {
   return parse(resetSchema, body);
 }
 
-/** @throws UserError for an invalid body. */
+/** Parses the body of a request to /step. @throws UserError for an invalid body. */
 export function readStep(body: string): EnvironmentStepRequest {
   return parse(stepSchema, body);
 }
 
-/** @throws UserError for an invalid body. */
+/** Parses the body of a request to /close. @throws UserError for an invalid body. */
 export function readClose(body: string): CloseRequest {
   return parse(closeSchema, body);
 }
 
-/** Parses and validates a JSON body. @throws UserError that names path and problem. */
+/** Parses and validates a JSON body. @throws UserError that names the invalid field and the fault. */
 function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   let json: unknown;
   try {
@@ -113,13 +113,13 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
 }
 
 export interface ScoreRequest extends ScoringRequest {
-  /** Positions of the known items on the requested page. */
+  /** Position on the requested page of each item that the data set has. */
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";
 }
 
-/** @throws UserError for an invalid body, or ids that the data set lacks. */
+/** Parses the body of a request to /score. @throws UserError for an invalid body, or ids that the data set does not have. */
 export function readScore(data: OpenedDataset, body: string): ScoreRequest {
   const { page, positions, ...rest } = parse(scoreSchema, body);
   const found = resolveItems(data, "page", page, rest.skipUnknown);
@@ -139,7 +139,7 @@ export interface RecommendRequest {
   readonly newOnly: boolean;
 }
 
-/** @throws UserError as {@link readScore}. */
+/** Parses the body of a request to /recommend. @throws UserError as {@link readScore}. */
 export function readRecommend(data: OpenedDataset, body: string): RecommendRequest {
   const { top, newOnly, ...rest } = parse(recommendSchema, body);
   return { history: resolveHistory(data, rest), top, newOnly };

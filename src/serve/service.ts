@@ -1,4 +1,4 @@
-/** The HTTP service: responses of each route. It does not listen itself, so tests call it as a function. */
+/** The HTTP service, which computes the response to a request of each route. It opens no port, so tests can call it directly. */
 
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
@@ -19,17 +19,17 @@ export interface ServiceOptions {
   readonly maxRequests: number;
   readonly maxBody: number;
   readonly maxBatch: number;
-  /** True if the utilities are not log-odds (adversarial stage): such users cannot be simulated. */
+  /** True if the model's utilities are not log-odds (adversarial stage). Such a model cannot simulate users. */
   readonly uncalibrated?: boolean;
-  /** Position effects in probabilities, from the first position; undefined for a model without. */
+  /** Effect of each position, from the first on, that is added to utilities for probabilities; undefined if the model has none. */
   readonly effects?: readonly number[] | undefined;
 }
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
 
-/** Rows per dispatch: at least one request of the largest size, and a few usual ones. */
+/** Number of rows per batch: enough for one request of the largest size, or for several usual requests. */
 const ROWS = 2 ** 15;
-/** Ids of {@link Service.items} per chunk. */
+/** Number of item ids per chunk of the response of {@link Service.items}. */
 const ITEMS_A_PART = 2 ** 13;
 
 class Refusal extends Error {
@@ -51,15 +51,15 @@ export class Service {
   readonly #batcher: Batcher;
   readonly #environments: EnvironmentPool;
   readonly #candidates: Uint32Array<ArrayBuffer>;
-  /** Scorer of the catalogue, which waits for its turn on the device at each call. */
+  /** Scores items of the catalogue. Each call waits for its turn on the GPU. */
   readonly #items: ItemScorer;
   #inFlight = 0;
   #closing = false;
   #failed = false;
 
   /**
-   * @param onFault called for errors of the service rather than of a request. After a fault in scoring, such as a lost device,
-   *   {@link failed} is true.
+   * @param onFault is called for an error of the service, but not for an invalid request. After an error of scoring, such as a
+   *   lost device, {@link failed} is true.
    */
   constructor(
     private readonly model: UserModel,
@@ -91,12 +91,12 @@ export class Service {
     return this.#inFlight;
   }
 
-  /** True if scoring failed: the service cannot continue. */
+  /** True if scoring has failed, after which the service cannot continue. */
   get failed(): boolean {
     return this.#failed;
   }
 
-  /** Refuses new requests from now on; requests in flight are answered. */
+  /** Lets the service refuse new requests. Requests in flight are still answered. */
   shutDown(): void {
     this.#closing = true;
   }
@@ -135,7 +135,7 @@ export class Service {
     }
   }
 
-  /** Limits requests in flight. @throws Refusal beyond the limit. */
+  /** Runs `work`, and counts it as a request in flight. @throws Refusal if too many requests are in flight. */
   async #admitted(work: () => Promise<Response>): Promise<Response> {
     if (this.#closing) throw new Refusal(503, "The service is shutting down.", { Connection: "close" });
     const { maxRequests } = this.options;
@@ -152,9 +152,9 @@ export class Service {
     }
   }
 
-  /** @throws Refusal for a body that is not JSON by type, too large, or incomplete. */
+  /** Reads a request's body. @throws Refusal if its type is not JSON, or if it is too large or incomplete. */
   async #readBody({ headers, body }: ServiceRequest): Promise<string> {
-    // A page of another site can send other types without a preflight request.
+    // Only JSON is accepted, because a web page of another site can send some other types without a preflight request.
     const type = headers["content-type"] ?? "";
     if (!/^application\/json\s*(;|$)/i.test(type)) {
       throw new Refusal(415, `Expected content-type: application/json, got ${JSON.stringify(type)}.`);
@@ -178,7 +178,7 @@ export class Service {
     return text + decoder.decode();
   }
 
-  /** Runs device work: errors other than of the request are fatal. */
+  /** Runs work on the GPU. Any error but a UserError is fatal: it sets {@link failed}. */
   async #onDevice<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -209,7 +209,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** Streams the ids of the items by number, because the list may exceed the largest string. */
+  /** Returns the ids of all items in the order of their numbers. The list is streamed, as it may exceed the largest string. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {
@@ -235,7 +235,7 @@ export class Service {
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);
     const { items, noClick } = computeChoiceProbabilities(this.model.config, logits);
-    /** Returns values in the order of the request; null for unknown items. */
+    /** Returns the values in the order of the requested page, with null for items that the data set does not have. */
     const inRequestOrder = (values: ArrayLike<number>) => {
       const all = Array<number | null>(request.pageSize).fill(null);
       places.forEach((place, k) => all[place] = values[k] ?? null);
@@ -251,7 +251,7 @@ export class Service {
 
   async recommend(body: string, { isGone }: ServiceRequest): Promise<Response> {
     const request = readRecommend(this.data, body);
-    const onItems = () => { // of a large catalogue they take a while
+    const onItems = () => { // checked between blocks, as scoring a large catalogue takes a while
       if (isGone?.()) throw new Refusal(499, "The client has disconnected.");
     };
     const best = await recommend(this.#items, { ...request, candidates: this.#candidates, onItems });

@@ -1,4 +1,4 @@
-/** A chart in the page, with its legend and buttons. */
+/** Draws a chart in its figure on the page, and handles the buttons of its legend and downloads. */
 
 import type { Chart, ChartConfiguration } from "chart.js";
 import type { ChartDefinition } from "../chart_definition.ts";
@@ -9,7 +9,7 @@ import { makeChart } from "./defaults.ts";
 export class ChartCard {
   readonly #definition: ChartDefinition;
   readonly #figure: HTMLElement;
-  /** Indices of legend entries that are off. */
+  /** Indices of the legend entries that the reader has switched off. */
   readonly #hidden = new Set<number>();
   #chart: Chart | undefined;
 
@@ -33,7 +33,7 @@ export class ChartCard {
     onSave("png", () => this.#savePng());
   }
 
-  /** Draws again in other colours and keeps what is off. @param width in CSS pixels; by default that of its box */
+  /** Draws the chart in a theme; hidden datasets stay hidden. @param width in CSS pixels; by default the width of its box */
   draw(theme: Theme, width?: number): void {
     const canvas = this.#figure.querySelector("canvas");
     if (!canvas) throw new Error(`Expected a canvas for the chart ${this.#definition.id}.`);
@@ -50,7 +50,7 @@ export class ChartCard {
     chart?.update();
   }
 
-  /** Saves the chart in light colours and a fixed size, with title and legend. */
+  /** Saves the chart as a picture of fixed size, in light colours, with title and legend. */
   #savePng(): void {
     const canvas = Object.assign(document.createElement("canvas"), SIZE);
     const copy = makeChart(canvas, this.#definition, light, (same) => this.#forPaper(same));
@@ -87,7 +87,7 @@ export class ChartCard {
   }
 }
 
-/** Size of a saved picture in CSS pixels; it has twice as many device pixels. */
+/** Size of a saved picture in CSS pixels. Its width and height in device pixels are {@link PIXEL_RATIO} times larger. */
 const SIZE = { width: 960, height: 600 };
 const PIXEL_RATIO = 2;
 
@@ -103,6 +103,6 @@ function save(blob: Blob, name: string): void {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // Later, because the download has only begun.
+  // Revoke the URL later: the download has only begun.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

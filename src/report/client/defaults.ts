@@ -1,4 +1,4 @@
-/** Defaults of Chart.js for all charts. */
+/** Sets the defaults of Chart.js, and creates charts in a theme. */
 
 import { Chart, type ChartConfiguration, defaults, type TooltipItem } from "chart.js";
 import { formatMean } from "../chart_definition.ts";
@@ -9,12 +9,12 @@ export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
 /** Sets the defaults that do not depend on the theme. */
 export function setDefaults(): void {
-  // No animation, because moving charts are harder to read.
+  // Charts are not animated, because moving charts are harder to read.
   defaults.set({ animation: false, maintainAspectRatio: false, layout: { padding: { top: 6, right: 8 } } });
   defaults.set("font", { family: FONT, size: 12 });
   defaults.set("scale", { ticks: { maxRotation: 0, includeBounds: false } });
   defaults.set("elements.line", { borderJoinStyle: "round" });
-  // A chart draws its legend only in a saved picture; in the page the legend is HTML.
+  // A chart draws its legend only in a saved picture. On the page, the legend is HTML.
   Object.assign(defaults.plugins.legend, { display: false });
   const box = { borderWidth: 1, boxWidth: 8, boxHeight: 8, boxPadding: 4, bodyFont: { size: 11 } };
   Object.assign(defaults.plugins.tooltip, box);
@@ -49,7 +49,7 @@ export function makeChart(
   return new Chart(canvas, change(inTheme(config, theme) as ChartConfiguration));
 }
 
-/** Returns a copy with colour names resolved in a theme. */
+/** Returns a copy of a configuration in which names of colours are replaced by a theme's colours. */
 function inTheme(value: unknown, theme: Theme, key = ""): unknown {
   if (typeof value === "string") return /color$/i.test(key) ? resolveColour(theme, value) : value;
   if (Array.isArray(value)) return value.map((one) => inTheme(one, theme, key));

@@ -1,19 +1,19 @@
-/** Draws what Chart.js does not: whiskers, values on bars, and names next to points. */
+/** Plugin of Chart.js that draws whiskers, values on bars, and names next to points. */
 
 import type { Chart, Plugin } from "chart.js";
 import { computeWhisker } from "../chart_definition.ts";
 import type { ChartDataset, ChartPoint } from "../chart_definition.ts";
 import { FONT } from "./defaults.ts";
 
-/** Half the length of a whisker's end strokes, in pixels. */
+/** Half the length of the strokes at the ends of a whisker, in pixels. */
 const CAP = 4;
-/** Pixels between a mark and its text. */
+/** Distance between a mark and its text, in pixels. */
 const GAP = 6;
-/** Pixels of a line of text, and half of a point's width. */
+/** Height of a line of text, and radius of a point (`POINT`), in pixels. */
 const LINE = 12;
 const POINT = 4;
 
-/** A point with its position in pixels. */
+/** A point of a chart, and its position in pixels. */
 interface Mark {
   readonly x: number;
   readonly y: number;
@@ -37,7 +37,7 @@ export const marks: Plugin = {
     ctx.lineWidth = 1.5;
     ctx.font = `${isBars ? 12 : 11}px ${FONT}`;
     ctx.textBaseline = "middle";
-    // Names must not cover points or other names.
+    // Areas that a name must not cover: those of points, and of names drawn before.
     const taken = drawn.map(({ x, y }) => boxAround(x - POINT, x + POINT, y, 2 * POINT));
     for (const mark of drawn) {
       ctx.strokeStyle = isBars ? text : String(mark.dataset.borderColor);
@@ -50,13 +50,13 @@ export const marks: Plugin = {
   },
 };
 
-/** Returns the whisker's start and end in pixels; without one, the end of the bar. */
+/** Draws a point's whisker. @returns the whisker's ends in pixels; if there is none, the end of the bar, twice. */
 function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: boolean): [number, number] {
   const scale = isBars ? scales.x : scales.y;
   const [from = x, to = x] = computeWhisker(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
   if (from === to) return [from, to];
   ctx.beginPath();
-  // Along a bar, or vertical at a point.
+  // The whisker is horizontal at a bar, and vertical at a point.
   const line = (a: number, b: number, c: number, d: number) => {
     ctx.moveTo(...isBars ? [a, y + b] as const : [x + b, a] as const);
     ctx.lineTo(...isBars ? [c, y + d] as const : [x + d, c] as const);
@@ -67,7 +67,7 @@ function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: bool
   return [from, to];
 }
 
-/** Draws a value inside its bar if it fits, else behind it. @param ends start and end of the whisker */
+/** Draws a value inside its bar, or, if it does not fit, to the right of the bar. @param ends start and end of the whisker */
 function drawValue(chart: Chart, text: string, { y }: Mark, ends: readonly [number, number]): void {
   const { ctx, chartArea, scales } = chart;
   const { width } = ctx.measureText(text);
@@ -87,7 +87,7 @@ function boxAround(left: number, right: number, y: number, height: number): Box 
   return { left, right, top: y - height / 2, bottom: y + height / 2 };
 }
 
-/** Draws a name right, left, above or below its point, where it fits; at a line below or above, moved into the chart. */
+/** Draws a name to the right or left of its point, above or below, where it first fits. On a line: below or above the point. */
 function drawName(chart: Chart, name: string, { x, y, dataset }: Mark, taken: Box[]): void {
   const { ctx, chartArea: area } = chart;
   const { width } = ctx.measureText(name);

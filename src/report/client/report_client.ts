@@ -1,4 +1,4 @@
-/** The page's script, which draws the charts of a report; bundled by `deno task build report`. */
+/** The script of report pages, which draws the charts. `deno task build report` bundles it. */
 
 import annotation from "chartjs-plugin-annotation";
 import {
@@ -26,7 +26,7 @@ import { ChartCard } from "./card.ts";
 import { marks } from "./marks.ts";
 import { setDefaults } from "./defaults.ts";
 
-/** Width of a chart in print, in CSS pixels. */
+/** Width of a chart on paper, in CSS pixels. */
 const PAPER_WIDTH = 660;
 
 const darkMode = matchMedia("(prefers-color-scheme: dark)");
@@ -38,7 +38,7 @@ function main(): void {
   Chart.register(annotation, marks);
   registerNearestX();
   setDefaults();
-  Object.assign(globalThis, { Chart }); // for the browser console
+  Object.assign(globalThis, { Chart }); // so that the browser's console can use it
   const data: ChartDefinition[] = JSON.parse(document.getElementById("chart-data")?.textContent ?? "[]");
   const cards = data.map((definition) => new ChartCard(definition, getTheme()));
   const draw = (theme = getTheme(), width?: number) => cards.forEach((card) => card.draw(theme, width));
@@ -51,10 +51,10 @@ function getTheme() {
   return darkMode.matches && !print.matches ? dark : light;
 }
 
-/** Distance in pixels from a curve's ends within which the pointer still selects it. */
+/** Distance in x, in pixels, up to which the pointer selects a point. */
 const REACH = 24;
 
-/** Registers the interaction mode `nearestX`, which selects the nearest point in x of each curve. */
+/** Registers the interaction mode `nearestX`, which selects the point of each curve whose x is nearest to the pointer. */
 function registerNearestX(): void {
   Interaction.modes.nearestX = (chart, event) =>
     chart.getSortedVisibleDatasetMetas().flatMap((meta): InteractionItem[] => {

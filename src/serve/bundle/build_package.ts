@@ -1,8 +1,7 @@
 /**
- * The library as a package for JSR and npm: `deno task build package` writes a folder to publish from, and a tarball.
- *
- * The folder has only what src/mod.ts imports, and names only the packages that it uses. Kernels become modules, because neither the
- * registries nor other programs import WGSL as text.
+ * Builds the library as a package for JSR and npm: `deno task build package` writes a folder, which can be published, and a
+ * tarball. The folder has only the files that src/mod.ts imports, and its deno.json only the packages that these files import.
+ * Kernels become TypeScript modules, because neither the registries nor other programs can import WGSL as text.
  */
 
 import { dirname, relative, resolve } from "node:path";
@@ -23,7 +22,7 @@ export interface StagedPackage {
   readonly tarball: string;
 }
 
-/** Builds the package and runs Deno's checks for publishing. @param folder new or empty. @throws UserError otherwise */
+/** Builds the package, and runs Deno's checks for publishing. @param folder a new or empty folder. @throws UserError otherwise */
 export async function buildPackage(folder: string): Promise<StagedPackage> {
   const staged = `${folder}/package`;
   const tarball = `${folder}/clickgan-${config.version}.tgz`;
@@ -40,7 +39,7 @@ export async function buildPackage(folder: string): Promise<StagedPackage> {
   await write(`${staged}/deno.json`, JSON.stringify(packageConfig(used), null, 2) + "\n");
   await write(`${staged}/README.md`, await readme());
   for (const name of LICENCES) await write(`${staged}/${name}`, await Deno.readTextFile(ROOT + name));
-  await deno(staged, "publish", "--dry-run", "--allow-dirty", "--no-check"); // pack checks the types
+  await deno(staged, "publish", "--dry-run", "--allow-dirty", "--no-check"); // `deno pack` below checks the types
   await deno(staged, "pack", "--allow-dirty", "--output", resolve(tarball));
   return { folder: staged, tarball };
 }
@@ -50,7 +49,7 @@ async function write(file: string, text: string): Promise<void> {
   await writeFileAtomically(file, text);
 }
 
-/** Returns the local files of a module's import graph. */
+/** Returns the paths of the local files that a module imports, directly or indirectly. */
 async function listModules(path: string): Promise<string[]> {
   const graph: unknown = JSON.parse(await deno(ROOT, "info", "--json", ...DENO_FLAGS, path));
   if (typeof graph !== "object" || graph === null || !("modules" in graph) || !Array.isArray(graph.modules)) {
@@ -78,7 +77,7 @@ function packageConfig(used: ReadonlySet<string>) {
   return {
     ...{ name, version, license, exports, compilerOptions },
     imports: Object.fromEntries(own),
-    // The folder may be ignored by git.
+    // Include the files even if git ignores the folder of the package.
     publish: { exclude: ["!src", "!kernels", "!README.md", ...LICENCES.map((file) => `!${file}`)] },
   };
 }
@@ -90,7 +89,7 @@ async function readme(): Promise<string> {
   return `# clickgan\n\nLearns from click logs what users would click, by hand-written WGSL kernels. It needs Deno.\n${text}`;
 }
 
-/** @returns stdout. @throws UserError with stderr on failure */
+/** Runs a command of Deno. @returns its stdout. @throws UserError with its stderr, if it fails */
 async function deno(cwd: string, ...args: string[]): Promise<string> {
   const env = { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd, env }).output();

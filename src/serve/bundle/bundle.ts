@@ -1,6 +1,6 @@
 /**
- * Bundles a script for browsers with its packages, and the kernels as text or without it. Packages are in Deno's cache, whose paths
- * the bundler gets from Deno.
+ * Bundles a script for browsers with the packages that it imports, and with or without the texts of its kernels. The packages are
+ * in Deno's cache; `deno info` gives the bundler their paths.
  */
 
 import * as esbuild from "esbuild";
@@ -11,30 +11,30 @@ import { formatTableEntry } from "./kernel_table.ts";
 
 export interface BundleOptions {
   readonly entry: string;
-  /** "iife" for a script in a page or a worker, "esm" for a module. */
+  /** "iife" for a script of a web page or a worker, "esm" for a module. */
   readonly format: "iife" | "esm";
-  /** True by default. */
+  /** False to keep the script readable; true by default. */
   readonly minify?: boolean;
   readonly banner?: string;
-  /** Kernel texts: in the script as they are (the default) or without comments, or in a separate table. */
+  /** "whole" (default): the script has the kernels as they are. "from a table": it reads them from a table, see kernel_table.ts. */
   readonly kernels?: "whole" | "without comments" | "from a table";
-  /** Folders of packages that Deno does not find for the entry, by package name. */
+  /** Per package that Deno does not find for the entry: its name and its folder. */
   readonly folders?: Readonly<Record<string, string>>;
-  /** Texts of modules that replace others, by import name. */
+  /** Per module that is replaced: the name by which it is imported, and its new text. */
   readonly replacements?: Readonly<Record<string, string>>;
 }
 
 export interface Bundle {
   readonly text: string;
-  /** Sources by path from the repository's folder, each with its bytes in the script. */
+  /** Per source file (a path in the repository): the number of bytes that it adds to the script. */
   readonly inputs: ReadonlyMap<string, number>;
 }
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
- * Builds one bundle at a time, because the bundler is a process that is stopped at the end.
- * @returns the same bytes for the same sources on any machine. @throws Error with the bundler's messages
+ * Bundles a script. Do not build two bundles at once: the bundler is a process, which is stopped at the end.
+ * @returns the script. On any machine, the same sources give the same bytes. @throws Error with the messages of the bundler
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   const { entry, format, minify = true, banner, folders, replacements: instead = {}, kernels = "whole" } =
@@ -54,7 +54,7 @@ export async function buildBundle(options: BundleOptions): Promise<Bundle> {
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
-      // Omits fields that are only declared.
+      // Leave out class fields that are declared without a value.
       tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
       plugins: [loadKernels(kernels), replaceModules(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
@@ -69,7 +69,7 @@ export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   }
 }
 
-/** Measures a script: bytes of its code, and of the kernel texts in it. */
+/** Returns the number of bytes of a script's code, and of the kernel texts in the script. */
 export function measureBundle({ text, inputs }: Bundle): { readonly code: number; readonly kernels: number } {
   const kernels = [...inputs].reduce((sum, [path, bytes]) => sum + (path.endsWith(".wgsl") ? bytes : 0), 0);
   return { code: new TextEncoder().encode(text).length - kernels, kernels };
@@ -99,9 +99,9 @@ function replaceModules(texts: Readonly<Record<string, string>>): esbuild.Plugin
   };
 }
 
-/** Resolves a package from its own folder by name; by path if it declares no exports. */
+/** Resolves an import of a package in the package's folder: by its exports, or by the path if it declares no exports. */
 function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
-  const found = "found"; // asks the bundler, and not this once more
+  const found = "found"; // marks a call of build.resolve below, which this plugin must not resolve again
   return {
     name: "deno-cache",
     setup(build) {
@@ -124,7 +124,7 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
   const { npmPackages }: { npmPackages: Record<string, { name: string; localPath: string }> } = JSON.parse(
     new TextDecoder().decode(stdout),
   );
-  // The paths are relative if DENO_DIR is.
+  // If DENO_DIR is a relative path, so are these paths.
   return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
 }
 
@@ -135,8 +135,9 @@ export async function readPackageFile(entry: string, name: string, file: string)
 }
 
 /**
- * Removes comments (a good third of a kernel), empty lines, and spaces at both ends of lines; in functions and structs, also those
- * next to = , ; { and }. One space stays before a constant of a function: the host sets constants without indentation.
+ * Removes comments (a good third of a kernel's text), empty lines, and spaces at the ends of lines; in functions and structs, it
+ * also removes spaces next to = , ; { and }. One space stays before a constant in a function, because the host sets those
+ * constants of a kernel that begin a line.
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>

@@ -1,4 +1,4 @@
-/** Export of a trained model to ONNX: item numbers of clicks and page in, utilities and probabilities out. */
+/** Exports a trained model to ONNX. Inputs: numbers of clicked and displayed items. Outputs: utilities and probabilities. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { nonFiniteWeightsError } from "../../model/choice_probabilities.ts";
@@ -21,7 +21,7 @@ import {
 import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
 
 const PRODUCER = "clickgan";
-/** Start of every exported file: the field of the producer's name (2, bytes), its length and the name. */
+/** First bytes of an exported file: tag of the protobuf field producer_name (number 2, type bytes), length, and the name. */
 export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
 
 const OPSET = 17;
@@ -35,7 +35,7 @@ export interface ExportedModel {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Returns the bytes of the file. @throws UserError for a model beyond the size limit, or whose utilities may overflow. */
+/** Returns the bytes of an ONNX file. @throws UserError for a model that is too large, or whose utilities may overflow. */
 export function exportModel({ config, catalogue, weights, metadata }: ExportedModel): Uint8Array {
   const graph = new GraphBuilder();
   const optional = (name: string) => weights.get(name) as Float32Array<ArrayBuffer> | undefined;
@@ -68,13 +68,13 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
       node: graph.nodes,
       initializer: graph.initializers,
       input: [
-        makeValueInfo("history", INT64, ["users", "clicks"], "clicked items, oldest first, then -1"),
-        makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 for none"),
+        makeValueInfo("history", INT64, ["users", "clicks"], "numbers of the clicked items, oldest click first, then -1"),
+        makeValueInfo("page", INT64, ["users", "items"], "numbers of the displayed items, -1 where there is none"),
       ],
       output: [
-        makeValueInfo("utilities", FLOAT, ["users", "items"], "-infinity for no item"),
-        makeValueInfo("probabilities", FLOAT, ["users", "items"], "of a click on each item"),
-        makeValueInfo("no_click", FLOAT, ["users"], "the probability of no click"),
+        makeValueInfo("utilities", FLOAT, ["users", "items"], "utility of each item, -infinity where there is none"),
+        makeValueInfo("probabilities", FLOAT, ["users", "items"], "probability of a click on each item"),
+        makeValueInfo("no_click", FLOAT, ["users"], "probability of no click"),
       ],
     },
     opsetImport: [{ domain: "", version: OPSET }],
@@ -83,12 +83,12 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
 }
 
 /**
- * Returns an upper bound of all computed values: a value is multiplied by each tensor at most once, by one row (of a table) or a sum
- * over rows (of a kernel).
+ * Returns an upper bound of the absolute values that the graph computes. A value is multiplied at most once with each tensor: with
+ * one row of a table, or, for a kernel, with a sum over its rows.
  */
 function boundValues({ nodes, initializers }: GraphBuilder): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
-  // Counts are logarithms of bounded numbers.
+  // Count features are logarithms of floats, which are bounded.
   let bound = initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1;
   for (const { name, dims, dataType, rawData: { buffer, byteOffset, length } } of initializers) {
     if (dataType !== FLOAT || name.startsWith(COUNTED)) continue;
@@ -105,14 +105,14 @@ function boundValues({ nodes, initializers }: GraphBuilder): number {
   return bound;
 }
 
-/** Appends a column of -1, so that there is at least one: [users, clicks + 1]. */
+/** Appends a column of -1 to the history, which is then never empty: [users, clicks + 1]. */
 function paddedHistory(graph: GraphBuilder): TensorName {
   const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
   const column = graph.op("Concat", [users, [1]], { axis: 0 });
   return graph.op("Concat", ["history", graph.op("Expand", [[-1], column])], { axis: 1 });
 }
 
-/** Adds the utility [users, items, 1]; -1 on a page is read as item 0. */
+/** Adds the utility [users, items, 1] of the displayed items. For -1 on a page, it computes the utility of item 0. */
 function utility(inputs: EncoderInputs, config: ModelConfig): TensorName {
   const { graph, tensor } = inputs;
   const bias = tensor("utility/output/bias", 1);
@@ -136,7 +136,7 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   }
 }
 
-/** Adds the item part [users, items, K] of a layer for the displayed items. */
+/** Adds the part [users, items, K] of a layer's input that depends only on the displayed item. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue, optional } = inputs;
   const items = foldItems(catalogue, {
@@ -179,7 +179,7 @@ function hiddenLayers(
   return graph.op("MatMul", [hidden, tensor("utility/output/kernel", dims.at(-1) ?? 0, 1)]);
 }
 
-/** Adds batch normalisation by its running averages: a factor and a shift per column. */
+/** Adds batch normalisation by running averages, as a factor and a shift per column. */
 function normalised(
   graph: GraphBuilder,
   { batchNorm, dims }: ModelConfig,
@@ -203,7 +203,7 @@ function normalised(
   return graph.op("Add", [scaled, graph.tensor(`${name}/shift`, [columns], Float32Array.from(shifts))]);
 }
 
-/** Adds a softmax over the page and no click, whose utility is 0. @param effects of positions, from the first */
+/** Adds the outputs: probabilities are a softmax over the items and no click (utility 0). @param effects one per position */
 function outputs(
   graph: GraphBuilder,
   { eta, loss }: ModelConfig,
@@ -230,7 +230,7 @@ function outputs(
 
 function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorName {
   const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
-  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // all indices
+  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // NonZero gives 0, 1, 2, ...
   return graph.op("Gather", [
     graph.tensor(POSITION_BIAS, [effects.length], Float32Array.from(effects)),
     positions,

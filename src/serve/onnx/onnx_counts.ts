@@ -1,6 +1,6 @@
 /**
- * Count features as ONNX: the graph counts each item and token among a user's recent clicks, then looks the counts up by item. So a
- * catalogue costs a few hundred words per item for any length of history. See src/counts/page_counts.ts.
+ * Adds count features (see src/counts/page_counts.ts) to an ONNX graph. The graph counts each item and token among a user's recent
+ * clicks, and then looks up the counts for each displayed item. A catalogue takes a few hundred words per item in the file.
  */
 
 import {
@@ -15,7 +15,7 @@ import { BIAS, FIRST_LAYER, KERNEL, SCALE, TABLE } from "../../model/model_count
 import { addLastClicks, type EncoderInputs } from "./onnx_encoders.ts";
 import { FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
 
-/** Prefix of tables that are read inside a logarithm. */
+/** Prefix of the names of tables whose values are only used inside a logarithm. */
 export const COUNTED = "counts/of_items/";
 /** Logarithm of the largest float. */
 export const LARGEST_LOG = 89;
@@ -24,16 +24,16 @@ interface CountInputs {
   readonly graph: GraphBuilder;
   readonly config: CountsConfig;
   readonly items: number;
-  /** Returns a column of an item in the model's table. */
+  /** Returns the value of an item in a column of the model's table of counts. */
   readonly at: (item: number, column: number) => number;
-  /** [users, items] displayed items, 0 for none. */
+  /** [users, items] numbers of the displayed items; 0 where there is no item. */
   readonly page: TensorName;
   readonly recent: TensorName;
-  /** [users, LAGS] 1 for a click, 0 for none. */
+  /** [users, LAGS] 1 where `recent` has a click, 0 where there is none. */
   readonly there: TensorName;
 }
 
-/** Adds the standardised columns [users, items, C]. A file contains clicks only, so no item was passed over. */
+/** Adds the standardised count features [users, items, C]. The input has only clicks, so no item counts as passed over. */
 export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig): TensorName {
   const { graph, weight, catalogue, history, clicks } = inputs;
   const table = weight(TABLE);
@@ -75,7 +75,7 @@ export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig):
   return graph.op("Mul", [centred, graph.tensor("counts/scaled", [C], scale.slice(C, 2 * C))]);
 }
 
-/** Adds the counts' part of the first layer, [users, items, N]. */
+/** Adds the part of the first layer's input that the count features give, [users, items, N]. */
 export function addCountsLayer(
   { graph, weight, tensor }: EncoderInputs,
   counts: TensorName,
@@ -84,7 +84,7 @@ export function addCountsLayer(
   return graph.op("MatMul", [counts, tensor(FIRST_LAYER, weight(FIRST_LAYER).length / N, N)]);
 }
 
-/** Adds the linear part of the counts, [users, items, 1]. */
+/** Adds the part of the utility that is linear in the count features, [users, items, 1]. */
 export function addLinearPart({ graph, weight, tensor }: EncoderInputs, counts: TensorName): TensorName {
   const product = graph.op("MatMul", [counts, tensor(KERNEL, weight(KERNEL).length, 1)]);
   return graph.op("Add", [product, tensor(BIAS, 1)]);
@@ -103,7 +103,7 @@ function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
-/** Adds a value per displayed item, [users, items, 1]. */
+/** Adds a value for each displayed item, [users, items, 1]. @param of returns the value of an item of the catalogue */
 function ofItems(
   { graph, items, page }: CountInputs,
   name: string,
@@ -113,7 +113,7 @@ function ofItems(
   return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
-/** Sums values by index: [users, size]. @param place [users, .] @param value [users, .] */
+/** Adds each user's sums of values with the same index, [users, size]. @param place [users, .] indices @param value [users, .] */
 function summed(
   { graph, page }: CountInputs,
   size: number,
@@ -126,7 +126,7 @@ function summed(
   return graph.op("ScatterElements", [zeros, place, value], { axis: 1, reduction: "add" });
 }
 
-/** Looks up K values of [users, .] per displayed item by a table of indices, and weights them: [users, items, 1]. */
+/** Adds, per displayed item, a weighted sum of K of the user's values: [users, items, 1]. A table has indices and weights. */
 function lookedUp(
   { graph, items, page }: CountInputs,
   name: string,
@@ -142,7 +142,7 @@ function lookedUp(
   return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), [2]], { keepdims: 1 });
 }
 
-/** Adds the similarity [users, items, 1]. An item is not its own neighbour, and repeated clicks count once. */
+/** Adds the similarity [users, items, 1] to the clicked items. No item is its own neighbour; repeated clicks count once. */
 function similarity(of: CountInputs, clicked: TensorName): TensorName {
   const { graph, config: { fields, neighbours: M }, items, at } = of;
   const first = 4 + 2 * countTokenSlots(fields);
@@ -152,7 +152,7 @@ function similarity(of: CountInputs, clicked: TensorName): TensorName {
   for (let k = 0; k < items * M; k++) {
     const item = Math.floor(k / M);
     const other = at(item, first + k % M);
-    if (other >= items) continue; // fewer than M neighbours
+    if (other >= items) continue; // NO_ITEM: the item has fewer than M neighbours
     places[k] = other;
     factors[k] = at(item, first + M + k % M) / Math.sqrt(users(item) * users(other));
   }
@@ -160,7 +160,7 @@ function similarity(of: CountInputs, clicked: TensorName): TensorName {
   return lookedUp(of, "neighbours", different, { places, factors });
 }
 
-/** Adds [users, items]: 1 for the item of the last click. */
+/** Adds [users, items]: 1 for an item that the user clicked last, else 0. */
 function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName): TensorName {
   const place = graph.op("Max", [graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), [1]]), [0]]);
   const last = graph.op("GatherElements", [history, place], { axis: 1 });
@@ -171,7 +171,7 @@ function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName
   return graph.op("Cast", [same], { to: FLOAT });
 }
 
-/** Adds [users]: number of displayed items, between 1 and the longest page's. */
+/** Adds the number of displayed items [users], limited to the range from 1 to `longest`. */
 function pageLength(graph: GraphBuilder, longest: number): TensorName {
   const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", [0]])], { to: FLOAT });
   const length = graph.op("ReduceSum", [shown, [1]], { keepdims: 0 });
@@ -179,8 +179,9 @@ function pageLength(graph: GraphBuilder, longest: number): TensorName {
 }
 
 /**
- * Adds [users, items, 1] for each field. A click on an item with T tokens counts 1 / T for each, so q clicks sum to q; the column is
- * the mean over an item's tokens of (q_t + PRIOR share_t) / ((q + PRIOR) share_t) = (sum q_t / (T share_t) + PRIOR) / (q + PRIOR).
+ * Adds the count feature [users, items, 1] of each category field. A click on an item of T tokens adds 1 / T to each token's q_t;
+ * q is the number of clicks on items with tokens. The feature is the log of the mean over the displayed item's tokens of
+ * (q_t + PRIOR share_t) / ((q + PRIOR) share_t), which is (sum_t q_t / (T share_t) + PRIOR) / (q + PRIOR).
  */
 function categories(of: CountInputs): TensorName[] {
   const { graph, config: { fields }, items, at, recent, there } = of;
@@ -209,7 +210,7 @@ function categories(of: CountInputs): TensorName[] {
     const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];
     const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
     const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
-    // An item without tokens gets the neutral value 1.
+    // For an item without tokens, the mean is 1, and the feature 0.
     const missing = graph.op("Mul", [clicks, ofItems(of, `${name}/none`, (item) => none[item] ?? 0)]);
     const above = graph.op("Add", [graph.op("Add", [lifted, missing]), PRIOR]);
     return graph.op("Log", [graph.op("Div", [above, graph.op("Add", [clicks, PRIOR])])]);

@@ -1,4 +1,4 @@
-/** Encoders as ONNX: from item numbers of the clicks to the state's part of the first layer, [users, N]. */
+/** Adds encoders to an ONNX graph: from the numbers of clicked items to the state's part of the first layer's input, [users, N]. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -7,26 +7,26 @@ import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { FLOAT, type GraphBuilder, INT32, type TensorName } from "./graph_builder.ts";
 
-/** Inputs of an encoder, and the graph that it is added to. */
+/** Inputs of an encoder, and the graph to which the encoder is added. */
 export interface EncoderInputs {
   readonly graph: GraphBuilder;
   readonly catalogue: ItemCatalogue;
   /** Returns a weight of the model. @throws Error for an unknown name. */
   readonly weight: (name: string) => Float32Array<ArrayBuffer>;
-  /** Adds a weight as a tensor of the file. */
+  /** Adds a weight of the model to the file. @returns the name of the tensor. */
   readonly tensor: (name: string, ...dims: readonly number[]) => TensorName;
   readonly optional: (name: string) => Float32Array<ArrayBuffer> | undefined;
-  /** [users, clicks + 1] clicked items, oldest first, then -1. */
+  /** [users, clicks + 1] numbers of the clicked items, oldest click first, and then -1. */
   readonly history: TensorName;
   readonly clicks: TensorName;
 }
 
-/** ONNX has the gates i, o, f, c; ours are i, g (its c), f, o. */
+/** Index in our order of the gates (i, g, f, o) of each gate in the order of ONNX (i, o, f, c); g and c are the same gate. */
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * Adds the LSTM. An item's input product is a row of a table, so the input weights of the ONNX op are the identity: multiplying by 1
- * and adding zeros is exact.
+ * Adds the LSTM. A table has the product of each item's features and the input weights. So the ONNX op gets these products as input,
+ * and the identity as input weights: multiplying by 1 and adding zeros is exact.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
@@ -39,7 +39,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
   });
   const recurrent = weight("encoder/lstm/recurrent_kernel");
   const bias = weight("encoder/lstm/bias");
-  /** Returns our column for a column of ONNX. */
+  /** Returns the column of our weights for a column of ONNX. */
   const ours = (place: number) => (GATES[Math.floor(place / H)] ?? 0) * H + place % H;
   const table = Float32Array.from(products, (_, k) => {
     const column = k % columns;
@@ -50,7 +50,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
     (_, k) => recurrent[(k % H) * columns + ours(Math.floor(k / H))] ?? 0,
   );
   const B = Float32Array.from({ length: 2 * columns }, (_, k) => {
-    const forget = Math.floor(k / H) === 2 ? 1 : 0; // TensorFlow adds it inside the gate
+    const forget = Math.floor(k / H) === 2 ? 1 : 0; // our LSTM, like TensorFlow's, adds 1 in the gate; ONNX does not
     return k < columns ? (bias[ours(k)] ?? 0) + forget : 0;
   });
   const identity = Float32Array.from(
@@ -73,7 +73,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
     { hidden_size: H },
     ["", "lstm_state"],
   );
-  // A user without clicks has state 0, independent of how a runtime treats an empty sequence.
+  // Set the state of a user without clicks to 0, as runtimes differ for an empty sequence.
   const some = graph.op("Unsqueeze", [graph.op("Greater", [clicks, [0]]), [1]]);
   const kept = graph.op("Where", [some, graph.op("Squeeze", [state, [0]]), 0]);
   return addBias(inputs, graph.op("MatMul", [kept, tensor("utility/layer1/state_kernel", H, N)]), N);
@@ -89,12 +89,12 @@ function addBias(
 }
 const LAYER_BIAS = "utility/layer1/bias";
 
-/** Adds the state without an encoder: the bias [1, N]. */
+/** Adds the state of a model without an encoder, which is the bias [1, N]. */
 export function addEmptyState({ tensor }: EncoderInputs, { dims }: ModelConfig): TensorName {
   return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
 }
 
-/** Adds position weights without a nonlinearity: [users, N] the weighted sum of the last clicks' products, and a bias. */
+/** Adds position weights without a nonlinearity, [users, N]: a weighted sum over the last m clicks of table rows, and a bias. */
 export function addClickProduct(
   inputs: EncoderInputs,
   names: ClickProductNames,
@@ -103,7 +103,7 @@ export function addClickProduct(
   const { graph, catalogue, tensor, optional } = inputs;
   const last = addLastClicks(inputs, m);
   const weights = graph.op("Mul", [tensor(names.weights, m, n), last.there]);
-  // A kernel [F n, N] has the same memory layout as [F, n N].
+  // A kernel [F n, N] has the same layout in memory as a kernel [F, n N].
   const table = foldItems(catalogue, {
     kernel: optional(names.kernel),
     tokens: optional(names.tokenTable),
@@ -113,7 +113,7 @@ export function addClickProduct(
   return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
 }
 
-/** Returns the last m clicks, most recent first: [users, m] items, 0 for none; [users, m, 1] 1 for a click. */
+/** Adds the last m clicks, latest first. `item` [users, m]: item, or 0 if there is no click. `there` [users, m, 1]: 1 for a click. */
 export function addLastClicks(
   { graph, history, clicks }: EncoderInputs,
   m: number,
@@ -125,7 +125,7 @@ export function addLastClicks(
   return { item: graph.op("Max", [item, [0]]), there: graph.op("Unsqueeze", [there, [2]]) };
 }
 
-/** Adds position weights: a weighted sum of rows of a table [I, n N], or its tanh. */
+/** Adds the position-weights encoder: a weighted sum over the last m clicks, perhaps with tanh, and the first layer's kernel. */
 export function addPwState(inputs: EncoderInputs, config: PwModelConfig): TensorName {
   const { graph, catalogue, weight, tensor } = inputs;
   const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
@@ -142,7 +142,7 @@ export function addPwState(inputs: EncoderInputs, config: PwModelConfig): Tensor
   return graph.op("Add", [product, graph.tensor("encoder/pw/base", [N], base)]);
 }
 
-/** Adds [users, N]: sum over lags and weightings of weights [users, m, n] times rows [I, n, N] of the items, and the bias. */
+/** Adds [users, N]: the bias and the sum over m lags and n weightings of `weights` [users, m, n] x the items' `rows` [I, n, N]. */
 function weightedRows(
   inputs: EncoderInputs,
   rows: TensorName,
@@ -156,7 +156,7 @@ function weightedRows(
   return addBias(inputs, graph.op("ReduceSum", [product, [1, 2]], { keepdims: 0 }), N, bias);
 }
 
-/** Adds tanh(sum over lags of W f + bias), [users, F n], times the kernel. */
+/** Adds tanh(sum over lags of weight x features + bias), [users, F n], times the first layer's kernel: [users, N]. */
 function tanhOfDense(
   inputs: EncoderInputs,
   config: PwModelConfig,
@@ -178,9 +178,9 @@ function tanhOfDense(
 }
 
 /**
- * Returns tanh position weights for one-hot features. Every item has a component tanh(w + bias), with w = 0 for items that were not
- * clicked. Their sum is a constant, the base, to which each clicked item adds tanh(w + bias) - tanh(bias) once, with the weights of
- * all its lags.
+ * Adds tanh position weights for one-hot features. The state has a component tanh(w + bias) per item, where w is the sum of the
+ * weights of the item's lags, and 0 for an item that was not clicked. `base` is the product of the kernel and tanh(bias), the state
+ * without clicks. `delta` has tanh(w + bias) - tanh(bias) for each clicked item, at one of its clicks.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
@@ -218,14 +218,14 @@ function tanhOfOneHot(
 const ITEMS = 2 ** 14;
 
 export interface ItemWeights {
-  /** [F, C] for dense features; [I, C] for one-hot items. Absent if there are none. */
+  /** Weights [F, C] of the dense features, or [I, C] of one-hot items; undefined if there are no such features. */
   readonly kernel: Float32Array<ArrayBuffer> | undefined;
-  /** [V, C] for tokens. */
+  /** Weights [V, C] of the tokens. */
   readonly tokens: Float32Array<ArrayBuffer> | undefined;
   readonly columns: number;
 }
 
-/** Computes [I, C] W f of every item, summed in float64. One-hot items have it already. */
+/** Computes the product [I, C] of every item's features and the weights, in float64. For one-hot items, this is the kernel. */
 export function foldItems(
   catalogue: ItemCatalogue,
   { kernel, tokens, columns }: ItemWeights,
@@ -255,10 +255,10 @@ export function foldItems(
   return folded;
 }
 
-/** A protobuf message is smaller than 2 GiB. */
+/** Limit of the tables' bytes: a protobuf message must be smaller than 2 GiB. */
 const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
-/** @throws UserError for tables beyond the file limit, before they are computed. */
+/** @throws UserError if tables of this size exceed the limit of a file. It is called before the tables are computed. */
 export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw new UserError(
