@@ -21,7 +21,7 @@ export interface CountField {
   readonly slots: number;
 }
 
-/** Config of a model's count features. It is part of the model config. */
+/** Config of a model's count features: a part of the model config. */
 export interface CountsConfig {
   /** Category fields of the items. */
   fields: CountField[];
@@ -41,7 +41,7 @@ export const NO_ITEM = 2 ** 24;
 export const MOST_SLOTS = 8;
 export const MOST_FIELDS = 4;
 
-/** Names of the columns before and after the columns of the fields. Those in `AFTER` describe the page, not the item. */
+/** Names of the columns before and after the columns of the fields. Columns in `AFTER` describe the page, not the item. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length"] as const;
 

@@ -56,7 +56,7 @@ export class TextIds implements IdList {
   }
 }
 
-/** Schema of an id in JSON, a text or a whole number. It is parsed to a text. */
+/** Schema of an id in JSON: a text, or a whole number, which is converted to text. */
 export const idSchema = v.pipe(
   v.union([v.string(), v.wholeNumber()], "expected an id, a text or a whole number"),
   v.transform(String),
@@ -217,7 +217,7 @@ export class TextListWriter {
     return this.#ends.length;
   }
 
-  /** Returns the list, after which no text may be pushed. It shares the writer's bytes; those never written take no memory. */
+  /** Returns the list of all texts. No text may be pushed afterwards. Reserved bytes that were never written take no memory. */
   done(): TextList {
     return new TextList(this.#bytes.subarray(0, this.#used), this.#ends.values());
   }

@@ -8,7 +8,7 @@ import type { ClickLog, Clicks, Split } from "./click_log.ts";
 import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 
-/** Index of the users of a log: each user's split, and offsets of events and rows. It is in memory, with 13 bytes per user. */
+/** Index of the users of a log: each user's split, and offsets of events and rows. The index takes 13 bytes of memory per user. */
 export interface UserIndex {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
@@ -45,7 +45,7 @@ export interface LogSource extends UserIndex {
   with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
 }
 
-/** Source of a log in memory. It shares the log's arrays, and computes the offsets of the users. */
+/** Source of a log in memory, which shares the log's arrays, and computes the offsets of the users. */
 export class MemoryLog implements LogSource {
   readonly userRows: Uint32Array<ArrayBuffer>;
   readonly userCounted: Uint32Array<ArrayBuffer>;
@@ -161,7 +161,7 @@ const WALK_ROWS = 2 ** 20;
 /** Callback for progress. `what` describes the current task, of whose `all` units `done` are done. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** Progress of a data preparation. It is defined here so that code that shows it does not load the 140 MB of the SQL engine. */
+/** Progress of a data preparation. The type is defined here, so that code that shows it does not load the SQL engine (140 MB). */
 export interface PreparationStatus {
   readonly title: string;
   /** Number, from 1, of the current step of `of` steps of a SQL script; both are 0 for work outside a script. */

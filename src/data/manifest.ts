@@ -23,7 +23,7 @@ export interface PresenceTransform {
 
 /** Transform of a value x of a column of the items into the dense feature (t(x) - mean) / sd; into 0 if there is no value. */
 export interface NumberTransform {
-  /** "number": x is the number in the column. "age": x is the age in days, at the end of the log, of the time in the column. */
+  /** Meaning of x. "number": the number in the column. "age": the age in days, at the end of the log, of the time in the column. */
   of: "number" | "age";
   column: string;
   /** t(x) = sign(x) ln(1 + |x| / log); null for t(x) = x. */
@@ -32,9 +32,9 @@ export interface NumberTransform {
   mean: number;
   /** Standard deviation of t(x). */
   sd: number;
-  /** Smallest x: a smaller x is replaced by it. */
+  /** Smallest x: a smaller value in the column is replaced by this number. */
   low: number;
-  /** Largest x: a larger x is replaced by it. */
+  /** Largest x: a larger value in the column is replaced by this number. */
   high: number;
 }
 
@@ -119,7 +119,7 @@ export const featuresSchema = v.object({
 
 const share = v.between(0, 1);
 
-/** Shares, 0 to 1, of a column (null: item ids). `absent` is a share of the items; the other shares are of the values. */
+/** Schema of shares, 0 to 1, for a column (null: item ids). `absent` is a share of the items; other shares are of the values. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
   absent: share,

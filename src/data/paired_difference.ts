@@ -4,7 +4,7 @@ import { meanAndSd } from "./mean_sd.ts";
 /** Mean of the differences a - b of pairs of measurements, one pair per seed, and its 95 % confidence interval by Student's t. */
 export interface PairedDifference {
   readonly mean: number;
-  /** Limits of the interval. Both are infinite for a single seed, because one difference does not show the spread. */
+  /** Lower limit of the interval. For a single seed, both limits are infinite, because one difference does not show the spread. */
   readonly low: number;
   readonly high: number;
   readonly count: number;

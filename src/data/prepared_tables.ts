@@ -66,7 +66,7 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
   return { userSplit: userSplit.values(), userPages: userPages.values(), userRows: userRows.values() };
 }
 
-/** Parses row k of a row group, which must have the number `user`. */
+/** Parses row k of a row group of the table of users, which must be the row of user number `user`. */
 function parseUser(
   path: string,
   columns: Readonly<Record<keyof typeof USER_COLUMNS, ColumnValues>>,

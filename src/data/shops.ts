@@ -20,7 +20,7 @@ export interface ShopTruth {
   readonly name: string;
   /** Description of the shop, for the text of --help. */
   readonly about: string;
-  /** Constant term of the utility. It determines on how many pages nothing is clicked. */
+  /** Constant term of the utility, which determines on how many pages nothing is clicked. */
   readonly constant: number;
   /** Decrease of the utility of every item per unit of m1^2 + m2^2; 0 or more. */
   readonly fatigue: number;

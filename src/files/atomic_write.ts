@@ -76,8 +76,8 @@ async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> 
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. This is so if nothing exists there, or if a regular file does that contains a
- * mark, or whose lock, or that of a folder above, this process holds. A link is never replaced, nor the file that it leads to.
+ * Checks that a file may be written at a path: nothing exists at the path, or a regular file that contains a mark, or a regular
+ * file that this process has locked (or that is in a folder it has locked). A link, and the file it leads to, is never replaced.
  * @param mark a text near the beginning or the end of every file of this kind, and of no other file. A mark that is a whole line
  * begins and ends with a newline.
  * @returns the file's permissions. @throws UserError if the file may not be written; errors of the file system are unchanged.

@@ -3,8 +3,8 @@ import { parseJson } from "./json_file.ts";
 import { readTextSync } from "./local_file.ts";
 
 /**
- * Kinds of folders that commands create. Each of these folders has a JSON file whose field `format` is the kind; this field
- * identifies the folder.
+ * Kinds of folders that commands create. Such a folder has a JSON file whose field `format` is the kind. Only this field shows
+ * that clickgan created the folder.
  */
 export const FOLDER_FORMATS = {
   dataset: "clickgan-dataset",

@@ -18,7 +18,7 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
 }
 
 /**
- * Writes a JSON file. It may replace a file that has the same first field `format`.
+ * Writes a JSON file. An existing file is replaced if its first field `format` has the same value.
  * @throws UserError if the file cannot be written, or would replace another kind of file (see expectReplaceable).
  */
 export function writeJson(file: string, value: object): Promise<void> {

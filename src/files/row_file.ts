@@ -46,8 +46,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what purpose of the file, for messages. @param shared number of first columns that all files of this kind have, and no
- * other file has: by these columns, an earlier file is known, which may be replaced.
+ * @param what purpose of the file, for messages. @param shared number of columns that every file of this kind begins with. If an
+ * existing file begins with these columns, it is of this kind and may be replaced.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(

@@ -26,8 +26,8 @@ export function allowWrites(path: string): void {
 }
 
 /**
- * Returns `path` if this command may write, rename or remove it. The path must be an output, be inside an output folder, or be in
- * the same folder as an output and begin with its name, such as a lock, a temporary file, or "page-returns.csv" for "page.html".
+ * Returns `path` if this command may write, rename or remove it: if it is an output, is inside an output folder, or is next to an
+ * output and has a name that begins like the output's (a lock, a temporary file, "page-returns.csv" next to "page.html").
  * @throws Error for any other path, because this is a bug
  */
 export function requireWritable(path: string): string {

@@ -78,7 +78,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the chart's CSV file: the title, and the field, of a point or of its dataset, with the value. */
+  /** Columns of the chart's CSV file. A column has a title, and the name of a field of points or datasets, which has the values. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";

@@ -24,7 +24,7 @@ import type { Criterion } from "../train/best_records.ts";
 import type { BaselineMetrics, ReportData, ReportModel } from "./report_data.ts";
 import { NEUTRAL } from "./theme.ts";
 
-/** Names of models that are not pre-trained. These are far worse than others, whose curves they compress to a part of the chart. */
+/** Matches names of models that are not pre-trained. Such models are so much worse that other curves have little room in a chart. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
 export function buildCharts({ models }: ReportData): ChartDefinition[] {

@@ -266,7 +266,7 @@ function parseValue(text: string): number | null | undefined {
   return /^(nan|[-+]?inf(inity)?)$/i.test(text.trim()) ? null : undefined;
 }
 
-/** Splits a line of CSV. A quoted field becomes "" with its quotes, as it is not a number. */
+/** Splits a line of CSV. Quoted fields are emptied, because they contain no numbers but may contain commas. */
 function fields(line: string): string[] {
   return line.replace(/"(?:[^"]|"")*"/g, '""').split(",");
 }

@@ -9,7 +9,7 @@ export class Html {
 
 type Content = string | number | Html | readonly Html[] | undefined | false;
 
-/** Template tag that escapes all values but {@link Html}. It is not named `html`, because `deno fmt` would reformat the HTML. */
+/** Template tag that escapes all values but {@link Html}. The tag is not named `html`, as `deno fmt` would then format the HTML. */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     pieces.map((piece, k) => piece + (k < values.length ? renderContent(values[k]) : "")).join(""),
@@ -42,7 +42,7 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. These can only be in string literals, whose values the escape does not change. */
+/** Escapes end tags in a trusted script. End tags can only be in string literals, whose values the escape does not change. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

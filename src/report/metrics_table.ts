@@ -57,7 +57,7 @@ ${
   }`;
 }
 
-/** Returns true if leaving out pages of a single item changes prec@1, that is, if there are such pages. */
+/** Returns true if there are pages of a single item: then, leaving them out changes prec@1. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))

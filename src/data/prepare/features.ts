@@ -30,36 +30,36 @@ const MOST_BUCKETS = 10_000_000;
 export const featureOptions = {
   features: defineNameOption(
     "--features <files>",
-    "a table with a row per item, or a .sql file with a SELECT of one",
+    "file with a table that has a row per item, or .sql file with a SELECT of such a table",
   ),
   featuresKey: defineNameOption(
     "--features-key <column>",
-    "its column with the item's id (default: as in the log)",
+    "column of --features with the item's id (default: named as in the log)",
   ),
   dense: defineValueOption(
     "--dense <columns>",
-    "columns of it to use as numbers, joined by commas (default, without --tokens: all columns of numbers)",
+    "columns of --features to use as numbers, joined by commas (default, without --tokens: all columns of numbers)",
     { parse: columnNames },
   ),
   tokens: defineValueOption(
     "--tokens <columns>",
-    "columns of it to use as tokens (text, or lists of text), joined by commas (default, without --dense: all of them)",
+    "columns of --features to use as tokens (text, or lists of text), joined by commas (default, without --dense: all text)",
     { parse: columnNames },
   ),
   itemIds: defineFlagOption(
     "--item-ids",
-    "learn an embedding per item as well (default: if more than a third of the displayed items have no features)",
+    "also learn an embedding per item (default: only if more than a third of the displayed items have no features)",
     "use item features only; without features items are one-hot",
   ),
   hashItems: defineValueOption(
     "--hash-items <n>",
-    "give each item two of 2n tokens, chosen by a hash of its id: for catalogues too large for a token per item, and for " +
-      "future items",
+    "give each item two of 2n tokens, chosen by a hash of the item's id: for a catalogue too large for a token per item, and " +
+      "for future items",
     whole(1, MOST_BUCKETS),
   ),
   rareBelow: defineValueOption(
     "--rare-below <n>",
-    "values that train users were shown less often share one token",
+    "values that train users were shown fewer than n times share one token",
     whole(1),
     RARE_BELOW,
   ),
@@ -97,7 +97,7 @@ export interface PreparedFeatures {
 /** Title of the step of page_rows.sql that reads the features. */
 export const READING_FEATURES = "Reading item features";
 
-/** Returns the steps that encode the items. They run after the users were split into parts. */
+/** Returns the steps that encode the items. These steps run after the users were split into parts. */
 export const listItemFeatureSteps = (): ScriptStep[] => splitScript(featuresScript);
 
 /** Checks the items after a step. @throws UserError for items or text values that cannot be encoded. */

@@ -12,59 +12,59 @@ export const DEFAULT_SAMPLED_WINDOW = 7;
 export const logOptions = {
   query: defineNameOption(
     "--query <file>",
-    "a file such as log.sql with a SELECT over files: a row per displayed item, with the columns user, item, time and clicked",
+    "file such as log.sql with a SELECT that returns a row per displayed item: columns user, item, time and clicked",
   ),
-  source: defineNameOption("--source <files>", "or a file or a quoted glob, such as 'logs/*.parquet'"),
-  user: defineNameOption("--user <column>", "its column with the user's id"),
-  time: defineNameOption("--time <column>", "when the page was shown"),
-  item: defineNameOption("--item <column>", "the displayed item's id"),
+  source: defineNameOption("--source <files>", "without --query: log file, or quoted glob: 'logs/*.parquet'"),
+  user: defineNameOption("--user <column>", "column of --source with the user's id"),
+  time: defineNameOption("--time <column>", "column with the time when the page was shown"),
+  item: defineNameOption("--item <column>", "column with the displayed item's id"),
   items: defineNameOption(
     "--items <column>",
-    "or, in a log with a row per page, the ordered list of its items",
+    "instead of --item, for a log with a row per page: column with the ordered list of the page's items",
   ),
   page: defineNameOption(
     "--page <column>",
-    "the page's id (default: rows of one user with the same time are a page)",
+    "column with the page's id (default: rows of one user with the same time are a page)",
   ),
   position: defineNameOption(
     "--position <column>",
-    "the item's position on the page, which train --position-bias needs (default: none; items are ordered by id)",
+    "column with the item's position on the page, which train --position-bias needs (default: items are ordered by id)",
   ),
   clicked: defineNameOption(
     "--clicked <column>",
-    "whether it was clicked: 1, true or yes; 0, false or no. With --items: the id that was clicked, or a list of them",
+    "column with 1, true or yes if the item was clicked, else 0, false or no. With --items: the clicked id, or a list of ids",
   ),
   propensity: defineNameOption(
     "--propensity <column>",
-    "the probability with which the page was shown, if it was randomised: policy evaluate uses it to estimate the reward of " +
-      "another policy",
+    "column with the probability with which the page was shown, if the page was randomised: policy evaluate uses it to " +
+      "estimate the reward of another policy",
   ),
   propensityOf: defineValueOption(
     "--propensity-of <what>",
-    "unit of the propensity: the page as a whole, or each item conditional on those before it (default: page)",
+    "meaning of the propensity: of the whole page, or of each item, given the items before it (default: page)",
     picklist(["page", "item"]),
   ),
 
   pageGap: defineValueOption(
     "--page-gap <seconds>",
-    "without --page: rows of a user less than this apart are one page (default: rows with the same time)",
+    "without --page: rows of a user less than this time apart are one page (default: rows with the same time)",
     { parse: positive },
   ),
   pages: defineValueOption(
     "--pages <how>",
-    "log: the pages of the log, refused if they are implausible; as-is: the same, unchecked; sampled: for a log of clicks, " +
-      "pages of a click and items sampled by popularity",
+    "log: pages of the log, refused if they are implausible; as-is: pages of the log, unchecked; sampled: for a log that has " +
+      "only clicks, pages of a clicked item and of items sampled by popularity",
     picklist(["log", "as-is", "sampled"]),
     "log",
   ),
   pageSize: defineValueOption(
     "--page-size <n>",
-    `items of a sampled page (default: ${DEFAULT_PAGE_SIZE})`,
+    `number of items of a sampled page (default: ${DEFAULT_PAGE_SIZE})`,
     whole(2, 1000),
   ),
   sampledWindow: defineValueOption(
     "--sampled-window <days>",
-    `time window that the items of a sampled page are drawn from (default: ${DEFAULT_SAMPLED_WINDOW})`,
+    `time window from which the items of a sampled page are drawn (default: ${DEFAULT_SAMPLED_WINDOW})`,
     { parse: positive },
   ),
   seed: defineValueOption("--seed <n>", "seed of sampled pages", whole(0, LARGEST_SEED), 1),

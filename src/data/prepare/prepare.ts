@@ -49,9 +49,9 @@ export interface PreparedInput {
   readonly variables: Readonly<Record<string, SqlValue>>;
   /** Steps that build the pages, which are the input of `data/users.sql`. */
   readonly steps: readonly ScriptStep[];
-  /** Steps that run after the users were split into parts. They build the item tables, which `data/prepared.sql` writes. */
+  /** Steps that build the item tables, which `data/prepared.sql` writes. They run after the users were split into parts. */
   readonly itemSteps: readonly ScriptStep[];
-  /** Counts the rows that a step read, without those that the CSV reader rejected. It is called only if there are bad rows. */
+  /** Counts the rows that a step read, without rows that the CSV reader rejected. Called only if there are bad rows. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
   /** Counts the bad rows that the SQL of a step found. */
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;

@@ -289,7 +289,7 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of which all times may be multiples, the longest first. `least`: number of distinct times that are needed as evidence. */
+/** Units of time, the longest first, for a test if all times of a log are whole units. The test needs `least` distinct times. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },

@@ -22,7 +22,7 @@ export interface SourceEncoding {
   readonly hashed: number | undefined;
   /** Shares of absent, clipped and unknown values per column of the set. */
   readonly shares: readonly ColumnShares[];
-  /** True to accept columns most of whose values the set does not have. */
+  /** True to accept a column even if the set has no token or number for most of its values. */
   readonly allowUnknownValues: boolean;
 }
 

@@ -99,7 +99,7 @@ export function listTableFiles(folder: string, part: TableName): string[] {
   );
 }
 
-/** Lists the Parquet files of a folder. Skips hidden files, and names that begin with _: marks of the engine that wrote them. */
+/** Lists the Parquet files of a folder. Skips hidden files, and files whose names begin with _, which engines write as marks. */
 function namesIn(folder: string): string[] {
   const names: string[] = [];
   try {

@@ -68,11 +68,11 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
       node: graph.nodes,
       initializer: graph.initializers,
       input: [
-        makeValueInfo("history", INT64, ["users", "clicks"], "numbers of the clicked items, oldest click first, then -1"),
-        makeValueInfo("page", INT64, ["users", "items"], "numbers of the displayed items, -1 where there is none"),
+        makeValueInfo("history", INT64, ["users", "clicks"], "clicked items, oldest click first, then -1"),
+        makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 where there is none"),
       ],
       output: [
-        makeValueInfo("utilities", FLOAT, ["users", "items"], "utility of each item, -infinity where there is none"),
+        makeValueInfo("utilities", FLOAT, ["users", "items"], "utility of each item, or -infinity"),
         makeValueInfo("probabilities", FLOAT, ["users", "items"], "probability of a click on each item"),
         makeValueInfo("no_click", FLOAT, ["users"], "probability of no click"),
       ],

@@ -258,7 +258,7 @@ export function foldItems(
 /** Limit of the tables' bytes: a protobuf message must be smaller than 2 GiB. */
 const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
-/** @throws UserError if tables of this size exceed the limit of a file. It is called before the tables are computed. */
+/** Call this before tables are computed. @throws UserError if tables of `bytes` bytes exceed the limit of a file. */
 export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw new UserError(
