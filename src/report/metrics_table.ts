@@ -48,7 +48,7 @@ export function renderMetricsTable(models: readonly ReportModel[]): Html | undef
   const names = COLUMNS.filter((name) => longer || !LONGER.includes(name));
   return markup`<p>${several ? "Means over the seeds ± one standard deviation." : ""}
 Small numbers: 95 % bootstrap interval over test users.
-${longer ? "Columns with * and AUC leave out pages of a single item, which are always ranked correctly." : ""}</p>
+${longer ? "Columns with * and AUC leave out pages of one item, which any model ranks correctly." : ""}</p>
 ${
     renderTable("Table of test metrics", ["snapshot", "iteration", ...names.map(getMetricTitle)], [
       ...parts.map((part) => listPartRows(part, names)),
