@@ -99,7 +99,7 @@ export class DeviceTokens {
   /** True once the order by token is needed. Only gradients need the order, and computing it takes V steps. */
   #isOrdered = false;
 
-  /** @throws UserError for too many tokens. */
+  /** @throws UserError for more tokens than a kernel can bind. */
   constructor(
     private readonly gpu: Gpu,
     arena: Arena,

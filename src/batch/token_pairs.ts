@@ -14,7 +14,7 @@ const markKernel = parseKernel("token_mark", markText);
 const rankKernel = parseKernel("batch_rank", rankText);
 const groupKernel = parseKernel("token_group", groupText);
 
-/** Index arrays of rows by item; see batch_group.wgsl. */
+/** Index arrays that list a batch's rows by item; see batch_group.wgsl. */
 export interface RowsByItem {
   readonly slotItem: View;
   readonly slotFirst: View;

@@ -24,9 +24,9 @@ export interface AdapterDescription {
   readonly kind: AdapterKind;
   /** Name that the driver reports, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
-  /** The driver's text; may be empty. */
+    /** Vendor that the driver reports; may be empty. */
   readonly vendor: string;
-  /** The driver's text; may be empty. */
+    /** Architecture that the driver reports; may be empty. */
   readonly architecture: string;
   /** Runtime that drives the adapter, e.g. "Deno/2.9.6". */
   readonly runtime: string;
@@ -177,7 +177,7 @@ export class Gpu {
     if (this.#held.delete(texture)) texture.destroy();
   }
 
-  /** Checks the size of a binding. @param what name for the message. @throws UserError if it exceeds the largest binding. */
+  /** Checks the size of a binding. @param what name for the message. @throws UserError for a size beyond the largest binding. */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }
@@ -198,7 +198,7 @@ export class Gpu {
     );
   }
 
-  /** Returns the pipeline of a shader source, which is compiled once. Errors name the kernel and the line in its source. */
+  /** Returns the pipeline of a shader source, which is compiled once. An error names the kernel and the line in its source. */
   async pipeline(
     kernel: string,
     source: string,
@@ -291,7 +291,7 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   return new Gpu(device, info, variants, maxGrid, options.bindingBytes);
 }
 
-/** Returns WebGPU; undefined in a browser without it, or on a page that may not use it. */
+/** Returns the WebGPU object; undefined in a browser without WebGPU, or on a page that may not use it. */
 function webgpu(): GPU | undefined {
   return navigator.gpu;
 }

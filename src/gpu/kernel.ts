@@ -63,7 +63,7 @@ export function isMultiStep({ bindings }: Pick<Kernel, "bindings">): boolean {
   return bindings.at(-1)?.name === STEPS;
 }
 
-/** Returns a numeric constant of a kernel, e.g. its workgroup size. @throws Error if it has none of that name. */
+/** Returns a numeric constant of a kernel, e.g. its workgroup size. @throws Error if the kernel has no such constant. */
 export function getConstant(
   { name: kernel, constants }: Pick<Kernel, "name" | "constants">,
   name: string,
@@ -92,8 +92,7 @@ export interface KernelTextInputs {
 
 /**
  * Returns the text that the driver compiles. @throws Error for a constant that the kernel does not declare, for a constant
- * that an unrolled loop needs but that is no number, and for a binding whose line of WGSL is not the one that must be
- * replaced.
+ * that an unrolled loop needs but that is no number, and for a binding without the line of WGSL that must be replaced.
  */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {

@@ -45,7 +45,7 @@ export interface KernelVariants {
   /** Kind of adapter, which also determines the data that is stored in uniforms. */
   readonly kind: AdapterKind;
   /**
-   * Storage of matrices that products read many times. Absent: storage textures on a CPU adapter, which llvmpipe reads
+   * Storage of matrices that products read many times. If absent: storage textures on a CPU adapter, which llvmpipe reads
    * faster, and buffers on a GPU. SwiftShader is a CPU adapter that reads buffers faster.
    */
   readonly matrices?: "buffers" | undefined;
@@ -140,9 +140,9 @@ function rankPanels(rows: number): MatmulVariant[] {
 }
 
 /**
- * Returns the variants that can compute a product, first the default, then the others by their promise. Tiled kernels read
- * only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panels come last, because reading workgroup
- * memory is slow there. @param rows number of rows of the largest batch.
+ * Returns the variants that can compute a product, first the default, then the others, most promising first. Tiled kernels
+ * read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panels come last, because reading
+ * workgroup memory is slow there. @param rows number of rows of the largest batch.
  */
 export function listMatmulVariants(
   { variants, workgroupBytes }: VariantContext,

@@ -37,7 +37,7 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
  * - the size of a buffer. A model of many items needs arenas beyond the default 256 MiB.
  * - the size of a binding. A table of items or tokens must fit into one binding; the default is 128 MiB, and many cards bind
  * 2 GiB or more. An arena of several tables may be larger, because kernels access arenas in windows.
- * - workgroup memory. A panel of 256 inputs takes 16,512 bytes. With less, another kernel computes the product (see
+ * - workgroup memory. A panel of 256 inputs takes 16,512 bytes. With less memory, another kernel computes the product (see
  * kernel_variants.ts).
  */
 const MOST: Readonly<Partial<Record<LimitName, number>>> = {

@@ -52,7 +52,7 @@ export interface DispatchNode {
   readonly output: string;
 }
 
-/** Invocations along x and y; y is 1 by default. */
+/** Numbers of invocations along x and y; y is 1 by default. */
 export type InvocationCounts<S extends BatchSizes = BatchSizes> = readonly [
   x: SizeExpression<S>,
   y?: SizeExpression<S>,
@@ -81,7 +81,7 @@ export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelT
 /** Slice that a replay uses, among the batches that are built at once. */
 export interface BatchSlice {
   readonly index: number;
-  /** Number of batches for kernels that {@link isMultiStep work for several steps} at once. */
+  /** Number of batches that a {@link isMultiStep multi-step kernel} works for at once. */
   readonly count: number;
 }
 export const onlySlice: BatchSlice = { index: 0, count: 1 };

@@ -49,7 +49,7 @@ export const STEP_BYTES = 64;
 
 /** Step headers in slots that are reused. The queue runs writes and steps in order, so steps in flight keep their headers. */
 export class StepHeaders<S extends BatchSizes> {
-  /** The buffer for {@link import("./program.ts").Program.record}. */
+  /** Buffer with the headers, for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 

@@ -150,7 +150,7 @@ export interface StoredSums {
   readonly users: string;
   /** Number of groups of users that are resampled. */
   readonly groups: number;
-  /** Base64 of float32 [groups, events | clicks | nll | prec1 | prec2 | piPrec1], little-endian; NaN if missing. */
+  /** Base64 of float32 [groups, events | clicks | nll | prec1 | prec2 | piPrec1], little-endian; missing sums are NaN. */
   readonly sums: string;
 }
 

@@ -50,7 +50,10 @@ export const LSTM = {
   bias: "encoder/lstm/bias",
 } as const;
 
-/** Records the state's term in the first layer, with its bias: [events, N]. @param recurrent [events, H] LSTM state, if known. */
+/**
+ * Records the state's term in the first layer, plus the layer's bias: [events, N]. @param recurrent [events, H] LSTM state,
+ * if known.
+ */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
   const features = recordItemFeatures(tape, items);
   const state = recurrent ?? lstm(tape, "encoder/lstm/state", {
@@ -142,7 +145,7 @@ export function listClickKernels(
 
 /**
  * Records the product of a kernel and the last clicks, weighted by recency, plus a bias: [events, N].
- * @param itemBias bias in tanh
+ * @param itemBias is added inside tanh
  */
 export function recordClickProduct(
   tape: ClickTape,
@@ -165,7 +168,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Records the state's term in the first layer, including its bias: [events, N]. */
+/** Records the state's term in the first layer, plus the layer's bias: [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

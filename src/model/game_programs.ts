@@ -80,7 +80,7 @@ export interface GameProgramOptions {
     readonly itemDropout: number;
     /** True if a batch may be split into several micro-batches. */
     readonly accumulates?: boolean;
-    /** Set for distributed training. */
+    /** Creates the exchange of gradients; set for distributed training. */
     readonly shared?: GradientExchangeFactory;
   };
 }
@@ -115,7 +115,7 @@ export class GamePrograms {
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,
-    /** [events, 8]; see {@link minimax} */
+    /** [events, 8] outcomes; see {@link minimax} */
     readonly outcomes: Tensor,
     readonly arena: Arena,
   ) {}

@@ -37,7 +37,7 @@ type StatePart = typeof STATE_PARTS[number];
 export type StateTensors = Pick<EncodedState, StatePart>;
 /** Terms that a user's history adds to every item's utility. The model's config determines which terms exist. */
 export interface UserState {
-  /** Term in the first layer, including its bias. */
+  /** Term in the first layer, plus the layer's bias. */
   readonly first?: Float32Array<ArrayBuffer>;
   /** Term in the wide part. */
   readonly wide?: Float32Array<ArrayBuffer>;

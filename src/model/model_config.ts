@@ -19,7 +19,7 @@ import {
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
-/** Fields of all models. */
+/** Config fields that all models have. */
 export interface CommonModelConfig {
   /** Sizes of the utility's hidden layers. */
   dims: number[];

@@ -30,7 +30,7 @@ export interface RecordingOptions {
 export interface EncodedState {
   /** [events, H] state of an LSTM. */
   readonly lstm?: Tensor;
-  /** [events, N] term in the first layer, including its bias. */
+  /** [events, N] term in the first layer, plus the layer's bias. */
   readonly first?: Tensor;
   /** [events, K] term in the wide part. */
   readonly wide?: Tensor;
@@ -69,7 +69,7 @@ export interface ModelTraining {
   readonly itemDropout: number;
   /** True if a batch may be split into several micro-batches. */
   readonly accumulates?: boolean;
-  /** Set for distributed training. */
+  /** Creates the exchange of gradients; set for distributed training. */
   readonly shared?: GradientExchangeFactory;
 }
 

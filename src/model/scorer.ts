@@ -65,7 +65,7 @@ export class UtilityScorer implements ItemScorer {
     this.#arena = new Arena(model.gpu, "scorer");
   }
 
-  /** @throws UserError for a capacity beyond the adapter. */
+  /** @throws UserError for a capacity beyond the adapter's limits. */
   static async create(model: ScorableModel, room: ScorerCapacity): Promise<UtilityScorer> {
     using stack = new DisposableStack();
     const scorer = stack.use(new UtilityScorer(model, room));

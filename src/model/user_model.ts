@@ -164,7 +164,7 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Returns the utilities of several pages, each for its own user, in one dispatch.
+   * Returns the utilities of several pages, each for a different user, in one submission.
    * @throws UserError as {@link score}, or if the adapter cannot hold so many requests at once.
    */
   async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
@@ -230,7 +230,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
   return counts ? addLinearPart(tape, counts, materialize(base)) : base;
 }
 
-/** Records the history's term in the first layer, including its bias: [events, N]. */
+/** Records the history's term in the first layer, plus the layer's bias: [events, N]. */
 function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: RecordingOptions): Tensor {
   const { items } = tape.batch;
   if (encoded?.first) return encoded.first;

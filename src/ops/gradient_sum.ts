@@ -156,12 +156,12 @@ function markRows(table: Tensor, arena: Arena): { blank: View; mark: View } {
   };
 }
 
-/** Table whose rows in a batch are exchanged instead of the whole table. */
+/** Table of whose gradient only the batch's rows are exchanged. */
 export interface SharedTable {
   readonly table: Tensor;
   /** Largest number of rows that one process has in a batch. */
   readonly maxRows: number;
-  /** Rows of all processes, followed by NONE. `gradient` has the gradients of these rows. */
+  /** Table rows that any process has in the batch, then NONE. `gradient` has the gradients of these rows. */
   readonly list: View;
   readonly gradient: View;
 }

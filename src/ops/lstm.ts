@@ -34,7 +34,7 @@ import {
 export interface LstmInputs {
   /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */
   readonly features?: Tensor;
-  /** parameter [F, 4H], gates i, g, f, o. With one-hot features a table [I, 4H]; absent if items have tokens alone */
+  /** parameter [F, 4H], gates i, g, f, o. With one-hot features a table [I, 4H]; absent if items have only tokens */
   readonly inputWeights?: Tensor;
   /** table parameter [V, 4H] of mixed features: the rows of an item's tokens are added to the product */
   readonly tokenTable?: Tensor;

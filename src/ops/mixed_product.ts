@@ -25,7 +25,7 @@ import { estimateDistinctRows } from "../gpu/sizes.ts";
 export interface MixedProductInputs {
   /** table parameter [V, N] */
   readonly table: Tensor;
-  /** constant [I, F] and parameter [F, N]; absent if items have tokens alone */
+  /** constant [I, F] and parameter [F, N]; absent if items have only tokens */
   readonly dense?: { readonly features: Tensor; readonly weights: Tensor };
 }
 

@@ -11,7 +11,10 @@ import type { Tensor } from "../tape/tensor.ts";
 
 const gradientKernel = parseKernel("position_gradient", gradientText);
 
-/** Returns its dispatch: one flop per row. @param effect parameter [1, P], for positions from `skip` on. @param source [rows, 1] */
+/**
+ * Returns the gradient's dispatch: a flop per row.
+ * @param effect parameter [1, P], positions from `skip` on. @param source [rows, 1]
+ */
 export function positionGradient(
   { batch, dimensions }: ClickTape,
   call: ClickCall,

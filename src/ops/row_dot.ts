@@ -61,7 +61,10 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /** Returns scores [rows, 1] that the reader adds up from the layer below's partial dot products; undefined if it computes none. */
+  /**
+   * Returns scores [rows, 1] that the reader adds up from the layer below's partial dot products; undefined if that computes
+   * none.
+   */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const { bias, base } = this.inputs;
     const dots = base ? undefined : this.#dotsBelow();
@@ -76,7 +79,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
 
-  /** Output; it exists after an op has read the scores. @throws Error before. */
+  /** Output. @throws Error before an op has read the scores. */
   get output(): Tensor {
     if (!this.#read) throw new Error(`row_dot: expected ${this.name} to be read by an op first`);
     return this.#read.output;

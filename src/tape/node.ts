@@ -20,7 +20,10 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   gradient(input: Tensor): GradientTarget | undefined;
   /** Returns where to write partial sums of the gradient of a parameter to which all rows of the batch contribute. */
   partials(parameter: Tensor): PartialTarget;
-  /** Returns where to write a table's sparse gradient; undefined if a dense one is required. @param list see {@link SparseRows} */
+  /**
+   * Returns where to write a table's sparse gradient; undefined if a dense one is required. @param list rows; see
+   * {@link SparseRows}
+   */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**

@@ -23,9 +23,9 @@ export interface ParameterSpec {
   readonly table?: boolean;
   /** True if weight decay shrinks the parameter. */
   readonly decays?: boolean;
-  /** True for a running average, which a kernel writes; its gradient stays zero. Snapshots hold it like any parameter. */
+  /** True for a running average, which a kernel writes; its gradient stays zero. Snapshots contain running averages. */
   readonly statistic?: boolean;
-  /** True for a table of fixed counts, with its own buffer and no gradient. Snapshots hold it like any parameter. */
+  /** True for a table of fixed counts, with its own buffer and no gradient. Snapshots contain such tables. */
   readonly constant?: boolean;
 }
 

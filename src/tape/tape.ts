@@ -137,7 +137,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Returns the dispatches that compute the outputs of nodes, in order. Each node is used once.
+   * Returns the dispatches that compute the outputs of nodes, in order. Each node's dispatches are returned once.
    * @param part nodes to use: those after an output, or up to an output, or with this number of rows; by default all.
    * @throws Error for a node that was used before
    */

@@ -198,7 +198,7 @@ export class BatchTrainer<C, F> {
 
   /**
    * Trains up to the next synchronisation point.
-   * @param requests to stop and to pause, 0 or 1 each. @returns their sums over all ranks.
+   * @param requests to stop and to pause, 0 or 1 each. @returns the requests' sums over all ranks.
    */
   async #advance(
     { ranks, syncEvery, collectives }: DistributedContext,

@@ -32,7 +32,7 @@ export interface ClickSchedule extends ValidationSchedule {
   readonly batchSize: number;
 }
 
-/** Users to evaluate a stage's networks on. */
+/** Users on whom a stage's networks are evaluated, and their log. */
 export interface EvaluationUserSet<F extends ChoiceMetrics> {
   readonly log: ClickLog | LogSource;
   /** Device log with the whole log. If undefined, each shard is read from `log` when it is evaluated. */
@@ -79,7 +79,7 @@ interface ClickValidation<F extends ChoiceMetrics> {
   readonly whole: (() => Promise<NetworkEvaluation<F>>) | undefined;
 }
 
-/** A stage without its programs. The programs are recorded later, with this plan, log and ring. */
+/** Set-up of a stage, complete except for its programs, which are recorded later with this plan, log and ring. */
 export interface ClickStageContext<F extends ChoiceMetrics>
   extends ClickBatches, Omit<TrainerComponents<never, F>, "steps" | "validation" | "stack"> {
   readonly validation: ClickValidation<F> | undefined;
@@ -216,7 +216,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
   }
 
   /**
-   * Creates an evaluation of the networks on any users of the log. The caller frees it.
+   * Creates an evaluation of the networks on any users of the log. The caller frees the evaluation.
    * @param shards number of shards; 0 for as few as fit. @throws UserError if no user has an event to predict.
    */
   evaluation(users: ArrayLike<number>, shards: number): Promise<NetworkEvaluation<F>> {

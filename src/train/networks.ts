@@ -10,7 +10,7 @@ export interface TrainedNetwork {
   /** Prefix of the parameters' names: "" for the reward, {@link GENERATOR_PREFIX} for the generator. */
   readonly prefix: string;
   readonly parameters: ParameterArena;
-  /** Undefined for a network that is not trained. */
+  /** Adam's moments; undefined for a network that is not trained. */
   readonly adam: AdamState | undefined;
 }
 

@@ -31,11 +31,11 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   }
 
   /**
-   * Uploads the log and records the step. @param model model to train from its current weights. @param clicks log with train
-   * users, and validation users for validation. @param options.validate false for a trainer that does not validate. @param
-   * options.windowBatches number of batches whose users are read at once from a log on disk. @param options.distributed set if
-   * several ranks train the same model on the same log. @throws UserError for a config out of range, a log that does not fit
-   * the model, or sizes beyond the limits of the adapter.
+   * Uploads the log and records the programs of a step. @param model model to train from its current weights. @param clicks
+   * log with train users, and validation users for validation. @param options.validate false for a trainer that does not
+   * validate. @param options.windowBatches number of batches whose users are read at once from a log on disk.
+   * @param options.distributed set if several ranks train the same model on the same log. @throws UserError for a config out
+   * of range, a log that does not fit the model, or sizes beyond the limits of the adapter.
    */
   static async create(
     model: UserModel,

@@ -22,7 +22,7 @@ import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
 import { modelConfigSchema } from "../model/model_config.ts";
 
-/** Fields of both stages. */
+/** Config fields that both stages have. */
 export interface StageConfig {
   /** Steps of the optimiser. */
   iterations: number;

@@ -7,7 +7,7 @@ import { MINIMAX_VECTORS } from "../ops/minimax.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
 
-/** Result of a training step: the metrics F of its batch before the update. */
+/** Result of a training step: the metrics F of the step's batch, before the update. */
 export type TrainingStepResult<F> = F & {
   /** Number of finished steps. */
   readonly iteration: number;

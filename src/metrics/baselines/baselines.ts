@@ -119,7 +119,7 @@ export class FittedBaselines {
     return { users: counted, eta, isSeen };
   }
 
-  /** Computes the metrics of all baselines on users. */
+  /** Computes the metrics of all baselines on these users. */
   test(users: ArrayLike<number>, onProgress?: OnProgress): Map<BaselineName, BaselineResult> {
     const collectors = [...this.scorers].map(([name, own]) => {
       const collector = new MetricCollector(this.collectorOptions(users, own.logOdds && 1));
