@@ -85,7 +85,7 @@ export class BatchPlan {
     const { sizes, context } = this.#putUsers(first, users, log);
     const { events, rows, items } = sizes;
     if (events === 0) {
-      throw new UserError(`Expected a batch with events, got ${users.length} users without any.`);
+      throw new UserError(`Expected a batch with events, got ${users.length} users without events.`);
     }
     if (context === events && !of) {
       throw new UserError(

@@ -24,9 +24,9 @@ export interface AdapterDescription {
   readonly kind: AdapterKind;
   /** Name that the driver reports, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
-    /** Vendor that the driver reports; may be empty. */
+  /** Vendor that the driver reports; may be empty. */
   readonly vendor: string;
-    /** Architecture that the driver reports; may be empty. */
+  /** Architecture that the driver reports; may be empty. */
   readonly architecture: string;
   /** Runtime that drives the adapter, e.g. "Deno/2.9.6". */
   readonly runtime: string;

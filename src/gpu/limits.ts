@@ -62,7 +62,7 @@ export function computeRequiredLimits(
     );
     throw new UserError(
       `Expected an adapter with WebGPU's default limits, got ${adapter}: ${list.join("; ")}. ` +
-        "Use another adapter or a newer driver, and no compatibility mode of a browser.",
+        "Use another adapter or a newer driver, and turn off a browser's compatibility mode.",
     );
   }
   return Object.fromEntries(

@@ -174,7 +174,7 @@ function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
     const found = positions > 0 ? `--position-bias ${positions}` : `--loss ${loss}`;
     throw new UserError(
       `Expected a reward with --loss choice and --position-bias 0 for the adversarial stage, got ${found}. ` +
-        "Leave out that option or the stage.",
+        "Leave out that option, or train without the adversarial stage.",
     );
   }
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);

@@ -266,7 +266,7 @@ export function checkShapes(
   if (problems.length === 0) return;
   throw new UserError(
     `${what} does not fit the model:\n  ${problems.join("\n  ")}\n` +
-      "Write each tensor with the shape that is expected (transpose it if necessary).",
+      "Write each tensor with the expected shape; transpose the tensor if necessary.",
   );
 }
 

@@ -115,7 +115,7 @@ export class ParameterArena {
 
   /** @throws UserError for parameters that are too large together; the message names the possible number of items. */
   #allocateWeights(): View {
-    // Weights that are too large have tables that are larger than all the rest.
+    // If all weights together are too large, the tables are larger than all other parameters.
     const table = this.specs.find(({ table }) => table);
     return mapLimitError(
       () => this.#arena.allocateUnbound("weights", 4 * this.length),

@@ -156,7 +156,7 @@ export function evaluateGame(
 function checkClicks(source: LogSource): void {
   if (hasClicks(source, "train")) return;
   throw new UserError(
-    `Expected clicks among the train users of ${source.name}, found none: the adversarial stage has nothing to imitate.`,
+    `Expected clicks among the train users of ${source.name}, found none: the adversarial stage learns from clicks.`,
   );
 }
 

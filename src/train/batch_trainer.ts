@@ -152,8 +152,7 @@ export class BatchTrainer<C, F> {
           last = performance.now();
         }
         const group = this.#encode(submitted, Math.min(size, end - submitted));
-        // The host encoded this group while the device ran the previous one. If reads wait for all submitted work, read
-        // first.
+        // The host encoded this group while the device ran the previous one. If reads wait for all work, read that one first.
         while (reads.waitsForAll && reads.length > 0) await takeOne();
         groups.push(group);
         await reads.submit(group.commands);

@@ -158,7 +158,7 @@ function chooseRingSteps(batchSize: number, parts: number): number {
 export function checkBatchSize(batchSize: number, trainUsers: Uint32Array, option: string): void {
   if (batchSize <= trainUsers.length) return;
   throw new UserError(
-    `Expected a batch of at most ${trainUsers.length} users (there are no more train users), ` +
+    `Expected a batch of at most ${trainUsers.length} users (the number of train users), ` +
       `got ${option} ${batchSize}.`,
   );
 }

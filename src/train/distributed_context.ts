@@ -93,7 +93,7 @@ async function expectEqualWeights(
   if (odd < 0) return;
   const found = `the weights of rank ${odd} have the checksum ${sums[odd]}, those of rank 0 have ${sums[0]}`;
   throw new UserError(
-    `Expected the same weights on all ranks after iteration ${iteration}, but ${found}. Their machines compute differently. ` +
+    `Expected the same weights on all ranks after iteration ${iteration}, but ${found}. The ranks' machines compute differently. ` +
       "Use machines of one kind, with one driver. Snapshots that were saved earlier are valid.",
   );
 }

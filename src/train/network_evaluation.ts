@@ -221,7 +221,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     }
     if (!all.sums.every(Number.isFinite)) {
       throw new UserError(
-        "Expected utilities and losses that are finite numbers, but this model has others on these users: its " +
+        "Expected utilities and losses that are finite numbers, but some of this model's are not finite on these users: its " +
           "weights are too large, so its metrics are meaningless. Use another snapshot. If the model was just trained, " +
           "train with a smaller learning rate.",
       );

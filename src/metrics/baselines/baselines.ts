@@ -185,8 +185,7 @@ function fit(
   for (const { log, users: places } of walk(source, users)) {
     const [scores = new Float64Array()] = scorer.score(log, places, [setting]);
     for (const page of listPages(log, places)) {
-      // A page's first click, or no click, is one choice. Each additional click is a further choice among the remaining
-      // items.
+      // A page's first click, or no click, is one choice. Each additional click is a choice among the remaining items.
       for (let j = 0; j < Math.max(1, page.clicked.length); j++) {
         const left = listUnclickedRows(page.start, page.end, page.clicked.slice(0, j));
         const first = start.at(-1)!;
