@@ -19,7 +19,7 @@ export interface ValueRange<T> {
   readonly choices?: readonly string[];
 }
 
-/** Returns a parser of whole numbers from `least` to `most`. Like all parsers here, it throws InvalidValueError. */
+/** Returns a parser of whole numbers from `least` to `most`. All parsers here throw InvalidValueError. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,

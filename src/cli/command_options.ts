@@ -106,7 +106,7 @@ export const makeOutputFileParser = (...endings: readonly string[]) => (text: st
   throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
 };
 
-/** Returns the options that the arguments set explicitly. Call it after {@link parse}. */
+/** Returns the options that the arguments set explicitly, after {@link parse}. */
 export function listGivenOptions(command: Command): GivenOptions {
   const given = new Map<string, string>();
   for (const option of command.options) {

@@ -1,7 +1,7 @@
 /**
  * Parallel trainings (`--jobs`): a limited number of child processes, each with its share of the cores. The command
  * owns the folder of the children, creates the files that they share, and ends the children when the command is
- * stopped. If the command is killed, its children end by themselves.
+ * stopped. If the command is killed, the children end by themselves.
  */
 
 import { deserialize } from "node:v8";

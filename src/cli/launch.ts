@@ -3,7 +3,7 @@
  * The permissions of each command are in deno.json, in front of its module.
  *
  * A command needs a parent because nothing else can report that it crashed in the graphics driver or was killed for lack of
- * memory. The launcher reads none of the command's arguments. It uses no package, so a command starts 0.05 s later with it.
+ * memory. The launcher reads none of the command's arguments, uses no package, and delays a command by 0.05 s.
  *
  * Commands that start others run them as `deno task` does, by {@link describeProcess}.
  */

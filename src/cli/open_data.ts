@@ -1,6 +1,6 @@
 /**
- * Opens the data set of a command, with progress and with the cache folder. For predict, recommend and serve, it also
- * opens the model.
+ * Opens the data set of a command, with progress and with the cache folder. For predict, recommend and serve, the model
+ * is opened too.
  */
 
 import { type Command, Option } from "commander";

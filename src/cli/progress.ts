@@ -230,7 +230,7 @@ export function stepProgress(output: ProgressOutput = process.stderr): StepProgr
 /** Progress appears after this many milliseconds; shorter work shows none. */
 const SILENT_MS = 1000;
 
-/** Shows progress on a terminal, from one second after the start. Without a terminal it prints nothing. */
+/** Shows progress on a terminal, from one second after the start. Without a terminal, no progress is printed. */
 export function createDelayedProgress(
   output: ProgressOutput = process.stderr,
   silentMs: number = SILENT_MS,

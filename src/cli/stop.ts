@@ -18,7 +18,7 @@ export const ECHO_MS = 1000;
 /** Signals that ask a process to end. The system sends SIGHUP when the terminal is closed. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
-/** Calls a function at each of these signals. Windows supports only SIGINT. */
+/** Calls a function at each signal that asks a process to end. Windows supports only SIGINT. */
 export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   const signals = Deno.build.os === "windows" ? REQUESTED_SIGNALS.slice(0, 1) : REQUESTED_SIGNALS;
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));

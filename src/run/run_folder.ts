@@ -49,7 +49,7 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
   return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
 
-/** Files of a stage. While it is open, its caller owns the run's folder (files/owned_folder.ts). */
+/** Files of a stage. While the files are open, the caller owns the run's folder (files/owned_folder.ts). */
 export class RunFolder {
   /** Iteration of each best snapshot in the folder. */
   readonly #saved: Partial<Record<Criterion, number>> = {};

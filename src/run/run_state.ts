@@ -83,7 +83,7 @@ export async function readSavedStage(path: string): Promise<SavedStage | undefin
 
 /**
  * Returns the path of a stage's best snapshot, or undefined if there is none. The best snapshot belongs to `last`;
- * after a crash, its name may be temporary. After divergence, it may be newer than `last`.
+ * after a crash, its name may be temporary. After divergence, the best snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);

@@ -58,7 +58,7 @@ export interface TrainingRun {
   readonly gpu: Gpu;
   readonly data: Dataset;
   readonly config: RunConfig;
-  /** Folder of the run. The caller owns it. */
+  /** Folder of the run, which the caller owns. */
   readonly path: string;
   /** Initial weights; undefined for random ones. */
   readonly init: Weights | undefined;

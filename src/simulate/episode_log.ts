@@ -104,7 +104,7 @@ export interface EpisodeLogOptions {
   readonly split?: (user: number) => number;
   /** Returns the clicks with which a user's episode starts. Start clicks become context events before the pages. */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
-  /** Returns the items from which a page was drawn. By default these are all items that the user had not clicked. */
+  /** Returns the items from which a page was drawn. By default, the items are all that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];
 }
 

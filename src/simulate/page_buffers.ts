@@ -58,7 +58,7 @@ export class PageBuffers implements PageCapacity {
   readonly clicked: View;
   /** [panels, users] bits of the items that this page may not show. Policies also set the bits of chosen items. */
   readonly masked: View;
-  /** [users] u32: 0 if the user has left; otherwise 1 + number of latest pages without a click. `choose` updates it. */
+  /** [users] u32: 0 if the user has left; otherwise 1 + number of latest pages without a click, by `choose`. */
   readonly alive: View;
 
   /** @throws UserError if the adapter lacks the memory. */

@@ -1,4 +1,4 @@
-/** Interface of policies, which choose the slates. New policies implement it. */
+/** Interface of policies, which choose the slates. New policies implement the interface. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";

@@ -7,11 +7,11 @@ import type { EpisodeLog } from "./episode_log.ts";
 export interface PageTotals {
   /** Number of users who saw the page. */
   readonly shown: number;
-  /** Number of clicks of these users. */
+  /** Number of clicks on the page. */
   readonly clicks: number;
-  /** Sum of the rewards of these users. */
+  /** Sum of the rewards on the page. */
   readonly reward: number;
-  /** Sum of P(any click) over these users, according to the environment. */
+  /** Sum of P(any click) over the users who saw the page, according to the environment. */
   readonly predicted: number;
 }
 

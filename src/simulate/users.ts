@@ -1,4 +1,4 @@
-/** Interfaces of simulated users. New kinds of users implement them. */
+/** Interfaces of simulated users. New kinds of users implement the interfaces. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";

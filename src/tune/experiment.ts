@@ -81,7 +81,7 @@ const experimentSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.experiment),
   /** Data set as typed: a file, or the name of a synthetic shop. */
   data: v.string(),
-  /** Seed of the synthetic shop, if given. `dataUsersSeed` is the seed of its users alone. */
+  /** Seed of the synthetic shop, if given. `dataUsersSeed` is the seed of the shop's users alone. */
   dataSeed: v.optional(v.wholeNumber()),
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),

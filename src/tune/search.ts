@@ -104,7 +104,7 @@ export function hasReached({ iterations, end }: SearchCandidate, rung: number): 
   return iterations >= rung || end !== "open";
 }
 
-/** Maximum share of the budget for the default setting. If it takes longer, other settings cannot finish either. */
+/** Maximum share of the budget for the default setting. If it is slower, other settings cannot finish either. */
 const DEFAULT_SHARE = 0.3;
 /** A resumed search with a larger budget trains the default further if that adds at least this share to its time. */
 const LEAST_MORE = 0.25;

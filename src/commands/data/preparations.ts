@@ -14,7 +14,7 @@ import { stopOnSignals } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Prepares a data set by a recipe. If interrupted, it ends the process with the recipe's exit code. */
+/** Prepares a data set by a recipe. An interruption ends the process with the recipe's exit code. */
 type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
 /** Creates the command `data log`, and for each removed command a stub that names its replacement. */

@@ -61,7 +61,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
   ].join("\n\n");
 }
 
-/** Formats reward and click rate by slate size, as in the published table. Undefined if the slate sizes are equal. */
+/** Formats reward and click rate by slate size, as published; undefined unless only slate sizes differ. */
 export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

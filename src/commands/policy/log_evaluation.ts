@@ -20,7 +20,7 @@ import type { OffPolicyEvaluation } from "../../policy/evaluation/evaluate_polic
 import { collectEvidence } from "../../policy/evaluation/evidence.ts";
 import type { PolicyTask } from "../../policy/learning/policy_training_config.ts";
 
-/** Opens a log. @throws UserError if its items are not those of the click model. */
+/** Opens a log. @throws UserError if the log's items are not those of the click model. */
 export async function openLogged(
   log: string,
   { data }: UserSelection,

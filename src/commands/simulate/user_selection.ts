@@ -199,7 +199,7 @@ export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): bool
 
 export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
-  /** Objects in it are disposed before the device. */
+  /** Objects in the stack are disposed before the device. */
   readonly stack: DisposableStack;
   readonly found: UserSelection;
   readonly data: OpenedDataset;

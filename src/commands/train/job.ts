@@ -1,4 +1,4 @@
-/** Child process that trains one run of a command with several runs. `run_jobs.ts` starts it. */
+/** Child process that trains one run of a command with several runs. `run_jobs.ts` starts the child. */
 
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import * as v from "../../schema.ts";

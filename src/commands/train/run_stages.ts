@@ -261,7 +261,7 @@ export function getTimestamp(): string {
 /** Software and hardware that a run was computed with. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if later bits may differ from the run's. Call it before the device uses the recorded kernel variants. */
+/** Warns if later bits may differ from the run's. The device must not yet use the recorded kernel variants. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),

@@ -119,7 +119,7 @@ async function begin({ options, given, stop, ranks }: TrainRequest): Promise<num
 
 const NEW_RUN = { what: "the run", option: "--save-dir" };
 
-/** @throws UserError if the folder is not empty. If it has a run, the message tells how to continue. */
+/** @throws UserError if the folder is not empty. If the folder has a run, the message tells how to continue. */
 function expectNewRun(path: string): void {
   const holdsRun = listContents(path)?.some((name) => name === "config.json" || name === "seeds.json");
   if (!holdsRun) return expectEmpty(path, NEW_RUN);
@@ -263,7 +263,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
   }
 }
 
-/** Returns the config with the iterations that the options give. @throws UserError if the run lacks their stage. */
+/** Returns the config with the iterations that the options give. @throws UserError if the run lacks the stage. */
 function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
   let extended = config;
   for (const stage of stages.filter(({ option }) => given.has(option))) {

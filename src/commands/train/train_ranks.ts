@@ -1,6 +1,6 @@
 /**
  * `train` under mpirun. Rank 0 writes files and reports; the other ranks only train. Before training, all ranks compare
- * version, machine, data and options. If there is an error, one rank reports it.
+ * version, machine, data and options. If there is an error, one rank reports the error.
  */
 
 import process from "node:process";

@@ -99,7 +99,7 @@ function compareCriterion(
   };
 }
 
-/** Compares the best setting with the default. Returns no difference if they cannot be compared. */
+/** Compares the best setting with the default. Returns no difference if the two cannot be compared. */
 function compareWithDefault(
   test: readonly Tested[],
   usual: readonly Tested[],

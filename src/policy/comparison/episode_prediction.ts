@@ -1,6 +1,7 @@
 /**
  * Runs a policy in an environment, and records the predictions of the observer, the model that the policy was trained
- * on. The observer follows the users' clicks, and predicts P(any click) of each page. User states are recorded too.
+ * on. The observer follows the users' clicks, and predicts P(any click) of each page. The observer's states are
+ * recorded too.
  */
 
 import { joinArrays, readFloats, readViews } from "../../gpu/readback.ts";
@@ -111,7 +112,7 @@ class ObservedPolicy implements Policy {
     return this.policy.prepare();
   }
 
-  /** Reads the observer's utilities and states for a page. This waits for the device once. */
+  /** Reads the observer's utilities and states for a page. Reading waits for the device once. */
   async readPage(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
     if (!this.#recorded) throw new Error("expected a policy that was recorded");
     const { slate, utilities, observer } = this.#recorded;
@@ -150,7 +151,7 @@ class ObservedPolicy implements Policy {
   }
 }
 
-/** Reads the choice rule of users. If there are position effects, this waits for the device once. */
+/** Reads the choice rule of users. If there are position effects, reading waits for the device once. */
 export async function readChoiceRule(
   gpu: Gpu,
   { eta, positionEffects: positionEffects }: SimulatedUsers,

@@ -27,7 +27,7 @@ export type EvidenceColumns = Pick<
 
 interface Estimator {
   readonly title: string;
-  /** Column of importance weights per slot that the estimator needs. Not every log has it. */
+  /** Column of importance weights per slot that the estimator needs. Not every log has this column. */
   readonly needs?: "slotWeight" | "prefixWeight";
   terms(of: EvidenceColumns): EstimatorTerms;
 }

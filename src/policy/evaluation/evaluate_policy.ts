@@ -101,9 +101,9 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
 const ROUNDING = 1e-4;
 
 /**
- * Judges the propensities. If they are correct, the mean weight is 1. If all are wrong by one factor, normalised
- * weights still give the mean of any function of the page under the policy, such as the model's P(click): E[w (q - v)]
- * = 0 for any model. If the policy shows pages that the log could not show, neither is true.
+ * Judges the propensities. If the propensities are correct, the mean weight is 1. If all are wrong by one factor,
+ * normalised weights still give the mean of any function of the page under the policy, such as the model's P(click):
+ * E[w (q - v)] = 0 for any model. If the policy shows pages that the log could not show, neither is true.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;

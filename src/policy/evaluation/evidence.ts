@@ -13,7 +13,7 @@ import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pag
 export interface LogEvidenceOptions extends ReplayOptions {
   /** Temperature at which the policy draws slates by its scores. By default the policy shows the best slates. */
   readonly temperature?: number;
-  /** Temperature at which the log was drawn by the same scores, if known. Independent IPS needs it. */
+  /** Temperature at which the log was drawn by the same scores, if known. Independent IPS needs this temperature. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
   /** Number of slates drawn per page to estimate an expectation under the policy; 32 by default. */

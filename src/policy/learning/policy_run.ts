@@ -26,7 +26,7 @@ export interface LearningCurvePoint {
   readonly coverage: number;
 }
 
-/** Files of a policy's training. While they are open, the caller owns the folder (files/owned_folder.ts). */
+/** Files of a policy's training. While the files are open, the caller owns the folder (files/owned_folder.ts). */
 export class PolicyFolder {
   private constructor(
     readonly path: string,

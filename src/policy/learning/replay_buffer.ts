@@ -33,7 +33,7 @@ export interface ReplayCapacity {
 }
 
 export interface ReplayPage {
-  /** [users, columns] states of the users after the page. Before the first page, they are the initial states. */
+  /** [users, columns] states of the users after the page. Before the first page, these are the initial states. */
   readonly state: Tensor;
   /** [users, slots] u32: the shown items. */
   readonly slates: View;

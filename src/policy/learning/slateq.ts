@@ -1,6 +1,6 @@
 /**
- * SlateQ: Q-values of a click on each item and of no click, learned from realised outcomes. The value of a slate is
- * their mean under the choice model. The best slate is found exactly, from the users' utilities of all items.
+ * SlateQ: Q-values of a click on each item and of no click, learned from realised outcomes. The value of a slate is the
+ * mean Q-value under the choice model. The best slate is found exactly, from the users' utilities of all items.
  */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";

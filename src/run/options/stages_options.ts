@@ -197,7 +197,7 @@ export interface ModelData {
   readonly pageOrder?: PageOrder;
 }
 
-/** Builds the stages' config from options. @param init model of the initial weights; its count features are used */
+/** Builds the stages' config from options. @param init model whose initial weights and count features are used */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
