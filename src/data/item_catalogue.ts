@@ -40,7 +40,7 @@ export class MemoryItems implements ItemCatalogue {
     this.shape = getItemsShape(items);
   }
 
-  /** Number of items per number of tokens, as {@link ItemCatalogue.tokenCounts}; counted at the first use. */
+  /** Number of items with 0, 1, 2, ... tokens (see {@link ItemCatalogue.tokenCounts}). They are counted at the first use. */
   get tokenCounts(): Uint32Array {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }

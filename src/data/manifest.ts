@@ -21,7 +21,7 @@ export interface PresenceTransform {
   column: string;
 }
 
-/** Transform of a value x of a column of the items into the dense feature (t(x) - mean) / sd; into 0 if there is no value. */
+/** Transform of a column of the items with values x to the dense feature (t(x) - mean) / sd. A missing value becomes 0. */
 export interface NumberTransform {
   /** Meaning of x. "number": the number in the column. "age": the age in days, at the end of the log, of the time in the column. */
   of: "number" | "age";

@@ -1,4 +1,4 @@
-/** Types of charts: configurations of Chart.js without functions, which a page contains as JSON and its script (client/) draws. */
+/** Types of charts: configurations of Chart.js without functions. A page has them as JSON, and its script (client/) draws them. */
 
 import type { Chart, ChartEvent, ChartOptions, InteractionItem } from "chart.js";
 import { nameColour } from "./theme.ts";
@@ -50,7 +50,7 @@ export interface ChartDataset {
   readonly pointBorderColor?: string;
   readonly pointBackgroundColor?: string;
   readonly maxBarThickness?: number;
-  /** True for the edges of a band and the marks on a curve. Tooltips and CSV files leave them out. */
+  /** True for edges of a band and marks on a curve, which tooltips and CSV files leave out. */
   readonly isDecoration?: boolean;
   /** True for a curve that the tooltips leave out, because the chart has many curves. */
   readonly isQuiet?: boolean;

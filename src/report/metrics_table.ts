@@ -166,7 +166,7 @@ export function renderMetricDetails(models: readonly ReportModel[]): Html {
   return markup`${listLossParts(models).flatMap((part) => renderPartDetails(part) ?? [])}`;
 }
 
-/** Returns the result of the first finished run of a part that has details. */
+/** Returns the result of the first finished run of a part whose result has details. */
 function findDetailedResult(part: ReportPart): StageResult | undefined {
   return listStageRuns(part).flatMap(({ result }) => result ?? [])
     .find(({ test }) => test.some(({ details }) => details));

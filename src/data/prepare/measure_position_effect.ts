@@ -31,7 +31,7 @@ const LEAST_USERS = 30;
 const MOST_DEVIATIONS = 3.29;
 /** Largest |ratio - 1| of a small effect. */
 const SMALL = 0.05;
-/** If the half width of an interval is larger, finding no effect does not show that there is none. */
+/** If an interval has a larger half width, the verdict is "unclear" and not "none": a large effect is possible. */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(

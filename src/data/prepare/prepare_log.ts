@@ -66,7 +66,7 @@ async function begin(
   };
 }
 
-/** Number of first rows that are searched for dates such as 31.12.2025. Only if there are some, all rows are searched. */
+/** Number of first rows that are searched for dates such as 31.12.2025. If none of these rows has one, the log has none. */
 const DATED_ROWS = 1000;
 
 /**

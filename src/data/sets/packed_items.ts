@@ -169,7 +169,7 @@ export class PackedItemsWriter implements Disposable {
     return new PackedItemsWriter(PackedFileWriter.create(path), shape);
   }
 
-  /** Appends items of the kind of `shape`. @throws UserError for more features and tokens than a u32 counts. */
+  /** Appends items, which must have the kind that `shape` has. @throws UserError for more features and tokens than a u32 counts. */
   write(items: ItemFeatures): void {
     this.#count += items.count;
     if (items.kind === "one-hot") return;
