@@ -119,8 +119,8 @@ function formatTargets(targets: readonly Target[]): string {
   );
   return [
     `Each of the ${LOGS} logs has ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items. The items were drawn ` +
-    `from pools of about ${POOL} at temperature ${LOGGED_AT}, by the utilities of a model without the users' fatigue. ` +
-    `The policy draws by the same utilities at another temperature T. ${about.join(" ")} ` +
+    `from pools of about ${POOL} by the utilities of a model without the users' fatigue, for the log at temperature ` +
+    `${LOGGED_AT}, by the evaluated policy at another temperature T. ${about.join(" ")} ` +
     "Bias is the mean error over the logs, coverage the share of the 95 % intervals that contain the truth.",
     "",
     ...formatMarkdownTable(
