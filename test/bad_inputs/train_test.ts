@@ -212,7 +212,7 @@ const starts: readonly BadInput[] = [
   ),
   init("weights whose loss is not finite", "DIR/model.safetensors", makeAll(makeLog(), huge), [
     "is not a finite number",
-    "smaller weights to start from",
+    "smaller initial weights",
   ], { leaves: ["run/"] }),
   init("seeds' folder", "DIR/s", makeAll(makeLog(), makeFile("s/seeds.json", "{}")), "name one of its seeds"),
   init("no best snapshot", "DIR/old", run(remove("old/best-prec1.safetensors")), "a best-prec1 snapshot"),

@@ -221,7 +221,7 @@ Deno.test("ranks: different weights on one of them are detected by all", async (
   for (const result of results) {
     assert.equal(result.status, "rejected");
     assert.ok(result.status === "rejected" && result.reason instanceof UserError);
-    assert.match(result.reason.message, /after iteration 100, but those of rank 1/);
+    assert.match(result.reason.message, /after iteration 100, but the weights of rank 1/);
   }
 });
 
@@ -242,7 +242,7 @@ Deno.test("ranks: shares take each user once; more ranks than users, or micro-ba
     );
   };
   await refused(14, {}, /no more ranks than users in a batch/);
-  await refused(2, { microBatchRows: 5 }, /share of a batch to fit the adapter, and --micro-batch-rows/);
+  await refused(2, { microBatchRows: 5 }, /share of a batch to fit the adapter and --micro-batch-rows/);
 });
 
 Deno.test("ranks are detected by the environment of Open MPI and Slurm", () => {
