@@ -12,24 +12,24 @@ const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 export interface LabPage {
   readonly html: string;
-  /** JavaScript only. The last two are loaded on first use: see client/connection.ts. */
+  /** Bundled JavaScript. "kernels" and "reader" are loaded at their first use: see client/scripts.ts. */
   readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
-/** The page loads nothing and can send nothing. The worker and later scripts start from a Blob: see client/connection.ts. */
+/** Security policy: the page can load and send nothing. Worker and later scripts start from a Blob: client/connection.ts. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; " +
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
- * Stubs for two Parquet decompressors. hysnappy is WebAssembly, which the page's policy forbids: hyparquet has Snappy in
- * JavaScript. Brotli is left out because its dictionary is larger than the rest of the file reader.
+ * Stubs that replace two Parquet decompressors. hysnappy is WebAssembly, which the page's policy forbids; hyparquet itself
+ * has Snappy in JavaScript. Brotli is not supported, because its dictionary is larger than the rest of the file reader.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
   "./brotli.js": "export const decompressBrotli = undefined;",
 };
 
-/** Returns the same bytes for the same sources. @throws Error with the bundler's messages */
+/** Builds the page. The same sources give the same bytes. @throws Error with the bundler's messages */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const page = await buildBundle({ entry: entry("main.ts"), format: "iife" });
@@ -42,7 +42,7 @@ export async function buildLab(): Promise<LabPage> {
     await read("src/report/page.css"),
     await read("src/lab/client/lab.css"),
   ].join("\n");
-  // Written by `deno task bench ladder` and `deno task bench compiled`.
+  // `deno task bench ladder` and `deno task bench compiled` write these two files.
   const [ladders, machineCode] = [await read("bench/ladder.json"), await read("bench/compiled.json")];
   const texts = { ...await collectKernelTexts(), files: await kernelFiles(worker, checks) };
   const recorded = { ladders: JSON.parse(ladders), machineCode: JSON.parse(machineCode) };
@@ -62,10 +62,10 @@ ${new Html(style)}</style>`;
   return { html: htmlPage(POLICY, head, body), scripts: { page, worker, kernels: checks, reader } };
 }
 
-/** Marks a page as the lab's. */
+/** Title by which a page is recognised as the lab's page. */
 export const TITLE = "<title>clickgan lab</title>";
 
-/** Returns the WGSL files that the scripts use, by kernel name. @throws Error if two have the same name */
+/** Returns the WGSL files that scripts use, by the name of the kernel. @throws Error if two kernels have the same name */
 async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string, string>> {
   const kernels: Record<string, string> = {};
   const paths = new Set(scripts.flatMap(({ inputs }) => [...inputs.keys()]));
@@ -79,12 +79,12 @@ async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string
   return kernels;
 }
 
-/** Course chapters about the kernels of a training step. */
+/** Numbers of the course's chapters about the kernels of a training step. */
 const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
-/** Course chapter about the kernels for a CPU adapter. */
+/** Number of the course's chapter about the kernels for a CPU adapter. */
 const CPU_CHAPTER = 12;
 
-/** Returns chapters and f64 references by kernel and op. @throws Error if a chapter or one of its sections is missing */
+/** Returns chapters by kernel, and f64 references by op. @throws Error if a chapter or a section of it is missing */
 export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; mathematics: string }> = {};
   const chapterOf: Record<string, string> = {};
@@ -100,7 +100,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
     for (const kernel of findChapterKernels(text)) chapterOf[kernel] ??= file;
   }
   for (const kernel of findChapterKernels((await page(CPU_CHAPTER)).text)) {
-    // The mathematics is that of the GPU kernel of the same name.
+    // A kernel for CPU adapters gets the chapter of the GPU kernel that computes the same.
     const twin = Object.keys(chapterOf).find((name) => stem(name) === stem(kernel));
     if (twin !== undefined) chapterOf[kernel] ??= chapterOf[twin] ?? "";
   }
@@ -122,7 +122,7 @@ async function listNames(folder: string, ending: string): Promise<string[]> {
   return entries.map(({ name }) => name).filter((name) => name.endsWith(ending)).sort();
 }
 
-/** @throws Error for a chapter without title or section */
+/** Returns title and mathematics of a chapter. @throws Error if the chapter has no title or no such section */
 function parseChapter(file: string, text: string): { title: string; mathematics: string } {
   const [, title] = /^# (.*)$/m.exec(text) ?? [];
   const [, mathematics] = /^## The mathematics\n([^]*?)^## /m.exec(text) ?? [];
@@ -132,13 +132,13 @@ function parseChapter(file: string, text: string): { title: string; mathematics:
   return { title, mathematics: mathematics.trim() };
 }
 
-/** Returns the kernels that a chapter lists in the paragraph "Kernels". */
+/** Returns the names of the kernels in the paragraph "Kernels" of a chapter. */
 function findChapterKernels(chapter: string): string[] {
   const [, first = ""] = /^Kernels([^]*?)\n\n/m.exec(chapter) ?? [];
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
-/** Returns the f64 references in a file of ops, once for each op of the file. */
+/** Returns all f64 references of a file, as a text, for each op that the file defines. */
 function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const pattern = /^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm;

@@ -1,4 +1,4 @@
-/** The lab's measurements as the JSON that `deno task bench --compare` reads. */
+/** Converts the lab's measurements to the JSON that `deno task bench --compare` reads. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import { checkText, type KindFinding, type SelftestResult } from "../selftest/finding.ts";
@@ -11,7 +11,7 @@ import type {
   TrainingSpeed,
 } from "../profile/bench_report.ts";
 
-/** Measurements of all screens since the page was opened. */
+/** Measurements that all screens have made since the page was opened. */
 export interface LabMeasurements {
   readonly probes: readonly AdapterMeasurement[];
   readonly steps: readonly StepMeasurement[];
@@ -21,8 +21,8 @@ export interface LabMeasurements {
 }
 
 /**
- * Collects the measurements stored under these names: "training", "selftest", the "adapter", and one for each step
- * and ladder, such as "step demo LSTM" and "ladder forward 8x8x8".
+ * Collects measurements by the names under which they are stored: "training", "selftest", "adapter", and a name per
+ * step or ladder, such as "step demo LSTM" or "ladder forward 8x8x8".
  */
 export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeasurements {
   const all = <T>(kind: string) =>
@@ -52,7 +52,7 @@ export function formatLadderKey({ ladder, size }: LadderMeasurement): string {
 
 export interface SavedReportContext {
   readonly adapter: AdapterDescription;
-  /** Adapter name entered by the user, because browsers often hide it. */
+  /** Name of the adapter that the user entered, because browsers often hide the name. */
   readonly name: string;
   readonly cores: number;
   readonly timestamps: boolean;
@@ -70,20 +70,20 @@ export function buildSavedReport(
     date: date.toISOString(),
     version,
     adapter: { kind, description: name.trim() || formatAdapterName(adapter), vendor, architecture, runtime },
-    // Browsers may cache compiled shaders.
+    // This is true, because browsers may cache compiled shaders.
     machine: { cores, timestamps, shaderCache: true },
     ...{ probes: measured.probes, kernels: [], steps: measured.steps, growth: [] },
     ...{ ladders: measured.ladders, selftest: measured.selftest, training: measured.training },
   };
 }
 
-/** Returns an adapter's description, or vendor and architecture: browsers often report no more. */
+/** Returns an adapter's description, or its vendor and architecture if the browser reports no more. */
 export function formatAdapterName({ description, vendor, architecture }: AdapterDescription): string {
   if (description !== "" && description !== "unnamed adapter") return description;
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
-/** Returns the number of cases, those that differ, and the skipped kernels, per kind of kernel variants. */
+/** Returns per kind of kernel variants the number of cases, the cases that differ, and the skipped kernels. */
 export function summarizeSelftest(
   findings: readonly KindFinding[],
   leftOut: readonly string[] = [],
@@ -96,19 +96,19 @@ export function summarizeSelftest(
       const message = error ?? (first && checkText(first));
       return message === undefined ? [] : [{ name, message }];
     });
-    // Only CPU kernels are ever skipped.
+    // Only kernels for CPU adapters can be skipped.
     const without = kind === "cpu" && leftOut.length > 0 ? { leftOut } : {};
     return [{ kind, cases: own.length, differing, ...without }];
   });
 }
 
-/** "clickgan-nvidia-ampere-2026-01-02.json" */
+/** Returns the name of the saved file, e.g. "clickgan-nvidia-ampere-2026-01-02.json". */
 export function formatFileName({ adapter: { description }, date }: BenchReport): string {
   const name = description.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
   return `clickgan-${name}-${date.slice(0, 10)}.json`;
 }
 
-/** Returns the contents of a saved file, one line per measurement. */
+/** Describes the contents of a saved file: a line per measurement. */
 export function listReportContents(
   { probes, steps, ladders, selftest, training }: LabMeasurements,
 ): string[] {

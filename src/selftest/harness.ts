@@ -232,7 +232,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns the memory that a dispatch binds with access mode `how`, except {@link import("../tape/node.ts").Call.unwritten}. */
+/** Returns memory that a dispatch binds for access `how`, except {@link import("../tape/node.ts").Call.unwritten}. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];

@@ -1,4 +1,4 @@
-/** The page's data and its connection to the worker. */
+/** Reads the data in the page, and connects the page to its worker. */
 
 import { buildTableScript } from "../../serve/bundle/kernel_table.ts";
 import type { PageData } from "../draw/kernel_panel.ts";
@@ -7,7 +7,7 @@ import type { CallFailure, FromWorker, Services, ToWorker } from "./worker_main.
 
 const STOPPED: CallFailure = { kind: "stopped", message: "Stopped. The running operation ends on its own." };
 
-/** Error of a call that failed in the worker. */
+/** Thrown by a call that failed in the worker. */
 class LabError extends Error {
   readonly kind: CallFailure["kind"];
   constructor({ message, kind, stack }: CallFailure) {
@@ -17,7 +17,7 @@ class LabError extends Error {
   }
 }
 
-/** Wait for a cancelled call, in ms. The worker may be busy with a file, or the driver with a kernel. */
+/** Milliseconds to wait for the answer to a cancelled call. A worker that is busy answers late. */
 const STOP_MS = 700;
 
 export interface CallOptions<P> {
@@ -27,14 +27,14 @@ export interface CallOptions<P> {
   needsResult?(): boolean;
 }
 
-/** Argument, result and progress types of a service's method. */
+/** Type of the argument of a service's method. The next two are the types of its result and of its progress. */
 type ArgumentOf<M> = M extends (argument: infer A, call: never) => unknown ? A : never;
 type ResultOf<M> = M extends (...args: never) => infer R ? Awaited<R> : never;
 type ProgressOf<M> = M extends (argument: never, call: infer C) => unknown
   ? C extends ServiceCall<infer P> ? P : never
   : never;
 
-/** Calls a method of a service: `call("train", "start", ...)`. @throws LabError */
+/** Calls a method of a service: `call("train", "start", ...)`. @throws LabError if the call fails in the worker */
 export type CallWorker = <S extends keyof Services, M extends keyof Services[S]>(
   service: S,
   method: M,
@@ -52,7 +52,7 @@ export class Connection {
   readonly #worker = startWorker();
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
-  /** Error after which the worker no longer answers. */
+  /** Set once the worker has failed: then it answers no more calls. */
   #failure: LabError | undefined;
 
   constructor(private readonly onEvent: (event: WorkerEvent) => void) {
@@ -81,7 +81,7 @@ export class Connection {
         this.#post({ id, service, method: String(method), argument });
         if (signal?.aborted) cancel();
         signal?.addEventListener("abort", cancel);
-      }) as never; // typed by the service's method
+      }) as never; // the method of the service determines the type
     } finally {
       signal?.removeEventListener("abort", cancel);
       this.#waiting.delete(id);
@@ -101,7 +101,7 @@ export class Connection {
   }
 }
 
-/** Starts the worker with the kernels of the page's data, which the page also shows, and the scripts it may load. */
+/** Starts the worker with the WGSL files in the page's data, and the scripts that the worker may load. */
 function startWorker(): Worker {
   globalThis.laterScripts = { kernels: readText("kernels-script"), reader: readText("reader-script") };
   const parts = [

@@ -1,11 +1,11 @@
-/** Helpers to create elements. Strings become text nodes; data in markup is already escaped. */
+/** Functions that create elements of the page. Strings become text nodes; in markup, data are escaped already. */
 
 import { Html, markup } from "../../report/html.ts";
 import { markOptions } from "../draw/text.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name: `on...` are listeners, `true` is an attribute without value, false and undefined are left out. */
+/** Attributes by name. `on...` sets a listener, `true` an attribute without a value; false and undefined set none. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;
@@ -29,8 +29,8 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 }
 
 /**
- * Creates an element from a template that may contain other elements: `` dom`<p class="buttons">${button}</p>` ``. It does not
- * work inside tables and lists of options, from which the browser drops its markers.
+ * Creates an element from a template that may contain elements: `` dom`<p class="buttons">${button}</p>` ``. The template
+ * may not have elements inside a table or a list of options, because the browser removes their markers there.
  */
 export function dom(
   pieces: TemplateStringsArray,
@@ -49,7 +49,7 @@ export function dom(
   return template.content.firstElementChild as HTMLElement;
 }
 
-/** Creates a button that is disabled while its action runs. */
+/** Creates a button. It is disabled while `act` runs. */
 export function button(text: string, act: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
   const created = element("button", { type: "button", ...attributes }, text);
   created.addEventListener("click", async () => {
@@ -68,7 +68,7 @@ export class StopButton {
   readonly element = element("button", { type: "button", disabled: true }, "Stop");
   #running: AbortController | undefined;
 
-  /** @param onStop is called when the button is pressed */
+  /** @param onStop function that is called when the button is pressed */
   constructor(onStop: () => void = () => {}) {
     this.element.addEventListener("click", () => {
       this.element.disabled = true;
@@ -77,7 +77,7 @@ export class StopButton {
     });
   }
 
-  /** True until the operation has ended, also after Stop was pressed. */
+  /** True until the operation has ended, even if Stop was pressed. */
   get isRunning(): boolean {
     return this.#running !== undefined;
   }
@@ -94,7 +94,7 @@ export class StopButton {
   }
 }
 
-/** A message line, which screen readers announce. */
+/** A line for messages. Screen readers announce the messages. */
 export class Notice {
   readonly element: HTMLElement = element("p", { class: "notice", role: "status", hidden: true });
 
@@ -122,11 +122,11 @@ export class Notice {
 export function saveFile(name: string, content: BlobPart, type: string): void {
   const link = element("a", { href: URL.createObjectURL(new Blob([content], { type })), download: name });
   link.click();
-  // Later, because the download has only begun.
+  // The URL is freed later, because the browser has not finished the download yet.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Replaces an element's contents with markup, in which data is already escaped. */
+/** Replaces an element's contents with markup. The data in the markup are escaped already. */
 export function fill(target: Element, content: Html): void {
   target.innerHTML = content.text;
 }

@@ -1,38 +1,38 @@
-/** The frame of the page (header, tabs, device state, one screen at a time) and the state that all screens share. */
+/** The frame of the page: header, tabs, state of the device, and one screen at a time. Has the state that screens share. */
 
 import { type CallWorker, Connection } from "./connection.ts";
 import { dom, element, Notice } from "./elements.ts";
 import type { AdapterFacts, WorkerEvent } from "./lab_worker.ts";
 
 export interface Screen {
-  /** Fragment of the page's address after #. What follows = or / belongs to the screen: see {@link Lab.part}. */
+  /** Name of the screen in the page's address, after #. A part after = or / is for the screen: see {@link Lab.part}. */
   readonly id: string;
   readonly title: string;
   /**
-   * Fills the screen's section, which already has a heading, when it is first shown. The section is hidden while another screen
-   * is shown. Draw in SVG: the style sheet sets colours for light and dark mode and for print.
+   * Fills the section of the screen when it is first shown. The section already has a heading. It is hidden while another
+   * screen is shown. Draw in SVG, whose colours the style sheet sets for light mode, dark mode and print.
    */
   readonly mount: (root: HTMLElement, lab: Lab) => void;
 }
 
 type DeviceState =
-  /** It is not opened yet, or is being opened. */
+  /** The device is not open yet, or is being opened. */
   | { readonly kind: "opening" }
   | { readonly kind: "open"; readonly adapter: AdapterFacts }
-  /** It was lost; the next call opens it again. */
+  /** The device was lost. The next call that needs it opens it again. */
   | { readonly kind: "lost"; readonly reason: string }
   | { readonly kind: "none"; readonly message: string };
 
-/** Seconds in a hidden tab after which the page warns that browsers slow hidden tabs down. */
+/** If the tab was hidden for more seconds than this, the page warns that browsers slow hidden tabs down. */
 const HIDDEN_SECONDS = 20;
 
 export class Lab {
   device: DeviceState = { kind: "opening" };
-  /** Part of the address that belongs to the shown screen, "softmax" in #exercise=softmax; "" if there is none. */
+  /** Part of the page's address for the shown screen, e.g. "softmax" in #exercise=softmax; "" if there is none. */
   part = "";
-  /** Measurements on this adapter for the screen Save, by name, such as "training". */
+  /** Measurements on this adapter, by name such as "training". The screen Save writes them to a file. */
   readonly measurements = new Map<string, unknown>();
-  /** Calls a service of the worker: `lab.call("train", "start", ..., { onProgress, signal })`. */
+  /** Calls a method of a service in the worker: `lab.call("train", "start", ..., { onProgress, signal })`. */
   readonly call: CallWorker;
   readonly #parts = new Map<string, HTMLElement>();
   readonly #tabs = new Map<string, HTMLAnchorElement>();
@@ -59,7 +59,7 @@ export class Lab {
     void this.open();
   }
 
-  /** Opens the device; shows a notice if there is none. */
+  /** Opens the device, or shows a notice if the browser has none. */
   async open(): Promise<void> {
     try {
       await this.call("adapter", "open", undefined);
@@ -70,13 +70,13 @@ export class Lab {
     }
   }
 
-  /** Calls back now and whenever the device changes. */
+  /** Calls the listener now, and whenever the state of the device changes. */
   onDevice(listener: (state: DeviceState) => void): void {
     this.#deviceListeners.push(listener);
     listener(this.device);
   }
 
-  /** Calls back each time the screen with this id is shown, the first time right after mounting. */
+  /** Calls the listener each time the screen with this id is shown; the first time right after `mount`. */
   onShow(id: string, listener: () => void): void {
     this.#showListeners.push({ id, listener });
   }
@@ -85,14 +85,14 @@ export class Lab {
     this.#measurementListeners.push(listener);
   }
 
-  /** Stores a measurement; it replaces an earlier one of the same name. */
+  /** Stores a measurement in place of an earlier one of the same name. */
   store(name: string, value: unknown): void {
-    this.measurements.delete(name); // so that it becomes the last one
+    this.measurements.delete(name); // so that `set` adds it at the end
     this.measurements.set(name, value);
     this.#measurementListeners.forEach((listener) => listener());
   }
 
-  /** Throws a short error instead if the notice at the top of the page already shows this one. */
+  /** Throws the error of a call, or a short error if the notice at the top of the page already shows its message. */
   #rethrow(error: unknown): never {
     if (this.device.kind !== "none" || getErrorMessage(error) !== this.device.message) throw error;
     throw new Error("This needs a GPU. The top of the page explains why there is none and what to do.");
@@ -100,7 +100,7 @@ export class Lab {
 
   #onWorkerEvent(event: WorkerEvent): void {
     if (event.name === "device") {
-      if (this.device.kind === "none") this.#notice.clear(); // the problem is fixed
+      if (this.device.kind === "none") this.#notice.clear(); // there is a device now
       this.#setDevice({ kind: "open", adapter: event.adapter });
     }
     if (event.name === "lost") this.#setDevice({ kind: "lost", reason: event.reason });
@@ -134,7 +134,7 @@ export class Lab {
     mount(part, this);
   }
 
-  /** Warns after the tab was hidden, because browsers slow hidden tabs down. */
+  /** Shows a warning when a tab that was hidden is shown again, because browsers slow hidden tabs down. */
   #watchHiding(): void {
     let hidden = 0;
     document.addEventListener("visibilitychange", () => {

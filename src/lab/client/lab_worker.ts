@@ -1,4 +1,4 @@
-/** State that the worker's services share: the device, the current model, and the lock on the device. */
+/** State that all services of the worker share: the device, the current model, and a lock on the device. */
 
 import { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "../../gpu/device.ts";
 import type { UserModel } from "../../model/user_model.ts";
@@ -13,14 +13,14 @@ export type WorkerEvent =
   | { readonly name: "device"; readonly adapter: AdapterFacts }
   | { readonly name: "lost"; readonly reason: string };
 
-/** Progress callback and cancellation of a call. */
+/** The call of a service's method: reports progress to the page, and can be cancelled by the page. */
 export interface ServiceCall<P> {
   progress(value: P): void;
-  /** Aborted when the page cancels the call. */
+  /** Signal that is aborted when the page cancels the call. */
   readonly signal: AbortSignal;
 }
 
-/** The model on the device that was trained or loaded last. */
+/** The model that was trained or loaded last, which is on the device. */
 export interface CurrentModel {
   readonly model: UserModel;
   readonly data: LabData;
@@ -33,12 +33,12 @@ export class CallStoppedError extends UserError {
   }
 }
 
-/** @throws CallStoppedError if the call was cancelled */
+/** Checks that a call was not cancelled. @throws CallStoppedError if it was */
 export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
-/** Returns a callback that reports progress, and throws {@link CallStoppedError} after a cancellation. */
+/** Returns a function that reports progress, or throws {@link CallStoppedError} if the call was cancelled. */
 export function reportProgress<P>({ progress, signal }: ServiceCall<P>): (done: P) => void {
   return (done) => {
     expectNotCancelled(signal);
@@ -56,28 +56,28 @@ export class LabWorker {
 
   constructor(private readonly send: (event: WorkerEvent) => void) {}
 
-  /** Returns the shared device, which the first call opens. @throws UserError without an adapter */
+  /** Returns the device that services share; opens it at the first call. @throws UserError if there is no adapter */
   gpu(): Promise<Gpu> {
     this.#gpu ??= this.#open();
     return this.#gpu;
   }
 
-  /** Opens another device with other options; the caller closes it. */
+  /** Opens a further device with other options. The caller must close it. */
   async open(options: GpuOptions): Promise<Gpu> {
     const gpu = await openDevice(options);
     gpu.device.lost.then(({ reason, message }) => this.#onLost(gpu, reason, message));
     return gpu;
   }
 
-  /** Reason why the last device was lost; undefined while one is open. */
+  /** Reason why the device was lost; undefined while a device is open. */
   get lost(): string | undefined {
     return this.#lost;
   }
 
   /**
-   * Runs work that needs the device exclusively: training or timing. Waits for cancelled work to end first.
-   * @param what names the work in the error that other calls get, such as "A training is running"
-   * @throws UserError while other work is running
+   * Runs work that must have the device alone, such as training or timing. First waits until cancelled work has ended.
+   * @param what start of the error message that other calls get meanwhile, such as "A training is running"
+   * @throws UserError if other work is running
    */
   async runExclusively<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     while (this.#running?.signal?.aborted) await this.#running.ended;
@@ -104,14 +104,14 @@ export class LabWorker {
       this.send({ name: "device", adapter: { ...gpu.adapter, hasTimestamps: gpu.hasTimestamps } });
       return gpu;
     } catch (error) {
-      this.#gpu = undefined; // so that the user can try again
+      this.#gpu = undefined; // so that the next call tries again
       throw error;
     }
   }
 
   #onLost(gpu: Gpu, reason: string, message: string): void {
     void this.#gpu?.then((shared) => {
-      if (shared !== gpu) return; // closed by the service that opened it
+      if (shared !== gpu) return; // a service opened this device and has closed it
       this.#gpu = undefined;
       this.current = undefined;
       this.#lost = message || reason;

@@ -10,7 +10,7 @@ import { showStep } from "./screens/step_screen.ts";
 import { showTrain } from "./screens/train_screen.ts";
 import { showUser } from "./screens/user_screen.ts";
 
-/** Screens in the order of their tabs. To add one, write a file in screens/ and a line here. */
+/** Screens in the order of their tabs. To add a screen, write a file in screens/, and a line here. */
 const screens: readonly Screen[] = [
   { id: "train", title: "Train", mount: showTrain },
   { id: "step", title: "Look inside a step", mount: showStep },
@@ -22,4 +22,4 @@ const screens: readonly Screen[] = [
 ];
 
 const root = document.getElementById("lab");
-if (root) Object.assign(globalThis, { lab: new Lab(screens, root) }); // for the browser console
+if (root) Object.assign(globalThis, { lab: new Lab(screens, root) }); // for use in the browser's console

@@ -1,6 +1,6 @@
 /**
- * Reads files that the user chose: one in the paper's layout, or all of a prepared data set. This separate script is loaded
- * with the first file. It returns plain data, because the worker and the page are bundled with their own classes.
+ * Reads files that the user chose: one file in the paper's layout, or all files of a prepared data set. This separate script
+ * is loaded with the first file. It returns plain data, because page and worker have their own copies of the classes.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";
@@ -13,7 +13,7 @@ import type { TableName } from "../../data/prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { formatCount } from "../draw/text.ts";
 
-/** A chosen file with its path in the dropped folder. */
+/** A file that the user chose, with its path in the dropped folder. */
 export interface ReaderFile {
   readonly path: string;
   readonly file: File;
@@ -23,22 +23,22 @@ export interface ReaderData {
   readonly kind: "paper" | "prepared";
   readonly log: ClickLog;
   readonly features?: FeatureManifest;
-  /** Display order of the items of a page, if it is known. */
+  /** Display order of a page's items, if the order is known. */
   readonly pageOrder?: PageOrder | undefined;
 }
 
 export interface ReadContext {
   report(what: string): void;
-  /** @throws UserError if the text is not a manifest */
+  /** Parses manifest.json. @throws UserError if the text is not a manifest */
   parseManifest(path: string, text: string): Manifest;
 }
 
-/** Bytes read from the start of a file: its header, or a line of JSON. */
+/** Number of bytes that are read from the start of a file, for a CSV header or a line of JSON. */
 const HEAD_BYTES = 1 << 16;
-/** Columns that identify the paper's layout. */
+/** Names of columns that only files in the paper's layout have. */
 const PAPER_COLUMNS = ["session_new_index", "tr_val_tst"];
 
-/** Returns undefined if the files can be used, or the command that prepares them. @throws UserError */
+/** Returns the command that prepares the files, or undefined if they are prepared. @throws UserError for unusable files */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;
   const empty = files.find(({ file }) => file.size === 0);
@@ -52,7 +52,7 @@ export async function checkFiles(files: readonly ReaderFile[]): Promise<string |
   return isPaper(head) ? undefined : suggestCommand(first.path, head);
 }
 
-/** Reads the files. @throws UserError for invalid files and for files too large for the browser */
+/** Reads the files. @throws UserError if a file is invalid, or the files are too large for the browser */
 export async function readFiles(files: readonly ReaderFile[], context: ReadContext): Promise<ReaderData> {
   try {
     for (const file of files) await expectReadable(file);
@@ -98,7 +98,7 @@ async function readHead({ path, file }: ReaderFile): Promise<string> {
   );
 }
 
-/** @throws UserError if the file changed after it was chosen, because browsers refuse to read it then */
+/** Checks that a file is readable. @throws UserError if it changed after the choice: browsers refuse to read it then */
 async function expectReadable({ path, file }: ReaderFile): Promise<void> {
   try {
     await file.slice(0, 1).arrayBuffer();
@@ -110,7 +110,7 @@ async function expectReadable({ path, file }: ReaderFile): Promise<void> {
   }
 }
 
-/** Reads a prepared set from its manifest.json and tables. */
+/** Reads a prepared data set: its manifest.json and its tables. */
 async function readPrepared(files: readonly ReaderFile[], context: ReadContext): Promise<ReaderData> {
   const manifestFile = files.find(isManifest);
   if (!manifestFile) {
@@ -132,12 +132,12 @@ async function readPrepared(files: readonly ReaderFile[], context: ReadContext):
   return { kind: "prepared", log, features, pageOrder };
 }
 
-/** True for the error of an array or string that is too long, or could not be allocated. */
+/** True if an error says that an array or string is too long, or could not be allocated. */
 function isTooLarge(error: unknown): error is RangeError {
   return error instanceof RangeError && /allocation|length|size|memory/i.test(error.message);
 }
 
-/** Returns a table's single file, or the files of its folder in the order of their names. */
+/** Returns the single file of a table, or the files of the table's folder, sorted by name. */
 function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFile[] {
   const single = files.filter(({ path }) => path.endsWith(`/${part}.parquet`) || path === `${part}.parquet`);
   const inFolder = files.filter(({ path }) => new RegExp(`(^|/)${part}/[^._/][^/]*\\.parquet$`).test(path));
@@ -159,7 +159,7 @@ function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFil
   }));
 }
 
-/** Common column names per option, in lower case without separators, the most likely first. */
+/** Usual column names per option of `data log`, in lower case and without separators, the most likely first. */
 const COMMON_NAMES = {
   user: "user userid uid visitor visitorid customer customerid member memberid person session",
   time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
@@ -170,10 +170,10 @@ const COMMON_NAMES = {
 } as const;
 type Option = keyof typeof COMMON_NAMES;
 const OPTIONS: readonly Option[] = ["user", "time", "item", "clicked", "page", "position"];
-/** Options that a log may lack. */
+/** Options of `data log` for which a log may have no column. */
 const OPTIONAL: readonly Option[] = ["page", "position"];
 
-/** Returns the command that prepares a log. @param head the beginning of the log; empty if unknown */
+/** Returns the command that prepares a log. @param head first lines of the log; "" if unknown */
 export function suggestCommand(path: string, head: string): string {
   const names = listColumnNames(head);
   const found = guessColumns(names);
@@ -188,7 +188,7 @@ export function suggestCommand(path: string, head: string): string {
   return `deno task data log ${options.map(shellWord).join(" ")}`;
 }
 
-/** Returns the columns of the first line, a CSV header or a JSON object; nested fields have dotted names. */
+/** Returns the column names in the first line, a CSV header or a JSON object. Nested fields have dotted names. */
 function listColumnNames(head: string): string[] {
   const [line = ""] = head.replace(/^\ufeff/, "").split(/\r?\n/);
   if (line.trimStart().startsWith("{")) {
@@ -212,13 +212,13 @@ function listFields(value: unknown, before: string): string[] {
 }
 
 const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
-/** A nested column matches by its full name or its last part. */
+/** Returns the names by which a column matches: its full name, and the last part of a dotted name. */
 const namesFor = (column: string) => [plain(column), plain(column.split(".").at(-1) ?? "")];
 
-/** Guesses the column of each option by name; a column is used at most once. */
+/** Guesses the column of each option by its name. No column is used for two options. */
 export function guessColumns(names: readonly string[]): Partial<Record<Option, string>> {
   const found: Partial<Record<Option, string>> = {};
-  // The end of `clicked_item_id` matters; short words would match too many ends.
+  // `clicked_item_id` ends with "itemid", so it is an item. Words of up to three letters match only whole names.
   const tests = [
     (name: string, word: string) => name === word,
     (name: string, word: string) => word.length > 3 && name.endsWith(word),

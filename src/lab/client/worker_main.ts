@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /**
- * Entry point of the worker, which owns the device. The page calls methods of its services. A call may report progress, ends
- * with a result or a failure, and may be cancelled. Messages contain only values that structured cloning supports.
+ * Entry point of the worker, which owns the device. The page calls methods of the worker's services. A call may report
+ * progress and may be cancelled. It ends with a result or a failure. Messages have only values that can be cloned.
  */
 
 import { CallStoppedError, LabWorker, type ServiceCall, type WorkerEvent } from "./lab_worker.ts";
@@ -11,9 +11,9 @@ import { TrainService } from "./services/train_service.ts";
 import { createUserService } from "./services/user_service.ts";
 
 export type ToWorker =
-  /** Calls a method. The id is unique per call. */
+  /** Calls a method of a service. Each call has an id of its own. */
   | { readonly id: number; readonly service: string; readonly method: string; readonly argument: unknown }
-  /** Cancels a call, which still answers. */
+  /** Cancels a call. The worker still answers the call. */
   | { readonly id: number; readonly cancel: true };
 
 export type FromWorker =
@@ -24,12 +24,12 @@ export type FromWorker =
 
 export interface CallFailure {
   readonly message: string;
-  /** `user`: wrong input. `stopped`: cancelled by the user. `lost`: the device was lost. `fault`: an error of the program. */
+  /** Cause: "user" is wrong input, "stopped" a cancellation, "lost" a lost device, "fault" an error of the program. */
   readonly kind: "user" | "stopped" | "lost" | "fault";
   readonly stack?: string;
 }
 
-/** To add a service, write a file in services/ and a line here. */
+/** Creates the services. To add a service, write a file in services/, and a line here. */
 function createServices(worker: LabWorker) {
   return {
     adapter: adapterService(worker),
@@ -39,18 +39,18 @@ function createServices(worker: LabWorker) {
   };
 }
 
-/** The script that checks and times kernels, loaded on the first call of one of its services. */
+/** Type of the script that checks and times kernels. The script is loaded when one of its services is first called. */
 type KernelScript = typeof import("./services/kernel_services.ts");
 
 export type Services = ReturnType<typeof createServices> & ReturnType<KernelScript["createKernelServices"]>;
 
 function adapterService(worker: LabWorker) {
   return {
-    /** Opens the device; the worker sends an event with its adapter. @throws UserError without an adapter */
+    /** Opens the device. The worker sends the adapter as an event. @throws UserError if there is no adapter */
     async open(): Promise<void> {
       await worker.gpu();
     },
-    /** Loses the device, as if the driver had crashed, for tests. */
+    /** Loses the device as if the driver had crashed; for tests. */
     async lose(): Promise<void> {
       const gpu = await worker.gpu();
       gpu.device.destroy();
@@ -58,7 +58,7 @@ function adapterService(worker: LabWorker) {
   };
 }
 
-/** Wait for the event that reports a lost device, in ms. */
+/** Milliseconds to wait for the event that reports a lost device. */
 const LOSS_MS = 100;
 
 type AnyMethod = (argument: unknown, call: ServiceCall<unknown>) => unknown;
@@ -82,7 +82,7 @@ async function answer({ id, service, method, argument }: Call): Promise<void> {
     const found = await findMethod(service, method);
     post({ id, result: await found(argument, call) });
   } catch (error) {
-    // When the device is lost, calls fail a moment before the worker receives the event.
+    // If the device is lost, a call fails a moment before the worker gets the event that reports the loss.
     if (!isUserError(error)) await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
     post({ id, error: describeFailure(error) });
   } finally {
@@ -100,7 +100,7 @@ async function findMethod(service: string, method: string): Promise<AnyMethod> {
   return found.bind(services[service]) as AnyMethod;
 }
 
-/** Tests the name, because the script that reads files is bundled with its own copy of the class. */
+/** True for a UserError. The name is tested, because the script that reads files has its own copy of the class. */
 function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }

@@ -1,11 +1,11 @@
-/** Positions in a chart: values, ticks, and names of lines across it. */
+/** Computes positions in a chart: of values, of ticks, and of the names of horizontal lines. */
 
 type Range = readonly [number, number];
 
 export class AxisScale {
   constructor(readonly values: Range, private readonly pixels: Range) {}
 
-  /** Returns the pixel position of a value. */
+  /** Returns the position of a value in pixels. */
   at(value: number): number {
     const [[from, to], [start, end]] = [this.values, this.pixels];
     return start + (value - from) / (to - from) * (end - start);
@@ -17,7 +17,7 @@ export class AxisScale {
   }
 }
 
-/** Returns the range of the values with a margin of 5 %. */
+/** Returns the range of values, plus a margin of 5 % at both ends. */
 export function computeAxisRange(values: readonly number[]): Range {
   const finite = values.filter((value) => Number.isFinite(value));
   if (finite.length === 0) return [0, 1];
@@ -26,7 +26,7 @@ export function computeAxisRange(values: readonly number[]): Range {
   return [min - room, max + room];
 }
 
-/** Returns about `count` ticks in a range, at steps of 1, 2 or 5 times a power of ten. */
+/** Returns about `count` ticks in a range. The distance of ticks is 1, 2 or 5 times a power of ten. */
 export function computeTicks([min, max]: Range, count: number): number[] {
   const least = (max - min) / count;
   const decade = 10 ** Math.floor(Math.log10(least));
@@ -36,10 +36,10 @@ export function computeTicks([min, max]: Range, count: number): number[] {
   return Array.from({ length: ticks }, (_, k) => Number(((first + k) * step).toPrecision(6)));
 }
 
-/** Least distance between the baselines of two names, in pixels. */
+/** Least vertical distance of two names in pixels. */
 const LINE = 13;
 
-/** Places each name above its line and the names below it (`foot` is the text's baseline); omits names clipped at the top. */
+/** Places names above their lines and above lower names. Names clipped at the top are left out. `foot`: bottom of the text. */
 export function layOutNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {

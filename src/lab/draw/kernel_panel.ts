@@ -1,4 +1,4 @@
-/** The panel of a dispatch: measurements, work split, origin, WGSL, derivation and reference. */
+/** Renders the panel of a dispatch: measurements, work split, origin, WGSL, derivation and f64 reference. */
 
 import { highlightText, languages } from "prism-code-editor/prism";
 import type { DispatchMeasurement, ShippedLadder } from "../../profile/bench_report.ts";
@@ -12,7 +12,7 @@ import { chooseMiddle, countChoices, countLaunched, renderOwned } from "./owners
 import { formatPercent, formatShort } from "../../number_text.ts";
 import { formatBytes, formatCount, formatMicroseconds, renderMarkdown, renderScrollTable } from "./text.ts";
 
-/** Data embedded in the page: see build.ts. */
+/** Data that build.ts writes into the page. */
 export interface PageData {
   readonly texts: KernelTexts;
   readonly ladders: readonly ShippedLadder[];
@@ -21,18 +21,18 @@ export interface PageData {
 }
 
 export interface KernelTexts {
-  /** Chapters of the course, by file name. */
+  /** Chapters of the course, by the name of the file. */
   readonly chapters: Readonly<Record<string, ChapterText>>;
-  /** File names of chapters, by kernel. */
+  /** File name of the chapter about a kernel, by the name of the kernel. */
   readonly chapterOf: Readonly<Record<string, string>>;
-  /** TypeScript of the f64 references, by op. */
+  /** TypeScript of the f64 reference of an op, by the name of the op. */
   readonly references: Readonly<Record<string, string>>;
   readonly files: Readonly<Record<string, string>>;
 }
 
 export interface ChapterText {
   readonly title: string;
-  /** Markdown of the section "The mathematics". */
+  /** Markdown of the chapter's section "The mathematics". */
   readonly mathematics: string;
 }
 
@@ -82,7 +82,7 @@ ${
   }`;
 }
 
-/** Returns the work split in the kernel's header with the values of the constants it names. */
+/** Returns the work split from the kernel's header. Values follow the names of constants. */
 function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary): string | undefined {
   const values = new Map<string, unknown>([["WORKGROUP", workgroup[0]], ...constants]);
   return findHeaderPart(text, "Work split")?.replace(
@@ -91,7 +91,7 @@ function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary
   );
 }
 
-/** Renders fields for a workgroup and an invocation; the element of class `owned` shows their work. */
+/** Renders fields to choose a workgroup and an invocation. The element of class `owned` shows what these own. */
 function chooser(code: KernelSummary): Html {
   const most = countChoices(code);
   const own = chooseMiddle(code);
@@ -123,7 +123,7 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
   return renderFacts(facts);
 }
 
-/** Counts the accesses of a workgroup in the middle of the grid: see kernel_analysis/access_counts.ts. */
+/** Renders the memory accesses of a workgroup in the middle of the grid: see kernel_analysis/access_counts.ts. */
 function countsTable(code: KernelSummary): Html {
   const { variables, storage, workgroup } = countAccesses(code.text, code);
   const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: LoadRequests) =>
@@ -151,7 +151,7 @@ function bindingsTable({ bindings, constants }: KernelSummary): Html {
 ${own !== "" && markup`<p>Constants: ${own}.</p>`}
 ${
     updated.length > 0 &&
-    markup`<p>It reads data that it writes (${
+    markup`<p>The kernel reads data that it writes (${
       updated.join(", ")
     }). Repeated runs for timing therefore read other numbers than a
 step does; the work is the same, and the data are restored afterwards.</p>`
@@ -176,7 +176,7 @@ function origin({ node, phase, code }: DispatchSummary): Html {
 function specialisedText(code: KernelSummary, specialised: number): string {
   const launched = formatCount(countLaunched(code).launched);
   const lines = specialised === 1 ? "1 line differs" : `${specialised} lines differ`;
-  return `${launched} invocations run it. ${lines} from the file: constants of this model, and types of memory.`;
+  return `${launched} invocations run it. ${lines} from the kernel's file: constants of this model, types of memory.`;
 }
 
 const KEYWORDS =
@@ -185,7 +185,7 @@ const KEYWORDS =
 const TYPES =
   "(?:bool|[iuf]32|f16|vec[234][iufh]?|mat[234]x[234][fh]?|array|atomic|texture_storage_2d|rgba32float)";
 
-/** Name of our grammar in Prism, whose own one has neither `vec4f` nor `override`. */
+/** Name of this grammar in Prism. Prism's own grammar of WGSL has neither `vec4f` nor `override`. */
 export const WGSL = "wgsl";
 languages[WGSL] = {
   comment: /\/\/.*/g,
@@ -196,7 +196,7 @@ languages[WGSL] = {
   call: /\b[a-zA-Z_]\w*(?=\()/,
 };
 
-/** Renders highlighted WGSL. @param marked line numbers from 1 to mark */
+/** Renders WGSL with highlighted syntax. @param marked numbers, from 1, of the lines to mark */
 export function renderWgslListing(text: string, marked: readonly number[]): Html {
   const set = new Set(marked);
   const lines = highlightText(text.replace(/\n$/, ""), WGSL).split("\n").map((line, k) =>
@@ -205,7 +205,7 @@ export function renderWgslListing(text: string, marked: readonly number[]): Html
   return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL as passed to the driver"><code>${lines}</code></pre>`;
 }
 
-/** Returns the text after a keyword in a kernel's header, such as "Work split", up to the next keyword. */
+/** Returns the part of a kernel's header that follows a keyword, such as "Work split", up to the next keyword. */
 export function findHeaderPart(text: string, word: string): string | undefined {
   const lines = text.split("\n");
   const head = lines.slice(0, lines.findIndex((line) => !line.startsWith("//")));
@@ -217,25 +217,25 @@ export function findHeaderPart(text: string, word: string): string | undefined {
   return own.map((line) => line.replace(/^\/\//, "").trim()).join(" ").trim();
 }
 
-/** Returns the numbers, from 1, of the lines passed to the driver that differ from the file. */
+/** Returns the numbers, from 1, of lines that differ between the text for the driver and the kernel's file. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
 }
 
 /**
- * Machine code of a kernel's first text in the bench's workloads, recorded by `deno task bench compiled --readme
- * bench/compiled.md`.
+ * Machine code of a kernel with the constants of its first use in the bench. `deno task bench compiled --readme
+ * bench/compiled.md` records it.
  */
 interface RecordedKernel {
   readonly kernel: string;
-  /** Workload and model: "W1 LSTM". */
+  /** Workload and model of the kernel's first use, e.g. "W1 LSTM". */
   readonly where: string;
-  /** Columns of the bench's tables, in the order of {@link MachineCode.names}. */
+  /** Facts such as the number of registers, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];
-  /** True if `code` is its innermost loop; false if it has no loop and `code` is all of it. */
+  /** True if `code` is the kernel's innermost loop; false if it is the whole kernel, which has no loop. */
   readonly isLoop: boolean;
-  /** Recorded lines, at most `lines`. */
+  /** Recorded lines of machine code. `lines` is their number before the code was cut. */
   readonly code: readonly string[];
   readonly lines: number;
 }
@@ -254,7 +254,7 @@ export function renderMachineCode({ compiler, gpu, names, kernels }: MachineCode
   }
   const facts = found.facts.map((value, k) => [names[k] ?? "", value] as const);
   const more = found.lines - found.code.length;
-  return markup`<p>Compiled by ${compiler} for ${gpu} from the text of ${found.where}, whose constants may differ; it was not run.
+  return markup`<p>Compiled by ${compiler} for ${gpu} from the text of ${found.where}, whose constants may differ; the code was not run.
 How to read it: bench/compiled.md.</p>
 ${renderFacts(facts)}
 <p>${found.isLoop ? "The innermost loop with the most arithmetic:" : "All code (it has no loop):"}</p>

@@ -1,4 +1,4 @@
-/** Compares a ladder on this adapter with the times recorded in the repository. */
+/** Compares the times of a ladder on this adapter with the times that the repository has. */
 
 import { formatAccessCount } from "../../kernel_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
@@ -16,14 +16,14 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if its gain here and the recorded one have opposite signs. */
+  /** Set if the step is faster than the step it changes on one adapter, and slower on the other. */
   readonly reversal?: "slower here" | "faster here";
 }
 
-/** Gains within this share of 1 are ignored, however certain they are. */
+/** A gain that differs from 1 by less than this is ignored, however small its error is. */
 const LEAST_GAIN = 0.05;
 
-/** @param shipped recorded times of the same ladder; undefined if there are none */
+/** Compares each step of a ladder. @param shipped recorded times of the same ladder; undefined if there are none */
 export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | undefined): ComparedStep[] {
   return own.steps.map((step): ComparedStep => {
     const recorded = shipped?.steps.find(({ kernel, number }) =>
@@ -38,7 +38,7 @@ export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | u
   });
 }
 
-/** Estimates the relative error of a gain from the errors of its two times. */
+/** Estimates the relative error of a gain from the errors of the two times; at least 5 %. */
 export function estimateNoise(step: Timing | undefined, base: Timing | undefined): number {
   const share = (timing: Timing | undefined) => timing ? estimateMedianError(timing) / timing.median : 0;
   return Math.max(LEAST_GAIN, share(step) + share(base));
@@ -49,7 +49,7 @@ function classifyGain(gain: number | undefined, noise: number): Outcome | undefi
   return gain > 1 + noise ? "faster" : gain < 1 - noise ? "slower" : "equal";
 }
 
-/** Returns the fastest timed step, and those that are not slower than it by more than their noise. */
+/** Returns the fastest timed step, and all steps that are slower only by noise. */
 function findFastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
   const timed = steps.flatMap((step) => step.time ? [{ step, time: step.time }] : []);
   const best = timed.reduce<Timing | undefined>(
@@ -79,8 +79,8 @@ export function describeComparison(
   const recorded = shipped.steps.reduce((a, b) => time(b) < time(a) ? b : a);
   sentences.push(
     best.every(({ number }) => number === recorded.number)
-      ? `It is also the fastest on ${shipped.adapter}.`
-      : `On ${shipped.adapter} it is step ${recorded.number}, ${recorded.idea}.`,
+      ? `This step is also the fastest on ${shipped.adapter}.`
+      : `On ${shipped.adapter} the fastest is step ${recorded.number}, ${recorded.idea}.`,
   );
   const list = (reversal: ComparedStep["reversal"]) =>
     steps.filter((step) => step.reversal === reversal).map((step) => `${step.number} (${step.idea})`).join(
@@ -93,7 +93,7 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns the position of a gain on a logarithmic axis over all gains, 0..100. */
+/** Returns a function that gives the position, 0..100, of a gain on a logarithmic axis over all gains. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(1, ...known)), Math.log(Math.max(1, ...known))];
@@ -141,13 +141,13 @@ ${renderHeadRow("us", "± us", "vs. naive", "gain", "us", "vs. naive", "gain")}`
   return renderScrollTable(title, "numeric ladder", head, rows);
 }
 
-/** States on how many sizes it was compared with the reference before it was timed. */
+/** Renders at how many sizes a step was compared with the reference before it was timed. */
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
   return markup`<br>correct at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
 }
 
-/** States its memory requests, which times on a CPU driver do not show. */
+/** Renders a step's memory accesses. Their effect does not show in times on a CPU driver. */
 function countsText({ counts }: ComparedStep): Html | undefined {
   if (!counts) return undefined;
   const { reads, sectors, conflicts } = counts;
@@ -161,7 +161,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   }`;
 }
 
-/** Renders two bars from 1x, to the right if faster than the naive step, to the left if slower. */
+/** Renders two bars that begin at 1x: to the right if a step is faster than the naive step, to the left if slower. */
 function bars(scale: (gain: number) => number, here: number | undefined, there: number | undefined): Html {
   const bar = (gain: number | undefined, y: number, name: string) => {
     if (gain === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The work split of a dispatch: its grid of workgroups, one workgroup with its invocations, and the values and elements of one
- * invocation, all derived from the kernel's text: see kernel_analysis/index_values.ts.
+ * Draws the work split of a dispatch: the grid of workgroups, the invocations of one workgroup, and the index values and
+ * elements of one invocation. The values are computed from the kernel's text: see kernel_analysis/index_values.ts.
  */
 
 import { type Html, markup } from "../../report/html.ts";
@@ -11,10 +11,10 @@ import { formatCount, renderScrollTable } from "./text.ts";
 
 type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 
-/** Most cells of a drawing along an axis; if there are more, the last ones follow a gap. */
+/** Largest number of cells that are drawn along an axis. If there are more, a gap precedes the last cells. */
 const CELLS = { grid: 24, group: 32 };
 
-/** Selects the cells of a long axis to draw: all, or the first, a chosen and the last ones. Undefined is a gap. */
+/** Selects the cells of an axis to draw: all cells, or the first, the chosen and the last ones. Undefined is a gap. */
 export function selectCells(count: number, most: number, chosen = 0): (number | undefined)[] {
   const upTo = (length: number) => Array.from({ length }, (_, k) => k);
   if (count <= most) return upTo(count);
@@ -24,7 +24,7 @@ export function selectCells(count: number, most: number, chosen = 0): (number | 
     : [...upTo(most - 5), undefined, chosen, ...last];
 }
 
-/** Counts the invocations that are launched, and those without work because the grid is rounded up to workgroups. */
+/** Returns the number of launched invocations, and of those without work, as the grid is rounded up to workgroups. */
 export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
   readonly launched: number;
   readonly idle: number;
@@ -33,7 +33,7 @@ export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, g
   return { launched, idle: launched - x * y * gz };
 }
 
-/** Describes the drawing for screen readers. */
+/** Describes the drawing in words, for screen readers. */
 function describeOwnership(grid: Grid): string {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy, gz] } = grid;
   const { launched, idle } = countLaunched(grid);
@@ -48,14 +48,14 @@ function describeOwnership(grid: Grid): string {
 const WIDTH = 640;
 const first: Invocation = { group: [0, 0], local: [0, 0] };
 
-/** Draws a cell per workgroup, and a cell per invocation of one workgroup. The chosen workgroup and invocation are marked. */
+/** Draws a cell per workgroup, and a cell per invocation of the chosen workgroup. The chosen cells are marked. */
 export function renderOwnership(grid: Grid, { group: [gi, gj], local: [li, lj] } = first): Html {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy] } = grid;
-  // A folded axis continues in the next row of workgroups.
+  // If a long x axis is folded, it continues in the next row of workgroups.
   const folded = y === 1 && gy > 1;
   const partly = (i: number, j: number) =>
     folded ? (j * gx + i + 1) * wx > x : (i + 1) * wx > x || (j + 1) * wy > y;
-  // A grid one workgroup wide is drawn from left to right.
+  // A grid that is only one workgroup wide is drawn from left to right.
   const upright = gx === 1 && gy > 1;
   const [across, down, ci, cj] = upright ? [gy, gx, gj, gi] : [gx, gy, gi, gj];
   const groups = cells(selectCells(across, CELLS.grid, ci), selectCells(down, CELLS.grid / 2, cj), {
@@ -113,18 +113,18 @@ function cells(
   return { html: markup`${drawn}`, bottom: top + rows.length * side };
 }
 
-/** Index of a workgroup in the grid, and of an invocation in the workgroup, x first. */
+/** Index of a workgroup in the grid, and of an invocation in the workgroup. Indices run along x first. */
 export interface InvocationChoice {
   readonly group: number;
   readonly invocation: number;
 }
 
-/** Counts the workgroups, and the invocations per workgroup. */
+/** Returns the number of workgroups, and the number of invocations per workgroup. */
 export function countChoices({ grid, workgroup }: KernelSummary): InvocationChoice {
   return { group: grid[0] * grid[1], invocation: workgroup[0] * workgroup[1] };
 }
 
-/** Chooses an invocation with work from the middle, because many values at the edges are 0. */
+/** Chooses an invocation with work in the middle of the grid, because many index values at the edges are 0. */
 export function chooseMiddle(code: KernelSummary): InvocationChoice {
   const group = Math.floor((countChoices(code).group - 1) / 2);
   const busy = listIndexValues(code, group).flatMap(({ idle }, k) => idle ? [] : [k]);
@@ -147,10 +147,10 @@ function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
   );
 }
 
-/** Most subscripts that are shown per binding. */
+/** Largest number of subscripts that are shown per binding. */
 const SUBSCRIPTS = 3;
 
-/** Renders the drawing and tables of an invocation. @param chosen is clamped to the grid */
+/** Renders the drawing and the tables of an invocation. @param chosen indices, which are clamped to the grid */
 export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
   const most = countChoices(code);
   const within = (value: number, count: number) => Math.max(0, Math.min(Math.trunc(value) || 0, count - 1));
@@ -182,7 +182,7 @@ like ${idle === all.length ? "all" : formatCount(idle)} of its workgroup.</p>`;
   return markup`${ends}${renderScrollTable("Values of an invocation", "numeric owned-lines", head, rows)}`;
 }
 
-/** Formats the distinct values of a workgroup: "768 to 1,023", "0 to 60 by 4", "3". */
+/** Formats the distinct values of a workgroup, e.g. "768 to 1,023", "0 to 60 by 4" or "3". */
 export function formatValues(values: readonly number[]): string {
   const sorted = [...new Set(values)].sort((a, b) => a - b);
   const [low, next] = sorted;
@@ -196,7 +196,7 @@ export function formatValues(values: readonly number[]): string {
   return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
-/** Lists the reads and writes in the kernel's body with their subscripts, and the element if the index determines it. */
+/** Renders the reads and writes in the kernel's body: subscript, access, and element if the index determines it. */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const rows = bindings.flatMap(({ name, access }) =>
     findSubscripts(text, name).slice(0, SUBSCRIPTS).map((subscript) => {
@@ -219,11 +219,11 @@ function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html 
     rows.length > 0 &&
     renderScrollTable("Reads and writes of an invocation", "numeric owned-lines", head, rows)
   }${omitted.length > 0 && markup`<p>Not shown: ${omitted.join(", ")}.</p>`}${
-    names !== "" && markup`<p>Not used in its body, perhaps in functions that it calls: ${names}.</p>`
+    names !== "" && markup`<p>Not used in the body, perhaps in functions that it calls: ${names}.</p>`
   }`;
 }
 
-/** Returns the distinct subscripts of a binding in the body of the entry point. */
+/** Returns the distinct index expressions of a binding in the body of the entry point. */
 export function findSubscripts(text: string, binding: string): string[] {
   const plain = text.replace(/\/\/.*/g, "");
   const body = plain.slice(plain.indexOf("{", plain.indexOf("fn ", plain.indexOf("@compute"))));

@@ -1,14 +1,14 @@
-/** Numbers, names, tables and Markdown in the lab. */
+/** Formats numbers and names, and renders tables and Markdown, for the lab's page. */
 
 import { Html, markup } from "../../report/html.ts";
 import { formatShort, formatThousands } from "../../number_text.ts";
 
-/** "12.3 us", "4.56 ms". */
+/** Formats microseconds, e.g. "12.3 us" or "4.56 ms". */
 export function formatMicroseconds(microseconds: number): string {
   return microseconds >= 1000 ? `${formatShort(microseconds / 1000)} ms` : `${formatShort(microseconds)} us`;
 }
 
-/** "512 B", "6.25 MiB". */
+/** Formats a number of bytes, e.g. "512 B" or "6.25 MiB". */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   return bytes < 2 ** 20 ? `${formatShort(bytes / 1024)} KiB` : `${formatShort(bytes / 2 ** 20)} MiB`;
@@ -19,12 +19,12 @@ export function formatCount(value: number): string {
 }
 
 type Cell = string | Html;
-/** Column headings; that of a text column is in an array. */
+/** Headings of columns. The heading of a column of texts is in an array. */
 type Heads = readonly (string | readonly [string])[];
 
 /**
- * Renders a table that scrolls if it is too wide, as a region that the keyboard can reach.
- * @param kinds CSS classes @param rows each a name and cells, or markup
+ * Renders a table that scrolls if it is too wide. Keyboard users can reach and scroll it.
+ * @param kinds CSS classes of the table @param rows a row is a name and cells, or markup
  */
 export function renderScrollTable(
   label: string,
@@ -50,7 +50,7 @@ export function renderHeadRow(...names: Heads): Html {
   }</tr>`;
 }
 
-/** Renders text without line breaks inside options such as --batch-size. */
+/** Renders a text so that no line breaks inside an option such as --batch-size. */
 export function markOptions(text: string): Html {
   const mark = (flag: string) => markup`<span class="option">${flag}</span>`;
   return markup`${
@@ -58,7 +58,7 @@ export function markOptions(text: string): Html {
   }`;
 }
 
-/** Renders a name that may break after _ and /. */
+/** Renders a name so that a line may break after _ and /. */
 export function renderBreakableName(name: string): Html {
   const words = name.split(/(?<=[_/])/);
   return markup`${words.map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)}`;
@@ -93,7 +93,7 @@ function table(lines: readonly string[]): Html {
   }</tbody></table>`;
 }
 
-/** Keeps only the text of links, because their targets are not in the page. */
+/** Renders inline Markdown. Only the text of a link is kept, because its target is not in the page. */
 function inline(text: string): Html {
   const pieces = text.replace(/\[([^\]]+)\]\([^)]*\)/g, "$1").split(
     /(`[^`]+`|\*\*[^*]+\*\*|(?<!\w)_[^_]+_(?!\w))/,

@@ -1,4 +1,4 @@
-/** The dispatches of a step as a strip, and as a table with one bar per dispatch. */
+/** Renders the dispatches of a step as a strip, and as a table with one bar per dispatch. */
 
 import type { DispatchMeasurement } from "../../profile/bench_report.ts";
 import { type Html, markup } from "../../report/html.ts";
@@ -17,10 +17,10 @@ const phaseNames: Readonly<Record<StepPhase, string>> = {
   optimiser: "updates the weights",
 };
 
-/** Size of the strip in SVG units; it is stretched to the page's width. */
+/** Size of the strip in SVG units. The page stretches the strip to its width. */
 const STRIP = { width: 1000, height: 34 };
 
-/** Computes start and end of dispatches in microseconds, as if each waited for the one before. */
+/** Computes start and end of each dispatch in microseconds, as if a dispatch began when the one before it ended. */
 export function computeSpans(
   dispatches: readonly Pick<TimedDispatch, "median">[],
 ): { readonly spans: readonly (readonly [from: number, to: number])[]; readonly total: number } {
@@ -29,7 +29,7 @@ export function computeSpans(
   return { spans, total: at };
 }
 
-/** Renders dispatches side by side with their time as width; `data-dispatch` is their index. */
+/** Renders a rectangle per dispatch, whose width is the dispatch's time. `data-dispatch` is the dispatch's index. */
 export function renderTimeline(dispatches: readonly TimedDispatch[]): Html {
   const { spans, total } = computeSpans(dispatches);
   const { width, height } = STRIP;
@@ -71,7 +71,7 @@ export function renderPhaseLegend(dispatches: readonly TimedDispatch[]): Html {
   return markup`<ul class="phases">${items}</ul>`;
 }
 
-/** Renders one row per dispatch with a button that opens it. Without ceilings there are no shares of the roofline. */
+/** Renders one row per dispatch, with a button that opens it. Without ceilings the roofline's columns are "-". */
 export function renderTimelineTable(
   dispatches: readonly TimedDispatch[],
   ceilings: RooflineCeilings | undefined,

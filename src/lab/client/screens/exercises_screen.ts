@@ -1,4 +1,4 @@
-/** "Exercises": checks the user's kernel and times it with its ladder. Each exercise has its own address. */
+/** Screen "Exercises": checks the user's kernel, and times it and the ladder. Each exercise has its own address. */
 
 import { createEditor } from "prism-code-editor";
 import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
@@ -12,10 +12,10 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { ExerciseSummary, SolvedExercise } from "../services/kernel_services.ts";
 
-/** Rounds in which the steps are timed in turn. */
+/** Number of rounds. Each round times every step once. */
 const ROUNDS = 3;
 
-/** A compiler message with its line and column. */
+/** Matches a compiler message with its line and column. */
 const MESSAGE = /^\w+\.wgsl:(\d+):(\d+) (.*)$/gm;
 
 export function showExercises(root: HTMLElement, lab: Lab): void {
@@ -62,7 +62,7 @@ class ExerciseView {
 ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
-  /** Opens an exercise; for "" the current one, or the first. */
+  /** Opens an exercise. For "" it opens the current exercise, or the first one. */
   open(name: string): void {
     const known = this.all.find((one) => one.name === name);
     if (name !== "" && !known) this.#notice.show(`Expected the name of an exercise, got ${name}.`, "error");
@@ -85,7 +85,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#show();
   }
 
-  /** Shows the user's saved text, or the shipped kernel. */
+  /** Shows the user's saved text, or the shipped kernel if that is chosen. */
   #show(): void {
     const { name = "", starter = "", solution = "" } = this.#current ?? {};
     this.#results.replaceChildren();
@@ -137,7 +137,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     );
   }
 
-  /** Lists the compiler errors in a message, with buttons that go to their lines. */
+  /** Lists the compiler errors in a message, each with a button that moves the cursor to the error's line. */
   #showCompilerErrors(message: string): void {
     const found = [...message.matchAll(MESSAGE)].map(([, line, column, words = ""]) => ({
       ...{ line: Number(line), column: Number(column), words },
@@ -159,39 +159,39 @@ function findShippedLadder({ ladder, size }: { ladder: string; size: readonly nu
 
 const getStorageKey = (exercise: string) => `clickgan exercise ${exercise}`;
 
-/** Returns the user's saved text, if there is one. */
+/** Returns the text that the user saved for an exercise, if there is one. */
 function loadText(exercise: string): string | undefined {
   try {
     return localStorage.getItem(getStorageKey(exercise)) ?? undefined;
   } catch {
-    return undefined; // storage may be forbidden
+    return undefined; // the browser may forbid storage
   }
 }
 
-/** Saves or, for undefined, removes the user's text. Returns true if that succeeded. */
+/** Saves the user's text, or removes it for undefined. Returns true if that succeeded. */
 function saveText(exercise: string, text: string | undefined): boolean {
   try {
     if (text === undefined) localStorage.removeItem(getStorageKey(exercise));
     else localStorage.setItem(getStorageKey(exercise), text);
     return true;
   } catch {
-    return false; // storage is full or forbidden
+    return false; // the browser's storage is full or forbidden
   }
 }
 
-setIgnoreTab(true); // Tab leaves the field, for keyboard users; Ctrl+M toggles indentation by Tab
+setIgnoreTab(true); // for keyboard users Tab moves to the next element; Ctrl+M makes Tab indent
 
 /** A WGSL editor with line numbers and syntax highlighting, which can mark lines with errors. */
 class Editor {
   readonly element = element("div", { class: "wgsl" });
   readonly #editor = createEditor(this.element, { language: WGSL, tabSize: 2 }, defaultCommands());
 
-  /** @param onInput is called after each change by the user */
+  /** @param onInput function that is called after each change by the user */
   constructor(label: string, onInput: () => void) {
     const { textarea } = this.#editor;
     textarea.setAttribute("aria-label", label);
     textarea.addEventListener("input", () => {
-      this.mark([]); // line numbers may have changed
+      this.mark([]); // marks are removed, because line numbers may have changed
       onInput();
     });
   }
@@ -206,15 +206,15 @@ class Editor {
     this.mark([]);
   }
 
-  /** Replaces the text like typed input, so that it can be undone. */
+  /** Replaces the text as if it was typed, so that the user can undo it. */
   replace(text: string): void {
     this.#editor.textarea.focus({ preventScroll: true });
     insertText(this.#editor, text, 0, this.text.length);
   }
 
-  /** Marks lines. @param faulty line numbers from 1 */
+  /** Marks lines with errors. @param faulty numbers of the lines, from 1 */
   mark(faulty: readonly number[]): void {
-    const { lines } = this.#editor; // indexed from 1
+    const { lines } = this.#editor; // its indices begin at 1
     for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
   }
 

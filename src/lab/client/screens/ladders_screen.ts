@@ -1,4 +1,4 @@
-/** "Ladders": checks and times kernel versions from the naive one to the shipped one. */
+/** Screen "Ladders": checks and times kernels from the naive version to the shipped version. */
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, describeComparison, renderLadderTable } from "../../draw/ladder.ts";
@@ -8,7 +8,7 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { LadderSummary } from "../services/kernel_services.ts";
 
-/** Rounds in which the steps are timed in turn. */
+/** Number of rounds. Each round times every step once. */
 const ROUNDS = 5;
 
 export function showLadders(root: HTMLElement, lab: Lab): void {
@@ -66,7 +66,7 @@ async function runLadder(
     results,
     markup`${describeComparison(steps, shipped).map((text) => markup`<p class="outcome">${text}</p>`)}
 <div>${renderLadderTable(title, steps, shipped)}</div>
-<p>gain: median time of the step that it changes, divided by its own. A gain counts if it differs from 1 by more than the
-noise, at least 5 %.</p>`,
+<p>gain: median time of the step that a step changes, divided by the step's own. Gains that differ from 1 by less than the
+noise, at least 5 %, are ignored.</p>`,
   );
 }

@@ -1,4 +1,4 @@
-/** "Self-test": compares every kernel on this adapter with float64 and shows its largest error. */
+/** Screen "Self-test": compares every kernel on this adapter with float64, and shows the kernel's largest error. */
 
 import type { AdapterKind } from "../../../gpu/kernel_variants.ts";
 import { type Html, markup } from "../../../report/html.ts";
@@ -24,7 +24,7 @@ The tolerance of each number follows from the rounding errors of its sums.</p>`,
   );
 }
 
-/** Choices of kernel variants; those for one kind of adapter run on the other, too. */
+/** Choices of kernel variants. Variants for one kind of adapter also run on the other kind. */
 const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
   "for GPUs": ["gpu"],
   "for CPU adapters": ["cpu"],
@@ -46,14 +46,14 @@ class SelftestView {
     ...Object.keys(choices).map((name) => element("option", { value: name }, name)),
   );
   readonly #only = element("input", { id: "selftest-only", type: "text", size: 12, placeholder: "all" });
-  /** Kernels that were skipped because no model uses them on this adapter. */
+  /** Shows the kernels that were skipped because no model uses them on this adapter. */
   readonly #leftOut = element("div", { class: "left-out", hidden: true });
   readonly #faults = element("div");
   readonly #table = element("div", { hidden: true }, renderScrollTable("Kernels", "kernels", HEADS, []));
   readonly #run = button("Run the self-test", () => this.#start());
   readonly #stop = new StopButton();
   #findings: KindFinding[] = [];
-  /** Findings of earlier runs, shown together with those of the current one. */
+  /** Findings of earlier runs, which are shown together with the findings of the current run. */
   #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
 
   constructor(private readonly lab: Lab) {
@@ -111,7 +111,7 @@ ${this.#table}</div>`;
     if (signal.aborted) return;
     this.#before = found;
     this.#showLeftOut(request, leftOut);
-    // Only a complete run is saved.
+    // Only a run of all cases is saved.
     if (request.only === "") {
       this.lab.store("selftest", { adapter, leftOut, kernels: groupByKernel(found.findings), ...found });
     }
@@ -125,7 +125,7 @@ ${this.#table}</div>`;
 
   #show(): void {
     const results = groupByKernel(this.#findings).toSorted((a, b) => Number(b.differs) - Number(a.differs));
-    const rows = this.#table.querySelector("tbody"); // only the body, to keep the scroll position
+    const rows = this.#table.querySelector("tbody"); // the rows only, to keep the scroll position
     if (rows) fill(rows, markup`${results.map(renderRow)}`);
     this.#table.hidden = results.length === 0;
     const faults = listFaultyCases(this.#findings).map(({ head, faults }) =>
@@ -146,10 +146,10 @@ function renderRow({ kernel, kind, values, differs, worst }: KernelFinding): Htm
 <td class="number">${formatCount(values)}</td></tr>`;
 }
 
-/** Powers of ten that a bar spans. */
+/** Number of powers of ten that the axis of a bar spans. */
 const DECADES = 4;
 
-/** Renders error / tolerance as a bar on a logarithmic axis and as text. */
+/** Renders error / tolerance as a bar on a logarithmic axis, and as text. */
 function renderError(differs: boolean, worst: KernelFinding["worst"]): Html {
   if (!worst) return markup`${differs ? "differs" : "-"}`;
   const { share, element: { tolerance } } = worst;

@@ -1,4 +1,4 @@
-/** "Look inside a step": times the dispatches of a training step and shows the kernel of each. */
+/** Screen "Look inside a step": times the dispatches of a training step, and shows the kernel of each dispatch. */
 
 import { findCeilings, type RooflineCeilings } from "../../../profile/roofline.ts";
 import { type PageData, renderKernelPanel, renderMachineCode } from "../../draw/kernel_panel.ts";
@@ -42,12 +42,12 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   const begin = button("Measure a step", () => stop.during(measure));
   root.append(
     dom`<p>A training step is a fixed sequence of dispatches: kernels that build the batch, compute the forward and backward
-pass, and update the weights. Here each of them is timed on your adapter.</p>`,
+pass, and update the weights. This screen times each dispatch on your adapter.</p>`,
     dom`<div class="buttons"><label>Batch${workload}</label><label>Model${model}</label>${begin}${stop.element}</div>`,
     notice.element,
     results,
   );
-  /** Batches with their own model, for which none can be chosen. */
+  /** Names of the batches that have their own model. For these batches no model can be chosen. */
   let own: ReadonlySet<string> = new Set();
   const updateModel = () => model.disabled = own.has(workload.value);
   workload.addEventListener("change", updateModel);
@@ -59,16 +59,16 @@ pass, and update the weights. Here each of them is timed on your adapter.</p>`,
       updateModel();
     }, (error: unknown) => notice.fail(error));
   const loaded = loadChoices();
-  // An address with a kernel measures a step and opens that kernel.
+  // If the page's address names a kernel, a step is measured and the kernel is opened.
   lab.onShow("step", () => {
     if (openKernel) openFromAddress();
     else if (lab.part !== "") void loaded.then(() => stop.during(measure));
   });
-  // A training adds the choice of its model.
+  // After a training its model can be chosen too.
   lab.onMeasurement(() => void loadChoices());
 }
 
-/** Replaces the options, and keeps the selected one if it is still there. */
+/** Replaces the options of a list. The selected option stays selected if it is among the new options. */
 function setOptions(
   select: HTMLSelectElement,
   options: readonly { readonly name: string; readonly about: string }[],
@@ -78,7 +78,7 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** Shows a profile. Returns a function that opens the first dispatch of a kernel, and returns false if there is none. */
+/** Shows a profile. The result opens the first dispatch of a kernel, and returns false if the kernel has no dispatch. */
 function showProfile(results: HTMLElement, profile: StepProfile): (kernel: string) => boolean {
   const { result, facts, probes, clock } = profile;
   const ceilings = findCeilings(probes);
@@ -126,7 +126,7 @@ class DispatchPanel {
   readonly element = element("section", { class: "card kernel", "aria-label": "A dispatch", hidden: true });
   #kernel: KernelSummary | undefined;
 
-  /** @param back returns to the dispatch in the table */
+  /** @param back function that scrolls back to the dispatch's row in the table */
   constructor(
     private readonly ceilings: RooflineCeilings,
     private readonly data: PageData,
@@ -151,7 +151,7 @@ class DispatchPanel {
     heading?.scrollIntoView({ block: "start" });
   }
 
-  /** Shows what the invocation chosen in the fields owns. */
+  /** Shows the elements that the invocation chosen in the fields owns. */
   #showOwned(): void {
     const fields = [...this.element.querySelectorAll("input")];
     const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);

@@ -1,4 +1,4 @@
-/** "Train": the form, the progress, the curves and the snapshots of a training. */
+/** Screen "Train": form, progress, curves and snapshots of a training. */
 
 import { formatCount } from "../../draw/text.ts";
 import type { CallOptions } from "../connection.ts";
@@ -11,7 +11,7 @@ import { TrainForm } from "./train/train_form.ts";
 import { SnapshotControls, StageProgress, StageView } from "./train/stage_view.ts";
 
 const DRAW_MS = 250;
-/** Placeholder before the first stage. */
+/** Stage that is shown before a training has begun. */
 const NOT_BEGUN: ShownStage = {
   ...{ name: "shannon", heading: "", iterations: 0 },
   ...{ columns: [], loss: "loss", prec1: "prec@1" },
@@ -94,7 +94,7 @@ class TrainView {
     this.#stageList.replaceChildren(new StageView(NOT_BEGUN).element);
   }
 
-  /** Runs the stages one after the other, until the training is done or stopped. */
+  /** Runs one stage after the other, until the training is done or stopped. */
   async #run(request: TrainRequest, begin: StageCall): Promise<void> {
     this.#request = request;
     try {
@@ -120,7 +120,7 @@ class TrainView {
     }
   }
 
-  /** After an error, gets the status of the training, which may still be saved or resumed. */
+  /** After an error, asks the worker for the status of the training, which the user may still save or resume. */
   async #refreshStatus(): Promise<void> {
     this.#setStatus(undefined);
     const status = await this.lab.call("train", "status", undefined).catch(() => undefined);
@@ -184,7 +184,7 @@ class TrainView {
     }
   }
 
-  /** Adds a view for a stage that begins, but not for one that resumes. */
+  /** Adds a view for a stage, unless the stage is only resumed. */
   #open(stage: ShownStage): void {
     this.#progress.begin(stage);
     const last = this.#stages.at(-1);
@@ -198,7 +198,7 @@ class TrainView {
     this.#stageList.append(view.element);
   }
 
-  /** Draws at most every DRAW_MS, and only while the page is visible. */
+  /** Draws the charts soon: at most once per DRAW_MS, and only while the page is visible. */
   #drawSoon(): void {
     if (this.#drawing) return;
     this.#drawing = true;
@@ -260,7 +260,7 @@ class TrainView {
     });
   }
 
-  /** Lets data and snapshots be dropped anywhere on the screen. */
+  /** Accepts data and snapshots that are dropped anywhere on the screen. */
   #takeDrops(): void {
     this.element.addEventListener("dragover", (event) => event.preventDefault());
     this.element.addEventListener("drop", (event) => {
@@ -272,7 +272,7 @@ class TrainView {
   }
 }
 
-/** Scrolls to results, which are far below the button on a phone. */
+/** Scrolls to an element, unless it is visible. On a phone, results are far below the button. */
 function bringIntoView(part: HTMLElement): void {
   const { top, bottom } = part.getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) part.scrollIntoView();

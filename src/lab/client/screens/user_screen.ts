@@ -1,4 +1,4 @@
-/** "Be the user": shows pages of the shop with the model's click probabilities, and how a click changes them. */
+/** Screen "Be the user": shows pages of a shop with the model's click probabilities, and how a click changes these. */
 
 import type { ShopState } from "../../../data/shops.ts";
 import { type Html, markup } from "../../../report/html.ts";
@@ -7,9 +7,9 @@ import { button, dom, element, fill, Notice } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import type { ModelScores, ScoredPage, ShopView } from "../services/user_service.ts";
 
-/** Items per page, if the shop has so many. */
+/** Number of items per page, or fewer if the shop has fewer items. */
 const PAGE_SIZE = 10;
-/** Smaller changes of a probability are not shown. */
+/** Changes of a probability that are smaller than this are not shown. */
 const SMALLEST_CHANGE = 0.0005;
 
 export function showUser(root: HTMLElement, lab: Lab): void {
@@ -34,7 +34,7 @@ class UserView {
   #clicked: number[] = [];
   #page: number[] = [];
   #shown: { readonly page: readonly number[]; readonly model: ModelScores } | undefined;
-  /** Number of requests, so that a late answer is not shown. */
+  /** Number of requests so far. Only the answer to the last request is shown. */
   #requests = 0;
 
   constructor(private readonly lab: Lab) {
@@ -52,7 +52,7 @@ ${this.#about}${this.#list}</div>
     lab.onShow("user", () => void this.#enter());
   }
 
-  /** Updates the shop, because another model may have been trained or loaded. */
+  /** Gets the shop from the worker again, because another model may have been trained or loaded. */
   async #enter(): Promise<void> {
     try {
       const shop = await this.lab.call("user", "shop", undefined);
@@ -69,7 +69,7 @@ ${this.#about}${this.#list}</div>
     }
   }
 
-  /** @param item undefined for leaving the page */
+  /** Adds a click and shows the next page. @param item undefined if the user leaves the page without a click */
   async #click(item: number | undefined): Promise<void> {
     const clicked = item === undefined ? this.#clicked : [...this.#clicked, item];
     await this.#load(this.#keepPage.checked ? this.#page : this.#newPage(), clicked);
@@ -145,7 +145,7 @@ function renderItem({ name, about, model, before, utility, truth }: {
   readonly name: string;
   readonly about: string;
   readonly model: number;
-  /** The model's probability before the last click, if the page is the same. */
+  /** Probability by the model before the last click, if the page is still the same. */
   readonly before: number | undefined;
   readonly utility: number | undefined;
   readonly truth: number | undefined;
@@ -158,7 +158,7 @@ function renderItem({ name, about, model, before, utility, truth }: {
 <span class="utility">${utility !== undefined && `u ${utility.toFixed(2)}`}</span></li>`;
 }
 
-/** The scale is fixed: a scale fitted to the page could shrink a bar whose probability rises. */
+/** Renders a probability as a bar of 0 to 100 %. A scale fitted to the page could shrink a bar as its value rises. */
 function bar(who: string, chance: number, change: string): Html {
   const percent = (100 * chance).toFixed(1);
   return markup`<div class="chance ${who}">
@@ -178,11 +178,11 @@ function describeFeatures(features: Readonly<Record<string, number>>): string {
   return `category ${category}, brand ${brand}, ${numbers}${sale > 0 ? ", on sale" : ""}`;
 }
 
-/** Width of the drawing; styles are in -RANGE..RANGE. */
+/** Width and height of the drawing, which shows styles from -RANGE to RANGE. */
 const SIZE = 240;
 const RANGE = 2;
 
-/** Draws the shop's two style dimensions with the clicked items, the items of the page, and the user's true taste. */
+/** Draws the plane of the shop's two styles: the clicked items, the items of the page, and the user's true taste. */
 function renderStyleMap(
   clicked: readonly number[],
   page: readonly number[],

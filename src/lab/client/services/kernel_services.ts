@@ -1,4 +1,4 @@
-/** Services that check and time kernels, for the screens Exercises, Ladders and Self-test: a script loaded on first use. */
+/** Services of the screens Exercises, Ladders and Self-test. The script is loaded when one of them is first called. */
 
 import { createAnswerStep, type Exercise, getSolution } from "../../../exercise/exercise.ts";
 import { exercises } from "../../../exercise/exercises.ts";
@@ -11,7 +11,7 @@ import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
 import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
-/** To add a service, write a function here and a line. */
+/** Creates the services. To add a service, write a function in this file, and a line here. */
 export function createKernelServices(worker: LabWorker) {
   return {
     exercises: exercisesService(worker),
@@ -21,9 +21,9 @@ export function createKernelServices(worker: LabWorker) {
 }
 
 export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
-  /** WGSL of the shipped kernel. */
+  /** WGSL of the shipped kernel, which solves the exercise. */
   readonly solution: string;
-  /** Title of its ladder, and the size at which it is timed, "2560x10". */
+  /** Title of the exercise's ladder. `size` is the size at which an answer is timed, e.g. "2560x10". */
   readonly title: string;
   readonly size: string;
 }
@@ -31,26 +31,26 @@ export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapt
 export interface ExerciseRequest {
   readonly exercise: string;
   readonly text: string;
-  /** In the format of `--size`. */
+  /** Size at which to time the answer, in the format of the option --size. */
   readonly size: string;
-  /** Number of times that it is timed with its ladder; 0 only checks it. */
+  /** Number of rounds in which the answer and the ladder are timed; with 0 the answer is only checked. */
   readonly rounds: number;
 }
 
 export interface SolvedExercise {
   readonly cases: readonly string[];
-  /** Description of its dispatch size. */
+  /** Sentence about the answer's numbers of invocations and workgroups. */
   readonly started: string;
-  /** Absent if it was only checked. */
+  /** Times of the ladder and the answer; absent if the answer was only checked. */
   readonly times?: LadderMeasurement;
 }
 
-/** Checks and times an answer like `deno task exercise`. */
+/** Creates the service that checks and times an answer, as `deno task exercise` does. */
 function exercisesService(worker: LabWorker) {
   return {
     list: (): readonly ExerciseSummary[] => exercises.map(summarizeExercise),
 
-    /** @throws UserError that describes the error in the answer */
+    /** Checks and times an answer. @throws UserError that describes what is wrong with the answer */
     check(
       { exercise: name, text, size: sizeText, rounds }: ExerciseRequest,
       call: ServiceCall<string>,
@@ -72,7 +72,7 @@ function exercisesService(worker: LabWorker) {
   };
 }
 
-/** Returns the file name of an answer, with which compiler messages begin. */
+/** Returns the file name of an answer. The compiler's messages begin with it. */
 function getFileName(exercise: string): string {
   return `${exercise.replaceAll("-", "_")}.wgsl`;
 }
@@ -97,7 +97,7 @@ function laddersService(worker: LabWorker) {
     list: (): readonly LadderSummary[] =>
       ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length })),
 
-    /** Checks the steps of a ladder, and times the correct ones in turn. */
+    /** Checks the steps of a ladder, and times the correct steps in turn. */
     run({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderMeasurement> {
       return worker.runExclusively("A ladder is running", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
@@ -110,7 +110,7 @@ function laddersService(worker: LabWorker) {
   };
 }
 
-/** `only` is "" for all. */
+/** Request to run cases of the self-test: those whose name contains `only`, or all cases for "". */
 export type SelftestRequest =
   & Required<Pick<SelftestOptions, "kinds" | "only">>
   & Pick<SelftestOptions, "leftOut">;
@@ -121,7 +121,7 @@ export type SelftestProgress =
 
 function selftestService(worker: LabWorker) {
   return {
-    /** Runs all cases on separate devices. A cancelled run ends after the current case. */
+    /** Runs the cases on devices of their own. If the call is cancelled, the run ends after the current case. */
     run(
       { kinds, only, leftOut }: SelftestRequest,
       { progress, signal }: ServiceCall<SelftestProgress>,

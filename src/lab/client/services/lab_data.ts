@@ -1,4 +1,4 @@
-/** Data for training in the page: a synthetic shop, or files that the user chose, which stay in the page. */
+/** Opens data for a training in the page: a synthetic shop, or files that the user chose. Data do not leave the page. */
 
 import { makeShop } from "../../../data/demo_shop.ts";
 import { describeDifference } from "../../../data/feature_difference.ts";
@@ -16,25 +16,25 @@ import type { ReaderFile } from "../reader.ts";
 
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
-  /** A file in the paper's layout, or the files of a prepared data set. */
+  /** Chosen files: a file in the paper's layout, or the files of a prepared data set. */
   | { readonly kind: "files"; readonly files: readonly ReaderFile[] };
 
 type Report = (what: string) => void;
 
 export interface LabData extends Omit<TestedData, "truth"> {
   readonly kind: "demo" | "paper" | "prepared";
-  /** [R] true utility of every row, and the shop's click model; only for a synthetic shop. */
+  /** True utility per row [rows], and click model of the shop; undefined unless the shop is synthetic. */
   readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
 }
 
-/** Name, sizes and item features of data, to be shown. */
+/** Name, sizes and item features of data, which the page shows. */
 export interface DataSummary extends DataSizes {
   readonly name: string;
-  /** Description of the item features. */
+  /** Description of the item features in words. */
   readonly features: string;
 }
 
-/** @throws UserError for invalid files, with the file and its line or row */
+/** Opens data. @throws UserError that names the invalid file and its line or row */
 export async function openLabData(choice: DataChoice, report: Report): Promise<LabData> {
   if (choice.kind === "files") return await openFiles(choice.files, report);
   const shop = findShop(choice.name);
@@ -66,7 +66,7 @@ function describeFeatures(shape: ItemsShape): string {
 export function isSameData(a: DataChoice, b: DataChoice): boolean {
   if (a.kind === "shop") return b.kind === "shop" && a.name === b.name && a.seed === b.seed;
   if (b.kind === "shop" || a.files.length !== b.files.length) return false;
-  // A File is a new object each time that it is sent to the worker.
+  // Files are compared by their properties: a File is a new object each time that the page sends it to the worker.
   return a.files.every(({ path, file: { size, lastModified } }, k) => {
     const other = b.files[k];
     return path === other?.path && size === other.file.size && lastModified === other.file.lastModified;
@@ -74,8 +74,8 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
 }
 
 /**
- * Aligns the items of the data with those of a snapshot's model. @param what names the model at the start of an error message
- * @throws UserError for other items, or features with another meaning
+ * Aligns the items of data with the items of a snapshot's model. @param what name of the model at the start of errors
+ * @throws UserError if the items are others, or features have another meaning
  */
 export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {
   expectSameFeatures(what, info, data);
@@ -91,10 +91,10 @@ function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabD
   );
 }
 
-/** Metrics of a baseline, drawn as a line across the chart. */
+/** Metrics of a baseline, which charts show as horizontal lines. */
 export interface BaselineLevel {
   readonly name: string;
-  /** Undefined for a baseline that only ranks. */
+  /** Loss of the baseline; undefined for a baseline that only ranks items. */
   readonly loss: number | undefined;
   readonly prec1: number;
 }
@@ -103,7 +103,7 @@ export function selectTestedData({ source, features, pageOrder, truth }: LabData
   return { source, features, pageOrder, truth: truth?.utility };
 }
 
-/** Computes the baselines' metrics on the validation users, like the curves. */
+/** Computes the metrics of the baselines on the validation users, as validation curves do. */
 export function computeBaselineLevels(data: LabData): BaselineLevel[] {
   const results = TestedUsers.ofPart(selectTestedData(data), "validation").results();
   return shownBaselines.flatMap(([key, name]) => {
@@ -112,9 +112,9 @@ export function computeBaselineLevels(data: LabData): BaselineLevel[] {
   });
 }
 
-/** Returns a checksum (not cryptographic) of a log's users, pages, clicks and features. */
+/** Returns a checksum of a log's users, pages, clicks and features. The checksum is not cryptographic. */
 export function computeDataChecksum({ log, items }: LogSource): string {
-  let sum = 0x811c9dc5; // FNV-1a, by words of 32 bits
+  let sum = 0x811c9dc5; // FNV-1a over words of 32 bits
   const add = (values: Uint8Array | Uint32Array | undefined) =>
     values?.forEach((word) => sum = Math.imul(sum ^ word, 0x01000193));
   if (log) {

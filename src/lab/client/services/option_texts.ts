@@ -1,4 +1,4 @@
-/** The options of `train`, parsed in the worker, which has their schemas; the page shows them and sends texts to be checked. */
+/** Parses the options of `train` in the worker, which has the schemas. The page shows options and sends texts to check. */
 
 import { modelFields } from "../../../model/model_config.ts";
 import { extractFlag, formatValue, getOptionValues, InvalidValueError } from "../../../option.ts";
@@ -19,18 +19,18 @@ export interface ShownGroup {
   readonly options: readonly ShownOption[];
 }
 
-/** Texts that were entered, by option name; absent or empty is the default. */
+/** Texts that the user entered, by the name of the option. An absent or empty text is the default. */
 export type OptionTexts = Readonly<Record<string, string>>;
 
 const groups = [...stagesGroups, { heading: "Run:", options: [seedOption] }];
 const definitions = groups.flatMap(({ options }) => options);
 
-/** Returns the options without their parsers, which cannot be sent to the page. */
+/** Returns the options for the page. Parsers are left out, because functions cannot be sent to the page. */
 export function listShownGroups(): ShownGroup[] {
   return JSON.parse(JSON.stringify(groups));
 }
 
-/** Returns the error messages of invalid texts, by option name. */
+/** Returns the error messages of invalid texts, by the name of the option. */
 export function findFaults(texts: OptionTexts): Record<string, string> {
   const faults: Record<string, string> = {};
   for (const definition of definitions) {
@@ -45,23 +45,23 @@ export function findFaults(texts: OptionTexts): Record<string, string> {
 }
 
 /**
- * Parses the options of a training; `buildStagesConfig` resolves them for some data.
- * @param fromSnapshot true to start from a snapshot, like `--init`
- * @throws UserError for options that are invalid, alone or together
+ * Parses the options of a training. `buildStagesConfig` then resolves defaults that depend on the data.
+ * @param fromSnapshot true to start from a snapshot, as with the option --init
+ * @throws UserError if an option is invalid, or options contradict each other
  */
 export function readOptions(
   { texts, fromSnapshot }: { readonly texts: OptionTexts; readonly fromSnapshot: boolean },
 ): StagesOptions {
   const pairs = definitions.map((one) => [one.name, parseOption(one, texts)]);
   if (fromSnapshot) pairs.push(["init", "the snapshot"]);
-  // Parsers and defaults are those of the command.
+  // The values have this type, because parsers and defaults are those of the command.
   const values = Object.fromEntries(pairs) as StagesOptions;
   const entered = definitions.filter(({ name }) => (texts[name] ?? "") !== "");
   checkTogether(values, new Map(entered.map((one) => [one.name, extractFlag(one)])));
   return values;
 }
 
-/** Returns the texts that give this configuration; defaults are empty. */
+/** Returns the texts of the options of a configuration. The text of a default is "". */
 export function formatOptionTexts({ model, training, pretrain, adversarial }: StagesConfig): OptionTexts {
   const values: Readonly<Record<string, unknown>> = {
     ...(adversarial ? getOptionValues(adversarialFields, adversarial) : {}),
@@ -79,13 +79,13 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Empty for the default, which differs between the stages and so cannot be written as one value. */
+/** Returns the text of --weight-decay: "" for the default, which differs by stage and so cannot be one number. */
 function formatWeightDecay(counts: boolean, shannon: number, adversarial: number | undefined): string {
   const isDefault = shannon === (counts ? WEIGHT_DECAY : 0);
   return isDefault && (shannon === 0 || adversarial !== shannon) ? "" : String(shannon);
 }
 
-/** Returns the flags of the options in which two trainings differ, except those named in `but`. */
+/** Returns the flags of the options in which two trainings differ. @param but names of options to ignore */
 export function listChangedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
   const [before, now] = [formatOptionTexts(a), formatOptionTexts(b)];
   return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(extractFlag);

@@ -1,4 +1,4 @@
-/** The service of the screen "Look inside a step": lists the dispatches of a training step and times each of them. */
+/** The service of the screen "Look inside a step": lists and times the dispatches of a training step. */
 
 import { buildIndexScope } from "../../../batch/click_sizes.ts";
 import type { AdapterMeasurement, StepMeasurement } from "../../../profile/bench_report.ts";
@@ -23,32 +23,32 @@ import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.
 
 export interface StepChoices {
   readonly workloads: readonly StepWorkload[];
-  /** Models for workloads without a model of their own. */
+  /** Names of the models that can be chosen for a workload without its own model. */
   readonly models: readonly string[];
 }
 
 export interface StepWorkload {
   readonly name: string;
   readonly about: string;
-  /** True if it has a model of its own: the current model, on its data. */
+  /** True for the workload of the current model and its data, for which no model can be chosen. */
   readonly ownModel: boolean;
 }
 
-/** The workload with the current model and its data. */
+/** Name of the workload of the current model and its data. */
 const TRAINED = "trained";
 
 export interface ProfileRequest {
   readonly workload: string;
-  /** Ignored if the workload has its own. */
+  /** Name of the model; ignored if the workload has its own model. */
   readonly model: string;
-  /** Time for whole steps; each probe of the adapter takes a twentieth of it. */
+  /** Seconds for timing whole steps. A probe of the adapter gets a twentieth of them. */
   readonly seconds: number;
 }
 
 export interface StepProfile {
-  /** Times in microseconds. */
+  /** Measurements of the step, in microseconds. */
   readonly result: StepMeasurement;
-  /** One summary per dispatch of the result. */
+  /** One summary per dispatch in `result`. */
   readonly facts: readonly DispatchSummary[];
   readonly probes: readonly AdapterMeasurement[];
   readonly clock: Clock;
@@ -90,7 +90,7 @@ function findWorkload({ workload, model: modelName }: ProfileRequest): ChosenWor
   return { model, log: log.make };
 }
 
-/** Returns a copy of the current model's configuration with its data; the model itself does not change. */
+/** Returns a workload with the current model's configuration and data. Measuring it does not change the model. */
 function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
   const log = current?.data.source.log;
   if (!current || !log) {
@@ -148,11 +148,11 @@ export interface BindingSummary {
 }
 
 export interface KernelSummary extends IndexScope {
-  /** WGSL as the driver gets it. */
+  /** WGSL of the kernel as the driver gets it. */
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingSummary[];
-  /** Invocations that have work, before rounding up to workgroups. */
+  /** Number of invocations that have work, before it is rounded up to whole workgroups. */
   readonly invocations: readonly [x: number, y: number];
 }
 
@@ -161,11 +161,11 @@ export interface DispatchSummary {
   readonly kernel: string;
   readonly phase: StepPhase;
   readonly node?: DispatchNode;
-  /** Absent for a copy into a texture. */
+  /** Summary of the kernel; absent for a copy into a texture. */
   readonly code?: KernelSummary;
 }
 
-/** Lists the dispatches of a step in order; a copy follows the dispatch whose output it copies. */
+/** Lists the dispatches and copies of a step in order. A copy follows the dispatch whose output is copied. */
 function listDispatches(recording: Recording): DispatchSummary[] {
   const all: DispatchSummary[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {

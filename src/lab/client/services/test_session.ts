@@ -1,4 +1,4 @@
-/** The test of a session's snapshots, as the screen Train shows it. */
+/** Tests the snapshots of a training session, for the screen Train. */
 
 import { listUsers } from "../../../data/click_log.ts";
 import type { MetricDetails } from "../../../metrics/test_result.ts";
@@ -7,21 +7,21 @@ import { shownBaselines } from "../../../run/tested_users.ts";
 import { selectTestedData } from "./lab_data.ts";
 import type { TrainSession } from "./train_session.ts";
 
-/** Metrics on the test users with their 95 % bootstrap intervals over users. */
+/** Metrics of a snapshot or baseline on the test users, with 95 % bootstrap intervals over users. */
 interface TestRow extends Pick<MetricDetails, "metrics" | "intervals"> {
   readonly name: string;
-  /** Iteration of a snapshot; absent for a baseline. */
+  /** Iteration of the snapshot; absent for a baseline. */
   readonly iteration?: number;
 }
 
 export interface TestTable {
   readonly users: number;
   readonly rows: readonly TestRow[];
-  /** Conclusions, in sentences. */
+  /** Sentences with the conclusions from the test. */
   readonly verdict: readonly string[];
 }
 
-/** Tests the snapshots of a session. Requires that no work is in flight. The trainer's weights do not change. */
+/** Tests the snapshots of a session, without a change of the trainer's weights. No GPU work may be in flight. */
 export async function testSession(
   { stage, trainer, choice, config, setting: { data } }: TrainSession,
   report: (what: string) => void,
@@ -38,7 +38,7 @@ export async function testSession(
     rows: [...snapshots, ...simple].map(({ details: { metrics, intervals }, ...row }) => ({
       ...{ ...row, metrics, intervals },
     })),
-    // The command's --resume is a button here.
+    // In the page, the command's option --resume is a button.
     verdict: verdict.map((text) => text.replace("--resume with", "Resume with")),
   };
 }

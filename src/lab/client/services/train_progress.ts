@@ -1,4 +1,4 @@
-/** Progress of a training, as the service reports it to the screen. */
+/** Progress of a training that the service reports to the screen. */
 
 import { buildRow, type StageMetrics, type StageName, type TrainingStage } from "../../../run/stages.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
@@ -10,13 +10,13 @@ export interface ShownStage {
   readonly name: StageName;
   readonly heading: string;
   readonly iterations: number;
-  /** Names of its metrics, as in the logs of a run. */
+  /** Names of the stage's metrics, as in the logs of a run. */
   readonly columns: readonly string[];
   readonly loss: string;
   readonly prec1: string;
 }
 
-/** Metrics of a validation, one value per column. */
+/** Metrics of a validation: one value per column of the stage. */
 export interface ValidationRow {
   readonly iteration: number;
   readonly row: readonly number[];
@@ -26,18 +26,18 @@ export type TrainProgress =
   | { readonly kind: "doing"; readonly what: string }
   | { readonly kind: "data"; readonly data: DataSummary; readonly note: string | undefined }
   | { readonly kind: "note"; readonly text: string }
-  /** Baselines and the optimum, on the validation users. */
+  /** Metrics of the baselines and of the optimum on the validation users. */
   | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }
   | { readonly kind: "stage"; readonly stage: ShownStage }
-  /** Steps and the validations among them. */
+  /** Metrics of training steps, and of the validations between them. */
   | {
     readonly kind: "steps";
     /** Iteration of the first row. */
     readonly first: number;
-    /** One row per step, one value per column. */
+    /** One row per step, with one value per column of the stage. */
     readonly rows: readonly (readonly number[])[];
     readonly validations: readonly ValidationRow[];
-    /** Iterations of the best validations so far. */
+    /** Iteration of the best validation so far, by criterion. */
     readonly best: Readonly<Record<Criterion, number>> | undefined;
   };
 
@@ -47,7 +47,7 @@ export function describeStage(stage: TrainingStage, iterations: number): ShownSt
   return { name, heading, iterations, ...names };
 }
 
-/** Reports steps and validations that arrive together as one message. */
+/** Collects steps and validations that arrive together, and reports them as one message. */
 export class StepGatherer implements SessionEvents {
   #first = 0;
   #rows: number[][] = [];
@@ -74,7 +74,7 @@ export class StepGatherer implements SessionEvents {
     this.#reportSoon();
   }
 
-  /** Defers to a microtask, because the steps of a group arrive one after the other without a wait. */
+  /** Reports in a microtask, which runs after all steps of a group, because these arrive without a wait between them. */
   #reportSoon(): void {
     if (this.#due) return;
     this.#due = true;

@@ -1,4 +1,4 @@
-/** The service of the screen Train. The device holds one training or one loaded model at a time. */
+/** The service of the screen Train. The device has only one training or one loaded model at a time. */
 
 import { UserModel } from "../../../model/user_model.ts";
 import { buildStagesConfig, describePages, expectPlaces } from "../../../run/options/stages_options.ts";
@@ -29,16 +29,16 @@ import type { OptionTexts } from "./option_texts.ts";
 export interface TrainRequest {
   readonly data: DataChoice;
   readonly options: StagesOptions;
-  /** True to start from the loaded snapshot. */
+  /** True if the training starts from the loaded snapshot. */
   readonly fromSnapshot: boolean;
 }
 
-/** Status of a stage, with the snapshots that can be saved. */
+/** Status of a training stage, and the snapshots that can be saved. */
 export interface StageStatus {
   readonly stage: ShownStage;
   readonly iteration: number;
   readonly iterations: number;
-  /** True if the stage has ended, including by early stopping. */
+  /** True if the stage has ended, by early stopping or at its last iteration. */
   readonly isDone: boolean;
   readonly hasNext: boolean;
   readonly snapshots: readonly SnapshotOffer[];
@@ -54,9 +54,9 @@ interface LoadedSnapshot {
   readonly iteration: number;
   readonly kind: string;
   readonly data: DataSummary;
-  /** Defined for a file with the state of a training. */
+  /** Status of the training whose state is in the file; undefined if the file has only weights. */
   readonly training: StageStatus | undefined;
-  /** Says whether the training can be resumed; may be empty. */
+  /** Sentence about whether the training can be resumed; "" if the file has no training. */
   readonly note: string;
 }
 
@@ -66,14 +66,14 @@ export class TrainService {
   readonly options = listShownGroups;
   readonly faults = findFaults;
   readonly read = readOptions;
-  /** The data opened last, so that a file is not read twice. */
+  /** The data that were opened last. They are kept so that files are not read again. */
   #opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
-  /** The snapshot loaded last, from which a training may start. */
+  /** The snapshot that was loaded last. A training may start from it. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** The model of a loaded snapshot that is not being trained. */
+  /** The model of a loaded snapshot, if it has no training. */
   #loadedModel: UserModel | undefined;
-  /** Pending reads of the session, which end before it is freed. */
+  /** Resolves when nothing reads the session any more. Only then may the session be freed. */
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly worker: LabWorker) {}
@@ -100,7 +100,7 @@ export class TrainService {
     });
   }
 
-  /** Resumes the stage, or starts the next one if it is done. */
+  /** Resumes the current stage, or starts the next stage if the current one is done. */
   resume(
     { data, options }: Omit<TrainRequest, "fromSnapshot">,
     call: ServiceCall<TrainProgress>,
@@ -123,7 +123,7 @@ export class TrainService {
     });
   }
 
-  /** Returns the status of the training, if there is one, also after a failure. */
+  /** Returns the status of the training, if there is one. The training may have failed. */
   status(): StageStatus | undefined {
     return this.#session && describeStatus(this.#session);
   }
@@ -138,8 +138,8 @@ export class TrainService {
   }
 
   /**
-   * Loads a snapshot's file, to start from it, to inspect its model, or to resume its training.
-   * @throws UserError unless it fits the data
+   * Loads the file of a snapshot, to start a training from it, to inspect its model, or to resume its training.
+   * @throws UserError if the snapshot does not fit the data
    */
   load(request: LoadRequest): Promise<LoadedSnapshot> {
     return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(request));
@@ -174,7 +174,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info snapshot to start from, to whose items the data are aligned */
+  /** Opens the training data. @param info of the snapshot to start from: the items are aligned to the snapshot's */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,
@@ -192,7 +192,7 @@ export class TrainService {
     return info ? alignDataToSnapshot("The snapshot's model", info, data) : data;
   }
 
-  /** @throws UserError for an invalid file */
+  /** Opens data, unless they are open already. @throws UserError if a file is invalid */
   async #open(choice: DataChoice, report: (what: string) => void): Promise<LabData> {
     if (!this.#opened || !isSameData(this.#opened.choice, choice)) {
       this.#opened = { choice, data: await openLabData(choice, report) };
@@ -200,7 +200,7 @@ export class TrainService {
     return this.#opened.data;
   }
 
-  /** Trains to the end of the stage, or until it is stopped. */
+  /** Trains to the end of the current stage, or until the training is stopped. */
   async #run({ progress, signal }: ServiceCall<TrainProgress>): Promise<StageStatus> {
     const session = this.#expectSession();
     const { trainer, stage, iterations } = session;
@@ -225,13 +225,13 @@ export class TrainService {
     return describeStatus(session);
   }
 
-  /** @throws UserError without a training */
+  /** Returns the current training. @throws UserError if there is none */
   #expectSession(): TrainSession {
     if (this.#session) return this.#session;
     throw new UserError("Expected a training, found none: train a model first.");
   }
 
-  /** Returns the session; after the loss of its device, restored on a new one. */
+  /** Returns the session. If its device was lost, the session is first restored on a new device. */
   async #reviveSession(report: (what: string) => void): Promise<TrainSession> {
     const old = this.#expectSession();
     const gpu = await this.worker.gpu();
@@ -241,19 +241,19 @@ export class TrainService {
     return this.#expectSession();
   }
 
-  /** Makes this the current training, whose model other screens use. */
+  /** Makes a session the current training. Other screens use its model. */
   #present(next: TrainSession): void {
     this.#session = next;
     this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };
   }
 
-  /** Keeps the session until work that reads it is done. */
+  /** Prevents that the session is freed before `work`, which reads it, is done. */
   #whileReading<T>(work: Promise<T>): Promise<T> {
     this.#reading = Promise.allSettled([this.#reading, work]);
     return work;
   }
 
-  /** Frees the training or model on the device. */
+  /** Frees the training or the loaded model on the device. */
   async #clear(): Promise<void> {
     await this.#reading;
     this.worker.current = undefined;
@@ -263,7 +263,7 @@ export class TrainService {
   }
 }
 
-/** Reports what begins; a cancellation can arrive here, because a busy worker receives no messages. */
+/** Reports what begins, then lets the worker receive messages, so that a cancellation arrives. */
 async function begin(what: string, { progress, signal }: ServiceCall<TrainProgress>): Promise<void> {
   progress(doing(what));
   await new Promise((resolve) => setTimeout(resolve));

@@ -1,4 +1,4 @@
-/** A training stage on the device. It can pause to be read, survives the loss of the device, and saves snapshots as files. */
+/** A training stage on the device. It can pause while its state is read, be restored on a new device, and save snapshots. */
 
 import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/model_config.ts";
@@ -24,13 +24,13 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the state to the page's memory, the most that a loss of the device costs. */
+/** Seconds between two copies of the state to the page's memory. If the device is lost, at most these seconds are lost. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
   readonly choice: DataChoice;
   readonly data: LabData;
-  /** Initial weights; undefined for random ones. */
+  /** Initial weights of the model; undefined for random weights. */
   readonly init: { readonly weights: Weights; readonly model: ModelConfig } | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface SessionEvents {
   onValidation(result: ValidationResult<StageMetrics>): void;
 }
 
-/** The current stage, and the final states of those before it. */
+/** The current stage, and the final states of the stages before it. */
 interface CurrentStage {
   readonly stage: TrainingStage;
   readonly before: readonly StageState[];
@@ -48,25 +48,25 @@ interface CurrentStage {
 export class TrainSession {
   #saved: TrainerState | undefined;
   #savedAt = performance.now();
-  /** Work that waits until nothing is in flight. */
+  /** Work that waits until no GPU work is in flight. */
   readonly #pendingWork: (() => Promise<void>)[] = [];
   #isRunning = false;
 
   private constructor(
     readonly gpu: Gpu,
     readonly setting: SessionSetting,
-    /** Configuration, whose iterations may be raised later. */
+    /** Configuration of the training. The number of iterations may be raised later. */
     public config: StagesConfig,
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Defined for a training that starts from a logit on counts, with which its best validation is compared. */
+    /** Set if the training starts from a logit on counts. At the end the better of start and best validation is kept. */
     readonly choice: StartChoice | undefined,
   ) {}
 
   /**
-   * @param current defaults to the first stage
-   * @throws UserError for sizes beyond the adapter's limits, weights that do not fit, or too few users
+   * @param current stage to train (default: the first stage)
+   * @throws UserError if a size exceeds the adapter's limits, weights do not fit, or there are too few users
    */
   static async create(
     gpu: Gpu,
@@ -96,14 +96,14 @@ export class TrainSession {
     }
   }
 
-  /** Returns a copy on another device with the state saved last. */
+  /** Returns a copy of the session on another device, with the state that was saved last. */
   async restoreOn(gpu: Gpu): Promise<TrainSession> {
     const session = await TrainSession.create(gpu, this.setting, this.config, this.current);
     if (this.#saved) session.restore(this.#saved);
     return session;
   }
 
-  /** Creates the next stage from the best prec@1 of this one; undefined if this is the last stage. */
+  /** Creates the next stage from this stage's weights of the best prec@1; undefined if this is the last stage. */
   async next(): Promise<TrainSession | undefined> {
     const stage = this.#next;
     if (!stage) return undefined;
@@ -139,7 +139,7 @@ export class TrainSession {
     return stages[stages.indexOf(this.stage) + 1];
   }
 
-  /** Trains to the end of the stage, or until `signal` stops it. */
+  /** Trains to the end of the stage, or until `signal` is aborted. */
   async run(events: SessionEvents, signal: AbortSignal): Promise<void> {
     this.#isRunning = true;
     try {
@@ -159,7 +159,7 @@ export class TrainSession {
     await this.save();
   }
 
-  /** Runs work while nothing is in flight, between two groups of steps. */
+  /** Runs work between two groups of steps, while no GPU work is in flight. */
   whenIdle<T>(work: () => Promise<T>): Promise<T> {
     if (!this.#isRunning) return work();
     return new Promise((resolve, reject) => {
@@ -167,13 +167,13 @@ export class TrainSession {
     });
   }
 
-  /** Copies the state from the device. Requires that nothing is in flight. */
+  /** Copies the state from the device. No GPU work may be in flight. */
   async save(): Promise<TrainerState> {
     this.#savedAt = performance.now();
     return this.#saved = await this.trainer.state();
   }
 
-  /** Returns the bytes of a snapshot's file. @throws UserError if there is none, or if weights are not finite */
+  /** Returns the bytes of a snapshot's file. @throws UserError if the snapshot is missing, or weights are not finite */
   snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
     const { current: { before }, config, gpu, setting: { data } } = this;
     const on = { config, data, adapter: describeAdapter(gpu) };
@@ -204,7 +204,7 @@ export class TrainSession {
   }
 }
 
-/** @throws UserError for settings other than at the start, except its iterations and the options of a later stage */
+/** Checks a resume. @throws UserError for changed settings, except the iterations and the options of a later stage */
 export function expectResumable(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
   const mayChange = stage.name === "shannon"
@@ -227,7 +227,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Reopens the training of a file, if it has one on these data, with a note for the user. */
+/** Restores the training in a snapshot's file, if the file has one on these data. Returns also a note for the user. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -238,7 +238,7 @@ export async function reopenSession(
   const stage = stages.find((one) => one.name === found?.stage);
   if (!found || !stage) return { next: undefined, note: "" };
   if (found.data !== computeDataChecksum(setting.data.source)) {
-    return { next: undefined, note: "It was trained on other data, so its training cannot be resumed here." };
+    return { next: undefined, note: "The model was trained on other data: you cannot resume it here." };
   }
   const next = await TrainSession.create(gpu, setting, found.config, { stage, before: [] });
   try {
@@ -262,7 +262,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Start that replaces the snapshot of the lowest validation loss, if the start was better. */
+  /** Weights of the start. They replace the snapshot with the lowest validation loss if the start has a lower one. */
   readonly kept?: KeptStart;
 }
 
@@ -274,7 +274,7 @@ export interface SnapshotOffer {
   readonly file: string;
 }
 
-/** Lists the snapshots that can be saved of a stage. @param isOver true if a later stage has begun */
+/** Lists the snapshots of a stage that can be saved. @param isOver true if a later stage has begun */
 export function listSnapshotOffers(
   { name, shown: { loss, prec1 } }: TrainingStage,
   best: BestRecords,
@@ -300,8 +300,8 @@ interface Origin {
 }
 
 /**
- * Returns the bytes of a snapshot's file; `last` contains the full state to resume from.
- * @throws UserError if there is none, or if weights are not finite
+ * Returns the bytes of a snapshot's file. The snapshot `last` has the full state, from which a training can be resumed.
+ * @throws UserError if the snapshot is missing, or weights are not finite
  */
 function encodeSnapshotFile(
   { stage, specs, state, kept }: StageState,
@@ -327,7 +327,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Fills rows of unseen tokens, for snapshots and for the start of the next stage: see {@link withMeanRows}. */
+/** Fills the table rows of unseen tokens, for snapshots and for the start of the next stage: see {@link withMeanRows}. */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,
@@ -337,8 +337,8 @@ function fillWeights(
 }
 
 /**
- * Describes adapter and kernels, on which the bits of a training depend besides its settings and data.
- * Returns the same text if and only if a training resumes bit for bit.
+ * Describes adapter and kernels. The bits of a training depend on them, and on its settings and data.
+ * A training resumes bit for bit if and only if this text is the same.
  */
 export function describeAdapter({ adapter, variants }: Pick<Gpu, "adapter" | "variants">): string {
   return JSON.stringify({ ...adapter, matrices: variants.matrices });

@@ -1,4 +1,4 @@
-/** The service of the screen Be the user: scores pages with the model and, in a synthetic shop, with the ground truth. */
+/** The service of the screen Be the user: scores pages by the model and, in a synthetic shop, by the ground truth. */
 
 import {
   advanceShopState,
@@ -13,26 +13,26 @@ import { addPositionEffects, readPositionEffects } from "../../../model/position
 import { UserError } from "../../../user_error.ts";
 import type { CurrentModel, LabWorker } from "../lab_worker.ts";
 
-/** A user's history and current page, as item numbers. */
+/** Item numbers of a user's history and of the current page. */
 export interface PageView {
-  /** Clicked items, oldest first. */
+  /** Items that the user clicked, the oldest click first. */
   readonly history: readonly number[];
   readonly page: readonly number[];
 }
 
-/** Utilities and click probabilities of a page by the model or the ground truth. */
+/** Utilities and click probabilities of a page's items, by the model or by the ground truth. */
 export interface ModelScores {
   readonly utilities: readonly number[];
-  /** Probability of a click on each item, at its position on the page. */
+  /** Probability of a click on each item, with the effect of the item's position. */
   readonly probabilities: readonly number[];
   readonly noClick: number;
 }
 
 export interface ScoredPage {
-  /** Number of training steps of the model. */
+  /** Number of training steps that the model has had. */
   readonly iteration: number;
   readonly model: ModelScores;
-  /** Undefined unless the shop is synthetic, like `state`. */
+  /** Scores by the ground truth; like `state`, undefined unless the shop is synthetic. */
   readonly truth: ModelScores | undefined;
   readonly state: ShopState | undefined;
 }
@@ -40,7 +40,7 @@ export interface ScoredPage {
 export interface ShopView {
   readonly name: string;
   readonly items: number;
-  /** Named features of each item; undefined unless the shop is synthetic. */
+  /** Features of each item by name; undefined unless the shop is synthetic. */
   readonly features: readonly Readonly<Record<string, number>>[] | undefined;
   readonly model: string;
 }
@@ -54,7 +54,7 @@ export function createUserService(worker: LabWorker) {
   }
 
   return {
-    /** Returns the shop of the current model. @throws UserError without a model */
+    /** Returns the shop of the current model. @throws UserError if there is no model */
     shop(): ShopView {
       const { model, data: { source, truth } } = expectModel();
       const { items } = source;

@@ -1,4 +1,4 @@
-/** The field for the training data: a synthetic shop, or files that are dropped or picked. */
+/** The form's field for the training data: a synthetic shop, or files that the user drops or chooses. */
 
 import { shops } from "../../../../data/shops.ts";
 import { type Html, markup } from "../../../../report/html.ts";
@@ -29,10 +29,10 @@ export class DataField {
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
   #files: readonly ReaderFile[] = [];
-  /** Shows an error of the files, or the command that prepares them. */
+  /** Shows an error in the chosen files, or the command that prepares the files. */
   readonly #status = element("div", { role: "status" });
   #reader: Promise<Reader> | undefined;
-  /** Resolves when the files have been checked. */
+  /** Resolves when the chosen files have been checked. */
   #checked: Promise<void> = Promise.resolve();
 
   constructor(private readonly onChange: () => void) {
@@ -56,7 +56,7 @@ paper's layout. They stay in this tab. For any other log the page shows the comm
     this.#update();
   }
 
-  /** Drops files that cannot be used, and shows why. */
+  /** Checks the chosen files. If they cannot be used, shows why, and forgets them. */
   async #check(files: readonly ReaderFile[]): Promise<void> {
     this.#status.replaceChildren();
     this.#reader ??= loadScript<Reader>("reader");
@@ -90,7 +90,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     }
   }
 
-  /** Returns undefined, and shows an error, if no file is chosen. */
+  /** Returns the chosen data. If no file is chosen, shows an error and returns undefined. */
   async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
     await this.#checked;
@@ -100,7 +100,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     return undefined;
   }
 
-  /** Returns the value of `--data`; empty for the default, FOLDER for a prepared set. */
+  /** Returns the value of the option --data: "" for the default, "FOLDER" for a prepared data set. */
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) return other ? "FOLDER" : file?.path ?? "FILE";
@@ -118,8 +118,8 @@ function listPicked(files: Iterable<File>): ReaderFile[] {
 }
 
 /**
- * Lists the dropped files. Call it during the drop event, after which the list is gone.
- * @throws for a folder that the browser does not let the page read, for example if the page was opened from the disk
+ * Lists the dropped files. Must be called during the drop event, because the browser then clears the list.
+ * @throws if the browser does not let the page read a folder, for example because the page was opened from the disk
  */
 async function listDropped({ items }: DataTransfer): Promise<ReaderFile[]> {
   const found = await Promise.all(
@@ -133,7 +133,7 @@ async function listDropped({ items }: DataTransfer): Promise<ReaderFile[]> {
   return found.flat();
 }
 
-// Not every browser has these classes.
+// The type is tested by properties, because not every browser has the classes.
 const isFile = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;
 const isFolder = (entry: FileSystemEntry): entry is FileSystemDirectoryEntry => entry.isDirectory;
 
@@ -147,7 +147,7 @@ async function listFiles(entry: FileSystemEntry, folder: string): Promise<Reader
   return found.flat();
 }
 
-/** Reads a folder, whose entries arrive in batches. */
+/** Returns all entries of a folder. The browser returns the entries in several parts. */
 async function listEntries(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = folder.createReader();
   const all: FileSystemEntry[] = [];

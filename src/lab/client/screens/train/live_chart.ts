@@ -1,6 +1,6 @@
 /**
- * Curves of a running training, and a chart of one metric with the levels of the baselines. It is drawn in SVG, whose colours
- * the style sheet sets (light, dark, print), because a chart library would take a third of the page's script budget.
+ * Stores the curves of a running training, and draws a chart of one metric with lines for the baselines. The chart is SVG,
+ * whose colours the style sheet sets. A chart library would take a third of the size limit of the page's script.
  */
 
 import { formatCsvRow } from "../../../../csv.ts";
@@ -20,18 +20,18 @@ interface Point {
   readonly y: number;
 }
 
-/** The curves of a stage, averaged to as many points as a chart can show. */
+/** The curves of a stage. Values are averaged to as many points as a chart can show. */
 export class StageCurves {
-  /** One row per step, one value per column. */
+  /** One row per step, with one value per column of the stage. */
   readonly #rows: (readonly number[])[] = [];
-  /** Iterations before the first row, in a loaded training. */
+  /** Number of iterations before the first row; above 0 if the training was loaded. */
   #before = 0;
   readonly validations: ValidationRow[] = [];
   #best: Steps["best"];
 
   constructor(public stage: ShownStage) {}
 
-  /** Adds steps; drops later ones if the training resumed from an earlier state. */
+  /** Adds steps. If the training was resumed from an earlier state, later steps are removed first. */
   add({ first, rows, validations, best }: Steps): void {
     if (rows.length > 0) {
       if (this.#rows.length === 0) this.#before = first - 1;
@@ -69,7 +69,7 @@ export class StageCurves {
     return this.#means(column, validations.map(({ row }) => row), (k) => validations[k]?.iteration ?? NaN);
   }
 
-  /** Computes means over windows of iterations. */
+  /** Returns the mean of a column in each window of iterations. */
   #means(column: string, rows: readonly (readonly number[])[], getX: (row: number) => number): Point[] {
     const at = this.#at(column);
     const window = chooseWindow(this.stage.iterations);
@@ -90,7 +90,7 @@ export class StageCurves {
     return found && { x: found.iteration, y: found.row[this.#at(column)] ?? NaN };
   }
 
-  /** Returns a CSV with one row per step or validation and the columns of a run's logs. */
+  /** Returns a CSV with a row per step and per validation. It has the columns of a run's logs. */
   csv(): string {
     const rows = this.#rows.map((row, k) => ["train", this.#before + k + 1, ...row]);
     const validated = this.validations.map(({ iteration, row }) => ["validation", iteration, ...row]);
@@ -102,7 +102,7 @@ export class StageCurves {
   }
 }
 
-/** Height of the drawing in pixels; it is as wide as its box. */
+/** Height of the chart in pixels. The chart is as wide as the element that contains it. */
 const HEIGHT = 280;
 const [LEFT, RIGHT, TOP, BOTTOM] = [44, 10, 8, 34];
 /** Approximate number of ticks per axis. */
@@ -111,9 +111,9 @@ const TICKS = 5;
 export interface ChartContent {
   readonly column: string;
   readonly title: string;
-  /** Metric of the baselines that is drawn as lines across. */
+  /** Metric of the baselines that is drawn as a horizontal line per baseline. */
   readonly level?: "loss" | "prec1";
-  /** Criterion whose best validation is marked. */
+  /** Criterion by which the best validation is marked. */
   readonly best?: Criterion;
 }
 
@@ -144,7 +144,7 @@ export class LiveChart {
   draw(curves: StageCurves, baselines: readonly BaselineLevel[]): void {
     this.#drawn = { curves, levels: baselines };
     const width = this.#box.clientWidth;
-    if (width === 0) return; // the screen is hidden; it is drawn when it is shown again
+    if (width === 0) return; // a hidden chart is drawn when it is shown again
     const { column, title, level, best: criterion } = this.content;
     const [train, validation] = [curves.train(column), curves.validation(column)];
     const levels = baselines.flatMap((one) => {
@@ -193,7 +193,7 @@ function axes(x: AxisScale, y: AxisScale, width: number): Html {
   const across = (kind: string, at: number) =>
     markup`<line class="${kind}" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`;
   const below = (at: number, y: number, text: string) =>
-    // The last label would be clipped.
+    // The last label is right-aligned, because it would be clipped otherwise.
     markup`<text class="tick x" x="${at}" y="${y}"${
       at > right - 12 && markup` style="text-anchor: end"`
     }>${text}</text>`;

@@ -1,4 +1,4 @@
-/** A training stage: its progress, curves, test metrics and snapshots. */
+/** Shows a training stage: progress, curves, test metrics and snapshots. */
 
 import { getMetricTitle } from "../../../../metrics/metric_columns.ts";
 import { type Html, markup } from "../../../../report/html.ts";
@@ -26,7 +26,7 @@ export class StageProgress {
     this.#showNumbers([]);
   }
 
-  /** Rate of this session, from its first group of steps. */
+  /** Steps per second since the first group of steps in this session. */
   get stepsPerSecond(): number | undefined {
     return this.#stepsPerSecond;
   }
@@ -66,7 +66,7 @@ export class StageProgress {
 
   end({ iteration, iterations, isDone, hasNext }: StageStatus): void {
     const [done, all] = [formatCount(iteration), formatCount(iterations)];
-    const next = hasNext ? " Press Resume for the adversarial stage." : "";
+    const next = hasNext ? " Press Resume to start the adversarial stage." : "";
     if (!isDone) this.show(`Stopped after ${done} of ${all} iterations. Press Resume to continue.`);
     else if (iteration >= iterations) this.show(`Done: ${done} iterations.${next}`);
     else this.show(`Stopped early after ${done} iterations.${next}`);
@@ -145,7 +145,7 @@ ${renderScrollTable(heading, "numeric", head, body, caption)}</div>`;
 
 export interface SnapshotActions {
   fetch(offer: SnapshotOffer): Promise<Uint8Array<ArrayBuffer>>;
-  /** Returns true if the file was loaded. */
+  /** Loads a snapshot. Returns true if the file was loaded. */
   load(file: File): Promise<boolean>;
   csv(): void;
   test(): Promise<void>;
@@ -157,7 +157,7 @@ export class SnapshotControls {
   readonly #buttons = element("div", { class: "buttons" });
   readonly #picker = element("input", { type: "file", id: "snapshot-file", accept: ".safetensors" });
   readonly #reset = element("button", { type: "button", hidden: true }, "Start from random weights again");
-  /** True if the next training starts from the loaded snapshot. */
+  /** True if the next training will start from the loaded snapshot. */
   isUsed = false;
 
   constructor(private readonly actions: SnapshotActions) {

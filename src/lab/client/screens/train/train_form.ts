@@ -1,4 +1,4 @@
-/** The form with data, model and options, the same as those of the command `train`. */
+/** The form for data, model and options of a training. It has the options of the command `train`. */
 
 import { extractFlag, formatValue } from "../../../../option.ts";
 import type { CallWorker } from "../../connection.ts";
@@ -7,7 +7,7 @@ import type { TrainRequest } from "../../services/train_service.ts";
 import type { OptionTexts, ShownGroup, ShownOption } from "../../services/option_texts.ts";
 import { DataField } from "./data_field.ts";
 
-/** Options that are always visible; the others are folded. */
+/** Names of the options that are always visible. Other options are folded. */
 const VISIBLE = [
   "encoder",
   "lstmUnits",
@@ -21,13 +21,13 @@ const VISIBLE = [
   "seed",
 ];
 
-/** A form with the flags and defaults of the command; the worker validates it. */
+/** A form with the flags and defaults of the command `train`. The worker validates the values. */
 export class TrainForm {
   readonly element: HTMLElement;
   readonly data: DataField;
-  /** Empty until the worker has sent the options. */
+  /** Fields of the options; empty until the worker has sent the options. */
   #fields: readonly Field[] = [];
-  /** Options of the adversarial stage, hidden without it. */
+  /** Names of the options of the adversarial stage, which are hidden if this stage is off. */
   #adversarialNames: ReadonlySet<string> = new Set();
   #checks = 0;
   readonly #command = element("code", { class: "command" });
@@ -55,8 +55,8 @@ export class TrainForm {
   }
 
   /**
-   * Returns undefined, and shows an error, if a field is invalid.
-   * @throws LabError for options that are invalid together
+   * Returns what the user entered. If a field is invalid, shows its error and returns undefined.
+   * @throws LabError if options contradict each other
    */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     if (this.#fields.length === 0) return undefined;
@@ -77,7 +77,7 @@ export class TrainForm {
     this.#changed();
   }
 
-  /** Folds the options on a phone, where they are above the results. */
+  /** Folds the options on a phone, so that the results below them are visible. */
   foldOnPhone(): void {
     if (matchMedia("(max-width: 800px)").matches) this.#fold.open = false;
   }
@@ -111,7 +111,7 @@ export class TrainForm {
     void this.#check();
   }
 
-  /** Texts of the visible options that are not empty. */
+  /** Texts that were entered, for all visible options that are not empty. */
   get #texts(): OptionTexts {
     return Object.fromEntries(this.#listEntered().map(({ definition, text }) => [definition.name, text]));
   }
@@ -120,18 +120,18 @@ export class TrainForm {
     return this.#fields.filter((field) => !field.element.hidden && field.text !== "");
   }
 
-  /** Shows the error of each field. Returns true if all are valid. */
+  /** Shows the errors of all fields. Returns true if all fields are valid. */
   async #check(): Promise<boolean> {
     const check = ++this.#checks;
     const faults = await this.call("train", "faults", this.#texts);
-    // Ignore the result if a later check has begun.
+    // The result is ignored if a later check has begun.
     if (check === this.#checks) {
       for (const field of this.#fields) field.fault = faults[field.definition.name] ?? "";
     }
     return Object.keys(faults).length === 0;
   }
 
-  /** Hides options of an encoder or stage that is not chosen. */
+  /** Hides the options of encoders and stages that are not chosen. */
   #showUsed(): void {
     const text = (option: string) =>
       this.#fields.find(({ definition: { name } }) => name === option)?.text ?? "";
@@ -150,7 +150,7 @@ export class TrainForm {
   #showCommand(): void {
     const data = this.data.word === "" ? [] : ["--data", this.data.word];
     const words = ["deno task train", ...data, ...this.#listEntered().flatMap((field) => field.words)];
-    // One span per word, so that lines break between words and not after hyphens.
+    // Each word gets a span, so that lines break between words and not after hyphens.
     this.#command.replaceChildren(...words.flatMap((word) => [element("span", {}, word), " "]));
   }
 }
@@ -172,7 +172,7 @@ class Field {
 <p class="about" id="${id}-about">${sentence(definition.about)}</p>${this.#fault}</div>`;
   }
 
-  /** The value as text; empty for the default, "yes" for a switch that is on. */
+  /** Value of the field as text: "" for the default, "yes" for a switch that is on. */
   get text(): string {
     const { input, definition } = this;
     if (definition.kind === "switch") return (input as HTMLInputElement).checked ? "yes" : "";
@@ -184,7 +184,7 @@ class Field {
     else input.value = text === "" && definition.kind === "choice" ? definition.default ?? "" : text;
   }
 
-  /** Words of the command line: ["--dims", "32-32"]. */
+  /** Words of the option on the command line, e.g. ["--dims", "32-32"]. */
   get words(): string[] {
     const flag = extractFlag(this.definition);
     return this.definition.kind === "switch" ? [flag] : [flag, this.text];
