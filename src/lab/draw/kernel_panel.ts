@@ -176,7 +176,7 @@ function origin({ node, phase, code }: DispatchSummary): Html {
 function specialisedText(code: KernelSummary, specialised: number): string {
   const launched = formatCount(countLaunched(code).launched);
   const lines = specialised === 1 ? "1 line differs" : `${specialised} lines differ`;
-  return `${launched} invocations run it. ${lines} from the kernel's file: constants of this model, types of memory.`;
+  return `${launched} invocations run this kernel. ${lines} from the file: constants of this model, types of memory.`;
 }
 
 const KEYWORDS =
