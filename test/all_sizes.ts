@@ -1,5 +1,5 @@
 /**
- * True if sweeps take all sizes (`deno task test:special sizes`). Otherwise they take those that find every
- * mistake in a kernel, because the driver compiles each further size separately.
+ * True if sweeps over sizes test all sizes (`deno task test:special sizes`). Otherwise sweeps test only the
+ * sizes that find every mistake in a kernel, because the driver compiles each size separately.
  */
 export const allSizes = Deno.env.get("ALL_SIZES") === "yes";

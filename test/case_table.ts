@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
 
-/** Parses a table of a row per line and cells between " | ". A further indented line continues its row. */
+/** Parses a table. A line is a row, with " | " between cells. A line with a larger indent continues the row above. */
 export function parseRows(table: string): string[][] {
   const lines = table.replace(/^\n|\n *$/g, "").split("\n");
   const indent = /^ */.exec(lines[0] ?? "")?.[0] ?? "";
@@ -9,7 +9,7 @@ export function parseRows(table: string): string[][] {
   return rows.map((row) => row.trim().split(/ *\| +/));
 }
 
-/** Returns a pattern for messages that contain this text: … is anything, # is digits. */
+/** Returns a pattern for messages that contain a text, in which … matches anything and # matches digits. */
 export function toPattern(text: string): RegExp {
   const plain = text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   return new RegExp(plain.replaceAll("…", "[^]*").replaceAll("#", "\\d+"));

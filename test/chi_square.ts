@@ -1,11 +1,11 @@
 import jstat from "jstat";
 
-/** Returns the probability of a chi-square at least as large. */
+/** Returns the probability that a chi-square variable is at least as large as `chiSquare`. */
 export function computeTailProbability(chiSquare: number, degrees: number): number {
   return 1 - jstat.chisquare.cdf(chiSquare, degrees);
 }
 
-/** Returns the probability of counts at least as unlikely; cells expected below five are merged. */
+/** Returns the p-value of a chi-square test of counts. Cells with an expected count below five are merged. */
 export function computeCountsProbability(found: readonly number[], expected: readonly number[]): number {
   const cells: { o: number; e: number }[] = [];
   const rare = { o: 0, e: 0 };

@@ -9,12 +9,12 @@ const FLAGS = {
   none: ["--disable-features=WebGPU"],
 };
 
-/** Needs all permissions, because its driver reads system paths that no smaller one covers. */
+/** Opens Chromium. Needs all permissions, because Chromium's driver reads system paths that no other permission covers. */
 export async function openChromium(executablePath: string, webgpu: keyof typeof FLAGS): Promise<Browser> {
   const { chromium } = await import("playwright-core");
   return await chromium.launch({ executablePath, args: ["--no-sandbox", ...FLAGS[webgpu]] });
 }
-/** Returns the path of Debian's Chromium, installed first if possible, or why there is none. */
+/** Returns the path of Debian's Chromium, which is installed if it is missing, or the reason why there is none. */
 export async function findChromium(): Promise<string | { missing: string }> {
   if (existsSync(PATH)) return PATH;
   const release = await Deno.readTextFile("/etc/os-release").catch(() => "");

@@ -1,6 +1,6 @@
 import type { ClickLog } from "../src/data/click_log.ts";
 
-/** Returns the log with tokens and dense features as one dense matrix [I, V + F], one column per token. */
+/** Returns a log whose item features are one dense matrix: a column per token, then the dense features. */
 export function toDenseLog(log: ClickLog): ClickLog {
   const { items } = log;
   if (items.kind !== "mixed") throw new Error(`Expected mixed features, got ${items.kind}`);

@@ -217,7 +217,7 @@ export function fillStarter({ name, starter }: Exercise): string {
   }, starter);
 }
 
-/** An exercise, what the answer omits, the expected finding, and the replacements in a correct answer. */
+/** A wrong answer: exercise, what the answer lacks, pattern of the error, and replacements in a correct answer. */
 type NearlyRight = readonly [exercise: string, string, RegExp, ...(readonly [from: string, to: string])[]];
 
 /** Wrong answers that are correct at the first odd sizes. */

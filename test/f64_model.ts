@@ -8,18 +8,18 @@ import { adamReference } from "../src/ops/adam.ts";
 import { type ClickLog, type ItemFeatures, NONE } from "../src/data/click_log.ts";
 import type { ModelConfig } from "../src/model/model_config.ts";
 
-/** [rows][columns] by name. */
+/** Parameters by name: [rows][columns] numbers. */
 export type Parameters64 = Map<string, number[][]>;
 
 export interface Shape64 {
   readonly H: number;
   readonly dims: readonly number[];
-  /** Position weights instead of the LSTM: m lags, n weightings. */
+  /** Set for position weights instead of the LSTM: m is the number of lags, n of weightings. */
   readonly pw?: { readonly m: number; readonly n: number; readonly tanh: boolean };
   readonly none?: boolean;
   /** Columns of the wide part; without hidden layers 0 is the linear model. */
   readonly wide?: number;
-  /** Each row is clicked or not by itself. */
+  /** True if rows of a page are clicked independently of each other. */
   readonly logistic?: boolean;
 }
 
@@ -54,7 +54,7 @@ function dot(a: readonly number[], b: readonly number[]): number {
   return sum;
 }
 
-/** Returns x W + b; most of a one-hot x is 0. */
+/** Returns x W + b. Zeros of x are skipped, because x may be one-hot. */
 export function computeAffine64(x: number[], W: number[][], b: number[]): number[] {
   const y = [...b];
   x.forEach((xi, i) => {
@@ -80,9 +80,9 @@ function affineBackward(
 
 export interface Page64 {
   readonly u: number[];
-  /** Position on the page, or -1. */
+  /** Position of the clicked item on the page; -1 for no click. */
   readonly clicked: number;
-  /** Context event: its slopes are 0, and it does not count. */
+  /** True for a context event, which is not part of the loss: its slopes are 0. */
   readonly given: boolean;
 }
 
@@ -141,11 +141,11 @@ export function computeLossAndGradients64(
 }
 
 export interface User64 {
-  /** Features of the clicked items, oldest first. */
+  /** Features of the items that the user clicked, the oldest click first. */
   readonly clicks: readonly number[][];
   readonly h: number[];
   readonly c: number[];
-  /** Input of the LSTM at the last click, and the sums of its gates. */
+  /** Input of the LSTM at the last click. The other fields are the sums of the gates at this click. */
   readonly x: number[];
   readonly z: number[];
 }
@@ -158,7 +158,7 @@ export interface Counted64 {
 
 export class Forward64 {
   readonly F: number;
-  /** Size of the state that the first layer gets. */
+  /** Number of columns of the state that the first layer gets. */
   readonly D: number;
   readonly lstmW: number[][];
   readonly layerW: number[][][];

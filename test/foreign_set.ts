@@ -11,7 +11,7 @@ interface Shape {
   readonly rowGroup?: number;
 }
 
-/** Writes a log as another engine would: SQL over values, and a minimal manifest. */
+/** Writes a prepared set as another program would: tables that SQL makes of values, and a minimal manifest. */
 export async function writeSet(
   folder: string,
   log: ClickLog,

@@ -48,7 +48,7 @@ export function prepareIn(
   return prepare(recipe, { ...defaults, out, ...options }, ["test"]);
 }
 
-/** Returns the recipe with users in rounds of so many rows; null: as memory allows. */
+/** Returns a recipe that prepares users in rounds of `rows_at_once` rows; for null the memory limits a round. */
 export const prepareInRounds =
   (recipe: PreparationRecipe, rows_at_once: number | null): PreparationRecipe => async (...args) => {
     const begun = await recipe(...args);
@@ -153,6 +153,6 @@ export async function expectRejection(
   await expectRefusal(() => prepareFiles(files, name, more, options), says);
 }
 
-/** Good rows, so that a few bad ones are less than 1 %. */
+/** Returns `n` valid rows of a log, so that a few bad rows are less than 1 % of all rows. */
 export const makeGoodRows = (n: number) =>
   Array.from({ length: n }, (_, k) => `u${k},i${k % 7},${1_600_000_000 + k},1\n`).join("");

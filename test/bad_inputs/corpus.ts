@@ -15,19 +15,19 @@ export type FileMaker = (folder: string) => Promise<void> | void;
 
 export interface BadInput {
   readonly name: string;
-  /** The command and its arguments; DIR is the case's folder. */
+  /** The command and its arguments. DIR stands for the folder of the case. */
   readonly run: readonly string[];
   readonly files: FileMaker;
-  /** Patterns that standard error must match, or either output if the command succeeds. */
+  /** Patterns that standard error must match; if the command succeeds, standard output may match them too. */
   readonly says: readonly RegExp[];
-  /** 1 by default: a mistake of the user. */
+  /** Expected exit code (default: 1, which means a mistake of the user). */
   readonly code: number;
-  /** Paths, or their beginnings ("run/"), that may exist afterwards although they did not before. */
+  /** Paths, or beginnings of paths ("run/"), of files that the command may create. */
   readonly leaves: readonly string[];
   /** A shell runs the command as "$@", e.g. `exec "$@" >/dev/full`. */
   readonly shell?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** The system must be able to make the files. */
+  /** True if the system can make the files of the case. */
   readonly only?: boolean;
 }
 

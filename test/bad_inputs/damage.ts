@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** With CLICKGAN_FUZZ=N, N times as many cases are tried, and others. */
+/** Factor of the number of cases. With CLICKGAN_FUZZ=N, N times as many cases are tried, and other cases. */
 const TIMES = Number(Deno.env.get("CLICKGAN_FUZZ") ?? 1);
 
 export const countRuns = (count: number) => ({ numRuns: count * TIMES, seed: 13 + TIMES });

@@ -42,7 +42,7 @@ export function makePaperRows(rows: readonly (readonly (string | number)[])[]): 
   return makeFile("log.tsv", [COLUMNS, ...rows].map((row) => row.join("\t")).join("\n") + "\n");
 }
 
-/** Returns rows of users of a split, each with one page of `page` items of which the first is clicked. */
+/** Returns rows of users of a split. A user has one page of `page` items, and clicks the first item. */
 export function makeUsers(
   first: number,
   users: number,

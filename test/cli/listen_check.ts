@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { listen } from "../../src/serve/listen.ts";
 
-/** File descriptors of the lab: fewer than the connections that it allows. */
+/** Number of file descriptors that the lab may use: fewer than the number of connections that it allows. */
 const DESCRIPTORS = 80;
 const IDLE = 120;
 

@@ -9,7 +9,7 @@ interface Page {
   readonly clicked: string | null;
 }
 
-/** Pages of 3 and 4 of 7 items, not in the order of their ids; every third page has no click. */
+/** Pages of 3 or 4 of 7 items, which are not in the order of their ids. Every third page has no click. */
 const shownPages: readonly Page[] = Array.from({ length: 24 }, (_, k) => {
   const items = Array.from({ length: 3 + k % 2 }, (_, place) => `i${(5 * place + 2 * k) % 7}`);
   return {

@@ -20,7 +20,7 @@ export interface MadeRow {
   /** Position on the page, from 1. */
   readonly position: number;
   readonly clicked: boolean;
-  /** True utility; no click has 0. */
+  /** True utility of the item. No click has utility 0. */
   readonly utility: number;
 }
 
@@ -54,7 +54,7 @@ interface World extends MadeSizes {
   readonly pageSize: (random: Random) => number;
   readonly given: number;
   readonly life: number;
-  /** Share of the taste that remains after a click. */
+  /** Share of a user's taste that remains after a click. */
   readonly keeps: number;
   readonly utility: (item: Item, taste: Float64Array, time: number) => number;
 }

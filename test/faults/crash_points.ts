@@ -19,9 +19,9 @@ export interface FaultScenario {
   readonly command: CommandName;
   readonly args: readonly string[];
   prepare(folder: string): Promise<void>;
-  /** Returns the arguments after a fault; the same by default. */
+  /** Returns the arguments of the start after a fault (default: the same arguments). */
   again?(folder: string): Promise<readonly string[]>;
-  /** A second start may be refused with this message if the first had written all files. */
+  /** Message with which the second start may be refused if the first start had written all files. */
   readonly refusal?: RegExp;
   /** The clock must run fast without a fault, too, because measured time decides what is written. */
   readonly fastClock?: boolean;
@@ -241,7 +241,7 @@ export interface TriedPoint {
 }
 
 export interface PointOptions {
-  /** One in so many points of a scenario and a kind of fault is tried. */
+  /** Crash points per tried point: with 10, every tenth point of a scenario and a kind of fault is tried. */
   readonly every: number;
   readonly first: number;
   readonly how?: readonly FaultKind[];

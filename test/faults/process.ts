@@ -8,7 +8,7 @@ export type ProcessEnd = CommandResult & { readonly signal: Deno.Signal | null }
 
 const ROOT = new URL("../../", import.meta.url);
 const INJECT = new URL("inject.ts", import.meta.url).href;
-/** No command takes longer, even on a slow machine. */
+/** Milliseconds within which every command must end, even on a slow machine. */
 const MOST_MS = 180_000;
 
 export async function run(

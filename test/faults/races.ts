@@ -12,7 +12,7 @@ import { scenarios } from "./scenarios.ts";
 export interface KillOptions {
   readonly scenario: FaultScenario;
   readonly kills: number;
-  /** Uniform in 0..1. */
+  /** Returns a random number, uniform in 0..1. */
   readonly random: () => number;
   readonly onKill?: (kills: number, runs: number) => void;
 }
@@ -130,7 +130,7 @@ export async function raceRounds(
   return failures;
 }
 
-/** @param stagger milliseconds between the two. @returns undefined if one won and the other was refused */
+/** Starts two commands. @param stagger milliseconds between the starts. @returns undefined if exactly one was refused */
 async function oneRound(
   { scenario, orphan }: Race,
   base: string,

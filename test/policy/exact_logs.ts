@@ -1,4 +1,4 @@
-/** Logs of a shop so small that the clicks of a policy can be summed exactly over all slates and clicks. */
+/** Logs of a small shop. A policy's expected clicks can be computed exactly as a sum over all slates and clicks. */
 
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { createRandomStream } from "../../src/data/random.ts";

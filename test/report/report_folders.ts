@@ -116,7 +116,7 @@ function makeDetails(prec1: number) {
   };
 }
 
-/** A run with rising curves; a higher `skill` gives higher ones, and each seed others. */
+/** Makes a run with rising curves. A higher `skill` gives higher curves, and each seed gives other curves. */
 function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "adversarial")[]): RunFiles {
   const iterations = 60;
   const rows = (step: number, columns: number) =>

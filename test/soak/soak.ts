@@ -31,7 +31,7 @@ const commandsIn = (folder: string): readonly (readonly [CommandName, string])[]
 ];
 
 interface Sample {
-  /** Its own memory, without mapped files, where a leak shows. */
+  /** Memory of the process, without mapped files. A leak makes it grow. */
   readonly memory: number;
   /** Part of it that processes share by name: the driver llvmpipe stores the GPU's memory there. */
   readonly gpu: number;
@@ -39,7 +39,7 @@ interface Sample {
   readonly handles: number;
 }
 
-/** Allowed rise per hour. A step that keeps 40 bytes, or a request 100, exceeds that of the memory. */
+/** Allowed rise per hour. The memory exceeds it if a step leaks 40 bytes, or a request 100 bytes. */
 const ALLOWED: Readonly<Record<keyof Sample, number>> = { memory: 20, gpu: 4, threads: 6, handles: 6 };
 
 function sampleProcess(pid: number): Sample | undefined {

@@ -123,7 +123,7 @@ export async function checkResume<T extends Trainer | AdversarialTrainer>(
   return whole;
 }
 
-/** @param within the largest gap that is allowed */
+/** Asserts that two numbers are close. @param within the largest allowed difference */
 export function assertWithin(
   what: string,
   found: number | undefined,
@@ -155,7 +155,7 @@ export function assertNear(
   }
 }
 
-/** Sets position weights that matter: they start at 0.0001. */
+/** Sets position weights that affect results. Initially they are only 0.0001. */
 export async function withPositionWeights(model: UserModel): Promise<UserModel> {
   const { config } = model;
   if (config.encoder !== "pw") return model;
@@ -212,7 +212,7 @@ export async function followTrajectory(model: UserModel, log: ClickLog): Promise
   assertNear("weight", toWideWeights(await model.weights()), end, 2e-3);
 }
 
-/** Names only what differs: a message with two large states takes minutes to make. */
+/** Asserts that two states are equal. The message names only what differs: to print large states takes minutes. */
 export function assertSameState(found: TrainerState, expected: TrainerState): void {
   assert.deepEqual([found.iteration, found.best], [expected.iteration, expected.best]);
   for (const part of ["weights", "m", "v"] as const) assertSame(found[part], expected[part], part);
