@@ -80,7 +80,7 @@ function formatCaseKey({ name }: Kernel, constants: Constants, sizes: readonly n
   return JSON.stringify([name, own.sort(([a], [b]) => (a < b ? -1 : 1)), sizes]);
 }
 
-/** @returns the measurement of each case by its key, in the order in which the models dispatch the kernels. */
+/** Times all kernels of the models. @returns measurements by the case's key, in the order of the models' dispatches. */
 export async function measureKernels(
   gpu: Gpu,
   workload: BenchLog,

@@ -203,7 +203,7 @@ function collectMeasurements(
   return all;
 }
 
-/** Compares two benches in the order of the later one. Last come measurements that it lacks in the parts it measured. */
+/** Compares two benches. Measurements that only the earlier one has come last, if the later one measured their part. */
 export function compare(before: BenchReport, after: BenchReport): MeasuredChange[] {
   const [old, now] = [collectMeasurements(before), collectMeasurements(after)];
   const changes = [...now].map(([id, measured]) => computeChange(id, old.get(id), measured));

@@ -110,7 +110,7 @@ export const kinds: readonly LogKind[] = [
 const CATEGORIES = 8;
 const BRANDS = 12;
 const WIDTH = 4;
-/** Probability that one of the user's last MOST_AGAIN clicked items is shown again, for logs with `again` above 0. */
+/** In logs with `again` above 0: probability that a page shows each of the user's last MOST_AGAIN clicked items again. */
 const SHOWN_AGAIN = 0.7;
 const MOST_AGAIN = 3;
 const DAY = 86_400;

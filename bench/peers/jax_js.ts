@@ -27,7 +27,7 @@ type Batch = {
   rowItem: TakenRows;
   /** [E] index of each event's state among the (L + 1) B states of B users. */
   eventState: TakenRows;
-  /** [L B] index among the distinct items, for L clicks of B users. */
+  /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
   /** [D, F] features of the distinct items; `fedFeatures` are [L B, F]. With one-hot items both are one number. */
   slotFeatures: np.Array;

@@ -280,7 +280,7 @@ export function createSparsemaxTrial(
   };
 }
 
-/** Creates a trial of users' choices on two pages of a log, which may not change. @param size [users, items per slate] */
+/** Creates a trial of users' choices on two pages. Other pages of the log must not change. @param size [users, slots] */
 export function drawTrial(
   gpu: Gpu,
   [users = 1, slate = 1]: LadderSize,

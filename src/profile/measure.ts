@@ -42,7 +42,7 @@ const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** Returns the best clock of a device, which is chosen at the first call. @param work to repeat for the choice */
+/** Returns a device's best clock. The first call chooses it. @param work that the first call repeats for the choice */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {

@@ -55,7 +55,7 @@ import {
 
 /** Numbers of events: one, about a workgroup's 256 invocations, and more than invocations that run at once. */
 const EVENTS = [1, 255, 256, 257, 1000];
-/** Slot of the ring to which the step writes. The other slots may not change. */
+/** Slot of the ring to which the step writes. The other slots must not change. */
 const SLOT = 2;
 
 /** Checks the sums of outcomes over events. @param columns number of columns of an event's outcome */

@@ -24,7 +24,7 @@ const CANARIES = 64;
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries number of canary words per buffer @param behind their value: finite if a read must change results */
+  /** @param canaries number of canary words per buffer @param behind their value: finite if reading it must change results */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }

@@ -60,7 +60,7 @@ function drawGradients({ name, rows, columns, table, statistic }: ParameterSpec,
   return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 
-/** Returns distinct row numbers by slot; NONE in empty slots. Kernels may not read the slots past the step's number. */
+/** Returns distinct row numbers by slot; NONE in empty slots. Kernels must not read the slots past the step's number. */
 function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
   const order = drawPermutation(10 * t + part + name.length, rows);
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
@@ -113,7 +113,7 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
     const own = lists.get(table);
     drawGradients(spec, t, part).forEach((values, chunk) => {
       if (own) {
-        // Slots without a row get NaN, because kernels may not read them.
+        // Slots without a row get NaN, because kernels must not read them.
         const list = listRowNumbers(spec, t, part);
         const byPlace = new Float32Array(list.length * columns).fill(NaN);
         list.forEach((row, k) => {

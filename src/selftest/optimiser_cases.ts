@@ -78,7 +78,7 @@ export async function checkClip(
   checks.numbers(direct, wanted, {
     ...by,
     what: `tables ${what}`,
-    // The sums of partial gradients are also here, for other kernels. They may not change.
+    // The sums of partial gradients are also here, for other kernels. They must not change.
     tolerance: (i) => (i < summed ? 0 : tolerance),
   });
 }

@@ -30,7 +30,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /**
  * Creates an element from a template that may contain elements: `` dom`<p class="buttons">${button}</p>` ``. The template
- * may not have elements inside a table or a list of options, because the browser removes their markers there.
+ * must not have elements inside a table or a list of options, because the browser removes their markers there.
  */
 export function dom(
   pieces: TemplateStringsArray,

@@ -45,7 +45,7 @@ export const mixed = {
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** Batch of the size of `mixed.many`, but without dense features, whose product would be a dense layer. */
+/** Batch of the size of `mixed.many`, but with tokens alone: the product of dense features would be a dense layer. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 

@@ -253,7 +253,7 @@ async function checkParameters(
     const where = `a stray write into partial sums, chunk ${Math.floor(at / summed)}, float ${at % summed}`;
     checks.holds(false, listWriters(specs, parameters.partials), "stray writes", where);
   }
-  // The gradient of a statistic may not be written: in a training it stays zero, because Adam reads it.
+  // The gradient of a statistic must not be written: in a training it stays zero, because Adam reads it.
   const statistics = parameters.specs.filter((spec) => spec.statistic);
   if (statistics.length === 0) return;
   const views = statistics.map(({ name }) => parameters.gradientView(parameters.get(name)));
