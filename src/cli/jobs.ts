@@ -25,6 +25,8 @@ export function createJobsOption(what: string): Option {
 
 /** A child process: its command, its input and its callbacks. */
 interface Child {
+  /** Deno by default. */
+  readonly program?: string;
   readonly process: ProcessOptions;
   /** Text that the child reads from its standard input. */
   readonly input?: string;
@@ -82,8 +84,10 @@ export class JobSlots {
 }
 
 /** Runs a child process to its end. @throws FailedJobError if the child fails */
-export async function runChild({ process, input, signal, onOutput, onNote }: Child): Promise<void> {
-  const child = new Deno.Command(Deno.execPath(), {
+export async function runChild(
+  { program = Deno.execPath(), process, input, signal, onOutput, onNote }: Child,
+): Promise<void> {
+  const child = new Deno.Command(program, {
     ...process,
     stdin: input === undefined ? "null" : "piped",
     stdout: "piped",

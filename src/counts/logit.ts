@@ -159,11 +159,8 @@ const MOST_DENSE = 64;
 
 /** Fits the logit to train users. The counts of a user's rows are without the user's own pages. */
 export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
-  const C = countWidth(tables.config);
-  const F = options.dense ? getDenseWidth(source) : 0;
-  const P = Math.max(0, options.positions - 1);
-  const columns = C + F + 1 + P;
-  const pages = drawLogitSample(source, tables, options.seed, { C, F, P, columns });
+  const { C, F, columns } = getLogitColumns(source, tables, options);
+  const pages = buildLogitSample(source, tables, sampleUsers(source, columns, options.seed), options);
   const { mean, scaled } = standardise(pages, C + F);
   const penalty = RIDGE * pages.chosen.length;
   const w = fitLogit(pages, Array.from({ length: columns }, (_, k) => k === C + F ? BIAS_RIDGE : penalty));
@@ -217,22 +214,33 @@ function makeDenseReader(source: LogSource, log: Clicks): (item: number) => Floa
   return (item) => values.subarray(findItemIndex(item) * width, (findItemIndex(item) + 1) * width);
 }
 
-/** Draws as many choices of train users as a fit takes. A row has C counts, F dense features, a 1, and P position indicators. */
-function drawLogitSample(
+function getLogitColumns(source: LogSource, tables: CountTables, { dense, positions }: LogitOptions) {
+  const C = countWidth(tables.config);
+  const F = dense ? getDenseWidth(source) : 0;
+  const P = Math.max(0, positions - 1);
+  return { C, F, P, columns: C + F + 1 + P };
+}
+
+/**
+ * Builds the choices of users. A row has C counts, F dense features, a 1, and P position indicators, not standardised; the
+ * counts of a train user exclude the user's own pages.
+ */
+export function buildLogitSample(
   source: LogSource,
   tables: CountTables,
-  seed: number,
-  { C, F, P, columns }: { C: number; F: number; P: number; columns: number },
+  users: Iterable<number>,
+  options: LogitOptions,
 ): LogitSample {
+  const { C, F, P, columns } = getLogitColumns(source, tables, options);
   const [x, start, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[], [0], [], []];
   const positions = Array.from({ length: P + 1 }, (_, position) => {
     return Array.from({ length: P + 1 }, (_, k) => k === 0 || k === position ? 1 : 0);
   });
-  for (const { log, users } of walk(source, sampleUsers(source, columns, seed))) {
-    const counts = computeCountFeatures(log, users, tables, tables.config.latest);
+  for (const { log, users: some } of walk(source, users)) {
+    const counts = computeCountFeatures(log, some, tables, tables.config.latest);
     const dense = F > 0 ? makeDenseReader(source, log) : undefined;
     let row = 0;
-    for (const user of users) {
+    for (const user of some) {
       for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
         const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
         const clicks = listClickedRows(log, e);
@@ -256,6 +264,7 @@ function drawLogitSample(
   return { x: new Float64Array(x), columns, start, chosen, hasNone };
 }
 
+/** Draws train users whose choices can be fitted in time. */
 function sampleUsers(source: LogSource, columns: number, seed: number): number[] {
   const train = listUsers(source, "train");
   const order = createRandomStream(seed, "pages of the logit").sampleWithoutReplacement(

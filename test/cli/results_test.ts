@@ -36,6 +36,7 @@ function makeRuns(
       }
       return Promise.resolve(`${folder}/${name}`);
     },
+    kept: none,
     printed: (command, args) => Promise.resolve(String(printed(command, args))),
     json: (command, args) => Promise.resolve(printed(command, args)),
   };

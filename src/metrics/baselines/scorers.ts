@@ -262,7 +262,7 @@ function listLatest(history: readonly number[], most: number): number[] {
 }
 
 /** Number of page positions with their own effect. */
-const PLACES = 20;
+export const PLACES = 20;
 /** Seed that draws the pages for the logit's fit on large logs. A fixed seed gives all runs on a log the same baseline. */
 export const LOGIT_SEED = 1;
 
