@@ -76,13 +76,12 @@ export async function trainLightgbm(runs: ResultRuns, name: string, path: string
 /** Writes the columns of the logit on counts for each displayed item; lightgbm_peer.py describes the files. */
 export async function writeFeatures({ source, features, pageOrder }: Dataset, folder: string): Promise<void> {
   const config = buildCountsConfig(source, features?.tokens ?? []);
-  const { name } = source;
   if (!config) {
-    throw new UserError(`Expected fewer items for counts than ${name} has. Remove it from --logs.`);
+    throw new UserError(`Expected fewer items for counts than ${source.name} has: leave it out.`);
   }
   using status = new StudyStatus();
   const show = (what: string, done: number, all: number) =>
-    status.show(`${what} of ${name}: ${done} / ${all}`);
+    status.show(`${what} of ${source.name}: ${done} / ${all}`);
   const tables = countTables(source, config, show);
   const options = { dense: true, positions: pageOrder === "shown" ? PLACES : 0, seed: LOGIT_SEED };
   await makeFolder(folder);
