@@ -329,7 +329,7 @@ Deno.test("weights of the adversarial stage are refused unless allowed", () =>
       new OpenedRun("runs/a/last", { ...info, ...own }, weights, undefined, undefined);
     const made = (own: object, uncalibrated?: boolean) =>
       LearnedSource.ofRun(gpu, opened(own), data, { uncalibrated });
-    assert.throws(() => made({ game }), /got runs\/a\/last, of the adversarial stage.* or --uncalibrated/);
+    assert.throws(() => made({ game }), /got runs\/a\/last of the adversarial stage.* or --uncalibrated/);
     for (const source of [made({}), made({ game }, true)]) {
       assert.equal(source.itemCount, 500);
       source.model.destroy();

@@ -291,7 +291,10 @@ Deno.test("a falling reward is reported once during and once after the stage; sm
   };
   const fallen = told(4000, 0.213, 0.209, 0.19, 0.136);
   assert.equal(fallen.texts.length, 1);
-  assert.match(fallen.texts[0] ?? "", /was 0\.213 before its first step and is 0\.190 after iteration 200/);
+  assert.match(
+    fallen.texts[0] ?? "",
+    /was 0\.213 before the stage's first step and is 0\.190 after iteration 200/,
+  );
   assert.match(fallen.verdict ?? "", /0\.136 after iteration 300.*--generator exact/);
   const back = told(400, 0.5, 0.42, 0.5);
   assert.deepEqual([back.texts.length, back.verdict], [1, undefined]);

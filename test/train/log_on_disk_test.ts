@@ -328,9 +328,10 @@ Deno.test("too many validation users of a log on disk are refused before a read"
       trainShannon(gpu, source, smallLstm, { ...training, batchSize: 2 }),
       (error) =>
         error instanceof UserError &&
-        /at most 4,194,304 displayed items.*the 10 of even have 6,000,000.*--validation-users 6$/.test(
-          error.message,
-        ),
+        /at most 4,194,304 displayed items.*the 10 validation users of even have 6,000,000.*--validation-users 6$/
+          .test(
+            error.message,
+          ),
     );
     assert.ok(source.reads.every(({ users }) => users === 0));
   }));
