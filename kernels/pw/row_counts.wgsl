@@ -1,10 +1,11 @@
 // row_counts.wgsl - counts of every displayed item, as inputs of the utility; nothing flows back into it
 //
 //   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH] of each item, see src/counts/count_columns.ts
-//   fact   [., 2]   with LOGGED, by the log's rows: what is the user's own, the catalogue's number of the item; else row_item is
-//                   that number, and with USERS these are the words of pass_over.wgsl
-//   scale  [3, C]   mean of each column, 1 / sd; (clicks a display of all items, items on the longest page,
-//                   users of an item whose pairs were counted, at least)
+//   fact   [., 4]   with LOGGED, by the log's rows: the catalogue's number of the item, what is the user's own, the user's
+//                   pages so far and displays so far, each with those with a click in the upper half; else row_item is that
+//                   number, and with USERS these are the words of pass_over.wgsl
+//   scale  [3, C]   mean of each column, 1 / sd; (clicks per display of all items, items on the longest page,
+//                   users of an item whose pairs were counted, at least, share of pages with a click)
 //   counts [R, C]   standardised, with n = clicks of the user so far, q those on a category among the last LAGS, a = PRIOR:
 //     rate          log((clicks' + a rate) / ((shown' + a) rate))          ' = without the user's own pages
 //     shown         log(1 + shown')
@@ -13,6 +14,9 @@
 //     passed over   log(1 + times that the user was shown it and clicked something else, or nothing)
 //     category g    log of the mean over its tokens t of (q_t + a share_t) / ((q + a) share_t), once for each field
 //     clicks, page  log(1 + n), log of the items on the page, at most the longest that was counted: a catalogue is longer
+//     page click rate       log-odds of the user's pages with a click, (k + a q) / (m - k + a (1 - q)), minus those of q, the
+//                           share of all pages with a click: m pages so far, k with a click
+//     display click rate    log((clicks + b rate) / ((displays + b) rate)) of the user's pages so far, b = 2 a
 //
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns one row, which is independent of the others: no barrier. Rows of an event are neighbours.
@@ -34,7 +38,9 @@ const NEIGHBOURS = 8u;  // M
 const WIDTH = 20u;
 const LOGGED = true;
 const PAGE = 0u;        // items of a page; 0: all rows of an event are one page
-const USERS = 0u;       // of simulated users: how many there are; 0: nothing is known of what they passed over
+const USERS = 0u;       // of simulated users: how many there are; 0: nothing is known of their pages
+const PASS_WORDS = 0u;  // words of a simulated user before the last, which counts pages
+const SLATE = 0u;       // items of a simulated user's page
 const C4 = 2u;          // columns / 4, rounded up
 const PRIOR = 5.0;
 const FLOOR = 0.05;
@@ -51,7 +57,7 @@ struct Step {
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
 @group(0) @binding(1) var<storage, read> row: array<vec4u>;
-@group(0) @binding(2) var<storage, read> fact: array<vec2u>;
+@group(0) @binding(2) var<storage, read> fact: array<u32>;
 @group(0) @binding(3) var<storage, read> row_item: array<u32>;
 @group(0) @binding(4) var<storage, read> recent: array<f32>;
 @group(0) @binding(5) var<storage, read> table: array<f32>;
@@ -133,6 +139,9 @@ fn event_of(r: u32) -> u32 {
   return r / (event[0].y - event[0].x);
 }
 
+// A number and its part, from the lower and the upper half of a word.
+fn halves(word: u32) -> vec2f { return vec2f(f32(word & 0xffffu), f32(word >> 16u)); }
+
 @compute @workgroup_size(WORKGROUP)
 fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let r = id.x + id.y * (grid.x * WORKGROUP);
@@ -146,15 +155,21 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   let shown_at_once = min(f32(select(PAGE, of_event.y - of_event.x, PAGE == 0u)), scale[2u * C4].y);
   var item: u32;
   var own = 0u;
+  var pages = vec2f(0.0);     // of the user so far: all, and those with a click
+  var displays = vec2f(0.0);
   if (LOGGED) {
-    let known = fact[row[r].y];
-    own = known.x;
-    item = known.y;
+    let known = 4u * row[r].y;
+    item = fact[known];
+    own = fact[known + 1u];
+    pages = halves(fact[known + 2u]);
+    displays = halves(fact[known + 3u]);
   } else {
     item = row_item[r];
     if (USERS > 0u) {
-      let word = (item / 8u) * USERS + step.first_entry + e;
-      own = (fact[word / 2u][word % 2u] >> (4u * (item % 8u))) & 15u;
+      let user = step.first_entry + e;
+      own = (fact[(item / 8u) * USERS + user] >> (4u * (item % 8u))) & 15u;
+      pages = halves(fact[PASS_WORDS * USERS + user]);
+      displays = vec2f(f32(SLATE) * pages.x, pages.y);
     }
   }
   let first = item * WIDTH;
@@ -181,7 +196,9 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
       if (paired == 0.0 || counted) { similarity += both / sqrt(users * others); }
     }
   }
-  var c: array<f32, 12>;
+  let page_rate = scale[2u * C4].w;
+  let odds = (pages.y + PRIOR * page_rate) / (pages.x - pages.y + PRIOR * (1.0 - page_rate));
+  var c: array<f32, 16>;
   c[0] = log((clicked + PRIOR * mean_rate) / ((shown + PRIOR) * mean_rate));
   c[1] = log(1.0 + shown);
   c[2] = log(similarity + FLOOR);
@@ -194,6 +211,8 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   }
   c[6u + FIELDS] = log(1.0 + so_far);
   c[7u + FIELDS] = log(shown_at_once);
+  c[8u + FIELDS] = log(odds * ((1.0 - page_rate) / page_rate));
+  c[9u + FIELDS] = log((displays.y + 2.0 * PRIOR * mean_rate) / ((displays.x + 2.0 * PRIOR) * mean_rate));
   for (var k = 0u; k < C4; k++) {
     let x = vec4f(c[4u * k], c[4u * k + 1u], c[4u * k + 2u], c[4u * k + 3u]);
     counts[r * C4 + k] = (x - scale[k]) * scale[C4 + k];

@@ -31,8 +31,13 @@ export interface ClickBatch {
   readonly row: View;
   /** Inputs of the count features, per row and item of the log. Absent if the page's items are the whole catalogue. */
   readonly facts?: LogCountSummary;
-  /** [words, users] numbers of times each item was shown to a simulated user without a click; see kernels/simulate/pass_over.wgsl. */
-  readonly passed?: { readonly view: View; readonly users: number };
+  /** [words, users] what simulated users with pages of `slate` items saw so far, see kernels/simulate/pass_over.wgsl. */
+  readonly passed?: {
+    readonly view: View;
+    readonly users: number;
+    readonly words: number;
+    readonly slate: number;
+  };
   /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
   /** Slot of each row's item among the distinct items of the batch; with one-hot items the item's number. */

@@ -1,6 +1,7 @@
 /** A click log on the GPU. The log is uploaded once; each step uploads only the numbers of its users. */
 
-import { packOwnCounts } from "../counts/page_counts.ts";
+import { OWN_WORDS } from "../counts/count_columns.ts";
+import { type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
 import {
   ADDITIONAL_CLICK,
   type ClickLog,
@@ -25,17 +26,14 @@ export interface LogCapacity {
 
 /** Per-row and per-item inputs of the count features. */
 export interface LogCountSummary {
-  /** [rows of the log] pairs: the user's own part of the item's counts, and the item's number in the catalogue */
+  /** [rows of the log, {@link FACT_WORDS}] the item's number in the catalogue, then the counts of the row's own user */
   readonly fact: View;
   /** [items of the log] each item's number in the catalogue */
   readonly itemId: View;
 }
 
-/** Settings of a log for a model with counts. */
-export interface LogWithCounts {
-  /** Number of latest clicks per train user in the click pairs; absent if these were not counted. See {@link packOwnCounts}. */
-  readonly latest?: number;
-}
+/** Words per row of {@link LogCountSummary.fact}: 4, as in row_counts.wgsl. */
+export const FACT_WORDS = 1 + OWN_WORDS;
 
 /** Marks a context event in the log on the device. `batch_expand.wgsl` has the same value. */
 const GIVEN_BIT = 0x80000000;
@@ -88,7 +86,7 @@ export class DeviceLog {
       this.row = this.#arena.allocate("rows", 12 * this.capacity.rows);
       this.item = this.#arena.allocate("items", 8 * items);
       this.facts = counts && {
-        fact: this.#arena.allocate("facts of rows", 8 * Math.max(1, this.capacity.rows)),
+        fact: this.#arena.allocate("facts of rows", 4 * FACT_WORDS * Math.max(1, this.capacity.rows)),
         // One-hot items keep their numbers, however few items a batch displays.
         itemId: this.#arena.allocate(
           "items of the catalogue",
@@ -140,13 +138,13 @@ export class DeviceLog {
     if (this.facts && this.counts && rows > 0) this.#writeFacts(log, this.facts, this.counts);
   }
 
-  #writeFacts(log: ClickLog, { fact, itemId }: LogCountSummary, { latest }: LogWithCounts): void {
+  #writeFacts(log: ClickLog, { fact, itemId }: LogCountSummary, counted: LogWithCounts): void {
     const { itemIds: ids, rowItem, items } = log;
-    const facts = new Uint32Array(2 * rowItem.length);
-    packOwnCounts(log, latest).forEach((own, row) => {
-      const item = rowItem[row] ?? 0;
-      facts[2 * row] = own;
-      facts[2 * row + 1] = ids?.[item] ?? item;
+    const facts = new Uint32Array(FACT_WORDS * rowItem.length);
+    const own = packOwnCounts(log, counted);
+    rowItem.forEach((item, row) => {
+      facts[FACT_WORDS * row] = ids?.[item] ?? item;
+      facts.set(own.subarray(OWN_WORDS * row, OWN_WORDS * (row + 1)), FACT_WORDS * row + 1);
     });
     const { queue } = this.gpu;
     queue.writeBuffer(fact.buffer, 0, facts);

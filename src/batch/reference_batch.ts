@@ -1,6 +1,7 @@
 /** Computes a batch on the CPU in the simplest way. Tests check the batch kernels against it, and f64 references read it. */
 
-import { packOwnCounts } from "../counts/page_counts.ts";
+import { OWN_WORDS } from "../counts/count_columns.ts";
+import { type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
 import { ADDITIONAL_CLICK, type ClickLog, FURTHER, GIVEN, NONE } from "../data/click_log.ts";
 
 export interface ReferenceBatch {
@@ -16,8 +17,8 @@ export interface ReferenceBatch {
   readonly rowSlot: number[];
   /** [D] distinct items, ascending. */
   readonly slotItem: number[];
-  /** [R] the user's own part of the item's counts, see {@link packOwnCounts}. */
-  readonly own: Uint32Array;
+  /** [R] the counts of the row's own user, see {@link packOwnCounts}. */
+  readonly own: Uint32Array[];
   /** Random seed of the step's header. */
   readonly noise: number;
 }
@@ -26,10 +27,10 @@ export function buildReferenceBatch(
   log: ClickLog,
   users: ArrayLike<number>,
   noise = 0,
-  latest?: number,
+  counted: LogWithCounts = {},
 ): ReferenceBatch {
-  const ownOfLog = packOwnCounts(log, latest);
-  const own: number[] = [];
+  const ownOfLog = packOwnCounts(log, counted);
+  const own: Uint32Array[] = [];
   const userFirst = [0];
   const events: ReferenceBatch["events"] = [];
   const history: ReferenceBatch["history"] = [];
@@ -49,7 +50,7 @@ export function buildReferenceBatch(
       if (kind === 0) page = { first, from: rowFrom };
       const onPage = log.rowItem.subarray(page.from, rowFrom).indexOf(log.rowItem[rowFrom] ?? NONE);
       for (let r = rowFrom; r < rowTo; r++) {
-        own.push(ownOfLog[r] ?? 0);
+        own.push(ownOfLog.subarray(OWN_WORDS * r, OWN_WORDS * (r + 1)));
         rows.push({
           event: events.length,
           logRow: r,
@@ -77,5 +78,5 @@ export function buildReferenceBatch(
   const slotItem = [...new Set(rows.map((r) => r.item))].sort((a, b) => a - b);
   const slotOf = new Map(slotItem.map((item, slot) => [item, slot]));
   const rowSlot = rows.map((r) => slotOf.get(r.item) ?? 0);
-  return { userFirst, events, history, rows, slotItem, rowSlot, own: Uint32Array.from(own), noise };
+  return { userFirst, events, history, rows, slotItem, rowSlot, own, noise };
 }

@@ -29,12 +29,16 @@ export interface CountsConfig {
   neighbours: number;
   /** Only pairs among this many distinct items per user, the latest that the user clicked, are counted. */
   latest: number;
+  /** True for a log with sampled pages: users did not see its displays, so only clicks are counted. Absent for false. */
+  sampledPages?: boolean | undefined;
 }
 
 /** The count features read this number of the user's last clicks. */
 export const LAGS = 20;
 /** Smoothing: a click rate gets 5 pseudo-displays at the average rate, a user's click share 5 pseudo-clicks of the average user. */
 export const PRIOR = 5;
+/** Pseudo-displays at the average rate that smooth a user's clicks per display: about a page. */
+export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
 /** Limits of the token slots of all fields together, and of the fields: a kernel keeps all slots in registers. */
@@ -43,7 +47,7 @@ export const MOST_FIELDS = 4;
 
 /** Names of the columns before and after the columns of the fields. Columns in `AFTER` describe the page, not the item. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
-const AFTER = ["clicks so far", "page length"] as const;
+const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
 /** Returns C, the number of count features per displayed item. */
 export function countWidth({ fields }: CountsConfig): number {
@@ -95,6 +99,22 @@ export interface OwnCounts {
   readonly inPairs: boolean;
 }
 
+/**
+ * A user's earlier pages, which show how often this user clicks: numbers of pages and of pages with a click, of displayed
+ * items and of clicked ones. All are zero if the pages are unknown. Context events do not count.
+ */
+export interface PastPages {
+  readonly pages: number;
+  readonly clickedPages: number;
+  readonly displays: number;
+  readonly clicks: number;
+}
+
+export const NO_PAST_PAGES: PastPages = { pages: 0, clickedPages: 0, displays: 0, clicks: 0 };
+
+/** Words per row: {@link packOwn}, then the two of {@link packPast}. */
+export const OWN_WORDS = 3;
+
 const MOST_PASSED = 255;
 const MOST_OWN = 2047;
 
@@ -102,6 +122,26 @@ const MOST_OWN = 2047;
 export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): number {
   return (Math.min(passed, MOST_PASSED) | (Math.min(shown, MOST_OWN) << 8) |
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
+}
+
+/** Packs a user's earlier pages into two words, each with a part in the upper 16 bits and the whole in the lower ones. */
+export function packPast({ pages, clickedPages, displays, clicks }: PastPages): [number, number] {
+  return [packShare(clickedPages, pages), packShare(clicks, displays)];
+}
+
+/** Halves both numbers until they have at most 16 bits: what counts is their quotient. */
+function packShare(part: number, whole: number): number {
+  return whole < 2 ** 16 ? (part * 2 ** 16 + whole) >>> 0 : packShare(part >> 1, whole >> 1);
+}
+
+/** Reads what {@link packPast} wrote. */
+export function unpackPast(pageWord: number, displayWord: number): PastPages {
+  return {
+    pages: pageWord & 0xffff,
+    clickedPages: pageWord >>> 16,
+    displays: displayWord & 0xffff,
+    clicks: displayWord >>> 16,
+  };
 }
 
 export function unpackOwn(word: number): OwnCounts {

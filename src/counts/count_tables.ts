@@ -41,7 +41,9 @@ export function buildCountsConfig(source: LogSource, fields: readonly TokenField
     if (slots > 0) counted.push({ first, count, slots });
   });
   const neighbours = maxNeighbours(items.shape, counted);
-  return neighbours === 0 ? null : { fields: counted, neighbours, latest: chooseLatestLimit(source) };
+  if (neighbours === 0) return null;
+  const config = { fields: counted, neighbours, latest: chooseLatestLimit(source) };
+  return source.sampledPages ? { ...config, sampledPages: true } : config;
 }
 
 function selectCountFields(shape: ItemsShape, fields: readonly TokenField[]): readonly TokenField[] {
@@ -90,8 +92,8 @@ export function countTables(
   }
   writeTokens(items, source.items, config, counts);
   writeNeighbours(items, config, pairs);
-  const { meanRate, longestPage } = counts;
-  const tables = { config, items, meanRate, longestPage, leastUsers: pairs.least };
+  const { meanRate, pageRate, longestPage } = counts;
+  const tables = { config, items, meanRate, pageRate, longestPage, leastUsers: pairs.least };
   known.set(source, tables);
   return tables;
 }

@@ -6,11 +6,17 @@ import {
   countTokenSlots,
   countWidth,
   LAGS,
+  NO_PAST_PAGES,
+  OWN_WORDS,
   type OwnCounts,
   packOwn,
+  packPast,
+  type PastPages,
   PRIOR,
   SIMILARITY_FLOOR,
   unpackOwn,
+  unpackPast,
+  USER_PRIOR,
 } from "./count_columns.ts";
 import { type Clicks, listClickedRows, NONE, splits } from "../data/click_log.ts";
 import { findLatestClicks } from "./train_counts.ts";
@@ -22,6 +28,8 @@ export interface CountTables {
   readonly items: Float32Array<ArrayBuffer>;
   /** Clicks per display over all items: the click rate of an item without displays. */
   readonly meanRate: number;
+  /** Share of pages with a click, above 0 and below 1. */
+  readonly pageRate: number;
   /** Number of items on the longest counted page; the length of a longer page, such as a whole catalogue, is clipped to it. */
   readonly longestPage: number;
   /** Pairs are counted only between items that at least this number of users clicked. */
@@ -34,6 +42,15 @@ export interface PageHistory {
   readonly recent: ArrayLike<number>;
   /** Number of all earlier clicks. */
   readonly clicks: number;
+  readonly past: PastPages;
+}
+
+/** How a log relates to the tables of counts. */
+export interface LogWithCounts {
+  /** {@link CountsConfig.latest}, if the tables count this log's train users; undefined for any other log. */
+  readonly latest?: number | undefined;
+  /** {@link CountsConfig.sampledPages} */
+  readonly sampledPages?: boolean | undefined;
 }
 
 /** Own counts of a user whose pages are not in the tables. */
@@ -46,13 +63,13 @@ export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired
 export function writeItemCounts(
   tables: CountTables,
   item: number,
-  { recent, clicks }: PageHistory,
+  { recent, clicks, past }: PageHistory,
   pageLength: number,
   own: OwnCounts,
   to: Float64Array,
   at: number,
 ): void {
-  const { config, items, meanRate, longestPage } = tables;
+  const { config, items, meanRate, pageRate, longestPage } = tables;
   const width = countTableWidth(config);
   const row = item * width;
   const displays = Math.max(0, items[row]! - own.shown);
@@ -73,9 +90,13 @@ export function writeItemCounts(
     );
     slot += slots;
   });
-  const last = at + countWidth(config) - 2;
+  const last = at + countWidth(config) - 4;
   to[last] = Math.log(1 + clicks);
   to[last + 1] = Math.log(Math.min(pageLength, longestPage));
+  const unclicked = past.pages - past.clickedPages + PRIOR * (1 - pageRate);
+  to[last + 2] = Math.log((past.clickedPages + PRIOR * pageRate) * (1 - pageRate) / (unclicked * pageRate));
+  const rate = USER_PRIOR * meanRate;
+  to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
 /** Returns the sum of cosines of the item and the user's distinct last clicks. Cosine: users of both / sqrt(users_a x users_b). */
@@ -164,34 +185,34 @@ function computeLift(
 const TRAIN = splits.indexOf("train");
 
 /**
- * Returns the own counts [R] of each row of a log, packed by {@link packOwn}.
- * @param latest {@link CountsConfig.latest}, if the tables count this log's train users; undefined for any other log: then only
- * earlier displays without a click are counted.
+ * Returns each row's counts of its own user [R, {@link OWN_WORDS}], packed by {@link packOwn} and {@link packPast}. The
+ * displays of sampled pages are left out.
  */
-export function packOwnCounts(log: Clicks, latest: number | undefined): Uint32Array<ArrayBuffer> {
-  const own = new Uint32Array(log.rowItem.length);
-  for (let user = 0; user < log.userSplit.length; user++) {
-    writeOwnCounts(log, user, findCountedUser(log, user, latest), own);
-  }
+export function packOwnCounts(log: Clicks, counted: LogWithCounts): Uint32Array<ArrayBuffer> {
+  const own = new Uint32Array(OWN_WORDS * log.rowItem.length);
+  for (let user = 0; user < log.userSplit.length; user++) writeOwnCounts(log, user, counted, own);
   return own;
 }
 
-/** Returns `latest` for a train user; undefined for any other user, whose pages are not in the tables. */
-function findCountedUser({ userSplit }: Clicks, user: number, latest?: number): number | undefined {
-  return userSplit[user] === TRAIN ? latest : undefined;
-}
-
-function writeOwnCounts(log: Clicks, user: number, latest: number | undefined, own: Uint32Array): void {
-  const { userEvents, eventRows, eventKind, rowItem } = log;
+function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: Uint32Array): void {
+  const { userEvents, eventRows, eventKind, rowItem, userSplit } = log;
+  // Only pages of train users are in the tables.
+  const latest = userSplit[user] === TRAIN ? counted.latest : undefined;
+  const { sampledPages } = counted;
   const [from, end] = [userEvents[user]!, userEvents[user + 1]!];
   const passed = new Map<number, number>();
   const shown = new Map<number, number>();
   const clicks = new Map<number, number>();
+  let past = NO_PAST_PAGES;
   for (let e = from; e < end; e++) {
     if (eventKind?.[e]) continue;
     const clicked = new Set(listClickedRows(log, e).map((row) => rowItem[row]!));
+    const words = packPast(past);
     // Counts are those before the page: otherwise the second row of an item that is displayed twice would reveal no click.
-    for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) own[row] = passed.get(rowItem[row]!) ?? 0;
+    for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
+      own.set([passed.get(rowItem[row]!) ?? 0, ...words], OWN_WORDS * row);
+    }
+    if (!sampledPages) past = addPage(past, eventRows[e + 1]! - eventRows[e]!, clicked.size);
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
       const item = rowItem[row]!;
       if (!clicked.has(item)) passed.set(item, (passed.get(item) ?? 0) + 1);
@@ -203,9 +224,9 @@ function writeOwnCounts(log: Clicks, user: number, latest: number | undefined, o
   const inPairs = latest === undefined ? undefined : new Set(findLatestClicks(log, user, latest));
   for (let row = eventRows[from]!; row < eventRows[end]!; row++) {
     const item = rowItem[row]!;
-    own[row] = packOwn({
-      passed: own[row]!,
-      shown: shown.get(item) ?? 0,
+    own[OWN_WORDS * row] = packOwn({
+      passed: sampledPages ? 0 : own[OWN_WORDS * row]!,
+      shown: sampledPages ? 0 : shown.get(item) ?? 0,
       clicks: clicks.get(item) ?? 0,
       paired: inPairs !== undefined,
       inPairs: inPairs?.has(item) ?? false,
@@ -213,9 +234,18 @@ function writeOwnCounts(log: Clicks, user: number, latest: number | undefined, o
   }
 }
 
+function addPage(past: PastPages, displays: number, clicks: number): PastPages {
+  return {
+    pages: past.pages + 1,
+    clickedPages: past.clickedPages + (clicks > 0 ? 1 : 0),
+    displays: past.displays + displays,
+    clicks: past.clicks + clicks,
+  };
+}
+
 /**
  * Returns the count features [rows, C] of all rows of these users, in their order, not standardised. Rows of context events and
- * additional clicks have zeros. @param latest as of {@link packOwnCounts}.
+ * additional clicks have zeros. @param latest as of {@link LogWithCounts}.
  */
 export function computeCountFeatures(
   log: Clicks,
@@ -231,17 +261,19 @@ export function computeCountFeatures(
   );
   const counts = new Float64Array(C * rows);
   let at = 0;
-  const own = new Uint32Array(rowItem.length);
+  const own = new Uint32Array(OWN_WORDS * rowItem.length);
+  const counted = { latest, sampledPages: tables.config.sampledPages };
   for (const user of Array.from(users)) {
-    writeOwnCounts(log, user, findCountedUser(log, user, latest), own);
+    writeOwnCounts(log, user, counted, own);
     let recent: number[] = [];
     let clicks = 0;
     for (let e = userEvents[user]!; e < userEvents[user + 1]!; e++) {
       const [first, end] = [eventRows[e]!, eventRows[e + 1]!];
       for (let row = first; row < end; row++, at += C) {
         if (eventKind?.[e]) continue;
-        const history = { recent, clicks };
-        writeItemCounts(tables, rowItem[row]!, history, end - first, unpackOwn(own[row]!), counts, at);
+        const [word = 0, pages = 0, displays = 0] = own.subarray(OWN_WORDS * row);
+        const history = { recent, clicks, past: unpackPast(pages, displays) };
+        writeItemCounts(tables, rowItem[row]!, history, end - first, unpackOwn(word), counts, at);
       }
       if (eventClick[e] === NONE) continue;
       recent = [rowItem[eventClick[e]!]!, ...recent.slice(0, LAGS - 1)];

@@ -13,8 +13,12 @@ export interface TrainCounts {
   readonly shown: Uint32Array;
   /** [I] clicks on each item. */
   readonly clicks: Uint32Array;
+  /** True for sampled pages: `shown` has the mean over all items, because these displays were not shown to users. */
+  readonly sampledPages: boolean;
   /** Clicks per display over all items, above 0 and below 1. */
   readonly meanRate: number;
+  /** Share of pages with a click, above 0 and below 1. */
+  readonly pageRate: number;
   /** Number of items on the longest page, at least 1. */
   readonly longestPage: number;
 }
@@ -26,6 +30,7 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
   const clicks = new Uint32Array(source.items.shape.count);
   const train = listUsers(source, "train");
   let longestPage = 1;
+  let [pages, clickedPages] = [0, 0];
   for (const { log, users } of walk(source, train, startUserProgress("Counting clicks", onProgress))) {
     for (const user of users) {
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
@@ -41,11 +46,18 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
         }
         const clicked = log.eventClick[event]!;
         if (clicked !== NONE) clicks[log.rowItem[clicked]!]!++;
+        if (context === ADDITIONAL_CLICK) continue;
+        pages++;
+        if (clicked !== NONE) clickedPages++;
       }
     }
   }
   const sum = (of: Uint32Array) => of.reduce((sum, n) => sum + n, 0);
-  return { users: train.length, shown, clicks, meanRate: (sum(clicks) + 1) / (sum(shown) + 2), longestPage };
+  const meanRate = (sum(clicks) + 1) / (sum(shown) + 2);
+  const pageRate = (clickedPages + 1) / (pages + 2);
+  const { sampledPages = false } = source;
+  if (sampledPages) shown.fill(Math.round(sum(shown) / shown.length));
+  return { users: train.length, shown, clicks, sampledPages, meanRate, pageRate, longestPage };
 }
 
 /** Returns the click rate of an item, 0 < rate < 1, smoothed with {@link PRIOR} pseudo-displays at the average rate. */

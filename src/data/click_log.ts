@@ -114,6 +114,8 @@ export interface ClickLog extends Clicks {
   readonly items: ItemFeatures;
   /** [I] number in the catalogue of each item; absent if the log uses the catalogue's numbers. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
+  /** See {@link import("./log_source.ts").LogSource.sampledPages}; absent for false. */
+  readonly sampledPages?: boolean;
 }
 
 /** Returns the clicked rows of a page in the order of the clicks; [] if there is no click. @param e event of the page. */

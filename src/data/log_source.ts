@@ -36,6 +36,8 @@ export interface LogSource extends UserIndex {
   readonly items: ItemCatalogue;
   /** The whole log, if it is in memory. */
   readonly log: ClickLog | undefined;
+  /** True if the items beside a click were drawn by `data log --pages sampled`, and not shown to the user. */
+  readonly sampledPages?: boolean;
   /**
    * Returns the clicks of some users, with the item numbers of the catalogue.
    * @param users numbers of the users, ascending, none twice. @throws UserError for damaged data.
@@ -74,6 +76,9 @@ export class MemoryLog implements LogSource {
 
   get name(): string {
     return this.log.name;
+  }
+  get sampledPages(): boolean {
+    return this.log.sampledPages ?? false;
   }
   get userSplit(): UserIndex["userSplit"] {
     return this.log.userSplit;

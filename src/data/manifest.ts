@@ -153,6 +153,8 @@ export const manifestSchema = v.object({
   })),
   /** Order of the items of a page; absent if unknown. */
   pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
+  /** True if the items beside each click were drawn by `data log --pages sampled`; absent for false. */
+  sampledPages: v.optional(v.boolean()),
   /** Number of rows or items of the source that were left out, per reason. */
   skipped: v.optional(v.record(v.string(), count), {}),
   /** Notes on what was inferred about the source. */

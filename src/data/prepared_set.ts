@@ -134,5 +134,6 @@ export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress)
   await set.readClicks(items.count, (clicks) => all.push(clicks), onProgress, true);
   const [clicks] = all;
   if (!clicks) throw new Error("expected the clicks of all users, got none");
-  return new MemoryLog({ name: set.name, items, ...clicks });
+  const sampled = set.manifest.sampledPages && { sampledPages: true };
+  return new MemoryLog({ name: set.name, items, ...sampled, ...clicks });
 }

@@ -10,7 +10,7 @@
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { DeviceItems } from "../batch/device_items.ts";
-import type { LogCountSummary } from "../batch/device_log.ts";
+import { FACT_WORDS, type LogCountSummary } from "../batch/device_log.ts";
 import type { TokenPairs } from "../batch/token_pairs.ts";
 import { NONE } from "../data/click_log.ts";
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
@@ -187,7 +187,7 @@ class BlockBatch implements ClickBatch {
     this.rowItem = arena.upload("row_item", rowNumbers);
     this.slotItem = arena.upload("slot_item", rowNumbers);
     if (config.counts) {
-      this.facts = { fact: arena.allocate("facts of rows", 8 * rows), itemId: this.slotItem };
+      this.facts = { fact: arena.allocate("facts of rows", 4 * FACT_WORDS * rows), itemId: this.slotItem };
     }
     this.items = new DeviceItems(gpu, catalogue.read(Uint32Array.of(0)), rows, catalogue.tokenCounts);
   }
@@ -197,8 +197,8 @@ class BlockBatch implements ClickBatch {
     if (catalogue.shape.kind === "one-hot") queue.writeBuffer(this.rowItem.buffer, 0, items);
     else this.items.write(catalogue.read(items));
     if (this.facts) {
-      const facts = new Uint32Array(2 * items.length); // the user's own counts are zero
-      items.forEach((item, row) => facts[2 * row + 1] = item);
+      const facts = new Uint32Array(FACT_WORDS * items.length); // the user's own counts are zero
+      items.forEach((item, row) => facts[FACT_WORDS * row] = item);
       queue.writeBuffer(this.facts.fact.buffer, 0, facts);
     }
     if (items.length === this.#rows) return;

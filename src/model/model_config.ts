@@ -92,6 +92,7 @@ const countsSchema = v.nullable(v.strictObject({
   ),
   neighbours: v.whole(1, 1024),
   latest: v.whole(1),
+  sampledPages: v.optional(v.boolean()),
 }));
 
 const commonFields: ConfigFields<CommonModelConfig> = {

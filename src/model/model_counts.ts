@@ -17,8 +17,7 @@ import { recentClicks, rowCounts } from "../ops/row_counts.ts";
 import { type ClickScores, UnmaterializedScores } from "../ops/row_dot.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import type { LogWithCounts } from "../batch/device_log.ts";
-import type { CountTables } from "../counts/page_counts.ts";
+import type { CountTables, LogWithCounts } from "../counts/page_counts.ts";
 import { countTrain } from "../counts/train_counts.ts";
 import { splits } from "../data/click_log.ts";
 import type { ModelConfig } from "./model_config.ts";
@@ -118,8 +117,8 @@ export function initializeFromCounts(
   return start;
 }
 
-function listScaleConstants({ meanRate, longestPage, leastUsers }: CountTables): readonly number[] {
-  return [meanRate, longestPage, leastUsers];
+function listScaleConstants({ meanRate, longestPage, leastUsers, pageRate }: CountTables): readonly number[] {
+  return [meanRate, longestPage, leastUsers, pageRate];
 }
 
 /** Initial weights: either all are given, or all except those in `start` are drawn from a seed. */
@@ -153,12 +152,13 @@ export function loadCountedLog(
   users: ArrayLike<number>,
 ): LogWithCounts | undefined {
   if (!counts) return undefined;
-  if (!Array.from(users).some((user) => source.userSplit[user] === TRAIN)) return {};
+  const { latest, sampledPages } = counts;
+  if (!Array.from(users).some((user) => source.userSplit[user] === TRAIN)) return { sampledPages };
   const table = parameters.constant(TABLE);
   const width = countTableWidth(counts);
   const { shown, clicks } = countTrain(source);
   const same = shown.every((n, item) =>
     n === table?.[item * width] && clicks[item] === table[item * width + 1]
   );
-  return same ? { latest: counts.latest } : {};
+  return same ? { latest, sampledPages } : { sampledPages };
 }

@@ -3,7 +3,8 @@
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
-import type { DeviceLog, LogWithCounts } from "../batch/device_log.ts";
+import type { DeviceLog } from "../batch/device_log.ts";
+import type { LogWithCounts } from "../counts/page_counts.ts";
 import type { BatchPlan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -50,7 +51,7 @@ export interface RecordableModel {
 
 /** Returns the count settings of a log whose users were not counted; undefined for a model without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
-  return config.counts ? {} : undefined;
+  return config.counts ? { sampledPages: config.counts.sampledPages } : undefined;
 }
 
 export interface ModelProgramOptions {

@@ -5,7 +5,7 @@ import type { ClickSizes } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceLog } from "../batch/device_log.ts";
 import { BatchPlan } from "../batch/plan.ts";
-import { type ClickLog, NONE } from "../data/click_log.ts";
+import { type ClickLog, CONTEXT_EVENT, NONE } from "../data/click_log.ts";
 import { type ItemCatalogue, restrictToOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -203,18 +203,20 @@ function buildRequestLog(items: ItemCatalogue, requests: readonly ScoringRequest
   const userEvents = new Uint32Array(users + 1);
   const eventRows = new Uint32Array(events + 1);
   const eventClick = new Uint32Array(events).fill(NONE);
+  const eventKind = new Uint8Array(events);
   const rowItem = new Uint32Array(rows);
   let [event, row] = [0, 0];
   requests.forEach(({ history, page }, user) => {
     for (let k = 0; k < history.length; k++, event++) {
       rowItem[row] = history[k] ?? 0;
       eventClick[event] = row++;
+      eventKind[event] = CONTEXT_EVENT;
       eventRows[event + 1] = row;
     }
     for (let k = 0; k < page.length; k++) rowItem[row++] = page[k] ?? 0;
     eventRows[++event] = row;
     userEvents[user + 1] = event;
   });
-  const clicks = { userSplit: new Uint8Array(users), userEvents, eventRows, eventClick, rowItem };
+  const clicks = { userSplit: new Uint8Array(users), userEvents, eventRows, eventClick, eventKind, rowItem };
   return { ...clicks, name: "pages", ...restrictToOwnItems(clicks, items) };
 }

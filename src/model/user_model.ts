@@ -6,7 +6,7 @@ import { type ClickScores, materialize } from "../ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
-import type { LogWithCounts } from "../batch/device_log.ts";
+import type { LogWithCounts } from "../counts/page_counts.ts";
 import {
   addLinearPart,
   FIRST_LAYER,
@@ -128,7 +128,7 @@ export class UserModel implements ItemScorer {
 
   /** @internal Count settings for a log on the device; undefined for a model without counts. */
   get counted(): LogWithCounts | undefined {
-    return this.config.counts ? { latest: this.config.counts.latest } : undefined;
+    return this.config.counts ?? undefined;
   }
 
   /** Reads all weights by name. Waits for the GPU. */

@@ -5,7 +5,14 @@ import recentText from "../../kernels/pw/recent_clicks.wgsl" with { type: "text"
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { countTableWidth, countTokenSlots, countWidth, LAGS, unpackOwn } from "../counts/count_columns.ts";
+import {
+  countTableWidth,
+  countTokenSlots,
+  countWidth,
+  LAGS,
+  unpackOwn,
+  unpackPast,
+} from "../counts/count_columns.ts";
 import type { CountsConfig } from "../counts/count_columns.ts";
 import { type CountTables, writeItemCounts } from "../counts/page_counts.ts";
 import { NONE } from "../data/click_log.ts";
@@ -78,7 +85,7 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** constant [I, {@link countTableWidth}] */
   readonly table: Tensor;
-  /** constant [3, C]; rows: means; 1 / standard deviations; (clicks per impression of all items, longest page, fewest users) */
+  /** constant [3, C]; rows: means; 1 / standard deviations; (clicks per impression, longest page, fewest users, page click rate) */
   readonly scale: Tensor;
 }
 
@@ -110,6 +117,8 @@ export function rowCounts(
       LOGGED: tape.batch.facts !== undefined,
       PAGE: pageLength,
       USERS: passed?.users ?? 0,
+      PASS_WORDS: passed ? passed.words - 1 : 0,
+      SLATE: passed?.slate ?? 0,
       C4: output.stride / 4,
     },
     views: {
@@ -141,13 +150,16 @@ function reference(config: CountsConfig): ClickReference {
       meanRate: getAt(scale, 2, 0),
       longestPage: getAt(scale, 2, 1),
       leastUsers: getAt(scale, 2, 2),
+      pageRate: getAt(scale, 2, 3),
     };
     const C = countWidth(config);
     const counts = new Float64Array(C * batch.rows.length);
     batch.rows.forEach(({ event, item }, r) => {
-      const history = { recent: listRecentItems(batch, event), clicks: batch.history[event]!.clicks };
+      const [own = 0, pages = 0, displays = 0] = batch.own[r]!;
+      const past = unpackPast(pages, displays);
+      const history = { recent: listRecentItems(batch, event), clicks: batch.history[event]!.clicks, past };
       const { first, end } = batch.events[event]!;
-      writeItemCounts(tables, item, history, end - first, unpackOwn(batch.own[r]!), counts, r * C);
+      writeItemCounts(tables, item, history, end - first, unpackOwn(own), counts, r * C);
     });
     const [mean, scaled] = [(k: number) => getAt(scale, 0, k), (k: number) => getAt(scale, 1, k)];
     return {

@@ -4,7 +4,13 @@ import { materialize } from "../ops/row_dot.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { UserError } from "../user_error.ts";
-import { type ClickLists, encodeEmptyEvents, PageBatch, type PageBuffers } from "./page_buffers.ts";
+import {
+  type ClickLists,
+  countPassWords,
+  encodeEmptyEvents,
+  PageBatch,
+  type PageBuffers,
+} from "./page_buffers.ts";
 import { makePlainTensor } from "./users.ts";
 import type { CatalogueUtilities, SimulatedUsers, SlateUtilities, UsersSource } from "./users.ts";
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -23,7 +29,6 @@ import { LAGS as WIDE_LAGS } from "../model/utility.ts";
 import { linear } from "../ops/linear.ts";
 import { padColumns, type Tensor } from "../tape/tensor.ts";
 import {
-  countPassWords,
   createClickLists,
   createStoredState,
   keepState,

@@ -22,6 +22,14 @@ export interface PageCapacity {
   readonly startClicks: number;
 }
 
+/** Items per word of the counts of items passed over. */
+const PASSED_ITEMS = 8;
+
+/** Returns the words per user that count how often each item was passed over, and in the last word the user's pages. */
+export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
+  return Math.ceil(items / PASSED_ITEMS) + 1;
+}
+
 export function computePageSizes(
   { slate, items }: Pick<PageCapacity, "slate" | "items">,
   users: number,
@@ -114,7 +122,9 @@ export class PageBatch implements ClickBatch {
     const { event, rowItem } = all ?? { event: page.event, rowItem: page.slates };
     [this.event, this.rowItem, this.slotItem] = [event, rowItem, page.allItems];
     if (all) this.pageLength = page.slate;
-    if (passed) this.passed = { view: passed, users: page.users };
+    if (passed) {
+      this.passed = { view: passed, users: page.users, words: countPassWords(page), slate: page.slate };
+    }
   }
 
   get history(): View {

@@ -11,7 +11,7 @@ import type { Arena } from "../gpu/arena.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
 import { padColumns, type Tensor } from "../tape/tensor.ts";
-import type { ClickLists, PageBuffers } from "./page_buffers.ts";
+import { type ClickLists, countPassWords, type PageBuffers } from "./page_buffers.ts";
 import { makePlainTensor } from "./users.ts";
 
 const stepKernel = parseKernel("lstm_step", stepText);
@@ -76,23 +76,16 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Number of items whose counts share one word, see {@link passOver}. */
-const PASSED_ITEMS = 8;
-
-/** Returns the number of words per user that count how often each item was shown and not clicked. */
-export function countPassWords({ items }: Pick<PageBuffers, "items">): number {
-  return Math.ceil(items / PASSED_ITEMS);
-}
-
-/** Counts the items of a page that each user saw and did not click. @param passed [{@link countPassWords}, U] */
+/** Counts the items of a page that each user passed over, and the pages of each user. @param passed [{@link countPassWords}, U] */
 export function passOver(
-  { event, slates, slate: SLATE, users: USERS }: PageBuffers,
+  page: PageBuffers,
   passed: View,
 ): ClickDispatch {
+  const { event, slates, slate: SLATE, users: USERS } = page;
   return {
     kernel: passKernel,
     label: "pass over",
-    constants: { SLATE, USERS },
+    constants: { SLATE, USERS, LAST: countPassWords(page) - 1 },
     views: { event, slate: slates, passed },
     invocations: ["users"],
   };

@@ -1,7 +1,8 @@
 /** Set-up of the stages that train on clicks: it creates the device log, the batch plan, the result ring and the validation. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
-import type { DeviceLog, LogWithCounts } from "../batch/device_log.ts";
+import type { DeviceLog } from "../batch/device_log.ts";
+import type { LogWithCounts } from "../counts/page_counts.ts";
 import { BatchPlan, computeBatchCapacity, countScoredEvents, planMicroBatches } from "../batch/plan.ts";
 import { type ClickLog, listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";

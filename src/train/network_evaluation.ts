@@ -1,6 +1,7 @@
 /** Evaluation of networks on a fixed set of users, in shards that fit the device. */
 
-import { DeviceLog, type LogWithCounts } from "../batch/device_log.ts";
+import { DeviceLog } from "../batch/device_log.ts";
+import type { LogWithCounts } from "../counts/page_counts.ts";
 import { BatchPlan, type BatchSlot, computeBatchCapacity, maxSizes } from "../batch/plan.ts";
 import type { ClickLog, Clicks } from "../data/click_log.ts";
 import { countRows, countScored, readLog, toClickLog, toLogSource } from "../data/log_source.ts";

@@ -4,7 +4,8 @@
  * next users overwrite the window after all earlier steps.
  */
 
-import { DeviceLog, type LogCapacity, type LogWithCounts } from "../batch/device_log.ts";
+import { DeviceLog, type LogCapacity } from "../batch/device_log.ts";
+import type { LogWithCounts } from "../counts/page_counts.ts";
 import { duplicateUserError, unknownUserError } from "../batch/plan.ts";
 import { checkSource, countEvents, countRows, readLog, toLogSource } from "../data/log_source.ts";
 import type { LogSource } from "../data/log_source.ts";

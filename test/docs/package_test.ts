@@ -130,7 +130,7 @@ async function run(cwd: string, command: string, ...args: string[]): Promise<str
 
 const HOST = "gpu/host files commands serve data/sets data/prepare cli report autotune".split(" ");
 /** Bytes of the script before compression. */
-const MOST_BYTES = { code: 240_000, kernels: 182_000 };
+const MOST_BYTES = { code: 240_000, kernels: 182_500 };
 
 type Library = typeof source;
 

@@ -258,7 +258,9 @@ Deno.test("a page of several clicks: displays and clicks count once, and its los
     users: 2,
     shown: Uint32Array.of(2, 3, 2),
     clicks: Uint32Array.of(2, 2, 1),
+    sampledPages: false,
     meanRate: (5 + 1) / (7 + 2),
+    pageRate: (2 + 1) / (3 + 2),
     longestPage: 3,
   });
 });

@@ -232,8 +232,8 @@ Deno.test("a count that is equal on all pages does not affect the utility of any
   const counts = buildCountsConfig(source, []);
   const scale = initializeFromCounts(source, { ...defaultModel, counts }, 1).get("counts/scale") ?? [];
   const C = scale.length / 3;
-  assert.equal(scale[2 * C - 1], 0, "1 / standard deviation of the page length");
-  assert.ok((scale[2 * C - 2] ?? NaN) > 0, "that of the clicks so far");
+  assert.equal(scale[2 * C - 3], 0, "1 / standard deviation of the page length");
+  assert.ok((scale[2 * C - 4] ?? NaN) > 0, "that of the clicks so far");
 });
 
 const games = {

@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts";
-import { NO_OWN_COUNTS, writeItemCounts } from "../../src/counts/page_counts.ts";
+import { NO_PAST_PAGES, type PastPages } from "../../src/counts/count_columns.ts";
+import { NO_OWN_COUNTS, type PageHistory, writeItemCounts } from "../../src/counts/page_counts.ts";
 import { checkLog, type ClickLog, type ItemFeatures, NONE } from "../../src/data/click_log.ts";
 import type { HostDynamics } from "../../src/simulate/host/dynamics.ts";
 import { choose, computeSlateLogits, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
@@ -67,12 +68,16 @@ interface State64 extends User64 {
   readonly recent: readonly number[];
   /** Times that items were shown without a click; see {@link shownTo}. */
   readonly passed?: ReadonlyMap<number, number>;
+  readonly past?: PastPages;
 }
 
 function shownTo(state: State64, shown: ArrayLike<number>, click: number): State64 {
   const passed = new Map(state.passed);
   for (const item of Array.from(shown)) if (item !== click) passed.set(item, (passed.get(item) ?? 0) + 1);
-  return { ...state, passed };
+  const { pages, clickedPages, displays } = state.past ?? NO_PAST_PAGES;
+  const clicks = clickedPages + (Array.from(shown).includes(click) ? 1 : 0);
+  const past = { pages: pages + 1, clickedPages: clicks, displays: displays + shown.length, clicks };
+  return { ...state, passed, past };
 }
 
 /** @param p by the model's names (`toParameters64`). @param eta of the choice model */
@@ -93,7 +98,8 @@ function modelDynamics(
     initial: () => ({ ...model.initial(), recent: [] }),
     utilities: (state, shown) => {
       const seen = model.seen(state);
-      const history = { recent: state.recent, clicks: state.recent.length };
+      const past = state.past ?? NO_PAST_PAGES;
+      const history = { recent: state.recent, clicks: state.recent.length, past };
       return Float64Array.from(
         Array.from(shown),
         (item) => model.row(seen, item, ofCounts?.(history, item, shown.length, state.passed?.get(item))).u,
@@ -105,12 +111,14 @@ function modelDynamics(
 
 function countsIn64(p: Parameters64, config: CountsConfig) {
   const of = (name: string) => p.get(`counts/${name}`) ?? [];
-  const [mean = [], scaled = [], [meanRate = NaN, longestPage = NaN, leastUsers = NaN] = []] = of("scale");
-  const tables = { config, items: Float32Array.from(of("table").flat()), meanRate, longestPage, leastUsers };
+  const [mean = [], scaled = [], [meanRate = NaN, longestPage = NaN, leastUsers = NaN, pageRate = NaN] = []] =
+    of("scale");
+  const items = Float32Array.from(of("table").flat());
+  const tables = { config, items, meanRate, longestPage, leastUsers, pageRate };
   const [[w = []], [[b = NaN] = []]] = [of("kernel"), of("bias")];
   const kernel = p.get("utility/layer1/count_kernel") ?? [];
   return (
-    history: { recent: readonly number[]; clicks: number },
+    history: PageHistory,
     item: number,
     pageLength: number,
     passed = 0,

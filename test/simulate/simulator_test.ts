@@ -68,7 +68,7 @@ Deno.test("a large catalogue steps fewer users together, within memory", () =>
     // All counts are zero, except for a rate and a page length that have logarithms.
     const start = new Map([[
       SCALE,
-      Float32Array.of(...new Array<number>(16).fill(0), 0.1, 9, 1, 0, 0, 0, 0, 0),
+      Float32Array.of(...new Array<number>(20).fill(0), 0.1, 9, 1, 0.5, 0, 0, 0, 0, 0, 0),
     ]]);
     using model = new UserModel(gpu, items, { ...none, dims: [], counts }, { seed: 1, start });
     const options = { users: 4096, slate: 2, pages: 1, seed: 1, usersAtOnce: 4096 };

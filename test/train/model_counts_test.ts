@@ -9,7 +9,7 @@ import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { computeCountFeatures } from "../../src/counts/page_counts.ts";
-import type { CountsConfig } from "../../src/counts/count_columns.ts";
+import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts";
 import { countPairs, countTrain, PairCounts } from "../../src/counts/train_counts.ts";
 import { countTables } from "../../src/counts/count_tables.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -89,7 +89,7 @@ Deno.test("a page longer than any counted one uses the longest", () =>
     const page = Array.from({ length: 30 }, (_, item) => item);
     const [whole, most] = await model.scoreAll([
       { history: [4], page },
-      { history: [4], page: page.slice(0, weights.get(SCALE)?.at(2 * 9 + 1)) },
+      { history: [4], page: page.slice(0, weights.get(SCALE)?.at(2 * countWidth(config.counts!) + 1)) },
     ]);
     assert.equal(whole?.[0], most?.[0]);
   }));
@@ -122,7 +122,7 @@ Deno.test("a train user is counted without their own pages, also if not all pair
     const other = computeCountFeatures(
       clicks,
       [user],
-      { ...without.tables, meanRate: tables.meanRate },
+      { ...without.tables, meanRate: tables.meanRate, pageRate: tables.pageRate },
       undefined,
     );
     users++;

@@ -17,6 +17,7 @@ import { readColumnShares, readFeatures, writeVocabulary } from "./source_encodi
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import type { SourceFile } from "./sources.ts";
 import roundsScript from "../../../data/rounds.sql" with { type: "text" };
+import splitsScript from "../../../data/splits.sql" with { type: "text" };
 import usersScript from "../../../data/users.sql" with { type: "text" };
 import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 
@@ -58,6 +59,7 @@ export interface PreparedInput {
   /** Checks the tables after a step. @throws UserError for data from which a model cannot learn. */
   after(engine: SqlEngine, step: ScriptStep): Promise<void>;
   readonly pageOrder: Manifest["pageOrder"];
+  readonly sampledPages: boolean;
 }
 
 export interface PreparationCallbacks {
@@ -98,6 +100,7 @@ export async function prepare(
       "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR); CREATE TABLE warning (text VARCHAR)",
     );
     await engine.run(roundsScript);
+    await engine.run(splitsScript);
     onStep?.(makeStatus("Checking the source"));
     const begun = await recipe(engine, path, signal);
     await engine.setVariables({
@@ -165,7 +168,7 @@ async function expectUsers(engine: SqlEngine): Promise<void> {
 async function buildManifest(
   engine: SqlEngine,
   name: string,
-  { sources, query, pageOrder, variables }: PreparedInput,
+  { sources, query, pageOrder, sampledPages, variables }: PreparedInput,
   folder: string,
   command: readonly string[],
   bad: BadRowSummary,
@@ -188,6 +191,7 @@ async function buildManifest(
     version: 1,
     name,
     pageOrder,
+    ...(sampledPages && { sampledPages }),
     features: await readFeatures(engine),
     shares: await readColumnShares(engine),
     files: {

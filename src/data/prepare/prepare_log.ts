@@ -50,6 +50,7 @@ async function begin(
     itemSteps: listItemFeatureSteps(),
     variables: { ...buildVariables(options, names), ...features.variables, day_first },
     pageOrder: names.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
+    sampledPages: options.pages === "sampled",
     rowsRead: (engine, { title }) =>
       engine.number(`SELECT count(*) FROM ${title === READING_FEATURES ? "feature_row" : "log_read"}`),
     badRows: async (engine, { title }) => {

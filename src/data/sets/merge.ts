@@ -76,6 +76,7 @@ export async function mergeSets(
     ...(first.data.dataset.config.kind === "prepared" && { featuresFrom: first.data.dataset.config.path }),
     // The order of items on pages is unknown unless all parts have the same known order.
     ...(pageOrder && others.every((own) => own === pageOrder) && { pageOrder }),
+    ...(parts.some(({ data: { source } }) => source.sampledPages) && { sampledPages: true }),
     notes: parts.map(({ name, data: { source: { userSplit } } }) =>
       `merged: ${userSplit.length} users of ${name}`
     ),

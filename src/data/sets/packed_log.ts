@@ -47,6 +47,7 @@ export class PackedLog implements LogSource, Disposable {
     private readonly file: PackedFile,
     readonly name: string,
     readonly items: ItemCatalogue,
+    readonly sampledPages: boolean,
     readonly userSplit: UserIndex["userSplit"],
     readonly userEvents: UserIndex["userEvents"],
     readonly userRows: UserIndex["userRows"],
@@ -58,7 +59,12 @@ export class PackedLog implements LogSource, Disposable {
    * @param name of the log, for reports. @param items the catalogue of the log.
    * @throws {UserError} for a file that cannot be read, is of another kind, or has changed.
    */
-  static open(path: string, name: string, items: ItemFeatures | ItemCatalogue): PackedLog {
+  static open(
+    path: string,
+    name: string,
+    items: ItemFeatures | ItemCatalogue,
+    sampledPages = false,
+  ): PackedLog {
     const file = PackedFile.open(path, "click log");
     try {
       const [, , , users = 0, events = 0, rows = 0] = file.header(MAGIC, VERSION);
@@ -68,7 +74,16 @@ export class PackedLog implements LogSource, Disposable {
       const part = (k: number) => index.subarray(k * (users + 1), (k + 1) * (users + 1));
       const userSplit = new Uint8Array(users);
       file.readAt(end + index.byteLength, userSplit);
-      return new PackedLog(file, name, toCatalogue(items), userSplit, part(0), part(1), part(2));
+      return new PackedLog(
+        file,
+        name,
+        toCatalogue(items),
+        sampledPages,
+        userSplit,
+        part(0),
+        part(1),
+        part(2),
+      );
     } catch (error) {
       file.close();
       throw error;
@@ -77,9 +92,9 @@ export class PackedLog implements LogSource, Disposable {
 
   /** Returns a log with other items, or another split, on the same file. Closing one of the two logs closes both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
-    const { name, file, userEvents, userRows, userCounted } = this;
+    const { name, file, sampledPages, userEvents, userRows, userCounted } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
-    return new PackedLog(file, name, items, userSplit, userEvents, userRows, userCounted);
+    return new PackedLog(file, name, items, sampledPages, userSplit, userEvents, userRows, userCounted);
   }
 
   /**

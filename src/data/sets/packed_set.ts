@@ -79,7 +79,7 @@ async function pack(
     writer.finish();
   });
   try {
-    const open = (path: string) => PackedLog.open(path, set.name, items);
+    const open = (path: string) => PackedLog.open(path, set.name, items, set.manifest.sampledPages);
     return await openPacked(`${path}.clicks`, open, onNote, async (path) => {
       using writer = PackedLogWriter.create(path);
       await set.readClicks(items.shape.count, (chunk) => writer.write(chunk), onProgress);

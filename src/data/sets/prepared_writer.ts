@@ -32,6 +32,7 @@ export interface PreparedContents {
   /** Folder of the prepared set that has these features. Its vocabulary is copied, as `--encoding-from` needs it. */
   readonly featuresFrom?: string;
   readonly pageOrder?: PageOrder;
+  readonly sampledPages?: boolean | undefined;
   /** Optional lists of {@link Clicks} that are written as columns of the pages. */
   readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
   /** Notes for the manifest. */
@@ -95,6 +96,7 @@ export async function writePrepared(
     version: 1,
     name: contents.name,
     pageOrder: contents.pageOrder,
+    sampledPages: contents.sampledPages,
     features,
     shares,
     files: {

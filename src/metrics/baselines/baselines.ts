@@ -115,7 +115,10 @@ export class FittedBaselines {
   collectorOptions(users: ArrayLike<number>, eta?: number): MetricCollectorOptions {
     const { counts, source } = this;
     const counted = Array.from(users).filter((user) => countScored(source, user) > 0).length;
-    const isSeen = counts.users > 0 ? (item: number) => counts.shown[item]! > 0 : undefined;
+    const { sampledPages, clicks, shown } = counts;
+    const isSeen = counts.users > 0
+      ? (item: number) => (sampledPages ? clicks : shown)[item]! > 0
+      : undefined;
     return { users: counted, eta, isSeen };
   }
 

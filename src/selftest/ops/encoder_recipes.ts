@@ -117,7 +117,7 @@ export function makeRowCounts(
   const C = countWidth(config);
   const scale = new Float32Array(3 * C).map((_, k) => k < C ? k / 8 : 1 + k / 16);
   // These values make some pages longer than the longest counted page, and leave out the pairs of some items.
-  scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1), 2], 2 * C);
+  scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1), 2, tables.pageRate], 2 * C);
   const constant = { constant: true };
   return {
     log,

@@ -3,7 +3,8 @@
 import { BatchIndexBuffers } from "../../batch/batch_buffers.ts";
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { ClickTape } from "../../batch/click_tape.ts";
-import { DeviceLog, type LogWithCounts } from "../../batch/device_log.ts";
+import { DeviceLog } from "../../batch/device_log.ts";
+import type { LogWithCounts } from "../../counts/page_counts.ts";
 import { BatchPlan, computeBatchCapacity } from "../../batch/plan.ts";
 import { buildReferenceBatch, type ReferenceBatch } from "../../batch/reference_batch.ts";
 import type { ClickLog } from "../../data/click_log.ts";
@@ -178,7 +179,7 @@ export function createOpBench(
     sparseGradients: sparse,
   });
   /** The batch as the f64 references read it. */
-  const batch64 = buildReferenceBatch(log, users, NOISE, counted?.latest);
+  const batch64 = buildReferenceBatch(log, users, NOISE, counted);
   return { arena, plan, sizes, batch, batch64, tape };
 }
 

@@ -8,7 +8,6 @@ import type { ShopState, ShopTruth } from "../../data/shops.ts";
 import { advanceShopState, computeShopUtility, getItemFeatures, restless } from "../../data/shops.ts";
 import { asBufferView, type View } from "../../gpu/memory.ts";
 import {
-  countPassWords,
   createClickLists,
   createStoredState,
   keepState,
@@ -19,7 +18,7 @@ import {
   takeRows,
 } from "../../simulate/recurrent_state.ts";
 import { fill } from "../../simulate/pool.ts";
-import type { PageBuffers } from "../../simulate/page_buffers.ts";
+import { countPassWords, type PageBuffers } from "../../simulate/page_buffers.ts";
 import { makePlainTensor } from "../../simulate/users.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import { StartClicks } from "../../simulate/start.ts";
@@ -152,16 +151,19 @@ const checkPassed: PageCheck = async (checked, checks) => {
   checked.write(page.event, Uint32Array.from(events));
   // The numbers of earlier displays are 0 to 15, the largest number that a field of 4 bits has.
   const before = (u: number, item: number) => (u + item) % 16;
-  const packed = (of: (u: number, item: number) => number) =>
+  const packed = (of: (u: number, item: number) => number, shownPages: number) =>
     Uint32Array.from({ length: words * users }, (_, w) => {
       const [u, first] = [w % users, 8 * Math.floor(w / users)];
+      if (w >= (words - 1) * users) {
+        return 5 * 2 ** 16 + 7 + shownPages * (slot(u) === NONE ? 1 : 2 ** 16 + 1);
+      }
       return listIndices(8).reduce((sum, k) => sum + (first + k < items ? of(u, first + k) * 16 ** k : 0), 0);
     });
-  const set = () => checked.write(passed, packed(before));
+  const set = () => checked.write(passed, packed(before, 0));
   const [after] = await checked.run([passOver(page, passed)], [passed], { set });
   const seen = (u: number, item: number) =>
     listIndices(slate).filter((j) => j !== slot(u) && shown(u, j) === item).length;
-  const expected = packed((u, item) => Math.min(15, before(u, item) + pages * seen(u, item)));
+  const expected = packed((u, item) => Math.min(15, before(u, item) + pages * seen(u, item)), pages);
   checks.same(after, expected, { kernels: ["pass_over"], what: "numbers of displays", columns: 1 });
 };
 

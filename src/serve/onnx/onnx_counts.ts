@@ -33,7 +33,7 @@ interface CountInputs {
   readonly there: TensorName;
 }
 
-/** Adds the standardised count features [users, items, C]. The input has only clicks, so no item counts as passed over. */
+/** Adds the standardised count features [users, items, C]. The input has only clicks: no item was passed over, and the user clicks as often as the average user. */
 export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig): TensorName {
   const { graph, weight, catalogue, history, clicks } = inputs;
   const table = weight(TABLE);
@@ -67,6 +67,8 @@ export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig):
       graph.op("Log", [pageLength(graph, scale[2 * C + 1] ?? NaN)]),
     ]
       .map((user) => graph.op("Add", [passed, graph.op("Unsqueeze", [user, [1, 2]])])),
+    passed,
+    passed,
   ];
   const centred = graph.op("Sub", [
     graph.op("Concat", columns, { axis: 2 }),
