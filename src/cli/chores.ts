@@ -62,11 +62,11 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
     },
     external: {
       about:
-        "tests with Spark, Open MPI, Gymnasium, Open Bandit Pipeline and a GPU compiler, where installed",
+        "tests with Spark, Open MPI, Gymnasium, Open Bandit Pipeline, a GPU compiler and npm, where installed",
       args: [
         "task",
         "test",
-        ...["spark", "mpirun", "gymnasium", "open_bandit", "compiled"].map((name) =>
+        ...["package", "spark", "mpirun", "gymnasium", "open_bandit", "compiled"].map((name) =>
           `test/external/${name}.ts`
         ),
       ],
@@ -74,8 +74,8 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
     sizes: {
       about: "tests all sizes and variants instead of a selection",
       args: [
-        ...["task", "test", "test/bench/ladder_test.ts", "test/drivers/shader_texts_test.ts"],
-        "test/train/learning_test.ts",
+        ...["task", "test", "test/ops", "test/bench/exercise_test.ts", "test/bench/ladder_test.ts"],
+        ...["test/drivers/shader_texts_test.ts", "test/train/learning_test.ts"],
       ],
       env: { ALL_SIZES: "yes" },
     },

@@ -91,7 +91,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   serve: "serve_test.ts",
   exercise: "exercise_test.ts",
   "build report": "report_test.ts: the bundle is what the sources give",
-  "build package": "package_test.ts",
+  "build package": "test/external/package.ts",
   "build kernels": "the ladders of the panels are what is generated",
 };
 
@@ -108,8 +108,6 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
   ),
   "policy compare": ["--users", "30", "--optimum", "coarse"],
   "policy rank": [],
-  tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.01", "--no-autotune"],
-  reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "10", "--models", "fine-tuned-64-64"],
 };
 const SHORTER_ADVERSARIAL = splitArgs(
   "--adversarial 4 --adversarial-validate-every 2 --adversarial-batch-size 12",
@@ -119,7 +117,6 @@ const SHORTER_ADVERSARIAL = splitArgs(
 /** Returns options that give a model the size of the other tests' models, so that it uses their shaders. */
 function smaller(task: string, args: readonly string[]): string[] {
   const says = (option: string) => args.includes(option);
-  if (task === "tune") return ["--dims", "8", "--encoder", "lstm", "--lstm-units", "4"];
   if (task !== "train" || says("--resume") || says("--init") || says("none")) return [];
   // A synthetic shop has so many users that fitting counts takes as long as all else.
   const counts = says("restless") || !says("--data") ? ["--counts", "none"] : [];
@@ -130,11 +127,6 @@ export async function fillSandbox(folder: string, { text }: MarkdownPage): Promi
   for (const name of ["yelp.txt", "rsc.txt", "log.tsv"]) {
     writePaperFile(`${folder}/${name}`, createSmallLog(31, { users: 330, items: 30, width: 0 }));
   }
-  await Deno.mkdir(`${folder}/src/tune/experiment`, { recursive: true });
-  await Deno.copyFile(
-    new URL("src/tune/experiment/README.md", root),
-    `${folder}/src/tune/experiment/README.md`,
-  );
   if (text.includes("logs/")) await fillLogs(folder);
 }
 

@@ -79,7 +79,7 @@ interface Case {
  */
 const vectors = allSizes
   ? [...Array.from({ length: 17 }, (_, k) => k + 1), 31, 32, 33, 47, 48, 49, 63, 64, 65, 66]
-  : [1, 2, 3, 16, 17, 33, 49, 64, 65];
+  : [1, 3, 16, 17, 49, 65];
 const widths = [...vectors.map((k4) => 4 * k4), ...(allSizes ? [1, 3, 255, 257, 18] : []), 5];
 const layers = Array.from({ length: Math.ceil(widths.length / 8) }, (_, k) => widths.slice(8 * k, 8 * k + 8));
 
@@ -97,7 +97,9 @@ const cases: Case[] = [
   ): Case => ({ log: logs.dense, model: { ...lstm, lstmUnits } })),
   ...[...Object.values(logs), ...others].flatMap((log) => {
     const tokens = log.items.kind === "mixed";
-    return [lstm, pw, ...(tokens ? [] : [pwTanh])].flatMap((model): Case[] => [
+    return [lstm, ...(tokens && !allSizes ? [] : [pw]), ...(tokens ? [] : [pwTanh])].flatMap((
+      model,
+    ): Case[] => [
       { log, model },
       { log, model: { ...model, batchNorm: true }, training: { itemDropout: 0.2, weightDecay: 0.1 } },
       { log, model, training: { adam: "row-sparse", evaluationShards: 2 } },
@@ -113,7 +115,7 @@ const cases: Case[] = [
     { log, model: { ...pw, wide: 3, loss: "logistic" } },
   ]),
   ...[logs.dense, logs.oneHot, logs.mixed].flatMap((log) =>
-    [lstm, pw].flatMap((model): Case[] => [
+    (allSizes ? [lstm, pw] : [log === logs.oneHot ? pw : lstm]).flatMap((model): Case[] => [
       { log, model, game: { generator: "exact", rewardSteps: 2, itemDropout: 0.2, skipNoClick: false } },
       {
         log,

@@ -37,10 +37,10 @@ import {
 
 const [executablePath = "", folder = ""] = Deno.args;
 
-const ITERATIONS = 80;
-const VALIDATE_EVERY = "40";
+const ITERATIONS = 40;
+const VALIDATE_EVERY = "20";
 const LONG_ROWS = 2_000_000;
-const GAMES = 40;
+const GAMES = 20;
 /** Large enough that no training of the demo shop ends before Stop is handled. */
 const USERS = 50;
 /** Tolerance of a loss against Deno's: both add in the same order, but exp and tanh differ. */
@@ -95,7 +95,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await page.click("#screen-train summary >> text=More options");
   await setOptions(page, { ...small, validationUsers: "20" });
   await clickButton(page, "Train");
-  await waitForText(page, "Expected --validate-every of at most 10, the number of iterations, got 40");
+  await waitForText(page, "Expected --validate-every of at most 10, the number of iterations, got 20");
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await expectStop(page, "Compiling kernels");

@@ -6,6 +6,7 @@ import { isPredicted, NONE } from "../../src/data/click_log.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
 import { getAt, type Matrix } from "../../src/tape/reference.ts";
+import { sweep } from "../all_sizes.ts";
 import { checkOp, checkTest, computeEventMean, countScoredEvents, type OpCase } from "../op_check.ts";
 import {
   chunks,
@@ -84,18 +85,18 @@ for (const rows of ["items", "events"] as const) {
     once: true,
   }));
   // An invocation owns four vectors: the last one has each number of them.
-  for (const N of [5, 11, 17]) {
+  for (const N of sweep([5, 11], [17])) {
     op(`mixed_product: ${rows}, ${N} columns`, [manyTokens], makeMixedProduct(rows, N));
   }
   op(`mixed_product: ${rows}, touched rows`, [rareTokens], makeMixedProduct(rows, 17, { sparse: true }));
 }
 
-for (const N of [1, 5, 11, 16, 17]) {
+for (const N of sweep([5, 16, 17], [1, 11])) {
   const batches = N === 5 ? [one, few, many, chunks, noClicks] : [few];
   op(`first_layer: ${N} columns`, batches, makeFirstLayer(N));
 }
 op("first_layer: rows hide their items", [chunks], makeFirstLayer(5, 0.9));
-for (const [N, C] of [[5, 3], [17, 8], [64, 12]] as const) {
+for (const [N, C] of sweep<readonly [number, number]>([[5, 3], [17, 8]], [[64, 12]])) {
   op(
     `first_layer: ${N} columns, ${C} counts`,
     N === 17 ? [few, chunks] : [few],
@@ -120,16 +121,16 @@ Deno.test("a leaf without a gradient, of the kernels or of the reference, is nam
   }
 });
 // A GPU multiplies up to 32 columns of the state in the same dispatch.
-for (const [N, S] of [[17, 5], [64, 20], [5, 33]] as const) {
+for (const [N, S] of sweep<readonly [number, number]>([[17, 5], [5, 33]], [[64, 20]])) {
   const batches = S === 5 ? [one, few, chunks] : [few];
   op(`first_layer: ${N} columns, over a layer of ${S}`, batches, makeFirstLayerOfState(N, S));
 }
 op("first_layer: one-hot table", [oneHot, rareItems], makeFirstLayerOfTable(3, false));
-for (const N of [3, 64]) {
+for (const N of sweep([3], [64])) {
   op(`first_layer: one-hot table, ${N} columns, touched rows`, [rareItems], makeFirstLayerOfTable(N, true));
 }
 
-for (const K of [1, 3, 17, 32, 64]) {
+for (const K of sweep([1, 17, 32], [3, 64])) {
   const activation = K % 2 ? undefined : K === 32 ? "relu" : "elu";
   op(`row_dot: ${K} columns`, K === 17 ? [one, few, chunks] : [few], makeRowDot(K, activation));
 }
@@ -170,7 +171,7 @@ op("choice_nll: places", predicted, makeChoice({ place: true }));
 op("choice_nll: logistic", [one, few, given, further, noClicks], ofPage({ eta: 2, loss: "logistic" }));
 op("choice_nll: logistic, utilities of 100", [few], ofPage({ scale: 100, eta: 1, loss: "logistic" }));
 
-for (const N of [1, 5, 8, 17]) {
+for (const N of sweep([5, 17], [1, 8])) {
   op(`item_term: ${N} columns`, N === 5 ? [one, few, many, chunks, noClicks] : [many], makeItemTerm(N));
 }
 op("item_term: rows hide their items", [chunks], makeItemTerm(5, 0.2));

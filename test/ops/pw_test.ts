@@ -24,6 +24,7 @@ import { CANARY } from "../../src/selftest/harness.ts";
 import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
 import { clicks, createBatch, type TestBatch } from "../../src/selftest/ops/op_batches.ts";
 import { checkOp, withGpu } from "../op_check.ts";
+import { sweep } from "../all_sizes.ts";
 
 const { one, long, wide, noClicks, fresh, chunks, rare } = clicks;
 const batches = { one, long, wide, noClicks, fresh };
@@ -39,25 +40,27 @@ for (const tanh of [false, true]) {
   for (const [name, b] of Object.entries({ ...batches, "several chunks": chunks })) {
     state(`pw_state: ${sigma}, ${name}`, b);
   }
-  for (const [lags, n] of tanh ? [[64, 16]] as const : [[1, 1], [20, 3], [64, 16]] as const) {
+  for (const [lags, n] of sweep<readonly [number, number]>([[64, 16]], tanh ? [] : [[1, 1], [20, 3]])) {
     state(`pw_state: ${sigma}, ${lags} lags, ${n} weightings`, long, { columns: 3, lags, weightings: n });
   }
-  for (const weightings of tanh ? [] : [5, 8]) {
+  for (const weightings of tanh ? [] : sweep([5], [8])) {
     state(`pw_state: ${sigma}, ${weightings} weightings`, wide, { columns: 6, lags: 3, weightings });
   }
-  for (const columns of tanh ? [17] : [1, 17, 64]) {
+  for (const columns of tanh ? [17] : sweep([1, 17], [64])) {
     state(`pw_state: ${sigma}, ${columns} features`, wide, { columns });
   }
 
   const table = cases((sizes) => makePwTable(tanh, sizes));
   for (const [name, b] of Object.entries(batches)) table(`pw_table: ${sigma}, ${name}`, b);
   // Lags, weightings and columns have separate edges: each size is one of all three.
-  const sizes = tanh ? [[64, 16, 17]] as const : [[1, 1, 1], [20, 3, 17], [64, 16, 64]] as const;
-  for (const [lags, n, columns] of sizes) {
+  const sizes = tanh
+    ? [[64, 16, 17]] as const
+    : sweep([[1, 1, 1], [64, 16, 17]], [[20, 3, 17], [64, 16, 64]]);
+  for (const [lags = 0, n = 0, columns = 0] of sizes) {
     const name = `pw_table: ${sigma}, ${lags} lags, ${n} weightings, ${columns} columns`;
     table(name, long, { columns, lags, weightings: n });
   }
-  for (const weightings of tanh ? [] : [5, 8]) {
+  for (const weightings of tanh ? [] : sweep([5], [8])) {
     table(`pw_table: ${sigma}, ${weightings} weightings`, wide, { columns: 6, lags: 3, weightings });
   }
   table(`pw_table: ${sigma}, several chunks`, chunks, { columns: 8 });
