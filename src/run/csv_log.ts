@@ -1,6 +1,6 @@
 /**
  * Append-only CSV file of numbers with a fixed header, such as the losses of a run. A mark stores the log's length and
- * checksum at one moment; a resumed run uses the mark to verify that the log is unchanged up to there.
+ * checksum at one moment. When a run resumes, the mark shows whether the log's first bytes have changed.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -14,7 +14,7 @@ import { explainFileError, readBytesSync } from "../files/local_file.ts";
 /** Methods of an open file that a log calls. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
 
-/** State of a log at one moment: the number of its bytes, and their SHA-256. */
+/** Mark of a log: number and SHA-256 of the bytes that the log had at one moment. */
 export const logMarkSchema = v.strictObject({ bytes: v.whole(0), sha256: v.string() });
 export type LogMark = v.InferOutput<typeof logMarkSchema>;
 
@@ -39,7 +39,9 @@ export class CsvLog {
     this.#written(bytes);
   }
 
-  /** Creates a log file with its header. @throws {UserError} as {@link expectUnbegun}, or if that is impossible */
+  /**
+   * Creates a log file with a header. @throws {UserError} as {@link expectUnbegun}, or if the file cannot be created
+   */
   static begin(path: string, columns: readonly string[]): CsvLog {
     CsvLog.expectUnbegun(path, columns);
     try {
@@ -60,7 +62,7 @@ export class CsvLog {
     }
   }
 
-  /** Checks that a path has no log. @throws {UserError} for a file with more than (a part of) the header */
+  /** Checks that no log was begun at a path. @throws {UserError} for a file with more bytes than the header */
   static expectUnbegun(path: string, columns: readonly string[]): void {
     const bytes = readIfThere(path);
     if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
@@ -71,10 +73,10 @@ export class CsvLog {
   }
 
   /**
-   * Checks that a log still begins with the bytes that a mark describes.
+   * Checks that the first bytes of a log are those that a mark describes.
    * @param mark taken when the checkpoint was written
    * @param iteration number of the checkpoint's iteration, for a log with one row per iteration
-   * @throws {UserError} if these bytes have changed, or if the last row among them belongs to another iteration
+   * @throws {UserError} if the log's first bytes have changed, or if their last row belongs to another iteration
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
     const found = readIfThere(path) ?? new Uint8Array();
@@ -99,7 +101,7 @@ export class CsvLog {
   }
 
   /**
-   * Opens a log and truncates it to a mark. Incomplete lines, and rows newer than the checkpoint, are removed.
+   * Opens a log and truncates the file to the length in a mark. So all rows newer than the checkpoint are removed.
    * @throws {UserError} if the bytes up to the mark have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
@@ -120,9 +122,9 @@ export class CsvLog {
   }
 
   /**
-   * Returns a mark of the log's end in the file; rows that wait for `flush` are not included. The file is forced to
-   * disk first, so that after a power cut no checkpoint has a mark beyond the end of its log.
-   * @throws {UserError} when the disk fails
+   * Returns a mark of the log's end in the file; rows that wait for `flush` are not included. The file is flushed to
+   * disk first: after a power cut, no checkpoint may have a mark beyond the end of the log.
+   * @throws {UserError} if the disk fails
    */
   mark(): LogMark {
     try {
@@ -133,7 +135,7 @@ export class CsvLog {
     return { bytes: this.#size, sha256: this.#hash.copy().digest("hex") };
   }
 
-  /** Adds a row. Numbers are read back exactly. @throws {RangeError} for too few or too many values */
+  /** Adds a row. Numbers are stored without rounding. @throws {RangeError} for too few or too many values */
   append(values: readonly (number | string)[]): void {
     if (values.length !== this.#columns) {
       throw new RangeError(`${this.#path}: ${this.#columns} values expected, got ${values.length}`);
@@ -142,8 +144,8 @@ export class CsvLog {
   }
 
   /**
-   * Writes the pending rows. If writing fails, the file keeps complete rows only, and a later flush tries again.
-   * @throws {UserError} naming the file when the disk is full or gone
+   * Writes the pending rows. If writing fails, the file has only complete rows, and a later flush writes the rest.
+   * @throws {UserError} that names the file, if the disk is full or missing
    */
   flush(): void {
     const bytes = new TextEncoder().encode(this.#pending);

@@ -47,8 +47,8 @@ export class OpenedRun {
   ) {}
 
   /**
-   * Creates the model on the GPU for the items of a data set. The model uses the kernel variants of the run. @throws
-   * UserError for a data set whose items are not the model's.
+   * Creates the model on the GPU for the items of a data set. The model uses the run's kernel variants. @throws
+   * UserError if the data set and the model have different items.
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);
@@ -57,7 +57,7 @@ export class OpenedRun {
   }
 
   /**
-   * Aligns a data set to the model's items. @throws UserError for a data set with other items.
+   * Aligns a data set to the model's items. @throws UserError if the data set and the model have different items.
    * @internal
    */
   fit(data: Dataset): Dataset {
@@ -71,7 +71,7 @@ export class OpenedRun {
 /**
  * Opens a trained model.
  * @param path of a snapshot or of a run's folder: see {@link findSnapshot}.
- * @throws UserError if the path has no model of this program, or a damaged one.
+ * @throws UserError if the path has no model of clickgan, or if the model's file is damaged.
  */
 export async function openRun(path: string): Promise<OpenedRun> {
   const { file, unfinished } = await findSnapshot(path);
@@ -85,7 +85,7 @@ export async function openRun(path: string): Promise<OpenedRun> {
   return new OpenedRun(file, info, selectNetworkWeights(weights, ""), variants, data, unfinished);
 }
 
-/** The snapshot that commands use for a run. */
+/** Snapshot that commands use when a user names a run. */
 export interface FoundSnapshot {
   readonly file: string;
   /** See {@link OpenedRun.unfinished}. */
@@ -93,8 +93,8 @@ export interface FoundSnapshot {
 }
 
 /**
- * Finds the snapshot at a path. A file is the snapshot itself. In a run's folder it is best-loss; in a run with an
- * adversarial stage only, it is best-prec1. An unfinished run has the best snapshot up to its last save.
+ * Finds the snapshot at a path. A file is the snapshot itself. In a run's folder, the snapshot is best-loss, or
+ * best-prec1 if the run has only an adversarial stage. An unfinished run has the best snapshot up to its last save.
  * @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
@@ -114,7 +114,7 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
   );
 }
 
-/** Describes the progress of an unfinished run and the command that resumes it. Returns undefined for other runs. */
+/** Describes the progress of an unfinished run and the command that resumes it. Returns undefined for finished runs. */
 export async function describeUnfinished(path: string): Promise<string | undefined> {
   const config = await configIn(path, stagesSchema);
   if (!config) return undefined;
@@ -147,8 +147,8 @@ const configSchema = v.looseObject({
 });
 
 /**
- * Reads the kernel variants and the data config of a snapshot's run; the same variants give utilities with the same
- * bits. Returns an empty object if the snapshot is not in a run's folder.
+ * Reads the kernel variants and the data config of a snapshot's run. The variants are needed to compute bitwise equal
+ * utilities. Returns an empty object if the snapshot is not in a run's folder.
  */
 export async function readRunConfig(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
   return await configIn(dirname(snapshot), configSchema) ?? {};

@@ -31,9 +31,9 @@ export const runConfigSchema = v.pipe(
     }),
     /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
     system: v.string(),
-    /** Kernel variants that the run uses. If absent, the run uses the fixed table of variants. */
+    /** Kernel variants that the run uses. Without this field, the run uses the fixed table of variants. */
     variants: v.optional(kernelVariantsSchema),
-    /** Number of ranks, and steps between two synchronisations. */
+    /** Number of ranks, and number of training steps between two synchronisations of the ranks. */
     ranks: v.optional(v.strictObject({ size: v.wholeNumber(), syncEvery: v.wholeNumber() })),
   }),
   v.check(({ pretrain, adversarial }) => pretrain || adversarial !== null, "there is no stage to train"),

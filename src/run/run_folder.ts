@@ -32,12 +32,12 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** Contents of a stage's files, except the training state. */
+/** Description of a stage for the contents of its files, without the training state. */
 export interface StageFiles {
   readonly config: RunConfig;
   /** Columns of the stage's logs, after the column of the iteration. */
   readonly columns: readonly string[];
-  /** Game and item features that the stage's snapshots record. */
+  /** Game of the adversarial stage, as the stage's snapshots record it. */
   readonly game: SnapshotGame | undefined;
   readonly features: FeatureManifest | undefined;
 }
@@ -51,7 +51,7 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
 
 /** Files of a stage. While the files are open, the caller owns the run's folder (files/owned_folder.ts). */
 export class RunFolder {
-  /** Iteration of each best snapshot in the folder. */
+  /** Iteration of the best snapshot in the folder, per validation criterion. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
   /** Names of the files in the folder when the stage began; undefined if there was no folder. */
   #before: readonly string[] | undefined;
@@ -64,7 +64,7 @@ export class RunFolder {
   ) {}
 
   /**
-   * Starts a stage. The folder may have files of an earlier start that was killed before its first snapshot.
+   * Starts a stage. The folder may have files of an earlier process that was killed before it wrote a snapshot.
    * @throws UserError if the folder cannot be written, or if data would be lost.
    */
   static async begin(path: string, about: StageFiles): Promise<RunFolder> {
@@ -89,7 +89,7 @@ export class RunFolder {
   }
 
   /**
-   * Opens a stage to resume it. The stage's logs are truncated to their length when `last` was written.
+   * Opens a stage for resuming. The stage's logs are truncated to the length that they had when `last` was written.
    * @param last result of {@link readLast}. @throws UserError if the files have changed.
    */
   static resume(path: string, about: StageFiles, last: LastState): RunFolder {
@@ -114,7 +114,7 @@ export class RunFolder {
     }
   }
 
-  /** Adds a row to a log. The field of a missing metric is empty, such as precision if no page has a click. */
+  /** Adds a row to a log. The field of an undefined metric is empty, for example precision if no page has a click. */
   append(log: "train" | "validation", iteration: number, row: readonly number[]): void {
     this[log].append([iteration, ...row.map((value) => (Number.isNaN(value) ? "" : value))]);
   }
@@ -129,11 +129,11 @@ export class RunFolder {
   }
 
   /**
-   * Writes all snapshots and logs. `last` refers to the best snapshots, so a new best snapshot has a temporary name
-   * until `last` is written: after a crash at any point, the folder has a `last` and the best snapshots that belong to
-   * it.
-   * @param kept initial weights, if best-loss gets them instead of the weights of the lowest loss. `last` then also
-   * stores the weights of the lowest loss, from which training resumes.
+   * Writes all snapshots and logs. A new best snapshot has a temporary name until `last` is written, because `last`
+   * refers to the best snapshots. So after a crash at any point, the folder has a `last` and the best snapshots to
+   * which `last` refers.
+   * @param kept initial weights, if best-loss stores them instead of the weights with the lowest loss. `last` then also
+   * stores the weights with the lowest loss, which a resumed training needs.
    */
   async save(
     specs: readonly ParameterSpec[],
@@ -163,7 +163,7 @@ export class RunFolder {
     }
   }
 
-  /** Writes only the best snapshots, when training cannot continue. Snapshots that `last` refers to are renamed. */
+  /** Writes only the best snapshots, if training cannot continue. Best snapshots to which `last` refers are renamed. */
   async saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
@@ -215,7 +215,7 @@ export class RunFolder {
     }
   }
 
-  /** Removes the files that `begin` created, for a stage that failed before anything was saved. */
+  /** Removes the files that `begin` created, if a stage fails before its first save. */
   async takeBack(): Promise<void> {
     try {
       this.close();
@@ -226,8 +226,8 @@ export class RunFolder {
 }
 
 /**
- * Checks that a stage may begin in a folder. The only files of a run allowed in it are those of an earlier start that
- * was killed before its first snapshot. @throws UserError if data would be lost.
+ * Checks that a stage may begin in a folder. The folder may have no files of a run, except those of an earlier process
+ * that was killed before it wrote a snapshot. @throws UserError if data would be lost.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
   const names = listContents(path) ?? [];

@@ -1,6 +1,6 @@
 /**
- * State from which a stage resumes: the snapshot `last`, the best snapshots that belong to `last`, and marks of the
- * stage's logs. The names of these files are defined here too.
+ * State from which a stage resumes: the snapshot `last`, the best snapshots to which `last` refers, and marks of the
+ * stage's logs. This file also defines the names of the snapshot files.
  */
 
 import { requireWritable } from "../files/write_scope.ts";
@@ -41,22 +41,22 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
 }
 
 /**
- * Returns the temporary path of a best snapshot. A best snapshot has it if it is newer than `last`, or if it belongs to
- * `last` while a newer best snapshot has the usual path.
+ * Returns the temporary path of a best snapshot. The temporary path is used for a best snapshot that is newer than
+ * `last`, or for one that belongs to `last` while a newer best snapshot has the usual path.
  */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
 }
 
-/** State of a stage that the header of its snapshot `last` records. */
+/** State of a stage, as the header of the stage's snapshot `last` records it. */
 export interface SavedStage {
   /** Number of finished iterations. */
   readonly iteration: number;
-  /** Best value and iteration so far, per validation criterion. */
+  /** Best value so far and the iteration that reached this value, per validation criterion. */
   readonly best: BestRecords;
   /** True for the adversarial stage, false for the Shannon stage. */
   readonly isGame: boolean;
-  /** Iteration of the stage's best snapshot per criterion; undefined before the first validation. */
+  /** Iteration of the stage's best snapshot, per validation criterion; undefined before the first validation. */
   readonly kept: Readonly<Record<Criterion, number | undefined>>;
 }
 
@@ -82,8 +82,8 @@ export async function readSavedStage(path: string): Promise<SavedStage | undefin
 }
 
 /**
- * Returns the path of a stage's best snapshot, or undefined if there is none. The best snapshot belongs to `last`;
- * after a crash, its name may be temporary. After divergence, the best snapshot may be newer than `last`.
+ * Returns the path of a stage's best snapshot, or undefined if there is none. The best snapshot belongs to `last`, and
+ * after a crash may still have a temporary name. After divergence, the best snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -135,8 +135,8 @@ export async function readLast(path: string): Promise<LastState> {
 
 /**
  * Reads the training state of a stage and checks it against the model. No file is changed.
- * @param last result of {@link readLast}. @returns the training state, and the criteria whose best snapshots still have
- * temporary names, for {@link settleBest}.
+ * @param last result of {@link readLast}. @returns the training state, and the validation criteria whose best snapshots
+ * still have temporary names, for {@link settleBest}.
  * @throws UserError if a snapshot is missing or damaged, or has other shapes than the model.
  */
 export async function restoreState(
@@ -177,7 +177,7 @@ export async function settleBest(path: string, aside: readonly Criterion[]): Pro
   }
 }
 
-/** Adds the constants to the best weights; constants do not change in training. @throws UserError for other shapes. */
+/** Adds the model's constants, which are not trained, to the best weights. @throws UserError for wrong shapes. */
 function withConstants(
   specs: readonly ParameterSpec[],
   best: Weights,
@@ -192,7 +192,7 @@ function withConstants(
   return weights;
 }
 
-/** Reads the best snapshot of an iteration. After a crash or divergence this snapshot may have its temporary name. */
+/** Reads the best snapshot of an iteration. After a crash or divergence, the snapshot may have a temporary name. */
 async function readBest(
   path: string,
   specs: readonly ParameterSpec[],

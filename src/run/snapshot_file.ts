@@ -1,4 +1,4 @@
-/** Reads and writes snapshot files. snapshot/snapshot.ts defines their contents. */
+/** Reads and writes snapshot files. snapshot/snapshot.ts defines what a snapshot file contains. */
 
 import { buildSnapshot, parseSnapshot, type Snapshot, type SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
@@ -20,8 +20,8 @@ import {
 /**
  * Writes a snapshot atomically.
  * @param specs parameters of all networks. @param weights weights by parameter name, of shape [rows, columns].
- * @param more further tensors, such as the optimiser's, by prefix of their names. @param extra further metadata.
- * @throws UserError when the file cannot be written.
+ * @param more other tensors, such as the optimiser's moments, by prefix of their names. @param extra other metadata.
+ * @throws UserError if the file cannot be written.
  */
 export async function writeSnapshot(
   path: string,
@@ -35,7 +35,7 @@ export async function writeSnapshot(
   await writeSafetensors(path, tensors, metadata);
 }
 
-/** Reads a snapshot, or a safetensors file of another program. @throws UserError for a missing or damaged file. */
+/** Reads a snapshot, or another program's safetensors file. @throws UserError for a missing or damaged file. */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   return parseSnapshot(await readSafetensors(path), path);
 }
@@ -52,7 +52,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   return decodeSafetensors(bytes, path, crc32);
 }
 
-/** Checks a file's header before the file is read: it may be an endless pipe, or larger than the memory. */
+/** Checks the header before the whole file is read, because an endless pipe or a huge file would fill the memory. */
 async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
   const { isDirectory, size } = await Deno.stat(path);
   if (!isDirectory) expectFile(path); // reading a folder reports its own error
@@ -62,7 +62,7 @@ async function checkBeginning(path: string): Promise<ReturnType<typeof readLayou
   return readLayout(Buffer.concat([begin, header]), size, path);
 }
 
-/** Reads the metadata and the names of the tensors, but no tensor. @throws UserError as {@link readSnapshot}. */
+/** Reads the metadata and the tensors' names, but no tensor values. @throws UserError as {@link readSnapshot}. */
 export async function readSnapshotHeader(
   path: string,
 ): Promise<{ readonly names: readonly string[]; readonly metadata: Readonly<Record<string, string>> }> {

@@ -1,4 +1,4 @@
-/** Stages of a run: how each stage trains, which folder it uses, and how its metrics are named. */
+/** Stages of a run. A stage defines how a model is trained, the folder of the stage, and the names of its metrics. */
 
 import type { ChoiceMetrics } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -20,10 +20,10 @@ import type { SnapshotGame } from "./snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 
-/** Metrics of a training stage. Only the adversarial stage has the metrics of the game. */
+/** Metrics of a training stage. Metrics of the adversarial game are defined only in the adversarial stage. */
 export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 
-/** A metric, and the name that progress lines give it. */
+/** A metric, and the name of the metric in progress lines. */
 export interface NamedMetric {
   readonly name: string;
   readonly metric: keyof GameMetrics;
@@ -36,22 +36,24 @@ export interface TrainingStage {
   readonly heading: string;
   /** Option of `train` that sets the stage's number of iterations. */
   readonly option: "iterations" | "adversarial";
-  /** Error message for a run without this stage, if `option` should extend the stage. */
+  /** Error message if `option` should extend the stage, but the run does not have the stage. */
   readonly absent: string;
-  /** Metric of each column in train.csv and validation.csv; the column of the iteration comes before. */
+  /**
+   * Metrics by column of train.csv and validation.csv. Before these columns, the files have a column of the iteration.
+   */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
-  /** Metrics that the stage's progress line shows. */
+  /** Metrics that the stage's progress lines show. */
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
-  /** True if the stage's loss is a likelihood, which can be compared with that of the ground truth. */
+  /** True if the stage's loss is a likelihood, so that it can be compared with the loss of the ground truth. */
   readonly hasLikelihood: boolean;
-  /** Snapshot whose ranking is compared with the baselines. */
+  /** Snapshot whose item ranking is compared with the rankings of the baselines. */
   readonly judged: "best-loss" | "best-prec1";
   isPartOf(config: StagesConfig): boolean;
-  /** Returns the folder of the stage in the run's folder. */
+  /** Returns the path of the stage's folder. @param run path of the run's folder */
   folder(run: string): string;
-  /** Returns the stage's number of iterations. Here and in the methods below, the config must include the stage. */
+  /** Returns the stage's number of iterations. The config of a stage's methods must include the stage. */
   iterations(config: StagesConfig): number;
-  /** Returns when the stage validates, and when it stops early. */
+  /** Returns the interval between validations, and the rule for early stopping. */
   schedule(config: StagesConfig): ValidationSchedule;
   withIterations<C extends StagesConfig>(config: C, iterations: number): C;
   /** Creates the stage's trainer. @param generator initial weights of the generator, random if not given. */
@@ -144,14 +146,14 @@ export function listStages(config: StagesConfig): TrainingStage[] {
   return stages.filter((stage) => stage.isPartOf(config));
 }
 
-/** Returns the stage before a stage of a run; undefined for the run's first stage. */
+/** Returns the stage that a run trains before another stage; undefined if the other stage is the run's first. */
 export function findStageBefore(stage: TrainingStage, config: StagesConfig): TrainingStage | undefined {
   return listStages(config)[listStages(config).indexOf(stage) - 1];
 }
 
 /**
- * Builds the initial weights of a stage. The initial weights are `init`, or random if there is none; a generator that
- * `init` lacks is random. Position effects of `init` are removed if the model has none, as in the adversarial stage.
+ * Builds the initial weights of a stage. The weights are those of `init`, and random for networks that `init` lacks.
+ * Position effects of `init` are removed if the model has none, as in the adversarial stage.
  */
 export function buildStart(
   init: Weights | undefined,
@@ -165,7 +167,7 @@ export function buildStart(
   return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 
-/** Returns one value per column of the stage's logs. The value of a missing metric is NaN. */
+/** Returns one value per column of the stage's logs: the column's metric, or NaN if the metric is undefined. */
 export function buildRow({ columns }: TrainingStage, metrics: StageMetrics): number[] {
   return Object.values(columns).map((name) => metrics[name] ?? NaN);
 }

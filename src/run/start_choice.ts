@@ -1,7 +1,7 @@
 /**
- * Chooses the best weights of a maximum-likelihood training. The best weights are those of the lowest validation loss.
- * But if this loss is not significantly lower than that of the initial weights, the initial weights are best. Every
- * save makes the choice, so the best weights of an interrupted run are chosen too.
+ * Chooses the best weights of a maximum-likelihood training: the weights with the lowest validation loss, or the
+ * initial weights if the lowest loss is not significantly lower than the initial loss. The choice is made at every
+ * save, so that an interrupted run also has its best weights.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -16,10 +16,10 @@ export interface KeptStart {
   readonly weights: Weights;
 }
 
-/** Minimum gain in standard errors. By chance, one gain in ten is larger. */
+/** Minimum gain in standard errors. If the true gain is 0, the measured gain is larger in one of ten cases. */
 const ERRORS = 1.28;
 
-/** Computes the validation loss of the current weights: [users] sums over the events of each user. */
+/** Computes the validation loss of the current weights: [users] sums of the losses of a user's events. */
 export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
@@ -37,9 +37,9 @@ export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetri
 }
 
 /**
- * Returns true if the loss has decreased significantly. Users are a random sample: the standard error of the total gain
- * follows from the variance of the gains per user.
- * @param before [users] losses @param after [users] losses of the same users
+ * Returns true if the loss has decreased significantly. As users are a random sample, the standard error of the total
+ * gain follows from the variance of the gains per user.
+ * @param before [users] old losses @param after [users] new losses
  */
 export function isGain(before: Float64Array, after: Float64Array): boolean {
   const gains = before.map((loss, user) => loss - (after[user] ?? NaN));
@@ -61,13 +61,13 @@ export class StartChoice {
   /** Result of the last comparison, and the iteration of the lowest loss that was compared. */
   #compared = { iteration: 0, isGain: true };
 
-  /** @param start computes the initial weights: they are large and seldom needed, so they are not stored */
+  /** @param start computes the initial weights, which are not stored because they are large and seldom needed */
   constructor(private readonly trainer: ClickTrainer<StageMetrics>, private readonly start: () => Weights) {}
 
   /**
-   * Returns the initial weights if the lowest validation loss is not significantly lower than theirs. The minimum over
-   * many validations is optimistic: on other users the same weights have a higher loss. No step may be in flight. The
-   * trainer's weights are the same afterwards.
+   * Returns the initial weights if no later weights have a significantly lower validation loss; otherwise undefined.
+   * The minimum over many validations is optimistic, because on other users the loss of the best weights is higher. No
+   * step may be in flight. The trainer's weights are unchanged afterwards.
    */
   async choose(): Promise<KeptStart | undefined> {
     const { iteration } = this.trainer.best.loss;

@@ -1,4 +1,4 @@
-/** Tests the snapshots of a finished stage, compares them with the baselines, and advises on the training. */
+/** Tests the snapshots of a finished stage, compares snapshots with baselines, and gives advice on the training. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
@@ -28,13 +28,13 @@ export interface StageTest {
   readonly test: readonly SnapshotResult[];
   readonly baselines: BaselineResults;
   readonly snapshots: readonly SnapshotDifferences[];
-  /** Conclusions from the test; each has one or two sentences. */
+  /** Conclusions from the test, of one or two sentences each. */
   readonly verdict: readonly string[];
 }
 
 /**
- * Tests the snapshots of a stage. The trainer's weights are the same afterwards.
- * @param kept initial weights, if best-loss has them instead of the weights of the lowest validation loss.
+ * Tests the snapshots of a stage. The trainer's weights are unchanged afterwards.
+ * @param kept initial weights, if best-loss stores them instead of the weights with the lowest validation loss.
  */
 export async function testStage(
   stage: TrainingStage,
@@ -80,11 +80,11 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
 }
 
-/** A best validation is early if it is within this share of the iterations. */
+/** The best validation counts as early if it is within the first 5 % of the iterations. */
 const EARLY = 0.05;
 /**
- * A best validation is late if it is after this share of the iterations. Validations fluctuate, so even a model that
- * still improves seldom has its best validation at the very end.
+ * The best validation counts as late if it is within the last 10 % of the iterations. Validation losses fluctuate, so a
+ * model that still improves seldom has its best validation at the very end.
  */
 const LATE = 0.9;
 
@@ -105,7 +105,7 @@ export function describeTest(
   ];
 }
 
-/** Compares a ranking with the baselines, and gives advice if the ranking is not better. @param split tested users */
+/** Compares a ranking with the baselines, and gives advice if a baseline is as good. @param split tested users */
 export function describeRanking(
   test: readonly SnapshotResult[],
   data: ItemData,
@@ -127,7 +127,9 @@ export function describeRanking(
   ];
 }
 
-/** Compares the loss of best-loss (or of a single snapshot) with the baselines; [] if every baseline is worse. */
+/**
+ * Compares the loss of best-loss (or of the only snapshot) with the baselines. Returns [] if all baselines are worse.
+ */
 export function describeLoss(test: readonly SnapshotResult[], split?: string): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
     (test.length === 1 ? test[0] : undefined);
@@ -138,7 +140,7 @@ export function describeLoss(test: readonly SnapshotResult[], split?: string): s
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
 
-/** Describes why the table's row "logit on counts" differs from the logit that the training started from. */
+/** Describes why the metrics table's row "logit on counts" differs from the logit from which the training started. */
 function describeLogitRow(
   { positions, wide }: StagesConfig["model"],
   { seed }: StagesConfig["training"],

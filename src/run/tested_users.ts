@@ -17,19 +17,19 @@ import type { Dataset } from "../data/sets/dataset.ts";
 import type { StageMetrics } from "./stages.ts";
 import type { SnapshotName } from "./run_state.ts";
 
-/** Metrics of a baseline. A baseline that only ranks items has no loss. */
+/** Test metrics of a baseline. Baselines that only rank items have no loss. */
 export interface BaselineMetricsResult extends RankingMetrics {
   readonly nll?: number;
   readonly longerPages: RankingMetrics;
-  /** Setting of the baseline that was best on the validation users. */
+  /** Setting of the baseline that has the best metrics on the validation users. */
   readonly setting?: string;
   readonly details: MetricDetails;
 }
 
-/** Results by name of the baseline; null for a baseline that the data do not support. */
+/** Test results of the baselines by name; null for a baseline that cannot be computed from the data. */
 export type BaselineResults = Readonly<Record<BaselineName | "attainable", BaselineMetricsResult | null>>;
 
-/** Baselines that all tables show, and the titles of their rows. */
+/** Baselines that all tables show, with the titles of the baselines' rows. */
 export const shownBaselines: readonly (readonly [keyof BaselineResults, string])[] = [
   ...baselineNames.map((name) => [name, baselineTitles[name]] as const),
   ["attainable", "best attainable"],
@@ -53,17 +53,16 @@ export function getProbabilityOptions(
   return { eta, single: loss === "logistic", positionEffects: readPositionEffects(weights) };
 }
 
-/** Test results of a model. */
 interface TestedModel<F extends StageMetrics> {
   readonly metrics: EvaluationMetrics<F>;
   readonly tested: TestResult;
-  /** Mean rank correlation within pages between reward and ground truth, if the ground truth is known. */
+  /** Mean over pages of the rank correlation between reward and true utility. Undefined without known ground truth. */
   readonly spearman: number | undefined;
 }
 
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
-/** Cached baselines of a log, shared by runs, stages and the lab's curves: a log's features never change. */
+/** Cached baselines of a log. Runs, stages and the lab share the cache, because a log's features never change. */
 interface LogBaselines {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
@@ -78,7 +77,7 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, BaselineResult>,
   ) {}
 
-  /** Returns the users of a split with the test results of the baselines, which are computed once per log and split. */
+  /** Returns the users of a split and the baselines' test results, which are computed only once per log and split. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
     const tested = parts.get(part) ?? TestedUsers.of(data, listUsers(data.source, part), onProgress);
@@ -86,7 +85,10 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Tests the baselines on users. Baselines are fitted once per log, on its train users. @param users ascending. */
+  /**
+   * Tests the baselines on users. Baselines are fitted once per log, on its train users. @param users ascending
+   * indices.
+   */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
@@ -99,7 +101,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Tests the current weights of an evaluation's networks. @param choice how utilities become probabilities. */
+  /** Tests the current weights of an evaluation's networks. @param choice turns utilities into probabilities. */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,
@@ -120,7 +122,7 @@ export class TestedUsers {
     return { metrics: collector.hasSeveral ? ofAllClicks(metrics, tested) : metrics, tested, spearman };
   }
 
-  /** Returns the differences of metrics between a tested model and each baseline. */
+  /** Returns the differences between a tested model's metrics and those of each baseline. */
   against(tested: TestResult): Partial<Record<BaselineName, MetricDifferences>> {
     return Object.fromEntries(baselineNames.flatMap((name) => {
       const baseline = this.baselines.get(name);
@@ -144,7 +146,7 @@ function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgr
   return found;
 }
 
-/** Replaces metrics of the first click per page, as a game computes them, by metrics of all clicks. */
+/** Replaces a game's metrics, which use only the first click of a page, by metrics that use all clicks. */
 function ofAllClicks<F extends StageMetrics>(
   { longerPages, ...metrics }: EvaluationMetrics<F>,
   { details }: TestResult,
@@ -168,21 +170,20 @@ function buildBaselineResult({ details, setting }: BaselineResult): BaselineMetr
   };
 }
 
-/** Test metrics of one snapshot. Snapshots of the adversarial stage also have the metrics of the adversarial game. */
+/** Test metrics of one snapshot. A snapshot of the adversarial stage also has metrics of the adversarial game. */
 export type SnapshotResult =
   & EvaluationMetrics
   & StageMetrics
   & {
     readonly snapshot: SnapshotName;
     readonly iteration: number;
-    /** Number of tested users. */
     readonly users?: number;
-    /** Rank correlation within pages between reward and ground truth, if the latter is known: {@link meanSpearman}. */
+    /** Mean rank correlation between reward and true utility, if known; see {@link meanSpearman}. */
     readonly spearman?: number;
     readonly details: MetricDetails;
     /** Differences between the snapshot's metrics and those of each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;
-    /** Metric sums over groups of test users, from which the report compares this run with others in pairs. */
+    /** Metric sums over groups of test users. The report uses the sums for paired comparisons with other runs. */
     readonly paired?: StoredSums;
   };
 

@@ -1,4 +1,4 @@
-/** Trains a run in its folder from the first iteration, or from the last saved one, and computes its test metrics. */
+/** Trains a run in its folder, from the first iteration or the last saved iteration, and computes test metrics. */
 
 import { getHashSize } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -23,17 +23,17 @@ import { readSnapshot } from "./snapshot_file.ts";
 import { buildRow, buildStart, findStageBefore } from "./stages.ts";
 import type { StageMetrics, StageName, TrainingStage } from "./stages.ts";
 
-/** Minimum seconds between two saves. A crash loses the work since the last save. */
+/** Minimum number of seconds between two saves. A crash loses all work since the last save. */
 const SAVE_SECONDS = 20;
-/** Minimum interval between two saves, in multiples of a save's duration: tables of a million items take gigabytes. */
+/** Minimum interval between two saves, in multiples of a save's duration. Large item tables make saves slow. */
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
-  /** Called before the first step if batches are split. @param parts largest number of micro-batches per batch */
+  /** Called before the first step if batches are split into micro-batches. @param parts maximum number per batch */
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
-  /** Called with the progress of the work before the first and after the last iteration. */
+  /** Called with the progress of work before the first iteration and after the last iteration. */
   readonly onProgress?: OnProgress;
 }
 
@@ -45,12 +45,12 @@ export interface StageRunResult extends Partial<StageTest> {
   readonly iteration: number;
   /** Time at which training ended, in ISO 8601. */
   readonly finished: string;
-  /** Seconds that this session trained, without set-up. */
+  /** Seconds of training in this session, without the time for set-up. */
   readonly sessionSeconds: number;
-  /** True if an earlier session had trained a part. */
+  /** True if this session resumed the training of an earlier session. */
   readonly resumed: boolean;
   readonly data: DataSizes;
-  /** Amount of communication during this session's training, measured on rank 0. */
+  /** Time and bytes of communication during this session's training, as measured on rank 0. */
   readonly ranks?: CommunicationTimes & { readonly size: number; readonly share: number };
 }
 
@@ -58,15 +58,15 @@ export interface TrainingRun {
   readonly gpu: Gpu;
   readonly data: Dataset;
   readonly config: RunConfig;
-  /** Folder of the run, which the caller owns. */
+  /** Path of the run's folder. The caller must own the folder. */
   readonly path: string;
   /** Initial weights; undefined for random ones. */
   readonly init: Weights | undefined;
-  /** When aborted, the run ends after the steps that are in flight. */
+  /** When the signal is aborted, the run ends after the steps that are in flight. */
   readonly signal: AbortSignal;
-  /** Ranks, if several processes train the run together. */
+  /** Group of MPI ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;
-  /** True if the run is not tested, for commands that choose among runs by validation metrics. */
+  /** True if no test metrics are computed. Commands that choose among runs by validation metrics set this field. */
   readonly untested?: boolean;
 }
 
@@ -80,13 +80,13 @@ interface Training {
   readonly events: RunCallbacks;
   readonly trainer: ClickTrainer<StageMetrics>;
   readonly model: UserModel;
-  /** Set if training starts from a logit on counts: its loss is compared with that of the best validation. */
+  /** Compares the initial loss with the best validation loss. Set only if training starts from a logit on counts. */
   readonly choice: StartChoice | undefined;
 }
 
 /**
- * Checks that a stage can be resumed or begun. No file is changed.
- * @param path of the run's folder. @returns the number of finished iterations; undefined if nothing was saved.
+ * Checks that a stage can be resumed or begun, and changes no file.
+ * @param path path of the run's folder. @returns the number of finished iterations; undefined without a saved state.
  * @throws UserError if files of the stage have changed.
  */
 export async function countIterationsDone(stage: TrainingStage, path: string): Promise<number | undefined> {
@@ -95,7 +95,7 @@ export async function countIterationsDone(stage: TrainingStage, path: string): P
   await expectUnbegun(folder, Object.keys(stage.columns));
 }
 
-/** Begins or resumes a stage. A resumed stage has the same result as an uninterrupted one. */
+/** Begins or resumes a stage. A resumed stage gives the same result as an uninterrupted stage. */
 export async function runStage(
   stage: TrainingStage,
   run: TrainingRun,
@@ -107,8 +107,8 @@ export async function runStage(
 }
 
 /**
- * Starts a stage in a new folder. If a stage came before, its best-prec1 snapshot provides the initial weights.
- * @throws UserError after removing the stage's files if nothing could be saved.
+ * Starts a stage in a new folder. The initial weights are the best-prec1 snapshot of the run's previous stage, if any.
+ * @throws UserError if nothing can be saved. The stage's files are then removed.
  */
 async function startStage(
   stage: TrainingStage,
@@ -124,7 +124,7 @@ async function startStage(
   await sendItemsShape(run, run.data.source);
   return await withTrainer(stage, run, events, start, async (training) => {
     const folder = stage.folder(path);
-    // --resume reads the config in the run's folder, so a run without a Shannon stage needs one there too.
+    // --resume reads the config in the run's folder, so a run without a Shannon stage needs a config there too.
     const alone = folder !== path && !await hasConfig(path);
     if (alone) await writeConfig(path, config);
     let files: RunFolder | undefined;
@@ -148,7 +148,7 @@ async function resumeStage(
 ): Promise<StageRunResult> {
   const folder = stage.folder(run.path);
   const last = await readLast(folder);
-  // These are the data that the run began with, so only the shape of the items is aligned.
+  // The data are those that the run began with, so only the shape of the items is aligned.
   const source = alignSourceToModel(run.data.source, last.info.items, `The run in ${run.path}`);
   const data = { ...run.data, source };
   // Initial weights from counts are computed again, for the comparison with the best validation.
@@ -165,7 +165,7 @@ async function resumeStage(
   });
 }
 
-/** Checks that the saved stages of a run can be restored; changes no file. @throws UserError as resuming does. */
+/** Checks that the saved stages of a run can be restored; changes no file. @throws UserError if resuming would fail. */
 export async function expectRestorable(stages: readonly TrainingStage[], run: TrainingRun): Promise<void> {
   for (const stage of stages) {
     const folder = stage.folder(run.path);
@@ -179,7 +179,7 @@ export async function expectRestorable(stages: readonly TrainingStage[], run: Tr
   }
 }
 
-/** Sends the shape of the model's items from rank 0 to the other ranks. */
+/** Sends the shape of the model's items from rank 0 to all other ranks. */
 async function sendItemsShape({ ranks }: TrainingRun, { items }: LogSource): Promise<void> {
   if (ranks) await gatherTexts(ranks, JSON.stringify(items.shape));
 }
@@ -201,7 +201,7 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** Initial weights. `begins` is true if counts of the data initialise them where `init` does not. */
+  /** Initial weights. If `begins` is true, count features of the data initialise the weights that `init` lacks. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
@@ -231,14 +231,14 @@ function buildStageFiles({ stage, run: { config, data }, model }: Training): Sta
 
 async function save({ trainer, model, choice }: Training, folder: RunFolder): Promise<void> {
   const state = await trainer.state();
-  // The last step may have made weights non-finite, which the next loss would show. Such weights are never saved.
+  // The last step may have made weights non-finite, as the next loss would show. Non-finite weights are never saved.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
   await folder.save(trainer.specs, model.shape, state, await choice?.choose());
 }
 
-/** Returns the communication since `before`. @param of seconds of training, of which `share` is the fraction. */
+/** Returns the communication since `before`, and its share of the training time. @param of seconds of training. */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

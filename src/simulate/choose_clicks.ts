@@ -15,12 +15,12 @@ const chooseKernel = parseKernel("choose_click", chooseText);
 /** Rules of an episode: the reward of a click, and when users leave. */
 export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
 
-/** Log of an episode in device memory, for T pages, U users and slates of k items. */
+/** Log of an episode in device memory. */
 export interface LogViews {
   /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
   /**
-   * [pages, users] vec4f: clicked slot (slate length if none), reward, P(any click), 1. Zeros after the user has left.
+   * [pages, users] vec4f: clicked slot (slate length if none), reward, P(any click), 1. Zeros once the user has left.
    */
   readonly outcomes: View;
 }
@@ -33,7 +33,7 @@ export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews 
   };
 }
 
-/** Draws for each user a click on an item of the slate, or no click. @param utilities [rows, 1] of the slates' items */
+/** Draws a click on an item of the slate, or no click, for each user. @param utilities [rows, 1] of the shown items */
 export function choose(
   page: PageBuffers,
   { eta, positionEffects: positionEffects }: Pick<SimulatedUsers, "eta" | "positionEffects">,

@@ -1,4 +1,4 @@
-/** An episode of all users of a page. An episode is recorded once, and runs without a wait between pages. */
+/** An episode of simulated users. Its GPU commands are recorded once, and run without a wait between pages. */
 
 import type { Arena } from "../gpu/arena.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";
@@ -13,7 +13,7 @@ import type { StartClicks } from "./start.ts";
 import type { SimulatedUsers } from "./users.ts";
 
 export interface EpisodeParts {
-  /** Arena for the buffers of the policy and for the step headers. */
+  /** Arena that allocates the policy's buffers and the step headers. */
   readonly arena: Arena;
   readonly page: PageBuffers;
   readonly environment: SimulatedUsers;
@@ -23,7 +23,9 @@ export interface EpisodeParts {
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /** Dispatches on every page before the policy reads states and masks; `after` has those at the page's end. */
+  /**
+   * Dispatches that run on every page before the policy reads states and masks. Those of `after` run at the page's end.
+   */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }
@@ -38,7 +40,7 @@ export class Episode {
     private readonly programs: Record<"prepare" | "begin" | "feed" | "page", PageProgram>,
   ) {}
 
-  /** Records the programs of an episode. @throws Error that names the kernel that fails. */
+  /** Records the programs of an episode. @throws Error that names a kernel that cannot be compiled. */
   static async create(parts: EpisodeParts): Promise<Episode> {
     const { arena, page, environment, policy, starts, rules, observer = environment } = parts;
     const observers = observer === environment ? [environment] : [environment, observer];
@@ -73,12 +75,12 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Marks the tables as outdated, because weights were set. Outdated tables are computed before the next episode. */
+  /** Marks the item tables as outdated after weights were set. The next episode computes outdated tables again. */
   weightsChanged(): void {
     this.#prepared = false;
   }
 
-  /** Encodes the start of an episode, and uploads the step headers. Earlier episodes may still be in flight. */
+  /** Encodes the start of an episode, and uploads the step headers. The device may still run earlier episodes. */
   begin(commands: CommandRecorder, key: EpisodeKey): void {
     const { starts, headers, programs, startClicks } = this;
     starts.put(key.users, key.firstUser, key.episode, makeKey(key.seed));
@@ -90,7 +92,7 @@ export class Episode {
     for (let s = 0; s < startClicks; s++) programs.feed.encode(commands, 1 + s);
   }
 
-  /** Encodes one page of the episode that began last. @param page number from 0 to T - 1 */
+  /** Encodes one page of the last begun episode. @param page index of the page in the episode */
   page(commands: CommandRecorder, page: number): void {
     this.programs.page.encode(commands, 1 + this.startClicks + page);
   }

@@ -1,4 +1,4 @@
-/** Log of an episode: the displayed slates, and what the users clicked. */
+/** Log of an episode: the displayed slates, and the users' clicks. */
 
 import { buildEventLists, type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -8,7 +8,7 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import type { PoolPage } from "./pool.ts";
 
-/** Log of one episode of U users who were simulated together, page by page. */
+/** Log of one episode of users who were simulated together. */
 export interface EpisodeLog {
   /** Number of the episode, which selects its random numbers. */
   readonly episode: number;
@@ -30,13 +30,15 @@ export interface EpisodeLog {
   readonly probabilities: Float32Array<ArrayBuffer>;
   /** [pages, users] 1 if the user saw the page; 0 if the user had left before. */
   readonly present: Uint8Array<ArrayBuffer>;
-  /** [pages, users, slots] log-probability of each item, given the items in earlier slots, if the slates were drawn. */
+  /**
+   * [pages, users, slots] log-probability of each item, given the items in earlier slots. Set only for drawn slates.
+   */
   readonly logProbabilities?: Float32Array<ArrayBuffer>;
 }
 
 /**
- * Yields the pages that a user saw, in order: the page's index in the log's arrays, its slate, and the clicked item
- * (undefined if none). @param user index among the users of the log
+ * Yields the pages that a user saw, in order. A page has an index in the log's arrays, a slate, and a clicked item
+ * (undefined without a click). @param user index among the users of the log
  */
 export function* listSeenPages(
   { users, pages, slate: k, slates, choices, present }: EpisodeLog,
@@ -64,7 +66,9 @@ export function createEmptyLog(
   };
 }
 
-/** Reads the log of the last simulated episode; waits once. @param chances log-probabilities, if the policy draws */
+/**
+ * Reads the log of the last simulated episode. @param chances log-probabilities of items, if the policy draws slates
+ */
 export async function readLog(
   gpu: Gpu,
   page: PageBuffers,
@@ -97,23 +101,24 @@ export async function readLog(
 }
 
 export interface EpisodeLogOptions {
-  /** Name of the click log. */
   readonly name: string;
   readonly items: ItemFeatures;
-  /** Returns the split (0 to 2) of a user by index among all users; {@link everyFewUsers} by default. */
+  /** Returns the split of a user: 0 train, 1 validation, 2 test. The default is {@link everyFewUsers}. */
   readonly split?: (user: number) => number;
-  /** Returns the clicks with which a user's episode starts. Start clicks become context events before the pages. */
+  /** Returns the clicks with which a user's episode starts. In the log they are context events before the pages. */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
-  /** Returns the items from which a page was drawn. By default, the items are all that the user had not clicked. */
+  /** Returns the items from which a page was drawn. The default is all items that the user had not clicked before. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];
 }
 
-/** Splits each seven consecutive users into five train, one validation and one test user; users are exchangeable. */
+/**
+ * Assigns users to splits: of seven consecutive users, five are for training, one for validation and one for the test.
+ */
 function everyFewUsers(user: number): number {
   return user % 7 === 2 ? 1 : user % 7 === 5 ? 2 : 0;
 }
 
-/** Converts episodes to a click log for training a model. Each user of each episode becomes a user of the log. */
+/** Converts episodes to a click log for training a model. The log has one user per simulated user and episode. */
 export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
   const {
     name,

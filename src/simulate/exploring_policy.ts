@@ -1,4 +1,4 @@
-/** Exploring policies: they draw slates by the scores of items, and log the probabilities of these slates. */
+/** Exploring policies draw slates at random by item scores, and log the probabilities of the drawn slates. */
 
 import drawnText from "../../kernels/simulate/plackett_luce.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -17,7 +17,7 @@ export interface Exploration {
   readonly temperature: number;
 }
 
-/** Limits of the temperature, as float32 supports it. */
+/** Limits between which float32 can compute with the temperature. */
 export const TEMPERATURES = { least: 1e-3, most: 1e6 } as const;
 
 /** Returns true if a policy has a score for each item. */
@@ -26,8 +26,8 @@ export function hasScores(policy: Policy): policy is Policy & Required<Pick<Poli
 }
 
 /**
- * Returns a policy that draws slates by the scores of another policy (kernels/simulate/plackett_luce.wgsl).
- * @throws UserError if the other policy has no score per item, or the temperature is out of range.
+ * Returns a policy that draws slates by the scores of `policy`, with kernels/simulate/plackett_luce.wgsl.
+ * @throws UserError if `policy` has no score per item, or the temperature is out of range.
  */
 export function createExploringPolicy(policy: Policy, { temperature }: Exploration): Policy {
   if (!hasScores(policy)) throw new UserError(describeMissingScores(policy.name));

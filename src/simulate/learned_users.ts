@@ -1,4 +1,4 @@
-/** Simulated users of a learned model: its encoder's state is kept between pages, and its utilities decide clicks. */
+/** Simulated users who click as a learned model predicts. The device stores the encoder's state between pages. */
 
 import { materialize } from "../ops/row_dot.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -52,12 +52,12 @@ export interface TrainedModel<Data> {
   model(gpu: Gpu, data: Data): UserModel;
 }
 
-/** Source of users of a learned model, for pages of any size. */
+/** Source of simulated users who click as a learned model predicts. */
 export class LearnedSource implements UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /** Creates a model's users. @param name for reports. @throws UserError for a model without a choice per page. */
+  /** @param name name of the model in reports. @throws UserError for a model without a choice per page. */
   constructor(readonly model: UserModel, readonly name = "the model") {
     this.itemCount = model.shape.count;
     if (model.config.loss === "logistic") {
@@ -70,7 +70,7 @@ export class LearnedSource implements UsersSource {
 
   /**
    * Creates the users of a trained model. @param options.uncalibrated accepts weights of the adversarial stage.
-   * @throws UserError for such weights by default: their utilities rank items, but are no log-odds of a click.
+   * @throws UserError for other weights of that stage, because their utilities are no log-odds of a click.
    */
   static ofRun<Data>(
     gpu: Gpu,
@@ -102,7 +102,7 @@ export class LearnedSource implements UsersSource {
   }
 }
 
-/** Maximum rows (users x items) of a chunk. A GPU needs more rows than a CPU (an estimate, not measured). */
+/** Maximum number of rows (users x items) per chunk. A GPU needs more rows than a CPU (an estimate, not measured). */
 const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
 
 /** Returns the number of recent clicks that a model reads; 0 for a model that reads only the state of an LSTM. */
@@ -122,9 +122,9 @@ export class LearnedUsers implements SimulatedUsers {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
-  /** How often each user saw each item and did not click it. Only for a model with count features. */
+  /** Number of times that each user saw an item without clicking it. Only for a model with count features. */
   readonly #passed: View | undefined;
-  /** Encoder state stored with the recent clicks. Only for a model that reads recent clicks. */
+  /** Encoder state and recent clicks, which are stored together. Only for a model that reads recent clicks. */
   readonly #kept: StoredState | undefined;
   readonly #lstm: LstmStep | undefined;
   readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
@@ -219,7 +219,7 @@ export class LearnedUsers implements SimulatedUsers {
     this.#items.destroy();
   }
 
-  /** Allocates state and cell of an LSTM, and records the matrix products that a step of the LSTM reads. */
+  /** Allocates state and cell of an LSTM, and records the matrix products that are inputs of a step of the LSTM. */
   #carriedLstm(units: number): LstmStep {
     const stride = padColumns(units);
     const { users } = this.page;

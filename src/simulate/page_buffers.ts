@@ -37,7 +37,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Encodes one event without a click per user. @param rows rows of each event; see {@link PageBuffers.event}. */
+/** Encodes one event without a click per user, as in {@link PageBuffers.event}. @param rows number per event */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -60,13 +60,13 @@ export class PageBuffers implements PageCapacity {
   readonly event: View;
   /** [users, slots] u32: the items that each user sees. */
   readonly slates: View;
-  /** [items] u32: 0, 1, 2, ... In a page's batch, the items are all items of the catalogue. */
+  /** [items] u32: 0, 1, 2, ... A page's batch has all items of the catalogue. */
   readonly allItems: View;
-  /** [panels, users] bits of the items that each user has clicked in this episode or before. */
+  /** [panels, users] bits of the items that each user has clicked, in the episode or before. */
   readonly clicked: View;
-  /** [panels, users] bits of the items that this page may not show. Policies also set the bits of chosen items. */
+  /** [panels, users] bits of the items that the page may not show. Policies also set the bits of items in the slate. */
   readonly masked: View;
-  /** [users] u32: 0 if the user has left; otherwise 1 + number of latest pages without a click, by `choose`. */
+  /** [users] u32, written by `choose`: 0 if the user has left, otherwise 1 + number of pages since the last click. */
   readonly alive: View;
 
   /** @throws UserError if the adapter lacks the memory. */
@@ -90,14 +90,14 @@ export class PageBuffers implements PageCapacity {
 
 /** Clicks of all users, in lists on the device. */
 export interface ClickLists {
-  /** [users] pair: number of clicks so far, and index in `clicks` behind the user's last click. */
+  /** [users] pair: number of clicks so far, and index in `clicks` of the entry after the user's last click. */
   readonly history: View;
-  /** [users, capacity] vec4u per click in order; the last component is the clicked item. */
+  /** [users, capacity] vec4u per click, oldest first. The last component is the clicked item. */
   readonly clicks: View;
   readonly capacity: number;
 }
 
-/** A page as a batch for the model's ops: user u is event u, and the rows of this event are the user's slate. */
+/** A page as a batch for the model's ops. User u is event u of the batch, and the event's rows are the user's slate. */
 export class PageBatch implements ClickBatch {
   readonly event: View;
   readonly rowItem: View;
@@ -106,8 +106,8 @@ export class PageBatch implements ClickBatch {
   readonly passed?: ClickBatch["passed"];
 
   /**
-   * @param items of the model. @param more.lists clicks, for a model that reads them. @param more.passed counts of
-   * passed-over items. @param more.all events and rows instead of the page's: all items for some users.
+   * @param items items of the model. @param more.lists click lists, for a model that reads clicks. @param more.passed
+   * counts of items shown without a click. @param more.all all items of some users, as events and rows.
    */
   constructor(
     readonly page: PageBuffers,
@@ -133,7 +133,7 @@ export class PageBatch implements ClickBatch {
   get clicks(): View | undefined {
     return this.more.lists?.clicks;
   }
-  // Only a batch of a log has the members below. Ops that are recorded for pages do not read them.
+  // Only a batch of a log has the members below. Ops for simulated pages do not read the members.
   get plan(): View {
     return missing("plan");
   }

@@ -1,4 +1,4 @@
-/** Programs of the pages of an episode, and their step headers, for all users of a page or for chunks of the users. */
+/** Programs that compute the pages of an episode, with step headers for all users or for chunks of users. */
 
 import { clickDimensions, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -11,15 +11,15 @@ import { Program } from "../gpu/program.ts";
 
 export interface EpisodeKey {
   readonly users: number;
-  /** Number of the first user. The random numbers of a user depend on the user's number. */
+  /** Number of the first user. A user's random numbers depend on the user's number. */
   readonly firstUser: number;
   readonly episode: number;
   readonly seed: number;
-  /** Probability of a random slate, for policies that explore; a function gives it per page. */
+  /** Probability that an exploring policy shows a random slate. A function returns the probability for a page. */
   readonly epsilon?: number | ((page: number) => number);
 }
 
-/** A chunk of users: its sizes, and the offset of its header from the header of the page. */
+/** A chunk of users: the sizes, and the offset of the chunk's header from the page's header. */
 interface Chunk {
   readonly first: number;
   readonly header: number;
@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places number of pages whose headers are held at once. @param dispatches chunks get own headers. */
+  /** @param places number of pages whose headers are stored at once. @param dispatches chunks get their own headers. */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -63,8 +63,8 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads the headers of all pages. The header in slot 0 starts an episode; it covers the whole capacity,
-   * also users outside the episode. @param pageOf returns the number of the page in a slot, both counted from 0.
+   * Writes and uploads the headers of all pages. The header in slot 0 starts an episode, for the whole capacity of
+   * users. @param pageOf returns the index of the page whose header is in a slot.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;
@@ -111,7 +111,7 @@ export class PageHeaders {
   }
 }
 
-/** Formats the key of chunked dispatches. Chunked dispatches of the same sizes have the same key, and share headers. */
+/** Formats a key from the sizes of chunked dispatches. Dispatches with the same key share headers. */
 function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }
@@ -155,7 +155,7 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** Lists the calls of programs on a page in order. Dispatches in chunks have one call per chunk. */
+  /** Lists the program calls of a page in order. Chunked dispatches have one call per chunk. */
   calls(place: number): PageCall[] {
     const { headers } = this;
     return this.parts.flatMap(({ program, chunked }) => {

@@ -10,22 +10,22 @@ import type { SimulatedUsers, UsersSource } from "./users.ts";
 /** Dispatches that run once for each chunk of users. A chunk begins at user `step.first_entry`. */
 export interface ChunkedDispatches {
   readonly chunk: number;
-  /** Number of rows per user in the sizes of the dispatches. */
+  /** Number of rows per user in a chunk. */
   readonly rows: number;
   readonly dispatches: readonly ClickDispatch[];
 }
 
 export type PageDispatch = ClickDispatch | ChunkedDispatches;
 
-/** What a policy may use when it is recorded. */
+/** Objects that a policy may use while its dispatches are recorded. */
 export interface PageContext {
   /** Arena for the policy's own buffers. The arena has the lifetime of the page. */
   readonly arena: Arena;
-  /** Page `step.page`. The policy writes its `slates`, and sets the bits of the chosen items in `masked`. */
+  /** Buffers of the page. The policy writes `slates`, and sets the bits of the chosen items in `masked`. */
   readonly page: PageBuffers;
   readonly observer: SimulatedUsers;
   readonly environment: SimulatedUsers;
-  /** Reward of a click, and rules when users leave. */
+  /** Reward of a click, and rules by which users leave. */
   readonly rules: EpisodeRules;
 }
 
@@ -33,31 +33,25 @@ export interface PageContext {
 export interface Policy {
   /** Name of the policy in reports. */
   readonly name: string;
-  /** Model whose encoder gives the user states that the policy observes; the environment by default. */
+  /** Model whose encoder computes the user states that the policy observes. The default is the environment. */
   readonly observes?: UsersSource;
-  /**
-   * Records dispatches that write `slates`. Called once for each set of page buffers.
-   * @internal
-   */
+  /** Records dispatches that write `slates`. The method is called once for each set of page buffers. @internal */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Returns dispatches that compute tables. These run after {@link record}, and again when weights have changed.
+   * Returns dispatches that compute tables. They run after {@link record}, and again after a change of weights.
    * @internal
    */
   prepare(): readonly ClickDispatch[];
-  /**
-   * Returns the Q-values of the slates on the page recorded last. Absent if the policy has none.
-   * @internal
-   */
+  /** Returns the Q-values of the slates on the last recorded page. Absent for a policy without Q-values. @internal */
   values?(): SlateValueView | undefined;
   /**
-   * Records one score per item, from which slates can be drawn, instead of {@link record}. Absent without scores.
+   * Records one score per item, by which slates can be drawn, instead of slates. Absent for a policy without scores.
    * @internal
    */
   scores?(page: PageContext): ItemScores;
   /**
-   * Returns [pages, users, slots] f32 log-probabilities of shown items, given the items before them, if slates are
-   * drawn.
+   * Returns [pages, users, slots] f32 log-probabilities of shown items, given the items in earlier slots. Absent for a
+   * policy that does not draw slates.
    * @internal
    */
   logProbabilities?(): View | undefined;
@@ -68,14 +62,14 @@ export interface ItemScores {
   readonly before?: readonly ClickDispatch[];
   readonly chunk: number;
   readonly dispatches: readonly ClickDispatch[];
-  /** [users of a chunk, stride] f32, the first I columns are used. With stride 0, all users have the same scores. */
+  /** [users of a chunk, stride] f32: scores in the first I columns. With stride 0, all users have the same scores. */
   readonly scores: View;
   readonly stride: number;
 }
 
 /**
- * [users, stride] f32, the first `count` columns are used: a value per slot, or one of the slate. The last column is
- * the value of the slate: the predicted reward of this page and all later pages.
+ * [users, stride] f32: Q-values in the first `count` columns, either one per slot or one of the slate. The last column
+ * is the value of the slate: the predicted reward of the page and all later pages.
  */
 export interface SlateValueView {
   readonly view: View;

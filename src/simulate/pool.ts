@@ -1,4 +1,4 @@
-/** Candidate items of a page: all items, a random pool, or a list, without items that a user may not see again. */
+/** Candidate items of a page: all items, a random pool or a list, except items that a user may not see again. */
 
 import { countBitWords } from "../batch/device_log.ts";
 import { computePhilox, getSlotPurpose, makeKey, type PhiloxCounter, purposes } from "../data/philox.ts";
@@ -11,8 +11,9 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
 /**
- * Items that may be shown: `all` items; a `random` pool per page, with about n of the I items, each with probability n
- * / I; or a list. If a random pool has fewer items for a user than a slate, the page ignores the pool for that user.
+ * Items that may be shown: `all` items, a list of items, or a `random` pool of n. The random pool is drawn per page,
+ * and has each of the I items with probability n / I. If the pool has fewer items for a user than a slate, the page
+ * ignores the pool for that user.
  */
 export type PoolOptions =
   | "all"
@@ -20,9 +21,9 @@ export type PoolOptions =
   | { readonly items: ArrayLike<number> };
 
 export interface ItemPool {
-  /** An item is in the random pool if its random word is below this threshold; 0 without a random pool. */
+  /** Threshold below which the random word of an item must be for the random pool; 0 without a random pool. */
   readonly threshold: number;
-  /** [panels] bits of the items that are never shown. The bits after the last item are set too. */
+  /** [panels] bits of the items that are never shown. The bits after the last item's bit are set too. */
   readonly excluded: Uint32Array<ArrayBuffer>;
   readonly size: number;
 }
@@ -62,7 +63,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Returns [items] 1 for each item in a page's random pool. @param words returns random words for a purpose */
+/** Returns [items] 1 for items in a page's random pool, else 0. @param words returns random words for a purpose */
 export function drawRandomPool(
   threshold: number,
   items: number,
@@ -88,8 +89,8 @@ export interface PoolPage {
 }
 
 /**
- * Returns the items from which a page was drawn. An empty list means all items that the user had not clicked before.
- * @param setting pool and seed of the simulation, and whether clicked items are shown again.
+ * Returns the items from which a page was drawn; [] for all items that the user had not clicked before.
+ * @param setting pool and seed of the simulation; `repeats` is true if clicked items are shown again.
  */
 export function listCandidates(
   { pool, repeats, seed }: { readonly pool: ItemPool; readonly repeats: boolean; readonly seed: number },
@@ -125,7 +126,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
   };
 }
 
-/** Records the mask of excluded items when a page begins. @param repeats if clicked items may be shown again. */
+/** Records the mask of excluded items when a page begins. @param repeats true if clicked items may be shown again. */
 export function recordPageMask(
   page: PageBuffers,
   pool: ItemPool,

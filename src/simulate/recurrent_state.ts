@@ -1,4 +1,4 @@
-/** State of simulated users that is kept between pages on the device: LSTM steps, lists of clicks, stored states. */
+/** State of simulated users that the device stores between pages: LSTM states, lists of clicks, and encoder states. */
 
 import passText from "../../kernels/simulate/pass_over.wgsl" with { type: "text" };
 import keepText from "../../kernels/simulate/keep_state.wgsl" with { type: "text" };
@@ -22,9 +22,9 @@ const keepKernel = parseKernel("keep_state", keepText);
 const putKernel = parseKernel("put_state", putText);
 
 export interface LstmStep {
-  /** Input of an item to the gates: [items, 4H], or a table [I, 4H]. H is the number of LSTM units. */
+  /** Input of the items to the LSTM's gates: [items, 4H], or a table [I, 4H]. H is the number of LSTM units. */
   readonly input: Tensor;
-  /** [events, 4H] product W_h h + b of recurrent weights and state. */
+  /** [events, 4H] recurrent input W_h h + b to the LSTM's gates. */
   readonly product: Tensor;
   /** [events, H] state h of the LSTM. */
   readonly state: Tensor;
@@ -51,7 +51,7 @@ export function recordLstmStep(page: PageBuffers, { input, product, state, cell 
 
 /**
  * Allocates lists for the clicks of all users, before and during an episode.
- * @param least minimum capacity per user. @throws UserError if the adapter lacks the memory.
+ * @param least minimum number of clicks per user. @throws UserError if the adapter lacks the memory.
  */
 export function createClickLists(
   { users, pages, startClicks }: PageBuffers,
@@ -76,7 +76,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Counts the items of a page that each user passed over, and the pages of each user. @param passed [{@link countPassWords}, U] */
+/** Counts the items that each user saw without a click, and the user's pages. @param passed [{@link countPassWords}, U] */
 export function passOver(
   page: PageBuffers,
   passed: View,
@@ -91,12 +91,12 @@ export function passOver(
   };
 }
 
-/** User states as they are stored: the state of the encoder, followed by the recent clicks. */
+/** Stored user states: the state of the encoder, followed by the recent clicks. */
 export interface StoredState {
   readonly encoded: Tensor;
   readonly lists: ClickLists;
   readonly lags: number;
-  /** [events, columns] state of the encoder. The rows are longer, because they also contain the recent clicks. */
+  /** [events, columns] state of the encoder. Rows are longer than `columns`, because the recent clicks follow. */
   readonly state: Tensor;
 }
 
@@ -115,7 +115,9 @@ export function createStoredState(
   };
 }
 
-/** Returns the column where clicks begin: before it, a network reads the state, an appended number and zeros. */
+/**
+ * Returns the column where clicks begin. The columns before are read by networks: the state, one more number, zeros.
+ */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
@@ -144,7 +146,7 @@ function moveState(
   };
 }
 
-/** Copies the rows of one chunk of users. @param input [events, N] of all users @param output size of a chunk */
+/** Copies the rows of one chunk of users. @param input [events, N] rows of all users @param output rows of the chunk */
 export function takeRows(input: Tensor, output: View): ClickDispatch {
   const N4 = input.stride / 4;
   return {

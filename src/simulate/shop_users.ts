@@ -25,7 +25,7 @@ const stepKernel = parseKernel("shop_step", stepText);
 
 const CHUNK_ROWS = 2 ** 18;
 
-/** Returns [items, 4]: style1, style2, price, and the part of the utility that is the same for all users. */
+/** Returns [items, 4]: style1, style2, price, and the part of the utility that does not depend on the user. */
 function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
   const { style, price } = featureOffsets;
   const count = values.length / demoFeatures;
@@ -40,7 +40,7 @@ function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuf
   return table;
 }
 
-/** Source of users of a synthetic shop, for pages of any size. The utilities of these users are the ground truth. */
+/** Source of simulated users of a synthetic shop, whose utilities are the ground truth. */
 export class ShopSource implements UsersSource {
   /** Name of the shop in reports. */
   readonly name: string;
@@ -64,7 +64,7 @@ export class ShopSource implements UsersSource {
 
 class ShopUsers implements SimulatedUsers {
   readonly name: string;
-  /** [events, 3] means over the user's clicked items: both style coordinates, and the price. */
+  /** [events, 3] means over the user's clicked items: first style coordinate, second style coordinate, and price. */
   readonly state: Tensor;
   readonly itemVectors: Tensor;
   readonly eta = 1;

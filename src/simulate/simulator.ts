@@ -1,4 +1,4 @@
-/** Simulates users on the device. Either a policy chooses all slates, or a program chooses them page by page. */
+/** Simulates users on the device. Slates are chosen by a policy, or page by page by the calling program. */
 
 import { makeKey } from "../data/philox.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -26,17 +26,19 @@ export interface SimulatorRunOptions {
   readonly episodes?: number;
   /** Number of the first episode, which selects the random numbers; 0 by default. */
   readonly firstEpisode?: number;
-  /** Number of the first page, counted from 0; 0 by default. Earlier pages have no data. */
+  /** Index of the first page to simulate, 0 by default. Earlier pages have no data. */
   readonly firstPage?: number;
-  /** Called after each group of pages, and awaited. The function may stop the run by throwing. */
+  /** Called and awaited after each group of pages. The function may throw to stop the run. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Called after each page, and awaited. Each page is then submitted alone, so that device buffers hold its result. */
+  /**
+   * Called and awaited after each page, whose results are in the device buffers. Pages are then submitted one by one.
+   */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
-  /** Receives the log of each episode for each group of users that are simulated together, in order. */
+  /** Receives the logs in order: one log per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
-/** Outcome of a page that {@link Simulator.step} has shown, per user. */
+/** Outcome per user of a page that {@link Simulator.step} has shown. */
 export interface StepOutcome {
   /** [users] reward of the page. */
   readonly reward: Float32Array<ArrayBuffer>;
@@ -50,21 +52,20 @@ export interface StepOutcome {
   readonly truncated: boolean;
 }
 
-/** Number of pages per submission. Waiting for one group costs no time, because the next group runs. */
+/** Number of pages per submission. While the host waits for one group of pages, the device runs the next group. */
 const PAGES_A_SUBMIT = 8;
-/** Maximum bytes of the counts of passed-over items: below the limit of a binding on every adapter. */
+/** Maximum bytes of the counts of items shown without a click. Every adapter can bind a buffer of this size. */
 const PASSED_BYTES = 112 * 2 ** 20;
-/** Maximum number of rows in all slates together: each hidden layer has a row for every slot of every user. */
+/** Maximum users x slots per page. Each hidden layer has one row per user and slot. */
 const SLATE_ROWS = 2 ** 18;
 
 /**
- * Simulated users of a learned model or a synthetic shop.
+ * Simulator of the users of a learned model or a synthetic shop.
  *
  * @example
  * ```ts ignore
- * const simulator = await Simulator.create(gpu, source, { users: 4096, slate: 5, pages: 20, seed: 1 });
- * const metrics = await simulator.run(randomPolicy, { episodes: 10 });
- * simulator.destroy();
+ * const simulator = await Simulator.create(gpu, source, { users: 4096, slate: 5, pages: 20, seed: 1 }); const metrics =
+ * await simulator.run(randomPolicy, { episodes: 10 }); simulator.destroy();
  * ```
  */
 export class Simulator {
@@ -105,7 +106,7 @@ export class Simulator {
 
   /**
    * Loads the users of a source on the device.
-   * @throws UserError for options that contradict each other or the catalogue, or exceed the adapter's memory.
+   * @throws UserError for options that contradict each other or the catalogue, or that need more memory than there is.
    */
   static create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
     return new Promise((resolve) =>
@@ -168,7 +169,7 @@ export class Simulator {
     return sums.metrics;
   }
 
-  /** Starts an episode for {@link step}. @param episode number of the episode, which selects the random numbers. */
+  /** Starts an episode for {@link step}. @param episode number that selects the episode's random numbers. */
   async reset(episode = 0): Promise<void> {
     const { users, seed } = this.settings;
     if (users > this.usersAtOnce) {
@@ -190,7 +191,7 @@ export class Simulator {
 
   /**
    * Shows a slate to every user, with one wait for the device.
-   * @param slates [users, slots] items; those of users who have left are ignored.
+   * @param slates [users, slots] items. Slates of users who have left are ignored.
    * @throws UserError before {@link reset}, after the last page, and for slates with items that a user may not see.
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
@@ -227,7 +228,7 @@ export class Simulator {
     };
   }
 
-  /** Reads [users, columns] the users' states, as the environment's encoder computes them, and waits for the device. */
+  /** Waits for the device, and reads the user states [users, columns] that the environment's encoder has computed. */
   async states(): Promise<Float32Array<ArrayBuffer>> {
     const { state } = this.#environment;
     const { users } = this.settings;
@@ -239,12 +240,11 @@ export class Simulator {
   destroy(): void {
     this.#stack.dispose();
   }
-  /** Calls `destroy` at the end of a `using` declaration. */
   [Symbol.dispose](): void {
     this.destroy();
   }
 
-  /** Submits an episode in groups of pages, of which at most two are in flight. */
+  /** Submits an episode in groups of pages. At most two groups are in flight. */
   async #play(
     episode: Episode,
     key: EpisodeKey,
@@ -269,12 +269,12 @@ export class Simulator {
     }
   }
 
-  /** Resolves when the device has finished all work that was submitted. */
+  /** Resolves when the device has finished all submitted work. */
   async #reached(): Promise<void> {
     await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
   }
 
-  /** Records a policy with an arena of its own. @param stack disposes the recorded objects at the end. */
+  /** Records a policy, whose buffers get their own arena. @param stack disposes the recorded objects at the end. */
   #record(policy: Policy, stack: DisposableStack): Promise<Episode> {
     const { observes } = policy;
     if (observes && observes.itemCount !== this.source.itemCount) {

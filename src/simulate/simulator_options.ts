@@ -22,13 +22,13 @@ export interface SimulatorOptions {
   readonly repeats?: boolean;
   /** Probability that a user leaves after a page without a click; 0 by default. */
   readonly leave?: number;
-  /** Number of pages in a row without a click after which a user leaves; 0 (default): no limit. */
+  /** Number of consecutive pages without a click after which a user leaves. The default 0 means no limit. */
   readonly patience?: number;
   /** Items that may be shown; all items by default. */
   readonly pool?: PoolOptions;
   /** Clicks with which users start; none by default. */
   readonly start?: StartOptions;
-  /** Maximum number of users that are simulated together; 4,096 by default. This number does not change the bits. */
+  /** Maximum number of users that are simulated together, 4,096 by default. Results do not depend on this number. */
   readonly usersAtOnce?: number;
 }
 
@@ -38,7 +38,7 @@ export interface SimulationSettings extends Required<Omit<SimulatorOptions, "poo
 }
 
 const TOGETHER = 4096;
-/** Maximum number of items in a slate: each slot has 16 random words per purpose, numbered in 32 bits. */
+/** Maximum number of items in a slate. Each slot has 16 random words per purpose, with 32-bit indices. */
 const MOST_SLATE = 1024;
 
 /** Validates options and fills in defaults. @throws UserError that names the expected value. */
@@ -93,7 +93,7 @@ function checkStart(start: StartOptions, items: number): void {
 
 /**
  * Validates slates, and converts them for the device.
- * @param slates [users, slots] items. @param clicked items that each user has clicked and may not see again
+ * @param slates [users, slots] items. @param clicked per user, the items that were clicked and may not be shown again
  * @throws UserError for a wrong number of items, unknown items, or items that a user may not see.
  */
 export function validateSlates(

@@ -1,4 +1,4 @@
-/** Clicks with which simulated users start: none, or those of logged users. */
+/** Clicks of simulated users before the first page: none, or the clicks of logged users. */
 
 import feedText from "../../kernels/simulate/feed_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -10,7 +10,9 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** Clicks before the first page: `empty`, or histories (oldest click first), one drawn per user and episode. */
+/**
+ * Clicks before the first page: `empty` (none), or histories, oldest click first. One is drawn per user and episode.
+ */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {
@@ -29,7 +31,7 @@ export function drawStartHistory(
 }
 
 export class StartClicks {
-  /** [start clicks, users] item, or NONE after a shorter history. The buffer has at least one word. */
+  /** [start clicks, users] item, or NONE after the end of a shorter history. The buffer has at least one word. */
   readonly view: View;
   readonly #items: Uint32Array<ArrayBuffer>;
 

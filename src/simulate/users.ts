@@ -1,4 +1,4 @@
-/** Interfaces of simulated users. New kinds of users implement the interfaces. */
+/** Interfaces that every kind of simulated users implements. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -12,12 +12,12 @@ export interface SlateUtilities {
   readonly utilities: Tensor;
 }
 
-/** Utilities of all items, computed for one chunk of users after another, because users x items are too many rows. */
+/** Utilities of all items. They are computed per chunk of users, because users x items are too many rows at once. */
 export interface CatalogueUtilities {
   readonly users: number;
   /**
-   * Dispatches for the users from `step.first_entry` on. A chunk of c users has c users, c events, c x items rows and
-   * all items. The utilities do not include position effects, see {@link SimulatedUsers.positionEffects}.
+   * Dispatches for the users from `step.first_entry` on. A chunk of c users has c events and c x items rows. Utilities
+   * are without position effects; see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
   /** [users of the chunk, items] f32. */
@@ -25,33 +25,33 @@ export interface CatalogueUtilities {
 }
 
 /**
- * Users of a page, one row per user, from a learned model or a synthetic shop. Simulated users are the environment, or
- * the observer through which a policy sees it. They live as long as the page.
+ * Simulated users of a page, one row per user, from a learned model or a synthetic shop. The users are the environment,
+ * or the observer model whose states a policy reads. The users exist as long as the page's buffers.
  */
 export interface SimulatedUsers extends Disposable {
   readonly name: string;
   /**
-   * [events, columns] state before the page, as policies observe it. Rows may be longer than the state and one number:
-   * they then also store the recent clicks, from which a user is restored.
+   * [events, columns] state before the page, which policies observe. Long rows also store the recent clicks, from which
+   * a user is restored.
    */
   readonly state: Tensor;
-  /** [items, columns] constant item vectors for policies: dense features, or else the model's frozen item part. */
+  /** [items, columns] constant item vectors for policies: dense features, or else the model's frozen first layer. */
   readonly itemVectors: Tensor;
-  /** Returns dispatches that compute item tables, once after weights were set. */
+  /** Returns dispatches that compute item tables. They run once after weights were set. */
   prepare(): ClickDispatch[];
   /** Returns dispatches that set all users to the state without clicks. */
   reset(): ClickDispatch[];
-  /** Returns dispatches that update each user by the clicked item, `page.event[u].w`, if there is one. */
+  /** Returns dispatches that update each user u who clicked by the clicked item, `page.event[u].w`. */
   step(): ClickDispatch[];
   /** Returns dispatches that run after each displayed page, but not after start clicks, which have no page. */
   shown(): ClickDispatch[];
   /** Releases the memory that is not in the arena. */
   [Symbol.dispose](): void;
-  /** Inverse temperature: P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1. */
+  /** Inverse temperature: P(item) is proportional to exp(eta (utility + position effect)), P(no click) to 1. */
   readonly eta: number;
-  /** [P - 1] effects of the positions 2 to P; undefined if there are no position effects. */
+  /** [P - 1] effects of the positions 2 to P; undefined for users without position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that restore users whose `state` was written. Restored users cannot be updated by clicks. */
+  /** Returns dispatches that restore users from a written `state`. Restored users cannot be updated by clicks. */
   fromState(): readonly ClickDispatch[];
   /** Returns the utilities of the slates' items in the current state. */
   utilities(): SlateUtilities;
@@ -59,14 +59,14 @@ export interface SimulatedUsers extends Disposable {
   catalogue(): CatalogueUtilities;
 }
 
-/** Source of simulated users, for pages of any size: a learned model or a synthetic shop. */
+/** Source of simulated users: a learned model or a synthetic shop. */
 export interface UsersSource {
   /** Name of the source in reports. */
   readonly name: string;
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
   /**
-   * Allocates the users of a page. @param arena arena for their memory; by default that of the page.
+   * Allocates the users of a page. @param arena allocates the users' memory; by default the arena of the page.
    * @internal
    */
   users(page: PageBuffers, arena?: Arena): SimulatedUsers;

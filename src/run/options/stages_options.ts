@@ -1,7 +1,7 @@
 /**
  * Options of `train` for models and stages, the checks of their combinations, and the configs built from the options.
- * An option that sets a single config field is defined beside that field (model/model_config.ts,
- * train/training_config.ts).
+ * Options that set a single config field are defined next to the field, in model/model_config.ts or
+ * train/training_config.ts.
  */
 
 import type { TokenField } from "../../counts/train_counts.ts";
@@ -53,14 +53,14 @@ type ModelOptions =
   & Omit<PwModelConfig, keyof LstmModelConfig>
   & {
     encoder: ModelConfig["encoder"];
-    /** Standard deviation of the initial kernels; the default depends on the encoder. */
+    /** Standard deviation of the initial kernel weights. The default depends on the encoder. */
     kernelSd?: number;
     /** Selects whether count features are inputs of the utility network. */
     counts: "all" | "none";
   };
 
 type GameOptions = Omit<AdversarialConfig, keyof StageConfig | "behaviourSd" | "skipNoClick"> & {
-  /** Number of iterations of the adversarial stage; 0: the stage is skipped. */
+  /** Number of iterations of the adversarial stage. With 0, training skips the stage. */
   adversarial: number;
   /** True if training begins with the Shannon stage. */
   pretrain: boolean;
@@ -75,7 +75,7 @@ export type StagesOptions =
   & Omit<TrainingConfig, keyof ByData>
   & GameOptions
   & {
-    /** Snapshot or run that provides the initial weights; they are random if it is not given. */
+    /** Snapshot or run that provides the initial weights. By default, initial weights are random. */
     init?: string;
   };
 
@@ -184,7 +184,7 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
 }
 
-/** Returns true if a run has a Shannon stage. An adversarial stage with `init` has none: `init` is a trained reward. */
+/** Returns true if a run has a Shannon stage. An adversarial stage that starts from `init` needs no Shannon stage. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }
@@ -228,8 +228,8 @@ const LEARNING_RATE = 1e-3;
 export const WEIGHT_DECAY = 0.1;
 
 /**
- * Fills in defaults. A model with count features gets the values that did best on many logs (bench/trials.md), some of
- * which depend on the data. The paper's model, without count features, gets the values of the paper's scripts.
+ * Fills in defaults. With count features, the defaults are the values that did best on many logs (bench/trials.md);
+ * some depend on the data. Without count features, the defaults are the values in the paper's scripts.
  */
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
@@ -249,7 +249,7 @@ function withDefaults<
   return { ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Returns the number of users with about {@link BATCH_PAGES} pages together, at most a quarter of the train users. */
+/** Returns the number of users with about {@link BATCH_PAGES} pages in total, at most a quarter of the train users. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;
@@ -259,8 +259,8 @@ function batchFor(source: LogSource): number {
 }
 
 /**
- * Checks that the pages of a log have something to learn.
- * @returns a warning if each page shows one item, so that every ranking is perfect; undefined for other data.
+ * Checks that a model can learn from the pages of a log.
+ * @returns a warning if each page shows one item, because every ranking of one item is perfect; otherwise undefined.
  * @throws UserError if every displayed item is clicked.
  */
 export function describePages(name: string, { userRows, userEvents, log }: LogSource): string | undefined {

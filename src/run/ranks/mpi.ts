@@ -1,12 +1,12 @@
 /**
- * Ranks of Open MPI: finds rank and size in the environment, and calls MPI's C interface. MPI only transfers bytes; the
- * code here adds the values in the order of ranks, so that sums do not depend on an algorithm that MPI chooses.
+ * Ranks of Open MPI: finds rank and size in the environment, and calls MPI's C interface. MPI only transfers bytes.
+ * This file adds values in the order of ranks, so that sums do not depend on the algorithm that MPI chooses.
  */
 
 import { UserError } from "../../user_error.ts";
 import type { ProcessGroup } from "../../train/process_group.ts";
 
-/** Number of this rank, counted from 0, and the number of ranks. */
+/** Index of this process's rank, from 0, and the number of ranks. */
 interface RankPlace {
   readonly rank: number;
   readonly size: number;
@@ -20,7 +20,7 @@ const ENVIRONMENTS = [
 
 /**
  * Reads this process's rank from the environment. Returns undefined if there is only one process, even under mpirun.
- * @throws UserError for invalid variables: this process would train alone while the others wait for it
+ * @throws UserError for invalid variables: this process would train alone while the other ranks wait
  */
 export function rankPlace(variable: (name: string) => string | undefined): RankPlace | undefined {
   for (const names of ENVIRONMENTS) {
@@ -48,7 +48,7 @@ export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string
 const LIBRARY = "libmpi.so.40";
 /** Value of MPI_THREAD_SERIALIZED: several threads of Deno call MPI, but only one at a time. */
 const SERIALIZED = 2;
-/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE; unlike C handles, they are the same in every process. */
+/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE. Unlike C handles, Fortran handles are the same in every process. */
 const [WORLD, BYTE] = [0, 1];
 
 /** Upper bound of MPI_MAX_PROCESSOR_NAME in all MPI libraries. */
@@ -73,14 +73,14 @@ const symbols = {
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** Maximum number of values per MPI call: MPI counts bytes in 32 bits, and smaller messages limit the memory. */
+/** Maximum number of values per MPI call. MPI stores byte counts in 32 bits, and smaller messages need less memory. */
 const PIECE = 2 ** 24;
-/** A rank hangs if it answers later than HANG_MS, and later than TIMES times the caller's work since its last call. */
+/** A rank counts as hung after HANG_MS, and after TIMES times as long as the caller computed before its call. */
 const [HANG_MS, TIMES] = [6500, 4];
-/** Time limit for work that one rank does alone (saving), or that takes each rank a different time (opening data). */
+/** Time limit in ms of calls that wait while one rank saves, or while the ranks open their data. */
 const PATIENCE_MS = 30 * 60_000;
 
-/** Amount of communication of this rank. */
+/** Time and bytes that this rank has spent on communication. */
 export interface CommunicationTimes {
   /** Seconds spent in MPI calls, including the wait for the slowest rank. */
   readonly seconds: number;
@@ -144,7 +144,7 @@ export class MpiRanks implements ProcessGroup {
     return sum;
   }
 
-  /** Sums values over the ranks: each rank sums one part of the values, then every rank gathers all parts. */
+  /** Sums values over the ranks. Each rank sums one part of the values over all ranks. Then all parts are gathered. */
   async #sumPiece(values: Float32Array<ArrayBuffer>, patient: boolean): Promise<Float32Array<ArrayBuffer>> {
     const { size } = this;
     const share = Math.ceil(values.length / size);
@@ -187,7 +187,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(call, given.byteLength, patient);
   }
 
-  /** Awaits an MPI call, which ends when all ranks have made it. @throws UserError if the call takes too long. */
+  /** Awaits an MPI call, which ends when all ranks have made the call. @throws UserError if the call takes too long. */
   async #call(call: () => Promise<number>, bytes: number, patient: boolean): Promise<void> {
     const began = performance.now();
     if (!patient) this.begun = true;

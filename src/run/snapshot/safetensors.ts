@@ -5,10 +5,10 @@
  *   header    JSON {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}
  *   data      the tensors, row-major and little-endian, without gaps; offsets count from its first byte
  *
- * Files written here store a checksum of data and metadata in the metadata; it is verified if present.
+ * Files of clickgan store a checksum of data and metadata in the metadata. Decoding verifies the checksum if present.
  *
- * Only F32 and U32 are supported. As every machine with WebGPU is little-endian,
- * typed arrays have the byte order of the file.
+ * Only F32 and U32 are supported. As every machine with WebGPU is little-endian, typed arrays have the byte order of
+ * the file.
  */
 
 import * as v from "../../schema.ts";
@@ -34,11 +34,11 @@ const CHECKSUM = "crc32";
 export const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 const ELEMENT_BYTES = 4;
-/** Maximum bytes of a header, as in the reference implementation. A longer header is damage or an attack. */
+/** Maximum bytes of a header, as in the reference implementation. A longer header is a sign of damage or an attack. */
 const LONGEST_HEADER = 100_000_000;
 
 /**
- * Encodes a safetensors file. Tensors keep the order of the map, so equal input gives equal bytes.
+ * Encodes a safetensors file. The file has the tensors in the order of the map, so equal input gives equal bytes.
  * @throws {RangeError} if the length of an array does not fit its shape
  */
 export function encodeSafetensors(
@@ -56,7 +56,7 @@ export function encodeSafetensors(
 }
 
 /**
- * Encodes a file as byte arrays that follow each other. The data are views of the tensors, not copies.
+ * Encodes a file as consecutive byte arrays. The values of the tensors are not copied: the arrays are views.
  * @param crc implementation of CRC-32, if the host has a faster one.
  */
 export function encodeSafetensorsPieces(
@@ -100,8 +100,8 @@ function encodeHeader(
 }
 
 /**
- * Decodes a safetensors file. Tensors are returned in the order of their data. Where alignment permits, their values
- * are views of `bytes`.
+ * Decodes a safetensors file. Tensors are returned in the order of their data. Values at multiples of 4 bytes are views
+ * of `bytes`; other values are copied.
  * @param what name of the bytes in errors, usually a path. @param crc see {@link encodeSafetensorsPieces}
  * @throws {UserError} if the header is damaged, data are missing or overlap, or a tensor is neither F32 nor U32
  */
@@ -123,7 +123,7 @@ export function decodeSafetensors(
   return { tensors, metadata };
 }
 
-/** Computes the checksum of the metadata followed by the values of all tensors in order. */
+/** Computes the checksum of the metadata and of the values of all tensors, in the order of the tensors. */
 function computeChecksum(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>>,
@@ -152,7 +152,7 @@ export function readLayout(
   return { entries, rawMetadata, dataStart };
 }
 
-/** Entry of a tensor in the header. */
+/** Description of a tensor in the header of the file. */
 interface Entry {
   name: string;
   dtype: "F32" | "U32";
@@ -172,7 +172,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Returns the offset of the data. @param bytes at least the first 8. @param size bytes of the whole file. */
+/**
+ * Returns the offset of the data. @param bytes first 8 bytes of the file, or more. @param size bytes of the whole file.
+ */
 export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
     throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${formatThousands(size)} found`);
@@ -241,7 +243,7 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   return { name, dtype, shape, begin, end };
 }
 
-/** Returns the metadata without the checksum, and the checksum if the metadata have one. */
+/** Separates the checksum from the metadata. Returns no checksum if the metadata have none. */
 export function readMetadata(raw: unknown, what: string): {
   metadata: Record<string, string>;
   checksum: string | undefined;
@@ -298,7 +300,7 @@ function values(
     : new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Returns the bytes of a tensor with 4-byte elements. Beyond 2^53 the result is inexact, but larger than any file. */
+/** Returns the bytes of a tensor with 4-byte elements. A result beyond 2^53 is inexact, but larger than any file. */
 function bytesOfShape(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
 }

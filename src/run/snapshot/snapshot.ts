@@ -11,9 +11,8 @@ import type { Criterion } from "../../train/best_records.ts";
 import { GENERATOR_PREFIX } from "../../train/networks.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData, type TensorFile } from "./safetensors.ts";
 
-/** Schema of a {@link SnapshotGame}. */
 export const gameSchema = v.strictObject({
-  /** Config of the generator's network; null for the exact generator, which has none. */
+  /** Config of the generator's network; null for the exact generator, which is not a network. */
   generator: v.nullable(modelConfigSchema),
   eta: v.finiteNumber(),
   generatorEta: v.finiteNumber(),
@@ -22,7 +21,7 @@ export const gameSchema = v.strictObject({
   skipNoClick: v.boolean(),
 });
 
-/** Game of the adversarial stage that trained a snapshot: the generator, and the parameters of the losses. */
+/** Parameters of the generator and the losses in the adversarial stage that trained a snapshot. */
 export interface SnapshotGame {
   /** Config of the generator's network; null for the exact generator. */
   generator: ModelConfig | null;
@@ -41,25 +40,22 @@ export interface SnapshotGame {
   skipNoClick: boolean;
 }
 
-/** Metadata of a snapshot: what its weights belong to. */
+/** Metadata of a snapshot, which describe the model that the weights belong to. */
 export interface SnapshotInfo {
   /** Config of the reward network. */
   readonly model: ModelConfig;
   /** Number and kind of the items that the model was built for. */
   readonly items: ItemsShape;
   /**
-   * Names, order, scales, values and checksums of the item features, if the data had a manifest.
+   * Names, order, scales, values and checksums of the item features. Undefined if the data had no manifest.
    * @internal
    */
   readonly features?: FeatureManifest;
-  /** Number of iterations after which the snapshot was taken. */
+  /** Number of training iterations before the snapshot was taken. */
   readonly iteration: number;
   /** Kind of the snapshot: "last", or "best-" and the validation criterion. */
   readonly kind: string;
-  /**
-   * Game of the adversarial stage. In the file, names of the generator's weights have a prefix.
-   * @internal
-   */
+  /** Game of the adversarial stage. The file stores the generator's weights by name with a prefix. @internal */
   readonly game?: SnapshotGame;
 }
 
@@ -78,7 +74,7 @@ const itemsSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("mixed"), count, width: v.whole(0), tokens: count }),
 ]);
 
-/** Schema of a number of iterations that is stored as text. */
+/** Schema of the number of training iterations, which the metadata store as text. */
 export const iterationSchema = v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number));
 
 const metadataSchema = v.object({
@@ -99,7 +95,7 @@ function json<S extends v.GenericSchema>(schema: S) {
 /**
  * Builds the tensors and metadata of a snapshot file.
  * @param specs parameters of all networks. @param weights weights by parameter name, of shape [rows, columns].
- * @param more further tensors, such as the optimiser's, by prefix of their names. @param extra further metadata.
+ * @param more other tensors, such as the optimiser's moments, by prefix of their names. @param extra other metadata.
  */
 export function buildSnapshot(
   specs: readonly ParameterSpec[],
@@ -119,7 +115,7 @@ export function buildSnapshot(
   return { tensors, metadata: snapshotMetadata(info, extra) };
 }
 
-/** Returns the parameters that a file stores under a prefix. Constants are stored only without prefix. */
+/** Returns the parameters that a file stores under names with a prefix. With a prefix, the file stores no constants. */
 export function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
@@ -143,7 +139,6 @@ function snapshotMetadata(
   };
 }
 
-/** Encodes a snapshot file; see {@link buildSnapshot}. */
 export function encodeSnapshot(
   specs: readonly ParameterSpec[],
   weights: Weights,
@@ -155,11 +150,11 @@ export function encodeSnapshot(
 
 /** Decoded contents of a snapshot. */
 export interface Snapshot {
-  /** Weights by name. Names of a generator's weights have a prefix. */
+  /** Weights by name. The names of a generator's weights begin with a prefix. */
   readonly weights: Weights;
-  /** Returns the tensors whose names begin with a prefix such as "adam.m/". The returned names lack the prefix. */
+  /** Returns the tensors whose names begin with a prefix such as "adam.m/", by name without the prefix. */
   part(prefix: string): Weights;
-  /** Checks that tensors have the shapes [rows, columns] of these parameters. @throws UserError for another shape. */
+  /** Checks that the tensors have the shapes [rows, columns] of the parameters. @throws UserError for a wrong shape. */
   checkShapes(specs: readonly ParameterSpec[]): void;
   /** Metadata of the model; undefined for a file of another program, whose weights may still be usable. */
   readonly info: SnapshotInfo | undefined;
@@ -169,18 +164,18 @@ export interface Snapshot {
 
 /** Name prefixes of Adam's first and second moments in the file of a snapshot. */
 export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
-/** Name prefixes of the best weights so far, in a file that stores a whole training state. */
+/** Prefixes that mark the best weights so far, per validation criterion, in a file with a whole training state. */
 export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   loss: "best-loss/",
   prec1: "best-prec1/",
   prec2: "best-prec2/",
 };
-/** Name prefixes of all tensors that are not current weights. */
+/** Prefixes of the names of tensors that are not current weights. */
 const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 
 /**
- * Decodes a snapshot, or a safetensors file of another program.
- * @param path of the file, for error messages. @throws UserError if the bytes are damaged or the metadata unreadable.
+ * Decodes a snapshot, or a safetensors file that another program wrote.
+ * @param path name of the file in errors. @throws UserError if the bytes are damaged or the metadata unreadable.
  */
 export function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>, path: string): Snapshot {
   return parseSnapshot(decodeSafetensors(bytes, path), path);
@@ -228,7 +223,7 @@ export function parseSnapshot({ tensors, metadata }: TensorFile, path: string): 
   };
 }
 
-/** Lists the tensors that may be in a snapshot with this metadata. */
+/** Lists the tensors that a snapshot with the given metadata may have. */
 function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] {
   const under = (prefix: string, specs: readonly ParameterSpec[]) =>
     specs.map((spec) => ({ ...spec, name: prefix + spec.name }));
@@ -240,9 +235,10 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Returns weights with a usable row for values that training never sees. If a field's token for "other values" is
- * untrained, its row becomes the mean of the field's other rows: an unknown value is treated as an average one.
- * @param V number of the model's tokens. @returns the given weights if no field needs this.
+ * Returns weights with a usable table row for feature values that were not in the training data. If a field's token for
+ * "other values" is untrained, the row becomes the mean of the field's other rows, so that an unknown value is treated
+ * as an average value.
+ * @param V number of the model's tokens.
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

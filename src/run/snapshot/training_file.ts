@@ -1,6 +1,6 @@
 /**
- * Stores a training state in one file, for hosts without folders such as a browser. The file is a run's snapshot `last`
- * with the optimiser's moments, the best weights so far and the training's settings.
+ * Stores a training state in one file, for hosts without folders such as a browser. The file is a run's snapshot
+ * `last`, extended by the optimiser's moments, the best weights so far and the settings of the training.
  */
 
 import * as v from "../../schema.ts";
@@ -14,14 +14,14 @@ import { encodeSafetensors } from "./safetensors.ts";
 import { BEST_PREFIXES, buildSnapshot, MOMENT_PREFIXES } from "./snapshot.ts";
 import type { Snapshot, SnapshotInfo } from "./snapshot.ts";
 
-/** Settings of a training, which its file stores. */
+/** Settings of a training that are stored in the file of the training. */
 const settingSchema = v.strictObject({
   config: stagesConfigSchema,
   /** Stage that was being trained when the file was written. */
   stage: v.picklist(["shannon", "adversarial"]),
-  /** Checksum of the data. */
+  /** Checksum of the data that the model was trained on. */
   data: v.string(),
-  /** Description of the adapter that trained, for information only. */
+  /** Description of the GPU adapter on which the model was trained, for information only. */
   adapter: v.string(),
 });
 export type TrainingSetting = v.InferOutput<typeof settingSchema>;
@@ -43,7 +43,7 @@ export function encodeTraining(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Reads the settings of a training. @returns undefined if the snapshot has none. @throws UserError if damaged. */
+/** Reads a training's settings. @returns undefined if the snapshot has no settings. @throws UserError if damaged. */
 export function readTrainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
   if (metadata.training === undefined) return undefined;
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), settingSchema), metadata.training);

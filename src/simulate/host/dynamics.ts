@@ -1,4 +1,4 @@
-/** Reference of the dynamics of simulated users and of their choice model, in f64 and for one user at a time. */
+/** Reference implementation of simulated users and of their choice model, in f64 and for one user at a time. */
 
 import {
   advanceShopState,
@@ -13,18 +13,18 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Distance of the uniform number from one with another outcome. Below f32 rounding, a device may differ. */
+  /** Distance of `uniform` from the nearest number with another outcome. If tiny, f32 may give the other outcome. */
   readonly margin: number;
 }
 
-/** Choice weights, divided by the largest weight so that none overflows. */
+/** Choice weights, divided by the largest weight so that no weight overflows. */
 export interface ChoiceWeights {
   readonly none: number;
   /** [slots] weight of the item in each slot. */
   readonly slots: Float64Array;
 }
 
-/** Computes exp(logit - largest logit). @param logits one per slot; the logit of no click is 0. */
+/** Computes exp(logit - largest logit) for no click, whose logit is 0, and for each slot. @param logits one per slot */
 export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
   let most = 0;
   for (let j = 0; j < logits.length; j++) most = Math.max(most, logits[j]!);
@@ -34,8 +34,8 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 }
 
 /**
- * Draws the click by inverting the distribution function. No click comes first, then the slots in order: so two
- * policies that are simulated with the same random numbers have as many pages without a click in common as possible.
+ * Draws the click by inverting the distribution function of the outcomes: no click, then the slots in order. As no
+ * click is first, two policies with the same random numbers have as many pages without a click in common as possible.
  * @param logits one per slot. @param uniform random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
@@ -55,7 +55,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes the logits of a slate. @param utilities one per item. @param effects of positions 2, 3, ... */
+/** Computes the logits of a slate's items. @param utilities one per item. @param effects of positions 2, 3, ... */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,
@@ -64,14 +64,14 @@ export function computeSlateLogits(
   return Float64Array.from(utilities, (u, j) => eta * (u + (effects[Math.min(j, effects.length) - 1] ?? 0)));
 }
 
-/** Dynamics of simulated users on the host. @typeParam S immutable state of a user */
+/** Rules by which the state of a simulated user changes, and utilities. @typeParam S immutable state of a user */
 export interface HostDynamics<S> {
   readonly name: string;
   /** I, the number of items in the catalogue. */
   readonly items: number;
   /**
-   * Inverse temperature, by default 1: P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to
-   * 1.
+   * Inverse temperature eta, by default 1. P(item) is proportional to exp(eta (utility + position effect)), P(no click)
+   * to 1.
    */
   readonly eta?: number;
   /** Effects of the second and later positions. Positions beyond the last effect have the last effect. */

@@ -1,12 +1,12 @@
 /**
- * Computes the optimal policy of a synthetic shop. The state of a user is three numbers (m1, m2, p), so a grid can hold
- * the values of all states. If clicked items may be shown again, the value of state s with t pages left is
+ * Computes the optimal policy of a synthetic shop. The state of a user is three numbers (m1, m2, p), so a grid of three
+ * dimensions approximates all states. If clicked items may be shown again, the value of state s with t pages left is
  *
  *   V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)       v_i = exp(u_i(s))
  *
- * The maximum over slates A of k items is found by fractional programming (slate_ratio.ts); V between grid points by
- * trilinear interpolation. If clicked items are not shown again, this V is an upper bound. {@link createOptimalPolicy}
- * then shows the allowed items that are best by V one page ahead; the return of this policy is a lower bound.
+ * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. Trilinear interpolation
+ * computes V between grid points. If clicked items are not shown again, V is an upper bound. The policy of {@link
+ * createOptimalPolicy} then shows the allowed items that are best by V one page ahead, and its return is a lower bound.
  */
 
 import { createRandomStream } from "../../data/random.ts";
@@ -23,7 +23,7 @@ import { ShopDynamics } from "./dynamics.ts";
 import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simulator.ts";
 import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
-/** Options of the simulation for which the policy is optimal. With random pools, V is a mean over pools. */
+/** Options of the simulation for which the policy is optimal. With random pools of items, V is a mean over pools. */
 export interface PlanOptions
   extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave" | "randomPool"> {
   /** Numbers of grid points along m1, m2 and p; odd, so that the state of a new user is a grid point. */
@@ -33,19 +33,19 @@ export interface PlanOptions
 
 const POOLS = 64;
 
-/** Default numbers of grid points. The value differs from that on a much finer grid by at most 0.3 %. */
+/** Default numbers of grid points. Values differ from those on a much finer grid by at most 0.3 %. */
 export const usualPoints = [33, 33, 17] as const;
 
-/** Ranges of the states that users can reach: m1 and m2 (styles) are in -2..2, p (price) in -1..1. */
+/** Ranges of the states that users can reach: m1 and m2 (mean styles) from -2 to 2, p (mean price) from -1 to 1. */
 const RANGES = [[-2, 2], [-2, 2], [-1, 1]] as const;
 
 export class ShopPlan {
   readonly dynamics: ShopDynamics;
   readonly #grid: InterpolationGrid;
-  /** Values V_0 = 0, V_1, ..., V_T, each at all grid points. */
+  /** Values V_0 = 0, V_1, ..., V_T of the optimal policy, at all grid points. */
   readonly #values: Float64Array[];
 
-  /** Computes the values, in 10 s of CPU for the default grid, 500 items and 20 pages. */
+  /** Computes the optimal values. The default grid, 500 items and 20 pages take 10 s of CPU time. */
   constructor(readonly shop: ShopTruth, values: Float32Array, readonly options: PlanOptions) {
     this.dynamics = new ShopDynamics(shop, values);
     this.#grid = new InterpolationGrid(RANGES, options.points ?? usualPoints);
@@ -64,13 +64,13 @@ export class ShopPlan {
     throw new RangeError(`Expected 0..${this.options.pages} pages left, got ${left}`);
   }
 
-  /** Upper bound of the return, up to the error of the grid: the value of a new user's state. */
+  /** Upper bound of any policy's return, up to the error of the grid. The bound is the value of a new user's state. */
   get bound(): number {
     return this.value(firstState, this.options.pages);
   }
 }
 
-/** Returns the policy that maximises this page's reward plus the value of the next state. Sizes must be the plan's. */
+/** Returns the policy that maximises the page's reward plus the value of the next state. Sizes must be the plan's. */
 export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   const { reward = "click", discount = 1, leave = 0 } = plan.options;
   return {
@@ -87,13 +87,15 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** Computes the values of all grid points for one page more. Data that is the same for all pages is computed once. */
+/**
+ * Computes the values of all grid points for t pages left from those for t - 1. Data that is equal for all t is cached.
+ */
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
-  /** [grid points, slots] best slate with one page less, from which the search starts. */
+  /** [grid points, slots] best slate with one page less left. The search starts from this slate. */
   readonly #slates: Uint32Array;
-  /** [grid points on the axis, items] per axis: the grid cell of the state after a click on the item. */
+  /** Per axis: [grid points on the axis, items] grid cell of the state after a click on the item. */
   readonly #cell: readonly Uint32Array[];
   readonly #share: readonly Float64Array[];
   readonly #items: number;
@@ -166,7 +168,7 @@ class Sweep {
     return found;
   }
 
-  /** Draws the random pools of a page; undefined if all items may be shown. */
+  /** Draws the random pools of a page. Returns undefined if all items may be shown. */
   #pools(): Uint32Array[] | undefined {
     const { slate, randomPool: n } = this.options;
     if (n === undefined) return undefined;
@@ -177,7 +179,7 @@ class Sweep {
     });
   }
 
-  /** Computes the values [items] of the states after a click on each item, from a grid point and by interpolation. */
+  /** Interpolates the values [items] of the states after a click on each item. The click is at grid point (x, y, z). */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];
@@ -201,7 +203,7 @@ class Sweep {
 
 type Three<T> = readonly [T, T, T];
 
-/** Regular grid over three numbers, with trilinear interpolation between its points. */
+/** Regular grid in three dimensions, with trilinear interpolation between the grid points. */
 export class InterpolationGrid {
   readonly axes: Three<Float64Array>;
   /** Number of grid points. Point (i, j, k) has the index (i * n1 + j) * n2 + k. */
@@ -209,7 +211,7 @@ export class InterpolationGrid {
   readonly #first: Three<number>;
   readonly #step: Three<number>;
 
-  /** @param ranges lower and upper ends of the three axes. @param points points along each axis, 2 or more. */
+  /** @param ranges lower and upper ends of the three axes. @param points number of grid points per axis, 2 or more. */
   constructor(ranges: Three<readonly [number, number]>, points: Three<number>) {
     if (!points.every((n) => Number.isInteger(n) && n >= 2)) {
       throw new RangeError(`Expected 2 points or more along each axis, got ${points.join(" x ")}`);
@@ -231,7 +233,9 @@ export class InterpolationGrid {
     }
   }
 
-  /** Returns the cell of a coordinate on an axis, and the position in the cell, 0..1. Coordinates are clipped. */
+  /**
+   * Returns the grid cell of a coordinate x on an axis, and the position in that cell, 0..1. Coordinates are clipped.
+   */
   locate(axis: number, x: number): { readonly cell: number; readonly share: number } {
     const last = this.axes[axis]!.length - 1;
     const place = Math.min(Math.max((x - this.#first[axis]!) / this.#step[axis]!, 0), last);
@@ -239,7 +243,7 @@ export class InterpolationGrid {
     return { cell, share: place - cell };
   }
 
-  /** Interpolates values at any position. @param values one per grid point */
+  /** Interpolates values at the point (x, y, z). @param values one per grid point */
   at(values: Float64Array, x: number, y: number, z: number): number {
     const [ny, nz] = [this.axes[1].length, this.axes[2].length];
     const [i, j, k] = [this.locate(0, x), this.locate(1, y), this.locate(2, z)];

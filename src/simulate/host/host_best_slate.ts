@@ -3,11 +3,11 @@
  *
  *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)      w_i = exp(logit of i), w0 = 1: no click
  *
- * Fractional programming (Dinkelbach): A is optimal if no slate has a larger sum_A w_i (q_i - Q(A)) than A has, and a top-k
- * search finds the slate with the largest sum. So the search replaces A by this slate, which raises Q, until Q stays.
+ * Fractional programming (Dinkelbach): A is optimal if no slate B has a larger sum_B w_i (q_i - Q(A)) than A has. A
+ * top-k selection finds the B with the largest sum. The search replaces A by B, until Q no longer rises.
  */
 
-/** Mask of items: an item with any value but 0 is excluded. */
+/** Mask of items. An item whose value is not 0 is excluded. */
 export type MaskValues = ArrayLike<number>;
 
 /**
@@ -21,7 +21,9 @@ export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: Ma
   throw new RangeError(`Expected a slate of at most the ${count} items that may be shown, got ${k}`);
 }
 
-/** Writes the best items to `slate`. @param items candidates, by default all. @returns number of items, at most k */
+/**
+ * Writes the best items to `slate`. @param items candidates, by default all. @returns number of chosen items, at most k
+ */
 function selectTop(
   scores: ArrayLike<number>,
   slate: number[] | Uint32Array,
@@ -58,12 +60,12 @@ export interface SlateSolution {
   /** Items of the best slate, by descending weight x (value - Q). */
   readonly slate: number[];
   readonly value: number;
-  /** Values Q of the slates that the search passed: increasing, up to `value`. */
+  /** Values Q of the slates in the search's successive rounds, increasing up to `value`. */
   readonly path: number[];
   readonly rounds: number;
 }
 
-/** Finds the best slate, up to the last bits of Q. @param k 1 or more. @throws RangeError below k allowed items. */
+/** Finds the best slate, up to rounding errors of Q. @throws RangeError if fewer than k items are allowed. */
 export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskValues): SlateSolution {
   const slate = Uint32Array.from(selectTopSlate(problem.weights, k, masked));
   const path: number[] = [];
@@ -74,11 +76,11 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
 interface Among {
   readonly items?: ArrayLike<number>;
   readonly masked?: MaskValues | undefined;
-  /** Output: values Q of the slates that the search passes. */
+  /** Output: values Q of the slates in the search's successive rounds. */
   readonly path?: number[];
 }
 
-/** Search for best slates that reuses its memory. */
+/** Search for best slates. All searches reuse the same memory. */
 export class SlateSearch {
   /** [items] score of each item in the current round. */
   readonly #scores: Float64Array;
@@ -89,7 +91,7 @@ export class SlateSearch {
     this.#next = new Uint32Array(slate);
   }
 
-  /** Finds the best slate. @param slate start of the search; the best slate is written to it. @returns the slate's Q */
+  /** Finds the best slate. @param slate input: start of the search; output: best slate. @returns the best slate's Q */
   best(problem: SlateProblem, slate: Uint32Array, { items, masked, path }: Among): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];

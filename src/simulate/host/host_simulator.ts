@@ -1,7 +1,7 @@
 /**
- * Reference simulator on the host: f64, one user after another, written directly from the definition. The simulator
- * uses the device's random words (data/philox.ts), so that the clicks of both can be compared one by one. The available
- * policies are random, popular, and greedy, which is exact for both kinds of reward.
+ * Reference simulator on the host, written directly from the definition: in f64, one user after another. Host and
+ * device use the same random words (data/philox.ts), so that their clicks can be compared one by one. The available
+ * policies are random, popular, and greedy. Greedy is exact for rewards by click and by utility.
  */
 
 import {
@@ -56,11 +56,11 @@ export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "s
   readonly firstUser?: number;
   /** Discount factor per page; 1 by default. */
   readonly discount?: number;
-  /** Mean number of items that may be shown, drawn for each page; see {@link import("../pool.ts").PoolOptions}. */
+  /** Mean size of the random pool of items that is drawn per page; see {@link import("../pool.ts").PoolOptions}. */
   readonly randomPool?: number;
   /** Returns the items that a user clicked before the episode, oldest first. */
   readonly history?: (user: number) => ArrayLike<number>;
-  /** Returns a clicked slot (k if none) instead of the drawn one, to follow a log. */
+  /** Returns a clicked slot (k if none) that replaces the drawn slot, to repeat the clicks of a log. */
   readonly follow?: (drawn: HostDraw) => number;
 }
 
@@ -159,14 +159,14 @@ class OneUser<S> {
     if (!this.options.repeats) this.#masked[item] = 1;
   }
 
-  /** Ends a page without a click: the user's state is unchanged, and the user may leave. */
+  /** Ends a page without a click. The user's state is unchanged, but the user may leave. */
   #pass(words: (purpose: number) => PhiloxCounter): void {
     const { leave = 0, patience = 0 } = this.options;
     this.#withoutClick++;
     this.left = toUniform24(words(purposes.LEAVE)[0]) < leave || this.#withoutClick === patience;
   }
 
-  /** Returns [items] 1 for items that may not be shown on this page. A random pool with too few items is ignored. */
+  /** Returns [items] 1 for items that the page may not show. A random pool with too few items is ignored. */
   #pageMask(words: (purpose: number) => PhiloxCounter): Uint8Array {
     if (this.#threshold === 0) return this.#masked;
     const pool = drawRandomPool(this.#threshold, this.#masked.length, words);
@@ -206,7 +206,7 @@ export function drawSlate(
   });
 }
 
-/** Draws a free item uniformly. Three draws are among all items, a fourth is of a rank among the free items. */
+/** Draws a free item uniformly: up to three draws among all items, then a fourth among the free items. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);
