@@ -57,7 +57,7 @@ export class LearnedSource implements UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /** @param name name of the model in reports. @throws UserError for a model without a choice per page. */
+  /** Creates a model's users. @param name for reports. @throws UserError for a model without a choice per page. */
   constructor(readonly model: UserModel, readonly name = "the model") {
     this.itemCount = model.shape.count;
     if (model.config.loss === "logistic") {

@@ -35,14 +35,20 @@ export interface Policy {
   readonly name: string;
   /** Model whose encoder computes the user states that the policy observes. The default is the environment. */
   readonly observes?: UsersSource;
-  /** Records dispatches that write `slates`. The method is called once for each set of page buffers. @internal */
+  /**
+   * Records dispatches that write `slates`. The method is called once for each set of page buffers.
+   * @internal
+   */
   record(page: PageContext): readonly PageDispatch[];
   /**
    * Returns dispatches that compute tables. They run after {@link record}, and again after a change of weights.
    * @internal
    */
   prepare(): readonly ClickDispatch[];
-  /** Returns the Q-values of the slates on the last recorded page. Absent for a policy without Q-values. @internal */
+  /**
+   * Returns the Q-values of the slates on the last recorded page. Absent for a policy without Q-values.
+   * @internal
+   */
   values?(): SlateValueView | undefined;
   /**
    * Records one score per item, by which slates can be drawn, instead of slates. Absent for a policy without scores.

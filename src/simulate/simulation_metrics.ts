@@ -7,6 +7,7 @@ import type { EpisodeLog } from "./episode_log.ts";
 export interface PageTotals {
   /** Number of users who saw the page. */
   readonly shown: number;
+  /** Number of clicks on the page. */
   readonly clicks: number;
   /** Sum of the rewards on the page. */
   readonly reward: number;
@@ -16,6 +17,7 @@ export interface PageTotals {
 
 /** Metrics of the episodes of all users. */
 export interface SimulationMetrics {
+  /** Number of simulated users. */
   readonly users: number;
   /** Number of episodes per user. */
   readonly episodes: number;
@@ -42,6 +44,7 @@ export function computeCoverage({ itemShown }: Pick<SimulationMetrics, "itemShow
   return itemShown.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0) / itemShown.length;
 }
 
+/** Returns the mean return per episode. */
 export function meanReturn({ returns }: Pick<SimulationMetrics, "returns">): number {
   return returns.reduce((sum, own) => sum + own, 0) / returns.length;
 }

@@ -240,6 +240,7 @@ export class Simulator {
   destroy(): void {
     this.#stack.dispose();
   }
+  /** Releases the device memory, at the end of a `using` declaration. */
   [Symbol.dispose](): void {
     this.destroy();
   }

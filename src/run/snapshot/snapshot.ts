@@ -55,7 +55,10 @@ export interface SnapshotInfo {
   readonly iteration: number;
   /** Kind of the snapshot: "last", or "best-" and the validation criterion. */
   readonly kind: string;
-  /** Game of the adversarial stage. The file stores the generator's weights by name with a prefix. @internal */
+  /**
+   * Game of the adversarial stage. The file stores the generator's weights by name with a prefix.
+   * @internal
+   */
   readonly game?: SnapshotGame;
 }
 
@@ -139,6 +142,7 @@ function snapshotMetadata(
   };
 }
 
+/** Encodes a snapshot as bytes; see {@link buildSnapshot}. */
 export function encodeSnapshot(
   specs: readonly ParameterSpec[],
   weights: Weights,
