@@ -1,25 +1,25 @@
 /**
  * A click log in memory: the users, the events (pages) of each user in time order, and the rows (displayed items) of each event.
  *
- * Letters for array sizes, as everywhere in this project: U users, E events, R rows (one row per displayed item of each event),
- * I items, F features per item.
+ * Letters for array sizes in the whole project: U users, E events, R rows (one row per displayed item of each event), I items, F
+ * features per item.
  */
 
 import { UserError } from "../user_error.ts";
 
-/** Stands for "no click" in place of the index of the clicked row. Kernels have the same constant `NONE`. */
+/** Value that an event has for "no click", instead of the index of the clicked row. Kernels have an equal constant `NONE`. */
 export const NONE = 0xffffffff;
-/** Stands in a batch in place of the index of a context event's clicked row. Kernels have the same constant `GIVEN`. */
+/** Value that a context event has in a batch, instead of the index of the clicked row. Kernels have an equal constant `GIVEN`. */
 export const GIVEN = 0xfffffffe;
 /**
- * Flag that marks an additional click in a batch: it is added to the index of the clicked row, which is a row of the preceding
- * page. Kernels have the same constant `FURTHER`.
+ * Flag that marks an additional click in a batch. The flag is added to the index of the clicked row, a row of the preceding page.
+ * Kernels have an equal constant `FURTHER`.
  */
 export const FURTHER = 0x80000000;
 
-/** Code in {@link Clicks.eventKind} of a context event: a click before the log begins. The model reads but does not predict it. */
+/** Code of a context event: a click before the log begins. The model reads the click, but does not predict it. */
 export const CONTEXT_EVENT = 1;
-/** Code in {@link Clicks.eventKind} of an additional click on the preceding page. That page's likelihood includes the click. */
+/** Code of an additional click on the preceding page. The likelihood of that page includes the additional click. */
 export const ADDITIONAL_CLICK = 2;
 
 /** Returns true if an event of a batch is predicted. @param click the event's clicked row, or a mark such as {@link GIVEN}. */
@@ -27,25 +27,25 @@ export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
-/** Part of the log. All events of a user are in the same part. */
+/** Part of the log's users. All events of a user are in one part. */
 export type Split = "train" | "validation" | "test";
-/** `splits[k]` is the name of the code k in {@link ClickLog.userSplit}; the paper's files use the same codes. */
+/** Names of the codes in {@link ClickLog.userSplit}: code k has the name `splits[k]`. The paper's files have equal codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
- * Tokens of the items: ids, categories, or any other values that each have their own row in an embedding table. All fields
- * share one table: each field has its own range of the token numbers 0 .. count - 1.
+ * Tokens of the items: ids, categories, or other values. Each token has its own row in an embedding table. All fields share one
+ * table; each field has its own range of the token numbers 0 .. count - 1.
  */
 export interface ItemTokens {
-  /** V, the number of tokens, and of rows of an embedding table. */
+  /** V, the number of tokens. An embedding table has one row per token. */
   readonly count: number;
   /** [I+1] index in `token` of each item's first token. */
   readonly first: Uint32Array<ArrayBuffer>;
-  /** Item i has the tokens from index first[i] to before first[i + 1], none of them twice. An item may have no token. */
+  /** Item i has the tokens token[first[i]] to token[first[i + 1] - 1], without repetitions. An item may have no token. */
   readonly token: Uint32Array<ArrayBuffer>;
 }
 
-/** Features of the items: only ids ("one-hot"), a dense vector per item ("dense"), or tokens and perhaps a vector ("mixed"). */
+/** Features of the items: ids ("one-hot"), a dense vector per item ("dense"), or tokens and an optional vector ("mixed"). */
 export type ItemFeatures =
   | { readonly kind: "one-hot"; readonly count: number }
   | {
@@ -66,7 +66,7 @@ export type ItemFeatures =
     readonly tokens: ItemTokens;
   };
 
-/** Pages that users were shown, and the users' clicks on these pages. Items are given by their number. */
+/** Pages that users were shown, and the users' clicks on the pages. An item is represented by its number. */
 export interface Clicks {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
@@ -77,20 +77,20 @@ export interface Clicks {
   /** [E] index of the clicked row of each event, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
-   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT} or {@link ADDITIONAL_CLICK}. Events of these two kinds have one row,
-   * which is clicked; the encoder reads the click like any other, but it is not predicted. If absent, all events are predicted
-   * pages. A page with several clicks is one event with the first click, and then one event per additional click. The
-   * statistics of batch normalisation include the rows of all events.
+   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT} or {@link ADDITIONAL_CLICK}. An event of the last two kinds is one
+   * clicked row, which is an input, but is not predicted. Without `eventKind`, all events are predicted pages. A page with several
+   * clicks is one event with the first click, followed by one event per additional click. The statistics of batch normalisation
+   * include the rows of all events.
    */
   readonly eventKind?: Uint8Array<ArrayBuffer>;
   /** [R] number of the displayed item. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
   /**
-   * [E] propensities of each page: one number, the probability of the whole page; or one number per displayed item, in order,
-   * its probability given the items before it; or no number if unknown. If absent, all are unknown, as for a log on disk.
+   * [E] propensities of each page: one number, the probability of the page; or one number per item, in order, the item's
+   * probability given the preceding items; or no number if unknown. Without the field all are unknown, as for a log on disk.
    */
   readonly eventPropensities?: readonly (readonly number[])[];
-  /** [E] items that each page was drawn from. An empty list, and an absent field, mean all items that the user had not clicked. */
+  /** [E] items from which each page was drawn. An empty list, or no field, means: all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
 }
 
@@ -98,7 +98,7 @@ export interface Clicks {
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Makes each field of {@link eventLists} with `make`, and leaves out a field whose lists are all empty. */
+/** Calls `make` for each field of {@link eventLists}. The result has no field whose lists are all empty. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -112,13 +112,13 @@ export interface ClickLog extends Clicks {
   readonly name: string;
   /** Features of the items 0 to I - 1. */
   readonly items: ItemFeatures;
-  /** [I] number in the catalogue of each item; absent if the log uses the catalogue's numbers. */
+  /** [I] each item's number in the catalogue; absent if the log uses the catalogue's numbers. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
   /** See {@link import("./log_source.ts").LogSource.sampledPages}; absent for false. */
   readonly sampledPages?: boolean;
 }
 
-/** Returns the clicked rows of a page in the order of the clicks; [] if there is no click. @param e event of the page. */
+/** Returns the clicked rows of a page in the order of the clicks; [] for a page without a click. @param e event of the page. */
 export function listClickedRows(log: Clicks, e: number): number[] {
   const { eventRows, eventClick, eventKind, rowItem } = log;
   const click = eventClick[e] ?? NONE;
@@ -141,10 +141,10 @@ export function listUsers(log: Pick<ClickLog, "userSplit">, split: Split): Uint3
 }
 
 /**
- * Checks a log. @throws UserError for the first fault: array lengths or offsets that are inconsistent, an event without rows,
- * a clicked row that is not displayed, a context event that is not a single click, an additional click on an item that the page
- * does not show or that was clicked before, an item out of range, a feature that is not finite, a token that is out of range
- * or repeated, a needed split that has no users.
+ * Checks a log. @throws UserError for the first fault: array lengths or offsets that are inconsistent, an event without rows, a
+ * clicked row that is not displayed, a context event that is not a single click, an additional click on an item that the page does
+ * not show or that was clicked before, an item out of range, a feature that is not finite, a token that is out of range or
+ * repeated, a split in `needed` without users.
  */
 export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
@@ -206,7 +206,7 @@ function checkGiven(
     fail(`eventKind has ${eventKind.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
-    /** Unclicked items of the last page; empty if that page has no click. */
+    /** Unclicked items of the last page; empty if the last page has no click. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
@@ -233,7 +233,7 @@ function checkGiven(
   }
 }
 
-/** @throws UserError if a needed split has no users. */
+/** @throws UserError if a split in `needed` has no users. */
 export function checkSplits(name: string, userSplit: Uint8Array, needed: readonly Split[]): void {
   for (const split of needed) {
     if (userSplit.includes(splits.indexOf(split))) continue;
@@ -253,7 +253,7 @@ function checkTokens(
 ): void {
   if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
   checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
-  /** 1 + number of the last item that has each token; 0 if there is none. */
+  /** For each token: 1 + number of the last item that has the token; 0 if no item has the token. */
   const seen = new Uint32Array(count);
   for (let item = 0; item < items; item++) {
     for (let p = first[item]!; p < first[item + 1]!; p++) {
@@ -267,7 +267,7 @@ function checkTokens(
   }
 }
 
-/** Checks that `starts` [count + 1] begins at 0, never decreases, and ends at `length`, the length of the array `target`. */
+/** Checks that `starts` [count + 1] begins with 0, never decreases, and ends with `length`, the length of the array `target`. */
 function checkStarts(
   name: string,
   starts: Uint32Array,

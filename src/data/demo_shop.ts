@@ -1,11 +1,11 @@
 /**
  * Makes click logs of a synthetic shop. The true utilities are known, so a learned model can be compared with the best possible
- * model. The same seed gives the same log. shops.ts lists the shops.
+ * model. A log is determined by its seed. shops.ts lists the shops.
  *
- * Each user sees pages of items drawn at random and clicks one item or none, by the choice model
+ * Each user sees pages of randomly drawn items, and clicks one item or none according to the choice model
  *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u = utility(s, f_a),
- * where the user's state s depends only on the items that the user clicked on earlier pages: users have no other traits.
- * A model that reads the clicks can therefore equal the true model, and no model can be better.
+ * where the user's state s depends only on the items that the user clicked on earlier pages: users have no other traits. So a
+ * model that reads the clicks can be as good as the true model, and no model can be better.
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
@@ -23,13 +23,13 @@ import {
 
 /** Sizes of a synthetic shop and its log. */
 export interface DemoOptions {
-  /** U, the number of users: 7 or more, as each of the three parts of the log needs a user. */
+  /** U, the number of users: 7 or more, because each of the three parts of the log needs a user. */
   readonly users: number;
   /** I, the number of items, at least `pageSize`. */
   readonly items: number;
   /** Number of distinct items per page. */
   readonly pageSize: number;
-  /** Each user has a random number of events, uniform in minEvents..maxEvents. */
+  /** Smallest number of events per user. The number is drawn uniformly from minEvents..maxEvents. */
   readonly minEvents: number;
   /** Largest number of events per user. */
   readonly maxEvents: number;
@@ -43,9 +43,9 @@ const demoDefaults: DemoOptions = {
   maxEvents: 22,
 };
 
-/** True values of a synthetic shop that its log does not have. */
+/** True values of a synthetic shop, which a log does not have. */
 export interface DemoTruth {
-  /** [R] true utility of each row's item for the user, in the user's state at the time of the page. */
+  /** [R] true utility that each row's item has for the user who sees the page, in the user's state at that time. */
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
@@ -99,7 +99,7 @@ function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
   return split;
 }
 
-/** Seeds of a shop. Two shops with the same `items` seed sell the same items; different `users` seeds give different users. */
+/** Seeds of a shop. The `items` seed determines which items the shop sells; the `users` seed determines its users. */
 export interface ShopSeeds {
   readonly items: number;
   /** Seed of the users, of their pages and clicks, and of the split into train, validation and test users. */
@@ -107,20 +107,20 @@ export interface ShopSeeds {
 }
 
 /**
- * Makes the demo shop of a seed, in well under a second for the default sizes.
+ * Makes the demo shop of a seed. At the default sizes, making a shop takes well under a second.
  * @throws RangeError for a size that is not a whole number, and for sizes that contradict each other
  */
 export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): DemoShop {
   return makeShop(demo, { items: seed, users: seed }, options);
 }
 
-/** Draws the features [I, F] of the items of a seed. All shops have these items. */
+/** Draws the features [I, F] of the items of a seed. All shops with one seed have the same items. */
 export function drawShopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
   return makeItems(count, createRandomStream(seed, "demo", "items"));
 }
 
 /**
- * Makes a shop of the list in shops.ts. With the same seeds, all shops draw from the same streams of random numbers.
+ * Makes a shop of the list in shops.ts. All shops with the same seeds use the same streams of random numbers.
  * @throws RangeError as {@link makeDemoShop}.
  */
 export function makeShop(

@@ -7,7 +7,7 @@ type Dense = FeatureManifest["dense"][number];
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Describes the first difference, in the form "... there, ... here"; undefined if there is no difference.
+ * Describes the first difference of two manifests, in the form "... there, ... here"; undefined for equal manifests.
  * @param there features that a model was trained on. @param here features of the data that the model is to score.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {
@@ -18,7 +18,7 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
     idsText(there.idsSha256, here.idsSha256);
 }
 
-/** Lists the features that cannot be compared because at least one of the manifests lacks their checksum. */
+/** Lists the features that cannot be compared, because at least one of the two manifests has no checksum of the features. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
@@ -62,7 +62,7 @@ function denseText(there: Dense, here: Dense): string | undefined {
   return `${there.name} is ${scaleText(there.transform)} there, ${scaleText(here.transform)} here`;
 }
 
-/** Relative tolerance for numbers of a scale: data engines differ in the last of 16 digits of sums and logarithms. */
+/** Relative tolerance for the numbers of a scale: sums and logarithms of two data engines may differ in the last of 16 digits. */
 const ROUNDED = 1e-12;
 
 function isSame(there: Transform, here: Transform): boolean {
@@ -104,7 +104,7 @@ function fieldText(there: Field, here: Field): string | undefined {
   return `the tokens of ${there.name} are of other values${valuesText(there, here)}`;
 }
 
-/** Lists up to three values that only one of the two fields has, for each of the fields. */
+/** Lists, for each of two fields, up to three values that the other field lacks. */
 function valuesText(there: Field, here: Field): string {
   if (!there.values || !here.values) return "";
   const only = (own: readonly string[], other: readonly string[]) => {

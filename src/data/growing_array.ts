@@ -22,7 +22,7 @@ export class GrowingArray<
     this.#array[this.#length++] = value;
   }
 
-  /** Returns a copy of the values so far. */
+  /** Returns a copy of the values that were appended so far. */
   values(): T {
     const values = new this.kind(this.#length);
     values.set(this.#array.subarray(0, this.#length));

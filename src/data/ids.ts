@@ -1,22 +1,22 @@
-/** Maps between ids of users and items, which the source of a log uses, and their numbers in the prepared log. */
+/** Converts ids of users and items, as the source of a log has them, to numbers of the prepared log, and back. */
 
 import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 
-/** Ids of the users, or of the items, by number. */
+/** List of the ids of all users, or of all items. The index of an id is the number of its user or item. */
 export interface IdList {
-  /** Number of users, or of items. */
+  /** Number of ids. */
   readonly count: number;
-  /** Returns the id that the source has for a number. */
+  /** Returns the source's id of the user or item with a number. */
   of(number: number): string;
-  /** Returns the number of an id; for an item with several versions, that of the latest; undefined for an unknown id. */
+  /** Returns the number of an id; for an item with versions, the latest version's number; undefined for an unknown id. */
   findIndex(id: string): number | undefined;
-  /** Returns the numbers of all ids, ascending. An item with several versions is listed only with its latest. */
+  /** Returns the numbers of all ids, ascending. If an item has several versions, only the latest version's number is listed. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
-/** Ids of a source whose ids are the numbers themselves. */
+/** Ids of a source that has no other ids than the numbers of users or items. */
 export class NumberIds implements IdList {
   constructor(readonly count: number) {}
 
@@ -42,7 +42,7 @@ export class TextIds implements IdList {
     return this.list.length;
   }
 
-  /** Returns the source's id. A number beyond the list, which a model of more items may use, is returned as text. */
+  /** Returns the source's id. A number beyond the list, as in a model of more items, is returned as text. */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }
@@ -85,7 +85,7 @@ function listIn(text: string): unknown {
   }
 }
 
-// Stores many short texts in one array of bytes: some 20 bytes per text, where an array of strings takes 100.
+// Stores many short texts in one array of bytes: about 20 bytes per text, while an array of strings takes 100 bytes per text.
 
 export class TextList {
   readonly #decoder = new TextDecoder();
@@ -112,7 +112,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** Returns the last index of a text in the list. The first call builds a hash table of 8 to 15 bytes per text. */
+  /** Returns the last index of a text in the list. The first call builds a hash table, which takes 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
@@ -146,7 +146,7 @@ export class TextList {
     return this.#index = index;
   }
 
-  /** Returns the slot that has a text, or else the free slot where the text belongs (linear probing). */
+  /** Returns the slot of the hash table that has a text; if no slot has the text, the free slot for the text (linear probing). */
   #findSlot(
     { marks, places }: TextIndex,
     hash: number,
@@ -169,15 +169,15 @@ export class TextList {
   }
 }
 
-/** Hash table from a text to its last index. A lookup compares the one-byte marks first, which rules out most other texts. */
+/** Hash table from a text to its last index in the list. A lookup first compares one-byte marks to rule out most texts. */
 interface TextIndex {
   /** Mark of each slot: seven bits of the hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;
-  /** Index in the list of the text of each slot. */
+  /** List index of the text in each slot. */
   readonly places: Uint32Array;
 }
 
-/** Computes the FNV-1a hash of the bytes from `from` to `end`, and mixes the bits of the hash. */
+/** Computes the FNV-1a hash of the bytes `from` to `end` - 1, and mixes the bits of the hash. */
 function hashBytes(bytes: Uint8Array, from: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let k = from; k < end; k++) hash = Math.imul(hash ^ (bytes[k] ?? 0), 0x01000193);
@@ -207,7 +207,7 @@ export class TextListWriter {
       if (code < 0x80) this.#bytes[at++] = code;
       else at = -1;
     }
-    // The encoder is called only for a text beyond ASCII: for a short text it takes ten times as long as the loop.
+    // TextEncoder is used only for a text that is not ASCII: for a short text it takes ten times as long as this loop.
     if (at < 0) at = this.#used + this.#encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written;
     this.#used = at;
     this.#ends.push(this.#used);
@@ -217,7 +217,7 @@ export class TextListWriter {
     return this.#ends.length;
   }
 
-  /** Returns the list of all texts. No text may be pushed afterwards. Reserved bytes that were never written take no memory. */
+  /** Returns the list of all texts. No text may be pushed afterwards. */
   done(): TextList {
     return new TextList(this.#bytes.subarray(0, this.#used), this.#ends.values());
   }

@@ -1,12 +1,12 @@
 /**
- * The catalogue: features of all items, either in memory or in a file. Training reads the features of one batch's items at a
- * time, so a catalogue in a file may be larger than memory.
+ * The catalogue: features of all items, either in memory or in a file. Training only reads the features of the items in the
+ * current batch, so a catalogue in a file may be larger than memory.
  */
 
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes of the item features: `count` I, `width` F (I for one-hot items), and, for mixed features, the number of tokens V. */
+/** Sizes of the item features: I items (`count`), F features per item (`width`; I if one-hot), V tokens if mixed. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
@@ -23,13 +23,12 @@ export interface ItemCatalogue {
   readonly shape: ItemsShape;
   /** tokenCounts[n] is the number of items that have n tokens; empty if the features have no tokens. */
   readonly tokenCounts: Uint32Array;
-  /** All features, if they are in memory. */
+  /** Features of all items, if the features are in memory. */
   readonly items: ItemFeatures | undefined;
   /** Returns the features of the items `ids`. @param ids ascending, none twice. @throws UserError for damaged data. */
   read(ids: Uint32Array): ItemFeatures;
 }
 
-/** A catalogue whose features are in memory. */
 export class MemoryItems implements ItemCatalogue {
   readonly shape: ItemsShape;
   #tokenCounts: Uint32Array | undefined;
@@ -40,12 +39,12 @@ export class MemoryItems implements ItemCatalogue {
     this.shape = getItemsShape(items);
   }
 
-  /** Number of items with 0, 1, 2, ... tokens (see {@link ItemCatalogue.tokenCounts}). They are counted at the first use. */
+  /** Numbers of items with 0, 1, 2, ... tokens (see {@link ItemCatalogue.tokenCounts}), which the first use computes. */
   get tokenCounts(): Uint32Array {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
-  /** Returns a copy of the features of the items `ids`; of one-hot items, all. @param ids ascending, none twice. */
+  /** Returns a copy of the features of the items `ids`, or of all one-hot items. @param ids ascending, none twice. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;
@@ -83,7 +82,7 @@ export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue 
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Concatenates chunks of a catalogue. @param shape shape of the catalogue; its `count` is ignored. */
+/** Concatenates chunks of a catalogue. The `count` of the first argument, the catalogue's shape, is ignored. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],
@@ -138,8 +137,8 @@ export function boundTokens(tokenCounts: Uint32Array, items: number): number {
 }
 
 /**
- * Numbers the items that occur in `clicks` from 0 on, in their order in the catalogue, and reads their features. One-hot items
- * keep their numbers, as these are their features.
+ * Renumbers the items that occur in `clicks` as 0, 1, 2, ... in the order of the catalogue, and reads their features. One-hot
+ * items keep their numbers, because the number of a one-hot item is its feature.
  */
 export function restrictToOwnItems(
   clicks: Clicks,

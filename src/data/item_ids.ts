@@ -1,4 +1,4 @@
-/** Item ids as features: tokens that identify single items, in addition to other features. A model may leave these tokens out. */
+/** Item ids as features: tokens that identify single items, in addition to other features. A model need not use these tokens. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";
@@ -6,12 +6,12 @@ import type { ItemFeatures } from "./click_log.ts";
 
 type Field = FeatureManifest["tokens"][number];
 
-/** Name of the field of item ids in a manifest that `deno task data` writes. */
+/** Name of the item-id field in a manifest that `deno task data` writes. */
 const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the field of item ids, if its tokens are the last ones and the data set has other features; else undefined. */
+/** Returns the field of item ids, if the data set has other features and the last tokens belong to the field; else undefined. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -30,7 +30,7 @@ export interface ItemData {
   readonly features: FeatureManifest | undefined;
 }
 
-/** Describes features that the data set lacks and that might improve a model. */
+/** Names the kind of features that might improve a model of the data set: the item ids, or more features than the data set has. */
 export function describeUnusedFeatures({ source: { items: { shape } }, features }: ItemData): string {
   const knowsIds = shape.kind === "one-hot" || features?.tokens.some(isIds);
   return knowsIds ? "more item features" : "item ids in addition to the features";
@@ -42,7 +42,7 @@ export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogu
   return new FewerTokens(items, tokens);
 }
 
-/** A catalogue in a file, of which only the tokens below a limit are used. */
+/** A catalogue in a file, used with only the tokens below a limit. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;
@@ -51,7 +51,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Token counts of the catalogue with all of its tokens: upper bounds. */
+  /** Upper bounds: the token counts of the catalogue with all tokens. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

@@ -1,5 +1,5 @@
 /**
- * A click log either in memory, or in a file that is read user by user. Training reads the users of one batch at a time, so a
+ * A click log either in memory, or in a file that is read user by user. Training only reads the users of the current batch, so a
  * log in a file may be larger than memory.
  */
 
@@ -12,15 +12,15 @@ import { UserError } from "../user_error.ts";
 export interface UserIndex {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] number of events of all users before each user. */
+  /** [U+1] for each user, the total number of events of all preceding users. */
   readonly userEvents: Uint32Array<ArrayBuffer>;
-  /** [U+1] number of rows of all users before each user. */
+  /** [U+1] for each user, the total number of rows of all preceding users. */
   readonly userRows: Uint32Array<ArrayBuffer>;
-  /** [U+1] number of predicted events of all users before each user. */
+  /** [U+1] for each user, the total number of predicted events of all preceding users. */
   readonly userCounted: Uint32Array<ArrayBuffer>;
 }
 
-/** Returns the numbers of predicted events, of their rows, and of the other events (context events and additional clicks). */
+/** Returns the numbers of predicted events, of their rows, and of context events together with additional clicks. */
 export function computeLogSize(
   { userEvents, userRows, userCounted }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -39,7 +39,7 @@ export interface LogSource extends UserIndex {
   /** True if the items beside a click were drawn by `data log --pages sampled`, and not shown to the user. */
   readonly sampledPages?: boolean;
   /**
-   * Returns the clicks of some users, with the item numbers of the catalogue.
+   * Returns the clicks of some users. Items have the numbers of the catalogue.
    * @param users numbers of the users, ascending, none twice. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
@@ -47,7 +47,7 @@ export interface LogSource extends UserIndex {
   with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
 }
 
-/** Source of a log in memory, which shares the log's arrays, and computes the offsets of the users. */
+/** Source of a log in memory, without a copy of the log's arrays. */
 export class MemoryLog implements LogSource {
   readonly userRows: Uint32Array<ArrayBuffer>;
   readonly userCounted: Uint32Array<ArrayBuffer>;
@@ -111,7 +111,7 @@ export class MemoryLog implements LogSource {
     return { ...window, ...lists };
   }
 
-  /** Returns the same clicks with other items, or another split. @param change a catalogue on disk is ignored. */
+  /** Returns a source of the same clicks with other items, or another split of the users. A catalogue on disk is ignored. */
   with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
     return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
   }
@@ -121,7 +121,7 @@ export function toLogSource(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
-/** Reads some users as a log that has only the items they were shown. @throws UserError as {@link LogSource.read}. */
+/** Reads some users as a log without the items that these users never saw. @throws UserError as {@link LogSource.read}. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
@@ -154,25 +154,25 @@ export function makeWindow(
   };
 }
 
-/** Checks a log in memory. Of a log on disk, only the split is checked: the rest is checked on reading. @throws as checkLog. */
+/** Checks a log in memory. For a log on disk, only the split is checked; reading checks the events. @throws as checkLog. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
 }
 
-/** Number of rows that a pass over a source reads at once, at 12 bytes or more of memory per row. */
+/** Number of rows that are read at once in a pass over a source. A row takes 12 bytes of memory or more. */
 const WALK_ROWS = 2 ** 20;
 
-/** Callback for progress. `what` describes the current task, of whose `all` units `done` are done. */
+/** Callback for progress: `done` of `all` units of the task `what` are done. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** Progress of a data preparation. The type is defined here, so that code that shows it does not load the SQL engine (140 MB). */
+/** Progress of a data preparation. Code that imports the type from this file need not load the SQL engine (140 MB). */
 export interface PreparationStatus {
   readonly title: string;
-  /** Number, from 1, of the current step of `of` steps of a SQL script; both are 0 for work outside a script. */
+  /** Number, from 1, of the current step of a SQL script with `of` steps. `number` and `of` are 0 for work outside a script. */
   readonly number: number;
   readonly of: number;
-  /** Number of completed rounds of a repeated step that has `rounds` rounds. Any other step has one round. */
+  /** Number of completed rounds of the current step, which has `rounds` rounds. A step that is not repeated has one round. */
   readonly round: number;
   readonly rounds: number;
 }
@@ -183,8 +183,7 @@ export function makeStatus(title: string): PreparationStatus {
 }
 
 /**
- * Reads some users in parts: a log in memory is one part, a log on disk usually has several.
- * @param users numbers of the users, ascending, none twice. @param onPart receives the number of users read before a part.
+ * Reads some users in chunks: one chunk for a log in memory, usually several chunks for a log on disk.
  * @yields a log, and the numbers that the users have in that log.
  */
 export function* walk(
@@ -222,7 +221,7 @@ export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Returns true if one of the users has a predicted page that is clicked, or, if `isClicked` is false, that is not clicked. */
+/** Returns true if a user has a predicted page with a click or, if `isClicked` is false, a predicted page without one. */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
@@ -239,13 +238,13 @@ export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Returns true if the log has a page without a click. Only train users are looked at, unless there are none. */
+/** Returns true if the log has a page without a click. If the log has train users, only their pages are read. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
 }
 
-/** @throws UserError if every page of the log has a click: the level of the utilities, which plans need, is then unknown. */
+/** @throws UserError if all pages have a click: a model then cannot learn the level of the utilities, which plans need. */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(

@@ -15,33 +15,33 @@ const fileSchema = v.object({
 const number = v.finiteNumber();
 const positive = v.pipe(number, v.gtValue(0));
 
-/** Transform of a column of the items into a dense feature that is 1 if the item has a value in the column, else 0. */
+/** Transform of an item column to a dense feature: 1 for an item with a value in the column, 0 for any other item. */
 export interface PresenceTransform {
   of: "known";
   column: string;
 }
 
-/** Transform of a column of the items with values x to the dense feature (t(x) - mean) / sd. A missing value becomes 0. */
+/** Transform of an item column with values x to the dense feature (t(x) - mean) / sd. A missing value becomes 0. */
 export interface NumberTransform {
-  /** Meaning of x. "number": the number in the column. "age": the age in days, at the end of the log, of the time in the column. */
+  /** Meaning of x. "number": the number in the column. "age": days from the time in the column to the end of the log. */
   of: "number" | "age";
   column: string;
-  /** t(x) = sign(x) ln(1 + |x| / log); null for t(x) = x. */
+  /** Divisor of the logarithm t(x) = sign(x) ln(1 + |x| / log); null if t(x) = x. */
   log: number | null;
   /** Mean of t(x). */
   mean: number;
   /** Standard deviation of t(x). */
   sd: number;
-  /** Smallest x: a smaller value in the column is replaced by this number. */
+  /** Lower limit of x. A smaller value in the column is replaced by `low`. */
   low: number;
-  /** Largest x: a larger value in the column is replaced by this number. */
+  /** Upper limit of x. A larger value in the column is replaced by `high`. */
   high: number;
 }
 
 /** Transform of a column of the items to a dense feature. */
 export type Transform = PresenceTransform | NumberTransform;
 
-/** Description of one of the numbers in the column `dense` of the items. */
+/** Description of one dense feature: one number in the column `dense` of the table of items. */
 export interface DenseFeature {
   name: string;
   /** Explanation for readers. */
@@ -61,23 +61,24 @@ export interface TokenFeature {
   /** True if a text in the column has several values, separated by |. */
   split?: boolean;
   /**
-   * Present if the last token stands for all values without their own token. "trained": train users were shown such values.
-   * "mean": no item of this set has such a value, and a model's table has the mean of the field's rows as the last row.
+   * Present if all values without a token of their own share the field's last token. "trained": train users were shown such
+   * values. "mean": no item of this set has such a value, so a model's table has the mean of the field's other rows as the last
+   * row.
    */
   other?: "trained" | "mean";
-  /** N, if the field has hashed ids: each item has one of the first N tokens of the field and one of the last N. */
+  /** N, if the field has hashed ids: each item has one of the field's first N tokens and one of the field's last N tokens. */
   hashed?: number;
-  /** Values of the tokens, in their order; absent if they are many. */
+  /** Values of the tokens, in the order of the tokens; absent if the field has many tokens. */
   values?: string[];
-  /** Checksum of the values of all tokens, in their order. */
+  /** Checksum of the values of all tokens, in the order of the tokens. */
   sha256?: string;
 }
 
 /** Meaning of the item features of a data set. The optional fields may be absent if another engine wrote the data set. */
 export interface FeatureManifest {
-  /** The numbers in the column `dense` of the items, in their order. */
+  /** Descriptions of the numbers in the column `dense` of the table of items, in the order of the numbers. */
   dense: DenseFeature[];
-  /** Fields of the items, with disjoint ranges of tokens. */
+  /** Fields of the items. Each field has a token range of its own. */
   tokens: TokenFeature[];
   /** Checksum of the item ids in order, if the items are one-hot. */
   idsSha256?: string;
@@ -119,7 +120,7 @@ export const featuresSchema = v.object({
 
 const share = v.between(0, 1);
 
-/** Schema of shares, 0 to 1, for a column (null: item ids). `absent` is a share of the items; other shares are of the values. */
+/** Shares, 0 to 1, for a column (null: item ids): `absent` of the items, `clipped` and `unknown` of the values. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
   absent: share,
@@ -136,9 +137,9 @@ export const manifestSchema = v.object({
   version: v.literal(1),
   name: v.optional(v.pipe(v.string(), v.minLength(1)), "prepared"),
   features: featuresSchema,
-  /** Shares of items that the features describe poorly. */
+  /** For each column, the shares of absent, clipped and unknown values. */
   shares: v.optional(v.array(sharesSchema), []),
-  /** Size and checksum per file name (without .parquet). Only files that are listed here are checked. */
+  /** Size and checksum per file name (without .parquet). Files that are not listed are not checked. */
   files: v.optional(v.record(v.picklist(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
   counts: v.optional(v.object({
     users: v.object({ train: count, validation: count, test: count }),
@@ -146,30 +147,30 @@ export const manifestSchema = v.object({
     pages: count,
     rows: count,
     clicks: count,
-    /** Number of context events, which update the user's state and are not predicted. */
+    /** Number of context events, which the model reads but does not predict. */
     context: count,
     /** Number of pages with a known propensity; absent if the data set has no propensities. */
     propensities: v.optional(count),
   })),
   /** Order of the items of a page; absent if unknown. */
   pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
-  /** True if the items beside each click were drawn by `data log --pages sampled`; absent for false. */
+  /** True if `data log --pages sampled` drew the unclicked items of each page; absent for false. */
   sampledPages: v.optional(v.boolean()),
-  /** Number of rows or items of the source that were left out, per reason. */
+  /** For each reason, the number of rows or items of the source that were left out. */
   skipped: v.optional(v.record(v.string(), count), {}),
-  /** Notes on what was inferred about the source. */
+  /** Notes on properties of the source that the preparation inferred. */
   notes: v.optional(v.array(v.string()), []),
   /** Warnings about properties of the data that may mislead a model, or a reader of its metrics. */
   warnings: v.optional(v.array(v.string())),
   command: v.optional(v.array(v.string()), []),
   sources: v.optional(v.array(v.object({ path: v.string(), bytes: count })), []),
-  /** The SELECT of --query, if the source was read by one. */
+  /** The SELECT of --query, if the source was read by a SELECT. */
   query: v.optional(v.string()),
   clickgan: v.optional(v.string()),
   duckdb: v.optional(v.string()),
 });
 export type Manifest = v.InferOutput<typeof manifestSchema>;
-/** Order of the items of a page: as they were shown, or arbitrary. */
+/** Order of the items in a page's list: the order in which the items were shown, or an arbitrary order. */
 export type PageOrder = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";

@@ -1,4 +1,4 @@
-/** Returns mean and sample standard deviation. The sd of fewer than two values is NaN, and so is the mean of no value. */
+/** Returns the mean and the sample standard deviation. The mean is NaN for no value; the sd is NaN for fewer than two values. */
 export function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);

@@ -1,7 +1,7 @@
 import jstat from "jstat";
 import { meanAndSd } from "./mean_sd.ts";
 
-/** Mean of the differences a - b of pairs of measurements, one pair per seed, and its 95 % confidence interval by Student's t. */
+/** Mean of the differences a - b of pairs, one pair per seed, and the mean's 95 % confidence interval (Student's t). */
 export interface PairedDifference {
   readonly mean: number;
   /** Lower limit of the interval. For a single seed, both limits are infinite, because one difference does not show the spread. */

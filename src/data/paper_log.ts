@@ -1,25 +1,25 @@
 /**
- * Parses the tab-separated text format of the paper (Chen et al., ICML 2019). It has a line per displayed item of each event:
+ * Parses the tab-separated text format of the paper (Chen et al., ICML 2019). A file has a line per displayed item of each event:
  *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
  * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and
- * tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. All rows of a user with equal Time are one event; Times
- * are compared exactly, also nanoseconds beyond 2^53. An event may have several clicked items. The format does not have the
- * order of their clicks, so the order is drawn at random.
+ * tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. All rows of a user with equal Time are one event. Times
+ * are compared exactly, even numbers of nanoseconds beyond 2^53. An event may have several clicked items. The order of the clicks
+ * is drawn at random, because the format does not have it.
  */
 
 import { ADDITIONAL_CLICK, type ClickLog, NONE, type Split, splits } from "./click_log.ts";
 import { createRandomStream } from "./random.ts";
 import { UserError } from "../user_error.ts";
 
-/** Limit of a file's size: its text is one string, and V8 limits strings to 2^29 characters. */
+/** Limit of a file's size in bytes: the file is read as one string, and V8 limits strings to 2^29 characters. */
 export const MOST_PAPER_BYTES = 500_000_000;
 
 /**
- * Parses a log with one-hot items (ids 0 to the largest in the text).
+ * Parses a log with one-hot items, numbered from 0 to the largest item number in the text.
  *
- * Users are numbered from 0, in the order of their ids. Events are sorted by Time; the rows of an event keep the order that they
- * have in the text. As in the paper's preparation, one of several rows with equal (user, Time, item) is kept: the first clicked
- * one, or the first one if none is clicked.
+ * Users are numbered from 0, in the order of their ids. Events are sorted by Time; the rows of an event keep the order of the
+ * text. Of several rows with equal (user, Time, item), only one is kept, as in the paper's preparation: the first clicked row, or
+ * else the first row.
  *
  * @param path of the file, for messages; the log gets the name of the file. @param needed parts that must have users.
  * @throws UserError that names the path and, if the fault is in a line, the line
@@ -108,7 +108,7 @@ function endOfEvent(path: string, rows: Rows, order: Uint32Array, start: number)
   return order.length;
 }
 
-/** Returns the rows of an event with one row per item. If a clicked row replaces an earlier row, it keeps its own position. */
+/** Returns one row per item of an event, in order: the item's first clicked row, or its first row if none is clicked. */
 function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[] {
   const kept = new Map<number, number>();
   for (const row of event) {
@@ -120,7 +120,7 @@ function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[]
   return [...kept.values()];
 }
 
-/** Returns the clicked rows of an event in random order, as the order of rows would look like position bias. Seed: the line. */
+/** Shuffles an event's clicked rows (seed: the line), because clicks in the order of the rows would look like position bias. */
 function drawClickOrder({ line, click }: Rows, event: readonly number[]): number[] {
   const clicked = event.filter((row) => click[row] === 1);
   if (clicked.length < 2) return clicked;
@@ -128,7 +128,7 @@ function drawClickOrder({ line, click }: Rows, event: readonly number[]): number
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
-/** @throws UserError if two different Times are equal as doubles: rows of two events would become one event. */
+/** @throws UserError if two different Times are equal as doubles: two events would become one. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
@@ -145,14 +145,14 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 type Column = typeof columns[number];
 
-/** Limit of item_new_index: one-hot items take memory for every number up to the largest, and a larger number is a raw id. */
+/** Limit of item_new_index. One-hot items take memory for every number up to the largest. A larger number is probably a raw id. */
 const maxItem = 10_000_000;
 
-/** Makes empty columns, to which an entry per row of the file is appended. */
+/** Makes empty columns. Each row of the file appends an entry. */
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** Time as the nearest double; if it is a whole number, `rest` is the difference to that double. */
+  /** Time as the nearest double. If the Time is a whole number, `rest` is its difference to the nearest double. */
   time: new Array<number>(),
   rest: new Array<number>(),
   /** Per row: all digits of a fractional Time that has more digits than a double. */
@@ -190,7 +190,7 @@ function parseRows(path: string, text: string): Rows {
 }
 
 interface Header {
-  /** Index of each required column among the values of a row. */
+  /** For each required column, the index of its value in a row. */
   readonly place: Readonly<Record<Column, number>>;
   readonly width: number;
 }
@@ -311,7 +311,7 @@ const EXACT_DIGITS = 15;
 const MOST_DIGITS = 30;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
-/** Converts a number to a text that is the same for each way to write the number. @param text matches {@link DECIMAL}. */
+/** Converts a number to the text that all notations of the number share. @param text matches {@link DECIMAL}. */
 export function canonicalizeNumber(text: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];

@@ -20,16 +20,16 @@ export interface TableFile {
 
 /** Values of a column of a row group, not yet checked. */
 export type ColumnValues = ArrayLike<unknown>;
-/** Stands for a column that the file does not have, or that was not requested. */
+/** Value for a column that the file does not have, or that was not requested. */
 export const ABSENT: ColumnValues = [];
 
-/** Rows of a row group: their number, and the number of rows before them in the file. */
+/** Range of a row group: its number of rows, and the number of preceding rows in the file. */
 export interface RowRange {
   readonly before: number;
   readonly rows: number;
 }
 
-/** Per column: "needed" or "optional" if it is to be read, undefined if not. */
+/** For each column: "needed" or "optional" if the column is read; undefined if it is not read. */
 export type RequiredColumns<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
 
 /**
@@ -92,7 +92,7 @@ const ENCRYPTED = "PARE";
 /** Smallest size of a Parquet file: 4 bytes of magic, 4 bytes for the length of the metadata, 4 bytes of magic. */
 const LEAST_BYTES = 12;
 
-/** Checks the magic at both ends. A file without its first bytes has metadata, but all offsets in it are wrong. */
+/** Checks the magic at both ends. In a file without its first bytes, all offsets of the metadata are wrong. */
 async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) {
@@ -134,7 +134,7 @@ function encrypted(path: string): UserError {
   );
 }
 
-/** @returns the requested columns that the file has. @throws UserError if one is missing, or is there twice. */
+/** @returns the requested columns that the file has. @throws UserError if a column is missing or repeated. */
 function expectColumns<Name extends string>(
   path: string,
   metadata: FileMetaData,
@@ -165,7 +165,7 @@ async function readGroup<Name extends string>(
   there: readonly Name[],
   { before, rows }: RowRange,
 ): Promise<Record<Name, ColumnValues>> {
-  // onChunk only collects the data, because an error that it throws would be lost.
+  // onChunk only collects the data, because an error thrown in onChunk would be lost.
   const chunks: { readonly name: string; readonly data: ColumnValues; readonly from: number }[] = [];
   await parquetRead({
     file,
@@ -195,10 +195,10 @@ async function readGroup<Name extends string>(
   return read;
 }
 
-// Conversions of values of any Parquet type. No value is rounded to a whole number, truncated, or read as 0. For an invalid
+// Conversions of values of any Parquet type. No value is rounded to a whole number, truncated, or converted to 0. For an invalid
 // value, a function returns -1 or NaN instead of throwing an error, because it is called for millions of values.
 
-/** Returns the value if it is a whole number from 0 to `end` - 1; else -1, also for NULL. */
+/** Returns the value if it is a whole number from 0 to `end` - 1; -1 for any other value, such as NULL. */
 export function toWholeNumber(value: unknown, end: number): number {
   // A 64-bit integer that is rounded by this conversion is larger than any `end`.
   const number = typeof value === "bigint" ? Number(value) : value;

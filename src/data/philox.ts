@@ -1,8 +1,8 @@
 /**
  * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
  *
- * A counter and a key determine four random words. So the draws of any page of any simulated user can be computed without those
- * of other pages, and with the same bits on host and device: kernels have these functions in WGSL (kernels/probe/philox.wgsl).
+ * A counter and a key determine four random words. So the random draws of one page of one simulated user are computed
+ * independently of all other pages. Host and device compute the same bits; kernels/probe/philox.wgsl has the WGSL functions.
  *
  *   counter = (user, episode, page, purpose)     key = the seed
  */
@@ -24,10 +24,10 @@ export const purposes = {
   POOL: 6,
 } as const;
 
-/** All purposes are less than this number. */
+/** Exclusive upper limit of the purposes. */
 const PURPOSES = 16;
 
-/** Returns a purpose for one slot (0, 1, 2, ...) of a page, so that each slot has its own random words. */
+/** Returns the purpose of one slot (0, 1, 2, ...) of a page. Each slot has a purpose of its own, and so its own random words. */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }
@@ -45,7 +45,7 @@ export function makeKey(seed: number): PhiloxKey {
   return [seed >>> 0, Math.floor(seed / 2 ** 32)];
 }
 
-/** Returns the upper 32 bits of a * b by four products of 16 bits, as kernels do: WGSL has no 64-bit integers. */
+/** Returns the upper 32 bits of a * b by four products of 16-bit numbers, as in WGSL, which has no 64-bit integers. */
 export function multiplyHigh(a: number, b: number): number {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const low = Math.imul(a0, b0) >>> 0;
@@ -69,7 +69,7 @@ export function computePhilox(counter: Readonly<PhiloxCounter>, key: PhiloxKey):
   return [x >>> 0, y >>> 0, z >>> 0, w >>> 0];
 }
 
-/** Converts the upper 24 bits of a word to a number in [0, 1). An f32 represents it exactly, as it is a multiple of 2^-24. */
+/** Converts the upper 24 bits of a word to a number in [0, 1). An f32 represents the multiple of 2^-24 exactly. */
 export function toUniform24(word: number): number {
   return (word >>> 8) * 2 ** -24;
 }
