@@ -51,9 +51,7 @@ export interface DemoTruth {
 
 /** A synthetic log and its ground truth. */
 export interface DemoShop {
-  /** Click log of the shop. */
   readonly log: ClickLog;
-  /** Ground truth of the log. */
   readonly truth: DemoTruth;
 }
 

@@ -44,7 +44,6 @@ export type Transform = PresenceTransform | NumberTransform;
 /** Description of one dense feature: one number in the column `dense` of the table of items. */
 export interface DenseFeature {
   name: string;
-  /** Explanation for readers. */
   meaning: string;
   transform?: Transform;
 }
@@ -54,7 +53,6 @@ export interface TokenFeature {
   name: string;
   first: number;
   count: number;
-  /** Explanation for readers. */
   meaning: string;
   /** Column of the source that has the values; null if the values are item ids. */
   column?: string | null;

@@ -1,4 +1,4 @@
-/** Reads the table of pages of a prepared data set as clicks of whole users. Checks the pages against the table of users. */
+/** Reads a prepared data set's table of pages as the clicks of whole users. Checks the pages against the table of users. */
 
 import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, NONE } from "./click_log.ts";
 import type { Clicks, eventLists } from "./click_log.ts";
@@ -24,12 +24,12 @@ type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 /** Function that throws an error about page k of a row group. */
 type Fail = (k: number, expected: string, found: string) => never;
 
-/** Buffer of events that were read and not yet passed to `take`. An additional click is an event with one row. */
+/** Buffer of events that have been read but not yet passed to `take`. An additional click is an event with one row. */
 class Pending {
-  /** Number of buffered events up to the end of each user. */
+  /** For each buffered user, the number of buffered events up to the user's last event. */
   userEnds: number[] = [];
   readonly sizes = new GrowingArray(Uint32Array);
-  /** Position of the clicked item on the page of each event, or {@link NONE}. */
+  /** For each event, the position of the clicked item on the page, or {@link NONE}. */
   readonly positions = new GrowingArray(Uint32Array);
   /** Kind of each event, as in {@link Clicks.eventKind}. */
   readonly kinds = new GrowingArray(Uint8Array);
@@ -74,7 +74,7 @@ export class PageReader {
   clicks = 0;
   context = 0;
   propensities = 0;
-  /** User of the next page; `#first` is the first user who was not yet passed to `take`. */
+  /** Number of the user whose page is expected next. `#first` is the first user who was not yet passed to `take`. */
   #user = 0;
   #first = 0;
   readonly #pending = new Pending();
@@ -152,7 +152,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Checks that page k of the row group is the next page of the current user. */
+  /** Checks that row k of the row group is the current user's next page. */
   #expectUser(columns: PageColumns, k: number, fail: Fail): void {
     const { userPages, userSplit: { length: users } } = this.users;
     this.#endUsers();
@@ -167,7 +167,7 @@ export class PageReader {
     fail(k, expected, formatValue(columns.page[k]));
   }
 
-  /** Completes all users who have no more pages, up to the user of the next page. */
+  /** Completes the users, from the current user on, who have no more pages. */
   #endUsers(): void {
     const { userPages, userRows, userSplit: { length: users } } = this.users;
     for (; this.#user < users && this.pages >= (userPages[this.#user + 1] ?? 0); this.#user++) {

@@ -1,6 +1,6 @@
 /**
- * Reads a prepared data set: a manifest, and Parquet files with tables of users, items and pages (schema: data/README.md).
- * Every value is checked, as any engine may have written the files. The files are in a folder, or were dropped on a web page.
+ * Reads a prepared data set: a manifest, and Parquet files with tables of users, items and pages (schema: data/README.md). Every
+ * value is checked, because any program may have written the files. The files are in a folder, or were dropped on a web page.
  */
 
 import type { Manifest } from "./manifest.ts";
@@ -24,7 +24,7 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Reads the table of users.
-   * @param onUsers receives the number of users read, and of all users, if it is in the manifest. @throws UserError for bad users.
+   * @param onUsers receives the number of users read so far, and the number of all users. @throws UserError for invalid users.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
@@ -57,7 +57,7 @@ export class PreparedSet implements PreparedUsers {
     return this.manifest.name;
   }
 
-  /** Returns the shape of a catalogue of `count` items that have the features of this set. */
+  /** Returns the shape of a catalogue with `count` items and the features of this data set. */
   shape(count: number): ItemsShape {
     const { dense: { length: width }, tokens: fields } = this.manifest.features;
     const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);
@@ -88,10 +88,10 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Passes the clicks of whole users to `take`, in order. About one row group is in memory.
+   * Passes the clicks of whole users to `take`, in the order of the users. About one row group is in memory.
    * @param items number of items of the set. @param atOnce true to pass the clicks of all users in one call.
-   * @returns counts of pages, rows, clicks, context events and pages with propensities. @throws UserError for pages that are
-   * out of order, missing, or show unknown items.
+   * @returns counts of pages, rows, clicks, context events and pages with propensities. @throws UserError for missing pages, pages
+   * in a wrong order, and pages with unknown items.
    */
   async readClicks(
     items: number,
@@ -112,7 +112,7 @@ export class PreparedSet implements PreparedUsers {
     return pages;
   }
 
-  /** @throws UserError if the number `expected` of the manifest is not the number `found`. */
+  /** @throws UserError if the manifest's number, `expected`, differs from `found`. */
   #expectCount(what: string, expected: number | undefined, found: number): void {
     if (expected === undefined || expected === found) return;
     throw new UserError(

@@ -22,14 +22,14 @@ export interface SetFiles {
 export interface PreparedUsers {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] number of pages of all users before each user; `userRows`: number of displayed items. */
+  /** [U+1] for each user, the total number of pages of all preceding users. `userRows` has their numbers of displayed items. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
 
 const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "needed" } as const;
 
-/** The number of pages must be less than 2^31, and the number of displayed items less than 2^32. */
+/** Exclusive limit of the number of pages. A set must also have fewer than 2^32 displayed items. */
 export const MOST_PAGES = 2 ** 31;
 const MOST_ROWS = 2 ** 32;
 
@@ -37,7 +37,7 @@ const MOST_ROWS = 2 ** 32;
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);
-  // These sums are doubles, so that an overflow of 32 bits is detected below.
+  // The two sums are doubles, so that an overflow of 32 bits can be detected.
   let [pages, shown] = [0, 0];
   const userPages = new GrowingArray(Uint32Array);
   const userRows = new GrowingArray(Uint32Array);
@@ -66,7 +66,7 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
   return { userSplit: userSplit.values(), userPages: userPages.values(), userRows: userRows.values() };
 }
 
-/** Parses row k of a row group of the table of users, which must be the row of user number `user`. */
+/** Parses row k of a row group of the table of users. The row must belong to the user with the number `user`. */
 function parseUser(
   path: string,
   columns: Readonly<Record<keyof typeof USER_COLUMNS, ColumnValues>>,
@@ -178,7 +178,7 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
   if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
-/** Up to this number of tokens of an item, comparing all pairs is faster than a Set. Most items have fewer tokens. */
+/** Largest number of an item's tokens for which comparing all pairs is faster than a Set. Most items have fewer tokens. */
 const FEW = 16;
 
 function hasTwice(values: readonly unknown[]): boolean {
@@ -189,7 +189,7 @@ function hasTwice(values: readonly unknown[]): boolean {
   return false;
 }
 
-/** For each table with ids, the name of its column of numbers. */
+/** Name of the column with the numbers of users or items, for the two tables that have ids. */
 const NUMBERS = { users: "user", items: "item" } as const;
 
 /**

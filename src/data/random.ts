@@ -1,8 +1,9 @@
 /**
- * Random numbers of the host: streams that are created by name where they are needed, and not passed from function to function.
+ * Random numbers of the host. A function creates its random stream by name, so streams need not be passed from function to
+ * function.
  *
- * A seed and a path name a stream, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share state: step 700 draws
- * the same batch whether or not the 699 steps before it were run. So a run can be resumed.
+ * A seed and a path name a stream, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share state: the batch of step
+ * 700 does not depend on whether steps 1 to 699 were run. So a run can be resumed.
  */
 
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
@@ -16,7 +17,7 @@ function mix(word: number): number {
   return word ^ (word >>> 16);
 }
 
-/** Hashes a path to the 128 bits of a generator's state, by way of two 32-bit hashes. */
+/** Hashes a path to two 32-bit hashes, and expands the hashes to the 128-bit state of a generator. */
 function hashPath(path: readonly (number | string)[]): number[] {
   let a = 0x243f6a88, b = 0x85a308d3;
   const absorb = (word: number) => {
@@ -40,7 +41,7 @@ function hashPath(path: readonly (number | string)[]): number[] {
       absorb(Math.floor(part / 2 ** 32));
     }
   }
-  // At least one word must not be 0: from a state of zeros, the generator gives only zeros.
+  // At least one word must not be 0, because a generator whose state is all zeros only returns zeros.
   return [mix(a ^ 0x13198a2e), mix(b ^ 0x03707344), mix(a + b), mix(a ^ Math.imul(b, 0x9e3779b1)) || 1];
 }
 
@@ -85,7 +86,7 @@ export class Random {
     }
   }
 
-  /** Returns a {@link normal} number in -2..2; others are drawn again. The standard deviation is about 0.880. */
+  /** Returns a {@link normal} number, redrawn until it is in -2..2. The standard deviation is about 0.880. */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();
@@ -113,8 +114,8 @@ export class Random {
 }
 
 /**
- * Creates the random stream of a seed and a path. The same seed and path give the same numbers. The initial state is a hash of
- * seed and path, so streams with different seeds or paths are independent for all practical purposes.
+ * Creates the random stream that a seed and a path determine. The initial state is a hash of both, so streams with different seeds
+ * or paths are independent for all practical purposes.
  *
  * @example
  * ```ts ignore

@@ -2,7 +2,7 @@
 
 import { type Clicks, listClickedRows } from "./click_log.ts";
 
-/** Of a clicked row: number of rows with a greater score, with the same score (itself included), and of clicked ones of these. */
+/** Rank of a clicked row: number of rows with a greater score, and numbers of rows, and of clicked rows, with an equal score. */
 interface Standing {
   greater: number;
   same: number;
@@ -60,7 +60,7 @@ export function computePrecision(
 function atTop({ greater, same, own }: Standing, k: number): number {
   if (greater >= k) return 0;
   if (own === 1) return Math.min(1, (k - greater) / same);
-  // Probability that no clicked row is at one of the remaining top ranks.
+  // Probability that the remaining top ranks have no clicked row.
   let none = 1;
   for (let place = 0; place < Math.min(k - greater, same); place++) {
     none *= (same - own - place) / (same - place);
@@ -108,7 +108,7 @@ export function rankPage(
   };
 }
 
-/** Returns the expectation of 1 / rank of the first clicked row, over the orders of the rows with the same score. */
+/** Returns the expected 1 / rank of the first clicked row, over all orders of the rows with equal scores. */
 function firstReciprocal({ greater, same, own }: Standing): number {
   if (own === 1) return reciprocals.mean(greater, same);
   let [sum, chance] = [0, own / same];
@@ -119,7 +119,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Means of a function of the rank. The cumulative sums over the ranks 1, 2, 3, ... are computed on demand. */
+/** Means of a function of the rank. Cumulative sums of the function over the ranks 1, 2, 3, ... are computed on demand. */
 class RankWorths {
   readonly #upTo = [0];
 
@@ -138,7 +138,7 @@ class RankWorths {
 const reciprocals = new RankWorths((rank) => 1 / rank);
 const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
-/** Means of ranking metrics over predicted pages with a click of some users; NaN if there are none. */
+/** Means of ranking metrics over those predicted pages of some users that have a click; NaN if no page has a click. */
 export interface RankingMetrics {
   /** Share of the pages with a click on which a clicked item is ranked first. */
   prec1: number;
@@ -179,7 +179,7 @@ export function computeChoiceMetrics(
 }
 
 /**
- * Returns log(1 + sum exp(u)) of the rows `start..end-1` of a page, which is -log P(no click).
+ * Returns log(1 + sum exp(u)) over the rows `start..end-1` of a page. The value is -log P(no click).
  * @param none true if the user may click nothing; false leaves out the term 1
  */
 export function logSumExp(utility: ArrayLike<number>, start: number, end: number, none = true): number {
@@ -191,7 +191,7 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
 }
 
 /**
- * Returns -log P of what the user did on a page. The first choice is among all rows and no click; each additional click is a
+ * Returns -log P of the user's clicks on a page. The first choice is among all rows and no click; each additional click is a
  * choice among the rows that are not clicked yet. @param clicked the clicked rows, in the order of the clicks
  */
 export function computeChoiceLoss(
@@ -213,8 +213,8 @@ export function listUnclickedRows(start: number, end: number, clicked: readonly 
 }
 
 /**
- * Returns the mean over pages of Spearman's rank correlation between two scorings of a page's rows; 1 means the same order.
- * Equal scores get their mean rank. Pages of one item are left out. If a scoring gives all rows the same score, the page has 0.
+ * Returns Spearman's rank correlation between two scores of the rows of a page, averaged over pages; 1 means equal orders. Equal
+ * scores get their mean rank. Pages with one item are left out. The correlation of a page whose rows all have one score is 0.
  *
  * @param scores, truth [R] the two scores of each row
  * @returns NaN if no page has two items

@@ -1,26 +1,26 @@
 /**
  * Click models of the synthetic shops: a user's state, the utility of an item in this state, and the next state after a click.
  *
- * The state is three running means over the clicked items: m1 and m2 of the two style coordinates, and p of the price. Each
- * click keeps 70 % of the old mean. All three are 0 before the first click.
+ * The state is three running means over the clicked items: m1 and m2 of the two style coordinates, and p of the price. Each click
+ * keeps 70 % of the old mean. All three means are 0 before the first click.
  *
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
  *
- * Users prefer items of a style like that of the items they clicked; the effect grows with the style coordinates, up to a
- * limit. They dislike prices far from p. The appeal of an item is the same for all users. It depends on quality, novelty,
- * category, brand, and on a sale, which adds more if the price is low. With fatigue, users with a narrow taste like all items less.
+ * Users prefer styles that are similar to the styles of the items they clicked; the effect grows with the style coordinates, up to
+ * a limit. Users dislike prices far from p. The appeal of an item is the same for all users. It depends on quality, novelty,
+ * category, brand, and on a sale, which adds more if the price is low. With fatigue, users with a narrow taste like all items
+ * less.
  */
 
 import type { Random } from "./random.ts";
 
 /** Parameters of a synthetic shop. The items, and the other constants of the formula, are the same in all shops. */
 export interface ShopTruth {
-  /** Name of the shop, for `--data`. */
   readonly name: string;
   /** Description of the shop, for the text of --help. */
   readonly about: string;
-  /** Constant term of the utility, which determines on how many pages nothing is clicked. */
+  /** Constant term of the utility. The constant determines the share of pages without a click. */
   readonly constant: number;
   /** Decrease of the utility of every item per unit of m1^2 + m2^2; 0 or more. */
   readonly fatigue: number;
@@ -37,7 +37,7 @@ export interface ShopState {
 
 export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 
-/** Contribution of each category to the utility, and of each brand. */
+/** For each category, its contribution to the utility of an item. `brandAppeal` has the contributions of the brands. */
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
@@ -58,7 +58,7 @@ export function computeShopUtility(
     0.5 * f[sale]! * (0.5 - f[price]!) - fatigue * (m1 * m1 + m2 * m2);
 }
 
-/** Returns a user's state after a click on an item. Without a click, the state does not change. @param f [F] the item's features */
+/** Returns a user's state after a click on an item with the features f [F]. Without a click, a state does not change. */
 export function advanceShopState({ m1, m2, p }: ShopState, f: Float32Array): ShopState {
   const { style, price } = featureOffsets;
   const mean = (before: number, value: number) => 0.7 * before + 0.3 * value;
@@ -128,21 +128,21 @@ export function makeItems(count: number, random: Random): Float32Array<ArrayBuff
   return values;
 }
 
-/** Shop in which one page of five has no click. Planning ahead gains almost nothing: the best item now is also best for later. */
+/** Shop in which one page of five has no click. Planning gains almost nothing: the best item now is best for the future, too. */
 export const demo: ShopTruth = {
   name: "demo",
-  about: "users like what is like their earlier clicks",
+  about: "users like items similar to those they clicked before",
   constant: -2.93,
   fatigue: 0,
 };
 
 /**
- * Shop in which clicks on the best items narrow a user's taste, which lowers the utilities of all items. On a page, all items
- * lose the same utility, so a ranking by utility ignores the loss: a policy has to plan ahead.
+ * Shop in which clicks on the best items narrow a user's taste, and a narrow taste lowers the utilities of all items equally. A
+ * ranking by utility ignores this loss: a policy has to plan ahead.
  */
 export const restless: ShopTruth = {
   name: "restless",
-  about: "as demo, but they tire of a narrow taste, so that planning ahead pays",
+  about: "as demo, but users tire of a narrow taste, so that planning ahead pays",
   constant: -2.93,
   fatigue: 1.5,
 };

@@ -7,11 +7,11 @@ import type { SqlEngine } from "./sql_engine.ts";
 
 /** Largest accepted share of bad rows among all rows. */
 const MOST_BAD = 0.01;
-/** Number of examples that are shown per kind of fault. */
+/** Number of example rows that a message shows per kind of fault. */
 const MOST_EXAMPLES = 3;
 
 export interface BadRow {
-  /** Location of the row: file and row number, from 1, if the row number is known; else file, user and item. */
+  /** Location of a bad row: file and row number (from 1); or file, user and item, if the row number is unknown. */
   readonly place: string;
   readonly fault: string;
 }
@@ -37,7 +37,7 @@ export function mergeBadRows(parts: readonly BadRowSummary[]): BadRowSummary {
   };
 }
 
-/** Formats a summary: a line per kind of fault with its count, and a line per example. */
+/** Formats a summary: per kind of fault, a line with the number of bad rows, and a line per example. */
 export function formatBadRows({ counts, examples }: BadRowSummary): string {
   return [
     ...[...counts].map(([kind, n]) => `  ${formatThousands(n)} x ${kind}`),
@@ -51,7 +51,7 @@ export function shortenValue(text: string): string {
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
 
-/** SQL for the rejected rows. It drops blank lines, which are not rows; the reader puts those before a row into the row's text. */
+/** SQL for the rejected rows, without blank lines. The CSV reader puts blank lines before a row into the row's text. */
 const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
     file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message
@@ -61,7 +61,7 @@ const REJECTS = `
 
 /**
  * Collects the rows that CSV readers with store_rejects have rejected since the last call.
- * @throws UserError for a quote that is never closed: all text behind the quote would be lost, as one row.
+ * @throws UserError for a quote that is never closed, because all text after the quote would be lost as one row.
  */
 export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   const tables = await engine.number(
@@ -89,7 +89,7 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   };
 }
 
-/** Deletes the rejected rows. Call it before rows are read a second time: otherwise bad rows would be counted twice. */
+/** Deletes the list of rejected rows. Call this function before rows are read again, so that no bad row is counted twice. */
 export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
@@ -140,17 +140,17 @@ function rejectText({ error_message, csv_line }: Readonly<Record<string, Json>>)
 
 /** Error message for a rejected row. */
 export interface FaultMessage {
-  /** Description of the fault that follows a count, as in "3 x price cannot be read". */
+  /** Description of the fault, to be put after a number of rows, as in "3 x price cannot be read". */
   readonly kind: string;
   readonly expected: string;
-  /** Name of the view's column that contains the faulty value. */
+  /** Name of the column that has the faulty value in the view. */
   readonly value: string;
 }
 
 export interface FaultSource {
-  /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and columns of values. */
+  /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and value columns. */
   readonly view: string;
-  /** Name of a table or view with the same rows and the column fault, in which faults are counted. */
+  /** Name of a table or view in which the faults are counted: the rows of `view` with the column fault. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }
@@ -187,7 +187,7 @@ export async function readBadRows(
   };
 }
 
-/** Formats the location of a row: file and row number if the reader reports it; else file, user and item. */
+/** Formats the location of a row: file and row number; or file, user and item, if the reader reports no row number. */
 function formatRowLocation(row: Readonly<Record<string, Json>>): string {
   if (row.row !== null && row.row !== undefined) return `${row.file}:${row.row}`;
   const who = ["user", "item"].flatMap((name) =>

@@ -20,8 +20,8 @@ import { escapeGlob } from "./glob.ts";
 const PARTS = ["users", "items", "pages"] as const;
 
 /**
- * Reads a whole data set, as training does, and adds missing counts and checksums to the manifest.
- * @returns the manifest, and true if something was added to it. @throws UserError that lists all faults of the set.
+ * Reads a whole data set with the code that training uses, and adds missing numbers and checksums to the manifest.
+ * @returns the manifest, and true if the manifest has changed. @throws UserError that lists all faults of the set.
  */
 export async function check(
   folder: string,
@@ -66,7 +66,7 @@ async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   return { users, items, pages, rows, clicks, context, ...propensities > 0 ? { propensities } : {} };
 }
 
-/** Returns an error that lists all faults of a set; `error` itself if SQL cannot read the tables, or finds no fault. */
+/** Returns an error that lists all faults of a set. Returns `error` if SQL cannot read the tables or finds no fault. */
 async function explained(folder: string, memory: string, error: UserError): Promise<UserError> {
   const engine = await SqlEngine.open({ workFolder: "", memory });
   try {
@@ -86,7 +86,7 @@ async function explained(folder: string, memory: string, error: UserError): Prom
     const head = `${folder} is not a valid prepared data set:\n${lines.join("\n")}`;
     return new UserError(`${head}\nTraining reports: ${error.message}`, { cause: error });
   } catch {
-    return error; // it names the cause: a damaged file, or a column that is missing or has a type that SQL cannot compare
+    return error; // names the cause: a damaged file, or a column that is missing or has a type that SQL cannot compare
   } finally {
     engine.close();
   }

@@ -15,7 +15,7 @@ import script from "../../../data/describe.sql" with { type: "text" };
 import positionsScript from "../../../data/describe_positions.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
-/** Statistics of one part (train, validation or test). A mean over no data is NaN. */
+/** Statistics of one part of the data (train, validation or test). A mean over no values is NaN. */
 export interface SplitStatistics {
   readonly split: string;
   readonly users: number;
@@ -24,13 +24,16 @@ export interface SplitStatistics {
   readonly clicks: number;
   /** Loss of a model that gives all items the utility 0. */
   readonly uniformLoss: number;
-  /** Shares, of displayed or of clicked items, that the train part never shows; of clicked items that it has no click on. */
+  /**
+   * Share of displays of an item that no train user saw. The next two: shares of clicks on items that no train user saw or
+   * clicked.
+   */
   readonly unseenShown: number;
   readonly unseenClicked: number;
   readonly neverClicked: number;
 }
 
-/** Metrics on a part of baselines that were fitted to the train users. A baseline that the data do not allow is absent. */
+/** Metrics on one part of the baselines, fitted to the train users. A baseline that the data do not allow is absent. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -38,15 +41,15 @@ export type BaselinePrecisions =
 export interface DataDescription {
   readonly manifest: Manifest;
   readonly items: number;
-  /** Number of distinct item ids: versions of an item have the same id. */
+  /** Number of distinct item ids. All versions of an item have one id. */
   readonly ids: number;
   readonly context: number;
   readonly parts: readonly SplitStatistics[];
-  /** Metrics of the baselines on the validation and test part, as in training; empty for a set that is too large for memory. */
+  /** Baselines' metrics on the validation and the test part; empty if the set does not fit into memory. */
   readonly baselines: readonly BaselinePrecisions[];
-  /** Number of pages per number of items on the page. */
+  /** For each page size (number of items), the number of pages with this size. */
   readonly pageSizes: readonly { size: number; pages: number }[];
-  /** Number of clicks per position on the page, over pages with at least two items. */
+  /** For each position on the page, the number of clicks on pages with at least two items. */
   readonly clickPositions: readonly { position: number; clicks: number }[];
   readonly positionEffect: PositionEffect;
   /** Number of pages with a known propensity, and minimum and median of these propensities. */
@@ -75,7 +78,7 @@ export async function describe(
   }
 }
 
-/** Lists the warnings of {@link describe} for a set that `engine` has just written. Switches the engine to a database in memory. */
+/** Lists the warnings of {@link describe} for a set that `engine` has just written. `engine` then uses a database in memory. */
 export async function listSetWarnings(
   engine: SqlEngine,
   folder: string,
@@ -133,7 +136,7 @@ async function buildDescription(
     propensities: await propensitiesIn(engine),
     positionEffect: await measurePositionEffect(engine, manifest.pageOrder),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
-    // Warnings about the pages of the source are only in the manifest, because `data log` computes them.
+    // Warnings about the pages of the source are only in the manifest: `data log` has computed these warnings.
     warnings: [...new Set([...manifest.warnings ?? [], ...await countedWarnings(engine, parts)])],
   };
 }
@@ -162,8 +165,8 @@ function readStatistics(row: Readonly<Record<string, unknown>>): SplitStatistics
 }
 
 /**
- * Reads a set as training does, because statistics of a set that training refuses would mean nothing.
- * @returns the set, and the log if it fits into memory. @throws UserError as {@link openPreparedSet}.
+ * Reads a set with the checks of training, because statistics of a set that training refuses would mean nothing.
+ * @returns the set, and the log if the log fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
   const set = await openPreparedSet(folder);
@@ -184,7 +187,7 @@ function baselinesOn(log: LogSource, { features, pageOrder }: Manifest): Baselin
   });
 }
 
-/** Counts of pages, users and clicks with suspicious properties, as in the table `suspicion` of data/describe.sql. */
+/** Numbers of pages, users and clicks with suspicious properties, by column of the table `suspicion` of data/describe.sql. */
 type Suspicion = Readonly<Record<string, number>>;
 
 /** Returns the texts of all warnings. */
@@ -195,7 +198,7 @@ export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): s
 const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
 const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
 
-/** Warns if the last position, or another position, is clicked far more often than by chance. */
+/** Warns if the last position or any other position is clicked far more often than by chance. */
 function positionWarnings(s: Suspicion): string[] {
   const last = share(s.last_clicks, s.clicks);
   const most = share(s.most_clicks, s.clicks);
@@ -257,7 +260,7 @@ function pageWarnings(s: Suspicion): string[] {
   return warnings;
 }
 
-/** Warns about each part that has many clicked items which the train part never shows, and each part without users. */
+/** Warns about a part without users, and about a part with many clicked items that no train user saw. */
 function partWarnings(parts: readonly SplitStatistics[]): string[] {
   const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));

@@ -1,4 +1,4 @@
-/** Decides which columns of an item table are numbers, times and tokens, by the columns' types or values. */
+/** Classifies the columns of an item table as numbers, times or tokens, by the types or values of the columns. */
 
 import { UserError } from "../../user_error.ts";
 import { forgetRejects, shortenValue } from "./bad_rows.ts";
@@ -18,18 +18,18 @@ export interface FeatureColumns {
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Columns that options name, or that the set of `--encoding-from` has; undefined lists if neither names any. */
+/** Columns that the user's options or the set of `--encoding-from` name. Lists that neither names are undefined. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
-  /** Names of the options that name the columns, for messages. */
+  /** Names of the two command-line options, for messages. */
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 const TIME = /^(DATE|TIMESTAMP.*)$/;
-/** Regular expression, for SQL, of dates whose order of day and month is unknown, such as 03/04/1995. */
+/** Regular expression, for SQL, that matches dates with an unknown order of day and month, such as 03/04/1995. */
 const DATE_LIKE = String.raw`(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}[./]\d{1,2})([T ].*)?`;
 
 const theItem: ColumnKind = { kind: "other", example: "the items themselves (their tokens: --item-ids)" };
@@ -108,7 +108,7 @@ interface ColumnKind {
   readonly isSplit?: boolean;
 }
 
-/** Classifies all columns except that of item ids, by all rows of the source. */
+/** Classifies all columns, except the column of item ids, by the values in all rows of the source. */
 async function classifyColumns(
   engine: SqlEngine,
   source: Relation,
@@ -182,12 +182,12 @@ function buildStatisticsSql(k: number): string {
     `min(${number}) AS low${k}, max(${number}) AS high${k}`;
 }
 
-/** Returns true if all values may be seconds or milliseconds since 1970, in 2001 to 2049. Prices rarely have so narrow a range. */
+/** Returns true if all values may be times from 2001 to 2049, in seconds or milliseconds since 1970. */
 function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Returns true if there are fewer distinct parts between | than distinct texts, as for lists of genres of films. */
+/** Returns true if splitting the texts at | gives fewer distinct parts than there are distinct texts, as for film genres. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(

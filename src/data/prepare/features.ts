@@ -1,4 +1,4 @@
-/** Opens a table of item features as a view for item_features.sql, which encodes the features, perhaps as another set does. */
+/** Opens a table of item features as a view. item_features.sql encodes the features of the view. */
 
 import {
   defineFlagOption,
@@ -20,10 +20,10 @@ import timesScript from "../../../data/times.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below: with fewer gradients, an embedding row stays close to its random initial value. */
+/** Default of --rare-below. An embedding row that gets fewer gradients stays close to its random initial value. */
 const RARE_BELOW = 10;
 
-/** Limit of --hash-items: two embedding tables with more rows would exceed the largest storage binding of today's adapters. */
+/** Limit of --hash-items. Larger embedding tables would exceed the largest storage binding of today's adapters. */
 const MOST_BUCKETS = 10_000_000;
 
 /** Command-line options for item features and item ids. */
@@ -65,7 +65,7 @@ export const featureOptions = {
   ),
   like: defineValueOption(
     "--encoding-from <folder>",
-    "encode the items with the columns, tokens and scales of this prepared set: for models that were trained on it",
+    "encode the items with the columns, tokens and scales of this prepared set, for models trained on this set",
     { parse: parseFolder },
   ),
   allowUnknownValues: defineFlagOption(
@@ -86,7 +86,7 @@ export interface PreparedFeatures {
   readonly source: Relation | undefined;
   readonly columns: FeatureColumns;
   readonly faults: FaultSource | undefined;
-  /** Names of the columns whose values must be exact ids, for messages. */
+  /** Names, for messages, of the columns whose values must be exact ids. */
   readonly ids: string;
   readonly like: SourceEncoding | undefined;
   /** True if the user chose the token columns. */
@@ -97,7 +97,7 @@ export interface PreparedFeatures {
 /** Title of the step of page_rows.sql that reads the features. */
 export const READING_FEATURES = "Reading item features";
 
-/** Returns the steps that encode the items. These steps run after the users were split into parts. */
+/** Returns the script steps that encode the items, to be run after the users were split into parts. */
 export const listItemFeatureSteps = (): ScriptStep[] => splitScript(featuresScript);
 
 /** Checks the items after a step. @throws UserError for items or text values that cannot be encoded. */
@@ -146,7 +146,7 @@ export async function openFeatures(
   return { source, columns, ids, like, variables, faults, areTokensNamed: options.tokens !== undefined };
 }
 
-/** Opens the table of items: files, a SELECT, or the column `features` of the log; undefined if there is none. */
+/** Opens the table of items: files, a SELECT, or the log's column `features`. Returns undefined if the options name no table. */
 async function openSource(
   engine: SqlEngine,
   { features }: FeatureOptions,
@@ -241,7 +241,7 @@ async function withoutFeatures(
 const NO_FEATURES = "CREATE VIEW feature_source AS " +
   "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
 
-/** Creates two views: feature_row, with the fault of each row, and feature_source, with the rows that have no fault. */
+/** Creates two views: feature_row has all rows, each with its fault; feature_source has the rows without a fault. */
 async function makeViews(
   engine: SqlEngine,
   source: Relation,
@@ -289,7 +289,8 @@ export function describeInexactColumn(column: string) {
 
 /**
  * @param ids names of the columns, for messages.
- * @throws UserError for inexact ids in a floating point column. Such rows cannot be skipped: other ids may have become equal.
+ * @throws UserError for inexact ids in a floating point column. Skipping the rows is no remedy: different ids may have become
+ * equal.
  */
 export function expectExact({ counts, examples }: BadRowSummary, ids: string): void {
   const { kind, expected } = describeInexactColumn(ids);

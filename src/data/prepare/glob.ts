@@ -1,13 +1,13 @@
 /**
- * Expands paths with *, ? or [...]. The globs of the SQL engine skip files that cannot be opened, and treat the
- * name of an existing folder as a pattern. Here, no file is skipped silently.
+ * Expands paths with *, ? or [...]. The globs of the SQL engine skip files that cannot be opened, and treat the name of an
+ * existing folder as a pattern. The functions of this file skip no file silently.
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** Matches a path with .. after a pattern: the system shortens such a path, which removes the pattern. */
+/** Matches a path with .. after a pattern. The system shortens such a path, so the pattern would be lost. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** Escapes a path, so that the SQL engine does not read it as a glob. */
@@ -16,8 +16,8 @@ export function escapeGlob(path: string): string {
 }
 
 /**
- * Returns the files that match a pattern, sorted by name. A path that exists literally is not a pattern. ** matches any number
- * of nested folders. @throws UserError for a broken link among the matches, and for a folder that cannot be read.
+ * Returns the files that match a pattern, sorted by name. The path of an existing file is not a pattern. ** matches any number of
+ * nested folders. @throws UserError for a broken link among the matches, and for a folder that cannot be read.
  */
 export function expandGlob(pattern: string): string[] {
   if (!CLIMBS.test(pattern) && isThere(pattern)) return [pattern];
@@ -30,7 +30,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** Adds the files below `base` that match the parts to `found`. @param base "" or a path that ends with a slash. */
+/** Adds to `found` all files below `base` that match the parts of a pattern. @param base "" or a path that ends with a slash. */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {
@@ -55,7 +55,7 @@ function walk(base: string, [part, ...rest]: readonly string[], found: Set<strin
 function namesIn(base: string): string[] {
   const folder = base === "" ? "." : base;
   try {
-    // Leave out locks and temporary files of clickgan: a data set may be written to a folder among the sources.
+    // Skip locks and temporary files of clickgan: a data set may be written to a folder among the sources.
     return Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) => !isOwnName(name)).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
@@ -63,7 +63,7 @@ function namesIn(base: string): string[] {
   }
 }
 
-/** Returns true if something exists at a path, even a broken link. */
+/** Returns true if a file, a folder or a link, even a broken link, exists at a path. */
 function isThere(path: string): boolean {
   try {
     Deno.lstatSync(path);
@@ -74,7 +74,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** @throws UserError for a broken link, because it may stand for files that would be missing. */
+/** @throws UserError for a broken link, because files of the source may be missing. */
 function isFolder(path: string): boolean {
   if (!isThere(path)) return false;
   try {
@@ -85,7 +85,7 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** Returns true for a link to a folder that contains the link: ** would follow it without end. */
+/** Returns true for a link to a folder that contains the link: ** would follow such a link endlessly. */
 function leadsBack(base: string, name: string): boolean {
   if (!Deno.lstatSync(base + name).isSymlink) return false;
   const here = Deno.realPathSync(base === "" ? "." : base);

@@ -86,12 +86,12 @@ function positive(text: string): number {
 
 const WHERE = "data/README.md shows which command fits which log.";
 
-/** Options for files, which are not allowed with a SELECT: its columns replace them. */
+/** Options for files. They are not allowed with a SELECT, whose column names replace the options. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];
 
-/** Pairs of incompatible options, and the reason. */
+/** Pairs of incompatible options, and why the options of each pair are incompatible. */
 const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptions, why: string])[] = [
   ...OF_FILES.map((name) => ["query", name, "the SELECT names the columns"] as const),
   ["item", "items", "a row is an item or a page"],
@@ -100,7 +100,7 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
   ["items", "position", "the list is ordered"],
 ];
 
-/** Options that are allowed only with --pages sampled, and options that are not allowed with it. */
+/** Options that are allowed only with --pages sampled. `NOT_SAMPLED` has options that are not allowed with --pages sampled. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
 const NOT_SAMPLED: readonly (keyof LogOptions)[] = ["items", "position", "propensity", "pageGap"];
 
@@ -158,7 +158,7 @@ export function formatFlag(name: keyof LogOptions): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** Options and commands that were removed, and the recipe (a SELECT in data/recipes) that replaces each. */
+/** Removed options and commands, each with the recipe (a SELECT in data/recipes) that replaces it. */
 export const REMOVED_OPTIONS: Readonly<Record<string, string>> = {
   ...{ "date": "dates_in_parts", "time-format": "time_format", "format": "delimiter" },
   ...{ "clicked-any": "ratings", "clicked-from": "ratings", "clicked-values": "ratings" },

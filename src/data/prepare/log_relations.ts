@@ -20,7 +20,7 @@ import {
 import { openSelect } from "./select.ts";
 import type { SourceFile } from "./sources.ts";
 
-/** Columns of a log. A SELECT uses these names; for files, options of the same names give the names of the columns. */
+/** Columns of a log. A SELECT uses these names. For files, the option --user names the column for `user`, and so on. */
 export type LogColumn = "user" | "item" | "time" | "clicked" | "page" | "position" | "propensity";
 const LOG_COLUMNS: readonly LogColumn[] = [
   ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
@@ -29,11 +29,11 @@ const LOG_COLUMNS: readonly LogColumn[] = [
 export interface LogRelations {
   readonly files: readonly SourceFile[];
   readonly query?: string;
-  /** Name of each column in the source, for messages; undefined for a column that the log does not have. */
+  /** For each column, its name in the source, for messages; undefined for a column that the log does not have. */
   readonly names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>;
   /** Item features, if the SELECT has a column of them. */
   readonly features?: Relation;
-  /** Names of the columns with ids, for messages. */
+  /** Names, for messages, of the columns that have ids. */
   readonly ids: string;
   readonly faults: FaultSource;
 }
@@ -97,12 +97,12 @@ async function ofFiles(engine: SqlEngine, options: LogOptions, signal?: AbortSig
   return log;
 }
 
-/** Builds the SQL of the view `source`, with a row per displayed item, for a log that has a row per displayed item. */
+/** Builds the SQL of the view `source` for a log that has a row per displayed item, as the view has. */
 function buildRowsSql(
   log: Relation,
   names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>,
 ): string {
-  // If the column `clicked` has times, a time means a click, and the times give the order of a page's clicks.
+  // If the column `clicked` has times, a row with a time was clicked, and the times define the order of a page's clicks.
   const clickedAt = log.columns.find(({ name, type }) =>
     name === names.clicked && /^(DATE|TIMESTAMP)/.test(type)
   );
@@ -161,7 +161,7 @@ function buildListsSql(
   ].join("\n");
 }
 
-/** Per column of a SELECT: pattern of the allowed SQL types, a description of them, and true if the column is required. */
+/** For each column of a SELECT: pattern and description of its allowed SQL types, and true if the column is required. */
 const QUERY_COLUMNS: Readonly<
   Record<LogColumn | "candidates" | "features" | "context", readonly [RegExp, string, boolean?]>
 > = {

@@ -3,7 +3,7 @@
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Clicks at a position, and clicks expected by the strengths of the items there (see data/describe_positions.sql). */
+/** Clicks at a position, and the clicks that the strengths of the items predict (see data/describe_positions.sql). */
 export interface PositionStatistics {
   /** Position on the page, from 1. */
   readonly position: number;
@@ -24,14 +24,14 @@ export interface PositionEffect {
   readonly positions: readonly PositionStatistics[];
 }
 
-/** For a meaningful variance, a position needs this number of expected clicks, and this number of users with expected clicks. */
+/** Least number of expected clicks, and least number of users with expected clicks, for a meaningful variance at a position. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** By chance, one of ten positions deviates by this number of standard deviations or more in 1 of 100 logs. */
+/** Limit in standard deviations. In 1 of 100 logs without position bias, one of ten positions deviates more by chance. */
 const MOST_DEVIATIONS = 3.29;
 /** Largest |ratio - 1| of a small effect. */
 const SMALL = 0.05;
-/** If an interval has a larger half width, the verdict is "unclear" and not "none": a large effect is possible. */
+/** Largest half width of an interval for the verdict "none". A wider interval is "unclear", because a large effect is possible. */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(
@@ -55,7 +55,7 @@ export async function measurePositionEffect(
   return summarizePositionEffect(positions, order);
 }
 
-/** Summarises the effect in words. @param order of the items of a page, as the manifest has it. */
+/** Summarises the position effect in words. @param order `pageOrder` of the manifest. */
 export function summarizePositionEffect(
   positions: readonly PositionStatistics[],
   order: Manifest["pageOrder"],

@@ -1,4 +1,4 @@
-/** Prepares a data set from a source, by the steps of a recipe and steps that are common to all recipes. */
+/** Prepares a data set from a source: runs the steps of a recipe, and steps that all recipes share. */
 
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
@@ -21,18 +21,18 @@ import splitsScript from "../../../data/splits.sql" with { type: "text" };
 import usersScript from "../../../data/users.sql" with { type: "text" };
 import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 
-/** Options of a preparation, for any kind of source. */
+/** Options for preparing any kind of source. */
 export interface PrepareOptions {
   readonly out: string;
   readonly split: "hash" | "time";
   /** Shares of users in the train and the validation part. The other users are in the test part. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** True if one bad row is an error. */
+  /** True if a single bad row is an error. */
   readonly strict: boolean;
   /** Memory limit of DuckDB, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
-  /** If set, only this number of each user's last events is kept. */
+  /** If set, each user keeps only this number of events, the latest ones. */
   readonly maxEvents?: number;
 }
 
@@ -50,9 +50,9 @@ export interface PreparedInput {
   readonly variables: Readonly<Record<string, SqlValue>>;
   /** Steps that build the pages, which are the input of `data/users.sql`. */
   readonly steps: readonly ScriptStep[];
-  /** Steps that build the item tables, which `data/prepared.sql` writes. They run after the users were split into parts. */
+  /** Steps that build the item tables, after the users were split into parts. `data/prepared.sql` writes the item tables. */
   readonly itemSteps: readonly ScriptStep[];
-  /** Counts the rows that a step read, without rows that the CSV reader rejected. Called only if there are bad rows. */
+  /** Counts the rows that a step read, without the rows that the CSV reader rejected. Called only after a bad row was found. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
   /** Counts the bad rows that the SQL of a step found. */
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;
@@ -73,7 +73,7 @@ export interface PreparationResult {
   readonly bad: BadRowSummary;
 }
 
-/** Description of the output folder, with the names of the set's files and of the engine's working files. */
+/** Description of the output folder: names of the data set's files, and of the SQL engine's working files. */
 const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,
@@ -83,7 +83,7 @@ const OUT: FolderPurpose = {
 /**
  * Prepares a data set. If the preparation fails, all files are removed.
  * @param command arguments of the command line, for the manifest.
- * @throws UserError for an invalid source, folder or limit; EngineStoppedError once the signal is aborted.
+ * @throws UserError for an invalid source, folder or limit; EngineStoppedError if the signal is aborted.
  */
 export async function prepare(
   recipe: PreparationRecipe,

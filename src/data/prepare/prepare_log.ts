@@ -67,11 +67,12 @@ async function begin(
   };
 }
 
-/** Number of first rows that are searched for dates such as 31.12.2025. If none of these rows has one, the log has none. */
+/** Number of rows, from the first one, that are searched for dates such as 31.12.2025. */
 const DATED_ROWS = 1000;
 
 /**
- * Returns true if the day comes first in dates such as 31.12.2025, false if the month does, null if the log has no such dates.
+ * Finds the order of day and month in dates such as 31.12.2025. @returns true for day first, false for month first, null without
+ * such dates.
  * @throws UserError unless exactly one of the two orders fits all dates.
  */
 async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<boolean | null> {
@@ -132,10 +133,10 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
 
 const AS_IS = "--pages as-is accepts it";
 
-/** Numbers are read as times since 1970 only if most are in this range (in ms); others may be years, or have another origin. */
+/** Range, in ms since 1970, of plausible times of a log. Numbers outside may be years, or times with another origin. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
-/** @throws UserError if most times are numbers that are implausible as times since 1970. */
+/** @throws UserError if most times are numbers that cannot plausibly be times since 1970. */
 async function expectTimes(
   engine: SqlEngine,
   { pages }: LogOptions,
@@ -173,7 +174,7 @@ async function expectPages(
       `min(time) = max(time) AS "one time", ${TIMES} FROM page_of`,
   );
   const [count, longer, clicked] = [Number(row.pages), Number(row.longer), Number(row.clicked)];
-  if (count === 0) return; // told where users are counted
+  if (count === 0) return; // the function that counts the users reports the error
   const step = STEPS.find(({ name }) => row[name] === true);
   const note = async (text: string) => await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);
   if (count > 1 && row["one time"] === true) {
@@ -218,15 +219,15 @@ async function expectPages(
   }
 }
 
-/** A page is long if its rows are at least this time apart; rows of one page seldom are. */
+/** Time between a page's first and last row from which the page is suspiciously long. */
 const LONG_MS = 120_000;
-/** If the share of odd pages is larger, they are not an accident, and a warning is given. */
+/** Share of suspicious pages above which a warning is given. */
 const ODD_SHARE = 0.05;
 
-/** Number of all pages, of pages with several items, with two items at one position, and of long pages; longest duration in ms. */
+/** Numbers of pages: all, with several items, with two items at one position, and long ones; and the longest duration in ms. */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 
-/** Warns if many pages seem to be several pages, or parts of a page. */
+/** Warns if many pages of the log look like several pages merged, or like parts of a split page. */
 function pageWarnings(
   { count, longer, twice, long, span }: PageCounts,
   { pageGap, query }: LogOptions,
@@ -274,7 +275,7 @@ function durationText(ms: number): string {
   return `${formatThousands(Math.floor(ms / length))} ${unit}`;
 }
 
-/** @throws UserError if the rows of a page have different propensities, unless propensities are of items. */
+/** @throws UserError if the rows of a page have different propensities, unless each item has its own propensity. */
 async function expectOnePropensity(
   engine: SqlEngine,
   { propensityOf }: LogOptions,
@@ -290,13 +291,13 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of time, the longest first, for a test if all times of a log are whole units. The test needs `least` distinct times. */
+/** Units of time, longest first. A log with `least` distinct times or more is tested for times that are all whole units. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
   { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
 ] as const;
-/** SQL that is true per unit if all times are multiples of the unit, or have the same offset to it, such as a time of day. */
+/** For each unit, SQL that is true if all times are multiples of the unit plus one common offset, such as a time of day. */
 const TIMES = STEPS.map(({ name, ms, least }) =>
   `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
   `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) AND approx_count_distinct(time) >= 20) AS "${name}"`

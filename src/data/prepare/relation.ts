@@ -1,4 +1,4 @@
-/** Opens files as a relation (rows with named columns), and builds the SQL that reads a relation's values. */
+/** Opens files as a relation (rows with named columns), and builds the SQL that reads the values of a relation. */
 
 import { expectParquet } from "../parquet.ts";
 import { openParquetFile } from "../sets/prepared_folder.ts";
@@ -9,7 +9,7 @@ import { checkCompressed, findFiles, readCsvHeader, readJsonKeys, type SourceFil
 
 export interface RelationColumn {
   readonly name: string;
-  /** DuckDB type of the column; in CSV files VARCHAR, in JSON lines JSON. */
+  /** DuckDB type of the column: VARCHAR in a CSV file, JSON in a JSON lines file. */
   readonly type: string;
 }
 
@@ -22,7 +22,7 @@ export interface Relation {
   readonly files: readonly SourceFile[];
 }
 
-/** Columns with the location of a row, which the readers of the SQL engine add. */
+/** Columns that the SQL engine's file readers add, with the location of each row. */
 export const PLACE = ["filename", "file_row_number"] as const;
 
 /** A column, and the option by which the user named it. */
@@ -72,7 +72,7 @@ export async function openFiles(
   expectColumns(path, columns, wanted, format === "csv");
   for (const other of others) {
     const own = await columnsIn(engine, other, format);
-    // Not every JSON file needs to have every key, except the wanted ones.
+    // A JSON file may lack any key that is not wanted.
     if (format === "json") expectColumns(other, own, wanted, false);
     else expectSame(path, columns, other, own);
   }
@@ -175,7 +175,7 @@ export function expectColumns(
   );
 }
 
-/** Returns true if the first line of a CSV file seems to be no header: a name in it looks like a number or a date. */
+/** Returns true if a CSV file seems to have no header: a name in the first line looks like a number or a date. */
 function isNoHeader(names: readonly string[]): boolean {
   return names.some((name) => /^-?\d+(\.\d+)?$/.test(name) || /^\d{4}-\d\d-\d\d([T ][\d:.,]+)?/.test(name));
 }
@@ -196,7 +196,7 @@ function expectSame(
   );
 }
 
-/** Returns the name that is equal to `name` up to case and punctuation, or contains it or is contained in it; else undefined. */
+/** Finds a name that equals `name` except for case and punctuation, contains `name`, or is contained in `name`. */
 export function findNearestName(name: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   return names.find((other) => plain(other) === plain(name)) ??
@@ -222,7 +222,7 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
  */
 export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 
-/** SQL of a value; and SQL of a text of the value if it is an inexact id in a floating point column, "" if it cannot be. */
+/** SQL of a value; and SQL of a text of the value if the value is an inexact id, or "" if the column cannot have inexact ids. */
 interface Read {
   readonly value: string;
   readonly inexact: string;
@@ -236,7 +236,7 @@ const NONE: Readonly<Record<ColumnType, string>> = {
 /**
  * Builds a query that returns one row per row of a relation, with these columns:
  *
- *     file, row           location of the row, if known; `row` is the row number in a Parquet file, from 1
+ * file, row location of the row, if known; `row` is the number of the row, from 1, in a Parquet file
  *     inexact             the first id that is not an exact whole number, as text, if a floating point column has ids:
  *                         different ids may have become the same number
  *     one per entry of `values`: a text, a list of texts, or a number; NULL if there is no value or no column
@@ -288,7 +288,7 @@ function buildValueSql(column: string, type: string, as: ColumnType): Read {
     return { value: `[${value}]`, inexact };
   }
   const float = type === "DOUBLE" || type === "FLOAT";
-  // Beyond the largest number that is exact, several ids may have become one number.
+  // Several ids above the largest exact whole number may have become one number.
   const small = `abs(${column}) < ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
   if (as === "list") {
     return {
@@ -299,13 +299,13 @@ function buildValueSql(column: string, type: string, as: ColumnType): Read {
   if (!float) return { value: text, inexact: "" };
   const whole = `${column} = floor(${column}) AND ${small}`;
   const value = `CASE WHEN ${whole} THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) `;
-  // NaN in a column of floats is a missing value, not an inexact one.
+  // NaN in a column of floats is a missing value, not an inexact value.
   return as === "id"
     ? { value: `${value}END`, inexact: `CASE WHEN NOT isnan(${column}) AND NOT (${whole}) THEN ${text} END` }
     : { value: `${value}ELSE ${text} END`, inexact: "" };
 }
 
-/** Builds the SQL that reads a JSON value. Whole numbers of any length stay as written; a number such as 5.0 is read as 5. */
+/** Builds the SQL that reads a JSON value. A whole number of any length is read as written, and 5.0 as 5. */
 function jsonValue(column: string, as: ColumnType): Read {
   const kind = (x: string) => `json_type(${x})`;
   const text = (x: string) => `json_extract_string(${x}, '$')`;

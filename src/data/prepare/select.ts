@@ -1,6 +1,6 @@
 /**
- * Opens a user's SELECT as a view. The SELECT reads files by functions of the SQL engine, such as read_csv and read_parquet;
- * the engine's parse tree shows which files. Statements and functions that write, attach or set something are refused.
+ * Opens a user's SELECT as a view. The SELECT reads files by functions of the SQL engine, such as read_csv and read_parquet. The
+ * files are found in the engine's parse tree. Statements and functions that write, attach or set something are refused.
  */
 
 import { resolve } from "node:path";
@@ -11,7 +11,7 @@ import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts"
 import { checkCompressed, findFiles } from "./sources.ts";
 import { readColumns, type Relation } from "./relation.ts";
 
-/** Functions that are allowed in FROM: readers of files, and others that read no files. */
+/** Functions that are allowed in FROM: readers of files, and functions that read no files. */
 const READERS =
   /^(read_(csv|json|ndjson|json_objects|ndjson_objects)(_auto)?|read_(parquet|text|blob)|parquet_scan)$/;
 const OTHERS = /^(range|generate_series|unnest|repeat)$/;
@@ -28,7 +28,7 @@ const parsedSchema = v.looseObject({
 /**
  * Creates a view of the SELECT in a file.
  * @param work the output folder, from which the SELECT must not read.
- * @throws UserError for text that is not one SELECT, or a SELECT that reads anything but files of this machine.
+ * @throws UserError for text that is not one SELECT, or a SELECT that reads anything except local files.
  */
 export async function openSelect(
   engine: SqlEngine,
@@ -61,14 +61,14 @@ export async function openSelect(
   return { path: own.path, text, sql, files: [own, ...files], columns: await readColumns(engine, sql) };
 }
 
-/** Converts an error of the SQL engine to one that names the file and the line. */
+/** Converts an error of the SQL engine to a UserError that names the file and the line. */
 function explain(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof UserError) return error;
   const [what = "", line] = error.message.split(/\s+LINE (\d+):/);
   return new UserError(`${path}${line === undefined ? "" : `:${line}`}: ${what.trim()}`, { cause: error });
 }
 
-/** Lists the paths and globs that a text reads. @throws UserError unless the text is one SELECT that only reads files. */
+/** Lists the paths and globs that a SELECT reads. @throws UserError unless the text is one SELECT that only reads files. */
 async function listReadPaths(engine: SqlEngine, path: string, text: string): Promise<string[]> {
   const json = String(await engine.value(`SELECT json_serialize_sql(${formatLiteral(text)})`));
   const { error, error_type, error_message, position, statements } = v.parse(parsedSchema, JSON.parse(json));
@@ -102,7 +102,7 @@ const listSchema = v.looseObject({ function_name: v.literal("list_value"), child
 function readBy(path: string, node: unknown): string[] {
   if (typeof node !== "object" || node === null) return [];
   const table = v.safeParse(tableSchema, node);
-  // A table name with a dot or a slash is a file: names of tables that the SELECT defines have neither.
+  // A table name with a dot or a slash is a file. A table that the SELECT itself defines has neither in its name.
   if (table.success && /[./\\]/.test(table.output.table_name)) return [table.output.table_name];
   const called = v.safeParse(functionSchema, node);
   const below = Object.values(node).flatMap((child) => readBy(path, child));

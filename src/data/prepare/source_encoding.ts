@@ -14,7 +14,7 @@ import type { Json } from "@duckdb/node-api";
 
 export interface SourceEncoding {
   readonly folder: string;
-  /** Columns of an item table that the features are encoded from. */
+  /** Columns of the item table from which the features are encoded. */
   readonly columns: FeatureColumns;
   /** True if the items of the set are one-hot. */
   readonly isOneHot: boolean;
@@ -22,7 +22,7 @@ export interface SourceEncoding {
   readonly hashed: number | undefined;
   /** Shares of absent, clipped and unknown values per column of the set. */
   readonly shares: readonly ColumnShares[];
-  /** True to accept a column even if the set has no token or number for most of its values. */
+  /** True to accept a column even if the set has no token or number for most values of the column. */
   readonly allowUnknownValues: boolean;
 }
 
@@ -36,8 +36,8 @@ CREATE TABLE like_other (k BIGINT, kind VARCHAR);
 CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
 
 /**
- * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other and like_item. Without --encoding-from,
- * they stay empty. @throws UserError for a set without a description of its encoding, and for incompatible options.
+ * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other and like_item, which stay empty without
+ * --encoding-from. @throws UserError for a set without a description of its encoding, and for incompatible options.
  */
 export async function openLike(
   engine: SqlEngine,
@@ -73,7 +73,7 @@ export async function openLike(
   for (const [k, row] of numbers.entries()) {
     await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(formatLiteral).join(", ")})`);
   }
-  const inVocabulary = features.tokens.filter(({ hashed }) => hashed === undefined); // hashed ids come last
+  const inVocabulary = features.tokens.filter(({ hashed }) => hashed === undefined); // hashed ids are the last field
   for (const [k, { other = null }] of inVocabulary.entries()) {
     await engine.run(`INSERT INTO like_other VALUES (${k + 1}, ${formatLiteral(other)})`);
   }
@@ -150,7 +150,7 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
   );
 }
 
-/** @throws UserError for an item that a set of one-hot items does not have. */
+/** @throws UserError for an item that the set does not have. Call this function for a set of one-hot items. */
 export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
   const rows = await engine.rows(
     "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) ORDER BY item_id LIMIT 3",
@@ -165,7 +165,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   );
 }
 
-/** Largest accepted share of a column's values that the set of --encoding-from does not have. */
+/** Largest accepted share of a column's values that are missing from the set of --encoding-from. */
 const MOST_UNLIKE = 0.5;
 const UNLIKE = [
   ["clipped", "of the numbers are out of its range"],
@@ -173,7 +173,7 @@ const UNLIKE = [
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError if the set does not have most values of a column. Item ids are not checked. */
+/** @throws UserError if most values of a column are missing from the set. Item ids are not checked. */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,
@@ -196,7 +196,7 @@ export async function expectLike(
 
 type Row = Readonly<Record<string, Json>>;
 
-/** Reads the manifest's description of the features from the tables of data/item_features.sql. */
+/** Reads the description of the features, for the manifest, from the tables of data/item_features.sql. */
 export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
   const dense = (await engine.rows("FROM dense_feature ORDER BY position")).map((row) => ({
     name: String(row.name),
@@ -215,7 +215,7 @@ export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> 
   return { dense, tokens, idsSha256: String(ids) };
 }
 
-/** Reads the shares of each column from the table `column_share`. */
+/** Reads, for each column, the shares of absent, clipped and unknown values from the table `column_share`. */
 export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[]> {
   const rows = await engine.rows("FROM column_share ORDER BY is_token, k");
   return rows.map(({ column, absent, clipped, unknown }) => ({
@@ -226,7 +226,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** Builds the SQL of a checksum of texts in an order. Each text follows its length, so no two lists have the same input. */
+/** Builds the SQL of a checksum of texts in an order. The length precedes each text, so that no two lists have equal input. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }
@@ -258,8 +258,8 @@ function parseVocabulary(row: Row) {
 }
 
 /**
- * Writes the vocabulary, with a row per token: index of the token's field in the manifest, and its value, which is NULL for a
- * token that stands for all other values.
+ * Writes the vocabulary with a row per token: index of the token's field in the manifest, and the token's value, or NULL for a
+ * token that all other values share.
  * @returns the number of rows; 0 if there are no tokens.
  */
 export async function writeVocabulary(engine: SqlEngine, folder: string): Promise<number> {

@@ -1,4 +1,4 @@
-/** Finds the files of a source, checks that they are complete, and reads the names of their columns. */
+/** Finds the files of a source, checks that each file is complete, and reads the column names. */
 
 import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
@@ -48,8 +48,8 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
 }
 
 /**
- * Builds SQL that reads each line of a text file as one value (the delimiter chr(1) does not occur in text). Lines end with \n
- * or \r\n; a file with both line ends gives additional blank lines.
+ * Builds SQL that reads each line of a text file as one value, by a delimiter that does not occur in text: chr(1). Lines end with
+ * \n or \r\n. A file with both line ends gives additional blank lines.
  */
 function linesSql(path: string): string {
   return `read_csv(${
@@ -70,7 +70,7 @@ export async function readCsvHeader(engine: SqlEngine, path: string, delimiter: 
   );
 }
 
-/** Number of lines of a JSON lines file that are searched for keys. */
+/** Number of lines, from the first one, of a JSON lines file that are searched for keys. */
 const JSON_SAMPLE = 10_000;
 
 /** Returns the keys of the objects in the first lines of a JSON lines file, sorted. */
@@ -83,7 +83,7 @@ export async function readJsonKeys(engine: SqlEngine, path: string): Promise<str
   return rows.map(({ name }) => String(name));
 }
 
-/** Splits a CSV record. @returns its values, and true if the quote of the last value is not closed. */
+/** Splits a CSV record. @returns the values of the record, and true if the quote of the last value is not closed. */
 function splitCsvLine(text: string, delimiter: string): { fields: string[]; open: boolean } {
   const fields: string[] = [];
   for (let at = 0;;) {
@@ -112,7 +112,7 @@ function createDecoder(path: string): Transform | undefined {
   return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
 }
 
-// Checks that a zstd file (RFC 8878) is complete, because decoders accept a truncated file. Only the block headers are read.
+// Checks that a zstd file (RFC 8878) is complete, because zstd decoders accept truncated files. Only block headers are read.
 
 const FRAME = 0xfd2fb528;
 /** First of the 16 magic numbers of frames without data. */
@@ -156,7 +156,7 @@ export async function checkZstd(path: string): Promise<string | undefined> {
   return at > size ? CUT : size === 0 ? "an empty file" : undefined;
 }
 
-/** Reads a little-endian whole number; undefined if the file ends before. */
+/** Reads a little-endian whole number. Returns undefined if the file ends before the number does. */
 async function numberAt(file: Deno.FsFile, at: number, bytes: number): Promise<number | undefined> {
   const buffer = new Uint8Array(bytes);
   await file.seek(at, Deno.SeekMode.Start);

@@ -4,7 +4,7 @@ import type { PreparationStatus } from "../log_source.ts";
 import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
 import { UserError } from "../../user_error.ts";
 
-/** Value that getvariable() returns in a script: text, a number, a boolean, NULL, or a list of such values. */
+/** Value of a script's variable, as getvariable() returns it: text, a number, a boolean, NULL, or a list of SqlValues. */
 export type SqlValue = string | number | boolean | null | readonly SqlValue[];
 
 export interface EngineOptions {
@@ -33,12 +33,12 @@ export class SqlEngine {
         `Expected a path without a ? for the data engine, got ${workFolder}. Choose another --out.`,
       );
     }
-    // The library has 60 MB: it is loaded only here, after the options of a command were checked.
+    // The library of 60 MB is loaded at this point, after the options of a command were checked.
     const duckdb = await import("@duckdb/node-api");
     const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
     const connection = await instance.connect();
     const engine = new SqlEngine(instance, connection);
-    // The engine deletes its files in this folder, and the folder if the engine created it.
+    // At its end, the engine deletes its files in this folder, and also the folder if the engine created it.
     const spill = workFolder !== "" ? workFolder : `/tmp/clickgan-spill-${Deno.pid}`;
     try {
       await engine.run([
@@ -47,12 +47,12 @@ export class SqlEngine {
         ...workFolder === "" && Deno.build.os === "windows"
           ? []
           : [`SET temp_directory = ${formatLiteral(spill)}`],
-        // Use only built-in extensions: fetch none, and load none from the user's folder.
+        // Use only built-in extensions: fetch no extension, and load no extension from the user's folder.
         "SET autoinstall_known_extensions = false",
         "SET autoload_known_extensions = false",
         "SET TimeZone = 'UTC'",
-        // The file has data that does not fit in memory, and is deleted at the end. A write-ahead log, which is synced at
-        // every statement, would only cost time.
+        // The file has data that does not fit in memory. The file is deleted at the end. A write-ahead log, synced at
+        // every statement, would only take time.
         ...workFolder === "" ? [] : [
           `ATTACH ${
             formatLiteral(`${workFolder}/work.duckdb`)
@@ -125,7 +125,7 @@ export class SqlEngine {
         await after?.(step);
       }
     } catch (error) {
-      // The error of an interrupted query does not name the cause.
+      // The error of an interrupted query does not say that the signal was aborted.
       throw signal?.aborted ? new EngineStoppedError() : error;
     } finally {
       signal?.removeEventListener("abort", interrupt);
@@ -153,7 +153,7 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** Advice for errors of DuckDB that the input, the disk or the limits cause, by a pattern of DuckDB's message. */
+/** Advice for errors of DuckDB that the input, the disk or the limits cause. Each pattern matches a message of DuckDB. */
 const REMEDIES: readonly [RegExp, string][] = [
   [/no space left|disk quota|could not write|failed to write/i, "Free some space, or choose another --out."],
   [
@@ -217,7 +217,7 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
 //     -- step: Sessions of each visitor
 //     -- step: Pages of a week | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
 //
-// A step of the second form runs once per value of the query. The variable `week` has the value, which must be a number. This
+// A step with `for` runs once per value of the query. The variable (`week` above) has the value, which must be a number. The form
 // is for work that would not fit in memory at once. A script reads options as variables, such as getvariable('gap_ms').
 
 export interface ScriptStep {
@@ -228,7 +228,7 @@ export interface ScriptStep {
 
 const HEAD = /^-- step: ([^|\n]+?)(?:\s*\|\s*for (\w+) in \((.*)\))?\s*$/;
 
-/** Splits a script into its steps. @throws Error for a statement before the first step. */
+/** Splits an SQL script into its steps. @throws Error for a statement before the first step. */
 export function splitScript(script: string): ScriptStep[] {
   const steps: { title: string; lines: string[]; repeat?: ScriptStep["repeat"] }[] = [];
   for (const line of script.split("\n")) {

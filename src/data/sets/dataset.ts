@@ -1,4 +1,4 @@
-/** Opens the data set of a run from its config. A small log is read into memory; a large one stays on disk. */
+/** Opens the data set that a run's config names. A small log is read into memory; a large log stays on disk. */
 
 import { type ClickLog, listUsers, splits } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
@@ -19,9 +19,9 @@ import * as v from "../../schema.ts";
 /** Data set that a run is trained on. */
 export type DataConfig =
   | {
-    /** The data set is the log of a synthetic shop. */
+    /** The data set is a synthetic shop's log. */
     kind: "demo";
-    /** Seed of the shop's items; also seed of its users, if `usersSeed` is absent. */
+    /** Seed of the shop's items; also the seed of the shop's users, if `usersSeed` is absent. */
     seed: number;
     /** Name of the shop; "demo" if absent. */
     shop?: string;
@@ -64,18 +64,18 @@ export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant(
   }),
 ]);
 
-/** Default number of displayed items up to which a prepared log is read into memory. A displayed item takes 12 bytes there. */
+/** Default number of displayed items up to which a prepared log is read into memory, at 12 bytes per displayed item. */
 export const MEMORY_ROWS = 4_000_000;
 
 export interface Dataset {
   readonly config: DataConfig;
   /** Source of the clicks. `source.log` is defined only if the whole log is in memory. */
   readonly source: LogSource;
-  /** Meaning of the item features, if the manifest of a prepared data set describes it. */
+  /** Meaning of the item features, if the manifest of a prepared data set describes the features. */
   readonly features: FeatureManifest | undefined;
   /** Order of the items of a page, if it is known. */
   readonly pageOrder: PageOrder | undefined;
-  /** Warnings in the manifest. Undefined after a new split, as they may not hold for it. */
+  /** Warnings in the manifest. Undefined after a new split, because the warnings may not hold for the new split. */
   readonly warnings?: readonly string[];
   /** [R] true utility of every row; only for a synthetic shop. */
   readonly truth: Float64Array | undefined;
@@ -87,13 +87,14 @@ export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   readonly dataSeed?: number;
   /** Seed of the users of a synthetic shop alone. With another seed, other users visit the same items. */
   readonly usersSeed?: number;
-  /** False to leave item ids out of the features. */
+  /** False to leave out item ids as features. */
   readonly itemIds?: boolean;
 }
 
 /**
  * Opens a data set: a synthetic shop by its name, a prepared data set by its folder, or a file in the paper's layout.
- * @param seed of a synthetic shop, and of a new split. @param resplit true to split users again. @throws UserError for bad data.
+ * @param seed of a synthetic shop, and of a new split. @param resplit true to split the users again. @throws UserError for bad
+ * data.
  */
 export async function openDataset(
   source: string,
@@ -184,11 +185,11 @@ function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch {
-    return false; // the function that reads the path reports the error
+    return false; // the function that later reads the path throws the error
   }
 }
 
-/** Returns a data set without ground truth. @param config which a run stores, so that it can open the data set again. */
+/** Returns a data set without ground truth. @param config a run stores `config` to open the data set again. */
 export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, pageOrder: undefined, truth: undefined };
 }
@@ -216,7 +217,7 @@ const shopFeatures: FeatureManifest = {
   tokens: [],
 };
 
-/** Returns the meaning of the item features, also for a synthetic shop; undefined if it is unknown. */
+/** Returns the meaning of the item features, also for a synthetic shop; undefined for an unknown meaning. */
 export function getFeatureManifest({ features, config }: Dataset): FeatureManifest | undefined {
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
@@ -224,14 +225,14 @@ export function getFeatureManifest({ features, config }: Dataset): FeatureManife
 /** Description of the items that a model was trained on. */
 export interface ModelItems {
   readonly items: ItemsShape;
-  /** Meaning of the item features; undefined if the data set did not describe it. */
+  /** Meaning of the item features; undefined if the data set did not describe the features. */
   readonly features?: FeatureManifest;
 }
 
 /**
- * Adapts a data set to the items that a model was trained on: leaves out item ids that the model lacks, and checks the rest.
+ * Adapts a data set to a model: leaves out item ids that the model does not use, and checks the other features.
  * @param what name of the model in messages. @param onNote receives a note on features that cannot be compared.
- * @throws UserError for a log of other items, or for item features that have another meaning.
+ * @throws UserError for items that the model does not know, or item features with another meaning.
  */
 export function fitDataset(
   whole: Dataset,
@@ -251,7 +252,7 @@ export function fitDataset(
         "Prepare this log with --encoding-from and the set that the model was trained on.",
     );
   }
-  // If the features have the same meaning, the model can score other items, and another number of items.
+  // If the features have the meaning of training, the model can score new items, and any number of items.
   const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
   const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
   const source = alignSourceToModel(data.source, wanted, what);

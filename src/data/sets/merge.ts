@@ -1,6 +1,6 @@
 /**
- * Merges data sets. The users of all sets are concatenated and keep their parts (train, validation, test). Two items are the
- * same if id and features are equal; an item with the same id and other features becomes a new version.
+ * Merges data sets. The users of all sets are concatenated and keep their parts (train, validation, test). Items with equal ids
+ * and features become one item; an item with an equal id but other features becomes a new version.
  */
 
 import { createHash } from "node:crypto";
@@ -19,7 +19,7 @@ import { type PreparedContents, writePrepared } from "./prepared_writer.ts";
 
 /** A data set to merge, which is read into memory. */
 export interface MergePart {
-  /** Name of the data set in the column `source` of the users. */
+  /** Name of the data set. It is written to the column `source` of the table of users. */
   readonly name: string;
   readonly data: OpenedDataset;
 }
@@ -35,7 +35,8 @@ const TOGETHER = 1000;
 
 /**
  * Merges data sets into one prepared data set.
- * @param folder an existing folder. @throws UserError if the sets have different item features, and as {@link writePrepared}.
+ * @param folder an existing folder. @throws UserError if the sets have different item features, and for the reasons of {@link
+ * writePrepared}.
  */
 export async function mergeSets(
   folder: string,
@@ -74,7 +75,7 @@ export async function mergeSets(
     userTexts: { id: (user) => users.ids[user] ?? "", source: (user) => users.sources[user] ?? "" },
     ...(items.features && { features: items.features }),
     ...(first.data.dataset.config.kind === "prepared" && { featuresFrom: first.data.dataset.config.path }),
-    // The order of items on pages is unknown unless all parts have the same known order.
+    // The item order on merged pages is known only if all parts have one known order.
     ...(pageOrder && others.every((own) => own === pageOrder) && { pageOrder }),
     ...(parts.some(({ data: { source } }) => source.sampledPages) && { sampledPages: true }),
     notes: parts.map(({ name, data: { source: { userSplit } } }) =>
@@ -89,11 +90,11 @@ export async function mergeSets(
   return { manifest, newItems: items.count - (numbers[0]?.length ?? 0) };
 }
 
-/** @throws UserError if two parts have the same contents: their users would be in the merged set twice. */
+/** @throws UserError if two data sets have the same contents, because each user would be in the merged set twice. */
 function expectDistinct(parts: readonly MergePart[]): void {
   const seen = new Map<string, string>();
   for (const { name, data: { dataset: { config } } } of parts) {
-    // Without the path, the config identifies the contents: by the checksum, or by the seeds of a synthetic shop.
+    // A config without its path identifies the contents, by a checksum or by the seeds of a synthetic shop.
     const contents = JSON.stringify({ ...config, path: undefined });
     const before = seen.get(contents);
     if (before !== undefined) {
@@ -106,7 +107,7 @@ function expectDistinct(parts: readonly MergePart[]): void {
   }
 }
 
-/** Warns about pages that were drawn from all items of their own set, if the merged set has more items. */
+/** Warns about a data set whose pages were drawn from all of its items, if the merged set has more items. */
 function drawnFrom(
   { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,
@@ -121,7 +122,7 @@ function drawnFrom(
   ];
 }
 
-/** Ids of the merged users, made unique, and each user's source. Users of a set that was itself merged keep their source. */
+/** Unique ids of the merged users, and each user's source. A user of a set that was itself merged keeps the recorded source. */
 class MergedUsers {
   readonly ids: string[] = [];
   readonly sources: string[] = [];
@@ -148,12 +149,12 @@ class MergedUsers {
   }
 }
 
-/** Returns a unique id of a user: the id itself, or, if it is taken, with the name of the data set in front. */
+/** Returns a unique id of a user: `id`, or, if `id` is taken, `id` preceded by the name of the data set. */
 function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
   return taken.has(id) ? unlike(`${name}/${id}`, taken, name) : id;
 }
 
-/** Merged catalogue: the items of the first part, followed by the items that only other parts have. */
+/** Merged catalogue: the items of the first data set, followed by the items that only later data sets have. */
 class MergedItems {
   readonly #ids: string[] = [];
   readonly #chunks: ItemFeatures[] = [];
@@ -163,7 +164,7 @@ class MergedItems {
 
   get features(): FeatureManifest | undefined {
     const features = getFeatureManifest(this.first.data.dataset);
-    // A checksum of one-hot ids does not hold for the merged set, which has more ids.
+    // A first data set's checksum of one-hot ids does not hold for the merged set, which has more ids.
     return features?.idsSha256 === undefined ? features : undefined;
   }
 
@@ -171,7 +172,7 @@ class MergedItems {
     return this.#ids.length;
   }
 
-  /** Adds the items of a part. @returns for each item of the part, its number in the merged catalogue. */
+  /** Adds the items of a data set. @returns for each added item, its number in the merged catalogue. */
   add(part: MergePart): Uint32Array {
     const { data: { items: ids, source: { items } } } = part;
     expectSameFeatures(this.first, part);
@@ -181,7 +182,7 @@ class MergedItems {
     const numbers = all.map((item) => {
       const id = ids.of(item);
       const version = hashItemVersion(id, own, item);
-      // Items of the first part keep their numbers, even if two of them have the same id and features.
+      // All items of the first data set keep their numbers, even two items with equal ids and features.
       const found = part === this.first ? undefined : this.#numbers.get(version);
       if (found !== undefined) return found;
       this.#numbers.set(version, this.count);
@@ -202,7 +203,7 @@ class MergedItems {
   }
 }
 
-/** @throws UserError if the item features of a part have another meaning or shape than those of the first part. */
+/** @throws UserError if the item features of `part` and of `first` differ in meaning or shape. */
 function expectSameFeatures(first: MergePart, part: MergePart): void {
   const [one, other] = [first.data.dataset, part.data.dataset];
   const [there, here] = [getFeatureManifest(one), getFeatureManifest(other)];
@@ -222,7 +223,7 @@ function shapeText(shape: ItemsShape): string {
   return `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
 }
 
-/** Returns a text that identifies an item's id and features: a checksum of the features, and the id. */
+/** Returns a text that identifies an item version: a checksum of the item's features, and the item's id. */
 function hashItemVersion(id: string, items: ItemFeatures, item: number): string {
   if (items.kind === "one-hot") return id;
   const values = items.values.subarray(item * items.width, (item + 1) * items.width);

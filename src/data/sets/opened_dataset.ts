@@ -1,4 +1,4 @@
-/** Opens a data set with the ids that its source has for users and items. */
+/** Opens a data set, and reads the source's ids of users and items. */
 
 import type { LogSource, OnProgress } from "../log_source.ts";
 import { type IdList, NumberIds, TextIds, TextList } from "../ids.ts";
@@ -26,7 +26,7 @@ export class OpenedDataset {
   ) {}
 
   /**
-   * Adds the ids to a data set. A prepared data set has them in its columns `id`; in a file in the paper's layout, ids are numbers.
+   * Adds the ids to a data set. A prepared data set has columns `id`; in a file in the paper's layout, ids are numbers.
    * @throws UserError if the ids cannot be read.
    * @internal
    */
@@ -42,7 +42,7 @@ export class OpenedDataset {
     return new OpenedDataset(dataset, userIds, await readIds(files, "items", items, onProgress));
   }
 
-  /** Source of the clicks, as trainers and evaluations take it. */
+  /** Source of the clicks, an argument of trainers and evaluations. */
   get source(): LogSource {
     return this.dataset.source;
   }
@@ -76,9 +76,9 @@ export class OpenedDataset {
 /**
  * Opens a data set: a synthetic shop ("demo" or "restless"), the folder of a prepared data set, or a file in the paper's layout.
  *
- * @param options.seed seed of a synthetic shop; 1 by default. @param options.usersSeed seed of its users alone: with another
- * seed, other users visit the same items. @param options.memoryRows number of displayed items (by default four million) up to
- * which a data set is read into memory. @param options.cache folder in which a larger data set is packed into files; no other
+ * @param options.seed seed of a synthetic shop; 1 by default. @param options.usersSeed seed of the shop's users only: with another
+ * `usersSeed`, other users visit the same items. @param options.memoryRows number of displayed items (by default four million) up
+ * to which a data set is read into memory. @param options.cache folder in which a larger data set is packed into files; no other
  * files are written. @throws UserError for invalid data.
  */
 export async function openDataset(

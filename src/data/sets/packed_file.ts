@@ -1,10 +1,9 @@
 /**
  * Reads and writes packed files, for logs and catalogues. A packed file has a header and other little-endian 32-bit words.
  *
- * The last three words of the header are CRC-32 checksums: of the file's name, which detects a renamed file; of all words after
- * the header; and of the header itself. The checksums are verified once, when the file is opened, with a megabyte of memory.
- * This takes 0.03 s for 400 MB in the system's cache, and otherwise the time to read the file. Later reads check only that
- * numbers are consistent.
+ * The last three words of the header are CRC-32 checksums: of the file's name, to detect a renamed file; of all words after the
+ * header; and of the header. The checksums are verified once, when the file is opened, with a megabyte of memory. Verifying 400 MB
+ * in the system's cache takes 0.03 s; otherwise the file must be read. Later reads check only that numbers are consistent.
  */
 
 import { requireWritable } from "../../files/write_scope.ts";
@@ -16,11 +15,11 @@ import { UserError } from "../../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;
 
-/** Error: the system cannot read or write a packed file. */
+/** Error for a packed file that the system cannot read or write. */
 export class PackedFileError extends UserError {}
-/** Error: a packed file is damaged, was changed, or is not a packed file. */
+/** Error for a file that is damaged, was changed, or is not a packed file. */
 export class DamagedPackedFileError extends UserError {
-  /** @param fault name of the file, and what is wrong with it. */
+  /** @param fault name of the file, and a description of its fault. */
   constructor(readonly fault: string) {
     super(`${fault}. Delete it: it will be created again from the data set.`);
   }
@@ -52,7 +51,7 @@ export class PackedFile {
     readonly size: number,
   ) {}
 
-  /** @param what kind of the contents, for messages. @throws UserError if the file cannot be read. */
+  /** @param what kind of contents, for messages. @throws UserError if the file cannot be read. */
   static open(path: string, what: string): PackedFile {
     try {
       expectFile(path);
@@ -157,9 +156,9 @@ export class PackedFileWriter implements Disposable {
       const { file, path } = this.temporary;
       file.seekSync(0, Deno.SeekMode.Start);
       writeAll(file, header);
-      file.syncSync(); // otherwise, after a power cut, the named file could have empty blocks
+      file.syncSync(); // else the named file could have empty blocks after a power cut
       Deno.renameSync(path, requireWritable(this.path));
-      file.close(); // after the renaming, because closing the file releases its lock
+      file.close(); // closed only after renaming, because closing releases the file's lock
       this.#open = false;
     });
   }

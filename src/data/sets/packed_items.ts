@@ -18,13 +18,10 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Number of words per read: a read is likely to contain several items of a batch, as these are often close to each other. */
+/** Number of words per read. The items of a batch are often close together, so one read often contains several items. */
 const BLOCK = 4096;
 
-/**
- * A catalogue in a file that `PackedItemsWriter` wrote. In memory are two blocks of 16 KiB, and the counts of items by number
- * of tokens.
- */
+/** A catalogue in a file that `PackedItemsWriter` wrote. Only two blocks of 16 KiB and `tokenCounts` are in memory. */
 export class PackedItems implements ItemCatalogue, Disposable {
   /** Always undefined: the catalogue is never in memory as a whole. */
   readonly items: undefined = undefined;
@@ -69,7 +66,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 
   /**
-   * Reads the features of the items `ids`. Of one-hot items, it returns all, without reading.
+   * Reads the features of the items `ids`. A one-hot catalogue returns all items without reading the file.
    * @param ids ascending, none twice. @throws {UserError} for a file that cannot be read, or an unknown item
    */
   read(ids: Uint32Array): ItemFeatures {
@@ -108,7 +105,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** A section of a file, of which one block is in memory. Words are returned one by one, as an array per item is far slower. */
+/** A section of a file with one block in memory. Words are returned one by one, because an array per item is far slower. */
 class Block {
   #first = 0;
   #end = 0;
@@ -126,12 +123,12 @@ class Block {
     return this.#words[this.#place(at)] ?? 0;
   }
 
-  /** Copies `count` words of the section, from index `first` on, as f32 into `target` from index `place` on. */
+  /** Copies `count` words of the section, from index `first` on, to `target`, from index `place` on. The words are read as f32. */
   copyFloats(first: number, count: number, target: Float32Array, place: number): void {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }
 
-  /** Returns the index of a word in the block in memory, which is read if necessary. */
+  /** Returns the index of a word in the block in memory. A block with the word is read if necessary. */
   #place(at: number): number {
     if (at < this.#first || at >= this.#end) this.#read(at);
     return at - this.#first;
@@ -146,10 +143,10 @@ class Block {
   }
 }
 
-/** Limit of the number of words: counts are u32. */
+/** Limit of the number of words, which the file stores as a u32. */
 const MOST = 2 ** 32 - 1;
 
-/** Writes a packed catalogue chunk by chunk. In memory are the current chunk and, for mixed items, 4 bytes per item. */
+/** Writes a packed catalogue chunk by chunk. Memory: the current chunk and, for mixed items, 4 bytes per item. */
 export class PackedItemsWriter implements Disposable {
   readonly #index = new GrowingArray(Uint32Array);
   readonly #tokenCounts: number[] = [];
@@ -169,7 +166,7 @@ export class PackedItemsWriter implements Disposable {
     return new PackedItemsWriter(PackedFileWriter.create(path), shape);
   }
 
-  /** Appends items, which must have the kind that `shape` has. @throws UserError for more features and tokens than a u32 counts. */
+  /** Appends items of the kind that `shape` has. @throws UserError for more than 2^32 - 1 features and tokens. */
   write(items: ItemFeatures): void {
     this.#count += items.count;
     if (items.kind === "one-hot") return;
@@ -197,7 +194,7 @@ export class PackedItemsWriter implements Disposable {
     this.file.append(words);
   }
 
-  /** Completes the file, and gives it its name. @throws UserError if the file cannot be written. */
+  /** Completes the file, and renames the temporary file to its final name. @throws UserError if the file cannot be written. */
   finish(): void {
     const { shape } = this;
     const counts = Uint32Array.from(this.#tokenCounts, (items) => items ?? 0);

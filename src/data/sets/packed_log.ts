@@ -21,7 +21,7 @@ import { UserError } from "../../user_error.ts";
 
 const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
 const VERSION = 3;
-/** Flag in an event's number of rows: the event is not predicted. */
+/** Flag, in the word with an event's number of rows, of an event that is not predicted. */
 const GIVEN_BIT = 0x80000000;
 /** Second flag of an event that is an additional click. */
 const FURTHER_BIT = 0x40000000;
@@ -34,13 +34,13 @@ function computeOffset(
 }
 
 /**
- * A log in a file that `PackedLogWriter` wrote. In memory are the index, with 13 bytes per user, and a buffer for the longest
- * run of consecutive users that was read.
+ * A log in a file that `PackedLogWriter` wrote. Only the index (13 bytes per user) and a buffer for consecutive users are in
+ * memory.
  */
 export class PackedLog implements LogSource, Disposable {
   /** Always undefined: the log is never in memory as a whole. */
   readonly log: undefined = undefined;
-  /** Buffer for a run of consecutive users; it grows to the longest run that is read. */
+  /** Buffer for a run of consecutive users. The buffer grows to the longest run that is read. */
   #words = new Uint32Array();
 
   private constructor(
@@ -90,7 +90,7 @@ export class PackedLog implements LogSource, Disposable {
     }
   }
 
-  /** Returns a log with other items, or another split, on the same file. Closing one of the two logs closes both. */
+  /** Returns a log of the same file with other items, or another split. Closing either log closes the file of both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
     const { name, file, sampledPages, userEvents, userRows, userCounted } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
@@ -154,11 +154,11 @@ export class PackedLog implements LogSource, Disposable {
   }
 }
 
-/** Limit of the numbers of events and rows: counts are u32. */
+/** Limit of the number of events, and of the number of rows. The file stores the numbers as u32. */
 const MOST = 2 ** 32 - 1;
 
 /**
- * Writes a packed log user by user. In memory are the index and the current chunk. A complete file gets its name.
+ * Writes a packed log user by user. In memory are the index and the current chunk. Only a complete file gets its final name.
  *
  * @example
  * ```ts ignore
@@ -183,7 +183,7 @@ export class PackedLogWriter implements Disposable {
     return new PackedLogWriter(PackedFileWriter.create(path));
   }
 
-  /** Appends users with all of their events, in order. @throws UserError for more events or rows than a u32 counts. */
+  /** Appends users with all of their events, in order. @throws UserError for more than 2^32 - 1 events or rows. */
   write({ userSplit, userEvents, eventRows, eventClick, eventKind, rowItem }: Clicks): void {
     const totals = this.#totals;
     const events = (userEvents.at(-1) ?? 0) - (userEvents[0] ?? 0);
@@ -228,7 +228,7 @@ export class PackedLogWriter implements Disposable {
     this.file.append(words.subarray(0, at));
   }
 
-  /** Completes the file, and gives it its name. @throws UserError if the file cannot be written. */
+  /** Completes the file, and renames the temporary file to its final name. @throws UserError if the file cannot be written. */
   finish(): void {
     const { events, rows } = this.#totals;
     const split = this.#split.values();

@@ -1,4 +1,4 @@
-/** Opens a prepared data set for training. A small set is read into memory; a large one is packed into files of a cache folder. */
+/** Opens a prepared data set for training. A small set is read into memory; a large set is packed into files of a cache folder. */
 
 import { createHash } from "node:crypto";
 import { checkSplits, type Split } from "../click_log.ts";
@@ -18,7 +18,7 @@ import { Lock } from "../../files/lock.ts";
 import { lockBeside } from "../../files/owned_folder.ts";
 
 export interface PreparedOptions {
-  /** Parts of the set that must have users; none by default. */
+  /** Parts of the set (train, validation, test) that must have users; no part by default. */
   readonly needed?: readonly Split[];
   /** Number of displayed items up to which a set is read into memory; a larger set stays on disk. */
   readonly memoryRows: number;
@@ -66,7 +66,7 @@ export async function openPrepared(
   }
 }
 
-/** Packs a set into two files of the cache. @param path of both files, without the extensions .items and .clicks. */
+/** Packs a data set into two files of the cache. @param path of both files, without the extensions .items and .clicks. */
 async function pack(
   set: PreparedSet,
   path: string,
@@ -100,7 +100,7 @@ async function digest(set: PreparedSet): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Computes the checksum of a table as {@link computeTableChecksum}. @throws UserError if it does not match the manifest. */
+/** Returns {@link computeTableChecksum} of a table. @throws UserError if the checksum differs from the manifest's. */
 export async function expectChecksum({ folder, manifest }: PreparedSet, part: TableName) {
   const found = await computeTableChecksum(folder, part);
   const recorded = manifest.files[part];
@@ -132,7 +132,7 @@ async function openPacked<T>(
   };
   const found = await usable();
   if (found !== undefined) return found;
-  // If another process is packing the same data set, wait for it, and use its file.
+  // If another process is packing the same data set, wait for that process, and use its file.
   let waited = false;
   using _lock = await inCache(
     path,

@@ -12,7 +12,7 @@ import { formatThousands } from "../../number_text.ts";
 
 /**
  * Reads a file in the paper's layout as a log with one-hot items, numbered from 0 to the largest number in the file.
- * @param needed parts that must have users; all by default. @throws UserError that names the file, and the line of the fault
+ * @param needed parts that must have users; all three by default. @throws UserError that names the file and the faulty line
  */
 export function readPaperFile(path: string, needed?: readonly Split[]): ClickLog {
   return parsePaperLog(path, readText(path), needed);

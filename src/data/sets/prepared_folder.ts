@@ -22,7 +22,7 @@ const MOST_BYTES = 2 ** 26;
 
 /**
  * Opens a prepared data set: reads the manifest and the table of users.
- * @param onUsers receives the number of users read, and the number of all users, if the manifest has it.
+ * @param onUsers receives the number of users read so far, and the number of all users.
  * @throws UserError for a folder that is not a prepared data set, or is damaged.
  */
 export async function openPreparedSet(
@@ -32,7 +32,7 @@ export async function openPreparedSet(
   return await PreparedSet.open(setFiles(folder, await readManifest(folder)), onUsers);
 }
 
-/** Returns the files of a prepared data set whose manifest was read before. */
+/** Returns the files of a prepared data set, given its manifest. */
 export function setFiles(folder: string, manifest: Manifest): SetFiles {
   return { folder, manifest, part: (part) => listTableFiles(folder, part).map(openParquetFile) };
 }
@@ -70,7 +70,7 @@ function isMissing(error: unknown): boolean {
 
 /**
  * Lists the files of a table. The table of users is either `users.parquet`, or all files, by name, in a folder `users`.
- * @throws UserError if there is neither or both, and for a file in the folder that is not a Parquet file.
+ * @throws UserError if neither or both exist, and for a file in the folder that is not a Parquet file.
  */
 export function listTableFiles(folder: string, part: TableName): string[] {
   const single = `${folder}/${part}.parquet`;
@@ -99,7 +99,7 @@ export function listTableFiles(folder: string, part: TableName): string[] {
   );
 }
 
-/** Lists the Parquet files of a folder. Skips hidden files, and files whose names begin with _, which engines write as marks. */
+/** Lists the Parquet files of a folder. Hidden files, and engines' marker files with names that begin with _, are skipped. */
 function namesIn(folder: string): string[] {
   const names: string[] = [];
   try {
@@ -118,7 +118,7 @@ function namesIn(folder: string): string[] {
   return names;
 }
 
-/** Stats a path; undefined if nothing exists there. @throws UserError for a path that cannot be read, such as a broken link. */
+/** Stats a path; undefined for a path that does not exist. @throws UserError for an unreadable path, such as a broken link. */
 function tryStat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
@@ -138,7 +138,7 @@ function isLink(path: string): boolean {
 }
 
 /**
- * Computes the checksum of a table: of the concatenation of its files, as `cat` gives it.
+ * Computes the checksum of a table. A table in several files is hashed like the concatenation of the files.
  * @returns path of the table's file or folder, size, checksum of the table, and checksum of each file.
  */
 export async function computeTableChecksum(

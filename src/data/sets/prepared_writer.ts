@@ -24,31 +24,30 @@ export interface PreparedContents {
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: IdList;
-  /** Text columns of the table of users, such as the users' ids: functions that return the text of a user. */
+  /** Text columns of the table of users, such as the users' ids. Each column is a function that returns a user's text. */
   readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
   readonly warnings?: readonly string[];
-  /** Meaning of the item features. If it is absent, the features get generic names. */
+  /** Meaning of the item features. Without `features`, the features get generic names. */
   readonly features?: FeatureManifest;
-  /** Folder of the prepared set that has these features. Its vocabulary is copied, as `--encoding-from` needs it. */
+  /** Folder of the prepared set that the features are from. `--encoding-from` needs the vocabulary, which is copied from it. */
   readonly featuresFrom?: string;
   readonly pageOrder?: PageOrder;
   readonly sampledPages?: boolean | undefined;
-  /** Optional lists of {@link Clicks} that are written as columns of the pages. */
+  /** Optional lists of {@link Clicks} that are written as columns of the table of pages. */
   readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
-  /** Notes for the manifest. */
   readonly notes: readonly string[];
   readonly command: readonly string[];
 }
 
 /** Number of rows per row group. */
 const GROUP = 2 ** 16;
-/** Tables, in the order in which they are written. */
+/** Tables, in the order in which the tables are written. */
 const PARTS = ["pages", "users", "items"] as const;
 
-/** Names of the files that every set has, in the order in which they are written. */
+/** Names of the files that every set has, in the order in which the files are written. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
-/** File with the value of each token; only in a set whose features `deno task data` encoded. */
+/** File with the value of each token. Only a set whose features `deno task data` encoded has this file. */
 export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
@@ -117,8 +116,8 @@ export async function writePrepared(
 }
 
 /**
- * Copies the vocabulary of the set `from`, which `--encoding-from` needs in addition to the features of the manifest.
- * @returns shares and file of the vocabulary; {} if `from` has other features.
+ * Copies the vocabulary of the set `from`, because `--encoding-from` needs a vocabulary in addition to the manifest.
+ * @returns shares and file of the vocabulary; {} if the features of `from` differ.
  */
 async function copyVocabulary(
   folder: string,
@@ -248,7 +247,7 @@ class UserRows {
     return counts;
   }
 
-  /** Yields the row groups of the table. @param texts functions from a user to a text; each gives an additional column. */
+  /** Yields the row groups of the table. @param texts functions from a user to a text, one per additional column. */
   async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
@@ -330,7 +329,7 @@ function listTokens(
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
-/** Returns features with generic names; for one-hot items, instead, a checksum of their ids, as `deno task data` writes it. */
+/** Returns features with generic names; for one-hot items, a checksum of the ids, as `deno task data` writes it. */
 function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): FeatureManifest {
   if (shape.kind === "one-hot") {
     const hash = createHash("sha256");
