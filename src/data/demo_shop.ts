@@ -51,7 +51,9 @@ export interface DemoTruth {
 
 /** A synthetic log and its ground truth. */
 export interface DemoShop {
+  /** Click log of the shop. */
   readonly log: ClickLog;
+  /** Ground truth of the log. */
   readonly truth: DemoTruth;
 }
 

@@ -17,6 +17,7 @@ import type { Random } from "./random.ts";
 
 /** Parameters of a synthetic shop. The items, and the other constants of the formula, are the same in all shops. */
 export interface ShopTruth {
+  /** Name of the shop, for `--data`. */
   readonly name: string;
   /** Description of the shop, for the text of --help. */
   readonly about: string;

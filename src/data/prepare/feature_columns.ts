@@ -5,7 +5,6 @@ import { forgetRejects, shortenValue } from "./bad_rows.ts";
 import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
 import { buildSelectSql, type Relation } from "./relation.ts";
 
-/** Names of the columns that become features. */
 export interface FeatureColumns {
   /** Columns with numbers or times, which become dense features. */
   readonly dense: readonly string[];

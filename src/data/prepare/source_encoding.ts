@@ -16,7 +16,6 @@ export interface SourceEncoding {
   readonly folder: string;
   /** Columns of the item table from which the features are encoded. */
   readonly columns: FeatureColumns;
-  /** True if the items of the set are one-hot. */
   readonly isOneHot: boolean;
   /** N, if the item ids of the set are hashed to 2 x N tokens. */
   readonly hashed: number | undefined;
