@@ -1,4 +1,4 @@
-/** Encoders of a user's clicked items: LSTM (kernels/course/3-lstm.md), position weights (kernels/course/8-position-weights.md). */
+/** Encoders of a user's clicks: LSTM (kernels/course/3-lstm.md), position weights (kernels/course/8-position-weights.md). */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";
@@ -51,8 +51,8 @@ export const LSTM = {
 } as const;
 
 /**
- * Records the state's term in the first layer, plus the layer's bias: [events, N]. @param recurrent [events, H] LSTM state,
- * if known.
+ * Records the LSTM state's product with the first layer's kernel, plus that layer's bias: [events, N]. @param recurrent
+ * LSTM state [events, H], if the state was computed before.
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
   const features = recordItemFeatures(tape, items);
@@ -74,12 +74,12 @@ export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?:
 const INITIAL_WEIGHT = 0.0001;
 
 /**
- * Lists the parameters of position weights. The state has one component per feature k and weighting j, at index k n + j. The
- * first layer's kernel for the state is thus [F n, N], for F features, n weightings and N units. With one-hot features that
- * kernel is stored as a table [I, n N], a row per item, with the same values in the same order. The state is then never
- * computed: the state's term in the first layer is a weighted sum of the table's rows. Nor is the state computed with mixed
- * features: each clicked item's product with a table of tokens [V, n N] and a kernel [F, n N] takes the place of its table
- * row. @throws UserError for tanh with mixed features.
+ * Lists the parameters of position weights. The state has one component per feature k and weighting j, at index k n + j.
+ * The first layer's kernel for the state is thus [F n, N], for F features, n weightings and N units. With one-hot features
+ * that kernel is stored as a table [I, n N], a row per item, with the same values in the same order. The state is then
+ * never computed: the state's term in the first layer is a weighted sum of the table's rows. With mixed features the state
+ * is not computed either: a clicked item's table row is replaced by the product of the item's features with a table of
+ * tokens [V, n N] and a kernel [F, n N]. @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
   const { pwLags: m, pwWeightings: n, pwNonlinearity, kernelSd } = config;
@@ -100,7 +100,7 @@ export function listPwParameters(items: ItemsShape, config: PwModelConfig): Mode
   ];
 }
 
-/** Names of the parameters and intermediate results of a product of a kernel and the last clicks. */
+/** Names of the tensors in a product of a kernel with a user's last clicks. */
 export interface ClickProductNames {
   /** Position weights [m, n], for m last clicks and n weightings. */
   readonly weights: string;
@@ -121,7 +121,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** Lists the kernel for dense or one-hot features, and the table for tokens. */
+/** Lists the parameters of a product with clicked items: a kernel for dense or one-hot features, and a table for tokens. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
@@ -144,8 +144,8 @@ export function listClickKernels(
 }
 
 /**
- * Records the product of a kernel and the last clicks, weighted by recency, plus a bias: [events, N].
- * @param itemBias is added inside tanh
+ * Records the product of a kernel and the last clicks, weighted by recency, plus a bias: [events, N]. @param itemBias bias
+ * that is added to the state before tanh; without this bias, tanh is not applied
  */
 export function recordClickProduct(
   tape: ClickTape,
@@ -168,7 +168,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Records the state's term in the first layer, plus the layer's bias: [events, N]. */
+/** Records the product of the state and the first layer's kernel, plus that layer's bias: [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

@@ -1,8 +1,8 @@
 /**
- * Recorded programs of the adversarial stage over one batch: shared parts, a step of the generator, a step of the reward. The
- * trainer decides which programs an iteration runs, and how often.
- * | The generator pi models the users' clicks. It is a network like the reward, but its outputs are the logits of a softmax
- * over the displayed items. See kernels/course/9-minimax.md.
+ * GPU programs of the adversarial stage for one batch: a generator step, a reward step, and programs that both steps need.
+ * The trainer decides which programs an iteration runs, and how often.
+ * | The generator pi models the users' clicks. The generator is a network like the reward, but its outputs are the logits
+ * of a softmax over the displayed items. See kernels/course/9-minimax.md.
  */
 
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
@@ -33,7 +33,7 @@ import {
   type WeightUpdate,
 } from "./model_program.ts";
 
-/** Returns the config of the generator for a reward model: the reward's encoder, other hidden layers, and no further parts. */
+/** Returns the generator's config: the reward's encoder, other hidden layers, no wide part, no counts, no position effects. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -66,39 +66,39 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Batch plan. The programs have its capacity. */
+  /** Batch plan, whose capacity is the largest batch of the programs. */
   readonly plan: BatchPlan;
-  /** Ring buffer for the sums of {@link minimax}, [slots, 2] vec4f. */
+  /** Ring buffer for the metric sums of {@link minimax}: [slots, 2] vec4f. */
   readonly ring: View;
   readonly game: GameOptions;
   readonly reward: RecordableModel;
   readonly generator: UserModel | undefined;
-  /** Settings of training; undefined in an evaluation. A player without an Adam state is not trained. */
+  /** Training settings; undefined in an evaluation. A network without an Adam state is not trained. */
   readonly training?: {
     readonly reward: AdamState | undefined;
     readonly generator: AdamState | undefined;
     readonly itemDropout: number;
     /** True if a batch may be split into several micro-batches. */
     readonly accumulates?: boolean;
-    /** Creates the exchange of gradients; set for distributed training. */
+    /** Creates the exchange of gradients between ranks; undefined for a single process. */
     readonly shared?: GradientExchangeFactory;
   };
 }
 
 interface GameSpecs {
-  /** Builds the index arrays of as many batches as the plan has slices. */
+  /** Dispatches that build index arrays, for one batch per slice of the plan. */
   readonly layout: ClickDispatch[];
-  /** Builds further index arrays of the step's batch. */
+  /** Dispatches that build further index arrays, for the batch of a step. */
   readonly batch: ClickDispatch[];
   readonly utilities: ClickDispatch[];
   readonly logits: ClickDispatch[];
   readonly generator: ClickDispatch[];
-  /** Computes the losses and, in training, the gradients of the reward, after utilities and logits. */
+  /** Dispatches that compute the losses and, in training, the reward's gradients from the utilities and the logits. */
   readonly reward: ClickDispatch[];
   readonly generatorTape: ClickTape | undefined;
   readonly rewardTape: ClickTape;
   readonly outcomes: Tensor;
-  /** [rows, 1] utilities of the reward. */
+  /** Tensor [rows, 1] of the reward's utilities. */
   readonly u: Tensor;
 }
 
@@ -111,11 +111,11 @@ export class GamePrograms {
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    /** Computes the generator's logits; empty for the exact generator. */
+    /** Program that computes the generator's logits; empty for the exact generator. */
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,
-    /** [events, 8] outcomes; see {@link minimax} */
+    /** Tensor [events, 8] of outcomes; see {@link minimax}. */
     readonly outcomes: Tensor,
     readonly arena: Arena,
   ) {}
@@ -146,7 +146,7 @@ export class GamePrograms {
     return programs;
   }
 
-  /** Records one program that evaluates both players with their current weights. */
+  /** Records one program that evaluates the reward and the generator with their current weights. */
   static async evaluation(
     options: Omit<GameProgramOptions, "training">,
   ): Promise<{ program: Program<ClickSizes>; outcomes: Tensor; utilities: Tensor } & Disposable> {
@@ -165,7 +165,7 @@ export class GamePrograms {
   }
 }
 
-/** @throws UserError if the game is not defined for the reward's likelihood. */
+/** Records the game on tapes. @throws UserError if the game is not defined for the reward's likelihood. */
 function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity } = plan;

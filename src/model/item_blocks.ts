@@ -3,7 +3,7 @@
  *
  *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items
  *
- * The items of a block are the rows of several events, all with the user's state, because kernels distribute events over
+ * A block's items are distributed over several events with the same user state, because kernels distribute events over
  * invocations. An item's utility does not depend on the other items of its block.
  */
 
@@ -27,7 +27,7 @@ import { type EncodedState, evaluating, type RecordableModel } from "./model_pro
 /** Model that can score items from a user's state that was computed before. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /** @internal Records the tensors of the users' states; {@link RecordableModel.record} accepts them as `encoded`. */
+  /** @internal Records the tensors of the users' states, which {@link RecordableModel.record} accepts as `encoded`. */
   recordStates(tape: ClickTape): StateTensors;
 }
 
@@ -37,11 +37,11 @@ type StatePart = typeof STATE_PARTS[number];
 export type StateTensors = Pick<EncodedState, StatePart>;
 /** Terms that a user's history adds to every item's utility. The model's config determines which terms exist. */
 export interface UserState {
-  /** Term in the first layer, plus the layer's bias. */
+  /** The history's term in the first layer, plus that layer's bias. */
   readonly first?: Float32Array<ArrayBuffer>;
-  /** Term in the wide part. */
+  /** The history's term in the wide part, the model's linear part. */
   readonly wide?: Float32Array<ArrayBuffer>;
-  /** Last clicks, from which count features are computed. */
+  /** The user's last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
 }
 
@@ -55,12 +55,12 @@ export interface ItemScorer {
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Number of items in the first and in the largest block. A GPU needs more items to be busy (reasoned, not measured). */
+/** Number of items in the first block and in the largest. Blocks are larger on a GPU, to occupy the GPU (not measured). */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 /** Target duration of a block, in ms. */
 const BLOCK_MS = 5;
 
-/** Rows of a block per event. Fewer rows spread the work over more events, but each event needs its own copy of the state. */
+/** Rows per event of a block. With fewer rows, a block has more events to run in parallel, but also more copies of the state. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {
@@ -111,7 +111,7 @@ export class ItemBlocks {
     this.#program = await Program.record(gpu, "item blocks", this.#headers.buffer, tape.forward());
   }
 
-  /** Number of items in the next block, from the time that earlier blocks took; limited by the capacity. */
+  /** Number of items in the next block, chosen by the time that earlier blocks took; at most the capacity. */
   get items(): number {
     return Math.min(Math.ceil(this.#items), this.#capacity.rows);
   }
@@ -138,7 +138,7 @@ export class ItemBlocks {
     return found.subarray(0, rows);
   }
 
-  /** Writes a copy of the state for each event. */
+  /** Writes a copy of the user's state for each event. */
   #writeState(state: UserState): void {
     if (state === this.#state) return;
     for (const [part, { stride, view }] of this.#parts) {
@@ -160,7 +160,7 @@ export class ItemBlocks {
   }
 }
 
-/** Batch of a block: row k shows the block's item k. */
+/** Batch that scores a block of items: row k displays item k of the block. */
 class BlockBatch implements ClickBatch {
   readonly items: DeviceItems;
   readonly event: View;
@@ -211,7 +211,7 @@ class BlockBatch implements ClickBatch {
     queue.writeBuffer(this.event.buffer, 0, events);
   }
 
-  // Only a batch of a log has the following arrays. Ops that are recorded over blocks do not read them.
+  // Only a batch of a log has the following arrays. Ops that are recorded over blocks do not read these arrays.
   get plan(): View {
     return throwMissing("plan");
   }

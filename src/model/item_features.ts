@@ -24,8 +24,8 @@ function formatItemsShape(items: ItemsShape): string {
 }
 
 /**
- * Returns the log with the model's items; fewer one-hot items are extended to the model's catalogue. @param what name of the
- * model in the message. @throws UserError if the log has other items.
+ * Returns the log with the model's items. If the log has fewer one-hot items, its catalogue is extended to the model's.
+ * @param what name of the model in the message. @throws UserError if the log has other items than the model.
  */
 export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {
   const items = alignItems(source, wanted, what);
@@ -50,8 +50,8 @@ function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string
 }
 
 /**
- * Returns the dense features as a constant [capacity, F]; undefined without. One-hot features and tokens are not stored as a
- * matrix.
+ * Returns the dense features as a constant [capacity, F]; undefined for items without dense features. One-hot features and
+ * tokens are not stored as a matrix.
  */
 export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
@@ -61,7 +61,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Records the product W f of mixed features f; undefined without tokens. @param names of table [V, N] and kernel [F, N] of W. */
+/** Records weights W times mixed features f; undefined without tokens. @param names names of W's table [V, N], kernel [F, N] */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -75,7 +75,7 @@ export function recordMixedFeatures(
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
 }
 
-/** Lists {@link recordItemLayer}'s parameters: kernel [F, N] of dense features, table [V, N] of tokens or [I, N] of one-hot items. */
+/** Lists {@link recordItemLayer}'s kernel [F, N] of dense features, and table [V, N] of tokens or [I, N] of one-hot items. */
 export function listItemKernels(
   items: ItemsShape,
   part: string,
@@ -92,7 +92,7 @@ export function listItemKernels(
   ];
 }
 
-/** Records the product W f of the batch's distinct items: [items, N]. With one-hot features it is the table [I, N] itself. */
+/** Records weights W times features f of the batch's distinct items: [items, N], or the table [I, N] for one-hot features. */
 export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
   return recordItemProduct(tape, `${part}/item_part`, items, names);

@@ -29,13 +29,13 @@ export interface CommonModelConfig {
   kernelSd: number;
   /** Inverse temperature of the choice: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: number;
-  /** K, rank of the wide part, which multiplies the last clicks with the item; 0 for no wide part. */
+  /** K, rank of the wide part: a linear model of the item and of pairs of clicked and displayed items. 0: no wide part. */
   wide: number;
   /** Likelihood of a page: one choice per page, or independent clicks. */
   loss: "choice" | "logistic";
-  /** Count features that the utility network gets; null for the paper's model, which has none. */
+  /** Count features that the utility network gets; null for none, as in the paper's model. */
   counts: CountsConfig | null;
-  /** P, number of page positions with their own effect on clicks; 0 for none. Utilities do not include the effects. */
+  /** P, number of page positions with a learned effect on clicks; 0 for none. Utilities do not include position effects. */
   positions: number;
 }
 
@@ -59,7 +59,7 @@ export interface PwModelConfig extends CommonModelConfig {
   pwNonlinearity: "none" | "tanh";
 }
 
-/** Config of a model without a history. With `dims: []` the model is the conditional logit. */
+/** Config of a model that does not encode the history. With `dims: []` the model is the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
   /** Encoder of the history. */
   encoder: "none";
@@ -193,5 +193,5 @@ export const modelConfigSchema = v.variant("encoder", [
 
 /** Default config of a model with an LSTM. */
 export const defaultModel: LstmModelConfig = { encoder: "lstm", ...getDefaults(lstmFields) };
-/** Default config of a model with position weights, whose kernels start small. */
+/** Default config of a model with position weights. Its kernels have small initial values. */
 export const defaultPwModel: PwModelConfig = { encoder: "pw", ...getDefaults(pwFields) };

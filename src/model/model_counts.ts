@@ -1,10 +1,10 @@
 /**
- * Count features in the utility, which is a linear part over the counts plus a network that also reads the counts.
+ * Count features as inputs of the utility: a linear part over the counts, plus a network that also reads the counts.
  *
  *   u_a = w c_a + b + network(counts, features, state)
  *
- * The linear part, a conditional logit, is fitted first, because its loss is convex. The network's output is zero at first,
- * so training starts from that logit.
+ * The linear part, a conditional logit with a convex loss, is fitted first. The network's initial output is zero, so
+ * training starts from the fitted logit.
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -26,7 +26,7 @@ import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_w
 import { POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
-/** Names of weights: count table [I, .]; scale [3, C]: means, 1 / sd, (mean rate, longest page, fewest users); linear part. */
+/** Names of the count table [I, .], the scale [3, C] (means; 1 / sd; mean rate, longest page, fewest users), the linear part. */
 export const TABLE = "counts/table";
 export const SCALE = "counts/scale";
 export const KERNEL = "counts/kernel";
@@ -59,7 +59,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Records the counts of a batch [rows, C]; undefined for a model without counts. @param recent last clicks, if already known */
+/** Records the counts [rows, C] of a batch; undefined without counts. @param recent last clicks, if recorded before */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -67,7 +67,7 @@ export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: 
   return rowCounts(tape, "counts/of_rows", { recent: clicks, table, scale }, counts);
 }
 
-/** Records the last clicks before each event, which the counts use: [events, .]. */
+/** Records the last clicks before each event, [events, .], from which counts are computed. */
 export function recordRecentClicks(tape: ClickTape, counts: CountsConfig): Tensor {
   return recentClicks(tape, RECENT, tape.parameter(TABLE), counts);
 }
@@ -126,7 +126,7 @@ export type InitialWeights = { readonly seed: number; readonly start?: Weights }
   readonly weights: Weights;
 };
 
-/** Returns initial weights with the counts of the log's train users. Given weights keep their means and deviations of the counts. */
+/** Returns initial weights with the counts of the log's train users. Given means and deviations of the counts are kept. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -145,7 +145,7 @@ export function initializeOnLog(
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
-/** Returns a log's count settings; undefined for a model without counts. Counted train users' own pages are subtracted. */
+/** Returns a log's count settings; undefined for a model without counts. A train user's own pages are not counted. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

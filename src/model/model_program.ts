@@ -1,4 +1,4 @@
-/** Recorded program of a model's step: the forward pass over a batch and, in training, all gradients and Adam's update. */
+/** GPU program of a model's step: the forward pass over a batch and, in training, all gradients and Adam's update. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { ClickTape } from "../batch/click_tape.ts";
@@ -23,19 +23,19 @@ export interface RecordingOptions {
   /** True to normalise by the batch's statistics and to apply item dropout. */
   readonly training: boolean;
   readonly itemDropout: number;
-  /** Parts of the encoded history that are already known. */
+  /** Parts of the encoded history that were computed before and are only read. */
   readonly encoded?: EncodedState;
 }
 
-/** Encoded history that replaces the model's encoder. */
+/** Encoded click history, which replaces the encoder's outputs. */
 export interface EncodedState {
-  /** [events, H] state of an LSTM. */
+  /** Tensor [events, H] of an LSTM's states. */
   readonly lstm?: Tensor;
-  /** [events, N] term in the first layer, plus the layer's bias. */
+  /** Tensor [events, N] of the history's term in the first layer, plus that layer's bias. */
   readonly first?: Tensor;
-  /** [events, K] term in the wide part. */
+  /** Tensor [events, K] of the history's term in the wide part. */
   readonly wide?: Tensor;
-  /** [events, .] last clicks, from which counts are computed. */
+  /** Tensor [events, .] of the last clicks, from which count features are computed. */
   readonly recent?: Tensor;
 }
 export const evaluating: RecordingOptions = { training: false, itemDropout: 0 };
@@ -49,7 +49,7 @@ export interface RecordableModel {
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns the count settings of a log whose users were not counted; undefined for a model without counts. */
+/** Returns the count settings for a log whose users are not in the counts; undefined for a model without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   return config.counts ? { sampledPages: config.counts.sampledPages } : undefined;
 }
@@ -57,11 +57,11 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Batch plan. The program has its capacity. */
+  /** Batch plan, whose capacity is the largest batch of the program. */
   readonly plan: BatchPlan;
-  /** Ring buffer of vec4f slots for the sums of loss, prec@1, prec@2 and clicks. */
+  /** Ring buffer for a step's sums of loss, prec@1, prec@2 and events with a click: one vec4f per slot. */
   readonly ring: View;
-  /** Settings of training; undefined in an evaluation. */
+  /** Training settings; undefined in an evaluation. */
   readonly training?: ModelTraining;
 }
 
@@ -70,11 +70,11 @@ export interface ModelTraining {
   readonly itemDropout: number;
   /** True if a batch may be split into several micro-batches. */
   readonly accumulates?: boolean;
-  /** Creates the exchange of gradients; set for distributed training. */
+  /** Creates the exchange of gradients between ranks; undefined for a single process. */
   readonly shared?: GradientExchangeFactory;
 }
 
-/** Creates the exchange of gradients that replaces the local sum in distributed training. */
+/** Creates the exchange of gradients between ranks, which replaces the sum on one device. */
 export type GradientExchangeFactory = (
   adam: AdamState,
   tape: ClickTape,
@@ -86,7 +86,7 @@ export type GradientExchangeFactory = (
 export interface WeightUpdate {
   /** Sums the gradients of all micro-batches and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;
-  /** Replaces `sum` in distributed training. */
+  /** Sums the gradients of all ranks and updates the weights; replaces `sum` in distributed training. */
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
@@ -106,13 +106,13 @@ export async function recordUpdate(
 
 export class ModelProgram {
   private constructor(
-    /** Builds the index arrays of as many batches as the plan has slices; empty in an evaluation, where `program` builds them. */
+    /** Program that builds index arrays, for one batch per slice; empty in an evaluation, where `program` builds index arrays. */
     readonly layout: Program<ClickSizes>,
     readonly program: Program<ClickSizes>,
     readonly update: WeightUpdate,
-    /** [rows, 1] utilities. */
+    /** Tensor [rows, 1] of utilities. */
     readonly utilities: Tensor,
-    /** [events, 4] loss, prec@1, prec@2, and 1 if the event has a click. */
+    /** Tensor [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. */
     readonly outcomes: Tensor,
     readonly arena: Arena,
   ) {}
@@ -174,7 +174,7 @@ export function recordModelStep(
   tape.place();
   const forward = tape.forward();
   const backward = training ? tape.backward() : [];
-  // Taken last: which index arrays the gradients need is known only after the gradients are recorded.
+  // These dispatches come last, because the recorded gradients determine which index arrays are needed.
   const own = batch.ownDispatches();
   return {
     layout: batch.layout(),

@@ -1,7 +1,7 @@
 /**
- * Effect of a position on the click probability of the item there, the same for all items. Position effects are part of the
- * likelihood of a logged page, in training and in every reported loss, and of a page's click probabilities. Utilities and
- * rankings do not include position effects: they are for items in the first position, whose effect is 0.
+ * Effect of a page position on the click probability of an item in that position. The effect does not depend on the item.
+ * The likelihood of a logged page (in training and in every reported loss) and click probabilities include position
+ * effects. Utilities and rankings are those of items in the first position, whose effect is 0.
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -12,7 +12,7 @@ import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
 export const POSITION_BIAS = "position/effect";
 
-/** Lists a parameter [1, P - 1]: the effects of positions 2 to P. Positions after P have the last effect. */
+/** Lists the parameter [1, P - 1] of the effects of positions 2 to P. Positions after P have the effect of position P. */
 export function listPositionParameters({ positions }: ModelConfig): ModelParameter[] {
   return positions > 0 ? [{ name: POSITION_BIAS, rows: 1, columns: positions - 1, initial: drawZeros }] : [];
 }
@@ -28,7 +28,7 @@ export function readPositionEffects(weights: Weights): number[] | undefined {
 }
 
 /**
- * Adds position effects to the utilities of a page; probabilities are computed from the sums.
+ * Adds position effects to the utilities of a page, for the computation of click probabilities.
  * @param effects result of {@link readPositionEffects}; if undefined, nothing is added
  * @param positions page positions of the utilities' items, counted from 0; by default 0, 1, 2, ...
  */

@@ -1,4 +1,4 @@
-/** Scores several pages at once, each for a click history: the model's forward program runs on a log with one user per page. */
+/** Scores several pages at once, each for a click history. The model's forward pass runs on a log with one user per page. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -29,9 +29,9 @@ export interface ScoringRequest {
 /** Capacity of a scorer. */
 export interface ScorerCapacity {
   readonly users: number;
-  /** Number of clicks in all histories, plus one page per user. */
+  /** Number of clicks in all histories, plus the number of pages. */
   readonly events: number;
-  /** Number of clicks in all histories, plus number of items on all pages. */
+  /** Number of clicks in all histories, plus the number of items on all pages. */
   readonly rows: number;
 }
 
@@ -44,7 +44,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Rounds up to powers of two, at least to the former capacity, so that slow growth does not recompile the program each time. */
+/** Rounds a capacity, at least `before`, up to powers of two, so that slowly growing requests rarely cause a recompilation. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },
@@ -156,7 +156,7 @@ export class UtilityScorer implements ItemScorer {
     return { tensors, program: await Program.record(model.gpu, "states", plan.steps, dispatches) };
   }
 
-  /** Submits a program over the pages of requests. @returns the sizes of the batch */
+  /** Submits a program that runs on the pages of requests. @returns the sizes of the requests' batch */
   #run(program: Program<ClickSizes>, requests: readonly ScoringRequest[]): ClickSizes {
     const plan = this.#plan;
     if (!this.#log || !plan) throw new Error("the scorer is destroyed");

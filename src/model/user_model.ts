@@ -34,7 +34,7 @@ import {
 import { linear } from "../ops/linear.ts";
 import { asBufferView } from "../gpu/memory.ts";
 
-/** Lists the parameters of a model, in the order that its arenas and snapshots have. */
+/** Lists the parameters of a model, in the order in which GPU buffers and snapshots store them. */
 export function listModelParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   return [
     ...listEncoderParameters(items, config),
@@ -64,7 +64,7 @@ function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelPar
 
 /**
  * Model of users who are shown pages of items (Chen et al., ICML 2019): an encoder of the items that a user clicked so far,
- * and a network that computes a utility per displayed item. Both are trained together by maximum likelihood.
+ * and a network that computes a utility per displayed item. Encoder and network are trained together by maximum likelihood.
  *
  * @example
  * ```ts ignore
@@ -81,15 +81,15 @@ export class UserModel implements ItemScorer {
   /** @internal Weights on the GPU. */
   readonly parameters: ParameterArena;
   #scorer: UtilityScorer | undefined;
-  /** Resolves after the last call of the scorer. Calls share the scorer's buffers, so they run one at a time. */
+  /** Resolves after the last call of the scorer. Calls run one at a time because they share the scorer's buffers. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
    * Creates a model with the given or drawn weights.
    * @param items items with the features that {@link score} reads; the weights' sizes depend on the items' shape alone.
-   * @param initial all weights by name, [rows, columns] each, or a seed from which weights are drawn; `start` replaces some
-   * of the drawn weights (a model with counts needs the weights of `initializeFromCounts`).
-   * @throws UserError for a config out of range, weights of another shape, or a model beyond the limits of the adapter.
+   * @param initial all weights by name, with shape [rows, columns], or a seed from which weights are drawn. `start`
+   * replaces some of the drawn weights; for a model with counts, pass the weights of `initializeFromCounts` as `start`.
+   * @throws UserError if a config value is out of range, a weight has another shape, or the adapter's limits are exceeded.
    */
   constructor(
     /** @internal */
@@ -143,8 +143,8 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Reads all gradients of the last training step by name, except those of tables with row-sparse Adam, which exist only for
-   * the rows of the batch. Waits for the GPU.
+   * Reads all gradients of the last training step by name. Tables with row-sparse Adam are left out: they have gradients
+   * only for rows of the batch. Waits for the GPU.
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
@@ -155,7 +155,7 @@ export class UserModel implements ItemScorer {
 
   /**
    * Returns the utilities of a page for a user with this history. P(click a) = exp(u_a) / (1 + sum exp(u)).
-   * @param request clicked items, oldest first, possibly none, and displayed items, at least one.
+   * @param request clicked items (oldest first, possibly none) and displayed items (at least one).
    * @throws UserError for an item that is not in the catalogue.
    */
   async score(request: ScoringRequest): Promise<number[]> {
@@ -191,7 +191,7 @@ export class UserModel implements ItemScorer {
     return await this.#withScorer(room, (scorer) => scorer.scoreItems(state, items));
   }
 
-  /** Calls `use` after all earlier calls are done, with a scorer of at least this capacity. */
+  /** Calls `use` with a scorer of at least capacity `room`, after all earlier calls are done. */
   async #withScorer<T>(room: ScorerCapacity, use: (scorer: UtilityScorer) => Promise<T>): Promise<T> {
     const next = this.#scores.then(async () => {
       const old = this.#scorer;
@@ -230,7 +230,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
   return counts ? addLinearPart(tape, counts, materialize(base)) : base;
 }
 
-/** Records the history's term in the first layer, plus the layer's bias: [events, N]. */
+/** Records the history's term in the first layer, plus that layer's bias: [events, N]. */
 function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: RecordingOptions): Tensor {
   const { items } = tape.batch;
   if (encoded?.first) return encoded.first;
@@ -245,7 +245,7 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 }
 
 /**
- * Rejects tensors whose values may have another order than the model's: a transposed kernel, or a flat kernel, whose order is
+ * Rejects tensors whose values may not be in the model's order: a transposed kernel, or a flat kernel, whose order is
  * unknown. {@link checkWeights} checks the number of values.
  * @param shapes shapes of the tensors, by parameter name. @param what name of the file with the tensors.
  * @throws UserError for a tensor with the right number of values but another shape.

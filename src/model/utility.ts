@@ -1,13 +1,13 @@
 /**
- * The utility u = MLP([s ; f]) of every displayed row, from the user's state s and the item's features f, and its wide part.
- * The wide part is added to the hidden layers' output, or replaces them. It is a linear model of the item, and of pairs of
- * clicked and displayed items:
+ * Records the utility u = MLP([s ; f]) of every displayed row, from the user's state s and the item's features f. An
+ * optional wide part is added to the MLP's output, or replaces the MLP. The wide part is a linear model of the item, and of
+ * pairs of clicked and displayed items:
  *
- *   (b + A h) . (B f)       b [K], A, B: of the clicks and of the item      h = sum over the last clicks of w_lag f_lag
+ *   (b + A h) . (B f)       b [K], A: clicks' kernel, B: item's kernel      h = sum over the last clicks of w_lag f_lag
  *
- * The term b . B f is the linear model of the item. The term (A h) . (B f) has a weight per pair of a clicked and a displayed
- * feature, like the crosses of a wide & deep model. The weights form a matrix of rank K, because there are too many pairs for
- * free weights. Without hidden layers and with K = 0 the wide part is the linear model W f, the conditional logit.
+ * The term b . B f is the linear model of the item. The term (A h) . (B f) has a weight per pair of a clicked and a
+ * displayed feature, like the crosses of a wide & deep model. The weights form a matrix of rank K, because pairs are too
+ * many for free weights. Without hidden layers and with K = 0, the wide part is the conditional logit W f.
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -27,8 +27,8 @@ import { type ClickProductNames, listClickKernels, recordClickProduct } from "./
 
 /**
  * Lists the parameters of the hidden layers (sizes `dims`), with ELU and optional batch normalisation after each, and of a
- * linear scalar output. The first kernel [D + F, N] is split: the item's part is listed here, with a separate table for
- * tokens; the state's part is listed with the encoder. Without hidden layers, only a bias is listed.
+ * linear scalar output. The first layer's kernel [D + F, N] is split. This function lists the part for the item, with a
+ * separate table for tokens. The encoder lists the part for the state. Without hidden layers, only a bias is listed.
  */
 export function listUtilityParameters(
   items: ItemsShape,
@@ -111,7 +111,7 @@ export function recordUtility(
 
 /** Number of last clicks that the wide part reads. */
 export const LAGS = defaultPwModel.pwLags;
-/** Initial standard deviation of the wide part's kernels. The bias b is 1 at first, so that the kernels get gradients at once. */
+/** Initial standard deviation of the wide part's kernels. The initial bias b is 1, so that the first step has gradients. */
 const INITIAL_SD = 0.1;
 
 export const PART = "wide";
@@ -142,7 +142,7 @@ export function listWideParameters(items: ItemsShape, config: ModelConfig): Mode
   ];
 }
 
-/** Records the wide part plus `base` [rows, 1], the utility of the hidden layers, or a bias if there are none. */
+/** Records the wide part plus `base` [rows, 1], which is the hidden layers' output, or a bias without hidden layers. */
 export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,

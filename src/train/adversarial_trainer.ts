@@ -1,9 +1,9 @@
 /**
- * The adversarial stage trains a reward and a generator in turn on a minimax loss with an L2 regulariser
+ * The adversarial stage trains a reward model and a click generator in turn on a minimax loss with an L2 regulariser
  * (kernels/course/9-minimax.md).
- * | Each iteration draws one batch. The generator first takes the configured number of steps on the batch against the
- * current reward; then the reward takes its steps against the updated generator. src/model/README.md explains the options
- * that keep the stage stable. {@link RewardWatch} warns if the stage makes the reward worse.
+ * | Each iteration draws one batch. The generator first takes its steps on the batch against the current reward. Then the
+ * reward takes its steps on the batch against the updated generator. src/model/README.md explains the options that keep the
+ * stage stable. {@link RewardWatch} warns if the stage makes the reward worse.
  */
 
 import type { ClickLog } from "../data/click_log.ts";
@@ -32,17 +32,17 @@ export interface AdversarialOptions {
   readonly evaluationShards: number;
   /** Largest number of validation users; null or absent for all validation users. */
   readonly validationUsers?: number | null;
-  /** Initial weights of the generator; drawn from the seed if absent. */
+  /** Initial weights of the generator. If absent, the weights are drawn from the seed. */
   readonly generatorWeights?: Weights;
-  /** False for a trainer that does not validate. */
+  /** False to train without validation. */
   readonly validate?: boolean;
-  /** Number of batches whose users are read at once from a log on disk. */
+  /** Number of batches for which clicks are read from a log on disk at a time. */
   readonly windowBatches?: number;
-  /** Set for distributed training, in which all ranks train the same model on the same log. */
+  /** Ranks that train the same model on the same log; undefined for a single process. */
   readonly distributed?: DistributedContext;
 }
 
-/** Returns the options of the game's kernels. */
+/** Returns the options of the kernels that compute the minimax loss. */
 export function buildGameOptions(model: UserModel, config: AdversarialConfig): GameOptions {
   const { generatorEta, etaByPage, utilityPenalty, skipNoClick } = config;
   return { eta: model.config.eta, generatorEta, etaByPage, utilityPenalty, skipNoClick };
@@ -53,10 +53,10 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   private constructor(
     /** Reward model; freeing the trainer does not free the model. */
     readonly model: UserModel,
-    /** Generator network; undefined for the exact generator. */
+    /** Generator network; undefined if the generator is computed exactly, without a network. */
     readonly generator: UserModel | undefined,
     readonly config: AdversarialConfig,
-    /** @internal Recorded programs of an iteration. */
+    /** @internal GPU programs of an iteration, recorded in advance. */
     readonly programs: GamePrograms,
     clicks: ClickStageContext<GameMetrics>,
     stack: DisposableStack,
@@ -65,9 +65,9 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   }
 
   /**
-   * Uploads the log and records the programs of an iteration.
-   * @param model reward model with its initial weights. @throws UserError for a config out of range, a log that does not
-   * fit the model or has no clicks to learn from, or sizes beyond the limits of the adapter.
+   * Uploads the click log and records the GPU programs of an iteration.
+   * @param model reward model with its initial weights. @throws UserError if a config value is out of range, the log has no
+   * clicks or does not fit the model, or sizes exceed the limits of the adapter.
    */
   static async create(
     model: UserModel,
@@ -165,7 +165,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of step headers per iteration: one per generator step, plus one per reward step but at least one. */
+/** Returns the number of headers (settings of a weight update) per iteration: one per step, at least one for the reward. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -183,7 +183,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   const generatorSteps = countGeneratorSteps(config);
   return Array.from({ length: countHeaders(config) }, (_, header) => {
     const player = header < generatorSteps ? generator : reward;
-    // Only the outputs of the player that was updated last are recomputed.
+    // Of the two networks, only the one that was updated last computes its outputs again.
     const updated = header > generatorSteps ? utilities : logits;
     return {
       ...player,
@@ -194,7 +194,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   });
 }
 
-/** Returns the update settings for each step header. The reward is not updated during the generator's warm-up. */
+/** Returns the settings of all updates in iteration t. The reward is not updated during the generator's warm-up. */
 function listSettings(config: AdversarialConfig, t: number): UpdateSettings[] {
   const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
   const generatorSteps = countGeneratorSteps(config);
@@ -214,20 +214,20 @@ function listSettings(config: AdversarialConfig, t: number): UpdateSettings[] {
   );
 }
 
-/** Tolerated relative drop of prec@1. A small drop is normal: the first weights were selected as the best of many validations. */
+/** Tolerated relative drop of prec@1. A small drop is normal, because the initial weights were the best of many validations. */
 const RELATIVE_DROP = 0.05;
-/** Tolerated drop of prec@1, as a number of its standard errors. */
+/** Tolerated drop of prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;
 
 type Validation = Pick<ValidationResult<GameMetrics>, "iteration" | "prec1" | "counted">;
 
-/** Compares each validation of a stage with the first one, before the stage's first step, and warns if prec@1 has dropped. */
+/** Warns if prec@1 in a validation is lower than in the validation before the stage's first step. */
 export class RewardWatch {
   #start: Validation | undefined;
   #last: Validation | undefined;
   #warned = false;
 
-  /** Takes the next validation. @returns a warning, once, when prec@1 of the reward has dropped too far; else undefined */
+  /** Takes the next validation. @returns a warning the first time that the reward's prec@1 has dropped too far; else undefined */
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;
@@ -236,7 +236,7 @@ export class RewardWatch {
     return this.#formatWarning();
   }
 
-  /** Returns a warning if prec@1 of the reward is too far below that of the first validation. */
+  /** Returns a warning if the reward's last prec@1 is too far below its prec@1 in the first validation. */
   verdict(): string | undefined {
     return this.#hasFallen() ? this.#formatWarning() : undefined;
   }

@@ -1,7 +1,7 @@
 /**
- * Training loop of all stages. Many steps are in flight: the host does not wait between them. A group of steps, with the
- * validations that are due among these steps, is one command buffer. The host reads a group's results from a ring buffer
- * while later groups run.
+ * Training loop of all stages. The host submits steps in groups, without waiting for results. A group is one command
+ * buffer, which also contains the validations that are due between steps of the group. The host reads a group's results
+ * from a ring buffer while later groups run.
  * | {@link import("./steps.ts").Steps} defines what is trained, and on which batches.
  */
 
@@ -19,37 +19,37 @@ import type { StateBuffers, TrainerState } from "./trainer_state.ts";
 
 /** Number of groups of steps in flight: one group runs while the next group waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group in ms: long compared with a read-back (up to 11 ms), short for a user who waits for a pause. */
+/** Target duration of a group of steps, in ms: longer than a read-back (up to 11 ms), short for a user who waits for a pause. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size. The first group is small because the device is idle while the host encodes it. */
+/** Divisor of the first group's size. The first group is small because the device is idle while the host encodes the group. */
 const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */
 export interface TrainingCallbacks<F> {
-  /** Called after every step, in order. */
+  /** Called after every step, in the order of the steps. */
   onStep?(result: TrainingStepResult<F>): void;
-  /** Called after every validation, in order. */
+  /** Called after every validation, in the order of the validations. */
   onValidation?(result: ValidationResult<F>): void;
   /** Called between groups of steps, when all steps up to `iteration` are done. The callback may read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
-  /** Returns true to request a call of {@link onPause}. The trainer then first waits until no step is in flight. */
+  /** Returns true to request a call of {@link onPause}, which the trainer makes once no step is in flight. */
   wantsPause?(): boolean;
 }
 
-/** Components of a trainer. Type C is the input of an iteration, type F the metrics of a batch. */
+/** Components of a trainer. Type C is the input of an iteration. Type F is the metrics of a batch. */
 export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
   readonly summary: MetricSummary<F>;
   readonly networks: readonly TrainedNetwork[];
   readonly schedule: ValidationSchedule;
   /** Names of the options that set the learning rates, for error messages. */
   readonly rates: string;
-  /** Set for distributed training. */
+  /** Ranks of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
   /** Resources that are freed with the trainer. */
   readonly stack: DisposableStack;
 }
 
-/** Trains networks, one step or many steps per call. Type C is the input of an iteration, type F the metrics of a batch. */
+/** Trains networks, one step or many steps per call. Type C is the input of an iteration. Type F is the metrics of a batch. */
 export class BatchTrainer<C, F> {
   #iteration = 0;
   #groupSize = 2;
@@ -109,8 +109,8 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Trains up to iteration `to` and runs the validations that are due, including one before the first step. Returns early
-   * if `signal` is aborted or early stopping is due; all submitted steps are done by then.
+   * Trains up to iteration `to`. Validates before the first step and then on schedule. If `signal` is aborted or early
+   * stopping is due, the method returns early, after all submitted steps are done.
    * @throws DivergedError for a non-finite loss.
    */
   async run(to: number, callbacks: TrainingCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
@@ -139,7 +139,7 @@ export class BatchTrainer<C, F> {
     };
     try {
       while (!signal?.aborted) {
-        // No step is submitted after the earliest known end, so the last step does not depend on the host's speed.
+        // No step is submitted beyond the earliest possible early stop, so the host's speed does not change the last step.
         let end = Math.min(to, this.#computeEarlyEnd());
         while (submitted >= end && reads.length > 0) {
           await takeOne();
@@ -152,7 +152,7 @@ export class BatchTrainer<C, F> {
           last = performance.now();
         }
         const group = this.#encode(submitted, Math.min(size, end - submitted));
-        // The host encoded this group while the device ran the previous one. If reads wait for all work, read that one first.
+        // The device still runs the previous group. If reads wait for all submitted work, read the previous group first.
         while (reads.waitsForAll && reads.length > 0) await takeOne();
         groups.push(group);
         await reads.submit(group.commands);
@@ -165,7 +165,7 @@ export class BatchTrainer<C, F> {
     }
   }
 
-  /** Trains as one of several ranks. All ranks stop and validate at the same synchronisation points. */
+  /** Trains as one rank of several. All ranks stop and validate at the same synchronisation points. */
   async #runDistributed(
     distributed: DistributedContext,
     to: number,
@@ -197,7 +197,7 @@ export class BatchTrainer<C, F> {
 
   /**
    * Trains up to the next synchronisation point.
-   * @param requests to stop and to pause, 0 or 1 each. @returns the requests' sums over all ranks.
+   * @param requests 1 or 0 for a request to stop, then 1 or 0 for a request to pause. @returns their sums over all ranks.
    */
   async #advance(
     { ranks, syncEvery, collectives }: DistributedContext,
@@ -225,7 +225,7 @@ export class BatchTrainer<C, F> {
     return all.subarray(0, requests.length);
   }
 
-  /** Trains this rank without the others. @returns the metric sums of each step, followed by its number of events. */
+  /** Trains this rank alone, from iteration `after` to `to`. @returns per step the metric sums, then the number of events */
   async #trainAlone(after: number, to: number): Promise<number[][]> {
     const { gpu, ring } = this.components;
     const own: number[][] = [];
@@ -279,7 +279,7 @@ export class BatchTrainer<C, F> {
         try {
           this.#reportValidation(iteration, sums, callbacks);
         } catch (error) {
-          // If the validation before the first step diverges, that step usually does too; then the step's error is thrown.
+          // If the loss of the validation before the first step is not finite, the error of the first step is usually thrown.
           if (!(error instanceof DivergedError) || iteration > group.after) throw error;
           broken = error;
         }
@@ -288,7 +288,7 @@ export class BatchTrainer<C, F> {
     return steps;
   }
 
-  /** Returns the weights with the best validation result. @throws Error for a trainer that does not validate. */
+  /** Returns the weights with the best validation result. @throws Error if the trainer has not validated. */
   async snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.components.validation) throw new Error("this trainer does not validate");
     const weights = await this.components.validation.keeper.snapshot(criterion);
@@ -306,7 +306,7 @@ export class BatchTrainer<C, F> {
     writeWeights(this.components.networks, weights);
   }
 
-  /** Reads the training state, which {@link restore} accepts. No step may be in flight. */
+  /** Reads the training state for a later call of {@link restore}. No step may be in flight. */
   state(): Promise<TrainerState> {
     return readState(this.#stateBuffers, { iteration: this.#iteration, best: this.#best });
   }
@@ -316,12 +316,12 @@ export class BatchTrainer<C, F> {
     return { networks, keeper: validation?.keeper };
   }
 
-  /** Restores the training state of this or another trainer; training continues from there. No step may be in flight. */
+  /** Restores a training state of this or another trainer and continues from that state. No step may be in flight. */
   restore(state: TrainerState): void {
     writeState(this.#stateBuffers, state);
     this.#iteration = state.iteration;
     this.#best = state.best;
-    // The earlier session has run this iteration's validation, unless it is the one before the first step.
+    // The session that saved the state has run this iteration's validation, except at iteration 0.
     this.#validated = state.iteration > 0 ? state.iteration : -1;
   }
 

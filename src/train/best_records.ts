@@ -2,14 +2,14 @@ import * as v from "../schema.ts";
 
 /** Criterion of the best snapshot: the lowest loss, highest prec@1 or highest prec@2 on the validation users. */
 export type Criterion = "loss" | "prec1" | "prec2";
-/** All criteria, in the order in which the device stores the best values. */
+/** All criteria of the best snapshot, in the order in which the device stores the best values. */
 export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly Criterion[];
 
-/** Best value so far by one criterion, and its iteration. The value is a sum over the validation events, in f32 as on the device. */
+/** Best validation result so far by one criterion. The value is a sum over the validation events, in f32 as on the device. */
 export interface BestRecord {
-  /** Sum over the validation events; infinite before the first validation. */
+  /** Sum of the criterion's metric over the validation events; infinite before the first validation. */
   readonly value: number;
-  /** Number of steps after which the weights were the best. */
+  /** Number of training steps after which the best value was reached. */
   readonly iteration: number;
 }
 /** Schedule of validations and early stopping. */
@@ -20,7 +20,7 @@ export interface ValidationSchedule {
   readonly patience: number;
 }
 
-/** Returns the iteration at which early stopping ends the training, unless a validation up to then improves the metric. */
+/** Returns the iteration at which early stopping ends the training if no validation until that iteration improves the metric. */
 export function computeEarlyEnd(
   { earlyStopping, patience, validateEvery }: ValidationSchedule,
   best: BestRecords,
@@ -29,7 +29,7 @@ export function computeEarlyEnd(
   return Math.ceil((best[earlyStopping].iteration + patience) / validateEvery) * validateEvery;
 }
 
-/** Best value by each criterion, with its iteration. */
+/** Best validation results: one record per criterion. */
 export type BestRecords = Readonly<Record<Criterion, BestRecord>>;
 
 export const noBest: BestRecords = {
@@ -38,7 +38,7 @@ export const noBest: BestRecords = {
   prec2: { value: -Infinity, iteration: 0 },
 };
 
-/** Returns the records after a validation, as `best_compare.wgsl` does. Equal values and non-finite losses replace no record. */
+/** Returns the best records after a validation. Only better values replace records, and only if the loss is finite. */
 export function improveRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
   const [loss = NaN, prec1 = NaN, prec2 = NaN] = Array.from(sums);
   if (!Number.isFinite(loss)) return best;
@@ -51,7 +51,7 @@ export function improveRecords(best: BestRecords, sums: ArrayLike<number>, itera
   };
 }
 
-// JSON has no infinities: a null value means that there was no validation yet.
+// JSON has no infinities, so a null value means that there was no validation yet.
 const entry = v.object({ value: v.nullable(v.finiteNumber()), iteration: v.wholeNumber() });
 const schema = v.pipe(v.string(), v.parseJson(), v.strictObject({ loss: entry, prec1: entry, prec2: entry }));
 
@@ -59,7 +59,7 @@ export function formatBestRecords(best: BestRecords): string {
   return JSON.stringify(best);
 }
 
-/** Parses stored records. @returns undefined for a text that {@link formatBestRecords} did not write. */
+/** Parses a text of best records. @returns undefined for a text that {@link formatBestRecords} did not write. */
 export function parseBestRecords(text: string | undefined): BestRecords | undefined {
   const { success, output } = v.safeParse(schema, text);
   if (!success) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Steps on batches of clicks. A step draws users, writes them to the batch plan, builds the batch's index arrays on the
- * device, and runs the programs of a stage on the batch.
+ * Training steps on batches of clicks. A step draws users, writes their numbers to the batch plan (a GPU buffer), builds
+ * the batch's index arrays on the device, and runs the GPU programs of a training stage on the batch.
  */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -19,20 +19,20 @@ import type { TrainingLog } from "./training_log.ts";
 export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay">;
 
 export interface ClickPrograms {
-  /** Builds the index arrays of several batches at once, one batch per slice. */
+  /** Program that builds the index arrays of several batches at once. Each batch has a slice of the arrays. */
   readonly layout: Program<ClickSizes>;
-  /** Returns the update settings of iteration t, one per step header. */
+  /** Returns the settings (e.g. the learning rate) of each weight update in iteration t. */
   settings(t: number): readonly UpdateSettings[];
   /** Phases of an iteration, in order. Each phase runs on all micro-batches of the batch. */
   readonly phases: readonly TrainingPhase[];
 }
 
 export interface TrainingPhase extends WeightUpdate {
-  /** Index of the step header that holds the phase's settings. */
+  /** Index of the phase's step header, which is the GPU's copy of the update settings. */
   readonly header: number;
-  /** Programs for the forward pass and the gradients of a micro-batch, once its index arrays are built. */
+  /** Programs that compute the forward pass and the gradients of a micro-batch from its index arrays. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` after the first phase of a batch of one micro-batch, whose other results stay valid. */
+  /** Programs that replace `gradients` in later phases of a batch of one micro-batch, and omit results that are still valid. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
@@ -43,11 +43,11 @@ export interface ClickBatches {
   readonly cut: MicroBatchPlan;
   readonly trainUsers: Uint32Array;
   readonly schedule: { readonly seed: number; readonly batchSize: number };
-  /** Set for distributed training. */
+  /** Ranks of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
 }
 
-/** Batch of a step in the batch plan; the batch's micro-batches are in consecutive plan slots. */
+/** Batch of a step. The micro-batches of the batch are in consecutive slots of the batch plan. */
 export interface PlannedStep {
   readonly counted: number;
   readonly microBatches: number;
@@ -71,7 +71,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
   /** @throws UserError for an unknown or repeated user, or if the users have no event to predict. */
   put(after: number, most: number, own?: ArrayLike<number>): PlannedStep[] {
     const { training, plan, cut, distributed } = this.batches;
-    // All checks come first, so a rejected batch changes nothing.
+    // All checks precede all changes, so a rejected batch changes nothing.
     const counts: (number | undefined)[] = [];
     const taken = training.take(most, (k) => {
       const users = own ?? this.draw(after + 1 + k);
@@ -86,7 +86,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Fills the plan slots of iteration t. @param counted number of events in the means; by default that of these users */
+  /** Writes the users of iteration t to the batch plan. @param counted number of events in the means; by default all */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;
@@ -109,7 +109,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** Programs that an iteration runs on a batch of one micro-batch after building its index arrays, each with its header's index. */
+  /** Programs that an iteration runs on a batch that is one micro-batch, each with the index of its step header. */
   get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
     return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
       const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];

@@ -1,4 +1,4 @@
-/** Set-up of the stages that train on clicks: it creates the device log, the batch plan, the result ring and the validation. */
+/** Sets up the stages that train on clicks: creates the device log, the batch plan, the result ring and the validation. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
@@ -22,24 +22,24 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Largest number of steps, and of validations, in the result ring. Batches of very many users get fewer steps. */
+/** Largest number of steps whose results the result ring holds. For batches of very many users the ring holds fewer steps. */
 const MOST_STEPS = 256;
-/** Largest number of entries in the batch plan, 16 bytes each: one per user and one per batch. */
+/** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
 const PLAN_USERS = 2 ** 20;
 
-/** Schedule of a stage's batches and validations; part of its config. */
+/** Schedule of a stage's batches and validations; part of the stage's config. */
 export interface ClickSchedule extends ValidationSchedule {
   readonly seed: number;
   readonly batchSize: number;
 }
 
-/** Users on whom a stage's networks are evaluated, and their log. */
+/** Users on whom a stage's networks are evaluated, and the log of these users. */
 export interface EvaluationUserSet<F extends ChoiceMetrics> {
   readonly log: ClickLog | LogSource;
-  /** Device log with the whole log. If undefined, each shard is read from `log` when it is evaluated. */
+  /** Whole log on the device. If undefined, each shard of users is read from `log` when the shard is evaluated. */
   readonly deviceLog: DeviceLog | undefined;
   readonly users: ArrayLike<number>;
-  /** Number of shards; 0 for as few shards as fit the device. */
+  /** Number of shards in which the users are evaluated; 0 for as few shards as fit the device. */
   readonly shards: number;
   readonly makeRing?: EvaluationOptions<F>["makeRing"];
 }
@@ -48,22 +48,22 @@ export interface ClickStage<F extends ChoiceMetrics> {
   /** Name of the stage, for messages about memory. */
   readonly name: string;
   readonly gpu: Gpu;
-  /** Log with the model's items: see {@link import("./training_log.ts").openTrainingSource}. */
+  /** Log with the model's items, as {@link import("./training_log.ts").openTrainingSource} returns it. */
   readonly source: LogSource;
   readonly schedule: ClickSchedule;
-  /** Largest number of rows per micro-batch; larger batches are split. */
+  /** Largest number of rows per micro-batch; a batch with more rows is split into micro-batches. */
   readonly microBatchRows: number;
   /** Name of the option that sets the batch size, for error messages. */
   readonly batchOption: string;
   /** Names of the options that set the learning rates, for error messages. */
   readonly rates: string;
-  /** Number of step headers per iteration: one per update with its own settings. */
+  /** Number of step headers (GPU copies of update settings) per iteration. */
   readonly headers: number;
-  /** Number of batches whose users are read at once from a log on disk. */
+  /** Number of batches for which clicks are read from a log on disk at a time. */
   readonly windowBatches?: number;
-  /** Set for distributed training, in which each process trains on its share of a batch. */
+  /** Processes that train on a share of each batch; undefined for a single process. */
   readonly distributed?: DistributedContext;
-  /** Shards, and largest number of users (null for all), of the validation. Undefined for a trainer that does not validate. */
+  /** Number of shards, and largest number of users (null for all), of a validation. Undefined to train without validation. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
   readonly counted: LogWithCounts | undefined;
@@ -76,11 +76,11 @@ interface ClickValidation<F extends ChoiceMetrics> {
   /** Evaluation of this rank's share of the validation users. */
   readonly evaluation: NetworkEvaluation<F>;
   readonly keeper: BestKeeper;
-  /** Creates an evaluation on all validation users; undefined if `evaluation` already covers them all. */
+  /** Creates an evaluation on all validation users; undefined if `evaluation` covers all validation users. */
   readonly whole: (() => Promise<NetworkEvaluation<F>>) | undefined;
 }
 
-/** Set-up of a stage, complete except for its programs, which are recorded later with this plan, log and ring. */
+/** All components of a stage except its GPU programs, which are recorded later. */
 export interface ClickStageContext<F extends ChoiceMetrics>
   extends ClickBatches, Omit<TrainerComponents<never, F>, "steps" | "validation" | "stack"> {
   readonly validation: ClickValidation<F> | undefined;
@@ -90,7 +90,7 @@ export interface ClickStageContext<F extends ChoiceMetrics>
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
-/** @param stack takes ownership of the resources. @throws UserError for too few train users, or sizes beyond the adapter's limits. */
+/** @param stack stack that takes ownership of all resources. @throws UserError for too few train users or too large sizes. */
 export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
@@ -100,7 +100,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   const trainUsers = listUsers(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = stack.use(new Arena(gpu, stage.name));
-  // A caller may step on any user, so the capacity covers all users.
+  // A caller may pass any users to `step`, so the capacity suffices for all users.
   const { ranks, collectives } = distributed ?? {};
   if (ranks) collectives?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
   const full = computeBatchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
@@ -111,7 +111,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
     new TrainingLog(gpu, source, full, stage.batchOption, stage.windowBatches, stage.counted),
   );
   const steps = chooseRingSteps(batchSize, parts);
-  // The micro-batches of one batch are built one at a time, because each adds its gradients to the sum of those before.
+  // Micro-batches of a batch are built one at a time, because each micro-batch adds its gradients to those of earlier ones.
   const slices = parts > 1 ? 1 : BatchIndexBuffers.countSlices(training.deviceLog, capacity, stage.headers);
   const plan = stack.use(new BatchPlan(gpu, training.log, capacity, steps * parts, stage.headers, slices));
   const record = <T>(make: () => Promise<T>) => fitMicroBatches(cut, single, make);
@@ -140,7 +140,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
 
 /**
  * Returns how the gradients of a step are combined before Adam's update.
- * @throws UserError for micro-batches in synchronous distributed training, which would sum their gradients twice.
+ * @throws UserError for micro-batches if ranks exchange gradients in every step: the gradients would be summed twice.
  */
 export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
@@ -177,30 +177,30 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps = steps;
   }
 
-  /** @internal Batch plan: the users of the steps in flight. */
+  /** @internal Batch plan: the GPU buffer with the users of the steps in flight. */
   get plan(): BatchPlan {
     return this.#clicks.plan;
   }
-  /** Number of micro-batches of the largest batch: 1 if the batch fits the device as a whole. */
+  /** Number of micro-batches of the largest batch: 1 if the largest batch fits the device as a whole. */
   get microBatches(): number {
     return this.#clicks.cut.parts;
   }
-  /** @internal Device log: the whole log, or the users of the next steps for a log on disk. */
+  /** @internal Clicks on the device: the whole log or, for a log on disk, the clicks of the next steps' users. */
   get deviceLog(): DeviceLog {
     return this.#clicks.training.deviceLog;
   }
 
-  /** @internal Programs that an iteration runs on a batch of one micro-batch, in order, each with its header's index. */
+  /** @internal Programs that an iteration runs on a batch that is one micro-batch, each with the index of its step header. */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }
 
-  /** Returns the train users of iteration t. */
+  /** Returns the train users in the batch of iteration t. */
   drawBatch(t: number): Uint32Array {
     return this.#steps.draw(t);
   }
 
-  /** @internal Replaces the function that draws batches, to compare other programs on the same batches. */
+  /** @internal Replaces the function that draws batches, so that several programs can be compared on equal batches. */
   takeBatches(drawBatch: (t: number) => Uint32Array): void {
     this.#steps.draw = drawBatch;
   }
@@ -218,7 +218,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
 
   /**
    * Creates an evaluation of the networks on any users of the log. The caller frees the evaluation.
-   * @param shards number of shards; 0 for as few as fit. @throws UserError if no user has an event to predict.
+   * @param shards number of shards; 0 for as few as fit the device. @throws UserError if no user has an event to predict.
    */
   evaluation(users: ArrayLike<number>, shards: number): Promise<NetworkEvaluation<F>> {
     const { source, deviceLog } = this.#clicks.training;

@@ -36,7 +36,7 @@ async function averageOverRanks(
   }
 }
 
-/** Evaluates this rank's share of the validation users, and keeps the weights if the sums over all ranks are the best so far. */
+/** Evaluates this rank's share of the validation users, and keeps the weights if all ranks' metric sums are the best so far. */
 async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -58,8 +58,8 @@ async function validateShared(
 }
 
 /**
- * Returns rank 0's state, but with this rank's snapshots: rank 0 alone saves them.
- * @param own this rank's state, to get the tensors' sizes
+ * Returns rank 0's training state, with this rank's snapshots: snapshots are not sent, because only rank 0 saves snapshots.
+ * @param own this rank's state, which gives the sizes of the tensors
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -147,9 +147,9 @@ interface SharedSteps {
 }
 
 /**
- * Runs step t together with the other ranks: the backward pass of each network, the sum of its gradients over all ranks, and
- * its update. @param own further numbers of this rank that are summed over all ranks. @param patient true to wait longer for
- * ranks that may still be busy.
+ * Runs step t together with the other ranks: computes each network's gradients, sums the gradients over all ranks, and
+ * updates the network. @param own further numbers of this rank that are summed over all ranks. @param patient true to wait
+ * longer for ranks that may still be busy.
  */
 async function stepShared(
   steps: SharedSteps,
@@ -185,7 +185,7 @@ async function stepShared(
   return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
 
-/** Declared as an interface, so that the library's published types do not depend on the functions. */
+/** Collective operations, declared as an interface so that the library's published types do not depend on the functions. */
 interface Collectives {
   readonly averageOverRanks: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;
@@ -212,12 +212,12 @@ const collectives: Collectives = {
   validateShared,
 };
 
-/** Ranks of a distributed training, and its collective operations. A single process, as in a browser, does not load them. */
+/** Ranks of a distributed training, and collective operations, whose code a single process (e.g. a browser) does not load. */
 export interface DistributedContext {
   readonly ranks: ProcessGroup;
   /**
-   * Steps between synchronisations. With 1, every step sums the gradients over all ranks. With more, each rank trains alone
-   * for so many steps; then weights and Adam's moments are averaged.
+   * Number of steps between synchronisations of ranks. If 1, gradients are summed over all ranks in every step. If larger,
+   * each rank trains alone between synchronisations, which average weights and Adam's moments over all ranks.
    */
   readonly syncEvery: number;
   readonly collectives: Collectives;

@@ -7,7 +7,7 @@ import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 import { countRows, type LogSource } from "../data/log_source.ts";
 
-/** Largest number of rows per micro-batch if the batch does not fit as a whole: 32 MiB for each hidden layer of 64 units. */
+/** Largest number of rows per micro-batch if the batch does not fit as a whole; a hidden layer of 64 units then takes 32 MiB. */
 const MICRO_BATCH_ROWS = 2 ** 17;
 
 class MicroBatchTooLarge extends Error {
@@ -30,8 +30,8 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 }
 
 /**
- * Calls `make`, which allocates memory for the micro-batches of a plan. If these are too large, {@link fitTraining} tries
- * smaller ones. @param single sizes of a batch of the largest user. @throws UserError if a single user is too large.
+ * Calls `make`, which allocates memory for the micro-batches of a plan. If a micro-batch is too large, {@link fitTraining}
+ * tries smaller ones. @param single sizes of the largest user's batch. @throws UserError if that batch does not fit.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -60,7 +60,7 @@ function userTooLargeError({ share, message }: LimitError, { events, rows }: Cli
   );
 }
 
-/** Largest number of rows per shard if the number of shards is not set: 32 MiB for each hidden layer of 64 units. */
+/** Largest number of rows per shard if the number of shards is not set; a hidden layer of 64 units then takes 32 MiB. */
 const SHARD_ROWS = 2 ** 17;
 
 /**
@@ -105,7 +105,7 @@ function shrinkShards(
   return Math.max(1, Math.floor(error.share * rows));
 }
 
-/** Splits users, in order, into shards of at most `most` rows. A user with more rows gets a shard alone. */
+/** Splits users, in order, into shards of at most `most` rows. A user with more than `most` rows is alone in a shard. */
 function splitIntoShards(source: LogSource, users: Uint32Array, most: number): Uint32Array[] {
   const out: number[][] = [];
   let rows = Infinity;

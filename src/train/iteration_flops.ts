@@ -1,4 +1,4 @@
-/** Estimates an iteration's FLOPs before anything is on a device. The estimate sets the number of threads of the software driver. */
+/** Estimates the FLOPs of a training iteration in advance, to choose the number of threads of a software driver. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -14,10 +14,10 @@ export interface TrainingWorkload {
     | null;
 }
 
-/** FLOPs per row and unit of the first layer in a step, for an exponential (as equivalent FLOPs) and sums. */
+/** FLOPs of the first layer per row, unit and step, other than products: an exponential (as equivalent FLOPs) and sums. */
 const FIRST_LAYER = 60;
 
-/** Estimates the FLOPs of one iteration of the more expensive stage. A validation's FLOPs are spread over its iterations. */
+/** Estimates the FLOPs of one iteration of the more expensive stage, including an iteration's share of a validation. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,

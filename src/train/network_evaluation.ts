@@ -1,4 +1,4 @@
-/** Evaluation of networks on a fixed set of users, in shards that fit the device. */
+/** Evaluates networks on a fixed set of users, which is split into shards that fit the device. */
 
 import { DeviceLog } from "../batch/device_log.ts";
 import type { LogWithCounts } from "../counts/page_counts.ts";
@@ -30,16 +30,16 @@ export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
 
 export interface EvaluationProgram extends Disposable {
   readonly program: Program<ClickSizes>;
-  /** [events, 4 * vectors] values that each event adds to the metric sums */
+  /** Tensor [events, 4 * vectors] of the values that each event adds to the metric sums. */
   readonly outcomes: Tensor;
-  /** [rows, 1] utilities that the reward model computes */
+  /** Tensor [rows, 1] of the reward model's utilities. */
   readonly utilities: Tensor;
 }
 
 export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly gpu: Gpu;
   readonly source: LogSource;
-  /** Device log with the whole log. If undefined, each shard is read from the source when it is evaluated. */
+  /** Whole log on the device. If undefined, each shard of users is read from the source when the shard is evaluated. */
   readonly deviceLog?: DeviceLog;
   /** Users with at least one event to predict. */
   readonly users: ArrayLike<number>;
@@ -48,11 +48,11 @@ export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
   /**
-   * Creates the ring buffer for the shards' sums, from slot `firstSlot` on. By default the evaluation creates its own ring
-   * buffer.
+   * Creates the ring buffer for the metric sums of the shards, which start at slot `firstSlot`. By default the evaluation
+   * creates a ring buffer of its own.
    */
   makeRing?(shards: number): { view: View; firstSlot: number };
-  /** Count settings of the log; needed for a reward with counts if shards are read one at a time. */
+  /** Settings of the log's count features; needed for a reward model with count features if shards are read one at a time. */
   readonly counted?: LogWithCounts;
 }
 
@@ -71,17 +71,17 @@ interface Shard {
 export interface UserUtilities {
   /** Numbers of the users in the whole log. */
   readonly users: Uint32Array;
-  /** Log with the users' clicks, and with other users if the whole log is in memory. Item numbers are those of the catalogue. */
+  /** Log with the clicks of `users`. A log in memory also has all other users. Items have their catalogue numbers. */
   readonly log: Clicks;
   /** Indices of the users in `log`. */
   readonly indices: Uint32Array;
-  /** Utilities of the rows of these users, user after user. Later elements of the array are undefined. */
+  /** Utilities of the users' rows, user after user. Elements after the last row have no meaning. */
   readonly utilities: Float32Array;
 }
 
 /** Users of an evaluation, with their utilities and the outcomes of their events. */
 export interface UserOutcomes extends UserUtilities {
-  /** [all events of these users, words] values that each event adds to the metric sums; see train/training_results.ts. */
+  /** Array [events of the users, words] of the values that each event adds to the metric sums; see train/training_results.ts. */
   readonly outcomes: Float32Array;
   /** Number of values per event in `outcomes`. */
   readonly words: number;
@@ -96,7 +96,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     private readonly options: EvaluationOptions<F>,
     /** Number of events in all shards, without context events. */
     readonly counted: number,
-    /** Ring slot that gets the first shard's sums. */
+    /** Slot of the ring buffer for the metric sums of the first shard. */
     readonly firstSlot: number,
     /** @internal Program that evaluates one shard. */
     readonly program: EvaluationProgram,
@@ -132,7 +132,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Records the program and splits the users into shards.
+   * Records the evaluation program and splits the users into shards.
    * @throws UserError if no user has an event to predict, or if a shard exceeds the adapter's limits.
    * @internal
    */
@@ -190,7 +190,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
 
   /**
    * Evaluates the networks with their current weights, and adds up the metrics in f64. Waits for the GPU once per shard.
-   * @param onShard gets the number of finished shards. @param onUsers gets the users' utilities and outcomes, shard by shard.
+   * @param onShard called with the number of finished shards. @param onUsers called with the results of each shard.
    */
   async evaluate(
     onShard?: (done: number, all: number) => void,
@@ -222,9 +222,9 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     }
     if (!all.sums.every(Number.isFinite)) {
       throw new UserError(
-        "Expected utilities and losses that are finite numbers, but some of this model's are not finite on these users: its " +
-          "weights are too large, so its metrics are meaningless. Use another snapshot. If the model was just trained, " +
-          "train with a smaller learning rate.",
+        "Expected utilities and losses that are finite numbers, but some utilities or losses of the model on these users " +
+          "are not finite: the model's weights are too large, so metrics are meaningless. Use another snapshot. If the " +
+          "model was just trained, train with a smaller learning rate.",
       );
     }
     const longerPages = summary.means(longer.sums, longer.events);
@@ -232,8 +232,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Yields the reward's utilities shard by shard, with one wait for the GPU per shard.
-   * @param onShard gets the number of finished shards.
+   * Yields the reward's utilities shard by shard, with one wait for the GPU per shard. @param onShard called with the
+   * number of finished shards.
    */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
     for (const [k, shard] of this.shardList.entries()) {
@@ -245,8 +245,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Returns the reward's utility of each row of the log; NaN for users without an event to predict. Waits for the GPU once
-   * per shard.
+   * Returns the reward's utility of each row of the log; NaN in rows of users without an event to predict. Waits for the
+   * GPU once per shard.
    */
   async utilities(): Promise<Float32Array> {
     const { source } = this.options;

@@ -1,4 +1,4 @@
-/** Interface to the processes of distributed training, and the sum of their gradients. src/run/ranks/ implements the interface. */
+/** Declares the interface to the processes of distributed training (src/run/ranks/ implements it), and sums gradients. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
@@ -12,7 +12,7 @@ export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
   /**
-   * Returns the sum of all ranks' arrays, added in rank order and so equal in all bits on all ranks.
+   * Returns the sum of all ranks' arrays, with equal bits on all ranks because arrays are added in rank order.
    * @param patient true to wait longer for busy ranks.
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;
@@ -39,7 +39,7 @@ export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number
 
 /**
  * Adds up all ranks' gradients of one network, and writes the sums to the buffers that Adam reads. @param own this rank's
- * contents of {@link SharedGradient.listRowViews}, then of the dense views. @param extra further numbers to sum over all ranks.
+ * gradients: contents of {@link SharedGradient.listRowViews}, then of the dense views. @param extra more numbers to sum.
  * @returns the sum of `extra` over all ranks
  */
 export async function shareGradient<S extends BatchSizes>(

@@ -1,4 +1,4 @@
-/** Interface between the training loop and a stage's batches, and groups of steps in one command buffer. */
+/** Declares the interface between the training loop and a stage's batches, and encodes groups of steps. */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { ProcessGroup } from "./process_group.ts";
@@ -7,9 +7,9 @@ import type { Gpu } from "../gpu/device.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 
 export interface CountedBatch {
-  /** Number of samples over which the means are taken: for clicks, the number of predicted events. */
+  /** Number of samples over which the batch's means are taken: for clicks, the number of predicted events. */
   readonly counted: number;
-  /** Number of ring slots that hold the batch's sums, one per micro-batch; 1 if absent. */
+  /** Number of micro-batches of the batch; 1 if absent. Each micro-batch has a ring slot for its metric sums. */
   readonly microBatches?: number;
 }
 
@@ -22,7 +22,7 @@ export type SharedStep = [
   patient: boolean,
 ];
 
-/** Sums over all ranks: `extra` of the additional numbers, `sums` of the step's metrics over `counted` samples. */
+/** Sums over all ranks: `extra` sums the additional numbers, `sums` has the step's metric sums over `counted` samples. */
 export interface StepSums {
   readonly extra: Float32Array;
   readonly sums: Float32Array;
@@ -31,28 +31,28 @@ export interface StepSums {
 
 /**
  * Steps of a training. {@link import("./batch_trainer.ts").BatchTrainer} handles iterations, ring slots, command buffers,
- * sums, validations and snapshots, but knows nothing about batches. This interface defines how a batch is drawn (type C),
- * what a batch holds and how it is uploaded (type B), which programs make a step, and how many samples a mean is over.
- * click_steps.ts implements it for clicks, policy/learning/policy_steps.ts for pages of a replay buffer.
+ * sums, validations and snapshots. An implementation of this interface draws a batch (type C), uploads it (type B), encodes
+ * the programs of a step, and reports over how many samples means are taken. `click_steps.ts` trains on clicks,
+ * `policy/learning/policy_steps.ts` on pages of a replay buffer.
  * | The batch of iteration t is in slot t modulo the ring's number of steps. For each group of steps the trainer calls
- * {@link put} once, then {@link encodeLayout} for every {@link slices} batches and {@link encode} for each batch. No method
- * but {@link stepShared} may wait for the device.
+ * {@link put} once, then {@link encodeLayout} per {@link slices} batches and {@link encode} per batch. No method except
+ * {@link stepShared} may wait for the device.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */
   readonly slices: number;
   /**
-   * Fills the slots of iterations after + 1, after + 2, ... and uploads these slots. A batch depends on the seed and the
-   * iteration alone, so a resumed run has the same batches. @param most largest number of iterations; fewer, but at least one,
-   * are filled if the device has no room for more. @param own input that replaces the drawn batches. @throws UserError for an
-   * invalid batch, before anything is changed.
+   * Fills and uploads the slots of iterations after + 1, after + 2, ... A batch depends only on the seed and the iteration,
+   * so a resumed run has the same batches. @param most largest number of filled slots; if the device has less room, fewer
+   * slots, but at least one, are filled. @param own input that replaces the drawn batches. @throws UserError for an invalid
+   * batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes the construction of the index arrays of batches in consecutive slots from `slot` on, in slices 0, 1, ... */
+  /** Encodes the construction of index arrays, in slices 0, 1, ..., for the batches in slots `slot`, `slot` + 1, ... */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;
-  /** Runs step t together with other ranks, which exchange gradients before the update. Waits for the device and the other ranks. */
+  /** Runs a step in which all ranks exchange gradients before the update. Waits for the device and the other ranks. */
   stepShared?(...step: SharedStep): Promise<StepSums>;
 }
 
@@ -61,7 +61,7 @@ export interface Validation {
   /** Number of samples over which the validation's means are taken. */
   readonly counted: number;
   readonly evaluation: {
-    /** Encodes the evaluation, which writes its sums to the shards' ring slots. Does not wait for the device. */
+    /** Encodes the evaluation, whose metric sums go to the ring slots of the shards. Does not wait for the device. */
     encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;

@@ -1,4 +1,4 @@
-/** The Shannon stage trains by maximum likelihood of the clicks. This is the minimax game with its generator in closed form. */
+/** The Shannon stage trains by maximum likelihood of the clicks, which is the minimax game with an exact generator. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -22,7 +22,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
     /** Model that is trained; freeing the trainer does not free the model. */
     readonly model: UserModel,
     readonly config: TrainingConfig,
-    /** @internal Recorded programs of a step. */
+    /** @internal GPU programs of a step, recorded in advance. */
     readonly program: ModelProgram,
     clicks: ClickStageContext<ChoiceMetrics>,
     stack: DisposableStack,
@@ -31,11 +31,11 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   }
 
   /**
-   * Uploads the log and records the programs of a step. @param model model to train from its current weights. @param clicks
-   * log with train users, and validation users for validation. @param options.validate false for a trainer that does not
-   * validate. @param options.windowBatches number of batches whose users are read at once from a log on disk.
-   * @param options.distributed set if several ranks train the same model on the same log. @throws UserError for a config out
-   * of range, a log that does not fit the model, or sizes beyond the limits of the adapter.
+   * Uploads the log and records the GPU programs of a step. @param model model to train from its current weights. @param
+   * clicks log with train users and, to validate, validation users. @param options.validate false to train without
+   * validation. @param options.windowBatches number of batches for which clicks are read from a log on disk at a time.
+   * @param options.distributed ranks that train the same model on the same log. @throws UserError if a config value is out
+   * of range, the log does not fit the model, or sizes exceed the limits of the adapter.
    */
   static async create(
     model: UserModel,

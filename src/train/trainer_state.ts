@@ -3,7 +3,7 @@ import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
 import { type BufferPicker, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 
-/** State from which a resumed training continues bit for bit. Names of the generator's parameters have a prefix. */
+/** State from which a resumed training computes the same bits. Names of the generator's parameters have a prefix. */
 export interface TrainerState {
   /** Number of finished steps. */
   readonly iteration: number;

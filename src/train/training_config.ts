@@ -1,6 +1,6 @@
 /**
- * Training config, part of every run's config. An interface defines the type of each field; a table of fields defines its
- * option, range and default. Everything else is derived from the table (src/option.ts).
+ * Training config, part of every run's config. An interface defines the type of each field. A table defines each field's
+ * option, range and default, from which src/option.ts derives schemas, default configs and help texts.
  */
 
 import * as v from "../schema.ts";
@@ -22,17 +22,17 @@ import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
 import { modelConfigSchema } from "../model/model_config.ts";
 
-/** Config fields that both stages have. */
+/** Config fields that both training stages (Shannon and adversarial) have. */
 export interface StageConfig {
-  /** Steps of the optimiser. */
+  /** Number of optimiser steps. */
   iterations: number;
   /** B, number of users per batch. A batch has all events of its users. */
   batchSize: number;
-  /** Largest number of rows per micro-batch; larger batches are split between users. Null: as many rows as fit the device. */
+  /** Largest number of rows per micro-batch; larger batches are split between users. Null: as many as fit the device. */
   microBatchRows: number | null;
-  /** Iterations between validations. */
+  /** Number of iterations between validations. */
   validateEvery: number;
-  /** Table rows that a step updates, all or only those of the batch: see {@link import("../ops/adam.ts").AdamKind}. */
+  /** A step updates all rows of a table, or only rows of the batch's items: see {@link import("../ops/adam.ts").AdamKind}. */
   adam: AdamKind;
   /** AdamW's decoupled weight decay: each step subtracts this share of a kernel, times the learning rate. */
   weightDecay: number;
@@ -50,9 +50,9 @@ export interface TrainingConfig extends StageConfig {
   seed: number;
   /** Learning rate of Adam, multiplied by 0.96 after every 100,000 iterations. */
   learningRate: number;
-  /** Number of shards in which validation and test users are evaluated: more shards need less memory. 0: as few as fit. */
+  /** Number of shards in which users are evaluated: more shards need less memory. 0: as few shards as fit the device. */
   evaluationShards: number;
-  /** Largest number of validation users of both stages, drawn once by the seed; null for all. */
+  /** Largest number of validation users in both stages, who are drawn once from the seed; null for all users. */
   validationUsers: number | null;
 }
 
@@ -161,9 +161,9 @@ export interface AdversarialConfig extends StageConfig {
   behaviourDims: number[];
   /** Initial standard deviation of the generator's kernels. */
   behaviourSd: number;
-  /** Steps of the generator per iteration, before those of the reward on the same batch. */
+  /** Number of generator steps per iteration, which precede the reward's steps on the same batch. */
   generatorSteps: number;
-  /** Steps of the reward per iteration. 0 freezes the reward, as in the paper's code. */
+  /** Number of reward steps per iteration. 0 freezes the reward, as in the paper's code. */
   rewardSteps: number;
   /** Number of iterations at the start that train only the generator, so that it matches the reward. */
   generatorWarmup: number;
@@ -248,8 +248,8 @@ export const adversarialConfigSchema = v.strictObject(buildSchemaEntries(adversa
 export const defaultAdversarial: AdversarialConfig = getDefaults(adversarialFields);
 
 /**
- * Config of the paper's game, with the regulariser 1/2 sum pi^2, for `reproduce`. src/model/README.md compares it with the
- * default.
+ * Adversarial config of the paper, with the regulariser 1/2 sum pi^2, which the command `reproduce` uses.
+ * src/model/README.md compares the paper's config with the default config.
  */
 export const paperAdversarial: AdversarialConfig = {
   ...defaultAdversarial,
@@ -267,9 +267,9 @@ export const stagesConfigSchema = v.strictObject({
   model: modelConfigSchema,
   /** Config of the Shannon stage; both stages use its seed. */
   training: trainingConfigSchema,
-  /** True if there is a Shannon stage. */
+  /** True if the run has a Shannon stage. */
   pretrain: v.boolean(),
-  /** Config of the adversarial stage, which runs after the Shannon stage or alone; null for none. */
+  /** Config of the adversarial stage, which runs after the Shannon stage or alone; null for a run without that stage. */
   adversarial: v.nullable(adversarialConfigSchema),
 });
 export type StagesConfig = v.InferOutput<typeof stagesConfigSchema>;

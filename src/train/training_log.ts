@@ -1,7 +1,7 @@
 /**
- * Device copy of the log for training. A log in memory is uploaded as a whole. Of a log on disk, only the users of the next
- * steps are uploaded, into one window of memory. One window is enough, because the queue runs uploads and steps in order: the
- * next users overwrite the window after all earlier steps.
+ * Copy of the training log on the device. A log in memory is uploaded as a whole. Of a log on disk, only the clicks of the
+ * next steps' users are uploaded, into one window of device memory. One window is enough, because the queue runs uploads
+ * and steps in order: an upload overwrites the window after all earlier steps.
  */
 
 import { DeviceLog, type LogCapacity } from "../batch/device_log.ts";
@@ -20,7 +20,7 @@ import { formatThousands } from "../number_text.ts";
 
 /** Number of batches of mean size that a window holds, unless the window becomes too large. */
 const WINDOW_BATCHES = 64;
-/** Largest numbers of rows (12 bytes) and events (16 bytes) in a window. The host needs as much; item features come on top. */
+/** Largest numbers of rows (12 bytes each) and events (16 bytes each) in a window. Item features need additional memory. */
 const WINDOW_ROWS = 2 ** 21;
 const WINDOW_EVENTS = 2 ** 20;
 /** Largest number of rows of validation users on the device, for a log on disk. */
@@ -37,7 +37,7 @@ export function openTrainingSource(
   return alignSourceToModel(source, shape, "The model");
 }
 
-/** Batches, and a log with their users for the device. */
+/** Batches that fit the device at once, and a log with the users of these batches. */
 export interface DeviceBatches {
   readonly log: ClickLog;
   /** Users of each batch, as indices in the log. */
@@ -54,7 +54,7 @@ export class TrainingLog {
   /**
    * @param capacity capacity of a batch of any users. @param batchOption name of the option that sets the batch size.
    * @param counted count settings, for models with counts. @param windowBatches number of batches of mean size that a
-   * window holds; it always holds at least one batch of any users.
+   * window holds; a window always has room for one batch of any users.
    */
   constructor(
     gpu: Gpu,
@@ -78,7 +78,7 @@ export class TrainingLog {
   }
 
   /**
-   * Takes the first of `count` batches: as many as fit the device at once, but at least one.
+   * Takes as many of the next `count` batches as fit the device at once, but at least one batch.
    * @param users function that returns the users of batch k. @throws UserError for unknown users.
    */
   take(count: number, users: (k: number) => ArrayLike<number>): DeviceBatches {
@@ -102,7 +102,7 @@ export class TrainingLog {
       for (const user of fresh) present.add(user);
       taken.push(batch);
     }
-    // In ascending order, so that an item's rows have the same order as in the whole log and sums have the same bits.
+    // Users are sorted, so that an item's rows have the same order as in the whole log and sums have the same bits.
     const all = Uint32Array.from(present).sort();
     const indices = new Map(Array.from(all, (user, index) => [user, index]));
     const log = readLog(source, all);
@@ -140,7 +140,7 @@ function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: nu
   };
 }
 
-/** Validation users, on whom the best weights are selected. */
+/** Log of the validation users, whose metrics decide which weights are the best. */
 export interface ValidationLog {
   readonly log: ClickLog;
   readonly deviceLog: DeviceLog;
@@ -149,8 +149,8 @@ export interface ValidationLog {
 }
 
 /**
- * @param most largest number of users, drawn by the seed; null for all. @param keep function that takes ownership of the device
- * log. @throws UserError if the validation users of a log on disk have too many rows.
+ * @param most largest number of validation users, who are drawn from the seed; null for all users. @param keep function
+ * that takes ownership of the device log. @throws UserError if a log on disk has too many rows of validation users.
  */
 export function openValidationLog(
   gpu: Gpu,

@@ -1,4 +1,4 @@
-/** Results of steps and validations, the metrics computed from their sums, and the error for a diverged training. */
+/** Declares the results of steps and validations, computes metrics from sums, and defines the error for a diverged training. */
 
 import { UserError } from "../user_error.ts";
 import type { BestRecords } from "./best_records.ts";
@@ -13,7 +13,7 @@ export type TrainingStepResult<F> = F & {
   readonly iteration: number;
 };
 
-/** Result of a validation: metrics F of the weights after an iteration. */
+/** Result of a validation: metrics F of the weights after step `iteration`. */
 export type ValidationResult<F> = TrainingStepResult<F> & {
   /** Best validation result so far by each criterion, including this validation. */
   readonly best: BestRecords;
@@ -23,7 +23,7 @@ export type ValidationResult<F> = TrainingStepResult<F> & {
 
 /** Thrown for a non-finite loss. */
 export class DivergedError extends UserError {
-  /** @param iteration with the non-finite loss. @param rates names of the learning rates' options. @param loss name of the loss. */
+  /** @param iteration iteration with the non-finite loss. @param rates learning rates' options. @param loss the loss's name. */
   constructor(readonly iteration: number, rates: string, loss = "loss") {
     super(
       `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +
@@ -34,19 +34,19 @@ export class DivergedError extends UserError {
 
 /** Converts sums over events to metrics. */
 export interface MetricSummary<F> {
-  /** Number of vectors per ring slot; a vector holds four sums. */
+  /** Number of vectors per slot of the result ring; a vector holds four metric sums. */
   readonly vectors: number;
-  /** Index of the vector that selects snapshots; its first sums are a loss, prec@1 and prec@2. */
+  /** Index of the vector by which the best snapshots are selected: its first three sums are a loss, prec@1 and prec@2. */
   readonly bestBy: number;
-  /** Returns the metrics as means. @param counted number of events over which means are taken. */
+  /** Converts metric sums to means. @param counted number of events over which means are taken. */
   means(sums: ArrayLike<number>, counted: number): F;
   /** Returns the loss of these metrics. A non-finite loss means that training has diverged. */
   loss(metrics: F): number;
 }
 
 /**
- * Summary of {@link import("../ops/choice_nll.ts").choiceNll}: mean loss over all events, mean precisions over events with a
- * click.
+ * Converts the sums of {@link import("../ops/choice_nll.ts").choiceNll} to the mean loss over all events, and to mean
+ * precisions over events with a click.
  */
 export const choiceSummary: MetricSummary<ChoiceMetrics> = {
   vectors: 1,
@@ -72,7 +72,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Returns the summary of `minimax`. @param skipNoClick true if the losses are means over events with a click only. */
+/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick true for losses over events with a click only. */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -95,18 +95,18 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
 }
 
 /**
- * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots are for the
- * micro-batches of the last steps, the next for the last validations, the final ones for the shards of a validation. A slot
- * is reused after `steps` steps.
+ * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots hold sums of the
+ * last steps' micro-batches, the next slots sums of the last validations, and the final slots sums of a validation's
+ * shards. A step's slot is reused after `steps` steps.
  */
 export class ResultRing {
-  /** [(microBatches + 1) steps + shards, 4 vectors] f32 */
+  /** View of (microBatches + 1) * steps + shards slots with 4 * vectors f32 per slot. */
   readonly view: View;
 
   /**
-   * @param steps number of last steps whose sums are kept, and of last validations. @param vectors number of vectors per slot.
-   * @param shards number of shards of a validation; 0 without one. @param microBatches number of micro-batches of the largest
-   * batch.
+   * @param steps number of last steps, and also of last validations, whose sums are kept. @param vectors number of vectors
+   * per slot. @param shards number of shards of a validation; 0 if there is no validation. @param microBatches number of
+   * micro-batches of the largest batch.
    */
   constructor(
     arena: Arena,
@@ -126,13 +126,13 @@ export class ResultRing {
   get shardsView(): View {
     return this.slotsView(this.firstShard, this.shards);
   }
-  /** Returns a view of consecutive slots. */
+  /** Returns a view of `slots` consecutive slots from `slot` on. */
   slotsView(slot: number, slots: number): View {
     const bytes = 16 * this.vectors;
     return { ...this.view, offset: this.view.offset + bytes * slot, size: bytes * slots };
   }
 
-  /** Returns the slot of the step of iteration t, or the first of consecutive slots if the step has several micro-batches. */
+  /** Returns the slot of step t. If the step has several micro-batches, their slots follow one another from this slot on. */
   stepSlot(t: number): number {
     return t % this.steps * this.microBatches;
   }
@@ -143,8 +143,8 @@ export class ResultRing {
   }
 
   /**
-   * Adds up the sums of slots.
-   * @param values contents of the whole ring. @param slots number of slots. @returns [4 * vectors] sums
+   * Adds up the metric sums of consecutive slots. @param values contents of the whole ring. @param slots number of slots.
+   * @returns [4 * vectors] sums
    */
   sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array<ArrayBuffer> {
     const words = 4 * this.vectors;
