@@ -1,4 +1,4 @@
-/** Named policies that are not trained. A new one needs a function that returns a Policy, and an entry below. */
+/** Named policies without training. A new named policy needs a function that returns a Policy, and an entry in a table. */
 
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
@@ -23,8 +23,8 @@ const topKernel = parseKernel("top_slate", topText);
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
 /**
- * Records random slates: items that may be shown are drawn uniformly.
- * @param explore true to overwrite only the slates of users who are selected with probability `step.epsilon`.
+ * Records slates that are drawn uniformly from the allowed items.
+ * @param explore true to overwrite only the slates of some users, each chosen with probability `step.epsilon`.
  */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
@@ -45,7 +45,7 @@ export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispa
   };
 }
 
-/** Records slates of the first allowed items in an order. @param order [items] u32 numbers of all items. */
+/** Records slates of the first allowed items in a given order. @param order [items] u32 numbers of all items, best first. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -69,7 +69,7 @@ export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   };
 }
 
-/** Returns the greedy policy. @param by model whose utilities are maximised; by default the environment itself. */
+/** Returns the greedy policy. @param by model whose expected reward is maximised. The default is the environment. */
 export function createGreedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",
@@ -91,7 +91,7 @@ export function createGreedyPolicy(by?: UsersSource): Policy {
   };
 }
 
-/** Returns scores that are the same for all users. @param scores [items] one per item */
+/** Returns scores that do not depend on the user. @param scores [items] one per item */
 function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
   return {
     chunk: page.users,
@@ -142,7 +142,7 @@ export function computePopularity(
   return Float64Array.from(shown, (count, item) => ((clicks[item] ?? 0) + prior) / (count + PRIOR_DISPLAYS));
 }
 
-/** Returns a policy that shows the items with the highest scores, equal ones by number. @param score [items] */
+/** Returns a policy that shows the items with the highest scores. Items with equal scores are ordered by number. */
 export function createPopularPolicy(score: ArrayLike<number>): Policy {
   const order = Uint32Array.from({ length: score.length }, (_, item) => item)
     .sort((a, b) => (score[b] ?? 0) - (score[a] ?? 0) || a - b);

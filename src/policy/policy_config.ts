@@ -1,4 +1,4 @@
-/** policy.json of a trained policy: the config from which training can be repeated, and the users of the training. */
+/** policy.json of a trained policy: the config of the training, and a description of the training's users. */
 
 import * as v from "../schema.ts";
 import { pathExists } from "../files/local_file.ts";
@@ -15,13 +15,13 @@ const madeUpSchema = v.strictObject({
 });
 const modelSchema = v.strictObject({
   kind: v.literal("model"),
-  /** Path of the model's snapshot when the policy was trained. */
+  /** Path that the model's snapshot had when the policy was trained. */
   path: v.string(),
   sha256: v.string(),
   data: runConfigSchema.entries.data,
 });
 
-/** Users that a policy was trained on: those of a learned model, or of a synthetic shop's ground truth. */
+/** Users that a policy was trained on: users of a learned model, or users of a synthetic shop's ground truth. */
 const subjectSchema = v.variant("kind", [madeUpSchema, modelSchema]);
 export type PolicySubject = v.InferOutput<typeof subjectSchema>;
 
@@ -59,7 +59,7 @@ export async function writePolicyConfig(path: string, config: PolicyConfig): Pro
   await writeJson(`${path}/${NAME}`, config);
 }
 
-/** @throws UserError if policy.json has another number of items than the users of the training. */
+/** @throws UserError if policy.json does not have the number of items that the training's users have. */
 export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
   if (itemCount === items) return;
   throw new UserError(
@@ -68,7 +68,7 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   );
 }
 
-/** @param saved users in the snapshot, by {@link describeSubject}. @throws UserError if policy.json names others. */
+/** @param saved users in the snapshot, by {@link describeSubject}. @throws UserError if policy.json names other users. */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
   // The checksum identifies a model: its file may have been moved.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
@@ -87,14 +87,14 @@ export function describeSubject(subject: PolicySubject): string {
   return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
 }
 
-/** Returns true if both are the same users. A model's file may have been moved, or opened with other data. */
+/** Returns true if two descriptions mean the same users. A model's file may have been moved, or opened with other data. */
 export function isSame(one: PolicySubject, other: PolicySubject): boolean {
   return one.kind === "truth"
     ? other.kind === "truth" && other.shop === one.shop && other.dataSeed === one.dataSeed
     : other.kind === "model" && other.sha256 === one.sha256;
 }
 
-/** @throws UserError if a policy was trained on other users: for the given users, its weights have no meaning. */
+/** @throws UserError if a policy was trained on users other than `given`, for whom the policy's weights have no meaning. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(

@@ -1,4 +1,4 @@
-/** Opens trained policies, computes the slate that a policy shows next, and groups trainings that can be compared. */
+/** Opens trained policies, computes the slate that a policy shows next, and groups policies that can be compared. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { describeMissingScores, hasScores } from "../simulate/exploring_policy.ts";
@@ -18,24 +18,24 @@ import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_trainin
 export interface TrainedPolicy {
   /** Folder of the policy. */
   readonly path: string;
-  /** Name of the policy in tables: that of its algorithm. */
+  /** Name of the policy in tables, which is the name of the algorithm. */
   readonly name: string;
   /**
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
-   * @param observes users of its training: through them the policy observes the users of any environment.
-   * @throws UserError for another catalogue, and when recorded for slates or pages that it was not trained for.
+   * @param observes users on which the policy was trained. The policy observes all users through their model.
+   * @throws UserError for another catalogue. Recording the policy throws UserError for untrained sizes of slates or episodes.
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
-   * Returns the slate that the policy shows a user next. The slate has values only for users like those in training:
-   * with clicks before the first page if trained with `--start`, otherwise with at most one click per earlier page.
-   * @param users of the policy's training. @param history items that the user has clicked, oldest click first.
+   * Returns the slate that the policy shows a user next. Values are predicted only for users like those in training. Trained
+   * with `--start`, users have clicks before the first page; otherwise at most one click per earlier page.
+   * @param users users on which the policy was trained. @param history items that the user has clicked, oldest click first.
    * @throws UserError for unknown items or pages, and if too few items are left to show.
    */
   rank(gpu: Gpu, users: UsersSource, history: ArrayLike<number>, options?: RankOptions): Promise<RankedSlate>;
 }
 
-/** Opens the folder of a trained policy. @throws UserError if the folder has no policy, or a damaged one. */
+/** Opens the folder of a trained policy. @throws UserError if the folder has no policy, or a damaged policy. */
 export async function openPolicy(path: string): Promise<TrainedPolicy> {
   return await OpenedPolicy.open(path);
 }
@@ -47,7 +47,7 @@ export interface RankRequest {
   readonly slate: number;
   /** T, the number of pages that the policy plans for. */
   readonly pages: number;
-  /** Number of the current page, counted from 0; 0 by default. */
+  /** Index of the current page; 0 by default. */
   readonly page?: number;
 }
 
@@ -80,7 +80,7 @@ export interface RankedSlate {
 }
 
 /**
- * Computes the slate that a policy shows a user next. @param users of the policy's training.
+ * Computes the slate that a policy shows a user next. @param users users on which the policy was trained.
  * @throws UserError for unknown items, and for a slate with more items than are left to show.
  */
 export async function rank(
@@ -93,7 +93,7 @@ export async function rank(
   const items = Array.from({ length: users.itemCount }, (_, item) => item).filter((item) =>
     !clicked.has(item)
   );
-  // Clicked items are removed from the pool: it need not suffice for all pages.
+  // Clicked items are removed from the pool, which need not suffice for all pages.
   const pool = { repeats: true, ...(clicked.size > 0 && { start: [history], pool: { items } }) };
   // The simulation of the user begins with this page.
   const options = { users: 1, slate, pages, firstPage: page, ...pool };
@@ -188,7 +188,7 @@ export class OpenedPolicy implements TrainedPolicy {
 /** Policies with the same slate size and number of pages. */
 export interface PolicyGroup {
   readonly task: PolicyTask;
-  /** Policies by name. Trainings that differ in the seed only have the same name. */
+  /** Policies by name. A name has one training per seed. */
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;
@@ -196,7 +196,7 @@ export interface PolicyGroup {
   }[];
 }
 
-/** Groups policies. @throws UserError for policies trained on different users, or two equal trainings. */
+/** Groups policies by task. @throws UserError for policies trained on different users, or two equal trainings. */
 export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] {
   const [first] = policies;
   if (!first) throw new UserError("Expected the folder of a policy or more, got none.");
@@ -229,6 +229,6 @@ function expectOnce(policies: PolicyGroup["policies"]): void {
   for (const [one, other] of Map.groupBy(policies, ({ name, seed }) => `${name} ${seed}`).values()) {
     if (!one || !other) continue;
     const both = `${one.policy.path} and ${other.policy.path}, both ${one.name} of --seed ${one.seed}`;
-    throw new UserError(`Expected trainings of other seeds, got ${both} with the same settings.`);
+    throw new UserError(`Expected trainings with different seeds, got ${both} with equal settings.`);
   }
 }

@@ -39,9 +39,7 @@ export class CsvLog {
     this.#written(bytes);
   }
 
-  /**
-   * Creates a log file with a header. @throws {UserError} as {@link expectUnbegun}, or if the file cannot be created
-   */
+  /** Creates a log file with a header. @throws {UserError} as {@link expectUnbegun}, or if the file cannot be created */
   static begin(path: string, columns: readonly string[]): CsvLog {
     CsvLog.expectUnbegun(path, columns);
     try {

@@ -129,9 +129,8 @@ export class RunFolder {
   }
 
   /**
-   * Writes all snapshots and logs. A new best snapshot has a temporary name until `last` is written, because `last`
-   * refers to the best snapshots. So after a crash at any point, the folder has a `last` and the best snapshots to
-   * which `last` refers.
+   * Writes all snapshots and logs. A new best snapshot has a temporary name until `last` is written, because `last` refers to
+   * the best snapshots. So after a crash at any point, the folder has a `last` and the best snapshots to which `last` refers.
    * @param kept initial weights, if best-loss stores them instead of the weights with the lowest loss. `last` then also
    * stores the weights with the lowest loss, which a resumed training needs.
    */

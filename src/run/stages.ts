@@ -38,9 +38,7 @@ export interface TrainingStage {
   readonly option: "iterations" | "adversarial";
   /** Error message if `option` should extend the stage, but the run does not have the stage. */
   readonly absent: string;
-  /**
-   * Metrics by column of train.csv and validation.csv. Before these columns, the files have a column of the iteration.
-   */
+  /** Metrics by column of train.csv and validation.csv. Before these columns, the files have a column of the iteration. */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
   /** Metrics that the stage's progress lines show. */
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };

@@ -127,9 +127,7 @@ export function describeRanking(
   ];
 }
 
-/**
- * Compares the loss of best-loss (or of the only snapshot) with the baselines. Returns [] if all baselines are worse.
- */
+/** Compares the loss of best-loss (or of the only snapshot) with the baselines. Returns [] if all baselines are worse. */
 export function describeLoss(test: readonly SnapshotResult[], split?: string): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
     (test.length === 1 ? test[0] : undefined);

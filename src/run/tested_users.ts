@@ -85,10 +85,7 @@ export class TestedUsers {
     return tested;
   }
 
-  /**
-   * Tests the baselines on users. Baselines are fitted once per log, on its train users. @param users ascending
-   * indices.
-   */
+  /** Tests the baselines on users. Baselines are fitted once per log, on its train users. @param users ascending indices. */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));

@@ -19,9 +19,7 @@ export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patien
 export interface LogViews {
   /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
-  /**
-   * [pages, users] vec4f: clicked slot (slate length if none), reward, P(any click), 1. Zeros once the user has left.
-   */
+  /** [pages, users] vec4f: clicked slot (slate length if none), reward, P(any click), 1. Zeros once the user has left. */
   readonly outcomes: View;
 }
 

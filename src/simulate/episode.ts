@@ -23,9 +23,7 @@ export interface EpisodeParts {
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /**
-   * Dispatches that run on every page before the policy reads states and masks. Those of `after` run at the page's end.
-   */
+  /** Dispatches that run on every page before the policy reads states and masks. Those of `after` run at the page's end. */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }

@@ -30,9 +30,7 @@ export interface EpisodeLog {
   readonly probabilities: Float32Array<ArrayBuffer>;
   /** [pages, users] 1 if the user saw the page; 0 if the user had left before. */
   readonly present: Uint8Array<ArrayBuffer>;
-  /**
-   * [pages, users, slots] log-probability of each item, given the items in earlier slots. Set only for drawn slates.
-   */
+  /** [pages, users, slots] log-probability of each item, given the items in earlier slots. Set only for drawn slates. */
   readonly logProbabilities?: Float32Array<ArrayBuffer>;
 }
 
@@ -66,9 +64,7 @@ export function createEmptyLog(
   };
 }
 
-/**
- * Reads the log of the last simulated episode. @param chances log-probabilities of items, if the policy draws slates
- */
+/** Reads the log of the last simulated episode. @param chances log-probabilities of items, if the policy draws slates */
 export async function readLog(
   gpu: Gpu,
   page: PageBuffers,
@@ -111,9 +107,7 @@ export interface EpisodeLogOptions {
   readonly listCandidates?: (page: PoolPage) => readonly number[];
 }
 
-/**
- * Assigns users to splits: of seven consecutive users, five are for training, one for validation and one for the test.
- */
+/** Assigns users to splits: of seven consecutive users, five are for training, one for validation and one for the test. */
 function everyFewUsers(user: number): number {
   return user % 7 === 2 ? 1 : user % 7 === 5 ? 2 : 0;
 }

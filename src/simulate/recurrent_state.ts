@@ -115,9 +115,7 @@ export function createStoredState(
   };
 }
 
-/**
- * Returns the column where clicks begin. The columns before are read by networks: the state, one more number, zeros.
- */
+/** Returns the column where clicks begin. The columns before are read by networks: the state, one more number, zeros. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }

@@ -30,9 +30,7 @@ export interface SimulatorRunOptions {
   readonly firstPage?: number;
   /** Called and awaited after each group of pages. The function may throw to stop the run. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /**
-   * Called and awaited after each page, whose results are in the device buffers. Pages are then submitted one by one.
-   */
+  /** Called and awaited after each page, whose results are in the device buffers. Pages are then submitted one by one. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
   /** Receives the logs in order: one log per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;

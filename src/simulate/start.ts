@@ -10,9 +10,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/**
- * Clicks before the first page: `empty` (none), or histories, oldest click first. One is drawn per user and episode.
- */
+/** Clicks before the first page: `empty` (none), or histories, oldest click first. One is drawn per user and episode. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {

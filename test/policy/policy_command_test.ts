@@ -188,7 +188,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     await refused(/Expected --slate 2, for which .* was trained, got 3/, "rank", policy, "--slate", "3");
     await refused(/Expected --test-model to be another model/, ...compare, "--test-model", a);
     await refused(/Expected a shop with the items of the model's log/, ...compare, "--shop", "restless");
-    await refused(/Expected trainings of other seeds/, ...compare, policy);
+    await refused(/Expected trainings with different seeds/, ...compare, policy);
     Deno.copyFileSync(`${b}/best-loss.safetensors`, `${a}/best-loss.safetensors`);
     await refused(/found a changed file/, "rank", policy);
   }));

@@ -232,7 +232,7 @@ Deno.test("trainings that differ only in their seed are one policy; another slat
   assert.deepEqual(alike?.policies.map(({ name }) => name), ["cdqn (x/p)", "cdqn (y/p)"]);
   assert.throws(
     () => groupPolicies([openPolicy("a", {}), openPolicy("b", {})]),
-    /trainings of other seeds, got a and b/,
+    /trainings with different seeds, got a and b/,
   );
   assert.throws(
     () => groupPolicies([openPolicy("a", {}), openPolicy("b", { seed: 2 }, 9)]),

@@ -12,10 +12,7 @@ import { readManifest, setFiles } from "./prepared_folder.ts";
 
 /** A data set: its clicks, and the ids of its users and items. */
 export class OpenedDataset {
-  /**
-   * Use {@link openDataset}.
-   * @internal
-   */
+  /** Use {@link openDataset}. @internal */
   constructor(
     /** @internal */
     readonly dataset: Dataset,

@@ -1,6 +1,6 @@
 /**
- * Compares policies in several environments, with the same users and random numbers. The policies run on the device,
- * except the best known policy of a synthetic shop.
+ * Compares policies in several environments, with the same users and random numbers. All policies run on the device, except
+ * the best known policy of a synthetic shop.
  */
 
 import type { Gpu } from "../../gpu/device.ts";
@@ -20,10 +20,10 @@ import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
-/** What the log of the policies' model supports: logged user states, and impressions of each item. */
+/** Logged user states, and impressions of items, in the log of the model that the policies were trained on. */
 export interface LogSupport {
   readonly states: LoggedStates;
-  /** [items] number of impressions of each item for train users. */
+  /** [items] number of times that the log shows the item to train users. */
   readonly displays: ArrayLike<number>;
 }
 
@@ -77,7 +77,7 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
   return { statesBeyond: beyond / total, rareSlots: rare / shown };
 }
 
-/** Returns the rows of users who have not left; a row has `width` numbers. */
+/** Returns the rows, of `width` numbers, of users who have not left. */
 function presentRows<T extends Float32Array | Uint32Array>(
   values: T,
   width: number,
@@ -87,8 +87,8 @@ function presentRows<T extends Float32Array | Uint32Array>(
 }
 
 /**
- * Returns the ellipsoid of the user states after logged clicks, for users with evenly drawn histories.
- * @param histories clicks of logged users up to a page each, oldest click first.
+ * Returns the ellipsoid that contains most user states after logged clicks.
+ * @param histories clicks of a logged user before a page, oldest click first; one per user.
  */
 export async function readLoggedStates(
   gpu: Gpu,
@@ -112,7 +112,7 @@ type OnPage = (done: number, of: number) => void | Promise<void>;
 export interface ComparedPolicy {
   readonly policy: string;
   readonly seed: number | null;
-  /** Role of the environments in which the policy is compared; all roles by default. */
+  /** Role of the only environment in which the policy is compared. By default, all environments are used. */
   readonly only?: ComparisonEnvironment["role"];
   readonly isOptimum?: boolean;
   run(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
@@ -121,17 +121,17 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** Origin of the clicks in `start`, for reports; "empty" by default. */
+  /** Name for reports of the users whose clicks are in `start`; "empty" by default. */
   readonly startAs?: PolicyTask["start"];
-  /** Log of the model that policies were trained on; if absent, the support by a log is not computed. */
+  /** Log of the model that policies were trained on. Without a log, support metrics are not computed. */
   readonly logged?: LogSupport;
   /** Called for every page with the progress. The function may cancel the comparison by throwing. */
   readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;
 }
 
 /**
- * Compares policies. @param environments with the same catalogue; the first is the one of the policies' training.
- * @throws UserError for options that do not fit the catalogue or the policies.
+ * Compares policies. @param environments with the same catalogue; policies were trained in the first one.
+ * @throws UserError for options that the catalogue or the policies do not allow.
  */
 export async function compare(
   environments: readonly OpenEnvironment[],
@@ -161,7 +161,7 @@ export async function compare(
   return { ...task, users, seed, environments: known, cells };
 }
 
-/** Returns a policy that runs on the device, for a comparison. @param observer model of the policies' training. */
+/** Returns a policy that runs on the device. @param observer model on which the policy was trained. */
 export function makeDevicePolicy(
   gpu: Gpu,
   about: Pick<ComparedPolicy, "policy" | "seed" | "only">,
@@ -178,9 +178,8 @@ export function makeDevicePolicy(
 const WINDOW_USERS = 100;
 
 /**
- * Returns a policy that looks one page ahead, by the values of the shop's states. The policy runs on the host in
- * float64, with the same users and random numbers as other policies. @param points numbers of grid points for the
- * values.
+ * Returns the best known policy of a shop, which maximises reward plus the value of the next state. The policy runs on the
+ * host in float64, with the same users and random numbers as other policies. @param points numbers of grid points of states.
  */
 export function makeOptimalPolicy(
   { shop, values }: ShopSource,

@@ -1,4 +1,4 @@
-/** Results of a comparison as plain data (policies x environments x training seeds), and differences of policies. */
+/** Results of a comparison as plain data, by policy, environment and training seed. Also differences between policies. */
 
 import { computePairedDifference } from "../../data/paired_difference.ts";
 import type { Interval } from "../../metrics/bootstrap.ts";
@@ -13,7 +13,7 @@ export interface PolicyDifference {
   /** Mean difference of returns per user over all trainings: policy minus rival. */
   readonly mean: number;
   readonly rival: number;
-  /** 95 % bootstrap interval over users, who are paired; null for fewer than two users. */
+  /** 95 % bootstrap interval over users of differences per user; null for fewer than two users. */
   readonly overUsers: Interval | null;
   /** 95 % interval of Student's t over trainings; null if each of the two policies was trained once. */
   readonly overSeeds: Interval | null;
@@ -21,17 +21,17 @@ export interface PolicyDifference {
   readonly interval: Interval | null;
   readonly wider: IntervalScope | null;
   readonly trainings: number;
-  /** `lose` and `gain`: share of users with a lower, or a higher, mean return than under the rival. */
+  /** Share of users whose mean return is lower (`lose`) or higher (`gain`) than with the rival policy. */
   readonly lose: number;
   readonly gain: number;
-  /** Differences per user, ascending: at most {@link CURVE_POINTS}, evenly spaced, with the first and the last one. */
+  /** Differences per user, ascending. At most {@link CURVE_POINTS}, evenly spaced, with the least and the greatest. */
   readonly sorted: Float64Array;
 }
 
 export const CURVE_POINTS = 201;
 
 /**
- * Compares the returns of two policies. @param policy, rival returns [users] of the same users, one array per training.
+ * Compares the returns of two policies. @param policy, rival one array per training: [users] returns of the same users.
  * Trainings are paired in order; a policy with one training is paired with all trainings of the other policy.
  * @throws RangeError if there are no users, or the numbers of users differ.
  */
@@ -81,7 +81,7 @@ function average(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Selects at most {@link CURVE_POINTS} evenly spaced values, among them the first and the last. */
+/** Selects at most {@link CURVE_POINTS} evenly spaced values, with the first and the last value. */
 function selectQuantiles(ascending: Float64Array): Float64Array {
   const count = Math.min(CURVE_POINTS, ascending.length);
   if (count === ascending.length) return ascending;
@@ -102,7 +102,7 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
   patience: (patience) => patience > 0 ? `a patience of ${patience}` : "endless patience",
 };
 
-/** Names tasks by slate size and by the settings in which they differ; "" for one: "slates of 3, 20 pages". */
+/** Names tasks by the settings in which they differ, for example "slates of 3, 20 pages". A single task has the name "". */
 export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   if (tasks.length < 2) return tasks.map(() => "");
   const names = Object.keys(WORDS) as (keyof PolicyTask)[];
@@ -111,18 +111,18 @@ export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   return tasks.map((task) => told.map((name) => word(name, task)).join(", "));
 }
 
-/** Role of an environment in a comparison: the model of the policies' training, another model, or a ground truth. */
+/** Role of an environment in a comparison: the model that policies were trained on, another model, or a ground truth. */
 export type EnvironmentRole = "trained on" | "second model" | "truth";
 
 export interface ComparisonEnvironment {
   readonly name: string;
   readonly role: EnvironmentRole;
-  /** Return of the best known policy; undefined unless the ground truth can be computed. */
+  /** Return of the best known policy; undefined if it cannot be computed. */
   readonly optimum?: number;
 }
 
 export interface PageSupport {
-  /** Share of user states that are farther from the mean than 99 % of the logged states. */
+  /** Share of user states outside the ellipsoid around the mean that contains 99 % of the logged states. */
   readonly statesBeyond: number;
   /** Share of shown items that have fewer than 20 impressions in the log. */
   readonly rareSlots: number;
@@ -133,10 +133,10 @@ export interface ComparisonCell {
   readonly seed: number | null;
   readonly environment: string;
   readonly metrics: EpisodeMetrics;
-  /** Calibration, on the pages of this policy, of the model that the policy was trained on. */
+  /** Calibration of the policy's training model on the pages that the policy shows. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
-  /** Consistency of the Q-values at each position. Only for a policy with Q-values. */
+  /** Consistency of the Q-values per position. Only for a policy with Q-values. */
   readonly consistency?: readonly QConsistency[];
 }
 
@@ -144,13 +144,13 @@ export interface ComparisonCell {
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  /** Environments; the first one is that of the policies' training. See {@link listComparedPolicies}. */
+  /** Environments; policies were trained in the first one. */
   readonly environments: readonly ComparisonEnvironment[];
-  /** Metrics per policy, training seed and environment. Every environment has the same policies and seeds. */
+  /** Metrics per policy, training seed and environment. See {@link listComparedPolicies}. */
   readonly cells: readonly ComparisonCell[];
 }
 
-/** Returns the names of the policies in the order of the comparison: trained policies come first. */
+/** Returns the names of the policies in the order of the comparison, which begins with the trained policies. */
 export function listComparedPolicies({ cells }: PolicyComparison): { name: string; learned: boolean }[] {
   const learned = (wanted: boolean) =>
     [
@@ -176,7 +176,7 @@ export function summarizeTrainings(
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
-/** Returns the difference between two policies in an environment; undefined if one of them was not run there. */
+/** Returns the difference between two policies in an environment; undefined if a policy was not run in it. */
 export function findDifference(
   comparison: PolicyComparison,
   policy: string,
@@ -196,7 +196,7 @@ export interface NamedDifference {
   readonly difference: PolicyDifference;
 }
 
-/** Lists the difference of every learned policy from every other policy, in every environment. */
+/** Lists, in every environment, the differences between each learned policy and each other policy. */
 export function listDifferences(comparison: PolicyComparison): NamedDifference[] {
   const policies = listComparedPolicies(comparison);
   return comparison.environments.flatMap(({ name: environment }) =>
@@ -217,7 +217,7 @@ export function getRewardUnit({ reward }: PolicyComparison): string {
 
 export interface SlateSizeRow {
   readonly policy: string;
-  /** The policy's cells, one list per comparison. The list is empty if the policy was not run. */
+  /** Metrics of the policy, one list per comparison. The list is empty if the policy was not run. */
   readonly cells: readonly (readonly ComparisonCell[])[];
 }
 
@@ -226,7 +226,7 @@ export interface SlateSizeGroup {
   readonly rows: readonly SlateSizeRow[];
 }
 
-/** Groups the results by slate size. Returns undefined if the comparisons differ in anything else. */
+/** Groups the results by slate size. Returns undefined if the comparisons differ in other settings. */
 export function groupBySlateSize(comparisons: readonly PolicyComparison[]): SlateSizeGroup[] | undefined {
   const [first] = comparisons;
   if (!first || comparisons.length < 2) return undefined;

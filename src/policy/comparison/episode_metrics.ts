@@ -1,4 +1,4 @@
-/** Metrics of a policy in an environment: over all users, and by page, with bootstrap intervals over users. */
+/** Metrics of a policy in an environment, in total and by page, with bootstrap intervals over users. */
 
 import { Bootstrap, computeInterval, type Interval, MOST_GROUPS } from "../../metrics/bootstrap.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
@@ -38,7 +38,7 @@ export interface PageMetrics {
 const RESAMPLES = 2000;
 const bootstraps = new Map<number, Bootstrap>();
 
-/** Returns bootstrap resamples, which are equal for equal numbers of users, so that differences are paired. */
+/** Returns bootstrap resamples. Equal numbers of users have equal resamples, so that differences are paired. */
 function getResamples(users: number): Bootstrap {
   const groups = Math.min(users, MOST_GROUPS);
   const known = bootstraps.get(groups) ?? new Bootstrap(groups, RESAMPLES);
@@ -48,7 +48,7 @@ function getResamples(users: number): Bootstrap {
 
 /**
  * Estimates the ratio of two sums over users, such as clicks / pages, with a bootstrap interval.
- * @param values [users] numerator per user. @param over [users] denominator per user, by default 1.
+ * @param values [users] numerators. @param over [users] denominators, by default 1.
  */
 export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
   const bootstrap = getResamples(values.length);
@@ -72,8 +72,8 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 
 /**
  * Computes the metrics of episodes.
- * @param episodes of consecutive users, all with the same number of pages. @param items size of the catalogue.
- * @throws RangeError if arrays have other sizes, or there are no users.
+ * @param episodes episodes of consecutive users, with equal numbers of pages. @param items catalogue size.
+ * @throws RangeError if arrays have wrong sizes, or there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: number): EpisodeMetrics {
   episodes.forEach(checkSizes);
@@ -112,7 +112,7 @@ function estimateTotals({ returns, ...counts }: SimulationMetrics) {
   };
 }
 
-/** @throws RangeError if the arrays of the log have other sizes than the log states. */
+/** @throws RangeError if the sizes of arrays contradict the numbers of users, pages and items. */
 function checkSizes({ users, pages, slate, ...log }: EpisodeBatch): void {
   const each = pages * users;
   const expected = { slates: each * slate, choices: each, rewards: each, probabilities: each, present: each };
@@ -146,16 +146,16 @@ export interface PolicyMetrics extends EpisodeTotals {
   readonly negativeClicks: number;
 }
 
-/** Maximum number of pages with intervals by page: the memory for their sums grows with the number of pages. */
+/** Maximum number of pages for which intervals by page are computed. Their memory grows with the number of pages. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
-/** Sums episodes over groups of users, so that the memory does not grow with the number of users. */
+/** Sums metrics of episodes over groups of users, so that memory does not grow with the number of users. */
 export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;
-  /** [groups, columns] sums of the columns over the users of each group. */
+  /** [groups, columns] sums over the users of each group. */
   readonly #sums: Float64Array;
   #negative = 0;
 
@@ -186,7 +186,7 @@ export class GroupedMetrics {
     }
   }
 
-  /** Computes the metrics. @param metrics of the same episodes, one episode per user. */
+  /** Computes the metrics with intervals. @param metrics metrics of the same episodes, one episode per user. */
   compute(metrics: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
     const bootstrap = getResamples(groups);

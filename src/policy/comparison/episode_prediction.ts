@@ -1,7 +1,6 @@
 /**
- * Runs a policy in an environment, and records the predictions of the observer, the model that the policy was trained
- * on. The observer follows the users' clicks, and predicts P(any click) of each page. The observer's states are
- * recorded too.
+ * Runs a policy in an environment, and records states and predictions of the observer, the model that the policy was trained
+ * on. The observer follows the users' clicks, and predicts P(any click) of each page.
  */
 
 import { joinArrays, readFloats, readViews } from "../../gpu/readback.ts";
@@ -20,11 +19,11 @@ export const EVALUATION_EPISODE = 2 ** 30;
 export interface EpisodePrediction {
   readonly log: EpisodeLog;
   readonly predictions?: ModelPredictions;
-  /** Q-values of the slates when the policy chose them; undefined for a policy without Q-values. */
+  /** Q-values of the shown slates; undefined for a policy without Q-values. */
   readonly values?: SlateValueViews;
 }
 
-/** Rule of the choice model: P(item) is proportional to exp(eta (u + effect of its position)), P(no click) to 1. */
+/** Choice model: P(item) is proportional to exp(eta (utility + position effect)), P(no click) to 1. */
 export interface ChoiceRule {
   readonly eta: number;
   /** Effects of the second and later positions. Positions beyond the last effect have the last effect. */
@@ -32,7 +31,7 @@ export interface ChoiceRule {
 }
 
 export interface SlateValueViews {
-  /** Number of values per page: k, or 1. */
+  /** Number of values per page: one per slot, or one for the slate. */
   readonly count: number;
   /** [pages, users, count] values of the shown slates. */
   readonly values: Float32Array<ArrayBuffer>;
@@ -51,9 +50,9 @@ export interface ModelPredictions {
 
 /**
  * Runs a policy in an environment.
- * @param observer model through which the policy observes users, also if another model clicks.
- * @param options.firstPage first page to play, see {@link import("../../simulate/simulator.ts").RunOptions}.
- * @param onPage called after each page, before the next page is played.
+ * @param observer model whose states the policy observes, also if another model determines the clicks.
+ * @param options.firstPage first page to simulate, see {@link import("../../simulate/simulator.ts").RunOptions}.
+ * @param onPage called after each page, before the next page is simulated.
  * @throws UserError for options that contradict each other, and for utilities that are not finite.
  */
 export async function tryPolicy(
@@ -89,7 +88,7 @@ class ObservedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Pages of each group of users that are simulated together. A group's log may arrive while the next group runs. */
+  /** Pages of each group of users that are simulated together. The log of a group may arrive while the next group runs. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, observer: UsersSource) {
@@ -112,7 +111,7 @@ class ObservedPolicy implements Policy {
     return this.policy.prepare();
   }
 
-  /** Reads the observer's utilities and states for a page. Reading waits for the device once. */
+  /** Reads the observer's utilities and states for a page, with one wait for the device. */
   async readPage(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
     if (!this.#recorded) throw new Error("expected a policy that was recorded");
     const { slate, utilities, observer } = this.#recorded;
@@ -151,7 +150,7 @@ class ObservedPolicy implements Policy {
   }
 }
 
-/** Reads the choice rule of users. If there are position effects, reading waits for the device once. */
+/** Reads the choice rule of users. To read position effects, the function waits for the device once. */
 export async function readChoiceRule(
   gpu: Gpu,
   { eta, positionEffects: positionEffects }: SimulatedUsers,
@@ -161,7 +160,7 @@ export async function readChoiceRule(
   return { eta, positionEffects: places.slice(0, positionEffects.columns) };
 }
 
-/** Computes P(click) of each slot of a slate, and P(no click), in float64 and without overflow. */
+/** Computes P(click) of each slot of a slate, and P(no click), in float64. Large utilities do not overflow. */
 export function computeClickProbabilities(
   utilities: ArrayLike<number>,
   { eta, positionEffects: places }: ChoiceRule,

@@ -1,10 +1,10 @@
-/** Calibration of a model on the pages of a policy: predicted and realised clicks. Also the consistency of Q-values. */
+/** Calibration of a model on a policy's pages, by predicted and realised clicks. Also the consistency of Q-values. */
 
 import type { Interval } from "../../metrics/bootstrap.ts";
 import { type EpisodeBatch, estimateRatio, type MeanEstimate } from "./episode_metrics.ts";
 
 export interface PredictedPage {
-  /** Mean predicted P(any click), over the users who saw the page; NaN if no user did. */
+  /** Mean predicted P(any click) over the users who saw the page; NaN without such a user. */
   readonly predicted: number;
   readonly realised: number;
   /** Confidence interval of predicted minus realised clicks; null for fewer than two users. */
@@ -24,7 +24,7 @@ export interface PredictedEpisodes {
   readonly predicted: Float32Array;
 }
 
-/** Computes the calibration by page. @param episodes of consecutive users. @throws RangeError for other sizes. */
+/** Computes the calibration by page. @param episodes episodes of consecutive users. @throws RangeError for wrong sizes. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
@@ -64,18 +64,18 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
 }
 
 /**
- * Consistency of a cascade's Q-values. The value Q^j of position j predicts the return if all later positions are
- * optimal. So on the policy's own slate, every Q^j should equal the value Q^k of the last position.
+ * Consistency of a cascade's Q-values. The value Q^j of position j predicts the return if all later positions are optimal. So
+ * Q^j should equal the value Q^k of the last position, if the policy has chosen the slate.
  */
 
 export interface QConsistency {
   /** Number j of the position, from 1 to k - 1. */
   readonly position: number;
-  /** Root mean square of Q^j - Q^k over all states. */
+  /** Root mean square of Q^j - Q^k over the n slates. */
   readonly rmse: number;
   /** `rmse` divided by the mean of Q^k. */
   readonly relative: number;
-  /** [points] pairs (Q^k, Q^j) of at most {@link POINTS} evenly spaced states. */
+  /** [points] pairs (Q^k, Q^j) of at most {@link POINTS} evenly spaced slates. */
   readonly points: readonly (readonly [last: number, own: number])[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Support of a policy's pages by the log. If a policy leads users to states, or shows items, that are rare in the log,
- * the model extrapolates.
+ * Support of a policy's pages by the log. The model extrapolates if users reach states, or a policy shows items, that are
+ * rare in the log.
  */
 
 import { ADDITIONAL_CLICK, listUsers, NONE } from "../../data/click_log.ts";
@@ -11,7 +11,7 @@ import { createRandomStream } from "../../data/random.ts";
 const USUAL = 0.99;
 /** Number of logged impressions below which an item is rare. */
 const FEW_DISPLAYS = 20;
-/** Share of the mean variance that is added to each variance: a constant column would give infinite distances. */
+/** Share of the mean variance that is added to each variance, because a constant column would give infinite distances. */
 const RIDGE = 1e-6;
 
 /** Ellipsoid around the mean that contains 99 % of the logged user states. */
@@ -21,7 +21,7 @@ export class LoggedStates {
   /** Squared Mahalanobis distance that only 1 % of the logged states exceed. */
   readonly limit: number;
 
-  /** @param states [n, width] logged states; n is 2 or more. */
+  /** @param states [n, width] logged states, two or more. */
   constructor(states: Float32Array, readonly width: number) {
     const n = states.length / width;
     if (!(n >= 2) || !Number.isInteger(n)) {
@@ -60,7 +60,7 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** Counts the states [.., width] outside the ellipsoid. @param counts selects rows; all by default. */
+  /** Counts the states [.., width] outside the ellipsoid. @param counts selects the rows to test; default: all. */
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
@@ -82,7 +82,7 @@ export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<
   return rare / slates.length;
 }
 
-/** Returns the lower factor L [n, n] of A = L L', row-major. @throws RangeError if A is not positive definite. */
+/** Returns the lower triangular L [n, n] of A = L L', row-major. @throws RangeError if A is not positive definite. */
 export function decomposeCholesky(a: Float64Array, n: number): Float64Array {
   const l = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -108,7 +108,7 @@ export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64
 }
 
 /**
- * Returns click histories of train users, each up to a page and including its clicks. The pages are drawn uniformly.
+ * Returns click histories of train users up to a page, with the page's clicks. Pages are drawn uniformly.
  * @param most maximum number of histories. @throws RangeError if the log has no page of a train user.
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {

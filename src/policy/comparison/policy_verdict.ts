@@ -1,4 +1,4 @@
-/** Verdicts on the policies of a comparison. Every verdict names its environment. */
+/** Verdicts on the policies of a comparison. Every verdict names an environment. */
 
 import {
   type ComparisonEnvironment,
@@ -19,12 +19,12 @@ import {
   judgeClaim,
 } from "../../metrics/baseline_verdict.ts";
 
-/** Baseline that does not plan. Only a learned policy that is better has gained from planning. */
+/** Baseline that does not plan. A learned policy has gained from planning only if it is better than this baseline. */
 export const RIVAL = "greedy";
-/** Minimum share by which the optimum must exceed greedy: below it, planning cannot gain. */
+/** Minimum gain of the optimum over greedy, as a share. With less, planning cannot help. */
 const LEAST_HEADROOM = 0.02;
 
-/** Judges for each learned policy if it is better than greedy. */
+/** Decides for each learned policy whether it is better than greedy. */
 export function judgePolicies(comparison: PolicyComparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
   return listComparedPolicies(comparison).filter(({ learned }) => learned).map(({ name }) =>
@@ -53,7 +53,7 @@ function judgeOnTruth(comparison: PolicyComparison, policy: string, truth: Compa
   return { claim, holds, text: words.join(" ") };
 }
 
-/** Names the simulators in which a policy is better than greedy, if it is not better on the ground truth. */
+/** Names the simulators in which a policy beats greedy, if the policy does not beat greedy on the ground truth. */
 function describeSimulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);

@@ -1,4 +1,4 @@
-/** Off-policy evaluation: all estimates of a policy's clicks on the next page, with bootstrap intervals over users. */
+/** Off-policy evaluation: estimates of a policy's clicks on the next page, with bootstrap intervals over users. */
 
 import { createRandomStream } from "../../data/random.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -15,24 +15,24 @@ import {
 } from "./estimators.ts";
 import type { LogEvidence } from "./evidence.ts";
 
-/** Minimum effective sample size, as a share of the pages. */
+/** Minimum effective sample size, as a share of the number of pages. */
 const LEAST_SHARE = 0.05;
 /**
- * Minimum effective sample size, in pages or users. On logs of a shop with a known truth (test/policy/exact_logs.ts),
- * 95 % intervals of per-decision DR contained the truth in 85 % of the logs with an effective size below 5, in 91 %
- * with 5 to 10, in 93 % with 10 to 30, and in 94 to 96 % above. A sample without the largest weights overestimates its
- * effective size, so 50 are required.
+ * Minimum effective sample size, in pages or users. On logs of a shop with a known truth (test/policy/exact_logs.ts), 95 %
+ * intervals of per-decision DR contained the truth in 85 % of the logs with an effective size below 5, in 91 % of those with
+ * 5 to 10, in 93 % with 10 to 30, and in 94 to 96 % above 30. The minimum is 50, because a sample that happens to lack the
+ * largest weights overestimates the effective size.
  */
 const LEAST_SIZE = 50;
-/** Maximum number of pages per user in per-decision DR, because the weights of a user's pages multiply. */
+/** Maximum number of pages per user in per-decision DR, whose weight of a user is the product of the pages' weights. */
 const MOST_DECISIONS = 5;
-/** Number of pages with the largest weights, whose share of the total weight is reported. */
+/** Number of pages in the reported share of the pages with the largest weights in the total weight. */
 const LARGEST = 10;
 
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of pages that are left out, because they have another size or no propensity. */
+  /** Number of pages that are excluded, because they have another number of items or no propensity. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. Undefined if the log lacks a column that the estimator needs. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
@@ -51,13 +51,13 @@ export interface OffPolicyEvaluation {
   readonly largestWeights: number;
   /** Mean weight, which is 1 if the propensities are correct, and if the log could show every page of the policy. */
   readonly meanWeight: MeanEstimate;
-  /** Verdict on the propensities, which decides which estimates are valid. */
+  /** Verdict on the propensities, which determines the valid estimators. */
   readonly propensities: PropensityVerdict;
-  /** Factor by which all propensities are wrong, if they are scaled. */
+  /** Factor by which all propensities are wrong; undefined unless the verdict is "scaled". */
   readonly factor: number | undefined;
-  /** Model's prediction of clicks per page minus the DR estimate; weights are normalised if propensities are scaled. */
+  /** Predicted clicks per page minus the DR estimate. The weights are normalised if propensities are scaled. */
   readonly modelBias: MeanEstimate;
-  /** Minimum and maximum ratio of a logged propensity to that of the scores at the log's stated temperature. */
+  /** Minimum and maximum of logged propensity / propensity computed from the scores and the log's stated temperature. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
@@ -101,9 +101,9 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
 const ROUNDING = 1e-4;
 
 /**
- * Judges the propensities. If the propensities are correct, the mean weight is 1. If all are wrong by one factor,
- * normalised weights still give the mean of any function of the page under the policy, such as the model's P(click):
- * E[w (q - v)] = 0 for any model. If the policy shows pages that the log could not show, neither is true.
+ * Judges the propensities. If they are correct, the mean weight is 1. If all are wrong by one factor, normalised weights
+ * still give the mean of any function of the page under the policy, such as the model's P(click), so E[w (q - v)] = 0 for any
+ * model. Both statements are false if the policy shows pages that the log could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -118,7 +118,7 @@ function judgePropensities(evidence: LogEvidence): PropensityVerdict {
     : "wrong";
 }
 
-/** Returns the factor by which all propensities are wrong; undefined if the scores do not show that there is one. */
+/** Returns the factor by which all propensities are wrong; undefined if the scores reveal no such factor. */
 function knownFactor({ propensityRatios: [least, most] = [1, 1] }: LogEvidence): number | undefined {
   return isOne(most / least) && !isOne(least) ? least : undefined;
 }
@@ -128,7 +128,7 @@ export function isOne(ratio: number): boolean {
   return Math.abs(Math.log(ratio)) < 1e-2;
 }
 
-/** Limits an estimate to the range of clicks that this number of pages can have. */
+/** Limits an estimate to the possible number of clicks, which is between 0 and `pages`. */
 function clip({ mean, interval }: MeanEstimate, pages: number): MeanEstimate {
   const within = (clicks: number) => Math.min(Math.max(clicks, 0), pages);
   return { mean: within(mean), interval: interval && [within(interval[0]), within(interval[1])] };
@@ -142,7 +142,7 @@ export function estimateMean(user: ArrayLike<number>, { values, over }: Estimato
   return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
-/** Estimates the clicks on the first pages: as many pages as the effective sample allows, of users who have them. */
+/** Estimates the clicks on each user's first pages. The effective sample size limits the number of pages. */
 function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
   const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
@@ -159,7 +159,7 @@ function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decision
   return undefined;
 }
 
-/** @throws UserError for too small an effective sample, with the reason and what to do. */
+/** @throws UserError if the effective sample is too small. The message has the reason and a solution. */
 function expectEnough(
   { mu, weight, samples: kept, slate }: LogEvidence,
   name: string,
@@ -202,7 +202,7 @@ function expectEnough(
   );
 }
 
-/** Returns the lowest temperature (two digits) at which the effective sample on the kept pages suffices. */
+/** Returns the lowest temperature (two digits) at which the kept pages have a sufficient effective sample. */
 function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
@@ -220,7 +220,7 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Numbers of pages and of slates per page on which a pool size is tested. */
+/** Number of pages, and of slates per page, on which a pool size is tested. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
@@ -251,7 +251,7 @@ function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest pool size whose random slates show one fixed slate of k items often enough. */
+/** Returns the largest pool size for which random slates are often enough equal to one fixed slate of k items. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

@@ -1,4 +1,4 @@
-/** Evidence of a log about a policy: importance weights and model predictions, page by page. */
+/** Data of a log from which a policy is evaluated: importance weights and model predictions per page. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import { computePhilox, getSlotPurpose, makeKey, purposes, toUniform24 } from "../../data/philox.ts";
@@ -13,42 +13,42 @@ import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pag
 export interface LogEvidenceOptions extends ReplayOptions {
   /** Temperature at which the policy draws slates by its scores. By default the policy shows the best slates. */
   readonly temperature?: number;
-  /** Temperature at which the log was drawn by the same scores, if known. Independent IPS needs this temperature. */
+  /** Temperature at which the log's slates were drawn by the policy's scores, if known. Independent IPS needs it. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
   /** Number of slates drawn per page to estimate an expectation under the policy; 32 by default. */
   readonly draws?: number;
 }
 
-/** Evidence of a page. `[slots]`: a number per slot. pi is the evaluated policy, mu the policy that drew the log. */
+/** Data of a page; pi is the evaluated policy, mu the policy that drew the log. Arrays [slots] have a number per slot. */
 interface Row {
   /** Number of the user; `page` is the number of the page among the user's pages. */
   readonly user: number;
   readonly page: number;
   readonly mu: number;
-  /** Reward: 1 if any item was clicked, otherwise 0; `slotReward` [slots] has it per slot. */
+  /** Reward of the page: 1 if any item was clicked, otherwise 0. `slotReward` [slots] has the rewards of the items. */
   readonly reward: number;
   readonly slotReward: readonly number[];
   /** Importance weight pi / mu of the whole slate. */
   readonly weight: number;
-  /** [slots] pi / mu of the slate's items up to a slot; NaN if only whole pages have a mu. */
+  /** [slots] pi / mu of the items in the slots up to this one; NaN if mu is known for whole pages only. */
   readonly prefixWeight: readonly number[];
-  /** [slots] pi / mu of a slot's item, marginal over the items above; NaN if this mu is not known. */
+  /** [slots] pi / mu of the marginal probability that a slot shows its item; NaN if mu's probability is unknown. */
   readonly slotWeight: readonly number[];
   /** Model's P(click) on the shown page; `v` is its mean under the policy. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click) on the last item of the page up to a slot; `slotV` is its mean under the policy. */
+  /** [slots] model's P(click) on a slot's item if the page ended there; `slotV` is the mean under the policy. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
 
-/** Evidence of all n pages in columns [n], or [n k] slot after slot. The pages of a user are consecutive. */
+/** Data of all n pages in columns [n], or [n x slots] page by page. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Pages on which other temperatures are tested: scores of the candidates, indices of the shown items, and mu. */
+  /** Pages on which other temperatures are tested. A page has candidates' scores, indices of the shown items, and mu. */
   readonly samples: readonly PageSample[];
-  /** Number of pages that are left out: with another size, without propensity, or beyond the limit per user. */
+  /** Number of excluded pages: pages of another size, without propensity, or beyond the limit per user. */
   readonly excluded: number;
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
@@ -60,7 +60,7 @@ interface PageSample {
 }
 
 const DRAWS = 32;
-/** Maximum of one weight: the weights of up to five pages are multiplied in float64. */
+/** Maximum importance weight. The product of the weights of five pages must not overflow in float64. */
 const LARGEST_WEIGHT = 1e60;
 const KEPT = 2000;
 const KEY: PhiloxKey = makeKey(1);
@@ -69,7 +69,7 @@ const NO_PROPENSITIES =
   "Expected a log with propensities, got one without. Log randomised pages (simulate --explore plackett-luce:1 --write-log), or " +
   "name the column of the propensities (data log --propensity).";
 
-/** Collects the evidence of a log. @throws UserError if propensities are missing, or slates could not be shown. */
+/** Collects the data of a log. @throws UserError if propensities are missing, or slates could not be shown. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);
@@ -103,8 +103,8 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
 }
 
 /**
- * Returns the evidence of a page, or undefined if the page has no propensity. `propensityRatios` is mu divided by the
- * propensity of the scores at the log's temperature (1 if this is not known).
+ * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is mu / the propensity computed
+ * from the scores at the log's temperature (1 if the temperature is unknown).
  * @param kept receives pages on which other temperatures are tested
  */
 function buildRow(
@@ -171,7 +171,7 @@ function buildRow(
   };
 }
 
-/** Returns the index of each of a page's items among the candidates. @throws UserError if an item is no candidate. */
+/** Returns the indices of a page's items in the list of candidates. @throws UserError if an item is no candidate. */
 function findCandidateIndices(
   { eventRows, rowItem }: Clicks,
   event: number,
@@ -188,7 +188,7 @@ function findCandidateIndices(
   });
 }
 
-/** Returns the policy's distribution of slates: by scores, or always the same slate, as at temperature 0. */
+/** Returns the policy's distribution of slates. A policy without scores always shows the same slate. */
 function buildSlateDistribution(
   { candidates, chosen }: ReplayedPage,
   k: number,

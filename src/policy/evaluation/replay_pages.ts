@@ -1,6 +1,6 @@
 /**
- * Replays logged pages: for each page, it computes a model's predictions for all items, and the slate or scores of the
- * policy. A user's state follows the logged clicks, whatever the policy would have shown.
+ * Replays logged pages. For each page, a model's utilities of all items and the policy's slate or scores are computed. A
+ * user's state follows the logged clicks, also if the policy would have shown other items.
  */
 
 import { countBitWords } from "../../batch/device_log.ts";
@@ -23,26 +23,26 @@ export interface ReplayOptions {
   readonly policy: Policy;
   /** k, the number of items in a page. Pages of other sizes update the users' states, but are not reported. */
   readonly slate: number;
-  /** T, the maximum number of first pages per user: a trained policy has no states for later pages. */
+  /** T, the maximum number of pages per user. A trained policy is not defined on later pages. */
   readonly pages: number;
   readonly repeats: boolean;
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
 }
 
-/** A logged page. The device data of a page are valid until the next page. */
+/** A logged page. Data in device memory are valid until the next page. */
 export interface ReplayedPage {
-  /** Number of the user in the log; `page` is the number of the page among the user's pages, from 0. */
+  /** Number of the user in the log. `page` is the index of the page among the user's pages. */
   readonly user: number;
   readonly page: number;
   readonly event: number;
   /** Items that the page could have shown, in ascending order. */
   readonly candidates: readonly number[];
-  /** [items] utilities of all items by the model; `choice` is the rule that turns them into click probabilities. */
+  /** [items] utilities of all items by the model. `choice` is the rule that turns utilities into click probabilities. */
   readonly utilities: Float32Array;
   readonly choice: ChoiceRule;
   /** [items] scores of all items by the policy; undefined for a policy without a score per item. */
   readonly scores: Float32Array | undefined;
-  /** [slots] slate of a policy without scores. */
+  /** [slots] items that a policy without scores shows; undefined for other policies. */
   readonly chosen: Uint32Array | undefined;
 }
 
@@ -70,12 +70,12 @@ interface Click {
   readonly slot: number | undefined;
 }
 
-/** Maximum of users x items that are replayed together. One wait reads back a page of all of them. */
+/** Maximum of users x items per group of users. One wait reads back the data of a page for the group. */
 const TOGETHER_ITEMS = 2 ** 15;
 
 /**
- * Replays all users of a log. @param take receives each page of k items, one group of users after another, in order of
- * the pages. @throws UserError as the policy does, and for a page with items that could not be shown.
+ * Replays all users of a log. @param take receives the pages of k items in order, for one group of users after another.
+ * @throws UserError as the policy does, and for a page with items that could not be shown.
  */
 export async function replayPages(
   gpu: Gpu,
@@ -102,7 +102,7 @@ export async function replayPages(
 interface RecordedPolicy {
   readonly dispatches: readonly PageDispatch[];
   readonly view: View;
-  /** Distance between the scores of two users, in numbers; undefined if the result are slates. */
+  /** Number of floats between the scores of two consecutive users; undefined if the result is slates. */
   readonly stride: number | undefined;
 }
 
@@ -120,7 +120,7 @@ class Replay {
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  /** Creates the replay of a group of users. @param stack disposes the created objects at the end. */
+  /** Creates the replay of a group of users. @param stack disposes the replay's device objects at the end. */
   static async create(
     gpu: Gpu,
     options: ReplayOptions,
@@ -177,7 +177,7 @@ class Replay {
         const shown = Array.from({ length: k }, (_, j) => own[j % own.length]!);
         const click = log.eventClick[event]!;
         if (click !== NONE) {
-          const slot = Math.min(click - row, k - 1); // on a longer page, the last slot stands for all later ones
+          const slot = Math.min(click - row, k - 1); // on a longer page, clicks on later slots count for the last slot
           shown[slot] = log.rowItem[click]!;
           clicks[u] = { item: log.rowItem[click]!, slot };
         }
@@ -226,7 +226,7 @@ class Replay {
     this.#submit([[programs.shown, 1], [programs.step, 1]]);
   }
 
-  /** Applies clicks on items that are not on a page, one per user. */
+  /** Updates the user states by at most one click per user on an item outside a page. */
   #click(items: readonly (number | undefined)[]): void {
     const clicks = items.map((item) => item === undefined ? undefined : { item, slot: undefined });
     this.#write(this.page.event, encodeEvents(this.page, clicks));
@@ -244,7 +244,7 @@ class Replay {
   }
 }
 
-/** Records a policy. @param known view that the model computes in any case */
+/** Records a policy. @param known view of the utilities, which the model computes for every policy */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

@@ -3,7 +3,7 @@
  *
  * CDQN: a cascade of Q-values, one per position of the slate. Each position gets the best item, given the items before it.
  * With the common target (as published), all Q-values are regressed on the return of the whole slate. With the chained
- * target, only the last one is; each other is regressed on the target network's best value of the next position.
+ * target, Q-values of earlier positions are regressed on the target network's best value of the next position.
  *
  * GDQN: one Q-value per item. The value of a slate is the sum of its items' values, so the largest values are best.
  *
@@ -33,12 +33,12 @@ import {
 import { type QCounts, qLoss, type QLossBatch } from "./q_loss.ts";
 import { SlateQLearner } from "./slateq.ts";
 
-/** Settings in which CDQN and GDQN differ. */
+/** Properties in which CDQN and GDQN differ. */
 interface Variant {
   kind(config: PolicyTrainingConfig): QKind;
-  /** Which values of a slate the loss uses. */
+  /** Rule that selects the values of a slate that the loss uses. */
   readonly counts: QCounts;
-  /** Returns which of the columns [rows, slots] of values add up to the value of the slate. */
+  /** Returns the range of the columns of values [rows, slots] whose sum is the value of the slate. */
   worth(slate: number): Pick<NextValue, "first" | "count">;
 }
 

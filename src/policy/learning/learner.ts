@@ -1,4 +1,4 @@
-/** Interface of algorithms for the training, and their common part: a Q-network that chooses slates and learns. */
+/** Interface of training algorithms, and their common base class: a Q-network that chooses slates and learns. */
 
 import type { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -20,8 +20,8 @@ import { QNetwork, type QShape } from "../network/q_network.ts";
 import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
- * Sizes of a batch of B replayed pages: pages B, rows B (one per page), slots B k, items I. The four sizes have the
- * indices of users, events, rows and items in click logs, so that both kinds of batches share shaders.
+ * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. They have the indices that
+ * users, events, rows and items have in batches of click logs, so that all batches share shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 export type LearnDispatch = DispatchSpec<LearnSizes>;
@@ -38,11 +38,11 @@ export interface TrainingBatch {
   readonly sample: ReplaySample;
   /** [rows] target value of each page, computed between {@link RecordedUpdate.next} and `fit`. */
   readonly targets: View;
-  /** Result ring. Slot `step.slot` gets (sum of the losses, sum of the values of the shown slates, 0, 0). */
+  /** Ring of results. Slot `step.slot` gets (sum of losses, sum of the shown slates' values, 0, 0). */
   readonly ring: View;
 }
 
-/** [rows, stride] f32. The value of a row is the sum of `count` columns, of which the first is column `first`. */
+/** [rows, stride] f32. The value of a row is the sum of `count` columns, from column `first` on. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -55,7 +55,7 @@ export interface RecordedUpdate {
   /** Value of the best slate on the page after each replayed page. */
   readonly nextValue: NextValue;
   /**
-   * Records programs with batches of another kind, which run after the replay sample and before {@link next}.
+   * Records programs with other kinds of batches, which run after the replay sample and before {@link next}.
    * @returns a function that encodes these programs
    */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
@@ -71,7 +71,7 @@ export interface RecordedUpdate {
 export interface LearnerSubject {
   readonly gpu: Gpu;
   readonly config: PolicyTrainingConfig;
-  /** Users as the policy observes them: their states, and the item vectors. */
+  /** Users that the policy observes: user states, and item vectors. */
   readonly observer: SimulatedUsers;
   readonly source: UsersSource;
 }
@@ -81,7 +81,7 @@ export type LearnerFactory = (subject: LearnerSubject) => Learner;
 export interface Learner extends Disposable {
   readonly policy: Policy;
   readonly parameters: ParameterArena;
-  /** Weights of the target network, which values the slates of next pages, in the layout of the parameters. */
+  /** Weights, in the layout of the parameters, of the target network, which computes the values of next pages' slates. */
   readonly target: View;
   /** Records the training step. A learner can record one training step. */
   record(update: TrainingBatch): RecordedUpdate;
@@ -94,9 +94,9 @@ export abstract class NetworkLearner implements Learner {
   readonly policy: Policy;
   protected readonly network: QNetwork;
   protected readonly arena: Arena;
-  /** Dispatches that update the tables of the online weights, for the page recorded last. */
+  /** Dispatches that update the tables of the online weights, for the last recorded page. */
   #tables: readonly ClickDispatch[] = [];
-  /** Q-values of the slates on the page recorded last; undefined if the algorithm has none. */
+  /** Q-values of the slates on the last recorded page; undefined for an algorithm without Q-values of slates. */
   protected values: SlateValueView | undefined;
 
   constructor(name: string, shape: ValueLayout, protected readonly subject: LearnerSubject) {

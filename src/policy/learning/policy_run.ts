@@ -31,7 +31,7 @@ export class PolicyFolder {
   private constructor(
     readonly path: string,
     readonly config: PolicyConfig,
-    /** Snapshot that was in the folder when it was opened. */
+    /** Snapshot that the folder had before the files were opened. */
     readonly before: PolicySnapshot | undefined,
     private readonly train: CsvLog,
     private readonly curve: CsvLog,
@@ -43,9 +43,9 @@ export class PolicyFolder {
   }
 
   /**
-   * Creates the files of a training. To resume a training, it opens them and truncates the logs to their marks.
+   * Creates the files of a training. For a resumed training, opens the files, and truncates the logs to their marks.
    * @param before snapshot of the training to resume.
-   * @throws UserError if the folder cannot be written or has other files, or if files have changed.
+   * @throws UserError if the folder cannot be written or has foreign files, or if files have changed.
    */
   static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {
     const { marks, iteration } = before ?? {};
@@ -104,7 +104,7 @@ export class PolicyFolder {
   }
 }
 
-/** Returns the points of a policy's learning curve so far; [] if they cannot be read. */
+/** Returns the points of a policy's learning curve so far; [] if the file cannot be read. */
 export async function readCurve(path: string): Promise<LearningCurvePoint[]> {
   const text = await readText(`${path}/curve.csv`).catch(() => "");
   return text.split("\n").slice(1).flatMap((line): LearningCurvePoint[] => {
@@ -123,7 +123,7 @@ export interface PolicyCallbacks {
 export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
-  /** Last evaluation of the best weights, on other users: the users of the curve have selected these weights. */
+  /** Final evaluation of the best weights. The users are not those of the curve, by whom the weights were selected. */
   readonly chosen: LearningCurvePoint | undefined;
 }
 
@@ -141,9 +141,9 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 }
 
 /**
- * Trains to the end. The state is saved at each point of the curve, between two episodes; a training that resumes there
- * has the same bits. If `signal` is aborted, the current episode is finished and saved. At the end, the trainer has the
- * best weights. @throws DivergedError; files that were saved before are kept.
+ * Trains to the end. The state is saved at each point of the curve, between two episodes, so that a resumed training has the
+ * same bits. If `signal` is aborted, the current episode is finished and saved. At the end, the trainer has the best weights.
+ * @throws DivergedError. Files saved before remain.
  */
 export async function runPolicy(
   trainer: PolicyTrainer,
@@ -171,7 +171,7 @@ export async function runPolicy(
     best = { userSteps: point.userSteps, return: point.return, weights: await trainer.weights() };
   };
   if (!best) {
-    await save(); // before the curve has a row: the snapshot tells which training a row belongs to
+    await save(); // before the curve has a row, because the snapshot identifies the training of the rows
     await evaluate();
     await save();
   }

@@ -14,7 +14,7 @@ import { replayParts, type ReplayState } from "./replay_buffer.ts";
 
 const FORMAT = "clickgan-policy-1";
 
-/** Name prefixes of the tensors of Adam, the target network, the best weights and the replay buffer. */
+/** Prefixes of tensor names: Adam's moments, the target network, and the best weights. */
 const PREFIXES = { m: "adam.m/", v: "adam.v/", target: "target/", best: "best/" } as const;
 const REPLAY = "replay/";
 
@@ -72,13 +72,12 @@ export async function writePolicy(
 
 export interface PolicySnapshot {
   readonly iteration: number;
-  /** Description of the users that the policy was trained on, as describeSubject formats it. */
+  /** Users that the policy was trained on, as describeSubject describes them. */
   readonly trainedOn: string;
   readonly marks: PolicyLogMarks;
   /**
-   * Returns the weights with which the policy acts: the best ones, or the last ones before the first evaluation.
-   * @param specs parameters of the policy's network. @throws UserError if weights are damaged, or belong to another
-   * network.
+   * Returns the weights with which the policy acts: the best weights, or before the first evaluation the last weights.
+   * @param specs parameters of the policy's network. @throws UserError if weights are damaged, or belong to another network.
    */
   weights(specs: readonly ParameterSpec[]): Weights;
   /** Returns the best weights; undefined before the first evaluation. @throws UserError as {@link weights}. */
@@ -87,7 +86,7 @@ export interface PolicySnapshot {
   state(specs: readonly ParameterSpec[]): PolicyState;
 }
 
-/** Reads a policy's snapshot. @param path of the folder. @throws UserError if there is none, or a damaged one. */
+/** Reads a policy's snapshot. @param path of the policy's folder. @throws UserError for a missing or damaged snapshot. */
 export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const file = getPolicyPath(path);
   const { tensors, metadata } = await readSafetensors(file);

@@ -1,4 +1,4 @@
-/** Steps of a policy's training: one page for all users, the training steps after this page, and the schedule. */
+/** Iterations of a policy's training: a page for all users, then training steps. Also the schedule of iterations. */
 
 import { adamRate, type AdamState } from "../../ops/adam.ts";
 import type { PolicyTrainingConfig } from "./policy_training_config.ts";
@@ -16,15 +16,15 @@ import { computeLearnSizes, learnDimensions, type Learner, type LearnSizes } fro
 import type { ReplaySample } from "./replay_sample.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
-/** Share of the training after which the learning rate is multiplied by {@link LATE_RATE}. */
+/** Share of the iterations after which the learning rate is multiplied by {@link LATE_RATE}. */
 const LATE = 0.75;
 const LATE_RATE = 0.2;
 
-/** Schedule of a training. Iteration t = 1, 2, ... is one page for all users, and the training steps after it. */
+/** Schedule of a training. An iteration t = 1, 2, ... shows a page to all users, and then runs training steps. */
 export class PolicySchedule {
-  /** Number of iterations, which make whole episodes. */
+  /** Number of iterations, which is a multiple of the pages per episode. */
   readonly iterations: number;
-  /** Number of iterations between two evaluations and snapshots, which make whole episodes. */
+  /** Number of iterations between two evaluations and snapshots, a multiple of the pages per episode. */
   readonly evaluateEvery: number;
 
   constructor(readonly config: PolicyTrainingConfig) {
@@ -80,14 +80,14 @@ export interface PolicyStepsParts {
   readonly learner: Learner;
   readonly adam: AdamState;
   readonly sample: ReplaySample;
-  /** Episode of the users to train on. The episode writes the users' pages to the replay buffer. */
+  /** Episode of the training users, whose pages are written to the replay buffer. */
   readonly episode: Episode;
   /** [pages, users] outcomes of the current episode's pages. */
   readonly outcomes: View;
   readonly items: number;
 }
 
-/** Returns the slots of the result ring per iteration: one for each training step, and one for the page. */
+/** Returns the number of result slots per iteration: one for each training step, and one for the page. */
 export function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
 }
@@ -170,7 +170,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     });
   }
 
-  /** Marks the tables as outdated, because weights were set from outside. */
+  /** Marks the item tables as outdated, after a caller has set the weights. */
   weightsChanged(): void {
     this.#stale = true;
   }

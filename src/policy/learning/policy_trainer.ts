@@ -25,7 +25,7 @@ import { countRingParts, PolicySchedule, PolicySteps } from "./policy_steps.ts";
 import { ReplaySample } from "./replay_sample.ts";
 import { countEpisodes, ReplayBuffer, type ReplayPage, type ReplayState } from "./replay_buffer.ts";
 
-/** Maximum iterations whose results are held at once. A group of steps is at most an episode. */
+/** Maximum number of iterations whose results are stored at once. */
 const PLACES = 256;
 
 export interface PolicyStepMetrics {
@@ -33,7 +33,7 @@ export interface PolicyStepMetrics {
   readonly loss: number;
   /** Mean Q-value of the replayed slates; 0 before the first training step. */
   readonly q: number;
-  /** Mean reward per user who saw the page, including users with random slates of exploration. */
+  /** Mean reward per user who saw the page, also of users to whom exploration showed random slates. */
   readonly reward: number;
 }
 
@@ -48,7 +48,7 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   loss: ({ loss, reward }) => loss + reward,
 };
 
-/** State from which a resumed training has the same bits. The state is taken between two episodes. */
+/** State from which a training resumes with the same bits. The state is read between two episodes. */
 export interface PolicyState {
   readonly trainer: TrainerState;
   readonly target: Weights;
@@ -57,7 +57,7 @@ export interface PolicyState {
 
 export interface PolicyTrainerOptions {
   readonly start?: StartOptions;
-  /** Creates the learner; by default that of the algorithm in the config. */
+  /** Creates the learner. The default is the algorithm in the config. */
   readonly makeLearner?: LearnerFactory;
 }
 
@@ -84,7 +84,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   /**
    * Allocates users, network and replay buffer on the device, and records the steps.
    * @param source simulated users to train on.
-   * @throws UserError for a config out of range or in contradiction to the catalogue, or beyond the adapter's limits.
+   * @throws UserError for a config that is out of range, contradicts the catalogue, or exceeds the adapter's limits.
    */
   static async create(
     gpu: Gpu,
@@ -150,13 +150,13 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     return this.schedule.config;
   }
 
-  /** Sets the weights, of the target network too. No work may be in flight. */
+  /** Sets the weights of the online network and the target network. No work may be in flight. */
   override setWeights(weights: Weights): void {
     super.setWeights(weights);
     this.#writeTarget(weights);
   }
 
-  /** Reads the state for {@link restoreAll}, between two episodes. No work may be in flight. */
+  /** Reads the training state between two episodes, for {@link restoreAll}. No work may be in flight. */
   async stateOfAll(): Promise<PolicyState> {
     if (this.iteration % this.config.pages !== 0) {
       throw new Error(`expected to be between two episodes, not after page ${this.iteration}`);

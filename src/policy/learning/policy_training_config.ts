@@ -1,6 +1,6 @@
 /**
- * Training config of a policy, which is part of every policy.json. The interface has the type of each field. The table
- * of fields has the option, range and default, from which src/option.ts derives the rest.
+ * Training config of a policy, which is part of every policy.json. The interface has the types of the fields. The table of
+ * fields has options, ranges and defaults, from which src/option.ts derives schema and help.
  */
 
 import { type Split, splits } from "../../data/click_log.ts";
@@ -42,25 +42,25 @@ export interface PolicyTrainingConfig {
   start: "empty" | Split;
   repeats: boolean;
   leave: number;
-  /** Number of pages in a row without a click after which a user leaves; 0: no limit. */
+  /** Number of consecutive pages without a click after which a user leaves; 0: no limit. */
   patience: number;
-  /** Number of hidden units of Q per position. */
+  /** Number of hidden units of the Q-network per position. */
   hidden: number;
   /** Number of units of the trunk, the layer that all positions share. */
   trunk: number;
   /** True if all positions of a slate share one network. */
   sharePositions: boolean;
   /**
-   * Regression target of the positions of a cascade. `common`: the value of the whole slate, as published. `chained`:
-   * the best value of the next position, which is exact in the limit under any exploration.
+   * Regression target of a cascade's positions. `common`: the value of the whole slate, as published. `chained`: the best
+   * value of the next position, which converges to the exact value under any exploration.
    */
   target: TargetKind;
   /** True for double Q-learning: the online network selects the next slate, and the target network values it. */
   doubleQ: boolean;
-  /** Number of training steps between copies to the target network. 1: no target network, as in the paper's listing. */
+  /** Number of training steps between copies to the target network. The paper's listing has no target network, that is, 1. */
   targetEvery: number;
   discount: number;
-  /** True if the last page of an episode has the value of a next page: the episode is cut there, it does not end. */
+  /** True if the target of an episode's last page includes the value of a next page, as if the episode went on. */
   bootstrapAtEnd: boolean;
   /** Learning rate of Adam in the first three quarters of the training. The last quarter has a fifth of this rate. */
   learningRate: number;
@@ -74,7 +74,7 @@ export interface PolicyTrainingConfig {
   replay: number;
   /** Probability of a random slate at the beginning of the training. */
   epsilonStart: number;
-  /** Probability of a random slate after a share `epsilonShare` of the training, up to which it falls linearly. */
+  /** Probability of a random slate after a share `epsilonShare` of the training, during which the probability falls linearly. */
   epsilonEnd: number;
   epsilonShare: number;
   evaluateEvery: number;
@@ -91,7 +91,7 @@ const share = between(0, 1);
 const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));
 const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
 
-/** Options of the training. Defaults that do not depend on the task were selected on a shop with a known optimum. */
+/** Options of the training. Defaults that do not depend on the task did best on a synthetic shop with a known optimum. */
 export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   algorithm: defineField(
     "--algorithm <name>",
@@ -106,7 +106,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   users: defineField("--users <n>", "users simulated together", whole(1, 2 ** 24), 128),
   steps: defineField(
     "--steps <n>",
-    "user pages to train on in total (not training steps), rounded up to whole episodes",
+    "total number of user pages to train on (not training steps), rounded up to whole episodes",
     whole(1, 2 ** 40),
     400_000,
   ),
@@ -126,7 +126,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   leave: defineField("--leave <p>", "probability that a user leaves after a page without a click", share, 0),
   patience: defineField(
     "--patience <n>",
-    "pages in a row without a click after which a user leaves; 0: never",
+    "consecutive pages without a click after which a user leaves; 0: never",
     whole(0, MOST),
     0,
   ),
@@ -159,7 +159,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   discount: defineField("--discount <x>", "factor on the value of the next page", share, 1),
   bootstrapAtEnd: defineSwitchField(
     "--bootstrap-at-end",
-    "count the value of a next page after the last page of an episode",
+    "add the value of a next page to the target of an episode's last page",
     false,
   ),
   learningRate: defineField(
@@ -201,7 +201,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   epsilonEnd: defineField("--epsilon-end <p>", "probability of a random slate at the end", share, 0.05),
   epsilonShare: defineField(
     "--epsilon-share <x>",
-    "share of the training in which it falls linearly from start to end",
+    "share of the training in which epsilon falls linearly from start to end",
     share,
     0.4,
   ),

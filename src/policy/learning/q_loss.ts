@@ -1,4 +1,4 @@
-/** Targets and loss of Q-values, and the mean reward of pages. */
+/** Targets and loss of Q-values, and the reward of pages. */
 
 import pageRewardText from "../../../kernels/slates/page_reward.wgsl" with { type: "text" };
 import qTargetText from "../../../kernels/slates/q_target.wgsl" with { type: "text" };
@@ -19,7 +19,7 @@ import { findRowDimension, type SlateRows } from "../network/slate_rows.ts";
 const targetKernel = parseKernel("q_target", qTargetText);
 const rewardKernel = parseKernel("page_reward", pageRewardText);
 
-/** Computes the targets [rows] of replayed pages from their outcomes [rows] and from the values of the next pages. */
+/** Computes the targets [rows] of replayed pages from the pages' outcomes [rows] and from the values of next pages. */
 export function qTarget(
   { rows, pages, discount, bootstrapAtEnd }: Pick<
     PolicyTrainingConfig,
@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Writes the reward of a page to slot `step.slot` of the ring. @param views [pages, users] outcomes; the ring. */
+/** Writes the reward of a page to slot `step.slot` of a ring. @param views outcomes [pages, users], and the ring. */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -56,14 +56,14 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Values of a slate that the loss uses: "each" value, their "sum", or only the value of the "outcome". */
+/** Values of a slate that the loss uses: "each" value, the "sum" of all values, or only the value of the "outcome". */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
   readonly targets: readonly number[];
-  /** [rows] column of the outcome, that is, of the clicked slot or of no click. */
+  /** [rows] column of `q` that belongs to the outcome, which is the clicked slot or no click. */
   readonly outcome: readonly number[];
-  /** [rows, columns] targets of the values, if they are chained. */
+  /** [rows, columns] targets of the values. Only for chained targets. */
   readonly chained?: readonly (readonly number[])[];
 }
 
@@ -75,11 +75,11 @@ export interface QLoss {
   readonly targets: View;
   /** [rows] vec4f; the first component is the column of the outcome. */
   readonly outcome: View;
-  /** [rows, stride] targets: column c + 1 is the target of value c, except for the last value. */
+  /** [rows, stride] chained targets. Column c + 1 has the target of value c. The last value has no chained target. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
   readonly huber?: boolean;
-  /** Result ring. The step's slot gets (sum of the losses, sum of the values of the shown slates, 0, 0). */
+  /** Ring of results. The step's slot gets (sum of losses, sum of the shown slates' values, 0, 0). */
   readonly ring: View | undefined;
 }
 
@@ -123,7 +123,7 @@ export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   });
 }
 
-/** Returns the f64 reference of the loss. The reference's gradient is that of the mean loss. */
+/** Returns the f64 reference of the loss, with the gradient of the mean loss. */
 function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): ReferenceOp<QLossBatch> {
   const off = (d: number): [loss: number, slope: number] =>
     huber && Math.abs(d) > 1 ? [2 * Math.abs(d) - 1, 2 * Math.sign(d)] : [d * d, 2 * d];

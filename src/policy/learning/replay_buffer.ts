@@ -1,9 +1,8 @@
 /**
- * Replay buffer: a ring of whole episodes on the device, from which pages are sampled uniformly.
- *
+ * Replay buffer: a ring of whole episodes on the device. Training samples pages uniformly from the ring.
  * Users are simulated together, so an episode is a block of T pages and T + 1 states: the state after a page is the state
- * before the next page. A new episode overwrites the oldest one. The slot of an episode follows from its number, which
- * the host counts. See `replay_push.wgsl`.
+ * before the next page. A new episode overwrites the oldest one. The slot of an episode follows from its number, which the
+ * host counts. See `replay_push.wgsl`.
  */
 
 import pushText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
@@ -33,13 +32,13 @@ export interface ReplayCapacity {
 }
 
 export interface ReplayPage {
-  /** [users, columns] states of the users after the page. Before the first page, these are the initial states. */
+  /** [users, columns] states of the users after the page, or the initial states before the first page. */
   readonly state: Tensor;
   /** [users, slots] u32: the shown items. */
   readonly slates: View;
   /** [pages, users] f32: slot of the clicked item (`slate` if none), reward, and two unused numbers. */
   readonly outcomes: View;
-  /** [users] u32 after the page: 0 for users who have left. */
+  /** [users] u32: 0 for users who have left after the page or before. */
   readonly alive: View;
 }
 
@@ -47,7 +46,7 @@ export interface ReplayPage {
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
-/** Returns how many episodes the ring needs for `capacity` user pages: whole episodes, plus the current one. */
+/** Returns the number of episodes in a ring for `capacity` user pages, rounded up, plus the current episode. */
 export function countEpisodes(
   capacity: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
@@ -64,7 +63,7 @@ export class ReplayBuffer {
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;
-  /** [episodes, users + 1] u32: index of the user's first page among all pages of the episode. */
+  /** [episodes, users + 1] u32: prefix sums of `lengths`, the index of the user's first page in the episode. */
   readonly starts: View;
 
   /** @throws UserError if the adapter cannot allocate or bind the memory. */
@@ -122,7 +121,7 @@ export class ReplayBuffer {
   /**
    * Restores a saved state. No work may be in flight.
    * @param items number of items in the catalogue. @param from file name for messages.
-   * @throws UserError for other sizes, and for values out of range.
+   * @throws UserError for wrong sizes, and for values out of range.
    */
   restore(state: ReplayState, items: number, from: string): void {
     this.#expectWhole(state, items, from);

@@ -1,4 +1,4 @@
-/** Batches of B pages that are sampled from the replay buffer, with the user states before and after each page. */
+/** Batches of B pages from the replay buffer, with user states before and after the pages. */
 
 import drawText from "../../../kernels/slates/replay_draw.wgsl" with { type: "text" };
 import masksText from "../../../kernels/slates/replay_sample_masks.wgsl" with { type: "text" };
@@ -23,7 +23,7 @@ const statesKernel = parseKernel("replay_sample_states", statesText);
 export interface ReplaySampleOptions {
   readonly rows: number;
   readonly items: number;
-  /** S, the number of columns of a state without padding. The network's input has one more column, page / T. */
+  /** Number of columns of a state without padding. The network's input has one column more, for page number / T. */
   readonly stateColumns: number;
   readonly repeats: boolean;
   /** [panels] bits of the items that are never shown; none by default. */
@@ -32,9 +32,9 @@ export interface ReplaySampleOptions {
   readonly start?: StartOptions;
 }
 
-/** Pages sampled for a training step. Masks are stored by panels: bit i of word p B + b is item 32 p + i of row b. */
+/** Pages sampled for a training step. In masks, bit i of word p x B + b belongs to item 32 p + i of row b. */
 export class ReplaySample {
-  /** [2 x rows, columns + 1] f32, padded: state and page / T of each row before its page, then of each row after it. */
+  /** [2 x rows, columns + 1] f32, padded: state and page number / T. First all rows before the pages, then after. */
   readonly inputs: View;
   get slate(): number {
     return this.replay.size.slate;
@@ -55,7 +55,7 @@ export class ReplaySample {
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
-  /** [episodes, users] (first, end): range of `#history` with the clicks that the user started the episode with. */
+  /** [episodes, users] (first, end): range in `#history` of the clicks with which a user started an episode. */
   readonly #begun: View;
   readonly #history: View;
   readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();
@@ -101,7 +101,7 @@ export class ReplaySample {
     this.arena.gpu.queue.writeBuffer(buffer, offset + 8 * users * (episode % episodes), ranges);
   }
 
-  /** Returns dispatches that sample pages by the step's noise and iteration, and gather the data of the pages. */
+  /** Returns dispatches that sample pages at random, by the step's noise and iteration, and gather the pages' data. */
   dispatches(): DispatchSpec[] {
     const { replay, drawn, options: { rows, items, stateColumns, repeats } } = this;
     const { users, pages, slate, stateStride, episodes } = replay.size;

@@ -1,4 +1,4 @@
-/** Finds the slate with the largest expected value, exactly if clicks follow the choice model. */
+/** Finds the slate with the largest expected value. The result is exact if clicks follow the choice model. */
 
 import ratioText from "../../../kernels/slates/slate_ratio.wgsl" with { type: "text" };
 import { type Constants, parseKernel } from "../../gpu/kernel.ts";
@@ -13,7 +13,7 @@ const ratioKernel = parseKernel("slate_ratio", ratioText);
 /** Maximum number of items of a slate in the exact search. */
 const MOST_EXACT = 16;
 
-/** Bits of excluded items. Bit i of word p stride + r belongs to item 32 p + i in row r. */
+/** Bits of excluded items. Bit i of word p x stride + r belongs to item 32 p + i in row r. */
 export interface ItemMask {
   readonly view: View;
   /** Number of words per panel of 32 items. */
@@ -29,12 +29,12 @@ export interface ChoiceModel {
 export interface BestSlateInputs extends ChoiceModel {
   readonly label: string;
   readonly utilities: View;
-  /** Value of a click on an item: its utility (no click has 0), or a value that a network computes. */
+  /** Value of a click on an item: the item's utility (0 for no click), or a value that a network computes. */
   readonly worthOf: "utility" | {
-    /** [rows of a chunk, stride] values of the items, without the part that depends on the row alone. */
+    /** [rows of a chunk, stride] values of the items, without the part of a value that depends only on the row. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride]: the part of the values that depends on the row alone, then the value of no click. */
+    /** [rows, stride]: first column: part of the values that depends only on the row; second column: value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };
@@ -44,7 +44,7 @@ export interface BestSlateInputs extends ChoiceModel {
   readonly worth: View;
 }
 
-/** Records the best slates of the rows from `step.first_entry` on. @throws UserError for slates that are too long. */
+/** Records the best slates of a chunk of rows from `step.first_entry` on. @throws UserError for slates that are too long. */
 export function recordBestSlate<S extends BatchSizes>(
   rows: SlateRows<S>,
   best: BestSlateInputs,
@@ -73,7 +73,7 @@ export interface SlateWorthInputs extends ChoiceModel {
   readonly label: string;
   /** [rows, slots] utility of the item in each slot. */
   readonly utilities: View;
-  /** [rows, stride] value of a click on each slot's item, then the value of no click. */
+  /** [rows, stride] values of a click on the item of each slot, followed by the value of no click. */
   readonly values: View;
   readonly stride: number;
   readonly worth: View;

@@ -1,4 +1,4 @@
-/** Chooses slates by a Q-network: the best item position by position, or the slate with the largest expected value. */
+/** Chooses slates by a Q-network: position by position, or exactly, as the slate with the largest expected value. */
 
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
@@ -14,25 +14,25 @@ import type { QNetwork, QState, WeightCopy } from "./q_network.ts";
 import { type ItemMask, recordBestSlate } from "./best_slate.ts";
 import { allocateRows, countCatalogueItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";
 
-/** Inputs and outputs of the choice of slates. */
+/** Inputs and outputs of choosing slates. */
 export interface SlateChoiceViews {
   readonly copy: WeightCopy;
   readonly input: Tensor;
   readonly slates: View;
   /** Mask of items. The bits of the chosen items are set. */
   readonly masked: ItemMask;
-  /** True if the slates are given. Then column j of `q` is the value of the best item after the first j given items. */
+  /** True if slates are an input. Then column j of `q` is the value of the best item after the first j items of the slate. */
   readonly given?: boolean;
 }
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32: Q^j of the first j + 1 items in column j, below `slate`. Kind `item` has no such values. */
+  /** [rows, stride] f32: column j < `slate` has Q^j of the first j + 1 items. Kind `item` has no such values. */
   readonly q: View;
   readonly stride: number;
 }
 
-/** Chooses the best item position by position. Chosen items are masked, so each position scores the catalogue again. */
+/** Chooses the best item for one position after another. Each position scores all items, as chosen items are masked. */
 export function chooseByPosition<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -59,9 +59,9 @@ export interface ExactChoiceViews extends SlateChoiceViews {
 }
 
 /**
- * Chooses the slates with the largest expected value, by a network of kind `item` and by the users' utilities of all
- * items. Dispatches over the catalogue run in chunks of rows. @param users simulated users, whose states are those of
- * the rows. @throws UserError for slates that are too long for the exact search.
+ * Chooses the slates with the largest expected value, from a network of kind `item` and the users' utilities of all items.
+ * Dispatches over all items run in chunks of rows. @param users simulated users, whose states are those of the rows. @throws
+ * UserError for slates that are too long for the exact search.
  */
 export function chooseExactly(
   network: QNetwork,
@@ -80,7 +80,7 @@ export function chooseExactly(
   return [...before, { chunk, rows: countCatalogueItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
-/** Computes the values of all items by a network of kind `item`, in chunks of rows, and the values of the states. */
+/** Computes the values of all items, in chunks of rows, and of the states, by a network of kind `item`. */
 export function scoreItems(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,
@@ -115,13 +115,13 @@ interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   readonly state: QState;
   /** [panels, rows] best item of each panel: see {@link recordSlatePick}. */
   readonly best: View;
-  /** [rows, stride] values of the slates. The values of chosen items are added to them. */
+  /** [rows, stride] values of the slates, to which the values of chosen items are added. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;
 }
 
-/** Computes bases and values from the states of the rows. */
+/** Computes the bases of hidden units, and linear values, from the states of the rows. */
 function begin<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -163,7 +163,7 @@ function score<S extends BatchSizes>(
   });
 }
 
-/** Writes the best item and its value, and the next base. @param position position whose item table is read. */
+/** Writes the best item, the item's value, and the base of the next position. @param position current position. */
 function pick<S extends BatchSizes>(
   { network, rows, copy, slates, masked, given, state: { bases }, best, q, current }: PositionChoice<S>,
   label: string,
@@ -180,7 +180,7 @@ function pick<S extends BatchSizes>(
   });
 }
 
-/** Returns the settings of the kernels for a position. Position -1 is before the first one. */
+/** Returns the kernels' settings for a position. Position -1 is the state before the first position is filled. */
 function buildPickSettings<S extends BatchSizes>(
   { network, rows, masked, stride, state: { bases } }: PositionChoice<S>,
   position: number,

@@ -1,4 +1,4 @@
-/** Q-network: its structure and parameters. The device has online weights, target weights, and item tables of both. */
+/** Q-network: structure and parameters. The device has online weights and target weights, with item tables for each. */
 
 import { drawInitialWeights, type ModelParameter } from "../../model/initial_weights.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
@@ -15,14 +15,14 @@ import type { Tape } from "../../tape/tape.ts";
 import { countCatalogueItems, createTape, type SlateRows } from "./slate_rows.ts";
 
 /**
- * Kind of Q-values. `cascade`: at each position, the value of the whole slate given the items so far, by one net per
- * position. `shared`: the same by one net, a bias per position, and the sum of the items so far. `item`: a value per
+ * Kind of Q-values. `cascade`: one net per position, which predicts the value of the whole slate, given the items so far.
+ * `shared`: one net for all positions, which reads a bias per position and the sum of the items so far. `item`: a value per
  * item.
  */
 export type QKind = "cascade" | "shared" | "item";
 
 /**
- * Shape of the network. Position j has the value Q^j, from a trunk z and item vectors g of G columns:
+ * Shape of the network. Position j has the value Q^j, computed from a trunk z and item vectors g of G columns:
  *     z = relu(W x + b)                             x = [state; page / T]
  *     hidden_j = relu(S_j z + c_j + sum over m < j of C_jm g_m + E_j g_j)
  *     Q^j = q_j . hidden_j + v_j . z + d_j
@@ -39,27 +39,27 @@ export interface QShape {
   readonly zero?: boolean;
 }
 
-/** Returns the number of nets (one per position, or one), which is the number of bases per row and item products. */
+/** Returns the number of nets, which is also the number of bases per row and of item products: one per position, or one. */
 export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the columns of an item's product in a slot: the part for this position, then those for later positions. */
+/** Returns the number of columns of an item product: a part for the slot's position, and parts for later positions. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
 }
 
-/** Returns the number of values of the state alone: one per position; for kind `item`, one, and one for no click. */
+/** Returns the number of values that depend only on the state: one per position; for kind `item` one, and one for no click. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
 
-/** Returns the number of values of a slate: one per position, and one for no click if the network has it. */
+/** Returns the number of values of a slate: one per position, and one for no click in networks with such a value. */
 export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
 
-/** Returns the parameter name of the weights [item columns, width] of an item product. @param product number, from 0 */
+/** Returns the parameter name of an item product's weights [item columns, width]. @param product index of the product */
 export function getItemKernelName(product: number): string {
   return `item${product + 1}/kernel`;
 }
@@ -77,7 +77,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
     ...{ name, rows, columns },
     initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
   });
-  /** Returns a dense layer with random biases: with zeros, all kinks of ReLU would go through the origin. */
+  /** Returns a dense layer with random biases. With zero biases, all kinks of ReLU would be at the origin. */
   const layer = (name: string, rows: number, columns: number, fanIn = rows): ModelParameter[] => [
     drawn(`${name}/kernel`, rows, columns, fanIn),
     drawn(`${name}/bias`, 1, columns, fanIn),
@@ -96,17 +96,17 @@ export function listQParameters(shape: QShape): ModelParameter[] {
   ];
 }
 
-/** Copy of the weights: those that are trained, or those of the target network. */
+/** Copy of the weights: "online" weights are trained, "target" weights are those of the target network. */
 export type WeightCopy = "online" | "target";
 
-/** Item tables of one copy of the weights: [items, width] for each item product. See {@link getProductWidth}. */
+/** Item tables for one copy of the weights: [items, {@link getProductWidth}] for each item product. */
 export type QTables = readonly View[];
 
-/** Parts of the Q-values that depend on the state alone. */
+/** Parts of the Q-values that depend only on the state. */
 export interface QState {
-  /** [rows, units] for each base. The bases of a row are adjacent. */
+  /** [rows, units] for each base, a partial sum of hidden units. The bases of a row are adjacent. */
   readonly bases: Tensor;
-  /** [rows, values]: the part of the values that is linear in the state. */
+  /** [rows, values] parts of the values that are linear in the trunk. */
   readonly values: Tensor;
 }
 
@@ -116,7 +116,10 @@ export class QNetwork {
   readonly tables: Readonly<Record<WeightCopy, QTables>>;
   readonly #arena: Arena;
 
-  /** @param items I. @param seed draws the weights. @throws Error for an invalid shape; UserError if too large. */
+  /**
+   * @param items number of items. @param seed for the initial weights. @throws Error for an invalid shape; UserError if too
+   * large.
+   */
   constructor(readonly gpu: Gpu, readonly shape: QShape, readonly items: number, seed: number) {
     const declared = listQParameters(shape);
     this.parameters = new ParameterArena(gpu, declared);
@@ -138,26 +141,26 @@ export class QNetwork {
     return { buffer, offset: 0, size: 4 * length };
   }
 
-  /** Returns a copy's item table for a position of the slate. @throws Error for a position without a table. */
+  /** Returns the item table that a position of the slate reads. @throws Error for a position without a table. */
   table(copy: WeightCopy, position: number): View {
     const table = this.tables[copy][this.shape.kind === "cascade" ? position : 0];
     if (!table) throw new Error(`there is no table of position ${position}`);
     return table;
   }
 
-  /** Returns a parameter of a copy. Only the online weights get gradients. */
+  /** Returns a parameter of the online or target weights. Only online weights get gradients. */
   parameter(name: string, copy: WeightCopy): Tensor {
     const own = this.parameters.get(name);
     if (copy === "online") return own;
     return { ...own, trainable: false, view: { ...asBufferView(own.view), buffer: this.target.buffer } };
   }
 
-  /** Returns the offset of a parameter among all weights, counted in vectors of four floats. */
+  /** Returns the offset of a parameter in the buffer of all weights, in units of four floats. */
   first4(name: string): number {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns the offsets of a position's parts, in vectors of four floats. Position -1 is before the first one. */
+  /** Returns the offsets of a slate position's data in the buffers, in units of four floats. Position -1 is before the first. */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;
@@ -172,7 +175,7 @@ export class QNetwork {
     };
   }
 
-  /** Records how a copy's item tables are computed after a change of weights. @param itemVectors [items, columns] */
+  /** Records dispatches that compute the item tables after a change of weights. @param itemVectors [items, columns] */
   makeTables<S extends BatchSizes>(
     rows: SlateRows<S>,
     copy: WeightCopy,
@@ -214,7 +217,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Records the bases and values of states. @param input [rows, inputs] states, each with page / T */
+  /** Records the bases and values of states. @param input [rows, inputs] a state and page number / T */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

@@ -1,4 +1,4 @@
-/** Rows for which slates are chosen or trained (users of a page, or replayed pages), and the input for them. */
+/** Rows for which slates are chosen or trained: users of a page, or replayed pages. Also the network's input for rows. */
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
@@ -12,8 +12,8 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * The dimensions of a batch that count its rows and its items, and the arena of its buffers. Batches in which rows and
- * items have the same indices share shaders; click logs have events and items there.
+ * Dimensions that are the rows and the items of a batch, and the arena of the batch's buffers. Batches share shaders if these
+ * dimensions have equal indices. In batches of click logs, the rows are the events.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
@@ -23,7 +23,7 @@ export interface SlateRows<S extends BatchSizes> {
   readonly capacity: S;
 }
 
-/** Returns the number of rows in a batch; by default in the largest batch. */
+/** Returns the number of rows in a batch. The default is the largest batch. */
 export function countRows<S extends BatchSizes>(
   { rows, capacity }: SlateRows<S>,
   sizes: S = capacity,
@@ -40,7 +40,7 @@ export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: Sla
   return dimensions.index(rows);
 }
 
-/** Allocates floats per row. On llvmpipe they are a texture, because reading a buffer takes as long as multiplying. */
+/** Allocates floats per row. On llvmpipe the memory is a texture, because reading a buffer is slow. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,
@@ -52,12 +52,12 @@ export function allocateRows<S extends BatchSizes>(
   return arena.allocateTexture(name, bytes, used, makeRowLayout(bytes));
 }
 
-/** Allocates a placeholder for a binding that a kernel does not use with these constants. */
+/** Allocates a placeholder for a binding that a kernel does not use. */
 export function allocateUnused({ arena }: { readonly arena: Arena }): View {
   return arena.allocate("unwritten", 16);
 }
 
-/** Creates a tape for a batch of rows. @typeParam R columns of the batch that references of ops read */
+/** Creates a tape for a batch of rows. @typeParam R batch data that f64 references of ops read */
 export function createTape<S extends BatchSizes, R>(
   rows: SlateRows<S>,
   parameters: ParameterArena,
@@ -68,7 +68,7 @@ export function createTape<S extends BatchSizes, R>(
 
 const inputKernel = parseKernel("state_input", inputText);
 
-/** Records the network's input [rows, columns + 1]: the state, then step.page / T. @param pages T */
+/** Records the network's input [rows, columns + 1]: the state, and step.page / T. @param pages number T of pages */
 export function recordStateInput<S extends BatchSizes>(
   rows: SlateRows<S>,
   state: Tensor,

@@ -1,6 +1,6 @@
 /**
- * Scores every item for every row, and keeps the best item of each panel, or all scores. Then the best item is written
- * into the next slot. Differences between positions are data, so that all positions share one shader.
+ * Scores every item for every row, and stores the best item per panel of 32 items, or all scores. Then the best item is
+ * written into the next slot. Settings of a position are data, so that all positions share one shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -71,9 +71,8 @@ export interface SlateScoreInputs {
     readonly place: View;
   };
   /**
-   * Output. Either `best`, the best item of each panel: [panels, rows] (bits of the value, item or NONE), without items
-   * whose bit in `masked` [panels, rows] is set. Or all `scores`: [rows of a chunk, 32 panels], from row
-   * `step.first_entry` on.
+   * Output. Either `best`, the best item of each panel: [panels, rows] (bits of the value, item or NONE), except items whose
+   * bit in `masked` [panels, rows] is set. Or all `scores`: [rows of a chunk, 32 x panels], from row `step.first_entry` on.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
@@ -134,7 +133,7 @@ export interface SlatePickInputs {
     readonly bases: View;
     readonly masked: View;
     readonly slates: View;
-    /** [rows, stride] values of the slates. */
+    /** [rows, stride] Q-values of the slates. */
     readonly q: View;
     /** [rows, units] output: base of the next position. */
     readonly current: Memory;

@@ -1,4 +1,4 @@
-/** Values of given slates, with gradients: one value per position, or one per item and one for no click. */
+/** Q-values of given slates, with gradients: one value per position, or one per item and one for no click. */
 
 import backwardText from "../../../kernels/slates/slate_value_backward.wgsl" with { type: "text" };
 import forwardText from "../../../kernels/slates/slate_value_forward.wgsl" with { type: "text" };
@@ -41,8 +41,8 @@ export interface SlateValueInputs {
 }
 
 /**
- * Records the values [rows, columns] of slates: Q^j of the first j + 1 items, or one value per item and one of no
- * click. The op reads item tables, and modifies the bases. Only the online weights get gradients.
+ * Records the Q-values [rows, columns] of slates: Q^j of the first j + 1 items, or one value per item and one of no click.
+ * The op reads item tables, and modifies the bases. Only online weights get gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -76,7 +76,7 @@ interface ValueParameters {
   readonly weights: Tensor;
   /** Biases of the positions; undefined if each position has its own net. */
   readonly bias: Tensor | undefined;
-  /** Weights of the item products that the tables store. */
+  /** Weights of the item products, whose results the item tables store. */
   readonly products: readonly Tensor[];
 }
 
@@ -99,7 +99,7 @@ interface SlateValue extends SlateValueInputs {
   readonly slotItems: (slot: number) => View;
 }
 
-/** Records one dispatch per slot: each adds to the bases of later slots, so they run one after another. */
+/** Records one dispatch per slot, in order: a slot's dispatch adds to the bases of later slots. */
 function forward<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -144,7 +144,7 @@ const slotFields = [
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
-/** Returns the settings of a slot as data, so that all slots share one shader. */
+/** Returns the settings of a slot as data for a shader that all slots share. */
 function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;
@@ -173,7 +173,7 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Gradients of the item products: [rows, width] for each slot, one after another in a buffer. */
+/** Gradients of the item products: [rows, width] per slot. The slots follow each other in one buffer. */
 interface Parts {
   readonly all: View;
   readonly slots: readonly View[];
@@ -260,7 +260,7 @@ function productGradients<S extends BatchSizes>(
   });
 }
 
-/** Returns the f64 reference, with inputs: bases, values, item vectors, output weights, products, position bias. */
+/** Returns the f64 reference. Its inputs are bases, values, item vectors, output weights, products and position bias. */
 function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
   return ([bases, values, vectors, output, ...rest], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");
@@ -338,7 +338,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the products that hidden unit n of position j sums: item, weights, and column of the weights. */
+/** Lists the terms of the sum in hidden unit n of position j: item, weights, and column of the weights. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({

@@ -1,7 +1,6 @@
 /**
- * Options of `train` for models and stages, the checks of their combinations, and the configs built from the options.
- * Options that set a single config field are defined next to the field, in model/model_config.ts or
- * train/training_config.ts.
+ * Options of `train` for models and stages, the checks of their combinations, and the configs built from the options. Options
+ * that set a single config field are defined next to the field, in model/model_config.ts or train/training_config.ts.
  */
 
 import type { TokenField } from "../../counts/train_counts.ts";

@@ -172,9 +172,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/**
- * Returns the offset of the data. @param bytes first 8 bytes of the file, or more. @param size bytes of the whole file.
- */
+/** Returns the offset of the data. @param bytes first 8 bytes of the file, or more. @param size bytes of the whole file. */
 export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
     throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${formatThousands(size)} found`);

@@ -51,9 +51,7 @@ export function readTrainingSetting({ metadata }: Snapshot, path: string): Train
   throw new UserError(`${path}: its training settings are damaged: ${v.describeIssues(parsed.issues)}`);
 }
 
-/**
- * Reads the state from which a training resumes. @param specs parameters of all networks. @throws UserError if damaged.
- */
+/** Reads the state from which a training resumes. @param specs parameters of all networks. @throws UserError if damaged. */
 export function readTrainingState(
   snapshot: Snapshot,
   specs: readonly ParameterSpec[],

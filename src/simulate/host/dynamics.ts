@@ -69,10 +69,7 @@ export interface HostDynamics<S> {
   readonly name: string;
   /** I, the number of items in the catalogue. */
   readonly items: number;
-  /**
-   * Inverse temperature eta, by default 1. P(item) is proportional to exp(eta (utility + position effect)), P(no click)
-   * to 1.
-   */
+  /** Inverse temperature eta, by default 1. P(item) is proportional to exp(eta (utility + position effect)), P(no click) to 1. */
   readonly eta?: number;
   /** Effects of the second and later positions. Positions beyond the last effect have the last effect. */
   readonly positionEffects?: readonly number[];

@@ -87,9 +87,7 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/**
- * Computes the values of all grid points for t pages left from those for t - 1. Data that is equal for all t is cached.
- */
+/** Computes the values of all grid points for t pages left from those for t - 1. Data that is equal for all t is cached. */
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
@@ -233,9 +231,7 @@ export class InterpolationGrid {
     }
   }
 
-  /**
-   * Returns the grid cell of a coordinate x on an axis, and the position in that cell, 0..1. Coordinates are clipped.
-   */
+  /** Returns the grid cell of a coordinate x on an axis, and the position in that cell, 0..1. Coordinates are clipped. */
   locate(axis: number, x: number): { readonly cell: number; readonly share: number } {
     const last = this.axes[axis]!.length - 1;
     const place = Math.min(Math.max((x - this.#first[axis]!) / this.#step[axis]!, 0), last);

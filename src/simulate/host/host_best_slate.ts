@@ -21,9 +21,7 @@ export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: Ma
   throw new RangeError(`Expected a slate of at most the ${count} items that may be shown, got ${k}`);
 }
 
-/**
- * Writes the best items to `slate`. @param items candidates, by default all. @returns number of chosen items, at most k
- */
+/** Writes the best items to `slate`. @param items candidates, by default all. @returns number of chosen items, at most k */
 function selectTop(
   scores: ArrayLike<number>,
   slate: number[] | Uint32Array,

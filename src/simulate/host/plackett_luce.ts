@@ -44,10 +44,7 @@ export class PlackettLuce {
     return Math.exp(this.logProbabilities(slate).reduce((sum, log) => sum + log, 0));
   }
 
-  /**
-   * Returns each item's probability to be in the next slot; 0 for items in `before`. @param before items of earlier
-   * slots
-   */
+  /** Returns each item's probability to be in the next slot; 0 for items in `before`. @param before items of earlier slots */
   nextProbabilities(before: readonly number[]): Float64Array {
     const { weights, sum } = this.#left(before);
     const chances = weights.map((weight) => weight / sum);
