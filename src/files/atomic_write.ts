@@ -1,9 +1,10 @@
 /**
- * Writes files atomically: a file has all of its new contents, or is unchanged.
+ * Writes files atomically: after a write, a file has either all of the new contents, or is unchanged.
  *
- * New contents of `train.csv` are first written to a temporary file in the same folder, `.train.csv.clickgan-tmp`. While a
- * process writes a temporary file, it has the operating system's lock on the file. A temporary file without a lock was left by
- * a killed process: the next process that writes `train.csv` overwrites it, or the next one that owns the folder removes it.
+ * New contents of `train.csv` are first written to a temporary file in the same folder, `.train.csv.clickgan-tmp`. A process that
+ * writes a temporary file has the operating system's lock on the temporary file. A temporary file without a lock was left by a
+ * killed process. The next process that writes `train.csv` overwrites the temporary file, or the next process that owns the folder
+ * removes it.
  */
 
 import { UserError } from "../user_error.ts";
@@ -13,19 +14,18 @@ import { basename, dirname, join } from "node:path";
 import { isAtPath, openLocked, tryLock } from "./lock.ts";
 import { isHeld, requireMakeable, requireWritable } from "./write_scope.ts";
 
-/** Contents of a file: text, which is written as UTF-8, or bytes, or several arrays of bytes, which are concatenated. */
+/** Contents of a file: a text, written as UTF-8; or bytes; or several arrays of bytes, written one after the other. */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
 
-/** Maximum time to wait for a file that another process is writing. */
+/** Maximum time in seconds to wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Small pieces are joined and written together, up to this size. */
+/** Largest size, in bytes, of small pieces that are joined and written together. */
 const RUN_BYTES = 2 ** 20;
 
 /**
- * Writes a file atomically: at any time, the file has either all of its old contents, or all of the new contents. The bytes are
- * written to a temporary file in the same folder and synced to the disk; then the temporary file is renamed. The file keeps its
- * permissions.
+ * Writes a file atomically: at any time, the file has either all old contents, or all new contents. The bytes are written to a
+ * temporary file in the same folder and synced to the disk. Then the temporary file is renamed. The file keeps its permissions.
  *
  * @param mark as of {@link expectReplaceable}
  * @throws {UserError} that names path, cause and remedy; the temporary file is then removed
@@ -52,16 +52,16 @@ export async function writeAtomically(
   try {
     await make((bytes) => orExplained(path, () => writeAll(temporary.file, bytes)));
     await orExplained(path, async () => {
-      const mode = expectReplaceable(path, mark); // checked again: another process may have created a file there
+      const mode = expectReplaceable(path, mark); // checked again: another process may have created a file at `path`
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
-      await temporary.file.sync(); // otherwise, after a power cut, the named file could have old or empty blocks
+      await temporary.file.sync(); // else the named file could have old or empty blocks after a power cut
       await Deno.rename(temporary.path, requireWritable(path));
     });
   } catch (error) {
     removeTemporary(temporary);
     throw error;
   }
-  temporary.file.close(); // after the renaming, because closing the file releases its lock
+  temporary.file.close(); // closed only after renaming, because closing releases the file's lock
 }
 
 async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -72,15 +72,15 @@ async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** Number of bytes at the beginning, and at the end, of a file that are searched for a mark. */
+/** Number of bytes that are searched for a mark at the beginning of a file, and also at its end. */
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path: nothing exists at the path, or a regular file that contains a mark, or a regular
- * file that this process has locked (or that is in a folder it has locked). A link, and the file it leads to, is never replaced.
- * @param mark a text near the beginning or the end of every file of this kind, and of no other file. A mark that is a whole line
- * begins and ends with a newline.
- * @returns the file's permissions. @throws UserError if the file may not be written; errors of the file system are unchanged.
+ * Checks that a file may be written at a path. Accepted are a free path, a regular file that contains the mark, and a regular file
+ * that this process has locked (or whose folder it has locked). A link, and the file it leads to, is never replaced.
+ * @param mark a text near the beginning or the end of every file of one kind, and of no other file. A mark of whole lines begins
+ * and ends with a newline. @returns the file's permissions. @throws UserError if the file may not be written; errors of the file
+ * system are unchanged.
  */
 export function expectReplaceable(path: string, mark?: string): number | undefined {
   const info = regularFile(path);
@@ -98,8 +98,8 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 }
 
 /**
- * Checks that a file may be changed without a copy: it does not exist, or is a regular file without a second name (hard link).
- * A write would change the file under the second name as well.
+ * Checks that a file may be changed in place. The file must not exist, or be a regular file without a second name (hard link),
+ * because a write would also change the contents under the second name.
  * @throws UserError if the file may not be changed; errors of the file system are unchanged.
  */
 export function expectSole(path: string): void {
@@ -111,7 +111,7 @@ export function expectSole(path: string): void {
   );
 }
 
-/** Returns information on the file at a path; undefined if nothing exists. @throws UserError for a link, or no regular file. */
+/** Stats a path; undefined if nothing exists there. @throws UserError for a link, and for anything but a regular file. */
 function regularFile(path: string): Deno.FileInfo | undefined {
   let info: Deno.FileInfo;
   try {
@@ -173,7 +173,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
   return contents instanceof Uint8Array ? [contents] : contents;
 }
 
-/** Joins small pieces: a snapshot has dozens of small tensors, and each write is a system call. */
+/** Joins small pieces, because each write is a system call, and a snapshot has dozens of small tensors. */
 function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
@@ -191,7 +191,7 @@ function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   if (length > 0) yield Buffer.concat(waiting);
 }
 
-/** Writes all bytes, by several calls if necessary: `write` may write only a part of a large piece. */
+/** Writes all bytes, with several calls if necessary, because `file.write` may write only a part of a large piece. */
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
@@ -202,7 +202,7 @@ export function makeTemporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}${ENDING}`);
 }
 
-/** Returns true for the name of a temporary file, as {@link makeTemporaryName} makes it. */
+/** Returns true for the name of a temporary file that {@link makeTemporaryName} made. */
 export function isTemporaryName(name: string): boolean {
   return name.startsWith(".") && name.endsWith(ENDING) && name.length > ENDING.length + 1;
 }
@@ -215,8 +215,8 @@ export interface TemporaryFile {
 
 /**
  * Opens an empty temporary file for the new contents of the file at `path`.
- * @returns undefined while another process has the temporary file.
- * @throws UserError if something else has the name of the temporary file; errors of the file system are unchanged.
+ * @returns undefined while another process has locked the temporary file. @throws UserError if a link, a folder or a device has
+ * the name of the temporary file. Errors of the file system are unchanged.
  */
 export function openTemporary(path: string): TemporaryFile | undefined {
   const temporary = makeTemporaryName(path);
@@ -231,7 +231,7 @@ export function openTemporary(path: string): TemporaryFile | undefined {
   return { file, path: temporary };
 }
 
-/** Removes the temporary files in a folder that ended processes have left. Errors of the file system are unchanged. */
+/** Removes from a folder the temporary files of processes that have ended. Errors of the file system are unchanged. */
 export function removeTemporaries(folder: string): void {
   for (const { name, isFile } of [...Deno.readDirSync(folder)]) {
     if (!isFile || !isTemporaryName(name)) continue;
@@ -240,17 +240,17 @@ export function removeTemporaries(folder: string): void {
       using file = Deno.openSync(path, { read: true, write: true });
       if (tryLock(file) && isAtPath(file, path)) Deno.removeSync(requireWritable(path));
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error; // not found: its writer has just renamed it
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // not found: another process has just renamed the file
     }
   }
 }
 
-/** Removes a temporary file after an error. If it cannot be removed, the next owner of the folder removes it. */
+/** Removes a temporary file after an error. If the removal fails, the next owner of the folder removes the file. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // The file is already removed, or cannot be removed. Only the error before is reported.
+    // The file is already removed, or cannot be removed. Only the earlier error is reported.
   }
   file.close();
 }

@@ -3,8 +3,8 @@ import { parseJson } from "./json_file.ts";
 import { readTextSync } from "./local_file.ts";
 
 /**
- * Kinds of folders that commands create. Such a folder has a JSON file whose field `format` is the kind. Only this field shows
- * that clickgan created the folder.
+ * Kinds of folders that commands create. A folder of each kind has a JSON file whose field `format` names the kind. Only the field
+ * shows that clickgan created the folder.
  */
 export const FOLDER_FORMATS = {
   dataset: "clickgan-dataset",
@@ -23,7 +23,7 @@ const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "r
 /** Limit of a file's size in bytes; larger files are not read. */
 const MOST_BYTES = 2 ** 26;
 
-/** Returns `folder`, or else the nearest folder above it, that a command of clickgan created; undefined if there is none. */
+/** Returns the nearest folder, from `folder` upwards, that a command of clickgan created; undefined if there is no such folder. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));
@@ -36,6 +36,6 @@ function saysFormat(file: string): boolean {
     if (typeof json !== "object" || json === null || !("format" in json)) return false;
     return Object.values(FOLDER_FORMATS).some((format) => format === json.format);
   } catch {
-    return false; // there is no file, or it cannot be read
+    return false; // the file does not exist, or cannot be read
   }
 }

@@ -3,7 +3,7 @@ import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readText } from "./local_file.ts";
 
-/** Reads a JSON file. @returns undefined if there is no such file. @throws UserError if it does not match the schema. */
+/** Reads a JSON file. @returns undefined for a missing file. @throws UserError for a file that does not match the schema. */
 export async function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   let text: string;
   try {
@@ -18,14 +18,14 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
 }
 
 /**
- * Writes a JSON file. An existing file is replaced if its first field `format` has the same value.
- * @throws UserError if the file cannot be written, or would replace another kind of file (see expectReplaceable).
+ * Writes a JSON file. An existing file is replaced if its first field is `format`, with an equal value.
+ * @throws UserError if the file cannot be written, or if another kind of file is at the path (see expectReplaceable).
  */
 export function writeJson(file: string, value: object): Promise<void> {
   return writeFileAtomically(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
 }
 
-/** Returns the mark of JSON files with a value's `format`: their first two lines. Undefined if there is no such field. */
+/** Returns the first two lines of a JSON file with the value's `format`, as a mark; undefined for a value without `format`. */
 export function formatMark(value: object, indent = "  "): string | undefined {
   if (!("format" in value) || typeof value.format !== "string") return undefined;
   return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;

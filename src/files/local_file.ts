@@ -1,6 +1,6 @@
 /**
- * Reads files that a user names, and explains errors about them. The files must be regular files on this machine, because
- * reading any other kind of file may never end.
+ * Reads files that a user names, and explains errors of reading and writing. The files must be regular files on this machine,
+ * because reading any other kind of file may never end.
  */
 
 import { UserError } from "../user_error.ts";
@@ -9,7 +9,7 @@ import { createHash, type Hash } from "node:crypto";
 /**
  * Converts an error of the file system to a UserError that names path, cause and remedy.
  *
- * @param doing the action that failed, as it follows "cannot": "write", "read", "make the folder"
+ * @param doing the action that failed, as a verb after "cannot": "write", "read", "make the folder"
  * @returns the error to throw: a UserError, or `error` itself if it is not an error of the file system
  */
 export function explainFileError(error: unknown, doing: string, path: string): unknown {
@@ -18,7 +18,7 @@ export function explainFileError(error: unknown, doing: string, path: string): u
   if (error instanceof Deno.errors.NotCapable) {
     if (/^\/(dev|proc|sys)(\/|$)/.test(path)) {
       return new UserError(
-        `cannot ${doing} ${where}: it is one of the system's own places, which are closed to this program. ` +
+        `cannot ${doing} ${where}: the path is in a system folder that this program must not use. ` +
           "Choose a path of a regular file or folder.",
         { cause: error },
       );
@@ -50,7 +50,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** Cause and remedy per error code of the operating system; the third text is the remedy if a read failed. */
+/** Cause and remedy for each error code of the operating system. The third text, if present, is the remedy for a failed read. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -64,7 +64,7 @@ const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, t
     "Check the spelling; relative paths start in the project's folder.",
   ],
   ENOTDIR: ["a part of this path is a file, not a folder", "Choose a path whose parts are folders."],
-  EEXIST: ["a file of this name is in the way", "Remove or rename it, or choose another path."],
+  EEXIST: ["a file of this name exists", "Remove or rename the file, or choose another path."],
   EISDIR: [
     "it is a folder, and a file was expected",
     "Remove or rename the folder, or choose another path.",
@@ -77,15 +77,15 @@ const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, t
     "Remove the loop, or choose another path.",
     "Name the file itself instead of a link to it.",
   ],
-  ENXIO: ["nothing is there to read or write", "Choose a path of a regular file."],
-  ENODEV: ["no device is there", "Choose a path of a regular file."],
-  EBUSY: ["another program holds it", "Wait until that has ended, or choose another path."],
-  ETXTBSY: ["another program runs it", "Wait until that has ended, or choose another path."],
+  ENXIO: ["the path leads to nothing that can be read or written", "Choose a path of a regular file."],
+  ENODEV: ["the path leads to a device that does not exist", "Choose a path of a regular file."],
+  EBUSY: ["another program uses the file", "Wait until the program has ended, or choose another path."],
+  ETXTBSY: ["the file is a running program", "Wait until the program has ended, or choose another path."],
   EMFILE: ["too many files are open", "Close other programs, or raise the limit (ulimit -n)."],
   ENFILE: ["too many files are open on this machine", "Close other programs, or raise the limit."],
-  ENOMEM: ["the system has no memory left for it", "Close other programs."],
+  ENOMEM: ["the system has no memory left", "Close other programs."],
   ENOTEMPTY: ["the folder is not empty", "Empty it, or choose another path."],
-  ESTALE: ["the network drive has lost it", "Connect the drive again."],
+  ESTALE: ["the network drive has lost the file", "Connect the drive again."],
   ETIMEDOUT: ["the network drive does not answer", "Connect the drive again."],
   EIO: ["the disk reports a fault", "Check the disk, or choose another one."],
 };
@@ -104,7 +104,7 @@ export async function pathExists(path: string): Promise<boolean> {
   }
 }
 
-/** @throws UserError for an address such as s3://bucket/x, because no files are fetched. */
+/** @throws UserError for an address such as s3://bucket/x, because files are not fetched from other machines. */
 export function expectLocal(path: string): void {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path) ?? [];
   if (scheme === undefined) return;
@@ -117,7 +117,7 @@ export function expectLocal(path: string): void {
 }
 
 /**
- * Returns information on a regular file, or on the regular file that a link leads to. The file is not opened.
+ * Stats a regular file, or the regular file that a link leads to. The file is not opened.
  * @throws UserError for a path that does not exist, cannot be read, or is not that of a regular file.
  */
 export function expectFile(path: string): Deno.FileInfo {
@@ -134,9 +134,9 @@ export function expectFile(path: string): Deno.FileInfo {
 }
 
 /**
- * Opens a file for reading. Open every file that a user may have replaced by this function, or read it by those below: opening
- * a FIFO or a device would block, and then Ctrl-C would have no effect.
- * @throws UserError, without opening it, for anything but a file or a folder; errors of the file system are unchanged.
+ * Opens a file for reading. Use this function, {@link readText} or {@link readBytes} for every file that a user may have replaced:
+ * opening a FIFO or a device would block the process, even against Ctrl-C.
+ * @throws UserError, without opening the path, for anything but a file or a folder. Errors of the file system are unchanged.
  */
 export function openFile(path: string): Deno.FsFile {
   expectReadable(path);
@@ -165,12 +165,12 @@ export function readBytesSync(path: string): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(path);
 }
 
-/** Checks that a path is that of a file or a folder. A folder is accepted, because reading it fails without blocking. */
+/** Checks that a path is the path of a file or a folder. A folder is accepted, because reading a folder fails without blocking. */
 function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** Converts the error of a path that cannot be read. The new error says so if the path is a broken link. */
+/** Converts the error of a path that cannot be read. The new error reports a broken link. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;
@@ -185,7 +185,7 @@ export function explainMissing(error: unknown, path: string): unknown {
   );
 }
 
-/** Describes what a path that is not that of a regular file leads to, such as "a folder". */
+/** Names the kind of a file that is not regular, such as "a folder". */
 export function describeFileKind(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a FIFO (a named pipe)";
@@ -200,7 +200,7 @@ function suggestRemedy(info: Deno.FileInfo): string {
 
 /**
  * Computes size and hexadecimal SHA-256 checksum of a file, which may be larger than memory.
- * @param also another hash, to which the bytes are added too. @throws UserError for a file that cannot be read.
+ * @param also second hash, to which the file's bytes are also added. @throws UserError for a file that cannot be read.
  */
 export async function computeFileChecksum(
   path: string,

@@ -1,6 +1,6 @@
 /**
- * Locks of files and folders by the operating system (flock), which releases a lock when its process ends. A lock is a separate
- * file; its text names the process that has the lock.
+ * Locks of files and folders. A lock is a separate file, locked by the operating system (flock), which releases the lock when the
+ * process ends. The file's text names the process.
  */
 
 import { UserError } from "../user_error.ts";
@@ -10,13 +10,13 @@ import { holdPlace, requireWritable } from "./write_scope.ts";
 /** Interval at which a waiting process tries to take the lock. */
 const LOOK_MS = 100;
 
-/** Limit of the tries to open and lock a file, which its holder may remove in between. */
+/** Limit of the tries to open and lock a file. A try fails if the lock's holder removes the file between opening and locking. */
 const MOST_TRIES = 100;
 
-/** Error codes of a file system that has no locks. */
+/** Error codes of file systems that do not support locks. */
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
-/** Locks a file if its lock is free. Returns true if this process now has the lock, or if the file system has no locks. */
+/** Locks a file if no other process has locked it. Returns true on success, and if the file system has no locks. */
 export function tryLock(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);
@@ -26,7 +26,7 @@ export function tryLock(file: Deno.FsFile): boolean {
   }
 }
 
-/** Returns true if `path` still leads to an open file, which another process may have removed or replaced. */
+/** Returns true if `path` leads to the open file `file`, which another process may have removed or replaced. */
 export function isAtPath(file: Deno.FsFile, path: string): boolean {
   const own = file.statSync();
   try {
@@ -39,10 +39,9 @@ export function isAtPath(file: Deno.FsFile, path: string): boolean {
 }
 
 /**
- * Opens and locks a file, which is created if necessary and keeps its contents.
- * @param purpose of the file, for the message, such as "a lock"
- * @returns undefined while another process has the lock.
- * @throws UserError if the path is that of something else; errors of the file system are unchanged.
+ * Opens and locks a file. A missing file is created; the contents of an existing file are kept.
+ * @param purpose of the file, for the message, such as "a lock" @returns undefined while another process has the lock. @throws
+ * UserError if something other than a regular file is at the path. Errors of the file system are unchanged.
  */
 export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -80,15 +79,15 @@ export class Lock implements Disposable {
       file.truncateSync(0);
       file.writeSync(new TextEncoder().encode(`${ourselves()}\n`));
     } catch {
-      // The disk is full. This process has the lock; messages of other processes call it "another process".
+      // The disk is full. This process has the lock all the same. Other processes report it as "another process".
     }
   }
 
   /**
    * Takes a lock.
-   * @param path of the lock's file, which is removed when the lock is released.
-   * @param what the locked file or folder, such as "runs/x". This process may replace files there until it releases the lock.
-   * @throws UserError that names the holder, if another process has the lock.
+   * @param path of the lock's file, which is removed when the lock is released. @param what the locked file or folder, such as
+   * "runs/x". Until the lock is released, this process may replace files in `what`. @throws UserError that names the other
+   * process, if another process has the lock.
    */
   static take(path: string, what: string): Lock {
     const taken = Lock.#try(path, what);
@@ -98,7 +97,7 @@ export class Lock implements Disposable {
     );
   }
 
-  /** Waits until a lock is free, and takes it. @param onWait is called once, with the holder, if the lock is not free. */
+  /** Waits until a lock is free, and takes the lock. @param onWait is called once, with the holder's name, if it has to wait. */
   static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
     for (let told = false;; told = true) {
       const taken = Lock.#try(path, what);
@@ -122,7 +121,7 @@ export class Lock implements Disposable {
     try {
       Deno.removeSync(this.path); // before the lock is released: later, the file could be another process's
     } catch {
-      // The file was removed with its folder, or cannot be removed. Without a lock on it, it blocks no process.
+      // The file was removed with its folder, or cannot be removed. An unlocked file blocks no process.
     }
     this.file.close();
   }

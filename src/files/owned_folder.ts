@@ -1,11 +1,11 @@
 /**
- * An owned folder, to which only one process writes. A command that writes a run, several runs or a data set owns the output
- * folder until it ends, by a lock.
+ * An owned folder, to which only one process writes. A command that writes a run, several runs or a data set locks the output
+ * folder until the command ends.
  *
- * In an owned folder, only the lock's file and temporary files of killed processes are removed. All other files are written
- * atomically. An exception is output that cannot be resumed, such as a data set: until it is complete, the folder has a sign
- * file. If the command fails, it removes the incomplete output; if it is killed, the next command that begins in the folder
- * removes the output.
+ * In an owned folder, all files are written atomically, and only the lock's file and temporary files of killed processes are
+ * removed. An exception is output that cannot be resumed, such as a data set: until the output is complete, the folder has a sign
+ * file. A command that fails removes its incomplete output. The output of a killed command is removed by the next command in the
+ * folder.
  */
 
 import { basename, dirname, join, relative } from "node:path";
@@ -16,7 +16,7 @@ import { Lock } from "./lock.ts";
 import { requireWritable } from "./write_scope.ts";
 
 const LOCK = ".clickgan.lock";
-/** Name of the sign file of incomplete output. It is written before all other files, and removed after them. */
+/** Name of the sign file, which marks incomplete output: it is the first file to be written, and is removed at the end. */
 export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "A command is making this, or did not finish: the next one removes it.\n";
 
@@ -25,16 +25,16 @@ export function lockBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}${LOCK}`);
 }
 
-/** Returns true for a name of a lock or a temporary file of clickgan, which is not the user's data. */
+/** Returns true for the name of one of clickgan's locks or temporary files, which are not the user's data. */
 export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** Purpose of an output folder, and option that names it, for messages (such as "the run" and "--save-dir"). */
+/** Purpose of an output folder, and the option that names the folder, for messages (such as "the run" and "--save-dir"). */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Only for output that cannot be resumed, which has a {@link SIGN}: names of all its files. */
+  /** Names of all output files. Present only for output that cannot be resumed, which has a {@link SIGN} until it is complete. */
   readonly own?: readonly string[];
   /** Names of working files, which are removed when the output is complete. */
   readonly work?: RegExp;
@@ -44,18 +44,18 @@ export class OwnedFolder implements Disposable {
   private constructor(
     readonly path: string,
     private readonly lock: Lock,
-    /** True if this process created the folder, which is then removed at the end if it is empty. */
+    /** True if this process created the folder. At the end, the process removes an empty folder that it created. */
     private readonly made: boolean,
   ) {}
 
-  /** Purpose of the folder, while it has incomplete output that cannot be resumed. */
+  /** Purpose of the folder while its output is incomplete and cannot be resumed; else undefined. */
   #unfinished: FolderPurpose | undefined;
 
   /**
    * Creates a new folder, or takes an empty folder.
-   * @param together all folders of an output that has several, in order. The sign of the first folder names all of them, and is
-   * removed last. As long as it exists, none of the folders is complete, and the same command may begin again.
-   * @throws UserError if the folder is not empty, another process writes to it, or it cannot be written to.
+   * @param together all folders of an output with several folders, in order. The sign of the first folder names all folders, and
+   * is removed last. As long as the first sign exists, no folder is complete, and the same command may begin again.
+   * @throws UserError if the folder is not empty, is owned by another process, or cannot be written to.
    */
   static async begin(
     path: string,
@@ -84,7 +84,7 @@ export class OwnedFolder implements Disposable {
     }
   }
 
-  /** Takes an existing folder. @throws UserError if it does not exist, or another process writes to it. */
+  /** Takes an existing folder. @throws UserError if the folder does not exist, or is owned by another process. */
   static open(path: string): OwnedFolder {
     if (listContents(path) === undefined) {
       throw new UserError(`Expected a folder at ${path}, got nothing. Check the path.`);
@@ -108,7 +108,7 @@ export class OwnedFolder implements Disposable {
     OwnedFolder.finishAll([this]);
   }
 
-  /** Marks all folders of an output as complete. @param folders in the order in which they were begun. */
+  /** Marks all folders of an output as complete. @param folders in the order in which the folders were begun. */
   static finishAll(folders: readonly OwnedFolder[]): void {
     for (const folder of folders.toReversed()) {
       removeFiles(folder.path, (name) => folder.#unfinished?.work?.test(name) === true);
@@ -117,7 +117,7 @@ export class OwnedFolder implements Disposable {
     for (const folder of folders) folder.#unfinished = undefined;
   }
 
-  /** Releases the folder, and removes incomplete output that cannot be resumed. */
+  /** Releases the folder. Incomplete output that cannot be resumed is removed. */
   [Symbol.dispose](): void {
     try {
       const unfinished = this.#unfinished;
@@ -132,7 +132,7 @@ export class OwnedFolder implements Disposable {
       removeTemporaries(this.path);
       Deno.removeSync(this.path); // throws an error if the folder is not empty
     } catch {
-      // The folder has output.
+      // The folder is not empty: it has output.
     }
   }
 }
@@ -147,14 +147,14 @@ function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
   }
 }
 
-/** Returns true for a name of the output's files, or of its working files. */
+/** Returns true for the name of an output file or a working file. */
 function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean {
   return own.includes(name) || work?.test(name) === true;
 }
 
 /**
- * Checks that a command may begin output in a folder: it is empty, or has only incomplete output of a killed command.
- * @param together as of {@link OwnedFolder.begin}. @throws UserError for a folder that has other files, or a path of a file.
+ * Checks that a command may begin output in a folder: the folder is empty, or only has incomplete output of a killed command.
+ * @param together as of {@link OwnedFolder.begin}. @throws UserError for a folder with any other file, and for the path of a file.
  */
 export function expectEmpty(path: string, purpose: FolderPurpose, together: readonly string[] = []): void {
   const names = listContents(path) ?? [];
@@ -179,8 +179,9 @@ function isNamed(path: string, first: string | undefined): boolean {
 }
 
 /**
- * Returns the names in a folder, sorted, without locks and temporary files of clickgan. Undefined if there is no such folder.
- * @throws UserError if the path is not that of a folder, or the folder cannot be read.
+ * Returns the names of the files in a folder, sorted, without clickgan's locks and temporary files. Undefined for a missing
+ * folder.
+ * @throws UserError for a path that does not lead to a folder, or a folder that cannot be read.
  */
 export function listContents(path: string): string[] | undefined {
   try {

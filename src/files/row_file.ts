@@ -1,11 +1,11 @@
-/** Writes tables of rows as CSV or Parquet, a group of rows at a time. The files are written atomically. */
+/** Writes tables as CSV or Parquet files, one group of rows at a time. The files are written atomically. */
 
 import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
 import { writeAtomically } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
 
-/** A column of a file: its name, its type, and the function that computes its value for a row. */
+/** A column of a file: name, type, and the function that computes the column's value for a row. */
 export interface RowColumn<Row> {
   readonly name: string;
   /** Type of the column in Parquet. */
@@ -15,7 +15,7 @@ export interface RowColumn<Row> {
   of(row: Row): Exclude<Cell, undefined>;
 }
 
-/** Number of rows per write, and per Parquet row group. */
+/** Number of rows per write, which is also the number of rows per Parquet row group. */
 const ROWS = 2 ** 16;
 
 /** Number of written rows, and number of CSV cells that a spreadsheet may read as formulas. */
@@ -46,8 +46,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what purpose of the file, for messages. @param shared number of columns that every file of this kind begins with. If an
- * existing file begins with these columns, it is of this kind and may be replaced.
+ * @param what purpose of the file, for messages. @param shared number of first columns that all files of one kind have in common.
+ * An existing file may be replaced if it begins with these columns.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -80,7 +80,7 @@ export async function writeRows<Row>(
 
 /**
  * Returns the mark of a file of rows (see expectReplaceable): in CSV, the beginning of the header; in Parquet, the creator's name.
- * @param isWhole true if the header has no other columns
+ * @param isWhole true if `columns` are all columns of the header
  */
 export function getRowsMark(
   path: string,

@@ -1,6 +1,6 @@
 /**
- * Limits the writes of a command to its outputs. Deno's permissions allow a command to write anywhere, because its arguments are
- * not known when it starts. After the arguments are parsed, every write is checked against the outputs that they name. Writes of
+ * Limits the writes of a command to its outputs. Deno's permissions allow a command to write anywhere, because the arguments are
+ * not known at its start. After the arguments are parsed, every write is checked against the outputs that they name. Writes of
  * native code, such as the SQL engine, are not checked.
  */
 
@@ -8,7 +8,7 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } 
 
 let outputs: string[] | undefined;
 
-/** Limits all writes of this process to files and folders: `paths`, and those of earlier calls. Undefined ends the limit. */
+/** Limits all writes of this process to the files and folders of this and earlier calls. `paths` = undefined ends the limit. */
 export function confineWrites(paths: readonly string[] | undefined): void {
   if (paths === undefined) outputs = undefined;
   else outputs ??= [];
@@ -19,16 +19,16 @@ export function confineWrites(paths: readonly string[] | undefined): void {
 export function allowWrites(path: string): void {
   outputs?.push(resolve(path));
   try {
-    outputs?.push(Deno.realPathSync(path)); // if the path is a link, the file that it leads to is written
+    outputs?.push(Deno.realPathSync(path)); // if the path is a link, the link's target is written
   } catch {
     // The path does not exist yet.
   }
 }
 
 /**
- * Returns `path` if this command may write, rename or remove it: if it is an output, is inside an output folder, or is next to an
- * output and has a name that begins like the output's (a lock, a temporary file, "page-returns.csv" next to "page.html").
- * @throws Error for any other path, because this is a bug
+ * Returns `path` if this command may write, rename or remove the path. The path must be an output, be inside an output folder, or
+ * be next to an output with a name that begins equally (a lock, a temporary file, "page-returns.csv" next to "page.html").
+ * @throws Error for any other path, because a write to it would be a bug
  */
 export function requireWritable(path: string): string {
   if (outputs === undefined) return path;
@@ -37,16 +37,16 @@ export function requireWritable(path: string): string {
   throw new Error(`expected to write to ${outputs.join(", ")} alone, was about to write to ${place}`);
 }
 
-/** Returns `path` if this command may create it as a folder: it is writable ({@link requireWritable}), or contains an output. */
+/** Returns `path` if this command may create the folder: it is writable ({@link requireWritable}), or contains an output. */
 export function requireMakeable(path: string): string {
   const place = resolve(path);
   return outputs?.some((output) => isWithin(output, place)) ? path : requireWritable(path);
 }
 
-/** Paths, with all links resolved, of the files and folders whose locks this process has. */
+/** Paths of all files and folders whose locks this process has. All links in the paths are resolved. */
 const locked = new Set<string>();
 
-/** Records that this process has the lock of a file or folder, until the returned object is disposed. */
+/** Records that this process has the lock of a file or folder. Disposing the returned object ends the record. */
 export function holdPlace(path: string): Disposable {
   const { place } = resolvePath(path);
   locked.add(place);
@@ -82,7 +82,7 @@ export function tryRealPath(path: string): string | undefined {
   }
 }
 
-/** Returns true if `path` is `folder`, or is inside it. Both paths must be absolute. */
+/** Returns true if `path` is `folder`, or is inside `folder`. Both paths must be absolute. */
 export function isWithin(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);

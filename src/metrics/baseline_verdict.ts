@@ -13,7 +13,7 @@ import type { MetricGap } from "./test_result.ts";
 /** Outcome of comparing one model with another. */
 export type Significance = "better" | "worse" | "no significant difference";
 
-/** Largest change of a difference that summation in another order, or in f32, can cause. */
+/** Largest rounding error of a difference between metrics, which depends on the summation order and on f32. */
 const ROUNDING = 1e-6;
 
 /** Classifies a difference by its interval. @param interval null if there are too few users or runs for an interval. */
@@ -26,7 +26,7 @@ export function classifyDifference(
   return (low > 0) === lowerIsBetter ? "worse" : "better";
 }
 
-/** Metrics by which models are compared. A lower loss (nll) is better. */
+/** Metrics by which models are compared. Lower is better only for the loss (nll). */
 export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 
 /** Difference between two models in a metric, with its 95 % confidence interval over the test users. */
@@ -44,20 +44,20 @@ export function compareByMetric(
   return { difference, interval, is: classifyDifference(interval, { lowerIsBetter: metric === "nll" }) };
 }
 
-/** Difference between a model and a baseline of this name. */
+/** Difference in a metric between a model and the baseline `baseline`. */
 export interface BaselineComparison extends MetricDifference {
   readonly name: string;
 }
 
-/** Differences between a model and each baseline, per metric. */
+/** For each metric, the differences between a model and all baselines. */
 export type BaselineDifferences = Readonly<
   Partial<Record<BaselineName, Readonly<Partial<Record<ComparedMetric, MetricGap>>>>>
 >;
 
 /**
  * Compares a model with the baselines; the strongest baseline comes first.
- * @param scorings the model's differences on the same users, one per seed. Differences and interval bounds are averaged over
- * the seeds; the resulting interval is at least as wide as the interval of the mean difference.
+ * @param scorings the model's differences on the test users, one entry per seed. Differences and interval bounds are averaged over
+ * the seeds. The averaged interval is at least as wide as the interval of the mean difference.
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -75,7 +75,7 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.difference - b.difference));
 }
 
-/** Returns "better" if the model beats all baselines, "worse" if at least one baseline is significantly better. */
+/** Returns "better" if the model is significantly better than all baselines, "worse" if a baseline is significantly better. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
@@ -83,7 +83,7 @@ export function classifyAgainstBaselines(comparisons: readonly BaselineCompariso
 
 /** Comparison of a model with the baselines by one metric. */
 export interface BaselineVerdict {
-  /** Name of the model within a sentence, such as "best-loss" or "the best setting". */
+  /** Name of the model, to be put into a sentence, such as "best-loss" or "the best setting". */
   readonly subject: string;
   readonly metric: ComparedMetric;
   readonly comparisons: readonly BaselineComparison[];
@@ -91,7 +91,7 @@ export interface BaselineVerdict {
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences. The first sentence names the best baseline, or one that the model does not beat. */
+/** Describes a verdict in sentences. The first sentence names the best baseline, or a baseline that the model does not beat. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];
@@ -125,9 +125,9 @@ interface Scoring {
 }
 
 /**
- * Compares the ranking of a snapshot with the baselines. If there is a generator, the better of reward and generator is
- * compared. @param judged name of the snapshot; the last snapshot is used if none has this name. @param split name of the
- * split whose users were tested.
+ * Compares the ranking of a snapshot with the baselines. If the snapshot has a reward and a generator, the better one is compared.
+ * @param judged name of the snapshot; the last snapshot is used if no snapshot has the name. @param split name of the split that
+ * the test users belong to.
  */
 export function compareRanking(
   test: readonly Scoring[],
@@ -185,10 +185,10 @@ export function describeInterval(interval: Interval, digits?: number): string {
   return `95 % CI ${formatSignedRange(interval, digits)}`;
 }
 
-/** A claim that a difference is above 0, whether the claim holds, and the finding in words. */
+/** A claim that a difference is above 0, with a verdict on the claim and the finding in words. */
 export interface Claim {
   readonly claim: string;
-  /** "undecided" if the interval contains 0. */
+  /** Verdict on the claim: "undecided" if the interval of the difference contains 0. */
   readonly holds: "yes" | "no" | "undecided";
   readonly text: string;
 }

@@ -1,17 +1,17 @@
 /**
  * Bootstrap over users: estimates how much metrics would differ on other users.
  *
- * The events of a user are not independent, so users are resampled, not events. A resample is a weight per group of users.
- * All models that score the same users get the same weights, so their differences are paired. Users are assigned to at most
- * {@link MOST_GROUPS} groups, or to one group per user if there are fewer users, so time and memory do not grow with the
- * number of users. Grouping changes the standard error by about 1 / sqrt(2 groups), or 2 %.
+ * The events of a user are not independent, so users are resampled, not events. A resample has a weight for each group of users.
+ * The weights depend only on the number of groups, so differences between models on the same users are paired. Users are assigned
+ * to {@link MOST_GROUPS} groups, or to one group per user if there are fewer users. So time and memory do not grow with the number
+ * of users. Grouping changes the standard error by about 1 / sqrt(2 groups), or 2 %.
  */
 
 import { createRandomStream } from "../data/random.ts";
 
 export const MOST_GROUPS = 1000;
 const RESAMPLES = 1000;
-/** Seed of the resamples. It is fixed, so that the same users always get the same resamples. */
+/** Seed of the resamples. The seed is fixed, so that a set of users always has the same resamples. */
 const SEED = 1;
 
 /** Interval that contains 95 % of the resampled values. */
@@ -22,7 +22,7 @@ const SIDE_BY_SIDE = 8;
 
 /** Bootstrap resamples of groups of users. */
 export class Bootstrap {
-  /** Groups that the resamples drew, in ascending order, and (`#times`) how often. Resample b starts at index `#starts[b]`. */
+  /** Groups that each resample drew, ascending. `#times` has the number of draws. Resample b starts at index `#starts[b]`. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;
@@ -70,7 +70,7 @@ export class Bootstrap {
     return out;
   }
 
-  /** Computes totals of some columns. @param block [groups, SIDE_BY_SIDE] sums of the columns. @param own column indices in `out` */
+  /** Computes totals of some columns. @param block [groups, SIDE_BY_SIDE] columns to sum. @param own column indices in `out` */
   #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {
@@ -96,7 +96,7 @@ export class Bootstrap {
 
 const bootstraps = new Map<string, Bootstrap>();
 
-/** Returns the cached resamples of a number of groups. All comparisons with them are paired. */
+/** Returns the cached resamples for a number of groups. All comparisons with these resamples are paired. */
 export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
@@ -104,7 +104,7 @@ export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   return found;
 }
 
-/** Returns the range of the middle 95 % of the values; null for fewer than two groups, or if most resamples lack the metric. */
+/** Returns the range of the middle 95 % of the values. Returns null for fewer than two groups, or if most values are NaN. */
 export function computeInterval(values: Float64Array, groups: number): Interval | null {
   if (groups < 2) return null;
   const present = new Float64Array(values.length);
@@ -121,14 +121,14 @@ function quantile(values: Float64Array, share: number): number {
   const below = Math.floor(rank);
   const low = select(values, below);
   if (below + 1 === values.length) return low;
-  let high = Infinity; // the smallest of the rest
+  let high = Infinity; // the smallest of the remaining values
   for (let k = below + 1; k < values.length; k++) if (values[k]! < high) high = values[k]!;
   return low + (rank - below) * (high - low);
 }
 
 /**
- * Returns the value at index `rank` of the sorted order (quickselect, Hoare 1961). Smaller values move before the index,
- * larger ones after it. A short training computes 1,300 intervals; sorting for each interval took twice as long.
+ * Returns the value at index `rank` of the sorted order (quickselect, Hoare 1961). Smaller values move before the index, larger
+ * values after the index. A short training computes 1,300 intervals; sorting the values would take twice as long.
  */
 function select(values: Float64Array, rank: number): number {
   let first = 0, last = values.length - 1;

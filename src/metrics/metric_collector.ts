@@ -1,4 +1,4 @@
-/** Computes metrics from users' scores. Users are added part by part of a log, so memory does not grow with their number. */
+/** Computes metrics from users' scores. Users are added in chunks of a log, so memory does not grow with the number of users. */
 
 import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
 import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
@@ -22,7 +22,7 @@ import {
 } from "./metric_columns.ts";
 import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";
 
-/** Number of groups of users in a slice of the events. Slices have fewer events, so fewer groups and resamples are enough. */
+/** Number of groups of users for a slice of the events. A slice needs fewer groups and resamples, because it has fewer events. */
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
@@ -30,12 +30,12 @@ const SLICE_RESAMPLES = 500;
 export interface ScoredUsers {
   /** Log with the item numbers of the catalogue. */
   readonly log: Clicks;
-  /** Indices of the users in the log, in the order of all users. */
+  /** Indices of the users in the log, in the order in which all users are added. */
   readonly places: ArrayLike<number>;
   /** Scores of all rows of the log or, with `compact`, of the rows of these users, user by user. */
   readonly scores: ArrayLike<number>;
   readonly compact?: boolean;
-  /** Scores that rank the same rows; `scores` are then only used as utilities, for probabilities. */
+  /** Scores that rank the rows of `scores`. If `ranking` is present, `scores` are only used as utilities, for probabilities. */
   readonly ranking?: ArrayLike<number>;
   /** Outcomes (loss, prec@1, prec@2, ...) of all events of these users, including context events; see train/training_results.ts. */
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };
@@ -43,7 +43,7 @@ export interface ScoredUsers {
 
 /** Options of a {@link MetricCollector}. */
 export interface MetricCollectorOptions {
-  /** Number of users with an event to predict. All these users must be added, in the same order for all models that are compared. */
+  /** Number of users with an event to predict. All of them must be added, in one order for all models that are compared. */
   readonly users: number;
   /** Inverse temperature: P(a) = exp(eta u_a) / (1 + sum exp(eta u)) with scores u. Undefined for a ranking without probabilities. */
   readonly eta?: number;
@@ -51,7 +51,7 @@ export interface MetricCollectorOptions {
   readonly single?: boolean;
   /** Effects that are added to the utilities, one per position from the first on. Later positions have the last effect. */
   readonly positionEffects?: readonly number[];
-  /** Returns true if an item was shown to train users; undefined if that is unknown. */
+  /** Returns true if an item was shown to train users. Undefined if the shown items are unknown. */
   readonly isSeen?: (item: number) => boolean;
 }
 
@@ -93,8 +93,8 @@ export class MetricCollector {
   }
 
   /**
-   * @param shift is added to a row's index in the log to get the index of its score. @param moved is added to an event's
-   * index in the log to get the index of its outcome
+   * @param shift number to add to a row's index in the log for the index of the row's score. @param moved number to add to an
+   * event's index in the log for the index of the event's outcome
    */
   #addUser(part: ScoredUsers, user: number, shift: number, moved: number): void {
     const { log, scores, ranking = scores, outcomes } = part;
@@ -106,7 +106,7 @@ export class MetricCollector {
         counted = true;
         this.#hash.add(this.#users);
         const [from, to] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-        // A loop, because Float64Array.from() is slow for as many rows as a log has.
+        // A loop, because Float64Array.from() is slow for all rows of a log.
         const [order, logits] = [new Float64Array(to - from), new Float64Array(to - from)];
         for (let k = 0; k < logits.length; k++) {
           const effect = positionEffects[Math.min(k, positionEffects.length - 1)] ?? 0;
@@ -142,7 +142,7 @@ export class MetricCollector {
       firstSlice.history + historyLengths.findSlice(page.history),
     ];
     for (const slice of ofPage) this.#addSlice(slice, sums);
-    // Slices by position or item add up these three columns row by row.
+    // Slices by position or item add up three columns (rows, clickedRows, pClick) row by row.
     for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
     const ofRow: number[][] = [];
     for (let k = 0; k < page.items.length; k++) {
@@ -166,7 +166,7 @@ export class MetricCollector {
       const p = Math.exp(-logSum);
       this.#noClicks.add(group, findBin(p), p, clicked.length === 0);
     }
-    // A choice model gives the probabilities of a page's first click.
+    // The probabilities of a choice model are those of a page's first click.
     const counts = this.options.single ? clicked : clicked.slice(0, 1);
     chances.forEach((p, k) => {
       const cell = findBin(p);

@@ -1,6 +1,6 @@
 /**
- * Defines the columns that are summed over users' events, the slices of events, the values that one event adds to the
- * columns, and the metrics, which are ratios of two sums.
+ * Defines the columns that are summed over users' events, the slices of events, the value that one event adds to each column, and
+ * the metrics: ratios of two column sums.
  */
 
 import { computeChoiceLoss, logSumExp, rankPage } from "../data/ranking.ts";
@@ -14,7 +14,7 @@ const COLUMNS = [
   /** Events with a click on a page that has at least one unclicked item. */
   "pairs",
   "rows",
-  /** Clicked rows: only the first click of each page, or all clicks if items are clicked independently. */
+  /** Clicked rows. Only a page's first click is counted, or all clicks if items are clicked independently. */
   "clickedRows",
   "nll",
   "prec1",
@@ -27,13 +27,13 @@ const COLUMNS = [
   "piPrec1",
   "piPrec2",
   "noClick",
-  /** Predicted probabilities of no click (per page) and of a click (over all displayed items). */
+  /** Predicted probability of no click on a page; `pClick`: predicted click probabilities, summed over displayed items. */
   "pNoClick",
   "pClick",
 ] as const;
 type Column = typeof COLUMNS[number];
 
-/** Index of each column. */
+/** Index of each column in the sums, by name. */
 export const column = Object.fromEntries(COLUMNS.map((name, k) => [name, k])) as Readonly<
   Record<Column, number>
 >;
@@ -47,9 +47,8 @@ interface Ratio {
 }
 
 /**
- * Metrics of test users. Names with `longer` exclude pages of one item; names with `pi` are metrics of the generator. `auc`
- * is the share of a page's unclicked items that are ranked below a clicked one; pages on which all items are clicked are
- * excluded.
+ * Metrics of test users. Names with `longer` exclude pages of one item; names with `pi` are metrics of the generator. `auc` is the
+ * share of a page's unclicked items that are ranked below a clicked item; pages without unclicked items are excluded.
  */
 const ratios = {
   nll: { sum: "nll", per: "events", title: "loss" },
@@ -62,7 +61,7 @@ const ratios = {
   auc: { sum: "auc", per: "pairs", title: "AUC" },
   piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
   piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
-  /** Observed shares (of events without a click, of clicked impressions) and the predicted shares. */
+  /** Observed and predicted share of pages without a click, and observed and predicted share of clicked impressions. */
   noClick: { sum: "noClick", per: "events", title: "no click" },
   pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
@@ -77,7 +76,7 @@ export function getMetricTitle(name: MetricName): string {
   return ratios[name].title;
 }
 
-/** Computes a metric of each row of the sums `totals` [rows, columns]. */
+/** Computes a metric for each row of `totals` [rows, columns], which has column sums. */
 export function computeMetric(name: MetricName, totals: Float64Array): Float64Array {
   const { sum, per } = ratios[name];
   const [above, below] = [column[sum], column[per]];
@@ -88,7 +87,7 @@ export function computeMetric(name: MetricName, totals: Float64Array): Float64Ar
   return values;
 }
 
-/** Ranges of integers. Each range begins at a bound and ends before the next one; the last range has no end. */
+/** Ranges of integers. Each range begins at a bound and ends before the next bound; the last range has no end. */
 class Ranges {
   readonly names: readonly string[];
 
@@ -114,12 +113,12 @@ export const pageLengths = new Ranges([1, 2, 3, 5, 10, 20, 50]);
 export const historyLengths = new Ranges([0, 1, 3, 6, 11, 21, 51]);
 /** Ranges of positions on the page, counted from 1. */
 export const positions = new Ranges([1, 2, 3, 4, 6, 11, 21]);
-/** Slices by whether the item was shown to train users. */
+/** Slices: items that a train user saw ("seen in training"), and other items ("new"). */
 export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: boolean) => isSeen ? 0 : 1 };
 
 export type SliceKey = "page length" | "history" | "position" | "item";
 
-/** All kinds of slices. By position or item, an event belongs to the slice of its first clicked row. */
+/** All kinds of slices. In slices by position or item, an event belongs to the slice of the event's first clicked row. */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
   { by: "history", names: historyLengths.names },
@@ -138,7 +137,7 @@ export const firstSlice = (() => {
 })();
 export const sliceCount = slicings.reduce((sum, { names }) => sum + names.length, 0);
 
-/** An event with its scores. */
+/** An event with the scores of its items. */
 export interface EvaluatedPage {
   /** Positions of the clicked items on the page, counted from 0, in click order. */
   readonly clicked: readonly number[];
@@ -168,14 +167,14 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Index of the generator's prec@1 in an event's outcome of the game: see makeGameSummary of train/training_results.ts. */
+/** Index of the generator's prec@1 in an event's outcome, as makeGameSummary of train/training_results.ts defines it. */
 const PI = 5;
 
-/** Column values of the current event; each call overwrites them. */
+/** Column values of the current event, which each call of computePageSums overwrites. */
 const event = new Float64Array(columns);
 
 /**
- * Computes the values that an event adds to the columns.
+ * Computes the value that an event adds to each column.
  * @param single true if items are clicked independently. @param outcome the event's outcome, as the device computed it.
  * @returns [columns] values; the next call overwrites the array.
  */
@@ -185,7 +184,7 @@ export function computePageSums(
   outcome: Float32Array | undefined,
 ): Float64Array {
   const hasClick = clicked.length > 0;
-  // The device's outcome of the adversarial game covers a page's first click only.
+  // The adversarial stage's outcome from the device only covers the first click of a page.
   const found = clicked.length > 1 ? undefined : outcome;
   const sums = event.fill(0);
   sums[column.events] = 1;
@@ -216,7 +215,7 @@ export function computePageSums(
   return sums;
 }
 
-/** Computes -log P(observed clicks); NaN for a ranking, which has no probabilities. */
+/** Computes -log P(observed clicks), or NaN for a ranking, which has no probabilities. */
 function computePageLoss(
   logits: Float64Array,
   clicked: readonly number[],

@@ -3,12 +3,12 @@
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Number of histogram cells for log-odds from -8 to 8 (the outermost: and beyond). Bins are whole cells, so cells are narrow. */
+/** Number of histogram cells for log-odds from -8 to 8. Values outside are in the outermost cells. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
-/** Largest number of bins of a reliability diagram. Each bin has a tenth of the cases, as far as whole cells allow. */
+/** Largest number of bins of a reliability diagram. A bin consists of whole cells with about a tenth of the cases. */
 const BINS = 10;
-/** Number of sums per cell: the number of cases, the sum of their probabilities, the number of positive cases. */
+/** Number of sums per cell: number of cases, sum of the predicted probabilities, number of positive cases. */
 const SUMS = 3;
 
 /** A bin of a reliability diagram. */
@@ -24,7 +24,7 @@ export interface ReliabilityBin {
 
 /** Calibration of predicted probabilities. */
 export interface ProbabilityCalibration {
-  /** Expected calibration error: the mean of |predicted - observed| over the bins, weighted by their numbers of cases. */
+  /** Expected calibration error: the mean over the bins of |predicted - observed|, weighted by the bins' numbers of cases. */
   readonly ece: number;
   /** ECE that perfectly calibrated probabilities would show at this sample size. */
   readonly eceByChance: number | null;
@@ -38,9 +38,9 @@ export function findBin(probability: number): number {
   return Math.min(CELLS - 1, Math.max(0, Math.floor(CELLS_A_UNIT * odds) + CELLS / 2));
 }
 
-/** Sums of cases, per histogram cell and group of users. */
+/** Sums over predicted cases, for each histogram cell and group of users. */
 export class CalibrationSums {
-  /** An array [groups, 3] for each cell that has a case. Most probabilities of a model are in few cells. */
+  /** An array [groups, 3] for each cell that has a case. Only such cells have an array, because most cells are empty. */
   readonly #sums: (Float64Array | undefined)[] = Array.from({ length: CELLS });
 
   constructor(private readonly groups: number) {}
@@ -56,7 +56,7 @@ export class CalibrationSums {
 
   /**
    * Computes the calibration; undefined without cases.
-   * @param bootstrap resamples of the groups; if absent, there are no intervals.
+   * @param bootstrap resamples of the groups; without it, the bins have no intervals.
    */
   calibration(bootstrap?: Bootstrap): ProbabilityCalibration | undefined {
     const { sums, bins: count } = this.#binned();
@@ -69,7 +69,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Computes a value per resample. @param value function of the totals of a resample, which begin at index `from`. */
+    /** Computes the standard deviation of `value` over the resamples. `value` gets the index `from` of a resample's totals. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);
@@ -99,7 +99,7 @@ export class CalibrationSums {
     });
     const total = cases.reduce((sum, n) => sum + n, 0);
     let before = 0;
-    /** A cell belongs to the bin of its middle case. */
+    /** Index of each cell's bin. A cell belongs to the bin of its middle case. */
     const places = cases.map((n) => Math.floor(BINS * ((before += n) - n / 2) / total));
     const used = [...new Set(places)];
     const bins = used.length;
@@ -117,7 +117,7 @@ export class CalibrationSums {
   }
 }
 
-/** Returns the standard deviation of the values other than NaN; 0 for fewer than two of these. */
+/** Returns the standard deviation of all values that are not NaN; 0 for fewer than two such values. */
 function deviation(values: Float64Array): number {
   const { sd } = meanAndSd([...values.filter((value) => !Number.isNaN(value))]);
   return Number.isNaN(sd) ? 0 : sd;

@@ -1,9 +1,9 @@
 /**
- * Metrics with intervals of one scoring, and paired differences of two scorings of the same users. A scoring is the scores
- * that a model or baseline gives to all items displayed to the test users.
+ * Metrics of a scoring, with intervals, and paired differences between two scorings of the same users. A scoring is the list of a
+ * model's or baseline's scores of all items that the test users saw.
  *
- * Scorings of separate runs are paired as well: each run stores the sums of its groups of users, about 30 KB per snapshot,
- * and the bootstrap draws the same groups for both runs.
+ * Scorings of separate runs are paired as well: each run stores metric sums per group of users, about 30 KB per snapshot, and the
+ * bootstrap draws the same groups for the two runs.
  */
 
 import { type Bootstrap, computeInterval, getBootstrap, type Interval } from "./bootstrap.ts";
@@ -11,17 +11,17 @@ import type { ProbabilityCalibration } from "./probability_calibration.ts";
 import { column, columns, computeMetric, metricNames } from "./metric_columns.ts";
 import type { MetricName, SliceKey } from "./metric_columns.ts";
 
-/** Values of the available metrics; a ranking has no loss and no probabilities. */
+/** Values of the available metrics. A ranking has no loss and no metrics of probabilities. */
 export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
 
 /** 95 % bootstrap intervals over users; null if there are too few users. */
 export type MetricIntervals = Readonly<Partial<Record<MetricName, Interval | null>>>;
 
-/** Metrics computed from the sums of groups of users. */
+/** Metrics that are computed from sums per group of users. */
 export interface MeasuredSums {
   readonly metrics: MetricValues;
   readonly intervals: MetricIntervals;
-  /** Values of each metric in the resamples. */
+  /** For each metric, its values in all resamples. */
   readonly resampled: ReadonlyMap<MetricName, Float64Array>;
 }
 
@@ -30,7 +30,7 @@ export interface MetricSlice extends Pick<MeasuredSums, "metrics" | "intervals">
   /** Name of the slice, such as "3-4" for page lengths. */
   readonly name: string;
   readonly events: number;
-  /** Expected calibration error of the probabilities of a click on a displayed item. */
+  /** Expected calibration error of the click probabilities of displayed items. */
   readonly ece?: number;
 }
 
@@ -41,7 +41,7 @@ export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals
     readonly click?: ProbabilityCalibration;
     readonly noClick?: ProbabilityCalibration;
   };
-  /** Slices that have events, by kind. */
+  /** For each kind of slices, the slices that have events. */
   readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
 }
 
@@ -54,8 +54,8 @@ export interface MetricGap {
 export type MetricDifferences = Readonly<Partial<Record<MetricName, MetricGap>>>;
 
 /**
- * Computes metrics, their intervals and their resampled values. @param sums [groups, columns] @param names metrics to
- * compute; metrics without a value are omitted.
+ * Computes the values, intervals and resampled values of metrics. @param sums [groups, columns] @param names metrics to compute;
+ * metrics without a value are omitted.
  */
 export function measure(
   sums: Float64Array,
@@ -79,7 +79,7 @@ export function measure(
   return { metrics, intervals, resampled };
 }
 
-/** Data of a scoring that a comparison with another scoring reads. */
+/** The part of a test result that a comparison with another test result reads. */
 interface Comparable extends Pick<MeasuredSums, "resampled"> {
   readonly details: Pick<MetricDetails, "metrics">;
   /** Number of groups of users that are resampled. */
@@ -95,12 +95,12 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** Reward metrics that a generator's metrics are compared with if the other scoring has no generator. */
+/** For each generator metric, the reward metric to compare it with if the other model has no generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
 };
-/** Observed shares, which are equal in all scorings. */
+/** Metrics that do not depend on a model's scores: observed shares. */
 const OBSERVED: readonly MetricName[] = ["noClick", "clicked"];
 
 /** Computes the differences of two scorings of the same users. */
@@ -115,14 +115,14 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 }
 
 /**
- * Minimum number of groups for an interval: by chance, n groups all differ in the same direction with probability 2 / 2^n,
- * which is more than 5 % for fewer than 6 groups.
+ * Minimum number of groups for an interval. By chance, all of n groups differ in one direction with probability 2 / 2^n, and this
+ * probability is more than 5 % for n < 6.
  */
 const LEAST_GROUPS = 6;
 
 /**
- * Computes the difference of two scorings in a metric; undefined if one scoring lacks the metric. The difference's interval
- * is null if there are too few users.
+ * Computes the difference between two test results in a metric; undefined if one result lacks the metric. The interval of the
+ * difference is null for too few users.
  */
 function difference(
   one: Comparable,
@@ -139,12 +139,12 @@ function difference(
   return { value: a - b, interval };
 }
 
-/** Columns whose sums are stored, in this order. */
+/** Columns whose sums are stored, in the order of storage. */
 const STORED = ["events", "clicks", "nll", "prec1", "prec2", "piPrec1"] as const;
 /** Metrics computed from the stored sums. */
 const STORED_METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "piPrec1"];
 
-/** Sums of a scoring as stored in result.json, for paired comparison with other runs. */
+/** Metric sums of a snapshot or baseline in result.json, for paired comparison with other runs. */
 export interface StoredSums {
   /** Hash of the users and their events: see {@link UsersHash}. */
   readonly users: string;
@@ -154,7 +154,7 @@ export interface StoredSums {
   readonly sums: string;
 }
 
-/** Hash of users, from the lengths of their pages and the positions of their clicks, in order. */
+/** Hash of users: of the page lengths and click positions of all users in order. */
 export class UsersHash {
   #high = 0x811c9dc5;
   #low = 0x2f0b4c47;
@@ -171,7 +171,7 @@ export class UsersHash {
   }
 }
 
-/** Packs the sums of a scoring for storage. */
+/** Packs the sums of a test result for storage. */
 export function packSums({ users, groups, sums }: TestResult): StoredSums {
   const stored = new DataView(new ArrayBuffer(4 * groups * STORED.length));
   for (let g = 0; g < groups; g++) {
@@ -182,14 +182,14 @@ export function packSums({ users, groups, sums }: TestResult): StoredSums {
   return { users, groups, sums: new Uint8Array(stored.buffer).toBase64() };
 }
 
-/** Stored sums of a model, ready for comparison. */
+/** Stored sums of a model, unpacked for comparison. */
 export interface LoadedSums extends Comparable {
   readonly users: string;
 }
 
 /**
- * Loads the stored sums of scorings, for example one per seed, as one scoring.
- * @returns undefined if the scorings' users differ, or if stored sums are damaged.
+ * Loads the stored metric sums of several evaluations, for example one per seed, as one evaluation.
+ * @returns undefined if the evaluations have different users, or if stored sums are damaged.
  */
 export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefined {
   const [first] = scorings;
@@ -210,7 +210,7 @@ export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefine
   return { users, groups, details: { metrics }, resampled };
 }
 
-/** Computes the difference of two models in a metric. @returns undefined if one lacks the metric, or if their users differ. */
+/** Computes the difference of two models in a metric. @returns undefined if a model lacks the metric, or if the users differ. */
 export function compareLoadedSums(
   one: LoadedSums | undefined,
   name: MetricName,
@@ -221,7 +221,7 @@ export function compareLoadedSums(
   return difference(one, name, other, to);
 }
 
-/** Decodes floats; returns undefined for text that is not base64 of floats. */
+/** Decodes floats from base64. Returns undefined for a text that is not base64 of floats. */
 function decodeFloats(text: string): Float32Array | undefined {
   try {
     const bytes = Uint8Array.fromBase64(text);

@@ -1,6 +1,6 @@
 /**
- * Predicts all pages of a log, and writes a row per displayed item. The users are scored in several parts (shards), so the
- * memory does not depend on the size of the log.
+ * Predicts the clicks on all pages of a log, and writes a row per displayed item. The users are scored in several parts (shards),
+ * so the memory use does not depend on the size of the log.
  */
 
 import { ADDITIONAL_CLICK, type Clicks, listClickedRows } from "../data/click_log.ts";
@@ -22,21 +22,21 @@ export interface Prediction {
   readonly position: number;
   readonly item: string;
   readonly utility: number;
-  /** Probability that, of all items on the page, this item is clicked. */
+  /** Probability that the user's choice on the page (one of the items, or no click) is this item. */
   readonly probability: number;
   /** Probability that no item on the page is clicked. */
   readonly noClick: number;
   readonly clicked: boolean;
-  /** 1 if the item was clicked first of all items on the page, 2 if second, and so on; 0 if it was not clicked. */
+  /** 1 for the item that was clicked first on the page, 2 for the second, and so on; 0 for an item without a click. */
   readonly clickOrder: number;
 }
 
 export interface PredictOptions {
-  /** Number of parts in which the users are scored. 0: as few parts as fit in memory. */
+  /** Number of parts in which the users are scored. With 0, the number is the smallest for which a part fits in memory. */
   readonly shards: number;
   /**
-   * Effects that are added to the utilities, one per position, from the first position on. If they are absent, each item is
-   * scored as at the first position.
+   * Position effects to add to the utilities, one per position, from the first position on. Without `effects`, each item is scored
+   * as at the first position.
    */
   readonly effects?: readonly number[] | undefined;
   readonly signal: AbortSignal;
@@ -44,7 +44,7 @@ export interface PredictOptions {
 }
 
 /**
- * Yields, for each user, the predictions for all pages of the user that are not context events.
+ * Yields a list per user: the predictions for all of the user's pages except context events.
  * @param model a model of the data set's items. @param users numbers of the users, ascending, none twice.
  * @throws UserError if the users have no page to predict; DOMException if the signal is aborted.
  */
@@ -107,7 +107,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
 
-/** Checks that {@link writePredictions} may write a file. @throws UserError if it would replace another kind of file. */
+/** Checks that {@link writePredictions} may write a file. @throws UserError if another kind of file is at `path`. */
 export function expectPredictions(path: string): void {
   expectReplaceable(path, getRowsMark(path, "predictions", COLUMNS));
 }

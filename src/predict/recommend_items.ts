@@ -21,13 +21,13 @@ export interface RecommendOptions {
   readonly top: number;
   /** True to leave out the items of the history. */
   readonly newOnly?: boolean;
-  /** Called after each block of items with the number of scored items, and of all items. An exception ends the work. */
+  /** Called after each block of items with the numbers of scored items and of all items. An exception ends the work. */
   readonly onItems?: (done: number, all: number) => void;
 }
 
 /**
- * Returns the items with the largest utilities, largest first. Of items with equal utilities, the smaller number is first.
- * @param scorer scores the items, for example by a model. @throws UserError if a utility is not finite.
+ * Returns the items with the largest utilities, largest first. Items with equal utilities are ordered by number, smallest first.
+ * @param scorer computes the utilities, for example by a model. @throws UserError if a utility is not finite.
  */
 export async function recommend(
   scorer: ItemScorer,
@@ -42,7 +42,7 @@ export async function recommend(
     const block = known.size === 0 ? all : all.filter((item) => !known.has(item));
     const utilities = await scorer.scoreItems(state, block);
     expectFinite(utilities);
-    // `>` is enough: an item of this block that equals the last of `best` has a larger number.
+    // `>` and not `>=`: an item of this block with the same utility as the last of `best` has a larger number.
     const least = best.length < top ? -Infinity : best.at(-1)?.utility ?? Infinity;
     const better: Recommendation[] = [];
     utilities.forEach((utility, place) => {

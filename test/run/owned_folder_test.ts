@@ -73,7 +73,7 @@ Deno.test("writing a file and creating a folder report the obstacle", () =>
     assert.ok(Deno.statSync(`${folder}/a/b`).isDirectory);
     Deno.writeTextFileSync(`${folder}/file`, "");
     const cases: [write: typeof makeFolder, path: string, says: RegExp][] = [
-      [makeFolder, "file", /the folder .*file: a file of this name is in the way/],
+      [makeFolder, "file", /the folder .*file: a file of this name exists/],
       [makeFolder, "file/x", /a part of this path is a file/],
       [(path) => writeFileAtomically(path, "x"), "a", /cannot write .*a: it is a folder/],
       [(path) => writeFileAtomically(path, "x"), "file/x", /file\/x: a part of this path is a file/],
@@ -364,7 +364,7 @@ Deno.test("errors of the file system have a cause and a remedy, on one line", ()
       notCapable("no"),
       "read",
       "/dev/stdin",
-      /one of the system's own places, which are closed to this program/,
+      /the path is in a system folder that this program must not use/,
     ],
     [
       notCapable("no"),

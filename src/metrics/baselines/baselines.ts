@@ -1,4 +1,6 @@
-/** Baselines from counts alone. Validation users determine the settings, and the scale that turns scores into probabilities. */
+/**
+ * Baselines that only count clicks and impressions. Settings, and scales from scores to utilities, are fitted to validation users.
+ */
 
 import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";
@@ -20,7 +22,7 @@ import {
 import { computePrecision, listUnclickedRows } from "../../data/ranking.ts";
 import { fitLogit } from "../../counts/logit.ts";
 
-/** Inputs from which the scorers are built: a log, and counts of the log's train users. */
+/** Inputs from which the scorers are built: a log, and click and impression counts of the log's train users. */
 interface ScorerInputs {
   readonly source: LogSource;
   /** Item fields whose values are tokens. */
@@ -34,11 +36,11 @@ interface ScorerInputs {
 
 interface Baseline {
   readonly title: string;
-  /** Builds the scorer, or returns undefined if the data lack an input that the baseline needs. */
+  /** Builds the baseline's scorer. Returns undefined if the data lack an input of the baseline. */
   scorer(known: ScorerInputs): BaselineScorer | undefined;
 }
 
-/** All baselines in display order, by their names in result.json. */
+/** All baselines in display order. The keys are the names in result.json. */
 const BASELINES = {
   random: { title: "random", scorer: () => chance },
   clickRate: { title: "click rate", scorer: ({ counts }) => createClickRateScorer(counts) },
@@ -71,7 +73,7 @@ interface ChosenScorer extends Choice {
   readonly scorer: BaselineScorer;
 }
 
-/** Baselines that are counted on the train users of a log; their settings are chosen on the log's validation users. */
+/** Baselines that use counts of a log's train users. Their settings are chosen on the log's validation users. */
 export class FittedBaselines {
   private constructor(
     private readonly source: LogSource,
@@ -80,9 +82,9 @@ export class FittedBaselines {
   ) {}
 
   /**
-   * Counts clicks and impressions of the train users. Without train users only the random baseline exists; for items without
-   * categories there is no category-rate baseline. @param fields item fields whose values are tokens; see
-   * {@link createCategoryRateScorer}. @param pageOrder "shown" if positions on a page are known
+   * Counts clicks and impressions of the train users. Without train users, only the random baseline exists. For items without
+   * categories, the category-rate baseline does not exist. @param fields item fields whose values are tokens; see {@link
+   * createCategoryRateScorer}. @param pageOrder "shown" if positions on a page are known
    */
   static of(
     log: ClickLog | LogSource,
@@ -111,7 +113,7 @@ export class FittedBaselines {
     return new FittedBaselines(source, counts, scorers);
   }
 
-  /** Returns the options of a metric collector for these users. @param eta inverse temperature of a choice model. */
+  /** Returns the options of a metric collector for the users `users`. @param eta inverse temperature of a choice model. */
   collectorOptions(users: ArrayLike<number>, eta?: number): MetricCollectorOptions {
     const { counts, source } = this;
     const counted = Array.from(users).filter((user) => countScored(source, user) > 0).length;
@@ -122,7 +124,7 @@ export class FittedBaselines {
     return { users: counted, eta, isSeen };
   }
 
-  /** Computes the metrics of all baselines on these users. */
+  /** Computes the metrics of all baselines on the users `users`. */
   test(users: ArrayLike<number>, onProgress?: OnProgress): Map<BaselineName, BaselineResult> {
     const collectors = [...this.scorers].map(([name, own]) => {
       const collector = new MetricCollector(this.collectorOptions(users, own.logOdds && 1));
@@ -145,17 +147,17 @@ export class FittedBaselines {
   }
 }
 
-/** Settings are compared on at most this many impressions of validation users. */
+/** Largest number of validation users' impressions on which settings are compared. */
 const MOST_ROWS = 2 ** 17;
 
 interface Choice {
-  /** Index of the chosen setting in the scorer's settings. */
+  /** Index of the chosen setting in `settings` of the scorer. */
   readonly setting: number;
   /** Scale from scores to utilities; undefined if there are no validation users. */
   readonly logOdds: UtilityScale | undefined;
 }
 
-/** Returns the setting with the best prec@1; of equal settings, the first. @param onPart gets the number of finished users. */
+/** Returns the setting with the best prec@1, or the first of several best. @param onPart gets the number of finished users. */
 function choose(
   source: LogSource,
   scorer: BaselineScorer,
@@ -204,13 +206,13 @@ function fit(
   return fitLogOdds({ logScores: all, start, chosen, hasNone });
 }
 
-/** Returns the first users, as many as have at most {@link MOST_ROWS} rows in total. */
+/** Returns the first n users, with the largest n for which the users have at most {@link MOST_ROWS} rows in total. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
 }
 
-/** Yields the row range and the clicked rows of each scored page. Rows are numbered among the rows of these users. */
+/** Yields the row range and the clicked rows of each scored page. Row numbers count only rows of the given users. */
 function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
@@ -230,26 +232,26 @@ function* listPages(
 
 export interface UtilityScale {
   readonly offset: number;
-  /** Factor of the log score; at least 0, so that utilities keep the order of the scores. */
+  /** Factor of the log score. The slope is at least 0, so that utilities have the order of the scores. */
   readonly slope: number;
 }
 
 /**
- * Choices, with all options' log scores in one array. A page's first click (or no click) is a choice, and so is each
- * additional click.
+ * Observed choices, with the log scores of all options in one array. A page's first click (or no click) is a choice, and each
+ * additional click is a choice.
  */
 export interface CalibrationSample {
   /** [rows] log score of each option, choice after choice. */
   readonly logScores: Float64Array;
-  /** [choices + 1] index of the first option of each choice in `logScores`. */
+  /** [choices + 1] for each choice, the index of its first option in `logScores`. */
   readonly start: readonly number[];
-  /** [choices] index of the clicked option in `logScores`; -1 for no click. */
+  /** [choices] for each choice, the index of the clicked option in `logScores`; -1 for no click. */
   readonly chosen: readonly number[];
   /** [choices] true if "no click" is an option. */
   readonly hasNone: readonly boolean[];
 }
 
-/** Ridge penalty that keeps both parameters finite if there is no click, or if every click is on the top item. */
+/** Ridge penalty. It keeps slope and constant finite in a sample without clicks, or with clicks only on top-ranked items. */
 const RIDGE = 1e-3;
 
 /** Fits a logit with a constant and the log score as inputs. @returns undefined for a sample without choices. */
@@ -261,7 +263,7 @@ export function fitLogOdds(
   logScores.forEach((score, row) => x.set([1, score], 2 * row));
   const [offset = 0, slope = 0] = fitLogit({ x, columns: 2, start, chosen, hasNone }, [RIDGE, RIDGE]);
   if (slope >= 0) return { offset, slope };
-  // A negative slope means that the scores are uninformative: then only the share of pages without a click is fitted.
+  // A negative slope means uninformative scores. In this case only the share of pages without a click is fitted.
   return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
 }
 

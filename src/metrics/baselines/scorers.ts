@@ -1,4 +1,4 @@
-/** Scorers of the baselines. A scorer computes scores of displayed items from counts; validation selects one of its settings. */
+/** Scorers of the baselines. A scorer computes scores of items from counts, with one of several settings. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
@@ -20,20 +20,20 @@ export interface BaselineScorer {
   /** Descriptions of the settings. The first setting is used if there are no validation users. */
   readonly settings: readonly string[];
   /**
-   * Scores the displayed items of users from their clicks before the page. @param log log with the item numbers of the
-   * catalogue. @param users indices of the users in the log. @param chosen indices of settings in `settings`. @returns one
-   * array per setting: scores, above 0, of the rows of these users, user by user.
+   * Scores displayed items for users by their clicks on earlier pages. @param log log with the item numbers of the catalogue.
+   * @param users indices of the users in the log. @param chosen indices of settings in `settings`. @returns one array per setting:
+   * scores, above 0, of the rows of these users, user by user.
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
 }
 
 /** Returns the score of a displayed item under a setting. */
 type ItemScore = (setting: number) => number;
-/** Scores the items of a page. @param history items that the user clicked before, including context events, latest last. */
+/** Scores the items of a page. @param history items that the user clicked, including context events, from first to last. */
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
 /**
- * Builds a scorer that visits the pages of each user in order, including context events.
+ * Builds a scorer that scores the pages of each user in order. Context events only extend the user's history.
  * @param ofUser takes a log, and returns a function that is called once per user to score that user's pages.
  */
 function createPageScorer(
@@ -71,7 +71,7 @@ function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): nu
   );
 }
 
-/** Gives all items the same score, so that each item of a page, and no click, is equally likely. */
+/** Scorer that gives all items one score: all items of a page, and no click, are equally likely. */
 export const chance: BaselineScorer = {
   settings: [""],
   score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
@@ -85,7 +85,7 @@ export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
   });
 }
 
-/** Settings of the last-click baseline: number of latest clicks whose items are ranked first. */
+/** Settings of the last-click baseline. A setting is the number of latest clicks whose items are ranked first. */
 const AGAIN = [1, 3, 10, Infinity];
 
 /** Ranks the items of the user's latest clicks first, beginning with the latest click. */
@@ -108,19 +108,19 @@ export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
   });
 }
 
-/** Settings of the category-rate baseline: number of pseudo-clicks of the prior. */
+/** Settings of the category-rate baseline. A setting is the number of pseudo-clicks of the prior. */
 const PRIORS = [1, 3, 10, 30, 100];
 const MOST_FIELDS = 8;
 
 /**
  * Scores an item by its click rate times the user's preference for the item's categories.
  *
- * Let p_t be the share of the train users' clicks that are on token t, and n_t the number of the user's n clicks so far that
- * are. With a prior of `a` clicks, the token's lift is (n_t + a p_t) / ((n + a) p_t). The lift of an item is the mean lift of
- * its tokens in a field, multiplied over fields. Before the user's first click every lift is 1.
+ * Let p_t be the share of the train users' clicks on items with token t. The user has n clicks so far, n_t of them on items with
+ * token t. With a prior of `a` clicks, the lift of token t is (n_t + a p_t) / ((n + a) p_t). The lift of an item is the mean lift
+ * of its tokens in a field, multiplied over fields. Before the user's first click every lift is 1.
  *
- * @param fields item fields whose values are tokens. A field with nearly as many values as items is not a category. Without
- * fields, all tokens count as one field.
+ * @param fields item fields whose values are tokens. A field with nearly as many values as items is no category. Without fields,
+ * all tokens form one field.
  * @returns undefined for items without categories.
  */
 export function createCategoryRateScorer(
@@ -159,7 +159,7 @@ export function createCategoryRateScorer(
   });
 }
 
-/** Number of a user's clicks so far, per token and field. A click on an item with n tokens in a field adds 1/n to each token. */
+/** Number of a user's clicks so far, for each token and field. A click on an item with n tokens in a field adds 1/n per token. */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
   readonly #ofField = new Map<TokenField, number>();
@@ -187,7 +187,7 @@ class UserClicks {
   }
 }
 
-/** Returns a function that looks up the tokens of an item of the log. */
+/** Returns a function from an item of the log to the item's tokens. */
 function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) => Uint32Array {
   const { items, findItemIndex: placeOf } = readLogItems(catalogue, log);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
@@ -195,14 +195,14 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }
 
-/** Settings of the item-kNN baseline: number of latest clicks whose neighbours are used. */
+/** Settings of the item-kNN baseline: for how many of the latest clicks the neighbours of the clicked items are used. */
 const CLICKS = [1, 5, 20];
 /**
- * Weights of similarity. Infinity ranks by similarity first; another weight multiplies the click rate by 1 + weight * mean
+ * Weights of similarity. Infinity ranks by similarity first. A finite weight multiplies the click rate by 1 + weight * mean
  * similarity.
  */
 const WEIGHTS = [Infinity, 3, 30];
-/** True if a clicked item counts as its own neighbour. */
+/** Settings: true if a clicked item is its own neighbour. */
 const ITSELF = [false, true];
 
 const SETTINGS = CLICKS.flatMap((clicks, window) =>
@@ -210,8 +210,8 @@ const SETTINGS = CLICKS.flatMap((clicks, window) =>
 );
 
 /**
- * Scores an item by its similarity to the items that the user clicked (item-based nearest neighbours). Similarity is the
- * cosine: users who clicked both items / sqrt(users who clicked one x users who clicked the other).
+ * Scores an item by its similarity to the items that the user clicked (item-based nearest neighbours). The similarity of items i
+ * and j is the cosine n_ij / sqrt(n_i n_j), where n_ij users clicked i and j, n_i users clicked i, and n_j users j.
  */
 export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts): BaselineScorer {
   const settings = SETTINGS.map(({ clicks, weight, again }) =>
@@ -235,7 +235,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   });
 }
 
-/** Returns [windows, 2] mean similarities of an item to the latest clicks, without and with clicks on the item itself. */
+/** Returns [windows, 2] mean similarities of an item to the latest clicks: without clicks on the item, and with these clicks. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];
@@ -254,21 +254,21 @@ function similarities(item: number, recent: readonly number[], { users, pairs }:
   return found;
 }
 
-/** Returns the last `most` distinct items, latest first. */
+/** Returns the `most` distinct items that were clicked last, latest first. */
 function listLatest(history: readonly number[], most: number): number[] {
   const found = new Set<number>();
   for (let k = history.length - 1; k >= 0 && found.size < most; k--) found.add(history[k]!);
   return [...found];
 }
 
-/** Number of page positions with their own effect. */
+/** Number of page positions that have an effect of their own. */
 export const PLACES = 20;
-/** Seed that draws the pages for the logit's fit on large logs. A fixed seed gives all runs on a log the same baseline. */
+/** Fixed seed that draws the pages for fitting the logit on a large log, so that all runs on the log have one baseline. */
 export const LOGIT_SEED = 1;
 
 /**
- * Scores an item by exp(u), with the utility u of a conditional logit on counts, which is fitted in seconds; see
- * {@link fitCounts}. @param placed true if the items of a page are in the order in which they were shown
+ * Scores an item by exp(u), where u is the utility of a conditional logit on counts. {@link fitCounts} fits the logit in seconds.
+ * @param placed true if the items of a page are in the order in which they were shown
  */
 export function createLogitScorer(
   source: LogSource,
