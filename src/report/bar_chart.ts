@@ -21,11 +21,11 @@ export interface Bar {
   /** 95 % bootstrap interval over test users; only for a single run. */
   readonly range?: readonly [low: number, high: number];
   readonly runs: number;
-  /** Name of the snapshot that has the metric; "baseline" for a baseline. */
+  /** Name of the snapshot whose metric the bar shows; "baseline" for a baseline. */
   readonly snapshot: string;
 }
 
-/** Builds a bar chart with values and whiskers (interval or sd). The bars are horizontal, so that long names fit on a phone. */
+/** Builds a bar chart with values and whiskers (interval or sd). Long names of horizontal bars fit on a phone. */
 export function buildBarChart(
   chart: ChartHead & { readonly xTitle: string; readonly bars: readonly Bar[] },
 ): ChartDefinition {
@@ -66,7 +66,7 @@ export function buildBarChart(
 
 const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
 
-/** Returns the options of a bar chart. The pointer selects the bar at its height, wherever the bar ends. */
+/** Returns the options of a bar chart. The pointer selects the bar at the pointer's height, even beyond the bar's end. */
 function barOptions(x: object, stacked: boolean): ChartOptions {
   return {
     indexAxis: "y",
@@ -89,12 +89,12 @@ function wrap(name: string): string[] {
   return lines;
 }
 
-/** Chart of horizontal bars of equal length, all with the same segments. Next to a bar's name is the sum of its values. */
+/** Chart of horizontal bars of equal length, divided into segments. The sum of a bar's values is shown next to its name. */
 export interface StackChart extends ChartHead {
   readonly unit: string;
   /** Names of the bars, at least one. */
   readonly bars: readonly string[];
-  /** Segments, with one value per bar. A value is drawn as a share of the bar's sum, because sums may differ by decades. */
+  /** Segments with a value per bar, drawn as a share of the bar's sum, because sums may differ by orders of magnitude. */
   readonly segments: readonly {
     readonly name: string;
     readonly colour: number;

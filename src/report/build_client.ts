@@ -12,7 +12,7 @@ export const BUNDLE = fileURLToPath(new URL("./client_bundle.js", import.meta.ur
 
 const BANNER = "/* Built by `deno task build report` from client/. */";
 
-/** Builds the script. On any machine, the same sources give the same bytes. */
+/** Builds the script of report pages. The bytes of the script only depend on the sources, not on the machine. */
 export async function bundleClient(): Promise<string> {
   return (await buildBundle({ entry: ENTRY, format: "iife", banner: BANNER })).text;
 }

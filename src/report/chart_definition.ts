@@ -1,11 +1,11 @@
-/** Types of charts: configurations of Chart.js without functions. A page has them as JSON, and its script (client/) draws them. */
+/** Types of charts: configurations of Chart.js without functions, stored in a page as JSON. The page's script is in client/. */
 
 import type { Chart, ChartEvent, ChartOptions, InteractionItem } from "chart.js";
 import { nameColour } from "./theme.ts";
 
 declare module "chart.js" {
   interface InteractionModeMap {
-    /** Selects the point of each curve whose x is nearest to the pointer: see client/report_client.ts. */
+    /** Selects, on each curve, the point whose x is nearest to the pointer. See client/report_client.ts. */
     nearestX: (chart: Chart, event: ChartEvent) => InteractionItem[];
   }
 }
@@ -13,31 +13,31 @@ declare module "chart.js" {
 /** A point of a chart, or the end of a horizontal bar. */
 export interface ChartPoint {
   readonly x: number;
-  /** Null for a gap in a curve. For a bar, y is the index of the bar, from the top. */
+  /** y coordinate; null for a gap in a curve. For a bar, y is the bar's index from the top. */
   readonly y: number | null;
   /** Sample standard deviation over the runs; null for fewer than two runs. */
   readonly sd?: number | null;
   readonly runs?: number;
-  /** Lower end of the interval that a whisker shows: 95 % bootstrap interval, or lower and upper quartile. */
+  /** Lower end of the interval that a whisker shows: a 95 % bootstrap interval, or the range between two quartiles. */
   readonly low?: number;
   readonly high?: number;
   readonly name?: string;
-  /** Lines of the point's tooltip; by default, the dataset's name with y, sd and the remark. */
+  /** Lines of the point's tooltip. By default, the tooltip has the dataset's name, y, sd and the remark. */
   readonly text?: readonly string[];
   readonly remark?: string;
   /** Text that is drawn next to the point, if there is space. */
   readonly label?: string;
   /** Name of the snapshot that a bar shows; "baseline" for a baseline. */
   readonly snapshot?: string;
-  /** Value of a bar's segment. Its share of the bar, in percent, is x. */
+  /** Value of a bar's segment. x is the segment's share of the bar, in percent. */
   readonly value?: number;
 }
 
-/** A dataset of Chart.js, with the options that we use, and with fields that only our script and CSV files read. */
+/** A dataset of Chart.js: the options that our charts use, and fields that only our script and our CSV files read. */
 export interface ChartDataset {
   readonly label: string;
   readonly data: readonly ChartPoint[];
-  /** Name of a colour, as {@link nameColour} makes it. */
+  /** Name of a colour, made by {@link nameColour}. */
   readonly borderColor?: string | readonly string[];
   readonly backgroundColor?: string | readonly string[];
   readonly borderDash?: readonly number[];
@@ -50,9 +50,9 @@ export interface ChartDataset {
   readonly pointBorderColor?: string;
   readonly pointBackgroundColor?: string;
   readonly maxBarThickness?: number;
-  /** True for edges of a band and marks on a curve, which tooltips and CSV files leave out. */
+  /** True for the edges of a band and for marks on a curve. Tooltips and CSV files leave out decorations. */
   readonly isDecoration?: boolean;
-  /** True for a curve that the tooltips leave out, because the chart has many curves. */
+  /** True for a curve that tooltips leave out, because its chart has many curves. */
   readonly isQuiet?: boolean;
   /** x at which the curve's training stage begins; 0 for the first stage. */
   readonly offset?: number;
@@ -63,13 +63,13 @@ export interface LegendEntry {
   readonly text: string;
   readonly colour: string;
   readonly dash: readonly number[];
-  /** Indices of the entry's datasets. A dataset is shown if all entries that have it are on. */
+  /** Indices of the entry's datasets. A dataset is shown if all of its legend entries are switched on. */
   readonly datasets: readonly number[];
 }
 
 /** Id, title and note of a chart. */
 export interface ChartHead {
-  /** HTML id of the chart, unique on the page. It has only letters, digits and hyphens. */
+  /** HTML id of the chart, unique on the page. The id only has letters, digits and hyphens. */
   readonly id: string;
   readonly title: string;
   readonly note: string;
@@ -78,7 +78,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the chart's CSV file. A column has a title, and the name of a field of points or datasets, which has the values. */
+  /** Columns of the chart's CSV file: title, and field of points or datasets that has the column's values. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";
@@ -109,12 +109,12 @@ export function buildAxis(title: string, logarithmic = false) {
 const COMPACT = { notation: "compact", maximumSignificantDigits: 4 } as const;
 export const compact = new Intl.NumberFormat("en-US", COMPACT);
 
-/** Formats a metric and its sd, if it has one, such as "0.8737 \u00b1 0.0190". */
+/** Formats a metric, with its standard deviation if known, such as "0.8737 \u00b1 0.0190". */
 export function formatMean(mean: number, sd: number | null | undefined): string {
   return typeof sd === "number" ? `${mean.toFixed(4)} \u00b1 ${sd.toFixed(4)}` : mean.toFixed(4);
 }
 
-/** Returns the ends of a point's whisker: the ends of its interval, or else x ± one standard deviation. */
+/** Returns the ends of a point's whisker: the ends of its interval; without an interval, x ± one standard deviation. */
 export function computeWhisker({ x, sd, low, high }: ChartPoint): readonly [number, number] | undefined {
   if (low !== undefined && high !== undefined) return [low, high];
   return typeof sd === "number" ? [x - sd, x + sd] : undefined;
@@ -124,7 +124,7 @@ export function buildLegendEntry(text: string, colour: number, dataset: number):
   return { text, colour: nameColour(colour), dash: dashes.solid, datasets: [dataset] };
 }
 
-/** An axis is logarithmic if the ratio of largest and smallest value is at least this number. */
+/** Smallest ratio of the largest to the smallest value for which an axis is logarithmic. */
 const DECADE = 10;
 
 /** Returns true if an axis with these values should be logarithmic. */

@@ -1,4 +1,4 @@
-/** Reads the folders of a report: runs (finished or not) with their CSV logs, runs with several seeds, and experiments. */
+/** Reads the folders of a report: finished and unfinished runs with their CSV logs, runs with several seeds, and experiments. */
 
 import { basename, resolve } from "node:path";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -28,13 +28,13 @@ import { shownBaselines } from "../run/tested_users.ts";
 /**
  * Collects the models of a report. The folder of an experiment has several models.
  * @param folders folders of runs, of several seeds, or of experiments
- * @throws UserError for a folder that is missing, damaged or of another kind, or whose logs have no row yet
+ * @throws UserError for a folder that is missing, damaged or of another kind, and for a run whose logs have no row yet
  */
 export async function collect(folders: readonly string[]): Promise<ReportData> {
   const models: ReportModel[] = [];
   const claims: Claim[] = [];
   const notes: string[] = [];
-  // A folder that is named twice is read once.
+  // Each folder is read once, even if the user names it twice.
   const paths = folders.map((folder) => resolve(folder));
   const distinct = folders.filter((_, index) => paths.indexOf(paths[index] ?? "") === index);
   for (const folder of distinct) {
@@ -101,7 +101,7 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data, runs, missingSeeds, ...listSettings(seeds.config) };
 }
 
-/** Reads an experiment; undefined if the folder has none. A model that has not started gives a note. */
+/** Reads an experiment. Returns undefined for any other folder. The result has a note on each model that has not started. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
@@ -122,7 +122,7 @@ async function readExperiment(folder: string): Promise<Omit<ReportData, "title">
   return { models, claims: result?.claims ?? [], notes };
 }
 
-/** Makes the names of models unique: adds the folder to a name that several models have. */
+/** Makes the names of models unique: if several models have one name, their folders are added to the name. */
 function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   const count = (name: string) => models.filter((model) => model.name === name).length;
   return models.map((model) =>
@@ -130,10 +130,10 @@ function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   );
 }
 
-/** Columns of logs that the charts draw. A log need not have all of them. */
+/** Log columns that the charts draw. A log need not have all of these columns. */
 const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
-/** Sections of a run's config that describe the machine, not the model. */
+/** Sections of a run's config that describe the machine and not the model. */
 const MACHINE_KEYS = ["clickgan", "adapter", "system", "variants"];
 
 export interface FoundRun {
@@ -141,7 +141,7 @@ export interface FoundRun {
   readonly run: ReportRun | undefined;
 }
 
-/** Reads the run in a folder; undefined if there is none. @throws UserError for a damaged file */
+/** Reads the run in a folder; undefined for a folder without a run. @throws UserError for a damaged file */
 export async function readRun(folder: string): Promise<FoundRun | undefined> {
   if (!await hasConfig(folder)) return undefined;
   const config = await readConfig(folder);
@@ -155,7 +155,7 @@ export async function readRun(folder: string): Promise<FoundRun | undefined> {
   return { config, run: begun ? { folder, seed: config.training.seed, stages } : undefined };
 }
 
-/** Reads a training stage; undefined if its logs have no row. */
+/** Reads a training stage; undefined for a stage whose logs have no row. */
 async function readStage(folder: string, planned: number | undefined): Promise<ReportStage | undefined> {
   const train = await readLog(`${folder}/train.csv`, LOG_COLUMNS);
   const validation = await readLog(`${folder}/validation.csv`, LOG_COLUMNS);
@@ -169,7 +169,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
     );
   }
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
-  // A resumed run has an old result until it ends again. A run that stopped early has a valid result.
+  // The result of a resumed run is outdated until the run ends again. A run that stopped early has a valid result.
   const finished = result?.test !== undefined && result.iteration >= iteration;
   const kept = (await readSavedStage(folder))?.kept;
   const parsed = finished ? parseStageResult(result) : undefined;
@@ -193,7 +193,7 @@ function describeData({ data }: RunConfig): string {
   return basename(data.path) + (data.resplit === null ? "" : `, split again with seed ${data.resplit}`);
 }
 
-/** Returns settings of a run and of its machine, without the seed, by their paths in the config. */
+/** Returns a run's settings (without the seed) and its machine's settings, by path in the config. */
 function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");
@@ -212,8 +212,8 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /**
- * Reads those of `columns` that a log has. A last line without a newline is ignored, because it may be incomplete.
- * If there is no file, it returns a log without rows.
+ * Reads the columns of a log that are in `columns`. A last line without a newline is ignored, because the line may be incomplete.
+ * For a missing file, a log without rows is returned.
  * @throws UserError that names file and line, for a header without the column `iteration`, or a damaged row
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {

@@ -5,12 +5,12 @@ import { toFiniteOrNull } from "./line_chart.ts";
 import type { CurvePoint } from "./line_chart.ts";
 import type { RunLog } from "./report_data.ts";
 
-/** Limit of the points per curve: with more points, a point would have less than two pixels on a phone. */
+/** Limit of the points per curve. On a phone, more points would be less than two pixels apart. */
 const MAX_POINTS = 150;
 
 /**
- * Chooses the window: the number of iterations (1, 2, 5, 10, 20, ...) whose mean is one point of a curve. All curves of a page
- * have the same window, so that their smoothness can be compared.
+ * Chooses the window of a page: a point of a curve is the mean over a window of 1, 2, 5, 10, 20, ... iterations. All curves of a
+ * page have one window, so that their smoothness can be compared.
  * @param iterations number of iterations of the longest run
  */
 export function chooseWindow(iterations: number): number {
@@ -21,10 +21,11 @@ export function chooseWindow(iterations: number): number {
 }
 
 /**
- * Computes a curve of a column: for each window of iterations, mean and sd over the runs of each run's mean in the window. Runs
- * may end at different iterations; values that are not finite are ignored. Returns [] if no log has a value in the column.
+ * Computes a curve of a column. For each window of iterations, the curve has the mean and the sd, over the runs, of a run's mean
+ * in the window. Runs may end at different iterations. Values that are not finite are ignored. Returns [] for a column without
+ * values.
  * @param window number of iterations per window. The first window has iterations 1 to `window`; iteration 0 is a separate point
- * @param offset number that is added to the iterations
+ * @param offset number to add to the iterations
  */
 export function computeCurve(
   logs: readonly RunLog[],
@@ -47,7 +48,7 @@ export function computeCurve(
   return points.every(({ y }) => y === null) ? [] : points;
 }
 
-/** Returns the value of a column at each iteration; null where it has no finite value. */
+/** Returns the value of a column at each iteration; null for a value that is not finite. */
 function readColumn({ iteration, columns }: RunLog, column: string): ReadonlyMap<number, number | null> {
   const values = columns.get(column);
   return new Map(values ? iteration.map((at, row) => [at, values[row] ?? null]) : []);

@@ -1,15 +1,15 @@
-/** Builds HTML as values of the type {@link Html}, so that text is always escaped, and the charts in it are known. */
+/** Builds HTML as values of the type {@link Html}. So text is always escaped, and an HTML value knows its charts. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 
 export class Html {
-  /** @param text the HTML. @param charts definitions of the charts that the HTML has figures for. */
+  /** @param text the HTML. @param charts definitions of the charts whose figures are in the HTML. */
   constructor(readonly text: string, readonly charts: readonly ChartDefinition[] = []) {}
 }
 
 type Content = string | number | Html | readonly Html[] | undefined | false;
 
-/** Template tag that escapes all values but {@link Html}. The tag is not named `html`, as `deno fmt` would then format the HTML. */
+/** Template tag that escapes all values but {@link Html}. The name is not `html`, because `deno fmt` formats `html` templates. */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     pieces.map((piece, k) => piece + (k < values.length ? renderContent(values[k]) : "")).join(""),
@@ -36,13 +36,13 @@ function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
-/** Returns a script element that contains a value as JSON. `<` is escaped, so it cannot end the element or begin a comment. */
+/** Returns a script element that contains a value as JSON. `<` is escaped, so JSON cannot end the element or begin a comment. */
 export function jsonScript(id: string, value: unknown): Html {
   const json = new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. End tags can only be in string literals, whose values the escape does not change. */
+/** Escapes end tags in a trusted script. End tags only occur in string literals, whose values do not change by escaping. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

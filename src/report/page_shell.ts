@@ -1,4 +1,4 @@
-/** Writes a page with charts: one HTML file that contains style, script and data. */
+/** Writes a page with charts as one HTML file, which contains style, script and data. */
 
 import { dirname } from "node:path";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
@@ -20,12 +20,12 @@ function renderGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
-/** Checks that {@link writePage} may write a page. @throws UserError if it would replace a file of another kind */
+/** Checks that {@link writePage} may write a page. @throws UserError if a file of another kind is at the path */
 export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page, and creates its folder. @throws UserError if this fails, or would replace a file of another kind */
+/** Writes a page, and creates its folder. @throws UserError if writing fails, or if a file of another kind is at the path */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));
@@ -41,7 +41,7 @@ export async function readPageParts(): Promise<PageParts> {
 
 const DATA_ID = "chart-data";
 
-/** Height of a bar whose name has two lines, and height of the axis (`AXIS_HEIGHT`), in CSS pixels. */
+/** Height, in CSS pixels, of a bar whose name has two lines. `AXIS_HEIGHT` is the height of the axis. */
 const BAR_HEIGHT = 36;
 const AXIS_HEIGHT = 64;
 
@@ -103,11 +103,11 @@ export function renderCharts(charts: readonly ChartDefinition[], look = "charts"
 </div>`;
 }
 
-/** Renders the figure for a chart. The script finds the figure by its id, and draws the chart. */
+/** Renders the figure for a chart. The page's script finds the figure by id, and draws the chart. */
 function renderFigure(chart: ChartDefinition): Html {
   const { id, title, note, summary, legend, config } = chart;
   const bars = config.data.labels?.length;
-  // A bar chart's height depends on the number of bars. The height of other charts is set in page.css.
+  // The height of a bar chart depends on the number of bars. page.css sets the height of all other charts.
   const style = bars === undefined ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
   const figure = markup`
 <figure id="${id}">
@@ -123,7 +123,7 @@ ${note !== "" && markup`<figcaption>${note}</figcaption>`}
   return new Html(figure.text, [chart]);
 }
 
-/** Renders a button of a legend, with a sample of the line. The button shows or hides curves. */
+/** Renders a legend button, with a sample of the line. The button shows or hides curves. */
 function renderLegendButton({ text, colour, dash }: LegendEntry): Html {
   return markup`<button type="button" aria-pressed="true"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33"
  y1="5" y2="5" style="stroke: ${getCssColour(colour)}" stroke-width="2.5" stroke-dasharray="${

@@ -23,7 +23,7 @@ import { meanAndSd } from "../data/mean_sd.ts";
 
 const describeSpread = (what: string) => `${what}: ± one standard deviation over trainings.`;
 
-/** Makes the HTML id of a chart from names. The id has only letters, digits and hyphens. */
+/** Makes the HTML id of a chart from names. The id only has letters, digits and hyphens. */
 function formatChartId(...names: readonly (string | number)[]): string {
   return names.join("-").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
@@ -56,7 +56,7 @@ export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition
   });
 }
 
-/** Builds, for each environment, a chart of the policies' click rates by page. */
+/** Builds one chart per environment: a curve per policy of the click rate by page number. */
 export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
@@ -79,7 +79,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** Builds charts of predicted and realised clicks by page, for each environment but the model that policies were trained on. */
+/** Builds charts of predicted and realised clicks by page, one per environment, except the model that trained the policies. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listComparedPolicies(comparison).flatMap(({ name }, colour) => {
@@ -110,7 +110,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Charts the sorted differences per user of learned policies and their rivals, in the ground truth or else the first environment. */
+/** Builds charts of the sorted differences per user between learned policies and rivals, in the ground truth if available. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -140,13 +140,13 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
   );
 }
 
-/** Returns of a policy, as they were evaluated during its training. */
+/** A policy's returns in the evaluations during its training. */
 export interface LearningCurve {
   readonly name: string;
   readonly points: readonly Pick<LearningCurvePoint, "userSteps" | "return" | "standardError">[];
 }
 
-/** Builds a chart of returns during training, with bands for the 95 % interval over the users of an evaluation. */
+/** Builds a chart of returns during training. A band is the 95 % interval over the users of an evaluation. */
 export function buildLearningCharts(
   curves: readonly LearningCurve[],
   environment: string,
@@ -179,7 +179,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a chart per learned policy: Q^1, Q^2, ... plotted against Q^k, in states that its first training's policy visited. */
+/** Builds a chart per learned policy: Q^1, Q^2, ... plotted against Q^k, in states visited by the policy of the first training. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
@@ -213,7 +213,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds a curve of mean and sd over trainings for each page. @param curves per training: values of the pages, from page 1 on */
+/** Builds a curve with one point per page: mean and sd over trainings. @param curves a curve per training, from page 1 on */
 function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],

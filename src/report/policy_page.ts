@@ -1,4 +1,4 @@
-/** Builds the page about policies. Each comparison has verdicts, and tables and charts by environment. */
+/** Builds the page about policies. A comparison of policies has verdicts, and has tables and charts for each environment. */
 
 import { formatPercent } from "../number_text.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
@@ -67,7 +67,7 @@ export function buildPolicyPage(
 }
 
 /**
- * Renders the sections of a comparison. @param task name of the comparison's task; "" if the page has only one
+ * Renders the sections of a comparison. @param task name of the comparison's task; "" on a page with only one task
  * @param once function that makes an id unique on the page
  */
 function renderTask(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
@@ -92,7 +92,7 @@ ${part("pages", "By page", markup``, buildPageCharts(comparison))}
 ${part("trust", "Reliability", trustTable(comparison), trust)}`;
 }
 
-/** Returns a function that makes ids unique: it changes the second "pages-3" to "pages-3-2". */
+/** Returns a function that makes ids unique, for example by changing the second "pages-3" to "pages-3-2". */
 function createUniqueIds(): (id: string) => string {
   const used = new Set<string>();
   return (id) => {
@@ -108,7 +108,7 @@ function verdicts(comparison: PolicyComparison): Html {
   return found.length > 0 ? renderFindings(found) : markup`<p>There is no learned policy to judge.</p>`;
 }
 
-/** Renders a table whose rows are grouped by environment; undefined if there are no rows. */
+/** Renders a table whose rows are grouped by environment; undefined for a table without rows. */
 function renderByEnvironment(
   label: string,
   head: readonly string[],
@@ -121,7 +121,7 @@ function renderByEnvironment(
   return groups.length > 0 ? renderTable(label, head, groups) : undefined;
 }
 
-/** Renders, for each environment, reward and click rate by slate size, as the paper's table does. */
+/** Renders a table of reward and click rate by slate size for each environment, like the paper's table. */
 function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly SlateSizeGroup[]): Html {
   const kinds = comparisons.flatMap(({ slate: k }) => [`reward per page, k = ${k}`, `click rate, k = ${k}`]);
   const rows = groups.map(({ environment, rows }) =>

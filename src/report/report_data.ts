@@ -1,4 +1,4 @@
-/** Types of a report's data: runs and their logs; and schemas of those JSON fields in run folders that a report needs. */
+/** Types of a report's data (runs and their logs), and schemas of the JSON fields in run folders that a report reads. */
 
 import { MOST_GROUPS } from "../metrics/bootstrap.ts";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -6,7 +6,7 @@ import type { StageName } from "../run/stages.ts";
 import type { Criterion } from "../train/best_records.ts";
 import * as v from "../schema.ts";
 
-/** A training log: values of each column, by the column's name. A value that is not finite is null. */
+/** A training log: for each column name, the column's values. A value that is not finite is null. */
 export interface RunLog {
   readonly iteration: readonly number[];
   readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
@@ -43,7 +43,7 @@ const detailsSchema = v.looseObject({
   slices: v.optional(named(v.array(sliceSchema)), {}),
 });
 
-/** Schema of the sums per group of test users (see metrics/test_result.ts), from which differences of models are computed. */
+/** Schema of metric sums per group of test users (see metrics/test_result.ts), for computing differences between models. */
 const pairedSchema = v.looseObject({ users: v.string(), groups: v.whole(1, MOST_GROUPS), sums: v.string() });
 
 const differencesSchema = named(v.looseObject({ value: number, interval }));
@@ -73,12 +73,12 @@ const snapshotSchema = v.looseObject({
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of a stage's result. A run that was extended has no test metrics until it ends again. */
+/** Schema of a stage's result. A run with more iterations than before has no test metrics until the run ends again. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */
   finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
-  /** Duration of the last session of the run, without its set-up. */
+  /** Duration of the run's last session in seconds, without set-up. */
   sessionSeconds: v.optional(v.atLeast(0)),
   /** True if the run had earlier sessions. */
   resumed: v.optional(v.boolean(), false),
@@ -95,7 +95,7 @@ export const resultSchema = v.looseObject({
   verdict: v.optional(v.array(v.string()), []),
 });
 export type StoredResult = v.InferOutput<typeof resultSchema>;
-/** Metrics of a snapshot or baseline. A metric is null if there were no pages to average. */
+/** Metrics of a snapshot or baseline. A metric without pages to average is null. */
 export type StoredMetrics = v.InferOutput<typeof metricsSchema>;
 export type SnapshotMetrics = v.InferOutput<typeof snapshotSchema>;
 export type StoredDetails = v.InferOutput<typeof detailsSchema>;
@@ -128,7 +128,7 @@ export interface ReportStage {
   readonly iteration: number;
   /** Planned number of iterations; undefined if it is unknown. */
   readonly planned: number | undefined;
-  /** Iterations of the best snapshots in the stage's folder; undefined if there are no snapshots. */
+  /** Iterations of the best snapshots in the stage's folder; undefined for a folder without snapshots. */
   readonly kept?: Readonly<Partial<Record<Criterion, number>>>;
   /** Result of the stage; undefined until the stage is finished. */
   readonly result: StageResult | undefined;
@@ -140,7 +140,7 @@ export interface ReportRun {
   readonly stages: Readonly<Partial<Record<StageName, ReportStage>>>;
 }
 
-/** Settings: for the path of each setting in the config, such as "training.batchSize", its value as text. */
+/** Settings of a run, as texts. The key of a setting is its path in the config, such as "training.batchSize". */
 export type Settings = ReadonlyMap<string, string>;
 
 /** A model of a report: one run, or runs that differ only in their seed. */
@@ -151,7 +151,7 @@ export interface ReportModel {
   readonly data: string;
   /** Runs, at least one, ascending by seed. */
   readonly runs: readonly ReportRun[];
-  /** Planned seeds whose logs have no row. */
+  /** Planned seeds whose runs have no row in their logs yet. */
   readonly missingSeeds: readonly number[];
   readonly settings: Settings;
   readonly machine: Settings;

@@ -1,4 +1,4 @@
-/** Builds the report on runs: one HTML page that needs no other files. Its header has verdict, data, date and duration. */
+/** Builds the report on runs: one HTML page that needs no other files. The page's header has verdict, data, date and duration. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildCharts } from "./charts.ts";
@@ -35,7 +35,7 @@ import {
 } from "./report_parts.ts";
 
 /**
- * Writes an HTML page about runs, which can be read offline. It replaces an existing page.
+ * Writes an HTML page about runs, which can be read offline. An existing page is replaced.
  * @param folders folders of runs, of several seeds, or of experiments. The runs need not be finished
  * @throws UserError for a folder that is damaged or has no run, and if the page cannot be written
  */
@@ -69,7 +69,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders the settings that all models share, and then those that differ. @param what kind of the settings, for labels */
+/** Renders first the settings that all models share, then the settings that differ. @param what kind of settings, for labels */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
@@ -120,7 +120,7 @@ function renderModel(model: ReportModel): Html {
 ${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
-/** Renders the verdict and the advice that train printed for a run. For several runs, it renders the verdict on their means. */
+/** Renders the verdict and the advice that train printed for a run; for several runs, the verdict on their mean metrics. */
 function renderOutcome(model: ReportModel): readonly Html[] {
   const [run] = model.runs;
   const stages = run && model.runs.length === 1 ? listTrainedStages(model) : [];
@@ -145,7 +145,7 @@ function renderOutcome(model: ReportModel): readonly Html[] {
   return [...heads, ...[...advice].map((text) => markup`<p>${text}</p>`)];
 }
 
-/** Renders the facts that all models share, and then a table of the models with the other facts. */
+/** Renders facts about the models: a list of the facts that all models share, and a table of the remaining facts. */
 function renderModels(models: readonly ReportModel[]): Html {
   const facts = models.map(listFacts);
   const names = (facts[0] ?? []).map(([name]) => name);
@@ -186,7 +186,7 @@ function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
   return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
-/** Returns the CSS class of a fact. Times have their own class, so that a comparison of two pages can ignore times. */
+/** Returns the CSS class of a fact. Times have a class of their own, so that a comparison of two pages can ignore all times. */
 function getTimeClass(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }
@@ -265,7 +265,7 @@ function listUnfinished({ stages }: ReportRun): string[] {
   });
 }
 
-/** Verdict on a part of a model, which was compared with at least one baseline. */
+/** Verdict on a part of a model. The part was compared with at least one baseline. */
 interface PartVerdict extends BaselineVerdict {
   /** Name of the part; empty if the model has only one part. */
   readonly name: Html;

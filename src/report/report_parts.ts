@@ -1,4 +1,4 @@
-/** Lists the parts of a model that have separate metrics: its stages, and, in the adversarial stage, generator pi and reward u. */
+/** Lists the parts of a model with separate metrics: the stages and, in the adversarial stage, generator pi and reward u. */
 
 import { stages as trainedStages } from "../run/stages.ts";
 import type { StageName, TrainingStage as TrainedStage } from "../run/stages.ts";
@@ -23,7 +23,7 @@ export interface ReportPart {
   readonly judged: TrainedStage["judged"];
 }
 
-/** Lists the parts that have a loss, which are the stages. */
+/** Lists the parts of the models that have a loss: the stages. */
 export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   return models.flatMap((model, colour) => {
     const stages = listTrainedStages(model);
@@ -55,12 +55,12 @@ export function listTrainedStages(model: ReportModel): TrainedStage[] {
   return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
 }
 
-/** Returns the stage of a part, for each run that has begun the stage. */
+/** Returns, for each run that has begun a part's stage, the data of the stage. */
 export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stage">): ReportStage[] {
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** For each metric that the generator has: the metric's name, and its name for the generator. */
+/** Names of the generator's metrics, by the names of the metrics of other parts. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -75,7 +75,7 @@ export interface MeanAndSd {
   readonly runs: number;
 }
 
-/** Computes mean and sd of the values that are numbers; undefined if there are none. */
+/** Computes mean and sd of all values that are numbers; undefined without a number. */
 export function computeMeanAndSd(values: readonly (number | null | undefined)[]): MeanAndSd | undefined {
   const present = values.flatMap((value) => value ?? []);
   if (present.length === 0) return undefined;
@@ -94,7 +94,7 @@ export type Scoring = Readonly<StoredMetrics> & {
   };
 };
 
-/** Returns the name that a metric has for the reward or the generator; undefined if the generator does not have it. */
+/** Returns a metric's name for the reward or the generator; undefined for a metric that the generator lacks. */
 export function getMetricName(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
@@ -124,7 +124,7 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Models that have the same test users, and so the same metrics of the baselines. */
+/** Models with the same test users, for whom the baselines therefore have the same metrics. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];

@@ -9,7 +9,7 @@ export const MISSING = "-";
 /** Facts of a page, each with a name and a value, such as the folders of policies. */
 export type NamedFacts = readonly (readonly [string, string])[];
 
-/** Renders facts as a list. @param getClass returns the CSS class of the value of a fact with a name */
+/** Renders facts as a list. @param getClass function from a fact's name to the CSS class of its value */
 export function renderFacts(facts: NamedFacts, getClass?: (name: string) => string): Html {
   const look = (name: string) => getClass && markup` class="${getClass(name)}"`;
   return markup`<dl class="facts">${
@@ -17,21 +17,21 @@ export function renderFacts(facts: NamedFacts, getClass?: (name: string) => stri
   }</dl>`;
 }
 
-/** A row of a table: its name, and a cell for each other column. */
+/** A row of a table: the row's name, followed by the cells. */
 export type ReportRow = readonly [name: ReportCell, ...cells: ReportCell[]];
 export type ReportCell = string | Html;
 
 /** A group of rows with a heading; "" for no heading. */
 export type ReportRowGroup = readonly [title: string, rows: readonly ReportRow[]];
 
-/** Returns true for a cell with words, such as a verdict or a kernel's name. Its column is aligned as text. */
+/** Returns true for a cell with words, such as a verdict or a kernel's name. Columns with words are aligned as text. */
 function isWord(cell: ReportCell | undefined): boolean {
   return typeof cell === "string" && /^[a-z]/i.test(cell);
 }
 
 /**
  * Renders a table, which can be scrolled if it is wider than the page.
- * @param label label for screen readers @param head names of the columns; the first one is the column of the rows' names
+ * @param label label for screen readers @param head names of the columns; the first column has the names of the rows
  */
 export function renderTable(
   label: string,
@@ -55,7 +55,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a metric, and in small text below it its sd over runs, if given, or its interval. */
+/** Renders a metric, with its sd over runs (if given) or its interval in small text below. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,
@@ -82,7 +82,7 @@ export function renderDifference(
   }</small>`;
 }
 
-/** Returns the number of digits for the ends of an interval, which are less precise than a metric. */
+/** Returns the number of digits for the ends of an interval, which are known less precisely than the metric. */
 const rangeDigits = (digits: number) => Math.min(digits, 3);
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;

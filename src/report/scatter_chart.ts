@@ -15,17 +15,17 @@ export interface ScatterChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
   readonly logarithmic: readonly ("x" | "y")[];
-  /** Series of points, at least one; each has at least one point. */
+  /** Series of points: one series or more, of one point or more. */
   readonly series: readonly {
     readonly name: string;
     readonly colour: number;
-    /** True if a line joins the points in their order. */
+    /** True if a line connects the points of the series, in their order. */
     readonly joined: boolean;
     readonly points: readonly ScatterPoint[];
   }[];
 }
 
-/** Builds a scatter chart. A point's whisker is from `low` to `high`. */
+/** Builds a scatter chart. The whisker of a point extends from `low` to `high`. */
 export function buildScatterChart(chart: ScatterChart): ChartDefinition {
   const { xTitle, yTitle, logarithmic, series } = chart;
   const ends = series.flatMap(({ points }) => points.flatMap(({ y, low = y, high = y }) => [low, high]));

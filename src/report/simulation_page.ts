@@ -20,7 +20,7 @@ export interface SimulationPageData extends SimulationScope {
   /** Facts in the page's header, such as the environment. */
   readonly facts: NamedFacts;
   readonly notes: readonly string[];
-  /** The requested policy, and then the policies that it is compared with. */
+  /** The requested policy, followed by its rivals: the policies to compare it with. */
   readonly policies: readonly SimulatedPolicy[];
 }
 
@@ -61,7 +61,7 @@ once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Renders differences between the requested policy and each rival, for the same users and random numbers. */
+/** Renders differences between the requested policy and its rivals, computed with the same users and random numbers. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
@@ -87,12 +87,12 @@ export interface SimulatedPolicy {
   readonly returns: Float64Array;
 }
 
-/** Size of a simulation, and flags of the metrics that are defined for it. */
+/** Size of a simulation, and flags that say which metrics are defined for it. */
 export interface SimulationScope {
   /** Largest number of pages per user. */
   readonly pages: number;
   readonly reward: "click" | "utility";
-  /** True if click rates are defined. If not, returns in clicks are not defined either. */
+  /** True if click rates, and returns in clicks, are defined. */
   readonly clickRates: boolean;
   /** True if users may leave before the last page. */
   readonly leaves: boolean;
@@ -132,7 +132,7 @@ function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]
   return [...(hasReturns(scope) ? [returns] : []), coverage];
 }
 
-/** Builds charts by page: click rate, reward, and number of remaining users, as far as they are defined. */
+/** Builds charts by page number of click rate, reward, and number of remaining users. Undefined metrics have no chart. */
 function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const window = chooseWindow(scope.pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";
@@ -154,7 +154,7 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   ];
 }
 
-/** Builds a chart with a curve per policy: the returns of its users in ascending order. */
+/** Builds a chart with a curve per policy: the returns of the policy's users in ascending order. */
 function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   if (!hasReturns(scope)) return [];
   return buildLineChart({
@@ -177,7 +177,7 @@ function deviation(interval: Interval | null): number | null {
   return interval && toFiniteOrNull((interval[1] - interval[0]) / WIDTH);
 }
 
-/** Computes a point of a curve per window of pages: the mean over the window's pages, weighted by the number of their users. */
+/** Computes a curve with a point per window of pages. A point is the mean over the window's pages, weighted by their users. */
 function computePoints(
   byPage: readonly PageCurvePoint[],
   window: number,

@@ -1,4 +1,4 @@
-/** Colours of charts in light and dark mode. This file imports nothing, because both pages and their script use it. */
+/** Colours of charts in light and dark mode. This file imports nothing, because pages and also the script in pages use it. */
 
 /** Colours of a light or dark page. Colour-blind readers can distinguish the colours of the palette. */
 export interface Theme {
@@ -7,11 +7,11 @@ export interface Theme {
   readonly background: string;
   /** Colour of baselines, and of everything else that is not a model. */
   readonly neutral: string;
-  /** Colours of curves and bars: curve k has colour k, and the colours repeat. */
+  /** Colours of curves and bars: curve k has colour k modulo the number of colours. */
   readonly palette: readonly string[];
 }
 
-/** Light theme. The palette is that of Okabe and Ito, with darker colours where a thin line on white would be too pale. */
+/** Light theme with the palette of Okabe and Ito. Colours that are too pale for a thin line on white are darkened. */
 export const light: Theme = {
   text: "#333a44",
   grid: "#dfe3e8",
@@ -50,7 +50,7 @@ export const dark: Theme = {
   ],
 };
 
-/** Index that stands for the neutral colour: of baselines, ceilings, and everything else that is not a model. */
+/** Index of the neutral colour, for baselines, ceilings, and everything else that is not a model. */
 export const NEUTRAL = -1;
 
 /** A colour of a theme: an index in the palette, or the name of another colour. */
@@ -61,7 +61,7 @@ export function nameColour(colour: Colour, opacity = 1): string {
   return `${colour === NEUTRAL ? "neutral" : colour}/${opacity}`;
 }
 
-/** Returns the CSS colour that a name stands for in a theme. */
+/** Converts the name of a colour to the CSS colour in a theme. */
 export function resolveColour(theme: Theme, name: string): string {
   const [key = "", opacity = "1"] = name.split("/");
   const colour = key === "text" || key === "background" || key === "neutral"
@@ -70,7 +70,7 @@ export function resolveColour(theme: Theme, name: string): string {
   return opacity === "1" ? colour : colour + Math.round(255 * Number(opacity)).toString(16).padStart(2, "0");
 }
 
-/** Returns a CSS expression for the colour that a name stands for in the page's current theme. */
+/** Converts the name of a colour to a CSS expression for the colour in the page's current theme. */
 export function getCssColour(name: string): string {
   return `light-dark(${resolveColour(light, name)}, ${resolveColour(dark, name)})`;
 }

@@ -1,4 +1,4 @@
-/** Draws a chart in its figure on the page, and handles the buttons of its legend and downloads. */
+/** Draws a chart in its figure on the page, and handles the buttons of the legend and of the downloads. */
 
 import type { Chart, ChartConfiguration } from "chart.js";
 import type { ChartDefinition } from "../chart_definition.ts";
@@ -33,7 +33,7 @@ export class ChartCard {
     onSave("png", () => this.#savePng());
   }
 
-  /** Draws the chart in a theme; hidden datasets stay hidden. @param width in CSS pixels; by default the width of its box */
+  /** Draws the chart in a theme. Hidden datasets stay hidden. @param width in CSS pixels; by default that of the chart's box */
   draw(theme: Theme, width?: number): void {
     const canvas = this.#figure.querySelector("canvas");
     if (!canvas) throw new Error(`Expected a canvas for the chart ${this.#definition.id}.`);
@@ -50,7 +50,7 @@ export class ChartCard {
     chart?.update();
   }
 
-  /** Saves the chart as a picture of fixed size, in light colours, with title and legend. */
+  /** Saves the chart as a picture of fixed size in light colours. The picture includes title and legend. */
   #savePng(): void {
     const canvas = Object.assign(document.createElement("canvas"), SIZE);
     const copy = makeChart(canvas, this.#definition, light, (same) => this.#forPaper(same));
@@ -87,7 +87,7 @@ export class ChartCard {
   }
 }
 
-/** Size of a saved picture in CSS pixels. Its width and height in device pixels are {@link PIXEL_RATIO} times larger. */
+/** Size of a saved picture in CSS pixels. Width and height in device pixels are {@link PIXEL_RATIO} times as large. */
 const SIZE = { width: 960, height: 600 };
 const PIXEL_RATIO = 2;
 

@@ -1,4 +1,4 @@
-/** Formats the data of a chart as CSV, with a row per point or bar. */
+/** Formats the data of a chart as CSV with one row per point or bar. */
 
 import { type Cell, formatCsvRow } from "../../csv.ts";
 import type { ChartDefinition } from "../chart_definition.ts";

@@ -7,7 +7,7 @@ import { resolveColour, type Theme } from "../theme.ts";
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
-/** Sets the defaults that do not depend on the theme. */
+/** Sets the Chart.js defaults that do not depend on the theme. */
 export function setDefaults(): void {
   // Charts are not animated, because moving charts are harder to read.
   defaults.set({ animation: false, maintainAspectRatio: false, layout: { padding: { top: 6, right: 8 } } });
@@ -49,7 +49,7 @@ export function makeChart(
   return new Chart(canvas, change(inTheme(config, theme) as ChartConfiguration));
 }
 
-/** Returns a copy of a configuration in which names of colours are replaced by a theme's colours. */
+/** Returns a copy of a chart configuration in which a theme's colours replace the names of colours. */
 function inTheme(value: unknown, theme: Theme, key = ""): unknown {
   if (typeof value === "string") return /color$/i.test(key) ? resolveColour(theme, value) : value;
   if (Array.isArray(value)) return value.map((one) => inTheme(one, theme, key));

@@ -38,7 +38,7 @@ function main(): void {
   Chart.register(annotation, marks);
   registerNearestX();
   setDefaults();
-  Object.assign(globalThis, { Chart }); // so that the browser's console can use it
+  Object.assign(globalThis, { Chart }); // so that the browser's console can use Chart
   const data: ChartDefinition[] = JSON.parse(document.getElementById("chart-data")?.textContent ?? "[]");
   const cards = data.map((definition) => new ChartCard(definition, getTheme()));
   const draw = (theme = getTheme(), width?: number) => cards.forEach((card) => card.draw(theme, width));
@@ -51,10 +51,10 @@ function getTheme() {
   return darkMode.matches && !print.matches ? dark : light;
 }
 
-/** Distance in x, in pixels, up to which the pointer selects a point. */
+/** Largest horizontal distance, in pixels, at which the pointer selects a point. */
 const REACH = 24;
 
-/** Registers the interaction mode `nearestX`, which selects the point of each curve whose x is nearest to the pointer. */
+/** Registers the interaction mode `nearestX`, which selects, on each curve, the point whose x is nearest to the pointer. */
 function registerNearestX(): void {
   Interaction.modes.nearestX = (chart, event) =>
     chart.getSortedVisibleDatasetMetas().flatMap((meta): InteractionItem[] => {
