@@ -1,4 +1,4 @@
-/** Schedules the work of the GPU: waiting requests are scored together in a batch, and longer work runs in pieces. */
+/** Schedules the work of the GPU: waiting requests are scored together as a batch, and longer work is divided into pieces. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
@@ -14,8 +14,8 @@ interface Waiting {
 
 /**
  * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch. So a single request runs at once,
- * and batches become larger under load. Batches alternate with pieces of longer work, such as blocks of a catalogue: a batch waits
- * for at most one piece, and a piece waits for at most one batch after the piece before it.
+ * and batches become larger under load. Batches alternate with pieces of longer work, such as blocks of a catalogue: at most one
+ * piece runs between two batches, and at most one batch runs between two pieces.
  */
 export class Batcher {
   #queue: Waiting[] = [];
@@ -33,7 +33,7 @@ export class Batcher {
     return this.#queue.length;
   }
 
-  /** Scores a page. @throws Error for a request that exceeds the scorer's capacity, and any error of the scorer. */
+  /** Scores a page in the next batch. @throws Error for a request beyond the scorer's capacity, and any error of the scorer. */
   submit(request: ScoringRequest): Promise<Float32Array<ArrayBuffer>> {
     if (!fits(computeScorerCapacity([request]), this.scorer.room)) {
       throw new Error("a request that does not fit a batch");
@@ -44,7 +44,7 @@ export class Batcher {
     });
   }
 
-  /** Runs a piece of longer work when it is the piece's turn. @throws any error of the piece. */
+  /** Runs a piece of longer work when no batch has precedence. @throws any error of the piece. */
   do<T>(piece: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#pieces.push(() => piece().then(resolve, reject));
@@ -74,7 +74,7 @@ export class Batcher {
     }
   }
 
-  /** Removes from the queue as many requests, oldest first, as fit in a batch. */
+  /** Removes from the queue the oldest requests, as many as fit in a batch. */
   #take(): Waiting[] {
     const requests = this.#queue.map(({ request }) => request);
     let count = 0;

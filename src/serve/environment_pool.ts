@@ -1,4 +1,4 @@
-/** Environments of the service. An environment has users simulated by the model, and any client steps it page by page. */
+/** Environments of the service. An environment has users that the model simulates. Clients step it page by page. */
 
 import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -9,10 +9,10 @@ import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
 const MOST = 64;
-/** An environment that had no request for this time may be replaced by a new environment. */
+/** Time without a request after which a new environment may replace an environment. */
 const IDLE_MS = 600_000;
 
-/** An environment of the pool. `turn` resolves when all requests of the environment so far are done. */
+/** An environment of the pool. `turn` resolves when all requests that the environment got so far are done. */
 interface PooledEnvironment {
   readonly simulator: Simulator;
   /** Time of the last request, by `performance.now()`. */
@@ -20,11 +20,11 @@ interface PooledEnvironment {
   turn: Promise<unknown>;
 }
 
-/** Error: the pool has its maximum of environments, and none is idle. */
+/** Error for a request for a new environment when the pool is full and no environment is idle. */
 export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {
-  /** Environments by name, in the order of their last use: the most recent is last. */
+  /** Environments by name, in the order of their last use; the most recently used environment is last. */
   readonly #environments = new Map<string, PooledEnvironment>();
   #created = 0;
   #creating = 0;
@@ -35,7 +35,7 @@ export class EnvironmentPool {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Creates an environment, or resets an existing one: its users have no clicks. @throws UserError for invalid options. */
+  /** Creates or resets an environment, whose users then have no clicks. @throws UserError for invalid options. */
   async reset({ environment, episode, ...options }: ResetRequest) {
     let name = environment;
     if (name === undefined) {
@@ -59,7 +59,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Shows each user a slate. @throws UserError for invalid slates; the states of the users then do not change. */
+  /** Shows each user a slate. @throws UserError for invalid slates, which leave the states of the users unchanged. */
   async step({ environment, slates }: EnvironmentStepRequest) {
     return await this.#inTurn(environment, async ({ simulator }) => {
       const { slate } = simulator.settings;
@@ -76,7 +76,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Removes an environment after its pending requests. @throws UserError for an unknown environment. */
+  /** Removes an environment after its pending requests are done. @throws UserError for an unknown environment. */
   async close({ environment }: CloseRequest): Promise<void> {
     await this.#inTurn(environment, ({ simulator }) => {
       this.#environments.delete(environment);
@@ -109,7 +109,7 @@ export class EnvironmentPool {
     return name;
   }
 
-  /** If the pool is full, removes the environment idle for the longest time. @throws TooManyEnvironmentsError if none is idle */
+  /** If the pool is full, removes the environment that was idle longest. @throws TooManyEnvironmentsError if none is idle */
   async #evictIdle(): Promise<void> {
     const [oldest] = this.#environments;
     if (this.#environments.size + this.#creating <= MOST) return;
@@ -139,7 +139,7 @@ export class EnvironmentPool {
     kept.lastUse = this.now();
     const before = kept.turn;
     const own = before.then(() => work(kept));
-    kept.turn = own.catch(() => {}); // the error goes to the client of this request, not to the next request
+    kept.turn = own.catch(() => {}); // the error is reported only to the client of this request
     return await own;
   }
 }

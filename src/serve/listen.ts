@@ -1,4 +1,4 @@
-/** HTTP server on a port of this machine, for `serve` and `lab`. It checks hosts, and limits times and connections. */
+/** HTTP server on a port of this machine, for `serve` and `lab`. The server checks hosts, and limits times and connections. */
 
 import { type IncomingHttpHeaders, type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { Duplex } from "node:stream";
@@ -10,7 +10,7 @@ export const HOST = "127.0.0.1";
 /** Names of this machine that a Host header may have. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limits for receiving the headers, for receiving the whole request, and for a write. Later, the connection is closed. */
+/** Time limit in ms for receiving the headers; next: for receiving the request, and for a write. Slower connections are closed. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
@@ -28,9 +28,9 @@ export interface ServiceRequest {
 
 export interface ListenOptions {
   readonly port: number;
-  /** Other host names that requests may have, such as the name of a proxy. */
+  /** Further host names that the headers of a request may have, such as the name of a proxy. */
   readonly allowHost: readonly string[];
-  /** Limit of open connections; further connections are closed. If the system has no descriptor left, connections wait. */
+  /** Limit of open connections. Connections beyond the limit are closed. Without a free descriptor, connections wait. */
   readonly connections: number;
 }
 
@@ -73,8 +73,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Accepts connections in place of Node's server. That server accepts all pending connections before it counts them, and accepts
- * no more connections after it once had no descriptor left.
+ * Accepts connections in place of Node's server, which has two faults: it accepts all pending connections before it counts them,
+ * and it stops accepting connections for ever when no descriptor is left.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -97,7 +97,7 @@ async function acceptAll(
   }
 }
 
-/** Node's server, which does not listen itself: it gets accepted connections. Its time limits work as if it listened. */
+/** A server of Node that does not listen, but gets accepted connections. Node's time limits apply to these connections. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
@@ -116,7 +116,7 @@ class InjectedSocket extends Duplex {
     connection.setNoDelay(true); // send each part of a response without waiting for acknowledgements
   }
 
-  /** Closes a keep-alive connection that is idle for `ms`, as Node's socket does. */
+  /** Closes a keep-alive connection that is idle for `ms` milliseconds, like Node's socket. */
   setTimeout(ms: number): this {
     clearTimeout(this.#timer);
     this.#timer = ms > 0 ? setTimeout(() => this.destroy(), ms) : undefined;
@@ -157,10 +157,10 @@ class InjectedSocket extends Duplex {
 }
 
 /**
- * Returns a refusal, if a web page of another site may have sent the request; else undefined. Such a page may let its host name
- * resolve to this machine, in order to read responses (DNS rebinding): the header Host shows this. Or it may send cross-site
- * requests: the header Origin shows this, or Sec-Fetch-Site if the browser sends no Origin. A link that a user follows is
- * allowed, because no page reads the response.
+ * Returns a refusal if a web page of another site may have sent the request; else undefined. To read responses, a foreign page may
+ * let its host name resolve to this machine (DNS rebinding); the header Host shows the foreign name. A foreign page may also send
+ * cross-site requests; the header Origin shows its site, or Sec-Fetch-Site if the browser sends no Origin. A link that a user
+ * follows is allowed, because no page reads the response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,
@@ -195,13 +195,13 @@ function buildRequest(request: IncomingMessage, response: ServerResponse): Servi
     method,
     path: url.replace(/[?#].*$/, ""),
     headers,
-    // Keep the connection if the body is not read to its end: a refusal of the body must still be sent.
+    // Keep the connection even if the body is not read to its end, so that a refusal of the body can be sent.
     body: request.iterator({ destroyOnReturn: false }),
     isGone: () => response.destroyed,
   };
 }
 
-/** Sends a response. A chunked response is sent part by part, no faster than the client reads it. */
+/** Sends a response. A chunked response is sent part by part, no faster than the client reads the parts. */
 async function send(answer: Response, response: ServerResponse): Promise<void> {
   const inParts = answer.headers.has("transfer-encoding") ? answer.body : null;
   const body = inParts ? undefined : new Uint8Array(await answer.arrayBuffer());

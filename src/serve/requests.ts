@@ -1,4 +1,4 @@
-/** Parses the JSON bodies of the service's requests, and resolves the ids of the data set in them. */
+/** Parses the JSON bodies of the service's requests, and converts the ids in the bodies to numbers of users and items. */
 
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
@@ -6,15 +6,15 @@ import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** Limits: ids per history, ids per page, recommendations, users per environment, and items shown per environment and episode. */
+/** Limits of requests: ids per history, ids per page, recommended items, users per environment, and items shown per episode. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
 const historyFields = {
-  /** Id of a user of the data set, whose most recent clicks are the history. */
+  /** Id of a user of the data set. The user's most recent clicks become the history. */
   user: v.optional(idSchema),
   history: v.optional(ids(LIMITS.history)),
-  /** True to ignore item ids that the data set does not have, such as those of newer items; false to refuse them. */
+  /** True to ignore item ids that the data set does not have, such as ids of newer items; false to refuse the request. */
   skipUnknown: v.optional(v.boolean(), false),
 };
 type HistoryFields = {
@@ -32,7 +32,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id")),
-    /** Positions that the probabilities assume. "page": each item's position on the page. "first": the first position. */
+    /** Positions assumed for the probabilities. "page": each item's own position on the page. "first": the first position. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),
@@ -50,7 +50,7 @@ const share = v.between(0, 1);
 const resetSchema = v.pipe(
   v.strictObject({
     environment: v.optional(v.string()),
-    /** Number of the episode, which determines the random numbers of the users. */
+    /** Number of the episode. The number determines the users' random numbers. */
     episode: v.optional(v.whole(0, 2 ** 32 - 1), 0),
     users: v.optional(v.whole(1, LIMITS.users)),
     slate: v.optional(v.whole(1, 1024)),
@@ -73,7 +73,7 @@ const resetSchema = v.pipe(
 );
 const stepSchema = v.strictObject({
   environment: v.string(),
-  /** For each user, the numbers of the items on the slate. Numbers, not ids: a policy network outputs numbers. */
+  /** For each user, the numbers of the items on the slate. Ids are not accepted, because a policy network outputs numbers. */
   slates: v.array(v.array(v.whole(0, 2 ** 32 - 1))),
 });
 
@@ -113,7 +113,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
 }
 
 export interface ScoreRequest extends ScoringRequest {
-  /** Position on the requested page of each item that the data set has. */
+  /** For each requested item that the data set has, its position on the requested page. */
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";

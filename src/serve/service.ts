@@ -1,4 +1,4 @@
-/** The HTTP service, which computes the response to a request of each route. It opens no port, so tests can call it directly. */
+/** The HTTP service. It computes the response to each request, but opens no port, so tests can call the service directly. */
 
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
@@ -21,13 +21,13 @@ export interface ServiceOptions {
   readonly maxBatch: number;
   /** True if the model's utilities are not log-odds (adversarial stage). Such a model cannot simulate users. */
   readonly uncalibrated?: boolean;
-  /** Effect of each position, from the first on, that is added to utilities for probabilities; undefined if the model has none. */
+  /** Effect of each position, from the first on, to add to utilities for probabilities; undefined without position effects. */
   readonly effects?: readonly number[] | undefined;
 }
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
 
-/** Number of rows per batch: enough for one request of the largest size, or for several usual requests. */
+/** Number of rows per batch: enough for one request of maximum size, or for several requests of usual size. */
 const ROWS = 2 ** 15;
 /** Number of item ids per chunk of the response of {@link Service.items}. */
 const ITEMS_A_PART = 2 ** 13;
@@ -91,7 +91,7 @@ export class Service {
     return this.#inFlight;
   }
 
-  /** True if scoring has failed, after which the service cannot continue. */
+  /** True if scoring has failed. The service then cannot continue. */
   get failed(): boolean {
     return this.#failed;
   }
@@ -152,9 +152,9 @@ export class Service {
     }
   }
 
-  /** Reads a request's body. @throws Refusal if its type is not JSON, or if it is too large or incomplete. */
+  /** Reads a request's body. @throws Refusal for a body that is not JSON, is too large, or is incomplete. */
   async #readBody({ headers, body }: ServiceRequest): Promise<string> {
-    // Only JSON is accepted, because a web page of another site can send some other types without a preflight request.
+    // Only JSON is accepted, because web pages of other sites can send some other content types without a preflight request.
     const type = headers["content-type"] ?? "";
     if (!/^application\/json\s*(;|$)/i.test(type)) {
       throw new Refusal(415, `Expected content-type: application/json, got ${JSON.stringify(type)}.`);
@@ -178,7 +178,7 @@ export class Service {
     return text + decoder.decode();
   }
 
-  /** Runs work on the GPU. Any error but a UserError is fatal: it sets {@link failed}. */
+  /** Runs work on the GPU. Any error except a UserError is fatal, and sets {@link failed}. */
   async #onDevice<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -209,7 +209,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** Returns the ids of all items in the order of their numbers. The list is streamed, as it may exceed the largest string. */
+  /** Returns the ids of all items in the order of their numbers, streamed, because the list may exceed the largest string. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {
@@ -251,7 +251,7 @@ export class Service {
 
   async recommend(body: string, { isGone }: ServiceRequest): Promise<Response> {
     const request = readRecommend(this.data, body);
-    const onItems = () => { // checked between blocks, as scoring a large catalogue takes a while
+    const onItems = () => { // called between blocks, because scoring a large catalogue takes a while
       if (isGone?.()) throw new Refusal(499, "The client has disconnected.");
     };
     const best = await recommend(this.#items, { ...request, candidates: this.#candidates, onItems });

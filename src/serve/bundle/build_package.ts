@@ -1,7 +1,7 @@
 /**
  * Builds the library as a package for JSR and npm: `deno task build package` writes a folder, which can be published, and a
- * tarball. The folder has only the files that src/mod.ts imports, and its deno.json only the packages that these files import.
- * Kernels become TypeScript modules, because neither the registries nor other programs can import WGSL as text.
+ * tarball. The folder only has the files that src/mod.ts imports; deno.json in the folder only has the packages that the files
+ * import. Kernels become TypeScript modules, because registries and users of the package cannot import WGSL as text.
  */
 
 import { dirname, relative, resolve } from "node:path";
@@ -22,7 +22,7 @@ export interface StagedPackage {
   readonly tarball: string;
 }
 
-/** Builds the package, and runs Deno's checks for publishing. @param folder a new or empty folder. @throws UserError otherwise */
+/** Builds the package, and runs Deno's checks for publishing. @param folder new or empty. @throws UserError for another folder */
 export async function buildPackage(folder: string): Promise<StagedPackage> {
   const staged = `${folder}/package`;
   const tarball = `${folder}/clickgan-${config.version}.tgz`;

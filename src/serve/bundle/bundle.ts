@@ -1,6 +1,6 @@
 /**
- * Bundles a script for browsers with the packages that it imports, and with or without the texts of its kernels. The packages are
- * in Deno's cache; `deno info` gives the bundler their paths.
+ * Bundles a script for browsers with its packages, and with or without the texts of its kernels. The packages are in Deno's cache;
+ * `deno info` reports the paths of the packages to the bundler.
  */
 
 import * as esbuild from "esbuild";
@@ -16,25 +16,25 @@ export interface BundleOptions {
   /** False to keep the script readable; true by default. */
   readonly minify?: boolean;
   readonly banner?: string;
-  /** "whole" (default): the script has the kernels as they are. "from a table": it reads them from a table, see kernel_table.ts. */
+  /** "whole" (default): the script contains the kernels. "from a table": it reads them from a table (kernel_table.ts). */
   readonly kernels?: "whole" | "without comments" | "from a table";
-  /** Per package that Deno does not find for the entry: its name and its folder. */
+  /** Folders of packages that Deno does not find for the entry, by package name. */
   readonly folders?: Readonly<Record<string, string>>;
-  /** Per module that is replaced: the name by which it is imported, and its new text. */
+  /** Texts of modules to replace, by the name under which a module is imported. */
   readonly replacements?: Readonly<Record<string, string>>;
 }
 
 export interface Bundle {
   readonly text: string;
-  /** Per source file (a path in the repository): the number of bytes that it adds to the script. */
+  /** Number of bytes that each source file adds to the script, by path in the repository. */
   readonly inputs: ReadonlyMap<string, number>;
 }
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
- * Bundles a script. Do not build two bundles at once: the bundler is a process, which is stopped at the end.
- * @returns the script. On any machine, the same sources give the same bytes. @throws Error with the messages of the bundler
+ * Bundles a script. Do not build two bundles at once: the bundler is a process, which is stopped after the first bundle.
+ * @returns the script. Its bytes only depend on the sources, not on the machine. @throws Error with the messages of the bundler
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   const { entry, format, minify = true, banner, folders, replacements: instead = {}, kernels = "whole" } =
@@ -54,7 +54,7 @@ export async function buildBundle(options: BundleOptions): Promise<Bundle> {
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
-      // Leave out class fields that are declared without a value.
+      // Omit class fields that are declared without a value.
       tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
       plugins: [loadKernels(kernels), replaceModules(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
@@ -99,9 +99,9 @@ function replaceModules(texts: Readonly<Record<string, string>>): esbuild.Plugin
   };
 }
 
-/** Resolves an import of a package in the package's folder: by its exports, or by the path if it declares no exports. */
+/** Resolves the import of a package in the package's folder: by its exports, or by path for a package without exports. */
 function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
-  const found = "found"; // marks a call of build.resolve below, which this plugin must not resolve again
+  const found = "found"; // marks a call of build.resolve by this plugin, which must not be resolved again
   return {
     name: "deno-cache",
     setup(build) {
@@ -124,7 +124,7 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
   const { npmPackages }: { npmPackages: Record<string, { name: string; localPath: string }> } = JSON.parse(
     new TextDecoder().decode(stdout),
   );
-  // If DENO_DIR is a relative path, so are these paths.
+  // If DENO_DIR is a relative path, the paths of the packages are also relative.
   return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
 }
 
@@ -135,9 +135,9 @@ export async function readPackageFile(entry: string, name: string, file: string)
 }
 
 /**
- * Removes comments (a good third of a kernel's text), empty lines, and spaces at the ends of lines; in functions and structs, it
- * also removes spaces next to = , ; { and }. One space stays before a constant in a function, because the host sets those
- * constants of a kernel that begin a line.
+ * Removes comments (a good third of a kernel's text), empty lines, and spaces at the ends of lines; in functions and structs,
+ * spaces next to = , ; { and } are removed, too. One space stays before a constant in a function, because the host replaces
+ * constants that begin a line.
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>

@@ -21,7 +21,7 @@ import {
 import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
 
 const PRODUCER = "clickgan";
-/** First bytes of an exported file: tag of the protobuf field producer_name (number 2, type bytes), length, and the name. */
+/** First bytes of an exported file: tag of the protobuf field producer_name (number 2, type bytes), its length and value. */
 export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
 
 const OPSET = 17;
@@ -35,7 +35,7 @@ export interface ExportedModel {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Returns the bytes of an ONNX file. @throws UserError for a model that is too large, or whose utilities may overflow. */
+/** Returns the bytes of an ONNX file. @throws UserError for a model that is too large, or has utilities that may overflow. */
 export function exportModel({ config, catalogue, weights, metadata }: ExportedModel): Uint8Array {
   const graph = new GraphBuilder();
   const optional = (name: string) => weights.get(name) as Float32Array<ArrayBuffer> | undefined;
@@ -84,7 +84,7 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
 
 /**
  * Returns an upper bound of the absolute values that the graph computes. A value is multiplied at most once with each tensor: with
- * one row of a table, or, for a kernel, with a sum over its rows.
+ * one row of a table, or with a sum over the rows of a kernel.
  */
 function boundValues({ nodes, initializers }: GraphBuilder): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
@@ -105,14 +105,14 @@ function boundValues({ nodes, initializers }: GraphBuilder): number {
   return bound;
 }
 
-/** Appends a column of -1 to the history, which is then never empty: [users, clicks + 1]. */
+/** Appends a column of -1 to the history, so that no history is empty. The result is [users, clicks + 1]. */
 function paddedHistory(graph: GraphBuilder): TensorName {
   const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
   const column = graph.op("Concat", [users, [1]], { axis: 0 });
   return graph.op("Concat", ["history", graph.op("Expand", [[-1], column])], { axis: 1 });
 }
 
-/** Adds the utility [users, items, 1] of the displayed items. For -1 on a page, it computes the utility of item 0. */
+/** Adds the utility [users, items, 1] of the displayed items. A page entry of -1 gets the utility of item 0. */
 function utility(inputs: EncoderInputs, config: ModelConfig): TensorName {
   const { graph, tensor } = inputs;
   const bias = tensor("utility/output/bias", 1);
@@ -136,7 +136,7 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   }
 }
 
-/** Adds the part [users, items, K] of a layer's input that depends only on the displayed item. */
+/** Adds the share [users, items, K] of a layer's input that depends only on the displayed item. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue, optional } = inputs;
   const items = foldItems(catalogue, {
@@ -179,7 +179,7 @@ function hiddenLayers(
   return graph.op("MatMul", [hidden, tensor("utility/output/kernel", dims.at(-1) ?? 0, 1)]);
 }
 
-/** Adds batch normalisation by running averages, as a factor and a shift per column. */
+/** Adds batch normalisation with running averages, in the form of a factor and a shift per column. */
 function normalised(
   graph: GraphBuilder,
   { batchNorm, dims }: ModelConfig,
@@ -203,7 +203,7 @@ function normalised(
   return graph.op("Add", [scaled, graph.tensor(`${name}/shift`, [columns], Float32Array.from(shifts))]);
 }
 
-/** Adds the outputs: probabilities are a softmax over the items and no click (utility 0). @param effects one per position */
+/** Adds the outputs. The probabilities are a softmax over the items and no click (utility 0). @param effects one per position */
 function outputs(
   graph: GraphBuilder,
   { eta, loss }: ModelConfig,
@@ -230,7 +230,7 @@ function outputs(
 
 function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorName {
   const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
-  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // NonZero gives 0, 1, 2, ...
+  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // NonZero: 0, 1, 2, ...
   return graph.op("Gather", [
     graph.tensor(POSITION_BIAS, [effects.length], Float32Array.from(effects)),
     positions,

@@ -1,6 +1,6 @@
 /**
- * Builds an ONNX graph. A node has the name of its result, and constants are tensors in the file. The protobuf schema has only the
- * fields that exported models use, of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
+ * Builds an ONNX graph. The name of a node is the name of its result. Constants are tensors in the file. The protobuf schema only
+ * has the fields that exported models use, from https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  */
 
 import protobuf from "protobufjs";
@@ -84,8 +84,8 @@ export class GraphBuilder {
   readonly initializers: Tensor[] = [];
 
   /**
-   * Adds a node. @returns the name of its (last) result. @param input names of tensors; numbers and lists of whole numbers are
-   * constants. @param attributes whole numbers, texts, or lists of whole numbers, by name.
+   * Adds a node. @returns the name of the node's last result. @param input names of tensors; numbers and lists of whole numbers
+   * are constants. @param attributes whole numbers, texts, or lists of whole numbers, by name.
    */
   op(
     opType: string,
@@ -105,7 +105,7 @@ export class GraphBuilder {
     return output.at(-1) ?? "";
   }
 
-  /** Adds a tensor to the file: a weight of the model, or a table of indices. */
+  /** Adds a tensor to the file, such as a weight of the model or a table of indices. */
   tensor(
     name: TensorName,
     dims: readonly number[],
@@ -119,7 +119,7 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Returns the tensor of a constant. Equal constants have one tensor. */
+  /** Returns the tensor of a constant. Equal constants share one tensor. */
   #constant(value: number | readonly number[]): TensorName {
     const isFloat = typeof value === "number";
     const name = isFloat
@@ -133,7 +133,7 @@ export class GraphBuilder {
   }
 }
 
-/** Makes the description of an input or output of the graph. @param dims names of its dimensions. */
+/** Makes the description of a graph's input or output. @param dims names of the dimensions. */
 export function makeValueInfo(
   name: TensorName,
   elemType: number,

@@ -1,6 +1,6 @@
 /**
- * Adds count features (see src/counts/page_counts.ts) to an ONNX graph. The graph counts each item and token among a user's recent
- * clicks, and then looks up the counts for each displayed item. A catalogue takes a few hundred words per item in the file.
+ * Adds count features (see src/counts/page_counts.ts) to an ONNX graph. The graph counts each item and token in a user's recent
+ * clicks, and looks up the counts for each displayed item. A catalogue takes a few hundred words per item in the file.
  */
 
 import {
@@ -15,7 +15,7 @@ import { BIAS, FIRST_LAYER, KERNEL, SCALE, TABLE } from "../../model/model_count
 import { addLastClicks, type EncoderInputs } from "./onnx_encoders.ts";
 import { FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
 
-/** Prefix of the names of tables whose values are only used inside a logarithm. */
+/** Name prefix of tables whose values are only used inside a logarithm. */
 export const COUNTED = "counts/of_items/";
 /** Logarithm of the largest float. */
 export const LARGEST_LOG = 89;
@@ -26,14 +26,14 @@ interface CountInputs {
   readonly items: number;
   /** Returns the value of an item in a column of the model's table of counts. */
   readonly at: (item: number, column: number) => number;
-  /** [users, items] numbers of the displayed items; 0 where there is no item. */
+  /** [users, items] numbers of the displayed items; 0 for an empty position. */
   readonly page: TensorName;
   readonly recent: TensorName;
-  /** [users, LAGS] 1 where `recent` has a click, 0 where there is none. */
+  /** [users, LAGS] 1 for an entry of `recent` with a click, 0 for an entry without a click. */
   readonly there: TensorName;
 }
 
-/** Adds the standardised count features [users, items, C]. The input has only clicks: no item was passed over, and the user clicks as often as the average user. */
+/** Adds the standardised count features [users, items, C], for a user who passed over no item and has the average click rate. */
 export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig): TensorName {
   const { graph, weight, catalogue, history, clicks } = inputs;
   const table = weight(TABLE);
@@ -77,7 +77,7 @@ export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig):
   return graph.op("Mul", [centred, graph.tensor("counts/scaled", [C], scale.slice(C, 2 * C))]);
 }
 
-/** Adds the part of the first layer's input that the count features give, [users, items, N]. */
+/** Adds the product [users, items, N] of the count features and the first layer's weights for count features. */
 export function addCountsLayer(
   { graph, weight, tensor }: EncoderInputs,
   counts: TensorName,
@@ -105,7 +105,7 @@ function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
-/** Adds a value for each displayed item, [users, items, 1]. @param of returns the value of an item of the catalogue */
+/** Adds a value for each displayed item, [users, items, 1]. @param of function that returns the value of a catalogue item */
 function ofItems(
   { graph, items, page }: CountInputs,
   name: string,
@@ -115,7 +115,7 @@ function ofItems(
   return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
-/** Adds each user's sums of values with the same index, [users, size]. @param place [users, .] indices @param value [users, .] */
+/** Adds [users, size]: each user's sums of values with equal indices. @param place [users, .] indices @param value [users, .] */
 function summed(
   { graph, page }: CountInputs,
   size: number,
@@ -128,7 +128,7 @@ function summed(
   return graph.op("ScatterElements", [zeros, place, value], { axis: 1, reduction: "add" });
 }
 
-/** Adds, per displayed item, a weighted sum of K of the user's values: [users, items, 1]. A table has indices and weights. */
+/** Adds [users, items, 1]: for each item, a weighted sum of K of the user's values. A table has the indices and weights. */
 function lookedUp(
   { graph, items, page }: CountInputs,
   name: string,
@@ -144,7 +144,9 @@ function lookedUp(
   return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), [2]], { keepdims: 1 });
 }
 
-/** Adds the similarity [users, items, 1] to the clicked items. No item is its own neighbour; repeated clicks count once. */
+/**
+ * Adds each item's similarity to the clicked items [users, items, 1]. Clicks on the item itself and repeated clicks are ignored.
+ */
 function similarity(of: CountInputs, clicked: TensorName): TensorName {
   const { graph, config: { fields, neighbours: M }, items, at } = of;
   const first = 4 + 2 * countTokenSlots(fields);
@@ -162,7 +164,7 @@ function similarity(of: CountInputs, clicked: TensorName): TensorName {
   return lookedUp(of, "neighbours", different, { places, factors });
 }
 
-/** Adds [users, items]: 1 for an item that the user clicked last, else 0. */
+/** Adds [users, items]: 1 for the item of the user's last click, 0 for any other item. */
 function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName): TensorName {
   const place = graph.op("Max", [graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), [1]]), [0]]);
   const last = graph.op("GatherElements", [history, place], { axis: 1 });
@@ -173,7 +175,7 @@ function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName
   return graph.op("Cast", [same], { to: FLOAT });
 }
 
-/** Adds the number of displayed items [users], limited to the range from 1 to `longest`. */
+/** Adds the number of displayed items [users], clamped to the range from 1 to `longest`. */
 function pageLength(graph: GraphBuilder, longest: number): TensorName {
   const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", [0]])], { to: FLOAT });
   const length = graph.op("ReduceSum", [shown, [1]], { keepdims: 0 });
@@ -181,9 +183,9 @@ function pageLength(graph: GraphBuilder, longest: number): TensorName {
 }
 
 /**
- * Adds the count feature [users, items, 1] of each category field. A click on an item of T tokens adds 1 / T to each token's q_t;
- * q is the number of clicks on items with tokens. The feature is the log of the mean over the displayed item's tokens of
- * (q_t + PRIOR share_t) / ((q + PRIOR) share_t), which is (sum_t q_t / (T share_t) + PRIOR) / (q + PRIOR).
+ * Adds the count feature [users, items, 1] of each category field. A click on an item with T tokens adds 1 / T to the number q_t
+ * of each token t. The number q counts clicks on items with tokens. The feature is the log of the mean, over the displayed item's
+ * T tokens, of (q_t + PRIOR share_t) / ((q + PRIOR) share_t). This mean equals (sum_t q_t / (T share_t) + PRIOR) / (q + PRIOR).
  */
 function categories(of: CountInputs): TensorName[] {
   const { graph, config: { fields }, items, at, recent, there } = of;
@@ -212,7 +214,7 @@ function categories(of: CountInputs): TensorName[] {
     const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];
     const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
     const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
-    // For an item without tokens, the mean is 1, and the feature 0.
+    // For an item without tokens, the mean is 1, and so the feature is 0.
     const missing = graph.op("Mul", [clicks, ofItems(of, `${name}/none`, (item) => none[item] ?? 0)]);
     const above = graph.op("Add", [graph.op("Add", [lifted, missing]), PRIOR]);
     return graph.op("Log", [graph.op("Div", [above, graph.op("Add", [clicks, PRIOR])])]);

@@ -1,4 +1,4 @@
-/** Adds encoders to an ONNX graph: from the numbers of clicked items to the state's part of the first layer's input, [users, N]. */
+/** Adds encoders to an ONNX graph. Input: clicked items. Output: the user state's share [users, N] of the first layer's input. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -16,17 +16,17 @@ export interface EncoderInputs {
   /** Adds a weight of the model to the file. @returns the name of the tensor. */
   readonly tensor: (name: string, ...dims: readonly number[]) => TensorName;
   readonly optional: (name: string) => Float32Array<ArrayBuffer> | undefined;
-  /** [users, clicks + 1] numbers of the clicked items, oldest click first, and then -1. */
+  /** [users, clicks + 1] numbers of the clicked items, oldest click first, followed by -1. */
   readonly history: TensorName;
   readonly clicks: TensorName;
 }
 
-/** Index in our order of the gates (i, g, f, o) of each gate in the order of ONNX (i, o, f, c); g and c are the same gate. */
+/** For each gate in the order of ONNX (i, o, f, c), its index in our order (i, g, f, o). Gate c of ONNX is our gate g. */
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * Adds the LSTM. A table has the product of each item's features and the input weights. So the ONNX op gets these products as input,
- * and the identity as input weights: multiplying by 1 and adding zeros is exact.
+ * Adds the LSTM. A table has, for each item, the product of its features and the input weights. The ONNX op gets these products as
+ * input, and the identity as input weights. The result is exact, because the op only multiplies by 1 and adds zeros.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
@@ -39,7 +39,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
   });
   const recurrent = weight("encoder/lstm/recurrent_kernel");
   const bias = weight("encoder/lstm/bias");
-  /** Returns the column of our weights for a column of ONNX. */
+  /** Converts a column of ONNX's weights to the column of our weights. */
   const ours = (place: number) => (GATES[Math.floor(place / H)] ?? 0) * H + place % H;
   const table = Float32Array.from(products, (_, k) => {
     const column = k % columns;
@@ -50,7 +50,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
     (_, k) => recurrent[(k % H) * columns + ours(Math.floor(k / H))] ?? 0,
   );
   const B = Float32Array.from({ length: 2 * columns }, (_, k) => {
-    const forget = Math.floor(k / H) === 2 ? 1 : 0; // our LSTM, like TensorFlow's, adds 1 in the gate; ONNX does not
+    const forget = Math.floor(k / H) === 2 ? 1 : 0; // our LSTM adds 1 in the forget gate, as TensorFlow does; ONNX does not
     return k < columns ? (bias[ours(k)] ?? 0) + forget : 0;
   });
   const identity = Float32Array.from(
@@ -73,7 +73,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
     { hidden_size: H },
     ["", "lstm_state"],
   );
-  // Set the state of a user without clicks to 0, as runtimes differ for an empty sequence.
+  // Set the state of a user without clicks to 0, because runtimes return different states for an empty sequence.
   const some = graph.op("Unsqueeze", [graph.op("Greater", [clicks, [0]]), [1]]);
   const kept = graph.op("Where", [some, graph.op("Squeeze", [state, [0]]), 0]);
   return addBias(inputs, graph.op("MatMul", [kept, tensor("utility/layer1/state_kernel", H, N)]), N);
@@ -89,12 +89,12 @@ function addBias(
 }
 const LAYER_BIAS = "utility/layer1/bias";
 
-/** Adds the state of a model without an encoder, which is the bias [1, N]. */
+/** Adds the state of a model without an encoder: the bias [1, N]. */
 export function addEmptyState({ tensor }: EncoderInputs, { dims }: ModelConfig): TensorName {
   return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
 }
 
-/** Adds position weights without a nonlinearity, [users, N]: a weighted sum over the last m clicks of table rows, and a bias. */
+/** Adds position weights without a nonlinearity, [users, N]: a bias plus a weighted sum of the last m clicks' table rows. */
 export function addClickProduct(
   inputs: EncoderInputs,
   names: ClickProductNames,
@@ -103,7 +103,7 @@ export function addClickProduct(
   const { graph, catalogue, tensor, optional } = inputs;
   const last = addLastClicks(inputs, m);
   const weights = graph.op("Mul", [tensor(names.weights, m, n), last.there]);
-  // A kernel [F n, N] has the same layout in memory as a kernel [F, n N].
+  // The matrices [F n, N] and [F, n N] have one memory layout.
   const table = foldItems(catalogue, {
     kernel: optional(names.kernel),
     tokens: optional(names.tokenTable),
@@ -113,7 +113,7 @@ export function addClickProduct(
   return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
 }
 
-/** Adds the last m clicks, latest first. `item` [users, m]: item, or 0 if there is no click. `there` [users, m, 1]: 1 for a click. */
+/** Adds the last m clicks, latest first. `item` [users, m]: item number, 0 without click. `there` [users, m, 1]: 1 for a click. */
 export function addLastClicks(
   { graph, history, clicks }: EncoderInputs,
   m: number,
@@ -125,7 +125,7 @@ export function addLastClicks(
   return { item: graph.op("Max", [item, [0]]), there: graph.op("Unsqueeze", [there, [2]]) };
 }
 
-/** Adds the position-weights encoder: a weighted sum over the last m clicks, perhaps with tanh, and the first layer's kernel. */
+/** Adds the position-weights encoder: a weighted sum over the last m clicks, optionally tanh, times the first layer's kernel. */
 export function addPwState(inputs: EncoderInputs, config: PwModelConfig): TensorName {
   const { graph, catalogue, weight, tensor } = inputs;
   const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
@@ -179,8 +179,8 @@ function tanhOfDense(
 
 /**
  * Adds tanh position weights for one-hot features. The state has a component tanh(w + bias) per item, where w is the sum of the
- * weights of the item's lags, and 0 for an item that was not clicked. `base` is the product of the kernel and tanh(bias), the state
- * without clicks. `delta` has tanh(w + bias) - tanh(bias) for each clicked item, at one of its clicks.
+ * weights of all lags at which the item was clicked (0 without a click). `base` is the product of the kernel and tanh(bias): the
+ * state of a user without clicks. `delta` has tanh(w + bias) - tanh(bias) at one click of each clicked item.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
@@ -218,14 +218,14 @@ function tanhOfOneHot(
 const ITEMS = 2 ** 14;
 
 export interface ItemWeights {
-  /** Weights [F, C] of the dense features, or [I, C] of one-hot items; undefined if there are no such features. */
+  /** Weights [F, C] of the dense features, or [I, C] of one-hot items; undefined for items with only tokens. */
   readonly kernel: Float32Array<ArrayBuffer> | undefined;
   /** Weights [V, C] of the tokens. */
   readonly tokens: Float32Array<ArrayBuffer> | undefined;
   readonly columns: number;
 }
 
-/** Computes the product [I, C] of every item's features and the weights, in float64. For one-hot items, this is the kernel. */
+/** Computes in float64 the product [I, C] of the items' features and the weights. For one-hot items, the product is the kernel. */
 export function foldItems(
   catalogue: ItemCatalogue,
   { kernel, tokens, columns }: ItemWeights,
@@ -255,10 +255,10 @@ export function foldItems(
   return folded;
 }
 
-/** Limit of the tables' bytes: a protobuf message must be smaller than 2 GiB. */
+/** Limit of the tables' size in bytes, because a protobuf message must be smaller than 2 GiB. */
 const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
-/** Call this before tables are computed. @throws UserError if tables of `bytes` bytes exceed the limit of a file. */
+/** Call this function before computing tables. @throws UserError if tables of `bytes` bytes exceed the limit of a file. */
 export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw new UserError(
