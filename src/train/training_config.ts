@@ -13,6 +13,7 @@ import {
   defineSwitchField,
   getDefaults,
   layers,
+  orNone,
   orNull,
   picklist,
   positive,
@@ -94,9 +95,11 @@ export const overFittingFields: ConfigFields<
   ),
   earlyStopping: defineField(
     "--early-stopping <metric>",
-    "stop when this validation metric no longer improves",
-    orNull(picklist(criteria)),
+    "stop when this validation metric no longer improves (default: loss in the Shannon stage of a model with counts, " +
+      "otherwise none)",
+    orNone(picklist(criteria)),
     null,
+    { depends: true },
   ),
   patience: defineField("--patience <n>", "iterations to wait for an improvement", whole(1), 500),
 };

@@ -44,7 +44,7 @@ import { UserError } from "../../user_error.ts";
 /** Options with defaults that depend on the data: see {@link withDefaults}. */
 type ByData =
   & Pick<CommonModelConfig, "wide">
-  & Pick<TrainingConfig, "batchSize" | "learningRate" | "weightDecay">
+  & Pick<TrainingConfig, "batchSize" | "earlyStopping" | "learningRate" | "weightDecay">
   & { positionBias: number };
 
 type ModelOptions =
@@ -233,14 +233,15 @@ export const WEIGHT_DECAY = 0.1;
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
 >(options: T, { source, pageOrder }: Pick<ModelData, "source" | "pageOrder">): T & ByData {
-  const { learningRate, weightDecay, batchSize } = defaultTraining;
-  const paper: ByData = { wide: 0, positionBias: 0, batchSize, learningRate, weightDecay };
+  const { learningRate, weightDecay, batchSize, earlyStopping } = defaultTraining;
+  const paper: ByData = { wide: 0, positionBias: 0, batchSize, earlyStopping, learningRate, weightDecay };
   // The adversarial stage models choices without position effects.
   const placed = pageOrder === "shown" && !options.adversarial && options.loss === "choice";
   const own: ByData = {
     wide: WIDE,
     positionBias: placed ? PLACES : 0,
     batchSize: batchFor(source),
+    earlyStopping: "loss",
     learningRate: LEARNING_RATE,
     weightDecay: WEIGHT_DECAY,
   };
