@@ -155,7 +155,7 @@ function printResults(
   const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
   const part = split === "all" ? "evaluated" : split;
   const verdict = [
-    ...describeRanking([result], data, undefined, part),
+    ...describeRanking([result], undefined, part),
     ...(isChoice ? describeLoss([result], part) : []),
   ];
   if (json) {

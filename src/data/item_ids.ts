@@ -30,12 +30,6 @@ export interface ItemData {
   readonly features: FeatureManifest | undefined;
 }
 
-/** Names the kind of features that might improve a model of the data set: the item ids, or more features than the data set has. */
-export function describeUnusedFeatures({ source: { items: { shape } }, features }: ItemData): string {
-  const knowsIds = shape.kind === "one-hot" || features?.tokens.some(isIds);
-  return knowsIds ? "more item features" : "item ids in addition to the features";
-}
-
 /** Returns the catalogue with only the tokens 0 .. `tokens` - 1. @throws Error if the items would have no features left. */
 export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogue {
   if (items.items) return new MemoryItems(cut(items.items, tokens));

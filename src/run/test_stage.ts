@@ -12,7 +12,7 @@ import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "./teste
 import type { BaselineResults, SnapshotDifferences, SnapshotResult, TestedData } from "./tested_users.ts";
 import type { StageMetrics, TrainingStage } from "./stages.ts";
 import type { KeptStart } from "./start_choice.ts";
-import { describeUnusedFeatures, type ItemData } from "../data/item_ids.ts";
+import type { ItemData } from "../data/item_ids.ts";
 import {
   classifyAgainstBaselines,
   compareRanking,
@@ -97,7 +97,7 @@ export function describeTest(
   iterations: number,
 ): string[] {
   return [
-    ...describeRanking(test, data, stage.judged),
+    ...describeRanking(test, stage.judged),
     // The loss is not compared after an adversarial stage, whose utilities are no log-odds; nor for the logistic loss:
     // a uniform guess assumes one click per page, the logistic loss does not.
     ...(stage.hasLikelihood && config.model.loss === "choice" ? describeLoss(test) : []),
@@ -108,7 +108,6 @@ export function describeTest(
 /** Compares a ranking with the baselines, and gives advice if a baseline is as good. @param split tested users */
 export function describeRanking(
   test: readonly SnapshotResult[],
-  data: ItemData,
   judged?: SnapshotResult["snapshot"],
   split?: string,
 ): string[] {
@@ -120,20 +119,20 @@ export function describeRanking(
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
   return [
     ...words,
-    `Until the model beats the baselines, use the best one (${
+    `Until the model ranks better than the baselines, rank by the best one (${
       comparisons[0]?.name
-    }). To improve the model, try ` +
-    `${describeUnusedFeatures(data)} or deno task tune; deno task data describe shows what the log lacks.`,
+    }). deno task tune ` +
+    "compares other options on the validation users; deno task data describe shows what the log lacks.",
   ];
 }
 
-/** Compares the loss of best-loss (or of the only snapshot) with the baselines. Returns [] if all baselines are worse. */
+/** Compares the loss of best-loss (or of the only snapshot) with the baselines. Returns [] if there are too few users for an interval. */
 export function describeLoss(test: readonly SnapshotResult[], split?: string): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
     (test.length === 1 ? test[0] : undefined);
   if (!best) return [];
-  const comparisons = compareWithBaselines([best.against], "nll").filter(({ interval }) => interval);
-  if (classifyAgainstBaselines(comparisons) === "better") return [];
+  const comparisons = compareWithBaselines([best.against], "nll");
+  if (comparisons.some(({ interval }) => !interval)) return [];
   const subject = `the loss of ${best.snapshot} (${best.nll.toFixed(4)})`;
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
@@ -172,19 +171,13 @@ function describeTraining(
   if (best.iteration === 0 && model.counts) {
     return [
       "best-loss is the logit on counts that the training started from: no later weights were significantly better on the " +
-      "validation users. The log may contain no more signal than the counts; more users may reveal more. " +
+      "validation users. " +
       describeLogitRow(model, training, data),
     ];
   }
   if (best.iteration > EARLY * iterations) return [];
-  const tries = [
-    ...(training.weightDecay === 0 ? ["--weight-decay 10"] : ["a larger --weight-decay"]),
-    ...(training.itemDropout === 0 ? ["--item-dropout 0.2"] : []),
-    "a smaller --learning-rate",
-    "smaller --dims",
-  ];
   return [
-    `The validation loss was best at ${of} and rose afterwards: the model overfits early. Try ` +
-    `${tries.join(", ")}${training.earlyStopping === null ? "; --early-stopping loss saves the time" : ""}.`,
+    `The validation loss was best at ${of} and rose afterwards: the model overfits early. deno task tune compares values of ` +
+    `--weight-decay, --item-dropout, --learning-rate and --dims on the validation users.`,
   ];
 }

@@ -345,7 +345,7 @@ const makeTested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) =>
 const BEST = row({});
 const FINALISTS: SearchSummary = {
   ...{ rows: [BEST, row({ number: 0, setting: {} })], winner: BEST, criterion: "loss" },
-  ...{ iterations: 2000, unused: "item ids" },
+  iterations: 2000,
 };
 const CHOICE = { criterion: "loss", isChoice: true } as const;
 

@@ -6,7 +6,6 @@
 import { writeJson } from "../../files/json_file.ts";
 import { writeFileAtomically } from "../../files/atomic_write.ts";
 import { writeReport } from "../../report/report_page.ts";
-import { describeUnusedFeatures } from "../../data/item_ids.ts";
 import type { SnapshotResult } from "../../run/tested_users.ts";
 import type { StageRunResult } from "../../run/training_run.ts";
 import { defaultTraining } from "../../train/training_config.ts";
@@ -73,7 +72,6 @@ export async function reportTune(
   ];
   const finalists = {
     ...{ rows, winner, criterion: options.criterion, iterations: results.iterations },
-    unused: describeUnusedFeatures(results.runs.getData({})),
   };
   const words = [
     ...known.filter((text) => text !== undefined),

@@ -119,21 +119,19 @@ export interface SearchSummary {
   readonly criterion: Criterion;
   /** Number of iterations of a fully trained setting. */
   readonly iterations: number;
-  /** Names of features that the data may lack. */
-  readonly unused: string;
 }
 
 /** Describes whether the best setting is better than the baselines and the default. */
 export function describeTuneVerdict(verdict: TuneVerdict | undefined, finalists: SearchSummary): string[] {
   if (!verdict) return [];
   return [
-    ...rankingText(verdict, finalists.unused),
+    ...rankingText(verdict),
     ...lossText(verdict),
     ...usualText(verdict, finalists),
   ];
 }
 
-function rankingText({ metric, baselines: comparisons, users }: TuneVerdict, unused: string): string[] {
+function rankingText({ metric, baselines: comparisons, users }: TuneVerdict): string[] {
   const words = describeVerdict({
     subject: "the best setting",
     metric,
@@ -145,8 +143,7 @@ function rankingText({ metric, baselines: comparisons, users }: TuneVerdict, unu
   return [
     NONE_IS_BETTER,
     ...words,
-    `Until a model beats it, rank by ${simple.name}. To improve the model, try ${unused} or more ` +
-    "users; deno task data describe shows what the log lacks.",
+    `Until a model ranks better, rank by ${simple.name}. deno task data describe shows what the log lacks.`,
   ];
 }
 
