@@ -77,7 +77,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
   return parse<EvaluateOptions>(command, args);
 }
 
-/** A snapshot: its path, weights and metadata. */
+/** A snapshot with path, weights and metadata. */
 interface OpenSnapshot {
   readonly path: string;
   readonly weights: Weights;
@@ -183,7 +183,7 @@ function printResults(
     describeAttainedShare([result], baselines),
     ...(split === "train" || split === "all"
       ? [
-        "These include train users, on which the baselines are counted: the baselines are overestimated here.",
+        "The users include train users, from whose clicks the baselines are computed, so the baselines' metrics are too high.",
       ]
       : []),
     ...verdict,

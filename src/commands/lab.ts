@@ -1,4 +1,4 @@
-/** `lab`: serves the lab's page, which trains models and measures kernels in a browser, or writes it as a file. */
+/** `lab`: serves the lab, a page that trains models and measures kernels in a browser, or writes the page as a file. */
 
 import { Command } from "commander";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ function parseOptions(args: readonly string[]): LabOptions {
     .option("--no-open", "do not open a browser")
     .option(
       BUILD,
-      "write the page as index.html instead; it works from the disk and on any static host",
+      "instead write the page as index.html, which works from the disk and on any static host",
       folder,
     )
     .addHelpText("after", "\nExamples:\n  deno task lab\n  deno task lab --build site");
@@ -71,7 +71,7 @@ function answer(html: string, { path }: ServiceRequest): Response {
   return new Response(html, { headers });
 }
 
-/** Opens an address in the browser, if there is one. The address is printed too. */
+/** Opens an address in the browser, if a browser is found. */
 function openBrowser(address: string): void {
   const [command, ...args] = Deno.build.os === "windows"
     ? ["cmd", "/c", "start", address]

@@ -1,4 +1,4 @@
-/** `selftest`: compares the result of every kernel on this adapter with a float64 reference. */
+/** `selftest`: compares the results of every kernel on the user's adapter with a float64 reference. */
 
 import { Command, Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
@@ -42,7 +42,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
       ])
         .default("both"),
     )
-    .option("--only <name>", "only cases whose names contain this, such as lstm")
+    .option("--only <name>", "only test cases whose names contain this text, such as lstm")
     .option("--every", "also test the kernels that this adapter never uses, if there are any", false)
     .option("--json", "print JSON", false)
     .addHelpText(
@@ -56,7 +56,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
   return parse<SelftestOptions>(command, args);
 }
 
-/** Formats an error as a share of its tolerance, such as "0.12". Where bits must be equal: "exact" or "wrong". */
+/** Formats an error as a share of the tolerance, such as "0.12". For results that must be bitwise equal: "exact" or "wrong". */
 function shareText({ worst }: KernelFinding): string {
   if (!worst) return "-";
   const { share, element } = worst;

@@ -13,14 +13,14 @@ import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";
 import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
-/** Maximum time at shutdown that open requests may take. */
+/** Time limit in milliseconds for open requests at shutdown. */
 const GRACE_MS = 10_000;
 
-/** Maximum number of open connections without a request, in addition to {@link ServeOptions.maxRequests}. */
+/** Number of connections that may be open in addition to {@link ServeOptions.maxRequests}, for clients without a request. */
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** Number of checks in a row that must find no open request: until then, the last response may not be sent. */
+/** Number of consecutive checks that must find no open request. After a single check, a response may still be unsent. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {
@@ -38,7 +38,7 @@ function parseOptions(args: readonly string[]): ServeOptions {
       )
       .version(version),
   )
-    .option(PORT, "port to listen on; 0 for any free one", parseWholeNumber(0, 65535), DEFAULT_PORT)
+    .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)
     .option("--max-requests <n>", "most requests in flight", parseWholeNumber(1, 100_000), maxRequests)
     .option("--max-body <bytes>", "largest body", parseWholeNumber(64, 2 ** 26), maxBody)

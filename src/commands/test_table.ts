@@ -8,11 +8,11 @@ import { formatFittedTable, formatTable, getOutputWidth, type TableColumn } from
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
-/** A row of a table: the ranking of a reward, a generator or a baseline, with its metrics. */
+/** A row of a table: the name and the ranking metrics of a reward, a generator or a baseline. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
-  /** Metrics of the ranking; undefined for a baseline that the data do not support. */
+  /** Metrics of the ranking; undefined for a baseline that cannot be computed from the data. */
   readonly scoring: Scoring | undefined;
 }
 
@@ -55,7 +55,7 @@ const COLUMNS: readonly TableColumn<Player>[] = [
   column("auc", 2),
 ];
 
-/** Formats a table of metrics of snapshots and baselines. @param width characters per line; more columns are dropped */
+/** Formats the metrics of snapshots and baselines as a table. @param width maximum characters per line */
 export function formatResultTable(
   results: readonly SnapshotResult[],
   baselines: BaselineResults,
@@ -76,7 +76,7 @@ export function formatResultTable(
   ].join("\n");
 }
 
-/** Metrics of which differences are shown. */
+/** Metrics whose differences the table shows. */
 const COMPARED: readonly MetricName[] = [
   ...["nll", "prec1", "prec2", "longerPrec1", "mrr", "ndcg", "auc", "piPrec1", "piPrec2"] as const,
 ];
@@ -98,7 +98,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", "95 %", ""], rows);
 }
 
-/** Compares the metrics of best-loss with those of the ground truth; undefined if the truth is unknown. */
+/** Compares the metrics of best-loss with those of the ground truth. Returns undefined if the ground truth is unknown. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,
@@ -111,7 +111,7 @@ export function describeAttainedShare(
     `loss ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"}.`;
 }
 
-/** Lists each snapshot's rank correlation with the ground truth; undefined if the truth is unknown. */
+/** Lists the rank correlation of each snapshot with the ground truth. Returns undefined if the ground truth is unknown. */
 export function describeRankCorrelation(results: readonly SnapshotResult[]): string | undefined {
   const known = results.flatMap(({ snapshot, spearman }) =>
     spearman === undefined ? [] : [{ snapshot, spearman }]
@@ -121,7 +121,7 @@ export function describeRankCorrelation(results: readonly SnapshotResult[]): str
   return `Rank correlation of reward and ground truth within pages (mean Spearman): ${list}.`;
 }
 
-/** Formats a table with mean and sample standard deviation of each metric over the runs, and with the baselines. */
+/** Formats a table with the mean and sample standard deviation of each metric over runs, and with the baselines. */
 export function formatSeedsTable(
   runs: readonly (readonly SnapshotResult[])[],
   baselines: BaselineResults | undefined,

@@ -1,4 +1,4 @@
-/** `data`: prepares raw logs as data sets, and describes data sets. `data example` writes a raw log to begin with. */
+/** `data`: prepares raw logs as data sets, and describes data sets. `data example` writes a raw log to try the commands. */
 
 import { Command, Option } from "commander";
 import { formatCsvRow } from "../../csv.ts";
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
 function exampleCommand(): Command {
   return new Command("example")
     .description("Writes a synthetic shop as a raw log (log.csv, items.csv), to try data log on.")
-    .option(OUT_FOLDER, "where to write the two files", folder, EXAMPLE_FOLDER)
+    .option(OUT_FOLDER, "folder in which the two files are written", folder, EXAMPLE_FOLDER)
     .addOption(
       new Option("--shop <name>", "which shop").choices(shops.map(({ name }) => name)).default(demo.name),
     )
@@ -58,13 +58,13 @@ function exampleCommand(): Command {
 
 // The example is a synthetic shop in two CSV files, in a layout that is common in companies.
 
-/** Time of the log's first page. The pages of a user are an hour apart. */
+/** Time of the first page in the example log. Consecutive pages of a user are an hour apart. */
 const OPENED = Date.UTC(2026, 0, 1, 8);
 const HOUR = 3_600_000;
 
 /**
- * Writes `log.csv` (user, time, page, item, position, clicked) with a row per displayed item, and `items.csv` (item,
- * category, brand and numbers) with a row per item. @throws UserError if the folder is not empty, or cannot be written.
+ * Writes `log.csv` with a row per displayed item (user, time, page, item, position, clicked), and `items.csv` with a row per
+ * item (item, category, brand and numbers). @throws UserError if the folder is not empty, or cannot be written.
  */
 async function writeExample(
   folder: string,

@@ -17,7 +17,7 @@ import { UserError } from "../../user_error.ts";
 /** Prepares a data set by a recipe. An interruption ends the process with the recipe's exit code. */
 type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
-/** Creates the command `data log`, and for each removed command a stub that names its replacement. */
+/** Creates the command `data log`, and stubs for removed commands. A stub names the command's replacement. */
 export function createPreparationCommands(run: Prepare = runPreparation): Command[] {
   return [
     logCommand(run),

@@ -29,7 +29,7 @@ export function describeCommand(): Command {
     });
 }
 
-/** Baselines for which the table shows prec@1 only. */
+/** Baselines for which the table shows only prec@1. */
 const OTHERS = ["lastClick", "categoryRate", "itemKnn", "logit"] as const;
 
 function text(path: string, d: DataDescription): string {
@@ -81,7 +81,7 @@ function text(path: string, d: DataDescription): string {
     formatTable(head, rows),
     "",
     "Baselines: loss of a uniform guess; prec@1 and prec@2 at random and by click rate; prec@1 of the other " +
-    "baselines; loss of the last one, which training starts from",
+    "baselines; loss of the last baseline, from which training starts",
     formatTable(
       [
         ...["", "uniform loss", "random @1", "@2", "click rate @1", "@2"],
@@ -98,7 +98,7 @@ function text(path: string, d: DataDescription): string {
   ].join("\n");
 }
 
-/** Formats the click rate at each position, relative to the same items' rate at all positions, and its meaning. */
+/** Formats the click rate per position, relative to the mean click rate of the items at the position, with an explanation. */
 function positionLines({ text, positions }: DataDescription["positionEffect"]): string[] {
   const shown = positions.filter(({ error }) => error > 0).map(({ position, ratio, error }) =>
     `${position}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
@@ -113,7 +113,7 @@ function positionLines({ text, positions }: DataDescription["positionEffect"]): 
   ];
 }
 
-/** Formats a histogram: the shares of the ten most frequent values, in the order of the values. */
+/** Formats a histogram: the shares of the ten most frequent values, sorted by value. */
 function histogram(counts: readonly (readonly [number, number])[]): string {
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10).sort((a, b) => a[0] - b[0]);
@@ -124,7 +124,7 @@ function histogram(counts: readonly (readonly [number, number])[]): string {
 export function checkCommand(): Command {
   return new Command("check")
     .description(
-      "Validates a prepared data set and reports every error with its location. A valid one gets " +
+      "Validates a prepared data set and reports every error with its location. A valid data set gets " +
         "counts and checksums in its manifest if they are missing.",
     )
     .argument("<folder>", "a prepared data set, such as one that Spark wrote", folder)
@@ -197,7 +197,7 @@ function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, folder(text)];
 }
 
-/** Names a data set after its folder, or by its whole path if another set has that name. */
+/** Returns the name of a data set: the name of the folder, or the whole path if another data set has the same name. */
 function nameFor(path: string, others: readonly MergePart[]): string {
   const name = basename(resolve(path));
   return others.some((other) => other.name === name) ? path : name;

@@ -1,4 +1,4 @@
-/** Resolves the options of an episode for a data set: the pool's items, and the clicks with which users start. */
+/** Resolves the options of an episode for a data set: items of the pool, and start clicks of the users. */
 
 import { expectFile, expectLocal, explainFileError, readTextSync } from "../../files/local_file.ts";
 import { listUsers, NONE, type Split } from "../../data/click_log.ts";
@@ -16,11 +16,11 @@ export interface EpisodeSetting {
   readonly options: SimulatorOptions;
   /** Returns the clicks with which a simulated user starts. */
   getStart(user: number): ArrayLike<number>;
-  /** Returns the id of the logged user whose clicks a simulated user starts with; undefined without start clicks. */
+  /** Returns the id of the logged user whose clicks are a simulated user's start clicks. Undefined without start clicks. */
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
-/** Builds the setting of episodes. @throws UserError for a split without users or a pool with items of other data. */
+/** Builds the setting of episodes. @throws UserError for a split without users, or a pool with unknown items. */
 export function buildEpisodeSetting(
   { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: EpisodeOptions,
   data: OpenedDataset,
@@ -56,7 +56,7 @@ export function buildStartOptions(source: LogSource, start: "empty" | Split): St
   return start === "empty" ? "empty" : readHistories(source, start).histories;
 }
 
-/** Reads the clicks of a split's users: one array per user, oldest click first. */
+/** Reads the clicks of the users of a split: one array per user, oldest click first. */
 function readHistories(source: LogSource, part: Split): { histories: Uint32Array[]; users: Uint32Array } {
   const users = listUsers(source, part);
   if (users.length === 0) {

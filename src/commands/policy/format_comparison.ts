@@ -15,7 +15,7 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Formats a comparison. @param task settings in which it differs from others; empty for a single comparison. */
+/** Formats a comparison. @param task settings that distinguish the comparison from others; empty for a single comparison. */
 export function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [
@@ -61,7 +61,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
   ].join("\n\n");
 }
 
-/** Formats reward and click rate by slate size, as published; undefined unless only slate sizes differ. */
+/** Formats reward and click rate by slate size, as in the paper. Returns undefined unless only slate sizes differ. */
 export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

@@ -1,4 +1,4 @@
-/** Off-policy evaluation in commands: opens logs over the items of the click model, and formats evaluations. */
+/** Off-policy evaluation in commands: opens logs with the click model's items, and formats evaluations. */
 
 import { openData } from "../../cli/open_data.ts";
 import { formatTable } from "../../cli/table.ts";
@@ -20,7 +20,7 @@ import type { OffPolicyEvaluation } from "../../policy/evaluation/evaluate_polic
 import { collectEvidence } from "../../policy/evaluation/evidence.ts";
 import type { PolicyTask } from "../../policy/learning/policy_training_config.ts";
 
-/** Opens a log. @throws UserError if the log's items are not those of the click model. */
+/** Opens a log. @throws UserError if the log and the click model have different items. */
 export async function openLogged(
   log: string,
   { data }: UserSelection,
@@ -37,7 +37,7 @@ export async function openLogged(
 }
 
 /**
- * Selects the pages to evaluate on: the pages of all users on whom neither the model nor the policy was trained.
+ * Selects pages for the evaluation: those of users on whom neither the model nor the policy was trained.
  * @param counted true if the policy uses click counts of the log's train users
  * @throws UserError if the log is on disk, or its positions are unknown.
  */
@@ -84,7 +84,7 @@ export const formatDigits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.
 export const formatRange = ({ interval }: MeanEstimate) =>
   interval ? `${formatDigits(interval[0])} to ${formatDigits(interval[1])}` : "-";
 
-/** Describes whether the propensities are plausible, which estimates are valid, and whether log and model agree. */
+/** Describes whether the propensities are plausible, which estimators are valid, and whether log and model agree. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,
@@ -131,12 +131,12 @@ export interface LogEvaluationContext {
   readonly onProgress: (policy: string, done: number, of: number) => void;
 }
 
-/** Evaluation of a policy on a log, or the reason why it cannot be evaluated. */
+/** Evaluation of a policy on a log, or the reason why the log does not allow an evaluation. */
 export interface PolicyLogResult {
   readonly policy: string;
   readonly evaluation?: OffPolicyEvaluation;
   readonly error?: string;
-  /** DR estimate of clicks on the next page: this policy minus greedy, on the same pages. */
+  /** DR estimate of clicks on the next page: the policy minus greedy, on the same pages. */
   readonly differenceFromRival?: MeanEstimate;
 }
 
@@ -145,7 +145,7 @@ export function getTemperature(name: string, explore: Exploration | undefined): 
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
 
-/** Evaluates policies on a log, one after another. @param repeats true if items are shown again after their click */
+/** Evaluates policies on a log, one after another. @param repeats true if clicked items are shown again */
 export async function evaluatePoliciesOnLog(
   gpu: Gpu,
   { clicks, getUserId, model, explore, onProgress }: LogEvaluationContext,
@@ -180,7 +180,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** Formats estimates from the log beside simulated click rates, and describes contradictions between the two. */
+/** Formats estimates from the log next to simulated click rates. Describes contradictions between estimates and simulation. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,

@@ -1,4 +1,4 @@
-/** Environments in which policies are compared: the users of their training, a second model's users, a ground truth. */
+/** Environments in which policies are compared: the training's users, users of a second model, and a ground truth. */
 
 import { countTrain } from "../../counts/train_counts.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
@@ -31,22 +31,22 @@ export interface FoundEnvironments {
 }
 
 export interface OpenedEnvironments {
-  /** Environments to compare in; the first one is that of the training. */
+  /** Environments in which policies are compared. Policies were trained in the first one. */
   readonly environments: readonly OpenEnvironment[];
-  /** Users whose model encodes the observations of the policies. */
+  /** Users whose model encodes the user states that the policies observe. */
   readonly observer: UsersSource;
   readonly log: LogSource;
-  /** Returns how well the observer's log supports slates; undefined for a ground truth, which has no log. */
+  /** Returns the support of slates by the observer's log. Returns undefined for a ground truth, which has no log. */
   logged(): Promise<LogSupport | undefined>;
 }
 
-/** Maximum number of logged pages that represent the states in the log. */
+/** Maximum number of logged pages from which the distribution of user states is estimated. */
 const MOST_HISTORIES = 4096;
 
 /**
  * Finds the environments that the options name. @param subject users on whom the policies were trained.
- * @throws UserError if the subject has changed, if each page of the log has a click, if an environment has other items
- * than the subject, or if an environment is given twice.
+ * @throws UserError if the subject has changed or has other items than an environment, if each page of the log has a click,
+ * or if an environment is given twice.
  */
 export async function findEnvironments(
   subject: PolicySubject,
@@ -103,12 +103,12 @@ async function secondModel(
   const found = await findUsers(own);
   if (!isSame(getSubject(found), subject)) return found;
   throw new UserError(
-    `Expected --test-model to be another model, got ${model}, which the policies were trained on. Train a second one on other ` +
+    `Expected --test-model to be another model, got ${model}, which the policies were trained on. Train a second model on other ` +
       "users; of a synthetic shop by --data-users-seed.",
   );
 }
 
-/** Opens the ground truth of the shop. @throws UserError if the shop's items are not those of the model's log. */
+/** Opens the ground truth of the shop. @throws UserError if the shop and the model's log have different items. */
 function openShopTruth(
   subject: PolicySubject,
   { data }: UserSelection,
@@ -137,12 +137,12 @@ function openShopTruth(
   return new ShopSource(shop, values);
 }
 
-/** Returns the dense features [items, features] of I items that are in memory. */
+/** Returns the dense features [items, features]. Returns undefined for items without dense features in memory. */
 function getDenseFeatures({ items: { items } }: LogSource): Float32Array | undefined {
   return items?.kind === "dense" ? items.values : undefined;
 }
 
-/** @throws UserError if a second model has other items than the first. */
+/** @throws UserError if the second model and the first model have different items. */
 function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
   if (hasSameItems(one, other)) return;
   const countItems = ({ source }: OpenedDataset) => formatThousands(source.items.shape.count);

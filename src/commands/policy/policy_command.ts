@@ -1,4 +1,4 @@
-/** `policy`: trains, compares and evaluates policies that choose slates. Each subcommand has its own file. */
+/** `policy`: trains, compares and evaluates policies that choose slates. Every subcommand has its own file. */
 
 import { Command } from "commander";
 import { version } from "../../version.ts";

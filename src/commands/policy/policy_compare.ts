@@ -1,4 +1,4 @@
-/** `policy compare`: compares policies on the users of their training, a second model's users, and a ground truth. */
+/** `policy compare`: compares policies on the training's users, a second model's users, and a ground truth. */
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
@@ -44,7 +44,7 @@ import {
 import { stepProgress } from "../../cli/progress.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Grid points of the states (m1, m2, p). For 500 items and 20 pages, `fine` takes 10 s of CPU, `coarse` 1 s. */
+/** Numbers of grid points per axis of a shop's states. For 500 items and 20 pages, `fine` takes 10 s of CPU, `coarse` 1 s. */
 const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
 
@@ -211,7 +211,7 @@ function openContenders(
   return [...learned, ...others];
 }
 
-/** Lists the policies to evaluate on a log: one training of each trained policy, and the baselines. */
+/** Lists the policies to evaluate on a log: each trained policy with one of its seeds, and the baselines. */
 function listLoggedPolicies(
   stack: DisposableStack,
   { policies }: PolicyGroup,
@@ -274,7 +274,7 @@ async function tell(
   console.log(`\nPage: ${out}\nReturn of each user: ${getReturnsPath(out)}`);
 }
 
-/** Lists a column of returns per policy, training and environment. All columns have the same users. */
+/** Lists a column of returns for each combination of policy, training and environment. All columns have the same users. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>

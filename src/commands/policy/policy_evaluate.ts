@@ -1,4 +1,4 @@
-/** `policy evaluate`: estimates from logged pages how many clicks a policy would get. */
+/** `policy evaluate`: estimates from logged pages the clicks per page that a policy would get. */
 
 import { Command, Option } from "commander";
 import { createMemoryRowsOption } from "../../cli/open_data.ts";
@@ -114,7 +114,7 @@ async function run(options: Options): Promise<void> {
   });
 }
 
-/** Opens the click model and a log over the same items. */
+/** Opens the click model, and a log with the same items. */
 async function usersAndLog(
   { log, model, shop, dataSeed, memoryRows }: Options,
   opened: OpenedPolicy | undefined,

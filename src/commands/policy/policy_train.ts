@@ -49,7 +49,7 @@ interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig 
 
 type Names = readonly (keyof PolicyTrainingConfig)[];
 
-/** Groups of options in the order of the help, after the algorithm and the users. */
+/** Headings of option groups in the help, with the names of the groups' options. */
 const GROUPS: Readonly<Record<string, Names>> = {
   Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
   Network: ["hidden", "trunk", "sharePositions"],
@@ -79,7 +79,7 @@ export function addPolicyTrainOptions(command: Command): Command {
   return command;
 }
 
-/** @throws UserError if the users to train on or their start clicks are missing or given twice. */
+/** @throws UserError if the options for training users or start clicks are missing, or given twice. */
 function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions, "start">): void {
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
@@ -105,7 +105,7 @@ export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTr
   return training;
 }
 
-/** @throws UserError if other options than --steps are given with --resume. */
+/** @throws UserError if options other than --steps are given with --resume. */
 function checkPolicyResume(given: GivenOptions): void {
   const allowed = ["resume", "steps", "memoryRows"];
   const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
@@ -146,7 +146,7 @@ const NEW_POLICY = { what: "the policy", option: "--save-dir" };
 function expectNewPolicy(path: string): void {
   if (!listContents(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
   throw new UserError(
-    `Expected a new or empty folder for the policy, but ${path} holds one. Continue it with --resume ` +
+    `Expected a new or empty folder for the policy, but ${path} has a policy. Continue its training with --resume ` +
       `${quotePath(path)}, or choose another --save-dir.`,
   );
 }
@@ -204,7 +204,7 @@ async function goOn(
   return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
 }
 
-/** Creates the trainer and calls a function with it. @param saved config of the training to resume. */
+/** Creates a trainer, and calls a function with the trainer. @param saved config of the training to resume. */
 async function withTrainer<T>(
   found: UserSelection,
   training: PolicyTrainingConfig,

@@ -1,5 +1,5 @@
 /**
- * `reproduce`: trains the models of the published experiments on any data set, and tests the published claims there.
+ * `reproduce`: trains the models of the published experiments on any data set, and tests the published claims on the data.
  * The command prints a table and the outcome of each claim, and writes a report.
  */
 
@@ -151,7 +151,7 @@ async function train(work: Work, model: ExperimentModel, seed: number): Promise<
   return isFinished(config, await continueRun(run, stop));
 }
 
-/** Selects the options that all commands on one folder must share. */
+/** Selects the options that must be equal whenever the command continues the experiments in a folder. */
 function selectSettings(options: ReproduceOptions) {
   const { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial } = options;
   return { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial };
@@ -200,7 +200,7 @@ async function expectSameData(path: string, data: Dataset): Promise<void> {
   );
 }
 
-/** Reads a model's seeds.json. Before the model's first run, it writes this file. */
+/** Reads a model's seeds.json. Writes the file before the model's first run. */
 async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<SeedsConfig> {
   const { path, experiment } = work;
   const seeds = [...experiment.seeds];
@@ -225,7 +225,7 @@ async function configFor(
   return await createRunConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { variants });
 }
 
-/** Returns the config of the stages that a model is trained in. */
+/** Returns the config of a model's training stages. */
 function trainedAs(
   { model, adversarialAfter }: ExperimentModel,
   { iterations, adversarial }: Pick<Experiment, "iterations" | "adversarial">,
@@ -240,7 +240,7 @@ function trainedAs(
   };
 }
 
-/** Returns the paper's adversarial stage. If it is shorter than the validation interval, it is validated at its end. */
+/** Returns the config of the paper's adversarial stage. A stage shorter than the validation interval is validated at the end. */
 function buildAdversarialConfig(iterations: number): AdversarialConfig {
   return {
     ...paperAdversarial,
@@ -249,7 +249,7 @@ function buildAdversarialConfig(iterations: number): AdversarialConfig {
   };
 }
 
-/** Builds the config of a run. A fine-tuned model starts from the base model's best-prec1 snapshot of the same seed. */
+/** Builds the config of a run. A fine-tuned model starts from the best-prec1 snapshot of the base model with the same seed. */
 async function buildRunConfig(
   seeds: SeedsConfig,
   model: ExperimentModel,
@@ -263,8 +263,8 @@ async function buildRunConfig(
 }
 
 /**
- * Prints the table and the claims, and writes them to result.json and a report.
- * @param path folder of the experiments. @param readme Markdown file into which the table is written too.
+ * Prints the table and the claims, and writes result.json and a report.
+ * @param path folder of the experiments. @param readme Markdown file into which the table is also written.
  */
 async function writeResults(
   path: string,
@@ -298,7 +298,7 @@ async function writeResults(
   console.log(`\nResults are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
-/** Formats all columns of the outcomes. On a narrow terminal, the columns of the test follow below. */
+/** Formats all columns of the outcomes. On a narrow terminal, the test metrics are in a second table below. */
 function outcomeTable(rows: readonly ModelOutcomeRow[]): string {
   const cells = rows.map(({ name, cells }) => [name, ...cells]);
   const wide = formatTable(OUTCOME_HEAD, cells);

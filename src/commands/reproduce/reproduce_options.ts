@@ -1,4 +1,4 @@
-/** Options of `reproduce`, and the models that these options select. */
+/** Options of `reproduce`, and the models that the options select. */
 
 import { Command } from "commander";
 import { type ItemFeatures, listUsers } from "../../data/click_log.ts";
@@ -34,7 +34,7 @@ export interface ReproduceOptions extends ShopSeedOptions {
   adversarial: number;
   models?: string[];
   readme?: string;
-  /** Whether kernel variants are measured on the adapter; the default depends on the adapter. */
+  /** True if kernel variants are measured on the adapter. The default depends on the adapter. */
   autotune?: boolean;
 }
 
@@ -52,7 +52,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     .option(...RESPLIT)
     .option(
       "--seeds <n>",
-      "number of seeds per model: --seed and the following",
+      "number of seeds per model: --seed and the seeds that follow it",
       parseWholeNumber(1, 1000),
       5,
     )
@@ -105,8 +105,8 @@ function modelNames(text: string): string[] {
 }
 
 /**
- * Returns the requested models and the models that they start from, in the order of training.
- * @throws UserError for a requested model that cannot be trained on these items.
+ * Returns the requested models, and the models from which requested models start, in the order of training.
+ * @throws UserError for a requested model that does not support the items.
  */
 export function selectModels(
   names: readonly string[] | undefined,

@@ -1,4 +1,4 @@
-/** `simulate`: shows slates to simulated users, and reports clicks and returns. */
+/** `simulate`: shows slates to simulated users, and reports click rates and returns. */
 
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
@@ -151,7 +151,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** Sets slate size, pages and start to those of a trained policy, unless the options give them. */
+/** Sets slate size, number of pages and start clicks to the values of a trained policy, unless options give the values. */
 function asTrained(
   options: SimulateOptions,
   given: GivenOptions,
@@ -166,7 +166,7 @@ function asTrained(
   };
 }
 
-/** Opens the policy and its baselines. A baseline for which the data are insufficient is omitted with a note. */
+/** Opens the policy and the baselines. A baseline is omitted, with a note, if the data are insufficient for it. */
 async function chosen(
   options: SimulateOptions,
   opened: OpenedPolicy | undefined,

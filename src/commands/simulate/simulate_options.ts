@@ -23,7 +23,7 @@ import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.
 import type { SimulationSettings } from "../../simulate/simulator_options.ts";
 import { findShop, shopNames, shops } from "../../data/shops.ts";
 
-/** Pool of items: all items, about `random` items drawn for each page, or the items that a file lists. */
+/** Value of --pool: all items, about `random` items drawn for each page, or the items listed in a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
 export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool" | "patience" | "together"> {
@@ -35,7 +35,7 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
   policy: string;
-  /** Draws the slates at random by the policy's scores; the best slates are shown if it is not given. */
+  /** Distribution by which slates are drawn from the policy's scores. Without it, the best slates are shown. */
   explore?: Exploration;
   rivals: boolean;
   saveDir?: string;
@@ -151,7 +151,7 @@ export function parseSimulateOptions(
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
-      "Expected --reward click with --policy greedy --explore, got utility: its slates are not drawn by scores.",
+      "Expected --reward click with --policy greedy --explore, got utility: greedy has no item scores for that reward.",
     );
   }
   return { options, given: listGivenOptions(command) };
@@ -176,7 +176,7 @@ function ofThatShop(): Option {
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
-/** Adds the options for users. @param beside purpose of --model with --truth. @param seed default seed, in words. */
+/** Adds the options for users. @param beside purpose of --model with --truth. @param seed description of the default seed. */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
@@ -235,7 +235,7 @@ export interface EnvironmentOptions
   testModel?: string;
 }
 
-/** Adds the options for environments. @param about purposes of the shop and of the second model, for the help. */
+/** Adds the options for environments. @param about help texts: purpose of the shop, and of the second model. */
 export function addEnvironmentOptions(
   command: Command,
   about: { readonly shop: string; readonly testModel: string },

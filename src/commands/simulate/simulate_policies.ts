@@ -1,4 +1,4 @@
-/** Opens the policies of `simulate` by name or folder, and simulates the same users with each policy. */
+/** Opens the policies of `simulate` by name or folder, and simulates every policy with the same users. */
 
 import type { OnProgress } from "../../data/log_source.ts";
 import { findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
@@ -15,18 +15,18 @@ import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.ts";
 
-/** Limits how many users are simulated together, by the cost per item, so that progress is visible. */
+/** Limits for the number of users who are simulated together, so that progress updates are frequent. */
 export interface BatchPace {
-  /** Maximum of users x items between two progress updates on a CPU; Infinity if a policy does not score all items. */
+  /** Maximum of users x items between two progress updates on a CPU; Infinity for a policy that does not score all items. */
   readonly scores: number;
-  /** Minimum number of users that are simulated together; with fewer, kernels would be idle. */
+  /** Minimum number of users who are simulated together. Fewer users would leave the device idle. */
   readonly least: number;
 }
 
 const NO_SCORES: BatchPace = { scores: Infinity, least: 1 };
-/** Pace of policies that compute the utility network for each item. */
+/** Limits for policies that compute the utility network for each item. */
 const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
-/** Pace of policies that compute a few operations per network unit and item, for 128 users at a time. */
+/** Limits for policies that need only a few operations per network unit and item, for 128 users at a time. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
 export const RIVALS = ["random", "popular"] as const;
@@ -38,8 +38,8 @@ export interface ReadyPolicy {
 }
 
 /**
- * Finds the policy of an option before anything else is opened.
- * @returns the policy in a folder; undefined for a named policy. @throws UserError if there is no such policy.
+ * Finds the policy that an option names, before data or models are opened.
+ * @returns the policy in a folder; undefined for a named policy. @throws UserError for an unknown policy.
  */
 export async function findPolicy(name: string): Promise<OpenedPolicy | undefined> {
   if (findNamedPolicy(name)) return undefined;
@@ -62,7 +62,7 @@ export function openNamedPolicy(
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }
 
-/** Opens a trained policy. @throws UserError if the model of its training is missing or has other items. */
+/** Opens a trained policy. @throws UserError if the model that it was trained on is missing or has other items. */
 export async function openTrainedPolicy(
   opened: OpenedPolicy,
   simulated: SimulationContext,
@@ -127,7 +127,7 @@ export async function runPolicies(
   return runs;
 }
 
-/** Opens the users that a policy was trained on. @throws UserError for changed users or other items. */
+/** Opens the users that a policy was trained on. @throws UserError if the users or items have changed. */
 export async function openTrainingUsers(
   { path, config: { trainedOn } }: OpenedPolicy,
   { gpu, stack, found: { truth, model }, environment, known, data }: SimulationContext,

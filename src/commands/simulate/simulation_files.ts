@@ -18,7 +18,7 @@ import type { SimulationContext } from "./user_selection.ts";
 
 interface PageRow {
   readonly user: number;
-  /** Id of the logged user whose clicks the simulated user started with; null if there were none. */
+  /** Id of the logged user whose clicks were the simulated user's start clicks; null without start clicks. */
   readonly startedAs: string | null;
   readonly page: number;
   /** Ids of the k items on the page, in order. */
@@ -62,7 +62,7 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
 export interface EpisodeFileOptions {
   readonly slate: number;
   readonly items: IdList;
-  /** Returns the id of the logged user whose clicks a user started with. If absent, all users start without clicks. */
+  /** Returns the id of the logged user whose clicks were a user's start clicks. Absent if users start without clicks. */
   readonly startedAs?: (user: number) => string | null;
 }
 
@@ -94,9 +94,9 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
 }
 
 export interface RowSink<T = EpisodeLog> {
-  /** Waits until earlier pieces are written, which limits the memory. @throws the error that stopped the writing. */
+  /** Adds a piece. To limit the memory, waits until earlier pieces are written. @throws the error that stopped the writing. */
   put(made: T): Promise<void>;
-  /** Completes the file. @throws UserError if that fails. */
+  /** Completes the file. @throws UserError if the file cannot be written. */
   finish(): Promise<void>;
   /** Cancels the writing, and removes the incomplete file. */
   abandon(error: unknown): Promise<void>;
@@ -108,7 +108,7 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const done = write(readable);
   into.closed.catch(() => {}); // callers of put and finish get the error
   done.catch((error) => into.abort(error)).catch(() => {}); // a reader that fails early must not block the writer
-  /** Replaces the stream's own error by the error of its reader, which is the cause. */
+  /** Replaces an error of the stream by the error of the stream's reader, which is the cause. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;
@@ -149,10 +149,10 @@ export function createSinks(context: SinkContext): RowSink[] {
   ];
 }
 
-/** Minimum number of users: with fewer, a split may be empty. */
+/** Minimum number of users. Among fewer users, a split may be empty. */
 const LEAST_USERS = 7;
 
-/** @throws UserError if there are too few users to fill every split. */
+/** @throws UserError if there are too few users for three splits. */
 export function expectEnoughUsers({ writeLog, users }: Pick<SimulateOptions, "writeLog" | "users">): void {
   if (writeLog === undefined || users >= LEAST_USERS) return;
   throw new UserError(

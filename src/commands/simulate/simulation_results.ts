@@ -55,7 +55,7 @@ function listResultColumns(
   return columns.filter((column) => column !== false);
 }
 
-/** Formats all output. @param width maximum characters per line: columns beyond it are omitted. */
+/** Formats all output. @param width maximum characters per line. Columns that do not fit are omitted. */
 export function formatResults(
   summary: SimulationSummary,
   runs: readonly PolicySimulation[],
@@ -74,7 +74,7 @@ export function formatResults(
   ].join("\n");
 }
 
-/** Maximum number of pages for which the curve is printed. */
+/** Maximum number of pages in the printed curve. */
 const POINTS = 6;
 
 function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
@@ -107,7 +107,7 @@ function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[]
   return tables.length > 0 ? [...tables, ""] : [""];
 }
 
-/** Lists the sentences below the table. @param ranges true if the table has intervals. */
+/** Lists the sentences that are printed below the table. @param ranges true if the table has intervals. */
 function sentences(summary: SimulationSummary, runs: readonly PolicySimulation[], ranges: boolean): string[] {
   const { options: { reward, pages }, noClickRateReason, notes } = summary;
   const texts: string[] = [];
@@ -153,7 +153,7 @@ function differenceWords(summary: SimulationSummary, runs: readonly PolicySimula
   });
 }
 
-/** Returns the part of result.json about the policies. Metrics without meaning are null. */
+/** Returns the part of result.json that describes the policies. Metrics without meaning are null. */
 export function buildResults(summary: SimulationSummary, runs: readonly PolicySimulation[]) {
   const counts = summary.noClickRateReason === undefined;
   const [first] = runs;

@@ -1,4 +1,4 @@
-/** Selects the users that options name: a learned model, a synthetic shop's ground truth, or both, with their data. */
+/** Opens the users that options name, with data: users of a learned model, of a synthetic shop's ground truth, or of both. */
 
 import { dirname, join } from "node:path";
 import { findShop, shopNames } from "../../data/shops.ts";
@@ -30,20 +30,20 @@ export interface UserSelection {
   readonly model: ModelSubject | undefined;
   readonly truth: TruthSubject | undefined;
   readonly run: OpenedRun | undefined;
-  /** Sentences on the model's test and on the bias of its click rates; undefined for a ground truth. */
+  /** Sentences on the model's test metrics and on the bias of click rates; undefined for a ground truth. */
   readonly verdict: string | undefined;
   /** Opens the users on a device. @param stack disposes the opened objects at the end. */
   open(gpu: Gpu, stack: DisposableStack): UserEnvironment;
 }
 
 export interface UserEnvironment {
-  /** Users who click. If the options name a ground truth, it decides the clicks. */
+  /** Users who click: users of the ground truth if the options name one, otherwise of the model. */
   readonly environment: UsersSource;
-  /** Model through which policies observe users of a ground truth; undefined if they observe the environment itself. */
+  /** Model whose states the policies observe. Undefined if policies observe states of the environment. */
   readonly known: UsersSource | undefined;
 }
 
-/** Returns which users a policy is trained on, for the policy's config. */
+/** Returns a description, for the policy's config, of the users on whom a policy is trained. */
 export function getSubject({ truth, model }: UserSelection): PolicySubject {
   const subject = truth ?? model;
   if (subject) return subject;
@@ -71,7 +71,7 @@ export async function findUsers(
   return selectTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
 }
 
-/** Finds the users that a policy was trained on. @throws UserError if model or data have changed since. */
+/** Finds the users that a policy was trained on. @throws UserError if the model or the data have changed since. */
 export async function findAgain(
   subject: PolicySubject,
   options: Pick<UserSelectionOptions, "memoryRows">,
@@ -89,7 +89,7 @@ export async function findAgain(
   );
 }
 
-/** @throws UserError if the shop's items are not the model's: policies would not know them. */
+/** @throws UserError if the shop and the model have different items. */
 async function expectOwnShop(
   { run: { path, trainedOn }, data }: { run: OpenedRun; data: OpenedDataset },
   { dataSeed }: Pick<UserSelectionOptions, "dataSeed">,
@@ -157,8 +157,8 @@ function selectTruth(data: OpenedDataset): UserSelection {
 const resultSchema = v.looseObject({ verdict: v.optional(v.array(v.string()), []) });
 
 /**
- * Reads the model's test verdict from the `result.json` beside a snapshot, because a simulation is no better than its
- * model. Returns [] for a missing or unreadable file: a model may be used without its run.
+ * Reads the model's test verdict from `result.json` in the snapshot's folder, because a simulation is no better than its
+ * model. Returns [] if the file is missing or unreadable, as a snapshot may be used without its run.
  */
 async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   try {
@@ -169,13 +169,13 @@ async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Returns true if two data configs have the same items, by a shop's seed or a data set's checksum. */
+/** Returns true if two data configs have the same items: the same shop and seed, or the same checksum. */
 export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
   const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
   return of(one) === of(other);
 }
 
-/** Returns true if two data sets have the same ids in the same order and, in memory, the same features. */
+/** Returns true if two data sets have the same item ids in the same order. Features in memory must be equal too. */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;
@@ -199,12 +199,12 @@ export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): bool
 
 export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
-  /** Objects in the stack are disposed before the device. */
+  /** Stack of objects that are disposed before the device. */
   readonly stack: DisposableStack;
   readonly found: UserSelection;
   readonly data: OpenedDataset;
   readonly description: string;
-  /** Reason why clicks have no meaning for this model; undefined if clicks are meaningful. */
+  /** Reason why simulated click rates have no meaning; undefined if click rates are meaningful. */
   readonly noClickRateReason: string | undefined;
 }
 

@@ -22,7 +22,7 @@ import { listStages, type StageMetrics, type StageName, type TrainingStage } fro
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 
-/** Request that a child process gets. */
+/** Request that a child process reads from its standard input. */
 export const requestSchema = v.strictObject({
   path: v.string(),
   config: runConfigSchema,
@@ -44,20 +44,20 @@ export function encodeMessage(message: JobMessage): string {
   return new Uint8Array(serialize(message)).toBase64();
 }
 
-/** A run in a child process: its name, job slots and callbacks. */
+/** Name, job slots and callbacks of a run in a child process. */
 export interface FollowedRun {
   readonly name: string;
   readonly jobs: JobSlots;
   readonly events?: RunCallbacks;
   readonly progress?: JobsProgress;
   readonly note: (text: string) => void;
-  /** True if the command runs no other job. */
+  /** True if the command runs no other child process. */
   readonly alone?: boolean;
 }
 
 /**
- * Starts or resumes a run in a child process. The result has the same bits as a run in this process.
- * @returns the results of the run's stages; none if the command was interrupted before the run began
+ * Starts or resumes a run in a child process. Results are bitwise equal to those of a run in the parent process.
+ * @returns the results of the run's stages; [] if the command was interrupted before the run began
  * @throws FailedJobError, DivergedError
  */
 export function runInJob(
@@ -110,19 +110,19 @@ export function runInJob(
 export interface RunOfMany {
   readonly name: string;
   readonly path: string;
-  /** Builds the run's config when the run starts. */
+  /** Builds the config of the run. Called when the run starts. */
   readonly config: () => RunConfig | Promise<RunConfig>;
-  /** Name of another run of the list that provides the initial weights. */
+  /** Name of another run in the list, whose weights are the initial weights. */
   readonly after?: string;
   /** Called at the end of each stage. */
   readonly report?: (result: StageRunResult, stage: TrainingStage) => void;
 }
 
 /**
- * Trains runs in parallel. A run starts as soon as a slot is free and its initial weights exist.
- * @param resumeHint sentence that tells how to resume, for the error
+ * Trains runs in parallel. A run starts when a slot is free and the run's initial weights exist.
+ * @param resumeHint sentence for the error that explains how to resume
  * @returns the results in the order of the runs; unfinished runs have incomplete results.
- * @throws UserError naming failed runs, after all other runs have ended
+ * @throws UserError that names failed runs, after all other runs have ended
  */
 export async function runInJobs(
   runs: readonly RunOfMany[],

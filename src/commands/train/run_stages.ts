@@ -33,7 +33,7 @@ import type { Weights } from "../../tape/parameters.ts";
 export const EXIT_INTERRUPTED = 130;
 
 /**
- * Resumes a run, or starts it if nothing was saved.
+ * Resumes a run, or starts a run that has no saved state.
  * @param report called after each stage that is finished or interrupted.
  * @returns the results of the stages. If the run was interrupted, the last result has no test metrics.
  */
@@ -77,7 +77,7 @@ export function isFinished(config: RunConfig, results: readonly StageRunResult[]
   return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
-/** Creates a stage's display. @param total number of iterations. @param done iterations of earlier sessions */
+/** Creates the progress display of a stage. @param total number of iterations. @param done number of finished iterations */
 export type StageDisplayFactory = (
   stage: TrainingStage,
   total: number,
@@ -130,7 +130,7 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   if (done !== undefined) printLine(`resuming after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = createTrainingProgress(total, done ?? 0, process.stderr, names);
-  /** Progress line of work before the first step or after the last. */
+  /** Progress line of work before the first training step or after the last step. */
   let delayed: ReturnType<typeof createDelayedProgress> | undefined;
   let steps = 0;
   return {
@@ -152,14 +152,14 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   };
 }
 
-/** Describes which share of the training time the communication between ranks took. */
+/** Describes the share of the training time that ranks spent on communication. */
 function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunResult["ranks"]>): string {
   const [percent, megabytes] = [(100 * share).toFixed(1), formatThousands(Math.round(bytes / 1e6))];
   return `${size} ranks: communication took ${percent} % of the training time, including waiting for the slowest rank ` +
     `(${seconds.toFixed(1)} s, ${formatThousands(calls)} calls, ${megabytes} MB sent per rank).`;
 }
 
-/** Opens the adapter for a function, and prints adapter and data. @param trained configs of the stages to train. */
+/** Opens the GPU adapter for a function, and prints adapter and data. @param trained configs of the stages to train. */
 export async function withGpu<T>(
   data: Dataset,
   trained: readonly TrainingWorkload[],
@@ -193,7 +193,7 @@ function describe(gpu: Gpu, data: Dataset): void {
 
 /**
  * Builds the config of a new run, or of the first of several runs.
- * @param options.init file with the initial weights. @param options.command arguments to record.
+ * @param options.init file with the initial weights. @param options.command command-line arguments to record.
  */
 export async function createRunConfig(
   gpu: Gpu,
@@ -228,7 +228,7 @@ export async function describeInit(path: string): Promise<NonNullable<RunConfig[
   return { path, sha256: (await computeFileChecksum(path)).sha256 };
 }
 
-/** Reads a run's initial weights, if any, and aligns the data to their model. @throws UserError for a changed file. */
+/** Reads a run's initial weights, if any, and aligns the data to the weights' model. @throws UserError for a changed file. */
 export async function reopenInit(
   { init }: RunConfig,
   data: Dataset,
@@ -258,10 +258,10 @@ export function getTimestamp(): string {
   return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
 }
 
-/** Software and hardware that a run was computed with. */
+/** Software and hardware with which a run was computed. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if later bits may differ from the run's. The device must not yet use the recorded kernel variants. */
+/** Warns if a resumed run may not give the same bits. The device must not yet use the recorded kernel variants. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -276,7 +276,7 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   for (const change of changes) printLine(`  ${change}`);
 }
 
-/** Lists the differences of two machines in lines. @param now this machine, with the adapter's own kernel variants */
+/** Lists the differences between two machines, one per line. @param now current machine, with kernel variants for its adapter */
 export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
   const [was, is] = [listParts(then), listParts(now)];
   const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
@@ -302,7 +302,7 @@ function describeMatrixMemory({ matrices }: AdapterTraits): string {
   return `matrices in ${matrices ?? "textures"}`;
 }
 
-/** Lists notes below a table of metrics; most models have none. @param weights weights of a snapshot, if available. */
+/** Lists notes on a model that are printed below its metrics. @param weights weights of a snapshot, if available. */
 export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
   const notes: string[] = [];
   if (loss === "logistic") {
@@ -321,7 +321,7 @@ export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weigh
   return notes;
 }
 
-/** Describes the position effects up to the last position that occurs in training; later positions have effect 0. */
+/** Describes the position effects up to the last position in the training data. The effects of later positions are 0. */
 function describePositionEffects(effects: readonly number[]): string {
   const seen = effects.findLastIndex((effect) => effect !== 0) + 1;
   const texts = effects.slice(1, seen).map((effect, k) => `${k + 2}: ${formatEffect(effect)}`);

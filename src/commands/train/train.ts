@@ -63,13 +63,13 @@ async function main(): Promise<number> {
   });
 }
 
-/** Options of a `train` command, with signals and ranks. */
+/** A `train` command: options, signals and ranks. */
 interface TrainRequest {
   readonly options: TrainOptions;
   /** Names of the options that the user typed. */
   readonly given: ReadonlySet<string>;
   readonly stop: StopRequest;
-  /** Ranks, if mpirun has started several. */
+  /** Ranks, if mpirun has started several processes. */
   readonly ranks: MpiRanks | undefined;
 }
 
@@ -119,7 +119,7 @@ async function begin({ options, given, stop, ranks }: TrainRequest): Promise<num
 
 const NEW_RUN = { what: "the run", option: "--save-dir" };
 
-/** @throws UserError if the folder is not empty. If the folder has a run, the message tells how to continue. */
+/** @throws UserError if the folder is not empty. If the folder has a run, the message explains how to continue the run. */
 function expectNewRun(path: string): void {
   const holdsRun = listContents(path)?.some((name) => name === "config.json" || name === "seeds.json");
   if (!holdsRun) return expectEmpty(path, NEW_RUN);
@@ -150,9 +150,9 @@ interface Init {
 }
 
 /**
- * Opens the initial weights. @param source path of a snapshot or a run. Of a run with a Shannon stage, the best-prec1
- * snapshot of that stage is taken.
- * @throws UserError if the run was trained on other data: its train users may be test users here.
+ * Opens the initial weights. @param source path of a snapshot or a run. For a run with a Shannon stage, the stage's
+ * best-prec1 snapshot is used.
+ * @throws UserError if the run was trained on other data, because its train users may be test users of `data`.
  */
 async function openInit(source: string, data: Dataset): Promise<Init> {
   const config = await hasConfig(source) ? await readConfig(source) : undefined;
@@ -187,7 +187,7 @@ function isFollower(ranks: MpiRanks | undefined): ranks is MpiRanks {
   return ranks !== undefined && ranks.rank > 0;
 }
 
-/** Resumes a run on a rank other than 0. Rank 0 sends everything except the data. */
+/** Resumes a run on a rank other than 0. Rank 0 sends config, state and iterations, but not the data. */
 async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number> {
   const configs = await receiveConfigs(ranks);
   const [config] = configs;
@@ -199,7 +199,7 @@ async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number
   });
 }
 
-/** Resumes a run or a folder of seeds. @returns the exit code. @throws UserError if that is impossible. */
+/** Resumes a run, or the runs in a folder of seeds. @returns the exit code. @throws UserError if a run cannot be resumed. */
 async function resume(path: string, { options, given, stop, ranks }: TrainRequest): Promise<number> {
   const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
   if (!isRun) await readConfig(path); // throws: no run
@@ -249,7 +249,7 @@ async function hasBegun(path: string): Promise<boolean> {
   return begun.includes(true);
 }
 
-/** @throws UserError if a stage is to be extended after a later stage has started from it. */
+/** @throws UserError if the options extend a stage whose weights a later stage has already started from. */
 async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
   const all = listStages(saved);
   for (const [k, stage] of all.entries()) {
@@ -263,7 +263,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
   }
 }
 
-/** Returns the config with the iterations that the options give. @throws UserError if the run lacks the stage. */
+/** Returns the config with the options' numbers of iterations. @throws UserError if the run lacks a stage that is extended. */
 function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
   let extended = config;
   for (const stage of stages.filter(({ option }) => given.has(option))) {
@@ -273,7 +273,7 @@ function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<str
   return extended;
 }
 
-/** Opens the data and initial weights of a run. @param fresh true if the run still needs its initial weights. */
+/** Opens the data and initial weights of a run. @param fresh true if initial weights are still needed. */
 async function reopen(
   config: RunConfig,
   fresh: boolean,

@@ -30,13 +30,13 @@ interface RunOptions extends ShopSeedOptions {
   itemIds: boolean;
   seed: number;
   seeds: number;
-  /** Number of seeds that are trained in parallel. */
+  /** Number of trainings that run in parallel. */
   jobs: number;
   init?: string;
   resume?: string;
   report: boolean;
   syncEvery: number;
-  /** Whether kernel variants are measured on the adapter; the default depends on the adapter. */
+  /** True if kernel variants are measured on the adapter. The default depends on the adapter. */
   autotune?: boolean;
 }
 
@@ -58,7 +58,7 @@ A run's folder holds config.json, train.csv, validation.csv, the snapshots best-
 best-prec1, best-prec2 and last (.safetensors), result.json with the test metrics, and
 report.html; those of the adversarial stage are in its subfolder adversarial.`;
 
-/** Parses the arguments. Returns the options, and which of them were given. @throws {UserError} for invalid options */
+/** Parses the arguments. Returns all options, and the options that were given. @throws {UserError} for invalid options */
 export function parseTrainOptions(
   args: readonly string[],
 ): { options: TrainOptions; given: ReadonlySet<string> } {
@@ -122,7 +122,7 @@ export function addTrainOptions(command: Command): Command {
 /** Options that may be given with --resume. All other settings come from the run's config. */
 const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"];
 
-/** @throws UserError for several jobs if there is only one training */
+/** @throws UserError if --jobs is above 1 for a single training */
 export function expectOneJob(jobs: number): void {
   if (jobs === 1) return;
   throw new UserError(

@@ -1,6 +1,6 @@
 /**
- * `train` under mpirun. Rank 0 writes files and reports; the other ranks only train. Before training, all ranks compare
- * version, machine, data and options. If there is an error, one rank reports the error.
+ * `train` under mpirun. Rank 0 writes files and prints results; all other ranks only train. Before training, the ranks
+ * compare version, machine, data and options. Only one rank reports an error.
  */
 
 import process from "node:process";
@@ -24,14 +24,14 @@ import { listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
 import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
-/** Milliseconds that a rank waits for lower ranks to report an error, so that it is reported once. */
+/** Milliseconds that a rank waits for a lower rank to report an error, so that only one rank reports the error. */
 const TURN_MS = 1200;
-/** Time limit after a signal in milliseconds. A step and a snapshot take less; other ranks may have ended. */
+/** Time limit after a signal, in milliseconds. A training step and a snapshot take less time, unless other ranks have ended. */
 const STOP_MS = 5000;
-/** Milliseconds that a rank waits to be ended by mpirun, after another rank has reported the error. */
+/** Milliseconds that a rank waits for mpirun to end it, after another rank has reported the error. */
 const ENDED_MS = 60_000;
 
-/** Joins the ranks if mpirun has started several, and runs the command. @returns the command's exit code */
+/** Initialises MPI if mpirun has started several processes, and runs the command. @returns the command's exit code */
 export async function withRanks(
   stop: StopRequest,
   main: (ranks?: MpiRanks) => Promise<number>,
@@ -113,7 +113,7 @@ export async function follow(
   return 0;
 }
 
-/** Builds the config's entry about ranks. @throws UserError for --sync-every if there is one process. */
+/** Builds the config's entry about ranks. @throws UserError if --sync-every is given for a single process. */
 export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number): RanksConfig | undefined {
   if (ranks) return { size: ranks.size, syncEvery };
   if (syncEvery === 1) return undefined;
@@ -123,13 +123,13 @@ export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number)
   );
 }
 
-/** Number of ranks of a run, and number of steps between two synchronisations. */
+/** Number of ranks of a run, and number of training steps between two synchronisations. */
 interface RanksConfig {
   readonly size: number;
   readonly syncEvery: number;
 }
 
-/** @throws UserError for models and sizes that several ranks cannot train. */
+/** @throws UserError for models and batch sizes that several ranks cannot train. */
 export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source: LogSource): void {
   const { model, training, adversarial } = config;
   if (model.batchNorm) {
@@ -157,7 +157,7 @@ function expectMultiple(option: string, value: number, { syncEvery }: RanksConfi
   );
 }
 
-/** @throws UserError if a run is resumed with another number of ranks than it began with. */
+/** @throws UserError if the number of ranks is not the number with which the run began. */
 export function expectAsMany(
   then: RanksConfig | undefined,
   now: { size: number } | undefined,
@@ -174,8 +174,8 @@ export function expectAsMany(
 
 /**
  * Checks that all ranks have the same values.
- * @param machine name of this rank's machine. @param own values to compare, by name. @throws UserError naming both
- * values if a rank differs from rank 0.
+ * @param machine name of this rank's machine. @param own values to compare, by name. @throws UserError if a rank differs from
+ * rank 0. The message has the values of the two ranks.
  */
 export async function expectAgreement(
   ranks: ProcessGroup,
@@ -192,13 +192,13 @@ export async function expectAgreement(
     if (odd === undefined) continue;
     const [theirs, ours] = [first, facts].map((of) => `${of[odd] ?? "none"} on rank`);
     throw new UserError(
-      `Expected the same on all ranks, but ${odd} differs: ${theirs} 0 (${first.machine}), ${ours} ${rank} ` +
+      `Expected the same program, data and options on all ranks, but ${odd} differs: ${theirs} 0 (${first.machine}), ${ours} ${rank} ` +
         `(${facts.machine}). Start all ranks with the same value; nothing was begun.`,
     );
   }
 }
 
-/** Lists all leaves of an object with their paths, as text. */
+/** Lists the leaves of an object as pairs of path and text. */
 function listLeaves(value: unknown, path = ""): [string, string][] {
   const isLeaf = typeof value !== "object" || value === null || Array.isArray(value);
   if (isLeaf) return [[path, JSON.stringify(value) ?? "none"]];

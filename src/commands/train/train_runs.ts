@@ -59,7 +59,7 @@ export async function runSeeds(
   return 0;
 }
 
-/** Trains the seeds one after another. @returns the results of the finished runs */
+/** Trains one run per seed, one after another. @returns the results of the finished runs */
 async function seedsInTurn(
   context: RunContext,
   path: string,
@@ -81,7 +81,7 @@ async function seedsInTurn(
   return finished;
 }
 
-/** Trains the seeds in parallel child processes. @throws UserError naming failed seeds, after all others have ended */
+/** Trains one run per seed in parallel child processes. @throws UserError that names failed seeds, after all runs have ended */
 async function seedsInJobs(
   path: string,
   seeds: SeedsConfig,

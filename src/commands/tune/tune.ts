@@ -1,4 +1,4 @@
-/** `tune`: searches good options of `train` for a data set, within a time budget and on its validation users only. */
+/** `tune`: searches good options of `train` for a data set, within a time budget, by metrics of validation users. */
 
 import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { search, type SearchState } from "../../tune/search.ts";
@@ -83,7 +83,7 @@ interface Work {
   readonly stop: StopRequest;
 }
 
-/** @throws UserError if the folder has another search. */
+/** @throws UserError if the folder has a search with other data or options. */
 function expectSame(path: string, before: TuneConfig, now: About): void {
   const refuse = (what: string) =>
     new UserError(

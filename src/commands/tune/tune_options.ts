@@ -1,4 +1,4 @@
-/** Options of `tune`: its own options, and the options of `train` that all settings share. */
+/** Options of `tune`, and options of `train` that all tried settings share. */
 
 import { Command, Option } from "commander";
 import * as v from "../../schema.ts";
@@ -34,9 +34,9 @@ export interface TuneOptions extends ShopSeedOptions {
   readonly budget: number;
   readonly criterion: Criterion;
   readonly saveDir?: string;
-  /** Number of settings that are trained in parallel. */
+  /** Number of trainings that run in parallel. */
   readonly jobs: number;
-  /** Whether kernel variants are measured on the adapter; the default depends on the adapter. */
+  /** True if kernel variants are measured on the adapter. The default depends on the adapter. */
   readonly autotune?: boolean;
 }
 
@@ -56,7 +56,7 @@ Examples:
 
 /**
  * Parses the arguments of `tune`.
- * @returns the options, and as typed the arguments of `train` for data and training.
+ * @returns the options, and the typed arguments of `train`.
  * @throws {UserError} for invalid options
  */
 export function parseTuneOptions(
@@ -104,7 +104,7 @@ function addSearchOptions(command: Command): Command {
   return addOptions(command, [autotune]);
 }
 
-/** Builds the config that `train` would use with these arguments. @throws {UserError} for invalid arguments */
+/** Builds the config that `train` would use with the given arguments. @throws {UserError} for invalid arguments */
 export function parseTrainArguments(
   args: readonly string[],
   data: ModelData,

@@ -1,6 +1,6 @@
 /**
- * Results of `tune`: a table of settings, the test metrics of the best setting compared with the default setting and
- * the baselines, and the `train` command of the best setting.
+ * Results of `tune`: a table of settings, the `train` command of the best setting, and its test metrics compared with the
+ * default setting and the baselines.
  */
 
 import { writeJson } from "../../files/json_file.ts";
@@ -28,7 +28,7 @@ interface Results {
   readonly options: TuneOptions;
   /** Options of `train` that all settings share. */
   readonly trainArguments: readonly string[];
-  /** Number of iterations of a fully trained setting. */
+  /** Number of iterations of a complete training. */
   readonly iterations: number;
   readonly runs: TuneRuns;
 }
@@ -38,7 +38,7 @@ type Tested = Required<Pick<StageRunResult, "test" | "baselines">>;
 /** Maximum number of rows in the printed table. The file table.csv has all rows. */
 const SHOWN = 10;
 
-/** Tests the best setting, and prints and writes the results. @throws UserError if no setting could be trained. */
+/** Tests the best setting, prints the results, and writes result files. @throws UserError if no setting could be trained. */
 export async function reportTune(
   results: Results,
   { state, spentSeconds }: { readonly state: SearchState; readonly spentSeconds: number },
@@ -108,7 +108,7 @@ async function testSetting(
   return await testCandidate(run, { onProgress: progress.onProgress });
 }
 
-/** Returns the snapshots to compare, labelled with the name of the setting. */
+/** Returns the tested snapshots with the setting's name, for a comparison. */
 function named(name: string, { test }: Tested, { criterion }: TuneOptions): SnapshotResult[] {
   const shown = ["best-loss", "best-prec1", `best-${criterion}`];
   return test.filter(({ snapshot }) => shown.includes(snapshot)).map(({ paired: _, ...result }) => ({

@@ -1,4 +1,4 @@
-/** Runs of a search. The run of a setting is an ordinary run with the setting's config and data, but is not tested. */
+/** Runs of a search. A setting is trained in an ordinary run with the setting's config and data, but not tested. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -24,12 +24,12 @@ import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
 
 export class TuneRuns {
-  /** The data without item ids as a feature; undefined if the data have none that can be left out. */
+  /** The data set without item ids as a feature; undefined if item ids cannot be left out. */
   readonly #withoutIds: Dataset | undefined;
-  /** Kernel variants by model and batch size: a search needs the same ones repeatedly. */
+  /** Cache of kernel variants by model and batch size. */
   readonly #variants = new Map<string, KernelVariants>();
 
-  /** @param options arguments of `train` for all settings, as typed. @param autotune value of --autotune, if given. */
+  /** @param options typed arguments of `train` for all settings. @param autotune value of --autotune, if given. */
   constructor(
     private readonly gpu: Gpu,
     private readonly data: Dataset,
@@ -40,7 +40,7 @@ export class TuneRuns {
     if (findItemIdField(data.features)) this.#withoutIds = removeItemIds(data);
   }
 
-  /** Returns true if `train` accepts a setting for these items on this adapter. */
+  /** Returns true if `train` accepts a setting for the data set's items and the GPU adapter. */
   accepts(setting: TuneSetting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
     const data = this.getData(setting);
@@ -54,7 +54,7 @@ export class TuneRuns {
     }
   }
 
-  /** Opens the run of a setting. @param path folder of the run. @param iterations number of iterations in total */
+  /** Opens the run that trains a setting. @param path folder of the run. @param iterations total number of iterations */
   async openRun(setting: TuneSetting, path: string, iterations: number): Promise<TrainingRun> {
     const data = this.getData(setting);
     const config = await this.#buildConfig(setting, iterations);
@@ -74,7 +74,7 @@ export class TuneRuns {
     return [...this.options, ...listArguments(setting)];
   }
 
-  /** Returns the data that a setting is trained on. */
+  /** Returns the data set on which a setting is trained. */
   getData(setting: TuneSetting): Dataset {
     return setting[NO_ITEM_IDS] === undefined ? this.data : this.#withoutIds ?? this.data;
   }
@@ -93,8 +93,8 @@ export class TuneRuns {
 }
 
 /**
- * Trains a setting further.
- * @param common settings of the run. The signal of these settings ends the training.
+ * Continues the training of a setting.
+ * @param common settings that all runs share. Their signal ends the training.
  * @param inJob trains in a child process, which locks the run's folder itself
  * @param limit seconds after which training is interrupted, but not before the first validation.
  * @throws UserError if files have changed or cannot be written.
@@ -150,7 +150,7 @@ export async function trainCandidate(
   }
 }
 
-/** Tests a setting without training it further. @param run run whose config has the number of finished iterations. */
+/** Tests a setting without further training. @param run run whose config has the number of finished iterations. */
 export async function testCandidate(
   run: TrainingRun,
   events: RunCallbacks,
@@ -176,7 +176,7 @@ async function startOrResume(
   return result;
 }
 
-/** @throws UserError if the run of a setting is missing. @param path folder of the run. */
+/** @throws UserError if a setting's run is missing. @param path folder of the run. */
 export async function expectRun(path: string, { iterations }: SearchCandidate): Promise<void> {
   if (iterations === 0 || await RunFolder.hasState(path)) return;
   throw new UserError(

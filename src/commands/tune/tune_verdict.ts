@@ -1,6 +1,6 @@
 /**
- * Messages of `tune`. During the search: progress, and each new best setting. At the end: whether the best model beats
- * the baselines and the default, and cautions about its metrics.
+ * Messages of `tune`. During the search, messages show progress and new best settings. At the end, messages say whether the
+ * best model beats the baselines and the default, and add cautions.
  */
 
 import process from "node:process";
@@ -34,16 +34,16 @@ interface Comparison {
   readonly metric: ComparedBy;
   readonly snapshot: SnapshotResult["snapshot"];
   readonly value: number;
-  /** Baselines with their values, the best baseline first. */
+  /** Baselines with the values of the metric, best baseline first. */
   readonly baselines: readonly (BaselineComparison & { readonly value: number })[];
   readonly users?: number;
 }
 
 /** Comparison of the best setting with baselines and default, by a precision on the test users. */
 export interface TuneVerdict extends Comparison {
-  /** Comparison by the loss; absent if the utilities are not the log-odds of a choice. */
+  /** Comparison by the loss. Absent if the utilities are not the log-odds of a choice. */
   readonly loss?: Comparison;
-  /** Best setting minus default: differences of metrics in the same two snapshots. */
+  /** Differences of metrics: best setting minus default. */
   readonly versusDefault?: Readonly<Partial<Record<ComparedBy, MetricDifference>>>;
 }
 
@@ -52,12 +52,12 @@ type Tested = Pick<SnapshotResult, "snapshot" | "users" | "nll" | "prec1" | "pre
   readonly paired?: StoredSums;
 };
 
-/** Input of a verdict besides the tested snapshots. */
+/** Properties of a search that its verdict needs besides the tested snapshots. */
 export interface TuneVerdictOptions {
   readonly criterion: Criterion;
   /** True if the model's utilities are the log-odds of a choice. */
   readonly isChoice: boolean;
-  /** Snapshots of the default setting; absent if the default is the best setting. */
+  /** Tested snapshots of the default setting; absent if the default is the best setting. */
   readonly usual?: readonly Tested[];
 }
 
@@ -99,7 +99,7 @@ function compareCriterion(
   };
 }
 
-/** Compares the best setting with the default. Returns no difference if the two cannot be compared. */
+/** Compares the best setting with the default. Returns an empty object if the two cannot be compared. */
 function compareWithDefault(
   test: readonly Tested[],
   usual: readonly Tested[],
@@ -112,12 +112,12 @@ function compareWithDefault(
   return found ? { [metric]: compareByMetric(metric, found) } : {};
 }
 
-/** Summary of a search, from which messages are made. */
+/** Summary of a search, from which messages are formatted. */
 export interface SearchSummary {
   readonly rows: readonly SettingRow[];
   readonly winner: SettingRow;
   readonly criterion: Criterion;
-  /** Number of iterations of a fully trained setting. */
+  /** Number of iterations of a complete training. */
   readonly iterations: number;
 }
 
@@ -177,14 +177,14 @@ function usualText({ versusDefault = {} }: TuneVerdict, finalists: SearchSummary
   ];
 }
 
-/** Lists which of the best setting and the default have fewer iterations than planned, because the time ran out. */
+/** Describes a best setting or default that has fewer iterations than planned, because the time ran out. */
 function cutShort({ rows, winner, iterations }: SearchSummary): string[] {
   return rows.filter((row) => row.number === 0 || row === winner)
     .filter((row) => row.end === "open" && row.iterations < iterations)
     .map((row) => `The ${row.number === 0 ? "default" : "best setting"} was trained for ${row.iterations}`);
 }
 
-/** Share of the iterations after which a best validation means that training was still improving. */
+/** Share of the iterations. If the best validation is after this share, training was still improving. */
 const STILL_IMPROVING = 0.9;
 
 /** Lists cautions about the metrics, and what a longer search might change. */
@@ -222,7 +222,7 @@ export function listCautions(finalists: SearchSummary): string[] {
   return lines;
 }
 
-/** Describes how much of the time budget the search took. */
+/** Describes the time that the search took, compared with the budget. */
 export function describeBudget(spentSeconds: number, budgetSeconds: number): string {
   const over = spentSeconds - budgetSeconds;
   const took = `The search took ${formatDuration(spentSeconds)} of ${formatDuration(budgetSeconds)}`;
@@ -230,7 +230,7 @@ export function describeBudget(spentSeconds: number, budgetSeconds: number): str
 }
 
 export interface SearchProgress extends Disposable {
-  /** Reports that a setting begins to train. @param iterations last iteration @returns callbacks of the run */
+  /** Reports that the training of a setting begins. @param iterations last iteration @returns callbacks of the run */
   begin(number: number, candidate: SearchCandidate, iterations: number): RunCallbacks;
   /** Reports that the training of a setting has paused or ended. */
   ended(number: number): void;
@@ -245,7 +245,7 @@ const CRITERION_NAMES: Readonly<Record<Criterion, string>> = {
   prec2: "prec@2",
 };
 
-/** Creates the progress display of a search. @param spent seconds that earlier sessions took. */
+/** Creates the progress display of a search. @param spent seconds of the search in earlier sessions. */
 export function searchProgress(
   state: SearchState,
   budgetSeconds: number,
