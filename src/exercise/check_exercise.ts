@@ -1,4 +1,4 @@
-/** Checks a reader's kernel at several sizes and in other execution orders, and times it and the ladder's kernels. */
+/** Checks a reader's kernel at several sizes and in other execution orders, and times this kernel and the ladder's kernels. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { getConstant, type Kernel } from "../gpu/kernel.ts";
@@ -38,10 +38,9 @@ interface CheckOptions {
 }
 
 /**
- * Checks an answer in all cases.
- * @param file path of the answer.
- * @returns names of the cases, and the grid of the last case for the reader: a grid that is too large only takes time.
- * @throws UserError if the answer is wrong.
+ * Checks an answer (a reader's kernel) in all cases.
+ * @param file path of the answer. @returns names of the cases, and a description of the last case's grid: a grid that is too large
+ * only wastes time. @throws UserError if the answer is wrong.
  */
 export async function checkAll(
   gpu: Gpu,
@@ -65,7 +64,7 @@ export async function raceExercise(
   step: LadderStep,
   { size, onProgress, rounds }: CheckOptions & { readonly rounds: number },
 ): Promise<LadderStepResult[]> {
-  // No odd sizes: the answer is already checked at all sizes, and the tests check the ladder's steps.
+  // No odd sizes are checked again: the answer is already checked at all sizes, and the tests check the ladder's steps.
   const raced: Ladder = { ...ladder, size, oddSizes: [], steps: [...ladder.steps, step] };
   return await runLadder(gpu, raced, { rounds, onProgress });
 }
@@ -85,7 +84,7 @@ function sizeAlongY(kernel: LadderStep["kernel"]): number {
 
 const entryPattern = /(@compute\b[^{};]*\bfn\s+\w+\s*)\(((?:[^()]|\([^()]*\))*)\)\s*\{/;
 const builtinPattern = /^@builtin\(\s*(\w+)\s*\)\s*(\w+)\s*:\s*(?:vec3u|vec3<u32>|u32)$/;
-/** Number of neighbouring invocations that a driver may run as one vector. */
+/** Largest number of neighbouring invocations that a driver may run as one vector. */
 const LANES = "8u";
 
 const builtins: Readonly<Record<string, string>> = {
@@ -96,7 +95,7 @@ const builtins: Readonly<Record<string, string>> = {
   num_workgroups: "given_groups",
 };
 
-/** Returns two kernels that run in other orders: neighbours far apart, and backwards. None if a parameter is no builtin. */
+/** Returns two variants of a kernel, with neighbouring invocations far apart or in reverse; [] if a parameter is no builtin. */
 function otherOrders(own: Kernel): Kernel[] {
   const [entry, head = "", parameters = ""] = entryPattern.exec(own.source) ?? [];
   if (entry === undefined) return [];
@@ -108,7 +107,7 @@ function otherOrders(own: Kernel): Kernel[] {
   if (lets.includes(undefined)) return [];
   const y = own.constants.has("WORKGROUP_Y") ? "u32(WORKGROUP_Y)" : "1u";
   const other = (backwards: boolean) =>
-    // All in one line, so that line numbers in the driver's messages are those of the reader's text.
+    // The additions are in one line, so that line numbers in the driver's messages are the line numbers of the reader's text.
     `${head}(@builtin(local_invocation_index) given_index: u32, @builtin(workgroup_id) given_group: vec3u, ` +
     `@builtin(num_workgroups) given_groups: vec3u) { ` +
     [
@@ -128,10 +127,10 @@ function otherOrders(own: Kernel): Kernel[] {
 }
 
 /**
- * Runs a step twice on a case. The results must equal the reference, both runs must give the same bits, and nothing else
- * may be written. Then runs the step with other orders of invocations and workgroups, with the same checks.
+ * Runs a step twice on a case. The results must match the reference, the two runs must have identical bits, and no other memory
+ * may change. Then the step runs with other orders of invocations and workgroups, with the same checks.
  * @returns a description of the grid.
- * @throws UserError that names the number with the largest error.
+ * @throws UserError that names the element with the largest error.
  */
 export async function checkAnswer(
   gpu: Gpu,
@@ -157,15 +156,15 @@ export async function checkAnswer(
     const fault = await findFault(bound, other);
     if (fault) {
       throw new UserError(
-        `${file} gives wrong results at ${one.name} when its invocations run in another order: ${fault}\n` +
-          "Does an invocation read what another one writes, without a barrier between them?",
+        `${file} gives wrong results at ${one.name} when the invocations run in another order: ${fault}\n` +
+          "Does an invocation read what another invocation writes, without a barrier in between?",
       );
     }
   }
   return formatGrid(bound, own, one);
 }
 
-/** Prepares an answer for a case. @throws UserError, because an error here is due to the size or the reader's text. */
+/** Prepares an answer for a case. @throws UserError for any error, because the cause is the size or the reader's text. */
 async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: ExerciseCase, file: string) {
   const open = (gpu: Gpu, size: LadderSize) => {
     try {
@@ -199,10 +198,10 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
   );
 }
 
-/** Thrown if a size does not fit into memory. The reader's text is then not at fault. */
+/** Error for a size that does not fit into memory, which is no fault of the reader's text. */
 class TooLarge extends UserError {}
 
-/** Checks that inputs fit into the uniform buffers that an answer asks for. @throws UserError if an input does not fit. */
+/** Checks that an answer's inputs in uniform buffers fit. @throws UserError for an input that does not fit. */
 function checkUniforms(
   { step, spec: { views } }: BoundStep,
   { name: size }: ExerciseCase,
@@ -234,7 +233,7 @@ function findHints(
   ].join("");
 }
 
-/** Describes what is wrong with an answer: wrong numbers, stray writes, or two runs that differ; undefined if correct. */
+/** Describes the fault of an answer: wrong numbers, stray writes, or two runs that differ; undefined for a correct answer. */
 async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
   if (!fault) return undefined;
@@ -252,7 +251,7 @@ async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | 
   return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${hint}`;
 }
 
-/** Returns a hint for a NaN result: whether the element was never written, or the kernel computed NaN. */
+/** Returns a hint for a NaN result: either the element was never written, or the kernel computed NaN. */
 async function explainNaN(
   { trial, outputs }: BoundLadder,
   { spec }: BoundStep,

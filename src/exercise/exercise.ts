@@ -1,4 +1,4 @@
-/** Defines exercises of the course with their hard cases, and parses an answer (a reader's kernel) as a ladder step. */
+/** Defines the course's exercises and their hard cases, and parses an answer (a reader's kernel) as a ladder step. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { clickDimensions } from "../batch/click_sizes.ts";
@@ -8,10 +8,10 @@ import type { UtilityFunction } from "../ladder/choice_ladder.ts";
 import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { UserError } from "../user_error.ts";
 
-/** Values of the letters that stand for sizes in the line "grid" of an answer. */
+/** Values of the size letters, such as E and K, in the line "grid" of an answer. */
 export type SizeLetters = Readonly<Record<string, number>>;
 
-/** A case whose inputs or size a nearly correct kernel gets wrong, although it is correct for random inputs. */
+/** A case whose inputs or size reveal faults that random inputs do not reveal. */
 export interface HardCase {
   readonly what: string;
   readonly size: LadderSize;
@@ -32,17 +32,17 @@ export interface Exercise {
   /** Cases that are checked in addition to the ladder's sizes. */
   readonly hard: readonly HardCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
-  /** Returns why the starter's approach does not support a size, or undefined if it does. */
+  /** Returns the reason why the starter's approach does not support a size; undefined for a supported size. */
   readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
-/** Returns the shipped kernel with the settings of the last ladder step that uses it. */
+/** Returns the shipped kernel with the settings of the last ladder step that uses the kernel. */
 export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && idea.includes("shipped")
   );
   if (!step) throw new Error(`Expected a shipped step of ${solution} in ladder ${ladder.name}, got none.`);
-  // In a check canaries follow each output, so that arrayLength would count them too.
+  // In a check, canary words follow each output, and arrayLength would include the canaries.
   const source = step.kernel.source.replace("arrayLength(&weights)", "P4");
   return { ...step, kernel: { ...step.kernel, source } };
 }
@@ -54,7 +54,7 @@ export function createShippedLadder(
   return { ...ladder, name: step.kernel.name, steps: [{ ...step, idea: "shipped" }] };
 }
 
-/** Returns the number of vec4f that hold a row of `columns` numbers. */
+/** Returns the number of vec4f values that hold a row of `columns` numbers. */
 export function countVectors(columns = 1): number {
   return padColumns(columns) / 4;
 }
@@ -70,7 +70,7 @@ export interface ExerciseCase {
   readonly name: string;
 }
 
-/** Returns all cases of an exercise: those at odd sizes, the hard cases, and last the case at `size`. */
+/** Returns all cases of an exercise: the cases at odd sizes, the hard cases, and at the end the case at `size`. */
 export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.size): ExerciseCase[] {
   const { open } = ladder;
   const toOrdinaryCase = (size: LadderSize): ExerciseCase => ({ size, open, name: size.join(" x ") });
@@ -80,7 +80,7 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
 
 type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
 
-/** Returns E, the number of pages, and K, the rows of the longest page: one more than the average (createChoicePages). */
+/** Returns E, the number of pages, and K, the length of the longest page in rows (createChoicePages: average + 1). */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
@@ -96,12 +96,12 @@ export function createPageCase(
 
 export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 
-/** Creates a case with pages of 300 rows: with a workgroup per event, an invocation must process several rows. */
+/** Creates a case with pages of 300 rows, more than a workgroup has invocations: an invocation must process several rows. */
 export function createLongPageCase(open: OpenPages): HardCase {
   return createPageCase(open, [3, 300], "long pages", getOrdinaryUtility);
 }
 
-/** Evaluates an expression of sizes. @param line name of its line. @throws UserError for an error of syntax or letters. */
+/** Evaluates an expression of sizes. @param line name of the expression's line. @throws UserError for wrong syntax or letters. */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
@@ -177,12 +177,12 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/** Returns the names of a starter's constants. The host sets only these, whatever else an answer declares. */
+/** Returns the names of a starter's constants. The host sets no other constants that an answer declares. */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }
 
-/** Checks bindings. @throws UserError if one is unknown to the op's kernel, an input is writable, or a result missing. */
+/** Checks an answer's bindings. @throws UserError for a name that the op's kernel lacks, a writable input, or a missing result. */
 function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): void {
   const wanted = parseKernel(exercise.name, exercise.starter).bindings;
   const known = getSolution(exercise).kernel.bindings;
@@ -206,7 +206,7 @@ function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): voi
   }
 }
 
-/** Checks a kernel's workgroup. @throws UserError if the host cannot read its size, or its memory has no barrier. */
+/** Checks a kernel's workgroup. @throws UserError for a size that the host cannot read, or workgroup memory without a barrier. */
 function checkWorkgroup({ source, constants }: Kernel): void {
   const code = source.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, "");
   const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];
@@ -224,7 +224,7 @@ function checkWorkgroup({ source, constants }: Kernel): void {
   if (shared === undefined || /\b(workgroupBarrier|workgroupUniformLoad)\b/.test(code)) return;
   throw new UserError(
     `expected a workgroupBarrier(): ${shared} is in workgroup memory, and on a GPU an invocation may read it before ` +
-      "another one has written it.",
+      "another invocation has written it.",
   );
 }
 
@@ -275,7 +275,7 @@ function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["
   return where;
 }
 
-/** Returns what follows "// name:" in a text, if there is such a line. @throws UserError if there are two such lines. */
+/** Returns the text after "// name:", or undefined without such a line. @throws UserError for two such lines. */
 function findLine(text: string, name: string): string | undefined {
   const [line, second] = [...text.matchAll(new RegExp(`^//\\s*${name}\\s*:(.*)$`, "gm"))];
   if (second) throw new UserError(`expected one line "// ${name}: ...", got two.`);

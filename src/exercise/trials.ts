@@ -1,4 +1,4 @@
-/** Creates the trials of exercises that have no ladder. A trial is recorded at the requested size. */
+/** Creates the test cases of exercises without a ladder. A test case (trial) is an op that is recorded at the requested size. */
 
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { buildReferenceBatch } from "../batch/reference_batch.ts";
@@ -34,14 +34,14 @@ import { createScoredRows, type ScoredRows, scoreTrial } from "../selftest/slate
 import type { ShownEvent } from "../selftest/small_logs.ts";
 import { createHistoryLog, createLog, createOneHotItems, createRowsBatch } from "../selftest/small_logs.ts";
 
-/** Number of items in {@link rankTrial}. The bits of these items are the first word. */
+/** Number of items in {@link rankTrial}. The items' bits form the first word. */
 const RANKED_ITEMS = 20;
 
 /**
- * Creates a trial of the bits of a batch: first a word with the bits of items, then words with the bits of rows, sorted
- * by item. Each user has one row.
+ * Creates a test case with the bits of a batch: first a word with the bits of items, then words with the bits of rows, sorted by
+ * item. Each user has one row.
  * @param size [words]
- * @param word returns the bits of a word of rows; by default a quarter of the bits are set, at random
+ * @param word function that returns the bits of a word of rows; by default, a random quarter of the bits is set
  */
 export function rankTrial(
   gpu: Gpu,
@@ -86,9 +86,9 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
   queue.writeBuffer(buffer, offset, new Uint8Array(size));
 }
 
-/** Rules by which {@link createTableTrial} makes its batch, if not by the default rules. */
+/** Rules that replace the default rules by which {@link createTableTrial} makes its batch. */
 export interface TableRule {
-  /** Returns the item of a row. The first rows, which show each item once, do not use it. @param u random, in [0, 1) */
+  /** Returns the item of a row, except of the first rows, which show each item once. @param u random number in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }
@@ -96,8 +96,8 @@ export interface TableRule {
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 
 /**
- * Creates a trial of a table with a row per item, in which a user's events look up clicked items.
- * @param size [events, items, columns]. An event shows three rows. It clicks one of them, which is fed to the next event,
+ * Creates a test case for the gradient of a table with a row per item. A user's events look up the clicked items in the table.
+ * @param size [events, items, columns]. An event shows three rows. The user clicks one row, which is an input of the next event,
  * or none.
  */
 export function createTableTrial(
@@ -120,7 +120,7 @@ export function createTableTrial(
     { ...makeMixedProduct("events", N)(batch), tolerance: 4 * U * (E + 8) },
     useBuffers(gpu),
   );
-  // A row that is fed to no event gets the index E, which is past the end: a kernel that reads there reads canaries.
+  // A row that is an input of no event gets the index E, past the end of the events: a kernel that reads index E reads canaries.
   const fed = buildReferenceBatch(batch.log, batch.users).rows.flatMap((
     { fedEvent },
   ) => [0, 0, 0, Math.min(fedEvent, E)]);
@@ -133,7 +133,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/** Creates a trial of batch norm. @param size [rows, columns] @param hard of 3 columns one is constant, one near 1000 */
+/** Creates a test case of batch norm. @param size [rows, columns] @param hard of 3 columns one is constant, one near 1000 */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -142,7 +142,7 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
     { length: R * N },
     (_, k) => kinds[hard ? k % N % 3 : 2]?.(Math.floor(k / N)) ?? 2 * random.uniform() - 1,
   );
-  // The running statistics are not compared, because each run updates them further.
+  // The running statistics are not compared, because each run updates the statistics again.
   return createOpTrial(
     gpu,
     { ...c, moves: undefined, values: new Map([["x", x]]), tolerance: 4 * U * 64 },
@@ -150,14 +150,14 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
   );
 }
 
-/** Number of rows of the batch, so many that a gradient has several partial sums, and iteration of the step. */
+/** `rows`: number of rows of the batch, enough for several partial sums of a gradient. `iteration`: iteration of the step. */
 const ADAM = { rows: 1027, iteration: 3 };
 
 export function countAdamParameters([P = 1]: LadderSize): number {
   return alignBinding(4 * P) / 4;
 }
 
-/** Creates a trial of Adam. @param size [parameters] @param hard gradients of a third are 0, of a third about epsilon */
+/** Creates a test case of Adam. @param size [parameters] @param hard a third of the gradients are 0, a third are about epsilon */
 export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const P = countAdamParameters(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };
@@ -178,7 +178,7 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
   );
   const [spec] = adam.dispatches({ dimensions: clickDimensions, sparseRows: new Map() });
   if (!spec) throw new Error("Expected a dispatch of Adam, got none.");
-  // The canaries are finite numbers, so that a result that a kernel computes from canaries differs.
+  // The canaries are finite numbers, so that a result which a kernel computes from canaries is wrong but not NaN.
   const arena = new CanaryArena(gpu, "adam", 64, BEHIND);
   const views = {
     partials: arena.upload("partials", partials),
@@ -214,7 +214,7 @@ const BEHIND = 0x449a5000;
 
 const [LAGS, WEIGHTINGS] = [8, 4];
 
-/** Returns the number of events of a user: `most`, or one fewer for every second user. */
+/** Returns the number of events of a user: `most`, or `most` - 1 for every second user. */
 function getUserLength(user: number, most: number): number {
   return Math.max(1, most - user % 2);
 }
@@ -223,7 +223,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Creates a trial. @param size [users, events, features] @param hard half the users never click, others on 2/3 of pages */
+/** Creates a test case of position weights. @param size [users, events, features] @param hard half of the users never click */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,
@@ -243,7 +243,7 @@ export function createLastClicksTrial(
 
 const GENERATOR_ETA = 0.5;
 
-/** Creates a trial of the exact generator and the reward's gradient. @param size [events, rows per page] */
+/** Creates a test case of the exact generator and the reward's gradient. @param size [events, rows per page] */
 export function createSparsemaxTrial(
   gpu: Gpu,
   size: LadderSize,
@@ -280,7 +280,7 @@ export function createSparsemaxTrial(
   };
 }
 
-/** Creates a trial of users' choices on two pages. Other pages of the log must not change. @param size [users, slots] */
+/** Creates a test case of users' choices on two pages. All other pages of the log must not change. @param size [users, slots] */
 export function drawTrial(
   gpu: Gpu,
   [users = 1, slate = 1]: LadderSize,
@@ -296,13 +296,13 @@ export function drawTrial(
   });
 }
 
-/** Values that {@link createSlateTrial} uses instead of random values. */
+/** Values that replace the random values of {@link createSlateTrial}. */
 export interface SlateRule extends Partial<Pick<ScoredRows, "taken" | "equal">> {
   readonly weights?: (unit: number) => number;
   readonly table?: (item: number, unit: number) => number;
 }
 
-/** Creates a trial of slate scores. @param size [users, items, hidden units] */
+/** Creates a test case of slate scores. @param size [users, items, hidden units] */
 export function createSlateTrial(
   gpu: Gpu,
   [rows = 1, items = 1, units = 4]: LadderSize,

@@ -1,4 +1,4 @@
-/** Checks the steps of a ladder. A step replaces one dispatch of an op by another kernel, and must pass the op's checks. */
+/** Checks the steps of a ladder. A step runs an op with another kernel in place of one dispatch, and must pass the op's checks. */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
@@ -17,26 +17,26 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** Memory in which a step reads an input. "panels" is a texture whose rows are split into panels of sixteen columns. */
+/** Memory from which a step reads an input. "panels" is a texture whose rows are split into panels of sixteen columns. */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
   readonly kernel: Kernel;
   /** Number of the step, from 1 (default: its position in the ladder). */
   readonly number?: number;
-  /** What is new in the step, in a few words. */
+  /** The optimisation of the step, in a few words. */
   readonly idea: string;
-  /** Number of the step that this step changes (default: the previous step). */
+  /** Number of the step on which this step builds (default: the previous step). */
   readonly changes?: number;
   readonly where?: Readonly<Record<string, InputStorage>>;
   readonly constants?: (size: LadderSize) => Constants;
-  /** Names of the dispatch's constants that the kernel gets (default: all that the kernel declares). */
+  /** Names of the dispatch's constants that the kernel gets (default: all constants that the kernel declares). */
   readonly takes?: ReadonlySet<string>;
-  /** Returns the number of invocations at a size (default: that of the dispatch). */
+  /** Returns the number of invocations at a size (default: the number that the dispatch has). */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
-  /** True if the kernel does not split its sums into chunks, and so writes only the first chunk. */
+  /** True if the kernel does not split its sums into chunks. Such a kernel only writes the first chunk. */
   readonly oneChunk?: boolean;
-  /** Returns why the kernel does not support a size; undefined if it does. @param workgroupBytes limit of the adapter */
+  /** Returns why the kernel does not support a size; undefined for a supported size. @param workgroupBytes the adapter's limit */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
@@ -48,20 +48,20 @@ export interface Ladder {
   readonly size: LadderSize;
   /** Small odd sizes at which every step is also checked. */
   readonly oddSizes: readonly LadderSize[];
-  /** Records the op at a size, with all memory in buffers. @throws UserError if the size is not supported. */
+  /** Records the op at a size, with all data in buffers. @throws UserError for a size that is not supported. */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** Start of the name of the kernel whose dispatch the steps replace. */
+  /** Name prefix of the kernel whose dispatch the steps replace. */
   readonly dispatch: string;
-  /** Names of bindings that the op's kernel may write, but that a step only reads. */
+  /** Names of bindings that the op's kernel may write, but a step may only read. */
   readonly given?: readonly string[];
-  /** Returns constants that steps' kernels may declare, but that the dispatch does not have. */
+  /** Returns constants that kernels of steps may declare in addition to the dispatch's constants. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
   /** Numbers of the steps that lead to the kernel for GPUs (default: all steps). */
   readonly forGpus?: readonly number[];
 }
 
-/** Returns a ladder with only the steps that lead to the kernel for GPUs. These steps keep their numbers. */
+/** Returns a ladder with only the steps that lead to the kernel for GPUs. The numbers of the steps do not change. */
 export function selectGpuSteps(ladder: Ladder): Ladder {
   const steps = ladder.steps.map((step, k) => ({
     ...step,
@@ -76,18 +76,18 @@ export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
 
-/** Returns the number of the step that a step changes. @param k index of the step in the ladder. */
+/** Returns the number of the step on which a step builds. @param k index of the building step in the ladder. */
 export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
 
-/** A ladder step as a recorded dispatch, which replaces the op's dispatch. */
+/** A ladder step, recorded as a dispatch that replaces a dispatch of the op. */
 export interface BoundStep {
   readonly number: number;
   readonly step: LadderStep;
   readonly spec: ClickDispatch;
   readonly encode: (pass: GPUComputePassEncoder) => void;
-  /** Returns the step's memory accesses at this size, computed with the integers that the kernel reads. */
+  /** Computes the step's memory accesses at the op's size, from the integers that the kernel reads. */
   readonly counts: () => AccessCounts;
   readonly hostMs: number;
 }
@@ -96,7 +96,7 @@ export interface BoundStep {
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
-  /** Copies of inputs in the storage that a step asks for, by name and storage. {@link prepare} fills the copies. */
+  /** Copies of inputs in textures or uniform buffers, by name and storage. {@link prepare} fills the copies. */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
   /** Integers that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
@@ -113,7 +113,7 @@ export class BoundLadder implements Disposable {
     }));
   }
 
-  /** Records an op at a size, and every step that supports the size. Nothing runs before {@link prepare}. */
+  /** Records an op at a size, and every step that supports the size. No kernel runs before {@link prepare}. */
   static async open(gpu: Gpu, ladder: Ladder, size: LadderSize): Promise<BoundLadder> {
     const bound = new BoundLadder(ladder.open(gpu, size), ladder);
     try {
@@ -135,7 +135,7 @@ export class BoundLadder implements Disposable {
   ): Promise<void> {
     const { trial: { arena: { gpu }, headers, sizes, offsets }, target } = this;
     const { kernel, where = {}, takes = kernel.constants } = step;
-    // WORKGROUP is left out, because the kernel's text sets it.
+    // WORKGROUP is left out, because the kernel's text sets this constant.
     const known = Object.entries({ ...target.constants, ...constants(size) }).filter(([name]) =>
       name !== "WORKGROUP" && kernel.constants.has(name) && takes.has(name)
     );
@@ -167,12 +167,12 @@ export class BoundLadder implements Disposable {
     });
   }
 
-  /** Returns the memory for a binding of a step: the op's own for an output or an input in a buffer, else a copy. */
+  /** Returns the memory for a binding of a step: the op's memory for an output or an input in a buffer, else a copy. */
   #place(name: string, where?: InputStorage): Memory {
     const { trial: { arena }, target } = this;
     const from = target.views[name];
     if (!from) throw new Error(`${target.label}: expected a view of binding ${name}, got none`);
-    // Canaries follow a copy: a read past its end returns a canary, not a zero, which could be correct by chance.
+    // Canaries follow a copy, because a read past its end would otherwise return a zero, which could be correct by chance.
     if (this.outputs.has(name) || (where === undefined && arena.owns(from))) return from;
     const buffer = asBufferView(from);
     const bytes = buffer.size - (arena.owns(from) ? 4 * arena.canaries : 0);
@@ -209,7 +209,7 @@ export class BoundLadder implements Disposable {
     );
   }
 
-  /** Runs the op twice with a step in place of its dispatch. @returns the failed checks, those of numbers first */
+  /** Runs the op twice with a step in place of the dispatch. @returns the failed checks, beginning with checks of numbers */
   async checkStep({ spec, step }: BoundStep): Promise<ComparedValues[]> {
     const { trial, target } = this;
     const checks = new CheckCollector();
@@ -226,7 +226,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries. @param zero true to fill it with zeros, for a step that writes only a part of it */
+  /** Fills an output with canaries. @param zero true to fill the output with zeros, for a step that only writes a part of it */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);
@@ -237,7 +237,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** Returns a check that names bindings of the dispatch instead of the op's memory. */
+  /** Returns a check whose texts have binding names of the dispatch instead of names of the op's memory. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {
@@ -261,13 +261,13 @@ function isInteger({ source }: Kernel, name: string): boolean {
   return new RegExp(`> ${name}: array<(u32|vec[234]u)>`).test(source);
 }
 
-/** Describes why a step's results are wrong; undefined if they match the reference. */
+/** Describes the fault of a step's results; undefined for results that match the reference. */
 export async function findStepFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
   return fault && `wrong results, not timed: ${checkText(fault)}`;
 }
 
-/** Checks all steps that support a size. Returns a description of the fault, if any, by the number of the step. */
+/** Checks all steps that support a size. Returns the steps' faults by step number; undefined for a correct step. */
 export async function findFaultsAtSize(
   gpu: Gpu,
   ladder: Ladder,

@@ -1,4 +1,4 @@
-/** The ladder of the choice softmax, which computes loss and gradient. */
+/** The ladder of the choice softmax. Its kernels compute loss and gradient. */
 
 import choiceText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
 import choiceNaive from "../../kernels/choice/choice_nll_1_naive.wgsl" with { type: "text" };
@@ -16,7 +16,7 @@ import type { LadderSize, LadderStep } from "./check_ladder.ts";
 /** Returns the utility (f32) of row k of page e, which has `length` rows. */
 export type UtilityFunction = (k: number, e: number, length: number) => number;
 
-/** Creates E pages of about K rows, one per user. @param utility by default random with ties; one utility is 90 */
+/** Creates E pages of about K rows, one page per user. @param utility by default random with ties; one utility is 90 */
 export function createChoicePages(
   size: LadderSize,
   utility?: UtilityFunction,

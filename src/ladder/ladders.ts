@@ -1,7 +1,7 @@
 /**
- * Defines and runs ladders: steps from a naive kernel to the shipped kernel, with one idea per step. A step whose kernel is
- * only in the ladder has its number in the file's name. Other steps are shipped kernels, or an earlier step's kernel with
- * an input in other memory. All steps are checked at odd sizes and at the ladder's size. Only correct steps are timed.
+ * Defines and runs ladders: steps from a naive kernel to the shipped kernel, with one idea per step. If a step's kernel is used
+ * only in the ladder, the kernel's file name has the number of the step. All other steps use shipped kernels, or an earlier step's
+ * kernel with an input in other memory. All steps are checked at odd sizes and at the ladder's size. Only correct steps are timed.
  */
 
 import type { BoundStep, Ladder, LadderSize } from "./check_ladder.ts";
@@ -31,7 +31,7 @@ import { summarizeTimes } from "../profile/timing.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
 
-/** Odd sizes of the matmuls. The first two have the same padded columns, so that they share compiled kernels. */
+/** Odd sizes of the matmuls. The first two sizes have equal numbers of padded columns, so their compiled kernels are shared. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -106,11 +106,11 @@ export function findLadder(name: string): Ladder {
   return found;
 }
 
-/** Results of a ladder step. A step that is wrong or does not support the size has no time. */
+/** Results of a ladder step. A step with wrong results, or without support for the size, has no time. */
 export interface LadderStepResult extends LadderStepMeasurement {
   readonly flops: number;
   readonly bytes: number;
-  /** True if the step's results differ from the reference. `refusal` then has the details. */
+  /** True if the step's results differ from the reference. In this case, `refusal` has the details. */
   readonly isWrong: boolean;
 }
 
@@ -145,14 +145,14 @@ export async function runLadder(
     const { storage: { reads, readSectors: sectors }, workgroup: { conflicts } } = step.counts();
     note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, conflicts } });
   }
-  // Odd sizes come after the timed size: a kernel that is the same at all sizes then compiles at the timed size.
+  // Odd sizes come after the timed size, so that a kernel which is shared by all sizes is compiled at the timed size.
   for (const odd of ladder.oddSizes) {
     onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
     for (const [number, fault] of await findFaultsAtSize(gpu, ladder, odd)) note(number, fault);
   }
   const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
   const times = await timeRounds(gpu, ladder.name, right, known, options);
-  /** Returns a median ratio of two steps' times in the same round, because the machine's speed changes with time. */
+  /** Returns the median, over the rounds, of the ratio of two steps' times, because the machine's speed changes between rounds. */
   const ratio = (of: number, to: number) => {
     const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
     return a.length * b.length === 0 ? undefined : computeMedian(b.map((time, k) => (a[k] ?? NaN) / time));
@@ -183,7 +183,7 @@ interface StepState extends Pick<LadderStepMeasurement, "counts" | "compileMs"> 
   /** Number of sizes at which the step was compared with the reference. */
   readonly checkedSizes: number;
   readonly fault?: string | undefined;
-  /** Milliseconds that the check at the ladder's size took: two runs of the op and overhead. */
+  /** Milliseconds of the check at the ladder's size: two runs of the op, and overhead. */
   readonly runMs: number;
 }
 
@@ -193,10 +193,10 @@ interface StepTimes {
   error: { error?: number };
 }
 
-/** Approximate time of a step's timing in a round, as a multiple of the time of its check. */
+/** Approximate duration of timing a step in one round, as a multiple of the duration of the step's check. */
 const RUNS = 7;
 
-/** Times each step once per round. @param known milliseconds of the checks, to estimate the remaining time */
+/** Times each step once per round. @param known durations of the steps' checks, to estimate the remaining time */
 async function timeRounds(
   gpu: Gpu,
   name: string,
@@ -231,7 +231,7 @@ async function timeRounds(
   return times;
 }
 
-/** Returns how many milliseconds longer the first dispatch takes than the second: some drivers compile at the first. */
+/** Returns by how many ms the first dispatch is slower than the second, because some drivers compile during the first dispatch. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);

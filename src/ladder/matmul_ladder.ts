@@ -1,4 +1,4 @@
-/** The ladders of a dense layer [M, K] x [K, N] and of its two gradients. */
+/** The ladders of a dense layer [M, K] x [K, N], and of the gradients of its input and weights. */
 
 import forwardPanelLoop from "../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with {
   type: "text",
@@ -48,7 +48,7 @@ import {
   matmulKernels,
 } from "../ops/kernel_selection.ts";
 
-/** Creates a trial of ELU(X W + b). @param scale factor by which the input X is multiplied. */
+/** Creates a test case that computes ELU(X W + b). @param scale factor by which the input X is multiplied. */
 export function createForwardTrial(
   gpu: Gpu,
   [M = 1, K = 1, N = 1]: LadderSize,
@@ -59,7 +59,7 @@ export function createForwardTrial(
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]), scale: 0.5, forwardOnly: true }, forGpu);
 }
 
-/** Creates a trial of the input's gradient times the ELU' of the layer below. The weights' gradient is not fused with it. */
+/** Creates a test case of the input's gradient times ELU' of the layer below, without fusing the gradient of the weights. */
 export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
   const variants = getDefaultVariants("gpu");
   const matmul = { [formatMatmulKey("weight", padColumns(K) / 4, padColumns(N) / 4)]: "rows" } as const;
@@ -68,11 +68,11 @@ export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
 
 function createGradientCase(M: number, K: number, N: number): OpCase {
   const c = makeLinear(K, N, { output: "none", bias: false })(createRowsBatch(M));
-  // The tolerance allows for a step that adds up all rows one after another.
+  // The tolerance allows a step to add up all rows one after another.
   return { ...c, tolerance: 4 * U * (M + N + 300) };
 }
 
-/** Creates a trial of the weights' gradient alone. Its partial sums are contiguous, as the ladder's kernels expect. */
+/** Creates a test case of only the weights' gradient. The partial sums are contiguous, as the ladder's kernels require. */
 export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<ClickSizes> {
   const [M = 1, K = 1, N = 1] = size;
   const c = createGradientCase(M, K, N);
@@ -104,7 +104,7 @@ export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<Click
   };
 }
 
-/** Replaces the views of a dispatch that have the same names. Other names are ignored. */
+/** Replaces views of a dispatch by the views in `views` with equal names. Names that the dispatch lacks are ignored. */
 function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, views: D["views"]): D {
   const own = Object.entries(views).filter(([name]) => name in spec.views);
   return { ...spec, views: { ...spec.views, ...Object.fromEntries(own) } };
@@ -112,21 +112,21 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** Returns [M, K4, N4] for a matmul's size [M, K, N]: the number of rows, and of vec4f per row of K and N columns. */
+/** Converts a matmul's size [M, K, N] to [M, K4, N4]: number of rows, and numbers of vec4f per row of K and of N columns. */
 function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest number of terms that a panel kernel sums over. Its text has the terms unrolled. */
+/** Largest number of terms in a sum of a panel kernel, whose text has the terms unrolled. */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns a check of a panel kernel's size. @param axis index in the size of the number of terms @param most its limit */
+/** Returns a check of a panel kernel's size. @param axis index, in the size, of the number of terms @param most its limit */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
   const [, K4, N4] = toVectorSizes(size);
   return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB do not fit a uniform buffer";
 };
-/** Options of a step whose weights are in a uniform buffer. The step refuses sizes that do not fit. */
+/** Options of a step whose weights are in a uniform buffer. The step refuses sizes with weights that do not fit. */
 const weightsUniform = { where: { weights: "uniform" }, refuses: checkUniformWeights } as const;
 
 export function listForwardSteps(): LadderStep[] {
@@ -135,7 +135,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs. Neighbours in x have neighbouring rows. */
+/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs. Neighbours in x compute neighbouring rows. */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);
@@ -143,7 +143,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns a step with a shipped kernel. @param columns index in the size of the number of output columns */
+/** Returns a step with a shipped kernel. @param columns index, in the size, of the number of output columns */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,
@@ -170,7 +170,7 @@ function tileSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps without workgroup memory: an invocation reuses what it reads for a block of sums in registers. */
+/** Returns the steps without workgroup memory. An invocation reuses each value it reads for a block of sums in registers. */
 function registerSteps(): LadderStep[] {
   const lanes = {
     kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),
@@ -206,10 +206,10 @@ function registerSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps with a panel of the weights (sixteen columns) in workgroup memory. An invocation computes a row. */
+/** Returns the steps with a panel of weights (sixteen columns) in workgroup memory. An invocation computes one output row. */
 function panelSteps(): LadderStep[] {
   const inTexture = {
-    /** Returns the grid of the steps before the shipped step: it has two axes. */
+    /** Returns the grid, with two axes, of the steps before the shipped step. */
     invocations: (size: LadderSize) => {
       const [M, , N4] = toVectorSizes(size);
       return [Math.ceil(N4 / 4), M] as const;

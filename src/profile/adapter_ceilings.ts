@@ -36,26 +36,26 @@ const loads: readonly [name: string, probe: Kernel][] = [
 
 export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loads.map(([, probe]) => probe)];
 
-/** FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of a load probe. */
+/** Number of FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of a load probe. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** Share of the peak rate at which the adapter is busy. A single workgroup, on one of two CPU cores, reaches half of it. */
+/** Share of the peak rate from which the adapter counts as busy. On two CPU cores, a single workgroup reaches half. */
 const ENOUGH = 3 / 4;
-/** Independent sums of an invocation in fma.wgsl (12), divided by those in a usual kernel (the 4 of a vector). */
+/** Number of independent sums per invocation in fma.wgsl (12), divided by the number in a usual kernel (4: one vector). */
 const KERNEL_SUMS = 12 / 4;
 const COUNTERS = 2 ** 16;
-/** Microseconds that a probe should take. The number of invocations is doubled, within bounds, until it does. */
+/** Microseconds that a probe should take. The number of invocations is doubled, within bounds, until a run takes this time. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
-/** Sizes of an empty batch. Programs need sizes, but probes do not use them. */
+/** Sizes of an empty batch, because programs need sizes, even for probes. */
 const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 
 interface Bench {
   readonly gpu: Gpu;
   readonly arena: Arena;
-  /** Seconds for which a probe is sampled. The minimum number of samples may take longer. */
+  /** Seconds for which each probe is sampled. The minimum number of samples may take longer. */
   readonly seconds: number;
-  /** Buffer of the step's header, which every kernel binds. */
+  /** Buffer with the header of the step. Every kernel binds the header. */
   readonly steps: GPUBuffer;
   /** One float per invocation: the output of most probes. */
   readonly output: View;
@@ -63,7 +63,7 @@ interface Bench {
 
 type Views = Readonly<Record<string, View>>;
 
-/** Runs all probes. @param seconds for which a probe is sampled; the minimum number of samples may take longer. */
+/** Runs all probes. @param seconds for which each probe is sampled; the minimum number of samples may take longer. */
 export async function measureAdapter(
   gpu: Gpu,
   seconds: number,
@@ -93,7 +93,7 @@ export async function measureAdapter(
   return measured;
 }
 
-/** Measures the rate of multiply-adds, and the number of invocations at which a kernel reaches {@link ENOUGH} of it. */
+/** Measures the peak rate of multiply-adds, and the number of invocations for which a kernel reaches the share {@link ENOUGH}. */
 async function measureMultiplyAdd(bench: Bench, seeds: View): Promise<AdapterMeasurement[]> {
   const views = { seeds, output: bench.output };
   const { invocations, timing } = await timeWide(bench, probes.fma, views);
@@ -206,7 +206,7 @@ async function time(
   return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
 }
 
-/** Times a probe with so many invocations that it takes at least {@link PROBE} on an adapter of any width. */
+/** Times a probe with enough invocations for a time of {@link PROBE} or longer on an adapter of any width. */
 async function timeWide(
   bench: Bench,
   probe: Kernel,
@@ -218,7 +218,7 @@ async function timeWide(
     invocations *= 2;
     timing = await time(bench, probe, views, invocations, 0);
   }
-  // On a slow adapter the samples taken so far already take `seconds`.
+  // On a slow adapter, the samples so far have already taken `seconds`.
   const enough = timing.samples * timing.median >= 1e6 * bench.seconds;
   return { invocations, timing: enough ? timing : await time(bench, probe, views, invocations) };
 }

@@ -1,4 +1,4 @@
-/** Schema of the measurements that `deno task bench` and the lab make. The lab's page imports only the types. */
+/** Schema of the measurements of `deno task bench` and the lab. The lab's page only imports the types. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import * as v from "../schema.ts";
@@ -9,7 +9,7 @@ const list = <T>(of: v.GenericSchema<unknown, T>) => v.pipe(v.array(of), v.reado
 const object = <E extends v.ObjectEntries>(entries: E) => v.pipe(v.strictObject(entries), v.readonly());
 const pair = v.pipe(v.tuple([count, count]), v.readonly());
 
-/** Statistics, in microseconds, of the times of work that was repeated. */
+/** Statistics of repeated measurements of one time, in microseconds. */
 const timingEntries = {
   median: time,
   min: time,
@@ -39,14 +39,14 @@ const adapterMeasurement = object({
 export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** First use of the kernel, e.g. "W1 LSTM: utility/layer2 forward". Two benches' results are compared by this name. */
+  /** First use of the kernel, e.g. "W1 LSTM: utility/layer2 forward". Results of two benches are matched by `id`. */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
   invocations: pair,
-  /** Number of dispatches of the kernel with these sizes in all models of the workload. */
+  /** Number of dispatches of the kernel with equal sizes in all models of the workload. */
   dispatches: count,
-  /** Milliseconds to create the pipeline, plus the extra time of the first dispatch if timestamps can measure it. */
+  /** Milliseconds to create the pipeline, plus the first dispatch's extra time, if timestamps can measure that time. */
   compileMs: time,
   ...cost,
   ...timingEntries,
@@ -63,7 +63,7 @@ const dispatchResult = object({
 });
 export type DispatchMeasurement = v.InferOutput<typeof dispatchResult>;
 
-/** The host's microseconds per step: draw users; write numbers, sizes and header; upload; encode; submit. */
+/** The host's microseconds per step: drawing users; writing numbers, sizes and header; uploading; encoding; submitting. */
 const hostTimes = v.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time });
 export type HostTimes = v.InferOutput<typeof hostTimes>;
 
@@ -75,12 +75,12 @@ const stepResult = object({
   rows: count,
   items: count,
   dispatches: list(dispatchResult),
-  /** Microseconds per step in a run of many steps. A sample is the mean of a run. */
+  /** Microseconds per step in runs of many steps. A sample is the mean over one run. */
   wall: timing,
-  /** Number of steps per command buffer in such a run. */
+  /** Number of steps per command buffer in a run of many steps. */
   group: count,
   host: hostTimes,
-  /** Bytes of all GPU buffers: those of log, items, model and step. */
+  /** Bytes of all GPU buffers: the buffers of log, items, model and step. */
   gpuBytes: count,
 });
 export type StepMeasurement = v.InferOutput<typeof stepResult>;
@@ -88,30 +88,30 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** Size to which the line of times is fitted: the number of rows of the batch if the axis adds rows, else `value`. */
+  /** Size against which times are fitted by a line: the number of rows in the batch if the axis adds rows, else `value`. */
   x: count,
-  /** Microseconds per step; absent if the size was rejected. */
+  /** Microseconds per step; absent for a rejected size. */
   time: v.optional(timing),
   /** Bytes of all GPU buffers, including the buffers of the log. */
   gpuBytes: v.optional(count),
-  /** Name of the adapter's limit that the size exceeds, and the error message. */
+  /** Name of the adapter's limit that a rejected size exceeds, and the error message. */
   refusal: v.optional(v.strictObject({ limit: v.string(), message: v.string() })),
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** A timed step of a ladder. A step that is wrong, or does not support the size, has a refusal instead of times. */
+/** A timed step of a ladder. A step with wrong results, or without support for the size, has a refusal instead of times. */
 const ladderStep = {
   number: v.whole(1),
   kernel: v.string(),
   idea: v.string(),
-  /** Number of the step that this step changes. `gain` is the speedup over that step. */
+  /** Number of the step on which this step builds. */
   changes: v.whole(1),
   time: v.optional(timing),
-  /** Speedup over the naive step: median over the rounds. `gain` is the speedup over the step `changes`. */
+  /** Speedup over the naive step (median over the rounds). `gain` is the speedup over step number `changes`. */
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
-/** A number of memory accesses: see {@link import("../kernel_analysis/access_counts.ts").AccessCounts}. */
+/** A memory access number as in {@link import("../kernel_analysis/access_counts.ts").AccessCounts}. */
 const accessCount = v.optional(v.union([time, v.literal("unreadable")]));
 const ladderCounts = v.strictObject({
   /** Number of reads from storage buffers per invocation. */
@@ -127,7 +127,7 @@ const ladderStepMeasurement = object({
   /** Number of sizes at which the step was compared with the reference. */
   checkedSizes: v.optional(count),
   refusal: v.optional(v.string()),
-  /** Memory accesses; absent if the step does not support the size. */
+  /** Memory accesses; absent for a step without support for the size. */
   counts: v.optional(ladderCounts),
 });
 export type LadderStepMeasurement = v.InferOutput<typeof ladderStepMeasurement>;
@@ -142,12 +142,12 @@ export type LadderMeasurement = v.InferOutput<typeof ladderMeasurement>;
 const shipped = {
   ladder: v.string(),
   size: list(v.whole(1)),
-  /** Adapter's name from the driver. */
+  /** Name that the driver reports for the adapter. */
   adapter: v.string(),
   cores: v.whole(1),
   runtime: v.string(),
 };
-/** Measurements of a ladder's step that are stored in the repository. */
+/** Stored measurements of a ladder's step in the repository. */
 const shippedStep = { ...ladderStep, time: v.optional(v.object({ median: time, min: time })) };
 export const shippedLadder = v.object({ ...shipped, steps: list(v.object(shippedStep)) });
 export const shippedLadders = v.array(
@@ -161,7 +161,7 @@ const selftestSummary = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   cases: count,
   differing: list(v.strictObject({ name: v.string(), message: v.string() })),
-  /** Kernels that did not run because the adapter never uses them; absent if there are none. */
+  /** Kernels that did not run, because no model uses the kernels on this adapter; absent if all kernels ran. */
   leftOut: v.optional(list(v.string())),
 });
 export type SelftestSummary = v.InferOutput<typeof selftestSummary>;
@@ -192,12 +192,12 @@ export const benchReport = object({
   adapter,
   machine: v.strictObject({
     cores: count,
-    /** True if the adapter's clock timed the dispatches, false if the host's clock did. */
+    /** True if the adapter's clock timed the dispatches; false for the host's clock. */
     timestamps: v.boolean(),
-    /** True if Mesa may read compiled kernels from its disk cache: then `compileMs` is too short. */
+    /** True if Mesa may have read compiled kernels from its disk cache, so that `compileMs` is too short. */
     shaderCache: v.boolean(),
   }),
-  /** Results of the adapter's probes. The list of a part that was not requested is empty. */
+  /** Results of the adapter's probes. Lists of measurements that were not requested are empty. */
   probes: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),

@@ -1,11 +1,11 @@
-/** Times work on the device: chooses a clock, and takes many samples, each of many repeats of the work. */
+/** Times work on the device: chooses a clock, and takes many samples. A sample may repeat the work many times. */
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { summarizeTimes } from "./timing.ts";
 import { type EncodePass, type PassBoundary, timePasses } from "../gpu/profiler.ts";
 
-/** A clock for work on the device: GPU timestamps (browsers round them to 100 us), or host time until the queue is empty. */
+/** A clock for work on the device: GPU timestamps (rounded to 100 us by browsers), or the host's time until the queue is empty. */
 export interface Clock {
   readonly kind: "timestamps" | "queue";
   /** Error of one reading in microseconds. */
@@ -32,9 +32,9 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
   };
 }
 
-/** Largest number of repeats per pass to find the timestamps' step. So repeated, work of a microsecond takes 16 ms. */
+/** Largest number of repeats per pass to find the step of timestamps. Work of 1 us then takes 16 ms. */
 const TRIED_REPEATS = 2 ** 14;
-/** Number of times above 0 from which the step of a clock is computed. */
+/** Number of positive times from which the step of a clock is computed. */
 const SHOWN = 6;
 const EMPTY_PASSES = 15;
 /** Microseconds to which most browsers round the host's clock. */
@@ -42,13 +42,13 @@ const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** Returns a device's best clock. The first call chooses it. @param work that the first call repeats for the choice */
+/** Returns a device's best clock. The first call chooses the clock. @param work that the first call repeats for the choice */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
     clock = findClock(gpu, work);
     clocks.set(gpu, clock);
-    // After an error the next call chooses again.
+    // After an error, the next call chooses a clock again.
     clock.catch(() => clocks.delete(gpu));
   }
   return clock;
@@ -59,7 +59,7 @@ async function findClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   return step === undefined ? await createQueueClock(gpu) : { kind: "timestamps", step, latency: 0 };
 }
 
-/** Returns the step of the device's timestamps in microseconds; undefined if timestamps never differ. */
+/** Returns the step of the device's timestamps in microseconds; undefined for timestamps that never differ. */
 async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | undefined> {
   const seen: number[] = [];
   for (let repeats = 1; repeats <= TRIED_REPEATS; repeats *= 4) {
@@ -81,7 +81,7 @@ export function findClockStep(times: readonly number[]): number | undefined {
   return step > 0 ? step / 1000 : undefined;
 }
 
-/** Creates the clock that measures host time until the queue is empty. */
+/** Creates the clock that measures the host's time until the queue is empty. */
 export async function createQueueClock(gpu: Gpu): Promise<Clock> {
   const times = await timeByQueue(gpu, Array<EncodePass>(EMPTY_PASSES).fill(() => {}));
   const { median: latency, lower, upper } = summarizeTimes(times);
@@ -100,7 +100,7 @@ export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GP
   return encoder.finish();
 }
 
-/** Returns the microseconds that each of the works takes, measured by a clock. */
+/** Returns, for each work, the microseconds that the work takes according to a clock. */
 export async function timeBy(
   gpu: Gpu,
   { kind, latency }: Clock,
@@ -110,7 +110,7 @@ export async function timeBy(
   return times.map((time) => Math.max(0, time - latency));
 }
 
-/** Returns the microseconds from the submission of each of the works to its end. */
+/** Returns, for each work, the microseconds from its submission to its end. */
 async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<number[]> {
   const times: number[] = [];
   for (const work of works) {
@@ -123,26 +123,26 @@ async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<n
   return times;
 }
 
-/** Least microseconds of a sample that timestamps measure: long compared with the time to start a pass. */
+/** Least duration in microseconds of a sample by timestamps, long compared with the time to start a pass. */
 const SAMPLE = 1000;
 const STEPS = 50;
-/** Least and most microseconds of a sample that the host's clock measures. */
+/** Least and greatest duration in microseconds of a sample by the host's clock. */
 const QUEUE_SAMPLE = { least: 20_000, most: 200_000 };
 const MOST_REPEATS = 256;
 /** Largest number of repeats per sample with a coarse clock. */
 const MOST_COARSE_REPEATS = 2 ** 14;
-/** Largest clock step, in microseconds, that is negligible in {@link SAMPLE}. */
+/** Largest step of a clock, in microseconds, that is negligible in a sample of {@link SAMPLE}. */
 const FINE = 1;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
 const MORE = 16;
 const SAMPLES = { least: 5, most: 41 };
-/** Work that takes longer than these microseconds gets at least this smaller number of samples. */
+/** Work that takes longer than `microseconds` gets the smaller minimum number `samples` of samples. */
 const LONG = { microseconds: 50_000, samples: 3 };
-/** Largest number of microseconds per submission: GPU drivers abort work that takes seconds. */
+/** Largest duration in microseconds of a submission, because GPU drivers abort work that takes seconds. */
 const SUBMISSION = 250_000;
 
 export interface MeasureOptions {
-  /** Seconds for which to take samples. The minimum number of samples may take longer. */
+  /** Seconds for which samples are taken. The minimum number of samples may take longer. */
   readonly seconds: number;
   readonly clock?: Clock;
 }
@@ -152,7 +152,7 @@ export function isFine({ kind, step }: Clock): boolean {
   return kind === "timestamps" && step <= FINE;
 }
 
-/** Returns the least microseconds of a sample, and the largest number of repeats in it. */
+/** Returns the least duration of a sample in microseconds, and the largest number of repeats in a sample. */
 export function getSampleLimits(clock: Clock): { sample: number; most: number } {
   const { kind, step } = clock;
   if (kind === "timestamps") {
@@ -166,8 +166,8 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 }
 
 /**
- * Times one dispatch. A sample repeats it so often in a pass that the clock's error is small. One run precedes the samples.
- * If the dispatch changes its inputs, the changes remain; see preserveState of step_profile.ts.
+ * Times one dispatch. A sample repeats the dispatch in a pass until the clock's error is small. One run precedes the samples. If
+ * the dispatch changes its inputs, the changes remain (see preserveState of step_profile.ts).
  * @param work encodes the dispatch, or a copy, once.
  */
 export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {
@@ -180,7 +180,7 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
   const { sample, most } = getSampleLimits(clock);
   let repeats = 1;
   let [each = 0] = await run(1, 1);
-  // A short sample overestimates the time, because it includes the start of a pass: so longer samples are estimated again.
+  // A short sample overestimates the time, because it includes the start of a pass. Longer samples correct the estimate.
   while (repeats * each < sample / 2 && repeats < most) {
     const more = Math.min(MORE, sample / (repeats * Math.max(each, 0.1)));
     repeats = Math.min(most, Math.ceil(repeats * more));
@@ -203,10 +203,10 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
 
 /** Largest step of the host's clock, in microseconds, that is negligible for a single call. */
 const FINE_HOST = 5;
-/** Number of samples with a coarser clock of the host, and least number of clock steps per sample. */
+/** For a coarser clock of the host: number of samples, and least number of clock steps per sample. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
-/** Returns microseconds per call of a host function. If the host's clock is coarse, a value is the mean of many calls. */
+/** Returns microseconds per call of a host function. With a coarse clock of the host, each value is the mean of many calls. */
 export function timeHost(
   count: number,
   call: (k: number) => void,
@@ -228,7 +228,7 @@ export function timeHost(
   });
 }
 
-/** Returns the step of the host's clock: the milliseconds between two successive different readings. */
+/** Returns the step of the host's clock: the milliseconds between two consecutive, different readings. */
 function measureHostStep(now: () => number): number {
   const next = (time: number) => {
     let later = now();

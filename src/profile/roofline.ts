@@ -1,17 +1,17 @@
-/** Computes the roofline (Williams et al. 2009) from probes: the adapter's peak rate by intensity (FLOPs per byte). */
+/** Computes the roofline (Williams et al. 2009) of an adapter from its probes: the peak rate as a function of FLOPs per byte. */
 
 import type { Cost } from "../gpu/program.ts";
 import type { AdapterMeasurement } from "./bench_report.ts";
 
-/** Peak rates and least time of an adapter, from its probes. */
+/** Peak rates of an adapter, and shortest time of a dispatch, from the adapter's probes. */
 export interface RooflineCeilings {
   /** Peak rate of arithmetic in GFLOP/s. */
   readonly flops: number;
   /** Peak rate of memory in GB/s. */
   readonly bandwidth: number;
-  /** Microseconds that an empty dispatch takes. */
+  /** Duration of an empty dispatch in microseconds. */
   readonly floor: number;
-  /** Number of invocations that keep the adapter busy; 0 if not measured. */
+  /** Least number of invocations that keep the adapter busy; 0 if not measured. */
   readonly busy: number;
 }
 
@@ -19,20 +19,20 @@ export interface RooflinePosition {
   /** Rate of arithmetic in GFLOP/s; 0 for work without arithmetic. */
   readonly gflops: number;
   readonly gbs: number;
-  /** FLOPs per byte that is read or written; undefined for work that reads and writes nothing. */
+  /** Intensity: FLOPs per byte read or written; undefined for work that reads and writes nothing. */
   readonly intensity: number | undefined;
-  /** Share of the attainable rate at this intensity, 0..1; undefined for work without FLOPs and bytes. */
+  /** Share, 0..1, of the rate that is attainable at the intensity; undefined for work without FLOPs and bytes. */
   readonly share: number | undefined;
   /** Cause of most of the time: launch of the dispatch, latency (too few invocations), memory, or arithmetic. */
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";
 }
 
-/** A dispatch is bound by its launch if it takes less than this many times the time of an empty dispatch. */
+/** Limit for dispatches bound by their launch: they take less than this multiple of an empty dispatch's time. */
 const LAUNCH = 2;
-/** Work that reaches this share of the attainable rate is not bound by latency, however few invocations it has. */
+/** Share of the attainable rate from which work is not bound by latency, even with few invocations. */
 const NEAR = 0.5;
 
-/** Computes rates, share and bound of work. @param microseconds that the work took @param invocations omitted for copies */
+/** Computes rates, share and bound of work. @param microseconds duration of the work @param invocations omitted for copies */
 export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,
@@ -55,7 +55,7 @@ export function computeRooflinePosition(
   };
 }
 
-/** Returns the attainable GFLOP/s at an intensity in FLOPs per byte. */
+/** Returns the attainable rate, in GFLOP/s, at an intensity in FLOPs per byte. */
 export function computeAttainable(intensity: number, { flops, bandwidth }: RooflineCeilings): number {
   return Math.min(flops, intensity * bandwidth);
 }
@@ -64,12 +64,12 @@ export function computeAttainable(intensity: number, { flops, bandwidth }: Roofl
 export const FMA = "multiply-add";
 export const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
 export const FLOOR = "empty dispatch in a pass";
-/** Probe of the number of invocations below which parts of the adapter are idle. Earlier versions' reports lack it. */
+/** Name of the probe for the number of invocations below which parts of the adapter are idle. Old reports lack the probe. */
 export const BUSY = "invocations that keep it busy";
 
 /**
- * Returns the ceilings of the roofline from the fastest sample of each probe, so that a slow moment of the machine does not
- * raise a kernel's share. The bandwidth is that of the faster copy: a training step also reads small data from caches.
+ * Returns the ceilings of the roofline from the fastest sample of each probe, so that a slow moment of the machine does not raise
+ * a kernel's share. The bandwidth is the faster copy's bandwidth, because a training step also reads small data from caches.
  */
 export function findCeilings(probes: readonly AdapterMeasurement[]): RooflineCeilings {
   const best = (name: string) => {

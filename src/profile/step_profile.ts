@@ -1,4 +1,4 @@
-/** Profiles a training step: the time of each dispatch, of the whole step, and of the host's work. */
+/** Profiles a training step: times each dispatch, the whole step, and the host's work. */
 
 import type { DispatchMeasurement, HostTimes, StepMeasurement, Timing } from "./bench_report.ts";
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -11,14 +11,14 @@ import { isTexture, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes } from "../gpu/sizes.ts";
 
-/** Microseconds of a group of steps, which share a command buffer, as in the trainers. */
+/** Duration in microseconds of a group of steps. The steps of a group share a command buffer, as in the trainers. */
 const GROUP = 80_000;
-/** Least microseconds of a run of steps, which is one sample. The first steps of a run make a separate group. */
+/** Least duration in microseconds of a run of steps. A run is one sample. The first steps of a run form a separate group. */
 const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
 export interface ProfileOptions {
-  /** Seconds for the runs of whole steps, which alternate with dispatches. The minimum number of rounds may take longer. */
+  /** Seconds for timing whole steps in turn with single dispatches. The minimum number of rounds may take longer. */
   readonly seconds: number;
   readonly clock?: Clock;
   onProgress?(text: string): void;
@@ -35,7 +35,7 @@ export async function profileStep(
   return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
 }
 
-/** Profiles a recorded model. Runs of whole steps train the model; single dispatches do not change its weights. */
+/** Profiles a recorded model. Timing whole steps trains the model; timing single dispatches does not change its weights. */
 export async function profileRecording(
   gpu: Gpu,
   recording: Recording,
@@ -50,7 +50,7 @@ export async function profileRecording(
   const wanted = Math.floor(1e6 * seconds / run.microseconds);
   const rounds = Math.max(ROUNDS.least, Math.min(ROUNDS.most, wanted));
   const walls: number[] = [];
-  // Whole steps and dispatches are timed in turn, because the speed of a shared machine changes.
+  // Whole steps and single dispatches are timed in turn, because the speed of a shared machine changes.
   for (let round = 1; round <= rounds; round++) {
     onProgress(`whole steps, round ${round} of ${rounds}`);
     walls.push(await run.once());
@@ -73,7 +73,7 @@ export async function timeSteps(trainer: Steppable, seconds: number): Promise<nu
   return times;
 }
 
-/** Runs the first steps, which compile. Returns a function that times a run of {@link RUN} or longer. */
+/** Runs the first steps, in which kernels compile. Returns a function that times a run of {@link RUN} or longer. */
 async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; once(): Promise<number> }> {
   const run = async (steps: number) => {
     const began = performance.now();
@@ -87,8 +87,8 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 }
 
 /**
- * Times the dispatches of a step. A round runs all dispatches in order, each in its own pass. If the clock is too coarse for
- * one pass, each dispatch is repeated in a pass instead, on the state that the earlier dispatches leave.
+ * Times the dispatches of a step. A round runs all dispatches in order, one pass per dispatch. With a clock that is too coarse for
+ * one pass, each dispatch is repeated in a pass, on the state that the earlier dispatches leave.
  */
 export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];
@@ -139,7 +139,7 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Cl
   };
 }
 
-/** Divides the times of a dispatch that serves several steps by their number. */
+/** Divides the times of a dispatch that serves several steps by the number of steps. */
 function perStep(timing: Timing, steps: number): Timing {
   const { median, min, lower, upper, samples, error } = timing;
   return {
@@ -179,7 +179,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
       const commands = new CommandRecorder(gpu, "steps of a host's profile");
       for (let k = 0; k < group; k++) {
         for (const { program, sizes, offset, slice } of parts) {
-          // A dispatch that builds several batches at once is encoded only for the first of these batches.
+          // A dispatch that builds several batches at once is encoded once, with the first of its batches.
           if (k % (slice?.count ?? 1) === 0) program.encode(commands, sizes, offset, slice);
         }
       }
@@ -215,10 +215,10 @@ export function listWrittenRanges<S extends BatchSizes>(
 }
 
 /**
- * Repeats a dispatch, then restores the buffers that it writes. Some kernels change their own inputs: batch_rank clears
- * the bits that it counts, Adam updates its moments, and a gradient is added to an earlier one. If the dispatch runs
- * once more, the state is that of a step.
- * @throws UserError if the adapter has no memory for a copy of these buffers.
+ * Repeats a dispatch, then restores the buffers that the dispatch writes. Some kernels change their own inputs: batch_rank clears
+ * the bits that it counts, Adam updates its moments, and a gradient is added to an earlier gradient. After restoring, one more run
+ * of the dispatch gives the state after a step.
+ * @throws UserError if the adapter has no memory for copies of the buffers.
  */
 async function preserveState<S extends BatchSizes, T>(
   gpu: Gpu,

@@ -1,7 +1,7 @@
 /**
- * Workloads of the benches: synthetic logs, and training steps and evaluations of the real models, recorded as in training.
- * Pages have a fixed size, and items are drawn uniformly from a catalogue of fixed size, so every machine gets the same log.
- * Letters elsewhere: B users per batch, T events per user, K items per page.
+ * Workloads of the benches: synthetic logs; and training steps and evaluations of the real models, recorded as in training. All
+ * pages have one size, and items are drawn uniformly from a catalogue of fixed size. A log has the same bits on every machine.
+ * Letters in other files: B users per batch, T events per user, K items per page.
  */
 
 import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
@@ -29,14 +29,14 @@ import type { AdamKind } from "../ops/adam.ts";
 
 export interface Workload {
   readonly name: string;
-  /** Number of users per batch. The log has {@link LOG_BATCHES} times as many users, all in the train split. */
+  /** Number of users per batch. The log has {@link LOG_BATCHES} batches of users, all in the train split. */
   readonly users: number;
   readonly events: number;
   readonly page: number;
   readonly items: number;
   /** Number of dense features per item; 0 for one-hot items. */
   readonly width: number;
-  /** Categories of mixed features: each item also has its id, a category per field, and mostly (80 %) a common root. */
+  /** Categories of mixed features. Each item has its id, a category per field, and, for 80 % of the items, a common root. */
   readonly categories?: { readonly fields: number; readonly each: number };
 }
 
@@ -45,17 +45,17 @@ export const LOG_BATCHES = 4;
 
 const catalogue = { items: 5000, width: 64 };
 
-/** Workloads by name. W0 is bound by overhead, W1 by arithmetic. Items of W2 and W5 are one-hot: they have only ids. */
+/** Workloads by name. W0 is bound by overhead, W1 by arithmetic. W2 and W5 have one-hot items, without other features. */
 export const workloads = {
   W0: { name: "W0", users: 50, events: 2, page: 5, ...catalogue },
   W4: { name: "W4", users: 128, events: 5, page: 10, ...catalogue },
   W1: { name: "W1", users: 128, events: 20, page: 10, ...catalogue },
   W2: { name: "W2", users: 128, events: 20, page: 10, items: 5000, width: 0 },
-  /** Workload with one-hot items, as many as Retailrocket's catalogue has. */
+  /** Workload with as many one-hot items as Retailrocket's catalogue has items. */
   W5: { name: "W5", users: 128, events: 20, page: 10, items: 250_000, width: 0 },
 } as const satisfies Record<string, Workload>;
 
-/** Workload W6, with mixed features, which the benches' programs in other libraries do not support. */
+/** Workload W6 with mixed features. The benches' programs in other libraries do not support mixed features. */
 export const mixedWorkload: Workload = {
   name: "W6",
   users: 128,
@@ -118,7 +118,7 @@ function drawTokens(items: number, { fields, each }: NonNullable<Workload["categ
   return { count: root + 1, first: Uint32Array.from(first), token: Uint32Array.from(token) };
 }
 
-/** A log, from whose train users batches are drawn, and the number of users per batch. */
+/** A log and the number of users per batch. Batches are drawn from the log's train users. */
 export interface BenchLog {
   readonly name: string;
   readonly log: ClickLog;
@@ -142,17 +142,17 @@ export interface RecordedPart {
   readonly slice?: BatchSlice;
 }
 
-/** A recorded model. Running its parts again changes no weight, because their learning rate is 0. */
+/** A recorded model. Running the recorded parts again changes no weights, because the learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Writes the batch again (training reuses its memory), and returns the parts of a training step in order. */
+  /** Writes the batch again, because training reuses the batch's memory. Returns the parts of a training step in order. */
   step(): RecordedPart[];
-  /** Returns the model's programs outside of a training step: the evaluation, and the copy of the best weights. */
+  /** Returns the model's programs that are not in a training step: the evaluation, and the copy of the best weights. */
   others(): Promise<RecordedPart[]>;
   readonly trainer: Steppable;
 }
 
-/** Interface that the trainers of both stages have. */
+/** Trainer of the Shannon or the adversarial stage. */
 export type Steppable =
   & Pick<ClickTrainer<never>, "iteration" | "maxGroup" | "plan" | "drawBatch" | "stepPrograms">
   & {
@@ -161,7 +161,7 @@ export type Steppable =
 
 export interface BenchModel {
   readonly name: string;
-  /** True if the model's step is measured. Other models are there only for kernels that no other model uses. */
+  /** True if the model's step is measured. Models with false are only for kernels that no other model uses. */
   readonly step: boolean;
   /** True if the model supports items with mixed features. */
   readonly mixed: boolean;
@@ -181,7 +181,7 @@ export const benchModels: readonly BenchModel[] = [
   createShannonModel("LSTM batch norm", { ...defaultModel, batchNorm: true }),
   createShannonModel("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
   createShannonModel("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
-  // A product that sums over more than 256 columns uses another kernel, as does an LSTM of more than 32 units.
+  // Two other kernels are used by products that sum over more than 256 columns, and by LSTMs of more than 32 units.
   createShannonModel("LSTM 36, 16-264-16", { ...defaultModel, lstmUnits: 36, dims: [16, 264, 16] }),
   createGameModel("minimax pair", "network", { step: true }),
   createGameModel("minimax exact", "exact"),
@@ -238,12 +238,12 @@ export function createShannonModel(
   return { name, step, mixed: !tanh, record };
 }
 
-/** Returns the programs of a step on the first batch, without the program that builds the batch. */
+/** Returns the programs of a step on the first batch, except the program that builds the batch. */
 function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): RecordedPart[] {
   return stepPrograms.map(({ program, header }) => ({ program, sizes, offset: plan.offset(0, header) }));
 }
 
-/** Draws the batches of the first steps, as many as a long run builds at once. The result writes them to the device. */
+/** Draws the batches of the first steps, as many as a long run builds at once. `put` writes the batches to the device. */
 function createBatchSource(
   trainer: Steppable,
   program: Program<ClickSizes>,
@@ -265,7 +265,7 @@ function createBatchSource(
 }
 const nothing: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
 
-/** Returns a model that is trained in the adversarial stage. Its step is a generator step and a reward step. */
+/** Returns a model that is trained in the adversarial stage. A training step consists of a generator step and a reward step. */
 function createGameModel(
   name: string,
   generator: "network" | "exact",
