@@ -12,24 +12,24 @@ const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 export interface LabPage {
   readonly html: string;
-  /** Bundled JavaScript. "kernels" and "reader" are loaded at their first use: see client/scripts.ts. */
+  /** Bundled JavaScript. The scripts "kernels" and "reader" are loaded at their first use: see client/scripts.ts. */
   readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
-/** Security policy: the page can load and send nothing. Worker and later scripts start from a Blob: client/connection.ts. */
+/** Security policy: the page can neither load nor send data. Worker and later scripts start from a Blob (client/connection.ts). */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; " +
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
- * Stubs that replace two Parquet decompressors. hysnappy is WebAssembly, which the page's policy forbids; hyparquet itself
- * has Snappy in JavaScript. Brotli is not supported, because its dictionary is larger than the rest of the file reader.
+ * Stubs that replace two Parquet decompressors. hysnappy is WebAssembly, which the page's policy forbids; hyparquet has Snappy in
+ * JavaScript. Brotli is not supported, because Brotli's dictionary is larger than the whole script that reads files.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
   "./brotli.js": "export const decompressBrotli = undefined;",
 };
 
-/** Builds the page. The same sources give the same bytes. @throws Error with the bundler's messages */
+/** Builds the page, whose bytes only depend on the sources. @throws Error with the bundler's messages */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const page = await buildBundle({ entry: entry("main.ts"), format: "iife" });
@@ -42,7 +42,7 @@ export async function buildLab(): Promise<LabPage> {
     await read("src/report/page.css"),
     await read("src/lab/client/lab.css"),
   ].join("\n");
-  // `deno task bench ladder` and `deno task bench compiled` write these two files.
+  // `deno task bench ladder` and `deno task bench compiled` write the two JSON files.
   const [ladders, machineCode] = [await read("bench/ladder.json"), await read("bench/compiled.json")];
   const texts = { ...await collectKernelTexts(), files: await kernelFiles(worker, checks) };
   const recorded = { ladders: JSON.parse(ladders), machineCode: JSON.parse(machineCode) };
@@ -62,10 +62,10 @@ ${new Html(style)}</style>`;
   return { html: htmlPage(POLICY, head, body), scripts: { page, worker, kernels: checks, reader } };
 }
 
-/** Title by which a page is recognised as the lab's page. */
+/** Title of the lab's page. A file with this title is recognised as a lab's page. */
 export const TITLE = "<title>clickgan lab</title>";
 
-/** Returns the WGSL files that scripts use, by the name of the kernel. @throws Error if two kernels have the same name */
+/** Returns the WGSL files that scripts use, by kernel name. @throws Error if two kernels have one name */
 async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string, string>> {
   const kernels: Record<string, string> = {};
   const paths = new Set(scripts.flatMap(({ inputs }) => [...inputs.keys()]));
@@ -84,7 +84,7 @@ const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 /** Number of the course's chapter about the kernels for a CPU adapter. */
 const CPU_CHAPTER = 12;
 
-/** Returns chapters by kernel, and f64 references by op. @throws Error if a chapter or a section of it is missing */
+/** Returns the chapters by kernel, and the f64 references by op. @throws Error for a missing chapter or section of a chapter */
 export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; mathematics: string }> = {};
   const chapterOf: Record<string, string> = {};
@@ -100,7 +100,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
     for (const kernel of findChapterKernels(text)) chapterOf[kernel] ??= file;
   }
   for (const kernel of findChapterKernels((await page(CPU_CHAPTER)).text)) {
-    // A kernel for CPU adapters gets the chapter of the GPU kernel that computes the same.
+    // A kernel for CPU adapters gets the chapter of the GPU kernel with equal results.
     const twin = Object.keys(chapterOf).find((name) => stem(name) === stem(kernel));
     if (twin !== undefined) chapterOf[kernel] ??= chapterOf[twin] ?? "";
   }
@@ -112,7 +112,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
   return { chapters, chapterOf, references };
 }
 
-/** Returns a kernel's name without the suffix of its variant. */
+/** Removes the suffix of the variant from a kernel's name. */
 function stem(kernel: string): string {
   return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
 }
@@ -122,7 +122,7 @@ async function listNames(folder: string, ending: string): Promise<string[]> {
   return entries.map(({ name }) => name).filter((name) => name.endsWith(ending)).sort();
 }
 
-/** Returns title and mathematics of a chapter. @throws Error if the chapter has no title or no such section */
+/** Returns a chapter's title and its section "The mathematics". @throws Error if title or section are missing */
 function parseChapter(file: string, text: string): { title: string; mathematics: string } {
   const [, title] = /^# (.*)$/m.exec(text) ?? [];
   const [, mathematics] = /^## The mathematics\n([^]*?)^## /m.exec(text) ?? [];
@@ -138,7 +138,7 @@ function findChapterKernels(chapter: string): string[] {
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
-/** Returns all f64 references of a file, as a text, for each op that the file defines. */
+/** Returns, for each op that a file defines, a text with all f64 references of the file. */
 function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const pattern = /^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm;

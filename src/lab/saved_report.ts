@@ -11,7 +11,7 @@ import type {
   TrainingSpeed,
 } from "../profile/bench_report.ts";
 
-/** Measurements that all screens have made since the page was opened. */
+/** Measurements of all screens since the page was opened. */
 export interface LabMeasurements {
   readonly probes: readonly AdapterMeasurement[];
   readonly steps: readonly StepMeasurement[];
@@ -52,7 +52,7 @@ export function formatLadderKey({ ladder, size }: LadderMeasurement): string {
 
 export interface SavedReportContext {
   readonly adapter: AdapterDescription;
-  /** Name of the adapter that the user entered, because browsers often hide the name. */
+  /** The user's name for the adapter, because browsers often hide the adapter's name. */
   readonly name: string;
   readonly cores: number;
   readonly timestamps: boolean;
@@ -70,20 +70,20 @@ export function buildSavedReport(
     date: date.toISOString(),
     version,
     adapter: { kind, description: name.trim() || formatAdapterName(adapter), vendor, architecture, runtime },
-    // This is true, because browsers may cache compiled shaders.
+    // `shaderCache` is true, because browsers may cache compiled shaders.
     machine: { cores, timestamps, shaderCache: true },
     ...{ probes: measured.probes, kernels: [], steps: measured.steps, growth: [] },
     ...{ ladders: measured.ladders, selftest: measured.selftest, training: measured.training },
   };
 }
 
-/** Returns an adapter's description, or its vendor and architecture if the browser reports no more. */
+/** Returns an adapter's description or, if the browser hides the description, the adapter's vendor and architecture. */
 export function formatAdapterName({ description, vendor, architecture }: AdapterDescription): string {
   if (description !== "" && description !== "unnamed adapter") return description;
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
-/** Returns per kind of kernel variants the number of cases, the cases that differ, and the skipped kernels. */
+/** Returns, for each kind of kernel variants, the number of cases, the cases that differ, and the skipped kernels. */
 export function summarizeSelftest(
   findings: readonly KindFinding[],
   leftOut: readonly string[] = [],
@@ -108,7 +108,7 @@ export function formatFileName({ adapter: { description }, date }: BenchReport):
   return `clickgan-${name}-${date.slice(0, 10)}.json`;
 }
 
-/** Describes the contents of a saved file: a line per measurement. */
+/** Describes the contents of a saved file, with a line per measurement. */
 export function listReportContents(
   { probes, steps, ladders, selftest, training }: LabMeasurements,
 ): string[] {

@@ -17,17 +17,17 @@ class LabError extends Error {
   }
 }
 
-/** Milliseconds to wait for the answer to a cancelled call. A worker that is busy answers late. */
+/** Milliseconds to wait for the answer to a cancelled call. A busy worker answers late. */
 const STOP_MS = 700;
 
 export interface CallOptions<P> {
   onProgress?(progress: P): void;
   readonly signal?: AbortSignal;
-  /** True if the caller needs the result of a cancelled call, however long it takes. */
+  /** Returns true if the caller must wait for the result of a cancelled call. */
   needsResult?(): boolean;
 }
 
-/** Type of the argument of a service's method. The next two are the types of its result and of its progress. */
+/** Type of the argument of a service's method. `ResultOf` and `ProgressOf` are the types of the result and of the progress. */
 type ArgumentOf<M> = M extends (argument: infer A, call: never) => unknown ? A : never;
 type ResultOf<M> = M extends (...args: never) => infer R ? Awaited<R> : never;
 type ProgressOf<M> = M extends (argument: never, call: infer C) => unknown
@@ -52,7 +52,7 @@ export class Connection {
   readonly #worker = startWorker();
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
-  /** Set once the worker has failed: then it answers no more calls. */
+  /** Error of the worker, after which it answers no calls; undefined before. */
   #failure: LabError | undefined;
 
   constructor(private readonly onEvent: (event: WorkerEvent) => void) {
@@ -101,7 +101,7 @@ export class Connection {
   }
 }
 
-/** Starts the worker with the WGSL files in the page's data, and the scripts that the worker may load. */
+/** Starts the worker. The worker gets the WGSL files in the page's data, and the scripts that it may load. */
 function startWorker(): Worker {
   globalThis.laterScripts = { kernels: readText("kernels-script"), reader: readText("reader-script") };
   const parts = [

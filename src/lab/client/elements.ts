@@ -1,11 +1,11 @@
-/** Functions that create elements of the page. Strings become text nodes; in markup, data are escaped already. */
+/** Functions that create elements of the page. Strings become text nodes. Data in markup are already escaped. */
 
 import { Html, markup } from "../../report/html.ts";
 import { markOptions } from "../draw/text.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name. `on...` sets a listener, `true` an attribute without a value; false and undefined set none. */
+/** Attributes by name. `on...` sets a listener, `true` sets an attribute without a value; false and undefined set nothing. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;
@@ -29,8 +29,8 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 }
 
 /**
- * Creates an element from a template that may contain elements: `` dom`<p class="buttons">${button}</p>` ``. The template
- * must not have elements inside a table or a list of options, because the browser removes their markers there.
+ * Creates an element from a template that may contain elements: `` dom`<p class="buttons">${button}</p>` ``. The template must not
+ * have elements inside a table or a list of options, because browsers remove markers of elements there.
  */
 export function dom(
   pieces: TemplateStringsArray,
@@ -49,7 +49,7 @@ export function dom(
   return template.content.firstElementChild as HTMLElement;
 }
 
-/** Creates a button. It is disabled while `act` runs. */
+/** Creates a button, which is disabled while `act` runs. */
 export function button(text: string, act: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
   const created = element("button", { type: "button", ...attributes }, text);
   created.addEventListener("click", async () => {
@@ -77,7 +77,7 @@ export class StopButton {
     });
   }
 
-  /** True until the operation has ended, even if Stop was pressed. */
+  /** True while the operation runs, even after Stop was pressed. */
   get isRunning(): boolean {
     return this.#running !== undefined;
   }
@@ -122,11 +122,11 @@ export class Notice {
 export function saveFile(name: string, content: BlobPart, type: string): void {
   const link = element("a", { href: URL.createObjectURL(new Blob([content], { type })), download: name });
   link.click();
-  // The URL is freed later, because the browser has not finished the download yet.
+  // The URL is freed later, because the browser may still be downloading.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Replaces an element's contents with markup. The data in the markup are escaped already. */
+/** Replaces an element's contents with markup, in which data are already escaped. */
 export function fill(target: Element, content: Html): void {
   target.innerHTML = content.text;
 }

@@ -1,16 +1,16 @@
-/** The frame of the page: header, tabs, state of the device, and one screen at a time. Has the state that screens share. */
+/** The frame of the page: header, tabs, state of the device, and one screen at a time. {@link Lab} has the shared state. */
 
 import { type CallWorker, Connection } from "./connection.ts";
 import { dom, element, Notice } from "./elements.ts";
 import type { AdapterFacts, WorkerEvent } from "./lab_worker.ts";
 
 export interface Screen {
-  /** Name of the screen in the page's address, after #. A part after = or / is for the screen: see {@link Lab.part}. */
+  /** Name of the screen in the page's address, after #. {@link Lab.part} is the text after = or / in the address. */
   readonly id: string;
   readonly title: string;
   /**
-   * Fills the section of the screen when it is first shown. The section already has a heading. It is hidden while another
-   * screen is shown. Draw in SVG, whose colours the style sheet sets for light mode, dark mode and print.
+   * Fills the section of the screen, when the screen is first shown. The section already has a heading, and is hidden while
+   * another screen is shown. Draw in SVG: the style sheet sets the colours of SVG for light mode, dark mode and print.
    */
   readonly mount: (root: HTMLElement, lab: Lab) => void;
 }
@@ -19,18 +19,18 @@ type DeviceState =
   /** The device is not open yet, or is being opened. */
   | { readonly kind: "opening" }
   | { readonly kind: "open"; readonly adapter: AdapterFacts }
-  /** The device was lost. The next call that needs it opens it again. */
+  /** The device was lost. The next call that needs a device opens one again. */
   | { readonly kind: "lost"; readonly reason: string }
   | { readonly kind: "none"; readonly message: string };
 
-/** If the tab was hidden for more seconds than this, the page warns that browsers slow hidden tabs down. */
+/** Number of seconds that a tab may be hidden before the page warns that browsers slow hidden tabs down. */
 const HIDDEN_SECONDS = 20;
 
 export class Lab {
   device: DeviceState = { kind: "opening" };
-  /** Part of the page's address for the shown screen, e.g. "softmax" in #exercise=softmax; "" if there is none. */
+  /** Text in the page's address for the shown screen, e.g. "softmax" in #exercise=softmax; "" without such a text. */
   part = "";
-  /** Measurements on this adapter, by name such as "training". The screen Save writes them to a file. */
+  /** Measurements on this adapter, by name such as "training". The screen Save writes the measurements to a file. */
   readonly measurements = new Map<string, unknown>();
   /** Calls a method of a service in the worker: `lab.call("train", "start", ..., { onProgress, signal })`. */
   readonly call: CallWorker;
@@ -59,7 +59,7 @@ export class Lab {
     void this.open();
   }
 
-  /** Opens the device, or shows a notice if the browser has none. */
+  /** Opens the device, or shows a notice if the browser has no device. */
   async open(): Promise<void> {
     try {
       await this.call("adapter", "open", undefined);
@@ -70,13 +70,13 @@ export class Lab {
     }
   }
 
-  /** Calls the listener now, and whenever the state of the device changes. */
+  /** Calls the listener at once, and again whenever the state of the device changes. */
   onDevice(listener: (state: DeviceState) => void): void {
     this.#deviceListeners.push(listener);
     listener(this.device);
   }
 
-  /** Calls the listener each time the screen with this id is shown; the first time right after `mount`. */
+  /** Calls the listener each time the screen `id` is shown; the first time right after `mount`. */
   onShow(id: string, listener: () => void): void {
     this.#showListeners.push({ id, listener });
   }
@@ -85,14 +85,14 @@ export class Lab {
     this.#measurementListeners.push(listener);
   }
 
-  /** Stores a measurement in place of an earlier one of the same name. */
+  /** Stores a measurement. An earlier measurement with an equal name is replaced. */
   store(name: string, value: unknown): void {
-    this.measurements.delete(name); // so that `set` adds it at the end
+    this.measurements.delete(name); // so that `set` adds the name at the end
     this.measurements.set(name, value);
     this.#measurementListeners.forEach((listener) => listener());
   }
 
-  /** Throws the error of a call, or a short error if the notice at the top of the page already shows its message. */
+  /** Throws the error of a call, or a short error if the notice at the top of the page already shows the message. */
   #rethrow(error: unknown): never {
     if (this.device.kind !== "none" || getErrorMessage(error) !== this.device.message) throw error;
     throw new Error("This needs a GPU. The top of the page explains why there is none and what to do.");
@@ -100,7 +100,7 @@ export class Lab {
 
   #onWorkerEvent(event: WorkerEvent): void {
     if (event.name === "device") {
-      if (this.device.kind === "none") this.#notice.clear(); // there is a device now
+      if (this.device.kind === "none") this.#notice.clear(); // a device was found
       this.#setDevice({ kind: "open", adapter: event.adapter });
     }
     if (event.name === "lost") this.#setDevice({ kind: "lost", reason: event.reason });

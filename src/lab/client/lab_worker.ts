@@ -1,4 +1,4 @@
-/** State that all services of the worker share: the device, the current model, and a lock on the device. */
+/** State that the worker's services share: the device, the current model, and a lock on the device. */
 
 import { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "../../gpu/device.ts";
 import type { UserModel } from "../../model/user_model.ts";
@@ -13,14 +13,14 @@ export type WorkerEvent =
   | { readonly name: "device"; readonly adapter: AdapterFacts }
   | { readonly name: "lost"; readonly reason: string };
 
-/** The call of a service's method: reports progress to the page, and can be cancelled by the page. */
+/** A call of a service's method. A call reports progress to the page. The page can cancel a call. */
 export interface ServiceCall<P> {
   progress(value: P): void;
   /** Signal that is aborted when the page cancels the call. */
   readonly signal: AbortSignal;
 }
 
-/** The model that was trained or loaded last, which is on the device. */
+/** The model that was trained or loaded last. The model is on the device. */
 export interface CurrentModel {
   readonly model: UserModel;
   readonly data: LabData;
@@ -33,12 +33,12 @@ export class CallStoppedError extends UserError {
   }
 }
 
-/** Checks that a call was not cancelled. @throws CallStoppedError if it was */
+/** Checks that a call was not cancelled. @throws CallStoppedError for a cancelled call */
 export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
-/** Returns a function that reports progress, or throws {@link CallStoppedError} if the call was cancelled. */
+/** Returns a function that reports progress. After a cancellation, the function throws {@link CallStoppedError}. */
 export function reportProgress<P>({ progress, signal }: ServiceCall<P>): (done: P) => void {
   return (done) => {
     expectNotCancelled(signal);
@@ -56,13 +56,13 @@ export class LabWorker {
 
   constructor(private readonly send: (event: WorkerEvent) => void) {}
 
-  /** Returns the device that services share; opens it at the first call. @throws UserError if there is no adapter */
+  /** Returns the device that services share. The first call opens the device. @throws UserError if the browser has no adapter */
   gpu(): Promise<Gpu> {
     this.#gpu ??= this.#open();
     return this.#gpu;
   }
 
-  /** Opens a further device with other options. The caller must close it. */
+  /** Opens a further device with other options. The caller must close the device. */
   async open(options: GpuOptions): Promise<Gpu> {
     const gpu = await openDevice(options);
     gpu.device.lost.then(({ reason, message }) => this.#onLost(gpu, reason, message));
@@ -76,8 +76,8 @@ export class LabWorker {
 
   /**
    * Runs work that must have the device alone, such as training or timing. First waits until cancelled work has ended.
-   * @param what start of the error message that other calls get meanwhile, such as "A training is running"
-   * @throws UserError if other work is running
+   * @param what subject and verb of the error message that other calls get while the work runs, such as "A training is running"
+   * @throws UserError while other work is running
    */
   async runExclusively<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     while (this.#running?.signal?.aborted) await this.#running.ended;
@@ -111,7 +111,7 @@ export class LabWorker {
 
   #onLost(gpu: Gpu, reason: string, message: string): void {
     void this.#gpu?.then((shared) => {
-      if (shared !== gpu) return; // a service opened this device and has closed it
+      if (shared !== gpu) return; // a service opened `gpu` and has closed it
       this.#gpu = undefined;
       this.current = undefined;
       this.#lost = message || reason;

@@ -10,7 +10,7 @@ import { showStep } from "./screens/step_screen.ts";
 import { showTrain } from "./screens/train_screen.ts";
 import { showUser } from "./screens/user_screen.ts";
 
-/** Screens in the order of their tabs. To add a screen, write a file in screens/, and a line here. */
+/** Screens in the order of their tabs. To add a screen, write a file in screens/, and add a line to this list. */
 const screens: readonly Screen[] = [
   { id: "train", title: "Train", mount: showTrain },
   { id: "step", title: "Look inside a step", mount: showStep },

@@ -1,6 +1,7 @@
 /**
- * Reads files that the user chose: one file in the paper's layout, or all files of a prepared data set. This separate script
- * is loaded with the first file. It returns plain data, because page and worker have their own copies of the classes.
+ * Reads files that the user chose: one file in the paper's layout, or all files of a prepared data set. This file becomes a
+ * separate script, which is loaded with the first chosen file. The script returns plain data, because page and worker have
+ * separate copies of classes.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";
@@ -13,7 +14,7 @@ import type { TableName } from "../../data/prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { formatCount } from "../draw/text.ts";
 
-/** A file that the user chose, with its path in the dropped folder. */
+/** A file that the user chose, and its path in the dropped folder. */
 export interface ReaderFile {
   readonly path: string;
   readonly file: File;
@@ -23,7 +24,7 @@ export interface ReaderData {
   readonly kind: "paper" | "prepared";
   readonly log: ClickLog;
   readonly features?: FeatureManifest;
-  /** Display order of a page's items, if the order is known. */
+  /** Order of the items in a page's list (as shown, or arbitrary), if known. */
   readonly pageOrder?: PageOrder | undefined;
 }
 
@@ -33,12 +34,12 @@ export interface ReadContext {
   parseManifest(path: string, text: string): Manifest;
 }
 
-/** Number of bytes that are read from the start of a file, for a CSV header or a line of JSON. */
+/** Number of bytes that are read from the start of a file to find a CSV header or a line of JSON. */
 const HEAD_BYTES = 1 << 16;
 /** Names of columns that only files in the paper's layout have. */
 const PAPER_COLUMNS = ["session_new_index", "tr_val_tst"];
 
-/** Returns the command that prepares the files, or undefined if they are prepared. @throws UserError for unusable files */
+/** Returns the command that prepares the files, or undefined for prepared files. @throws UserError for unusable files */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;
   const empty = files.find(({ file }) => file.size === 0);
@@ -52,7 +53,7 @@ export async function checkFiles(files: readonly ReaderFile[]): Promise<string |
   return isPaper(head) ? undefined : suggestCommand(first.path, head);
 }
 
-/** Reads the files. @throws UserError if a file is invalid, or the files are too large for the browser */
+/** Reads the chosen files. @throws UserError for an invalid file, and for files that are too large for the browser */
 export async function readFiles(files: readonly ReaderFile[], context: ReadContext): Promise<ReaderData> {
   try {
     for (const file of files) await expectReadable(file);
@@ -98,7 +99,7 @@ async function readHead({ path, file }: ReaderFile): Promise<string> {
   );
 }
 
-/** Checks that a file is readable. @throws UserError if it changed after the choice: browsers refuse to read it then */
+/** Checks that a file is readable. @throws UserError for a file that changed after the choice, because browsers refuse it */
 async function expectReadable({ path, file }: ReaderFile): Promise<void> {
   try {
     await file.slice(0, 1).arrayBuffer();
@@ -137,7 +138,7 @@ function isTooLarge(error: unknown): error is RangeError {
   return error instanceof RangeError && /allocation|length|size|memory/i.test(error.message);
 }
 
-/** Returns the single file of a table, or the files of the table's folder, sorted by name. */
+/** Returns the files of a table: a single file, or the files of the table's folder, sorted by name. */
 function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFile[] {
   const single = files.filter(({ path }) => path.endsWith(`/${part}.parquet`) || path === `${part}.parquet`);
   const inFolder = files.filter(({ path }) => new RegExp(`(^|/)${part}/[^._/][^/]*\\.parquet$`).test(path));
@@ -159,7 +160,7 @@ function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFil
   }));
 }
 
-/** Usual column names per option of `data log`, in lower case and without separators, the most likely first. */
+/** For each option of `data log`, usual column names in lower case and without separators; the most likely name is first. */
 const COMMON_NAMES = {
   user: "user userid uid visitor visitorid customer customerid member memberid person session",
   time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
@@ -170,7 +171,7 @@ const COMMON_NAMES = {
 } as const;
 type Option = keyof typeof COMMON_NAMES;
 const OPTIONS: readonly Option[] = ["user", "time", "item", "clicked", "page", "position"];
-/** Options of `data log` for which a log may have no column. */
+/** Options of `data log` whose columns a log may lack. */
 const OPTIONAL: readonly Option[] = ["page", "position"];
 
 /** Returns the command that prepares a log. @param head first lines of the log; "" if unknown */
@@ -188,7 +189,7 @@ export function suggestCommand(path: string, head: string): string {
   return `deno task data log ${options.map(shellWord).join(" ")}`;
 }
 
-/** Returns the column names in the first line, a CSV header or a JSON object. Nested fields have dotted names. */
+/** Returns the column names in the first line of a file: a CSV header or a JSON object. Nested fields have dotted names. */
 function listColumnNames(head: string): string[] {
   const [line = ""] = head.replace(/^\ufeff/, "").split(/\r?\n/);
   if (line.trimStart().startsWith("{")) {
@@ -218,7 +219,7 @@ const namesFor = (column: string) => [plain(column), plain(column.split(".").at(
 /** Guesses the column of each option by its name. No column is used for two options. */
 export function guessColumns(names: readonly string[]): Partial<Record<Option, string>> {
   const found: Partial<Record<Option, string>> = {};
-  // `clicked_item_id` ends with "itemid", so it is an item. Words of up to three letters match only whole names.
+  // The ending "itemid" of `clicked_item_id` means an item. Words of up to three letters only match whole names.
   const tests = [
     (name: string, word: string) => name === word,
     (name: string, word: string) => word.length > 3 && name.endsWith(word),

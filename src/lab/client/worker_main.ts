@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /**
- * Entry point of the worker, which owns the device. The page calls methods of the worker's services. A call may report
- * progress and may be cancelled. It ends with a result or a failure. Messages have only values that can be cloned.
+ * Entry point of the worker, which owns the device. The page calls methods of the worker's services. A call may report progress,
+ * may be cancelled, and ends with a result or a failure. Messages only have values that can be cloned.
  */
 
 import { CallStoppedError, LabWorker, type ServiceCall, type WorkerEvent } from "./lab_worker.ts";
@@ -11,9 +11,9 @@ import { TrainService } from "./services/train_service.ts";
 import { createUserService } from "./services/user_service.ts";
 
 export type ToWorker =
-  /** Calls a method of a service. Each call has an id of its own. */
+  /** Message that calls a method of a service. Each call has an id of its own. */
   | { readonly id: number; readonly service: string; readonly method: string; readonly argument: unknown }
-  /** Cancels a call. The worker still answers the call. */
+  /** Message that cancels a call. The worker still answers the call. */
   | { readonly id: number; readonly cancel: true };
 
 export type FromWorker =
@@ -24,12 +24,12 @@ export type FromWorker =
 
 export interface CallFailure {
   readonly message: string;
-  /** Cause: "user" is wrong input, "stopped" a cancellation, "lost" a lost device, "fault" an error of the program. */
+  /** Cause of the failure: "user" is wrong input, "stopped" a cancellation, "lost" a lost device, "fault" a program error. */
   readonly kind: "user" | "stopped" | "lost" | "fault";
   readonly stack?: string;
 }
 
-/** Creates the services. To add a service, write a file in services/, and a line here. */
+/** Creates the services. To add a service, write a file in services/, and add a line to `createServices`. */
 function createServices(worker: LabWorker) {
   return {
     adapter: adapterService(worker),
@@ -39,18 +39,18 @@ function createServices(worker: LabWorker) {
   };
 }
 
-/** Type of the script that checks and times kernels. The script is loaded when one of its services is first called. */
+/** Type of the script that checks and times kernels. The script is loaded at the first call of one of its services. */
 type KernelScript = typeof import("./services/kernel_services.ts");
 
 export type Services = ReturnType<typeof createServices> & ReturnType<KernelScript["createKernelServices"]>;
 
 function adapterService(worker: LabWorker) {
   return {
-    /** Opens the device. The worker sends the adapter as an event. @throws UserError if there is no adapter */
+    /** Opens the device. The worker sends a description of the adapter as an event. @throws UserError without an adapter */
     async open(): Promise<void> {
       await worker.gpu();
     },
-    /** Loses the device as if the driver had crashed; for tests. */
+    /** For tests: destroys the device, so that it is lost as after a crash of the driver. */
     async lose(): Promise<void> {
       const gpu = await worker.gpu();
       gpu.device.destroy();
@@ -82,7 +82,7 @@ async function answer({ id, service, method, argument }: Call): Promise<void> {
     const found = await findMethod(service, method);
     post({ id, result: await found(argument, call) });
   } catch (error) {
-    // If the device is lost, a call fails a moment before the worker gets the event that reports the loss.
+    // When the device is lost, a call fails a moment before the worker gets the event that reports the loss.
     if (!isUserError(error)) await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
     post({ id, error: describeFailure(error) });
   } finally {
@@ -100,7 +100,7 @@ async function findMethod(service: string, method: string): Promise<AnyMethod> {
   return found.bind(services[service]) as AnyMethod;
 }
 
-/** True for a UserError. The name is tested, because the script that reads files has its own copy of the class. */
+/** Returns true for a UserError, recognised by name, because the script that reads files has a copy of the class of its own. */
 function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }

@@ -1,4 +1,4 @@
-/** Computes positions in a chart: of values, of ticks, and of the names of horizontal lines. */
+/** Computes the positions of values, ticks and line names in a chart. */
 
 type Range = readonly [number, number];
 
@@ -26,7 +26,7 @@ export function computeAxisRange(values: readonly number[]): Range {
   return [min - room, max + room];
 }
 
-/** Returns about `count` ticks in a range. The distance of ticks is 1, 2 or 5 times a power of ten. */
+/** Returns about `count` ticks in a range. The distance between ticks is 1, 2 or 5 times a power of ten. */
 export function computeTicks([min, max]: Range, count: number): number[] {
   const least = (max - min) / count;
   const decade = 10 ** Math.floor(Math.log10(least));
@@ -36,10 +36,10 @@ export function computeTicks([min, max]: Range, count: number): number[] {
   return Array.from({ length: ticks }, (_, k) => Number(((first + k) * step).toPrecision(6)));
 }
 
-/** Least vertical distance of two names in pixels. */
+/** Least vertical distance between two names in pixels. */
 const LINE = 13;
 
-/** Places names above their lines and above lower names. Names clipped at the top are left out. `foot`: bottom of the text. */
+/** Places names above their lines and above lower names. Names clipped at the top are left out. `foot`: bottom of a name. */
 export function layOutNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {

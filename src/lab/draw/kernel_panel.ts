@@ -1,4 +1,4 @@
-/** Renders the panel of a dispatch: measurements, work split, origin, WGSL, derivation and f64 reference. */
+/** Renders the panel of a dispatch: measurements, work split, origin, WGSL, mathematics and f64 reference. */
 
 import { highlightText, languages } from "prism-code-editor/prism";
 import type { DispatchMeasurement, ShippedLadder } from "../../profile/bench_report.ts";
@@ -12,7 +12,7 @@ import { chooseMiddle, countChoices, countLaunched, renderOwned } from "./owners
 import { formatPercent, formatShort } from "../../number_text.ts";
 import { formatBytes, formatCount, formatMicroseconds, renderMarkdown, renderScrollTable } from "./text.ts";
 
-/** Data that build.ts writes into the page. */
+/** Data in the page, written by build.ts. */
 export interface PageData {
   readonly texts: KernelTexts;
   readonly ladders: readonly ShippedLadder[];
@@ -23,9 +23,9 @@ export interface PageData {
 export interface KernelTexts {
   /** Chapters of the course, by the name of the file. */
   readonly chapters: Readonly<Record<string, ChapterText>>;
-  /** File name of the chapter about a kernel, by the name of the kernel. */
+  /** For each kernel name, the file name of the chapter about the kernel. */
   readonly chapterOf: Readonly<Record<string, string>>;
-  /** TypeScript of the f64 reference of an op, by the name of the op. */
+  /** For each op name, the TypeScript of the op's f64 reference. */
   readonly references: Readonly<Record<string, string>>;
   readonly files: Readonly<Record<string, string>>;
 }
@@ -91,7 +91,7 @@ function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary
   );
 }
 
-/** Renders fields to choose a workgroup and an invocation. The element of class `owned` shows what these own. */
+/** Renders fields to choose a workgroup and an invocation. The element of class `owned` shows which array elements they own. */
 function chooser(code: KernelSummary): Html {
   const most = countChoices(code);
   const own = chooseMiddle(code);
@@ -185,7 +185,7 @@ const KEYWORDS =
 const TYPES =
   "(?:bool|[iuf]32|f16|vec[234][iufh]?|mat[234]x[234][fh]?|array|atomic|texture_storage_2d|rgba32float)";
 
-/** Name of this grammar in Prism. Prism's own grammar of WGSL has neither `vec4f` nor `override`. */
+/** Name, in Prism, of the lab's WGSL grammar. Prism's own WGSL grammar has neither `vec4f` nor `override`. */
 export const WGSL = "wgsl";
 languages[WGSL] = {
   comment: /\/\/.*/g,
@@ -224,8 +224,8 @@ export function findSpecialisedLines(text: string, file: string): number[] {
 }
 
 /**
- * Machine code of a kernel with the constants of its first use in the bench. `deno task bench compiled --readme
- * bench/compiled.md` records it.
+ * Machine code of a kernel, recorded by `deno task bench compiled --readme bench/compiled.md` with the constants of the kernel's
+ * first use in the bench.
  */
 interface RecordedKernel {
   readonly kernel: string;
@@ -233,9 +233,9 @@ interface RecordedKernel {
   readonly where: string;
   /** Facts such as the number of registers, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];
-  /** True if `code` is the kernel's innermost loop; false if it is the whole kernel, which has no loop. */
+  /** True if `code` is the kernel's innermost loop; false if `code` is a whole kernel without a loop. */
   readonly isLoop: boolean;
-  /** Recorded lines of machine code. `lines` is their number before the code was cut. */
+  /** Recorded lines of machine code. `lines` is the number of lines before the code was cut. */
   readonly code: readonly string[];
   readonly lines: number;
 }

@@ -1,4 +1,4 @@
-/** Compares the times of a ladder on this adapter with the times that the repository has. */
+/** Compares the times of a ladder on this adapter with the recorded times in the repository. */
 
 import { formatAccessCount } from "../../kernel_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
@@ -16,14 +16,14 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if the step is faster than the step it changes on one adapter, and slower on the other. */
+  /** Set if the step beats the step on which it builds on one adapter (this or the recorded one), but not on the other. */
   readonly reversal?: "slower here" | "faster here";
 }
 
-/** A gain that differs from 1 by less than this is ignored, however small its error is. */
+/** Smallest difference between a gain and 1 that is reported, even if the error of the gain is smaller. */
 const LEAST_GAIN = 0.05;
 
-/** Compares each step of a ladder. @param shipped recorded times of the same ladder; undefined if there are none */
+/** Compares each step of a ladder. @param shipped recorded times of the ladder; undefined without recorded times */
 export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | undefined): ComparedStep[] {
   return own.steps.map((step): ComparedStep => {
     const recorded = shipped?.steps.find(({ kernel, number }) =>
@@ -38,7 +38,7 @@ export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | u
   });
 }
 
-/** Estimates the relative error of a gain from the errors of the two times; at least 5 %. */
+/** Estimates the relative error of a gain, the ratio of two times, from the errors of the times. The result is at least 5 %. */
 export function estimateNoise(step: Timing | undefined, base: Timing | undefined): number {
   const share = (timing: Timing | undefined) => timing ? estimateMedianError(timing) / timing.median : 0;
   return Math.max(LEAST_GAIN, share(step) + share(base));
@@ -49,7 +49,7 @@ function classifyGain(gain: number | undefined, noise: number): Outcome | undefi
   return gain > 1 + noise ? "faster" : gain < 1 - noise ? "slower" : "equal";
 }
 
-/** Returns the fastest timed step, and all steps that are slower only by noise. */
+/** Returns the fastest timed step, and all steps that are slower by no more than the noise. */
 function findFastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
   const timed = steps.flatMap((step) => step.time ? [{ step, time: step.time }] : []);
   const best = timed.reduce<Timing | undefined>(
@@ -93,7 +93,7 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns a function that gives the position, 0..100, of a gain on a logarithmic axis over all gains. */
+/** Returns a function from a gain to its position, 0..100, on a logarithmic axis over all gains. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(1, ...known)), Math.log(Math.max(1, ...known))];
@@ -141,13 +141,13 @@ ${renderHeadRow("us", "± us", "vs. naive", "gain", "us", "vs. naive", "gain")}`
   return renderScrollTable(title, "numeric ladder", head, rows);
 }
 
-/** Renders at how many sizes a step was compared with the reference before it was timed. */
+/** Renders the number of sizes at which a step was compared with the reference. */
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
   return markup`<br>correct at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
 }
 
-/** Renders a step's memory accesses. Their effect does not show in times on a CPU driver. */
+/** Renders a step's memory accesses. Times on a CPU driver do not show the effect of memory accesses. */
 function countsText({ counts }: ComparedStep): Html | undefined {
   if (!counts) return undefined;
   const { reads, sectors, conflicts } = counts;
@@ -161,7 +161,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   }`;
 }
 
-/** Renders two bars that begin at 1x: to the right if a step is faster than the naive step, to the left if slower. */
+/** Renders two bars that begin at 1x. A bar points right for a faster step than the naive step, and left for a slower step. */
 function bars(scale: (gain: number) => number, here: number | undefined, there: number | undefined): Html {
   const bar = (gain: number | undefined, y: number, name: string) => {
     if (gain === undefined) return undefined;

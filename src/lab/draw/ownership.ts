@@ -1,6 +1,6 @@
 /**
- * Draws the work split of a dispatch: the grid of workgroups, the invocations of one workgroup, and the index values and
- * elements of one invocation. The values are computed from the kernel's text: see kernel_analysis/index_values.ts.
+ * Draws the work split of a dispatch: the grid of workgroups, the invocations of one workgroup, and the index values and array
+ * elements of one invocation. The index values are computed from the kernel's text: see kernel_analysis/index_values.ts.
  */
 
 import { type Html, markup } from "../../report/html.ts";
@@ -11,10 +11,10 @@ import { formatCount, renderScrollTable } from "./text.ts";
 
 type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 
-/** Largest number of cells that are drawn along an axis. If there are more, a gap precedes the last cells. */
+/** Largest number of cells that are drawn along an axis. With more cells, a gap precedes the last cells. */
 const CELLS = { grid: 24, group: 32 };
 
-/** Selects the cells of an axis to draw: all cells, or the first, the chosen and the last ones. Undefined is a gap. */
+/** Selects the cells to draw on an axis: all cells, or the first, the chosen and the last cells. Undefined stands for a gap. */
 export function selectCells(count: number, most: number, chosen = 0): (number | undefined)[] {
   const upTo = (length: number) => Array.from({ length }, (_, k) => k);
   if (count <= most) return upTo(count);
@@ -24,7 +24,7 @@ export function selectCells(count: number, most: number, chosen = 0): (number | 
     : [...upTo(most - 5), undefined, chosen, ...last];
 }
 
-/** Returns the number of launched invocations, and of those without work, as the grid is rounded up to workgroups. */
+/** Returns the number of launched invocations, and how many have no work, due to rounding up to whole workgroups. */
 export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
   readonly launched: number;
   readonly idle: number;
@@ -48,10 +48,10 @@ function describeOwnership(grid: Grid): string {
 const WIDTH = 640;
 const first: Invocation = { group: [0, 0], local: [0, 0] };
 
-/** Draws a cell per workgroup, and a cell per invocation of the chosen workgroup. The chosen cells are marked. */
+/** Draws a cell per workgroup, and a cell per invocation of the chosen workgroup. The chosen cells are highlighted. */
 export function renderOwnership(grid: Grid, { group: [gi, gj], local: [li, lj] } = first): Html {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy] } = grid;
-  // If a long x axis is folded, it continues in the next row of workgroups.
+  // A long x axis is folded: it continues in the next row of workgroups.
   const folded = y === 1 && gy > 1;
   const partly = (i: number, j: number) =>
     folded ? (j * gx + i + 1) * wx > x : (i + 1) * wx > x || (j + 1) * wy > y;
@@ -124,7 +124,7 @@ export function countChoices({ grid, workgroup }: KernelSummary): InvocationChoi
   return { group: grid[0] * grid[1], invocation: workgroup[0] * workgroup[1] };
 }
 
-/** Chooses an invocation with work in the middle of the grid, because many index values at the edges are 0. */
+/** Chooses an invocation with work in the middle of the grid. At the edges, many index values are 0. */
 export function chooseMiddle(code: KernelSummary): InvocationChoice {
   const group = Math.floor((countChoices(code).group - 1) / 2);
   const busy = listIndexValues(code, group).flatMap(({ idle }, k) => idle ? [] : [k]);
@@ -150,7 +150,7 @@ function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
 /** Largest number of subscripts that are shown per binding. */
 const SUBSCRIPTS = 3;
 
-/** Renders the drawing and the tables of an invocation. @param chosen indices, which are clamped to the grid */
+/** Renders the drawing and the tables of an invocation. @param chosen indices of the invocation, to be clamped to the grid */
 export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
   const most = countChoices(code);
   const within = (value: number, count: number) => Math.max(0, Math.min(Math.trunc(value) || 0, count - 1));
@@ -196,7 +196,7 @@ export function formatValues(values: readonly number[]): string {
   return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
-/** Renders the reads and writes in the kernel's body: subscript, access, and element if the index determines it. */
+/** Renders the reads and writes in the kernel's body: subscript, access, and element if the invocation's index determines it. */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const rows = bindings.flatMap(({ name, access }) =>
     findSubscripts(text, name).slice(0, SUBSCRIPTS).map((subscript) => {

@@ -19,11 +19,11 @@ export function formatCount(value: number): string {
 }
 
 type Cell = string | Html;
-/** Headings of columns. The heading of a column of texts is in an array. */
+/** Headings of columns. The heading of a text column is in an array. */
 type Heads = readonly (string | readonly [string])[];
 
 /**
- * Renders a table that scrolls if it is too wide. Keyboard users can reach and scroll it.
+ * Renders a table. Tables that are too wide can be scrolled, also with the keyboard.
  * @param kinds CSS classes of the table @param rows a row is a name and cells, or markup
  */
 export function renderScrollTable(
@@ -50,7 +50,7 @@ export function renderHeadRow(...names: Heads): Html {
   }</tr>`;
 }
 
-/** Renders a text so that no line breaks inside an option such as --batch-size. */
+/** Renders a text without line breaks inside an option such as --batch-size. */
 export function markOptions(text: string): Html {
   const mark = (flag: string) => markup`<span class="option">${flag}</span>`;
   return markup`${
@@ -58,7 +58,7 @@ export function markOptions(text: string): Html {
   }`;
 }
 
-/** Renders a name so that a line may break after _ and /. */
+/** Renders a name in which a line may break after _ and /. */
 export function renderBreakableName(name: string): Html {
   const words = name.split(/(?<=[_/])/);
   return markup`${words.map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)}`;
@@ -93,7 +93,7 @@ function table(lines: readonly string[]): Html {
   }</tbody></table>`;
 }
 
-/** Renders inline Markdown. Only the text of a link is kept, because its target is not in the page. */
+/** Renders inline Markdown. Only the text of a link is kept, because the link's target is not in the page. */
 function inline(text: string): Html {
   const pieces = text.replace(/\[([^\]]+)\]\([^)]*\)/g, "$1").split(
     /(`[^`]+`|\*\*[^*]+\*\*|(?<!\w)_[^_]+_(?!\w))/,

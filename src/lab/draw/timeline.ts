@@ -20,7 +20,7 @@ const phaseNames: Readonly<Record<StepPhase, string>> = {
 /** Size of the strip in SVG units. The page stretches the strip to its width. */
 const STRIP = { width: 1000, height: 34 };
 
-/** Computes start and end of each dispatch in microseconds, as if a dispatch began when the one before it ended. */
+/** Computes start and end of each dispatch in microseconds, as if each dispatch began at the end of the previous dispatch. */
 export function computeSpans(
   dispatches: readonly Pick<TimedDispatch, "median">[],
 ): { readonly spans: readonly (readonly [from: number, to: number])[]; readonly total: number } {
@@ -29,7 +29,7 @@ export function computeSpans(
   return { spans, total: at };
 }
 
-/** Renders a rectangle per dispatch, whose width is the dispatch's time. `data-dispatch` is the dispatch's index. */
+/** Renders a rectangle per dispatch. The width of a rectangle is the dispatch's time; `data-dispatch` is the dispatch's index. */
 export function renderTimeline(dispatches: readonly TimedDispatch[]): Html {
   const { spans, total } = computeSpans(dispatches);
   const { width, height } = STRIP;
@@ -71,7 +71,7 @@ export function renderPhaseLegend(dispatches: readonly TimedDispatch[]): Html {
   return markup`<ul class="phases">${items}</ul>`;
 }
 
-/** Renders one row per dispatch, with a button that opens it. Without ceilings the roofline's columns are "-". */
+/** Renders a table: a row per dispatch, with a button that opens it. Without ceilings, the roofline's columns are "-". */
 export function renderTimelineTable(
   dispatches: readonly TimedDispatch[],
   ceilings: RooflineCeilings | undefined,

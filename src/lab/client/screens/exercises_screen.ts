@@ -1,4 +1,4 @@
-/** Screen "Exercises": checks the user's kernel, and times it and the ladder. Each exercise has its own address. */
+/** Screen "Exercises": checks the user's kernel, and times the kernel and the ladder. Each exercise has its own address. */
 
 import { createEditor } from "prism-code-editor";
 import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
@@ -12,7 +12,7 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { ExerciseSummary, SolvedExercise } from "../services/kernel_services.ts";
 
-/** Number of rounds. Each round times every step once. */
+/** Number of rounds. In a round, every step is timed once. */
 const ROUNDS = 3;
 
 /** Matches a compiler message with its line and column. */
@@ -62,7 +62,7 @@ class ExerciseView {
 ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
-  /** Opens an exercise. For "" it opens the current exercise, or the first one. */
+  /** Opens an exercise. For "", the current exercise or else the first exercise is opened. */
   open(name: string): void {
     const known = this.all.find((one) => one.name === name);
     if (name !== "" && !known) this.#notice.show(`Expected the name of an exercise, got ${name}.`, "error");
@@ -85,7 +85,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#show();
   }
 
-  /** Shows the user's saved text, or the shipped kernel if that is chosen. */
+  /** Shows the user's saved text or, if the user chose it, the shipped kernel. */
   #show(): void {
     const { name = "", starter = "", solution = "" } = this.#current ?? {};
     this.#results.replaceChildren();
@@ -137,7 +137,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     );
   }
 
-  /** Lists the compiler errors in a message, each with a button that moves the cursor to the error's line. */
+  /** Lists the compiler errors in a message. A button at each error moves the cursor to the line of the error. */
   #showCompilerErrors(message: string): void {
     const found = [...message.matchAll(MESSAGE)].map(([, line, column, words = ""]) => ({
       ...{ line: Number(line), column: Number(column), words },
@@ -159,7 +159,7 @@ function findShippedLadder({ ladder, size }: { ladder: string; size: readonly nu
 
 const getStorageKey = (exercise: string) => `clickgan exercise ${exercise}`;
 
-/** Returns the text that the user saved for an exercise, if there is one. */
+/** Returns the text that the user saved for an exercise; undefined without a saved text. */
 function loadText(exercise: string): string | undefined {
   try {
     return localStorage.getItem(getStorageKey(exercise)) ?? undefined;
@@ -168,7 +168,7 @@ function loadText(exercise: string): string | undefined {
   }
 }
 
-/** Saves the user's text, or removes it for undefined. Returns true if that succeeded. */
+/** Saves the user's text; for undefined, removes the saved text. Returns true on success. */
 function saveText(exercise: string, text: string | undefined): boolean {
   try {
     if (text === undefined) localStorage.removeItem(getStorageKey(exercise));
@@ -206,7 +206,7 @@ class Editor {
     this.mark([]);
   }
 
-  /** Replaces the text as if it was typed, so that the user can undo it. */
+  /** Replaces the text as if the user had typed the new text, so that the user can undo the change. */
   replace(text: string): void {
     this.#editor.textarea.focus({ preventScroll: true });
     insertText(this.#editor, text, 0, this.text.length);
@@ -214,7 +214,7 @@ class Editor {
 
   /** Marks lines with errors. @param faulty numbers of the lines, from 1 */
   mark(faulty: readonly number[]): void {
-    const { lines } = this.#editor; // its indices begin at 1
+    const { lines } = this.#editor; // indices of `lines` begin at 1
     for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
   }
 

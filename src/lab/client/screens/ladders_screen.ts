@@ -8,7 +8,7 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { LadderSummary } from "../services/kernel_services.ts";
 
-/** Number of rounds. Each round times every step once. */
+/** Number of rounds. In a round, every step is timed once. */
 const ROUNDS = 5;
 
 export function showLadders(root: HTMLElement, lab: Lab): void {

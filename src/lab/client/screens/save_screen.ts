@@ -1,4 +1,4 @@
-/** Screen "Save": downloads all measurements as one file, which has the adapter's name. */
+/** Screen "Save": downloads all measurements as one file, together with the adapter's name. */
 
 import { markup } from "../../../report/html.ts";
 import {

@@ -1,4 +1,4 @@
-/** Screen "Self-test": compares every kernel on this adapter with float64, and shows the kernel's largest error. */
+/** Screen "Self-test": compares the results of all kernels on this adapter with float64, and shows each kernel's largest error. */
 
 import type { AdapterKind } from "../../../gpu/kernel_variants.ts";
 import { type Html, markup } from "../../../report/html.ts";
@@ -24,7 +24,7 @@ The tolerance of each number follows from the rounding errors of its sums.</p>`,
   );
 }
 
-/** Choices of kernel variants. Variants for one kind of adapter also run on the other kind. */
+/** Choices of kernel variants. Variants for GPUs also run on CPU adapters, and the reverse. */
 const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
   "for GPUs": ["gpu"],
   "for CPU adapters": ["cpu"],
@@ -53,7 +53,7 @@ class SelftestView {
   readonly #run = button("Run the self-test", () => this.#start());
   readonly #stop = new StopButton();
   #findings: KindFinding[] = [];
-  /** Findings of earlier runs, which are shown together with the findings of the current run. */
+  /** Findings of earlier runs. The screen shows them together with the findings of the current run. */
   #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
 
   constructor(private readonly lab: Lab) {
@@ -125,7 +125,7 @@ ${this.#table}</div>`;
 
   #show(): void {
     const results = groupByKernel(this.#findings).toSorted((a, b) => Number(b.differs) - Number(a.differs));
-    const rows = this.#table.querySelector("tbody"); // the rows only, to keep the scroll position
+    const rows = this.#table.querySelector("tbody"); // only the rows are replaced, to keep the scroll position
     if (rows) fill(rows, markup`${results.map(renderRow)}`);
     this.#table.hidden = results.length === 0;
     const faults = listFaultyCases(this.#findings).map(({ head, faults }) =>

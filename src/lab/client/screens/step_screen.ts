@@ -47,7 +47,7 @@ pass, and update the weights. This screen times each dispatch on your adapter.</
     notice.element,
     results,
   );
-  /** Names of the batches that have their own model. For these batches no model can be chosen. */
+  /** Names of the batches that have a model of their own, so that the user cannot choose a model. */
   let own: ReadonlySet<string> = new Set();
   const updateModel = () => model.disabled = own.has(workload.value);
   workload.addEventListener("change", updateModel);
@@ -59,16 +59,16 @@ pass, and update the weights. This screen times each dispatch on your adapter.</
       updateModel();
     }, (error: unknown) => notice.fail(error));
   const loaded = loadChoices();
-  // If the page's address names a kernel, a step is measured and the kernel is opened.
+  // If the page's address names a kernel, measure a step and open the kernel.
   lab.onShow("step", () => {
     if (openKernel) openFromAddress();
     else if (lab.part !== "") void loaded.then(() => stop.during(measure));
   });
-  // After a training its model can be chosen too.
+  // After a training, the trained model can be chosen, too.
   lab.onMeasurement(() => void loadChoices());
 }
 
-/** Replaces the options of a list. The selected option stays selected if it is among the new options. */
+/** Replaces the options of a list. The selected option stays selected if it is also a new option. */
 function setOptions(
   select: HTMLSelectElement,
   options: readonly { readonly name: string; readonly about: string }[],
@@ -78,7 +78,7 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** Shows a profile. The result opens the first dispatch of a kernel, and returns false if the kernel has no dispatch. */
+/** Shows a profile. Returns a function that opens a kernel's first dispatch, and returns false for a kernel without a dispatch. */
 function showProfile(results: HTMLElement, profile: StepProfile): (kernel: string) => boolean {
   const { result, facts, probes, clock } = profile;
   const ceilings = findCeilings(probes);
@@ -151,7 +151,7 @@ class DispatchPanel {
     heading?.scrollIntoView({ block: "start" });
   }
 
-  /** Shows the elements that the invocation chosen in the fields owns. */
+  /** Shows the array elements that the chosen invocation owns. */
   #showOwned(): void {
     const fields = [...this.element.querySelectorAll("input")];
     const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);
@@ -195,5 +195,5 @@ function describeClock({ kind, step, latency }: StepProfile["clock"]): string {
   return `The browser rounds timestamps to ${
     formatMicroseconds(step)
   }. Therefore each dispatch is repeated in a pass until ` +
-    `the pass is much longer than that, and the data it changes are restored. ${error}`;
+    `the pass takes much longer, and the data that the dispatch changes are restored. ${error}`;
 }

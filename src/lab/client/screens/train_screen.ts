@@ -94,7 +94,7 @@ class TrainView {
     this.#stageList.replaceChildren(new StageView(NOT_BEGUN).element);
   }
 
-  /** Runs one stage after the other, until the training is done or stopped. */
+  /** Runs the stages of a training in order, until the training is done or stopped. */
   async #run(request: TrainRequest, begin: StageCall): Promise<void> {
     this.#request = request;
     try {
@@ -120,7 +120,7 @@ class TrainView {
     }
   }
 
-  /** After an error, asks the worker for the status of the training, which the user may still save or resume. */
+  /** Asks the worker, after an error, for the status of the training: the user may still save or resume the training. */
   async #refreshStatus(): Promise<void> {
     this.#setStatus(undefined);
     const status = await this.lab.call("train", "status", undefined).catch(() => undefined);
@@ -260,7 +260,7 @@ class TrainView {
     });
   }
 
-  /** Accepts data and snapshots that are dropped anywhere on the screen. */
+  /** Accepts data and snapshots that the user drops anywhere on the screen. */
   #takeDrops(): void {
     this.element.addEventListener("dragover", (event) => event.preventDefault());
     this.element.addEventListener("drop", (event) => {
@@ -272,7 +272,7 @@ class TrainView {
   }
 }
 
-/** Scrolls to an element, unless it is visible. On a phone, results are far below the button. */
+/** Scrolls to an element that is not visible. On a phone, results are far below the button. */
 function bringIntoView(part: HTMLElement): void {
   const { top, bottom } = part.getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) part.scrollIntoView();

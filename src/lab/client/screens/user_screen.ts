@@ -1,4 +1,4 @@
-/** Screen "Be the user": shows pages of a shop with the model's click probabilities, and how a click changes these. */
+/** Screen "Be the user": shows pages of a shop with the model's click probabilities, and how a click changes the probabilities. */
 
 import type { ShopState } from "../../../data/shops.ts";
 import { type Html, markup } from "../../../report/html.ts";
@@ -7,9 +7,9 @@ import { button, dom, element, fill, Notice } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import type { ModelScores, ScoredPage, ShopView } from "../services/user_service.ts";
 
-/** Number of items per page, or fewer if the shop has fewer items. */
+/** Largest number of items per page; a shop may have fewer items. */
 const PAGE_SIZE = 10;
-/** Changes of a probability that are smaller than this are not shown. */
+/** Smallest change of a probability that is shown. */
 const SMALLEST_CHANGE = 0.0005;
 
 export function showUser(root: HTMLElement, lab: Lab): void {
@@ -34,7 +34,7 @@ class UserView {
   #clicked: number[] = [];
   #page: number[] = [];
   #shown: { readonly page: readonly number[]; readonly model: ModelScores } | undefined;
-  /** Number of requests so far. Only the answer to the last request is shown. */
+  /** Number of requests so far. Only the answer to the latest request is shown. */
   #requests = 0;
 
   constructor(private readonly lab: Lab) {
@@ -52,7 +52,7 @@ ${this.#about}${this.#list}</div>
     lab.onShow("user", () => void this.#enter());
   }
 
-  /** Gets the shop from the worker again, because another model may have been trained or loaded. */
+  /** Gets the current model's shop from the worker, because a model may have been trained or loaded since the last visit. */
   async #enter(): Promise<void> {
     try {
       const shop = await this.lab.call("user", "shop", undefined);
@@ -140,12 +140,12 @@ A full bar is 100 %. P(click) includes the effect of the position, if the model 
   }
 }
 
-/** Renders an item as a button with its click probabilities by the model and the ground truth. */
+/** Renders an item as a button with two click probabilities: by the model and by the ground truth. */
 function renderItem({ name, about, model, before, utility, truth }: {
   readonly name: string;
   readonly about: string;
   readonly model: number;
-  /** Probability by the model before the last click, if the page is still the same. */
+  /** The model's probability before the last click, if that click did not change the page. */
   readonly before: number | undefined;
   readonly utility: number | undefined;
   readonly truth: number | undefined;
@@ -158,7 +158,7 @@ function renderItem({ name, about, model, before, utility, truth }: {
 <span class="utility">${utility !== undefined && `u ${utility.toFixed(2)}`}</span></li>`;
 }
 
-/** Renders a probability as a bar of 0 to 100 %. A scale fitted to the page could shrink a bar as its value rises. */
+/** Renders a probability as a bar of 0 to 100 %. On a scale fitted to the page, a bar could shrink while its value rises. */
 function bar(who: string, chance: number, change: string): Html {
   const percent = (100 * chance).toFixed(1);
   return markup`<div class="chance ${who}">
@@ -178,7 +178,7 @@ function describeFeatures(features: Readonly<Record<string, number>>): string {
   return `category ${category}, brand ${brand}, ${numbers}${sale > 0 ? ", on sale" : ""}`;
 }
 
-/** Width and height of the drawing, which shows styles from -RANGE to RANGE. */
+/** Width and height of the drawing of the styles -RANGE to RANGE. */
 const SIZE = 240;
 const RANGE = 2;
 

@@ -1,4 +1,4 @@
-/** Services of the screens Exercises, Ladders and Self-test. The script is loaded when one of them is first called. */
+/** Services of the screens Exercises, Ladders and Self-test. This script is loaded at the first call of one of its services. */
 
 import { createAnswerStep, type Exercise, getSolution } from "../../../exercise/exercise.ts";
 import { exercises } from "../../../exercise/exercises.ts";
@@ -11,7 +11,7 @@ import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
 import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
-/** Creates the services. To add a service, write a function in this file, and a line here. */
+/** Creates the services. To add a service, write a function in this file, and add a line to `createKernelServices`. */
 export function createKernelServices(worker: LabWorker) {
   return {
     exercises: exercisesService(worker),
@@ -23,7 +23,7 @@ export function createKernelServices(worker: LabWorker) {
 export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
   /** WGSL of the shipped kernel, which solves the exercise. */
   readonly solution: string;
-  /** Title of the exercise's ladder. `size` is the size at which an answer is timed, e.g. "2560x10". */
+  /** Title of the exercise's ladder. `size` is the default size for timing an answer, e.g. "2560x10". */
   readonly title: string;
   readonly size: string;
 }
@@ -33,7 +33,7 @@ export interface ExerciseRequest {
   readonly text: string;
   /** Size at which to time the answer, in the format of the option --size. */
   readonly size: string;
-  /** Number of rounds in which the answer and the ladder are timed; with 0 the answer is only checked. */
+  /** Number of rounds in which the answer and the ladder are timed. With 0 rounds, the answer is only checked. */
   readonly rounds: number;
 }
 
@@ -41,11 +41,11 @@ export interface SolvedExercise {
   readonly cases: readonly string[];
   /** Sentence about the answer's numbers of invocations and workgroups. */
   readonly started: string;
-  /** Times of the ladder and the answer; absent if the answer was only checked. */
+  /** Times of the ladder and the answer; absent for an answer that was only checked. */
   readonly times?: LadderMeasurement;
 }
 
-/** Creates the service that checks and times an answer, as `deno task exercise` does. */
+/** Creates the service that checks and times an answer like `deno task exercise`. */
 function exercisesService(worker: LabWorker) {
   return {
     list: (): readonly ExerciseSummary[] => exercises.map(summarizeExercise),
@@ -97,7 +97,7 @@ function laddersService(worker: LabWorker) {
     list: (): readonly LadderSummary[] =>
       ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length })),
 
-    /** Checks the steps of a ladder, and times the correct steps in turn. */
+    /** Checks the steps of a ladder, and times the correct steps in alternation. */
     run({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderMeasurement> {
       return worker.runExclusively("A ladder is running", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
@@ -110,7 +110,7 @@ function laddersService(worker: LabWorker) {
   };
 }
 
-/** Request to run cases of the self-test: those whose name contains `only`, or all cases for "". */
+/** Request to run those cases of the self-test whose name contains `only`; all cases for "". */
 export type SelftestRequest =
   & Required<Pick<SelftestOptions, "kinds" | "only">>
   & Pick<SelftestOptions, "leftOut">;
@@ -121,7 +121,7 @@ export type SelftestProgress =
 
 function selftestService(worker: LabWorker) {
   return {
-    /** Runs the cases on devices of their own. If the call is cancelled, the run ends after the current case. */
+    /** Runs the cases on separate devices. After a cancellation, the run ends with the current case. */
     run(
       { kinds, only, leftOut }: SelftestRequest,
       { progress, signal }: ServiceCall<SelftestProgress>,

@@ -1,4 +1,4 @@
-/** Opens data for a training in the page: a synthetic shop, or files that the user chose. Data do not leave the page. */
+/** Opens data for a training in the page: a synthetic shop, or files that the user chose. No data leave the page. */
 
 import { makeShop } from "../../../data/demo_shop.ts";
 import { describeDifference } from "../../../data/feature_difference.ts";
@@ -23,18 +23,18 @@ type Report = (what: string) => void;
 
 export interface LabData extends Omit<TestedData, "truth"> {
   readonly kind: "demo" | "paper" | "prepared";
-  /** True utility per row [rows], and click model of the shop; undefined unless the shop is synthetic. */
+  /** True utility of each row [rows], and click model of the shop; undefined unless the data are a synthetic shop. */
   readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
 }
 
-/** Name, sizes and item features of data, which the page shows. */
+/** Name, sizes and item features of data, for display in the page. */
 export interface DataSummary extends DataSizes {
   readonly name: string;
   /** Description of the item features in words. */
   readonly features: string;
 }
 
-/** Opens data. @throws UserError that names the invalid file and its line or row */
+/** Opens data. @throws UserError that names the invalid file, and the invalid line or row */
 export async function openLabData(choice: DataChoice, report: Report): Promise<LabData> {
   if (choice.kind === "files") return await openFiles(choice.files, report);
   const shop = findShop(choice.name);
@@ -66,7 +66,7 @@ function describeFeatures(shape: ItemsShape): string {
 export function isSameData(a: DataChoice, b: DataChoice): boolean {
   if (a.kind === "shop") return b.kind === "shop" && a.name === b.name && a.seed === b.seed;
   if (b.kind === "shop" || a.files.length !== b.files.length) return false;
-  // Files are compared by their properties: a File is a new object each time that the page sends it to the worker.
+  // Files are compared by their properties, because the worker gets a new File object from the page in each message.
   return a.files.every(({ path, file: { size, lastModified } }, k) => {
     const other = b.files[k];
     return path === other?.path && size === other.file.size && lastModified === other.file.lastModified;
@@ -74,8 +74,8 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
 }
 
 /**
- * Aligns the items of data with the items of a snapshot's model. @param what name of the model at the start of errors
- * @throws UserError if the items are others, or features have another meaning
+ * Aligns the items of data with the items of a snapshot's model.
+ * @param what name of the model in error messages @throws UserError for unknown items, or features with another meaning
  */
 export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {
   expectSameFeatures(what, info, data);
@@ -103,7 +103,7 @@ export function selectTestedData({ source, features, pageOrder, truth }: LabData
   return { source, features, pageOrder, truth: truth?.utility };
 }
 
-/** Computes the metrics of the baselines on the validation users, as validation curves do. */
+/** Computes the metrics of the baselines on the validation users, for comparison with validation curves. */
 export function computeBaselineLevels(data: LabData): BaselineLevel[] {
   const results = TestedUsers.ofPart(selectTestedData(data), "validation").results();
   return shownBaselines.flatMap(([key, name]) => {

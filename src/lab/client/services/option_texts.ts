@@ -1,4 +1,4 @@
-/** Parses the options of `train` in the worker, which has the schemas. The page shows options and sends texts to check. */
+/** Parses the options of `train` in the worker, which has the schemas. The page shows options, and sends texts to check. */
 
 import { modelFields } from "../../../model/model_config.ts";
 import { extractFlag, formatValue, getOptionValues, InvalidValueError } from "../../../option.ts";
@@ -19,18 +19,18 @@ export interface ShownGroup {
   readonly options: readonly ShownOption[];
 }
 
-/** Texts that the user entered, by the name of the option. An absent or empty text is the default. */
+/** Texts that the user entered, by option name. An absent or empty text means the default. */
 export type OptionTexts = Readonly<Record<string, string>>;
 
 const groups = [...stagesGroups, { heading: "Run:", options: [seedOption] }];
 const definitions = groups.flatMap(({ options }) => options);
 
-/** Returns the options for the page. Parsers are left out, because functions cannot be sent to the page. */
+/** Returns the options for the page. Parsers are left out, because messages to the page cannot contain functions. */
 export function listShownGroups(): ShownGroup[] {
   return JSON.parse(JSON.stringify(groups));
 }
 
-/** Returns the error messages of invalid texts, by the name of the option. */
+/** Returns the error messages for invalid texts, by option name. */
 export function findFaults(texts: OptionTexts): Record<string, string> {
   const faults: Record<string, string> = {};
   for (const definition of definitions) {
@@ -47,21 +47,21 @@ export function findFaults(texts: OptionTexts): Record<string, string> {
 /**
  * Parses the options of a training. `buildStagesConfig` then resolves defaults that depend on the data.
  * @param fromSnapshot true to start from a snapshot, as with the option --init
- * @throws UserError if an option is invalid, or options contradict each other
+ * @throws UserError for an invalid option, or for options that contradict each other
  */
 export function readOptions(
   { texts, fromSnapshot }: { readonly texts: OptionTexts; readonly fromSnapshot: boolean },
 ): StagesOptions {
   const pairs = definitions.map((one) => [one.name, parseOption(one, texts)]);
   if (fromSnapshot) pairs.push(["init", "the snapshot"]);
-  // The values have this type, because parsers and defaults are those of the command.
+  // The cast is safe, because the parsers and defaults are those of the command `train`.
   const values = Object.fromEntries(pairs) as StagesOptions;
   const entered = definitions.filter(({ name }) => (texts[name] ?? "") !== "");
   checkTogether(values, new Map(entered.map((one) => [one.name, extractFlag(one)])));
   return values;
 }
 
-/** Returns the texts of the options of a configuration. The text of a default is "". */
+/** Converts a configuration to the texts of its options. The text of a default is "". */
 export function formatOptionTexts({ model, training, pretrain, adversarial }: StagesConfig): OptionTexts {
   const values: Readonly<Record<string, unknown>> = {
     ...(adversarial ? getOptionValues(adversarialFields, adversarial) : {}),
@@ -79,7 +79,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Returns the text of --weight-decay: "" for the default, which differs by stage and so cannot be one number. */
+/** Returns the text of --weight-decay: "" for the default, which is not one number, because it differs by stage. */
 function formatWeightDecay(counts: boolean, shannon: number, adversarial: number | undefined): string {
   const isDefault = shannon === (counts ? WEIGHT_DECAY : 0);
   return isDefault && (shannon === 0 || adversarial !== shannon) ? "" : String(shannon);

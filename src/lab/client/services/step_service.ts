@@ -23,14 +23,14 @@ import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.
 
 export interface StepChoices {
   readonly workloads: readonly StepWorkload[];
-  /** Names of the models that can be chosen for a workload without its own model. */
+  /** Names of the models that can be chosen for a workload without a model of its own. */
   readonly models: readonly string[];
 }
 
 export interface StepWorkload {
   readonly name: string;
   readonly about: string;
-  /** True for the workload of the current model and its data, for which no model can be chosen. */
+  /** True for the workload of the current model and its data. For this workload, no model can be chosen. */
   readonly ownModel: boolean;
 }
 
@@ -39,9 +39,9 @@ const TRAINED = "trained";
 
 export interface ProfileRequest {
   readonly workload: string;
-  /** Name of the model; ignored if the workload has its own model. */
+  /** Name of the model; ignored for a workload with a model of its own. */
   readonly model: string;
-  /** Seconds for timing whole steps. A probe of the adapter gets a twentieth of them. */
+  /** Seconds for timing whole steps. A probe of the adapter gets a twentieth of this time. */
   readonly seconds: number;
 }
 
@@ -148,11 +148,11 @@ export interface BindingSummary {
 }
 
 export interface KernelSummary extends IndexScope {
-  /** WGSL of the kernel as the driver gets it. */
+  /** WGSL of the kernel, as passed to the driver. */
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingSummary[];
-  /** Number of invocations that have work, before it is rounded up to whole workgroups. */
+  /** Number of invocations that have work, before rounding up to whole workgroups. */
   readonly invocations: readonly [x: number, y: number];
 }
 
@@ -161,11 +161,11 @@ export interface DispatchSummary {
   readonly kernel: string;
   readonly phase: StepPhase;
   readonly node?: DispatchNode;
-  /** Summary of the kernel; absent for a copy into a texture. */
+  /** Summary of the dispatch's kernel; absent for a copy into a texture. */
   readonly code?: KernelSummary;
 }
 
-/** Lists the dispatches and copies of a step in order. A copy follows the dispatch whose output is copied. */
+/** Lists the dispatches and copies of a step in order. A copy follows the dispatch that writes the copied output. */
 function listDispatches(recording: Recording): DispatchSummary[] {
   const all: DispatchSummary[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {

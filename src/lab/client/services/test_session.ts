@@ -1,4 +1,4 @@
-/** Tests the snapshots of a training session, for the screen Train. */
+/** Computes the test metrics of a training session's snapshots, for the screen Train. */
 
 import { listUsers } from "../../../data/click_log.ts";
 import type { MetricDetails } from "../../../metrics/test_result.ts";
@@ -17,11 +17,11 @@ interface TestRow extends Pick<MetricDetails, "metrics" | "intervals"> {
 export interface TestTable {
   readonly users: number;
   readonly rows: readonly TestRow[];
-  /** Sentences with the conclusions from the test. */
+  /** Conclusions from the test metrics, in sentences. */
   readonly verdict: readonly string[];
 }
 
-/** Tests the snapshots of a session, without a change of the trainer's weights. No GPU work may be in flight. */
+/** Computes the test metrics of a session's snapshots. The trainer's weights do not change. No GPU work may be in flight. */
 export async function testSession(
   { stage, trainer, choice, config, setting: { data } }: TrainSession,
   report: (what: string) => void,
@@ -38,7 +38,7 @@ export async function testSession(
     rows: [...snapshots, ...simple].map(({ details: { metrics, intervals }, ...row }) => ({
       ...{ ...row, metrics, intervals },
     })),
-    // In the page, the command's option --resume is a button.
+    // The page has a button instead of the command's option --resume.
     verdict: verdict.map((text) => text.replace("--resume with", "Resume with")),
   };
 }

@@ -1,4 +1,4 @@
-/** Progress of a training that the service reports to the screen. */
+/** Messages on the progress of a training, from the service to the screen. */
 
 import { buildRow, type StageMetrics, type StageName, type TrainingStage } from "../../../run/stages.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
@@ -37,7 +37,7 @@ export type TrainProgress =
     /** One row per step, with one value per column of the stage. */
     readonly rows: readonly (readonly number[])[];
     readonly validations: readonly ValidationRow[];
-    /** Iteration of the best validation so far, by criterion. */
+    /** For each criterion, the iteration of the best validation so far. */
     readonly best: Readonly<Record<Criterion, number>> | undefined;
   };
 
@@ -47,7 +47,7 @@ export function describeStage(stage: TrainingStage, iterations: number): ShownSt
   return { name, heading, iterations, ...names };
 }
 
-/** Collects steps and validations that arrive together, and reports them as one message. */
+/** Collects steps and validations that arrive together, and reports them in one message. */
 export class StepGatherer implements SessionEvents {
   #first = 0;
   #rows: number[][] = [];
@@ -74,7 +74,7 @@ export class StepGatherer implements SessionEvents {
     this.#reportSoon();
   }
 
-  /** Reports in a microtask, which runs after all steps of a group, because these arrive without a wait between them. */
+  /** Reports in a microtask. The microtask runs after all steps of a group, because the steps arrive without a wait in between. */
   #reportSoon(): void {
     if (this.#due) return;
     this.#due = true;

@@ -54,9 +54,9 @@ interface LoadedSnapshot {
   readonly iteration: number;
   readonly kind: string;
   readonly data: DataSummary;
-  /** Status of the training whose state is in the file; undefined if the file has only weights. */
+  /** Status of the training whose state is in the file; undefined for a file with only weights. */
   readonly training: StageStatus | undefined;
-  /** Sentence about whether the training can be resumed; "" if the file has no training. */
+  /** Sentence that says whether the training can be resumed; "" for a file without a training. */
   readonly note: string;
 }
 
@@ -66,14 +66,14 @@ export class TrainService {
   readonly options = listShownGroups;
   readonly faults = findFaults;
   readonly read = readOptions;
-  /** The data that were opened last. They are kept so that files are not read again. */
+  /** The data that were opened last, kept so that the same files are not read again. */
   #opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
   /** The snapshot that was loaded last. A training may start from it. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** The model of a loaded snapshot, if it has no training. */
+  /** The model of a loaded snapshot without a training. */
   #loadedModel: UserModel | undefined;
-  /** Resolves when nothing reads the session any more. Only then may the session be freed. */
+  /** Resolves when no work reads the session any more. The session must not be freed earlier. */
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly worker: LabWorker) {}
@@ -100,7 +100,7 @@ export class TrainService {
     });
   }
 
-  /** Resumes the current stage, or starts the next stage if the current one is done. */
+  /** Resumes the current stage. If the current stage is done, the next stage is started. */
   resume(
     { data, options }: Omit<TrainRequest, "fromSnapshot">,
     call: ServiceCall<TrainProgress>,
@@ -123,7 +123,7 @@ export class TrainService {
     });
   }
 
-  /** Returns the status of the training, if there is one. The training may have failed. */
+  /** Returns the status of the current training, which may have failed; undefined without a training. */
   status(): StageStatus | undefined {
     return this.#session && describeStatus(this.#session);
   }
@@ -174,7 +174,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info of the snapshot to start from: the items are aligned to the snapshot's */
+  /** Opens the training data. @param info of the snapshot to start from. The items are aligned with the snapshot's items */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,
@@ -192,7 +192,7 @@ export class TrainService {
     return info ? alignDataToSnapshot("The snapshot's model", info, data) : data;
   }
 
-  /** Opens data, unless they are open already. @throws UserError if a file is invalid */
+  /** Opens data that are not open yet. @throws UserError for an invalid file */
   async #open(choice: DataChoice, report: (what: string) => void): Promise<LabData> {
     if (!this.#opened || !isSameData(this.#opened.choice, choice)) {
       this.#opened = { choice, data: await openLabData(choice, report) };
@@ -225,13 +225,13 @@ export class TrainService {
     return describeStatus(session);
   }
 
-  /** Returns the current training. @throws UserError if there is none */
+  /** Returns the current training. @throws UserError without a training */
   #expectSession(): TrainSession {
     if (this.#session) return this.#session;
     throw new UserError("Expected a training, found none: train a model first.");
   }
 
-  /** Returns the session. If its device was lost, the session is first restored on a new device. */
+  /** Returns the session. After the loss of its device, the session is first restored on a new device. */
   async #reviveSession(report: (what: string) => void): Promise<TrainSession> {
     const old = this.#expectSession();
     const gpu = await this.worker.gpu();
@@ -241,13 +241,13 @@ export class TrainService {
     return this.#expectSession();
   }
 
-  /** Makes a session the current training. Other screens use its model. */
+  /** Makes a session the current training, whose model all screens use. */
   #present(next: TrainSession): void {
     this.#session = next;
     this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };
   }
 
-  /** Prevents that the session is freed before `work`, which reads it, is done. */
+  /** Keeps the session from being freed before `work`, which reads the session, is done. */
   #whileReading<T>(work: Promise<T>): Promise<T> {
     this.#reading = Promise.allSettled([this.#reading, work]);
     return work;
@@ -263,7 +263,7 @@ export class TrainService {
   }
 }
 
-/** Reports what begins, then lets the worker receive messages, so that a cancellation arrives. */
+/** Reports the task that begins, then lets the worker receive messages, such as a cancellation. */
 async function begin(what: string, { progress, signal }: ServiceCall<TrainProgress>): Promise<void> {
   progress(doing(what));
   await new Promise((resolve) => setTimeout(resolve));

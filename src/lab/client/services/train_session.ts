@@ -1,4 +1,4 @@
-/** A training stage on the device. It can pause while its state is read, be restored on a new device, and save snapshots. */
+/** A training stage on the device. A session can pause while its state is read, be restored on a new device, and be saved. */
 
 import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/model_config.ts";
@@ -24,7 +24,7 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the state to the page's memory. If the device is lost, at most these seconds are lost. */
+/** Seconds between two copies of the state to the page's memory: the loss of a device loses at most these seconds of training. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
@@ -39,7 +39,7 @@ export interface SessionEvents {
   onValidation(result: ValidationResult<StageMetrics>): void;
 }
 
-/** The current stage, and the final states of the stages before it. */
+/** The current stage, and the final states of all earlier stages. */
 interface CurrentStage {
   readonly stage: TrainingStage;
   readonly before: readonly StageState[];
@@ -60,13 +60,13 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Set if the training starts from a logit on counts. At the end the better of start and best validation is kept. */
+    /** Defined for a training that starts from a logit on counts. At the end, the better of start and best validation is kept. */
     readonly choice: StartChoice | undefined,
   ) {}
 
   /**
    * @param current stage to train (default: the first stage)
-   * @throws UserError if a size exceeds the adapter's limits, weights do not fit, or there are too few users
+   * @throws UserError for a size beyond the adapter's limits, weights that do not fit the model, or too few users
    */
   static async create(
     gpu: Gpu,
@@ -96,14 +96,14 @@ export class TrainSession {
     }
   }
 
-  /** Returns a copy of the session on another device, with the state that was saved last. */
+  /** Restores the session on another device, with the state that was saved last. Returns the restored session. */
   async restoreOn(gpu: Gpu): Promise<TrainSession> {
     const session = await TrainSession.create(gpu, this.setting, this.config, this.current);
     if (this.#saved) session.restore(this.#saved);
     return session;
   }
 
-  /** Creates the next stage from this stage's weights of the best prec@1; undefined if this is the last stage. */
+  /** Creates the next stage from this stage's weights with the best prec@1. Returns undefined after the last stage. */
   async next(): Promise<TrainSession | undefined> {
     const stage = this.#next;
     if (!stage) return undefined;
@@ -173,7 +173,7 @@ export class TrainSession {
     return this.#saved = await this.trainer.state();
   }
 
-  /** Returns the bytes of a snapshot's file. @throws UserError if the snapshot is missing, or weights are not finite */
+  /** Returns the bytes of a snapshot's file. @throws UserError for a missing snapshot, or for weights that are not finite */
   snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
     const { current: { before }, config, gpu, setting: { data } } = this;
     const on = { config, data, adapter: describeAdapter(gpu) };
@@ -227,7 +227,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Restores the training in a snapshot's file, if the file has one on these data. Returns also a note for the user. */
+/** Restores the training in a snapshot's file, if the file has a training on the opened data. Also returns a note for the user. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -262,7 +262,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Weights of the start. They replace the snapshot with the lowest validation loss if the start has a lower one. */
+  /** Weights of the start, which replace the best snapshot if the start has a lower validation loss. */
   readonly kept?: KeptStart;
 }
 
@@ -327,7 +327,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Fills the table rows of unseen tokens, for snapshots and for the start of the next stage: see {@link withMeanRows}. */
+/** Fills the table rows of unseen tokens by {@link withMeanRows}, for snapshots and for the start of the next stage. */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,
@@ -337,8 +337,8 @@ function fillWeights(
 }
 
 /**
- * Describes adapter and kernels. The bits of a training depend on them, and on its settings and data.
- * A training resumes bit for bit if and only if this text is the same.
+ * Describes adapter and kernels. The bits of a training depend on adapter, kernels, settings and data. A training resumes bit for
+ * bit if and only if the description is unchanged.
  */
 export function describeAdapter({ adapter, variants }: Pick<Gpu, "adapter" | "variants">): string {
   return JSON.stringify({ ...adapter, matrices: variants.matrices });

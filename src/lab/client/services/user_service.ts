@@ -1,4 +1,4 @@
-/** The service of the screen Be the user: scores pages by the model and, in a synthetic shop, by the ground truth. */
+/** The service of the screen "Be the user". The model and, in a synthetic shop, the ground truth score the items of pages. */
 
 import {
   advanceShopState,
@@ -13,7 +13,7 @@ import { addPositionEffects, readPositionEffects } from "../../../model/position
 import { UserError } from "../../../user_error.ts";
 import type { CurrentModel, LabWorker } from "../lab_worker.ts";
 
-/** Item numbers of a user's history and of the current page. */
+/** Numbers of the items in a user's history and on the current page. */
 export interface PageView {
   /** Items that the user clicked, the oldest click first. */
   readonly history: readonly number[];
@@ -29,10 +29,10 @@ export interface ModelScores {
 }
 
 export interface ScoredPage {
-  /** Number of training steps that the model has had. */
+  /** Number of the model's training steps. */
   readonly iteration: number;
   readonly model: ModelScores;
-  /** Scores by the ground truth; like `state`, undefined unless the shop is synthetic. */
+  /** Scores by the ground truth. `truth` and `state` are undefined unless the shop is synthetic. */
   readonly truth: ModelScores | undefined;
   readonly state: ShopState | undefined;
 }
@@ -54,7 +54,7 @@ export function createUserService(worker: LabWorker) {
   }
 
   return {
-    /** Returns the shop of the current model. @throws UserError if there is no model */
+    /** Returns the shop of the current model. @throws UserError without a model */
     shop(): ShopView {
       const { model, data: { source, truth } } = expectModel();
       const { items } = source;

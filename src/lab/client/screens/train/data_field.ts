@@ -29,7 +29,7 @@ export class DataField {
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
   #files: readonly ReaderFile[] = [];
-  /** Shows an error in the chosen files, or the command that prepares the files. */
+  /** Text that shows an error in the chosen files, or the command that prepares the files. */
   readonly #status = element("div", { role: "status" });
   #reader: Promise<Reader> | undefined;
   /** Resolves when the chosen files have been checked. */
@@ -56,7 +56,7 @@ paper's layout. They stay in this tab. For any other log the page shows the comm
     this.#update();
   }
 
-  /** Checks the chosen files. If they cannot be used, shows why, and forgets them. */
+  /** Checks the chosen files. For unusable files, shows the reason, and drops the choice. */
   async #check(files: readonly ReaderFile[]): Promise<void> {
     this.#status.replaceChildren();
     this.#reader ??= loadScript<Reader>("reader");
@@ -90,7 +90,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     }
   }
 
-  /** Returns the chosen data. If no file is chosen, shows an error and returns undefined. */
+  /** Returns the chosen data. Without a chosen file, shows an error and returns undefined. */
   async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
     await this.#checked;
@@ -100,7 +100,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     return undefined;
   }
 
-  /** Returns the value of the option --data: "" for the default, "FOLDER" for a prepared data set. */
+  /** Value of the command-line option --data: "" for the default, "FOLDER" for a prepared data set. */
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) return other ? "FOLDER" : file?.path ?? "FILE";
@@ -118,7 +118,7 @@ function listPicked(files: Iterable<File>): ReaderFile[] {
 }
 
 /**
- * Lists the dropped files. Must be called during the drop event, because the browser then clears the list.
+ * Lists the dropped files. Call this function during the drop event, because the browser clears the list after the event.
  * @throws if the browser does not let the page read a folder, for example because the page was opened from the disk
  */
 async function listDropped({ items }: DataTransfer): Promise<ReaderFile[]> {
@@ -133,7 +133,7 @@ async function listDropped({ items }: DataTransfer): Promise<ReaderFile[]> {
   return found.flat();
 }
 
-// The type is tested by properties, because not every browser has the classes.
+// The type of an entry is tested by properties, because not every browser has the classes of entries.
 const isFile = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;
 const isFolder = (entry: FileSystemEntry): entry is FileSystemDirectoryEntry => entry.isDirectory;
 

@@ -1,6 +1,6 @@
 /**
- * Stores the curves of a running training, and draws a chart of one metric with lines for the baselines. The chart is SVG,
- * whose colours the style sheet sets. A chart library would take a third of the size limit of the page's script.
+ * Stores the curves of a running training, and draws a chart of one metric with lines for the baselines. The chart is SVG, and the
+ * style sheet sets its colours. A chart library would take a third of the size limit of the page's script.
  */
 
 import { formatCsvRow } from "../../../../csv.ts";
@@ -20,18 +20,18 @@ interface Point {
   readonly y: number;
 }
 
-/** The curves of a stage. Values are averaged to as many points as a chart can show. */
+/** The curves of a stage. Values are averaged over windows, to get as many points as a chart can show. */
 export class StageCurves {
   /** One row per step, with one value per column of the stage. */
   readonly #rows: (readonly number[])[] = [];
-  /** Number of iterations before the first row; above 0 if the training was loaded. */
+  /** Number of iterations before the first row; above 0 for a training that was loaded from a file. */
   #before = 0;
   readonly validations: ValidationRow[] = [];
   #best: Steps["best"];
 
   constructor(public stage: ShownStage) {}
 
-  /** Adds steps. If the training was resumed from an earlier state, later steps are removed first. */
+  /** Adds steps. If the training was resumed from an earlier state, the steps after that state are removed first. */
   add({ first, rows, validations, best }: Steps): void {
     if (rows.length > 0) {
       if (this.#rows.length === 0) this.#before = first - 1;
@@ -90,7 +90,7 @@ export class StageCurves {
     return found && { x: found.iteration, y: found.row[this.#at(column)] ?? NaN };
   }
 
-  /** Returns a CSV with a row per step and per validation. It has the columns of a run's logs. */
+  /** Returns a CSV text with a row per step and per validation, and with the columns of a run's logs. */
   csv(): string {
     const rows = this.#rows.map((row, k) => ["train", this.#before + k + 1, ...row]);
     const validated = this.validations.map(({ iteration, row }) => ["validation", iteration, ...row]);
@@ -102,7 +102,7 @@ export class StageCurves {
   }
 }
 
-/** Height of the chart in pixels. The chart is as wide as the element that contains it. */
+/** Height of the chart in pixels. The width is the width of the containing element. */
 const HEIGHT = 280;
 const [LEFT, RIGHT, TOP, BOTTOM] = [44, 10, 8, 34];
 /** Approximate number of ticks per axis. */
@@ -111,9 +111,9 @@ const TICKS = 5;
 export interface ChartContent {
   readonly column: string;
   readonly title: string;
-  /** Metric of the baselines that is drawn as a horizontal line per baseline. */
+  /** Metric that is drawn for each baseline as a horizontal line. */
   readonly level?: "loss" | "prec1";
-  /** Criterion by which the best validation is marked. */
+  /** Criterion of the best validation, which the chart marks. */
   readonly best?: Criterion;
 }
 
@@ -193,7 +193,7 @@ function axes(x: AxisScale, y: AxisScale, width: number): Html {
   const across = (kind: string, at: number) =>
     markup`<line class="${kind}" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`;
   const below = (at: number, y: number, text: string) =>
-    // The last label is right-aligned, because it would be clipped otherwise.
+    // The last label is right-aligned; a centred label would be clipped.
     markup`<text class="tick x" x="${at}" y="${y}"${
       at > right - 12 && markup` style="text-anchor: end"`
     }>${text}</text>`;

@@ -1,4 +1,4 @@
-/** The form for data, model and options of a training. It has the options of the command `train`. */
+/** The form for data, model and options of a training, with the options of the command `train`. */
 
 import { extractFlag, formatValue } from "../../../../option.ts";
 import type { CallWorker } from "../../connection.ts";
@@ -21,13 +21,13 @@ const VISIBLE = [
   "seed",
 ];
 
-/** A form with the flags and defaults of the command `train`. The worker validates the values. */
+/** A form with the options and defaults of the command `train`. The worker validates the entered values. */
 export class TrainForm {
   readonly element: HTMLElement;
   readonly data: DataField;
-  /** Fields of the options; empty until the worker has sent the options. */
+  /** Fields of the options. The list is empty until the worker has sent the options. */
   #fields: readonly Field[] = [];
-  /** Names of the options of the adversarial stage, which are hidden if this stage is off. */
+  /** Names of the adversarial stage's options, which are hidden while the stage is off. */
   #adversarialNames: ReadonlySet<string> = new Set();
   #checks = 0;
   readonly #command = element("code", { class: "command" });
@@ -55,8 +55,8 @@ export class TrainForm {
   }
 
   /**
-   * Returns what the user entered. If a field is invalid, shows its error and returns undefined.
-   * @throws LabError if options contradict each other
+   * Returns the user's input. For an invalid field, shows the error and returns undefined.
+   * @throws LabError for options that contradict each other
    */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     if (this.#fields.length === 0) return undefined;
@@ -77,7 +77,7 @@ export class TrainForm {
     this.#changed();
   }
 
-  /** Folds the options on a phone, so that the results below them are visible. */
+  /** Folds the options on a phone, so that the results below the options are visible. */
   foldOnPhone(): void {
     if (matchMedia("(max-width: 800px)").matches) this.#fold.open = false;
   }
@@ -111,7 +111,7 @@ export class TrainForm {
     void this.#check();
   }
 
-  /** Texts that were entered, for all visible options that are not empty. */
+  /** Texts that the user entered, for all visible options that are not empty. */
   get #texts(): OptionTexts {
     return Object.fromEntries(this.#listEntered().map(({ definition, text }) => [definition.name, text]));
   }
@@ -124,7 +124,7 @@ export class TrainForm {
   async #check(): Promise<boolean> {
     const check = ++this.#checks;
     const faults = await this.call("train", "faults", this.#texts);
-    // The result is ignored if a later check has begun.
+    // The result of a check is ignored if a later check has begun.
     if (check === this.#checks) {
       for (const field of this.#fields) field.fault = faults[field.definition.name] ?? "";
     }
@@ -150,7 +150,7 @@ export class TrainForm {
   #showCommand(): void {
     const data = this.data.word === "" ? [] : ["--data", this.data.word];
     const words = ["deno task train", ...data, ...this.#listEntered().flatMap((field) => field.words)];
-    // Each word gets a span, so that lines break between words and not after hyphens.
+    // A span around each word makes lines break between words and not after hyphens.
     this.#command.replaceChildren(...words.flatMap((word) => [element("span", {}, word), " "]));
   }
 }
