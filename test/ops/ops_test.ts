@@ -121,8 +121,8 @@ Deno.test("a leaf without a gradient, of the kernels or of the reference, is nam
   }
 });
 // A GPU multiplies up to 32 columns of the state in the same dispatch.
-for (const [N, S] of sweep<readonly [number, number]>([[17, 5], [5, 33]], [[64, 20]])) {
-  const batches = S === 5 ? [one, few, chunks] : [few];
+for (const [N, S] of sweep<readonly [number, number]>([[17, 18], [5, 33]], [[17, 5], [64, 20]])) {
+  const batches = S === 18 ? [one, few, chunks] : [few];
   op(`first_layer: ${N} columns, over a layer of ${S}`, batches, makeFirstLayerOfState(N, S));
 }
 op("first_layer: one-hot table", [oneHot, rareItems], makeFirstLayerOfTable(3, false));
