@@ -116,10 +116,12 @@ export class BatchIndexBuffers implements ClickBatch {
     const bits = this.#bits;
     const HEADERS = this.#steps.headersEach;
     const HEADERS_SEEN = HEADERS * this.#steps.slices;
-    const EVENTS = padSlots(this.capacity.events);
-    const ROWS = padSlots(this.capacity.rows);
-    const SLOTS = padSlots(this.capacity.items + 1);
-    const WORDS = padSlots(this.#words);
+    // One slice needs no stride: then logs and batches of other sizes have the same kernel text.
+    const stride = (elements: number) => this.#steps.slices > 1 ? padSlots(elements) : 0;
+    const EVENTS = stride(this.capacity.events);
+    const ROWS = stride(this.capacity.rows);
+    const SLOTS = stride(this.capacity.items + 1);
+    const WORDS = stride(this.#words);
     return [
       {
         kernel: expandKernel,
