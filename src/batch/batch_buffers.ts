@@ -1,4 +1,4 @@
-/** Builds the index arrays of batches on the GPU: from the users in the plan, events, rows, distinct items, and rows by item. */
+/** Builds a batch's index arrays on the GPU, from the users in the batch plan: events, rows, distinct items, rows by item. */
 
 import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
@@ -19,10 +19,10 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Slices are padded to a multiple of this many elements, so that a binding may begin at each slice. */
+/** Slices are padded to a multiple of 64 elements, because a binding must begin at an aligned offset. */
 const SLICE_ALIGNMENT = 64;
 
-/** Index arrays of the next steps' batches, one slice per batch. Comments at the top of the batch kernels define the layouts. */
+/** Index arrays of the next steps' batches, one slice per batch. Comments in the batch kernels define the arrays' layouts. */
 export class BatchIndexBuffers implements ClickBatch {
   readonly event: View;
   readonly eventItem: View;
@@ -77,7 +77,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns the number of slices. More slices save dispatches, but memory and the uniform with the headers limit their number. */
+  /** Returns the number of slices. More slices save dispatches, but need more memory and more headers in a uniform. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -103,7 +103,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** Returns the dispatches that each step runs first on its own batch, after {@link layout}. */
+  /** Returns the dispatches that a step runs first on its own batch, after {@link layout}. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];

@@ -11,7 +11,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns the values that a dispatch's index expressions read. @throws UserError for a grid beyond the adapter's limit. */
+/** Returns the values of the names in a dispatch's index expressions. @throws UserError for a too large grid. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

@@ -19,19 +19,19 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
   }
 }
 
-/** Index arrays of a batch, usually of a log's users. The comments at the top of the batch kernels define the arrays' layouts. */
+/** Index arrays of a batch of users of a log. The comments at the top of the batch kernels define the arrays' layouts. */
 export interface ClickBatch {
   readonly plan: View;
   readonly items: DeviceItems;
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
-  /** List of the clicked events before each event, if `event` does not contain them. `history` has the end of each event's list. */
+  /** For each event, a list of earlier events with a click, if `event` has no such lists. `history` has each list's end. */
   readonly clicks?: View;
   readonly row: View;
-  /** Inputs of the count features, per row and item of the log. Absent if the page's items are the whole catalogue. */
+  /** Inputs of count features, per row and item of the log. Absent if every page consists of the whole catalogue. */
   readonly facts?: LogCountSummary;
-  /** [words, users] what simulated users with pages of `slate` items saw so far, see kernels/simulate/pass_over.wgsl. */
+  /** Array [words, users]: what simulated users with pages of `slate` items have seen; see kernels/simulate/pass_over.wgsl. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;
@@ -40,7 +40,7 @@ export interface ClickBatch {
   };
   /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
-  /** Slot of each row's item among the distinct items of the batch; with one-hot items the item's number. */
+  /** Index of each row's item among the batch's distinct items; with one-hot items the number of the row's item. */
   readonly rowItem: View;
   readonly slotItem: View;
   readonly slotFirst: View;

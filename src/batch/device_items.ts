@@ -8,13 +8,13 @@ import { usesTextures } from "../gpu/kernel_variants.ts";
 import { makeProductLayout, type Memory, type View, writeMemory } from "../gpu/memory.ts";
 import { padColumns, padRows } from "../tape/tensor.ts";
 
-/** Features and tokens of items. One-hot features need no memory here: their embedding rows are parameters. */
+/** Features and tokens of items. One-hot features are not stored, because their embedding rows are parameters. */
 export class DeviceItems {
   readonly #arena: Arena;
   readonly kind: ItemFeatures["kind"];
-  /** F, number of dense features; with one-hot features the number of items. */
+  /** F, number of dense features. With one-hot features F is the number of items. */
   readonly width: number;
-  /** [capacity, F] dense features, with rows padded to whole vectors. Absent for items without dense features. */
+  /** Dense features [capacity, F], with rows padded to whole vectors. Absent for items without dense features. */
   readonly features: Memory | undefined;
   /** Tokens; present only for mixed features. */
   readonly tokens: DeviceTokens | undefined;
@@ -89,17 +89,17 @@ export class DeviceTokens {
   readonly count: number;
   /** P, the largest number of pairs of an item and one of its tokens. */
   readonly pairs: number;
-  /** [I+1] index of each item's first pair. */
+  /** Array [I+1]: index of the first (item, token) pair of each of I items. */
   readonly itemFirst: View;
-  /** [P] token of each pair; pairs are ordered by item. */
+  /** Array [P]: token of each (item, token) pair. Pairs are ordered by item. */
   readonly token: View;
   readonly #position: View;
   readonly #tokenFirst: View;
   #host: ItemTokens;
-  /** True once the order by token is needed. Only gradients need the order, and computing it takes V steps. */
+  /** True once the order by token is computed. Only gradients need the order, whose computation takes V iterations. */
   #isOrdered = false;
 
-  /** @throws UserError for more tokens than a kernel can bind. */
+  /** @throws UserError if the tokens exceed the size that a kernel can bind. */
   constructor(
     private readonly gpu: Gpu,
     arena: Arena,
@@ -117,17 +117,17 @@ export class DeviceTokens {
     this.#tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
   }
 
-  /** The tokens that were written last; the f64 references read them. */
+  /** Tokens that were written last, for the f64 references. */
   get host(): ItemTokens {
     return this.#host;
   }
 
-  /** [P] position of each pair among all pairs sorted by token. */
+  /** Array [P]: position of each (item, token) pair after sorting by token. */
   get position(): View {
     return this.#ordered(this.#position);
   }
 
-  /** [V+1] position of each token's first pair among all pairs sorted by token. */
+  /** Array [V+1]: position of each token's first (item, token) pair after sorting by token. */
   get tokenFirst(): View {
     return this.#ordered(this.#tokenFirst);
   }
@@ -159,13 +159,13 @@ export class DeviceTokens {
     if (token.length > 0) queue.writeBuffer(this.#position.buffer, 0, position);
   }
 
-  /** Returns the largest number of (item, token) pairs that this many distinct items can have. */
+  /** Returns the largest number of (item, token) pairs that `items` distinct items can have. */
   boundPairs(items: number): number {
     return boundTokens(this.tokenCounts, items);
   }
 }
 
-/** Sorts the pairs by token with a counting sort; pairs of one token stay in item order. */
+/** Sorts (item, token) pairs by token with a counting sort, which keeps the item order of a token's pairs. */
 function orderByToken(token: Uint32Array, count: number) {
   const tokenFirst = new Uint32Array(count + 1);
   for (const id of token) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + 1;

@@ -26,9 +26,9 @@ export interface LogCapacity {
 
 /** Per-row and per-item inputs of the count features. */
 export interface LogCountSummary {
-  /** [rows of the log, {@link FACT_WORDS}] the item's number in the catalogue, then the counts of the row's own user */
+  /** For each row of the log, {@link FACT_WORDS}: the item's number in the catalogue, then the counts of the row's own user. */
   readonly fact: View;
-  /** [items of the log] each item's number in the catalogue */
+  /** For each item of the log, the item's number in the catalogue. */
   readonly itemId: View;
 }
 
@@ -53,16 +53,16 @@ export class DeviceLog {
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /**
-   * [E+1] four words per event: first row; clicked row or NONE; number of clicks before the event, with {@link GIVEN_BIT} and
-   * {@link FURTHER_BIT}; clicked item or NONE. The clicked row of an additional click is a row of the page.
+   * Four words for each of E + 1 events: first row; clicked row or NONE; number of clicks before the event, with {@link
+   * GIVEN_BIT} and {@link FURTHER_BIT}; clicked item or NONE. The clicked row of an additional click is a row of the page.
    * @internal
    */
   readonly event: View;
-  /** Number of bits that mark a batch's items: one per displayed item or, for one-hot items, one per item of the catalogue. */
+  /** Number of bits that mark a batch's items. Displayed items or, for one-hot items, all items of the catalogue have a bit. */
   readonly itemBits: number;
-  /** @internal [R] the item's bit, its index among displayed items, the row's index among all rows sorted by item */
+  /** @internal For each row: bit of its item, index of its item among displayed items, index of the row after sorting by item. */
   readonly row: View;
-  /** @internal [displayed items] the item, and the index of its first row among all rows sorted by item */
+  /** @internal For each displayed item: its number, and the index of its first row after sorting rows by item. */
   readonly item: View;
   /** @internal Inputs of count features; present only for a log with counts. */
   readonly facts: LogCountSummary | undefined;
@@ -87,7 +87,7 @@ export class DeviceLog {
       this.item = this.#arena.allocate("items", 8 * items);
       this.facts = counts && {
         fact: this.#arena.allocate("facts of rows", 4 * FACT_WORDS * Math.max(1, this.capacity.rows)),
-        // One-hot items keep their numbers, however few items a batch displays.
+        // One-hot items are identified by their catalogue numbers, even if a batch displays few items.
         itemId: this.#arena.allocate(
           "items of the catalogue",
           4 * Math.max(this.items.capacity, log.items.kind === "one-hot" ? log.items.count : 0),
@@ -115,7 +115,7 @@ export class DeviceLog {
     }
     const event = new Uint32Array(4 * (events + 1));
     let clicks = 0;
-    /** Additional clicks of the last page. */
+    /** Clicked rows of the last page. */
     let clicked: number[] = [];
     for (let e = 0; e <= events; e++) {
       const click = eventClick[e] ?? NONE;

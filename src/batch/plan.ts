@@ -1,5 +1,5 @@
 /**
- * The batch plan lists the users of each of the next steps. No other data is uploaded for a step.
+ * The batch plan is a GPU buffer with the users of the next steps. No other data is uploaded for a step.
  *
  * Batches that are too large for the device are split into micro-batches of whole users, which are computed one after
  * another. A user is never split, because the encoder's state depends on all of the user's events.
@@ -15,13 +15,13 @@ import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 export type BatchSlot = ClickSizes & {
-  /** Number of scored events, over which means are taken; context events are not scored. */
+  /** Number of events over which means are taken. Context events do not count. */
   readonly counted: number;
 };
 
 /**
- * Ring buffer of slots for steps. A slot holds the batch's users, with running totals of events and rows (16 bytes per user),
- * and step headers. The queue runs writes and steps in order, so a slot may be reused while earlier steps are in flight.
+ * Ring buffer with one slot per step. A slot holds step headers and a batch's users, with running totals of events and rows
+ * (16 bytes each). The queue runs writes and steps in order, so a slot may be reused while earlier steps are in flight.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -34,7 +34,7 @@ export class BatchPlan {
 
   /**
    * @param capacity sizes of the largest batch, for which the program's buffers are allocated.
-   * @param headersEach number of headers per slot: programs on one batch may need different settings.
+   * @param headersEach number of headers per slot, because programs on one batch may need different settings.
    * @param slices number of batches that are built at once, from consecutive slots.
    */
   constructor(
@@ -67,9 +67,9 @@ export class BatchPlan {
 
   /**
    * Writes a slot on the host; {@link upload} sends the slot. @param purpose settings of the slot's headers; the last
-   * settings are used for all remaining headers. @param log log of the users; by default the plan's own log. @param of number
-   * of scored events of the whole batch, if these users are a micro-batch. @returns the sizes of the batch. @throws UserError
-   * for an unknown or repeated user, or if the whole batch has no scored event.
+   * settings are used for all remaining headers. @param log log of the users; by default the plan's own log. @param of
+   * number of events in means over the whole batch, if `users` are a micro-batch. @returns the sizes of the batch. @throws
+   * UserError for an unknown or repeated user, or if the whole batch has only context events.
    */
   put(
     slot: number,
@@ -120,7 +120,7 @@ export class BatchPlan {
       const from = userEvents[user];
       const to = userEvents[user + 1];
       if (from === undefined || to === undefined) throw unknownUserError(user, userEvents.length - 1);
-      // The kernels sort rows by item with one bit per row: a user who comes twice would need the same bits twice.
+      // The kernels sort rows by item with one bit per row, so a batch cannot contain a user twice.
       if (this.#userStamps[user] === stamp) throw duplicateUserError(user);
       this.#userStamps[user] = stamp;
       this.#entries.set([from, events, rows, 0], 4 * (first + k));
@@ -134,7 +134,7 @@ export class BatchPlan {
     return { sizes: { users: users.length, events, rows, items }, context };
   }
 
-  /** Stamps the items of these rows. @returns the number of items that did not have this stamp before. */
+  /** Marks the items of rows `from` to `to` with `stamp`. @returns the number of items that did not have this mark before. */
   #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
     let items = 0;
     for (let r = from; r < to; r++) {
@@ -154,7 +154,7 @@ export class BatchPlan {
     this.#headers.upload(first, count);
   }
 
-  /** Uploads `count` slots from number `first` on; slot 0 follows the last slot. */
+  /** Uploads `count` slots from slot `first` on. After the last slot comes slot 0. */
   uploadRing(first: number, count: number): void {
     const start = first % this.slots;
     const straight = Math.min(count, this.slots - start);
@@ -185,7 +185,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns an upper bound of the sizes of any batch of `count` of these users: per dimension, the sum of the largest users. */
+/** Returns an upper bound of the sizes of any batch of `count` users: in each dimension, the sum over the largest users. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
@@ -214,7 +214,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single sizes of the largest user. @param rows largest number of rows; a user with more rows is a micro-batch alone. */
+/** @param single sizes of the largest user. @param rows largest number of rows, except for a micro-batch of a single user. */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;
@@ -231,7 +231,7 @@ export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: nu
   };
 }
 
-/** Splits users, in order, into as few micro-batches as possible. @throws UserError for a user who comes twice. */
+/** Splits users, in order, into as few micro-batches as possible. @throws UserError for a repeated user. */
 export function splitMicroBatches(log: Clicks, users: ArrayLike<number>, limit: MicroBatchLimit): number[][] {
   const { userEvents, eventRows } = log;
   const parts: number[][] = [];
@@ -253,7 +253,7 @@ export function splitMicroBatches(log: Clicks, users: ArrayLike<number>, limit: 
   return parts;
 }
 
-/** Returns the number of these users' events that are not context events. */
+/** Returns the number of events of `users` that are not context events. */
 export function countScoredEvents({ userEvents, eventKind }: Clicks, users: ArrayLike<number>): number {
   let counted = 0;
   for (const user of Array.from(users)) {

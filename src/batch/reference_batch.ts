@@ -1,25 +1,25 @@
-/** Computes a batch on the CPU in the simplest way. Tests check the batch kernels against it, and f64 references read it. */
+/** Computes a batch's index arrays on the CPU in the simplest way, for tests of the batch kernels and for f64 references. */
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
 import { type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
 import { ADDITIONAL_CLICK, type ClickLog, FURTHER, GIVEN, NONE } from "../data/click_log.ts";
 
 export interface ReferenceBatch {
-  /** [B+1] first event of each user. */
+  /** Array [B+1]: index of each user's first event. */
   readonly userFirst: number[];
-  /** [E] first row, end row, click (a row, NONE, GIVEN, or FURTHER + a row of the page), item fed to the encoder or NONE. */
+  /** For each event: first row, end row, click (a row, NONE, GIVEN, or FURTHER + a row), item fed to the encoder or NONE. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
-  /** [E] number of the user's clicks before the event, and index behind the user's last event. */
+  /** For each event: number of the user's clicks before the event, and index after the user's last event. */
   readonly history: { clicks: number; end: number }[];
-  /** [R] event, row of the log, item, and the event again if this row's click is fed to the encoder, else NONE. */
+  /** For each row: event, row of the log, item, and the event again if the encoder reads the row's click, else NONE. */
   readonly rows: { event: number; logRow: number; item: number; fedEvent: number }[];
-  /** [R] index of the row's item in `slotItem`. */
+  /** For each row: index of the row's item in `slotItem`. */
   readonly rowSlot: number[];
-  /** [D] distinct items, ascending. */
+  /** Distinct items, in ascending order. */
   readonly slotItem: number[];
-  /** [R] the counts of the row's own user, see {@link packOwnCounts}. */
+  /** For each row: the counts of the row's own user, see {@link packOwnCounts}. */
   readonly own: Uint32Array[];
-  /** Random seed of the step's header. */
+  /** Random seed in the step's header. */
   readonly noise: number;
 }
 
@@ -43,7 +43,7 @@ export function buildReferenceBatch(
     for (let e = from; e < to; e++) {
       const [rowFrom, rowTo] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
       const click = log.eventClick[e] ?? NONE;
-      // The click of a user's last event is not fed, because no event follows it.
+      // The encoder does not read the click of a user's last event, because no event follows.
       const feeds = click !== NONE && e + 1 < to;
       const first = rows.length;
       const kind = log.eventKind?.[e] ?? 0;

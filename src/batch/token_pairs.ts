@@ -1,4 +1,4 @@
-/** The batch's (item, token) pairs sorted by token, in two lists: of all distinct items, and of the items fed to the encoder. */
+/** Two lists of (item, token) pairs sorted by token: of the batch's distinct items, and of the items fed to the encoder. */
 
 import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
@@ -23,9 +23,9 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** Pairs (slot of the item, token); in the list of fed items the second number is token + V. */
+  /** Pairs (index of the item, token). In the list of items fed to the encoder the second number is token + V. */
   readonly pair: View;
-  /** Ranks of the bits of two lists of {@link words} words each, and a last word whose rank is the number of all pairs. */
+  /** For each bit-set word of two lists, the number of earlier bits. A last word has the number of all pairs. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;

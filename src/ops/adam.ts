@@ -1,4 +1,4 @@
-/** Adam adds up partial sums of gradients and updates the weights, with one dispatch per window of the arena and per sparse table. */
+/** Adds up partial sums of gradients and updates the weights by Adam, in a dispatch per window of the arena and sparse table. */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
@@ -18,9 +18,9 @@ const rowsKernel = parseKernel("adam_rows", rowsText);
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
- * Parameters that a step updates. `dense`: all parameters; a missing gradient counts as zero. `row-sparse`: of tables with a
- * row per item or token, only the rows in the batch; other rows keep their weights and moments, and the cost of a step does
- * not depend on the catalogue's size. `adam_rows.wgsl` explains how the results differ.
+ * Parameters that a step updates. `dense`: all parameters; a missing gradient counts as zero. `row-sparse`: only the
+ * batch's rows of tables with a row per item or token; the other rows keep their weights and moments, so the cost of a step
+ * does not depend on the catalogue's size. `adam_rows.wgsl` explains how the results differ.
  */
 export type AdamKind = "dense" | "row-sparse";
 export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];
@@ -43,7 +43,7 @@ export class AdamState {
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /** Returns a dispatch per window of the arena and per sparse table. @param most bytes per window; below a binding only in tests. */
+  /** Returns one dispatch per window of the arena and per sparse table. @param most bytes per window, which tests make small. */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
@@ -136,8 +136,8 @@ export function adamRate(learningRate: number, t: number): number {
 export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
- * Computes Adam's step t = 1, 2, ... in f64, in place. The constants are repeated, so that tests notice a change of those
- * above. @param decay share of the weight that weight decay subtracts
+ * Computes Adam's update t = 1, 2, ... in f64, in place. Adam's constants are repeated, so that tests notice a changed
+ * constant. @param decay share of the weight that weight decay subtracts
  */
 export function adamReference(
   { w, m, v }: AdamReferenceState,

@@ -1,4 +1,4 @@
-/** batch_norm: normalises each column over the rows of the batch, as Keras' BatchNormalization does. */
+/** Op batch_norm normalises each column over the rows of the batch, as Keras' BatchNormalization does. */
 
 import forwardText from "../../kernels/batch_norm/batch_norm_forward.wgsl" with { type: "text" };
 import inputGradientText from "../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
@@ -28,23 +28,23 @@ export const batchNormConstants = { EPSILON: 1e-3, MOMENTUM: 0.99 } as const;
 const { EPSILON, MOMENTUM } = batchNormConstants;
 
 export interface BatchNormInputs {
-  /** [rows, N] */
+  /** Tensor [rows, N]. */
   readonly input: Tensor;
-  /** gamma: parameter [1, N] */
+  /** Parameter gamma, [1, N]. */
   readonly scale: Tensor;
-  /** beta: parameter [1, N] */
+  /** Parameter beta, [1, N]. */
   readonly shift: Tensor;
-  /** Running mean: statistic [1, N] */
+  /** Running mean, [1, N]; not trainable. */
   readonly mean: Tensor;
-  /** Running biased variance: statistic [1, N] */
+  /** Running biased variance, [1, N]; not trainable. */
   readonly variance: Tensor;
 }
 
 /**
  * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the batch's mean mu and variance var, and
- * moves the running mean and variance a hundredth of the way towards them. Otherwise the running mean and variance are used,
- * and there is no gradient. About 7 R N flops forward and 11 R N backward, for R rows. @throws Error for shapes that do not
- * fit.
+ * moves the running mean and variance a hundredth of the way towards the batch's. Evaluation uses the running mean and
+ * variance, and has no gradient. About 7 R N flops forward and 11 R N backward, for R rows. @throws Error for shapes that
+ * do not fit.
  */
 export function batchNorm<S extends BatchSizes, R>(
   tape: Tape<S, R>,
@@ -58,7 +58,7 @@ export function batchNorm<S extends BatchSizes, R>(
   if (!options.training) {
     return tape.record({ ...node, forward: () => runningForward(norm), reference: runningReference });
   }
-  // Forward and backward share a buffer: backward writes its sums after the last read of forward's chunk statistics.
+  // Forward and backward share a buffer: backward writes after the last read of the chunk statistics of forward.
   const chunkSums = tape.saved(`${name}/chunks`, 2 * MAX_CHUNKS, input.stride);
   const normaliser = tape.saved(`${name}/normaliser`, 2, input.stride);
   const training = { ...norm, chunkSums, normaliser };
@@ -82,9 +82,9 @@ interface Norm<S extends BatchSizes> extends BatchNormInputs {
 }
 
 interface TrainingNorm<S extends BatchSizes> extends Norm<S> {
-  /** [2 MAX_CHUNKS, N] */
+  /** Buffer [2 MAX_CHUNKS, N]. */
   readonly chunkSums: View;
-  /** [2, N] mean, and 1 / sqrt(variance + EPSILON) */
+  /** Buffer [2, N]: mean, and 1 / sqrt(variance + EPSILON). */
   readonly normaliser: View;
 }
 
@@ -208,7 +208,7 @@ function countInvocations<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: No
   return { of: rows, per: getConstant(kernel, "ROWS"), times: N4 };
 }
 
-/** Returns the smallest range of the weights that contains these parameters, and each parameter's offset in the range, in floats. */
+/** Returns the smallest range of the weights that contains `parameters`, and each parameter's offset in the range in floats. */
 function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   const views = parameters.map((p) => asBufferView(p.view));
   const offset = Math.min(...views.map((v) => v.offset));
@@ -253,7 +253,7 @@ export const trainingReference: ReferenceOp = ([input, scale, shift]) => {
   return {
     output: rescale(xhat, scale, shift),
     backward(gradient) {
-      // Step by step: y = g xhat + b, xhat = d (var + eps)^-1/2, var = mean of d^2, d = x - mean of x.
+      // Definitions: y = g xhat + b, xhat = d (var + eps)^-1/2, var = mean of d^2, d = x - mean of x.
       const toXhat = mapMatrix(gradient, (g, j) => g * getAt(scale, 0, j));
       const inverse = mapMatrix(variance, (v) => 1 / Math.sqrt(v + EPSILON));
       const toVariance = sumColumns(

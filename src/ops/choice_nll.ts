@@ -1,6 +1,6 @@
 /**
- * choice_nll: the mean negative log-likelihood of the users' choices. "No click" is an option of utility 0; each additional
- * click on a page is a choice among the items not clicked yet. With the `logistic` likelihood, rows are clicked
+ * Op choice_nll computes the mean negative log-likelihood of the users' choices. "No click" is an option of utility 0. Each
+ * additional click on a page is a choice among the items not clicked yet. With the `logistic` likelihood, rows are clicked
  * independently.
  */
 
@@ -29,15 +29,15 @@ export interface ChoiceOptions {
   /** Inverse temperature: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   readonly eta: number;
   readonly loss?: PageLikelihood;
-  /** Parameter [1, P]: effects on the utilities of a page's second row, third row, ...; all further rows have the last effect. */
+  /** Parameter [1, P]: effects on utilities of a page's rows from the second on. Rows after row P + 1 have the last effect. */
   readonly positionEffect?: Tensor;
 }
 
 /**
- * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click; all are zero for a context event and for an
- * additional click. The column sums are written to the step's slot of `ring`. With `train`, the gradient of the mean loss is
- * computed as well. @param scores [rows, 1] utilities; if the layer below computes partial dot products, this op adds them
- * up. @param ring [slots] vec4f. @throws Error for another shape.
+ * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. A context event and an additional click have
+ * zeros. The column sums are written to the step's slot of `ring`. With `train`, the gradient of the mean loss is computed
+ * as well. @param scores utilities [rows, 1], or partial dot products that the op adds up to utilities. @param ring [slots]
+ * vec4f. @throws Error for another shape.
  */
 export function choiceNll(
   tape: ClickTape,
@@ -96,7 +96,7 @@ export function getRegisterRows({ variants }: VariantContext): number {
   return variants.kind === "gpu" ? 16 : 0;
 }
 
-/** Number of first rows without a position effect: effects are relative to the first row. */
+/** Number of rows without a position effect: only the first row, to which effects are relative. */
 const SKIP = 1;
 
 export const reference =
@@ -144,7 +144,7 @@ function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   return clicks;
 }
 
-/** Returns one page's loss, prec@1, prec@2, and 1 if it has a click. @param clicked positions of the clicked items on the page */
+/** Returns a page's loss, prec@1, prec@2, and 1 if the page has a click. @param clicked positions of clicked items */
 export function choiceOutcome(page: readonly number[], clicked: readonly number[], eta: number): number[] {
   const loss = lossOf.choice(page.map((x) => eta * x), clicked);
   return [loss, ...computeTopShares(page, clicked), clicked.length > 0 ? 1 : 0];
@@ -159,7 +159,7 @@ const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly nu
     ),
 };
 
-/** Returns prec@1 and prec@2 of one page's ranking, as expectations over the order of ties; 0 for a page without a click. */
+/** Returns prec@1 and prec@2 of a page's ranking, in expectation over random orders of ties; 0 for a page without a click. */
 export function computeTopShares(page: readonly number[], clicked: readonly number[]): [number, number] {
   if (clicked.length === 0) return [0, 0];
   return [

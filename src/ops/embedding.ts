@@ -1,4 +1,4 @@
-/** Look-ups of rows by distinct item, or by the item that an event feeds to the encoder, and the gradient of a table by event. */
+/** Gathers rows of a table by distinct item, or by the item that an event feeds to the encoder, and computes table gradients. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
@@ -21,7 +21,7 @@ export function distinctItems({ slotItem }: ClickBatch): ClickGather {
   return { rows: "items", index: slotItem, of: (batch) => batch.slotItem };
 }
 
-/** Gathers one row per event, for the item that the event feeds. An event that feeds none gathers item 0's row, which is not read. */
+/** Gathers, for each event, the row of the item that the event feeds to the encoder. Without such an item, row 0 is gathered. */
 export function eventItems({ eventItem }: ClickBatch): ClickGather {
   return {
     rows: "events",
@@ -33,7 +33,7 @@ export function eventItems({ eventItem }: ClickBatch): ClickGather {
 const allKernel = parseKernel("embedding_gradient", allText);
 const rowsKernel = parseKernel("embedding_gradient_rows", rowsText);
 
-/** Returns the dispatch for a table's gradient, dense or sparse. @param source [events, N] gradient by event */
+/** Returns the dispatch for a table's dense or sparse gradient. @param source gradient by event, [events, N] */
 export function embeddingGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -57,7 +57,7 @@ export function embeddingGradient(
   };
 }
 
-/** Returns the dispatch that adds up the events that feed each distinct item. @param source [events, N] @param output [items, N] */
+/** Returns the dispatch that sums events' gradients by fed item. @param source [events, N] @param output [items, N] */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -78,7 +78,7 @@ export function eventItemGradient(
   };
 }
 
-/** Returns the dispatch for a table's sparse gradient; undefined if it is dense. @param source [events, N] gradient by event */
+/** Returns the dispatch for a table's sparse gradient; undefined for a dense one. @param source gradient [events, N] by event */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,

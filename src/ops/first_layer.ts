@@ -1,4 +1,4 @@
-/** first_layer: ELU(item term + state term + W counts), the first hidden layer of each row, from terms per item and per event. */
+/** Op first_layer: the first hidden layer of each row, ELU(item term + state term + W counts), from terms per item and event. */
 
 import backwardText from "../../kernels/matmul/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { type: "text" };
@@ -14,9 +14,9 @@ const forwardKernel = parseKernel("first_layer_forward", forwardText);
 const backwardKernel = parseKernel("first_layer_backward", backwardText);
 
 export interface FirstLayerInputs {
-  /** [items, N], a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
+  /** Tensor [items, N] with a row per distinct item of the batch, or, with one-hot features, a table parameter [I, N]. */
   readonly item: Tensor;
-  /** [events, N] */
+  /** Tensor [events, N]. */
   readonly state: Tensor;
   /** Count features: `input` is a constant [rows, C] with C at most 12, `weights` a parameter [C, N] */
   readonly counts?: { readonly input: Tensor; readonly weights: Tensor };
@@ -88,7 +88,7 @@ export function firstLayer(
   });
 }
 
-/** Largest width of a state whose product with its weights this op computes itself, on a GPU. */
+/** Largest width of a state for which first_layer itself computes the state's product with weights, on a GPU. */
 const FUSED_COLUMNS = 32;
 
 function backward(
@@ -104,7 +104,7 @@ function backward(
   const toItem = call.gradient(item);
   if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
   const table = isTable(item);
-  // The item gradient has a row per distinct item, as with dense features, or a row per item of the catalogue.
+  // The item gradient has a row per distinct item (dense features) or per item of the catalogue (one-hot features).
   const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !sparse ? Number(item.rows) : 0;
   const itemRows = (s: ClickSizes) => ITEMS || s.items;
@@ -137,17 +137,17 @@ export function dropoutConstants(itemDropout: number): Constants {
   return { KEPT: getLargestKeptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
 }
 
-/** Returns the factor of a row's item term in a training step: 0 if the item is hidden. */
+/** Returns the factor of a row's item term in a training step; 0 if dropout hides the item. */
 export function computeDropoutScale(row: number, stepNoise: number, itemDropout: number): number {
   return computeDropoutNoise(row, stepNoise) <= getLargestKeptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
 }
 
-/** Returns the largest noise, an integer below 2^32, with which a row keeps its item. */
+/** Returns the largest noise (an integer below 2^32) for which item dropout keeps a row's item. */
 function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }
 
-/** Returns the noise of a row of the batch, as the kernels compute it. */
+/** Returns the pseudo-random noise that the kernels compute for a row of the batch. */
 function computeDropoutNoise(row: number, stepNoise: number): number {
   const state = (Math.imul(row ^ stepNoise, 747796405) + 2891336453) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;

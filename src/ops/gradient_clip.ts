@@ -12,7 +12,7 @@ const clipKernel = parseKernel("gradient_clip", clipText);
 
 const PARTS = 16;
 
-/** Scales a gradient whose norm exceeds `most` to that norm. @throws UserError for more parameters than a kernel can bind at once. */
+/** Scales a gradient whose norm exceeds `most` to norm `most`. @throws UserError for parameters larger than a binding. */
 export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;
   parameters.gpu.requireBindable(4 * length, "a gradient whose length is bounded");

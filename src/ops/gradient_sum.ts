@@ -1,10 +1,10 @@
 /**
  * Accumulates gradients over micro-batches and over processes, between the backward pass and Adam.
- * | A batch is one or more micro-batches, computed one after another. The gradients of a single micro-batch update the
- * weights at once. The gradients of several micro-batches are added up first, because each micro-batch overwrites the
- * previous one's gradients.
- * | In distributed training each process computes the gradients of its share of a batch's users, and then uses the sum over
- * all processes. Of tables with row-sparse Adam, only the rows of the batch are exchanged.
+ * | A batch is one or more micro-batches, computed one after another. If the batch has one micro-batch, its gradients
+ * update the weights directly. Gradients of several micro-batches are added up first, because each micro-batch overwrites
+ * the gradients of the previous micro-batch.
+ * | In distributed training each process computes the gradients of its share of a batch's users. All processes then use the
+ * sum over all processes. For tables with row-sparse Adam, only rows of the batch are exchanged.
  */
 
 import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };
@@ -35,10 +35,10 @@ interface AccumulationPrograms<S extends BatchSizes> {
   readonly marks: readonly { readonly blank: View; readonly mark: View }[];
 }
 
-/** Updates the weights by the sum of the gradients of a batch's micro-batches. */
+/** Updates the weights by a batch's gradient, summed over its micro-batches. */
 export class GradientSum<S extends BatchSizes> {
   private constructor(
-    /** Updates the weights by the gradients of a batch of one micro-batch. */
+    /** Program that updates the weights by the gradients of a batch that is one micro-batch. */
     readonly update: Program<S>,
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
@@ -81,7 +81,7 @@ export class GradientSum<S extends BatchSizes> {
 
   /**
    * Encodes the dispatches that follow a micro-batch's backward pass. After the last micro-batch the weights are updated.
-   * @param slice slice of a batch of one micro-batch. @throws Error for a batch of several micro-batches if `accumulates` was
+   * @param slice slice of a batch that is one micro-batch. @throws Error for several micro-batches if `accumulates` was
    * false.
    */
   encode(
@@ -142,7 +142,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the sparse rows of all micro-batches: if row k is in one of them, the list has k at position k. */
+/** Returns the sparse rows of all micro-batches: if row k is in any micro-batch, the list has k at position k. */
 function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };
@@ -156,12 +156,12 @@ function markRows(table: Tensor, arena: Arena): { blank: View; mark: View } {
   };
 }
 
-/** Table of whose gradient only the batch's rows are exchanged. */
+/** Table whose gradient is exchanged only for the batch's rows. */
 export interface SharedTable {
   readonly table: Tensor;
-  /** Largest number of rows that one process has in a batch. */
+  /** Largest number of table rows that one process uses in a batch. */
   readonly maxRows: number;
-  /** Table rows that any process has in the batch, then NONE. `gradient` has the gradients of these rows. */
+  /** Table rows that any process uses in the batch, then NONE. `gradient` has the gradients of the listed rows. */
   readonly list: View;
   readonly gradient: View;
 }
@@ -217,7 +217,7 @@ export class SharedGradient<S extends BatchSizes> {
     );
   }
 
-  /** Returns two views per sparse table: its list of rows, and the gradients of these rows. */
+  /** Returns two views per sparse table: the list of the table's rows in the batch, and the gradients of the listed rows. */
   listRowViews(sizes: S): View[] {
     return this.sparseRows.flatMap(({ count, list, gradient }, k) => {
       const bytes = 4 * evaluateSize(count, sizes);

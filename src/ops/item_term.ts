@@ -1,4 +1,4 @@
-/** item_term: a term of the utility that is the dot product of an event vector and an item vector. */
+/** Op item_term computes a term of the utility: the dot product of an event vector and an item vector. */
 
 import backwardText from "../../kernels/scatter/item_term_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/scatter/item_term_forward.wgsl" with { type: "text" };
@@ -17,11 +17,11 @@ const backwardKernel = parseKernel("item_term_backward", backwardText);
 const gradientKernel = parseKernel("item_term_gradient", gradientText);
 
 export interface ItemTermInputs {
-  /** [items, N], a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
+  /** Tensor [items, N] with a row per distinct item of the batch, or, with one-hot features, a table parameter [I, N]. */
   readonly item: Tensor;
-  /** [events, N]; if absent, N is 1 and the term is a scalar per item */
+  /** Tensor [events, N]. If absent, N is 1 and the term is a scalar per item. */
   readonly state?: Tensor;
-  /** Tensor that the term is added to: [rows, 1], which no other op may read, or a parameter [1, 1] */
+  /** Tensor to which the term is added: [rows, 1], which no other op may read, or a parameter [1, 1]. */
   readonly base: Tensor;
 }
 
@@ -82,7 +82,7 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** Returns the dispatch for the gradient of the event vectors. The gradient of the base is the output's gradient. */
+/** Returns the dispatch for the gradient of the event vectors. `base` has the output's gradient. */
 function stateGradient(
   { tape, item, state, base, N4, constants }: ItemTerm,
   call: ClickCall,
@@ -118,7 +118,7 @@ function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: Clic
   if (!toItem) throw new Error(`item_term: ${item.name} must be trainable`);
   const { row, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const table = isTable(item);
-  // The item gradient has a row per distinct item, as with dense features, or a row per item of the catalogue.
+  // The item gradient has a row per distinct item (dense features) or per item of the catalogue (one-hot features).
   const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !sparse ? Number(item.rows) : 0;
   return {

@@ -38,7 +38,7 @@ import { toUniformIfSmall, type View } from "../gpu/memory.ts";
 import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
 import { type BatchSizes, type Dim, type Dimensions, getSize } from "../gpu/sizes.ts";
 
-/** Work of an invocation: a row of a panel of 16 columns; a block of rows; or a part of a tile that its workgroup shares. */
+/** Work of an invocation: a row in a panel of 16 columns, a block of rows, or a part of a tile that a workgroup computes. */
 export type MatmulStructure = "panel" | "rows" | "tiled";
 
 export interface MatmulKernel extends Kernel {
@@ -81,7 +81,7 @@ function panels(panel: MatmulKernel): Partial<Record<MatmulVariant, MatmulKernel
   return { "panel 64": of(64), "panel 128": of(128), "panel 256": of(256) };
 }
 
-/** Joins the texts of all matmul kernels; recorded timings are valid for the same texts only. */
+/** Joins the texts of all matmul kernels. Recorded timings are valid only for unchanged texts. */
 export function joinMatmulTexts(): string {
   return Object.values(matmulKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join(
     "",
@@ -94,7 +94,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** Selects a product's kernel. @param k4 input columns / 4. @param n4 output columns / 4. @throws UserError for a wrong variant. */
+/** Selects the kernel of a matrix product. @param k4 input columns / 4. @param n4 output columns / 4. @throws UserError */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -105,7 +105,7 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
-/** Returns a product's dispatch with the selected kernel, and with the kernels that can replace it. @param make builds a dispatch. */
+/** Returns a product's dispatch with the selected kernel and its alternatives. @param make function that builds a dispatch. */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -133,7 +133,7 @@ function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns the number of partial dot products per row that a kernel can add: one per panel, or one if a tile has whole rows. */
+/** Returns the number of partial dot products that a kernel computes per row: one per panel, or one if a tile has whole rows. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
@@ -146,7 +146,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
 ): InvocationCounts<S> {
   const panels = countPanels(kernel, columns4);
   if (panels > 0) {
-    // Workgroups of the same rows are consecutive, so they find the rows in cache.
+    // Workgroups that read the same rows are consecutive, so that the rows are in cache.
     const owned = getConstant(kernel, "WORKGROUP", kernel.own);
     return [owned * panels, { of: rows, per: owned }];
   }
@@ -155,7 +155,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** Returns the invocations of a weight gradient kernel, over blocks of weights and chunks of rows. */
+/** Returns the number of invocations of a weight gradient kernel, over blocks of weights and chunks of rows. */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
@@ -167,7 +167,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Returns the invocations of {@link gradientsKernel}. Along y: the chunks of each block of columns, then the blocks of rows. */
+/** Returns the number of invocations of {@link gradientsKernel}. Along y: chunks of each column block, then row blocks. */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -178,7 +178,7 @@ export function computeGradientsInvocations<S extends BatchSizes>(
   return [16 * Math.ceil(k4 / 16), { of: groups, times: 16 }];
 }
 
-/** Binds a matmul kernel's weights: as a uniform for `rows` kernels, which loop over k. Panel kernels copy the weights. */
+/** Binds the weights of a matmul kernel, as a uniform if the kernel's structure is `rows`. Panel kernels copy the weights. */
 export function bindMatmulWeights(kernel: MatmulKernel, weights: View): View {
   return kernel.structure === "rows" ? toUniformIfSmall(weights) : weights;
 }
@@ -196,7 +196,7 @@ export const lstmKernels = {
   },
 } as const;
 
-/** Joins the texts of all LSTM kernels; recorded timings are valid for the same texts only. */
+/** Joins the texts of all LSTM kernels. Recorded timings are valid only for unchanged texts. */
 export function joinLstmTexts(): string {
   return Object.values(lstmKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join("");
 }
@@ -207,7 +207,7 @@ export function joinLstmTexts(): string {
  * "SwiftShader").
  */
 const PANEL_UNITS = 32;
-/** Number of users per invocation of the loop kernel on a CPU adapter. These users share each weight that is read. */
+/** Number of users per invocation of the loop kernel on a CPU adapter. A weight is read once for all of these users. */
 const LOOP_USERS = 4;
 
 export interface LstmKernelUse {
@@ -217,12 +217,12 @@ export interface LstmKernelUse {
   readonly invocations: { readonly times: number; readonly per: number };
 }
 
-/** Storage of weights: each invocation has its unit's weights in registers; workgroup memory has all; or no weights are copied. */
+/** Storage of an LSTM's weights: a unit's weights in registers; all weights in workgroup memory; or no copy of the weights. */
 export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**
- * Largest number of units whose weights are in registers: RADV unrolls loops of up to 32 turns, and keeps no array that a
- * loop indexes in registers.
+ * Largest number of units for which weights are in registers. RADV unrolls loops of up to 32 iterations, and keeps arrays
+ * out of registers if a loop that is not unrolled indexes them.
  */
 const HELD_UNITS = 32;
 
@@ -237,7 +237,7 @@ function chooseLstmWeightStorage(
   return computeLstmBytes(direction, units, users) <= workgroupBytes ? "workgroup" : "cache";
 }
 
-/** Returns the group kernel. @param h4 number of units / 4. @param users number of users per workgroup. */
+/** Returns the LSTM kernel with one workgroup per `users` users. @param h4 number of units / 4. */
 export function makeGroupUse(
   direction: LstmDirection,
   h4: number,
@@ -253,7 +253,7 @@ export function makeGroupUse(
   };
 }
 
-/** Returns the loop kernel with one invocation per `users` users. */
+/** Returns the LSTM kernel that loops over units, with one invocation per `users` users. */
 function makeLoopUse(direction: LstmDirection, h4: number, users: number): LstmKernelUse {
   return {
     kernel: lstmKernels[direction].loop,
@@ -287,8 +287,8 @@ function selectCpuUse(
 }
 
 /**
- * Returns an LSTM's dispatch with the selected kernel and, on a GPU, with the kernels that can replace it. @throws UserError
- * for invalid recorded variants.
+ * Returns an LSTM's dispatch with the selected kernel and, on a GPU, with alternatives. @throws UserError for invalid
+ * recorded variants.
  */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,

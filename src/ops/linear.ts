@@ -30,9 +30,9 @@ import {
 /** Index by which rows of a constant are gathered. */
 export interface Gather<S extends BatchSizes, R> {
   readonly rows: DimName<S>;
-  /** [rows] u32, the input row of each output row. */
+  /** Array [rows] of u32: the input row of each output row. */
   readonly index: View;
-  /** Returns the index of a reference batch. */
+  /** Returns the gather index for a reference batch. */
   readonly of: (batch: R) => readonly number[];
 }
 
@@ -41,15 +41,15 @@ export interface LinearOptions {
 }
 
 export interface LinearInputs {
-  /** [M, K], or with `gather` a constant [I, K] */
+  /** Tensor [M, K], or with `gather` a constant [I, K]. */
   readonly input: Tensor;
-  /** parameter [K, N] */
+  /** Parameter [K, N]. */
   readonly weights: Tensor;
   /** parameter [1, N] */
   readonly bias?: Tensor;
 }
 
-/** Records act(input W + b) [M, N]. 2 M K N flops forward, and as many per gradient. @throws Error for shapes that do not fit. */
+/** Records act(input W + b), [M, N]. The forward pass and each gradient take 2 M K N flops. @throws Error for unfit shapes. */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
@@ -158,7 +158,7 @@ function bothGradients<S extends BatchSizes>(
   };
 }
 
-/** Returns the dispatch for the gradient of the input; undefined if the input depends on no trainable parameter. */
+/** Returns the dispatch for the input's gradient; undefined if the input depends on no trainable parameter. */
 function inputGradient<S extends BatchSizes>(
   call: OpCall<S>,
   product: Product<S>,
@@ -192,7 +192,7 @@ function inputGradient<S extends BatchSizes>(
   }));
 }
 
-/** Vector that each row of the output is multiplied by. */
+/** Vector by which each row of the output is multiplied, for dot products. */
 interface Dot extends RowDots {
   /** parameter [1, N] */
   readonly weights: Tensor;
@@ -204,7 +204,7 @@ export function forwardProduct<S extends BatchSizes>(
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  /** Returns the dot products if the kernel computes as many parts: autotuning also tries kernels with other numbers or none. */
+  /** Returns the dot products if the kernel computes them in `panels` parts: autotuning also tries kernels that do not. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, getSize(p.rows, call.capacity), call, (kernel) => ({
     kernel,
@@ -241,7 +241,7 @@ export function forwardProduct<S extends BatchSizes>(
   }));
 }
 
-/** Returns the dispatch for the gradients of weights and bias. @param g.second a second input and its weights, of the same output. */
+/** Returns the dispatch for the gradients of weights and bias. @param g.second a second input of the layer and its weights. */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,
   g: Product<S> & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },

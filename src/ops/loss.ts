@@ -1,6 +1,6 @@
 /**
- * Losses, the last ops of a tape. One dispatch in the forward pass computes a loss and its gradient, because both need the
- * softmax of the same page: a separate dispatch would read the page again.
+ * Losses are the last ops of a tape. One dispatch in the forward pass computes a loss and its gradient: both need the
+ * softmax of a page, which a separate dispatch would read again.
  */
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
@@ -18,25 +18,25 @@ import type { OutcomeSums, Tensor } from "../tape/tensor.ts";
 const sumKernel = parseKernel("outcome_sum", sumText);
 const subgroupsKernel = parseKernel("outcome_sum_subgroups", subgroupsText);
 
-/** Texts of the kernels that are timed; recorded timings are valid for the same texts only. */
+/** Texts of the sum kernels. Recorded timings are valid only for unchanged texts. */
 export const sumTexts = sumText + subgroupsText;
 
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** Values that each event adds to the sums: v vectors of four, [events, 4 v]. */
+  /** Values that each event adds to the loss's sums: v vectors of four, [events, 4 v]. */
   readonly output: Tensor;
   /** Input whose gradient the loss computes; no other op may read it. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
-  /** Returns the dispatch of loss and gradient. @param gradient of the target; in an evaluation a few bytes, not to be written. */
+  /** Returns the dispatch of loss and gradient. @param gradient the target's gradient; in an evaluation a small unused buffer. */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
-  /** Ring buffer [slots, v] vec4f for the sums, which go to the step's slot; undefined if the sums are not read. */
+  /** Ring buffer [slots, v] of vec4f. The sums are written to the step's slot. Undefined if the sums are not read. */
   readonly ring: View | undefined;
   readonly reference: ReferenceOp<R>;
 }
 
-/** Records a loss. @throws Error, when dispatches are created, if another op has a gradient for the target. */
+/** Records a loss. If another op has a gradient for the target, an Error is thrown later, when dispatches are created. */
 export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
   const { op, inputs, output, target, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);

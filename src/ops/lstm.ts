@@ -1,4 +1,4 @@
-/** lstm: the recurrent state before every event, from the items that the user clicked before. */
+/** Op lstm computes the recurrent state before every event from the items that the user clicked before. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { estimateDistinctRows } from "../gpu/sizes.ts";
@@ -32,22 +32,22 @@ import {
 } from "./mixed_product.ts";
 
 export interface LstmInputs {
-  /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */
+  /** Constant [I, F]; absent for one-hot features, whose product with `inputWeights` is a row of `inputWeights`. */
   readonly features?: Tensor;
-  /** parameter [F, 4H], gates i, g, f, o. With one-hot features a table [I, 4H]; absent if items have only tokens */
+  /** Parameter [F, 4H] for gates i, g, f, o. With one-hot features a table [I, 4H]. Absent if items have only tokens. */
   readonly inputWeights?: Tensor;
-  /** table parameter [V, 4H] of mixed features: the rows of an item's tokens are added to the product */
+  /** Table parameter [V, 4H] for mixed features: the rows of an item's tokens are added to the input product. */
   readonly tokenTable?: Tensor;
-  /** parameter [H, 4H], recurrent */
+  /** Recurrent parameter [H, 4H]. */
   readonly weights: Tensor;
-  /** parameter [1, 4H] */
+  /** Parameter [1, 4H]. */
   readonly bias: Tensor;
 }
 
 /**
- * Returns states [events, H]; a user's state is zero at the first event. The cell is TensorFlow's BasicLSTMCell with a forget
- * bias of 1 inside the sigmoid. 2 E 4H (F + H) flops forward for E events, and twice as many backward. The input product is
- * computed for all events at once. @throws Error for shapes that do not fit.
+ * Returns states [events, H]; a user's state is zero at the first event. The cell is TensorFlow's BasicLSTMCell with a
+ * forget bias of 1 inside the sigmoid. Forward takes 2 E 4H (F + H) flops for E events, backward twice as many. The inputs'
+ * product with the weights is computed for all events at once. @throws Error for shapes that do not fit.
  */
 export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor {
   const { features, inputWeights, tokenTable, weights, bias } = inputs;
@@ -75,12 +75,12 @@ interface Cell extends LstmInputs {
   readonly H4: number;
   readonly dense: { readonly input: Tensor; readonly weights: Tensor } | undefined;
   readonly lookedUp: Tensor | undefined;
-  /** Input products of the items that the events feed, [events, 4H]; undefined if a table is looked up. */
+  /** Products [events, 4H] of input weights and the items that events feed; undefined if rows of a table are used instead. */
   readonly products: View | undefined;
   readonly input: Memory;
-  /** [events, H] */
+  /** Buffer [events, H]. */
   readonly cells: View;
-  /** [events, 4H] */
+  /** Buffer [events, 4H]. */
   readonly gates: View;
 }
 
@@ -110,14 +110,14 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates };
 }
 
-/** Binds weights that an invocation reads at every event: as a uniform on a CPU adapter, unless the kernel copies the weights. */
+/** Binds weights that are read at every event; on a CPU adapter as a uniform, unless the kernel copies the weights. */
 function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
   return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))
     : asBufferView(view);
 }
 
-/** Gathers one row per event for the input product: that of the item that the event feeds. */
+/** Gathers, for the input product, the row of the item that each event feeds. */
 function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }
@@ -217,7 +217,7 @@ function tokenReference(tokens: ItemTokens): ClickReference {
   };
 }
 
-/** Intermediate results of one event, for the backward pass. */
+/** Intermediate results of the forward pass at one event, for the backward pass. */
 interface Saved {
   readonly event: number;
   readonly item: number;
@@ -236,7 +236,7 @@ export function reference(
 ): ReturnType<ClickReference> {
   if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input weights, weights and bias");
   const H = weights.rows;
-  /** Input of each item to the gates: its features times W, or a row of W. */
+  /** Each item's input to the gates: the item's features times W, or a row of W. */
   const product = features ? productOf(features, inputWeights) : inputWeights;
   const output = makeMatrix(batch.events.length, H);
   const saved: Saved[] = [];

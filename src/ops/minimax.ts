@@ -1,6 +1,6 @@
 /**
- * minimax: the game between generator and reward with the L2 regulariser R. One dispatch computes both losses and one
- * player's gradient. See kernels/course/9-minimax.md.
+ * Op minimax computes the losses of the game between generator and reward, with the L2 regulariser R. One dispatch computes
+ * both losses and the gradient of one player. See kernels/course/9-minimax.md.
  *
  *   V = 1/E { sum_e sum_{r in e} pi_r u_r - R(pi) } - 1/E sum_e u_click,   R(pi) = 1/(2 eta) sum pi^2
  *
@@ -29,20 +29,20 @@ export const MINIMAX_VECTORS = 2;
 export interface GameOptions {
   /** Inverse temperature of the choice, in the likelihood of u. */
   readonly eta: number;
-  /** Eta of the regulariser R(pi). The larger eta is, the sharper is the generator, whose best answer to u is sparsemax(eta u). */
+  /** Eta of the regulariser R(pi). A larger eta makes the generator sharper: its best answer to u is sparsemax(eta u). */
   readonly generatorEta: number;
   /** True to divide {@link generatorEta} by the number K of a page's items: the regulariser is then K / (2 eta) sum pi^2. */
   readonly etaByPage: boolean;
-  /** Weight of a penalty on utility differences within a page: adds penalty / 2 mean (u - mean u)^2 to the reward's loss. */
+  /** Weight of a penalty on utility differences within a page: the reward's loss gets penalty / 2 mean (u - mean u)^2. */
   readonly utilityPenalty: number;
   /** True to leave events without a click out of the losses, because pi has no option for no click. */
   readonly skipNoClick: boolean;
 }
 
 export interface MinimaxInputs {
-  /** [rows, 1] */
+  /** Utilities [rows, 1]. */
   readonly u: Tensor;
-  /** [rows, 1] logits of the generator; this op may compute the generator's last layer itself */
+  /** Logits [rows, 1] of the generator. The op may compute the generator's last layer itself. */
   readonly logits: ClickScores;
 }
 
@@ -51,8 +51,8 @@ export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
  * Returns [events, 8]. Columns 0 to 3: nll, prec@1 and prec@2 of u, and 1 for an event with a click. Columns 4 to 7:
- * loss_min, prec@1 and prec@2 of pi, and loss_max. All are zero for a context event. If a ring is given, the column sums are
- * written to the step's slot. About 40 R flops, for R rows. @throws Error for shapes that do not fit.
+ * loss_min, prec@1 and prec@2 of pi, and loss_max. A context event has zeros in all columns. If a ring is given, the column
+ * sums are written to the step's slot. The op takes about 40 R flops for R rows. @throws Error for shapes that do not fit.
  */
 export function minimax(
   tape: ClickTape,
@@ -174,7 +174,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Page of one event; only its first click is used. */
+/** Page of one event. Of several clicks only the first is used. */
 interface Page {
   readonly first: number;
   readonly clicked: number | undefined;

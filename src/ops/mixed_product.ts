@@ -1,7 +1,7 @@
 /**
- * mixed_product: the product W f for items with mixed features f = (tokens, dense features).
+ * Op mixed_product computes the product W f for items with mixed features f = (tokens, dense features).
  * | Other ops over mixed features share the token part of the product, its gradient and its reference. A token is a feature
- * that is 1 for the items that have it and 0 for others, so the token part of W f is the sum of the rows of an item's tokens.
+ * that is 1 for items with the token and 0 for others, so the token part of W f is the sum of the rows of an item's tokens.
  */
 
 import chunksText from "../../kernels/scatter/token_gradient_chunks.wgsl" with { type: "text" };
@@ -23,16 +23,16 @@ import { getConstant, parseKernel } from "../gpu/kernel.ts";
 import { estimateDistinctRows } from "../gpu/sizes.ts";
 
 export interface MixedProductInputs {
-  /** table parameter [V, N] */
+  /** Table parameter [V, N]. */
   readonly table: Tensor;
-  /** constant [I, F] and parameter [F, N]; absent if items have only tokens */
+  /** Constant [I, F] and parameter [F, N]; absent if items have only tokens. */
   readonly dense?: { readonly features: Tensor; readonly weights: Tensor };
 }
 
 /**
  * Returns [items, N], one row per distinct item of the batch, or [events, N], one row per event for the item that the event
- * feeds. Rows of events that feed no item must not be read, and their gradients must be zero. 2 rows F N flops plus N per
- * token of an item, forward and again backward. @throws Error for shapes that do not fit, or items without tokens.
+ * feeds. Rows of events that feed no item must not be read, and their gradients must be zero. Forward and backward each
+ * take 2 rows F N flops, plus N per token of an item. @throws Error for shapes that do not fit, or items without tokens.
  */
 export function mixedProduct(
   tape: ClickTape,
@@ -75,7 +75,7 @@ export function mixedProduct(
     op: "mixed_product",
     inputs: dense ? [table, dense.features, dense.weights] : [table],
     output,
-    // The output is not listed: its gradient is read by token, in scattered rows, for which textures are slow.
+    // The output is not in `rereads`: its gradient is read by token, in scattered rows, for which textures are slow.
     rereads: dense ? [dense.features] : [],
     forward,
     backward,
@@ -113,7 +113,7 @@ const chunksKernel = parseKernel("token_gradient_chunks", chunksText);
 const rowsKernel = parseKernel("token_gradient_rows", rowsText);
 const gradientKernel = parseKernel("token_gradient", gradientText);
 
-/** Number of pairs per chunk; the sum of each chunk is computed first. */
+/** Number of (item, token) pairs per chunk. The gradient is first summed within chunks. */
 const CHUNK = getConstant(gradientKernel, "CHUNK");
 
 /** Rows of the output: one per distinct item of the batch, or one per event for the item that the event feeds. */
@@ -126,8 +126,8 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
 }
 
 /**
- * Returns the dispatch that sums each item's token rows.
- * @param table [V, N] @param output [rows, N] @param add true to add to it.
+ * Returns the dispatch that sums each item's token rows. @param table [V, N] @param output [rows, N] @param add true to add
+ * to `output`.
  */
 export function tokenSum(
   tape: ClickTape,
@@ -162,7 +162,7 @@ export function tokenSum(
   };
 }
 
-/** Returns the dispatches for the gradient of the table, sparse or dense. @param source [rows, N] the gradient of the sums. */
+/** Returns the dispatches for the table's sparse or dense gradient. @param source gradient [rows, N] of the sums. */
 export function tokenGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -1,4 +1,4 @@
-/** Helpers of ops: checks of shapes, and constants and views that kernels share. */
+/** Helpers of ops: checks of shapes, and constants and views that several kernels need. */
 
 import type { Constants } from "../gpu/kernel.ts";
 import type { AdapterTraits } from "../gpu/kernel_variants.ts";
@@ -39,8 +39,8 @@ export function slopeConstants({ activation }: { readonly activation: Activation
 }
 
 /**
- * Returns the views of a kernel that writes partial sums. Offsets are data instead of constants of the kernel, so that layers
- * of one size share a shader, whatever their weights' offsets.
+ * Returns the views of a kernel that writes partial sums. The offsets of weights are data instead of constants, so that
+ * layers of one size share a shader.
  */
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },

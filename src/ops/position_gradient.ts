@@ -1,4 +1,4 @@
-/** Gradient of an effect that all rows in the same position of a page share; with one position, of a bias of all rows. */
+/** Gradient of an effect that depends on a row's position on the page, or of a bias that all rows share. */
 
 import gradientText from "../../kernels/choice/position_gradient.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -12,8 +12,8 @@ import type { Tensor } from "../tape/tensor.ts";
 const gradientKernel = parseKernel("position_gradient", gradientText);
 
 /**
- * Returns the gradient's dispatch: a flop per row.
- * @param effect parameter [1, P], positions from `skip` on. @param source [rows, 1]
+ * Returns the dispatch of the gradient, which takes one flop per row. @param effect parameter [1, P] for positions from
+ * `skip` on. @param source [rows, 1]
  */
 export function positionGradient(
   { batch, dimensions }: ClickTape,

@@ -1,4 +1,4 @@
-/** pw_state: the state of position weights: n learned weightings of the last m clicks before every event (dense features). */
+/** Op pw_state computes n learned weightings of the last m clicks before every event, for items with dense features. */
 
 import backwardText from "../../kernels/pw/pw_state_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
@@ -18,17 +18,18 @@ const backwardKernel = parseKernel("pw_state_backward", backwardText);
 const weightKernel = parseKernel("pw_state_weight_gradient", weightText);
 
 export interface PwStateInputs {
-  /** constant [I, F] */
+  /** Constant [I, F]. */
   readonly features: Tensor;
-  /** parameter [m, n], row 0 for the most recent click */
+  /** Parameter [m, n]; row 0 is for the most recent click. */
   readonly weights: Tensor;
-  /** parameter [1, F n]; sigma is tanh if there is a bias, else the identity */
+  /** Parameter [1, F n]. With a bias, sigma is tanh; without, sigma is the identity. */
   readonly bias?: Tensor;
 }
 
 /**
- * Returns [events, F n]. Column k n + j, for feature k and weighting j, is sigma(sum over the last m clicks of weights_lag,j
- * feature_k + bias). Missing clicks add nothing. At most 2 E m F n flops forward for E events, and as many backward.
+ * Returns [events, F n]. Column k n + j (feature k, weighting j) is sigma(bias + sum over the last m clicks of
+ * weights_lag,j feature_k). Missing clicks add nothing. For E events, forward and backward take at most 2 E m F n flops
+ * each.
  * @throws Error for shapes that do not fit.
  */
 export function pwState(tape: ClickTape, name: string, { features, weights, bias }: PwStateInputs): Tensor {

@@ -1,6 +1,6 @@
 /**
- * pw_table: the term of position weights in the first layer, as a weighted sum of table rows (one-hot features) or of clicked
- * items' products (mixed features).
+ * Op pw_table computes the term of position weights in the first layer: a weighted sum of table rows (one-hot features) or
+ * of products of clicked items (mixed features).
  */
 
 import baseText from "../../kernels/pw/pw_base.wgsl" with { type: "text" };
@@ -37,23 +37,23 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * table parameter [I, n N] of n groups: group j of row i has the first layer's weights of item i under weighting j. Or
-   * [events, n N]: for each event, the product of these weights and the features of the item that the event feeds. Or, in a
-   * batch with lists of clicks, [items, n N]: such a product per item
+   * Table parameter [I, n N] of n groups: group j of row i has the first layer's weights for item i and weighting j. Or
+   * [events, n N]: for each event, the product of such weights and the features of the item that the event feeds. Or, in a
+   * batch with lists of clicks, [items, n N]: the product of such weights and each item's features.
    */
   readonly table: Tensor;
-  /** parameter [m, n], row 0 for the most recent click */
+  /** Parameter [m, n]; row 0 is for the most recent click. */
   readonly weights: Tensor;
-  /** parameter [1, N], the first layer's bias */
+  /** Parameter [1, N]: the first layer's bias. */
   readonly layerBias: Tensor;
-  /** table parameter [I, n]; sigma is tanh if there is an item bias, else the identity */
+  /** Table parameter [I, n]. With an item bias, sigma is tanh; without, sigma is the identity. */
   readonly itemBias?: Tensor;
 }
 
 /**
- * Returns [events, N]: {@link import("./linear.ts").linear} of {@link import("./pw_state.ts").pwState} over one-hot features,
- * without computing the state. At most 2 E m n N flops forward for E events, and twice as many backward; tanh adds 2 I n N in
- * each direction. @throws Error for shapes that do not fit.
+ * Returns [events, N]: {@link import("./linear.ts").linear} of {@link import("./pw_state.ts").pwState} over one-hot
+ * features, without computing the state. Forward takes at most 2 E m n N flops for E events, and backward twice as many.
+ * With tanh, forward and backward each take 2 I n N more. @throws Error for shapes that do not fit.
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
   const { table, weights, layerBias, itemBias } = inputs;
@@ -82,7 +82,7 @@ interface TableSum extends PwTableInputs {
   readonly n: number;
   readonly N: number;
   readonly N4: number;
-  /** Number of vectors of four in a lag's weights. */
+  /** Number of vectors of four that hold the weights of one lag. */
   readonly blocks: number;
 }
 
@@ -119,7 +119,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** Returns the sums' cost. @param read number of table vectors for all events. @param each number of other vectors per event. */
+/** Returns the cost of the weighted sums. @param read table vectors read for all events. @param each other vectors per event. */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
@@ -156,7 +156,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   const { tape, name, table, BY_EVENT, TANH, n, N4, blocks } = sum;
   const toTable = call.gradient(table);
   if (!toTable) throw new Error(`pw_table: ${table.name} must be trainable`);
-  // With tanh there is one more row: the total over all events.
+  // With tanh the gradient has one more row: the total over all events.
   const row = n * N4 + (TANH ? blocks : 0);
   const rows = tape.options.capacity.events + (TANH ? 1 : 0);
   const source = BY_EVENT
@@ -251,9 +251,9 @@ function itemGradients(
 }
 
 interface Window {
-  /** [events, 3 m n] */
+  /** Buffer [events, 3 m n]. */
   readonly coefficient: View;
-  /** [1, N] */
+  /** Buffer [1, N]. */
   readonly base: View;
   forward(): ClickDispatch[];
 }
@@ -264,7 +264,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
   const N4 = layerBias.stride / 4;
   const blocks = weights.stride / 4;
-  /** Number of chunks: few enough for one invocation to add up, but enough to keep an adapter busy. */
+  /** Number of chunks: few, because one invocation adds them up, but enough to occupy an adapter. */
   const CHUNKS = Math.min(64, Math.ceil(I / 16));
   const sums = tape.saved(`${name} base sums`, CHUNKS, layerBias.stride);
   const base = tape.saved(`${name} base`, 1, layerBias.stride);
@@ -305,7 +305,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   };
 }
 
-/** Reference by definition: the whole state [E, I n], then the layer. @param byEvent true if the table has a row per event. */
+/** Reference that computes the whole state [E, I n], then the layer. @param byEvent true if the table has a row per event. */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent

@@ -1,4 +1,4 @@
-/** row_counts: count features of every displayed item, from tables and the user's last clicks. The op has no gradient. */
+/** Op row_counts computes count features of every displayed item from tables and the user's last clicks. It has no gradient. */
 
 import countsText from "../../kernels/pw/row_counts.wgsl" with { type: "text" };
 import recentText from "../../kernels/pw/recent_clicks.wgsl" with { type: "text" };
@@ -81,15 +81,15 @@ function listRecentItems({ events, history }: ReferenceBatch, event: number): nu
 }
 
 export interface RowCountsInputs {
-  /** constant [events, {@link recentWidth}] */
+  /** Constant [events, {@link recentWidth}]. */
   readonly recent: Tensor;
-  /** constant [I, {@link countTableWidth}] */
+  /** Constant [I, {@link countTableWidth}]. */
   readonly table: Tensor;
-  /** constant [3, C]; rows: means; 1 / standard deviations; (clicks per impression, longest page, fewest users, page click rate) */
+  /** Constant [3, C]. Rows: means; 1 / standard deviations; (click rate, longest page, fewest users, page click rate). */
   readonly scale: Tensor;
 }
 
-/** Returns count features [rows, C] without a gradient; see kernels/pw/row_counts.wgsl. @throws Error for shapes that do not fit. */
+/** Returns count features [rows, C] without a gradient; see kernels/pw/row_counts.wgsl. @throws Error for unfit shapes. */
 export function rowCounts(
   tape: ClickTape,
   name: string,

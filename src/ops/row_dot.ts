@@ -1,4 +1,4 @@
-/** row_dot: the last layer of the utility, which computes one number per row. */
+/** Op row_dot is the last layer of the utility, which computes one number per row. */
 
 import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
 import backwardGroupText from "../../kernels/choice/row_dot_backward_group.wgsl" with { type: "text" };
@@ -27,19 +27,19 @@ const backwardKernels = {
 const GROUP_COLUMNS = 16;
 
 export interface RowDotInputs {
-  /** [rows, K] */
+  /** Tensor [rows, K]. */
   readonly input: Tensor;
-  /** parameter [1, K] */
+  /** Parameter [1, K]. */
   readonly weights: Tensor;
-  /** parameter [1, 1] */
+  /** Parameter [1, 1]. */
   readonly bias: Tensor;
-  /** [rows, 1] is added to the result; no other op may read it */
+  /** Tensor [rows, 1] that is added to the result. No other op may read the tensor. */
   readonly base?: Tensor;
 }
 
 /**
- * Last layer of a network that is not computed yet: base + bias + input . weights, one number per row. The op that reads the
- * scores selects how to compute them: by a separate dispatch, or inside the reading kernel, which saves a dispatch.
+ * Last layer of a network that is not computed yet: base + bias + input . weights, one number (score) per row. The op that
+ * reads the scores selects how to compute the scores: in a separate dispatch, or in the reading kernel.
  */
 export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown> {
   #read:
@@ -56,14 +56,14 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     if (base) expectShape("row_dot", base, rows, 1);
   }
 
-  /** Returns scores [rows, 1] that a dispatch computes. 2 R K flops forward and 5 R K backward, for R rows. */
+  /** Returns scores [rows, 1] that a dispatch computes, with 2 R K flops forward and 5 R K backward for R rows. */
   compute(): Tensor {
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
   /**
-   * Returns scores [rows, 1] that the reader adds up from the layer below's partial dot products; undefined if that computes
-   * none.
+   * Returns scores [rows, 1] that the reading op adds up from partial dot products of the layer below; undefined if the
+   * layer below computes no dot products.
    */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const { bias, base } = this.inputs;
@@ -71,7 +71,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return dots && { ...this.#readBy("sums", () => dots), dots, bias };
   }
 
-  /** Returns scores [rows, 1] for a reader that multiplies `input` by `weights` itself. @throws Error if there is a base. */
+  /** Returns scores [rows, 1] for an op that itself multiplies `input` by `weights`. @throws Error if there is a base. */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (this.inputs.base) {
       throw new Error(`row_dot: expected ${this.name} to have no base, as its reader multiplies`);
@@ -79,7 +79,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
 
-  /** Output. @throws Error before an op has read the scores. */
+  /** Output tensor. @throws Error before an op has read the scores. */
   get output(): Tensor {
     if (!this.#read) throw new Error(`row_dot: expected ${this.name} to be read by an op first`);
     return this.#read.output;
@@ -179,7 +179,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes the gradients with one workgroup per chunk of rows and {@link GROUP_COLUMNS}, and also the sums of a loss. */
+/** Computes the gradients with one workgroup per chunk of rows and {@link GROUP_COLUMNS}, and in this dispatch sums a loss. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,

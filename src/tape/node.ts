@@ -12,30 +12,30 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
   readonly dimensions: Dimensions<S>;
   readonly capacity: S;
-  /** Returns the output's gradient, for reading; with an activation, the gradient of its input. Only for a trainable output. */
+  /** Returns the gradient of a trainable output or, with an activation, the gradient of the activation's input. */
   outputGradient(): Memory;
-  /** Makes the output's gradient also the gradient of an input that the op adds to the output. No other op may read that input. */
+  /** Uses the output's gradient as the gradient of `input`, which the op adds to the output. No other op may read `input`. */
   passGradient(input: Tensor): void;
   /** Returns where to write an input's gradient; undefined if the input does not depend on trainable parameters. */
   gradient(input: Tensor): GradientTarget | undefined;
-  /** Returns where to write partial sums of the gradient of a parameter to which all rows of the batch contribute. */
+  /** Returns where to write partial sums of a parameter's gradient, for a parameter that all rows of the batch use. */
   partials(parameter: Tensor): PartialTarget;
   /**
-   * Returns where to write a table's sparse gradient; undefined if a dense one is required. @param list rows; see
-   * {@link SparseRows}
+   * Returns where to write a table's sparse gradient; undefined if a dense gradient is required. @param list rows of the
+   * table; see {@link SparseRows}
    */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
-   * Buffer for bindings that a kernel does not use with its constants. A dispatch binds a buffer either to read or to write,
-   * so a kernel with unused bindings of both kinds needs this second buffer.
+   * Buffer for writable bindings that a kernel variant does not use. A dispatch binds a buffer either to read or to write,
+   * so unused read-only bindings need another buffer.
    */
   readonly unwritten: View;
 }
 
 /**
- * Length of a list of rows: one of the batch's sizes, or an upper bound that depends on the sizes. After the last row the op
- * writes NONE up to the bound, because Adam runs invocations up to the bound.
+ * Length of a list of rows: one of the batch's sizes, or an upper bound that depends on the sizes. The op fills the list
+ * with NONE up to the bound, because Adam runs an invocation per list entry.
  */
 export type ListLength<S extends BatchSizes> = DimName<S> | {
   readonly of: (sizes: S) => number;
@@ -46,17 +46,17 @@ export type ListLength<S extends BatchSizes> = DimName<S> | {
 /** Sparse gradient of a table: the rows that a batch uses, and their gradients. */
 export interface SparseRows<S extends BatchSizes> {
   readonly count: ListLength<S>;
-  /** [count] u32: rows of the table, each at most once, or NONE */
+  /** Array [count] of u32: distinct rows of the table, or NONE. */
   readonly list: View;
-  /** [count, N] gradient of each row in `list`. */
+  /** Array [count, N]: the gradient of each row in `list`. */
   readonly gradient: View;
 }
 
 export interface GradientTarget {
   readonly view: Memory;
-  /** True if the op must add to `view`, which already has the gradient from another op. */
+  /** True if the op must add to `view`, in which another op has written its part of the gradient. */
   readonly accumulate: boolean;
-  /** Activation by whose slope, at the input's value, the op must multiply the gradient. */
+  /** Activation that computed the input. The op must multiply the gradient by the activation's slope. */
   readonly activation: Activation | undefined;
 }
 
@@ -72,10 +72,10 @@ export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Inputs that the op's matrix products read many times; also the output, if they read its gradient many times. */
+  /** Inputs that the op's matrix products read many times; also the output, if the products read its gradient many times. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
-  /** Absent for an op without a gradient. Called only if the output is trainable. */
+  /** Returns the dispatches of the gradients; absent for an op without a gradient. Called only for a trainable output. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
   readonly reference: ReferenceOp<R>;
 }

@@ -1,4 +1,4 @@
-/** All parameters of a model in one flat arena, with arenas of gradients and of partial sums of gradients. */
+/** Stores all parameters of a model in one flat buffer (arena), and gradients and partial sums of gradients in two more. */
 
 import { alignBinding, Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
@@ -11,7 +11,7 @@ import { formatThousands } from "../number_text.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */
 export interface ParameterSpec {
-  /** Path such as "utility/layer1/bias"; also the name of the tensor in snapshots. */
+  /** Path such as "utility/layer1/bias", which is also the tensor's name in snapshots. */
   readonly name: string;
   /** Number of rows; 1 for a vector. */
   readonly rows: number;
@@ -23,7 +23,7 @@ export interface ParameterSpec {
   readonly table?: boolean;
   /** True if weight decay shrinks the parameter. */
   readonly decays?: boolean;
-  /** True for a running average, which a kernel writes; its gradient stays zero. Snapshots contain running averages. */
+  /** True for a running average, which a kernel writes and which has a zero gradient. Snapshots contain running averages. */
   readonly statistic?: boolean;
   /** True for a table of fixed counts, with its own buffer and no gradient. Snapshots contain such tables. */
   readonly constant?: boolean;
@@ -34,7 +34,7 @@ export interface ArenaRange {
   readonly end: number;
 }
 
-/** Values of parameters by name, [rows, columns] without padding. */
+/** Values of parameters by name. A parameter has rows * columns values, without padding. */
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
 /**
@@ -42,19 +42,19 @@ export type Weights = Map<string, Float32Array<ArrayBuffer>>;
  *
  * summed, decaying | summed | statistics | tables, decaying | tables
  *
- * The gradient of a summed parameter is a sum over the batch; summed parameters take the first `summed` floats. Kernels bind
- * arenas in windows of at most the largest binding: see {@link splitBindingRanges}.
+ * The gradient of a summed parameter is a sum over the batch. Summed parameters take the first `summed` floats. Kernels
+ * bind an arena in windows, none larger than the largest binding: see {@link splitBindingRanges}.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
   readonly #constants = new Map<string, Float32Array<ArrayBuffer>>();
   readonly #arena: Arena;
   readonly length: number;
-  /** Number of floats at the start whose gradients are summed over chunks of rows. */
+  /** Number of floats at the arena's start, whose gradients are summed over chunks of rows. */
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Names of tables whose gradient was sparse in the last recorded training; {@link gradient} does not contain it. */
+  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} does not contain sparse gradients. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
@@ -108,12 +108,12 @@ export class ParameterArena {
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
-  /** [MAX_CHUNKS, summed] partial sums; at least a vector, so that the buffer can be bound if all parameters are tables. */
+  /** Partial sums [MAX_CHUNKS, summed]; at least one vector, so that the buffer can be bound if all parameters are tables. */
   get partials(): View {
     return this.#partials ??= this.#allocatePartials();
   }
 
-  /** @throws UserError for parameters that are too large together; the message names the possible number of items. */
+  /** Allocates the weights. @throws UserError for too large parameters, with the largest possible number of items. */
   #allocateWeights(): View {
     // If all weights together are too large, the tables are larger than all other parameters.
     const table = this.specs.find(({ table }) => table);
@@ -152,7 +152,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads values of some parameters; constants only if `buffer` has the weights. @throws Error for a wrong name or length. */
+  /** Uploads parameters, and constants only if `buffer` has the weights. @throws Error for a wrong name or length. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -172,7 +172,7 @@ export class ParameterArena {
     }
   }
 
-  /** Returns the ranges of the arena between these parameters, in order. */
+  /** Returns the ranges of the arena that `parameters` do not occupy, in order. */
   listRangesWithout(parameters: Iterable<Tensor>): ArenaRange[] {
     const ranges: ArenaRange[] = [];
     let start = 0;
@@ -185,7 +185,7 @@ export class ParameterArena {
     return ranges;
   }
 
-  /** Reads an arena of this layout (weights, gradients, a snapshot) by name, and the constants as written. Waits once. */
+  /** Reads the weights, the gradients or a snapshot by parameter name, and the constants. Waits once for the device. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });

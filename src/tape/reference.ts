@@ -1,4 +1,4 @@
-/** Helpers of the ops' f64 references on the CPU. References are written for clarity, check the kernels, and never train. */
+/** Helpers of the ops' f64 references on the CPU. References are written for clarity and are used only to check kernels. */
 
 import type { Activation } from "./tensor.ts";
 
@@ -10,8 +10,8 @@ export interface Matrix {
 }
 
 /**
- * Computes an op from the values of its inputs, in the order of the node's `inputs`. Returns the output, and a function that
- * computes the gradients of the inputs from the output's gradient. All gradients are of values after activations.
+ * Computes an op from the values of its inputs, in the order of the node's `inputs`. Returns the output, and a function
+ * that computes the gradients of the inputs from the output's gradient. All gradients are with respect to activated values.
  *
  * @typeParam R data of a batch that the reference reads; nothing by default
  */
@@ -50,7 +50,7 @@ export function multiply(a: Matrix, b: Matrix, transposeA = false, transposeB = 
   const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [others, columns] = transposeB ? [b.columns, b.rows] : [b.rows, b.columns];
   if (others !== inner) throw new RangeError(`expected [${inner}, ...], found [${others}, ${columns}]`);
-  // Elements are read by strides: tests spend most of their time here, and getAt takes three times as long.
+  // Elements are read by strides, because getAt takes three times as long and tests spend most of their time in this loop.
   const [nextRow, nextA] = transposeA ? [1, a.columns] : [a.columns, 1];
   const [nextB, nextColumn] = transposeB ? [1, b.columns] : [b.columns, 1];
   return makeMatrix(rows, columns, (i, j) => {

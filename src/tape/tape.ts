@@ -2,7 +2,7 @@
  * The autodiff tape. It is used in three stages:
  *
  *   record     an op appends a node, which computes the op's output and gradients
- *   place      tensors get their memory, which depends on the ops that read them
+ *   place memory is allocated for tensors; its kind depends on the ops that read a tensor
  *   dispatch   `forward` visits the nodes in order, `backward` in reverse; both only *collect dispatches*
  *
  * A program is recorded from the dispatches. Every step replays the program, without the tape.
@@ -31,11 +31,11 @@ export interface TapeOptions<S extends BatchSizes> {
 /** @typeParam S sizes of the batches @typeParam R data of a batch that f64 references read */
 export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   readonly nodes: TapeNode<S, R>[] = [];
-  /** Sparse gradients of tables; {@link backward} adds them. */
+  /** Sparse gradients of tables, which {@link backward} adds to the map. */
   readonly sparseRows: Map<Tensor, SparseRows<S>> = new Map();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
-  /** Functions that allocate the tensors; undefined once they have run. */
+  /** Functions that allocate the tensors; undefined after the allocation. */
   #unplaced: (() => void)[] | undefined = [];
   /** Nodes whose forward dispatches were returned. */
   readonly #run = new Set<TapeNode<S, R>>();
@@ -55,9 +55,8 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Creates a tensor for an op's output, or a constant if `trainable` is false. {@link place} allocates its memory, unless a
-   * view is given.
-   * @param more.textured true if all kernels that read the tensor can read a texture, which is used where it is faster.
+   * Creates a tensor for an op's output, or a constant if `trainable` is false. {@link place} allocates the tensor's
+   * memory, unless a view is given. @param more.textured true if all kernels that read the tensor can also read a texture.
    */
   tensor(
     name: string,
@@ -90,13 +89,13 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return tensor;
   }
 
-  /** Allocates a buffer for values that backward needs: [rows, columns] floats. */
+  /** Allocates a buffer of [rows, columns] floats for values that the backward pass needs. */
   saved(name: string, rows: Dim<S>, columns: number): View {
     const { arena, capacity } = this.options;
     return arena.allocate(name, evaluateSize(computeTensorBytes({ rows, stride: columns }), capacity));
   }
 
-  /** Allocates like {@link saved}, for a matrix that products read many times. */
+  /** Allocates memory like {@link saved}, but for a matrix that products read many times. */
   savedForProducts(name: string, rows: Dim<S>, columns: number): Memory {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
@@ -137,9 +136,9 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Returns the dispatches that compute the outputs of nodes, in order. Each node's dispatches are returned once.
-   * @param part nodes to use: those after an output, or up to an output, or with this number of rows; by default all.
-   * @throws Error for a node that was used before
+   * Returns the dispatches that compute the outputs of nodes, in order. @param part nodes to use: nodes after an output, or
+   * up to an output, or with a number of rows; by default all. @throws Error for a node whose dispatches were returned
+   * before
    */
   forward(
     part: { readonly after?: Tensor; readonly upTo?: Tensor; readonly rows?: Dim<S> } = {},
@@ -156,8 +155,8 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Returns the dispatches that compute the gradients of all parameters, from the last node back.
-   * @param given outputs whose gradients exist already; by default the output of the last node, the loss.
+   * Returns the dispatches that compute the gradients of all parameters, from the last node to the first. @param given
+   * outputs whose gradients are already computed; by default the loss, the output of the last node.
    * @throws Error for an op without a gradient, for a node whose output is unused, and for an unused parameter.
    */
   backward(given: readonly Tensor[] = this.nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {
@@ -228,7 +227,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       },
       sparseGradient: (table, count, list) => {
         if (!this.options.sparseGradients) return undefined;
-        // Two ops may use different rows, but each row must be updated once.
+        // Only one op may have a sparse gradient of a table, because a row must be updated once.
         if (this.sparseRows.has(table)) {
           throw new Error(`expected one op with a sparse gradient of ${table.name}, got two`);
         }

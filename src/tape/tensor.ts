@@ -8,10 +8,10 @@ export type Activation = "elu" | "relu";
 /**
  * A matrix [rows, columns] in f32, row-major.
  *
- * Rows are padded to whole vectors of four, so that every kernel can load vec4f. A row has `groups` equal parts (the four
- * gates of an LSTM; otherwise one part), and the columns of each part are padded to a multiple of 4. Padding is always zero:
- * zero weights give zero activations, zero gradients and zero Adam steps. Only the utility has no padding (stride 1): scalar
- * kernels read its one number per row.
+ * Rows are padded to whole vectors of four, so that every kernel can load vec4f. A row has `groups` equal parts (four gates
+ * in an LSTM, otherwise one part), and the columns of a part are padded to a multiple of 4. Padding is always zero: zero
+ * weights give zero activations, zero gradients and zero Adam updates. Only the utility has no padding (stride 1), because
+ * scalar kernels read one number per row.
  */
 export interface Tensor {
   readonly name: string;
@@ -21,9 +21,9 @@ export interface Tensor {
   readonly stride: number;
   readonly view: Memory;
   /**
-   * Activation whose output the tensor is. The tensor's gradient buffer then holds the gradient of the activation's *input*:
-   * the op that writes it multiplies by the derivative, computed from the output y: ELU' = min(y, 0) + 1, and ReLU' = 1 for y
-   * > 0, else 0.
+   * Activation that computed the tensor. The tensor's gradient buffer then holds the gradient of the activation's *input*:
+   * the op that writes the gradient multiplies by the derivative, computed from the output y: ELU' = min(y, 0) + 1, and
+   * ReLU' = 1 for y > 0, else 0.
    */
   readonly activation?: Activation;
   /** A parameter's location in the arena; absent for activations and constants. */
@@ -31,43 +31,43 @@ export interface Tensor {
   /** True if the tensor depends on trainable parameters. */
   readonly trainable: boolean;
   /**
-   * Makes the layer that computes the tensor multiply each row by `weights` [1, columns] too. Absent or undefined if not
-   * supported.
+   * Requests that the layer of this tensor also multiplies each row by `weights` [1, columns]. Absent or undefined if the
+   * layer cannot.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
-  /** Leaves the computation to the tensor's only reader, for at most `most` inputs. Absent or undefined if not supported. */
+  /** Leaves the tensor's computation to the only op that reads the tensor, for at most `most` inputs. Absent if not supported. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
-  /** Adds up a loss's outcomes in the dispatch of the op's gradients. Absent or false if not supported. */
+  /** Adds up the outcomes of a loss in the dispatch that computes the op's gradients. Absent or false if not supported. */
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
 }
 
 export interface OutcomeSums {
-  /** [events, 4 v]: v vectors of four per event */
+  /** Tensor [events, 4 v]: v vectors of four per event. */
   readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;
-  /** [slots, v] vec4f: the sums are written to the step's slot. */
+  /** Ring buffer [slots, v] of vec4f: the sums are written to the slot of the step. */
   readonly ring: View;
 }
 
-/** A dense layer, input weights + bias, that is computed by the only op that reads its output. */
+/** Dense layer, input * weights + bias, that is computed by the only op that reads the layer's output. */
 export interface DeferredLinear {
-  /** [rows, K] */
+  /** Tensor [rows, K]. */
   readonly input: Tensor;
-  /** parameter [K, N] */
+  /** Parameter [K, N]. */
   readonly weights: Tensor;
-  /** parameter [1, N] */
+  /** Parameter [1, N]. */
   readonly bias: Tensor;
 }
 
-/** Dot products of rows with a vector, as `panels` partial sums per row, one for each equal part of the columns. */
+/** Dot products of rows with a vector, as `panels` partial sums per row: one per panel, an equal part of the columns. */
 export interface RowDots {
-  /** [rows, panels] f32, rows padded to whole vectors */
+  /** Array [rows, panels] of f32, with rows padded to whole vectors. */
   readonly view: View;
   readonly panels: number;
 }
 
 export interface ParameterLocation {
   readonly offset: number;
-  /** True if each row belongs to an item or a token: the gradient is written row by row, not summed over chunks. */
+  /** True if each row belongs to an item or a token. Such gradients are written row by row, not summed over chunks. */
   readonly table: boolean;
   /** True for a running average that a kernel writes itself; not trainable. */
   readonly statistic: boolean;
@@ -120,7 +120,7 @@ export function unpadRows(
   return out;
 }
 
-/** Copies values without padding at once: tables of many items have tens of millions of values. */
+/** Copies values without padding in one call, because tables of many items have tens of millions of values. */
 function copyFloats(data: ArrayLike<number>, length: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(length);
   const values = data instanceof Float32Array ? data : Float32Array.from(data);
