@@ -27,9 +27,9 @@ export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
-/** Part of the log's users. All events of a user are in one part. */
+/** Part into which a user is split, together with all of the user's events. */
 export type Split = "train" | "validation" | "test";
-/** Names of the codes in {@link ClickLog.userSplit}: code k has the name `splits[k]`. The paper's files have equal codes. */
+/** Names of the codes in {@link ClickLog.userSplit}: code k has the name `splits[k]`. The paper's files also use these codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
@@ -70,9 +70,9 @@ export type ItemFeatures =
 export interface Clicks {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] first event of each user. */
+  /** [U+1] for each user, the index of the user's first event. */
   readonly userEvents: Uint32Array<ArrayBuffer>;
-  /** [E+1] first row of each event. */
+  /** [E+1] for each event, the index of its first row. */
   readonly eventRows: Uint32Array<ArrayBuffer>;
   /** [E] index of the clicked row of each event, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
@@ -83,7 +83,7 @@ export interface Clicks {
    * include the rows of all events.
    */
   readonly eventKind?: Uint8Array<ArrayBuffer>;
-  /** [R] number of the displayed item. */
+  /** [R] for each row, the number of the displayed item. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
   /**
    * [E] propensities of each page: one number, the probability of the page; or one number per item, in order, the item's

@@ -114,7 +114,7 @@ export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): 
   return makeShop(demo, { items: seed, users: seed }, options);
 }
 
-/** Draws the features [I, F] of the items of a seed. All shops with one seed have the same items. */
+/** Draws the features [I, F] of the items of a seed. Every shop with this seed sells these items. */
 export function drawShopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
   return makeItems(count, createRandomStream(seed, "demo", "items"));
 }

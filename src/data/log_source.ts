@@ -57,7 +57,7 @@ export class MemoryLog implements LogSource {
 
   /**
    * Computes the offsets of each user's rows and predicted events.
-   * @throws {UserError} for inconsistent item features; {@link checkLog} checks the rest of a log
+   * @throws {UserError} for inconsistent item features; {@link checkLog} checks everything else in a log
    */
   constructor(readonly log: ClickLog) {
     this.items = new MemoryItems(log.items);
@@ -126,7 +126,7 @@ export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
 
-/** Converts clicks that were read from a source to a log that has only the items of these clicks. */
+/** Converts clicks that were read from a source to a log without the items that these clicks never show. */
 export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
@@ -183,7 +183,8 @@ export function makeStatus(title: string): PreparationStatus {
 }
 
 /**
- * Reads some users in chunks: one chunk for a log in memory, usually several chunks for a log on disk.
+ * Reads some users (ascending, none twice) in chunks: one chunk for a log in memory, usually several chunks for a log on disk.
+ * @param onPart receives the number of users read before each chunk.
  * @yields a log, and the numbers that the users have in that log.
  */
 export function* walk(

@@ -8,9 +8,9 @@
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
  *
  * Users prefer styles that are similar to the styles of the items they clicked; the effect grows with the style coordinates, up to
- * a limit. Users dislike prices far from p. The appeal of an item is the same for all users. It depends on quality, novelty,
- * category, brand, and on a sale, which adds more if the price is low. With fatigue, users with a narrow taste like all items
- * less.
+ * a limit. Users dislike prices far from p. The appeal of an item is the same for all users. The appeal depends on quality,
+ * novelty, category, brand, and on a sale, which adds more if the price is low. With fatigue, users with a narrow taste like all
+ * items less.
  */
 
 import type { Random } from "./random.ts";

@@ -1,4 +1,4 @@
-/** Checks the steps of a ladder. A step runs an op with another kernel in place of one dispatch, and must pass the op's checks. */
+/** Checks the steps of a ladder. A step replaces the kernel of one dispatch of an op, and must pass the op's checks. */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
@@ -34,7 +34,7 @@ export interface LadderStep {
   readonly takes?: ReadonlySet<string>;
   /** Returns the number of invocations at a size (default: the number that the dispatch has). */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
-  /** True if the kernel does not split its sums into chunks. Such a kernel only writes the first chunk. */
+  /** True if the kernel does not split its sums into chunks, and therefore only writes the first chunk. */
   readonly oneChunk?: boolean;
   /** Returns why the kernel does not support a size; undefined for a supported size. @param workgroupBytes the adapter's limit */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;

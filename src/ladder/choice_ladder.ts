@@ -1,4 +1,4 @@
-/** The ladder of the choice softmax. Its kernels compute loss and gradient. */
+/** The ladder of the choice softmax, whose kernels compute loss and gradient. */
 
 import choiceText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
 import choiceNaive from "../../kernels/choice/choice_nll_1_naive.wgsl" with { type: "text" };

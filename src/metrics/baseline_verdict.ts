@@ -32,7 +32,7 @@ export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 /** Difference between two models in a metric, with its 95 % confidence interval over the test users. */
 export interface MetricDifference {
   readonly difference: number;
-  /** 95 % confidence interval; null if there are too few users. */
+  /** 95 % confidence interval of the difference; null for too few users. */
   readonly interval: Interval | null;
   readonly is: Significance;
 }

@@ -41,9 +41,8 @@ export interface ScoredUsers {
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };
 }
 
-/** Options of a {@link MetricCollector}. */
 export interface MetricCollectorOptions {
-  /** Number of users with an event to predict. All of them must be added, in one order for all models that are compared. */
+  /** Number of users with an event to predict. All of these users must be added, in one order for all models that are compared. */
   readonly users: number;
   /** Inverse temperature: P(a) = exp(eta u_a) / (1 + sum exp(eta u)) with scores u. Undefined for a ranking without probabilities. */
   readonly eta?: number;
@@ -79,7 +78,7 @@ export class MetricCollector {
     this.#sliceClicks = Array.from({ length: sliceCount }, () => new CalibrationSums(1));
   }
 
-  /** Adds the next users. */
+  /** Adds users with their scores. */
   add(part: ScoredUsers): void {
     const { log, places, compact } = part;
     let [row, event] = [0, 0];

@@ -76,7 +76,7 @@ export function getMetricTitle(name: MetricName): string {
   return ratios[name].title;
 }
 
-/** Computes a metric for each row of `totals` [rows, columns], which has column sums. */
+/** Computes a metric from each row of column sums, `totals` [rows, columns]. */
 export function computeMetric(name: MetricName, totals: Float64Array): Float64Array {
   const { sum, per } = ratios[name];
   const [above, below] = [column[sum], column[per]];

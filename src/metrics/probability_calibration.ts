@@ -11,7 +11,6 @@ const BINS = 10;
 /** Number of sums per cell: number of cases, sum of the predicted probabilities, number of positive cases. */
 const SUMS = 3;
 
-/** A bin of a reliability diagram. */
 export interface ReliabilityBin {
   readonly cases: number;
   /** Mean predicted probability. */

@@ -1,9 +1,9 @@
 /**
- * Metrics of a scoring, with intervals, and paired differences between two scorings of the same users. A scoring is the list of a
- * model's or baseline's scores of all items that the test users saw.
+ * Test metrics of a model or baseline, with intervals, and paired differences between two models on the same users. The metrics
+ * are computed from a model's scores of all items that the test users saw.
  *
- * Scorings of separate runs are paired as well: each run stores metric sums per group of users, about 30 KB per snapshot, and the
- * bootstrap draws the same groups for the two runs.
+ * Differences between separate runs are paired as well: each run stores metric sums per group of users, about 30 KB per snapshot,
+ * and the bootstrap draws the same groups for the two runs.
  */
 
 import { type Bootstrap, computeInterval, getBootstrap, type Interval } from "./bootstrap.ts";
@@ -34,7 +34,7 @@ export interface MetricSlice extends Pick<MeasuredSums, "metrics" | "intervals">
   readonly ece?: number;
 }
 
-/** All metrics of a scoring, stored as `details` in result.json. */
+/** All test metrics of a snapshot or baseline, stored as `details` in result.json. */
 export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals"> {
   /** Calibration of P(click on a displayed item) and P(no click); absent for a ranking. */
   readonly calibration?: {
@@ -45,12 +45,12 @@ export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals
   readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
 }
 
-/** Difference in a metric between two scorings of the same users. */
+/** Difference in a metric between two models or baselines on the same users. */
 export interface MetricGap {
   readonly value: number;
   readonly interval: Interval | null;
 }
-/** Difference in each metric that both scorings have. */
+/** Differences between two models or baselines, for each metric that is defined for the two. */
 export type MetricDifferences = Readonly<Partial<Record<MetricName, MetricGap>>>;
 
 /**
@@ -86,10 +86,10 @@ interface Comparable extends Pick<MeasuredSums, "resampled"> {
   readonly groups: number;
 }
 
-/** Metrics and sums of one scoring of test users. */
+/** Metrics, and sums per group of users, of a model or baseline on the test users. */
 export interface TestResult extends Comparable {
   readonly details: MetricDetails;
-  /** [groups, columns] */
+  /** [groups, columns] sums of each column over the users of each group. */
   readonly sums: Float64Array;
   /** Hash of the users; see {@link UsersHash}. */
   readonly users: string;
@@ -103,7 +103,7 @@ const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
 /** Metrics that do not depend on a model's scores: observed shares. */
 const OBSERVED: readonly MetricName[] = ["noClick", "clicked"];
 
-/** Computes the differences of two scorings of the same users. */
+/** Computes the differences between two models or baselines on the same users. */
 export function compareScorings(one: Comparable, other: Comparable): MetricDifferences {
   const found: Partial<Record<MetricName, MetricGap>> = {};
   for (const name of metricNames.filter((name) => !OBSERVED.includes(name))) {
@@ -159,7 +159,7 @@ export class UsersHash {
   #high = 0x811c9dc5;
   #low = 0x2f0b4c47;
 
-  /** Adds an integer below 2^32. */
+  /** Adds an integer below 2^32 to the hashed data. */
   add(value: number): void {
     this.#high = Math.imul(this.#high ^ value, 0x01000193);
     this.#low = Math.imul(this.#low ^ value ^ (this.#high >>> 15), 0x5bd1e995);

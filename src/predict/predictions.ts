@@ -13,7 +13,7 @@ import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import { expectReplaceable } from "../files/atomic_write.ts";
 import { getRowsMark, type RowColumn, type RowsWritten, writeRows } from "../files/row_file.ts";
 
-/** Prediction for one displayed item. */
+/** Prediction of clicks on one displayed item. */
 export interface Prediction {
   readonly user: string;
   /** Number of the page among the user's pages, from 0. */

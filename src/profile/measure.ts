@@ -8,7 +8,7 @@ import { type EncodePass, type PassBoundary, timePasses } from "../gpu/profiler.
 /** A clock for work on the device: GPU timestamps (rounded to 100 us by browsers), or the host's time until the queue is empty. */
 export interface Clock {
   readonly kind: "timestamps" | "queue";
-  /** Error of one reading in microseconds. */
+  /** Error in microseconds of one reading of the clock. */
   readonly step: number;
   /** Constant overhead of a reading in microseconds: submitting work and waiting for its end. */
   readonly latency: number;

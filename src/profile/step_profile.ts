@@ -18,7 +18,7 @@ const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
 export interface ProfileOptions {
-  /** Seconds for timing whole steps in turn with single dispatches. The minimum number of rounds may take longer. */
+  /** Seconds for timing whole steps, which alternate with single dispatches. The minimum number of rounds may take longer. */
   readonly seconds: number;
   readonly clock?: Clock;
   onProgress?(text: string): void;

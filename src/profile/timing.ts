@@ -1,4 +1,4 @@
-/** Computes statistics of repeated measurements of one time. */
+/** Computes minimum, median and quartiles of repeated time measurements. */
 
 import type { Timing } from "./bench_report.ts";
 

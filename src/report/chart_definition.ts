@@ -25,7 +25,7 @@ export interface ChartPoint {
   /** Lines of the point's tooltip. By default, the tooltip has the dataset's name, y, sd and the remark. */
   readonly text?: readonly string[];
   readonly remark?: string;
-  /** Text that is drawn next to the point, if there is space. */
+  /** Text that is drawn next to the point if it fits. */
   readonly label?: string;
   /** Name of the snapshot that a bar shows; "baseline" for a baseline. */
   readonly snapshot?: string;

@@ -78,7 +78,7 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
   return found;
 }
 
-/** Reads the model in a folder. Returns "none" if there is no run, and "empty" if no run has a row in its logs yet. */
+/** Reads the model in a folder. Returns "none" for a folder without a run, and "empty" if no run has a row in its logs yet. */
 async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
   if (!seeds) {

@@ -1,4 +1,4 @@
-/** Builds HTML as values of the type {@link Html}. So text is always escaped, and an HTML value knows its charts. */
+/** Builds HTML as values of the type {@link Html}. Text is therefore always escaped, and HTML lists its charts. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 

@@ -114,7 +114,7 @@ interface ComparedPart {
   readonly prec1: number;
 }
 
-/** Renders differences between the best part and all other parts with the same test users; undefined if no other part has them. */
+/** Renders differences between the best part and all other parts with the same test users; undefined without such parts. */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);

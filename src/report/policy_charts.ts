@@ -110,7 +110,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds charts of the sorted differences per user between learned policies and rivals, in the ground truth if available. */
+/** Builds charts of the users' sorted differences in return between a learned policy and rivals, in the ground truth if known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");

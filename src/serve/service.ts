@@ -1,4 +1,4 @@
-/** The HTTP service. It computes the response to each request, but opens no port, so tests can call the service directly. */
+/** The HTTP service, which computes the response to each request. No port is opened, so tests can call the service directly. */
 
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
@@ -91,7 +91,7 @@ export class Service {
     return this.#inFlight;
   }
 
-  /** True if scoring has failed. The service then cannot continue. */
+  /** True after a failure in scoring, with which the service cannot continue. */
   get failed(): boolean {
     return this.#failed;
   }

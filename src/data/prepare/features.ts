@@ -267,7 +267,6 @@ async function makeViews(
   );
 }
 
-/** @param ids see {@link PreparedFeatures} */
 function featureFaults(item: string, ids: string): FaultSource {
   return {
     view: "feature_row",
@@ -305,7 +304,7 @@ export function expectExact({ counts, examples }: BadRowSummary, ids: string): v
   );
 }
 
-/** Returns the id of the first item that has several rows with different values; undefined if there is none. */
+/** Returns the id of the first item that has several rows with different values; undefined without such an item. */
 async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   const [twice] = await engine.rows(
     "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",

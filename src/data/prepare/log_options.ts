@@ -86,7 +86,7 @@ function positive(text: string): number {
 
 const WHERE = "data/README.md shows which command fits which log.";
 
-/** Options for files. They are not allowed with a SELECT, whose column names replace the options. */
+/** Options for files. These options are not allowed with a SELECT, whose column names replace the options. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];

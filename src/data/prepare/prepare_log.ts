@@ -291,7 +291,7 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of time, longest first. A log with `least` distinct times or more is tested for times that are all whole units. */
+/** Units of time, longest first. The test whether all times are whole units needs `least` distinct times. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },

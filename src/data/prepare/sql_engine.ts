@@ -38,7 +38,7 @@ export class SqlEngine {
     const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
     const connection = await instance.connect();
     const engine = new SqlEngine(instance, connection);
-    // At its end, the engine deletes its files in this folder, and also the folder if the engine created it.
+    // When the engine is closed, it deletes its files in this folder, and also the folder if the engine created it.
     const spill = workFolder !== "" ? workFolder : `/tmp/clickgan-spill-${Deno.pid}`;
     try {
       await engine.run([

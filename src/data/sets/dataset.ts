@@ -85,7 +85,7 @@ export interface Dataset {
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Seed of the items and users of a synthetic shop; by default the run's seed. */
   readonly dataSeed?: number;
-  /** Seed of the users of a synthetic shop alone. With another seed, other users visit the same items. */
+  /** Seed of the users of a synthetic shop alone. With another seed, different users visit the same items. */
   readonly usersSeed?: number;
   /** False to leave out item ids as features. */
   readonly itemIds?: boolean;

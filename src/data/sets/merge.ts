@@ -19,7 +19,7 @@ import { type PreparedContents, writePrepared } from "./prepared_writer.ts";
 
 /** A data set to merge, which is read into memory. */
 export interface MergePart {
-  /** Name of the data set. It is written to the column `source` of the table of users. */
+  /** Name of the data set, to be written to the column `source` of the table of users. */
   readonly name: string;
   readonly data: OpenedDataset;
 }

@@ -8,8 +8,8 @@
  *                rows     a word per row: the displayed item
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
- * All words are little-endian u32. The events of user u begin at byte 64 + 8 userEvents[u] + 4 userRows[u]. So consecutive
- * users are read by one read.
+ * All words are little-endian u32. The events of user u begin at byte 64 + 8 userEvents[u] + 4 userRows[u]. Consecutive users are
+ * therefore read by one read.
  */
 
 import { ADDITIONAL_CLICK, type Clicks, CONTEXT_EVENT, type ItemFeatures, NONE } from "../click_log.ts";

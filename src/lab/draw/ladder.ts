@@ -16,7 +16,7 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if the step beats the step on which it builds on one adapter (this or the recorded one), but not on the other. */
+  /** Set if the step is faster than the step on which it builds on this adapter, but not on the recorded one, or vice versa. */
   readonly reversal?: "slower here" | "faster here";
 }
 

@@ -73,7 +73,7 @@ interface ChosenScorer extends Choice {
   readonly scorer: BaselineScorer;
 }
 
-/** Baselines that use counts of a log's train users. Their settings are chosen on the log's validation users. */
+/** Baselines that use counts of a log's train users. The baselines' settings are chosen on the validation users. */
 export class FittedBaselines {
   private constructor(
     private readonly source: LogSource,
@@ -251,7 +251,7 @@ export interface CalibrationSample {
   readonly hasNone: readonly boolean[];
 }
 
-/** Ridge penalty. It keeps slope and constant finite in a sample without clicks, or with clicks only on top-ranked items. */
+/** Ridge penalty that keeps slope and constant finite in a sample without clicks, or with clicks only on top-ranked items. */
 const RIDGE = 1e-3;
 
 /** Fits a logit with a constant and the log score as inputs. @returns undefined for a sample without choices. */

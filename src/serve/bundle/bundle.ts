@@ -34,7 +34,7 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
  * Bundles a script. Do not build two bundles at once: the bundler is a process, which is stopped after the first bundle.
- * @returns the script. Its bytes only depend on the sources, not on the machine. @throws Error with the messages of the bundler
+ * @returns the script, whose bytes only depend on the sources. @throws Error with the messages of the bundler
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   const { entry, format, minify = true, banner, folders, replacements: instead = {}, kernels = "whole" } =
@@ -135,7 +135,7 @@ export async function readPackageFile(entry: string, name: string, file: string)
 }
 
 /**
- * Removes comments (a good third of a kernel's text), empty lines, and spaces at the ends of lines; in functions and structs,
+ * Removes comments (more than a third of a kernel's text), empty lines, and spaces at the ends of lines; in functions and structs,
  * spaces next to = , ; { and } are removed, too. One space stays before a constant in a function, because the host replaces
  * constants that begin a line.
  */

@@ -33,7 +33,7 @@ interface CountInputs {
   readonly there: TensorName;
 }
 
-/** Adds the standardised count features [users, items, C], for a user who passed over no item and has the average click rate. */
+/** Adds the standardised count features [users, items, C], assuming an average click rate and no displays without a click. */
 export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig): TensorName {
   const { graph, weight, catalogue, history, clicks } = inputs;
   const table = weight(TABLE);

@@ -103,7 +103,7 @@ export function addClickProduct(
   const { graph, catalogue, tensor, optional } = inputs;
   const last = addLastClicks(inputs, m);
   const weights = graph.op("Mul", [tensor(names.weights, m, n), last.there]);
-  // The matrices [F n, N] and [F, n N] have one memory layout.
+  // The matrices [F n, N] and [F, n N] have equal memory layouts.
   const table = foldItems(catalogue, {
     kernel: optional(names.kernel),
     tokens: optional(names.tokenTable),

@@ -32,7 +32,7 @@ export type TrainProgress =
   /** Metrics of training steps, and of the validations between them. */
   | {
     readonly kind: "steps";
-    /** Iteration of the first row. */
+    /** Iteration of the first step in `rows`. */
     readonly first: number;
     /** One row per step, with one value per column of the stage. */
     readonly rows: readonly (readonly number[])[];

@@ -266,7 +266,6 @@ interface StageState {
   readonly kept?: KeptStart;
 }
 
-/** A snapshot that can be saved. */
 export interface SnapshotOffer {
   readonly stage: StageName;
   readonly kind: SnapshotName;
