@@ -27,7 +27,7 @@ export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
-/** Part into which a user is split, together with all of the user's events. */
+/** Part of the data. Each user, with all of the user's events, belongs to one part. */
 export type Split = "train" | "validation" | "test";
 /** Names of the codes in {@link ClickLog.userSplit}: code k has the name `splits[k]`. The paper's files also use these codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];

@@ -155,7 +155,7 @@ const noRows = () => ({
   /** Time as the nearest double. If the Time is a whole number, `rest` is its difference to the nearest double. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** Per row: all digits of a fractional Time that has more digits than a double. */
+  /** All digits of each fractional Time that has more digits than a double, by index of the row. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),

@@ -115,7 +115,7 @@ function createDecoder(path: string): Transform | undefined {
 // Checks that a zstd file (RFC 8878) is complete, because zstd decoders accept truncated files. Only block headers are read.
 
 const FRAME = 0xfd2fb528;
-/** First of the 16 magic numbers of frames without data. */
+/** First of the 16 magic numbers that mark zstd frames without data. */
 const SKIPPABLE = 0x184d2a50;
 const RLE = 1;
 const RESERVED = 3;

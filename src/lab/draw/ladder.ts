@@ -161,7 +161,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   }`;
 }
 
-/** Renders two bars that begin at 1x. A bar points right for a faster step than the naive step, and left for a slower step. */
+/** Renders two bars that begin at 1x. A bar points right if the step is faster than the naive step, left if it is slower. */
 function bars(scale: (gain: number) => number, here: number | undefined, there: number | undefined): Html {
   const bar = (gain: number | undefined, y: number, name: string) => {
     if (gain === undefined) return undefined;
