@@ -1,7 +1,7 @@
 /**
- * Options as data. Each option is defined once, with flags, help, range and default, beside the schema of the config
- * field that it sets. The config's schema and defaults, the command line and the form of the lab's page all follow from
- * this definition, so all have the same words and refuse the same values.
+ * Options as data. An option is defined once, with flags, help, range and default, next to the schema of the config field
+ * that the option sets. Schema and defaults of the config, the command line and the lab's form are derived from the
+ * definition, so that all use the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
@@ -10,16 +10,16 @@ import { UserError } from "./user_error.ts";
 /** Error for a value that an option does not accept. The caller adds the name of the option. */
 export class InvalidValueError extends UserError {}
 
-/** Range of the values of an option: the schema of values in a config, and the parser of typed values. */
+/** Range of an option's values: schema of values in a config, and parser of typed values. */
 export interface ValueRange<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   /** Parses a typed value. @throws InvalidValueError for a value out of range. */
   parse(text: string): T;
-  /** All values, for an option that accepts only a few words. */
+  /** All values of an option that accepts only a few words. */
   readonly choices?: readonly string[];
 }
 
-/** Returns a parser of whole numbers from `least` to `most`. All parsers here throw InvalidValueError. */
+/** Returns a parser of whole numbers from `least` to `most`. The parser throws InvalidValueError. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -89,7 +89,7 @@ export function picklist<const T extends string>(choices: readonly T[]): ValueRa
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }
 
-/** Returns a range that also includes null, the value of an option that is not given. */
+/** Returns a range extended by null, the value of an option that is not given. */
 export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | null> {
   return { ...range, schema: v.nullable(schema) };
 }
@@ -116,9 +116,9 @@ export interface ValueOption extends Common {
   readonly kind: "value";
   /** Parses a typed value. @throws InvalidValueError for a value out of range. */
   parse(text: string): unknown;
-  /** Default value. Undefined if it depends on other options or the data, which `about` then names. */
+  /** Default value; undefined if the default depends on other options or data, as `about` then explains. */
   readonly default?: unknown;
-  /** Value if the option is typed without a value; undefined if a value is required. */
+  /** Value of an option that is typed without a value; undefined if a value is required. */
   readonly preset?: string;
 }
 
@@ -154,7 +154,7 @@ export interface OptionGroup {
   readonly options: readonly OptionDefinition[];
 }
 
-/** Flags of the options that were typed, by name of the option and in the order of the help. */
+/** Flags of the typed options, by name of the option and in the order of the help. */
 export type GivenOptions = ReadonlyMap<string, string>;
 
 /** Defines an option that sets no config field by itself. @param preset see {@link ValueOption} */
@@ -202,7 +202,7 @@ export function parsePath(text: string): string {
   return utf8Path(text, "a path");
 }
 
-/** Refuses a path that is not UTF-8: Deno replaces its invalid bytes by U+FFFD, so the path would name another file. */
+/** Refuses a path that is not UTF-8. Deno replaces invalid bytes by U+FFFD, so that such a path would name another file. */
 function utf8Path(text: string, expected: string): string {
   if (!text.includes("\uFFFD")) return anyText(text, expected);
   throw new InvalidValueError(
@@ -244,7 +244,7 @@ export interface ConfigField<T> {
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
 interface FieldOptions {
-  /** True if the option's default depends on the data or on other options, which `about` names, unlike the field's. */
+  /** True if the option's default, unlike the field's, depends on data or other options, as `about` explains. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
@@ -261,7 +261,7 @@ export function defineField<T>(
   return { ...defineFixedField(range, standard), option };
 }
 
-/** Defines a boolean config field. The option inverts the field's default, whatever its flags are. */
+/** Defines a boolean config field. Typing the option inverts the field's default. */
 export function defineSwitchField(flags: string, about: string, standard: boolean): ConfigField<boolean> {
   return { ...defineFixedField({ schema: v.boolean() }, standard), option: defineSwitchOption(flags, about) };
 }

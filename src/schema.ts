@@ -25,7 +25,7 @@ export const between = (least: number, most: number) =>
 const LONGEST_MESSAGE = 200;
 const SIGNS = { ">=": "at least", "<=": "at most", ">": "more than" } as const;
 
-/** Describes the values that a schema refused, one per line: the path, what was expected and what was found. */
+/** Describes the values that a schema refused, one per line, with path, expected value and found value. */
 export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string {
   return issues.map((issue) => {
     const place = v.getDotPath(issue);
@@ -33,7 +33,7 @@ export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string 
   }).join("\n");
 }
 
-/** Describes a refused value without control characters: a damaged file could send them to the terminal. */
+/** Describes a refused value without control characters, which a damaged file could send to the terminal. */
 export function describeIssue({ message, expected }: v.BaseIssue<unknown>): string {
   if (message.startsWith("Invalid key: ")) return expected === "never" ? "not known" : "missing";
   const plain = message.replace(/^Invalid [a-z ]+: E(xpected .*?) but received /s, "e$1, got ")

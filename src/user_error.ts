@@ -3,6 +3,6 @@
  * what was found and what to do. The command line prints the message alone, without a stack trace.
  */
 export class UserError extends Error {
-  /** Prefix of the message wherever the error is printed as a whole. */
+  /** Prefix of the message if the whole error is printed. */
   override readonly name = "UserError";
 }

@@ -1,6 +1,6 @@
 /**
- * Autotuning: times the kernel variants of the matrix products, the LSTM and the sums in a model's training step on a
- * typical batch. A variant replaces the default, that of the fixed table, only if it saves 10 % of the time twice.
+ * Autotuning: times the kernel variants of the matrix products, the LSTM and the sums in a model's training step on a typical
+ * batch. A variant replaces the fixed table's variant only if it saves 10 % of the time in two comparisons.
  */
 
 import type { KernelVariant } from "../gpu/kernel_variants.ts";
@@ -20,9 +20,9 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** A matrix product, LSTM or sum, and its kernel variants. The first variant is the one in the fixed table. */
+/** A matrix product, LSTM or sum, and its kernel variants. The first variant is that of the fixed table. */
 export interface TunableKernel {
-  /** Key by formatMatmulKey or formatLstmKey; the key of a sum is the name of its kernel. */
+  /** Key from formatMatmulKey or formatLstmKey. The key of a sum is the name of the kernel. */
   readonly key: string;
   readonly variants: readonly KernelVariant[];
 }
@@ -37,29 +37,29 @@ export interface KernelMeter<P> {
 }
 
 export interface TuningResult {
-  /** Variants that are clearly faster than the variant in the fixed table, by the key of the product. */
+  /** Variants that are clearly faster than the fixed table's variant, by the product's key. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Variants that did not fit the budget, or do not run on this adapter, e.g. "forward 64x64 rows". */
+  /** Variants that did not fit the budget or do not run on the adapter, for example "forward 64x64 rows". */
   readonly untried: readonly string[];
   /** Number of products of which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** Part of `seconds` in which variants of the fixed table were compiled. Training needs these in any case. */
+  /** Part of `seconds` in which variants of the fixed table were compiled. Training always needs them. */
   readonly neededSeconds: number;
 }
 
 /** Milliseconds that autotuning may take for work, including compilation, that training itself does not need. */
 export const BUDGET = 2300;
-/** Share of the fixed table's variant's time that another variant must save. */
+/** Share of the time of the fixed table's variant that a faster variant must save. */
 const MARGIN = 0.1;
 /**
- * Number of rounds of the first comparison, of all variants, and of the second comparison. The second compares only the
- * fixed table's variant and the fastest variant, which may have been fastest by chance.
+ * Number of rounds of two comparisons. The first compares all variants. The second compares only the fixed table's variant
+ * and the fastest variant, which may have been fastest by chance.
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Shares of the budget: for compiling the first variant of a family, whose cost is unknown, and for timing. */
+/** Shares of the budget: `unknown` for compiling the first variant of a family, whose compile time is unknown, and `timing`. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -68,9 +68,9 @@ interface Ready<P> {
 }
 
 /**
- * Tunes kernels. All products first try variants of the same family as the fixed table's variant, because variants of
- * another family may take a CPU adapter seconds to compile. The time to compile variants of the fixed table is not counted,
- * as training needs these. A compiled variant is compared even if compiling it took longer than expected.
+ * Tunes kernels. For all products, variants of the same family as the fixed table's variant are tried first, because variants
+ * of another family may take a CPU adapter seconds to compile. Compiling the fixed table's variants, which training needs
+ * anyway, is not counted. A compiled variant is compared even if compiling took longer than expected.
  * @param products in descending order of work; a product that does not fit the budget keeps the fixed table's variant.
  * @param budget milliseconds; a variant is tried only if compiling and timing it will probably fit.
  */
@@ -175,7 +175,7 @@ async function timeInTurn<P>(
 
 export interface PreparedProduct {
   readonly encode: EncodePass;
-  /** Number of dispatches per pass, so large that the pass is long enough for the clock. */
+  /** Number of dispatches per pass, chosen so that the pass is long enough for the clock. */
   readonly repeats: number;
   readonly clock: PassClock;
 }
@@ -186,7 +186,7 @@ const LEAST_SHARE = 0.1;
 const MOST_ROWS = 8192;
 /** Least microseconds that a timed pass should last. */
 const PASS = 300;
-/** Number of clock steps that a pass should last, and number that suffices for an estimate. */
+/** Number of clock steps that a timed pass should last (`pass`), and that suffice for an estimate (`guess`). */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
@@ -197,7 +197,7 @@ export interface PassClock extends Pick<Clock, "step"> {
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
-/** Times the products of a model's training step, with zeros as values: values do not affect the time. */
+/** Times the products of a model's training step. All values are zeros, because values do not affect the time. */
 export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
@@ -239,7 +239,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#stack = stack.move();
   }
 
-  /** Adds a product. Of products with the same key, only the product with the most FLOPs (rows) is timed. */
+  /** Adds a product. Among products with the same key, only the one with the most FLOPs (rows) is timed. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;
@@ -253,7 +253,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Describes the sizes of all products. FLOPs are rounded to a power of two, because batches differ. */
+  /** Describes the sizes of all products. FLOPs are rounded to a power of two, because batches differ in size. */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();
@@ -300,7 +300,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   }
 }
 
-/** Returns evenly spaced train users of the log: as many as a batch has, or fewer, with {@link MOST_ROWS} rows. */
+/** Returns evenly spaced train users of the log: `count` users, or fewer if they have {@link MOST_ROWS} rows. */
 function typicalBatch(source: LogSource, count: number): number[] {
   const all = listUsers(source, "train");
   const batch: number[] = [];

@@ -1,4 +1,4 @@
-/** Chooses kernel variants for this adapter by autotuning, or reads those that an earlier run chose from a cache. */
+/** Chooses kernel variants for an adapter by autotuning, or reads the variants that an earlier run chose from a cache. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -24,7 +24,7 @@ import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 
-/** Values on which the best variants depend. Autotuning runs again if any of these values differs. */
+/** Values on which the best variants depend. Autotuning runs again if one of the values differs. */
 const keySchema = v.strictObject({
   adapter: v.string(),
   driver: v.string(),
@@ -42,9 +42,9 @@ type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
 const MOST_ENTRIES = 100;
 
-/** File with the variants that autotuning chose, by key. Errors of the file are only printed: the run then tunes again. */
+/** File with the variants that autotuning chose, by key. If the file cannot be read, autotuning runs again. */
 export class VariantCache {
-  /** @param say prints why the cache is not used. */
+  /** @param say prints the reason why the cache is not used. */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
 
   get file(): string {
@@ -109,7 +109,7 @@ export async function fitShapes(
   return await tuneVariantsWith(gpu, products, cache, await buildCacheKey(gpu, products.sizes()), say);
 }
 
-/** Returns the products to tune. Returns undefined if no batch is possible: training then reports the error. */
+/** Returns the products to tune. Returns undefined if no batch is possible, an error that training reports. */
 function createStepKernels(
   gpu: Gpu,
   source: LogSource,

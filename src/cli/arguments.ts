@@ -1,4 +1,4 @@
-/** Options that several commands share, in commander's syntax; quoting for shells; default output folders. */
+/** Options that several commands share, in commander's syntax. Also quoting for shells, and default output folders. */
 
 import { basename, isAbsolute, join } from "node:path";
 
@@ -40,7 +40,7 @@ export function removeOptions(args: readonly string[], options: readonly string[
 /** Characters without a special meaning in POSIX shells. */
 const PLAIN = /^[\w./:@%+,-]+$/;
 
-/** Quotes a text without NUL as one shell word for users to paste. The shell executes nothing in the word. */
+/** Quotes a text without NUL as one shell word that users can paste. The shell executes no part of the word. */
 export function quoteShellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

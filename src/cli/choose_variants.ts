@@ -1,4 +1,4 @@
-/** Chooses the kernel variants of a new run: those of the fixed table, or on a GPU the fastest ones measured there. */
+/** Chooses the kernel variants of a new run: variants of the fixed table, or on a GPU the fastest measured variants. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -15,8 +15,8 @@ export const autotune = defineFlagOption(
 );
 
 /**
- * Chooses the kernel variants of a run. @param wanted value of --autotune; undefined if not given.
- * @param sizes the model, and the number of users per batch. @param say prints a line that reports the choice.
+ * Chooses the kernel variants of a run. @param wanted value of --autotune; undefined without the option.
+ * @param sizes model, and number of users per batch. @param say prints the line that reports the choice.
  */
 export async function chooseVariants(
   wanted: boolean | undefined,

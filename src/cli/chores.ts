@@ -19,7 +19,7 @@ function run(script: string, ...permissions: readonly string[]): string[] {
   return ["run", ...DENO_FLAGS, "--no-prompt", ...permissions.map((name) => `--allow-${name}`), script];
 }
 
-/** All tasks for contributors, by name of the deno.json task and by their own name. */
+/** All tasks for contributors, by the name of the deno.json task, then by chore name. */
 const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
     kernels: {
@@ -91,8 +91,9 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
 };
 
 /**
- * Runs the named chores one after another until one fails; without names, all of `check`. Except in `check`, arguments
- * after the first name are passed on to the chore. @returns the exit code. @throws UserError for an unknown name
+ * Runs the named chores one after another until a chore fails. Without names, all chores of `check` are run. In tasks other
+ * than `check`, arguments after the first name are passed to the chore. @returns exit code. @throws UserError for an unknown
+ * name
  */
 async function main(task: string, args: readonly string[]): Promise<number> {
   const chores = CHORES[task] ?? {};

@@ -43,7 +43,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Wraps a parser for commander: values that the parser refuses throw commander's error, which names the option. */
+/** Wraps a parser for commander. For a refused value, the wrapper throws commander's error, which names the option. */
 function asArgument<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
@@ -58,7 +58,7 @@ function asArgument<T>(parse: (text: string) => T): (text: string) => T {
 export const parseWholeNumber = (least: number, most?: number): (text: string) => number =>
   asArgument(values.makeWholeNumberParser(least, most));
 
-/** Makes a parser of the numbers that a schema accepts. @param expected description of these numbers */
+/** Makes a parser of numbers that a schema accepts. @param expected description of the accepted numbers */
 export const makeNumberParser = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.makeNumberParser(schema, expected));
 
@@ -71,7 +71,7 @@ export function parseMemorySize(text: string): string {
   throw new InvalidArgumentError(`Expected a size such as 2GB or 800MB, got "${text}".`);
 }
 
-/** @throws UserError if the last of `count` seeds would exceed the largest seed. */
+/** @throws UserError if the last of `count` consecutive seeds would exceed the largest possible seed. */
 export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
   if (last <= LARGEST_SEED) return;
@@ -99,14 +99,14 @@ export const ALLOW_HOST = [
   },
   [] as readonly string[],
 ] as const;
-/** Makes a parser of output paths that accepts only some file endings, so that no file of another kind is replaced. */
+/** Makes a parser of output paths with one of the given file endings, so that no file of another kind is replaced. */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = path(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
   throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
 };
 
-/** Returns the options that the arguments set explicitly, after {@link parse}. */
+/** Returns the options that a user typed, after {@link parse}. */
 export function listGivenOptions(command: Command): GivenOptions {
   const given = new Map<string, string>();
   for (const option of command.options) {
@@ -149,7 +149,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Suggests an option for an unknown one: if its value is a choice of a known option, that option may be meant. */
+/** Suggests an option in place of an unknown option: one that has the given value among its choices. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {
@@ -161,7 +161,7 @@ function meantBy({ options }: Command, args: readonly string[]): string {
   return hints[0] ?? "";
 }
 
-/** Converts an error of commander or of an action. @param hint text to add if an option is unknown. */
+/** Converts an error of commander or of a command's action. @param hint text that is added if an option is unknown. */
 function toUserError(error: unknown, hint = ""): unknown {
   if (!(error instanceof Error) || !("exitCode" in error)) return error;
   if (error.exitCode === 0) endProcess(0);

@@ -1,7 +1,7 @@
 /**
- * Parallel trainings (`--jobs`): a limited number of child processes, each with its share of the cores. The command
- * owns the folder of the children, creates the files that they share, and ends the children when the command is
- * stopped. If the command is killed, the children end by themselves.
+ * Parallel trainings (`--jobs`): a limited number of child processes, which share the cores. The parent command owns the
+ * children's folder, creates the files that all children share, and ends the children when it is stopped. If the parent is
+ * killed, the children end by themselves.
  */
 
 import { deserialize } from "node:v8";
@@ -25,12 +25,12 @@ export function createJobsOption(what: string): Option {
 
 /** A child process: its command, its input and its callbacks. */
 interface Child {
-  /** Deno by default. */
+  /** Program of the process; Deno by default. */
   readonly program?: string;
   readonly process: ProcessOptions;
   /** Text that the child reads from its standard input. */
   readonly input?: string;
-  /** When aborted, the child is interrupted as by Ctrl-C. */
+  /** When the signal is aborted, the child is interrupted as by Ctrl-C. */
   readonly signal?: AbortSignal;
   /** Called with each line that the child writes to standard output. */
   readonly onOutput: (line: string) => void;
@@ -47,13 +47,13 @@ export class JobSlots {
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param first number of slots that are open at the start; {@link openAll} opens the others. */
+  /** @param first number of slots that are open at the start. {@link openAll} opens the rest. */
   constructor(readonly count: number, first = 1) {
     this.#free = Math.min(first, count);
     this.#unopened = count - this.#free;
   }
 
-  /** Opens all slots. Called when the driver's shader cache is filled, so that other children compile no kernels. */
+  /** Opens all slots. Called when the driver's shader cache is filled, so that later children compile no kernels. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
@@ -147,15 +147,15 @@ export function decodeMessage(line: string): unknown {
 }
 
 export interface JobsProgress extends Disposable {
-  /** Updates one training's progress. @param share finished part, 0 to 1. @param text such as the iteration */
+  /** Updates the progress of one training. @param share finished share, 0 to 1. @param text state, such as the iteration */
   update(name: string, share: number, text: string): void;
   ended(name: string): void;
   note(text: string): void;
 }
 
 /**
- * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, a line per tenth of each
- * training is printed. @param total number of trainings
+ * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, ten lines per training are printed.
+ * @param total number of trainings
  */
 export function createJobsProgress(total: number, output: ProgressOutput = process.stderr): JobsProgress {
   const began = performance.now();
@@ -195,7 +195,7 @@ export function createJobsProgress(total: number, output: ProgressOutput = proce
 
 /**
  * Waits until all tasks have ended, even if some fail. @param resumeHint sentence on how to continue the failed tasks.
- * @returns the results. @throws UserError naming the failed tasks
+ * @returns the results. @throws UserError that names the failed tasks
  */
 export async function runAllSettled<T>(
   tasks: ReadonlyMap<string, Promise<T>>,

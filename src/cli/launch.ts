@@ -50,8 +50,8 @@ async function launch(args: readonly string[]): Promise<number> {
 const GRACE_MS = 3000;
 
 /**
- * Passes signals on to a child process, which decides how to react. In a terminal, Ctrl-C reaches the child twice at
- * once: directly, and from the launcher. A child that hangs in a read or a driver is killed after a second Ctrl-C.
+ * Passes signals on to a child process, which decides how to react. In a terminal, each Ctrl-C reaches the child twice:
+ * directly, and from the launcher. A child that hangs in a read or a driver is killed after a second Ctrl-C.
  */
 export function forwardSignals(child: Deno.ChildProcess): void {
   let first: number | undefined;
@@ -84,7 +84,7 @@ const CAUSES: Partial<Record<Deno.Signal, string>> = {
 
 /**
  * Describes why a signal ended a process: "was ended by SIGSEGV: it crashed, most likely in the graphics driver".
- * @returns undefined when there is nothing to report: the process exited by itself, or was asked to end.
+ * @returns undefined if the process exited by itself, or was asked to end.
  */
 export function describeSignal(signal: Deno.Signal | null): string | undefined {
   if (signal === null || REQUESTED_SIGNALS.includes(signal)) return undefined;
@@ -99,7 +99,7 @@ export interface CommandTask {
   readonly permissions: readonly string[];
 }
 
-/** Returns how a task of deno.json runs a command. @throws Error if the task does not use the launcher. */
+/** Returns module and permissions of a command's task in deno.json. @throws Error if the task does not use the launcher. */
 export function readTask(name: TaskName): CommandTask {
   const task = config.tasks[name];
   const [, text] = task.command.split("src/cli/launch.ts ");
@@ -116,8 +116,8 @@ export interface ProcessOptions {
 }
 
 /**
- * Returns how to start a command without the launcher. The parent is this process.
- * @param module that runs with the command's permissions instead of the command's own module
+ * Returns arguments and environment variables that start a command without the launcher, as a child of this process.
+ * @param module module that runs with the command's permissions instead of the command's own module
  */
 export function describeProcess(
   name: TaskName,

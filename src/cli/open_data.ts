@@ -1,6 +1,6 @@
 /**
- * Opens the data set of a command, with progress and with the cache folder. For predict, recommend and serve, the model
- * is opened too.
+ * Opens the data set of a command, with a progress display and the cache folder. Also opens the model of predict, recommend
+ * and serve.
  */
 
 import { type Command, Option } from "commander";
@@ -50,7 +50,7 @@ export function addShopSeeds(command: Command, seed = "--seed"): Command {
     );
 }
 
-/** Adds the group of options for the training data and their split into parts. */
+/** Adds the options for the training data, and for the split into train, validation and test users. */
 export function addDataOptions(command: Command): Command {
   command.optionsGroup("Data:").addOption(createDataOption());
   return addShopSeeds(command)
@@ -144,8 +144,8 @@ export interface OpenedModel {
 
 /**
  * Opens the model of a command, and a data set aligned to the model's items.
- * @param recorded data to use if the options name none; by default the data of the model's training.
- * @throws UserError if the items of the data set are not the model's.
+ * @param recorded data for options that name none; by default the data of the model's training.
+ * @throws UserError if the data set and the model have different items.
  */
 export async function openModel(
   options: ModelDataOptions,
@@ -162,8 +162,8 @@ export async function openModel(
 }
 
 /**
- * Returns the data options of a command that uses a model. @param path of the model's snapshot. @throws UserError if
- * the options name no data and the run records none.
+ * Returns the data options of a command that uses a model. @param path path of the model's snapshot. @throws UserError if
+ * neither the options nor the run's config name data.
  */
 export function openModelData(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
   const { data, seed, resplit, dataSeed, dataUsersSeed } = options;
@@ -182,7 +182,7 @@ export function openModelData(path: string, trainedOn: DataConfig | undefined, o
   );
 }
 
-/** Opens model, data and device for a function, and closes them afterwards. @throws UserError as {@link openModel}. */
+/** Opens model, data and device, calls a function with them, and closes them. @throws UserError as {@link openModel}. */
 export async function withModel<T>(
   options: ModelDataOptions,
   use: (opened: OpenedModel) => Promise<T>,

@@ -1,4 +1,4 @@
-/** Checks output paths: a command must not overwrite its inputs or another command's output, or write elsewhere. */
+/** Checks output paths. A command must not overwrite its inputs or another command's output, or write to other paths. */
 
 import type { Command } from "commander";
 import { findMadeFolder } from "../files/folder_formats.ts";
@@ -33,7 +33,7 @@ const OUTPUTS: readonly string[] = [
 /** Options whose values are files or folders that a command continues or edits. */
 const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
 
-/** A path, and the option or argument whose value it is. */
+/** A path, and the option or argument whose value is the path. */
 export interface NamedPath {
   readonly by: string;
   readonly path: string;
@@ -81,7 +81,7 @@ function listTexts(value: unknown): string[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
-/** @throws UserError if an output is one of the other paths or another command's folder, or lies within one of them. */
+/** @throws UserError if an output is, or lies within, one of the other paths or another command's folder. */
 export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
   const { place, above } = resolvePath(path);
   const within = others.find((other) => isWithin(place, resolvePath(other.path).place));
@@ -89,7 +89,7 @@ export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[
   if (owner !== undefined) throw overlap({ by, path }, owner, within && `the path of ${within.by}`);
 }
 
-/** @throws UserError for another command's folder. Commands that create a folder make this check themselves. */
+/** @throws UserError for a folder that another command has created. Commands that create folders make the check themselves. */
 function expectNotMade(folder: NamedPath): void {
   const { place } = resolvePath(folder.path);
   if (findMadeFolder(place) === place) throw overlap(folder, place);

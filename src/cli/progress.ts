@@ -1,4 +1,4 @@
-/** Progress displays: one line on a terminal; without a terminal, a printed line per tenth of the work. */
+/** Progress displays. A terminal shows one line that changes. Without a terminal, a line is printed per tenth of the work. */
 
 import process from "node:process";
 import { formatThousands } from "../number_text.ts";
@@ -20,7 +20,7 @@ const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };
 
 /** Progress display of a training. The process ends only after the display is stopped or disposed of. */
 interface TrainingProgress extends Disposable {
-  /** Updates the number of finished iterations. Metrics that are not given keep their last value. */
+  /** Updates the number of finished iterations. Metrics that the call omits keep their last value. */
   update(iteration: number, metrics?: ProgressMetrics): void;
   /** Writes a line of text above the display. */
   note(text: string): void;
@@ -86,7 +86,7 @@ interface Display {
 
 const CLEAR_LINE = "\r\x1b[K";
 
-/** Shows one line that is updated from the first step on and stays at the end. Notes have lines of their own. */
+/** Shows one line that is updated from the first step on and remains at the end. Notes are written on separate lines. */
 function terminalDisplay(status: Readonly<TrainingStatus>, output: ProgressOutput): Display {
   let live: ReturnType<typeof createLiveLine> | undefined;
   return {
@@ -122,7 +122,7 @@ const SHORTEST_BAR = 6;
 const LONGEST_BAR = 30;
 
 /**
- * Formats a progress line of at most `width` characters. If it is too long, the bar is dropped first, then the least
+ * Formats a progress line of at most `width` characters. If the line is too long, the bar is dropped first, then the least
  * important metrics. @param longestBar maximum length of the bar; 0 for no bar
  */
 export function formatProgressLine(
@@ -184,15 +184,15 @@ function getTerminalWidth({ columns }: ProgressOutput): number {
 }
 
 /**
- * Creates a line on the terminal that is updated regularly. Without a terminal, only notes are printed. @param text
- * returns the line, of at most `width` characters
+ * Creates a terminal line that is updated regularly. Without a terminal, only notes are printed. @param text returns the
+ * line, which has at most `width` characters
  */
 export function createLiveLine(output: ProgressOutput, text: (width: number) => string) {
   const draw = () => void output.write(CLEAR_LINE + text(getTerminalWidth(output)));
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   return {
     draw,
-    /** Prints a line above the updated one, where it stays. */
+    /** Prints a permanent line above the updated line. */
     note: (line: string) => void output.write(`${output.isTTY ? CLEAR_LINE : ""}${line}\n`),
     stop() {
       if (timer === undefined) return;
@@ -208,7 +208,7 @@ interface StepProgress extends Disposable {
   stop(): void;
 }
 
-/** Shows the progress of a task with several steps: one line on a terminal, otherwise a printed line per step. */
+/** Shows the progress of a task with several steps, on one line of a terminal. Without a terminal, a line per step is printed. */
 export function stepProgress(output: ProgressOutput = process.stderr): StepProgress {
   let current: PreparationStatus | undefined;
   let began = performance.now();
@@ -227,7 +227,7 @@ export function stepProgress(output: ProgressOutput = process.stderr): StepProgr
   };
 }
 
-/** Progress appears after this many milliseconds; shorter work shows none. */
+/** Milliseconds after which progress appears. Shorter work shows no progress. */
 const SILENT_MS = 1000;
 
 /** Shows progress on a terminal, from one second after the start. Without a terminal, no progress is printed. */

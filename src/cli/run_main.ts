@@ -15,7 +15,7 @@ export const EXIT_USER_ERROR = 1;
 /** Exit code of a bug in the program (EX_SOFTWARE of sysexits.h). */
 export const EXIT_FAULT = 70;
 
-/** Runs a command and ends the process with its exit code, which is 0 unless `main` returns another one. */
+/** Runs a command, and ends the process with the exit code that `main` returns, by default 0. */
 export async function runMain(main: () => Promise<number | void>): Promise<never> {
   watchLauncher();
   confineWrites([getCacheFolder()].filter((path) => path !== undefined)); // each command adds its own outputs
@@ -31,14 +31,14 @@ export async function runMain(main: () => Promise<number | void>): Promise<never
   return endProcess(await runToExitCode(main, report));
 }
 
-/** Ends the process. If writing to standard output has failed, exit code 0 becomes that of a failure. */
+/** Ends the process. If writing to standard output has failed, exit code 0 is replaced by the code of a failure. */
 export function endProcess(code: number): never {
   const lost = failure;
   if (lost === undefined) return Deno.exit(code);
   const cause = explainFailure(lost)?.message ?? String(lost);
   console.error(
     `error: standard output could not be written (${cause.replace(/^cannot use a file: /, "")}) ` +
-      "Its lines were written to standard error instead: see above.",
+      "The output's lines were written to standard error instead: see above.",
   );
   return Deno.exit(code === 0 ? EXIT_USER_ERROR : code);
 }
@@ -55,7 +55,7 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first error of a nested one: on a full disk, closing a file fails after writing to it has failed. */
+/** Returns the first of nested errors. On a full disk, for example, closing a file fails after writing has failed. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
@@ -73,7 +73,7 @@ function reportFailure(thrown: unknown, report: (text: string) => void): number 
   return EXIT_FAULT;
 }
 
-/** First error when writing to standard output; undefined if there was none. */
+/** First error when writing to standard output; undefined without an error. */
 let failure: unknown;
 
 /** Makes console.log and console.error safe: if a line cannot be written, the command continues. */

@@ -1,6 +1,6 @@
 /**
- * Makes sure that WebGPU finds an adapter. If there is none, on Debian or Ubuntu root installs Mesa's software driver;
- * other users get instructions.
+ * Makes sure that WebGPU finds an adapter. Without an adapter, the command installs Mesa's software driver if root runs it on
+ * Debian or Ubuntu, and prints instructions otherwise.
  */
 
 import { UserError } from "../user_error.ts";
@@ -26,20 +26,20 @@ export interface SetupHost {
 }
 
 /**
- * Environment variables of every process that uses WebGPU. OpenGL is excluded: it would silently replace a missing
- * Vulkan driver, and the kernels are tested on Vulkan, Metal and DirectX 12 only.
+ * Environment variables of every process that uses WebGPU. OpenGL is excluded, because it would silently replace a missing
+ * Vulkan driver, and because kernels are tested only on Vulkan, Metal and DirectX 12.
  */
 export const GPU_ENVIRONMENT: Readonly<Record<string, string>> = {
   DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
 };
 
-/** Environment variables of every child process: Deno must not look for a newer version. */
+/** Environment variables of every child process, which stop Deno from looking for a newer version. */
 export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPDATE_CHECK: "1" };
 
 const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
 const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(" ")}`;
 
-/** Returns the adapter, after installing a driver if needed and possible. @throws {UserError} naming what to install */
+/** Returns the adapter, after installing a driver if needed and possible. @throws {UserError} that names what to install */
 export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<AdapterSummary> {
   const found = await host.probe();
   if (found !== null) return found;
@@ -63,8 +63,8 @@ const DRIVER_FOLDERS = ["/usr/share", "/usr/local/share", "/etc", "/usr/local/et
 );
 
 /**
- * Returns true if WebGPU probably has a driver, without starting it (under 1 ms). On Linux it looks for a driver that
- * is registered with Vulkan or named by VK_DRIVER_FILES. If the driver then fails, commands advise `deno task setup`.
+ * Returns true if WebGPU probably has a driver, without starting the driver (under 1 ms). On Linux, the driver must be
+ * registered with Vulkan or named by VK_DRIVER_FILES. If the driver fails later, commands advise `deno task setup`.
  */
 export function hasDriver(): boolean {
   if (Deno.build.os !== "linux") return true;
@@ -123,7 +123,7 @@ function getDriverName(os: SetupHost["os"]): string {
   }
 }
 
-/** Validates the probe's output without a schema: the launcher runs before any package is installed. */
+/** Validates the probe's output without a schema, because the launcher runs before any package is installed. */
 function readProbe(text: string): AdapterSummary | null {
   const value: unknown = JSON.parse(text);
   if (value === null) return null;

@@ -1,7 +1,7 @@
 /**
- * Stops commands from outside. The first Ctrl-C (or similar signal) ends the training after the steps in flight; a
- * later signal ends the process. No process outlives its parent: a command stops as by Ctrl-C when its launcher has
- * ended, and a launcher stops when the task or the npx that started it has ended. (`kill -9` ends one process only.)
+ * Stops commands by signals. The first Ctrl-C (or similar signal) ends the training after the steps in flight. A later signal
+ * ends the process. No process outlives its parent: a command stops as by Ctrl-C when its launcher has ended, and a launcher
+ * stops when the parent task or npx has ended. (`kill -9` ends only one process.)
  */
 
 import process from "node:process";
@@ -13,7 +13,7 @@ export interface StopRequest {
   onStop: (() => void) | undefined;
 }
 
-/** A second signal within this time repeats the first one: terminal, task and launcher each send a signal. */
+/** Milliseconds within which a signal counts as a repetition, because terminal, task and launcher all send signals. */
 export const ECHO_MS = 1000;
 /** Signals that ask a process to end. The system sends SIGHUP when the terminal is closed. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -41,7 +41,7 @@ export function stopOnSignals(exitCode: number): StopRequest {
   return stop;
 }
 
-/** Prints a note at the first signal. After the result is disposed of, a signal prints no note. */
+/** Prints a note at the first signal, until the returned object is disposed of. */
 export function reportAtStop(
   stop: StopRequest,
   note: (text: string) => void,
@@ -60,7 +60,7 @@ const LOOK_MS = 500;
 /** Maximum number of processes from the launcher up to npx: the task, a shell, npx. */
 const MOST_ANCESTORS = 4;
 
-/** Function that ends the command when its launcher has ended. {@link stopOnSignals} sets it. */
+/** Function that ends the command when its launcher has ended. {@link stopOnSignals} sets the function. */
 let end: () => void = () => Deno.exit(143);
 
 /** Ends this command when the launcher that started it has ended. */
@@ -93,7 +93,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Returns the process ids from the grandparent of the launcher up to npx. Empty if the system does not report them. */
+/** Returns the process ids from the grandparent of the launcher up to npx; [] if the system does not report process ids. */
 async function ancestorsUpToNpx(parent: number): Promise<number[]> {
   const found: number[] = [];
   for (let pid = parent; found.length < MOST_ANCESTORS;) {

@@ -5,8 +5,8 @@ import { writeFileAtomically } from "../files/atomic_write.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 
 /**
- * Formats a table with a rule below the header and no other borders. Columns that have only numbers (and "-" or nothing
- * for missing ones) are aligned to the right. @returns lines without trailing blanks; the last has no line break
+ * Formats a table with a rule below the header and no other borders. Columns with only numbers (or "-" or nothing for a
+ * missing number) are aligned to the right. @returns lines without trailing blanks, and no final line break
  */
 export function formatTable(
   head: readonly string[],
@@ -36,7 +36,7 @@ function measureText(text: string): number {
   return [...text].length - marks + (wide?.length ?? 0);
 }
 
-/** A column of a table. If lines are too long, the columns with the lowest `dropOrder` are dropped first; 0: never. */
+/** A column of a table. If lines are too long, columns with the lowest `dropOrder` above 0 are dropped first. */
 export interface TableColumn<Row> {
   readonly head: string;
   readonly dropOrder: number;
@@ -46,7 +46,7 @@ export interface TableColumn<Row> {
 /** Maximum line length of a table with columns that may be dropped. */
 export const WIDEST = 100;
 
-/** Formats a table without columns that exceed the width. @returns the text, and the columns that it shows. */
+/** Formats a table without the columns that exceed the width. @returns the text, and the shown columns. */
 export function formatFittedTable<Row>(
   columns: readonly TableColumn<Row>[],
   rows: readonly Row[],
@@ -82,7 +82,7 @@ const READ_AGAIN = 400;
 
 /**
  * Replaces the text between the lines `<!-- NAME -->` and `<!-- end of NAME -->` of a file, atomically.
- * @throws UserError if the file cannot be read or written, or does not have these lines.
+ * @throws UserError if the file cannot be read or written, or lacks the two marker lines.
  */
 export async function writeBetweenMarkers(file: string, name: string, text: string): Promise<void> {
   const { before, after } = await aroundMarkers(file, name);

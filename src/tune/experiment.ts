@@ -22,8 +22,8 @@ export interface ExperimentModel {
   readonly folder: string;
   readonly model: ModelConfig;
   /**
-   * Model after whose Shannon stage the adversarial stage starts, named by its folder. "none": there is no
-   * pre-training. Undefined: the model has no adversarial stage.
+   * Folder name of the model whose Shannon stage pre-trains the adversarial stage; "none" without pre-training. Undefined for
+   * a model without an adversarial stage.
    */
   readonly adversarialAfter?: string | "none";
 }
@@ -69,10 +69,10 @@ const pw: ExperimentModel[] = [
   },
 ];
 
-/** All models in the order of training: the six of the original reports, then those with position weights. */
+/** All models in the order of training: the six models of the original reports, then the models with position weights. */
 export const experimentModels: readonly ExperimentModel[] = [...reports, ...pw];
 
-/** Returns true if a model can have such items. Position weights with tanh cannot have items with tokens. */
+/** Returns true if a model supports a kind of item features. Position weights with tanh do not support tokens. */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
@@ -81,12 +81,12 @@ const experimentSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.experiment),
   /** Data set as typed: a file, or the name of a synthetic shop. */
   data: v.string(),
-  /** Seed of the synthetic shop, if given. `dataUsersSeed` is the seed of the shop's users alone. */
+  /** Seed of the synthetic shop, if given. `dataUsersSeed` is the seed that only the shop's users depend on. */
   dataSeed: v.optional(v.wholeNumber()),
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),
   seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
-  /** Number of iterations of the Shannon stage; `adversarial` is that of the adversarial stage. */
+  /** Number of iterations of the Shannon stage. `adversarial` is the number of iterations of the adversarial stage. */
   iterations: v.wholeNumber(),
   adversarial: v.wholeNumber(),
   models: v.pipe(v.array(v.strictObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
@@ -102,13 +102,13 @@ export function readExperiment(path: string): Promise<Experiment | undefined> {
   return readJson(`${path}/experiment.json`, experimentSchema);
 }
 
-/** Metrics of one model with one seed. Every metric is that of the metric's own best-validation snapshot. */
+/** Metrics of one model with one seed. Every metric is from the snapshot with the best validation value of that metric. */
 export interface SeedOutcome extends TestedFigures<FigureSet> {
-  /** Half-widths of the 95 % bootstrap intervals of test prec@1: of the reward, and of the generator. */
+  /** Half-widths of the 95 % bootstrap intervals of test prec@1, for reward and generator. */
   readonly sampling: { readonly reward: number; readonly pi: number };
-  /** Metrics of the generator; undefined for a model without one. */
+  /** Metrics of the generator; undefined for a model without a generator. */
   readonly pi: TestedFigures<Omit<FigureSet, "loss">> | undefined;
-  /** Validation log of the stage that only this model has. */
+  /** Validation log of the model's last stage, which no other model shares. */
   readonly log: RunLog;
 }
 
@@ -130,13 +130,13 @@ export interface ModelOutcome {
   readonly seeds: readonly SeedOutcome[];
 }
 
-/** Returns the folder of the stage that only this model has. */
+/** Returns the folder of the model's last stage, which no other model shares. */
 function stageFolder(model: ExperimentModel, path: string, seed: number): string {
   const run = getSeedFolder(`${path}/${model.folder}`, seed);
   return model.adversarialAfter === undefined ? run : `${run}/adversarial`;
 }
 
-/** Reads the outcome of a run. Returns undefined if the run is unfinished. @throws UserError for a damaged run. */
+/** Reads a run's test metrics. Returns undefined if the run is unfinished. @throws UserError for a damaged run. */
 export async function readOutcome(
   model: ExperimentModel,
   path: string,
@@ -192,7 +192,7 @@ export async function readOutcome(
   };
 }
 
-/** Row of a table: the reward or the generator of a model. */
+/** Table row with the metrics of a model's reward or generator. */
 export interface ModelOutcomeRow {
   readonly name: string;
   /** Texts "mean +- sd", one per metric; "-" for a missing metric. */
@@ -239,7 +239,7 @@ export function listModelOutcomeRows(outcomes: readonly ModelOutcome[]): ModelOu
   });
 }
 
-/** Formats the mean half-width over seeds. All seeds have the same test users. */
+/** Formats the mean over seeds of the intervals' half-width. All seeds have the same test users. */
 function describeSampling(values: readonly number[]): string {
   const { mean } = meanAndSd(values.filter((value) => !Number.isNaN(value)));
   return Number.isNaN(mean) ? "-" : `+- ${fixed(mean)}`;
@@ -250,7 +250,7 @@ function fixed(value: number): string {
   return value.toFixed(4).replace(/^0/, "");
 }
 
-/** Tests the five published claims by paired differences over the seeds; claims about untrained models are omitted. */
+/** Tests the five published claims by paired differences over the seeds. Claims about untrained models are omitted. */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   const of = (folder: string) => outcomes.find(({ model }) => model.folder === folder)?.seeds;
   const [baseline, batchNorm, wide] = ["baseline-64-64", "batchnorm-64-64", "baseline-32-64-32"].map(of);

@@ -1,11 +1,11 @@
 /**
- * Hyperparameter search: its state, and the order in which settings are trained until the time is up. The search does
- * not depend on how a setting is trained.
+ * Hyperparameter search: the state of a search, and the order in which settings are trained within the time budget. Callbacks
+ * train the settings.
  *
- * Asynchronous successive halving (Li et al., 2020) with a time limit: a rung is a number of iterations at which settings
- * are compared. Whenever three more settings have reached a rung, one more of its best settings is promoted to the next
- * rung; otherwise a new setting starts. Several settings may be trained at once. The search can be stopped at any time,
- * and it needs no estimate of how many settings fit the budget.
+ * Asynchronous successive halving (Li et al., 2020) with a time limit: a rung is a number of iterations at which settings are
+ * compared. Whenever three more settings have reached a rung, the best setting on the rung that is not yet promoted continues
+ * to the next rung. Otherwise a new setting starts. Several settings may be trained at once. The search can be stopped at any
+ * time, and needs no estimate of the number of settings that fit the budget.
  */
 
 import type { TuneSetting } from "./space.ts";
@@ -14,7 +14,7 @@ import type { Criterion } from "../train/best_records.ts";
 /** Validation metric of a setting at each validation. */
 export interface ValidationCurve {
   readonly iteration: readonly number[];
-  /** Value of the metric at each validation; null if missing, such as precision if no page has a click. */
+  /** Value of the metric at each validation. Null for an undefined metric, such as precision if no page has a click. */
   readonly value: readonly (number | null)[];
 }
 
@@ -27,22 +27,22 @@ export interface SearchCandidate {
   readonly seconds: number;
   readonly setUpSeconds: number;
   readonly curve: ValidationCurve;
-  /** State of the training. A setting that is "stopped" (early stopping) or "diverged" is not trained further. */
+  /** State of the training. "stopped" (by early stopping) and "diverged" mean that the setting is not trained further. */
   readonly end: "open" | "stopped" | "diverged";
 }
 
 export interface SearchState {
   readonly criterion: Criterion;
   /**
-   * Numbers of iterations at which settings are compared, ascending. Empty until the training of the default setting
-   * has shown how many iterations fit the budget.
+   * Numbers of iterations at which settings are compared, ascending. Empty until the default setting was trained, because its
+   * speed determines the rungs.
    */
   readonly rungs: readonly number[];
   /** All settings so far, by number. Setting 0 is the default. */
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** One of this many settings on a rung is promoted; the next rung has this many times the iterations. */
+/** Ratio of the iterations of consecutive rungs. One of HALVING settings on a rung is promoted. */
 const HALVING = 3;
 /** Maximum number of rungs. More rungs would compare settings so early that fast learners, which overfit, would win. */
 const RUNGS = 2;
@@ -58,13 +58,13 @@ export function listRungs(top: number, step: number): number[] {
 
 /** Best validation of a setting: the iteration, and the value of the metric. */
 export interface BestValidation {
-  /** Number by which settings are ranked, lower is better: a loss or a negative precision; Infinity if missing. */
+  /** Number by which settings are ranked: a loss or a negative precision, so lower is better. Infinity without a metric. */
   readonly rank: number;
   readonly value: number | null;
   readonly iteration: number;
 }
 
-/** Returns the best validation up to an iteration. A diverged setting has none. */
+/** Returns the best validation up to an iteration. A diverged setting has no best validation. */
 export function findBestValidation(
   { curve, end }: SearchCandidate,
   criterion: Criterion,
@@ -81,7 +81,7 @@ export function findBestValidation(
   return best;
 }
 
-/** Ranks the settings: returns their numbers, best first, equal ones by number, and last those without a metric. */
+/** Returns the numbers of the settings, best setting first. Settings without a metric are last. */
 export function rankSettings({ candidates, criterion }: SearchState, upTo = Infinity): number[] {
   const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion, upTo).rank);
   // Infinity - Infinity is NaN.
@@ -99,14 +99,14 @@ export function findWinner(state: SearchState): number | undefined {
   return candidate && findBestValidation(candidate, state.criterion).value !== null ? first : undefined;
 }
 
-/** Returns true if a setting has reached a rung, or its training has ended before it. */
+/** Returns true if a setting has reached a rung, or if its training ended before the rung. */
 export function hasReached({ iterations, end }: SearchCandidate, rung: number): boolean {
   return iterations >= rung || end !== "open";
 }
 
-/** Maximum share of the budget for the default setting. If it is slower, other settings cannot finish either. */
+/** Maximum share of the budget for the default setting. If the default needs more time, other settings cannot finish either. */
 const DEFAULT_SHARE = 0.3;
-/** A resumed search with a larger budget trains the default further if that adds at least this share to its time. */
+/** Minimum relative increase of the default's training time, below which a larger budget does not continue the default. */
 const LEAST_MORE = 0.25;
 
 /** Initial state of a setting that has not been trained. */
@@ -122,12 +122,12 @@ const FRESH: SearchCandidate = {
 /** Parameters and callbacks of a search. */
 export interface Search {
   readonly budgetSeconds: number;
-  /** Number of iterations of a fully trained setting, and between two validations. */
+  /** Number of iterations of a complete training. `validateEvery` is the number of iterations between two validations. */
   readonly iterations: number;
   readonly validateEvery: number;
   /** Maximum number of settings in training at the same time. The default is trained first and alone. */
   readonly jobs: number;
-  /** Draws the setting with a number. Returns undefined if all settings have been drawn. */
+  /** Draws the setting with the given number. Returns undefined if all settings have been drawn. */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
   /** Starts or resumes a setting, and trains it up to an iteration. @param seconds time limit. */
   readonly train: (
@@ -136,11 +136,11 @@ export interface Search {
     iterations: number,
     seconds: number,
   ) => Promise<SearchCandidate>;
-  /** Saves the state. Called after each training. */
+  /** Saves the state of the search. Called after each training. */
   readonly keep: (state: SearchState, spentSeconds: number) => Promise<void>;
   /** Returns the current time of any clock in seconds. */
   readonly now: () => number;
-  /** When aborted, the search ends after the trainings that are running. */
+  /** When the signal is aborted, the search ends after the running trainings. */
   readonly signal: AbortSignal;
 }
 
@@ -208,7 +208,7 @@ function withCandidate(state: SearchState, number: number, candidate: SearchCand
   return { ...state, candidates };
 }
 
-/** Computes the rungs from the iterations of the default setting; none if its first training was stopped. */
+/** Computes the rungs from the default setting's iterations. Adds no rungs if the default's first training was interrupted. */
 function withRungs(state: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
   const [first] = state.candidates;
   if (!first) return state;
@@ -233,8 +233,8 @@ type Busy = ReadonlyMap<number, unknown>;
 const LEAST_SECONDS = 1;
 
 /**
- * Chooses the training to start next. @param secondsLeft rest of the budget. @param more true if there are untried
- * settings. @param busy settings in training. @returns undefined if no training fits the remaining time.
+ * Chooses the training to start next. @param secondsLeft remaining seconds of the budget. @param more true if there are
+ * untried settings. @param busy settings in training. @returns undefined if no training fits the remaining time.
  */
 function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
   const { candidates, rungs } = state;
@@ -256,8 +256,8 @@ function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: B
 }
 
 /**
- * Returns the number of the best setting on a rung that may be promoted, if there is one. A third of the settings that
- * have reached the rung are promoted. The default does not count, because it is fully trained first.
+ * Returns the number of the best setting on a rung that may be promoted, if any. A third of the settings that have reached
+ * the rung are promoted. The default is not counted, because its training is complete before.
  */
 function promoted(state: SearchState, rung: number, busy: Busy): number | undefined {
   const { candidates, rungs } = state;
@@ -291,7 +291,7 @@ function buildJob(state: SearchState, number: number, rung: number): Job {
   return { number, iterations, seconds };
 }
 
-/** Estimates the seconds up to the first rung: the median of the settings so far, in case the machine was once busy. */
+/** Estimates the seconds of a training up to the first rung, by the median of earlier settings. */
 function firstSeconds({ candidates, rungs }: SearchState): number {
   const iterations = rungs[0] ?? 0;
   const all = candidates.map((one) => one.setUpSeconds + iterations * perIteration(one)).sort((a, b) =>

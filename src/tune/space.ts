@@ -1,24 +1,24 @@
 /**
- * Search space of `tune`. A setting is a few options of `train` as typed. The first setting is the default; then come a
- * few settings that are known to do well, and then random ones.
+ * Search space of `tune`. A setting is a set of typed options of `train`. The first setting is the default. A few settings
+ * that are known to do well follow, and then random settings.
  */
 
 import { createRandomStream, type Random } from "../data/random.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { findItemIdField } from "../data/item_ids.ts";
 
-/** A setting: options of `train` as typed, such as { "--encoder": "pw", "--no-item-ids": "" }; others have defaults. */
+/** A setting: typed options of `train`, such as { "--encoder": "pw", "--no-item-ids": "" }. All other options have defaults. */
 export type TuneSetting = Readonly<Record<string, string>>;
 
 /** Search space for a data set. Options that the user gives are fixed. */
 export interface SearchSpace {
   readonly seed: number;
-  /** Flags that the search does not vary, because the user has given them or they do not apply to the data. */
+  /** Flags that the search does not vary, because the user typed the flag, or because the flag does not apply to the data. */
   readonly fixed: ReadonlySet<string>;
-  /** Encoder of the default setting; `learningRate` is its learning rate. */
+  /** Encoder of the default setting. `learningRate` is the default learning rate. */
   readonly encoder: string;
   readonly learningRate: number;
-  /** Returns true if a setting is valid with the fixed options, for these items and on this adapter. */
+  /** Returns true if a setting is valid with the fixed options, the data set's items and the GPU adapter. */
   readonly accepts: (setting: TuneSetting) => boolean;
   /** Metric for early stopping. The default setting has no early stopping. */
   readonly stopping: string;
@@ -27,7 +27,7 @@ export interface SearchSpace {
 export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_BIAS = "--position-bias";
 
-/** Settings that are worth trying on any log. Fast learners are first, as a small budget may not reach the others. */
+/** Settings that are worth trying on any log. Fast learners are first, because a small budget may not suffice for all. */
 const KNOWN: readonly TuneSetting[] = [
   { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
@@ -39,17 +39,17 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/** Values of --dims: few, because every value needs its own kernels. */
+/** Tried values of --dims. The list is short, because every value needs its own kernels. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 /** Value of --dims for no hidden layers, which is possible only without a click history. */
 const LINEAR = "none";
 const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
-/** Range of the shrinkage of the weights per step, which is weight decay x learning rate. */
+/** Range of the weights' relative shrinkage per step, which is weight decay x learning rate. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 
-/** Lists flags that do not apply to a data set, because it has no item ids to leave out, or no known positions. */
+/** Lists flags that do not apply to a data set without item ids to leave out, or without known positions. */
 export function listInapplicableFlags(
   { features, pageOrder }: Pick<Dataset, "features" | "pageOrder">,
 ): ReadonlySet<string> {
@@ -59,10 +59,10 @@ export function listInapplicableFlags(
   ]);
 }
 
-/** Number of draws in a row of settings that were tried before, after which the search space counts as exhausted. */
+/** Number of consecutive draws of already tried settings after which the search space counts as exhausted. */
 const MOST_DRAWS = 100;
 
-/** Draws setting `number`; 0 is the default. @param before earlier settings. @returns undefined if none is left. */
+/** Draws setting `number`; setting 0 is the default. @param before earlier settings. @returns undefined if no setting is left. */
 export function drawSetting(
   number: number,
   space: SearchSpace,

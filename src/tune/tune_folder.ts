@@ -17,7 +17,7 @@ import { describeSetting, listArguments, type TuneSetting } from "./space.ts";
 const tuneSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.tune),
   clickgan: v.string(),
-  /** Options of `train` that all settings share, as typed. */
+  /** Typed options of `train` that all settings share. */
   options: v.array(v.string()),
   data: runConfigSchema.entries.data,
   criterion: v.picklist(criteria),
@@ -32,7 +32,7 @@ const tuneSchema = v.strictObject({
     end: v.picklist(["open", "stopped", "diverged"]),
   })),
 });
-/** Settings and state of a search. The validation curves are not included: they are in the logs of the runs. */
+/** Settings and state of a search, except the validation curves, which are in the logs of the runs. */
 export type TuneConfig = Omit<v.InferOutput<typeof tuneSchema>, "format">;
 
 function tuneFile(path: string): string {
@@ -72,7 +72,7 @@ export async function readSearchState(
   return { criterion, rungs, candidates: await Promise.all(candidates) };
 }
 
-/** Returns the folder of the run of a setting. */
+/** Returns the folder of the run that trains setting `number`. @param path folder of the search */
 export function getSettingFolder(path: string, number: number): string {
   return `${path}/setting-${String(number).padStart(3, "0")}`;
 }
@@ -83,7 +83,7 @@ export async function readCurve(run: string, criterion: Criterion): Promise<Vali
   return { iteration, value: columns.get(criterion) ?? iteration.map(() => null) };
 }
 
-/** A setting with its validation metrics. Every metric is from its own best iteration, or null if missing. */
+/** A setting with validation metrics. Every metric has the best value over all iterations; null if undefined. */
 export interface SettingRow {
   readonly number: number;
   readonly setting: TuneSetting;
@@ -160,7 +160,7 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
 }
 
 /**
- * Returns the arguments with which `train` repeats a setting. @param options shared by all settings. @param usual
+ * Returns the arguments with which `train` repeats a setting. @param options options that all settings share. @param usual
  * default number of iterations.
  */
 export function trainArguments(
