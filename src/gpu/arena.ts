@@ -28,7 +28,7 @@ export class Arena {
     return this.allocateUnbound(name, bytes);
   }
 
-  /** Allocates like {@link allocate}, for a buffer that is bound in windows and may exceed the largest binding. */
+  /** Allocates a buffer that kernels bind in windows, and that may thus be larger than the largest binding. */
   allocateUnbound(name: string, bytes: number): View {
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const usage = STORAGE | UNIFORM | COPY_SRC | COPY_DST;
@@ -53,7 +53,7 @@ export class Arena {
     this.#textures.push(texture);
     this.#bytes += BYTES_PER_TEXEL * width * height;
     if (!used) return { texture, layout, size: bytes };
-    // Whole lines, because a copy takes whole lines.
+    // The size is a number of whole lines, because a copy takes whole lines.
     const view = this.allocate(`${name}, as written`, BYTES_PER_TEXEL * width * height);
     return { texture, layout, size: bytes, written: { view, bytes: used } };
   }

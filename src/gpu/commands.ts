@@ -1,4 +1,4 @@
-/** The commands of a submission: compute passes, and copies between them. */
+/** Records the commands of a submission: compute passes, and copies between passes. */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, listRegions, type TextureView, type View } from "./memory.ts";
@@ -23,7 +23,7 @@ export class CommandRecorder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }
 
-  /** Copies what kernels wrote for a batch of these sizes into the texture that other kernels read. */
+  /** Copies the data that kernels wrote for a batch of `sizes` into the texture that other kernels read. */
   copyToTexture(view: TextureView, sizes: BatchSizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);

@@ -8,7 +8,7 @@ import { computeRequiredLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Error for a request beyond a limit of the adapter. */
+/** Error for a request that exceeds a limit of the adapter. */
 export class LimitError extends UserError {
   /** @param share fraction of the request that the adapter has room for, below 1. */
   constructor(message: string, readonly share: number) {
@@ -34,7 +34,7 @@ export interface AdapterDescription {
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /** @internal Kind of adapter whose default kernel variants are used, whatever the adapter is. For tests. */
+  /** @internal Kind of adapter whose default kernel variants are used, in place of the adapter's own kind. For tests. */
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
@@ -123,7 +123,7 @@ export class Gpu {
   get hasTimestamps(): boolean {
     return this.device.features.has("timestamp-query");
   }
-  /** Size of the largest workgroup memory, in bytes. */
+  /** Largest size of workgroup memory, in bytes. */
   get workgroupBytes(): number {
     return this.device.limits.maxComputeWorkgroupStorageSize;
   }
@@ -235,22 +235,22 @@ export class Gpu {
   }
 
   /**
-   * Waits until all submitted work has run. Deno polls every 10 ms, so this takes 11 ms or more, and no training step calls
-   * it. Before a read it is not needed, because a read waits by itself. Errors of the work are thrown by {@link check}, not
-   * here.
+   * Waits until all submitted work has run. Deno polls every 10 ms, so a call takes 11 ms or more, and no training step
+   * makes one. A read needs no call before, because a read waits by itself. Errors of the work are thrown by {@link check},
+   * not by this method.
    */
   async workDone(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /** Throws collected errors. Call this wherever results are read; it is cheap. @throws Error with the uncaptured errors so far. */
+  /** Throws the uncaptured errors so far. Call this cheap method wherever results are read. @throws Error */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = this.#errors.splice(0);
     throw new Error(`WebGPU reported ${errors.length} error(s):\n${errors.slice(0, 5).join("\n")}`);
   }
 
-  /** Destroys the device and all of its buffers. Call {@link check} before, to see uncaptured errors. */
+  /** Destroys the device and all of its buffers. To see uncaptured errors, call {@link check} before. */
   close(): void {
     this.#closed = true;
     for (const memory of this.#held.keys()) memory.destroy();
@@ -264,9 +264,9 @@ export class Gpu {
 }
 
 /**
- * Opens a device in any runtime with WebGPU. Its limits are WebGPU's defaults, with the exceptions in limits.ts.
+ * Opens a device in any runtime with WebGPU. The device's limits are WebGPU's defaults, except those in limits.ts.
  *
- * @param gpu WebGPU object that is asked for an adapter.
+ * @param gpu WebGPU object from which an adapter is requested.
  * @throws UserError if there is no adapter, or if its limits are too low.
  */
 export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined = webgpu()): Promise<Gpu> {
@@ -284,7 +284,7 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   const timed = features.has("timestamp-query") ? ["timestamp-query" as const] : [];
   const open = (requiredFeatures: GPUFeatureName[]) =>
     adapter.requestDevice({ label: "clickgan", requiredFeatures, requiredLimits });
-  // Deno 2.9.6 grants subgroups though its adapter does not list them. If an adapter refuses, the request goes without them.
+  // Deno 2.9.6 grants subgroups that its adapter does not list. If an adapter refuses, a device without subgroups is requested.
   const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
   const variants = options.variants ?? chooseDefaultVariants(info, options.variantsFor);
@@ -306,7 +306,7 @@ function classifyAdapter(
 }
 
 /**
- * Matches CPU adapters that read buffers faster than textures, by their names in Deno and Chromium. SwiftShader and llvmpipe
+ * Matches the names, in Deno and Chromium, of CPU adapters that read buffers faster than textures. SwiftShader and llvmpipe
  * were measured (bench/ladder.md, "SwiftShader"); all other adapters are assumed to be like llvmpipe.
  */
 const READS_BUFFERS = /swiftshader/i;

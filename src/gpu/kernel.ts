@@ -17,13 +17,13 @@ export interface Kernel {
   readonly bindings: readonly KernelBinding[];
   /** Default of each constant by name, as text such as "8u". */
   readonly constants: ReadonlyMap<string, string>;
-  /** True if the kernel's index is x + y * (width of the grid), so that a long x axis can be folded into x and y. */
+  /** True if the kernel computes its index as x + y * (width of the grid), so that a long x axis can be folded into x and y. */
   readonly foldable: boolean;
 }
 
 export type Constants = Readonly<Record<string, number | boolean>>;
 
-/** Name of the uniform that every kernel binds last; see {@link import("./step.ts")}. */
+/** Name of the step header, the uniform that every kernel binds last; see {@link import("./step.ts")}. */
 export const STEP = "step";
 /** Name of the array of step headers that a multi-step kernel binds instead of {@link STEP}. */
 export const STEPS = "steps";
@@ -76,7 +76,7 @@ export function getConstant(
   return Number(number);
 }
 
-/** Returns a dispatch whose workgroups on a GPU have `GPU_WORKGROUP` invocations, whole subgroups; a CPU driver needs fewer. */
+/** Returns a dispatch with `GPU_WORKGROUP` invocations per workgroup (whole subgroups) on a GPU, and fewer on a CPU driver. */
 export function adaptWorkgroup<U extends KernelTextInputs>(kind: AdapterKind, use: U): U {
   const { kernel, constants } = use;
   if (kind !== "gpu" || !kernel.constants.has("GPU_WORKGROUP")) return use;
@@ -91,8 +91,8 @@ export interface KernelTextInputs {
 }
 
 /**
- * Returns the text that the driver compiles. @throws Error for a constant that the kernel does not declare, for a constant
- * that an unrolled loop needs but that is no number, and for a binding without the line of WGSL that must be replaced.
+ * Returns the text that the driver compiles. @throws Error for an undeclared constant, for a constant of an unrolled loop
+ * that is no number, and for a binding without the line of WGSL that must be replaced.
  */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
@@ -108,9 +108,9 @@ export function buildKernelText({ kernel, constants = {}, views }: KernelTextInp
   return text;
 }
 
-/** A piece of a kernel's text: fixed, or a function of the constants. */
+/** A piece of a kernel's text: a fixed text, or a function of the constants. */
 type Piece = string | ((constants: Constants) => string);
-/** Cached pieces of kernels: searching the text for constants in each dispatch would delay the start of a training. */
+/** Cached pieces of kernels. Without the cache, a search for constants in each dispatch would delay a training's start. */
 const piecesOf = new WeakMap<Kernel, readonly Piece[]>();
 
 function splitKernel(kernel: Kernel): readonly Piece[] {
@@ -147,7 +147,7 @@ function* findConstants(source: string): Generator<Substitution> {
   }
 }
 
-/** Formats a value in the type of the default that it replaces: `8u` -> u32, `0.5` -> float, `true` -> bool. */
+/** Formats a constant's value in the type of its default: u32 for `8u`, float for `0.5`, bool for `true`. */
 function formatLiteral(value: number | boolean, default_: string): string {
   if (typeof value === "boolean") return String(value);
   if (default_.trim().endsWith("u")) return `${value}u`;
@@ -163,7 +163,7 @@ function* findUnrolledTurns(kernel: Kernel): Generator<Substitution> {
   }
 }
 const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
-/** Matches a turn of an unrolled loop. `first`, the beginning of a part of the loop, is 0 or more. */
+/** Matches an iteration of an unrolled loop. `first`, the beginning of a part of the loop, is 0 or more. */
 const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
 
 function isReadOnly(kernel: Kernel, name: string): boolean {
@@ -193,7 +193,7 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
     );
 }
 
-/** Makes the kernel write a buffer in the texture's order. */
+/** Changes the text so that the kernel writes a buffer in the texture's order. */
 function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
   if (layout.rowVectors === 1) return text; // row by row
   const head = `fn store_${name}(i: u32, value: vec4f)`;

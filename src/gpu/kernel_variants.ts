@@ -1,6 +1,6 @@
 /**
- * Kernel variants: defaults per kind of adapter, and the variants that autotuning (src/autotune) chose for the sizes that it
- * timed.
+ * Kernel variants: defaults per kind of adapter, and variants that autotuning (src/autotune) chose for certain sizes by
+ * timing.
  */
 
 import * as v from "../schema.ts";
@@ -9,7 +9,7 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** Direction of a product: forward: act(input W + b); input: output_gradient W^T; weight: input^T output_gradient */
+/** Direction of a product: "forward" is act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
 /** Kernel variant of a matrix product. The number in a panel's name is the number of rows per workgroup. */
@@ -17,17 +17,17 @@ export type MatmulVariant = "panel 64" | "panel 128" | "panel 256" | "rows" | "t
 const panels = ["panel 64", "panel 128", "panel 256"] as const;
 const matmulVariants = [...panels, "rows", "tiled"] as const satisfies readonly MatmulVariant[];
 
-/** Direction of an LSTM: forward: the states of all events; backward: the gradient of the gates' inputs */
+/** Direction of an LSTM: "forward" computes states of all events, "backward" the gradient of the gates' inputs. */
 export type LstmDirection = "forward" | "backward";
 
 /**
- * Kernel variant of an LSTM on a GPU. `group n`: a workgroup for n users, with one invocation per unit and user. `group`: as
- * many users per workgroup as 64 invocations have room for. `user`: one invocation per user.
+ * Kernel variant of an LSTM on a GPU. `group n` has a workgroup for n users, with one invocation per unit and user. `group`
+ * has as many users per workgroup as fit 64 invocations. `user` has one invocation per user.
  */
 export type LstmVariant = "group" | "group 1" | "group 4" | "user";
 export const lstmVariants = ["group", "group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
 
-/** Kernel variant of a workgroup's final sum: one invocation adds up all partial sums (serial), or the lanes of a subgroup do. */
+/** Kernel variant of a workgroup's final sum, which one invocation (serial) or the lanes of a subgroup compute. */
 export type SumVariant = "serial" | "subgroups";
 const sumVariants = ["serial", "subgroups"] as const satisfies readonly SumVariant[];
 
@@ -42,11 +42,11 @@ export const kernelVariantsSchema = v.strictObject({
 });
 /** Kernel variants of an adapter. Variants may add numbers in different orders, so results may differ in the last bits. */
 export interface KernelVariants {
-  /** Kind of adapter, which also determines the data that is stored in uniforms. */
+  /** Kind of adapter, which also determines which data is stored in uniforms. */
   readonly kind: AdapterKind;
   /**
-   * Storage of matrices that products read many times. If absent: storage textures on a CPU adapter, which llvmpipe reads
-   * faster, and buffers on a GPU. SwiftShader is a CPU adapter that reads buffers faster.
+   * Storage of matrices that products read many times. If absent, matrices are in storage textures on a CPU adapter,
+   * because llvmpipe reads textures faster, and in buffers on a GPU. SwiftShader, a CPU adapter, reads buffers faster.
    */
   readonly matrices?: "buffers" | undefined;
   /** Variants of matrix products that differ from the defaults, by {@link formatMatmulKey}. */
@@ -68,7 +68,7 @@ export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
 
-/** Merges tuned variants into the defaults. @param chosen by {@link formatMatmulKey}, {@link formatLstmKey}, or a sum's kernel. */
+/** Merges tuned variants into the defaults. @param chosen variants by {@link formatMatmulKey} and the like. */
 export function mergeTunedVariants(
   { kind, matrices }: AdapterTraits,
   chosen: Readonly<Record<string, KernelVariant>>,
@@ -89,7 +89,7 @@ function isVariant<V extends KernelVariant>(all: readonly V[], variant: KernelVa
   return all.some((one) => one === variant);
 }
 
-/** Returns true if variants are for an adapter of these traits. */
+/** Returns true if variants are for adapters of the given kind and storage of matrices. */
 export function matchAdapter(variants: AdapterTraits, { kind, matrices }: AdapterTraits): boolean {
   return variants.kind === kind && variants.matrices === matrices;
 }
@@ -99,17 +99,17 @@ export function reuseVariants(recorded: KernelVariants | undefined, own: Adapter
   return recorded && matchAdapter(recorded, own) ? recorded : getDefaultVariants(own.kind, own.matrices);
 }
 
-/** Returns e.g. "forward 64x32", with the padded sizes [K, N] of the weights. @param k4 K / 4. @param n4 N / 4. */
+/** Returns a key such as "forward 64x32", with the padded sizes [K, N] of the weights. @param k4 K / 4. @param n4 N / 4. */
 export function formatMatmulKey(direction: MatmulDirection, k4: number, n4: number): string {
   return `${direction} ${4 * k4}x${4 * n4}`;
 }
 
-/** Returns e.g. "lstm backward 20", with the padded number of units. @param h4 units / 4. */
+/** Returns an LSTM's key such as "lstm backward 20", with the padded number of units. @param h4 units / 4. */
 export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Largest K / 4 of panel kernels, whose sum over K is unrolled in the text; lower on a GPU, to shorten compilation. */
+/** Largest K / 4 of panel kernels, whose text unrolls the sum over K. The bound is lower on a GPU, to shorten compilation. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {
@@ -128,10 +128,10 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
 }
 
-/** Time to copy a panel, in units of the time that a row of the panel's product takes. */
+/** Time to copy a panel of weights, divided by the time to compute one row of the panel's product. */
 const PANEL_COPY = 19;
 
-/** Returns the panels, fastest for this number of rows first. A workgroup computes all its rows, even past the batch's end. */
+/** Returns the panel variants, fastest first for `rows` rows. A workgroup computes all its rows, even past the batch's end. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -140,9 +140,9 @@ function rankPanels(rows: number): MatmulVariant[] {
 }
 
 /**
- * Returns the variants that can compute a product, first the default, then the others, most promising first. Tiled kernels
- * read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panels come last, because reading
- * workgroup memory is slow there. @param rows number of rows of the largest batch.
+ * Returns the variants that can compute a product: first the default, then alternatives, most promising first. Tiled
+ * kernels read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panels come last, because
+ * reading workgroup memory is slow there. @param rows number of rows of the largest batch.
  */
 export function listMatmulVariants(
   { variants, workgroupBytes }: VariantContext,
@@ -194,8 +194,8 @@ export function countGroupUsers(variant: LstmVariant, h4: number): number | unde
 }
 
 /**
- * Returns the bytes of workgroup memory of an LSTM whose weights are stored there: the weights, two buffers for the exchange
- * between units, and the number of loop turns. @param units padded number of units.
+ * Returns the bytes of workgroup memory of an LSTM that stores its weights in workgroup memory: the weights, two buffers
+ * for the exchange between units, and the number of loop iterations. @param units padded number of units.
  */
 export function computeLstmBytes(direction: LstmDirection, units: number, users: number): number {
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;

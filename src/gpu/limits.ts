@@ -1,4 +1,4 @@
-/** Limits that the kernels request: WebGPU's defaults, and more where an adapter supports it. */
+/** Limits that are requested from an adapter: WebGPU's defaults, or higher limits where an adapter supports them. */
 
 import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
@@ -17,7 +17,7 @@ const NAMES = [
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 export type LimitName = typeof NAMES[number];
 
-/** WebGPU's default limits, which every core adapter has. With less than any of these limits some model does not train. */
+/** WebGPU's default limits, which every core adapter has. On an adapter below any default some model does not train. */
 export const LEAST: Readonly<Record<LimitName, number>> = {
   maxStorageBuffersPerShaderStage: 8,
   maxStorageTexturesPerShaderStage: 4,
@@ -35,8 +35,8 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
  * Upper bounds of the limits that are requested where an adapter supports more than the default:
  *
  * - the size of a buffer. A model of many items needs arenas beyond the default 256 MiB.
- * - the size of a binding. A table of items or tokens must fit into one binding; the default is 128 MiB, and many cards bind
- * 2 GiB or more. An arena of several tables may be larger, because kernels access arenas in windows.
+ * - the size of a binding. A table of items or tokens must fit into one binding. The default is 128 MiB; many cards allow 2
+ * GiB or more. An arena of several tables may be larger, because kernels access arenas in windows.
  * - workgroup memory. A panel of 256 inputs takes 16,512 bytes. With less memory, another kernel computes the product (see
  * kernel_variants.ts).
  */

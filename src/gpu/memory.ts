@@ -1,23 +1,23 @@
 /**
  * Memory that a kernel accesses: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
- * Why textures: the software adapter llvmpipe reads storage buffers number by number, with a bounds check for each number. It
- * reads a texel of four f32 as a whole, with a third of the instructions (bench/ladder.md, "How llvmpipe runs a kernel").
- * Storing a texel takes longer than storing to a buffer. So kernels write a buffer, which is then copied into the texture;
- * both together take half the time of textureStore.
+ * Why textures: the software adapter llvmpipe reads storage buffers number by number, with a bounds check for each number.
+ * It reads a texel of four f32 as a whole, with a third of the instructions (bench/ladder.md, "How llvmpipe runs a
+ * kernel"). Storing a texel takes longer than storing to a buffer. So kernels write a buffer, which is then copied into the
+ * texture. Writing and copying together take half the time of textureStore.
  *
  * On llvmpipe only the matrices that products read many times are stored in textures. kernel.ts changes the kernel's text
- * accordingly. SwiftShader, another software adapter, reads a texture no faster than a buffer, so all its matrices are stored
- * in buffers (kernel_variants.ts).
+ * accordingly. SwiftShader, another software adapter, reads a texture no faster than a buffer, so all its matrices are
+ * stored in buffers (kernel_variants.ts).
  *
- * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In a panel, the sixteen
- * numbers of a row (64 bytes) are followed by the sixteen numbers of the next row, not by the same row's next panel.
+ * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In a panel, sixteen
+ * numbers of a row (64 bytes) are followed by the next row's sixteen numbers, not by the same row's next panel.
  *
- * Why panels: some kernels read one panel of every row. If the matrix is stored row by row, these kernels read one cache line
- * in four, or one in sixteen in a wide layer. No CPU's prefetcher follows such a pattern, so a kernel waits for main memory
- * once per eight rows. In a panel the lines are adjacent and arrive in time; bench/ladder.md has the gain for the gradients.
- * Panels of 512 rows give half of this gain, panels of 2,048 rows all of it. A matrix that is read by whole rows, such as a
- * gradient, is stored row by row.
+ * Why panels: some kernels read one panel of every row. If the matrix is stored row by row, these kernels read one cache
+ * line in four, or one in sixteen in a wide layer. No CPU's prefetcher follows such a pattern, so a kernel waits for main
+ * memory once per eight rows. In a panel the lines are adjacent and arrive in time; bench/ladder.md has the gain for the
+ * gradients. Panels of 512 rows give half of this gain, panels of 2,048 rows all of it. A matrix that is read by whole
+ * rows, such as a gradient, is stored row by row.
  */
 
 import type { SizeExpression } from "./sizes.ts";
@@ -29,7 +29,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Set if the view is the first of several slices, one per batch. */
+  /** Number and distance of slices, if the view is the first of several slices with one slice per batch. */
   readonly slices?: { readonly count: number; /** In bytes. */ readonly stride: number };
 }
 
@@ -39,7 +39,7 @@ export interface TextureView {
   readonly layout: TextureLayout;
   /** Size of the matrix in bytes. */
   readonly size: number;
-  /** Buffer of the same layout that kernels write instead, and the bytes that a batch writes; absent if only the host writes. */
+  /** Buffer that kernels write in place of the texture, and the bytes that a batch writes; absent if only the host writes. */
   readonly written?: { readonly view: View; readonly bytes: SizeExpression };
 }
 
@@ -57,7 +57,7 @@ export function isTexture(memory: Memory): memory is TextureView {
 /** Largest uniform binding in bytes on every adapter. */
 export const UNIFORM_BYTES = 65536;
 
-/** Returns the view as a uniform if it fits one, otherwise unchanged. */
+/** Returns the view as a uniform if the view fits a uniform binding, otherwise unchanged. */
 export function toUniformIfSmall(view: View): View {
   const uniform: UniformView = { ...view, uniform: true };
   return view.size <= UNIFORM_BYTES ? uniform : view;
@@ -102,7 +102,7 @@ const TEXTURE_WIDTH = 8192;
 export const TEXTURE_FORMAT = "rgba32float";
 export const BYTES_PER_TEXEL = 16;
 
-/** Number of vectors that a panel has of each row: 64 bytes. */
+/** Number of a row's vectors in a panel: 64 bytes. */
 const PANEL_VECTORS = 4;
 /** Number of texels in 256 bytes: a copy of several lines takes only line lengths that are a multiple of 256 bytes. */
 const WIDTH_STEP = 16;
@@ -110,12 +110,12 @@ const WIDTH_STEP = 16;
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Number of vectors per row: columns / 4. It is 1 for a matrix stored row by row, where each vector counts as a row. */
+  /** Number of vectors per row: columns / 4. For storage row by row the number is 1, and each vector counts as a row. */
   readonly rowVectors: number;
   readonly panelVectors: number;
-  /** Number of panels per row. The last panel may be narrower, but takes the same space. */
+  /** Number of panels per row. The last panel may be narrower, but takes as much space as the other panels. */
   readonly panels: number;
-  /** Number of rows of a panel in one line of the texture. The panels of these rows are consecutive lines. */
+  /** Number of a panel's rows in one line of the texture. The panels of a line's rows are in consecutive lines. */
   readonly lineRows: number;
 }
 

@@ -1,4 +1,4 @@
-/** Times compute passes by timestamp queries, for benches. This is slower than a replay, because each dispatch is a separate pass. */
+/** Times compute passes by timestamp queries, for benches. With a pass per dispatch, a profile is slower than a replay. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
@@ -16,7 +16,7 @@ export interface PassBoundary {
 const MOST_QUERIES = 4096;
 
 /**
- * Runs passes, and commands between them, in order in one submission.
+ * Runs passes, and commands between passes, in order in one submission.
  * @returns microseconds of each pass; timestamps must be nanoseconds, as on llvmpipe and NVIDIA.
  * @throws Error if the adapter has no timestamps, or for more passes than a query set holds.
  */
@@ -38,7 +38,7 @@ export async function timePasses(
       encoder.beginComputePass({ timestampWrites }).end();
     passes.forEach((encode, k) => {
       if (typeof encode !== "function") {
-        // The commands are timed from the end of an empty pass to the beginning of another.
+        // The commands are timed from the end of an empty pass to the beginning of another empty pass.
         mark({ querySet, endOfPassWriteIndex: 2 * k });
         encode.between(encoder);
         mark({ querySet, beginningOfPassWriteIndex: 2 * k + 1 });
@@ -65,9 +65,9 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Number of steps that the work is for. The time is that of all these steps, the cost that of one step. */
+  /** Number of steps that the work is for. The time is for all steps, but the cost is for one step. */
   readonly steps: number;
-  /** Number of invocations for all these steps together; absent for copies. */
+  /** Number of invocations for all steps together; absent for copies. */
   readonly invocations?: number;
   /** Index of the dispatch in its program; for copies, the index of the dispatch before the copies. */
   readonly dispatch: number;

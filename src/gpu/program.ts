@@ -15,9 +15,9 @@ import { type BatchSizes, evaluateSize, type SizeExpression } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
- * Work of one dispatch: the number of floating-point operations, and of bytes that must move at least once. A number that is
- * read counts once, however often it is read; a number that is written counts once. Of rows that an index selects, only
- * distinct rows count, as far as the sizes determine their number. Lists of indices and small weights may be left out.
+ * Work of one dispatch: the number of floating-point operations, and the number of bytes that must move at least once. A
+ * number in memory counts once for all reads, and once for all writes. Of rows that an index selects, only distinct rows
+ * count, as far as the sizes determine their number. Lists of indices and small weights may be left out.
  */
 export interface Cost {
   readonly flops: number;
@@ -36,9 +36,9 @@ export interface KernelChoice<S extends BatchSizes = BatchSizes> {
    * kernel's name.
    */
   readonly key: string;
-  /** The default variant comes first. */
+  /** Kernel variants of the choice, the default variant first. */
   readonly variants: readonly KernelVariant[];
-  /** True if the dispatch's longest chain of dependent steps determines its time, however few its FLOPs are. */
+  /** True if the longest chain of dependent operations, not the number of FLOPs, determines the dispatch's time. */
   readonly serial?: boolean;
   /** Returns the dispatch with one of the variants. */
   buildDispatch(variant: KernelVariant): DispatchSpec<S>;
@@ -65,23 +65,23 @@ export function computeInvocations<S extends BatchSizes>(
   return [evaluateSize(x, sizes), evaluateSize(y, sizes)];
 }
 
-/** A dispatch to record. @typeParam S batch sizes that the grid depends on; by default none, which fits every kind of batch */
+/** A dispatch to record. @typeParam S batch sizes on which the grid depends; by default none */
 export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelTextInputs {
   /** Numbers of invocations along x and y, which are rounded up to whole workgroups. */
   readonly invocations: InvocationCounts<S>;
   readonly cost?: (sizes: S) => Cost;
   /** Purpose of the dispatch, e.g. "utility/layer2 forward". */
   readonly label: string;
-  /** Kernels that can replace those of the dispatch or of its parts: for matrix products and, on a GPU, for LSTMs and sums. */
+  /** Alternative kernels for the dispatch or its parts: for matrix products and, on a GPU, for LSTMs and sums. */
   readonly choices?: readonly KernelChoice<S>[];
-  /** Node of the tape; absent for dispatches without a node, which are those of the batch and of the optimiser. */
+  /** Node of the tape; absent for the dispatches of the batch and of the optimiser, which have no node. */
   readonly node?: DispatchNode;
 }
 
-/** Slice that a replay uses, among the batches that are built at once. */
+/** Slice of index arrays that a replay uses: batches that are built at once have one slice per batch. */
 export interface BatchSlice {
   readonly index: number;
-  /** Number of batches that a {@link isMultiStep multi-step kernel} works for at once. */
+  /** Number of batches for which a {@link isMultiStep multi-step kernel} works at once. */
   readonly count: number;
 }
 export const onlySlice: BatchSlice = { index: 0, count: 1 };
@@ -90,7 +90,7 @@ interface Dispatch<S extends BatchSizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
   readonly slices: number;
-  /** Bind groups by slice; those after the first are created on first use, because single steps need none. */
+  /** Bind groups by slice. Later slices get bind groups on first use, because single steps need only the first slice. */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
@@ -125,7 +125,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset, slice);
   }
 
-  /** Encodes one dispatch, and the copies into textures that follow it. */
+  /** Encodes one dispatch, and the copies into textures that follow the dispatch. */
   encodeStep(
     commands: CommandRecorder,
     index: number,
@@ -165,7 +165,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
 const offsets = new Uint32Array(1);
 
 /**
- * Computes the numbers of workgroups of a dispatch along x, y and z. A foldable kernel's x that is too long is folded into y.
+ * Computes the numbers of workgroups of a dispatch along x, y and z. A too long x axis of a foldable kernel is folded.
  * @param workgroup invocations of a workgroup along x and y. @param maxGrid largest number of workgroups along an axis.
  * @throws UserError for a grid that exceeds `maxGrid`.
  */

@@ -8,7 +8,7 @@ const ALIGNMENT = 256;
 /** Largest size in bytes of a staging buffer that views share: creating a buffer takes longer than copying a small view. */
 const MOST_SHARED = 2 ** 20;
 
-/** Copies buffers and textures to the host in one wait. Returns raw words; floats are read by a Float32Array over the buffer. */
+/** Copies buffers and textures to the host in one wait. Returns raw words, whose buffer a Float32Array reads as floats. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
   const { locations, sizes } = planStaging(views.map(stagingBytes));
@@ -65,7 +65,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Pending reads of one view while later work is encoded. Each read is copied in the queue's order and awaited when it is taken. */
+/** Pending reads of one view. Each read is copied in the queue's order, and awaited only when {@link take} is called. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -77,7 +77,7 @@ export class ReadbackQueue {
   get length(): number {
     return this.#pending.length;
   }
-  /** True if {@link take} waits for all submitted work, so that later work should be submitted after the call. */
+  /** True if {@link take} waits for all submitted work. Callers then submit later work after the call. */
   get waitsForAll(): boolean {
     return this.#staging.mapsAtOnce;
   }
@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns the view as it was after the oldest submitted work. @throws Error that WebGPU reported. */
+  /** Returns the view's contents after the oldest submitted work that was not taken. @throws Error that WebGPU reported. */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("no read is under way");
@@ -122,9 +122,9 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 }
 
 /**
- * Matches Deno versions whose mapAsync waits for the device itself: when the call returns, the range is mapped, and awaiting
- * the promise only adds the 10 ms or more until Deno polls. This holds for a buffer whose map was awaited once before; with a
- * new buffer Deno panics. The behaviour was observed in this version and is not assumed of others, where each map is awaited.
+ * Matches Deno versions whose mapAsync waits for the device itself: when the call returns, the range is mapped, and
+ * awaiting the promise only adds the 10 ms or more until Deno polls. This applies to a buffer whose map was awaited once
+ * before; with a new buffer Deno panics. In all other versions each map is awaited.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
@@ -132,7 +132,7 @@ const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
-/** Largest number of milliseconds between yields to signals, timers and servers, which reads that do not wait would block. */
+/** Largest number of milliseconds between yields to signals, timers and servers, which reads without waits would block. */
 const MOST_MS = 100;
 
 export interface StagingBuffer {
@@ -183,7 +183,7 @@ export class StagingPool {
       };
   }
 
-  /** Starts mapping a buffer, unless that waits for the device. Call this after submitting the copy into the buffer. */
+  /** Starts mapping a buffer, unless mapping waits for the device. Must be called after the copy into the buffer is submitted. */
   startMapping(staging: StagingBuffer): void {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Reads at once or, if that fails, when the buffer is mapped: npm's Dawn in this runtime maps buffers as browsers do. */
+  /** Reads at once or, if reading fails, when the buffer is mapped: npm's Dawn on Deno maps buffers as browsers do. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();

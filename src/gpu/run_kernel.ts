@@ -1,4 +1,4 @@
-/** Runs one kernel once on given arrays: the shortest way to try a kernel. */
+/** Runs one kernel once on given arrays, to try a kernel with little code. */
 
 import { Arena } from "./arena.ts";
 import { CommandRecorder } from "./commands.ts";
@@ -19,7 +19,7 @@ export interface KernelRun<O extends Readonly<Record<string, number | KernelArra
   readonly outputs: O;
   /** Values of constants, which replace the values in the text. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Invocations along x and y, rounded up to workgroups. The kernel finds the given numbers in `step.x` and `step.y`. */
+  /** Invocations along x and y, rounded up to whole workgroups. `step.x` and `step.y` have the numbers before rounding. */
   readonly invocations: readonly [x: number, y?: number];
 }
 
@@ -30,9 +30,9 @@ export type KernelOutputs<O> = {
 
 /**
  * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends the
- * process. @param text WGSL text. Its last binding is `var<uniform> step: vec4u`; its workgroups have `WORKGROUP` invocations
- * along x and, if the text declares that constant, `WORKGROUP_Y` along y @throws Error for arrays of another type than the
- * text declares, for a workgroup of another size than the constants, and for errors of the driver or its compiler.
+ * process. @param text WGSL text. Its last binding is `var<uniform> step: vec4u`; its workgroups have `WORKGROUP`
+ * invocations along x and, if the text declares that constant, `WORKGROUP_Y` along y @throws Error if an array's type
+ * differs from the declared type, if the workgroup's size differs from the constants, or if the driver reports an error.
  */
 export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(
   gpu: Gpu,

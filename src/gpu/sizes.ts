@@ -1,6 +1,6 @@
 /**
- * Sizes of a batch. Each kind of batch has at most four named dimensions: click batches have users, events, rows and items; a
- * replay buffer may have transitions and candidates. This module knows only the names.
+ * Sizes of a batch. Each kind of batch has at most four named dimensions: click batches have users, events, rows and items;
+ * a replay buffer may have transitions and candidates. This module does not depend on the kind of batch.
  */
 
 /** Sizes of a batch by dimension. Each kind of batch has its own type. */
@@ -19,7 +19,7 @@ export function getSize(dim: Dim, sizes: BatchSizes): number {
   return size;
 }
 
-/** Returns an upper bound of the distinct rows among `picks` selected rows of a matrix: no row is read from memory twice. */
+/** Returns an upper bound of the number of distinct rows among `picks` selected rows of a matrix. */
 export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes): number {
   return Math.min(picks, getSize(rows, sizes));
 }
@@ -27,7 +27,7 @@ export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes
 /** A function of batch sizes, as data: "events", or `{ of: "users", per: 4, times: 64 }` for 64 invocations per four users. */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
-/** The number times * ceil((of + plus) / per), at least `least` and at most `most`. */
+/** The number times * ceil((of + plus) / per), but at least `least` and at most `most`. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   /** A dimension, or a function of the sizes. */
   readonly of: Dim<S> | ((sizes: S) => number);
@@ -49,7 +49,7 @@ export function evaluateSize<S extends BatchSizes>(amount: SizeExpression<S>, si
 
 /** Largest number of chunks of a batch. */
 export const MAX_CHUNKS = 16;
-/** Number of rows per chunk, unless that gives more than {@link MAX_CHUNKS} chunks. */
+/** Number of rows per chunk; larger if a batch would have more than {@link MAX_CHUNKS} chunks. */
 const CHUNK_ROWS = 256;
 
 /** Dimensions of a kind of batch, in the order of the kernels' `step.size`. */
@@ -76,8 +76,8 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
   }
 
   /**
-   * Returns the number of partial sums of a step's weight gradients: one per 256 rows, at most 16. The number depends on the
-   * batch alone, and so does the order of every sum. @param times factor per chunk.
+   * Returns the number of partial sums of a step's weight gradients: one per 256 rows, at most 16. The number, and thus the
+   * order of every sum, depends only on the batch. @param times factor per chunk.
    */
   scaleByChunks(times = 1): ScaledSize<S> {
     return { of: this.chunked, per: CHUNK_ROWS, times, least: times, most: times * MAX_CHUNKS };

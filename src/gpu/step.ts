@@ -1,9 +1,9 @@
 /**
- * The step header is a uniform that all kernels of a step share, with the sizes of the step's batch and the slot of its
- * results.
+ * The step header is a uniform that all kernels of a step share. The header has the sizes of the step's batch and the slot
+ * of the step's results.
  *
- * A program is recorded once; each step replays it with another offset into a buffer of step headers. So a batch of other
- * sizes costs only 256 bytes of memory.
+ * A program is recorded once. Each step replays the program with another offset into a buffer of step headers, so a batch
+ * of other sizes costs only 256 bytes of memory.
  */
 
 import type { Arena } from "./arena.ts";
@@ -11,7 +11,7 @@ import { type BatchSizes, type Dimensions, getSize } from "./sizes.ts";
 
 /** Settings of a step besides its batch. */
 export interface StepSettings {
-  /** Slot of the result ring that the step writes. */
+  /** Slot of the result ring to which the step writes. */
   readonly slot: number;
   /** Adam's bias-corrected rate of this iteration; 0 without training. */
   readonly learningRate: number;
@@ -38,16 +38,16 @@ export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
   /** Denominator of means; for clicks the number of scored events. */
   readonly counted: number;
-  /** Index of the batch's first entry in its plan; 0 without a plan. */
+  /** Index of the batch's first entry in the batch plan; 0 without a plan. */
   readonly first: number;
 }
 
-/** Number of bytes from one header to the next: the smallest offset of a uniform that every adapter accepts. */
+/** Number of bytes from one step header to the next: the smallest uniform offset that every adapter accepts. */
 export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 64;
 
-/** Step headers in slots that are reused. The queue runs writes and steps in order, so steps in flight keep their headers. */
+/** Step headers in reused slots. The queue runs writes and steps in order, so steps in flight keep their headers. */
 export class StepHeaders<S extends BatchSizes> {
   /** Buffer with the headers, for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
@@ -74,7 +74,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes the headers of a slot; {@link upload} sends them. @param purpose settings; the last ones fill all remaining headers. */
+  /** Writes the headers of a slot for {@link upload}. @param purpose settings, of which the last fill all remaining headers. */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

@@ -1,22 +1,22 @@
 /**
- * Driver of an adapter: reads its version from the file system in common cases, because WebGPU does not report it, and sets
- * its number of threads.
+ * Reads the version of an adapter's driver from the file system in common cases, because WebGPU does not report driver
+ * versions, and sets the driver's number of threads.
  *
  * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. This program sets two threads per
- * core, or 0 threads for small steps. Results do not depend on that number, bit for bit.
+ * core, or 0 threads for small steps. The number of threads changes no bit of the results.
  *
  * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the next dispatch
  * waits for the slowest thread. With one thread per core, any other work on a core delays a whole dispatch, and this
- * program's host code runs all the time, because it encodes the next steps. With two threads per core, one runs while the
- * other waits. On two cores (three pairs of runs of `bench peers`) a step of workload W1 takes 5 % less time, and a step on
- * the yelp data about 18 % less. Four threads per core are no faster.
+ * program's host code runs all the time, because it encodes the next steps. With two threads per core, one thread runs
+ * while the other thread waits. On two cores (three pairs of runs of `bench peers`) a step of workload W1 takes 5 % less
+ * time, and a step on the yelp data about 18 % less. Four threads per core are no faster.
  *
- * Why 0 threads for small steps: waking threads for a dispatch and waiting for them takes three quarters of a tiny step's
- * time. With 0 threads the driver computes on the thread that reads its commands, and the other core is free for the host. On
- * two cores with layers of 64-64 units, a step with 0 threads takes this multiple of the time with 4 threads: 0.62 for 8
- * rows, 0.84 for yelp's 227 rows, 0.91 for 500 rows, 1 for 750 rows, 1.14 for 1,000 rows. A whole training on yelp with its
- * validations (890 rows per iteration) takes 0.94 of the time and 0.72 of the CPU time; a training with 1,900 rows per
- * iteration takes 1.1 of the time.
+ * Why 0 threads for small steps: waking threads for a dispatch and waiting for these threads takes three quarters of a tiny
+ * step's time. With 0 threads the driver computes on the thread that reads its commands, and the other core is free for the
+ * host. On two cores with layers of 64-64 units, the time of a step with 0 threads, divided by the time with 4 threads, is
+ * 0.62 for 8 rows, 0.84 for yelp's 227 rows, 0.91 for 500 rows, 1 for 750 rows, 1.14 for 1,000 rows. A whole training on
+ * yelp with its validations (890 rows per iteration) takes 0.94 of the time and 0.72 of the CPU time; a training with 1,900
+ * rows per iteration takes 1.1 of the time.
  *
  * A process with one core (`--jobs`) also gets 0 threads, because two threads would share the only core with the host code.
  */
@@ -24,14 +24,14 @@
 import { Buffer } from "node:buffer";
 
 const VARIABLE = "LP_NUM_THREADS";
-/** Variable for the number of cores of a process that runs beside others; by default all cores of the machine. */
+/** Environment variable for the number of cores that one of several processes may use; by default all cores of the machine. */
 export const CORES_VARIABLE = "CLICKGAN_CORES";
 /** Environment variables for which {@link setDriverThreads} needs permission. */
 const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads of llvmpipe. */
 const MOST = 32;
 
-/** Largest number of FLOPs of a small step with its share of a validation: about 1,000 rows through layers of 64-64 units. */
+/** Largest number of FLOPs of a small step, including its share of a validation: about 1,000 rows in layers of 64-64 units. */
 const SMALL_STEP = 3e7;
 
 /**
@@ -49,9 +49,9 @@ export function buildDriverEnvironment(flops?: number): Record<string, string> {
 }
 
 /**
- * Sets the number of driver threads for this process, if permitted, until the result is disposed. Call this before the first
- * adapter is requested, because the driver reads the variable once. The variable is removed again, because a child process
- * would take it for the user's setting.
+ * Sets the number of driver threads for this process, if permitted, until the result is disposed. Call this before the
+ * first adapter is requested, because the driver reads the environment variable once. The variable is removed again,
+ * because a child process would take the variable for the user's setting.
  */
 export function setDriverThreads(flops?: number): Disposable {
   const isGranted = (variable: string) =>
@@ -90,7 +90,7 @@ export async function readDriverVersion(adapter: string): Promise<string> {
   return "unknown";
 }
 
-/** Finds the version in a Mesa library, which contains it as text: "Mesa 25.0.7-2+deb13u1" or the like. */
+/** Finds the version in a Mesa library, which contains a text such as "Mesa 25.0.7-2+deb13u1". */
 function findMesaVersion(library: string): string | undefined {
   const folders = library.startsWith("/")
     ? [""]
@@ -111,7 +111,7 @@ const VERSION = /^Mesa \d+\.\d+\.\d+[-+\w.]*/;
 const LONGEST = 64;
 const CHUNK = 1 << 18;
 
-/** Searches a file part by part, because one text of its 20 MB would take several times as long, at the start of every run. */
+/** Searches a file part by part. Searching its 20 MB as one text would take several times as long, in every run. */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);
   const bytes = Buffer.alloc(CHUNK);

@@ -6,9 +6,9 @@ import { watchKernels } from "./watchdog.ts";
 
 /** Options of {@link openGpu}. */
 export interface OpenGpuOptions extends GpuOptions {
-  /** FLOPs of a training step, if known. They determine the number of threads of a software driver. */
+  /** FLOPs of a training step, if known: they determine the number of threads of a software driver. */
   readonly stepFlops?: number;
-  /** Seconds to wait for results before the process ends with an error. Without it, an endless kernel loop blocks the process. */
+  /** Seconds to wait for results before the process ends with an error. If absent, an endless kernel blocks the process. */
   readonly kernelSeconds?: number;
 }
 

@@ -1,11 +1,11 @@
-/** Ends this process from a second thread if a kernel does not end: Deno's event loop is blocked while it waits for the device. */
+/** Ends the process from a second thread if a kernel does not end, because a wait for the device blocks Deno's event loop. */
 
 import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
 import { StagingPool } from "../readback.ts";
 
 interface Watch {
-  /** [number of calls that may be waiting for the device, number of calls that have begun or ended] */
+  /** Two numbers: of calls that may be waiting for the device, and of calls that have begun or ended. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
@@ -33,7 +33,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
   };
 }
 
-/** Runs in a separate thread, so the function may use nothing but its argument. */
+/** Watches the calls from a separate thread. The function may use only its argument, because the thread gets only its text. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
     Deno.stderr.writeSync(
