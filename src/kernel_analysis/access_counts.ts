@@ -1,10 +1,10 @@
 /**
- * Counts the memory accesses of a kernel without a device, from its index expressions, for a workgroup in the middle of
- * the grid. It assumes a GPU with subgroups of 32 invocations, memory sectors of 32 bytes, and workgroup memory of 32
- * banks. A bank serves one word of 4 bytes per cycle.
+ * Counts the memory accesses of a kernel without a device, from its index expressions, for a workgroup in the middle of the
+ * grid. It assumes a GPU with subgroups of 32 invocations, memory sectors of 32 bytes, and workgroup memory of 32 banks. A
+ * bank serves one word of 4 bytes per cycle.
  *
- * The WGSL text determines the counts, although a compiler may merge two reads of the same element. Accesses at addresses
- * that depend on data are "unreadable", unless the caller supplies the data.
+ * All accesses in the WGSL text are counted, although a compiler may merge two reads of the same element. Accesses at
+ * addresses that depend on data are "unreadable", unless the caller supplies the data.
  */
 
 import { parseModule } from "./parse.ts";
@@ -17,7 +17,7 @@ const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
 
-/** Number of accesses; "unreadable" if the WGSL text does not determine it, undefined if the kernel has none to count. */
+/** Number of accesses; "unreadable" if the WGSL text does not determine the number, undefined if there are no accesses. */
 export type AccessCount = number | "unreadable" | undefined;
 
 export interface LoadRequests {
@@ -143,7 +143,7 @@ class Tally {
   }
 }
 
-/** Returns the numbers of the segments of `piece` bytes that elements of `size` bytes at these addresses touch, once. */
+/** Returns the distinct numbers of segments of `piece` bytes that elements of `size` bytes at `addresses` touch. */
 function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
   const found: number[] = [];
   for (const at of addresses) {

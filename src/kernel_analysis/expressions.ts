@@ -172,7 +172,7 @@ export function makeAssignment(target: Expression, from: Expression, sign = ""):
     const memory = target.reference?.(walk, mask);
     if (memory) walk.store(memory, after(() => walk.load(memory, mask)), mask);
     else if (name === undefined || target.isPart) {
-      // This evaluates the indices of the part. The value of a variable is unknown once a part of it is assigned.
+      // The call evaluates the indices of the part. After an assignment to a part, the variable's value is unknown.
       target.value(walk, mask);
       if (name !== undefined) walk.assign(name, walk.unknown(), mask);
     } else walk.assign(name, after(() => walk.lookup(name)), mask);

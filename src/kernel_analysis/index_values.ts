@@ -19,7 +19,7 @@ export interface IndexValues {
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/** Returns a function that computes an invocation's index values: none if the analysis does not support the kernel. */
+/** Returns a function that computes an invocation's index values. An unsupported kernel has no index values. */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);
@@ -27,7 +27,7 @@ export function traceIndexValues(text: string, scope: IndexScope): (invocation: 
     (module && tryRead(() => runInvocation(module, scope, invocation, repeated))) ?? nothing;
 }
 
-/** Returns the names of variables, and names that are declared more than once: such names may have several values. */
+/** Returns the names that may have several values: variables, and names that are declared more than once. */
 function findRepeatedNames(text: string): string[] {
   const body = text.replace(/\/\/.*/g, "").replace(/[^]*?@compute/, "");
   const declared = [...body.matchAll(/\b(let|var|const)\s+(\w+)/g)];

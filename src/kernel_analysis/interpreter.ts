@@ -13,7 +13,7 @@ import { UnreadableKernelError } from "./tokens.ts";
 export const [OFF, PERHAPS, ON] = [0, 1, 2] as const;
 export type InvocationMask = Uint8Array;
 
-/** Returns the mask, or undefined if all its invocations are off. */
+/** Returns the mask, or undefined if all invocations in the mask are inactive. */
 const nonEmpty = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
 /** Largest number of statements that are interpreted for one kernel, in some seconds. */
@@ -81,7 +81,7 @@ export interface InterpreterOptions {
   readonly skipsLoops?: boolean;
 }
 
-/** Masks of the invocations that left a loop by `break`, and its current iteration by `continue`. */
+/** Masks of the invocations that left a loop by `break`, and of those that left an iteration by `continue`. */
 interface LoopExits {
   readonly broken: InvocationMask;
   readonly continued: InvocationMask;
@@ -99,7 +99,7 @@ export class Interpreter {
   readonly lanes: number;
   /** Known declarations of the first invocation in the entry point, outside of loops. */
   readonly lines: TracedLine[] = [];
-  /** True if the first invocation returns at once. */
+  /** True if the first invocation returns without any work. */
   idle = false;
   readonly #constants = new Map<string, WgslValue>();
   /** Values of u32 variables in workgroup memory, initially zero. Elements of arrays are not tracked. */
@@ -184,7 +184,7 @@ export class Interpreter {
     return { ...header, size: { x, y, z, w }, chunks };
   }
 
-  /** Returns a reference to a module variable; undefined if a local name hides the variable or it is not in memory. */
+  /** Returns a reference to a module variable; undefined if a local name hides the variable or the variable is not in memory. */
   getReference(name: string): MemoryReference | undefined {
     const variable = this.module.variables.get(name);
     if (!variable || name === "step" || this.#frame.scopes.some((scope) => scope.has(name))) return undefined;

@@ -108,7 +108,7 @@ class Parser extends WgslTokens implements WgslModule {
     const type = this.#type();
     if (this.take("=")) this.#expression();
     const space = type === texel ? "texture" : SPACES.find((one) => words.includes(one));
-    // A private variable, which has no such space, is not tracked.
+    // A private variable, which is not in an address space of memory, is not tracked.
     if (space) this.variables.set(name, { space, type, constant: !words.includes("read_write") });
   }
 

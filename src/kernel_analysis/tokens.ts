@@ -3,7 +3,7 @@
 /** Thrown for a construct in a kernel that the analysis does not support. */
 export class UnreadableKernelError extends Error {}
 
-/** Calls `read`. @returns its result, or undefined if it throws an {@link UnreadableKernelError}. */
+/** Calls `read`. @returns the result, or undefined if `read` throws an {@link UnreadableKernelError}. */
 export function tryRead<T>(read: () => T): T | undefined {
   try {
     return read();

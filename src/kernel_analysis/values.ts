@@ -1,6 +1,7 @@
 /**
  * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's arithmetic of the whole
- * numbers and conditions that are known of an invocation. An {@link IndexScope} has the values a kernel gets from no buffer.
+ * numbers and conditions that are known of an invocation. An {@link IndexScope} has the values that a kernel reads from no
+ * buffer.
  */
 
 /** A WGSL type. Size, alignment and stride are in bytes. */
@@ -111,7 +112,7 @@ export const BUILTINS: Readonly<Record<string, (...values: WgslValue[]) => WgslV
   min: liftNumbers((a, b) => Math.min(a, b)),
   max: liftNumbers((a, b) => Math.max(a, b)),
   clamp: liftNumbers((x, low, high) => Math.min(Math.max(x, low), high)),
-  // If an argument is unknown, the other may be a float too, so the result is unknown.
+  // If one argument is unknown, the other argument may be a float, so the result is unknown.
   select: (no, yes, which) => [no, yes, which].includes(undefined) ? undefined : which ? yes : no,
   u32: (value) => typeof value === "boolean" ? Number(value) : value,
   vec2u: (...values) => values.length === 2 ? makeVector(values) : undefined,

@@ -70,7 +70,7 @@ export async function compareBatch(
   same("rows by item", GROUP, segments, ofItem.flat());
 }
 
-/** Compares the (item, token) pairs that the device sorts by token: those of all items, then those of the items fed. */
+/** Compares the (item, token) pairs that the device sorts by token: of all items, then of items fed to the encoder. */
 async function compareTokens(
   gpu: Gpu,
   { first, token, count }: ItemTokens,
@@ -118,7 +118,7 @@ export function createBatchTrial(gpu: Gpu, { log, users }: TestBatch): KernelTri
 
 async function checkBatch(gpu: Gpu, batch: TestBatch, checks: CheckCollector): Promise<void> {
   using trial = createBatchTrial(gpu, batch);
-  // The trial runs twice, so the check fails if bits of the first run remain in the second.
+  // The dispatches run twice, so the check fails if bits of the first run remain in the second run.
   await runTrial(trial, checks);
 }
 

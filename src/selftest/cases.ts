@@ -53,7 +53,7 @@ import {
   type TestBatch,
 } from "./ops/op_batches.ts";
 
-/** Numbers of events: one, about a workgroup's 256 invocations, and more than invocations that run at once. */
+/** Numbers of events: one, about as many as a workgroup's 256 invocations, and more than run at once. */
 const EVENTS = [1, 255, 256, 257, 1000];
 /** Slot of the ring to which the step writes. The other slots must not change. */
 const SLOT = 2;
@@ -99,7 +99,7 @@ export const sumCases: readonly NamedCheck[] = [4, 12].map((columns) => ({
   check: (gpu, checks) => checkSums(gpu, checks, columns),
 }));
 
-/** Kernel variants that a case uses instead of the variants of the fixed table. */
+/** Kernel variants that a case uses in place of the default variants. */
 type Chosen = Partial<Pick<KernelVariants, "matmul" | "lstm">>;
 
 function products(forward: MatmulVariant, input: MatmulVariant): Chosen {

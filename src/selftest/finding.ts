@@ -12,7 +12,7 @@ interface Element {
   readonly tolerance: number;
 }
 
-/** Result of a check: a comparison of computed numbers with their expected values, or another condition. */
+/** Result of a check, which compares computed numbers with expected values, or tests another condition. */
 export interface ComparedValues {
   /** Names of the kernels that wrote the numbers, without `.wgsl`. */
   readonly kernels: readonly string[];
@@ -80,7 +80,7 @@ export interface ToleranceOptions {
   readonly tolerance: number | ((k: number) => number);
   /** Number of columns, if the numbers are a matrix. Messages then name row and column. */
   readonly columns?: number;
-  /** Returns text for messages that follows the index of number k. */
+  /** Returns text that follows the index of number k in messages. */
   readonly named?: (k: number) => string;
 }
 
@@ -130,7 +130,7 @@ export class CheckCollector {
     this.numbers(found, expected, { ...by, tolerance: 0 });
   }
 
-  /** Adds a check of a condition. @param fault message if the condition is false */
+  /** Adds a check that is passed if `condition` is true. @param fault message if the condition is false */
   holds(condition: boolean, kernels: readonly string[], what: string, fault: string): void {
     this.#checks.push({ kernels, what, values: 0, differs: !condition, ...(condition ? {} : { fault }) });
   }
@@ -146,7 +146,7 @@ export interface NamedCheck {
   readonly check: (gpu: Gpu, checks: CheckCollector) => Promise<void>;
 }
 
-/** Finding of a case that ran with the kernel variants for one kind of adapter. */
+/** Finding of a self-test case that ran with the kernel variants for one kind of adapter. */
 export interface KindFinding extends CaseFinding {
   readonly kind: AdapterKind;
 }
@@ -179,7 +179,7 @@ export interface WorstElement {
   readonly share: number;
 }
 
-/** Returns the kernels that computed the first wrong numbers, without kernels whose own numbers are correct. */
+/** Returns the kernels that computed the first wrong numbers, except kernels whose checked numbers are correct. */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // Wrong numbers point to a kernel more clearly than a difference between two runs.

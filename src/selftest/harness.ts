@@ -17,21 +17,21 @@ import { CheckCollector, expectAll } from "./finding.ts";
 
 /** Word that marks memory as not written. No kernel writes it by chance. As f32 it is NaN, also multiplied by 0. */
 export const CANARY = 0x7fda7a7a;
-/** Number of canary words after every buffer. They are inside of the binding, so that stray writes reach them. */
+/** Number of canary words after every buffer. Canaries are inside of the binding, so that stray writes reach them. */
 const CANARIES = 64;
 
 /** An arena that adds canary words after each buffer, and records the number of bytes that kernels may write. */
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries number of canary words per buffer @param behind their value: finite if reading it must change results */
+  /** @param canaries number of canary words per buffer @param behind canaries' value: finite if reads must show */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
 
   override allocate(name: string, bytes: number): View {
     const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * this.canaries);
-    // In a training, memory that is not yet written has values of an earlier step. Only the bits of a batch start as 0.
+    // In a training, memory that is not yet written has values of an earlier step. Only a batch's bit sets are cleared.
     this.begin(view, name.startsWith("bits") ? view.size - 4 * this.canaries : 0);
     this.views.push({ name, view, bytes: view.size - 4 * this.canaries });
     return view;
@@ -122,7 +122,7 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Recorded dispatches with inputs and expected results. A dispatch can be replaced by one with another kernel. */
+/** Test of recorded dispatches, with inputs and expected results. A dispatch can be replaced by one with another kernel. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
@@ -131,7 +131,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
   readonly start?: () => void;
-  /** Memory that is read after each of the two runs. Its bits must be the same. */
+  /** Memory that is read after each of the two runs. Both runs must give the same bits. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
   /** Compares the results. @param words returns a view's words without canaries @param specs dispatches that ran */
@@ -144,7 +144,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
 
 export type WordReader = (view: Memory) => Uint32Array<ArrayBuffer>;
 
-/** Runs a trial's dispatches twice and compares the results. @param specs dispatches to run instead of the trial's */
+/** Runs the dispatches of a test twice and compares the results. @param specs dispatches that replace the test's dispatches */
 export async function runTrial<S extends BatchSizes>(
   trial: KernelTrial<S>,
   checks: CheckCollector,
@@ -209,7 +209,7 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 /**
  * Returns the names of the kernels that write to `memory`, and of the kernels that computed what these kernels read.
  * @param specs dispatches in the order in which they run
- * @param known memory that has a check of its own: the kernels that write it are left out
+ * @param known memory that is checked separately, whose writers are left out
  */
 export function listWriters(
   specs: readonly KernelTextInputs[],
@@ -223,7 +223,7 @@ export function listWriters(
     specs.slice(0, before).forEach((spec, at) => {
       if (found.has(spec) || !boundTo(spec, "read_write").some((view) => isOverlapping(view, of))) return;
       found.add(spec);
-      // A dispatch reads the memory that it updates: an earlier dispatch may have written it.
+      // A dispatch also reads memory that it updates, and an earlier dispatch may have written that memory.
       const read = [...boundTo(spec, "read"), ...boundTo(spec, "read_write")];
       const unknown = read.filter((view) => !known.some((one) => isOverlapping(one, view)));
       wanted.push(...unknown.map((memory) => ({ memory, before: at })));

@@ -19,7 +19,7 @@ export interface SmallLogOptions {
   readonly maxEvents?: number;
   readonly maxPage?: number;
   readonly noClick?: number;
-  /** Share of context events, which may be at any place in a user's history. */
+  /** Share of context events, which may be anywhere in a user's history. */
   readonly given?: number;
   /** Probability of a further click on a page with a click; drawn again after each further click. */
   readonly further?: number;
@@ -74,7 +74,7 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
   };
 }
 
-/** Items that an event shows, and the click. */
+/** Page of an event: the displayed items, and the click. */
 export interface ShownEvent {
   readonly items: readonly number[];
   /** Position of the clicked item on the page; absent if no item is clicked. */

@@ -1,4 +1,4 @@
-/** Makes cases, with inputs and tolerances, of the ops that read earlier clicks: encoders, and count features of rows. */
+/** Makes test cases, with inputs and tolerances, for ops that read earlier clicks: encoders, and count features of rows. */
 
 import { type CountField, countTableWidth, countWidth } from "../../counts/count_columns.ts";
 import { countTables } from "../../counts/count_tables.ts";
@@ -93,7 +93,7 @@ export function makePwTable(
   };
 }
 
-/** Makes a case of position weights for mixed features: the op reads a row per event instead of a table of items. */
+/** Makes a test case of position weights for mixed features: the op reads a row per event instead of a table of items. */
 export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): CaseFactory {
   return (b) => ({
     ...b,

@@ -1,4 +1,4 @@
-/** Makes cases of the ops of layers: inputs, recording and tolerance of an op. The caller chooses sizes and batches. */
+/** Makes test cases of layer ops: inputs, recording and tolerance of an op. The caller chooses sizes and batches. */
 
 import type { ClickTape } from "../../batch/click_tape.ts";
 import { batchNorm } from "../../ops/batch_norm.ts";
@@ -53,7 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a row_dot whose backward kernel, on a GPU, also sums a loss's outcomes. @param vectors vec4f per event */
+/** Makes a test of row_dot whose backward kernel, on a GPU, also sums a loss's outcomes. @param vectors vec4f per event */
 export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
   return (b) => {
     const own = makeRowDot(K, activation)(b);
@@ -83,7 +83,7 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
-/** Makes a row_dot whose products the layer before it computes. A second row_dot reads the layer's output instead. */
+/** Makes a test of row_dot whose products the preceding layer computes. A second row_dot reads the layer's output instead. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, Tensor>();
   return (b) => ({
@@ -133,7 +133,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** Makes a first layer whose state part is the output of a layer with S inputs. The first layer may compute that layer. */
+/** Makes a test of first_layer whose state term is the output of a layer with S inputs, which first_layer may compute. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -148,7 +148,7 @@ export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   });
 }
 
-/** Makes a first layer that also gets C count features per row. */
+/** Makes a test of first_layer with C count features per row. */
 export function makeFirstLayerOfCounts(columns: number, C: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -193,7 +193,7 @@ export function makeItemTerm(columns: number, itemDropout?: number): CaseFactory
   });
 }
 
-/** Momentum of batch norm in training: a step moves the running statistics by a hundredth towards those of the batch. */
+/** Momentum of batch norm in training: a step moves the running statistics by a hundredth towards the batch's statistics. */
 const MOMENTUM = 0.99;
 
 function movedStatistics(values: ReadonlyMap<string, Matrix>, runs: number): Map<string, Matrix> {

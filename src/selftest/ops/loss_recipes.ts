@@ -1,4 +1,4 @@
-/** Makes cases of the loss ops: inputs, recording, the column that is differentiated, and tolerances. */
+/** Makes test cases of loss ops: inputs, recording, the output column that is differentiated, and tolerances. */
 
 import { choiceNll } from "../../ops/choice_nll.ts";
 import { linear } from "../../ops/linear.ts";
@@ -7,7 +7,7 @@ import { UnmaterializedScores } from "../../ops/row_dot.ts";
 import { type CaseFactory, makeHiddenLayer } from "./layer_recipes.ts";
 import { computeEventMean, U } from "./op_batches.ts";
 
-/** Options of a case of the choice loss and its utilities. */
+/** Options of a test case of the choice loss. */
 export interface ChoiceRecipe {
   /** True to add position effects to the utilities. */
   readonly place?: boolean;
@@ -41,7 +41,7 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
   });
 }
 
-/** Makes a choice loss of a network: the last hidden layer computes partial products, and the loss op sums them. */
+/** Makes a test of the choice loss in a network: the last hidden layer computes partial products, which the loss op sums. */
 export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -63,7 +63,7 @@ export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   });
 }
 
-/** Options of the game, with all terms of its loss. */
+/** Options of the minimax game that make all terms of the loss nonzero. */
 const usual: GameOptions = {
   ...{ eta: 3, generatorEta: 1.6, etaByPage: true },
   ...{ utilityPenalty: 0.8, skipNoClick: true },
@@ -88,7 +88,7 @@ export function makeMinimax(player: "generator" | "reward", game = usual): CaseF
   });
 }
 
-/** Makes a game whose op also computes the last layer of the generator. */
+/** Makes a test of the minimax op that also computes the last layer of the generator. */
 export function makeMinimaxOfLayer(K: number): CaseFactory {
   return (b) => {
     const { leaves, ...others } = makeMinimax("generator")(b);

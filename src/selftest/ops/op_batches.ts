@@ -19,13 +19,13 @@ export const many = createBatch(3, usual);
 /** Batch with more rows than one chunk of partial sums covers. */
 export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
-/** Batch with few of the log's 300 items: some are not shown, some not clicked, some clicked often. */
+/** Batch with few of the log's 300 items. Some items are not shown, some are not clicked, some are clicked often. */
 export const rareItems = createBatch(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
 /** Batch in which many events (40 %) are context events. */
 export const given = createBatch(7, { ...usual, given: 0.4 });
 /** Batch with several clicks per page, up to the number of items; some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Batch in which many tokens belong to no shown item, and few tokens to an item that is fed. */
+/** Batch in which many tokens belong to no shown item, and few tokens to an item that is fed to the encoder. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -45,7 +45,7 @@ export const mixed = {
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** Batch of the size of `mixed.many`, but with tokens alone: the product of dense features would be a dense layer. */
+/** Batch of the size of `mixed.many`, with tokens but without dense features, whose product is an ordinary dense layer. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 

@@ -52,7 +52,7 @@ export interface OpCase {
   readonly sparse?: boolean;
   /** True to skip the run with the op recorded twice, which compiles other shaders for the gradients. */
   readonly once?: boolean;
-  /** Set for a loss op: returns the number that the op differentiates, from the op's output and inputs. */
+  /** For a loss op, returns the number that the op differentiates, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
   /** Name of a leaf whose column sums the op writes to a ring of one slot. A loss sums its output instead. */
   readonly sumsOf?: string;
@@ -66,7 +66,7 @@ export interface OpCase {
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
-/** Draws values of leaves and parameters, and writes those of parameters. @returns them, and a function to draw more */
+/** Draws values of leaves and parameters, and writes the parameters. @returns the values, and a function to draw more */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: NamedMatrices = new Map();
   const draw = drawing(c);
@@ -150,7 +150,7 @@ function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: M
   writeMemory(options.arena.gpu.queue, memory, data);
 }
 
-/** Random word of the step, e.g. for dropout. Any number will do. */
+/** Random word of the step, e.g. for dropout. The value is arbitrary. */
 const NOISE = 0x9e3779b9;
 
 export type OpBench = ReturnType<typeof createOpBench>;

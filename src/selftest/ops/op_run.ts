@@ -1,4 +1,4 @@
-/** Runs an op twice on a batch. Compares output and gradients with the f64 reference, and checks canaries and bits. */
+/** Runs an op twice on a batch, compares output and gradients with the f64 reference, and checks canaries and equal bits. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { getDefaultVariants, type KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -58,7 +58,7 @@ export interface OpTrial extends KernelTrial<ClickSizes> {
   readonly reference: ReferenceRun;
 }
 
-/** Creates a trial of an op. @throws Error if the case is invalid. */
+/** Creates a runnable test of an op. @throws Error if the case is invalid. */
 export function createOpTrial(
   gpu: Gpu,
   c: OpCase,
@@ -118,7 +118,7 @@ async function compareRun(
   const { parameters } = tape.options;
   const by = { sizes, checks, tolerance: c.tolerance, named: c.named };
   const writers = listWriters(specs, node.output.view);
-  // A replaced kernel need not write outputs that its task does not ask for.
+  // A replaced kernel need not write outputs that its exercise does not require.
   if (writers.length > 0) {
     const found = toFloats(words(node.output.view));
     compare(by, `${node.op} output`, writers, node.output, found, reference.output);
@@ -253,7 +253,7 @@ async function checkParameters(
     const where = `a stray write into partial sums, chunk ${Math.floor(at / summed)}, float ${at % summed}`;
     checks.holds(false, listWriters(specs, parameters.partials), "stray writes", where);
   }
-  // The gradient of a statistic must not be written: in a training it stays zero, because Adam reads it.
+  // The gradient of a statistic must not be written: Adam reads the gradient, which must stay zero in a training.
   const statistics = parameters.specs.filter((spec) => spec.statistic);
   if (statistics.length === 0) return;
   const views = statistics.map(({ name }) => parameters.gradientView(parameters.get(name)));

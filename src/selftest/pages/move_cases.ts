@@ -121,7 +121,7 @@ const checkPush: PageCheck = async (checked, checks) => {
   const most = lists.capacity;
   const set = () => checked.write(lists.history, new Uint32Array(2 * page.users));
   const [history, list] = await checked.run([pushClick(page, lists)], [lists.history, lists.clicks], { set });
-  // On each page every user clicks the same item again, or none.
+  // A user clicks the same item on every page, or never clicks.
   const counts = clicks.map((item) => (item === NONE ? 0 : page.pages));
   const kernels = ["push_click"];
   const expected = counts.flatMap((count, u) => [count, count === 0 ? 0 : u * most + count]);
@@ -149,7 +149,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
     return [first, first + slate, ...(own === NONE ? [NONE, NONE] : [first + own, shown(u, own)])];
   });
   checked.write(page.event, Uint32Array.from(events));
-  // The numbers of earlier displays are 0 to 15, the largest number that a field of 4 bits has.
+  // The numbers of earlier displays are 0 to 15, the largest number in a field of 4 bits.
   const before = (u: number, item: number) => (u + item) % 16;
   const packed = (of: (u: number, item: number) => number, shownPages: number) =>
     Uint32Array.from({ length: words * users }, (_, w) => {

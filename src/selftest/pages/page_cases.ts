@@ -94,7 +94,7 @@ function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, 
   return { outcomes, states, clicks, events };
 }
 
-/** Creates a trial of users' clicks on the pages of an episode. Users may leave. */
+/** Creates a test of simulated clicks on the pages of an episode. Users may leave. */
 export function chooseTrial(
   page: PageBuffers,
   arena: CanaryArena,
@@ -133,7 +133,7 @@ export function chooseTrial(
         named: (k) => ` (page ${Math.floor(k / 4 / users)}, user ${Math.floor(k / 4) % users})`,
       });
       const same = (what: string, view: View, expected: ArrayLike<number>, columns?: number) => {
-        // A replaced kernel need not write outputs that its task does not ask for.
+        // A replaced kernel need not write outputs that its exercise does not require.
         if (listWriters(specs, view).length > 0) {
           checks.same(words(view), expected, { kernels, what, columns });
         }
@@ -247,7 +247,7 @@ async function compareSlates(
   checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
-/** Checks random slates. @param share of masked items @param epsilon if set, share of users who get a new slate */
+/** Checks random slates. @param share share of masked items @param epsilon if set, share of users who get a new slate */
 export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;

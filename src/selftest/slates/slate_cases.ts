@@ -77,7 +77,7 @@ export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows
 }
 
 /**
- * Creates a trial of the scores of all items, and of the best item of each panel.
+ * Creates a test of the scores of all items, and of the best item of each panel.
  * @param bench its rows may have any batch type, and its arena must have canaries.
  * @param more.plain true if the table has no other columns
  */
