@@ -136,7 +136,7 @@ export function computePopularity(
   const sum = (counts: Uint32Array) => counts.reduce((total, count) => total + count, 0);
   const [allShown, allClicks] = [sum(shown), sum(clicks)];
   if (allClicks === 0) {
-    throw new UserError("Expected a log with clicks of train users to tell what is popular, found none.");
+    throw new UserError("Expected a log with clicks of train users, found none.");
   }
   const prior = PRIOR_DISPLAYS * allClicks / allShown;
   return Float64Array.from(shown, (count, item) => ((clicks[item] ?? 0) + prior) / (count + PRIOR_DISPLAYS));

@@ -62,8 +62,7 @@ export class LearnedSource implements UsersSource {
     this.itemCount = model.shape.count;
     if (model.config.loss === "logistic") {
       throw new UserError(
-        `Expected a model of one choice a page (--loss choice), got ${name}, which predicts a click on each item ` +
-          "independently. Train one with --loss choice.",
+        `Expected a model trained with --loss choice, got ${name}, which was trained with --loss logistic.`,
       );
     }
   }

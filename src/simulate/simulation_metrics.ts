@@ -117,7 +117,7 @@ export class SimulationTotals {
 
 function notFinite(user: number, page: number, episode: number): UserError {
   return new UserError(
-    `Expected utilities that are numbers, got NaN or infinity for user ${user} on page ${page} of episode ${episode}: the ` +
-      "weights of the model are broken. Train it again, with a smaller --learning-rate if it diverged.",
+    `Expected finite utilities, got NaN or infinity for user ${user} on page ${page} of episode ${episode}. ` +
+      "Train the model again, with a smaller --learning-rate if it diverged.",
   );
 }

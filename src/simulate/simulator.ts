@@ -172,7 +172,7 @@ export class Simulator {
     const { users, seed } = this.settings;
     if (users > this.usersAtOnce) {
       throw new UserError(
-        `Expected at most ${this.usersAtOnce} users to step page by page, got ${users}. Use fewer, or raise \`usersAtOnce\`.`,
+        `Expected at most ${this.usersAtOnce} users for step(), got ${users}. Use fewer, or raise \`usersAtOnce\`.`,
       );
     }
     const none: Policy = { name: "given slates", record: () => [], prepare: () => [] };
@@ -214,7 +214,7 @@ export class Simulator {
     const probability = Float32Array.from({ length: users }, (_, u) => values[4 * u + 2] ?? NaN);
     const broken = probability.findIndex((p) => !Number.isFinite(p));
     if (broken >= 0) {
-      throw new UserError(`Expected utilities that are numbers, got others for user ${broken}.`);
+      throw new UserError(`Expected finite utilities, got others for user ${broken}.`);
     }
     standing.page++;
     return {

@@ -119,7 +119,7 @@ export function validateSlates(
       }
       if (clicked?.[u]?.has(item)) {
         throw new UserError(
-          `Expected no item that was clicked before, got ${item} for user ${u}. Let items repeat, or leave them out.`,
+          `Expected no item that was clicked before, got ${item} for user ${u}. Leave it out, or let items repeat.`,
         );
       }
       seen.add(item);

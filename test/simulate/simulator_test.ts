@@ -376,7 +376,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     using unsure = await Simulator.create(gpu, new LearnedSource(model), { ...good, pages: 2 });
     await assert.rejects(
       unsure.run(randomPolicy),
-      /utilities that are numbers, got NaN or infinity for user 0 on page 0/,
+      /finite utilities, got NaN or infinity for user 0 on page 0/,
     );
     const other = new LearnedSource(model);
     const half = new LearnedSource(model);
