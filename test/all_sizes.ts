@@ -4,7 +4,7 @@
  */
 export const allSizes = Deno.env.get("ALL_SIZES") === "yes";
 
-/** Returns sizes of a sweep: those of each run, and with {@link allSizes} the other ones as well. */
+/** Returns the sizes to test: `each` in every run, and also `others` with {@link allSizes}. */
 export function sweep<T>(each: readonly T[], others: readonly T[]): readonly T[] {
   return allSizes ? [...each, ...others] : each;
 }

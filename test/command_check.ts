@@ -98,7 +98,7 @@ export function runCommandWith(
 
 let denoFolder: Promise<string> | undefined;
 
-/** Makes a folder the cache of a command; the caches of Deno and of the driver stay. */
+/** Returns an environment with `folder` as a command's cache. Deno and the driver keep their caches. */
 export async function makeCacheEnvironment(folder: string): Promise<Record<string, string>> {
   const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] });
   const DENO_DIR = await (denoFolder ??= runProcess(info).then(({ stdout }) => JSON.parse(stdout).denoDir));
@@ -228,7 +228,7 @@ export function listFiles(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
 }
 
-/** Calls `use` with a disk of this size ("8k"), or reports that none can be mounted. */
+/** Calls `use` with a disk of size `size` ("8k"), or reports that a disk cannot be mounted. */
 export async function withSmallDisk(disk: string, size: string, use: () => Promise<void>): Promise<void> {
   await Deno.mkdir(disk);
   const args = ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk];

@@ -13,7 +13,7 @@ import { type CommandName, type CommandResult, completeArguments, splitArgs } fr
 import type { SeriesRequest } from "./series_host.ts";
 
 export interface SeriesOptions {
-  /** Working directory; the folder of this name may be another one at each start. */
+  /** Working directory. Each start may find another folder at the path. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Passes arguments unchanged; a new run must then request the fixed table of kernels. */

@@ -14,10 +14,10 @@ export type Parameters64 = Map<string, number[][]>;
 export interface Shape64 {
   readonly H: number;
   readonly dims: readonly number[];
-  /** Set for position weights instead of the LSTM: m is the number of lags, n of weightings. */
+  /** Position weights in place of the LSTM: m is the number of lags, n the number of weightings. */
   readonly pw?: { readonly m: number; readonly n: number; readonly tanh: boolean };
   readonly none?: boolean;
-  /** Columns of the wide part; without hidden layers 0 is the linear model. */
+  /** Number of columns of the wide part. Without hidden layers, 0 is the linear model. */
   readonly wide?: number;
   /** True if rows of a page are clicked independently of each other. */
   readonly logistic?: boolean;
@@ -86,7 +86,7 @@ export interface Page64 {
   readonly given: boolean;
 }
 
-/** d loss / d output for every row of a page; undefined if no gradients are needed. */
+/** Returns d loss / d output for every row of a page; undefined if no gradients are needed. */
 type Slopes = (page: Page64, index: number) => number[] | undefined;
 
 /**
@@ -382,7 +382,7 @@ function walk64(
   return gradients;
 }
 
-/** Returns [F n], feature k under weighting j at k n + j. @param recent features of clicks, latest first */
+/** Returns the state [F n]: feature k under weighting j is at index k n + j. @param recent features of clicks, latest first */
 function pwState64(
   recent: readonly number[][],
   F: number,
@@ -400,7 +400,7 @@ function pwState64(
   });
 }
 
-/** (b + A h) . (B f), h = sum over the last clicks of w_lag f_lag; without A it is b . (B f), b = 1. */
+/** Wide part (b + A h) . (B f), with h = sum over the last clicks of w_lag f_lag. Without A: b . (B f) with b = 1. */
 class Wide64 {
   readonly #gradients: Parameters64 = new Map();
 

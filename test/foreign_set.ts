@@ -11,7 +11,7 @@ interface Shape {
   readonly rowGroup?: number;
 }
 
-/** Writes a prepared set as another program would: tables that SQL makes of values, and a minimal manifest. */
+/** Writes a prepared data set as another program would: tables that SQL creates from values, and a minimal manifest. */
 export async function writeSet(
   folder: string,
   log: ClickLog,
@@ -81,7 +81,7 @@ export async function rewrite(folder: string, part: string, sql: string): Promis
   await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}; COPY (${sql}) TO ${path} (FORMAT parquet)`);
 }
 
-/** 30 users, 12 items with two features and 9 tokens, some context pages, some pages with several clicks. */
+/** Log of 30 users and 12 items with two features and 9 tokens, with context pages and pages with several clicks. */
 export const foreignLog = createSmallLog(21, {
   users: 30,
   items: 12,

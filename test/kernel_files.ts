@@ -2,7 +2,7 @@
 
 const kernels = new URL("../kernels/", import.meta.url);
 
-/** Kernels of the program, earlier steps of ladders, measurements of adapters, and exercises. */
+/** Kinds of kernels: of the program, of a ladder's earlier steps, for measurements of adapters, and exercises. */
 export type KernelKind = "shipped" | "steps" | "probe" | "exercises";
 
 /** @returns paths within kernels/ */

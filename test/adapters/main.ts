@@ -55,12 +55,12 @@ export interface AdapterOutcome {
   readonly faults: readonly string[];
 }
 
-/** JSON stores NaN and infinities as text. */
+/** Formats NaN and infinities as text, because JSON has no such numbers. */
 function known(_: string, value: unknown): unknown {
   return value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : value;
 }
 
-/** @throws UserError if it printed no JSON */
+/** Parses an adapter's result from a test's output. @throws UserError if the output has no JSON */
 function parseOutcome(name: string, stdout: string, stderr: string): AdapterOutcome {
   try {
     const result: AdapterOutcome["result"] = JSON.parse(stdout, known);

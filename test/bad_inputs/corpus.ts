@@ -24,7 +24,7 @@ export interface BadInput {
   readonly code: number;
   /** Paths, or beginnings of paths ("run/"), of files that the command may create. */
   readonly leaves: readonly string[];
-  /** A shell runs the command as "$@", e.g. `exec "$@" >/dev/full`. */
+  /** Shell script that runs the command as "$@", e.g. `exec "$@" >/dev/full`. */
   readonly shell?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** True if the system can make the files of the case. */
@@ -71,7 +71,7 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
   data: ["--out", "DIR/out"],
 };
 
-/** Runs each case as a test. Call it once per test file, because its cases share processes. */
+/** Runs each case as a test. A test file may call the function only once, because its cases share processes. */
 export function assertRefused(themes: Readonly<Record<string, readonly BadInput[]>>): void {
   const shared = new Shared();
   for (const [theme, cases] of Object.entries(themes)) {

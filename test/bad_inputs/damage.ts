@@ -1,11 +1,11 @@
 import fc from "fast-check";
 
-/** Factor of the number of cases. With CLICKGAN_FUZZ=N, N times as many cases are tried, and other cases. */
+/** Factor of the number of random cases. CLICKGAN_FUZZ=N tries N times as many cases, which also differ. */
 const TIMES = Number(Deno.env.get("CLICKGAN_FUZZ") ?? 1);
 
 export const countRuns = (count: number) => ({ numRuns: count * TIMES, seed: 13 + TIMES });
 
-/** A position as a share of the length. */
+/** Generates a position in a text, as a share of the text's length. */
 const place = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
 
 export const nasty: fc.Arbitrary<string> = fc.constantFrom(

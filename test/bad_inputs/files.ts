@@ -48,7 +48,7 @@ export function alterText(name: string, change: (text: string) => FileContent): 
   return (folder) => makeFile(name, change(Deno.readTextFileSync(`${folder}/${name}`)))(folder);
 }
 
-/** Sets values of a JSON file by path, such as "training.seed"; undefined removes one. */
+/** Sets values of a JSON file by path, such as "training.seed". The value undefined removes a key. */
 export function alterJson(name: string, values: Readonly<Record<string, unknown>>): FileMaker {
   return alterText(name, (text) => {
     const json: unknown = JSON.parse(text);
@@ -78,7 +78,7 @@ export function alterLine(number: number, change: (line: string) => string): (te
   return (text) => text.split("\n").map((own, k) => (k + 1 === number ? change(own) : own)).join("\n");
 }
 
-/** Bytes up to which files are compared by content. */
+/** Largest size in bytes of files that are compared by content. */
 const LARGEST = 2 ** 28;
 
 export async function readTree(folder: string): Promise<Map<string, string>> {

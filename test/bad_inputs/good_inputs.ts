@@ -222,7 +222,7 @@ export function computeLogMark(text: string): { bytes: number; sha256: string } 
   return { bytes: text.length, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
-/** Makes the folder `s` of two seeds, of which the first has started, and applies the changes in order. */
+/** Makes the folder `s` of trainings with two seeds, of which the first has started, and applies the changes in order. */
 export function makeSeeds(list: unknown = [1, 2], ...changes: readonly FileMaker[]): FileMaker {
   return makeAll(run(), (folder) => {
     Deno.mkdirSync(`${folder}/s`);

@@ -44,7 +44,7 @@ function compiledPart(kernel: string): string {
   return said.replaceAll(/\n\/\/\s*/g, " ");
 }
 
-/** Returns the number that the header gives a reason for: "lanes 20, because ...". */
+/** Returns the number that a kernel's header comment justifies, such as 20 in "lanes 20, because ...". */
 function excused(kernel: string, what: "lanes" | "subgroups" | "loads"): number | undefined {
   const found = compiledPart(kernel).match(new RegExp(`\\b${what} (\\d+), because \\w`))?.[1];
   return found === undefined ? undefined : Number(found);
@@ -89,7 +89,7 @@ export function listCompiledFaults(
   });
 }
 
-/** True below 8 subgroups per SIMD, or 4 on CDNA. */
+/** Returns true for fewer than 8 subgroups per SIMD, or fewer than 4 on CDNA. */
 function areFew({ gpu, subgroups }: { gpu: string; subgroups: number }): boolean {
   return subgroups < (gpu === "mi200" ? 4 : 8);
 }

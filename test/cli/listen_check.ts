@@ -51,7 +51,7 @@ async function answerTo(connection: Deno.TcpConn, text: string): Promise<string>
 
 const UNFINISHED = "GET / HTTP/1.1\r\nX: ";
 
-/** Headers have less time than the request: of two unfinished ones, the one without a body is older. */
+/** Returns which of two unfinished requests is ended first. Headers have less time than a whole request. */
 async function firstToEnd(): Promise<string> {
   const [older, newer] = [await connect(server.port), await connect(server.port)];
   const host = `Host: 127.0.0.1:${server.port}`;

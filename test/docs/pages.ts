@@ -68,7 +68,7 @@ export function listShownCommands({ path, text }: MarkdownPage): ShownCommand[] 
   );
 }
 
-/** Commands not run as shown, by task, or task and first word: the test that runs them, or why none does. */
+/** Commands of pages that are not run as shown, with the test that runs them or the reason why no test does. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   ok: "it is what runs this test",
   test: "it is what runs this test",
@@ -99,7 +99,7 @@ export function isNotRun({ task, args: [first] }: ShownCommand): boolean {
   return Object.hasOwn(NOT_RUN, task) || Object.hasOwn(NOT_RUN, `${task} ${first}`);
 }
 
-/** Options that make a command end soon; the last value of an option counts. */
+/** Options that shorten a command. If an option is repeated, its last value is used. */
 const SHORTER: Readonly<Record<string, readonly string[]>> = {
   train: splitArgs("--iterations 4 --validate-every 2 --batch-size 12 --no-autotune --no-report"),
   simulate: ["--users", "30", "--pages", "3"],
@@ -204,7 +204,7 @@ function shortenArguments({ task, args }: ShownCommand): string[] {
   return [...args, ...shorter, ...game, ...seeds, ...smaller(task, args)];
 }
 
-/** Returns the folder of a single training that names one, and its other arguments without defaults. */
+/** Returns a training's folder, if `args` name one, and its other arguments without defaults. */
 function findRun(args: readonly string[]): { path: string; trained: string } | undefined {
   const at = args.indexOf("--save-dir");
   const path = args[at + 1];

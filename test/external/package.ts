@@ -8,7 +8,7 @@ import config from "../../deno.json" with { type: "json" };
 import { buildPackage } from "../../src/serve/bundle/build_package.ts";
 import { runProcess } from "../command_check.ts";
 
-/** Reused by all runs of a checkout: Deno stores its analysis of modules (6 s of CPU) by path and content. */
+/** Folder that all runs of a checkout reuse, because Deno stores its analysis of modules (6 s of CPU) by path and content. */
 const folder = join(
   tmpdir(),
   `clickgan-package${new URL("..", import.meta.url).pathname.replace(/\W+/g, "-")}`,

@@ -40,7 +40,7 @@ interface Log {
   readonly sql?: string;
   readonly gap?: number;
   readonly pages?: "log";
-  /** Also tests 1 part, and the whole set of 8 parts. */
+  /** True to test also 1 part, and the whole set of 8 parts. */
   readonly whole?: boolean;
   readonly refused?: boolean;
 }

@@ -23,7 +23,7 @@ export interface FaultScenario {
   again?(folder: string): Promise<readonly string[]>;
   /** Message with which the second start may be refused if the first start had written all files. */
   readonly refusal?: RegExp;
-  /** The clock must run fast without a fault, too, because measured time decides what is written. */
+  /** True if the clock must run fast also without a fault, because measured time decides what is written. */
   readonly fastClock?: boolean;
   /** Returns the files to compare; by default all that {@link prepare} did not write. */
   outcome?(folder: string): Promise<Map<string, string>>;
@@ -158,7 +158,7 @@ export async function readOutcome(
   return files;
 }
 
-/** Leaves out locks, temporary files, and others of a name, which do no harm if they could not be removed. */
+/** Returns the files without locks, temporary files and files named `other`, which may harmlessly be left over. */
 function withoutOwn(files: ReadonlyMap<string, string>, other = ""): Map<string, string> {
   return new Map([...files].filter(([path]) => !isOwnName(basename(path)) && basename(path) !== other));
 }

@@ -14,7 +14,7 @@ const request = new URL(import.meta.url).searchParams;
 const how = request.get("how");
 const at = Number(request.get("at"));
 
-/** Operations that change nothing only fail with EIO: a kill before a read equals a kill after a write. */
+/** Matches operations that change files. Others only fail with EIO: a kill before a read equals a kill after a write. */
 const CHANGING = /^(open:w|write|truncate|sync|rename|remove|mkdir|chmod|writeFile|writeTextFile)/;
 const GROWING = /^(open:w|write|mkdir|writeFile|writeTextFile)/;
 

@@ -50,7 +50,7 @@ async function nextArgs(scenario: FaultScenario, folder: string): Promise<readon
   return await scenario.again?.(folder) ?? scenario.args;
 }
 
-/** Resumes until a run is complete; waits while an orphaned command holds the folder. @returns the fault */
+/** Resumes a run until it is complete, and waits while an orphaned command locks the folder. @returns the fault */
 async function toItsEnd(
   scenario: FaultScenario,
   base: string,
@@ -66,7 +66,7 @@ async function toItsEnd(
   return "the folder stayed locked";
 }
 
-/** Kills the command; or its launcher, after which the command must end by itself. */
+/** Kills the command or only its launcher, after which the command must end by itself. */
 async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void> {
   for (const pid of itself ? [launcher.pid] : await listChildren(launcher.pid)) {
     try {
@@ -77,7 +77,7 @@ async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void>
   }
 }
 
-/** Linux lists them; elsewhere only the launcher is killed. */
+/** Returns the child processes that Linux lists; an empty list on other systems, where only the launcher is killed. */
 async function listChildren(pid: number): Promise<number[]> {
   const found: number[] = [];
   try {
@@ -94,7 +94,7 @@ async function listChildren(pid: number): Promise<number[]> {
 export interface Race {
   readonly name: string;
   readonly scenario: FaultScenario;
-  /** Kills the first launcher before the second starts: the command that it leaves ends by itself. */
+  /** True to kill the first launcher before the second starts. The first launcher's command then ends by itself. */
   readonly orphan: boolean;
 }
 
@@ -111,7 +111,7 @@ function named(name: string): FaultScenario {
   return found;
 }
 
-/** Messages to the second: who owns the folder, or that the run is complete. */
+/** Messages to the second command: which process writes the folder, or that the run is complete. */
 const REFUSAL = /is being written by (process \d+|another process)|to be free .* found|folder for .* holds /;
 
 export async function raceRounds(

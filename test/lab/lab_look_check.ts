@@ -24,7 +24,7 @@ async function eachScreen(
   }
 }
 
-/** Asserts that paper is white, has no buttons and cuts nothing off. */
+/** Asserts that a printed page is white, has no buttons and cuts nothing off. */
 export async function checkPaper(page: Page, screens = SCREENS): Promise<void> {
   await page.setViewportSize(SHEET);
   await page.emulateMedia({ media: "print", colorScheme: "dark" });
