@@ -158,5 +158,5 @@ export class PageBatch implements ClickBatch {
 }
 
 function missing(what: string): never {
-  throw new Error(`a page of simulated users has no ${what}: expected an op that does without`);
+  throw new Error(`a page of simulated users has no ${what}`);
 }

@@ -103,7 +103,7 @@ export function validateSlates(
 ): Uint32Array<ArrayBuffer> {
   if (slates.length !== users * k) {
     throw new UserError(
-      `Expected ${users} slates of ${k} items = ${users * k} numbers, got ${slates.length}.`,
+      `Expected ${users} x ${k} items, got ${slates.length}.`,
     );
   }
   const words = new Uint32Array(users * k);

@@ -227,7 +227,7 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   const { dtype, shape, data_offsets: [begin, end] } = entry.output;
   if (dtype !== "F32" && dtype !== "U32") {
     throw new UserError(
-      `${what}: ${quoted} has type ${dtype}, and only F32 and U32 can be read. Convert the file to F32.`,
+      `${what}: ${quoted} has type ${dtype}, expected F32 or U32. Convert it to F32.`,
     );
   }
   if (begin > end) throw damaged(what, `${quoted}: its data begin at ${begin} and end before, at ${end}`);
@@ -305,7 +305,7 @@ function bytesOfShape(shape: readonly number[]): number {
 
 function damaged(what: string, how: string): UserError {
   return new UserError(
-    `${what} is not a complete safetensors file: ${how}. Use another copy, or write it again.`,
+    `${what} is not a complete safetensors file: ${how}. Use another copy.`,
   );
 }
 
