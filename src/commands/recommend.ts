@@ -58,6 +58,7 @@ async function main(): Promise<void> {
     const best = await withProgress((told) =>
       recommend(model, {
         history,
+        past: options.user === undefined ? undefined : data.readPastPages(data.user(options.user)),
         candidates: data.items.latest(),
         top,
         newOnly,

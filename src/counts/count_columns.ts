@@ -9,6 +9,7 @@
  *   M x id, M x both          ids of the nearest items (ascending, then NO_ITEM), and the number of users who clicked both items
  */
 
+import type { PastPages } from "../data/click_log.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** Category field of the items. Its values are the tokens first .. first + count - 1. */
@@ -98,19 +99,6 @@ export interface OwnCounts {
   readonly paired: boolean;
   readonly inPairs: boolean;
 }
-
-/**
- * A user's earlier pages, which show how often this user clicks: numbers of pages and of pages with a click, of displayed
- * items and of clicked ones. All are zero if the pages are unknown. Context events do not count.
- */
-export interface PastPages {
-  readonly pages: number;
-  readonly clickedPages: number;
-  readonly displays: number;
-  readonly clicks: number;
-}
-
-export const NO_PAST_PAGES: PastPages = { pages: 0, clickedPages: 0, displays: 0, clicks: 0 };
 
 /** Words per row: {@link packOwn}, then the two of {@link packPast}. */
 export const OWN_WORDS = 3;

@@ -6,19 +6,25 @@ import {
   countTokenSlots,
   countWidth,
   LAGS,
-  NO_PAST_PAGES,
   OWN_WORDS,
   type OwnCounts,
   packOwn,
   packPast,
-  type PastPages,
   PRIOR,
   SIMILARITY_FLOOR,
   unpackOwn,
   unpackPast,
   USER_PRIOR,
 } from "./count_columns.ts";
-import { type Clicks, listClickedRows, NONE, splits } from "../data/click_log.ts";
+import {
+  addPastPage,
+  type Clicks,
+  listClickedRows,
+  NO_PAST_PAGES,
+  NONE,
+  type PastPages,
+  splits,
+} from "../data/click_log.ts";
 import { findLatestClicks } from "./train_counts.ts";
 
 /** Counts of all train users; count_columns.ts describes a row of the table `items`. */
@@ -203,7 +209,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
   const passed = new Map<number, number>();
   const shown = new Map<number, number>();
   const clicks = new Map<number, number>();
-  let past = NO_PAST_PAGES;
+  let past = log.pastPages?.[user] ?? NO_PAST_PAGES;
   for (let e = from; e < end; e++) {
     if (eventKind?.[e]) continue;
     const clicked = new Set(listClickedRows(log, e).map((row) => rowItem[row]!));
@@ -212,7 +218,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
       own.set([passed.get(rowItem[row]!) ?? 0, ...words], OWN_WORDS * row);
     }
-    if (!sampledPages) past = addPage(past, eventRows[e + 1]! - eventRows[e]!, clicked.size);
+    if (!sampledPages) past = addPastPage(past, log, e);
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
       const item = rowItem[row]!;
       if (!clicked.has(item)) passed.set(item, (passed.get(item) ?? 0) + 1);
@@ -232,15 +238,6 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
       inPairs: inPairs?.has(item) ?? false,
     });
   }
-}
-
-function addPage(past: PastPages, displays: number, clicks: number): PastPages {
-  return {
-    pages: past.pages + 1,
-    clickedPages: past.clickedPages + (clicks > 0 ? 1 : 0),
-    displays: past.displays + displays,
-    clicks: past.clicks + clicks,
-  };
 }
 
 /**

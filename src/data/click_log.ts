@@ -92,6 +92,8 @@ export interface Clicks {
   readonly eventPropensities?: readonly (readonly number[])[];
   /** [E] items from which each page was drawn. An empty list, or no field, means: all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
+  /** [U] earlier pages of each user that are not in these clicks; absent if there are none. */
+  readonly pastPages?: readonly PastPages[];
 }
 
 /** Names of the optional fields of {@link Clicks} that have a list of numbers per event. */
@@ -116,6 +118,30 @@ export interface ClickLog extends Clicks {
   readonly itemIds?: Uint32Array<ArrayBuffer>;
   /** See {@link import("./log_source.ts").LogSource.sampledPages}; absent for false. */
   readonly sampledPages?: boolean;
+}
+
+/**
+ * A user's earlier pages, which show how often this user clicks: numbers of pages and of pages with a click, of displayed
+ * items and of clicked ones. All are zero if the pages are unknown.
+ */
+export interface PastPages {
+  readonly pages: number;
+  readonly clickedPages: number;
+  readonly displays: number;
+  readonly clicks: number;
+}
+
+export const NO_PAST_PAGES: PastPages = { pages: 0, clickedPages: 0, displays: 0, clicks: 0 };
+
+/** Adds a page to a user's earlier pages. @param e event of the page */
+export function addPastPage(past: PastPages, log: Clicks, e: number): PastPages {
+  const clicks = new Set(listClickedRows(log, e).map((row) => log.rowItem[row])).size;
+  return {
+    pages: past.pages + 1,
+    clickedPages: past.clickedPages + (clicks > 0 ? 1 : 0),
+    displays: past.displays + (log.eventRows[e + 1] ?? 0) - (log.eventRows[e] ?? 0),
+    clicks: past.clicks + clicks,
+  };
 }
 
 /** Returns the clicked rows of a page in the order of the clicks; [] for a page without a click. @param e event of the page. */

@@ -12,7 +12,8 @@ import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { DeviceItems } from "../batch/device_items.ts";
 import { FACT_WORDS, type LogCountSummary } from "../batch/device_log.ts";
 import type { TokenPairs } from "../batch/token_pairs.ts";
-import { NONE } from "../data/click_log.ts";
+import { packPast } from "../counts/count_columns.ts";
+import { NO_PAST_PAGES, NONE, type PastPages } from "../data/click_log.ts";
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -43,14 +44,16 @@ export interface UserState {
   readonly wide?: Float32Array<ArrayBuffer>;
   /** The user's last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
+  /** The user's earlier pages, if they are known. */
+  readonly past?: PastPages | undefined;
 }
 
 /** Scorer of many items for one user: a {@link import("./user_model.ts").UserModel}, or a scorer that several requests share. */
 export interface ItemScorer {
   /** Number of items in a block. A block takes a few ms, so that other requests can be served between blocks. */
   readonly blockItems: number;
-  /** Computes a user's state. @param history items that the user clicked, oldest first. */
-  encode(history: ArrayLike<number>): Promise<UserState>;
+  /** Computes a user's state. @param history items that the user clicked, oldest first. @param past the user's earlier pages */
+  encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState>;
   /** Returns the utilities of ascending, distinct items. Count features treat the whole catalogue as the page. */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
@@ -124,7 +127,7 @@ export class ItemBlocks {
     const began = performance.now();
     const rows = items.length;
     const events = Math.ceil(rows / EVENT_ROWS);
-    this.#batch.write(items);
+    this.#batch.write(items, state.past);
     this.#writeState(state);
     const sizes = { users: 1, events, rows, items: rows };
     this.#headers.put(0, { sizes, counted: events, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
@@ -192,13 +195,14 @@ class BlockBatch implements ClickBatch {
     this.items = new DeviceItems(gpu, catalogue.read(Uint32Array.of(0)), rows, catalogue.tokenCounts);
   }
 
-  write(items: Uint32Array<ArrayBuffer>): void {
+  write(items: Uint32Array<ArrayBuffer>, past: PastPages = NO_PAST_PAGES): void {
     const { gpu: { queue }, items: catalogue } = this.model;
     if (catalogue.shape.kind === "one-hot") queue.writeBuffer(this.rowItem.buffer, 0, items);
     else this.items.write(catalogue.read(items));
     if (this.facts) {
-      const facts = new Uint32Array(FACT_WORDS * items.length); // the user's own counts are zero
-      items.forEach((item, row) => facts[FACT_WORDS * row] = item);
+      const facts = new Uint32Array(FACT_WORDS * items.length);
+      const words = packPast(past);
+      items.forEach((item, row) => facts.set([item, 0, ...words], FACT_WORDS * row));
       queue.writeBuffer(this.facts.fact.buffer, 0, facts);
     }
     if (items.length === this.#rows) return;

@@ -5,7 +5,7 @@ import type { ClickSizes } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceLog } from "../batch/device_log.ts";
 import { BatchPlan } from "../batch/plan.ts";
-import { type ClickLog, CONTEXT_EVENT, NONE } from "../data/click_log.ts";
+import { type ClickLog, CONTEXT_EVENT, NO_PAST_PAGES, NONE, type PastPages } from "../data/click_log.ts";
 import { type ItemCatalogue, restrictToOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -24,6 +24,8 @@ export interface ScoringRequest {
   readonly history: ArrayLike<number>;
   /** Displayed items, at least one. */
   readonly page: ArrayLike<number>;
+  /** The user's earlier pages, for a model with counts. Without them the user clicks as often as the average user. */
+  readonly past?: PastPages | undefined;
 }
 
 /** Capacity of a scorer. */
@@ -117,7 +119,7 @@ export class UtilityScorer implements ItemScorer {
   }
 
   /** See {@link ItemScorer}. Calls must not overlap, and the history must be within the capacity. */
-  async encode(history: ArrayLike<number>): Promise<UserState> {
+  async encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState> {
     const { tensors, program } = this.#states ??= await this.#recordStates();
     this.#run(program, [{ history, page: [0] }]);
     const parts = STATE_PARTS.flatMap((part) => {
@@ -125,7 +127,8 @@ export class UtilityScorer implements ItemScorer {
       return tensor ? [{ part, view: findRow(tensor, history.length) }] : [];
     });
     const rows = await readViews(this.model.gpu, parts.map(({ view }) => view));
-    return Object.fromEntries(parts.map(({ part }, k) => [part, new Float32Array(rows[k]!.buffer)]));
+    const state = Object.fromEntries(parts.map(({ part }, k) => [part, new Float32Array(rows[k]!.buffer)]));
+    return { ...state, past };
   }
 
   /** See {@link ItemScorer}. Calls must not overlap. */
@@ -218,5 +221,6 @@ function buildRequestLog(items: ItemCatalogue, requests: readonly ScoringRequest
     userEvents[user + 1] = event;
   });
   const clicks = { userSplit: new Uint8Array(users), userEvents, eventRows, eventClick, eventKind, rowItem };
-  return { ...clicks, name: "pages", ...restrictToOwnItems(clicks, items) };
+  const pastPages = requests.map(({ past = NO_PAST_PAGES }) => past);
+  return { ...clicks, pastPages, name: "pages", ...restrictToOwnItems(clicks, items) };
 }

@@ -1,4 +1,4 @@
-import type { ItemFeatures } from "../data/click_log.ts";
+import type { ItemFeatures, PastPages } from "../data/click_log.ts";
 import { type ItemCatalogue, type ItemsShape, toCatalogue } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -179,10 +179,10 @@ export class UserModel implements ItemScorer {
   }
 
   /** See {@link ItemScorer}. @throws UserError as {@link score}. */
-  async encode(history: ArrayLike<number>): Promise<UserState> {
+  async encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState> {
     const request = { history, page: [0] };
     checkPage(this.shape.count, request);
-    return await this.#withScorer(computeScorerCapacity([request]), (scorer) => scorer.encode(history));
+    return await this.#withScorer(computeScorerCapacity([request]), (scorer) => scorer.encode(history, past));
   }
 
   /** See {@link ItemScorer}. @param state result of {@link encode} with the same weights */

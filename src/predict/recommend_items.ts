@@ -1,5 +1,6 @@
 /** Recommends the best items of a catalogue for a click history. */
 
+import type { PastPages } from "../data/click_log.ts";
 import { expectFinite } from "../model/choice_probabilities.ts";
 import type { ItemScorer } from "../model/item_blocks.ts";
 
@@ -17,6 +18,8 @@ export interface RecommendOptions {
   readonly history: ArrayLike<number>;
   /** Numbers of the items that may be recommended, ascending. */
   readonly candidates: Uint32Array<ArrayBuffer>;
+  /** The user's earlier pages. Without them the user clicks as often as the average user. */
+  readonly past?: PastPages | undefined;
   /** Number of items to return. */
   readonly top: number;
   /** True to leave out the items of the history. */
@@ -31,10 +34,10 @@ export interface RecommendOptions {
  */
 export async function recommend(
   scorer: ItemScorer,
-  { history, candidates, top, newOnly, onItems }: RecommendOptions,
+  { history, past, candidates, top, newOnly, onItems }: RecommendOptions,
 ): Promise<Recommendation[]> {
   const known = new Set(newOnly ? Array.from(history) : []);
-  const state = await scorer.encode(history);
+  const state = await scorer.encode(history, past);
   let best: Recommendation[] = [];
   for (let first = 0, end = 0; first < candidates.length; first = end) {
     end = Math.min(candidates.length, first + scorer.blockItems);

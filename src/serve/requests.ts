@@ -2,6 +2,7 @@
 
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
+import type { PastPages } from "../data/click_log.ts";
 import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
@@ -14,12 +15,22 @@ const historyFields = {
   /** Id of a user of the data set. The user's most recent clicks become the history. */
   user: v.optional(idSchema),
   history: v.optional(ids(LIMITS.history)),
+  /** The user's earlier pages, which show how often this user clicks; for a user of the data set, those of the data set. */
+  past: v.optional(v.pipe(
+    v.strictObject({ pages: v.whole(0), clickedPages: v.whole(0), displays: v.whole(0), clicks: v.whole(0) }),
+    v.check(
+      ({ pages, clickedPages, displays, clicks }) =>
+        clickedPages <= pages && clicks <= displays && pages <= displays,
+      "expected clickedPages <= pages <= displays, and clicks <= displays",
+    ),
+  )),
   /** True to ignore item ids that the data set does not have, such as ids of newer items; false to refuse the request. */
   skipUnknown: v.optional(v.boolean(), false),
 };
 type HistoryFields = {
   readonly user?: string;
   readonly history?: readonly string[];
+  readonly past?: PastPages | undefined;
   readonly skipUnknown: boolean;
 };
 const requireOne = <T extends Pick<HistoryFields, "user" | "history">>() =>
@@ -125,7 +136,7 @@ export function readScore(data: OpenedDataset, body: string): ScoreRequest {
   const found = resolveItems(data, "page", page, rest.skipUnknown);
   if (found.length === 0) throw new UserError("page: expected at least one item of the data set, got none");
   return {
-    history: resolveHistory(data, rest),
+    ...resolveHistory(data, rest),
     page: found.map(({ number }) => number),
     indices: found.map(({ index }) => index),
     pageSize: page.length,
@@ -135,6 +146,7 @@ export function readScore(data: OpenedDataset, body: string): ScoreRequest {
 
 export interface RecommendRequest {
   readonly history: ArrayLike<number>;
+  readonly past: PastPages | undefined;
   readonly top: number;
   readonly newOnly: boolean;
 }
@@ -142,15 +154,21 @@ export interface RecommendRequest {
 /** Parses the body of a request to /recommend. @throws UserError as {@link readScore}. */
 export function readRecommend(data: OpenedDataset, body: string): RecommendRequest {
   const { top, newOnly, ...rest } = parse(recommendSchema, body);
-  return { history: resolveHistory(data, rest), top, newOnly };
+  return { ...resolveHistory(data, rest), top, newOnly };
 }
 
 function resolveHistory(
   data: OpenedDataset,
-  { user, history = [], skipUnknown }: HistoryFields,
-): ArrayLike<number> {
-  if (user !== undefined) return data.readHistory(data.user(user)).slice(-LIMITS.history);
-  return resolveItems(data, "history", history, skipUnknown).map(({ number }) => number);
+  { user, history = [], past, skipUnknown }: HistoryFields,
+): Pick<RecommendRequest, "history" | "past"> {
+  if (user === undefined) {
+    return { history: resolveItems(data, "history", history, skipUnknown).map(({ number }) => number), past };
+  }
+  const number = data.user(user);
+  return {
+    history: data.readHistory(number).slice(-LIMITS.history),
+    past: past ?? data.readPastPages(number),
+  };
 }
 
 function resolveItems(

@@ -79,7 +79,7 @@ export class Service {
       get blockItems() {
         return scorer.blockItems;
       },
-      encode: (history) => this.#onDevice(() => this.#batcher.do(() => scorer.encode(history))),
+      encode: (history, past) => this.#onDevice(() => this.#batcher.do(() => scorer.encode(history, past))),
       scoreItems: (state, items) => {
         this.metrics.rows.add("", items.length);
         return this.#onDevice(() => this.#batcher.do(() => scorer.scoreItems(state, items)));

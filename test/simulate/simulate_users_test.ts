@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts";
-import { NO_PAST_PAGES, type PastPages } from "../../src/counts/count_columns.ts";
+import { NO_PAST_PAGES, type PastPages } from "../../src/data/click_log.ts";
 import { NO_OWN_COUNTS, type PageHistory, writeItemCounts } from "../../src/counts/page_counts.ts";
 import { checkLog, type ClickLog, type ItemFeatures, NONE } from "../../src/data/click_log.ts";
 import type { HostDynamics } from "../../src/simulate/host/dynamics.ts";

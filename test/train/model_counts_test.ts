@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
+import { addPastPage, type ClickLog, listUsers, NO_PAST_PAGES, NONE } from "../../src/data/click_log.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { computeCountFeatures } from "../../src/counts/page_counts.ts";
@@ -80,6 +80,34 @@ async function computeLoss(
   using evaluation = await NetworkEvaluation.ofModel(model, clicks, users, { shards: 1, counted });
   return (await evaluation.evaluate()).nll;
 }
+
+Deno.test("a request with the user's earlier pages has the utilities of the log's page, also in a catalogue", () =>
+  withGpu(undefined, async (gpu) => {
+    const weights = weightsOn(log);
+    // A request does not have what the user passed over.
+    weights.get("counts/kernel")?.fill(1).fill(0, 5, 6);
+    using model = new UserModel(gpu, other.items, config, { weights });
+    const users = listUsers(other, "train").slice(0, 9);
+    using evaluation = await NetworkEvaluation.ofModel(model, other, users, { shards: 1 });
+    for await (const { log: own, utilities } of evaluation.scored()) {
+      for (const [user, end] of own.userEvents.subarray(1).entries()) {
+        let past = NO_PAST_PAGES;
+        const history: number[] = [];
+        for (let e = own.userEvents[user]!; e < end; e++) {
+          const [from, to] = [own.eventRows[e]!, own.eventRows[e + 1]!];
+          const page = own.rowItem.subarray(from, to);
+          const found = await model.score({ history, page, past });
+          found.forEach((u, k) => assert.ok(Math.abs(u - utilities[from + k]!) < 1e-5));
+          past = addPastPage(past, own, e);
+          if (own.eventClick[e] !== NONE) history.push(own.rowItem[own.eventClick[e]!]!);
+        }
+        const items = Uint32Array.from({ length: other.items.count }, (_, item) => item);
+        const all = await model.scoreItems(await model.encode(history, past), items);
+        const asPage = await model.score({ history, page: items, past });
+        all.forEach((u, k) => assert.ok(Math.abs(u - asPage[k]!) < 1e-5));
+      }
+    }
+  }));
 
 Deno.test("a page longer than any counted one uses the longest", () =>
   withGpu(undefined, async (gpu) => {

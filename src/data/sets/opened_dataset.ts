@@ -2,7 +2,7 @@
 
 import type { LogSource, OnProgress } from "../log_source.ts";
 import { type IdList, NumberIds, TextIds, TextList } from "../ids.ts";
-import { NONE } from "../click_log.ts";
+import { addPastPage, NO_PAST_PAGES, NONE, type PastPages } from "../click_log.ts";
 import { UserError } from "../../user_error.ts";
 import { type Dataset, openDataset as openAny } from "./dataset.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -58,6 +58,14 @@ export class OpenedDataset {
   readHistory(user: number): Uint32Array<ArrayBuffer> {
     const { eventClick, rowItem } = this.source.read(Uint32Array.of(user));
     return Uint32Array.from(eventClick.filter((row) => row !== NONE), (row) => rowItem[row] ?? 0);
+  }
+
+  /** Returns the numbers of pages and clicks of a user; zeros for sampled pages, which users did not see. */
+  readPastPages(user: number): PastPages {
+    const clicks = this.source.read(Uint32Array.of(user));
+    if (this.source.sampledPages) return NO_PAST_PAGES;
+    const pages = Array.from(clicks.eventClick.keys()).filter((e) => !clicks.eventKind?.[e]);
+    return pages.reduce((past, e) => addPastPage(past, clicks, e), NO_PAST_PAGES);
   }
 
   #missing(what: string, id: string, ids: IdList): never {
