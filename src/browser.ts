@@ -9,7 +9,7 @@ export type { CountField, CountsConfig } from "./counts/count_columns.ts";
 export { buildCountsConfig } from "./counts/count_tables.ts";
 export type { TokenField } from "./counts/train_counts.ts";
 export { listUsers, NONE } from "./data/click_log.ts";
-export type { ClickLog, Clicks, ItemFeatures, ItemTokens, Split } from "./data/click_log.ts";
+export type { ClickLog, Clicks, ItemFeatures, ItemTokens, PastPages, Split } from "./data/click_log.ts";
 export { drawShopItems, makeDemoShop } from "./data/demo_shop.ts";
 export type { DemoOptions, DemoShop, DemoTruth } from "./data/demo_shop.ts";
 export type { IdList } from "./data/ids.ts";

@@ -120,14 +120,15 @@ export interface ClickLog extends Clicks {
   readonly sampledPages?: boolean;
 }
 
-/**
- * A user's earlier pages, which show how often this user clicks: numbers of pages and of pages with a click, of displayed
- * items and of clicked ones. All are zero if the pages are unknown.
- */
+/** A user's earlier pages. They show how often this user clicks. All numbers are zero if the pages are unknown. */
 export interface PastPages {
+  /** Number of pages. */
   readonly pages: number;
+  /** Number of pages with a click. */
   readonly clickedPages: number;
+  /** Number of displayed items, of all pages. */
   readonly displays: number;
+  /** Number of clicked items, of all pages. */
   readonly clicks: number;
 }
 
