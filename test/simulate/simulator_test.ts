@@ -309,7 +309,7 @@ Deno.test("step: given slates equal a policy's, and forbidden ones are refused",
       assert.rejects(simulator.step(Object.assign(slates.slice(), changed)), message);
     await refused({ 0: 41 }, /items in 0\.\.40, got 41 for user 0/);
     await refused({ 3: 30 }, /each item once in a slate, got 30 twice for user 1/);
-    await assert.rejects(simulator.step([1, 2]), /20 slates of 2 items = 40 numbers, got 2/);
+    await assert.rejects(simulator.step([1, 2]), /20 x 2 items, got 2/);
     const user = Array.from({ length: 20 }, (_, u) => u).find((u) =>
       drawStartHistory(options.start, u, 0, makeKey(1)).length > 0
     );
@@ -369,7 +369,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     await refused({ start: [[41]] }, /histories of items in 0\.\.40, got 41/);
     await refused({ start: [] }, /at least one history/);
     using logistic = new UserModel(gpu, logs.dense.items, { ...lstm, loss: "logistic" }, { seed: 1 });
-    assert.throws(() => new LearnedSource(logistic), /Train one with --loss choice/);
+    assert.throws(() => new LearnedSource(logistic), /Expected a model trained with --loss choice/);
     const broken = drawSomeWeights(logs.dense, lstm);
     broken.get("utility/output/bias")?.fill(NaN);
     using model = new UserModel(gpu, logs.dense.items, lstm, { weights: broken });
