@@ -1,6 +1,6 @@
 -- Samples pages for a log of clicks: each click, and items drawn by popularity.
 --
--- Takes   row_read   of log.sql, parts of splits.sql
+-- Takes   row_read   of log.sql, parts of user_macros.sql
 --
 -- Options by getvariable(): page_size, window_ms, seed.
 --

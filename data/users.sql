@@ -2,7 +2,7 @@
 --
 -- Takes   shown (bucket, user_id, time in ms, context, ...)   as data/prepared.sql has it
 --
--- Takes   parts   of splits.sql
+-- Takes   parts   of user_macros.sql
 --
 -- Ends with users (bucket, user, id, split).
 -- log_sampled.sql makes person and part_of earlier: it draws items from the clicks of train users.

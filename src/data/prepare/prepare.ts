@@ -16,8 +16,7 @@ import { makeStatus, type PreparationStatus } from "../log_source.ts";
 import { readColumnShares, readFeatures, writeVocabulary } from "./source_encoding.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import type { SourceFile } from "./sources.ts";
-import roundsScript from "../../../data/rounds.sql" with { type: "text" };
-import splitsScript from "../../../data/splits.sql" with { type: "text" };
+import userMacros from "../../../data/user_macros.sql" with { type: "text" };
 import usersScript from "../../../data/users.sql" with { type: "text" };
 import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 
@@ -99,8 +98,7 @@ export async function prepare(
     await engine.run(
       "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR); CREATE TABLE warning (text VARCHAR)",
     );
-    await engine.run(roundsScript);
-    await engine.run(splitsScript);
+    await engine.run(userMacros);
     onStep?.(makeStatus("Checking the source"));
     const begun = await recipe(engine, path, signal);
     await engine.setVariables({
