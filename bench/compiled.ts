@@ -212,7 +212,7 @@ async function outputResults(
   }
 }
 
-/** Returns each kernel's innermost loop on the first GPU for the lab's page, without s_delay_alu and s_nop. */
+/** Returns the machine code of each kernel's innermost loop on the first GPU, without s_delay_alu and s_nop. */
 function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport): MachineCode {
   const kernels = selectFirstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
     if (!own) return [];

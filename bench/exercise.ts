@@ -162,7 +162,7 @@ async function showCompiled(
   }
 }
 
-/** Package with Tint, imported at run time: exercises work without the package where it cannot be installed. */
+/** Package with Tint. It is imported at run time, because exercises also work without the package. */
 const DAWN: string = "webgpu";
 
 export interface CompilerVerdict {

@@ -95,7 +95,7 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** Measures time and memory for a value of an axis. If the adapter rejects the size, returns the limit it names. */
+/** Measures time and memory for a value of an axis. If the adapter rejects the size, returns the limit in its error. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;
@@ -161,7 +161,7 @@ const quantities: readonly Quantity[] = [
   },
 ];
 
-/** Draws time and memory per axis. Axes that change the number of rows share a chart; each other axis has a chart. */
+/** Draws time and memory per axis. Axes that change the number of rows share a chart; any other axis has its own. */
 export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefinition[] {
   const rowAxes = growthAxes.filter(({ unit }) => unit === "row").map(({ name }) => name);
   const others = growthAxes.filter(({ unit }) => unit !== "row");

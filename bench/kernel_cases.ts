@@ -32,13 +32,13 @@ export interface KernelOptions {
   onProgress?(text: string): void;
 }
 
-/** Returns all parts of a recording, and the number of its first parts that make the training step. */
+/** Returns a recording's programs with batch sizes: first the `steps` programs of a training step, then all others. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };
 }
 
-/** @param steps number of the first parts, which make the training step. Later parts are the evaluation. */
+/** @param steps - number of programs of the training step; the programs after them in `parts` are the evaluation's. */
 export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
   const seen = new Map<string, number>();
   const unique = (label: string) => {
@@ -67,7 +67,7 @@ export function listCases(parts: readonly RecordedPart[], steps: number): Kernel
   );
 }
 
-/** Appends a number to a repeated label. @param times number of occurrences so far, with the present one. */
+/** Appends a number to a repeated label. @param times - number of occurrences so far, with the present one. */
 export function makeUniqueLabel(label: string, times: number): string {
   return times === 1 ? label : `${label} #${times}`;
 }
@@ -126,7 +126,7 @@ export async function measureKernels(
   return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
 }
 
-/** Runs all dispatches before a case's dispatch. So the case is timed with the inputs that it has in a step. */
+/** Runs all dispatches that precede a case's dispatch in a step, so that its inputs are those of a real step. */
 function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: KernelCase): void {
   CommandRecorder.submit(gpu, "earlier dispatches", (commands) => {
     for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {

@@ -119,7 +119,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   );
 }
 
-/** Returns the path of a page's JSON file. The lab shows its ladders next to the ladders of the own adapter. */
+/** Returns the path of a page's JSON file. The lab shows the file's ladders next to the ladders of the reader's adapter. */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }
@@ -129,7 +129,7 @@ export async function readLadders(file: string): Promise<ShippedLadder[]> {
   return await readJson(file, shippedLadders) ?? [];
 }
 
-/** Writes a ladder to a file, in place of the ladder of the same name. @throws UserError if it cannot be written. */
+/** Writes a ladder to a file, replacing a ladder of the same name. @throws UserError if writing fails. */
 async function writeLadder(file: string, ladder: ShippedLadder): Promise<void> {
   const all = new Map((await readLadders(file)).map((other) => [other.ladder, other]));
   await writeRecords(file, [...all.set(ladder.ladder, ladder).values()], LADDERS_MARK);
@@ -152,7 +152,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
   };
 }
 
-/** Returns a row per step: speedup over the naive step, speedup over the step it changes, and memory accesses. */
+/** Returns a row per step: speedup over the naive step, speedup over the step on which it builds, memory accesses. */
 export function listLadderCells(results: readonly LadderStepResult[], first = "on naive"): TableCells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   return {

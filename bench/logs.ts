@@ -97,7 +97,7 @@ async function readTestUsers(set: string): Promise<number[]> {
 
 // Computes the attainable metrics from the log's true utilities.
 
-/** Means over pages. Fields with "drawn" use the drawn clicks, as a model's metrics do; others are expectations. */
+/** Means over pages. Fields named "drawn..." use the drawn clicks, as a model's metrics do; all other fields are expectations. */
 interface AttainableMetrics {
   /** Expected -log P of a page's first click, or of no click. */
   readonly loss: number;
@@ -149,7 +149,7 @@ function computeAttainable(log: GeneratedLog, users: Iterable<number>): Attainab
   return { pages, noClick: none / pages, truth: computeMetrics(truth), history: computeMetrics(history) };
 }
 
-/** Returns the probability of each item, and last the probability of no click. @param none weight of no click */
+/** Returns the probability of each item, and last the probability of no click. @param none - weight of no click */
 function computeProbabilities(weights: readonly number[], none: number): number[] {
   const sum = weights.reduce((a, b) => a + b, none);
   return [...weights, none].map((weight) => weight / sum);
@@ -161,7 +161,7 @@ const zeros = () => ({
 });
 type Sums = ReturnType<typeof zeros>;
 
-/** Adds one choice on a page. @param of the choice's true probabilities @param by its predicted probabilities */
+/** Adds one choice on a page. @param of - true probabilities of the choice @param by - predicted probabilities */
 function add(
   sums: Sums,
   { items, clicks }: GeneratedPage,

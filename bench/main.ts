@@ -17,7 +17,7 @@ const none = { adapter: false, cold: false };
 const warm = { adapter: true, cold: false };
 const cold = { adapter: true, cold: true };
 
-/** Studies by name. NAME.ts exports `createCommand()`. It loads, with its packages, only if its study runs. */
+/** Studies by name. The file NAME.ts exports `createCommand()`, and is loaded only if the study runs. */
 export const studies: Readonly<Record<string, Study>> = {
   ladder: { ...cold, about: "times kernels from the naive to the shipped version, one idea per step" },
   compiled: { ...cold, about: "compiles every kernel for GPUs; needs no GPU" },

@@ -25,10 +25,10 @@ export interface LoadResult {
 }
 
 const answerSchema = v.object({ utilities: v.array(v.finiteNumber()) });
-/** If a utility differs by more than this from the expected utility, the answer is to another request. */
+/** If a utility differs by more than `TOLERANCE` from the expected one, the answer belongs to another request. */
 const TOLERANCE = 1e-5;
 
-/** Sends `requests` requests, taking `calls` in turn. Each of the `clients` sends a request after its last answer. */
+/** Sends `requests` requests, using `calls` in turn. Each of the `clients` awaits an answer before its next request. */
 export async function load(
   url: string,
   calls: readonly LoadRequest[],

@@ -203,7 +203,7 @@ function collectMeasurements(
   return all;
 }
 
-/** Compares two benches. Measurements that only the earlier one has come last, if the later one measured their part. */
+/** Compares two benches. The last changes are measurements that the later bench lacks, although it measured their part. */
 export function compare(before: BenchReport, after: BenchReport): MeasuredChange[] {
   const [old, now] = [collectMeasurements(before), collectMeasurements(after)];
   const changes = [...now].map(([id, measured]) => computeChange(id, old.get(id), measured));
@@ -224,7 +224,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Computes a change. It is noise if it is at most the sum of the spreads (quartile distance + clock error). */
+/** Computes a change. A change is noise if it is at most the sum of the spreads (quartile distance + clock error). */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

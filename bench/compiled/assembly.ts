@@ -17,7 +17,7 @@ export interface Loop extends Code {
 export interface Listing extends Code {
   /** Number of instructions at each nesting depth of loops, from depth 0 (outside of loops). */
   readonly byDepth: readonly number[];
-  /** Innermost loop with the most arithmetic; undefined if there is no such loop, or the compiler has unrolled it. */
+  /** Innermost loop with the most arithmetic; undefined if the code has no loop, e.g. because it was unrolled. */
   readonly loop: Loop | undefined;
 }
 
@@ -28,7 +28,7 @@ interface Instruction {
   depth: number;
 }
 
-/** Parses assembly. A line has an instruction, then ";" and the instruction's bytes, or starts a block: "BB3:". */
+/** Parses assembly. A line either starts a block ("BB3:"), or has an instruction, ";" and the instruction's bytes. */
 export function readAssembly(assembly: string): Listing {
   const code: Instruction[] = [];
   const starts = new Map<string, number>();
@@ -88,7 +88,7 @@ function findLoops(
   return [...ends];
 }
 
-/** Matches a vector operation. An instruction has two if it is "v_dual_fmac_f32 ... :: ..." (RDNA) or "v_pk_" (CDNA). */
+/** Matches a vector operation. RDNA's "v_dual_fmac_f32 ... :: ..." and CDNA's "v_pk_..." are two operations. */
 const OPERATION = /v_(dual_|pk_)?(\w+)/g;
 const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;

@@ -1,7 +1,7 @@
 /**
  * Collects the kernels to compile: the WGSL texts of models' steps, simulated users and policies in the kernel variants
- * for a GPU, and the SPIR-V that Deno's naga generates from each text. For this, programs are recorded on this machine's
- * adapter, but not run. The adapter's driver, Mesa's llvmpipe, writes the SPIR-V of each shader into a folder.
+ * for a GPU, and the SPIR-V that Deno's naga generates from each text. To collect the texts, programs are recorded on this
+ * machine's adapter, but not run. The adapter's driver, Mesa's llvmpipe, writes the SPIR-V of each shader into a folder.
  */
 
 import { buildCountsConfig } from "../../src/counts/count_tables.ts";
@@ -73,7 +73,7 @@ export interface GatherOptions {
   onProgress?(text: string): void;
 }
 
-/** Variable that Mesa reads when it compiles a shader. Mesa reads NO_CACHE when a device is opened. */
+/** Environment variables that Mesa reads: DUMP when it compiles a shader, NO_CACHE when a device is opened. */
 const DUMP = "MESA_SPIRV_DUMP_PATH";
 const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 

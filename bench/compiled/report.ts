@@ -81,7 +81,7 @@ export interface CompiledFacts extends Listing {
   readonly gpu: string;
   readonly workgroup: readonly number[];
   readonly subgroup: number;
-  /** Number of active lanes of a workgroup, and of all lanes of the workgroup's subgroups. */
+  /** Number of active lanes of a workgroup, then the number of all lanes of the workgroup's subgroups. */
   readonly lanes: readonly [working: number, all: number];
   readonly vgprs: number;
   readonly sgprs: number;
@@ -93,9 +93,9 @@ export interface CompiledFacts extends Listing {
   readonly limit: Limit;
   /** Number of vector instructions that do two operations at once (VOPD). */
   readonly dual: number;
-  /** Cycles that a subgroup takes from start to end, if a loop has 8 iterations and a nested loop 4. */
+  /** Cycles of a subgroup from start to end. A loop is assumed to have 8 iterations, a nested loop 4. */
   readonly latency: number;
-  /** Cycles that a busy SIMD takes per 64 lanes, with the same numbers of iterations. */
+  /** Cycles of a busy SIMD per 64 lanes, for loops of 8 iterations and nested loops of 4. */
   readonly inverseThroughput: number;
 }
 

@@ -8,7 +8,7 @@ interface Field {
   readonly bytes: number;
 }
 
-/** Memory to which the pointers of a struct refer. The map prevents its collection while the struct is in use. */
+/** Memory to which a struct's pointers refer. The map keeps this memory alive while the struct is in use. */
 const pointedTo = new WeakMap<Uint8Array, unknown[]>();
 
 const SIZES: Readonly<Record<string, number>> = { u32: 4, f32: 4, u64: 8, pointer: 8 };
@@ -20,8 +20,8 @@ export class StructLayout {
   readonly #sType: number | undefined;
 
   /**
-   * @param fields types and names in C's order: "u32 flags, pointer pCode, text256 name".
-   * @param sType Vulkan's number of the struct, if the struct begins with sType and the pointer pNext.
+   * @param fields - types and names in C's order: "u32 flags, pointer pCode, text256 name".
+   * @param sType - Vulkan's number of the struct, if the struct begins with sType and the pointer pNext.
    */
   constructor(fields: string, sType?: number) {
     this.#sType = sType;
@@ -53,7 +53,7 @@ export class StructLayout {
     return struct;
   }
 
-  /** Sets a field of a struct in an array of structs. @param index of the struct in the array. */
+  /** Sets a field of a struct in an array of structs. @param index - of the struct in the array. */
   set(structs: Uint8Array<ArrayBuffer>, name: string, value: Value, index = 0): void {
     const { at, bytes } = this.#field(name);
     const view = new DataView(structs.buffer, index * this.size + at);

@@ -11,7 +11,7 @@ function widthsText(counts: ByWidth): string {
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
 }
 
-/** Formats FMAs "of" vector operations in the innermost loop, or in the whole kernel if it has no loop. */
+/** Formats e.g. "12 of 20": FMAs and vector operations of the innermost loop, or of a kernel without a loop. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
@@ -56,7 +56,7 @@ export function formatFacts(facts: CompiledFacts): string[] {
 }
 export const factNames = factColumns.map(([name]) => name);
 
-/** Returns a table with a row per fact and a column per kernel text. @param marked true to mark differences. */
+/** Returns a table with a row per fact and a column per kernel text. @param marked - true to mark differences. */
 export function listComparisonCells(
   texts: readonly { readonly name: string; readonly facts: CompiledFacts }[],
   marked = false,
@@ -75,7 +75,7 @@ function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
 
-/** Returns registers, subgroups and limit by GPU of the kernel texts that fill a GPU by less than half. */
+/** Returns a row per kernel text that fills a GPU by less than half: registers, subgroups and limit per GPU. */
 export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledText[]): TableCells {
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
   return buildCells(low, [

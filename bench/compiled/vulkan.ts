@@ -9,7 +9,7 @@ import type { SpirvShader } from "./spirv.ts";
 import { packStructs, packText, packTexts, readText, StructLayout } from "./structs.ts";
 
 const [COMPUTE, STAGE_INFO] = [0x20, 18];
-/** Pipeline flags by which RADV keeps a shader's statistics and its internal representations, such as assembly. */
+/** Pipeline flags that make RADV keep a shader's statistics and internal representations, such as assembly. */
 const CAPTURE = 0x40 | 0x80;
 const VERSION = (1 << 22) | (3 << 12);
 
@@ -82,7 +82,7 @@ const symbols = {
   },
   vkDestroyPipeline: destroy,
 } as const;
-/** Signature of the functions that list properties of a pipeline. They return a number of structs, or fill an array. */
+/** Signature of the functions that list properties of a pipeline. Each returns a number of structs, or fills an array. */
 const listing = { parameters: ["pointer", "buffer", "buffer", "buffer"], result: "i32" } as const;
 type Kind = "Properties" | "Statistics" | "InternalRepresentations";
 
@@ -125,8 +125,8 @@ export class NullCompiler {
   readonly version: string;
 
   /**
-   * @param family RADV's name of the GPU, e.g. "navi31".
-   * @param checked true to keep memory accesses inside their buffers, as WebGPU requires.
+   * @param family - RADV's name of the GPU, e.g. "navi31".
+   * @param checked - true to keep memory accesses inside their buffers, as WebGPU requires.
    * @throws UserError if RADV does not know the GPU; Error if RADV is not installed.
    */
   constructor(readonly family: string, checked: boolean) {
@@ -171,7 +171,7 @@ export class NullCompiler {
     return [instance, own.pointer, [version >> 22, (version >> 12) & 1023, version & 4095].join(".")];
   }
 
-  /** Compiles a shader. @param subgroup lanes per subgroup (default: the driver's) @throws Error if RADV rejects it. */
+  /** Compiles a shader. @param subgroup - lanes per subgroup (default: the driver's) @throws Error if RADV rejects it. */
   compile({ spirv, entry, bindings }: SpirvShader, subgroup?: number): Compilation {
     const vk = this.#vk.symbols;
     const device = this.#device;
@@ -238,7 +238,7 @@ export class NullCompiler {
     };
   }
 
-  /** Calls a listing function. @returns its array of structs @param fill sets fields of each struct before a second call */
+  /** Calls a listing function and returns its structs. @param fill - sets fields of each struct before another call */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

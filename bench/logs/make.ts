@@ -15,7 +15,7 @@ type Range = readonly [least: number, most: number];
 interface Sizes {
   readonly users: number;
   readonly items: number;
-  /** Range of the number of pages per user, drawn uniformly; `pageSize` is the range of items per page. */
+  /** Range from which the number of pages per user is drawn uniformly. `pageSize`: range of items per page. */
   readonly pages: Range;
   readonly pageSize: Range;
   readonly columns: readonly ItemColumn[];
@@ -136,7 +136,7 @@ export interface GeneratedLog {
   readonly itemRows: string[] | undefined;
 }
 
-/** Generates a log from a seed. @param users number of users (default: the number of the kind) */
+/** Generates a log from a seed. @param users - number of users (default: the number of the kind) */
 export function makeLog(kind: LogKind, seed: number, users = kind.users): GeneratedLog {
   const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
   const typeOf: number[] = [];

@@ -1,9 +1,9 @@
 /**
  * Peer jax-js. The whole step, with its gradient and Adam, is one compiled function. jax-js compiles a function again for
  * every shape, so all batches are padded to one size, and all pages to the longest page. A function consumes its
- * arguments; `.ref` keeps an array that is used again. The library's gradient of `take` does not compile on Deno's WebGPU
- * (it passes a pointer to storage to a function), and elsewhere runs on one thread. So rows are taken outside of the
- * differentiated function, and a second `take` collects their gradients: it takes the positions that read each row.
+ * arguments; `.ref` keeps an array that is used again. The library's gradient of `take` passes a storage pointer to a
+ * function, so it does not compile on Deno's WebGPU; elsewhere it runs on one thread. So rows are taken outside of the
+ * differentiated function, and another `take`, of the positions that read each row, collects the rows' gradients.
  */
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
@@ -16,7 +16,7 @@ type Arrays = Record<string, np.Array>;
 /** Indices of the rows that each position takes from a table, and for each row the positions that take it. */
 type TakenRows = {
   taken: np.Array;
-  /** [rows of the table, most takers of a row] positions that take each row, padded with the number of positions. */
+  /** [table rows, most positions per row]: positions that take each row, padded with the number of positions. */
   takers: np.Array;
 };
 
@@ -29,7 +29,7 @@ type Batch = {
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** [D, F] features of the distinct items; `fedFeatures` are [L B, F]. With one-hot items both are one number. */
+  /** [D, F] features of the distinct items; `fedFeatures` has shape [L B, F]. With one-hot items both fields are a number. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */
@@ -119,7 +119,7 @@ function getSizes({ batches, users, width }: PeerJob): Sizes {
   };
 }
 
-/** Builds indices of taken rows. @param taken rows; -1 for padding, which takes row 0 and gives it no gradient. */
+/** Builds indices of taken rows. @param taken - row numbers; -1 is padding: row 0 is taken, without a gradient. */
 function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): TakenRows {
   const takers = new Int32Array(rows * most).fill(taken.length);
   const counts = new Int32Array(rows);
@@ -236,7 +236,7 @@ function makeParameterReader(parameters: Arrays): (name: string) => np.Array {
   };
 }
 
-/** Computes the loss. @param states [E, H] of the events @param rowItems [E K, N] items' part of the first layer */
+/** Computes the loss. @param states - [E, H] states of the events @param rowItems - [E K, N] item terms of the first layer */
 function computeLoss(
   states: np.Array,
   rowItems: np.Array,
@@ -259,7 +259,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns [(L + 1) B, H] LSTM states, which are zero before the first click. @param input [L B, 4H] without the bias */
+/** Returns [(L + 1) B, H] LSTM states, which are zero before the first click. @param input - [L B, 4H] without the bias */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = makeParameterReader(lstm);
   const recurrent = of("encoder/lstm/recurrent_kernel");

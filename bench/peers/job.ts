@@ -237,7 +237,7 @@ const batchArrays = [
   "window",
 ] as const satisfies readonly (keyof PeerBatch)[];
 
-/** Builds a batch. @param lags number m of last clicks in {@link PeerBatch.window}. */
+/** Builds a batch. @param lags - number m of last clicks in {@link PeerBatch.window}. */
 function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerBatch {
   const { userFirst, events, history, rows, rowSlot, slotItem } = buildReferenceBatch(log, users);
   const B = users.length;

@@ -19,8 +19,8 @@ export const COMPARED_STEPS = 10;
 
 /**
  * Largest allowed difference of two losses, relative to the loss or to 1, whichever is larger. The losses of two correct
- * f32 programs differ in ten steps by a few times 1e-6. With a missing step, another learning rate or another batch they
- * differ by 1e-3 or more (LSTM, pair), or by 1e-4 or more (position weights, which start near zero).
+ * f32 programs differ in ten steps by a few times 1e-6. With a missing step, a wrong learning rate or a wrong batch the
+ * losses differ by 1e-3 or more (LSTM, pair), or by 1e-4 or more (position weights, which start near zero).
  */
 export const TOLERANCE = 2e-5;
 
@@ -63,7 +63,7 @@ interface Runner extends PeerResult {
   failure?: string;
 }
 
-/** Measures peers. @param entries clickgan first, because its losses are the reference @returns results in this order */
+/** Returns the measurements of peers in the order of `entries`. clickgan comes first, because its losses are the reference. */
 export async function measure(
   entries: readonly PeerEntry[],
   options: PeerMeasureOptions,
@@ -184,7 +184,7 @@ export interface PeerMeasurements {
   /** Median of milliseconds per step; undefined if the peer has no result. */
   readonly median?: number;
   readonly samples: number;
-  /** Median step time divided by clickgan's. `ratios`: smallest and largest such ratio of a single turn. */
+  /** Median step time divided by clickgan's. `ratios`: smallest and largest quotient of a single turn. */
   readonly ratio?: number;
   readonly ratios?: readonly [number, number];
   readonly problem?: string;
@@ -224,7 +224,7 @@ function summarizePeer(variants: readonly PeerResult[], reference: PeerResult | 
 
 const computeMedianTurn = ({ turns }: PeerResult): number => computeMedian(turns.flat());
 
-/** Computes ratios of step times turn by turn, so that a change of the machine's speed affects both times. */
+/** Computes ratios of step times turn by turn, so that a change of the machine's speed affects both times of a ratio. */
 function computeRatios(
   result: PeerResult,
   reference: PeerResult,

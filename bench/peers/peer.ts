@@ -40,10 +40,10 @@ export interface PeerCommand {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Variables that peers do not get, so that OpenBLAS (in PyTorch) chooses its kernels itself. Some machines set them. */
+/** Variables that are unset for peers, so that OpenBLAS (in PyTorch) chooses its kernels even if a machine sets them. */
 const LEFT_OUT = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
-/** Returns all environment variables of a peer. @param own the peer's variables, which override this process's. */
+/** Returns all environment variables of a peer. @param own - variables of the peer; they override this process's variables. */
 function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
   const around = Object.entries(Deno.env.toObject()).filter(([name]) =>
     !LEFT_OUT.includes(name.toUpperCase())
@@ -93,7 +93,7 @@ export class PeerProcess {
     }
   }
 
-  /** Runs more steps. @param kind of steps, if the peer has several kinds @throws the same errors as {@link start} */
+  /** Runs more steps. @param kind - kind of the steps, if the peer has several @throws the same errors as {@link start} */
   async run(steps: number, seconds: number, kind?: string): Promise<PeerTiming> {
     await this.#input.write(
       new TextEncoder().encode(kind === undefined ? `${steps}\n` : `${steps} ${kind}\n`),

@@ -60,7 +60,7 @@ export function listTorchVariants(): TorchVariant[] {
 
 const python = { program: "python", models: ["lstm", "pw", "pair"] } as const;
 
-/** Returns a PyTorch entry for the CPU. @param form first argument of torch_peer.py. */
+/** Returns a PyTorch entry for the CPU. @param form - first argument of torch_peer.py. */
 function torch(key: string, name: string, form: string): PeerEntry {
   const variants = listTorchVariants().map(({ threads, ...rest }) => ({
     ...rest,
@@ -69,7 +69,7 @@ function torch(key: string, name: string, form: string): PeerEntry {
   return { ...python, key, name, variants };
 }
 
-/** Returns an entry for PyTorch's best form on a GPU. @param how argument of torch_device.py: eager, compile or graphs */
+/** Returns an entry for PyTorch's best form on a GPU. @param how - argument of torch_device.py: eager, compile or graphs */
 function onCard(key: string, name: string, how: string): PeerEntry {
   const args = ["best", String(navigator.hardwareConcurrency), "cuda", how];
   return { ...python, key, name, variants: [{ settings: "", args, environment: {} }], onCard: true };
@@ -94,7 +94,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/** Returns entries, with PyTorch's repeated for each PyTorch. @param cards true to keep GPU entries without a GPU */
+/** Returns entries, with PyTorch's repeated for each PyTorch. @param cards - true to keep GPU entries without a GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],
@@ -127,7 +127,7 @@ export function createPythonOption(): Option {
 }
 
 /**
- * Finds PyTorch installations. @param given paths of Pythons; if empty, {@link CANDIDATES} are tried.
+ * Finds PyTorch installations. @param given - paths of Pythons; if empty, {@link CANDIDATES} are tried.
  * @throws UserError if a given Python has no torch.
  */
 export async function findTorches(given: readonly string[]): Promise<Torch[]> {

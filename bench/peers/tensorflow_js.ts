@@ -8,7 +8,7 @@ import { NONE } from "../../src/data/click_log.ts";
 import { fillMissingItems, type PeerBatch, type PeerJob } from "./job.ts";
 import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
-/** A parameter with more elements than this has its own Adam step. */
+/** Parameters with more than `SMALL` elements have an Adam step of their own; all others share one. */
 const SMALL = 2 ** 16;
 
 export async function createTensorflowPeer(job: PeerJob, backend: string): Promise<Peer> {
@@ -234,7 +234,7 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
     fedItem,
     /** [R] 1 for a clicked row, else 0. */
     clicked: tf.tensor1d(clicked),
-    /** [D, F] features of the distinct items; the next field has [L B, F]. Undefined with one-hot items. */
+    /** [D, F] features of the distinct items; undefined with one-hot items. `fedFeatures` has shape [L B, F]. */
     slotFeatures: getRows(index(batch.slotItem)),
     fedFeatures: getRows(fedItem),
     /** [E K] row at each position of pages that are padded to K items; R at padded positions. */

@@ -1,6 +1,6 @@
 /**
- * LightGBM as a baseline of the trials: writes the columns of the logit on counts, trains on them by ../peers/lightgbm_peer.py
- * in its own process, and tests the scores like those of a baseline.
+ * LightGBM as a baseline of the trials: writes the columns of the logit model on counts, trains on the columns in a separate
+ * process (../peers/lightgbm_peer.py), and tests the scores like a baseline's scores.
  */
 
 import * as v from "../../src/schema.ts";
@@ -48,7 +48,7 @@ export async function expectLightgbm(program: string): Promise<LightgbmPython> {
   throw new UserError(`${expected}. ${text(stderr).split("\n").at(-1)?.replace(/^error: /, "")}`);
 }
 
-/** Trains and tests LightGBM with each of {@link objectives} on a log, unless it is done or there is no Python for it. */
+/** Trains and tests LightGBM with each of {@link objectives} on a log, unless the results exist or no Python has LightGBM. */
 export async function trainLightgbm(runs: ResultRuns, name: string, path: string): Promise<LightgbmResult[]> {
   if (!runs.python) return [];
   const { program, versions } = runs.python;
@@ -73,7 +73,7 @@ export async function trainLightgbm(runs: ResultRuns, name: string, path: string
   }));
 }
 
-/** Writes the columns of the logit on counts for each displayed item; lightgbm_peer.py describes the files. */
+/** Writes the columns of the logit model on counts for each displayed item; lightgbm_peer.py describes the files. */
 export async function writeFeatures({ source, features, pageOrder }: Dataset, folder: string): Promise<void> {
   const config = buildCountsConfig(source, features?.tokens ?? []);
   if (!config) {
@@ -109,7 +109,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   }
 }
 
-/** Tests scores like a baseline's: a factor and a constant, fitted on the validation users, turn them into utilities. */
+/** Tests scores like a baseline's. Utility: a factor times the score, plus a constant; both are fitted on validation users. */
 async function testScores({ source }: Dataset, features: string, scored: string): Promise<LightgbmResult> {
   const read = async (split: string) => {
     const buffer = async (file: string) => (await readBytes(file)).buffer;

@@ -34,7 +34,7 @@ export interface ModelTestMetrics {
   readonly clickRate: { readonly loss: number; readonly prec1: number };
 }
 
-/** Reads the test metrics of a training. @param folder of a training with one seed */
+/** Reads the test metrics of a training. @param folder - of a training with one seed */
 export async function readTestMetrics(folder: string): Promise<ModelTestMetrics> {
   const result = await readJson(`${folder}/result.json`, resultSchema);
   const of = (snapshot: string) => result?.test.find((one) => one.snapshot === snapshot);
@@ -49,7 +49,7 @@ export async function readTestMetrics(folder: string): Promise<ModelTestMetrics>
 }
 
 export interface TrainedModelSet {
-  /** Name of a file of the paper, or of a synthetic shop. */
+  /** Data set: "yelp" and "rsc" are the paper's; "demo" is a synthetic shop. */
   readonly data: "yelp" | "rsc" | "demo";
   /** Options of `train`, joined by spaces. Without --counts the models have no count features, as in the paper. */
   readonly options: string;
@@ -310,7 +310,7 @@ async function yelpLog({ folder, papers }: ResultRuns): Promise<string> {
 
 /**
  * Generates the log of a shop with 100,000 items and 6,000 users, who see ten pages of ten items. Pages show popular items
- * more often. The utility of an item is the same for all users, u_i = 1.2 z_i - 2 with normal z_i; no click has 0.
+ * more often. The utility of item i is the same for all users, u_i = 1.2 z_i - 2 with normal z_i; no click has utility 0.
  */
 async function largeShop({ folder }: ResultRuns): Promise<string> {
   const path = `${folder}/hashed-shop.parquet`;

@@ -14,7 +14,7 @@ const PAGES = 400_000;
 /** Options of `train` for the paper's model on the restless shop. The model has no count features. */
 const RESTLESS = ["--data", "restless", "--counts", "none", "--no-report"];
 
-/** Returns the folder of the model of the restless shop's users on which policies are trained. */
+/** Returns the folder of the user model on which policies are trained; its log is from the restless shop. */
 function firstModel(runs: ResultRuns): Promise<string> {
   return runs.trained("users-a", "train", RESTLESS);
 }
@@ -67,7 +67,7 @@ const comparisonSchema = v.looseObject({
 type Compared = v.InferOutput<typeof comparisonSchema>;
 type Cell = Compared["cells"][number];
 
-/** Runs `policy compare`, and returns a comparison per slate size. @param args folders of policies, then options */
+/** Runs `policy compare`, and returns a comparison per slate size. @param args - folders of policies, then options */
 async function compare(runs: ResultRuns, args: readonly string[]): Promise<Compared[]> {
   return v.parse(v.array(comparisonSchema), await runs.json("policy compare", args));
 }
@@ -106,7 +106,7 @@ export const simulatedTable: ResultTable = {
 const TRUTH_SEEDS = [1, 2, 3, 4, 5];
 const LONG = 1_000_000;
 
-/** Policies of the table "truth". The key is a part of the names of their folders. */
+/** Policies of the table "truth". The key is a part of a policy's folder name. */
 const policies: readonly { key: string; name: string; options: string; steps: number }[] = [
   { key: "gdqn-long", name: "GDQN", options: "--algorithm gdqn", steps: LONG },
   { key: "slateq", name: "SlateQ", options: "--algorithm slateq", steps: PAGES },
@@ -220,7 +220,7 @@ export const slatesTable: ResultTable = {
   },
 };
 
-/** Seeds of the policies whose clicks in their own model, a second model and the shop are compared. */
+/** Seeds of policies whose clicks in three simulators are compared: their own model, a second model, the shop. */
 const SECOND_SEEDS = [1, 2, 3];
 const GREEDY = "greedy";
 

@@ -33,7 +33,7 @@ const FORMAT = "clickgan-kept-run";
 /** Schema of a run's state: `made` is the command of a finished run, or null while the command runs. */
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
-/** Makes and fills a folder. @param cores that it may use */
+/** Makes and fills a folder. @param cores - that it may use */
 type Make = (path: string, cores: number) => Promise<unknown>;
 
 /** Trains models and policies, and runs commands on the results. */
@@ -42,11 +42,11 @@ export interface ResultRuns {
   /** Folder with the paper's files yelp.txt and rsc.txt. */
   readonly papers: string;
   readonly logs?: string;
-  /** Python of the LightGBM models; absent: there are none. */
+  /** Python with LightGBM; if absent, no LightGBM models are trained. */
   readonly python?: LightgbmPython;
   /**
-   * Runs a command that makes a folder, unless an earlier run made it. @returns the folder
-   * @param command e.g. "policy train" @param option of the command whose value is the folder
+   * Runs a command that makes a folder, unless an earlier run made the folder. @returns the folder's path
+   * @param command - e.g. "policy train" @param option - name of the command's option for the folder
    */
   trained(
     name: string,
@@ -54,10 +54,10 @@ export interface ResultRuns {
     args: readonly string[],
     option?: "--save-dir" | "--out",
   ): Promise<string>;
-  /** Makes a folder of results unless it is done. @param words that the results follow from. @returns the folder */
+  /** Makes a folder of results, unless it exists for equal `words`: texts that determine the results. @returns its path */
   kept(name: string, words: readonly string[], make: Make): Promise<string>;
   printed(command: string, args: readonly string[]): Promise<string>;
-  /** Runs a command and returns the JSON that it prints. @param args arguments except --json and --out. */
+  /** Runs a command and returns the JSON that it prints. @param args - arguments except --json and --out. */
   json(command: string, args: readonly string[]): Promise<unknown>;
 }
 
@@ -66,7 +66,7 @@ export class FolderRuns implements ResultRuns {
   readonly #jobs: JobSlots;
   readonly #asked = new Map<string, Promise<string>>();
 
-  /** @param jobs largest number of independent trainings that run at the same time */
+  /** @param jobs - largest number of independent trainings that run at the same time */
   constructor(
     readonly folder: string,
     readonly papers: string,

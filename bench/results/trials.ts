@@ -1,4 +1,4 @@
-/** Compares the defaults of `train` with the best baselines on all available logs, by which the defaults were chosen. */
+/** Compares the defaults of `train` with the best baselines on all available logs. */
 
 import * as v from "../../src/schema.ts";
 import { baselineNames, baselineTitles } from "../../src/metrics/baselines/baselines.ts";
@@ -15,7 +15,7 @@ import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
 
 const SEEDS = 5;
-/** Other options of `train`, which are compared with the defaults with one seed. */
+/** Options of `train` that are compared with the defaults, with one seed. */
 const VARIANTS = [
   "--wide 0",
   "--encoder pw",

@@ -88,7 +88,7 @@ export class SimulatedPages {
     return new SimulatedPages(page, episode, log, stack.move(), learner?.parameters);
   }
 
-  /** Simulates pages, one episode after another. @returns the milliseconds until the host knows that they are done. */
+  /** Simulates pages, one episode after another. @returns the milliseconds until the host knows that the pages are done. */
   async play(pages: number): Promise<number> {
     const { page: { gpu, alive, users } } = this;
     const began = performance.now();

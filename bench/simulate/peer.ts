@@ -1,6 +1,6 @@
 /**
  * Runs simulate_peer.py, in which PyTorch simulates the same pages as clickgan. Before timing, the process compares its
- * pages with clickgan's, and its first update of the policy (the "lesson") from the same replayed pages.
+ * pages with clickgan's pages, and the first policy update from them (the "lesson") with clickgan's update.
  */
 
 import * as v from "../../src/schema.ts";
@@ -116,12 +116,12 @@ export interface PagePlayer {
 const PATIENCE = 300;
 
 /**
- * Largest allowed differences between PyTorch and clickgan, whose float32 sums have another order: of P(any click), the
- * share of slates that differ, and the lesson's loss and Q-value (relative to their size if above 1).
+ * Largest allowed differences between PyTorch and clickgan, which add float32 numbers in different orders. `slates` is
+ * the share of slates that differ; `loss` and `q` belong to the lesson, and are relative for values above 1.
  */
 const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };
 
-/** Describes a difference that exceeds its tolerance, if any. @param found differences by name; null for NaN */
+/** Describes a difference that exceeds its tolerance, if any. @param found - differences by name; null for NaN */
 export function findSimulationDisagreement(
   found: Readonly<Record<string, number | null>>,
 ): string | undefined {
@@ -134,7 +134,7 @@ export function findSimulationDisagreement(
 export class SimulatePeer {
   private constructor(readonly name: string, private readonly process: PeerProcess) {}
 
-  /** Starts PyTorch. @param file of the job @throws UserError if its results differ, Error if the process fails */
+  /** Starts PyTorch. @param file - path of the job @throws UserError if its results differ, Error if the process fails */
   static async start({ name, python }: Torch, file: string): Promise<SimulatePeer> {
     const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
     const [{ environment = {} } = {}] = listTorchVariants();

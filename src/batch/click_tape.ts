@@ -26,7 +26,7 @@ export interface ClickBatch {
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
-  /** For each event, a list of earlier events with a click, if `event` has no such lists. `history` has each list's end. */
+  /** Per event a list of earlier events with a click, if `event` does not contain the lists. `history` has each list's end. */
   readonly clicks?: View;
   readonly row: View;
   /** Inputs of count features, per row and item of the log. Absent if every page consists of the whole catalogue. */

@@ -20,7 +20,7 @@ export class DeviceItems {
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
 
-  /** @param capacity largest number of items. @throws UserError for features that the adapter cannot hold. */
+  /** @param capacity - largest number of items. @throws UserError for features that the adapter cannot hold. */
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures,
@@ -55,7 +55,7 @@ export class DeviceItems {
     }
   }
 
-  /** Replaces the items by others of the same kind. @throws Error for more items than the capacity. */
+  /** Replaces the items by other items of the same kind. @throws Error for more items than the capacity. */
   write(items: ItemFeatures): void {
     if (items === this.#written || items.kind === "one-hot") return;
     const { count, width, values } = items;

@@ -20,8 +20,8 @@ export type BatchSlot = ClickSizes & {
 };
 
 /**
- * Ring buffer with one slot per step. A slot holds step headers and a batch's users, with running totals of events and rows
- * (16 bytes each). The queue runs writes and steps in order, so a slot may be reused while earlier steps are in flight.
+ * Ring buffer with one slot per step. A slot holds step headers and 16 bytes per user of a batch, among them the running totals
+ * of events and rows. The queue runs writes and steps in order, so a slot may be reused while earlier steps are in flight.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -33,9 +33,9 @@ export class BatchPlan {
   #stamp = 0;
 
   /**
-   * @param capacity sizes of the largest batch, for which the program's buffers are allocated.
-   * @param headersEach number of headers per slot, because programs on one batch may need different settings.
-   * @param slices number of batches that are built at once, from consecutive slots.
+   * @param capacity - sizes of the largest batch, for which the program's buffers are allocated.
+   * @param headersEach - number of headers per slot, because programs on one batch may need different settings.
+   * @param slices - number of batches that are built at once, from consecutive slots.
    */
   constructor(
     readonly gpu: Gpu,
@@ -66,10 +66,10 @@ export class BatchPlan {
   }
 
   /**
-   * Writes a slot on the host; {@link upload} sends the slot. @param purpose settings of the slot's headers; the last
-   * settings are used for all remaining headers. @param log log of the users; by default the plan's own log. @param of
-   * number of events in means over the whole batch, if `users` are a micro-batch. @returns the sizes of the batch. @throws
-   * UserError for an unknown or repeated user, or if the whole batch has only context events.
+   * Writes a slot on the host; {@link upload} sends the slot. @param purpose - settings of the slot's headers; the last
+   * settings are used for all remaining headers. @param log - log of the users; by default the plan's own log. @param of -
+   * number of events in the whole batch, if `users` are a micro-batch. @returns the sizes of the batch. @throws UserError
+   * for an unknown or repeated user, or if the whole batch has only context events.
    */
   put(
     slot: number,
@@ -185,7 +185,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns an upper bound of the sizes of any batch of `count` users: in each dimension, the sum over the largest users. */
+/** Returns an upper bound of the sizes of any batch of `count` users: per dimension, that of the `count` largest users. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
@@ -214,7 +214,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single sizes of the largest user. @param rows largest number of rows, except for a micro-batch of a single user. */
+/** @param single - sizes of the largest user. @param rows - largest number of rows, except for a micro-batch of a single user. */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

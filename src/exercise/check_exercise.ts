@@ -198,7 +198,7 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
   );
 }
 
-/** Error for a size that does not fit into memory, which is no fault of the reader's text. */
+/** Error for a size that does not fit into memory. The reader's text is not at fault. */
 class TooLarge extends UserError {}
 
 /** Checks that an answer's inputs in uniform buffers fit. @throws UserError for an input that does not fit. */

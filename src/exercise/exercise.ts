@@ -150,7 +150,7 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
 
 export const HOLE = "YOUR CODE";
 
-/** Parses an answer. @param file path of the answer. @throws UserError if the text cannot be run. */
+/** Parses an answer. @param file - path of the answer. @throws UserError if the text cannot be run. */
 export function createAnswerStep(exercise: Exercise, file: string, text: string): LadderStep {
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   const shipped = getSolution(exercise);
@@ -253,7 +253,7 @@ function parseGrid(exercise: Exercise, text: string): Pick<LadderStep, "invocati
   };
 }
 
-/** Parses the storage of inputs. @param text such as "input texture, weights uniform" */
+/** Parses the storage of inputs. @param text - such as "input texture, weights uniform" */
 function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
   const kinds = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
   const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;

@@ -299,7 +299,7 @@ const lastClicks: Exercise = {
   letters: (size) => ({ E: countEvents(size), F: size[2] ?? 1, F4: countVectors(size[2]) }),
 };
 
-/** Exercise: projection on the simplex (the exact generator of the adversarial stage), and the reward's gradient against it. */
+/** Exercise: the exact generator of the adversarial stage, a projection on the simplex, and the reward's gradient. */
 const sparsemax: Exercise = {
   name: "sparsemax",
   what: "the projection on the simplex: the exact generator",

@@ -40,8 +40,8 @@ const RANKED_ITEMS = 20;
 /**
  * Creates a test case with the bits of a batch: first a word with the bits of items, then words with the bits of rows, sorted by
  * item. Each user has one row.
- * @param size [words]
- * @param word function that returns the bits of a word of rows; by default, a random quarter of the bits is set
+ * @param size - [words]
+ * @param word - function that returns the bits of a word of rows; by default, a random quarter of the bits is set
  */
 export function rankTrial(
   gpu: Gpu,
@@ -88,7 +88,7 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
 
 /** Rules that replace the default rules by which {@link createTableTrial} makes its batch. */
 export interface TableRule {
-  /** Returns the item of a row, except of the first rows, which show each item once. @param u random number in [0, 1) */
+  /** Returns a row's item; not used for the first rows, which show each item once. @param u - random number in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }
@@ -97,7 +97,7 @@ const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 
 /**
  * Creates a test case for the gradient of a table with a row per item. A user's events look up the clicked items in the table.
- * @param size [events, items, columns]. An event shows three rows. The user clicks one row, which is an input of the next event,
+ * @param size - [events, items, columns]. An event shows three rows. The user clicks one row, which is an input of the next event,
  * or none.
  */
 export function createTableTrial(
@@ -133,7 +133,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/** Creates a test case of batch norm. @param size [rows, columns] @param hard of 3 columns one is constant, one near 1000 */
+/** Creates a test case of batch norm. @param size - [rows, columns] @param hard - of 3 columns one is constant, one near 1000 */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -223,7 +223,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Creates a test case of position weights. @param size [users, events, features] @param hard half of the users never click */
+/** Creates a test case of position weights. @param size - [users, events, features] @param hard - half of the users never click */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,
@@ -243,7 +243,7 @@ export function createLastClicksTrial(
 
 const GENERATOR_ETA = 0.5;
 
-/** Creates a test case of the exact generator and the reward's gradient. @param size [events, rows per page] */
+/** Creates a test case of the exact generator and the reward's gradient. @param size - [events, rows per page] */
 export function createSparsemaxTrial(
   gpu: Gpu,
   size: LadderSize,
@@ -280,7 +280,7 @@ export function createSparsemaxTrial(
   };
 }
 
-/** Creates a test case of users' choices on two pages. All other pages of the log must not change. @param size [users, slots] */
+/** Creates a test case of users' choices on two pages. All other pages of the log must not change. @param size - [users, slots] */
 export function drawTrial(
   gpu: Gpu,
   [users = 1, slate = 1]: LadderSize,
@@ -302,7 +302,7 @@ export interface SlateRule extends Partial<Pick<ScoredRows, "taken" | "equal">> 
   readonly table?: (item: number, unit: number) => number;
 }
 
-/** Creates a test case of slate scores. @param size [users, items, hidden units] */
+/** Creates a test case of slate scores. @param size - [users, items, hidden units] */
 export function createSlateTrial(
   gpu: Gpu,
   [rows = 1, items = 1, units = 4]: LadderSize,

@@ -39,8 +39,8 @@ export class Arena {
   }
 
   /**
-   * Allocates a texture for vectors of four f32. @param used bytes that a batch uses, if kernels write the texture; undefined
-   * if only the host writes it. @throws UserError if the adapter does not support the size.
+   * Allocates a texture for vectors of four f32. @param used - number of bytes that a batch uses, if kernels write the
+   * texture; undefined if only the host writes it. @throws UserError if the adapter does not support the size.
    */
   allocateTexture(
     name: string,

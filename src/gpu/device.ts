@@ -10,7 +10,7 @@ import { formatThousands } from "../number_text.ts";
 
 /** Error for a request that exceeds a limit of the adapter. */
 export class LimitError extends UserError {
-  /** @param share fraction of the request that the adapter has room for, below 1. */
+  /** @param share - fraction of the request that the adapter has room for, below 1. */
   constructor(message: string, readonly share: number) {
     super(message);
   }
@@ -147,7 +147,7 @@ export class Gpu {
   }
 
   /**
-   * Creates a buffer, which counts as live until {@link destroyBuffer}. @param bytes size, which is rounded up to a multiple
+   * Creates a buffer, which counts as live until {@link destroyBuffer}. @param bytes - size, which is rounded up to a multiple
    * of 4, at least 4. @throws UserError if the adapter does not support that size.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
@@ -177,7 +177,7 @@ export class Gpu {
     if (this.#held.delete(texture)) texture.destroy();
   }
 
-  /** Checks the size of a binding. @param what name for the message. @throws UserError for a size beyond the largest binding. */
+  /** Checks the size of a binding. @param what - name for the message. @throws UserError for a size beyond the largest binding. */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }
@@ -236,8 +236,8 @@ export class Gpu {
 
   /**
    * Waits until all submitted work has run. Deno polls every 10 ms, so a call takes 11 ms or more, and no training step
-   * makes one. A read needs no call before, because a read waits by itself. Errors of the work are thrown by {@link check},
-   * not by this method.
+   * makes one. A read needs no preceding call of this method, because a read waits for the submitted work. Errors of the
+   * work are thrown by {@link check}, not by this method.
    */
   async workDone(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
@@ -266,7 +266,7 @@ export class Gpu {
 /**
  * Opens a device in any runtime with WebGPU. The device's limits are WebGPU's defaults, except those in limits.ts.
  *
- * @param gpu WebGPU object from which an adapter is requested.
+ * @param gpu - WebGPU object from which an adapter is requested.
  * @throws UserError if there is no adapter, or if its limits are too low.
  */
 export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined = webgpu()): Promise<Gpu> {
@@ -311,7 +311,7 @@ function classifyAdapter(
  */
 const READS_BUFFERS = /swiftshader/i;
 
-/** Returns the default kernel variants. @param kind kind of the adapter, or another kind in a test. */
+/** Returns the default kernel variants. @param kind - kind of the adapter, or another kind in a test. */
 function chooseDefaultVariants(
   info: GPUAdapterInfo,
   kind: AdapterKind = classifyAdapter(info),

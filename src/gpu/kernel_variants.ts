@@ -27,7 +27,7 @@ export type LstmDirection = "forward" | "backward";
 export type LstmVariant = "group" | "group 1" | "group 4" | "user";
 export const lstmVariants = ["group", "group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
 
-/** Kernel variant of a workgroup's final sum, which one invocation (serial) or the lanes of a subgroup compute. */
+/** Kernel variant of a workgroup's final sum, computed by one invocation (serial) or by the lanes of a subgroup. */
 export type SumVariant = "serial" | "subgroups";
 const sumVariants = ["serial", "subgroups"] as const satisfies readonly SumVariant[];
 
@@ -68,7 +68,7 @@ export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
 
-/** Merges tuned variants into the defaults. @param chosen variants by {@link formatMatmulKey} and the like. */
+/** Merges tuned variants into the defaults. @param chosen - variants by {@link formatMatmulKey} and the like. */
 export function mergeTunedVariants(
   { kind, matrices }: AdapterTraits,
   chosen: Readonly<Record<string, KernelVariant>>,
@@ -99,12 +99,12 @@ export function reuseVariants(recorded: KernelVariants | undefined, own: Adapter
   return recorded && matchAdapter(recorded, own) ? recorded : getDefaultVariants(own.kind, own.matrices);
 }
 
-/** Returns a key such as "forward 64x32", with the padded sizes [K, N] of the weights. @param k4 K / 4. @param n4 N / 4. */
+/** Returns a key such as "forward 64x32", with the padded sizes [K, N] of the weights. @param k4 - K / 4. @param n4 - N / 4. */
 export function formatMatmulKey(direction: MatmulDirection, k4: number, n4: number): string {
   return `${direction} ${4 * k4}x${4 * n4}`;
 }
 
-/** Returns an LSTM's key such as "lstm backward 20", with the padded number of units. @param h4 units / 4. */
+/** Returns an LSTM's key such as "lstm backward 20", with the padded number of units. @param h4 - units / 4. */
 export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
@@ -142,7 +142,7 @@ function rankPanels(rows: number): MatmulVariant[] {
 /**
  * Returns the variants that can compute a product: first the default, then alternatives, most promising first. Tiled
  * kernels read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panels come last, because
- * reading workgroup memory is slow there. @param rows number of rows of the largest batch.
+ * reading workgroup memory is slow there. @param rows - number of rows of the largest batch.
  */
 export function listMatmulVariants(
   { variants, workgroupBytes }: VariantContext,
@@ -175,7 +175,7 @@ export function chooseMatmulVariant(
 /** Number of invocations per workgroup that WebGPU guarantees. */
 const WORKGROUP_MOST = 256;
 
-/** Returns the variants that can compute an LSTM on a GPU, default first. @param h4 number of units / 4. */
+/** Returns the variants that can compute an LSTM on a GPU, default first. @param h4 - number of units / 4. */
 export function listLstmVariants(h4: number): readonly LstmVariant[] {
   const group = lstmVariants.filter((variant) => {
     const users = countGroupUsers(variant, h4);
@@ -187,7 +187,7 @@ export function listLstmVariants(h4: number): readonly LstmVariant[] {
 /** Number of invocations per workgroup that fills subgroups of 32 or 64. */
 const FULL_GROUP = 64;
 
-/** Returns the number of users per workgroup; undefined for one invocation per user. @param h4 number of units / 4. */
+/** Returns the number of users per workgroup; undefined for one invocation per user. @param h4 - number of units / 4. */
 export function countGroupUsers(variant: LstmVariant, h4: number): number | undefined {
   const most = Math.max(1, Math.floor(FULL_GROUP / (4 * h4)));
   return { group: most, "group 1": 1, "group 4": 4, user: undefined }[variant];
@@ -195,7 +195,7 @@ export function countGroupUsers(variant: LstmVariant, h4: number): number | unde
 
 /**
  * Returns the bytes of workgroup memory of an LSTM that stores its weights in workgroup memory: the weights, two buffers
- * for the exchange between units, and the number of loop iterations. @param units padded number of units.
+ * for the exchange between units, and the number of loop iterations. @param units - padded number of units.
  */
 export function computeLstmBytes(direction: LstmDirection, units: number, users: number): number {
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;

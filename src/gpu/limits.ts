@@ -47,7 +47,7 @@ const MOST: Readonly<Partial<Record<LimitName, number>>> = {
 };
 
 /**
- * Returns the limits to request from an adapter. @param adapter name of the adapter, for errors. @param most upper bounds of
+ * Returns the limits to request from an adapter. @param adapter - name of the adapter, for errors. @param most - upper bounds of
  * the limits, for tests. @throws UserError for an adapter below a default limit; the message names the limit.
  */
 export function computeRequiredLimits(

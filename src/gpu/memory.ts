@@ -123,7 +123,7 @@ export function makeRowLayout(bytes: number): TextureLayout {
   return makeTextureLayout(bytes, 1, 1);
 }
 
-/** @param rowVectors number of columns of the matrix / 4. */
+/** @param rowVectors - number of columns of the matrix / 4. */
 export function makePanelLayout(bytes: number, rowVectors: number): TextureLayout {
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
@@ -218,7 +218,7 @@ function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayB
   return (matrix instanceof Float32Array ? new Float32Array(texels.buffer) : texels) as Words;
 }
 
-/** Inverts {@link packTexels}. @param length number of words of the matrix. */
+/** Inverts {@link packTexels}. @param length - number of words of the matrix. */
 export function unpackTexels(
   layout: TextureLayout,
   texels: Uint32Array<ArrayBuffer>,

@@ -106,7 +106,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     readonly dispatches: readonly Dispatch<S>[],
   ) {}
 
-  /** Compiles and binds the dispatches. @param steps buffer of step headers. @throws Error that names the kernel. */
+  /** Compiles and binds the dispatches. @param steps - buffer of step headers. @throws Error that names the kernel. */
   static async record<S extends BatchSizes>(
     gpu: Gpu,
     name: string,
@@ -166,7 +166,7 @@ const offsets = new Uint32Array(1);
 
 /**
  * Computes the numbers of workgroups of a dispatch along x, y and z. A too long x axis of a foldable kernel is folded.
- * @param workgroup invocations of a workgroup along x and y. @param maxGrid largest number of workgroups along an axis.
+ * @param workgroup - invocations of a workgroup along x and y. @param maxGrid - largest number of workgroups along an axis.
  * @throws UserError for a grid that exceeds `maxGrid`.
  */
 export function computeGrid<S extends BatchSizes>(

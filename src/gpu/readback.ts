@@ -123,8 +123,8 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 
 /**
  * Matches Deno versions whose mapAsync waits for the device itself: when the call returns, the range is mapped, and
- * awaiting the promise only adds the 10 ms or more until Deno polls. This applies to a buffer whose map was awaited once
- * before; with a new buffer Deno panics. In all other versions each map is awaited.
+ * awaiting the promise only adds the 10 ms or more until Deno polls. A new buffer's first map must be awaited, otherwise
+ * Deno panics. In all other Deno versions each map is awaited.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
@@ -152,7 +152,7 @@ export class StagingPool {
   #mapsSynchronously = MAPS_AT_ONCE.test(navigator.userAgent);
   readonly #free = new Map<number, StagingBuffer[]>();
 
-  /** Called with 1 before a read waits for the device, and with -1 after it. */
+  /** Called with 1 before a read waits for the device, and with -1 after the wait. */
   onWait: ((waits: 1 | -1) => void) | undefined;
 
   #lastTurn = 0;
@@ -161,7 +161,7 @@ export class StagingPool {
 
   static readonly #ofGpu = new WeakMap<Gpu, StagingPool>();
 
-  /** Returns the pool of a device. Its buffers are freed with the device, and do not count as live. */
+  /** Returns the pool of a device. The pool's buffers are freed with the device, and do not count as live. */
   static of(gpu: Gpu): StagingPool {
     const staging = StagingPool.#ofGpu.get(gpu) ?? new StagingPool(gpu);
     StagingPool.#ofGpu.set(gpu, staging);

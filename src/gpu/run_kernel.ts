@@ -30,8 +30,8 @@ export type KernelOutputs<O> = {
 
 /**
  * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends the
- * process. @param text WGSL text. Its last binding is `var<uniform> step: vec4u`; its workgroups have `WORKGROUP`
- * invocations along x and, if the text declares that constant, `WORKGROUP_Y` along y @throws Error if an array's type
+ * process. @param text - WGSL text. Its last binding is `var<uniform> step: vec4u`. Its workgroups have `WORKGROUP`
+ * invocations along x, and `WORKGROUP_Y` along y if the text declares `WORKGROUP_Y` @throws Error if an array's type
  * differs from the declared type, if the workgroup's size differs from the constants, or if the driver reports an error.
  */
 export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(

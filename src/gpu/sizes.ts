@@ -55,7 +55,7 @@ const CHUNK_ROWS = 256;
 /** Dimensions of a kind of batch, in the order of the kernels' `step.size`. */
 export class Dimensions<S extends BatchSizes = BatchSizes> {
   /**
-   * @param names names of at most four dimensions. @param chunked dimension that determines the number of chunks; see
+   * @param names - names of at most four dimensions. @param chunked - dimension that determines the number of chunks; see
    * {@link countChunks}.
    */
   constructor(readonly names: readonly DimName<S>[], readonly chunked: DimName<S>) {
@@ -77,7 +77,7 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
 
   /**
    * Returns the number of partial sums of a step's weight gradients: one per 256 rows, at most 16. The number, and thus the
-   * order of every sum, depends only on the batch. @param times factor per chunk.
+   * order of every sum, depends only on the batch. @param times - factor per chunk.
    */
   scaleByChunks(times = 1): ScaledSize<S> {
     return { of: this.chunked, per: CHUNK_ROWS, times, least: times, most: times * MAX_CHUNKS };

@@ -54,7 +54,7 @@ export class StepHeaders<S extends BatchSizes> {
   readonly #values: DataView<ArrayBuffer>;
 
   /**
-   * @param each number of headers per slot, for programs on one batch. @param seen number of slots that a multi-step kernel
+   * @param each - number of headers per slot, for programs on one batch. @param seen - number of slots that a multi-step kernel
    * reads.
    */
   constructor(
@@ -74,7 +74,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes the headers of a slot for {@link upload}. @param purpose settings, of which the last fill all remaining headers. */
+  /** Writes the headers of a slot for {@link upload}. @param purpose - settings, of which the last fill all remaining headers. */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

@@ -42,7 +42,7 @@ export interface AccessCounts {
   readonly workgroup: LoadRequests;
 }
 
-/** Counts the memory accesses of a kernel. @param text WGSL as the driver gets it, with one entry point */
+/** Counts the memory accesses of a kernel. @param text - WGSL as the driver gets it, with one entry point */
 export function countAccesses(text: string, scope: IndexScope): AccessCounts {
   const variables = new Map<string, Tally>();
   let asking = 0;
@@ -112,7 +112,7 @@ class Tally {
   readonly write = none();
   constructor(readonly space: AddressSpace) {}
 
-  /** Adds one access of a subgroup. @param first number of the subgroup's first invocation. */
+  /** Adds one access of a subgroup. @param first - number of the subgroup's first invocation. */
   add(
     { space, at, type, atomic = false }: MemoryReference,
     kind: "read" | "write",

@@ -35,7 +35,7 @@ export type Statement = (walk: Interpreter, mask: InvocationMask) => void;
 export interface Expression {
   /** Returns the value of the expression per invocation. The value of an inactive invocation is arbitrary. */
   readonly value: (walk: Interpreter, mask: InvocationMask) => WgslValue[];
-  /** Returns the expression's memory, if it is memory that invocations share. */
+  /** Returns the expression's memory, if invocations share this memory. */
   readonly reference?: (walk: Interpreter, mask: InvocationMask) => MemoryReference | undefined;
   /** Name of the variable, if the expression is a variable or a part of one. */
   readonly name?: string;
@@ -140,7 +140,7 @@ export class Interpreter {
     this.module.entry?.body(this, this.#all());
   }
 
-  /** Evaluates an expression for the first invocation. @param names values of the names in the expression */
+  /** Evaluates an expression for the first invocation. @param names - values of the names in the expression */
   evaluate({ value }: Expression, names: ReadonlyMap<string, WgslValue>): WgslValue {
     this.#frame = this.#makeFrame(new Map([...names].map(([name, one]) => [name, this.broadcast(one)])));
     return value(this, this.#all())[0];
@@ -235,7 +235,7 @@ export class Interpreter {
     this.options.onAccess?.(memory, kind, mask);
   }
 
-  /** Declares a variable in the innermost scope. @param values undefined for a variable that is not tracked. */
+  /** Declares a variable in the innermost scope. @param values - undefined for a variable that is not tracked. */
   declare(name: string, values: WgslValue[] | undefined): void {
     this.#frame.scopes.at(-1)?.set(name, values);
   }
@@ -260,7 +260,7 @@ export class Interpreter {
     scopes.pop();
   }
 
-  /** Interprets a block. @param bare true if the block begins with a return. */
+  /** Interprets a block. @param bare - true if the block begins with a return. */
   block(statements: readonly Statement[], mask: InvocationMask, bare: boolean): void {
     if (bare && this.#depth === 0 && mask[0] === ON) this.idle = true;
     this.inScope(() => {

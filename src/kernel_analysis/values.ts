@@ -1,6 +1,6 @@
 /**
- * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's arithmetic of the whole
- * numbers and conditions that are known of an invocation. An {@link IndexScope} has the values that a kernel reads from no
+ * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's arithmetic on an
+ * invocation's known whole numbers and conditions. An {@link IndexScope} has the values that a kernel reads from no
  * buffer.
  */
 
@@ -23,7 +23,7 @@ const SCALARS: Readonly<Record<string, WgslType>> = {
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
-/** Returns the type of a name such as u32, vec4f or mat4x4; undefined for other names. @param readTemplate reads `<f32>` */
+/** Returns the type of a name such as u32, vec4f or mat4x4; undefined for other names. @param readTemplate - reads `<f32>` */
 export function parsePlainType(name: string, readTemplate: () => WgslType): WgslType | undefined {
   const [, kind, counts = "", suffix = ""] = /^(vec|mat)(\d(?:x\d)?)([uifh]?)$/.exec(name) ?? [];
   if (!kind) return SCALARS[name];
@@ -37,7 +37,7 @@ function vectorType(element: WgslType, count: number): WgslType {
   return { size, align: count === 3 ? 4 * element.size : size, element, stride: element.size };
 }
 
-/** Makes an array type. @param count number of elements; 0 for a runtime-sized array. */
+/** Makes an array type. @param count - number of elements; 0 for a runtime-sized array. */
 export function makeArrayType(element: WgslType, count: number): WgslType {
   const stride = roundUp(element.size, element.align);
   return { size: stride * count, align: element.align, element, stride };
@@ -141,7 +141,7 @@ export function convertValue(value: WgslValue, type: WgslType | undefined): Wgsl
 /** Number of invocations of a subgroup that the analysis assumes. */
 export const SUBGROUP = 32;
 
-/** Values that a kernel's index expressions depend on besides its constants. */
+/** Values, besides constants, on which a kernel's index expressions depend. */
 export interface IndexScope {
   readonly workgroup: readonly [x: number, y: number];
   /** Number of workgroups in x, y and z. In a kernel that serves several steps, z is the number of their batches. */
@@ -162,7 +162,7 @@ export interface Invocation {
   readonly local: readonly [x: number, y: number];
 }
 
-/** Returns a builtin value of an invocation; undefined if not tracked. @param kind name of the builtin in WGSL */
+/** Returns a builtin value of an invocation; undefined if not tracked. @param kind - name of the builtin in WGSL */
 export function getBuiltin(
   kind: string,
   { workgroup: [wx, wy], grid }: IndexScope,

@@ -71,12 +71,12 @@ export function selectGpuSteps(ladder: Ladder): Ladder {
   return { ...ladder, steps: steps.filter(({ number }) => ladder.forGpus?.includes(number) ?? true) };
 }
 
-/** Returns the number of a step. @param k index of the step in the ladder. */
+/** Returns the number of a step. @param k - index of the step in the ladder. */
 export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
 
-/** Returns the number of the step on which a step builds. @param k index of the building step in the ladder. */
+/** Returns the number of the step on which a step builds. @param k - index of the building step in the ladder. */
 export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
@@ -226,7 +226,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries. @param zero true to fill the output with zeros, for a step that only writes a part of it */
+  /** Fills an output with canaries. @param zero - true to fill it with zeros, if a step writes only a part of the output */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);
@@ -237,7 +237,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** Returns a check whose texts have binding names of the dispatch instead of names of the op's memory. */
+  /** Returns a check with texts that name memory as the dispatch's bindings do, not as the op does. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {

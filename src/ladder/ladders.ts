@@ -152,7 +152,7 @@ export async function runLadder(
   }
   const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
   const times = await timeRounds(gpu, ladder.name, right, known, options);
-  /** Returns the median, over the rounds, of the ratio of two steps' times, because the machine's speed changes between rounds. */
+  /** Returns the median of a ratio of two steps' times, with one ratio per round, because the machine's speed changes. */
   const ratio = (of: number, to: number) => {
     const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
     return a.length * b.length === 0 ? undefined : computeMedian(b.map((time, k) => (a[k] ?? NaN) / time));
@@ -193,10 +193,10 @@ interface StepTimes {
   error: { error?: number };
 }
 
-/** Approximate duration of timing a step in one round, as a multiple of the duration of the step's check. */
+/** Estimated time that a round takes to time a step, divided by the time that the step's check takes. */
 const RUNS = 7;
 
-/** Times each step once per round. @param known durations of the steps' checks, to estimate the remaining time */
+/** Times each step once per round. @param known - durations of the steps' checks, to estimate the remaining time */
 async function timeRounds(
   gpu: Gpu,
   name: string,

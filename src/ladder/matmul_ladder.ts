@@ -48,7 +48,7 @@ import {
   matmulKernels,
 } from "../ops/kernel_selection.ts";
 
-/** Creates a test case that computes ELU(X W + b). @param scale factor by which the input X is multiplied. */
+/** Creates a test case that computes ELU(X W + b). @param scale - factor by which the input X is multiplied. */
 export function createForwardTrial(
   gpu: Gpu,
   [M = 1, K = 1, N = 1]: LadderSize,
@@ -117,9 +117,9 @@ function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: numbe
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest number of terms in a sum of a panel kernel, whose text has the terms unrolled. */
+/** Largest numbers of terms in a sum of a panel kernel. The kernel's text contains all terms (an unrolled loop). */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns a check of a panel kernel's size. @param axis index, in the size, of the number of terms @param most its limit */
+/** Returns a check of a panel kernel's size. @param axis - index in the size that has the number of terms (at most `most`) */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
@@ -143,7 +143,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns a step with a shipped kernel. @param columns index, in the size, of the number of output columns */
+/** Returns a step with a shipped kernel. @param columns - index, in the size, of the number of output columns */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,
@@ -170,7 +170,7 @@ function tileSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps without workgroup memory. An invocation reuses each value it reads for a block of sums in registers. */
+/** Returns the steps without workgroup memory. An invocation uses each value for several sums, kept in registers. */
 function registerSteps(): LadderStep[] {
   const lanes = {
     kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),

@@ -28,7 +28,7 @@ export function expectFinite(utilities: ArrayLike<number>): void {
 /**
  * Returns the click probability P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of each item a. The largest exponent is
  * subtracted to avoid overflow. With the logistic loss, items are clicked independently: P(a) = 1 / (1 + exp(-eta u_a)),
- * and P(no click) is the product of all 1 - P(a). @param utilities utilities with position effects ({@link
+ * and P(no click) is the product of all 1 - P(a). @param utilities - utilities with position effects ({@link
  * import("./position_effect.ts").addPositionEffects}). @throws UserError for a non-finite utility.
  */
 export function computeChoiceProbabilities(

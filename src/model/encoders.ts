@@ -52,7 +52,7 @@ export const LSTM = {
 
 /**
  * Records the LSTM state's product with the first layer's kernel, plus that layer's bias: [events, N]. @param recurrent
- * LSTM state [events, H], if the state was computed before.
+ * - LSTM state [events, H], if it is already computed.
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
   const features = recordItemFeatures(tape, items);
@@ -144,8 +144,8 @@ export function listClickKernels(
 }
 
 /**
- * Records the product of a kernel and the last clicks, weighted by recency, plus a bias: [events, N]. @param itemBias bias
- * that is added to the state before tanh; without this bias, tanh is not applied
+ * Records the product of a kernel and the last clicks, weighted by recency, plus a bias: [events, N]. @param itemBias -
+ * bias that is added to the state before tanh; without `itemBias`, tanh is not applied
  */
 export function recordClickProduct(
   tape: ClickTape,

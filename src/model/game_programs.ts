@@ -50,7 +50,7 @@ export function buildGeneratorConfig(
   };
 }
 
-/** @param initial the weights, or a seed from which the weights are drawn. */
+/** @param initial - the weights, or a seed from which the weights are drawn. */
 export function createGenerator(
   gpu: Gpu,
   items: ItemCatalogue,
@@ -73,7 +73,7 @@ export interface GameProgramOptions {
   readonly game: GameOptions;
   readonly reward: RecordableModel;
   readonly generator: UserModel | undefined;
-  /** Training settings; undefined in an evaluation. A network without an Adam state is not trained. */
+  /** Training settings; undefined in an evaluation. Networks without an Adam state are not trained. */
   readonly training?: {
     readonly reward: AdamState | undefined;
     readonly generator: AdamState | undefined;

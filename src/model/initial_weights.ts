@@ -22,7 +22,7 @@ export function makeGlorotUniform(fanIn: number, fanOut: number): (random: Rando
   return (random) => limit * (2 * random.uniform() - 1);
 }
 
-/** Draws the initial weights, each parameter from its own random stream. @param prefix prefix of parameter names. */
+/** Draws the initial weights, each parameter from its own random stream. @param prefix - prefix of parameter names. */
 export function drawInitialWeights(specs: readonly ModelParameter[], seed: number, prefix = ""): Weights {
   return new Map(specs.map(({ name, rows, columns, initial }) => {
     const random = createRandomStream(seed, "weights", prefix + name);

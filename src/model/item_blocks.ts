@@ -58,7 +58,7 @@ export interface ItemScorer {
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Number of items in the first block and in the largest. Blocks are larger on a GPU, to occupy the GPU (not measured). */
+/** Numbers of items in the first block and in the largest block. Blocks are larger on a GPU, to occupy the GPU (not measured). */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 /** Target duration of a block, in ms. */
 const BLOCK_MS = 5;

@@ -25,7 +25,7 @@ function formatItemsShape(items: ItemsShape): string {
 
 /**
  * Returns the log with the model's items. If the log has fewer one-hot items, its catalogue is extended to the model's.
- * @param what name of the model in the message. @throws UserError if the log has other items than the model.
+ * @param what - name of the model in the message. @throws UserError if the log has other items than the model.
  */
 export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {
   const items = alignItems(source, wanted, what);
@@ -61,7 +61,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Records weights W times mixed features f; undefined without tokens. @param names names of W's table [V, N], kernel [F, N] */
+/** Records weights W times mixed features f; undefined without tokens. @param names - of W's table [V, N] and kernel [F, N] */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,

@@ -26,7 +26,7 @@ import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_w
 import { POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
-/** Names of the count table [I, .], the scale [3, C] (means; 1 / sd; mean rate, longest page, fewest users), the linear part. */
+/** Names of tensors: count table [I, .], scale [3, C] (means; 1 / sd; mean rate, longest page, fewest users), linear part. */
 export const TABLE = "counts/table";
 export const SCALE = "counts/scale";
 export const KERNEL = "counts/kernel";
@@ -59,7 +59,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Records the counts [rows, C] of a batch; undefined without counts. @param recent last clicks, if recorded before */
+/** Records the counts [rows, C] of a batch; undefined without counts. @param recent - last clicks, if recorded before */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -121,7 +121,7 @@ function listScaleConstants({ meanRate, longestPage, leastUsers, pageRate }: Cou
   return [meanRate, longestPage, leastUsers, pageRate];
 }
 
-/** Initial weights: either all are given, or all except those in `start` are drawn from a seed. */
+/** Initial weights: all weights, or a seed from which all weights except those in `start` are drawn. */
 export type InitialWeights = { readonly seed: number; readonly start?: Weights } | {
   readonly weights: Weights;
 };

@@ -90,7 +90,7 @@ export interface WeightUpdate {
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
-/** Records the update of a network. @param tape tape of the network, after its backward pass is recorded. */
+/** Records the update of a network. @param tape - tape of the network, after its backward pass is recorded. */
 export async function recordUpdate(
   adam: AdamState | undefined,
   tape: ClickTape | undefined,
@@ -153,7 +153,7 @@ export interface RecordedModelStep {
   readonly tape: ClickTape;
 }
 
-/** Records a model's step. @param arena arena of all buffers that the step writes. */
+/** Records a model's step. @param arena - arena of all buffers that the step writes. */
 export function recordModelStep(
   model: RecordableModel,
   { log, plan, ring, training }: ModelProgramOptions,

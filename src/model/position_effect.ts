@@ -29,8 +29,8 @@ export function readPositionEffects(weights: Weights): number[] | undefined {
 
 /**
  * Adds position effects to the utilities of a page, for the computation of click probabilities.
- * @param effects result of {@link readPositionEffects}; if undefined, nothing is added
- * @param positions page positions of the utilities' items, counted from 0; by default 0, 1, 2, ...
+ * @param effects - result of {@link readPositionEffects}; if undefined, nothing is added
+ * @param positions - page positions of the utilities' items, counted from 0; by default 0, 1, 2, ...
  */
 export function addPositionEffects(
   utilities: ArrayLike<number>,

@@ -97,7 +97,7 @@ export class UtilityScorer implements ItemScorer {
 
   /**
    * Returns the utilities of each page. Calls must not overlap. Waits for the GPU.
-   * @param requests at least one request, within the capacity, with valid items.
+   * @param requests - at least one request, within the capacity, with valid items.
    */
   async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { gpu } = this.model;

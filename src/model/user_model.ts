@@ -86,8 +86,8 @@ export class UserModel implements ItemScorer {
 
   /**
    * Creates a model with the given or drawn weights.
-   * @param items items with the features that {@link score} reads; the weights' sizes depend on the items' shape alone.
-   * @param initial all weights by name, with shape [rows, columns], or a seed from which weights are drawn. `start`
+   * @param items - items with the features that {@link score} reads; the weights' sizes depend on the items' shape alone.
+   * @param initial - all weights by name, with shape [rows, columns], or a seed from which weights are drawn. `start`
    * replaces some of the drawn weights; for a model with counts, pass the weights of `initializeFromCounts` as `start`.
    * @throws UserError if a config value is out of range, a weight has another shape, or the adapter's limits are exceeded.
    */
@@ -155,7 +155,7 @@ export class UserModel implements ItemScorer {
 
   /**
    * Returns the utilities of a page for a user with this history. P(click a) = exp(u_a) / (1 + sum exp(u)).
-   * @param request clicked items (oldest first, possibly none) and displayed items (at least one).
+   * @param request - clicked items (oldest first, possibly none) and displayed items (at least one).
    * @throws UserError for an item that is not in the catalogue.
    */
   async score(request: ScoringRequest): Promise<number[]> {
@@ -185,7 +185,7 @@ export class UserModel implements ItemScorer {
     return await this.#withScorer(computeScorerCapacity([request]), (scorer) => scorer.encode(history, past));
   }
 
-  /** See {@link ItemScorer}. @param state result of {@link encode} with the same weights */
+  /** See {@link ItemScorer}. @param state - result of {@link encode} with the model's current weights */
   async scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     const room = { users: 1, events: 1, rows: 1 };
     return await this.#withScorer(room, (scorer) => scorer.scoreItems(state, items));
@@ -247,7 +247,7 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 /**
  * Rejects tensors whose values may not be in the model's order: a transposed kernel, or a flat kernel, whose order is
  * unknown. {@link checkWeights} checks the number of values.
- * @param shapes shapes of the tensors, by parameter name. @param what name of the file with the tensors.
+ * @param shapes - shapes of the tensors, by parameter name. @param what - name of the file with the tensors.
  * @throws UserError for a tensor with the right number of values but another shape.
  */
 export function checkShapes(
@@ -270,7 +270,7 @@ export function checkShapes(
   );
 }
 
-/** @param what name of the weights in the message. @throws UserError that lists missing, unknown and wrong-sized weights. */
+/** @param what - name of the weights in the message. @throws UserError that lists missing, unknown and wrong-sized weights. */
 export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, what = "The weights"): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));

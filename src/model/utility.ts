@@ -73,8 +73,8 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 }
 
 /**
- * Records the hidden layers and the output [rows, 1]. @param parts further terms of the first layer: `state` [events, N] of
- * the encoder; counts [rows, C] with their kernel [C, N]
+ * Records the hidden layers and the output [rows, 1]. @param parts - other terms of the first layer: the encoder's `state`
+ * [events, N]; counts [rows, C] with their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,

@@ -43,7 +43,7 @@ export class AdamState {
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /** Returns one dispatch per window of the arena and per sparse table. @param most bytes per window, which tests make small. */
+  /** Returns one dispatch per window of the arena and per sparse table. @param most - bytes per window, which tests make small. */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
@@ -137,7 +137,7 @@ export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array |
 
 /**
  * Computes Adam's update t = 1, 2, ... in f64, in place. Adam's constants are repeated, so that tests notice a changed
- * constant. @param decay share of the weight that weight decay subtracts
+ * constant. @param decay - share of the weight that weight decay subtracts
  */
 export function adamReference(
   { w, m, v }: AdamReferenceState,

@@ -36,7 +36,7 @@ export interface ChoiceOptions {
 /**
  * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. A context event and an additional click have
  * zeros. The column sums are written to the step's slot of `ring`. With `train`, the gradient of the mean loss is computed
- * as well. @param scores utilities [rows, 1], or partial dot products that the op adds up to utilities. @param ring [slots]
+ * as well. @param scores - utilities [rows, 1], or partial dot products that the op adds up to utilities. @param ring - [slots]
  * vec4f. @throws Error for another shape.
  */
 export function choiceNll(
@@ -133,7 +133,7 @@ export const reference =
     };
   };
 
-/** Returns the clicked rows of a page, in order of the clicks. @param e index of the page's event */
+/** Returns the clicked rows of a page, in order of the clicks. @param e - index of the page's event */
 function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   const clicks: number[] = [];
   for (let next = e; next < events.length; next++) {
@@ -144,7 +144,7 @@ function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   return clicks;
 }
 
-/** Returns a page's loss, prec@1, prec@2, and 1 if the page has a click. @param clicked positions of clicked items */
+/** Returns a page's loss, prec@1, prec@2, and 1 if the page has a click. @param clicked - positions of clicked items */
 export function choiceOutcome(page: readonly number[], clicked: readonly number[], eta: number): number[] {
   const loss = lossOf.choice(page.map((x) => eta * x), clicked);
   return [loss, ...computeTopShares(page, clicked), clicked.length > 0 ? 1 : 0];
@@ -172,7 +172,7 @@ function countedEvents({ events }: ReferenceBatch): number {
   return events.filter(({ click }) => isPredicted(click)).length;
 }
 
-/** Returns the gradient of the mean loss with respect to u. @param z [rows, 1] logits */
+/** Returns the gradient of the mean loss with respect to u. @param z - [rows, 1] logits */
 function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: PageLikelihood): Matrix {
   const gradient = makeMatrix(z.rows, 1);
   const counted = countedEvents(batch);

@@ -33,7 +33,7 @@ export function eventItems({ eventItem }: ClickBatch): ClickGather {
 const allKernel = parseKernel("embedding_gradient", allText);
 const rowsKernel = parseKernel("embedding_gradient_rows", rowsText);
 
-/** Returns the dispatch for a table's dense or sparse gradient. @param source gradient by event, [events, N] */
+/** Returns the dispatch for a table's dense or sparse gradient. @param source - gradient by event, [events, N] */
 export function embeddingGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -57,7 +57,7 @@ export function embeddingGradient(
   };
 }
 
-/** Returns the dispatch that sums events' gradients by fed item. @param source [events, N] @param output [items, N] */
+/** Returns the dispatch that sums events' gradients by fed item. @param source - [events, N] @param output - [items, N] */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -78,7 +78,7 @@ export function eventItemGradient(
   };
 }
 
-/** Returns the dispatch for a table's sparse gradient; undefined for a dense one. @param source gradient [events, N] by event */
+/** Returns the dispatch for a table's sparse gradient; undefined for a dense gradient. @param source - gradient [events, N] */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -81,7 +81,7 @@ export class GradientSum<S extends BatchSizes> {
 
   /**
    * Encodes the dispatches that follow a micro-batch's backward pass. After the last micro-batch the weights are updated.
-   * @param slice slice of a batch that is one micro-batch. @throws Error for several micro-batches if `accumulates` was
+   * @param slice - slice of a batch that is one micro-batch. @throws Error for several micro-batches if `accumulates` was
    * false.
    */
   encode(
@@ -176,7 +176,7 @@ export class SharedGradient<S extends BatchSizes> {
     readonly tables: readonly SharedTable[],
   ) {}
 
-  /** @param ranks number of ranks that share a batch. */
+  /** @param ranks - number of ranks that share a batch. */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     { dimensions, sparseRows }: GradientViews<S>,

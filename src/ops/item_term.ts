@@ -27,7 +27,7 @@ export interface ItemTermInputs {
 
 /**
  * Records base + state . item, [rows, 1]. Takes 2 R N flops forward and 4 R N backward, for R rows.
- * @param itemDropout probability of hiding a row's item in training.
+ * @param itemDropout - probability of hiding a row's item in training.
  */
 export function itemTerm(
   tape: ClickTape,

@@ -94,7 +94,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** Selects the kernel of a matrix product. @param k4 input columns / 4. @param n4 output columns / 4. @throws UserError */
+/** Selects the kernel of a matrix product. @param k4 - input columns / 4. @param n4 - output columns / 4. @throws UserError */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -105,7 +105,7 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
-/** Returns a product's dispatch with the selected kernel and its alternatives. @param make function that builds a dispatch. */
+/** Returns a product's dispatch with the selected kernel and its alternatives. @param make - builds the dispatch of a kernel. */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -128,7 +128,7 @@ export function matmulDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the number of panels (16 columns each) of a kernel's result; 0 without panels. @param columns4 result columns / 4. */
+/** Returns the number of panels (16 columns each) of a kernel's result; 0 without panels. @param columns4 - result columns / 4. */
 function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
@@ -226,7 +226,7 @@ export type LstmWeightStorage = "registers" | "workgroup" | "cache";
  */
 const HELD_UNITS = 32;
 
-/** @param units number of units, padded to a multiple of 4. */
+/** @param units - number of units, padded to a multiple of 4. */
 function chooseLstmWeightStorage(
   direction: LstmDirection,
   units: number,
@@ -237,7 +237,7 @@ function chooseLstmWeightStorage(
   return computeLstmBytes(direction, units, users) <= workgroupBytes ? "workgroup" : "cache";
 }
 
-/** Returns the LSTM kernel with one workgroup per `users` users. @param h4 number of units / 4. */
+/** Returns the LSTM kernel with one workgroup per `users` users. @param h4 - number of units / 4. */
 export function makeGroupUse(
   direction: LstmDirection,
   h4: number,
@@ -275,7 +275,7 @@ function buildLstmKernelUse(
   return makeGroupUse(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
 }
 
-/** @param units number of units without padding. */
+/** @param units - number of units without padding. */
 function selectCpuUse(
   variants: AdapterTraits,
   direction: LstmDirection,

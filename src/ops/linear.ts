@@ -198,13 +198,13 @@ interface Dot extends RowDots {
   readonly weights: Tensor;
 }
 
-/** Returns the dispatch for act(input W + b), also for the LSTM. @param p.dot dot products that the kernel computes as well. */
+/** Returns the dispatch for act(input W + b), also for the LSTM. @param p.dot - dot products that the kernel computes as well. */
 export function forwardProduct<S extends BatchSizes>(
   call: OpCall<S>,
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  /** Returns the dot products if the kernel computes them in `panels` parts: autotuning also tries kernels that do not. */
+  /** Returns the dot products if the kernel computes `panels` parts of them. Autotuning also tries kernels with other numbers. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, getSize(p.rows, call.capacity), call, (kernel) => ({
     kernel,
@@ -241,7 +241,7 @@ export function forwardProduct<S extends BatchSizes>(
   }));
 }
 
-/** Returns the dispatch for the gradients of weights and bias. @param g.second a second input of the layer and its weights. */
+/** Returns the dispatch for the gradients of weights and bias. @param g.second - second input of the layer, with its weights. */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,
   g: Product<S> & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },

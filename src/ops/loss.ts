@@ -1,6 +1,6 @@
 /**
- * Losses are the last ops of a tape. One dispatch in the forward pass computes a loss and its gradient: both need the
- * softmax of a page, which a separate dispatch would read again.
+ * Losses are the last ops of a tape. One dispatch in the forward pass computes a loss and its gradient, because loss
+ * and gradient need a page's softmax.
  */
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };

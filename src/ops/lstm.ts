@@ -226,7 +226,7 @@ interface Saved {
   readonly tanhCell: number[];
 }
 
-/** @param features undefined if features are one-hot. */
+/** @param features - undefined if features are one-hot. */
 export function reference(
   features: Matrix | undefined,
   inputWeights: Matrix | undefined,

@@ -126,7 +126,7 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
 }
 
 /**
- * Returns the dispatch that sums each item's token rows. @param table [V, N] @param output [rows, N] @param add true to add
+ * Returns the dispatch that sums each item's token rows. @param table - [V, N] @param output - [rows, N] @param add - true to add
  * to `output`.
  */
 export function tokenSum(
@@ -162,7 +162,7 @@ export function tokenSum(
   };
 }
 
-/** Returns the dispatches for the table's sparse or dense gradient. @param source gradient [rows, N] of the sums. */
+/** Returns the dispatches for the table's sparse or dense gradient. @param source - gradient [rows, N] of the sums. */
 export function tokenGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -305,7 +305,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   };
 }
 
-/** Reference that computes the whole state [E, I n], then the layer. @param byEvent true if the table has a row per event. */
+/** Reference that computes the whole state [E, I n], then the layer. @param byEvent - true if the table has a row per event. */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent

@@ -107,7 +107,7 @@ export type Scores<S extends BatchSizes = BatchSizes, R = unknown> = Tensor | Un
 
 export type ClickScores = Scores<ClickSizes, ReferenceBatch>;
 
-/** Returns scores [rows, 1]; a dispatch computes them unless they are a tensor already. */
+/** Returns scores [rows, 1] as a tensor. A dispatch computes the tensor unless it exists. */
 export function materialize<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
   return scores instanceof UnmaterializedScores ? scores.compute() : scores;
 }
@@ -179,7 +179,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes the gradients with one workgroup per chunk of rows and {@link GROUP_COLUMNS}, and in this dispatch sums a loss. */
+/** Computes the gradients with a workgroup per chunk of rows and {@link GROUP_COLUMNS} columns, and sums a loss. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,

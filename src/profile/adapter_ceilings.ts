@@ -63,7 +63,7 @@ interface Bench {
 
 type Views = Readonly<Record<string, View>>;
 
-/** Runs all probes. @param seconds for which each probe is sampled; the minimum number of samples may take longer. */
+/** Runs all probes. @param seconds - sampling time per probe; the minimum number of samples may take longer. */
 export async function measureAdapter(
   gpu: Gpu,
   seconds: number,
@@ -165,7 +165,7 @@ async function measureHostCosts(bench: Bench): Promise<AdapterMeasurement[]> {
   ];
 }
 
-/** Converts times to rates. @param work number of FLOPs, bytes, floats or words per timed run */
+/** Converts times to rates. @param work - number of FLOPs, bytes, floats or words per timed run */
 function computeRate(
   name: string,
   unit: AdapterMeasurement["unit"],
@@ -206,7 +206,7 @@ async function time(
   return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
 }
 
-/** Times a probe with enough invocations for a time of {@link PROBE} or longer on an adapter of any width. */
+/** Times a probe with so many invocations that a run takes {@link PROBE} or longer on this adapter. */
 async function timeWide(
   bench: Bench,
   probe: Kernel,

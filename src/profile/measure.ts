@@ -42,7 +42,7 @@ const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** Returns a device's best clock. The first call chooses the clock. @param work that the first call repeats for the choice */
+/** Returns a device's best clock. The first call chooses the clock. @param work - work that the first call repeats */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
@@ -168,7 +168,7 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 /**
  * Times one dispatch. A sample repeats the dispatch in a pass until the clock's error is small. One run precedes the samples. If
  * the dispatch changes its inputs, the changes remain (see preserveState of step_profile.ts).
- * @param work encodes the dispatch, or a copy, once.
+ * @param work - encodes the dispatch, or a copy, once.
  */
 export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {
   const { seconds, clock = await chooseClock(gpu, work) } = options;

@@ -32,7 +32,7 @@ const LAUNCH = 2;
 /** Share of the attainable rate from which work is not bound by latency, even with few invocations. */
 const NEAR = 0.5;
 
-/** Computes rates, share and bound of work. @param microseconds duration of the work @param invocations omitted for copies */
+/** Computes rates, share and bound of work. @param microseconds - duration of the work @param invocations - omitted for copies */
 export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,

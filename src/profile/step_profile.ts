@@ -248,7 +248,7 @@ async function preserveState<S extends BatchSizes, T>(
   }
 }
 
-/** Returns the names of the bindings that a kernel both reads and writes. @param text WGSL as the driver gets it */
+/** Returns the names of the bindings that a kernel both reads and writes. @param text - WGSL as the driver gets it */
 export function listReadWrittenBindings(
   { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
   text: string,

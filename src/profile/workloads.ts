@@ -243,7 +243,7 @@ function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): Record
   return stepPrograms.map(({ program, header }) => ({ program, sizes, offset: plan.offset(0, header) }));
 }
 
-/** Draws the batches of the first steps, as many as a long run builds at once. `put` writes the batches to the device. */
+/** Draws the batches of the first steps: as many batches as a long run builds at once. `put` writes the batches to the device. */
 function createBatchSource(
   trainer: Steppable,
   program: Program<ClickSizes>,

@@ -16,7 +16,7 @@ import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./op
 const EXPAND = ["batch_expand"];
 const GROUP = ["batch_group", "batch_rank", "batch_expand"];
 
-/** Compares a batch on the device with the reference. @param slice index of the batch among batches built at once */
+/** Compares a batch on the device with the reference. @param slice - index of the batch among batches built at once */
 export async function compareBatch(
   gpu: Gpu,
   log: ClickLog,

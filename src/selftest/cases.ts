@@ -58,7 +58,7 @@ const EVENTS = [1, 255, 256, 257, 1000];
 /** Slot of the ring to which the step writes. The other slots must not change. */
 const SLOT = 2;
 
-/** Checks the sums of outcomes over events. @param columns number of columns of an event's outcome */
+/** Checks the sums of outcomes over events. @param columns - number of columns of an event's outcome */
 async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const choice = { variants: gpu.variants, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
   for (const variant of listSumVariants(choice)) {
@@ -202,7 +202,7 @@ function opCases(kind: AdapterKind): NamedCheck[] {
 /** A self-test case: runs kernels, and compares their results with f64 references. */
 export interface SelftestCase {
   readonly name: string;
-  /** Runs the case. It throws nothing: an error is in the finding. @param gpu with the variants of the case's kind */
+  /** Runs the case. It throws nothing: an error is in the finding. @param gpu - with the variants of the case's kind */
   readonly run: (gpu: Gpu) => Promise<CaseFinding>;
 }
 

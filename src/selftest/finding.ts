@@ -130,7 +130,7 @@ export class CheckCollector {
     this.numbers(found, expected, { ...by, tolerance: 0 });
   }
 
-  /** Adds a check that is passed if `condition` is true. @param fault message if the condition is false */
+  /** Adds a check that is passed if `condition` is true. @param fault - message if the condition is false */
   holds(condition: boolean, kernels: readonly string[], what: string, fault: string): void {
     this.#checks.push({ kernels, what, values: 0, differs: !condition, ...(condition ? {} : { fault }) });
   }
@@ -216,7 +216,7 @@ export function groupByKernel(findings: readonly KindFinding[]): KernelFinding[]
 
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
-/** Summarises all cases in one sentence. @param stopped true if the user stopped the self-test */
+/** Summarises all cases in one sentence. @param stopped - true if the user stopped the self-test */
 export function describeVerdict(findings: readonly KindFinding[], seconds: number, stopped = false): string {
   const took = `${counted(findings.length, "case")}, ${seconds.toFixed(1)} s`;
   if (stopped) return `Stopped after ${took}.`;

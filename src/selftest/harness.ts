@@ -15,7 +15,7 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** Word that marks memory as not written. No kernel writes it by chance. As f32 it is NaN, also multiplied by 0. */
+/** Word that marks memory as not written. No kernel writes this word by chance. As f32 it is NaN, even times 0. */
 export const CANARY = 0x7fda7a7a;
 /** Number of canary words after every buffer. Canaries are inside of the binding, so that stray writes reach them. */
 const CANARIES = 64;
@@ -24,7 +24,7 @@ const CANARIES = 64;
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries number of canary words per buffer @param behind canaries' value: finite if reads must show */
+  /** @param canaries - number of canary words per buffer @param behind - canaries' value: finite if reads must show */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
@@ -37,7 +37,7 @@ export class CanaryArena extends Arena {
     return view;
   }
 
-  /** Fills a buffer with canaries. @param first byte to fill @param initial values at the start, in place of canaries */
+  /** Fills a buffer with canaries. @param first - byte to fill @param initial - values at the start, in place of canaries */
   begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
     const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
     words.fill(this.behind, words.length - this.canaries);
@@ -73,7 +73,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries. @param kernels names of kernels that ran, or dispatches, to find the kernel that overwrote some */
+  /** Checks all canaries. @param kernels - names of kernels that ran, or dispatches among which the culprit is found */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -99,7 +99,7 @@ export interface RepeatedRun<T extends BufferWords> {
 }
 
 /**
- * Runs commands twice from the same start. Checks that both runs gave the same bits, and wrote nothing after a buffer.
+ * Runs commands twice from the same start. Checks that both runs gave the same bits, and that no run wrote past a buffer's end.
  * Both runs are awaited together, because the queue executes reads in order.
  * @returns the values of the first run
  */
@@ -134,7 +134,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   /** Memory that is read after each of the two runs. Both runs must give the same bits. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
-  /** Compares the results. @param words returns a view's words without canaries @param specs dispatches that ran */
+  /** Compares the results. @param words - returns a view's words without canaries @param specs - dispatches that ran */
   readonly compare: (
     words: WordReader,
     specs: readonly DispatchSpec<S>[],
@@ -144,7 +144,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
 
 export type WordReader = (view: Memory) => Uint32Array<ArrayBuffer>;
 
-/** Runs the dispatches of a test twice and compares the results. @param specs dispatches that replace the test's dispatches */
+/** Runs the dispatches of a test twice and compares the results. @param specs - dispatches that replace the test's dispatches */
 export async function runTrial<S extends BatchSizes>(
   trial: KernelTrial<S>,
   checks: CheckCollector,
@@ -190,7 +190,7 @@ export async function recordStep<S extends BatchSizes>(
   return (commands) => program.encode(commands, batch.sizes, 0);
 }
 
-/** Runs checks. @param checks collects failures; if undefined, a failed check throws. @throws Error in that case */
+/** Runs checks. @param checks - collects failures. @throws Error for a failed check, if `checks` is undefined */
 export async function runChecked<T>(
   checks: CheckCollector | undefined,
   run: (checks: CheckCollector) => Promise<T>,
@@ -208,8 +208,8 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 
 /**
  * Returns the names of the kernels that write to `memory`, and of the kernels that computed what these kernels read.
- * @param specs dispatches in the order in which they run
- * @param known memory that is checked separately, whose writers are left out
+ * @param specs - dispatches in the order in which they run
+ * @param known - memory that is checked separately; its writers are left out
  */
 export function listWriters(
   specs: readonly KernelTextInputs[],
@@ -274,7 +274,7 @@ function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): b
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
-/** Returns mask bits as [panels, rows] words; a panel has 32 items. @param taken true if an item's bit is set for a row */
+/** Returns mask bits as [panels, rows] words; a panel has 32 items. @param taken - true if a row's bit of an item is set */
 export function makeMaskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
   const words = new Uint32Array(Math.ceil(items / 32) * rows);
   for (let row = 0; row < rows; row++) {

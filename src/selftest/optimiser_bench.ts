@@ -191,8 +191,8 @@ function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferen
 
 /**
  * Compares weights, moments and gradients with f64. Rows without updates must keep their bits, and padding must be zero.
- * @param tolerance error of numbers near 1 after some steps: few operations, a square root and a division are rounded.
- * @param exact true if partial sums must be added up in order: a driver may use another order
+ * @param tolerance - error of numbers near 1 after some steps: few operations, a square root and a division are rounded.
+ * @param exact - true if partial sums must be added in order; some drivers use another order
  */
 export function compareMoves(
   found: MovedArenas,

@@ -20,7 +20,7 @@ const specs: readonly ParameterSpec[] = [
   { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 
-/** Makes a check of Adam. @param of names of the kernels that update row-sparse tables (rows) and other parameters (all) */
+/** Makes a check of Adam. @param of - kernel names: `rows` updates row-sparse tables, `all` all other parameters */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,
@@ -83,7 +83,7 @@ export async function checkClip(
   });
 }
 
-/** Sums of two shards per validation. The first is the best by all criteria, the second is better only by prec@1. */
+/** Sums of two shards per validation. The first validation is the best by all criteria; the second is better only by prec@1. */
 const validations = [
   { sums: [[3, 1, 4, 9], [2, 1, 3, 9]], better: ["loss", "prec1", "prec2"] },
   { sums: [[4, 2, 3, 9], [3, 2, 4, 9]], better: ["prec1"] },

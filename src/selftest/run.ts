@@ -29,7 +29,7 @@ export interface UnusedKernels {
   readonly variants: KernelVariants;
 }
 
-/** Returns the kernels that an adapter never uses, if any. @param own kernel variants of the adapter. */
+/** Returns the kernels that an adapter never uses, if any. @param own - kernel variants of the adapter. */
 export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels | undefined {
   const variants = getDefaultVariants(own.kind);
   if (usesTextures(own) || !usesTextures(variants)) return undefined;
@@ -69,7 +69,7 @@ export function selectCases(kind: AdapterKind, only = ""): SelftestCase[] {
   return listSelftestCases(kind).filter(({ name }) => name.includes(only));
 }
 
-/** Runs all cases. @param open opens a device. All devices are closed at the end. */
+/** Runs all cases. @param open - opens a device. All devices are closed at the end. */
 export async function runSelftest(
   open: OpenSelftest,
   { kinds, only, leftOut: choice = "named", onCase, onFinding, stopped }: SelftestOptions,

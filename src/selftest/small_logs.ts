@@ -105,7 +105,7 @@ export function createLog(users: readonly (readonly ShownEvent[])[], items: Item
 
 const HISTORY_ITEMS = 50;
 
-/** Creates a log whose events show one item. @param clicks true if event e, counted over all users, has a click */
+/** Creates a log whose events show one item. @param clicks - true if event e, counted over all users, has a click */
 export function createHistoryLog(
   users: number,
   { events, clicks, width }: {

@@ -21,8 +21,8 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   /** Returns where to write partial sums of a parameter's gradient, for a parameter that all rows of the batch use. */
   partials(parameter: Tensor): PartialTarget;
   /**
-   * Returns where to write a table's sparse gradient; undefined if a dense gradient is required. @param list rows of the
-   * table; see {@link SparseRows}
+   * Returns where to write a table's sparse gradient; undefined if a dense gradient is required. @param list - rows of
+   * the table; see {@link SparseRows}
    */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;

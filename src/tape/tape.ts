@@ -56,7 +56,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   /**
    * Creates a tensor for an op's output, or a constant if `trainable` is false. {@link place} allocates the tensor's
-   * memory, unless a view is given. @param more.textured true if all kernels that read the tensor can also read a texture.
+   * memory, unless a view is given. @param more.textured - true if all kernels that read the tensor can also read a texture.
    */
   tensor(
     name: string,
@@ -100,7 +100,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
 
-  /** @param layout texture layout, for a matrix that products read many times: some CPU adapters read textures faster. */
+  /** @param layout - texture layout, for a matrix that products read many times: some CPU adapters read textures faster. */
   #allocate(
     name: string,
     extent: Pick<Tensor, "rows" | "stride">,
@@ -136,9 +136,9 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Returns the dispatches that compute the outputs of nodes, in order. @param part nodes to use: nodes after an output, or
-   * up to an output, or with a number of rows; by default all. @throws Error for a node whose dispatches were returned
-   * before
+   * Returns the dispatches that compute the outputs of nodes, in order. @param part - nodes to use: nodes after an output,
+   * or up to an output, or with a number of rows; by default all. @throws Error for a node whose dispatches an earlier call
+   * returned
    */
   forward(
     part: { readonly after?: Tensor; readonly upTo?: Tensor; readonly rows?: Dim<S> } = {},
@@ -156,7 +156,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   /**
    * Returns the dispatches that compute the gradients of all parameters, from the last node to the first. @param given
-   * outputs whose gradients are already computed; by default the loss, the output of the last node.
+   * - outputs whose gradients are already computed; by default the loss, the output of the last node.
    * @throws Error for an op without a gradient, for a node whose output is unused, and for an unused parameter.
    */
   backward(given: readonly Tensor[] = this.nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {

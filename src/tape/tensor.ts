@@ -32,7 +32,7 @@ export interface Tensor {
   readonly trainable: boolean;
   /**
    * Requests that the layer of this tensor also multiplies each row by `weights` [1, columns]. Absent or undefined if the
-   * layer cannot.
+   * layer cannot multiply rows.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
   /** Leaves the tensor's computation to the only op that reads the tensor, for at most `most` inputs. Absent if not supported. */
@@ -106,7 +106,7 @@ export function padRows(
   return out;
 }
 
-/** Inverts {@link padRows}. @param stride number of floats from one row to the next. */
+/** Inverts {@link padRows}. @param stride - number of floats from one row to the next. */
 export function unpadRows(
   data: ArrayLike<number>,
   rows: number,

@@ -66,7 +66,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
 
   /**
    * Uploads the click log and records the GPU programs of an iteration.
-   * @param model reward model with its initial weights. @throws UserError if a config value is out of range, the log has no
+   * @param model - reward model with its initial weights. @throws UserError if a config value is out of range, the log has no
    * clicks or does not fit the model, or sizes exceed the limits of the adapter.
    */
   static async create(

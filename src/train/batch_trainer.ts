@@ -197,7 +197,7 @@ export class BatchTrainer<C, F> {
 
   /**
    * Trains up to the next synchronisation point.
-   * @param requests 1 or 0 for a request to stop, then 1 or 0 for a request to pause. @returns their sums over all ranks.
+   * @param requests - requests to stop and to pause, each 1 or 0. @returns sums of `requests` over all ranks.
    */
   async #advance(
     { ranks, syncEvery, collectives }: DistributedContext,

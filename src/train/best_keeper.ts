@@ -32,14 +32,14 @@ export class BestKeeper {
     private readonly networks: readonly TrainedNetwork[],
     private readonly ring: ResultRing,
     private readonly headers: StepHeaders<typeof nothing["sizes"]>,
-    /** Program that compares a validation's metric sums with the best ones so far, and copies all weights if they are better. */
+    /** Program that copies all weights if a validation's metric sums are better than the best sums so far. */
     readonly program: Program,
     private readonly record: View,
     private readonly snapshots: Readonly<Record<Criterion, Copies>>,
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards view of the ring slots of a validation's shards. @param summary layout of the metric sums in a slot */
+  /** @param shards - view of the ring slots of a validation's shards. @param summary - layout of the metric sums in a slot */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,

@@ -90,7 +90,7 @@ export interface ClickStageContext<F extends ChoiceMetrics>
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
-/** @param stack stack that takes ownership of all resources. @throws UserError for too few train users or too large sizes. */
+/** @param stack - stack that takes ownership of all resources. @throws UserError for too few train users or too large sizes. */
 export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
@@ -218,7 +218,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
 
   /**
    * Creates an evaluation of the networks on any users of the log. The caller frees the evaluation.
-   * @param shards number of shards; 0 for as few as fit the device. @throws UserError if no user has an event to predict.
+   * @param shards - number of shards; 0 for as few as fit the device. @throws UserError if no user has an event to predict.
    */
   evaluation(users: ArrayLike<number>, shards: number): Promise<NetworkEvaluation<F>> {
     const { source, deviceLog } = this.#clicks.training;

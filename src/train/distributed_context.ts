@@ -59,7 +59,7 @@ async function validateShared(
 
 /**
  * Returns rank 0's training state, with this rank's snapshots: snapshots are not sent, because only rank 0 saves snapshots.
- * @param own this rank's state, which gives the sizes of the tensors
+ * @param own - this rank's state, which gives the sizes of the tensors
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -148,8 +148,8 @@ interface SharedSteps {
 
 /**
  * Runs step t together with the other ranks: computes each network's gradients, sums the gradients over all ranks, and
- * updates the network. @param own further numbers of this rank that are summed over all ranks. @param patient true to wait
- * longer for ranks that may still be busy.
+ * updates the network. @param own - more numbers of this rank that are summed over all ranks. @param patient - true to
+ * wait longer for ranks that may still be busy.
  */
 async function stepShared(
   steps: SharedSteps,

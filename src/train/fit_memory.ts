@@ -11,13 +11,13 @@ import { countRows, type LogSource } from "../data/log_source.ts";
 const MICRO_BATCH_ROWS = 2 ** 17;
 
 class MicroBatchTooLarge extends Error {
-  /** @param rows estimated number of rows that would fit. */
+  /** @param rows - estimated number of rows that would fit. */
   constructor(readonly rows: number) {
     super(`a micro-batch may have ${rows} rows`);
   }
 }
 
-/** Creates a training that fits the device. @param most largest number of rows per micro-batch; null for as many as fit. */
+/** Creates a training that fits the device. @param most - rows per micro-batch; null for as many as fit. */
 export async function fitTraining<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
   for (let rows = most ?? Infinity;;) {
     try {
@@ -31,7 +31,7 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 
 /**
  * Calls `make`, which allocates memory for the micro-batches of a plan. If a micro-batch is too large, {@link fitTraining}
- * tries smaller ones. @param single sizes of the largest user's batch. @throws UserError if that batch does not fit.
+ * tries smaller ones. @param single - sizes of the largest user's batch. @throws UserError if that batch does not fit.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -64,8 +64,8 @@ function userTooLargeError({ share, message }: LimitError, { events, rows }: Cli
 const SHARD_ROWS = 2 ** 17;
 
 /**
- * Calls `make` with ever smaller shards of users until the shards fit the device. @param shards number of shards; 0 for as few
- * as fit. @throws UserError if the number of shards is set but too small, or if a single user does not fit.
+ * Calls `make` with ever smaller shards of users until the shards fit the device. @param shards - number of shards; 0 for as
+ * few as fit. @throws UserError if the number of shards is set but too small, or if a single user does not fit.
  */
 export async function makeInShards<T>(
   source: LogSource,

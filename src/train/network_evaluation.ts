@@ -190,7 +190,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
 
   /**
    * Evaluates the networks with their current weights, and adds up the metrics in f64. Waits for the GPU once per shard.
-   * @param onShard called with the number of finished shards. @param onUsers called with the results of each shard.
+   * @param onShard - called with the number of finished shards. @param onUsers - called with the results of each shard.
    */
   async evaluate(
     onShard?: (done: number, all: number) => void,
@@ -231,7 +231,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Yields the reward's utilities shard by shard, with one wait for the GPU per shard. @param onShard called with the
+   * Yields the reward's utilities shard by shard, with one wait for the GPU per shard. @param onShard - called with the
    * number of finished shards.
    */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {

@@ -13,7 +13,7 @@ export interface ProcessGroup {
   readonly size: number;
   /**
    * Returns the sum of all ranks' arrays, with equal bits on all ranks because arrays are added in rank order.
-   * @param patient true to wait longer for busy ranks.
+   * @param patient - true to wait longer for busy ranks.
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;
   /** Returns the arrays of all ranks, in rank order. All arrays must have the same length. */
@@ -29,7 +29,7 @@ export function selectRankShare(
   return all.subarray(start(rank), start(rank + 1));
 }
 
-/** @throws UserError if there are fewer users than ranks. @param what description of the users, for the message */
+/** @throws UserError if there are fewer users than ranks. @param what - description of the users, for the message */
 export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number, what: string): void {
   if (users >= size) return;
   throw new UserError(
@@ -38,8 +38,8 @@ export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number
 }
 
 /**
- * Adds up all ranks' gradients of one network, and writes the sums to the buffers that Adam reads. @param own this rank's
- * gradients: contents of {@link SharedGradient.listRowViews}, then of the dense views. @param extra more numbers to sum.
+ * Adds up all ranks' gradients of one network, and writes the sums to the buffers that Adam reads. @param own - this rank's
+ * gradients: contents of {@link SharedGradient.listRowViews}, then of the dense views. @param extra - more numbers to sum.
  * @returns the sum of `extra` over all ranks
  */
 export async function shareGradient<S extends BatchSizes>(

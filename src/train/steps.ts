@@ -32,7 +32,7 @@ export interface StepSums {
 /**
  * Steps of a training. {@link import("./batch_trainer.ts").BatchTrainer} handles iterations, ring slots, command buffers,
  * sums, validations and snapshots. An implementation of this interface draws a batch (type C), uploads it (type B), encodes
- * the programs of a step, and reports over how many samples means are taken. `click_steps.ts` trains on clicks,
+ * the programs of a step, and reports the number of samples over which means are taken. `click_steps.ts` trains on clicks,
  * `policy/learning/policy_steps.ts` on pages of a replay buffer.
  * | The batch of iteration t is in slot t modulo the ring's number of steps. For each group of steps the trainer calls
  * {@link put} once, then {@link encodeLayout} per {@link slices} batches and {@link encode} per batch. No method except
@@ -43,8 +43,8 @@ export interface Steps<C, B extends CountedBatch = CountedBatch> {
   readonly slices: number;
   /**
    * Fills and uploads the slots of iterations after + 1, after + 2, ... A batch depends only on the seed and the iteration,
-   * so a resumed run has the same batches. @param most largest number of filled slots; if the device has less room, fewer
-   * slots, but at least one, are filled. @param own input that replaces the drawn batches. @throws UserError for an invalid
+   * so a resumed run has the same batches. @param most - largest number of filled slots; if the device has less room, fewer
+   * slots, but at least one, are filled. @param own - input that replaces the drawn batches. @throws UserError for an invalid
    * batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
@@ -84,7 +84,7 @@ export interface StepGroup {
 
 /**
  * Encodes the steps from iteration `after` + 1 on, and the validations that are due, including one before the first step.
- * @param range `most`: largest number of steps; the group is shorter if the device has no room for the batches. `validated`:
+ * @param range - `most`: largest number of steps; the group is shorter if the device has no room for the batches. `validated`:
  * last iteration with a validation. @throws UserError for an invalid batch, before anything is changed.
  */
 export function encodeGroup<C>(

@@ -31,10 +31,10 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   }
 
   /**
-   * Uploads the log and records the GPU programs of a step. @param model model to train from its current weights. @param
-   * clicks log with train users and, to validate, validation users. @param options.validate false to train without
-   * validation. @param options.windowBatches number of batches for which clicks are read from a log on disk at a time.
-   * @param options.distributed ranks that train the same model on the same log. @throws UserError if a config value is out
+   * Uploads the log and records the GPU programs of a step. @param model - model to train from its current weights. @param
+   * clicks - log with train users and, to validate, validation users. @param options.validate - false to train without
+   * validation. @param options.windowBatches - number of batches for which clicks are read from a log on disk at a time.
+   * @param options.distributed - ranks that train the same model on the same log. @throws UserError if a config value is out
    * of range, the log does not fit the model, or sizes exceed the limits of the adapter.
    */
   static async create(

@@ -52,8 +52,8 @@ export class TrainingLog {
   readonly log: ClickLog;
 
   /**
-   * @param capacity capacity of a batch of any users. @param batchOption name of the option that sets the batch size.
-   * @param counted count settings, for models with counts. @param windowBatches number of batches of mean size that a
+   * @param capacity - capacity of a batch of any users. @param batchOption - name of the option that sets the batch size.
+   * @param counted - count settings, for models with counts. @param windowBatches - number of batches of mean size that a
    * window holds; a window always has room for one batch of any users.
    */
   constructor(
@@ -79,7 +79,7 @@ export class TrainingLog {
 
   /**
    * Takes as many of the next `count` batches as fit the device at once, but at least one batch.
-   * @param users function that returns the users of batch k. @throws UserError for unknown users.
+   * @param users - function that returns the users of batch k. @throws UserError for unknown users.
    */
   take(count: number, users: (k: number) => ArrayLike<number>): DeviceBatches {
     const { source, deviceLog } = this;
@@ -149,7 +149,7 @@ export interface ValidationLog {
 }
 
 /**
- * @param most largest number of validation users, who are drawn from the seed; null for all users. @param keep function
+ * @param most - largest number of validation users, who are drawn from the seed; null for all users. @param keep - function
  * that takes ownership of the device log. @throws UserError if a log on disk has too many rows of validation users.
  */
 export function openValidationLog(

@@ -38,7 +38,7 @@ export interface MetricSummary<F> {
   readonly vectors: number;
   /** Index of the vector by which the best snapshots are selected: its first three sums are a loss, prec@1 and prec@2. */
   readonly bestBy: number;
-  /** Converts metric sums to means. @param counted number of events over which means are taken. */
+  /** Converts metric sums to means. @param counted - number of events over which means are taken. */
   means(sums: ArrayLike<number>, counted: number): F;
   /** Returns the loss of these metrics. A non-finite loss means that training has diverged. */
   loss(metrics: F): number;
@@ -72,7 +72,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick true for losses over events with a click only. */
+/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true for losses over events with a click only. */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -104,9 +104,9 @@ export class ResultRing {
   readonly view: View;
 
   /**
-   * @param steps number of last steps, and also of last validations, whose sums are kept. @param vectors number of vectors
-   * per slot. @param shards number of shards of a validation; 0 if there is no validation. @param microBatches number of
-   * micro-batches of the largest batch.
+   * @param steps - number of steps, and also of validations, whose sums are kept. @param vectors - vectors per slot.
+   * @param shards - shards of a validation; 0 if there is no validation. @param microBatches - micro-batches of the
+   * largest batch.
    */
   constructor(
     arena: Arena,
@@ -143,7 +143,7 @@ export class ResultRing {
   }
 
   /**
-   * Adds up the metric sums of consecutive slots. @param values contents of the whole ring. @param slots number of slots.
+   * Adds up the metric sums of consecutive slots. @param values - contents of the whole ring. @param slots - number of slots.
    * @returns [4 * vectors] sums
    */
   sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array<ArrayBuffer> {

@@ -36,7 +36,7 @@ const SMALL_STEP = 3e7;
 
 /**
  * Chooses the number of threads.
- * @param own the user's setting, which takes precedence. @param flops FLOPs of a training step, if known.
+ * @param own - the user's setting, which takes precedence. @param flops - FLOPs of a training step, if known.
  */
 export function chooseDriverThreads(cores: number, own?: string, flops = Infinity): string {
   return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));

@@ -5,7 +5,7 @@ import type { Gpu } from "../device.ts";
 import { StagingPool } from "../readback.ts";
 
 interface Watch {
-  /** Two numbers: of calls that may be waiting for the device, and of calls that have begun or ended. */
+  /** Two numbers: how many calls may be waiting for the device, and how often a call has begun or ended. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }

@@ -105,7 +105,7 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
   });
 }
 
-/** Makes a case of count features. @param latest number of latest clicks in pairs; undefined if users were not counted */
+/** Makes a case of count features. @param latest - number of latest clicks in pairs; undefined if users were not counted */
 export function makeRowCounts(
   { log, users }: TestBatch,
   fields: CountField[],

@@ -53,7 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a test of row_dot whose backward kernel, on a GPU, also sums a loss's outcomes. @param vectors vec4f per event */
+/** Makes a test of row_dot whose backward kernel, on a GPU, also sums a loss's outcomes. @param vectors - vec4f per event */
 export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
   return (b) => {
     const own = makeRowDot(K, activation)(b);

@@ -39,7 +39,7 @@ export interface OpCase {
   readonly users: readonly number[];
   readonly leaves: readonly LeafSpec[];
   readonly parameters: readonly ParameterSpec[];
-  /** Records ops, and last the op under test. @param tensor returns a leaf or a parameter by name */
+  /** Records ops, and last the op under test. @param tensor - returns a leaf or a parameter by name */
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
   /** Set if an op reads count features: tells whether the log's train users were counted. */
   readonly counted?: LogWithCounts;
@@ -132,7 +132,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes an output's gradient. By convention it is the gradient before the activation. @param value of the output */
+/** Writes an output's gradient. By convention it is the gradient before the activation. @param value - the output's value */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(
@@ -194,7 +194,7 @@ export interface RecordedOp {
   readonly all: readonly DispatchSpec<ClickSizes>[];
 }
 
-/** Records a case. @param uses number of recordings. @throws Error if the op under test is not recorded last. */
+/** Records a case. @param uses - number of recordings. @throws Error if the op under test is not recorded last. */
 export function recordOp(
   { tape, batch }: OpBench,
   { build, forwardOnly }: OpCase,
@@ -223,14 +223,14 @@ export interface ReferenceRun {
   readonly inputs: readonly Matrix[];
   readonly output: Matrix;
   readonly gradients: readonly Matrix[];
-  /** Returns the number of which `gradients` are the gradients, for other values of the inputs. */
+  /** Returns the number whose derivatives are `gradients`, for other values of the inputs. */
   readonly loss: (inputs: readonly Matrix[]) => number;
 }
 
 /**
  * Runs the f64 reference of an op.
- * @param values values of leaves and parameters. The outputs of earlier ops are added to them.
- * @param outputGradient gradient of the op's output, unless the op is a loss or has no gradient
+ * @param values - values of leaves and parameters; this function adds the outputs of earlier ops.
+ * @param outputGradient - gradient of the op's output, unless the op is a loss or has no gradient
  * @throws Error if the reference has no gradient of a trainable input.
  */
 export function runReference(
@@ -278,7 +278,7 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
   return value;
 }
 
-/** Computes the gradients of the last node, a loss. @param values values of leaves, to which outputs are added */
+/** Computes the gradients of the last node, a loss. @param values - values of leaves, to which outputs are added */
 export function computeReferenceGradients<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
   values: NamedMatrices,

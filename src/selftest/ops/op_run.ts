@@ -107,7 +107,7 @@ interface OpRun {
   readonly values: NamedMatrices;
 }
 
-/** Compares the results of a run with the reference. @param specs dispatches that ran after the batch was built */
+/** Compares the results of a run with the reference. @param specs - dispatches that ran after the batch was built */
 async function compareRun(
   { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
   words: WordReader,
@@ -195,7 +195,7 @@ function compare(
   if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);
 }
 
-/** Compares parameters that the op itself updates. @param expected their values after all runs */
+/** Compares parameters that the op itself updates. @param expected - their values after all runs */
 async function compareMoved(
   { checks, tolerance }: By,
   parameters: ParameterArena,

@@ -15,7 +15,7 @@ export class CheckedPage {
   readonly arena: CanaryArena;
   readonly page: PageBuffers;
 
-  /** @param checks collects faults of a run; without it they are thrown */
+  /** @param checks - collects faults of a run; if undefined, faults are thrown */
   constructor(
     readonly gpu: Gpu,
     room: Partial<PageCapacity> & Pick<PageCapacity, "users">,
@@ -29,7 +29,7 @@ export class CheckedPage {
     this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
   }
 
-  /** Runs an episode's pages twice. @param set resets what a run changes @returns words of each view, without canaries */
+  /** Runs an episode's pages twice. @param set - resets what a run changes @returns words of each view, without canaries */
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],
@@ -59,7 +59,7 @@ export class CheckedPage {
   }
 }
 
-/** Draws random words. @param share probability that a bit is set */
+/** Draws random words. @param share - probability that a bit is set */
 export function drawRandomBits(words: number, share: number, seed = 1): Uint32Array<ArrayBuffer> {
   const random = createRandomStream(seed, "bits");
   return Uint32Array.from({ length: words }, () => {
@@ -72,7 +72,7 @@ export function drawRandomBits(words: number, share: number, seed = 1): Uint32Ar
 export const key = makeKey(1);
 export type PageCheck = (checked: CheckedPage, checks: CheckCollector) => Promise<void>;
 
-/** Returns mask words with one bit per user and item. @param set true if the bit is set */
+/** Returns mask words with one bit per user and item. @param set - true if the bit is set */
 export function makePageBits(
   page: PageBuffers,
   set: (user: number, item: number) => boolean,
@@ -83,7 +83,7 @@ export function makePageBits(
 /** Sizes of a page: more users than invocations of a workgroup, and more items than a panel has. */
 const ROOM = { users: 70, items: 45, slate: 3 };
 
-/** Makes a self-test case. @param room sizes of the page that differ from the usual sizes */
+/** Makes a self-test case. @param room - sizes of the page that differ from the usual sizes */
 export function createPageCase(name: string, check: PageCheck, room: Partial<PageCapacity> = {}): NamedCheck {
   return { name: `page: ${name}`, check: makePageCheck({ ...ROOM, ...room }, check) };
 }

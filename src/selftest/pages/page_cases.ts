@@ -26,7 +26,7 @@ import { createPageCase, drawRandomBits, key, makePageBits } from "./page_bench.
 
 /** A random number within this distance of a bound between two choices may give either choice, due to rounding. */
 const NEAR = 1e-5;
-/** Position effects: of the second slot, and of each later slot. */
+/** Position effect of the second slot, then the effect of each later slot. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
 const EPISODE = { firstUser: 100, episode: 2 };
 
@@ -58,7 +58,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/** Simulates the episode on the host. @param found outcomes of the device, used where rounding decides the choice */
+/** Simulates the episode on the host. @param found - outcomes of the device, used where rounding decides the choice */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
@@ -161,7 +161,7 @@ export const checkChoose = (rules: EpisodeRules): PageCheck => async ({ page, ar
   await runTrial(chooseTrial(page, arena, offer), checks);
 };
 
-/** Checks the mask of items that may not be shown. @param repeats true if clicked items may be shown again */
+/** Checks the mask of items that may not be shown. @param repeats - true if clicked items may be shown again */
 export const checkMask = (options: PoolOptions, repeats = false): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
@@ -192,7 +192,7 @@ const checkFill: PageCheck = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Returns a mask with random items of each user. For the last user it leaves only the items of one slate. */
+/** Returns a mask with random items of each user. The last user's mask leaves only the items of one slate. */
 function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
   const bits = drawRandomBits(panels * users, share, 3);
   const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);
@@ -209,7 +209,7 @@ function withSlates(page: PageBuffers, bits: Uint32Array, slates: readonly Array
   return makePageBits(page, (u, item) => getBit(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));
 }
 
-/** A kernel that chooses slates, and the slates that are expected of it. */
+/** A kernel that chooses slates, with the expected slates. */
 interface SlateExpectation {
   readonly kernel: string;
   readonly dispatch: PageDispatch;
@@ -218,7 +218,7 @@ interface SlateExpectation {
   /** Returns a user's slate before the run. The bits of its items are set. */
   readonly before?: (free: readonly number[]) => readonly number[];
   readonly epsilon?: number;
-  /** Returns a user's expected slate. @param masked [items] 1 if an item may not be shown, except items of `before` */
+  /** Returns a user's expected slate. @param masked - [items] 1 if an item may not be shown, except items of `before` */
   wanted(user: number, masked: Uint8Array): ArrayLike<number>;
 }
 
@@ -247,7 +247,7 @@ async function compareSlates(
   checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
-/** Checks random slates. @param share share of masked items @param epsilon if set, share of users who get a new slate */
+/** Checks random slates. @param share - share of masked items @param epsilon - share of users with new slates */
 export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;
@@ -265,7 +265,7 @@ export const checkRandom = (share: number, epsilon?: number): PageCheck => async
   });
 };
 
-/** Checks the best and the most popular slates. @param hard true for some NaN and infinite scores, which rank last */
+/** Checks the best and the most popular slates. @param hard - true for some NaN and infinite scores, which rank last */
 export const checkTop = (hard = false): PageCheck => async (checked, checks) => {
   const { page, arena } = checked;
   const { users, items, slate } = page;
@@ -297,7 +297,7 @@ export const checkTop = (hard = false): PageCheck => async (checked, checks) => 
 /**
  * Checks slates that are drawn at random by scores, and their probabilities. Where rounding decides a draw, the host uses
  * the device's slate.
- * @param shared true if all users have the same scores
+ * @param shared - true if all users have the same scores
  */
 export const checkDrawn =
   (share: number, temperature: number, shared = false): PageCheck => async (checked, checks) => {

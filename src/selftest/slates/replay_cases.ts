@@ -31,7 +31,7 @@ export const SEED = 12345;
 const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
-/** Number of columns of a state. The column after them is the share of the episode that is over. */
+/** Number of columns of a state. The next column is the finished share of the episode. */
 const COLUMNS = STRIDE - 1;
 
 /** Start histories, of which one is drawn per user. */
@@ -101,7 +101,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns the items clicked by a user before an episode and on its first `pages` pages. @param key of the random words */
+/** Returns the items clicked by a user before an episode and on its first `pages` pages. @param key - of random words */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
@@ -222,7 +222,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** @param rows pages per sample @param episodes capacity of the ring @returns `after`: [rows, stride] next states */
+/** @param rows - pages per sample @param episodes - capacity of the ring @returns `after`: [rows, stride] next states */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
@@ -245,7 +245,7 @@ export async function createReplayBench(
   const draw = await recordRunner(headers, arena, "draw", [...sample.dispatches(), whole]);
   return {
     ...{ replay, sample, after },
-    /** Stores an episode, page by page. @param episode number of the episode */
+    /** Stores an episode, page by page. @param episode - number of the episode */
     push({ start, pages }: Episode, episode: number): void {
       sample.begin(episode, makeKey(SEED));
       queue.writeBuffer(state.buffer, 0, start);

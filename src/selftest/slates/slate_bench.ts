@@ -26,7 +26,7 @@ export interface SlateBench extends Disposable {
   upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
   /** Uploads a matrix to memory from which matrix products read: a texture if the adapter's variants use textures. */
   textured(name: string, data: Float32Array<ArrayBuffer>): Memory;
-  /** Runs dispatches twice; the bits must be equal. @param more.reset resets what a run changes @returns words of views */
+  /** Runs dispatches twice; the bits must be equal. @param more.reset - resets what runs change @returns words of views */
   run(
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],
@@ -34,7 +34,7 @@ export interface SlateBench extends Disposable {
   ): Promise<readonly Uint32Array<ArrayBuffer>[]>;
 }
 
-/** Creates the bench. @param checks collects failed checks; if undefined, a failed check throws */
+/** Creates the bench. @param checks - collects failed checks; if undefined, a failed check throws */
 export function createSlateBench(
   gpu: Gpu,
   { rows: count, items, most = count }: { rows: number; items: number; most?: number },

@@ -36,7 +36,7 @@ export interface ScoreSizes {
   readonly rows: number;
   readonly items: number;
   readonly units: number;
-  /** True if a best item's value must have the bits of its stored score. Drivers may round the two differently. */
+  /** True if a best item's value must have the bits of its stored score. Drivers may round value and score differently. */
   readonly exact?: boolean;
 }
 
@@ -78,8 +78,8 @@ export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows
 
 /**
  * Creates a test of the scores of all items, and of the best item of each panel.
- * @param bench its rows may have any batch type, and its arena must have canaries.
- * @param more.plain true if the table has no other columns
+ * @param bench - bench with rows of any batch type and with an arena that has canaries.
+ * @param more.plain - true if the table has no other columns
  */
 export function scoreTrial<S extends BatchSizes>(
   { gpu, arena, rows, textured }: Pick<SlateBench, "gpu" | "arena" | "textured"> & { rows: SlateRows<S> },
@@ -168,7 +168,7 @@ export async function checkScore(gpu: Gpu, checks: CheckCollector, sizes: ScoreS
   await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: createScoredRows(sizes) }), checks);
 }
 
-/** Checks the input of a network, which is the state and the time. @param columns number of columns of the state */
+/** Checks the input of a network, which is the state and the time. @param columns - number of columns of the state */
 export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const [R, pages] = [70, 20];
   using bench = createSlateBench(gpu, { rows: R, items: 1 }, checks);

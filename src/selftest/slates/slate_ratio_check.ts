@@ -21,13 +21,13 @@ export interface RatioSizes {
   readonly tolerance?: number;
 }
 
-/** Returns a mask. In some rows it leaves only as many items as a slate has. */
+/** Returns a mask. Some of its rows leave only as many items as a slate has. */
 function isTaken({ slate }: RatioSizes) {
   return (row: number, item: number): boolean =>
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/** Returns utilities, scores (relative to a row's value), and `values`: per row its value, and that of no click. */
+/** Returns utilities, scores (relative to a row's value), and `values`: per row the row's value and the value of no click. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);
