@@ -1,24 +1,24 @@
 /**
- * Columns of the count features of a displayed item: how often train users clicked the item, how similar it is to the items
- * that this user clicked, and what this user did with it before. The features are inputs of the utility without a gradient.
+ * Columns of the count features of a displayed item: how often train users clicked the item, how similar the item is to items
+ * that the user clicked, and whether the user saw or clicked the item. The utility network reads the features without a gradient.
  *
- * The table of counts has one row of f32 per item (f32 represents item ids exactly up to 2^24). The columns of a row:
+ * The table of counts has one row of f32 per item (f32 represents item ids exactly up to 2^24). A row has these columns:
  *
- *   shown, clicks, users, cutoff   displays to train users, their clicks, users who clicked; the largest omitted similarity
- *   S x (token, share)        one pair per slot: a token of the item (-1: free slot), and the token's share of all clicks
- *   M x id, M x both          ids of the nearest items (ascending, then NO_ITEM), and the number of users who clicked both items
+ *   shown, clicks, users, cutoff   numbers of displays, clicks and clicking users (train users only); largest omitted similarity
+ *   S x (token, share)        a pair per token slot: one of the item's tokens (-1: free slot), and its share of all clicks
+ *   M x id, M x both          ids of the M nearest items (ascending, then NO_ITEM), and numbers of users who clicked the two items
  */
 
 import type { PastPages } from "../data/click_log.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
-/** Category field of the items. Its values are the tokens first .. first + count - 1. */
+/** Category field of the items. The field's values are the tokens first .. first + count - 1. */
 export interface CountField {
   /** First token of the field. */
   readonly first: number;
   /** Number of tokens of the field. */
   readonly count: number;
-  /** Number of tokens of this field that the table of counts can store per item. */
+  /** Number of the field's tokens that the table of counts can store per item. */
   readonly slots: number;
 }
 
@@ -28,25 +28,25 @@ export interface CountsConfig {
   fields: CountField[];
   /** M, the number of nearest items that the table stores per item. */
   neighbours: number;
-  /** Only pairs among this many distinct items per user, the latest that the user clicked, are counted. */
+  /** Number of a user's latest distinct clicked items. Only pairs of these items are counted. */
   latest: number;
-  /** True for a log with sampled pages: users did not see its displays, so only clicks are counted. Absent for false. */
+  /** True for a log with sampled pages. Users did not see sampled pages, so only clicks are counted. Absent for false. */
   sampledPages?: boolean | undefined;
 }
 
-/** The count features read this number of the user's last clicks. */
+/** Number of a user's last clicks that the count features read. */
 export const LAGS = 20;
-/** Smoothing: a click rate gets 5 pseudo-displays at the average rate, a user's click share 5 pseudo-clicks of the average user. */
+/** Smoothing: 5 pseudo-displays at the average rate for a click rate; 5 pseudo-clicks of the average user for a click share. */
 export const PRIOR = 5;
-/** Pseudo-displays at the average rate that smooth a user's clicks per display: about a page. */
+/** Number of pseudo-displays, at the average click rate, that smooth a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
-/** Limits of the token slots of all fields together, and of the fields: a kernel keeps all slots in registers. */
+/** Largest number of token slots of all fields together; a kernel stores all slots in registers. `MOST_FIELDS` limits fields. */
 export const MOST_SLOTS = 8;
 export const MOST_FIELDS = 4;
 
-/** Names of the columns before and after the columns of the fields. Columns in `AFTER` describe the page, not the item. */
+/** Names of the columns before the fields' columns. `AFTER` names the columns after them, which describe the page or the user. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -64,15 +64,15 @@ export function countTokenSlots(fields: readonly CountField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }
 
-/** Limits of the neighbours per item. A large catalogue gets fewer: its table exceeds the cache, and training reads it often. */
+/** Largest numbers of neighbours per item. A large catalogue gets fewer neighbours, because its table exceeds the cache. */
 const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
-/** Limit of the floats of a table: 112 MiB fit a storage binding of every adapter. */
+/** Largest number of floats in a table of counts. A table of 112 MiB fits a storage binding of every adapter. */
 const TABLE_FLOATS = 28 * 2 ** 20;
-/** Floats (64 MiB) that a table exceeds only if it would otherwise have fewer than 8 neighbours per item. */
+/** Usual limit of the floats in a table (64 MiB). If 8 neighbours per item need more, {@link TABLE_FLOATS} is the limit. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns the number of token slots per item that fit the table if the item's neighbours take as many floats as its tokens. */
+/** Returns the number of token slots per item that fit the table if tokens and neighbours take equally many floats. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
@@ -87,10 +87,10 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 }
 
 /**
- * A user's own counts of an item, packed into one word: earlier displays without a click (8 bits); and for train users, whose
- * pages are all in the tables, displays (11 bits), clicks (11), whether the tables count this user's click pairs (1), and
- * whether the item is in one of these pairs (1). Own counts are subtracted from the tables: otherwise the rates would reveal
- * the user's own clicks to the model in training, but not at prediction time.
+ * A user's own counts of an item, packed into one word. `passed` (8 bits) is the number of earlier displays without a click. The
+ * other fields are set for train users, who are counted in the tables: displays (11 bits), clicks (11 bits), true if the tables
+ * count the user's click pairs (1 bit), true if the item is in such a pair (1 bit). Own counts are subtracted from the tables:
+ * otherwise the click rates would reveal the user's own clicks to the model in training, but not in prediction.
  */
 export interface OwnCounts {
   readonly passed: number;
@@ -100,7 +100,7 @@ export interface OwnCounts {
   readonly inPairs: boolean;
 }
 
-/** Words per row: {@link packOwn}, then the two of {@link packPast}. */
+/** Number of words per row: one of {@link packOwn}, followed by two of {@link packPast}. */
 export const OWN_WORDS = 3;
 
 const MOST_PASSED = 255;
@@ -112,17 +112,17 @@ export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): 
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
 }
 
-/** Packs a user's earlier pages into two words, each with a part in the upper 16 bits and the whole in the lower ones. */
+/** Packs a user's earlier pages into two words: clicked pages and pages, clicks and displays; numerators in the upper 16 bits. */
 export function packPast({ pages, clickedPages, displays, clicks }: PastPages): [number, number] {
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }
 
-/** Halves both numbers until they have at most 16 bits: what counts is their quotient. */
+/** Packs a numerator and a denominator into a word. They are halved until they have 16 bits; only their quotient is used. */
 function packShare(part: number, whole: number): number {
   return whole < 2 ** 16 ? (part * 2 ** 16 + whole) >>> 0 : packShare(part >> 1, whole >> 1);
 }
 
-/** Reads what {@link packPast} wrote. */
+/** Unpacks the two words that {@link packPast} returned. */
 export function unpackPast(pageWord: number, displayWord: number): PastPages {
   return {
     pages: pageWord & 0xffff,

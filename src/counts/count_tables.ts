@@ -24,12 +24,12 @@ import {
   type TrainCounts,
 } from "./train_counts.ts";
 
-/** Limit of the token slots per item and field. */
+/** Largest number of token slots of a field per item. */
 const SLOTS_PER_FIELD = 4;
 
 const known = new WeakMap<LogSource, CountTables>();
 
-/** Builds the config of a log's counts; null for a catalogue that is too large. @param fields of tokens; none: one of all tokens. */
+/** Builds the config of a log's counts; null for a catalogue that is too large. @param fields: token fields; []: one field. */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);
@@ -70,7 +70,7 @@ export interface TrainUserCounts {
   readonly pairs: ClickPairs;
 }
 
-/** Builds the tables of counts of a source's train users. @param counted counts of the train users, if they are known */
+/** Builds the tables of counts over a source's train users. @param counted: known counts of displays and clicks, if any */
 export function countTables(
   source: LogSource,
   config: CountsConfig,
@@ -121,9 +121,9 @@ function writeTokens(
 }
 
 /**
- * Writes the nearest items (by cosine) of each item in the order of their ids, and the cutoff: the similarity of the nearest
- * item that is left out. After a user's own clicks are subtracted, the cutoff decides whether a pair would still be in the
- * table. Without this test, items that the user clicked would have more neighbours than other items.
+ * Writes each item's nearest items (by cosine), ascending by id, and the cutoff: the similarity of the nearest item that is left
+ * out. When a user's own clicks are subtracted from a pair's count, a pair at or below the cutoff is ignored. Without the
+ * cutoff, items that the user clicked would have more neighbours than unclicked items.
  */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);

@@ -1,6 +1,6 @@
 /**
- * Conditional logit: a choice model whose utilities are linear in the features of each item. `fitLogit` fits any choices;
- * `fitCounts` fits the choices of train users, with count features and dense features.
+ * Conditional logit: a choice model in which an item's utility is linear in the item's features. `fitLogit` fits any choices;
+ * `fitCounts` fits the choices of train users from count features and dense features.
  */
 
 import { logSumExp } from "../data/ranking.ts";
@@ -11,26 +11,26 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices and the features of their options: a page's first click (or no click), then each click among the unclicked rows. */
+/** Choices, and features of the rows to choose from: a page's first click or no click, then each click among unclicked rows. */
 export interface LogitSample {
-  /** [rows, D] features of the options, one row per option; D is `columns`. */
+  /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
   readonly columns: number;
-  /** [choices + 1] first row of each choice. */
+  /** [choices + 1] for each choice, the index of its first row in `x`. */
   readonly start: ArrayLike<number>;
-  /** [choices] the clicked row of each choice; -1 if nothing was clicked. */
+  /** [choices] for each choice, the index of the clicked row; -1 if nothing was clicked. */
   readonly chosen: ArrayLike<number>;
-  /** [choices] true if the options of the choice include to click nothing. */
+  /** [choices] true if clicking nothing is also an option of the choice. */
   readonly hasNone: ArrayLike<boolean>;
 }
 
 const MOST_STEPS = 30;
 
 /**
- * Returns the weights w [D] that maximise the likelihood of the choices, for utilities u = x w of the rows and 0 of no click.
- * Uses Newton's method, as the loss is convex.
- * @param ridge [D] coefficients, above 0, of the penalties ridge / 2 w^2 that are added to the sum of the losses. The penalties
- * keep the weights finite if no user clicks, or if every user clicks the best item.
+ * Returns the weights w [D] that maximise the likelihood of the choices. Rows have the utilities u = x w; no click has the utility
+ * 0. The loss is convex and minimised by Newton's method.
+ * @param ridge: [D] positive coefficients. The penalty sum_d ridge_d / 2 w_d^2 is added to the sum of the losses. The penalty
+ * keeps the weights finite if no user clicks, or if every user clicks the best item.
  */
 export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
   let best = evaluatePoint(choices, new Float64Array(choices.columns), ridge);
@@ -47,7 +47,7 @@ export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float6
   return best.w;
 }
 
-/** Weights, the loss with the penalties at these weights, and the choice probability of each row. */
+/** A point of the optimisation: weights, loss (with penalties) and the choice probability of each row. */
 interface Point {
   readonly w: Float64Array<ArrayBuffer>;
   readonly loss: number;
@@ -70,7 +70,7 @@ function evaluatePoint(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge
   return { w, loss, p };
 }
 
-/** Returns H^-1 g for gradient g and Hessian H: the sum of P x x' over rows, less that of mean(x) mean(x)' over choices. */
+/** Returns H^-1 g: gradient g, Hessian H = sum_rows P x x' - sum_choices mean(x) mean(x)' + diag(ridge). */
 function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
   const gradient = w.map((value, k) => ridge[k]! * value);
@@ -89,12 +89,12 @@ function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<numb
   return solve(hessian, gradient);
 }
 
-/** Adds p x x' of each row to the lower half of `to`, two rows at a time, so that `to` is read and written once per two rows. */
+/** Adds p x x' of each row to the lower triangle of `to`. Two rows are added at once to halve the reads and writes of `to`. */
 function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   const D = Math.sqrt(to.length);
   for (let row = 0; row < p.length; row += 2) {
     const a = row * D;
-    // If the number of rows is odd, the last row is paired with itself, times 0.
+    // If the number of rows is odd, the last row is paired with itself, multiplied by 0.
     const b = row + 1 < p.length ? a + D : a;
     const [pa = 0, pb = 0] = p.subarray(row, row + 2);
     for (let k = 0; k < D; k++) {
@@ -106,7 +106,7 @@ function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   }
 }
 
-/** Solves A x = b for positive definite A by Cholesky decomposition. @param lower of A; overwritten. @param x b, replaced by x. */
+/** Solves A x = b by Cholesky decomposition. @param lower: lower triangle of A; overwritten. @param x: b, replaced by x. */
 function solve(lower: Float64Array, x: Float64Array): Float64Array {
   const D = x.length;
   for (let k = 0; k < D; k++) {
@@ -125,22 +125,22 @@ function solve(lower: Float64Array, x: Float64Array): Float64Array {
   return x;
 }
 
-/** Features that a logit has in addition to the counts. */
+/** Options of a logit on counts. */
 export interface LogitOptions {
   readonly dense: boolean;
-  /** Number of position effects; the last one also holds for all later positions. 0: no effects. */
+  /** Number of position effects; 0 for none. The last effect also applies to all later positions. */
   readonly positions: number;
-  /** Seed of the sample of users, which is drawn if the log has too many pages for a fit. */
+  /** Seed for sampling users. Users are sampled if the log has too many pages for a fit. */
   readonly seed: number;
 }
 
 /** Utility of an item with counts c and dense features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
 export interface CountsLogit {
-  /** [C] means of the counts over the sample. */
+  /** [C] means of the count features over the sample. */
   readonly mean: Float64Array;
-  /** [C] 1 / standard deviations of the counts. */
+  /** [C] 1 / standard deviation of each count feature. */
   readonly scaled: Float64Array;
-  /** [C] weights of the standardised counts. */
+  /** [C] weights of the standardised count features. */
   readonly counts: Float64Array;
   readonly bias: number;
   /** [F] weights of the dense features; empty if there are none. */
@@ -148,16 +148,16 @@ export interface CountsLogit {
   readonly positions: Float64Array;
 }
 
-/** Limit of the multiply-adds for one Hessian of a fit: one or two seconds. */
+/** Largest number of multiply-adds per Hessian, which takes one or two seconds. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
-/** Ridge coefficients: of a weight, per choice of the sample; and of the bias, for the whole sample. */
+/** Ridge coefficient of a weight, per choice of the sample. `BIAS_RIDGE` is the coefficient of the bias for the whole sample. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
-/** Dense features that are wider are left out of the logit, as the time of a fit grows with the square of the width. */
+/** Largest number of dense features in a logit. More features are left out, because a fit's time is quadratic in their number. */
 const MOST_DENSE = 64;
 
-/** Fits the logit to train users. The counts of a user's rows are without the user's own pages. */
+/** Fits the logit to train users. For a user's rows, the user's own pages are subtracted from the counts. */
 export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
   const { C, F, columns } = getLogitColumns(source, tables, options);
   const pages = buildLogitSample(source, tables, sampleUsers(source, columns, options.seed), options);
@@ -176,7 +176,7 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
   };
 }
 
-/** Returns the utilities [rows], with position effects, of users whose pages are not in the tables. */
+/** Returns utilities [rows], including position effects, for users whose pages are not in the tables of counts. */
 export function computeLogitUtilities(
   { mean, scaled, counts, bias, dense, positions: places }: CountsLogit,
   source: LogSource,
@@ -222,8 +222,8 @@ function getLogitColumns(source: LogSource, tables: CountTables, { dense, positi
 }
 
 /**
- * Builds the choices of users. A row has C counts, F dense features, a 1, and P position indicators, not standardised; the
- * counts of a train user exclude the user's own pages.
+ * Builds the choices of users. A row has C counts, F dense features, a 1, and P position indicators, all not standardised. The
+ * counts for a train user exclude the user's own pages.
  */
 export function buildLogitSample(
   source: LogSource,
@@ -264,7 +264,7 @@ export function buildLogitSample(
   return { x: new Float64Array(x), columns, start, chosen, hasNone };
 }
 
-/** Draws train users whose choices can be fitted in time. */
+/** Samples train users, as many as can be fitted in one or two seconds per Hessian. */
 function sampleUsers(source: LogSource, columns: number, seed: number): number[] {
   const train = listUsers(source, "train");
   const order = createRandomStream(seed, "pages of the logit").sampleWithoutReplacement(
@@ -284,7 +284,7 @@ function sampleUsers(source: LogSource, columns: number, seed: number): number[]
   return users.sort((a, b) => a - b);
 }
 
-/** Standardises the first `count` columns. @returns the means of these columns, and 1 / their standard deviations. */
+/** Standardises the first `count` columns. @returns the mean, and 1 / standard deviation, of each standardised column. */
 function standardise({ x, columns }: LogitSample, count: number) {
   const rows = Math.max(1, x.length / columns);
   const [mean, variance] = [new Float64Array(count), new Float64Array(count)];

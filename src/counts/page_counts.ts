@@ -1,4 +1,4 @@
-/** Computes count features in float64, as `kernels/pw/row_counts.wgsl` does on the GPU, and the users' own counts of a log. */
+/** Computes count features in float64 (kernels/pw/row_counts.wgsl computes them on the GPU), and users' own counts. */
 
 import {
   type CountsConfig,
@@ -27,33 +27,33 @@ import {
 } from "../data/click_log.ts";
 import { findLatestClicks } from "./train_counts.ts";
 
-/** Counts of all train users; count_columns.ts describes a row of the table `items`. */
+/** Counts over all train users. count_columns.ts describes the rows of the table `items`. */
 export interface CountTables {
   readonly config: CountsConfig;
   /** [I, {@link countTableWidth}] */
   readonly items: Float32Array<ArrayBuffer>;
-  /** Clicks per display over all items: the click rate of an item without displays. */
+  /** Clicks per display over all items. An item without displays gets this click rate. */
   readonly meanRate: number;
   /** Share of pages with a click, above 0 and below 1. */
   readonly pageRate: number;
-  /** Number of items on the longest counted page; the length of a longer page, such as a whole catalogue, is clipped to it. */
+  /** Number of items on the longest counted page. The feature "page length" of longer pages is clipped to this number. */
   readonly longestPage: number;
-  /** Pairs are counted only between items that at least this number of users clicked. */
+  /** Smallest number of clicking users of an item whose pairs with other items are counted. */
   readonly leastUsers: number;
 }
 
-/** What the user clicked before a page. */
+/** A user's clicks before a page. */
 export interface PageHistory {
   /** Clicked items, the latest first. Only the first {@link LAGS} entries are read. */
   readonly recent: ArrayLike<number>;
-  /** Number of all earlier clicks. */
+  /** Number of the user's clicks before the page. */
   readonly clicks: number;
   readonly past: PastPages;
 }
 
-/** How a log relates to the tables of counts. */
+/** Properties of a log that determine the users' own counts. */
 export interface LogWithCounts {
-  /** {@link CountsConfig.latest}, if the tables count this log's train users; undefined for any other log. */
+  /** {@link CountsConfig.latest} if the tables of counts include this log's train users; else undefined. */
   readonly latest?: number | undefined;
   /** {@link CountsConfig.sampledPages} */
   readonly sampledPages?: boolean | undefined;
@@ -63,8 +63,8 @@ export interface LogWithCounts {
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
- * Writes the count features of a displayed item, not standardised, to `to` from index `at` on.
- * @param pageLength number of items on the page. @param own the user's own counts of the item.
+ * Writes the unstandardised count features of a displayed item to `to`, from index `at` on.
+ * @param pageLength: number of items on the page. @param own: the user's own counts of the item.
  */
 export function writeItemCounts(
   tables: CountTables,
@@ -105,7 +105,7 @@ export function writeItemCounts(
   to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
-/** Returns the sum of cosines of the item and the user's distinct last clicks. Cosine: users of both / sqrt(users_a x users_b). */
+/** Returns the item's summed cosines with the user's distinct last clicks. Cosine: users of both / sqrt(users_a x users_b). */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -141,7 +141,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity that ranks an item's neighbours. Subtracts 0.5, as one user who clicked both items is weak evidence. */
+/** Returns the similarity by which neighbours are ranked. 0.5 is subtracted, as one user who clicked both is weak evidence. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -152,8 +152,8 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 }
 
 /**
- * Returns the mean lift of the item's tokens in a field; 1 if it has none. The lift of a token is its share of this user's
- * clicks / its share of all users' clicks. @param own index of the item's first slot of the field. @param within same, in a row.
+ * Returns the mean lift of the item's tokens in a field; 1 for an item without tokens. A token's lift is its share of the user's
+ * clicks / its share of all clicks. @param own: index in `items` of the field's first slot. @param within: index in a row.
  */
 function computeLift(
   items: Float32Array,
@@ -191,8 +191,8 @@ function computeLift(
 const TRAIN = splits.indexOf("train");
 
 /**
- * Returns each row's counts of its own user [R, {@link OWN_WORDS}], packed by {@link packOwn} and {@link packPast}. The
- * displays of sampled pages are left out.
+ * Returns, for each row, the own counts of the row's user: [R, {@link OWN_WORDS}], packed by {@link packOwn} and
+ * {@link packPast}. Displays on sampled pages are left out.
  */
 export function packOwnCounts(log: Clicks, counted: LogWithCounts): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(OWN_WORDS * log.rowItem.length);
@@ -241,8 +241,8 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
 }
 
 /**
- * Returns the count features [rows, C] of all rows of these users, in their order, not standardised. Rows of context events and
- * additional clicks have zeros. @param latest as of {@link LogWithCounts}.
+ * Returns the unstandardised count features [rows, C] of all rows of some users, user by user. Rows of context events and of
+ * additional clicks have zeros. @param latest: see {@link LogWithCounts}.
  */
 export function computeCountFeatures(
   log: Clicks,

@@ -1,4 +1,4 @@
-/** Counts over train users: displays and clicks per item, click shares of tokens, and pairs of items that the same user clicked. */
+/** Counts over train users: displays and clicks per item, click shares of tokens, and pairs of items that one user clicked. */
 
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, listUsers, NONE } from "../data/click_log.ts";
 import type { ClickLog, Clicks, ItemTokens } from "../data/click_log.ts";
@@ -13,7 +13,7 @@ export interface TrainCounts {
   readonly shown: Uint32Array;
   /** [I] clicks on each item. */
   readonly clicks: Uint32Array;
-  /** True for sampled pages: `shown` has the mean over all items, because these displays were not shown to users. */
+  /** True for sampled pages. Users did not see sampled pages, so `shown` has the mean over all items for every item. */
   readonly sampledPages: boolean;
   /** Clicks per display over all items, above 0 and below 1. */
   readonly meanRate: number;
@@ -23,7 +23,7 @@ export interface TrainCounts {
   readonly longestPage: number;
 }
 
-/** Counts displays and clicks of train users. A page with several clicks is displayed once; context events are left out. */
+/** Counts displays and clicks of train users. A page with several clicks counts as one display; context events are left out. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
   const source = toLogSource(log);
   const shown = new Uint32Array(source.items.shape.count);
@@ -69,7 +69,7 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
   return onProgress && ((done: number, all: number) => onProgress(what, done, all));
 }
 
-/** A field of the items. Its values are the tokens first .. first + count - 1. */
+/** A field of the items. The field's values are the tokens first .. first + count - 1. */
 export interface TokenField {
   /** Name of the field in the log. */
   readonly name: string;
@@ -83,7 +83,7 @@ export interface TokenField {
 
 const CHUNK = 2 ** 16;
 
-/** Returns true if a field is a category: it has 2 or more values, at most one per two items, and no hashed ids. */
+/** Returns true if a field is a category: at least 2 values, at most one value per two items, and no hashed ids. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
@@ -92,7 +92,7 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
-/** Returns features of the items of a log, and a function from an item to its index there. Reads items on disk in one call. */
+/** Returns the features of a log's items, and a function from an item to its index in the features. Reads a file only once. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
@@ -100,7 +100,7 @@ export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   return { items: catalogue.read(ids), findItemIndex: (item: number) => indices.get(item) ?? NaN };
 }
 
-/** Reads the tokens of some items. @param ids of the items, ascending and distinct. @throws Error if items have no tokens. */
+/** Reads the tokens of some items. @param ids: ascending distinct item numbers. @throws Error if items have no tokens. */
 function readTokens(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
   const items = catalogue.read(ids);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
@@ -120,7 +120,7 @@ export function forEachItemTokens(
   }
 }
 
-/** Returns each token's share [V] of the train clicks of its field; every token gets one pseudo-click. */
+/** Returns, for each token, its share of its field's clicks by train users [V]. Every token gets one pseudo-click. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
   { clicks }: TrainCounts,
@@ -144,12 +144,12 @@ export function computeClickShares(
 }
 
 const SMALLEST = 2 ** 12;
-/** Limit of the slots of the hash table of pairs; at 12 bytes per slot the table takes 48 MiB. */
+/** Largest number of slots in the hash table of pairs. At 12 bytes per slot, the table takes 48 MiB. */
 const MOST_SLOTS = 2 ** 22;
 
 const FULL = 0.6;
 
-/** Counts of item pairs in a hash table (open addressing). At `mostSlots` it stops growing; the caller drops pairs by {@link keep}. */
+/** Hash table of item-pair counts (open addressing). Beyond `mostSlots`, the caller must drop pairs by {@link keep}. */
 export class PairCounts {
   #low = new Uint32Array(SMALLEST);
   #high = new Uint32Array(SMALLEST);
@@ -225,24 +225,24 @@ export class PairCounts {
   }
 }
 
-/** Limit of the sum of all users' numbers of pairs. */
+/** Largest number of pairs of all users together. */
 const MOST_PAIRS = 20_000_000;
-/** Limit of the distinct items per user whose pairs are counted. */
+/** Largest number of distinct items per user whose pairs are counted. */
 const MOST_CLICKS = 500;
 
 export interface ClickPairs {
   /** [I] number of users who have the item among their latest clicks. */
   readonly users: Uint32Array;
-  /** Number of users per pair. A pair is counted if each of its two items has at least {@link least} users. */
+  /** Number of users per item pair. A pair is counted if each of the two items has at least {@link least} users. */
   readonly pairs: PairCounts;
   /**
-   * Fewest users of a counted item; 1 if all pairs fit the table. The limit is on an item's users, not on a pair's count: a
-   * user's own clicks could lift a pair above a limit of its count, which would reveal them after the count is subtracted.
+   * Smallest number of users of an item in a counted pair; 1 if all pairs fit the table. The limit does not apply to a pair's
+   * count: with such a limit, a pair that is counted only because of a user's own clicks would reveal these clicks.
    */
   readonly least: number;
 }
 
-/** Counts pairs of items, also of context events. @param latest see {@link chooseLatestLimit}. @param pairs table, for tests. */
+/** Counts item pairs, also of context events. @param latest: see {@link chooseLatestLimit}. @param pairs: table, for tests. */
 export function countPairs(
   source: LogSource,
   latest: number,
@@ -271,7 +271,7 @@ export function countPairs(
   return { users, pairs, least };
 }
 
-/** Returns up to `most` distinct items that a user clicked, the latest first. */
+/** Returns up to `most` distinct items that a user clicked, latest click first. */
 export function findLatestClicks(log: Clicks, user: number, most: number): number[] {
   const found = new Set<number>();
   for (let e = log.userEvents[user + 1]! - 1; e >= log.userEvents[user]! && found.size < most; e--) {
@@ -281,7 +281,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns a limit of the items per user such that all users have at most {@link MOST_PAIRS}, were each event a new item's click. */
+/** Returns a limit of items per user that keeps all pairs within {@link MOST_PAIRS}, even if each event is a new item's click. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

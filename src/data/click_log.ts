@@ -7,29 +7,29 @@
 
 import { UserError } from "../user_error.ts";
 
-/** Value that an event has for "no click", instead of the index of the clicked row. Kernels have an equal constant `NONE`. */
+/** Value that replaces the index of the clicked row in an event without a click. Kernels define an equal constant `NONE`. */
 export const NONE = 0xffffffff;
-/** Value that a context event has in a batch, instead of the index of the clicked row. Kernels have an equal constant `GIVEN`. */
+/** Value that replaces a context event's clicked row in a batch. Kernels define an equal constant `GIVEN`. */
 export const GIVEN = 0xfffffffe;
 /**
- * Flag that marks an additional click in a batch. The flag is added to the index of the clicked row, a row of the preceding page.
- * Kernels have an equal constant `FURTHER`.
+ * Flag of an additional click in a batch. An additional click is stored as `FURTHER` plus the index of the clicked row, which
+ * belongs to the preceding page. Kernels define an equal constant `FURTHER`.
  */
 export const FURTHER = 0x80000000;
 
-/** Code of a context event: a click before the log begins. The model reads the click, but does not predict it. */
+/** Code of a context event: a click before the log begins. A model reads context events, but does not predict them. */
 export const CONTEXT_EVENT = 1;
 /** Code of an additional click on the preceding page. The likelihood of that page includes the additional click. */
 export const ADDITIONAL_CLICK = 2;
 
-/** Returns true if an event of a batch is predicted. @param click the event's clicked row, or a mark such as {@link GIVEN}. */
+/** Returns true if an event of a batch is predicted. @param click: clicked row, or a code such as {@link GIVEN}. */
 export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
 /** Part of the data. Each user, with all of the user's events, belongs to one part. */
 export type Split = "train" | "validation" | "test";
-/** Names of the codes in {@link ClickLog.userSplit}: code k has the name `splits[k]`. The paper's files also use these codes. */
+/** Names of the codes in {@link ClickLog.userSplit}: code k has the name `splits[k]`. The paper's files use equal codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
@@ -39,9 +39,9 @@ export const splits: readonly Split[] = ["train", "validation", "test"];
 export interface ItemTokens {
   /** V, the number of tokens. An embedding table has one row per token. */
   readonly count: number;
-  /** [I+1] index in `token` of each item's first token. */
+  /** [I+1] `first[i]` is the index in `token` of item i's first token. */
   readonly first: Uint32Array<ArrayBuffer>;
-  /** Item i has the tokens token[first[i]] to token[first[i + 1] - 1], without repetitions. An item may have no token. */
+  /** Item i has the distinct tokens token[first[i]] to token[first[i + 1] - 1]. An item may have no token. */
   readonly token: Uint32Array<ArrayBuffer>;
 }
 
@@ -70,37 +70,37 @@ export type ItemFeatures =
 export interface Clicks {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] for each user, the index of the user's first event. */
+  /** [U+1] `userEvents[u]` is the index of user u's first event. */
   readonly userEvents: Uint32Array<ArrayBuffer>;
-  /** [E+1] for each event, the index of its first row. */
+  /** [E+1] `eventRows[e]` is the index of the first row of event e. */
   readonly eventRows: Uint32Array<ArrayBuffer>;
   /** [E] index of the clicked row of each event, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
-   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT} or {@link ADDITIONAL_CLICK}. An event of the last two kinds is one
-   * clicked row, which is an input, but is not predicted. Without `eventKind`, all events are predicted pages. A page with several
-   * clicks is one event with the first click, followed by one event per additional click. The statistics of batch normalisation
-   * include the rows of all events.
+   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT} or {@link ADDITIONAL_CLICK}. A context event, and likewise an
+   * additional click, has one row: the clicked item. A model reads this row, but does not predict the event. Without `eventKind`,
+   * all events are predicted pages. A page with several clicks is stored as an event with the first click, and then one event per
+   * additional click. The statistics of batch normalisation include the rows of all events.
    */
   readonly eventKind?: Uint8Array<ArrayBuffer>;
   /** [R] for each row, the number of the displayed item. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
   /**
-   * [E] propensities of each page: one number, the probability of the page; or one number per item, in order, the item's
-   * probability given the preceding items; or no number if unknown. Without the field all are unknown, as for a log on disk.
+   * [E] propensities of each page. A list has one number (the probability of the page), one number per item (the item's
+   * probability given the preceding items), or no number (unknown). Without the field, all propensities are unknown.
    */
   readonly eventPropensities?: readonly (readonly number[])[];
-  /** [E] items from which each page was drawn. An empty list, or no field, means: all items that the user had not clicked. */
+  /** [E] items from which each page was drawn. Without a list, the page was drawn from all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
-  /** [U] earlier pages of each user that are not in these clicks; absent if there are none. */
+  /** [U] totals over each user's earlier pages, which are not in this log; absent if no user has earlier pages. */
   readonly pastPages?: readonly PastPages[];
 }
 
-/** Names of the optional fields of {@link Clicks} that have a list of numbers per event. */
+/** Names of the optional fields of {@link Clicks} in which each event has a list of numbers. */
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Calls `make` for each field of {@link eventLists}. The result has no field whose lists are all empty. */
+/** Calls `make` for each field of {@link eventLists}. A field whose lists are all empty is left out of the result. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -120,21 +120,21 @@ export interface ClickLog extends Clicks {
   readonly sampledPages?: boolean;
 }
 
-/** A user's earlier pages. They show how often this user clicks. All numbers are zero if the pages are unknown. */
+/** Totals over a user's earlier pages, from which a model infers how often the user clicks. Unknown pages have totals of zero. */
 export interface PastPages {
   /** Number of pages. */
   readonly pages: number;
   /** Number of pages with a click. */
   readonly clickedPages: number;
-  /** Number of displayed items, of all pages. */
+  /** Number of displayed items on all earlier pages. */
   readonly displays: number;
-  /** Number of clicked items, of all pages. */
+  /** Number of clicked items on all earlier pages. */
   readonly clicks: number;
 }
 
 export const NO_PAST_PAGES: PastPages = { pages: 0, clickedPages: 0, displays: 0, clicks: 0 };
 
-/** Adds a page to a user's earlier pages. @param e event of the page */
+/** Returns a user's totals `past` plus one more page. @param e: index of the page's event */
 export function addPastPage(past: PastPages, log: Clicks, e: number): PastPages {
   const clicks = new Set(listClickedRows(log, e).map((row) => log.rowItem[row])).size;
   return {
@@ -145,7 +145,7 @@ export function addPastPage(past: PastPages, log: Clicks, e: number): PastPages 
   };
 }
 
-/** Returns the clicked rows of a page in the order of the clicks; [] for a page without a click. @param e event of the page. */
+/** Returns a page's clicked rows in the order of the clicks; [] for a page without a click. @param e: index of the event. */
 export function listClickedRows(log: Clicks, e: number): number[] {
   const { eventRows, eventClick, eventKind, rowItem } = log;
   const click = eventClick[e] ?? NONE;
@@ -168,10 +168,10 @@ export function listUsers(log: Pick<ClickLog, "userSplit">, split: Split): Uint3
 }
 
 /**
- * Checks a log. @throws UserError for the first fault: array lengths or offsets that are inconsistent, an event without rows, a
- * clicked row that is not displayed, a context event that is not a single click, an additional click on an item that the page does
- * not show or that was clicked before, an item out of range, a feature that is not finite, a token that is out of range or
- * repeated, a split in `needed` without users.
+ * Checks a log. @throws UserError for the first fault: inconsistent array lengths or offsets, an event without rows, a clicked row
+ * outside of its event, a context event that is not a single click, an additional click on an item that is not on the page or is
+ * already clicked, an item out of range, a feature that is not finite, a token that is out of range or repeated, or a split in
+ * `needed` without users.
  */
 export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
@@ -233,7 +233,7 @@ function checkGiven(
     fail(`eventKind has ${eventKind.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
-    /** Unclicked items of the last page; empty if the last page has no click. */
+    /** Unclicked items of the preceding page; empty for a page without a click. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
@@ -294,7 +294,7 @@ function checkTokens(
   }
 }
 
-/** Checks that `starts` [count + 1] begins with 0, never decreases, and ends with `length`, the length of the array `target`. */
+/** Checks that `starts` [count + 1] begins with 0, never decreases, and ends with `length`. The array `target` has that length. */
 function checkStarts(
   name: string,
   starts: Uint32Array,

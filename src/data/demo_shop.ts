@@ -1,11 +1,11 @@
 /**
- * Makes click logs of a synthetic shop. The true utilities are known, so a learned model can be compared with the best possible
- * model. A log is determined by its seed. shops.ts lists the shops.
+ * Makes click logs of a synthetic shop from a seed. The true utilities of a synthetic shop are known, so a learned model can be
+ * compared with the best possible model. shops.ts lists the shops.
  *
  * Each user sees pages of randomly drawn items, and clicks one item or none according to the choice model
  *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u = utility(s, f_a),
- * where the user's state s depends only on the items that the user clicked on earlier pages: users have no other traits. So a
- * model that reads the clicks can be as good as the true model, and no model can be better.
+ * where the user's state s only depends on the items that the user clicked on earlier pages. Users have no other traits. So a
+ * model that reads a user's clicks can be as good as the true model. No model can be better than the true model.
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
@@ -23,7 +23,7 @@ import {
 
 /** Sizes of a synthetic shop and its log. */
 export interface DemoOptions {
-  /** U, the number of users: 7 or more, because each of the three parts of the log needs a user. */
+  /** U, the number of users: 7 or more, because train, validation and test need at least one user each. */
   readonly users: number;
   /** I, the number of items, at least `pageSize`. */
   readonly items: number;
@@ -43,9 +43,9 @@ const demoDefaults: DemoOptions = {
   maxEvents: 22,
 };
 
-/** True values of a synthetic shop, which a log does not have. */
+/** True utilities of a synthetic shop. A click log does not contain utilities. */
 export interface DemoTruth {
-  /** [R] true utility that each row's item has for the user who sees the page, in the user's state at that time. */
+  /** [R] true utility of each row's item for the user who sees the page, in the user's state before the page. */
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
@@ -108,19 +108,19 @@ export interface ShopSeeds {
 
 /**
  * Makes the demo shop of a seed. At the default sizes, making a shop takes well under a second.
- * @throws RangeError for a size that is not a whole number, and for sizes that contradict each other
+ * @throws RangeError if a size is not a whole number, or if two sizes contradict each other
  */
 export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): DemoShop {
   return makeShop(demo, { items: seed, users: seed }, options);
 }
 
-/** Draws the features [I, F] of the items of a seed. Every shop with this seed sells these items. */
+/** Draws the features [I, F] of a shop's items. Shops with equal item seeds sell equal items. */
 export function drawShopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
   return makeItems(count, createRandomStream(seed, "demo", "items"));
 }
 
 /**
- * Makes a shop of the list in shops.ts. All shops with the same seeds use the same streams of random numbers.
+ * Makes a shop of the list in shops.ts. Two shops with equal seeds use equal streams of random numbers.
  * @throws RangeError as {@link makeDemoShop}.
  */
 export function makeShop(

@@ -7,8 +7,8 @@ type Dense = FeatureManifest["dense"][number];
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Describes the first difference of two manifests, in the form "... there, ... here"; undefined for equal manifests.
- * @param there features that a model was trained on. @param here features of the data that the model is to score.
+ * Describes the first difference of two manifests, in the form "... there, ... here". Returns undefined for equal manifests.
+ * @param there: features that a model was trained on. @param here: features of the data to which the model is applied.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {
   return namesText("numbers", there.dense, here.dense) ??
@@ -18,7 +18,7 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
     idsText(there.idsSha256, here.idsSha256);
 }
 
-/** Lists the features that cannot be compared, because at least one of the two manifests has no checksum of the features. */
+/** Lists features that cannot be compared, because at least one manifest lacks the checksum of the feature's values. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
@@ -62,7 +62,7 @@ function denseText(there: Dense, here: Dense): string | undefined {
   return `${there.name} is ${scaleText(there.transform)} there, ${scaleText(here.transform)} here`;
 }
 
-/** Relative tolerance for the numbers of a scale: sums and logarithms of two data engines may differ in the last of 16 digits. */
+/** Relative tolerance for the numbers of a transform, which two data engines may compute with a different 16th digit. */
 const ROUNDED = 1e-12;
 
 function isSame(there: Transform, here: Transform): boolean {

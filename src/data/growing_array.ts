@@ -1,4 +1,4 @@
-/** A typed array to which numbers are appended: a million 32-bit numbers take about four megabytes. */
+/** A typed array to which numbers can be appended. A million 32-bit numbers take about four megabytes. */
 export class GrowingArray<
   T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>,
 > {

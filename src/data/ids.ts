@@ -1,4 +1,4 @@
-/** Converts ids of users and items, as the source of a log has them, to numbers of the prepared log, and back. */
+/** Converts the source's ids of users and items to the numbers 0, 1, 2, ... in the prepared log, and converts numbers to ids. */
 
 import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
@@ -8,15 +8,15 @@ import { UserError } from "../user_error.ts";
 export interface IdList {
   /** Number of ids. */
   readonly count: number;
-  /** Returns the source's id of the user or item with a number. */
+  /** Returns the source's id of the user, or the item, with the given number. */
   of(number: number): string;
-  /** Returns the number of an id; for an item with versions, the latest version's number; undefined for an unknown id. */
+  /** Returns the number of an id; undefined for an unknown id. For an item with versions, returns the latest version's number. */
   findIndex(id: string): number | undefined;
   /** Returns the numbers of all ids, ascending. If an item has several versions, only the latest version's number is listed. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
-/** Ids of a source that has no other ids than the numbers of users or items. */
+/** Ids of a source whose ids are the numbers of users or items. */
 export class NumberIds implements IdList {
   constructor(readonly count: number) {}
 
@@ -35,14 +35,14 @@ export class NumberIds implements IdList {
 
 /** Ids of a source that writes ids as text. */
 export class TextIds implements IdList {
-  /** @param list all ids, in the order of their numbers. Later versions of an item have larger numbers. */
+  /** @param list: all ids, in the order of their numbers. Later versions of an item have larger numbers. */
   constructor(private readonly list: TextList) {}
 
   get count(): number {
     return this.list.length;
   }
 
-  /** Returns the source's id. A number beyond the list, as in a model of more items, is returned as text. */
+  /** Returns the source's id. A number beyond the list (for example of a model with more items) is returned as text. */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }
@@ -56,7 +56,7 @@ export class TextIds implements IdList {
   }
 }
 
-/** Schema of an id in JSON: a text, or a whole number, which is converted to text. */
+/** Schema of an id in JSON: a text or a whole number. Whole numbers are converted to text. */
 export const idSchema = v.pipe(
   v.union([v.string(), v.wholeNumber()], "expected an id, a text or a whole number"),
   v.transform(String),
@@ -64,8 +64,8 @@ export const idSchema = v.pipe(
 const listSchema = v.array(idSchema);
 
 /**
- * Parses a list of ids: a JSON list, which can represent any id, or texts between separators. Spaces are kept, as " x" and "x"
- * may be different items. An empty text is an empty list. @throws UserError for a JSON list with other values than ids.
+ * Parses a list of ids: a JSON list, or texts between separators. A JSON list can contain any id. Spaces are kept, because " x"
+ * and "x" may be different items. For an empty text, an empty list is returned. @throws UserError if a list entry is not an id.
  */
 export function parseIds(text: string, separator: string | RegExp): string[] {
   if (text === "") return [];
@@ -85,13 +85,13 @@ function listIn(text: string): unknown {
   }
 }
 
-// Stores many short texts in one array of bytes: about 20 bytes per text, while an array of strings takes 100 bytes per text.
+// Stores many short texts in one array of bytes, about 20 bytes per text. An array of strings takes 100 bytes per text.
 
 export class TextList {
   readonly #decoder = new TextDecoder();
   #index: TextIndex | undefined;
 
-  /** @param bytes UTF-8 bytes of all texts, concatenated. @param ends index in `bytes` of the end of each text. */
+  /** @param bytes: UTF-8 bytes of all texts, concatenated. @param ends: for each text, the index in `bytes` of the text's end. */
   constructor(private readonly bytes: Uint8Array, private readonly ends: Float64Array) {}
 
   static of(texts: Iterable<string>): TextList {
@@ -104,7 +104,7 @@ export class TextList {
     return this.ends.length;
   }
 
-  /** Returns the text of index k; undefined beyond the list. */
+  /** Returns the text with the index k; undefined if the list has no text k. */
   at(k: number): string | undefined {
     const end = this.ends[k];
     return end === undefined
@@ -112,7 +112,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** Returns the last index of a text in the list. The first call builds a hash table, which takes 8 to 15 bytes per text. */
+  /** Returns the last index of a text in the list. The first call builds a hash table with 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
@@ -146,7 +146,7 @@ export class TextList {
     return this.#index = index;
   }
 
-  /** Returns the slot of the hash table that has a text; if no slot has the text, the free slot for the text (linear probing). */
+  /** Returns the hash-table slot of a text or, if the text is not in the table, the text's free slot (linear probing). */
   #findSlot(
     { marks, places }: TextIndex,
     hash: number,
@@ -169,7 +169,7 @@ export class TextList {
   }
 }
 
-/** Hash table from a text to its last index in the list. A lookup first compares one-byte marks to rule out most texts. */
+/** Hash table from a text to its last index in the list. Lookups first compare one-byte marks, which rule out most texts. */
 interface TextIndex {
   /** Mark of each slot: seven bits of the hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;
@@ -207,7 +207,7 @@ export class TextListWriter {
       if (code < 0x80) this.#bytes[at++] = code;
       else at = -1;
     }
-    // TextEncoder is used only for a text that is not ASCII: for a short text it takes ten times as long as this loop.
+    // Only a text that is not ASCII is encoded by TextEncoder. For short texts, TextEncoder takes ten times as long as this loop.
     if (at < 0) at = this.#used + this.#encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written;
     this.#used = at;
     this.#ends.push(this.#used);

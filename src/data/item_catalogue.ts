@@ -1,12 +1,12 @@
 /**
- * The catalogue: features of all items, either in memory or in a file. Training only reads the features of the items in the
- * current batch, so a catalogue in a file may be larger than memory.
+ * The catalogue: the features of all items, stored in memory or in a file. A training step only reads the features of the batch's
+ * items, so a catalogue in a file may be larger than memory.
  */
 
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes of the item features: I items (`count`), F features per item (`width`; I if one-hot), V tokens if mixed. */
+/** Sizes of the item features: I items (`count`), F features per item (`width`; F = I for one-hot items), and V tokens. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
@@ -25,7 +25,7 @@ export interface ItemCatalogue {
   readonly tokenCounts: Uint32Array;
   /** Features of all items, if the features are in memory. */
   readonly items: ItemFeatures | undefined;
-  /** Returns the features of the items `ids`. @param ids ascending, none twice. @throws UserError for damaged data. */
+  /** Returns the features of some items. @param ids: ascending distinct item numbers. @throws UserError for damaged data. */
   read(ids: Uint32Array): ItemFeatures;
 }
 
@@ -33,18 +33,18 @@ export class MemoryItems implements ItemCatalogue {
   readonly shape: ItemsShape;
   #tokenCounts: Uint32Array | undefined;
 
-  /** Stores `items` without a copy. @throws {UserError} for inconsistent sizes, or a token out of range */
+  /** Uses the arrays of `items` without a copy. @throws {UserError} for inconsistent sizes, or a token out of range */
   constructor(readonly items: ItemFeatures) {
     if (items.kind !== "one-hot") checkFeatures(items);
     this.shape = getItemsShape(items);
   }
 
-  /** Numbers of items with 0, 1, 2, ... tokens (see {@link ItemCatalogue.tokenCounts}), which the first use computes. */
+  /** Numbers of items with 0, 1, 2, ... tokens (see {@link ItemCatalogue.tokenCounts}). The first read computes the numbers. */
   get tokenCounts(): Uint32Array {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
-  /** Returns a copy of the features of the items `ids`, or of all one-hot items. @param ids ascending, none twice. */
+  /** Returns a copy of the features of the items `ids`; for one-hot items, returns all items. @param ids: ascending, distinct. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;
@@ -82,7 +82,7 @@ export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue 
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Concatenates chunks of a catalogue. The `count` of the first argument, the catalogue's shape, is ignored. */
+/** Concatenates chunks of a catalogue. The first argument is the catalogue's shape; its field `count` is ignored. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],
@@ -137,8 +137,8 @@ export function boundTokens(tokenCounts: Uint32Array, items: number): number {
 }
 
 /**
- * Renumbers the items that occur in `clicks` as 0, 1, 2, ... in the order of the catalogue, and reads their features. One-hot
- * items keep their numbers, because the number of a one-hot item is its feature.
+ * Reads the features of the items that occur in `clicks`, and renumbers these items as 0, 1, 2, ... in the catalogue's order.
+ * One-hot items keep their numbers, because the number of a one-hot item is its feature.
  */
 export function restrictToOwnItems(
   clicks: Clicks,
@@ -154,7 +154,7 @@ export function restrictToOwnItems(
   return { rowItem: rowItem.map((id) => findSortedIndex(ids, id)), items: catalogue.read(ids), itemIds: ids };
 }
 
-/** Returns the index of a number in an ascending array that contains it. */
+/** Returns the index of a number in an ascending array, which must contain the number. */
 export function findSortedIndex(ascending: Uint32Array, number: number): number {
   let [low, high] = [0, ascending.length];
   while (high - low > 1) {

@@ -1,4 +1,4 @@
-/** Item ids as features: tokens that identify single items, in addition to other features. A model need not use these tokens. */
+/** Item ids as features: tokens that identify single items. Items also have other features; a model need not use the item ids. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";
@@ -11,7 +11,7 @@ const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the field of item ids, if the data set has other features and the last tokens belong to the field; else undefined. */
+/** Returns the field of item ids. Returns undefined if it is the only feature, or if other tokens follow the item ids. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -36,7 +36,7 @@ export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogu
   return new FewerTokens(items, tokens);
 }
 
-/** A catalogue in a file, used with only the tokens below a limit. */
+/** View of a catalogue in a file that hides all tokens from a limit on. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;
@@ -45,7 +45,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Upper bounds: the token counts of the catalogue with all tokens. */
+  /** Token counts of the catalogue with all tokens: upper bounds, because the view hides some tokens. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

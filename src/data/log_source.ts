@@ -1,6 +1,6 @@
 /**
- * A click log either in memory, or in a file that is read user by user. Training only reads the users of the current batch, so a
- * log in a file may be larger than memory.
+ * A click log in memory, or in a file that is read user by user. A training step only reads the users of its batch, so a log in a
+ * file may be larger than memory.
  */
 
 import { buildEventLists, checkLog, checkSplits, listUsers, NONE, splits } from "./click_log.ts";
@@ -20,7 +20,7 @@ export interface UserIndex {
   readonly userCounted: Uint32Array<ArrayBuffer>;
 }
 
-/** Returns the numbers of predicted events, of their rows, and of context events together with additional clicks. */
+/** Returns the number of predicted events, the number of rows of predicted events, and the number of all other events. */
 export function computeLogSize(
   { userEvents, userRows, userCounted }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -36,14 +36,14 @@ export interface LogSource extends UserIndex {
   readonly items: ItemCatalogue;
   /** The whole log, if it is in memory. */
   readonly log: ClickLog | undefined;
-  /** True if the items beside a click were drawn by `data log --pages sampled`, and not shown to the user. */
+  /** True if `data log --pages sampled` drew the unclicked items of all pages. Such items were not shown to users. */
   readonly sampledPages?: boolean;
   /**
    * Returns the clicks of some users. Items have the numbers of the catalogue.
-   * @param users numbers of the users, ascending, none twice. @throws UserError for damaged data.
+   * @param users: ascending distinct user numbers. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
-  /** Returns a source of the same clicks with another catalogue, or another split of the users. */
+  /** Returns a source that has this source's clicks, but another catalogue, or another split of the users. */
   with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
 }
 
@@ -57,7 +57,7 @@ export class MemoryLog implements LogSource {
 
   /**
    * Computes the offsets of each user's rows and predicted events.
-   * @throws {UserError} for inconsistent item features; {@link checkLog} checks everything else in a log
+   * @throws {UserError} for inconsistent item features. Only {@link checkLog} checks the remaining arrays of a log
    */
   constructor(readonly log: ClickLog) {
     this.items = new MemoryItems(log.items);
@@ -87,7 +87,7 @@ export class MemoryLog implements LogSource {
     return this.log.userEvents;
   }
 
-  /** Returns a copy of the clicks of some users. @param users numbers of the users, ascending, none twice. */
+  /** Returns a copy of the clicks of some users. @param users: ascending distinct user numbers. */
   read(users: Uint32Array): Clicks {
     const { log } = this;
     const window = makeWindow(this, users);
@@ -111,7 +111,7 @@ export class MemoryLog implements LogSource {
     return { ...window, ...lists };
   }
 
-  /** Returns a source of the same clicks with other items, or another split of the users. A catalogue on disk is ignored. */
+  /** Returns a source that has this log's clicks, but other items or another split. A catalogue on disk is ignored. */
   with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
     return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
   }
@@ -121,17 +121,17 @@ export function toLogSource(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
-/** Reads some users as a log without the items that these users never saw. @throws UserError as {@link LogSource.read}. */
+/** Reads a log of some users. Items that these users never saw are left out. @throws UserError as {@link LogSource.read}. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
 
-/** Converts clicks that were read from a source to a log without the items that these clicks never show. */
+/** Converts clicks, read from `source`, to a log. Items that occur on no page of these clicks are left out. */
 export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
-/** Allocates the clicks of some users: `userSplit` and `userEvents` are set; the caller fills the other arrays. */
+/** Allocates arrays for the clicks of some users, and fills `userSplit` and `userEvents`. The caller fills all other arrays. */
 export function makeWindow(
   { userSplit, userEvents, userRows, userCounted }: UserIndex,
   users: Uint32Array,
@@ -154,25 +154,25 @@ export function makeWindow(
   };
 }
 
-/** Checks a log in memory. For a log on disk, only the split is checked; reading checks the events. @throws as checkLog. */
+/** Checks a log in memory. For a log on disk, checks only the split; `read` checks the events. @throws UserError as checkLog. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
 }
 
-/** Number of rows that are read at once in a pass over a source. A row takes 12 bytes of memory or more. */
+/** Number of rows per chunk in a pass over a source. A row takes 12 bytes of memory or more. */
 const WALK_ROWS = 2 ** 20;
 
-/** Callback for progress: `done` of `all` units of the task `what` are done. */
+/** Callback for progress. The task `what` has `all` units of work, of which `done` units are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
 /** Progress of a data preparation. Code that imports the type from this file need not load the SQL engine (140 MB). */
 export interface PreparationStatus {
   readonly title: string;
-  /** Number, from 1, of the current step of a SQL script with `of` steps. `number` and `of` are 0 for work outside a script. */
+  /** Number of the current step, 1 to `of`, in a SQL script of `of` steps. For work outside a script, `number` and `of` are 0. */
   readonly number: number;
   readonly of: number;
-  /** Number of completed rounds of the current step, which has `rounds` rounds. A step that is not repeated has one round. */
+  /** Number of completed rounds of the current step. The step has `rounds` rounds; a step that is not repeated has one round. */
   readonly round: number;
   readonly rounds: number;
 }
@@ -183,9 +183,9 @@ export function makeStatus(title: string): PreparationStatus {
 }
 
 /**
- * Reads some users (ascending, none twice) in chunks: one chunk for a log in memory, usually several chunks for a log on disk.
- * @param onPart receives the number of users read before each chunk.
- * @yields a log, and the numbers that the users have in that log.
+ * Reads some users (ascending, distinct) in chunks. A log in memory has one chunk; a log on disk usually has several chunks.
+ * @param onPart: callback before each chunk, called with the number of users read so far.
+ * @yields a log that contains the chunk's users, and the numbers of these users in the log.
  */
 export function* walk(
   source: LogSource,
@@ -222,7 +222,7 @@ export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Returns true if a user has a predicted page with a click or, if `isClicked` is false, a predicted page without one. */
+/** Returns true if one of the users has a predicted page with a click; with `isClicked` = false, a page without a click. */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
@@ -234,18 +234,18 @@ function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boo
   return false;
 }
 
-/** Returns true if a user of a part clicked on a predicted page. */
+/** Returns true if any user of the split clicked on a predicted page. */
 export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Returns true if the log has a page without a click. If the log has train users, only their pages are read. */
+/** Returns true if the log has a page without a click. If the log has train users, only pages of train users are read. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
 }
 
-/** @throws UserError if all pages have a click: a model then cannot learn the level of the utilities, which plans need. */
+/** @throws UserError if all pages have a click. From such pages no model learns the level of utilities, which planning needs. */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(
@@ -255,7 +255,7 @@ export function expectPagesWithoutClick(source: LogSource): void {
   );
 }
 
-/** Sizes of the data of a training. */
+/** Sizes of a training run's data. */
 export interface DataSizes {
   /** Numbers of train, validation and test users. */
   readonly users: readonly [number, number, number];
@@ -263,7 +263,7 @@ export interface DataSizes {
   readonly pages: number;
   readonly rows: number;
   readonly items: number;
-  /** N, if item ids are hashed to 2 x N tokens. */
+  /** N, if item ids are hashed to 2 x N tokens; absent if item ids are not hashed. */
   readonly hashed?: number;
   /** Warnings in the manifest of a prepared data set. */
   readonly warnings?: readonly string[];

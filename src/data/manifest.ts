@@ -15,18 +15,18 @@ const fileSchema = v.object({
 const number = v.finiteNumber();
 const positive = v.pipe(number, v.gtValue(0));
 
-/** Transform of an item column to a dense feature: 1 for an item with a value in the column, 0 for any other item. */
+/** Transform from an item column to a dense feature: 1 if the column has a value for the item, else 0. */
 export interface PresenceTransform {
   of: "known";
   column: string;
 }
 
-/** Transform of an item column with values x to the dense feature (t(x) - mean) / sd. A missing value becomes 0. */
+/** Transform from an item column with values x to the dense feature (t(x) - mean) / sd. A missing value becomes 0. */
 export interface NumberTransform {
   /** Meaning of x. "number": the number in the column. "age": days from the time in the column to the end of the log. */
   of: "number" | "age";
   column: string;
-  /** Divisor of the logarithm t(x) = sign(x) ln(1 + |x| / log); null if t(x) = x. */
+  /** The constant `log` in t(x) = sign(x) ln(1 + |x| / log); null if t(x) = x. */
   log: number | null;
   /** Mean of t(x). */
   mean: number;
@@ -41,14 +41,14 @@ export interface NumberTransform {
 /** Transform of a column of the items to a dense feature. */
 export type Transform = PresenceTransform | NumberTransform;
 
-/** Description of one dense feature: one number in the column `dense` of the table of items. */
+/** Description of one dense feature. The column `dense` of the table of items has one number per dense feature. */
 export interface DenseFeature {
   name: string;
   meaning: string;
   transform?: Transform;
 }
 
-/** Description of a field of the items, whose values are the tokens from `first` to `first + count - 1`. */
+/** Description of an item field. The field's values have the token numbers `first` to `first + count - 1`. */
 export interface TokenFeature {
   name: string;
   first: number;
@@ -59,12 +59,12 @@ export interface TokenFeature {
   /** True if a text in the column has several values, separated by |. */
   split?: boolean;
   /**
-   * Present if all values without a token of their own share the field's last token. "trained": train users were shown such
-   * values. "mean": no item of this set has such a value, so a model's table has the mean of the field's other rows as the last
-   * row.
+   * Present if the field's last token stands for all values without a token of their own. "trained": train users saw items with
+   * the last token. "mean": no item of this data set has the last token, so its row of an embedding table is the mean of the
+   * field's other rows.
    */
   other?: "trained" | "mean";
-  /** N, if the field has hashed ids: each item has one of the field's first N tokens and one of the field's last N tokens. */
+  /** N, if the field has hashed ids: each item has one token among the field's first N tokens, and one among the last N. */
   hashed?: number;
   /** Values of the tokens, in the order of the tokens; absent if the field has many tokens. */
   values?: string[];
@@ -72,9 +72,9 @@ export interface TokenFeature {
   sha256?: string;
 }
 
-/** Meaning of the item features of a data set. The optional fields may be absent if another engine wrote the data set. */
+/** Meaning of a data set's item features. Optional fields may be absent if another data engine wrote the data set. */
 export interface FeatureManifest {
-  /** Descriptions of the numbers in the column `dense` of the table of items, in the order of the numbers. */
+  /** Descriptions of the dense features, in the order of the numbers in the column `dense` of the table of items. */
   dense: DenseFeature[];
   /** Fields of the items. Each field has a token range of its own. */
   tokens: TokenFeature[];
@@ -118,18 +118,18 @@ export const featuresSchema = v.object({
 
 const share = v.between(0, 1);
 
-/** Shares, 0 to 1, for a column (null: item ids): `absent` of the items, `clipped` and `unknown` of the values. */
+/** Shares, 0 to 1, of a column's absent, clipped and unknown values. If `column` is null, the values are the item ids. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
   absent: share,
-  /** Share of the numbers that were clipped. */
+  /** Share of the column's numbers that were clipped. */
   clipped: share,
-  /** Share of the texts without a token of their own. */
+  /** Share of the column's texts that have no token of their own. */
   unknown: share,
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Schema of a manifest. If another engine wrote the data set, only `format`, `version` and `features` are required. */
+/** Schema of a manifest. Only `format`, `version` and `features` are required, because other engines may write manifests. */
 export const manifestSchema = v.object({
   format: v.literal("clickgan-dataset"),
   version: v.literal(1),
@@ -137,7 +137,7 @@ export const manifestSchema = v.object({
   features: featuresSchema,
   /** For each column, the shares of absent, clipped and unknown values. */
   shares: v.optional(v.array(sharesSchema), []),
-  /** Size and checksum per file name (without .parquet). Files that are not listed are not checked. */
+  /** Size and checksum of each file, by name without .parquet. Files that are not listed are not checked. */
   files: v.optional(v.record(v.picklist(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
   counts: v.optional(v.object({
     users: v.object({ train: count, validation: count, test: count }),
@@ -145,16 +145,16 @@ export const manifestSchema = v.object({
     pages: count,
     rows: count,
     clicks: count,
-    /** Number of context events, which the model reads but does not predict. */
+    /** Number of context events. A model reads context events, but does not predict them. */
     context: count,
     /** Number of pages with a known propensity; absent if the data set has no propensities. */
     propensities: v.optional(count),
   })),
-  /** Order of the items of a page; absent if unknown. */
+  /** Meaning of the order of a page's items; absent if unknown. */
   pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
   /** True if `data log --pages sampled` drew the unclicked items of each page; absent for false. */
   sampledPages: v.optional(v.boolean()),
-  /** For each reason, the number of rows or items of the source that were left out. */
+  /** Number of the source's rows or items that were left out, by reason. */
   skipped: v.optional(v.record(v.string(), count), {}),
   /** Notes on properties of the source that the preparation inferred. */
   notes: v.optional(v.array(v.string()), []),
@@ -173,10 +173,10 @@ export type PageOrder = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 
-/** Limit of the number of tokens: a model has one table row per token, in memory and on the device. */
+/** Largest number of tokens. A model's embedding table, in memory and on the device, has one row per token. */
 const MOST_TOKENS = 100_000_000;
 
-/** Parses the text of a manifest. @param path of the file, for messages. @throws UserError if the text is not a manifest. */
+/** Parses the text of a manifest. @param path: file path for messages. @throws UserError if the text is not a manifest. */
 export function parseManifest(path: string, text: string): Manifest {
   let json: unknown;
   try {
@@ -192,7 +192,7 @@ export function parseManifest(path: string, text: string): Manifest {
   throw new UserError(`${path} is not a manifest of a prepared data set: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** @throws UserError for a field without tokens, for fields whose tokens overlap, and for more than {@link MOST_TOKENS} tokens. */
+/** @throws UserError if a field has no tokens, two fields share a token, or there are more than {@link MOST_TOKENS} tokens. */
 function expectTokens(path: string, { features: { tokens } }: Manifest): void {
   const fields = tokens.toSorted((a, b) => a.first - b.first);
   for (const [k, { name, first, count }] of fields.entries()) {

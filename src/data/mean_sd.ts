@@ -1,4 +1,4 @@
-/** Returns the mean and the sample standard deviation. The mean is NaN for no value; the sd is NaN for fewer than two values. */
+/** Returns the mean and the sample standard deviation. Without values, the mean is NaN; with fewer than two, the sd is NaN. */
 export function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);

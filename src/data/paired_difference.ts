@@ -1,16 +1,16 @@
 import jstat from "jstat";
 import { meanAndSd } from "./mean_sd.ts";
 
-/** Mean of the differences a - b of pairs, one pair per seed, and the mean's 95 % confidence interval (Student's t). */
+/** Mean over seeds of the difference a - b, and the mean's 95 % confidence interval (Student's t). */
 export interface PairedDifference {
   readonly mean: number;
-  /** Lower limit of the interval. For a single seed, both limits are infinite, because one difference does not show the spread. */
+  /** Lower limit of the interval. With a single seed, the variance is unknown, so the limits are infinite. */
   readonly low: number;
   readonly high: number;
   readonly count: number;
 }
 
-/** @param a, b measurements of the same seeds, in the same order. @throws RangeError for empty lists, or different lengths. */
+/** @param a, b: measurements; a[k] and b[k] have one seed. @throws RangeError for empty lists, or different lengths. */
 export function computePairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
   const count = a.length;
   if (count === 0 || count !== b.length) {

@@ -1,28 +1,28 @@
 /**
- * Parses the tab-separated text format of the paper (Chen et al., ICML 2019). A file has a line per displayed item of each event:
+ * Parses the tab-separated text format of the paper (Chen et al., ICML 2019). A file has one line per displayed item of an event:
  *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
  * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and
- * tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. All rows of a user with equal Time are one event. Times
- * are compared exactly, even numbers of nanoseconds beyond 2^53. An event may have several clicked items. The order of the clicks
- * is drawn at random, because the format does not have it.
+ * tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. A user's rows with equal Times form one event. Times are
+ * compared exactly, even if a Time is a number of nanoseconds beyond 2^53. An event may have several clicked items. The order of
+ * an event's clicks is drawn at random, because the format does not contain the order.
  */
 
 import { ADDITIONAL_CLICK, type ClickLog, NONE, type Split, splits } from "./click_log.ts";
 import { createRandomStream } from "./random.ts";
 import { UserError } from "../user_error.ts";
 
-/** Limit of a file's size in bytes: the file is read as one string, and V8 limits strings to 2^29 characters. */
+/** Largest file size in bytes. The file is read as one string, and V8 limits strings to 2^29 characters. */
 export const MOST_PAPER_BYTES = 500_000_000;
 
 /**
  * Parses a log with one-hot items, numbered from 0 to the largest item number in the text.
  *
- * Users are numbered from 0, in the order of their ids. Events are sorted by Time; the rows of an event keep the order of the
- * text. Of several rows with equal (user, Time, item), only one is kept, as in the paper's preparation: the first clicked row, or
- * else the first row.
+ * Users are numbered from 0, in the order of their ids. Events are sorted by Time; rows of one event keep the order of the text.
+ * If rows have equal (user, Time, item), only one row is kept, as in the paper's preparation: the first clicked row or, without
+ * a clicked row, the first row.
  *
- * @param path of the file, for messages; the log gets the name of the file. @param needed parts that must have users.
- * @throws UserError that names the path and, if the fault is in a line, the line
+ * @param path: file path for messages; the log gets the name of the file. @param needed: splits that must have users.
+ * @throws UserError that names the path and, for a faulty line, the line's number
  */
 export function parsePaperLog(path: string, text: string, needed: readonly Split[] = splits): ClickLog {
   const rows = parseRows(path, text);
@@ -108,7 +108,7 @@ function endOfEvent(path: string, rows: Rows, order: Uint32Array, start: number)
   return order.length;
 }
 
-/** Returns one row per item of an event, in order: the item's first clicked row, or its first row if none is clicked. */
+/** Returns, in order, one row per item of an event: the item's first clicked row or, without a click, the item's first row. */
 function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[] {
   const kept = new Map<number, number>();
   for (const row of event) {
@@ -120,7 +120,7 @@ function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[]
   return [...kept.values()];
 }
 
-/** Shuffles an event's clicked rows (seed: the line), because clicks in the order of the rows would look like position bias. */
+/** Shuffles an event's clicked rows, as clicks in row order would look like position bias. The seed is the first line's number. */
 function drawClickOrder({ line, click }: Rows, event: readonly number[]): number[] {
   const clicked = event.filter((row) => click[row] === 1);
   if (clicked.length < 2) return clicked;
@@ -128,7 +128,7 @@ function drawClickOrder({ line, click }: Rows, event: readonly number[]): number
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
-/** @throws UserError if two different Times are equal as doubles: two events would become one. */
+/** @throws UserError if two different Times round to one double, because their two events would be merged. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
@@ -145,17 +145,17 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 type Column = typeof columns[number];
 
-/** Limit of item_new_index. One-hot items take memory for every number up to the largest. A larger number is probably a raw id. */
+/** Largest item_new_index. One-hot items take memory for every number up to the largest; a larger number is probably a raw id. */
 const maxItem = 10_000_000;
 
-/** Makes empty columns. Each row of the file appends an entry. */
+/** Makes empty columns. The parser appends one entry to each column per row of the file. */
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** Time as the nearest double. If the Time is a whole number, `rest` is its difference to the nearest double. */
+  /** Time, rounded to the nearest double. For a whole-number Time, `rest` is the exact Time minus the double. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** All digits of each fractional Time that has more digits than a double, by index of the row. */
+  /** Map from a row's index to all digits of its Time, for fractional Times that have more digits than a double. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
@@ -163,7 +163,7 @@ const noRows = () => ({
 });
 type Rows = Readonly<ReturnType<typeof noRows>>;
 
-/** @throws {UserError} that names file and line, for a malformed row, or a user in two parts */
+/** @throws {UserError} that names file and line, if a row is malformed or a user belongs to two splits */
 function parseRows(path: string, text: string): Rows {
   if (text.trim() === "") {
     throw new UserError(
@@ -277,7 +277,7 @@ function parseTime(field: string, fail: (expected: string) => never): Time {
   return digits === canonicalizeNumber(String(time)) ? { time, rest: 0 } : { time, rest: 0, digits };
 }
 
-/** @param firstLine line number of each user's first row */
+/** @param firstLine: map from a user to the line number of the user's first row */
 function addRow(
   path: string,
   rows: Rows,
@@ -307,11 +307,11 @@ function addRow(
 
 /** Number of decimal digits that a double represents exactly. */
 const EXACT_DIGITS = 15;
-/** Number of decimal digits that two doubles represent exactly: the nearest double of a number, and the rest. */
+/** Number of decimal digits that a pair of doubles represents exactly: a number's nearest double, and the remainder. */
 const MOST_DIGITS = 30;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
-/** Converts a number to the text that all notations of the number share. @param text matches {@link DECIMAL}. */
+/** Converts a number's text to a canonical text, equal for all notations of the number. @param text: match of {@link DECIMAL}. */
 export function canonicalizeNumber(text: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];

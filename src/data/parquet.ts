@@ -18,12 +18,12 @@ export interface TableFile {
   open(): OpenFile;
 }
 
-/** Values of a column of a row group, not yet checked. */
+/** Unchecked values of one column in a row group. */
 export type ColumnValues = ArrayLike<unknown>;
-/** Value for a column that the file does not have, or that was not requested. */
+/** Placeholder for a column that was not requested, or that is not in the file. */
 export const ABSENT: ColumnValues = [];
 
-/** Range of a row group: its number of rows, and the number of preceding rows in the file. */
+/** Range of a row group: the group's number of rows, and the number of earlier rows in the file. */
 export interface RowRange {
   readonly before: number;
   readonly rows: number;
@@ -34,9 +34,9 @@ export type RequiredColumns<Name extends string> = Readonly<Record<Name, "needed
 
 /**
  * Reads some columns of a file. At most one row group is in memory.
- * @param take receives the columns of each row group, in the file's order.
+ * @param take: callback that gets the columns of each row group, in the file's order.
  * @returns the number of rows of the file.
- * @throws UserError for a file that is missing, damaged or encrypted, that lacks a needed column, or has a column twice.
+ * @throws UserError if the file is missing, damaged or encrypted, if a needed column is missing, or if a column occurs twice.
  */
 export async function readParquet<Name extends string>(
   table: TableFile,
@@ -68,7 +68,7 @@ export async function readParquet<Name extends string>(
   }
 }
 
-/** @throws UserError for a file that does not begin and end like a Parquet file. @param remedy advice for the message. */
+/** @throws UserError if the file does not begin and end like a Parquet file. @param remedy: advice at the message's end. */
 export async function expectParquet(table: TableFile, remedy: string): Promise<void> {
   const { path } = table;
   using file = table.open();
@@ -92,7 +92,7 @@ const ENCRYPTED = "PARE";
 /** Smallest size of a Parquet file: 4 bytes of magic, 4 bytes for the length of the metadata, 4 bytes of magic. */
 const LEAST_BYTES = 12;
 
-/** Checks the magic at both ends. In a file without its first bytes, all offsets of the metadata are wrong. */
+/** Checks the magic bytes at both ends of a file. If the first bytes are missing, all offsets in the metadata are wrong. */
 async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) {
@@ -115,7 +115,7 @@ function expectPlain(path: string, { row_groups }: FileMetaData): void {
 /** Codecs that hyparquet decodes itself. */
 const OWN_CODECS = ["UNCOMPRESSED", "SNAPPY"];
 
-/** @throws UserError for a codec that this environment does not support: a web page has fewer codecs than Deno. */
+/** @throws UserError for an unsupported codec. Fewer codecs are supported on a web page than in Deno. */
 function expectCodecs(path: string, { row_groups }: FileMetaData): void {
   const others = Object.entries(compressors).filter(([, read]) => read).map(([codec]) => codec);
   const known = new Set([...OWN_CODECS, ...others]);
@@ -195,17 +195,17 @@ async function readGroup<Name extends string>(
   return read;
 }
 
-// Conversions of values of any Parquet type. No value is rounded to a whole number, truncated, or converted to 0. For an invalid
-// value, a function returns -1 or NaN instead of throwing an error, because it is called for millions of values.
+// Functions that convert values of any Parquet type. No value is rounded to a whole number, truncated, or converted to 0. For an
+// invalid value, the functions return -1 or NaN; throwing an error would be too slow for millions of values.
 
 /** Returns the value if it is a whole number from 0 to `end` - 1; -1 for any other value, such as NULL. */
 export function toWholeNumber(value: unknown, end: number): number {
-  // A 64-bit integer that is rounded by this conversion is larger than any `end`.
+  // The conversion only rounds 64-bit integers that are larger than any `end`.
   const number = typeof value === "bigint" ? Number(value) : value;
   return typeof number === "number" && number >= 0 && number < end && Number.isInteger(number) ? number : -1;
 }
 
-/** Returns the 32-bit float nearest to a number; NaN for a number out of range, and for any other value, such as NULL. */
+/** Returns the 32-bit float nearest to a number. Returns NaN for a number out of range, and for a value such as NULL. */
 export function toFloat32(value: unknown): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   const float = typeof number === "number" ? Math.fround(number) : NaN;

@@ -1,22 +1,22 @@
 /**
  * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
  *
- * A counter and a key determine four random words. So the random draws of one page of one simulated user are computed
- * independently of all other pages. Host and device compute the same bits; kernels/probe/philox.wgsl has the WGSL functions.
+ * A counter and a key determine four random words. So a simulated user's random draws for a page are computed independently of
+ * all other pages. Host and device compute equal bits; kernels/probe/philox.wgsl contains the WGSL functions.
  *
  *   counter = (user, episode, page, purpose)     key = the seed
  */
 
-/** Purposes of random draws. Draws of a page with different purposes are independent. For slots, see {@link getSlotPurpose}. */
+/** Purposes of random draws. Draws for different purposes are independent. For slots, see {@link getSlotPurpose}. */
 export const purposes = {
-  /** Draws the clicked item of a slate, or no click. */
+  /** Draws which item of a slate is clicked, or that no item is clicked. */
   CHOICE: 0,
   /** Draws a policy's exploration. */
   EXPLORE: 1,
   SLATE: 2,
   /** Draws whether a user's episode ends. */
   LEAVE: 3,
-  /** Draws a logged user, with whose history a simulated user starts. */
+  /** Draws the logged user whose history becomes a simulated user's initial history. */
   START: 4,
   /** Draws pages from the replay buffer. */
   REPLAY: 5,
@@ -27,7 +27,7 @@ export const purposes = {
 /** Exclusive upper limit of the purposes. */
 const PURPOSES = 16;
 
-/** Returns the purpose of one slot (0, 1, 2, ...) of a page. Each slot has a purpose of its own, and so its own random words. */
+/** Returns the purpose of a page's slot (0, 1, 2, ...). A purpose per slot makes the random words of the slots independent. */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }
@@ -45,7 +45,7 @@ export function makeKey(seed: number): PhiloxKey {
   return [seed >>> 0, Math.floor(seed / 2 ** 32)];
 }
 
-/** Returns the upper 32 bits of a * b by four products of 16-bit numbers, as in WGSL, which has no 64-bit integers. */
+/** Returns the upper 32 bits of a * b. Adds four products of 16-bit numbers, like the WGSL code: WGSL has no 64-bit integers. */
 export function multiplyHigh(a: number, b: number): number {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const low = Math.imul(a0, b0) >>> 0;
@@ -69,7 +69,7 @@ export function computePhilox(counter: Readonly<PhiloxCounter>, key: PhiloxKey):
   return [x >>> 0, y >>> 0, z >>> 0, w >>> 0];
 }
 
-/** Converts the upper 24 bits of a word to a number in [0, 1). An f32 represents the multiple of 2^-24 exactly. */
+/** Converts the upper 24 bits of a word to a multiple of 2^-24 in [0, 1), which an f32 represents exactly. */
 export function toUniform24(word: number): number {
   return (word >>> 8) * 2 ** -24;
 }

@@ -1,4 +1,4 @@
-/** Reads a prepared data set's table of pages as the clicks of whole users. Checks the pages against the table of users. */
+/** Reads the table of pages of a prepared data set, user by user. The pages are checked against the table of users. */
 
 import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, NONE } from "./click_log.ts";
 import type { Clicks, eventLists } from "./click_log.ts";
@@ -21,15 +21,15 @@ const PAGE_COLUMNS = {
 
 type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 
-/** Function that throws an error about page k of a row group. */
+/** Function that throws an error about page k of a Parquet row group. */
 type Fail = (k: number, expected: string, found: string) => never;
 
-/** Buffer of events that have been read but not yet passed to `take`. An additional click is an event with one row. */
+/** Buffer of events that were read, but not yet passed to the callback `take`. An additional click is an event with one row. */
 class Pending {
-  /** For each buffered user, the number of buffered events up to the user's last event. */
+  /** For each buffered user, the number of buffered events up to and including the user's last event. */
   userEnds: number[] = [];
   readonly sizes = new GrowingArray(Uint32Array);
-  /** For each event, the position of the clicked item on the page, or {@link NONE}. */
+  /** For each event, the position of the clicked item on the page; {@link NONE} without a click. */
   readonly positions = new GrowingArray(Uint32Array);
   /** Kind of each event, as in {@link Clicks.eventKind}. */
   readonly kinds = new GrowingArray(Uint8Array);
@@ -47,7 +47,7 @@ class Pending {
     this.lists.eventCandidates.push(candidates);
   }
 
-  /** Removes the users whose pages are complete, and returns their clicks. */
+  /** Removes and returns the clicks of the users whose pages were all read. */
   shift(): Omit<Clicks, "userSplit"> {
     const userEvents = Uint32Array.from([0].concat(this.userEnds));
     this.userEnds = [];
@@ -74,14 +74,14 @@ export class PageReader {
   clicks = 0;
   context = 0;
   propensities = 0;
-  /** Number of the user whose page is expected next. `#first` is the first user who was not yet passed to `take`. */
+  /** Number of the user whose page is read next. `#first` is the first user who was not yet passed to the callback `take`. */
   #user = 0;
   #first = 0;
   readonly #pending = new Pending();
 
   /**
-   * @param folder of the data set. @param items number of items of the data set.
-   * @param take receives the clicks of whole users in order: after each row group, or, with `atOnce`, all users at the end.
+   * @param folder: the data set's folder. @param items: number of items in the data set.
+   * @param take: callback that gets the clicks of complete users after each row group; with `atOnce`, of all users at the end.
    */
   constructor(
     private readonly folder: string,
@@ -93,8 +93,8 @@ export class PageReader {
 
   /**
    * Reads the pages of one file.
-   * @param onPages receives, after each row group, the number of all pages read.
-   * @throws {UserError} for a page that is not the next one of the table of users, or has an unknown item or an invalid click
+   * @param onPages: callback after each row group, called with the total number of pages read.
+   * @throws {UserError} for a page out of order, an unknown item, or an invalid click
    */
   async read(table: TableFile, onPages: (pages: number) => void): Promise<void> {
     await readParquet(table, PAGE_COLUMNS, (columns, { before, rows: count }) => {
@@ -111,7 +111,7 @@ export class PageReader {
     });
   }
 
-  /** Passes the last users to `take`. @throws {UserError} if the table of users has other numbers of pages or displayed items */
+  /** Passes the last users to `take`. @throws {UserError} if the numbers of pages or rows differ from the table of users */
   end(): void {
     const { userPages, userRows } = this.users;
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
@@ -167,7 +167,7 @@ export class PageReader {
     fail(k, expected, formatValue(columns.page[k]));
   }
 
-  /** Completes the users, from the current user on, who have no more pages. */
+  /** Completes the current user, and the next users without pages, if the current user has no more pages. */
   #endUsers(): void {
     const { userPages, userRows, userSplit: { length: users } } = this.users;
     for (; this.#user < users && this.pages >= (userPages[this.#user + 1] ?? 0); this.#user++) {
@@ -184,7 +184,7 @@ export class PageReader {
   }
 }
 
-/** Parses the displayed items of a page. @param count number of items of the data set. */
+/** Parses the displayed items of a page. @param count: number of items in the data set. */
 function parseItems(page: unknown, count: number, k: number, fail: Fail): readonly number[] {
   if (!Array.isArray(page) || page.length === 0) {
     return fail(k, "a list of displayed items", Array.isArray(page) ? "none" : formatValue(page));
@@ -195,7 +195,7 @@ function parseItems(page: unknown, count: number, k: number, fail: Fail): readon
   });
 }
 
-/** Returns the position of the clicked item on a page, or {@link NONE}. */
+/** Returns the position of the clicked item on a page; {@link NONE} for a page without a click. */
 function parseClick(click: unknown, size: number, k: number, fail: Fail): number {
   if (click === null || click === undefined) return NONE;
   const position = toWholeNumber(click, size);
@@ -206,7 +206,7 @@ function parseClick(click: unknown, size: number, k: number, fail: Fail): number
 
 const NO_MORE: readonly number[] = [];
 
-/** Returns the positions of a page's additional clicks. The page's items and first click were checked before. */
+/** Returns the positions of a page's additional clicks. The caller has checked the page's items and first click. */
 function parseAdditionalClicks(
   { items, clicked, additional_clicks }: PageColumns,
   k: number,
@@ -231,7 +231,7 @@ function parseAdditionalClicks(
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns a page's list in a column of lists; [] if there is no such column. @param none meaning of [], for the message */
+/** Returns a page's list from a column of lists; [] if the column is missing. @param none: meaning of [], for the message */
 function parseList(
   column: ColumnValues,
   k: number,

@@ -1,6 +1,6 @@
 /**
- * Reads a prepared data set: a manifest, and Parquet files with tables of users, items and pages (schema: data/README.md). Every
- * value is checked, because any program may have written the files. The files are in a folder, or were dropped on a web page.
+ * Reads a prepared data set: a manifest, and Parquet files with tables of users, items and pages (schema: data/README.md). The
+ * files are in a folder, or were dropped on a web page. All values are checked, because any program may have written the files.
  */
 
 import type { Manifest } from "./manifest.ts";
@@ -24,7 +24,7 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Reads the table of users.
-   * @param onUsers receives the number of users read so far, and the number of all users. @throws UserError for invalid users.
+   * @param onUsers: callback with the number of users read so far and of all users. @throws UserError for invalid users.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
@@ -57,7 +57,7 @@ export class PreparedSet implements PreparedUsers {
     return this.manifest.name;
   }
 
-  /** Returns the shape of a catalogue with `count` items and the features of this data set. */
+  /** Returns the shape of a catalogue of `count` items that have this data set's features. */
   shape(count: number): ItemsShape {
     const { dense: { length: width }, tokens: fields } = this.manifest.features;
     const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);
@@ -66,7 +66,7 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Passes all items to `take`, in order, one row group per call.
+   * Calls `take` once per row group, in order, with the group's items.
    * @returns the number of items. @throws UserError for items that do not match the manifest.
    */
   async readItems(take: (chunk: ItemFeatures) => void, onProgress?: OnProgress): Promise<number> {
@@ -88,10 +88,10 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Passes the clicks of whole users to `take`, in the order of the users. About one row group is in memory.
-   * @param items number of items of the set. @param atOnce true to pass the clicks of all users in one call.
-   * @returns counts of pages, rows, clicks, context events and pages with propensities. @throws UserError for missing pages, pages
-   * in a wrong order, and pages with unknown items.
+   * Calls `take` with the clicks of complete users, in the order of the users. About one row group is in memory.
+   * @param items: number of items in the data set. @param atOnce: true to pass the clicks of all users in one call.
+   * @returns the numbers of pages, rows, clicks, context events, and pages with propensities. @throws UserError if pages are
+   * missing or in a wrong order, or have unknown items.
    */
   async readClicks(
     items: number,
@@ -112,7 +112,7 @@ export class PreparedSet implements PreparedUsers {
     return pages;
   }
 
-  /** @throws UserError if the manifest's number, `expected`, differs from `found`. */
+  /** @throws UserError if the number in the manifest (`expected`) differs from the number in the files (`found`). */
   #expectCount(what: string, expected: number | undefined, found: number): void {
     if (expected === undefined || expected === found) return;
     throw new UserError(
@@ -123,7 +123,7 @@ export class PreparedSet implements PreparedUsers {
 
 /**
  * Reads a prepared data set into memory.
- * @param onProgress receives the progress for each table.
+ * @param onProgress: callback for the progress of reading each table.
  * @throws UserError for a data set that is damaged or inconsistent.
  */
 export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress): Promise<MemoryLog> {

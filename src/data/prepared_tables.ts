@@ -22,18 +22,18 @@ export interface SetFiles {
 export interface PreparedUsers {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] for each user, the total number of pages of all preceding users. `userRows` has their numbers of displayed items. */
+  /** [U+1] for each user, the number of pages of all preceding users. `userRows` has numbers of displayed items instead. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
 
 const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "needed" } as const;
 
-/** Exclusive limit of the number of pages. A set must also have fewer than 2^32 displayed items. */
+/** Exclusive limit of a data set's number of pages. The exclusive limit of displayed items is 2^32. */
 export const MOST_PAGES = 2 ** 31;
 const MOST_ROWS = 2 ** 32;
 
-/** @param onUsers receives the number of users read. @throws {UserError} for an invalid user, or too many pages or rows */
+/** @param onUsers: callback with the number of users read. @throws {UserError} for an invalid user, or too many pages or rows */
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);
@@ -66,7 +66,7 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
   return { userSplit: userSplit.values(), userPages: userPages.values(), userRows: userRows.values() };
 }
 
-/** Parses row k of a row group of the table of users. The row must belong to the user with the number `user`. */
+/** Parses row k of a row group in the table of users. The row's user must have the number `user`. */
 function parseUser(
   path: string,
   columns: Readonly<Record<keyof typeof USER_COLUMNS, ColumnValues>>,
@@ -96,9 +96,9 @@ function parseUser(
 const MOST_ITEMS = 2 ** 32;
 
 /**
- * Passes the items of a file to `take`, one row group per call.
- * @param before number of items in earlier files. @returns the number of items in this file and earlier files.
- * @throws UserError for an item, feature or token that does not match the manifest.
+ * Calls `take` once per row group of a file, with the group's items.
+ * @param before: number of items in earlier files. @returns the number of items in this file and earlier files.
+ * @throws UserError if an item, a feature or a token contradicts the manifest.
  */
 export async function readItems(
   table: TableFile,
@@ -146,7 +146,7 @@ export async function readItems(
 /** Function that throws an error about the current item. */
 type Fail = (expected: string, found: string) => never;
 
-/** Reads the dense features of an item. @param into receives the features, from index 0 on. */
+/** Reads the dense features of an item, and writes the features to `into` from index 0 on. */
 function readDense(dense: unknown, columns: Manifest["features"]["dense"], into: Float32Array, fail: Fail) {
   const width = columns.length;
   if (!Array.isArray(dense) || dense.length !== width) {
@@ -167,7 +167,7 @@ function readDense(dense: unknown, columns: Manifest["features"]["dense"], into:
   }
 }
 
-/** Appends the tokens of an item to `into`. @param V number of tokens of the data set. */
+/** Appends the tokens of an item to `into`. @param V: number of tokens in the data set. */
 function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<ArrayBuffer>>, fail: Fail) {
   if (!Array.isArray(tokens)) return fail("tokens to be a list, an empty one for none", formatValue(tokens));
   for (let place = 0; place < tokens.length; place++) {
@@ -178,7 +178,7 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
   if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
-/** Largest number of an item's tokens for which comparing all pairs is faster than a Set. Most items have fewer tokens. */
+/** Largest number of tokens for which comparing all pairs is faster than a Set. Most items have fewer tokens. */
 const FEW = 16;
 
 function hasTwice(values: readonly unknown[]): boolean {
@@ -189,12 +189,12 @@ function hasTwice(values: readonly unknown[]): boolean {
   return false;
 }
 
-/** Name of the column with the numbers of users or items, for the two tables that have ids. */
+/** Names of the columns with user numbers and item numbers, by table. Only these two tables have ids. */
 const NUMBERS = { users: "user", items: "item" } as const;
 
 /**
- * Reads the ids in the column `id` of a table. If there is no such column, the ids are the numbers 0 to count - 1.
- * @param count expected number of users or items. @throws UserError as {@link readTexts}.
+ * Reads the ids in the column `id` of a table. If the table has no column `id`, the ids are the numbers 0 to count - 1.
+ * @param count: expected number of users or items. @throws UserError as {@link readTexts}.
  */
 export async function readIds(
   files: SetFiles,
@@ -207,8 +207,8 @@ export async function readIds(
 }
 
 /**
- * Reads a column that has a text per user or item. Returns undefined if there is no such column.
- * @param count expected number of users or items. @throws UserError for a value that is not text, or another number of values.
+ * Reads a column that has a text per user or item. Returns undefined if the column is missing.
+ * @param count: expected number of values. @throws UserError for a value that is not text, or another number of values.
  */
 export async function readTexts(
   files: SetFiles,

@@ -1,23 +1,22 @@
 /**
- * Random numbers of the host. A function creates its random stream by name, so streams need not be passed from function to
- * function.
+ * Random numbers of the host. A function creates its random stream by name, so no function needs a stream as an argument.
  *
- * A seed and a path name a stream, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share state: the batch of step
- * 700 does not depend on whether steps 1 to 699 were run. So a run can be resumed.
+ * A stream's name is a seed and a path, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share state: the batch of
+ * step 700 does not depend on whether steps 1 to 699 were run. So a run can be resumed.
  */
 
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 
-/** Computes MurmurHash3's finalizer of a word, a bijection in which every bit of the word affects every bit of the result. */
+/** Applies MurmurHash3's finalizer to a word. The finalizer is a bijection; every input bit affects every output bit. */
 function mix(word: number): number {
   word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
   word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
   return word ^ (word >>> 16);
 }
 
-/** Hashes a path to two 32-bit hashes, and expands the hashes to the 128-bit state of a generator. */
+/** Computes two 32-bit hashes of a path, and expands the hashes to a generator's 128-bit state. */
 function hashPath(path: readonly (number | string)[]): number[] {
   let a = 0x243f6a88, b = 0x85a308d3;
   const absorb = (word: number) => {
@@ -26,7 +25,7 @@ function hashPath(path: readonly (number | string)[]): number[] {
   };
   for (const part of path) {
     if (typeof part === "string") {
-      // The tag gives "7" and 7 different hashes; the length gives ("ab", "c") and ("a", "bc") different hashes.
+      // "7" and 7 have different hashes, because a tag is hashed; ("ab", "c") and ("a", "bc"), because lengths are hashed.
       absorb(0x5354);
       absorb(part.length);
       for (let i = 0; i < part.length; i++) absorb(part.charCodeAt(i));
@@ -50,7 +49,7 @@ export class Random {
   readonly #generator;
   #spareNormal: number | undefined;
 
-  /** Use {@link createRandomStream} instead. @param state four 32-bit words, not all of them 0. */
+  /** Use {@link createRandomStream} instead. @param state: four 32-bit words; at least one is not 0. */
   constructor(state: readonly number[]) {
     this.#generator = xoroshiro128plusFromState(state);
   }
@@ -60,7 +59,7 @@ export class Random {
     return uniformFloat64(this.#generator);
   }
 
-  /** Returns a random whole number, uniform in 0..n-1 without bias. @param n a whole number in 1..2^32. */
+  /** Returns a random whole number, uniform in 0..n-1 without bias. @param n: a whole number in 1..2^32. */
   integer(n: number): number {
     if (!Number.isInteger(n) || n < 1 || n > 2 ** 32) {
       throw new RangeError(`Expected n to be a whole number in 1..2^32, got ${n}`);
@@ -86,7 +85,7 @@ export class Random {
     }
   }
 
-  /** Returns a {@link normal} number, redrawn until it is in -2..2. The standard deviation is about 0.880. */
+  /** Draws {@link normal} numbers until a number is in -2..2, and returns that number. The standard deviation is about 0.880. */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();
@@ -114,8 +113,8 @@ export class Random {
 }
 
 /**
- * Creates the random stream that a seed and a path determine. The initial state is a hash of both, so streams with different seeds
- * or paths are independent for all practical purposes.
+ * Creates the random stream of a seed and a path. The stream's initial state is a hash of seed and path, so streams with
+ * different seeds or paths are independent for all practical purposes.
  *
  * @example
  * ```ts ignore

@@ -1,8 +1,8 @@
-/** Metrics of a ranking of the items of a page. Ties are broken at random, and the metrics are expectations over the ties. */
+/** Ranking metrics of the items of a page. Each metric is an expectation over random orders of items with equal scores. */
 
 import { type Clicks, listClickedRows } from "./click_log.ts";
 
-/** Rank of a clicked row: number of rows with a greater score, and numbers of rows, and of clicked rows, with an equal score. */
+/** Rank of a clicked row: numbers of rows with a greater score, rows with an equal score, and clicked rows with an equal score. */
 interface Standing {
   greater: number;
   same: number;
@@ -27,7 +27,7 @@ function rankClickedRow(
   return { greater, same, own };
 }
 
-/** Returns the counts of greater and equal scores for the clicked row that has the highest score. */
+/** For the clicked row with the highest score, returns the numbers of rows with greater and equal scores. */
 function bestStanding(
   scores: ArrayLike<number>,
   start: number,
@@ -39,13 +39,13 @@ function bestStanding(
 }
 
 /**
- * Returns the probability that a clicked row is among the top k rows when the rows `start..end-1` are ranked by descending
- * score. Ties are broken at random, not by position, because in the paper's files the clicked row is the last row of each page.
+ * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by descending score.
+ * Ties are broken at random, not by position, because in the paper's files the clicked row is the last row of each page.
  *
- * Let g rows have a greater score than the best clicked row, and t rows the same score. The probability is 0 if g >= k. With
- * one clicked row, it is otherwise min(1, (k - g) / t).
+ * Let g be the number of rows that score higher than the best clicked row, and t the number of rows that score as high as the best
+ * clicked row. If g >= k, the probability is 0; else, with one clicked row, the probability is min(1, (k - g) / t).
  *
- * @param scores [R] score of each row; none is NaN. @param clicked the clicked rows, at least one
+ * @param scores: [R] score of each row; none is NaN. @param clicked: the clicked rows, at least one
  */
 export function computePrecision(
   scores: ArrayLike<number>,
@@ -60,7 +60,7 @@ export function computePrecision(
 function atTop({ greater, same, own }: Standing, k: number): number {
   if (greater >= k) return 0;
   if (own === 1) return Math.min(1, (k - greater) / same);
-  // Probability that the remaining top ranks have no clicked row.
+  // Compute the probability that no clicked row is among the remaining top ranks.
   let none = 1;
   for (let place = 0; place < Math.min(k - greater, same); place++) {
     none *= (same - own - place) / (same - place);
@@ -68,21 +68,21 @@ function atTop({ greater, same, own }: Standing, k: number): number {
   return 1 - none;
 }
 
-/** Ranking metrics of a page with a click. Each metric is the mean over all orders of rows with equal scores. */
+/** Ranking metrics of a page with a click. Each metric is a mean over all orders of rows with equal scores. */
 export interface PageRanking {
   /** Probability that a clicked item is ranked first. */
   readonly prec1: number;
   /** Probability that a clicked item is ranked first or second. */
   readonly prec2: number;
-  /** 1 / rank of the clicked item that is ranked highest. */
+  /** Reciprocal rank: 1 / (rank of the highest-ranked clicked item). */
   readonly mrr: number;
   /** DCG / ideal DCG, where the DCG is the sum of 1 / log2(1 + rank) over the clicked items. */
   readonly ndcg: number;
-  /** Share of the pairs of a clicked and an unclicked item in which the clicked item ranks higher; NaN if all are clicked. */
+  /** Share of the pairs (clicked item, unclicked item) in which the clicked item ranks higher; NaN if all items are clicked. */
   readonly auc: number;
 }
 
-/** Computes the metrics of a page with the rows `start..end-1`. @param scores, clicked see {@link computePrecision} */
+/** Computes the metrics of a page with the rows `start..end-1`. For `scores` and `clicked`, see {@link computePrecision}. */
 export function rankPage(
   scores: ArrayLike<number>,
   start: number,
@@ -119,7 +119,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Means of a function of the rank. Cumulative sums of the function over the ranks 1, 2, 3, ... are computed on demand. */
+/** Means of a function of the rank. The function's cumulative sums over ranks 1, 2, 3, ... are computed on demand. */
 class RankWorths {
   readonly #upTo = [0];
 
@@ -138,7 +138,7 @@ class RankWorths {
 const reciprocals = new RankWorths((rank) => 1 / rank);
 const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
-/** Means of ranking metrics over those predicted pages of some users that have a click; NaN if no page has a click. */
+/** Means of ranking metrics over users' predicted pages with a click; NaN if no page has a click. */
 export interface RankingMetrics {
   /** Share of the pages with a click on which a clicked item is ranked first. */
   prec1: number;
@@ -148,13 +148,13 @@ export interface RankingMetrics {
 
 /** Ranking metrics and loss of a choice model. */
 export interface ChoiceMetrics extends RankingMetrics {
-  /** Mean of -log P(click, or no click) over the predicted pages. */
+  /** Mean over the predicted pages of -log P(observed click, or no click). */
   nll: number;
 }
 
 /**
- * Computes the metrics of a choice model with the utilities `utility` [R]: P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)), where
- * the term 1 stands for no click.
+ * Computes the metrics of a choice model from the utilities u = `utility` [R]. P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)); the
+ * term 1 stands for no click.
  */
 export function computeChoiceMetrics(
   log: Clicks,
@@ -179,8 +179,8 @@ export function computeChoiceMetrics(
 }
 
 /**
- * Returns log(1 + sum exp(u)) over the rows `start..end-1` of a page. The value is -log P(no click).
- * @param none true if the user may click nothing; false leaves out the term 1
+ * Returns log(1 + sum_i exp(u_i)) = -log P(no click); i runs over the rows `start..end-1` of a page.
+ * @param none: true if the user may click nothing; with false, the term 1 is left out
  */
 export function logSumExp(utility: ArrayLike<number>, start: number, end: number, none = true): number {
   let top = none ? 0 : -Infinity;
@@ -191,8 +191,8 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
 }
 
 /**
- * Returns -log P of the user's clicks on a page. The first choice is among all rows and no click; each additional click is a
- * choice among the rows that are not clicked yet. @param clicked the clicked rows, in the order of the clicks
+ * Returns -log P(clicks of the user on a page). The first choice is between all rows and no click. Each additional click is a
+ * choice between the rows that are not clicked yet. @param clicked: the clicked rows, in the order of the clicks
  */
 export function computeChoiceLoss(
   utility: ArrayLike<number>,
@@ -213,10 +213,10 @@ export function listUnclickedRows(start: number, end: number, clicked: readonly 
 }
 
 /**
- * Returns Spearman's rank correlation between two scores of the rows of a page, averaged over pages; 1 means equal orders. Equal
- * scores get their mean rank. Pages with one item are left out. The correlation of a page whose rows all have one score is 0.
+ * Returns Spearman's rank correlation between two scorings of a page's rows, averaged over pages; 1 means equal orders. Tied rows
+ * get their mean rank. Pages with one item are left out. If all rows of a page have equal scores, the page's correlation is 0.
  *
- * @param scores, truth [R] the two scores of each row
+ * @param scores, truth: [R] the two scores of each row
  * @returns NaN if no page has two items
  */
 export function meanSpearman(
@@ -237,7 +237,7 @@ export function meanSpearman(
   return sum / pages;
 }
 
-/** Returns the ranks of the rows start..end-1: rank 1 has the lowest score; equal scores get their mean rank. */
+/** Returns the ranks of the rows start..end-1. Rank 1 is the lowest score; tied rows get their mean rank. */
 function meanRanks(scores: ArrayLike<number>, start: number, end: number): number[] {
   return Array.from({ length: end - start }, (_, k) => {
     let below = 0, same = 0;

@@ -1,16 +1,16 @@
 /**
- * Click models of the synthetic shops: a user's state, the utility of an item in this state, and the next state after a click.
+ * Click models of the synthetic shops: a user's state, an item's utility for the user, and the user's next state after a click.
  *
- * The state is three running means over the clicked items: m1 and m2 of the two style coordinates, and p of the price. Each click
- * keeps 70 % of the old mean. All three means are 0 before the first click.
+ * The state has three running means over the clicked items: m1 and m2 (the two style coordinates), and p (the price). At each
+ * click, an old mean has a weight of 70 %. All three means are 0 before the first click.
  *
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
  *
- * Users prefer styles that are similar to the styles of the items they clicked; the effect grows with the style coordinates, up to
- * a limit. Users dislike prices far from p. The appeal of an item is the same for all users. The appeal depends on quality,
- * novelty, category, brand, and on a sale, which adds more if the price is low. With fatigue, users with a narrow taste like all
- * items less.
+ * Users prefer styles that are similar to the styles of items they clicked. This preference grows with the style coordinates, up
+ * to a limit. Users dislike prices far from p. An item's appeal is equal for all users. Appeal depends on quality, novelty,
+ * category, brand, and on a sale; a sale increases the appeal of cheap items more. With fatigue, all items have lower utilities
+ * for users with a narrow taste.
  */
 
 import type { Random } from "./random.ts";
@@ -21,7 +21,7 @@ export interface ShopTruth {
   readonly name: string;
   /** Description of the shop, for the text of --help. */
   readonly about: string;
-  /** Constant term of the utility. The constant determines the share of pages without a click. */
+  /** Constant term of the utility. A smaller constant makes more pages without a click. */
   readonly constant: number;
   /** Decrease of the utility of every item per unit of m1^2 + m2^2; 0 or more. */
   readonly fatigue: number;
@@ -38,11 +38,11 @@ export interface ShopState {
 
 export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 
-/** For each category, its contribution to the utility of an item. `brandAppeal` has the contributions of the brands. */
+/** Contribution of each category to an item's utility. `brandAppeal` has the contributions of the brands. */
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
-/** Returns the utility of an item for a user. @param f [F] features of the item, at the offsets {@link featureOffsets} */
+/** Returns the utility of an item for a user. @param f: [F] the item's features; for offsets, see {@link featureOffsets} */
 export function computeShopUtility(
   { constant, fatigue }: ShopTruth,
   state: ShopState,
@@ -59,7 +59,7 @@ export function computeShopUtility(
     0.5 * f[sale]! * (0.5 - f[price]!) - fatigue * (m1 * m1 + m2 * m2);
 }
 
-/** Returns a user's state after a click on an item with the features f [F]. Without a click, a state does not change. */
+/** Returns a user's state after a click on the item with the features f [F]. A page without a click does not change the state. */
 export function advanceShopState({ m1, m2, p }: ShopState, f: Float32Array): ShopState {
   const { style, price } = featureOffsets;
   const mean = (before: number, value: number) => 0.7 * before + 0.3 * value;
@@ -75,8 +75,8 @@ const brand = sale + 1;
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**
- * F = 16, the number of features per item. In order: 4 categories (one-hot), 2 style coordinates in -2..2 (say plain to
- * ornate, and classic to modern), price in -1..1, quality in -1..1, novelty in 0..1, sale (0 or 1), 6 brands (one-hot).
+ * F = 16, the number of features per item. The features are, in order: 4 categories (one-hot), 2 style coordinates in -2..2,
+ * price in -1..1, quality in -1..1, novelty in 0..1, sale (0 or 1), and 6 brands (one-hot).
  */
 export const demoFeatures = brand + brands;
 
@@ -86,7 +86,7 @@ export const featureNames: readonly string[] = [
   ...Array.from({ length: brands }, (_, k) => `brand-${k}`),
 ];
 
-/** Returns an item's features by name. Category and brand are numbers from 0; the other values are as in {@link demoFeatures}. */
+/** Returns an item's features by name. Category and brand are numbers from 0; see {@link demoFeatures} for all other ranges. */
 export function describeDemoItem(values: Float32Array, item: number): Record<string, number> {
   const f = getItemFeatures(values, item);
   return {
@@ -101,14 +101,14 @@ export function describeDemoItem(values: Float32Array, item: number): Record<str
   };
 }
 
-/** Returns the features [F] of an item. @param values [I, F] features of all items */
+/** Returns the features [F] of an item. @param values: [I, F] features of all items */
 export function getItemFeatures(values: Float32Array, item: number): Float32Array {
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
 }
 
 /**
- * Draws the features [I, F] of all items. The values of each feature are spread evenly over its range, and categories and
- * brands have equal shares of the items. Only the order is random, per feature, so shops of different seeds are alike.
+ * Draws the features [I, F] of all items. The values of a feature are spread evenly over the feature's range. All categories, and
+ * all brands, have equally many items. Only the order of a feature's values is random, so shops of different seeds are alike.
  */
 export function makeItems(count: number, random: Random): Float32Array<ArrayBuffer> {
   const values = new Float32Array(count * demoFeatures);
@@ -129,7 +129,7 @@ export function makeItems(count: number, random: Random): Float32Array<ArrayBuff
   return values;
 }
 
-/** Shop in which one page of five has no click. Planning gains almost nothing: the best item now is best for the future, too. */
+/** Shop in which one of five pages has no click. Planning gains almost nothing, because the best item now is also best later. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",
@@ -138,8 +138,8 @@ export const demo: ShopTruth = {
 };
 
 /**
- * Shop in which clicks on the best items narrow a user's taste, and a narrow taste lowers the utilities of all items equally. A
- * ranking by utility ignores this loss: a policy has to plan ahead.
+ * Shop in which clicks on the best items narrow a user's taste. A narrow taste lowers the utilities of all items equally. A
+ * ranking by utility ignores this later loss, so a good policy has to plan ahead.
  */
 export const restless: ShopTruth = {
   name: "restless",

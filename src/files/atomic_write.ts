@@ -1,10 +1,10 @@
 /**
- * Writes files atomically: after a write, a file has either all of the new contents, or is unchanged.
+ * Writes files atomically: after a write, a file either has all new contents or is unchanged.
  *
- * New contents of `train.csv` are first written to a temporary file in the same folder, `.train.csv.clickgan-tmp`. A process that
- * writes a temporary file has the operating system's lock on the temporary file. A temporary file without a lock was left by a
- * killed process. The next process that writes `train.csv` overwrites the temporary file, or the next process that owns the folder
- * removes it.
+ * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the folder of `train.csv`. The
+ * writing process has the operating system's lock on the temporary file. If a temporary file is not locked, the process that
+ * wrote it was killed. The temporary file is then overwritten by the next process that writes `train.csv`, or removed by the next
+ * process that owns the folder.
  */
 
 import { UserError } from "../user_error.ts";
@@ -14,21 +14,21 @@ import { basename, dirname, join } from "node:path";
 import { isAtPath, openLocked, tryLock } from "./lock.ts";
 import { isHeld, requireMakeable, requireWritable } from "./write_scope.ts";
 
-/** Contents of a file: a text, written as UTF-8; or bytes; or several arrays of bytes, written one after the other. */
+/** Contents of a file: a text (written as UTF-8), an array of bytes, or several arrays of bytes (written in order). */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
 
-/** Maximum time in seconds to wait for a file that another process is writing. */
+/** Time limit, in seconds, of waiting for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Largest size, in bytes, of small pieces that are joined and written together. */
+/** Small pieces are joined up to this number of bytes, and written in one call. */
 const RUN_BYTES = 2 ** 20;
 
 /**
  * Writes a file atomically: at any time, the file has either all old contents, or all new contents. The bytes are written to a
- * temporary file in the same folder and synced to the disk. Then the temporary file is renamed. The file keeps its permissions.
+ * temporary file in the file's folder and synced to the disk. Then the temporary file is renamed. The file keeps its permissions.
  *
- * @param mark as of {@link expectReplaceable}
- * @throws {UserError} that names path, cause and remedy; the temporary file is then removed
+ * @param mark: see {@link expectReplaceable}
+ * @throws {UserError} with path, cause and remedy; the temporary file is then removed
  */
 export function writeFileAtomically(path: string, contents: FileContents, mark?: string): Promise<void> {
   return writeAtomically(path, async (write) => {
@@ -38,7 +38,7 @@ export function writeFileAtomically(path: string, contents: FileContents, mark?:
 
 /**
  * Writes a file atomically, piece by piece, because the contents may be larger than memory.
- * @param make calls its argument for each piece, in order. If `make` throws an error, the temporary file is removed.
+ * @param make: function that passes all pieces, in order, to its argument. If `make` throws, the temporary file is removed.
  */
 export async function writeAtomically(
   path: string,
@@ -72,15 +72,15 @@ async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** Number of bytes that are searched for a mark at the beginning of a file, and also at its end. */
+/** A mark is searched for in this number of bytes at each end of a file. */
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. Accepted are a free path, a regular file that contains the mark, and a regular file
- * that this process has locked (or whose folder it has locked). A link, and the file it leads to, is never replaced.
- * @param mark a text near the beginning or the end of every file of one kind, and of no other file. A mark of whole lines begins
- * and ends with a newline. @returns the file's permissions. @throws UserError if the file may not be written; errors of the file
- * system are unchanged.
+ * Checks that a file may be written at a path. The path must be free, or a regular file that contains the mark, or a regular file
+ * that this process has locked (itself or its folder). Neither a link nor its target is ever replaced.
+ * @param mark: a text near the beginning or the end of every file of one kind, and of no other file. A mark of complete lines
+ * begins and ends with a newline. @returns the file's permissions. @throws UserError if the file may not be written. Errors of
+ * the file system are thrown unchanged.
  */
 export function expectReplaceable(path: string, mark?: string): number | undefined {
   const info = regularFile(path);
@@ -98,9 +98,9 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 }
 
 /**
- * Checks that a file may be changed in place. The file must not exist, or be a regular file without a second name (hard link),
- * because a write would also change the contents under the second name.
- * @throws UserError if the file may not be changed; errors of the file system are unchanged.
+ * Checks that a file may be changed in place: the path is free, or a regular file with only one name. A write to a file with hard
+ * links would also change the contents under the other names.
+ * @throws UserError if the file may not be changed. Errors of the file system are thrown unchanged.
  */
 export function expectSole(path: string): void {
   if ((regularFile(path)?.nlink ?? 1) === 1) return;
@@ -111,7 +111,7 @@ export function expectSole(path: string): void {
   );
 }
 
-/** Stats a path; undefined if nothing exists there. @throws UserError for a link, and for anything but a regular file. */
+/** Stats a path. Returns undefined if the path does not exist. @throws UserError for a link or anything but a regular file. */
 function regularFile(path: string): Deno.FileInfo | undefined {
   let info: Deno.FileInfo;
   try {
@@ -157,8 +157,8 @@ async function waitForTemporary(path: string): Promise<TemporaryFile> {
 }
 
 /**
- * Creates a folder and the folders above it, if they do not exist.
- * @throws {UserError} if the path is that of a file, or the folder cannot be created
+ * Creates a folder, including missing parent folders.
+ * @throws {UserError} if the path is the path of a file, or if the folder cannot be created
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
@@ -173,7 +173,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
   return contents instanceof Uint8Array ? [contents] : contents;
 }
 
-/** Joins small pieces, because each write is a system call, and a snapshot has dozens of small tensors. */
+/** Joins small pieces. Without joining, a snapshot with dozens of small tensors would need as many system calls. */
 function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
@@ -191,7 +191,7 @@ function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   if (length > 0) yield Buffer.concat(waiting);
 }
 
-/** Writes all bytes, with several calls if necessary, because `file.write` may write only a part of a large piece. */
+/** Writes all bytes. Several calls may be needed, because `file.write` may write only a part of a large array. */
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
@@ -202,7 +202,7 @@ export function makeTemporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}${ENDING}`);
 }
 
-/** Returns true for the name of a temporary file that {@link makeTemporaryName} made. */
+/** Returns true for names of temporary files (see {@link makeTemporaryName}). */
 export function isTemporaryName(name: string): boolean {
   return name.startsWith(".") && name.endsWith(ENDING) && name.length > ENDING.length + 1;
 }
@@ -215,8 +215,8 @@ export interface TemporaryFile {
 
 /**
  * Opens an empty temporary file for the new contents of the file at `path`.
- * @returns undefined while another process has locked the temporary file. @throws UserError if a link, a folder or a device has
- * the name of the temporary file. Errors of the file system are unchanged.
+ * @returns undefined if another process has locked the temporary file. @throws UserError if the temporary file's path is a link,
+ * a folder or a device. Errors of the file system are thrown unchanged.
  */
 export function openTemporary(path: string): TemporaryFile | undefined {
   const temporary = makeTemporaryName(path);
@@ -231,7 +231,7 @@ export function openTemporary(path: string): TemporaryFile | undefined {
   return { file, path: temporary };
 }
 
-/** Removes from a folder the temporary files of processes that have ended. Errors of the file system are unchanged. */
+/** Removes the temporary files of ended processes from a folder. Errors of the file system are thrown unchanged. */
 export function removeTemporaries(folder: string): void {
   for (const { name, isFile } of [...Deno.readDirSync(folder)]) {
     if (!isFile || !isTemporaryName(name)) continue;
@@ -245,12 +245,12 @@ export function removeTemporaries(folder: string): void {
   }
 }
 
-/** Removes a temporary file after an error. If the removal fails, the next owner of the folder removes the file. */
+/** Removes a temporary file after an error. If removing fails, the next process that owns the folder removes the file. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // The file is already removed, or cannot be removed. Only the earlier error is reported.
+    // The file was already removed, or cannot be removed. Only the earlier error is reported.
   }
   file.close();
 }

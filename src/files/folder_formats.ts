@@ -3,8 +3,8 @@ import { parseJson } from "./json_file.ts";
 import { readTextSync } from "./local_file.ts";
 
 /**
- * Kinds of folders that commands create. A folder of each kind has a JSON file whose field `format` names the kind. Only the field
- * shows that clickgan created the folder.
+ * Kinds of folders that commands create. Each such folder has a JSON file; the file's field `format` names the kind. Only the
+ * field `format` shows that clickgan created the folder.
  */
 export const FOLDER_FORMATS = {
   dataset: "clickgan-dataset",
@@ -20,10 +20,10 @@ export const FOLDER_FORMATS = {
 const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "result"].map((name) =>
   `${name}.json`
 );
-/** Limit of a file's size in bytes; larger files are not read. */
+/** Largest size in bytes of a JSON file that is read. Larger files are ignored. */
 const MOST_BYTES = 2 ** 26;
 
-/** Returns the nearest folder, from `folder` upwards, that a command of clickgan created; undefined if there is no such folder. */
+/** Returns the first folder that clickgan created among `folder` and its parent folders; undefined if clickgan created none. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));

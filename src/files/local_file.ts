@@ -1,6 +1,6 @@
 /**
- * Reads files that a user names, and explains errors of reading and writing. The files must be regular files on this machine,
- * because reading any other kind of file may never end.
+ * Reads files whose paths come from the user, and explains errors of reading and writing. Only regular files on this machine are
+ * read, because reading a device or a FIFO may never end.
  */
 
 import { UserError } from "../user_error.ts";
@@ -9,8 +9,8 @@ import { createHash, type Hash } from "node:crypto";
 /**
  * Converts an error of the file system to a UserError that names path, cause and remedy.
  *
- * @param doing the action that failed, as a verb after "cannot": "write", "read", "make the folder"
- * @returns the error to throw: a UserError, or `error` itself if it is not an error of the file system
+ * @param doing: the action that failed, as a verb after "cannot": "write", "read", "make the folder"
+ * @returns a UserError, or `error` itself if `error` is not an error of the file system
  */
 export function explainFileError(error: unknown, doing: string, path: string): unknown {
   if (!(error instanceof Error)) return error;
@@ -38,10 +38,10 @@ export function explainFileError(error: unknown, doing: string, path: string): u
   return new UserError(`cannot ${doing} ${where}: ${cause}. ${remedy}`, { cause: error });
 }
 
-/** Number of characters up to which a message shows a whole path. */
+/** Largest number of characters of a path in a message. Longer paths are shortened. */
 const MOST_SHOWN = 300;
 
-/** Formats a path for a message: on one line, and shortened if it is long. */
+/** Formats a path for a message: on one line, and shortened if the path is long. */
 export function formatPath(path: string): string {
   if (path === "") return '"" (an empty path)';
   // deno-lint-ignore no-control-regex
@@ -50,7 +50,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** Cause and remedy for each error code of the operating system. The third text, if present, is the remedy for a failed read. */
+/** Cause and remedy by the operating system's error code. A third text, if present, is the remedy after a failed read. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -104,7 +104,7 @@ export async function pathExists(path: string): Promise<boolean> {
   }
 }
 
-/** @throws UserError for an address such as s3://bucket/x, because files are not fetched from other machines. */
+/** @throws UserError for a URL such as s3://bucket/x. Files are not fetched from other machines. */
 export function expectLocal(path: string): void {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path) ?? [];
   if (scheme === undefined) return;
@@ -117,8 +117,8 @@ export function expectLocal(path: string): void {
 }
 
 /**
- * Stats a regular file, or the regular file that a link leads to. The file is not opened.
- * @throws UserError for a path that does not exist, cannot be read, or is not that of a regular file.
+ * Stats a regular file without opening the file. Links are followed.
+ * @throws UserError if the path does not exist, cannot be read, or does not lead to a regular file.
  */
 export function expectFile(path: string): Deno.FileInfo {
   let info: Deno.FileInfo;
@@ -134,9 +134,9 @@ export function expectFile(path: string): Deno.FileInfo {
 }
 
 /**
- * Opens a file for reading. Use this function, {@link readText} or {@link readBytes} for every file that a user may have replaced:
- * opening a FIFO or a device would block the process, even against Ctrl-C.
- * @throws UserError, without opening the path, for anything but a file or a folder. Errors of the file system are unchanged.
+ * Opens a file for reading. Use this function, {@link readText} or {@link readBytes} for every file that a user may have replaced.
+ * Opening a FIFO or a device would block the process, and Ctrl-C would not stop it.
+ * @throws UserError if the path is not a file or a folder; the path is then not opened. Other errors are thrown unchanged.
  */
 export function openFile(path: string): Deno.FsFile {
   expectReadable(path);
@@ -165,12 +165,12 @@ export function readBytesSync(path: string): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(path);
 }
 
-/** Checks that a path is the path of a file or a folder. A folder is accepted, because reading a folder fails without blocking. */
+/** Checks that a path leads to a file or a folder. Folders are accepted, because reading a folder fails without blocking. */
 function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** Converts the error of a path that cannot be read. The new error reports a broken link. */
+/** Converts an error of reading a path to a UserError. If the path is a broken link, the message reports the broken link. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;
@@ -199,8 +199,8 @@ function suggestRemedy(info: Deno.FileInfo): string {
 }
 
 /**
- * Computes size and hexadecimal SHA-256 checksum of a file, which may be larger than memory.
- * @param also second hash, to which the file's bytes are also added. @throws UserError for a file that cannot be read.
+ * Computes the size and the hexadecimal SHA-256 checksum of a file. The file may be larger than memory.
+ * @param also: a second hash that also gets the file's bytes. @throws UserError if the file cannot be read.
  */
 export async function computeFileChecksum(
   path: string,

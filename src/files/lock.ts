@@ -1,6 +1,6 @@
 /**
- * Locks of files and folders. A lock is a separate file, locked by the operating system (flock), which releases the lock when the
- * process ends. The file's text names the process.
+ * Locks of files and folders. A lock is a separate file with an operating-system lock (flock). The operating system releases the
+ * lock when the process ends. The text of the lock's file names the process.
  */
 
 import { UserError } from "../user_error.ts";
@@ -10,13 +10,13 @@ import { holdPlace, requireWritable } from "./write_scope.ts";
 /** Interval at which a waiting process tries to take the lock. */
 const LOOK_MS = 100;
 
-/** Limit of the tries to open and lock a file. A try fails if the lock's holder removes the file between opening and locking. */
+/** Largest number of tries to open and lock a file. A try fails if the lock's holder removes the file after it was opened. */
 const MOST_TRIES = 100;
 
-/** Error codes of file systems that do not support locks. */
+/** Error codes that a file system without locks returns. */
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
-/** Locks a file if no other process has locked it. Returns true on success, and if the file system has no locks. */
+/** Tries to lock a file. Returns false if another process has the lock; true on success, or if the file system has no locks. */
 export function tryLock(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);
@@ -26,7 +26,7 @@ export function tryLock(file: Deno.FsFile): boolean {
   }
 }
 
-/** Returns true if `path` leads to the open file `file`, which another process may have removed or replaced. */
+/** Returns true if `path` still leads to the open file `file`. Another process may have removed or replaced the file. */
 export function isAtPath(file: Deno.FsFile, path: string): boolean {
   const own = file.statSync();
   try {
@@ -40,8 +40,8 @@ export function isAtPath(file: Deno.FsFile, path: string): boolean {
 
 /**
  * Opens and locks a file. A missing file is created; the contents of an existing file are kept.
- * @param purpose of the file, for the message, such as "a lock" @returns undefined while another process has the lock. @throws
- * UserError if something other than a regular file is at the path. Errors of the file system are unchanged.
+ * @param purpose: use of the file in messages, such as "a lock". @returns undefined if another process has the lock.
+ * @throws UserError if the path is not a regular file. Errors of the file system are thrown unchanged.
  */
 export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -79,15 +79,15 @@ export class Lock implements Disposable {
       file.truncateSync(0);
       file.writeSync(new TextEncoder().encode(`${ourselves()}\n`));
     } catch {
-      // The disk is full. This process has the lock all the same. Other processes report it as "another process".
+      // The disk is full. This process still has the lock, but other processes call it "another process".
     }
   }
 
   /**
    * Takes a lock.
-   * @param path of the lock's file, which is removed when the lock is released. @param what the locked file or folder, such as
-   * "runs/x". Until the lock is released, this process may replace files in `what`. @throws UserError that names the other
-   * process, if another process has the lock.
+   * @param path: the lock's file, which is removed when the lock is released. @param what: the locked file or folder, such as
+   * "runs/x". Until the lock is released, this process may replace files in `what`. @throws UserError if another process has
+   * the lock; the message names the other process.
    */
   static take(path: string, what: string): Lock {
     const taken = Lock.#try(path, what);
@@ -97,7 +97,7 @@ export class Lock implements Disposable {
     );
   }
 
-  /** Waits until a lock is free, and takes the lock. @param onWait is called once, with the holder's name, if it has to wait. */
+  /** Waits until a lock is free, and takes the lock. @param onWait: called once with the holder's name if the lock is not free. */
   static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
     for (let told = false;; told = true) {
       const taken = Lock.#try(path, what);
@@ -121,7 +121,7 @@ export class Lock implements Disposable {
     try {
       Deno.removeSync(this.path); // before the lock is released: later, the file could be another process's
     } catch {
-      // The file was removed with its folder, or cannot be removed. An unlocked file blocks no process.
+      // The lock's file was removed with its folder, or cannot be removed. A file without a lock blocks no process.
     }
     this.file.close();
   }

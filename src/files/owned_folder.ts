@@ -1,11 +1,11 @@
 /**
- * An owned folder, to which only one process writes. A command that writes a run, several runs or a data set locks the output
- * folder until the command ends.
+ * An owned folder: only one process writes to it. A command that writes a run, several runs or a data set locks the output folder
+ * until the command ends.
  *
- * In an owned folder, all files are written atomically, and only the lock's file and temporary files of killed processes are
- * removed. An exception is output that cannot be resumed, such as a data set: until the output is complete, the folder has a sign
- * file. A command that fails removes its incomplete output. The output of a killed command is removed by the next command in the
- * folder.
+ * In an owned folder, all files are written atomically. Only the lock's file and temporary files of killed processes are removed.
+ * Output that cannot be resumed, such as a data set, is an exception. Until such output is complete, the folder contains a sign
+ * file. If the command fails, the command removes the incomplete output. If the command is killed, the next command in the folder
+ * removes the incomplete output.
  */
 
 import { basename, dirname, join, relative } from "node:path";
@@ -16,27 +16,27 @@ import { Lock } from "./lock.ts";
 import { requireWritable } from "./write_scope.ts";
 
 const LOCK = ".clickgan.lock";
-/** Name of the sign file, which marks incomplete output: it is the first file to be written, and is removed at the end. */
+/** Name of the sign file. The sign file marks incomplete output: it is written before all other files, and removed at the end. */
 export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "A command is making this, or did not finish: the next one removes it.\n";
 
-/** Returns the path of the lock for a file, or for a folder that does not exist yet. The lock is in the folder above. */
+/** Returns the path of a lock in the parent folder. The lock is for a file, or for a folder that does not exist yet. */
 export function lockBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}${LOCK}`);
 }
 
-/** Returns true for the name of one of clickgan's locks or temporary files, which are not the user's data. */
+/** Returns true if a file name is that of a lock or temporary file of clickgan. Such files are not the user's data. */
 export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** Purpose of an output folder, and the option that names the folder, for messages (such as "the run" and "--save-dir"). */
+/** Purpose of an output folder, such as "the run", and the folder's option, such as "--save-dir". Messages contain these texts. */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files. Present only for output that cannot be resumed, which has a {@link SIGN} until it is complete. */
+  /** Names of all output files. Present only if the output cannot be resumed; {@link SIGN} then marks incomplete output. */
   readonly own?: readonly string[];
-  /** Names of working files, which are removed when the output is complete. */
+  /** Pattern for names of working files. Working files are removed when the output is complete. */
   readonly work?: RegExp;
 }
 
@@ -44,18 +44,18 @@ export class OwnedFolder implements Disposable {
   private constructor(
     readonly path: string,
     private readonly lock: Lock,
-    /** True if this process created the folder. At the end, the process removes an empty folder that it created. */
+    /** True if this process created the folder. If the folder is empty at the end, the process removes it. */
     private readonly made: boolean,
   ) {}
 
-  /** Purpose of the folder while its output is incomplete and cannot be resumed; else undefined. */
+  /** Purpose of the folder. Undefined if the output is complete, or if the output can be resumed. */
   #unfinished: FolderPurpose | undefined;
 
   /**
    * Creates a new folder, or takes an empty folder.
-   * @param together all folders of an output with several folders, in order. The sign of the first folder names all folders, and
-   * is removed last. As long as the first sign exists, no folder is complete, and the same command may begin again.
-   * @throws UserError if the folder is not empty, is owned by another process, or cannot be written to.
+   * @param together: all folders, in order, of an output with several folders. The first folder's sign names all folders, and is
+   * removed last. As long as the first sign exists, no folder is complete, and the command may be repeated.
+   * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
    */
   static async begin(
     path: string,
@@ -103,12 +103,12 @@ export class OwnedFolder implements Disposable {
     }
   }
 
-  /** Marks the output as complete. @throws UserError if the folder cannot be written to. */
+  /** Marks the output as complete. @throws UserError if the folder is not writable. */
   finish(): void {
     OwnedFolder.finishAll([this]);
   }
 
-  /** Marks all folders of an output as complete. @param folders in the order in which the folders were begun. */
+  /** Marks all folders of an output as complete. @param folders: folders in the order in which they were begun. */
   static finishAll(folders: readonly OwnedFolder[]): void {
     for (const folder of folders.toReversed()) {
       removeFiles(folder.path, (name) => folder.#unfinished?.work?.test(name) === true);
@@ -117,7 +117,7 @@ export class OwnedFolder implements Disposable {
     for (const folder of folders) folder.#unfinished = undefined;
   }
 
-  /** Releases the folder. Incomplete output that cannot be resumed is removed. */
+  /** Releases the folder. Removes incomplete output that cannot be resumed. */
   [Symbol.dispose](): void {
     try {
       const unfinished = this.#unfinished;
@@ -153,8 +153,8 @@ function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean
 }
 
 /**
- * Checks that a command may begin output in a folder: the folder is empty, or only has incomplete output of a killed command.
- * @param together as of {@link OwnedFolder.begin}. @throws UserError for a folder with any other file, and for the path of a file.
+ * Checks that a command may write output to a folder: the folder is empty, or only contains incomplete output of a killed command.
+ * @param together: see {@link OwnedFolder.begin}. @throws UserError if the folder has any other file, or if `path` is a file.
  */
 export function expectEmpty(path: string, purpose: FolderPurpose, together: readonly string[] = []): void {
   const names = listContents(path) ?? [];
@@ -179,9 +179,9 @@ function isNamed(path: string, first: string | undefined): boolean {
 }
 
 /**
- * Returns the names of the files in a folder, sorted, without clickgan's locks and temporary files. Undefined for a missing
- * folder.
- * @throws UserError for a path that does not lead to a folder, or a folder that cannot be read.
+ * Returns the sorted names of the files in a folder, without clickgan's locks and temporary files. Returns undefined if the folder
+ * is missing.
+ * @throws UserError if the path does not lead to a folder, or if the folder cannot be read.
  */
 export function listContents(path: string): string[] | undefined {
   try {

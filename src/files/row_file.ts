@@ -1,11 +1,11 @@
-/** Writes tables as CSV or Parquet files, one group of rows at a time. The files are written atomically. */
+/** Writes tables to CSV or Parquet files, one group of rows at a time. Each file is written atomically. */
 
 import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
 import { writeAtomically } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
 
-/** A column of a file: name, type, and the function that computes the column's value for a row. */
+/** A column of a file: name, type, and a function from a row to the column's value. */
 export interface RowColumn<Row> {
   readonly name: string;
   /** Type of the column in Parquet. */
@@ -15,10 +15,10 @@ export interface RowColumn<Row> {
   of(row: Row): Exclude<Cell, undefined>;
 }
 
-/** Number of rows per write, which is also the number of rows per Parquet row group. */
+/** Number of rows per write, and per row group of a Parquet file. */
 const ROWS = 2 ** 16;
 
-/** Number of written rows, and number of CSV cells that a spreadsheet may read as formulas. */
+/** Number of written rows, and number of CSV cells that a spreadsheet program may interpret as formulas. */
 export interface RowsWritten {
   readonly rows: number;
   readonly formulas: number;
@@ -32,8 +32,8 @@ export const ROW_FORMATS = ["csv", "parquet"] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
 
 /**
- * Returns the format that a file's extension names. @param what purpose of the file, for messages. @throws UserError for any
- * other extension.
+ * Returns the file format for a file's extension. @param what: purpose of the file, for messages. @throws UserError if the
+ * extension is neither .csv nor .parquet.
  */
 function parseRowFormat(path: string, what: string): RowFormat {
   const ending = path.replace(/^.*\./, "").toLowerCase();
@@ -46,8 +46,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what purpose of the file, for messages. @param shared number of first columns that all files of one kind have in common.
- * An existing file may be replaced if it begins with these columns.
+ * @param what: purpose of the file, for messages. @param shared: number of first columns that all files of one kind share. An
+ * existing file is replaced only if its first columns are the shared columns.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -79,8 +79,8 @@ export async function writeRows<Row>(
 }
 
 /**
- * Returns the mark of a file of rows (see expectReplaceable): in CSV, the beginning of the header; in Parquet, the creator's name.
- * @param isWhole true if `columns` are all columns of the header
+ * Returns a mark (see expectReplaceable). For CSV, the mark is the beginning of the header; for Parquet, the creator's name.
+ * @param isWhole: true if `columns` are all columns of the header
  */
 export function getRowsMark(
   path: string,
@@ -97,7 +97,7 @@ function findMaker(what: string): string {
   return `clickgan ${what}`;
 }
 
-/** Writes a CSV file. @returns the number of cells that begin like a formula. */
+/** Writes a CSV file. @returns the number of cells that a spreadsheet program may interpret as formulas. */
 async function writeCsv<Row>(
   columns: readonly RowColumn<Row>[],
   groups: Groups<Row>,
@@ -106,7 +106,7 @@ async function writeCsv<Row>(
   let formulas = 0;
   const counted = (cell: Cell): Cell => {
     if (isFormula(cell)) formulas++;
-    // Nine digits are enough to represent every 32-bit float exactly.
+    // Nine digits identify every 32-bit float exactly.
     return typeof cell === "number" ? Number(cell.toPrecision(9)) : cell;
   };
   const encoder = new TextEncoder();
@@ -142,7 +142,7 @@ async function writeParquet<Row>(
   );
 }
 
-/** Writes a Parquet file. Each row group is written as soon as it is available. */
+/** Writes a Parquet file. A row group is written as soon as the row group is available. */
 export async function writeParquetGroups(
   schema: ParquetWriter["schema"],
   groups: AsyncIterable<ColumnSource[]>,
@@ -156,7 +156,7 @@ export async function writeParquetGroups(
   await file.finish();
 }
 
-/** Buffers the bytes of a row group, and then passes them to `write`. */
+/** Buffers the bytes of a row group, and passes the buffered bytes to `write`. */
 class FlushingWriter extends ByteWriter {
   constructor(private readonly write: Write) {
     super();

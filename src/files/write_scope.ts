@@ -1,6 +1,6 @@
 /**
- * Limits the writes of a command to its outputs. Deno's permissions allow a command to write anywhere, because the arguments are
- * not known at its start. After the arguments are parsed, every write is checked against the outputs that they name. Writes of
+ * Limits a command's writes to the command's outputs. Deno's permissions allow writes anywhere, because permissions are fixed
+ * before the arguments are parsed. Afterwards, every write is checked against the outputs that the arguments name. Writes of
  * native code, such as the SQL engine, are not checked.
  */
 
@@ -8,7 +8,7 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } 
 
 let outputs: string[] | undefined;
 
-/** Limits all writes of this process to the files and folders of this and earlier calls. `paths` = undefined ends the limit. */
+/** Limits this process's writes to `paths` and the paths of earlier calls. With `paths` undefined, all writes are allowed. */
 export function confineWrites(paths: readonly string[] | undefined): void {
   if (paths === undefined) outputs = undefined;
   else outputs ??= [];
@@ -21,14 +21,14 @@ export function allowWrites(path: string): void {
   try {
     outputs?.push(Deno.realPathSync(path)); // if the path is a link, the link's target is written
   } catch {
-    // The path does not exist yet.
+    // No file exists at the path yet.
   }
 }
 
 /**
- * Returns `path` if this command may write, rename or remove the path. The path must be an output, be inside an output folder, or
- * be next to an output with a name that begins equally (a lock, a temporary file, "page-returns.csv" next to "page.html").
- * @throws Error for any other path, because a write to it would be a bug
+ * Returns `path` if this command may write, rename or remove the path. The path must be an output, or inside an output folder, or
+ * a file next to an output whose name begins like the output's (a lock, a temporary file, "page-returns.csv" next to "page.html").
+ * @throws Error for any other path. Such a write would be a bug
  */
 export function requireWritable(path: string): string {
   if (outputs === undefined) return path;
@@ -37,29 +37,29 @@ export function requireWritable(path: string): string {
   throw new Error(`expected to write to ${outputs.join(", ")} alone, was about to write to ${place}`);
 }
 
-/** Returns `path` if this command may create the folder: it is writable ({@link requireWritable}), or contains an output. */
+/** Returns `path` if this command may create the folder. It must be writable ({@link requireWritable}) or contain an output. */
 export function requireMakeable(path: string): string {
   const place = resolve(path);
   return outputs?.some((output) => isWithin(output, place)) ? path : requireWritable(path);
 }
 
-/** Paths of all files and folders whose locks this process has. All links in the paths are resolved. */
+/** Paths, with all links resolved, of the files and folders whose locks this process has. */
 const locked = new Set<string>();
 
-/** Records that this process has the lock of a file or folder. Disposing the returned object ends the record. */
+/** Records that this process has the lock of a file or folder. Disposing the returned object deletes the record. */
 export function holdPlace(path: string): Disposable {
   const { place } = resolvePath(path);
   locked.add(place);
   return { [Symbol.dispose]: () => void locked.delete(place) };
 }
 
-/** Returns true if this process has the lock of a file, or of a folder that contains the file. */
+/** Returns true if this process has the lock of the file, or the lock of a folder that contains the file. */
 export function isHeld(path: string): boolean {
   const { place } = resolvePath(path);
   return [...locked].some((held) => isWithin(place, held));
 }
 
-/** Resolves the links in a path, which need not exist. `above` is the nearest existing folder that contains the path. */
+/** Resolves the links in a path. The path may be missing; `above` is the nearest existing folder that contains the path. */
 export function resolvePath(path: string): { place: string; above: string } {
   let [place, above] = ["", ""];
   let isReal = true;

@@ -12,24 +12,24 @@ const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 export interface LabPage {
   readonly html: string;
-  /** Bundled JavaScript. The scripts "kernels" and "reader" are loaded at their first use: see client/scripts.ts. */
+  /** Bundled JavaScript. Only the scripts "kernels" and "reader" are loaded at first use, see client/scripts.ts. */
   readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
-/** Security policy: the page can neither load nor send data. Worker and later scripts start from a Blob (client/connection.ts). */
+/** Security policy: the page can neither load nor send data. The worker and later scripts start from Blobs. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; " +
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
- * Stubs that replace two Parquet decompressors. hysnappy is WebAssembly, which the page's policy forbids; hyparquet has Snappy in
- * JavaScript. Brotli is not supported, because Brotli's dictionary is larger than the whole script that reads files.
+ * Stubs that replace two Parquet decompressors. hysnappy uses WebAssembly, which the page's policy forbids; hyparquet's own Snappy
+ * decoder is used instead. Brotli is not supported: its dictionary is larger than the rest of the script that reads files.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
   "./brotli.js": "export const decompressBrotli = undefined;",
 };
 
-/** Builds the page, whose bytes only depend on the sources. @throws Error with the bundler's messages */
+/** Builds the page. The page's bytes only depend on the sources. @throws Error with the bundler's messages */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const page = await buildBundle({ entry: entry("main.ts"), format: "iife" });
@@ -62,10 +62,10 @@ ${new Html(style)}</style>`;
   return { html: htmlPage(POLICY, head, body), scripts: { page, worker, kernels: checks, reader } };
 }
 
-/** Title of the lab's page. A file with this title is recognised as a lab's page. */
+/** Title element of the lab's page. A file that contains the element is recognised as a lab page. */
 export const TITLE = "<title>clickgan lab</title>";
 
-/** Returns the WGSL files that scripts use, by kernel name. @throws Error if two kernels have one name */
+/** Returns, by kernel name, the WGSL files that the scripts use. @throws Error if two kernels have one name */
 async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string, string>> {
   const kernels: Record<string, string> = {};
   const paths = new Set(scripts.flatMap(({ inputs }) => [...inputs.keys()]));
@@ -79,12 +79,12 @@ async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string
   return kernels;
 }
 
-/** Numbers of the course's chapters about the kernels of a training step. */
+/** Numbers of the course chapters about kernels of a training step. */
 const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
-/** Number of the course's chapter about the kernels for a CPU adapter. */
+/** Number of the course chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Returns the chapters by kernel, and the f64 references by op. @throws Error for a missing chapter or section of a chapter */
+/** Returns chapters by kernel, and f64 references by op. @throws Error if a chapter, or a chapter's section, is missing */
 export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; mathematics: string }> = {};
   const chapterOf: Record<string, string> = {};
@@ -100,7 +100,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
     for (const kernel of findChapterKernels(text)) chapterOf[kernel] ??= file;
   }
   for (const kernel of findChapterKernels((await page(CPU_CHAPTER)).text)) {
-    // A kernel for CPU adapters gets the chapter of the GPU kernel with equal results.
+    // A CPU-adapter kernel gets the chapter of the GPU kernel that computes equal results.
     const twin = Object.keys(chapterOf).find((name) => stem(name) === stem(kernel));
     if (twin !== undefined) chapterOf[kernel] ??= chapterOf[twin] ?? "";
   }
@@ -112,7 +112,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
   return { chapters, chapterOf, references };
 }
 
-/** Removes the suffix of the variant from a kernel's name. */
+/** Removes the variant's suffix from a kernel's name. */
 function stem(kernel: string): string {
   return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
 }
@@ -122,7 +122,7 @@ async function listNames(folder: string, ending: string): Promise<string[]> {
   return entries.map(({ name }) => name).filter((name) => name.endsWith(ending)).sort();
 }
 
-/** Returns a chapter's title and its section "The mathematics". @throws Error if title or section are missing */
+/** Returns a chapter's title and its section "The mathematics". @throws Error if the title or the section is missing */
 function parseChapter(file: string, text: string): { title: string; mathematics: string } {
   const [, title] = /^# (.*)$/m.exec(text) ?? [];
   const [, mathematics] = /^## The mathematics\n([^]*?)^## /m.exec(text) ?? [];
@@ -132,13 +132,13 @@ function parseChapter(file: string, text: string): { title: string; mathematics:
   return { title, mathematics: mathematics.trim() };
 }
 
-/** Returns the names of the kernels in the paragraph "Kernels" of a chapter. */
+/** Returns the kernel names in a chapter's paragraph "Kernels". */
 function findChapterKernels(chapter: string): string[] {
   const [, first = ""] = /^Kernels([^]*?)\n\n/m.exec(chapter) ?? [];
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
-/** Returns, for each op that a file defines, a text with all f64 references of the file. */
+/** Returns a pair (op, text) for each op of a file. The text contains all f64 references of the file. */
 function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const pattern = /^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm;

@@ -11,7 +11,7 @@ import type {
   TrainingSpeed,
 } from "../profile/bench_report.ts";
 
-/** Measurements of all screens since the page was opened. */
+/** Measurements that the page's screens have made since the page was opened. */
 export interface LabMeasurements {
   readonly probes: readonly AdapterMeasurement[];
   readonly steps: readonly StepMeasurement[];
@@ -21,8 +21,8 @@ export interface LabMeasurements {
 }
 
 /**
- * Collects measurements by the names under which they are stored: "training", "selftest", "adapter", and a name per
- * step or ladder, such as "step demo LSTM" or "ladder forward 8x8x8".
+ * Collects measurements by name. The names are "training", "selftest", "adapter", and one name per training step or ladder of
+ * kernels, such as "step demo LSTM" or "ladder forward 8x8x8".
  */
 export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeasurements {
   const all = <T>(kind: string) =>
@@ -77,13 +77,13 @@ export function buildSavedReport(
   };
 }
 
-/** Returns an adapter's description or, if the browser hides the description, the adapter's vendor and architecture. */
+/** Returns an adapter's description. If the browser hides the description, returns the adapter's vendor and architecture. */
 export function formatAdapterName({ description, vendor, architecture }: AdapterDescription): string {
   if (description !== "" && description !== "unnamed adapter") return description;
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
-/** Returns, for each kind of kernel variants, the number of cases, the cases that differ, and the skipped kernels. */
+/** Returns, by kind of kernel variants, the number of test cases, the differing test cases, and the skipped kernels. */
 export function summarizeSelftest(
   findings: readonly KindFinding[],
   leftOut: readonly string[] = [],
@@ -96,7 +96,7 @@ export function summarizeSelftest(
       const message = error ?? (first && checkText(first));
       return message === undefined ? [] : [{ name, message }];
     });
-    // Only kernels for CPU adapters can be skipped.
+    // Only CPU-adapter kernels can be skipped.
     const without = kind === "cpu" && leftOut.length > 0 ? { leftOut } : {};
     return [{ kind, cases: own.length, differing, ...without }];
   });
@@ -108,7 +108,7 @@ export function formatFileName({ adapter: { description }, date }: BenchReport):
   return `clickgan-${name}-${date.slice(0, 10)}.json`;
 }
 
-/** Describes the contents of a saved file, with a line per measurement. */
+/** Describes the contents of a saved file in one line per measurement. */
 export function listReportContents(
   { probes, steps, ladders, selftest, training }: LabMeasurements,
 ): string[] {

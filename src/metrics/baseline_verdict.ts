@@ -1,6 +1,6 @@
 /**
- * Classifies differences between models by their confidence intervals, compares models with baselines, and describes the
- * results in words. All commands, pages and files use these functions.
+ * Classifies differences between models by confidence intervals, compares models with baselines, and describes the results in
+ * words. All commands, pages and files use the functions of this file.
  */
 
 import { meanAndSd } from "../data/mean_sd.ts";
@@ -10,13 +10,13 @@ import { formatThousands } from "../number_text.ts";
 import { getMetricTitle } from "./metric_columns.ts";
 import type { MetricGap } from "./test_result.ts";
 
-/** Outcome of comparing one model with another. */
+/** Outcome of the comparison of a model with another model. */
 export type Significance = "better" | "worse" | "no significant difference";
 
-/** Largest rounding error of a difference between metrics, which depends on the summation order and on f32. */
+/** Largest rounding error (from f32 and the order of summation) of a difference between two metrics. */
 const ROUNDING = 1e-6;
 
-/** Classifies a difference by its interval. @param interval null if there are too few users or runs for an interval. */
+/** Classifies a difference by its confidence interval. @param interval: null for too few users or runs. */
 export function classifyDifference(
   interval: Interval | null | undefined,
   { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
@@ -26,7 +26,7 @@ export function classifyDifference(
   return (low > 0) === lowerIsBetter ? "worse" : "better";
 }
 
-/** Metrics by which models are compared. Lower is better only for the loss (nll). */
+/** Metrics by which models are compared. For the loss (nll), lower is better; for all other metrics, higher is better. */
 export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 
 /** Difference between two models in a metric, with its 95 % confidence interval over the test users. */
@@ -49,15 +49,15 @@ export interface BaselineComparison extends MetricDifference {
   readonly name: string;
 }
 
-/** For each metric, the differences between a model and all baselines. */
+/** Differences between a model and all baselines, by metric. */
 export type BaselineDifferences = Readonly<
   Partial<Record<BaselineName, Readonly<Partial<Record<ComparedMetric, MetricGap>>>>>
 >;
 
 /**
- * Compares a model with the baselines; the strongest baseline comes first.
- * @param scorings the model's differences on the test users, one entry per seed. Differences and interval bounds are averaged over
- * the seeds. The averaged interval is at least as wide as the interval of the mean difference.
+ * Compares a model with the baselines. The strongest baseline comes first.
+ * @param scorings: differences between the model and the baselines on the test users, one entry per seed. Differences and interval
+ * bounds are averaged over seeds. An averaged interval is at least as wide as the interval of the mean difference.
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -75,7 +75,7 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.difference - b.difference));
 }
 
-/** Returns "better" if the model is significantly better than all baselines, "worse" if a baseline is significantly better. */
+/** Returns "better" if the model is significantly better than all baselines, and "worse" if any baseline is better. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
@@ -83,7 +83,7 @@ export function classifyAgainstBaselines(comparisons: readonly BaselineCompariso
 
 /** Comparison of a model with the baselines by one metric. */
 export interface BaselineVerdict {
-  /** Name of the model, to be put into a sentence, such as "best-loss" or "the best setting". */
+  /** Name of the model as the subject of a sentence, such as "best-loss" or "the best setting". */
   readonly subject: string;
   readonly metric: ComparedMetric;
   readonly comparisons: readonly BaselineComparison[];
@@ -125,9 +125,8 @@ interface Scoring {
 }
 
 /**
- * Compares the ranking of a snapshot with the baselines. If the snapshot has a reward and a generator, the better one is compared.
- * @param judged name of the snapshot; the last snapshot is used if no snapshot has the name. @param split name of the split that
- * the test users belong to.
+ * Compares a snapshot's ranking with the baselines. Of a snapshot with reward and generator, the better ranking is compared.
+ * @param judged: name of the snapshot; if no snapshot has the name, the last snapshot is used. @param split: split of the users.
  */
 export function compareRanking(
   test: readonly Scoring[],
@@ -152,7 +151,7 @@ export function describeUsers(count: number | undefined, split = "test"): string
   return count === undefined ? undefined : `${formatThousands(count)} ${split} users`;
 }
 
-/** Returns, for example, "In the simulator slateq is worse than greedy". @param place start of the sentence: "In the simulator" */
+/** Returns, for example, "In the simulator slateq is worse than greedy". @param place: sentence start "In the simulator" */
 export function describeSignificance(
   is: Significance,
   subject: string,
@@ -167,7 +166,7 @@ export function describeSignificance(
   return `${who} is ${is} than ${other}`;
 }
 
-/** Capitalises "the" at the start of a sentence; names of snapshots and policies keep their case. */
+/** Capitalises "the" at the start of a sentence. Names of snapshots and policies are not capitalised. */
 function toStart(subject: string): string {
   return subject.replace(/^the /, "The ");
 }
@@ -185,7 +184,7 @@ export function describeInterval(interval: Interval, digits?: number): string {
   return `95 % CI ${formatSignedRange(interval, digits)}`;
 }
 
-/** A claim that a difference is above 0, with a verdict on the claim and the finding in words. */
+/** The claim that a difference is above 0, a verdict on the claim, and the result in words. */
 export interface Claim {
   readonly claim: string;
   /** Verdict on the claim: "undecided" if the interval of the difference contains 0. */

@@ -1,6 +1,6 @@
 /**
- * Defines the columns that are summed over users' events, the slices of events, the value that one event adds to each column, and
- * the metrics: ratios of two column sums.
+ * Defines columns, slices and metrics. Each event has one value per column. The values are summed over events, and a metric is the
+ * ratio of two column sums. A slice is a subset of the events.
  */
 
 import { computeChoiceLoss, logSumExp, rankPage } from "../data/ranking.ts";
@@ -14,7 +14,7 @@ const COLUMNS = [
   /** Events with a click on a page that has at least one unclicked item. */
   "pairs",
   "rows",
-  /** Clicked rows. Only a page's first click is counted, or all clicks if items are clicked independently. */
+  /** Clicked rows: a page's first click or, if items are clicked independently, all clicks. */
   "clickedRows",
   "nll",
   "prec1",
@@ -27,7 +27,7 @@ const COLUMNS = [
   "piPrec1",
   "piPrec2",
   "noClick",
-  /** Predicted probability of no click on a page; `pClick`: predicted click probabilities, summed over displayed items. */
+  /** Predicted probability of no click. `pClick` is the sum of predicted click probabilities over the displayed items. */
   "pNoClick",
   "pClick",
 ] as const;
@@ -47,8 +47,8 @@ interface Ratio {
 }
 
 /**
- * Metrics of test users. Names with `longer` exclude pages of one item; names with `pi` are metrics of the generator. `auc` is the
- * share of a page's unclicked items that are ranked below a clicked item; pages without unclicked items are excluded.
+ * Metrics of test users. Metrics named `longer...` exclude pages with one item; metrics named `pi...` belong to the generator.
+ * `auc` is the share of a page's unclicked items that rank below a clicked item, and excludes pages without unclicked items.
  */
 const ratios = {
   nll: { sum: "nll", per: "events", title: "loss" },
@@ -61,7 +61,7 @@ const ratios = {
   auc: { sum: "auc", per: "pairs", title: "AUC" },
   piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
   piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
-  /** Observed and predicted share of pages without a click, and observed and predicted share of clicked impressions. */
+  /** Observed shares: of pages without a click, and of clicked impressions. Names with `p` are predicted shares. */
   noClick: { sum: "noClick", per: "events", title: "no click" },
   pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
@@ -71,12 +71,12 @@ const ratios = {
 export type MetricName = keyof typeof ratios;
 export const metricNames = Object.keys(ratios) as readonly MetricName[];
 
-/** Returns the title of a metric in tables. */
+/** Returns the title that a metric has in tables. */
 export function getMetricTitle(name: MetricName): string {
   return ratios[name].title;
 }
 
-/** Computes a metric from each row of column sums, `totals` [rows, columns]. */
+/** Computes a metric for each row of `totals` [rows, columns]. A row contains the sums of all columns. */
 export function computeMetric(name: MetricName, totals: Float64Array): Float64Array {
   const { sum, per } = ratios[name];
   const [above, below] = [column[sum], column[per]];
@@ -87,7 +87,7 @@ export function computeMetric(name: MetricName, totals: Float64Array): Float64Ar
   return values;
 }
 
-/** Ranges of integers. Each range begins at a bound and ends before the next bound; the last range has no end. */
+/** Ranges of integers. A range begins at a bound and ends before the next bound; the last range has no end. */
 class Ranges {
   readonly names: readonly string[];
 
@@ -109,7 +109,7 @@ class Ranges {
 }
 
 export const pageLengths = new Ranges([1, 2, 3, 5, 10, 20, 50]);
-/** Ranges of the number of a user's clicks before the page, including context events. */
+/** Ranges of the number of clicks (including context events) that a user made before the page. */
 export const historyLengths = new Ranges([0, 1, 3, 6, 11, 21, 51]);
 /** Ranges of positions on the page, counted from 1. */
 export const positions = new Ranges([1, 2, 3, 4, 6, 11, 21]);
@@ -118,7 +118,7 @@ export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: bo
 
 export type SliceKey = "page length" | "history" | "position" | "item";
 
-/** All kinds of slices. In slices by position or item, an event belongs to the slice of the event's first clicked row. */
+/** All kinds of slices. For slices by position or item, an event's slice is that of the event's first clicked row. */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
   { by: "history", names: historyLengths.names },
@@ -126,7 +126,7 @@ export const slicings = [
   { by: "item", names: seen.names },
 ] as const satisfies readonly { by: SliceKey; names: readonly string[] }[];
 
-/** Index of the first slice of each kind in the list of all slices. */
+/** For each kind of slices, the index of the first slice in the list of all slices. */
 export const firstSlice = (() => {
   let next = 0;
   return Object.fromEntries(slicings.map(({ by, names }) => {
@@ -141,7 +141,7 @@ export const sliceCount = slicings.reduce((sum, { names }) => sum + names.length
 export interface EvaluatedPage {
   /** Positions of the clicked items on the page, counted from 0, in click order. */
   readonly clicked: readonly number[];
-  /** Number of clicks of the user before the page. */
+  /** Number of clicks that the user made before the page. */
   readonly history: number;
   readonly items: Uint32Array;
   /** Scores that rank the items. */
@@ -167,16 +167,16 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Index of the generator's prec@1 in an event's outcome, as makeGameSummary of train/training_results.ts defines it. */
+/** Index of the generator's prec@1 in an event's outcome. makeGameSummary of train/training_results.ts defines the index. */
 const PI = 5;
 
-/** Column values of the current event, which each call of computePageSums overwrites. */
+/** Column values of the current event. Every call of computePageSums overwrites the values. */
 const event = new Float64Array(columns);
 
 /**
  * Computes the value that an event adds to each column.
- * @param single true if items are clicked independently. @param outcome the event's outcome, as the device computed it.
- * @returns [columns] values; the next call overwrites the array.
+ * @param single: true if items are clicked independently. @param outcome: the event's outcome, computed by the device.
+ * @returns [columns] values. The next call overwrites the returned array.
  */
 export function computePageSums(
   { ranking: order, logits, chances, clicked, logSum }: EvaluatedPage,
@@ -184,7 +184,7 @@ export function computePageSums(
   outcome: Float32Array | undefined,
 ): Float64Array {
   const hasClick = clicked.length > 0;
-  // The adversarial stage's outcome from the device only covers the first click of a page.
+  // In the adversarial stage, the device's outcome only includes the first click of a page.
   const found = clicked.length > 1 ? undefined : outcome;
   const sums = event.fill(0);
   sums[column.events] = 1;
@@ -215,7 +215,7 @@ export function computePageSums(
   return sums;
 }
 
-/** Computes -log P(observed clicks), or NaN for a ranking, which has no probabilities. */
+/** Computes -log P(observed clicks). A ranking has no probabilities, so the result is NaN. */
 function computePageLoss(
   logits: Float64Array,
   clicked: readonly number[],

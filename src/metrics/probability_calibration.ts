@@ -3,12 +3,12 @@
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Number of histogram cells for log-odds from -8 to 8. Values outside are in the outermost cells. */
+/** Number of histogram cells for log-odds from -8 to 8. Log-odds outside of this range are put in the first or last cell. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
-/** Largest number of bins of a reliability diagram. A bin consists of whole cells with about a tenth of the cases. */
+/** Largest number of bins in a reliability diagram. A bin consists of histogram cells with about a tenth of all cases. */
 const BINS = 10;
-/** Number of sums per cell: number of cases, sum of the predicted probabilities, number of positive cases. */
+/** Number of values per histogram cell: number of cases, sum of predicted probabilities, number of positive cases. */
 const SUMS = 3;
 
 export interface ReliabilityBin {
@@ -23,9 +23,9 @@ export interface ReliabilityBin {
 
 /** Calibration of predicted probabilities. */
 export interface ProbabilityCalibration {
-  /** Expected calibration error: the mean over the bins of |predicted - observed|, weighted by the bins' numbers of cases. */
+  /** Expected calibration error: mean of |predicted - observed| over bins, weighted by each bin's number of cases. */
   readonly ece: number;
-  /** ECE that perfectly calibrated probabilities would show at this sample size. */
+  /** Expected calibration error of perfectly calibrated probabilities at this number of cases. */
   readonly eceByChance: number | null;
   /** Bins in ascending order of probability. */
   readonly bins: readonly ReliabilityBin[];
@@ -37,14 +37,14 @@ export function findBin(probability: number): number {
   return Math.min(CELLS - 1, Math.max(0, Math.floor(CELLS_A_UNIT * odds) + CELLS / 2));
 }
 
-/** Sums over predicted cases, for each histogram cell and group of users. */
+/** Sums over predicted cases, by histogram cell and group of users. */
 export class CalibrationSums {
-  /** An array [groups, 3] for each cell that has a case. Only such cells have an array, because most cells are empty. */
+  /** Array [groups, 3] per histogram cell. A cell without cases has no array, because most cells are empty. */
   readonly #sums: (Float64Array | undefined)[] = Array.from({ length: CELLS });
 
   constructor(private readonly groups: number) {}
 
-  /** Adds one case. @param cell index of the probability's cell: {@link findBin} */
+  /** Adds one case. @param cell: the probability's histogram cell, see {@link findBin} */
   add(group: number, cell: number, probability: number, happened: boolean): void {
     const sums = this.#sums[cell] ??= new Float64Array(this.groups * SUMS);
     const at = SUMS * group;
@@ -55,7 +55,7 @@ export class CalibrationSums {
 
   /**
    * Computes the calibration; undefined without cases.
-   * @param bootstrap resamples of the groups; without it, the bins have no intervals.
+   * @param bootstrap: resamples of the groups. Without `bootstrap`, the bins have no intervals.
    */
   calibration(bootstrap?: Bootstrap): ProbabilityCalibration | undefined {
     const { sums, bins: count } = this.#binned();
@@ -68,7 +68,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Computes the standard deviation of `value` over the resamples. `value` gets the index `from` of a resample's totals. */
+    /** Computes the standard deviation of `value` over resamples. A resample's totals start at the index `from` in `totals`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);
@@ -88,7 +88,7 @@ export class CalibrationSums {
     return { ece, eceByChance: bootstrap && this.groups > 1 ? byChance : null, bins };
   }
 
-  /** Merges neighbouring cells into bins with about the same number of cases. @returns sums [groups, bins, 3] */
+  /** Merges neighbouring cells to bins with about equal numbers of cases. @returns sums [groups, bins, 3] */
   #binned(): { sums: Float64Array; bins: number } {
     const cells = this.#sums.filter((own) => own !== undefined);
     const cases = cells.map((own) => {
@@ -98,7 +98,7 @@ export class CalibrationSums {
     });
     const total = cases.reduce((sum, n) => sum + n, 0);
     let before = 0;
-    /** Index of each cell's bin. A cell belongs to the bin of its middle case. */
+    /** Bin index of each cell. A cell belongs to the bin of the cell's middle case. */
     const places = cases.map((n) => Math.floor(BINS * ((before += n) - n / 2) / total));
     const used = [...new Set(places)];
     const bins = used.length;

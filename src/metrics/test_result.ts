@@ -1,9 +1,9 @@
 /**
- * Test metrics of a model or baseline, with intervals, and paired differences between two models on the same users. The metrics
- * are computed from a model's scores of all items that the test users saw.
+ * Test metrics of a model or baseline with intervals, and paired differences between two models with equal test users. Metrics are
+ * computed from a model's scores for all items that the test users saw.
  *
- * Differences between separate runs are paired as well: each run stores metric sums per group of users, about 30 KB per snapshot,
- * and the bootstrap draws the same groups for the two runs.
+ * Differences between separate runs are also paired. Each run stores metric sums per group of users (about 30 KB per snapshot),
+ * and the bootstrap draws equal groups for the two runs.
  */
 
 import { type Bootstrap, computeInterval, getBootstrap, type Interval } from "./bootstrap.ts";
@@ -11,7 +11,7 @@ import type { ProbabilityCalibration } from "./probability_calibration.ts";
 import { column, columns, computeMetric, metricNames } from "./metric_columns.ts";
 import type { MetricName, SliceKey } from "./metric_columns.ts";
 
-/** Values of the available metrics. A ranking has no loss and no metrics of probabilities. */
+/** Values of the available metrics. A ranking has no probabilities, and therefore no loss. */
 export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
 
 /** 95 % bootstrap intervals over users; null if there are too few users. */
@@ -21,7 +21,7 @@ export type MetricIntervals = Readonly<Partial<Record<MetricName, Interval | nul
 export interface MeasuredSums {
   readonly metrics: MetricValues;
   readonly intervals: MetricIntervals;
-  /** For each metric, its values in all resamples. */
+  /** Map from a metric to the metric's values in all resamples. */
   readonly resampled: ReadonlyMap<MetricName, Float64Array>;
 }
 
@@ -41,21 +41,21 @@ export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals
     readonly click?: ProbabilityCalibration;
     readonly noClick?: ProbabilityCalibration;
   };
-  /** For each kind of slices, the slices that have events. */
+  /** Slices that have events, by kind of slices. */
   readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
 }
 
-/** Difference in a metric between two models or baselines on the same users. */
+/** Difference in a metric between two models or baselines with equal test users. */
 export interface MetricGap {
   readonly value: number;
   readonly interval: Interval | null;
 }
-/** Differences between two models or baselines, for each metric that is defined for the two. */
+/** Differences between two models or baselines in all metrics that are defined for the two models. */
 export type MetricDifferences = Readonly<Partial<Record<MetricName, MetricGap>>>;
 
 /**
- * Computes the values, intervals and resampled values of metrics. @param sums [groups, columns] @param names metrics to compute;
- * metrics without a value are omitted.
+ * Computes the values, intervals and resampled values of metrics. @param sums: [groups, columns] @param names: metrics to compute.
+ * Metrics without a value are omitted.
  */
 export function measure(
   sums: Float64Array,
@@ -79,14 +79,14 @@ export function measure(
   return { metrics, intervals, resampled };
 }
 
-/** The part of a test result that a comparison with another test result reads. */
+/** Fields of a test result that are needed for a comparison with another test result. */
 interface Comparable extends Pick<MeasuredSums, "resampled"> {
   readonly details: Pick<MetricDetails, "metrics">;
   /** Number of groups of users that are resampled. */
   readonly groups: number;
 }
 
-/** Metrics, and sums per group of users, of a model or baseline on the test users. */
+/** Metrics of a model or baseline on the test users, and the column sums per group of users. */
 export interface TestResult extends Comparable {
   readonly details: MetricDetails;
   /** [groups, columns] sums of each column over the users of each group. */
@@ -95,15 +95,15 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** For each generator metric, the reward metric to compare it with if the other model has no generator. */
+/** Map from a generator metric to the reward metric that replaces it for a model without a generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
 };
-/** Metrics that do not depend on a model's scores: observed shares. */
+/** Metrics that are observed shares of the data. These metrics do not depend on a model's scores. */
 const OBSERVED: readonly MetricName[] = ["noClick", "clicked"];
 
-/** Computes the differences between two models or baselines on the same users. */
+/** Computes metric differences between two models or baselines with equal test users. */
 export function compareScorings(one: Comparable, other: Comparable): MetricDifferences {
   const found: Partial<Record<MetricName, MetricGap>> = {};
   for (const name of metricNames.filter((name) => !OBSERVED.includes(name))) {
@@ -115,14 +115,14 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 }
 
 /**
- * Minimum number of groups for an interval. By chance, all of n groups differ in one direction with probability 2 / 2^n, and this
- * probability is more than 5 % for n < 6.
+ * Smallest number of groups for which an interval is computed. For two equal models, all n groups differ in one direction with
+ * the probability 2 / 2^n. For n < 6, this probability is above 5 %.
  */
 const LEAST_GROUPS = 6;
 
 /**
- * Computes the difference between two test results in a metric; undefined if one result lacks the metric. The interval of the
- * difference is null for too few users.
+ * Computes the difference between two test results in a metric. Returns undefined if a result lacks the metric. For too few users,
+ * the difference has no interval (null).
  */
 function difference(
   one: Comparable,
@@ -139,7 +139,7 @@ function difference(
   return { value: a - b, interval };
 }
 
-/** Columns whose sums are stored, in the order of storage. */
+/** Columns whose sums are stored, in storage order. */
 const STORED = ["events", "clicks", "nll", "prec1", "prec2", "piPrec1"] as const;
 /** Metrics computed from the stored sums. */
 const STORED_METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "piPrec1"];
@@ -154,18 +154,18 @@ export interface StoredSums {
   readonly sums: string;
 }
 
-/** Hash of users: of the page lengths and click positions of all users in order. */
+/** Hash of users. Page lengths and click positions of all users, in order, are hashed. */
 export class UsersHash {
   #high = 0x811c9dc5;
   #low = 0x2f0b4c47;
 
-  /** Adds an integer below 2^32 to the hashed data. */
+  /** Hashes one more integer below 2^32. */
   add(value: number): void {
     this.#high = Math.imul(this.#high ^ value, 0x01000193);
     this.#low = Math.imul(this.#low ^ value ^ (this.#high >>> 15), 0x5bd1e995);
   }
 
-  /** Hash in hexadecimal. */
+  /** Hexadecimal text of the hash. */
   get text(): string {
     return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
   }
@@ -188,7 +188,7 @@ export interface LoadedSums extends Comparable {
 }
 
 /**
- * Loads the stored metric sums of several evaluations, for example one per seed, as one evaluation.
+ * Loads the stored metric sums of several evaluations (for example, one per seed), and merges them into one evaluation.
  * @returns undefined if the evaluations have different users, or if stored sums are damaged.
  */
 export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefined {
@@ -210,7 +210,7 @@ export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefine
   return { users, groups, details: { metrics }, resampled };
 }
 
-/** Computes the difference of two models in a metric. @returns undefined if a model lacks the metric, or if the users differ. */
+/** Computes two models' difference in a metric. @returns undefined if a model lacks the metric, or if the test users differ. */
 export function compareLoadedSums(
   one: LoadedSums | undefined,
   name: MetricName,
@@ -221,7 +221,7 @@ export function compareLoadedSums(
   return difference(one, name, other, to);
 }
 
-/** Decodes floats from base64. Returns undefined for a text that is not base64 of floats. */
+/** Decodes base64 to floats. Returns undefined if the text does not encode floats. */
 function decodeFloats(text: string): Float32Array | undefined {
   try {
     const bytes = Uint8Array.fromBase64(text);

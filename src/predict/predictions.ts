@@ -1,6 +1,6 @@
 /**
- * Predicts the clicks on all pages of a log, and writes a row per displayed item. The users are scored in several parts (shards),
- * so the memory use does not depend on the size of the log.
+ * Predicts the clicks on all pages of a log, and writes one row per displayed item. Users are scored in groups (shards), so the
+ * memory use does not depend on the log's size.
  */
 
 import { ADDITIONAL_CLICK, type Clicks, listClickedRows } from "../data/click_log.ts";
@@ -22,21 +22,21 @@ export interface Prediction {
   readonly position: number;
   readonly item: string;
   readonly utility: number;
-  /** Probability that the user's choice on the page (one of the items, or no click) is this item. */
+  /** Probability that the user chooses this item. The user chooses one of the page's items, or no click. */
   readonly probability: number;
   /** Probability that no item on the page is clicked. */
   readonly noClick: number;
   readonly clicked: boolean;
-  /** 1 for the item that was clicked first on the page, 2 for the second, and so on; 0 for an item without a click. */
+  /** Rank of the item's click among the page's clicks: 1 for the first clicked item; 0 for an item without a click. */
   readonly clickOrder: number;
 }
 
 export interface PredictOptions {
-  /** Number of parts in which the users are scored. With 0, the number is the smallest for which a part fits in memory. */
+  /** Number of shards (groups of users). With 0, the smallest number is used for which each shard fits in memory. */
   readonly shards: number;
   /**
-   * Position effects to add to the utilities, one per position, from the first position on. Without `effects`, each item is scored
-   * as at the first position.
+   * [positions] effects that are added to the utilities by position. Without `effects`, each item is scored as if it were at the
+   * first position.
    */
   readonly effects?: readonly number[] | undefined;
   readonly signal: AbortSignal;
@@ -44,9 +44,9 @@ export interface PredictOptions {
 }
 
 /**
- * Yields a list per user: the predictions for all of the user's pages except context events.
- * @param model a model of the data set's items. @param users numbers of the users, ascending, none twice.
- * @throws UserError if the users have no page to predict; DOMException if the signal is aborted.
+ * Yields one list per user with predictions for all pages of the user except context events.
+ * @param model: model of the data set's items. @param users: ascending distinct user numbers.
+ * @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
  */
 export async function* predictPages(
   model: UserModel,
@@ -107,7 +107,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
 
-/** Checks that {@link writePredictions} may write a file. @throws UserError if another kind of file is at `path`. */
+/** Checks that {@link writePredictions} may write a file. @throws UserError if `path` has another kind of file. */
 export function expectPredictions(path: string): void {
   expectReplaceable(path, getRowsMark(path, "predictions", COLUMNS));
 }

@@ -8,29 +8,29 @@ import type { ItemScorer } from "../model/item_blocks.ts";
 export interface Recommendation {
   /** Number of the item. */
   readonly item: number;
-  /** Utility of the item for a user with the given history. */
+  /** Utility of the item for a user with the history of the request. */
   readonly utility: number;
 }
 
 /** Options of {@link recommend}. */
 export interface RecommendOptions {
-  /** Numbers of the items that the user clicked, oldest click first. */
+  /** Item numbers of the user's clicks, oldest click first. */
   readonly history: ArrayLike<number>;
   /** Numbers of the items that may be recommended, ascending. */
   readonly candidates: Uint32Array<ArrayBuffer>;
-  /** The user's earlier pages. Without them the user clicks as often as the average user. */
+  /** Totals over the user's earlier pages. Without `past`, the user is assumed to click as often as the average user. */
   readonly past?: PastPages | undefined;
   /** Number of items to return. */
   readonly top: number;
-  /** True to leave out the items of the history. */
+  /** True to recommend no item of the history. */
   readonly newOnly?: boolean;
-  /** Called after each block of items with the numbers of scored items and of all items. An exception ends the work. */
+  /** Callback after each block of items. `done` items of `all` items are scored. An exception in the callback ends the work. */
   readonly onItems?: (done: number, all: number) => void;
 }
 
 /**
- * Returns the items with the largest utilities, largest first. Items with equal utilities are ordered by number, smallest first.
- * @param scorer computes the utilities, for example by a model. @throws UserError if a utility is not finite.
+ * Returns the items with the largest utilities, largest utility first. Items with equal utilities are ordered by ascending number.
+ * @param scorer: computes the utilities, for example by a model. @throws UserError if a utility is not finite.
  */
 export async function recommend(
   scorer: ItemScorer,
@@ -45,7 +45,7 @@ export async function recommend(
     const block = known.size === 0 ? all : all.filter((item) => !known.has(item));
     const utilities = await scorer.scoreItems(state, block);
     expectFinite(utilities);
-    // `>` and not `>=`: an item of this block with the same utility as the last of `best` has a larger number.
+    // Compare by `>`, not `>=`: at equal utilities, the last item of `best` has the smaller number.
     const least = best.length < top ? -Infinity : best.at(-1)?.utility ?? Infinity;
     const better: Recommendation[] = [];
     utilities.forEach((utility, place) => {

@@ -1,4 +1,4 @@
-/** Builds charts of horizontal bars. The bars are plain, or divided into segments. */
+/** Builds charts of horizontal bars. Bars can be divided into segments. */
 
 import type { ChartOptions } from "chart.js";
 import {
@@ -18,14 +18,14 @@ export interface Bar {
   readonly mean: number;
   /** Standard deviation over the runs; null for fewer than two runs. */
   readonly sd: number | null;
-  /** 95 % bootstrap interval over test users; only for a single run. */
+  /** 95 % bootstrap interval over test users; absent for several runs. */
   readonly range?: readonly [low: number, high: number];
   readonly runs: number;
   /** Name of the snapshot whose metric the bar shows; "baseline" for a baseline. */
   readonly snapshot: string;
 }
 
-/** Builds a bar chart with values and whiskers (interval or sd). Long names of horizontal bars fit on a phone. */
+/** Builds a bar chart with values and whiskers (interval or sd). Bars are horizontal, so that long names fit on a phone. */
 export function buildBarChart(
   chart: ChartHead & { readonly xTitle: string; readonly bars: readonly Bar[] },
 ): ChartDefinition {
@@ -66,7 +66,7 @@ export function buildBarChart(
 
 const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
 
-/** Returns the options of a bar chart. The pointer selects the bar at the pointer's height, even beyond the bar's end. */
+/** Returns the options of a bar chart. The pointer selects the bar at its height, even to the right of the bar's end. */
 function barOptions(x: object, stacked: boolean): ChartOptions {
   return {
     indexAxis: "y",
@@ -89,12 +89,12 @@ function wrap(name: string): string[] {
   return lines;
 }
 
-/** Chart of horizontal bars of equal length, divided into segments. The sum of a bar's values is shown next to its name. */
+/** Chart of horizontal bars that are divided into segments and equally long. A bar's name is followed by the sum of its values. */
 export interface StackChart extends ChartHead {
   readonly unit: string;
   /** Names of the bars, at least one. */
   readonly bars: readonly string[];
-  /** Segments with a value per bar, drawn as a share of the bar's sum, because sums may differ by orders of magnitude. */
+  /** Segments, each with one value per bar. A value is drawn as a share of the bar's sum, because sums may differ a lot. */
   readonly segments: readonly {
     readonly name: string;
     readonly colour: number;

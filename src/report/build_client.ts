@@ -1,5 +1,5 @@
 /**
- * Bundles the script of report pages with Chart.js. The bundle is committed, so that writing a report needs no bundler. Run
+ * Bundles Chart.js and the script of report pages. The bundle is committed, so writing a report needs no bundler. Run
  * `deno task build report` after each change in client/.
  */
 
@@ -12,7 +12,7 @@ export const BUNDLE = fileURLToPath(new URL("./client_bundle.js", import.meta.ur
 
 const BANNER = "/* Built by `deno task build report` from client/. */";
 
-/** Builds the script of report pages. The bytes of the script only depend on the sources, not on the machine. */
+/** Builds the script of report pages. The script's bytes depend on the sources, not on the machine. */
 export async function bundleClient(): Promise<string> {
   return (await buildBundle({ entry: ENTRY, format: "iife", banner: BANNER })).text;
 }

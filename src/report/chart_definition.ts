@@ -1,4 +1,4 @@
-/** Types of charts: configurations of Chart.js without functions, stored in a page as JSON. The page's script is in client/. */
+/** Types of charts. A chart is a Chart.js configuration without functions, stored in a page as JSON. The script is in client/. */
 
 import type { Chart, ChartEvent, ChartOptions, InteractionItem } from "chart.js";
 import { nameColour } from "./theme.ts";
@@ -18,26 +18,26 @@ export interface ChartPoint {
   /** Sample standard deviation over the runs; null for fewer than two runs. */
   readonly sd?: number | null;
   readonly runs?: number;
-  /** Lower end of the interval that a whisker shows: a 95 % bootstrap interval, or the range between two quartiles. */
+  /** Lower end of a whisker: of a 95 % bootstrap interval, or of an interquartile range. */
   readonly low?: number;
   readonly high?: number;
   readonly name?: string;
-  /** Lines of the point's tooltip. By default, the tooltip has the dataset's name, y, sd and the remark. */
+  /** Lines of the point's tooltip. Without `text`, the tooltip shows the dataset's name, y, sd and the remark. */
   readonly text?: readonly string[];
   readonly remark?: string;
   /** Text that is drawn next to the point if it fits. */
   readonly label?: string;
   /** Name of the snapshot that a bar shows; "baseline" for a baseline. */
   readonly snapshot?: string;
-  /** Value of a bar's segment. x is the segment's share of the bar, in percent. */
+  /** Value of a bar's segment. For a segment, x is the segment's share of the bar in percent. */
   readonly value?: number;
 }
 
-/** A dataset of Chart.js: the options that our charts use, and fields that only our script and our CSV files read. */
+/** A Chart.js dataset: Chart.js options, and fields that only the page's own script and the CSV export read. */
 export interface ChartDataset {
   readonly label: string;
   readonly data: readonly ChartPoint[];
-  /** Name of a colour, made by {@link nameColour}. */
+  /** Name of the line's colour (see {@link nameColour}). */
   readonly borderColor?: string | readonly string[];
   readonly backgroundColor?: string | readonly string[];
   readonly borderDash?: readonly number[];
@@ -50,26 +50,26 @@ export interface ChartDataset {
   readonly pointBorderColor?: string;
   readonly pointBackgroundColor?: string;
   readonly maxBarThickness?: number;
-  /** True for the edges of a band and for marks on a curve. Tooltips and CSV files leave out decorations. */
+  /** True for band edges, and for marks on a curve. Tooltips and CSV files do not include decorations. */
   readonly isDecoration?: boolean;
-  /** True for a curve that tooltips leave out, because its chart has many curves. */
+  /** True for a curve that has no tooltip, because the chart has many curves. */
   readonly isQuiet?: boolean;
   /** x at which the curve's training stage begins; 0 for the first stage. */
   readonly offset?: number;
 }
 
-/** An entry of the legend: a button that shows or hides some datasets. */
+/** A legend entry: a button that shows or hides datasets. */
 export interface LegendEntry {
   readonly text: string;
   readonly colour: string;
   readonly dash: readonly number[];
-  /** Indices of the entry's datasets. A dataset is shown if all of its legend entries are switched on. */
+  /** Indices of the datasets that the button shows or hides. A dataset is visible if all of its legend entries are switched on. */
   readonly datasets: readonly number[];
 }
 
 /** Id, title and note of a chart. */
 export interface ChartHead {
-  /** HTML id of the chart, unique on the page. The id only has letters, digits and hyphens. */
+  /** HTML id of the chart, unique on the page. An id consists of letters, digits and hyphens. */
   readonly id: string;
   readonly title: string;
   readonly note: string;
@@ -78,7 +78,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the chart's CSV file: title, and field of points or datasets that has the column's values. */
+  /** Columns of the chart's CSV file: a title, and the field of points or datasets from which the values are read. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";
@@ -109,12 +109,12 @@ export function buildAxis(title: string, logarithmic = false) {
 const COMPACT = { notation: "compact", maximumSignificantDigits: 4 } as const;
 export const compact = new Intl.NumberFormat("en-US", COMPACT);
 
-/** Formats a metric, with its standard deviation if known, such as "0.8737 \u00b1 0.0190". */
+/** Formats a metric and, if known, the standard deviation, for example "0.8737 \u00b1 0.0190". */
 export function formatMean(mean: number, sd: number | null | undefined): string {
   return typeof sd === "number" ? `${mean.toFixed(4)} \u00b1 ${sd.toFixed(4)}` : mean.toFixed(4);
 }
 
-/** Returns the ends of a point's whisker: the ends of its interval; without an interval, x ± one standard deviation. */
+/** Returns the ends of a point's whisker: the interval's ends or, without an interval, x ± one standard deviation. */
 export function computeWhisker({ x, sd, low, high }: ChartPoint): readonly [number, number] | undefined {
   if (low !== undefined && high !== undefined) return [low, high];
   return typeof sd === "number" ? [x - sd, x + sd] : undefined;
@@ -124,7 +124,7 @@ export function buildLegendEntry(text: string, colour: number, dataset: number):
   return { text, colour: nameColour(colour), dash: dashes.solid, datasets: [dataset] };
 }
 
-/** Smallest ratio of the largest to the smallest value for which an axis is logarithmic. */
+/** An axis is logarithmic from this ratio (largest value / smallest value) on. */
 const DECADE = 10;
 
 /** Returns true if an axis with these values should be logarithmic. */

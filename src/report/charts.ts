@@ -1,4 +1,4 @@
-/** Builds the charts of runs: first bar charts of test metrics, then learning curves. Charts without data are left out. */
+/** Builds the charts of runs: bar charts of test metrics, followed by learning curves. Charts without data are left out. */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { buildBarChart } from "./bar_chart.ts";
@@ -24,7 +24,7 @@ import type { Criterion } from "../train/best_records.ts";
 import type { BaselineMetrics, ReportData, ReportModel } from "./report_data.ts";
 import { NEUTRAL } from "./theme.ts";
 
-/** Matches names of models without pre-training. Such models are so much worse that they leave little room for other curves. */
+/** Matches names of models without pre-training. Their metrics are so bad that an axis including them compresses other curves. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
 export function buildCharts({ models }: ReportData): ChartDefinition[] {
@@ -59,7 +59,7 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
 type Level = NonNullable<LineChart["levels"]>[number];
 type Levels = (metric: MetricName) => Level[];
 
-/** Returns a function that lists the values of a metric for all baselines; [] if the models have different test users. */
+/** Returns a function that lists a metric's values for all baselines. The list is empty if models have different test users. */
 function listSharedLevels(models: readonly ReportModel[]): Levels {
   const [only, ...others] = groupByBaselines(models);
   return (metric) =>
@@ -69,7 +69,7 @@ function listSharedLevels(models: readonly ReportModel[]): Levels {
     }) ?? [];
 }
 
-/** Builds charts of prec@1 and prec@2 for all models. A second pair of charts leaves out models without pre-training. */
+/** Builds charts of prec@1 and prec@2 for all models, and a second pair of charts for all models with pre-training. */
 function precisionCharts(
   parts: readonly ReportPart[],
   window: number,
@@ -93,13 +93,13 @@ function precisionCharts(
   return [...charts(parts, "", ""), ...charts(pretrained, "-pretrained", ", pre-trained models")];
 }
 
-/** Dash patterns of the curves. A pattern has one meaning in all charts. */
+/** Dash patterns of curves. A pattern has one meaning in all charts. */
 const DASHES = {
   reward: { validation: dashes.solid, train: dashes.dotted },
   generator: { validation: dashes.dashed, train: dashes.dashDotted },
 } as const;
 
-/** Builds a part's curves of a metric: the curve on the validation users, and the curve on the training batches. */
+/** Builds two curves of a metric: the metric on the validation users, and the metric on the training batches. */
 function curves(part: ReportPart, column: string, window: number, offset = computeOffset(part)): Series[] {
   const { model, colour, ranking } = part;
   return (["validation", "train"] as const).flatMap((log) => {
@@ -112,7 +112,7 @@ function curves(part: ReportPart, column: string, window: number, offset = compu
   });
 }
 
-/** Returns the number of iterations before a stage. The curves of an adversarial stage are shifted by this number. */
+/** Returns the number of iterations before a stage, by which the curves of an adversarial stage are shifted to the right. */
 function computeOffset({ model, stage }: Pick<ReportPart, "model" | "stage">): number {
   if (stage === "shannon") return 0;
   return Math.max(0, ...model.runs.map(({ stages }) => stages.shannon?.iteration ?? 0));
@@ -131,7 +131,7 @@ function lineChart(
   drawn: readonly Series[],
   levels: readonly Level[] = [],
 ): ChartDefinition[] {
-  // If the model has a generator, the names of its curves begin with "generator" or "reward".
+  // Curves of a model with a generator have names that begin with "generator" or "reward".
   const isGenerator = ({ dash }: Series) => dash === dashes.dashed || dash === dashes.dashDotted;
   const series = !drawn.some(isGenerator) ? drawn : drawn.map((one): Series => ({
     ...one,
@@ -207,7 +207,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds a part's bar for a metric of the snapshot that represents the part, or of another snapshot with the metric. */
+/** Builds a bar for a metric. The value is that of the stage's judged snapshot or, if missing, of another snapshot. */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -217,20 +217,20 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
     const found = computeMeanAndSd(tests.map((test) => getMetric(test, own)));
     if (!found) continue;
     const { name, colour } = part;
-    // With several runs, whiskers show the standard deviation over seeds, not an interval over users.
+    // For several runs, a whisker shows the standard deviation over seeds instead of an interval over users.
     const range = tests.length === 1 && own !== undefined ? tests[0]?.details?.intervals[own] : undefined;
     return { name, colour, snapshot, ...found, ...(range && { range }) };
   }
   return undefined;
 }
 
-/** For each column of a validation log: the criterion of its best snapshot. The adversarial stage uses the generator's metrics. */
+/** Criterion of the best snapshot, by column of a validation log. In the adversarial stage, the criteria are generator metrics. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
-/** Returns a point per run: iteration and value of the snapshot that is best in a column. */
+/** Returns, for each run, the iteration and the value of the run's best snapshot by a column of the validation log. */
 function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];

@@ -1,4 +1,4 @@
-/** Reads the folders of a report: finished and unfinished runs with their CSV logs, runs with several seeds, and experiments. */
+/** Reads the folders of a report: finished and unfinished runs, runs with several seeds, experiments, and CSV logs. */
 
 import { basename, resolve } from "node:path";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -27,8 +27,8 @@ import { shownBaselines } from "../run/tested_users.ts";
 
 /**
  * Collects the models of a report. The folder of an experiment has several models.
- * @param folders folders of runs, of several seeds, or of experiments
- * @throws UserError for a folder that is missing, damaged or of another kind, and for a run whose logs have no row yet
+ * @param folders: folders of runs, of several seeds, or of experiments
+ * @throws UserError if a folder is missing, damaged or of another kind, or if the logs of a run have no row yet
  */
 export async function collect(folders: readonly string[]): Promise<ReportData> {
   const models: ReportModel[] = [];
@@ -78,7 +78,7 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
   return found;
 }
 
-/** Reads the model in a folder. Returns "none" for a folder without a run, and "empty" if no run has a row in its logs yet. */
+/** Reads the model in a folder. Returns "none" if the folder has no run, and "empty" if the logs of all runs have no row yet. */
 async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
   if (!seeds) {
@@ -101,7 +101,7 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data, runs, missingSeeds, ...listSettings(seeds.config) };
 }
 
-/** Reads an experiment. Returns undefined for any other folder. The result has a note on each model that has not started. */
+/** Reads an experiment. Returns undefined for any other folder. The result has one note per model that has not started. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
@@ -122,7 +122,7 @@ async function readExperiment(folder: string): Promise<Omit<ReportData, "title">
   return { models, claims: result?.claims ?? [], notes };
 }
 
-/** Makes the names of models unique: if several models have one name, their folders are added to the name. */
+/** Makes the names of models unique. If several models share a name, each model's folder is added to the name. */
 function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   const count = (name: string) => models.filter((model) => model.name === name).length;
   return models.map((model) =>
@@ -130,7 +130,7 @@ function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   );
 }
 
-/** Log columns that the charts draw. A log need not have all of these columns. */
+/** Log columns that the charts draw. A log may lack some of the columns. */
 const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
 /** Sections of a run's config that describe the machine and not the model. */
@@ -155,7 +155,7 @@ export async function readRun(folder: string): Promise<FoundRun | undefined> {
   return { config, run: begun ? { folder, seed: config.training.seed, stages } : undefined };
 }
 
-/** Reads a training stage; undefined for a stage whose logs have no row. */
+/** Reads a training stage. Returns undefined if the stage's logs have no row. */
 async function readStage(folder: string, planned: number | undefined): Promise<ReportStage | undefined> {
   const train = await readLog(`${folder}/train.csv`, LOG_COLUMNS);
   const validation = await readLog(`${folder}/validation.csv`, LOG_COLUMNS);
@@ -169,7 +169,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
     );
   }
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
-  // The result of a resumed run is outdated until the run ends again. A run that stopped early has a valid result.
+  // A resumed run has an outdated result until the run ends again. A run that stopped early has a valid result.
   const finished = result?.test !== undefined && result.iteration >= iteration;
   const kept = (await readSavedStage(folder))?.kept;
   const parsed = finished ? parseStageResult(result) : undefined;
@@ -193,7 +193,7 @@ function describeData({ data }: RunConfig): string {
   return basename(data.path) + (data.resplit === null ? "" : `, split again with seed ${data.resplit}`);
 }
 
-/** Returns a run's settings (without the seed) and its machine's settings, by path in the config. */
+/** Returns a run's settings without the seed, and settings of the run's machine. Each setting's name is its path in the config. */
 function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");
@@ -212,9 +212,9 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /**
- * Reads the columns of a log that are in `columns`. A last line without a newline is ignored, because the line may be incomplete.
- * For a missing file, a log without rows is returned.
- * @throws UserError that names file and line, for a header without the column `iteration`, or a damaged row
+ * Reads some columns of a log. A last line without a newline is ignored, because the line may be incomplete. If the file is
+ * missing, a log without rows is returned.
+ * @throws UserError that names file and line, if the header lacks the column `iteration`, or a row is damaged
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {
   const text = await readText(path).catch((error: unknown) => {
@@ -258,7 +258,7 @@ export function parseLog(text: string, path: string, columns: readonly string[])
   return { iteration, columns: values };
 }
 
-/** Parses a number. Returns null for an empty text and a number that is not finite; undefined for any other text. */
+/** Parses a number. Returns null for an empty text or a non-finite number, and undefined for any other text. */
 function parseValue(text: string): number | null | undefined {
   if (text.trim() === "") return null;
   const value = Number(text);
@@ -266,7 +266,7 @@ function parseValue(text: string): number | null | undefined {
   return /^(nan|[-+]?inf(inity)?)$/i.test(text.trim()) ? null : undefined;
 }
 
-/** Splits a line of CSV. Quoted fields are emptied, because they contain no numbers but may contain commas. */
+/** Splits a CSV line. Quoted fields become empty, because quoted fields contain no numbers, but may contain commas. */
 function fields(line: string): string[] {
   return line.replace(/"(?:[^"]|"")*"/g, '""').split(",");
 }

@@ -1,17 +1,17 @@
-/** Computes learning curves as means over seeds and over windows of iterations. */
+/** Computes learning curves: means over seeds, and over windows of iterations. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { toFiniteOrNull } from "./line_chart.ts";
 import type { CurvePoint } from "./line_chart.ts";
 import type { RunLog } from "./report_data.ts";
 
-/** Limit of the points per curve. On a phone, more points would be less than two pixels apart. */
+/** Largest number of points per curve. On a phone, more points would be less than two pixels apart. */
 const MAX_POINTS = 150;
 
 /**
- * Chooses the window of a page: a point of a curve is the mean over a window of 1, 2, 5, 10, 20, ... iterations. All curves of a
- * page have one window, so that their smoothness can be compared.
- * @param iterations number of iterations of the longest run
+ * Chooses the window size of a page: 1, 2, 5, 10, 20, ... iterations. A point of a curve is a mean over one window. A page has
+ * one window size, so that the smoothness of curves can be compared.
+ * @param iterations: number of iterations of the longest run
  */
 export function chooseWindow(iterations: number): number {
   for (let decade = 1;; decade *= 10) {
@@ -21,11 +21,11 @@ export function chooseWindow(iterations: number): number {
 }
 
 /**
- * Computes a curve of a column. For each window of iterations, the curve has the mean and the sd, over the runs, of a run's mean
- * in the window. Runs may end at different iterations. Values that are not finite are ignored. Returns [] for a column without
- * values.
- * @param window number of iterations per window. The first window has iterations 1 to `window`; iteration 0 is a separate point
- * @param offset number to add to the iterations
+ * Computes a curve of a log column. First, each run's values are averaged per window of iterations. Then the curve gets, for each
+ * window, the mean and the sd of these averages over the runs. Runs may end at different iterations. Ignores non-finite values.
+ * Returns [] for a column without values.
+ * @param window: iterations per window. The first window is iterations 1 to `window`; iteration 0 is a separate point
+ * @param offset: number that is added to all iterations
  */
 export function computeCurve(
   logs: readonly RunLog[],
@@ -48,7 +48,7 @@ export function computeCurve(
   return points.every(({ y }) => y === null) ? [] : points;
 }
 
-/** Returns the value of a column at each iteration; null for a value that is not finite. */
+/** Returns a map from iteration to a column's value. A value that is not finite is null. */
 function readColumn({ iteration, columns }: RunLog, column: string): ReadonlyMap<number, number | null> {
   const values = columns.get(column);
   return new Map(values ? iteration.map((at, row) => [at, values[row] ?? null]) : []);

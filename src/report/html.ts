@@ -1,15 +1,15 @@
-/** Builds HTML as values of the type {@link Html}. Text is therefore always escaped, and HTML lists its charts. */
+/** Builds HTML as values of the type {@link Html}. A value has a list of its charts; strings are always escaped. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 
 export class Html {
-  /** @param text the HTML. @param charts definitions of the charts whose figures are in the HTML. */
+  /** @param text: HTML source. @param charts: definitions of the charts whose figures are in `text`. */
   constructor(readonly text: string, readonly charts: readonly ChartDefinition[] = []) {}
 }
 
 type Content = string | number | Html | readonly Html[] | undefined | false;
 
-/** Template tag that escapes all values but {@link Html}. The name is not `html`, because `deno fmt` formats `html` templates. */
+/** Template tag that escapes all values except {@link Html}. The name is not `html`, as `deno fmt` formats `html` templates. */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     pieces.map((piece, k) => piece + (k < values.length ? renderContent(values[k]) : "")).join(""),
@@ -36,13 +36,13 @@ function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
-/** Returns a script element that contains a value as JSON. `<` is escaped, so JSON cannot end the element or begin a comment. */
+/** Returns a script element that contains a value as JSON. `<` is escaped, so no value can end the element or begin a comment. */
 export function jsonScript(id: string, value: unknown): Html {
   const json = new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. End tags only occur in string literals, whose values do not change by escaping. */
+/** Escapes end tags in a trusted script. Scripts only have end tags in string literals; escaping does not change their values. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

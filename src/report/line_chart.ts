@@ -11,17 +11,17 @@ import type {
 } from "./chart_definition.ts";
 import { nameColour, NEUTRAL } from "./theme.ts";
 
-/** A point of a curve: mean and standard deviation over runs with different seeds. y is null or NaN for a gap. */
+/** A point of a curve: mean y and standard deviation over runs with different seeds. If y is null or NaN, the curve has a gap. */
 export type CurvePoint = Pick<ChartPoint, "x" | "y" | "sd" | "runs">;
 
-/** A curve of a model. Its name in the chart consists of `model` and `part`. */
+/** A curve of a model. The curve's name in a chart consists of `model` and `part`. */
 export interface Series {
   /** Points, ascending by x. x is an iteration, or the middle of a window of iterations. */
   readonly points: readonly CurvePoint[];
-  /** Name of the model, which determines the curve's colour. */
+  /** Name of the model. All curves of a model have one colour. */
   readonly model: string;
   readonly colour: number;
-  /** Name of the curve among the model's curves, such as "train". The name determines the dash pattern. */
+  /** Name of the curve among the model's curves, such as "train". Curves with equal `part` have one dash pattern. */
   readonly part: string;
   readonly dash?: readonly number[];
   /** True for a thin and pale curve in the background. */
@@ -37,14 +37,14 @@ export interface LineChart extends ChartHead {
   readonly yTitle: string;
   /** True for a logarithmic y axis, which needs values above 0. */
   readonly logarithmic?: boolean;
-  /** Vertical lines at the start of the adversarial stage: one line for all models, or one per model in the model's colour. */
+  /** Vertical lines where the adversarial stage begins: one line for all models, or one line per model in the model's colour. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   /** Horizontal lines for the baselines. */
   readonly levels?: readonly { readonly name: string; readonly y: number }[];
   readonly series: readonly Series[];
 }
 
-/** Largest number of curves in a chart for which tooltips include the faint curves. */
+/** Tooltips include faint curves if the chart has at most this number of curves. */
 const MANY = 8;
 
 /** Builds a chart of curves. Returns [] if no curve has a point. */
@@ -80,7 +80,7 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
   }];
 }
 
-/** Names a curve: by `part` if the chart has one model, by `model` if all curves have one part, else by model and part. */
+/** Names a curve: by `part` if the chart has one model, by `model` if all curves have an equal `part`, else by model and part. */
 function nameSeries(series: readonly Series[], { model, part }: Series): string {
   if (series.every((one) => one.model === model)) return part;
   return series.every((one) => one.part === part) ? model : `${model}: ${part}`;
@@ -99,7 +99,7 @@ export function toFiniteOrNull(value: number | null): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Builds the datasets of a curve: the two edges of its band, the curve, and its marks. Band and marks are optional. */
+/** Builds a curve's datasets: two edges of an optional band, the curve itself, and optional marks. */
 function buildCurve(series: Series, label: string, crowded: boolean): ChartDataset[] {
   const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
   const most = Math.max(...points.map(({ runs = 1 }) => runs));
@@ -109,7 +109,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
     ...look,
     data: points.map(({ x, y, sd }) => ({ x, y: y === null || sd == null ? null : round(y + sign * sd) })),
   });
-  // Faint curves have no bands, because bands would cover other curves.
+  // A faint curve has no band, because the band would cover other curves.
   const hasBand = !faint && points.some(({ sd }) => typeof sd === "number");
   const band = hasBand
     ? [edge(1, { fill: "+1", backgroundColor: nameColour(colour, 0.18) }), edge(-1, { fill: false })]
@@ -127,7 +127,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
     backgroundColor: nameColour(colour),
     borderDash: dash,
     borderWidth: faint ? 1.25 : 2,
-    // A point between two gaps is drawn as a circle. Without a line it would be invisible.
+    // A point between two gaps is drawn as a circle, because no line makes the point visible.
     pointRadius: isAlone.includes(true) ? isAlone.map((alone) => alone ? 3 : 0) : 0,
     pointHoverRadius: 4,
     fill: false,
@@ -152,14 +152,14 @@ function isGap(point: CurvePoint | undefined): boolean {
   return (point?.y ?? null) === null;
 }
 
-/** Rounds a number to six digits, to keep pages small. Six digits are more precise than a pixel. */
+/** Rounds a number to six digits, which are more precise than a pixel. Rounding makes pages smaller. */
 function round(value: number): number {
   return Number(value.toPrecision(6));
 }
 
 /**
- * Builds the legend: entries for models with their colours, and entries for parts with their dash patterns. A single model, or a
- * single part, has no entry. @param datasets the datasets of each series
+ * Builds the legend: an entry per model with the model's colour, and an entry per `part` with its dash pattern. If all curves have
+ * one model, or one `part`, the legend has no entry for it. @param datasets: the datasets of each series
  */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));
@@ -176,7 +176,7 @@ function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDat
   return parts.length === 1 ? models : [...models, ...parts];
 }
 
-/** Builds a horizontal or vertical line, which the curves are drawn over. @param name label on the line */
+/** Builds a horizontal or vertical line. Curves are drawn over the line. @param name: label on the line */
 function buildLine(
   scaleID: "x" | "y",
   value: number,
@@ -194,10 +194,10 @@ function buildLine(
 
 /** Half the average width of a character, in pixels. */
 const HALF_CHARACTER = 2.8;
-/** Height of a line of text, as a share of the chart's height. */
+/** Height of a text line, divided by the chart's height. */
 const LINE = 0.07;
 
-/** Builds the vertical and horizontal lines of a chart. A line without free space for its name is drawn without the name. */
+/** Builds the vertical and horizontal lines of a chart. If a line's name would overlap another name, only the line is drawn. */
 function buildReferenceLines(
   { dividers = [], levels = [], logarithmic = false }: LineChart,
   points: readonly CurvePoint[],
@@ -211,7 +211,7 @@ function buildReferenceLines(
   const upright = dividers.map(({ x, colour, name }, k) => {
     const look = { borderColor: nameColour(colour), borderWidth: 1.5 };
     if (k > 0) return buildLine("x", x, look, undefined); // only the first divider has a name
-    // The name is placed at the top of the line, on the side with more space.
+    // The name of a line is drawn at the line's top, on the side with more space.
     const isRight = x < 0.4 * end;
     for (const position of x > 0.7 * end ? ["center", "end"] : ["center"]) {
       named.push({ height: top, position });

@@ -1,6 +1,6 @@
 /**
  * Renders tables of test metrics: metrics of snapshots and baselines, and differences between the best model and all other models.
- * Details per model are differences, calibration, and metrics by page length, history, position and item.
+ * For each model, the details show differences, calibration, and metrics by page length, history, position and item.
  */
 
 import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
@@ -57,7 +57,7 @@ ${
   }`;
 }
 
-/** Returns true if the test pages include pages of a single item, so that leaving out such pages changes prec@1. */
+/** Returns true if some test pages have only one item. Leaving out single-item pages then changes prec@1. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
@@ -83,9 +83,9 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** Renders metrics of a snapshot. @param scorings one per run. @param names of the metrics; undefined for a missing metric */
+/** Renders metrics of a snapshot. @param scorings: one per run. @param names: names of metrics; undefined if missing */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
-  // With several runs, cells show the standard deviation over seeds, not an interval over users.
+  // For several runs, a cell shows the standard deviation over seeds instead of an interval over users.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
   return names.map((name) => {
     const found = computeMeanAndSd(scorings.map((scoring) => getMetric(scoring, name)));
@@ -106,15 +106,15 @@ function listBaselineRows(
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }
 
-/** A part of a model (a stage, generator or reward), with metrics of the snapshot that represents the part. */
+/** A part of a model (a stage, generator or reward), with metrics of the part's judged snapshot. */
 interface ComparedPart {
   readonly part: ReportPart;
-  /** Metric sums per group of test users, for computing differences. */
+  /** Metric sums per group of test users, from which differences between models are computed. */
   readonly judged: LoadedSums | undefined;
   readonly prec1: number;
 }
 
-/** Renders differences between the best part and all other parts with the same test users; undefined without such parts. */
+/** Renders differences between the part with the highest prec@1 and other parts that have its test users; undefined if none. */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
@@ -152,7 +152,7 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow
   ];
 }
 
-/** Returns the kind of a part's loss. Only losses of one kind can be compared. A loss of the adversarial stage has no kind. */
+/** Returns the kind of a loss; only losses of one kind can be compared. Undefined for losses of the adversarial stage. */
 function getLossScale({ part: { model, stage } }: ComparedPart): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }
@@ -161,12 +161,12 @@ const METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", 
 const PI: readonly MetricName[] = ["piPrec1", "piPrec2"];
 const PROBABILITIES: readonly MetricName[] = ["pClick", "clicked", "pNoClick", "noClick"];
 
-/** Renders a collapsible section for each part that has details. With several seeds, the section shows the first seed. */
+/** Renders a collapsible section per part with details. If a part has several seeds, the section shows the first seed. */
 export function renderMetricDetails(models: readonly ReportModel[]): Html {
   return markup`${listLossParts(models).flatMap((part) => renderPartDetails(part) ?? [])}`;
 }
 
-/** Returns the result of a part's first finished run, if the result has details. */
+/** Returns the result of a part's first finished run; undefined if the result has no details. */
 function findDetailedResult(part: ReportPart): StageResult | undefined {
   return listStageRuns(part).flatMap(({ result }) => result ?? [])
     .find(({ test }) => test.some(({ details }) => details));
@@ -211,7 +211,7 @@ function renderDifferenceRow(
   return [name, ...cells];
 }
 
-/** Renders a table of prec@1 for the model and the baselines, with a row per slice of the test pages. */
+/** Renders a table of prec@1. The table has a row per slice of the test pages, and columns for the model and the baselines. */
 function renderComparedSlices(part: ReportPart, { test, shown }: StageResult): Html {
   const model = test.find(({ snapshot }) => snapshot === part.judged) ?? test.at(-1);
   if (!model?.details) return markup``;
@@ -293,7 +293,7 @@ ${renderTable(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed
 const SNAPSHOT = "best-loss";
 const DIAGONAL = { name: "perfect calibration", colour: NEUTRAL };
 
-/** Builds reliability diagrams of the Shannon stage. The adversarial stage has none, because its utilities are not log-odds. */
+/** Builds reliability diagrams of the Shannon stage (maximum likelihood). Utilities of the adversarial stage are not log-odds. */
 export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDefinition[] {
   const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
   const chart = (key: "click" | "noClick", id: string, title: string) => {

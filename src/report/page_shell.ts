@@ -1,4 +1,4 @@
-/** Writes a page with charts as one HTML file, which contains style, script and data. */
+/** Writes a page with charts as one HTML file. The file contains style, script and data. */
 
 import { dirname } from "node:path";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
@@ -13,19 +13,19 @@ export interface PageParts {
   readonly script: string;
 }
 
-/** Kind of a page. A page may only replace a file of the same kind. */
+/** Kind of a page. A page may only replace a page of its own kind. */
 export type PageKind = "report" | "simulation" | "policies" | "bench" | "compiled";
 
 function renderGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
-/** Checks that {@link writePage} may write a page. @throws UserError if a file of another kind is at the path */
+/** Checks that {@link writePage} may write a page. @throws UserError if the path has a file of another kind */
 export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page, and creates its folder. @throws UserError if writing fails, or if a file of another kind is at the path */
+/** Writes a page, and creates the page's folder. @throws UserError if writing fails, or if the path has a file of another kind */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));
@@ -41,7 +41,7 @@ export async function readPageParts(): Promise<PageParts> {
 
 const DATA_ID = "chart-data";
 
-/** Height, in CSS pixels, of a bar whose name has two lines. `AXIS_HEIGHT` is the height of the axis. */
+/** Height in CSS pixels of a bar with a two-line name. `AXIS_HEIGHT` is the height of the axis. */
 const BAR_HEIGHT = 36;
 const AXIS_HEIGHT = 64;
 
@@ -96,7 +96,7 @@ export function renderNote(text: string): Html {
 export const noScript: Html =
   markup`<noscript><p>The charts need JavaScript, which is switched off.</p></noscript>`;
 
-/** Renders the figures of some charts side by side. */
+/** Renders figures for some charts side by side. */
 export function renderCharts(charts: readonly ChartDefinition[], look = "charts"): Html {
   if (charts.length === 0) return markup``;
   return markup`<div class="${look}">${charts.map(renderFigure)}
@@ -107,7 +107,7 @@ export function renderCharts(charts: readonly ChartDefinition[], look = "charts"
 function renderFigure(chart: ChartDefinition): Html {
   const { id, title, note, summary, legend, config } = chart;
   const bars = config.data.labels?.length;
-  // The height of a bar chart depends on the number of bars. page.css sets the height of all other charts.
+  // A bar chart's height depends on the number of bars. page.css sets the height of any other chart.
   const style = bars === undefined ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
   const figure = markup`
 <figure id="${id}">
@@ -123,7 +123,7 @@ ${note !== "" && markup`<figcaption>${note}</figcaption>`}
   return new Html(figure.text, [chart]);
 }
 
-/** Renders a legend button, with a sample of the line. The button shows or hides curves. */
+/** Renders a legend button that shows or hides curves. The button contains a sample of the line. */
 function renderLegendButton({ text, colour, dash }: LegendEntry): Html {
   return markup`<button type="button" aria-pressed="true"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33"
  y1="5" y2="5" style="stroke: ${getCssColour(colour)}" stroke-width="2.5" stroke-dasharray="${

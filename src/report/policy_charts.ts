@@ -23,18 +23,18 @@ import { meanAndSd } from "../data/mean_sd.ts";
 
 const describeSpread = (what: string) => `${what}: ± one standard deviation over trainings.`;
 
-/** Makes the HTML id of a chart from names. The id only has letters, digits and hyphens. */
+/** Makes a chart's HTML id from names. An id consists of letters, digits and hyphens. */
 function formatChartId(...names: readonly (string | number)[]): string {
   return names.join("-").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
-/** Returns name and role of an environment, such as "restless shop (ground truth)". */
+/** Returns an environment's name and role, such as "restless shop (ground truth)". */
 export function describeEnvironment({ name, role }: ComparisonEnvironment): string {
   const roles: Record<string, string> = { truth: "ground truth", "trained on": "the policies' own model" };
   return `${name} (${roles[role] ?? role})`;
 }
 
-/** Builds, for each environment, a bar chart of the returns of all policies. */
+/** Builds one bar chart per environment. The chart shows the returns of all policies. */
 export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition[] {
   const unit = `${getRewardUnit(comparison)} per user`;
   return comparison.environments.map((environment) => {
@@ -56,7 +56,7 @@ export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition
   });
 }
 
-/** Builds one chart per environment: a curve per policy of the click rate by page number. */
+/** Builds one chart per environment. Each policy has a curve of the click rate by page number. */
 export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
@@ -79,7 +79,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** Builds charts of predicted and realised clicks by page, one per environment, except the model that trained the policies. */
+/** Builds charts of predicted and realised clicks by page: one chart per environment except the policies' training model. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listComparedPolicies(comparison).flatMap(({ name }, colour) => {
@@ -110,7 +110,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds charts of the users' sorted differences in return between a learned policy and rivals, in the ground truth if known. */
+/** Builds charts of return differences between a learned policy and rivals, sorted over users; in the ground truth if known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -140,13 +140,13 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
   );
 }
 
-/** A policy's returns in the evaluations during its training. */
+/** Returns of a policy, measured by evaluations during its training. */
 export interface LearningCurve {
   readonly name: string;
   readonly points: readonly Pick<LearningCurvePoint, "userSteps" | "return" | "standardError">[];
 }
 
-/** Builds a chart of returns during training. A band is the 95 % interval over the users of an evaluation. */
+/** Builds a chart of returns during training. A band shows the 95 % interval over an evaluation's users. */
 export function buildLearningCharts(
   curves: readonly LearningCurve[],
   environment: string,
@@ -179,7 +179,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a chart per learned policy: Q^1, Q^2, ... plotted against Q^k, in states visited by the policy of the first training. */
+/** Builds a chart per learned policy: Q^1, Q^2, ... plotted against Q^k. The policy of the first training visits the states. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
@@ -213,7 +213,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds a curve with one point per page: mean and sd over trainings. @param curves a curve per training, from page 1 on */
+/** Builds a curve with one point per page: mean and sd over training runs. @param curves: one per training run, from page 1 on */
 function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],

@@ -1,4 +1,4 @@
-/** Builds the page about policies. A comparison of policies has verdicts, and has tables and charts for each environment. */
+/** Builds the page about policies. The page shows the verdicts of a policy comparison, and tables and charts per environment. */
 
 import { formatPercent } from "../number_text.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
@@ -67,8 +67,8 @@ export function buildPolicyPage(
 }
 
 /**
- * Renders the sections of a comparison. @param task name of the comparison's task; "" on a page with only one task
- * @param once function that makes an id unique on the page
+ * Renders the sections of a policy comparison. @param task: name of the task; "" on a page with only one task
+ * @param once: function that makes an HTML id unique on the page
  */
 function renderTask(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
   const several = task === "" ? "" : ` of ${task}`;
@@ -92,7 +92,7 @@ ${part("pages", "By page", markup``, buildPageCharts(comparison))}
 ${part("trust", "Reliability", trustTable(comparison), trust)}`;
 }
 
-/** Returns a function that makes ids unique, for example by changing the second "pages-3" to "pages-3-2". */
+/** Returns a function that makes HTML ids unique. For example, it changes the second "pages-3" to "pages-3-2". */
 function createUniqueIds(): (id: string) => string {
   const used = new Set<string>();
   return (id) => {
@@ -108,7 +108,7 @@ function verdicts(comparison: PolicyComparison): Html {
   return found.length > 0 ? renderFindings(found) : markup`<p>There is no learned policy to judge.</p>`;
 }
 
-/** Renders a table whose rows are grouped by environment; undefined for a table without rows. */
+/** Renders a table with rows grouped by environment. Returns undefined if the table has no rows. */
 function renderByEnvironment(
   label: string,
   head: readonly string[],
@@ -121,7 +121,7 @@ function renderByEnvironment(
   return groups.length > 0 ? renderTable(label, head, groups) : undefined;
 }
 
-/** Renders a table of reward and click rate by slate size for each environment, like the paper's table. */
+/** Renders the paper's table: a row per policy, grouped by environment; columns are reward and click rate per slate size. */
 function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly SlateSizeGroup[]): Html {
   const kinds = comparisons.flatMap(({ slate: k }) => [`reward per page, k = ${k}`, `click rate, k = ${k}`]);
   const rows = groups.map(({ environment, rows }) =>

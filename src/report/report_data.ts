@@ -1,4 +1,4 @@
-/** Types of a report's data (runs and their logs), and schemas of the JSON fields in run folders that a report reads. */
+/** Types for runs and logs in a report, and schemas of the JSON fields that a report reads from run folders. */
 
 import { MOST_GROUPS } from "../metrics/bootstrap.ts";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -6,7 +6,7 @@ import type { StageName } from "../run/stages.ts";
 import type { Criterion } from "../train/best_records.ts";
 import * as v from "../schema.ts";
 
-/** A training log: for each column name, the column's values. A value that is not finite is null. */
+/** A training log: map from a column's name to the column's values. A value that is not finite is null. */
 export interface RunLog {
   readonly iteration: readonly number[];
   readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
@@ -43,7 +43,7 @@ const detailsSchema = v.looseObject({
   slices: v.optional(named(v.array(sliceSchema)), {}),
 });
 
-/** Schema of metric sums per group of test users (see metrics/test_result.ts), for computing differences between models. */
+/** Schema of metric sums per group of test users (see metrics/test_result.ts). Models are compared by the sums. */
 const pairedSchema = v.looseObject({ users: v.string(), groups: v.whole(1, MOST_GROUPS), sums: v.string() });
 
 const differencesSchema = named(v.looseObject({ value: number, interval }));
@@ -52,7 +52,7 @@ const comparison = { snapshot: v.string(), minus: v.string(), differences: diffe
 const baselineSchema = v.object({
   ...v.partial(metricsSchema, ["nll"]).entries,
   longerPages: v.optional(v.partial(metricsSchema), {}),
-  /** Setting of the baseline that was best on the validation users. */
+  /** The baseline's setting that was best on the validation users. */
   setting: v.optional(v.string()),
   details: v.optional(detailsSchema),
 });
@@ -62,23 +62,23 @@ const snapshotSchema = v.looseObject({
   iteration: v.wholeNumber(),
   users: v.optional(v.wholeNumber()),
   ...metricsSchema.entries,
-  /** Metrics over the pages that have more than one item. */
+  /** Metrics over pages with more than one item. */
   longerPages: v.optional(v.partial(v.object(rankingMetrics)), {}),
-  /** prec@1 of the generator pi, in the adversarial stage. */
+  /** prec@1 of the generator pi; absent in the Shannon stage (maximum likelihood). */
   piPrec1: v.optional(metric),
   piPrec2: v.optional(metric),
   details: v.optional(detailsSchema),
-  /** Differences between the snapshot and each baseline, by the baseline's name. */
+  /** Metric differences between the snapshot and each baseline, by the baseline's name. */
   against: v.optional(named(differencesSchema), {}),
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of a stage's result. A run with more iterations than before has no test metrics until the run ends again. */
+/** Schema of a stage's result. If a run gets more iterations, the result has no test metrics until the run ends again. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */
   finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
-  /** Duration of the run's last session in seconds, without set-up. */
+  /** Duration in seconds of the last session of the run, without the set-up. */
   sessionSeconds: v.optional(v.atLeast(0)),
   /** True if the run had earlier sessions. */
   resumed: v.optional(v.boolean(), false),
@@ -90,12 +90,12 @@ export const resultSchema = v.looseObject({
   })),
   test: v.optional(v.array(snapshotSchema)),
   baselines: v.optional(named(v.nullable(baselineSchema)), {}),
-  /** Differences of metrics between snapshots of the stage. */
+  /** Metric differences between two snapshots of the stage. */
   snapshots: v.optional(v.array(v.looseObject(comparison)), []),
   verdict: v.optional(v.array(v.string()), []),
 });
 export type StoredResult = v.InferOutput<typeof resultSchema>;
-/** Metrics of a snapshot or baseline. A metric without pages to average is null. */
+/** Metrics of a snapshot or baseline. A metric is null if no page contributes to its mean. */
 export type StoredMetrics = v.InferOutput<typeof metricsSchema>;
 export type SnapshotMetrics = v.InferOutput<typeof snapshotSchema>;
 export type StoredDetails = v.InferOutput<typeof detailsSchema>;
@@ -128,7 +128,7 @@ export interface ReportStage {
   readonly iteration: number;
   /** Planned number of iterations; undefined if it is unknown. */
   readonly planned: number | undefined;
-  /** Iterations of the best snapshots in the stage's folder; undefined for a folder without snapshots. */
+  /** Iteration of the best snapshot, by criterion; undefined if the stage's folder has no snapshots. */
   readonly kept?: Readonly<Partial<Record<Criterion, number>>>;
   /** Result of the stage; undefined until the stage is finished. */
   readonly result: StageResult | undefined;
@@ -140,7 +140,7 @@ export interface ReportRun {
   readonly stages: Readonly<Partial<Record<StageName, ReportStage>>>;
 }
 
-/** Settings of a run, as texts. The key of a setting is its path in the config, such as "training.batchSize". */
+/** Map from a setting's path in the config, such as "training.batchSize", to the setting's value as text. */
 export type Settings = ReadonlyMap<string, string>;
 
 /** A model of a report: one run, or runs that differ only in their seed. */
@@ -149,9 +149,9 @@ export interface ReportModel {
   readonly name: string;
   readonly folder: string;
   readonly data: string;
-  /** Runs, at least one, ascending by seed. */
+  /** Runs of the model (at least one), ascending by seed. */
   readonly runs: readonly ReportRun[];
-  /** Planned seeds whose runs have no row in their logs yet. */
+  /** Planned seeds for which no run has written a log row yet. */
   readonly missingSeeds: readonly number[];
   readonly settings: Settings;
   readonly machine: Settings;
@@ -159,7 +159,7 @@ export interface ReportModel {
 
 export interface ReportData {
   readonly title: string;
-  /** Models, at least one. */
+  /** Models of the report (at least one). */
   readonly models: readonly ReportModel[];
   readonly claims: readonly Claim[];
   readonly notes: readonly string[];

@@ -1,4 +1,4 @@
-/** Builds the report on runs: one HTML page that needs no other files. The page's header has verdict, data, date and duration. */
+/** Builds the report on runs: one self-contained HTML page. The page's header has verdict, data, date and duration. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildCharts } from "./charts.ts";
@@ -35,9 +35,9 @@ import {
 } from "./report_parts.ts";
 
 /**
- * Writes an HTML page about runs, which can be read offline. An existing page is replaced.
- * @param folders folders of runs, of several seeds, or of experiments. The runs need not be finished
- * @throws UserError for a folder that is damaged or has no run, and if the page cannot be written
+ * Writes an HTML page about runs. The page needs no network. An existing page is replaced.
+ * @param folders: folders of runs, of several seeds, or of experiments. The runs need not be finished
+ * @throws UserError if a folder is damaged or has no run, or if the page cannot be written
  */
 export async function writeReport(folders: readonly string[], out: string): Promise<void> {
   const data = await collect(folders);
@@ -69,7 +69,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders first the settings that all models share, then the settings that differ. @param what kind of settings, for labels */
+/** Renders settings that are equal for all models, followed by settings that differ. @param what: kind of settings, for labels */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
@@ -120,7 +120,7 @@ function renderModel(model: ReportModel): Html {
 ${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
-/** Renders the verdict and the advice that train printed for a run; for several runs, the verdict on their mean metrics. */
+/** Renders a run's verdict and advice, as `train` printed them. For several runs, renders the verdict on the mean metrics. */
 function renderOutcome(model: ReportModel): readonly Html[] {
   const [run] = model.runs;
   const stages = run && model.runs.length === 1 ? listTrainedStages(model) : [];
@@ -145,7 +145,7 @@ function renderOutcome(model: ReportModel): readonly Html[] {
   return [...heads, ...[...advice].map((text) => markup`<p>${text}</p>`)];
 }
 
-/** Renders facts about the models: a list of the facts that all models share, and a table of the remaining facts. */
+/** Renders facts about the models: facts with equal values for all models as a list, all other facts as a table. */
 function renderModels(models: readonly ReportModel[]): Html {
   const facts = models.map(listFacts);
   const names = (facts[0] ?? []).map(([name]) => name);
@@ -186,7 +186,7 @@ function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
   return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
-/** Returns the CSS class of a fact. Times have a class of their own, so that a comparison of two pages can ignore all times. */
+/** Returns a fact's CSS class. Times have a separate class, so that a comparison of two pages can ignore times. */
 function getTimeClass(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }
@@ -207,7 +207,7 @@ function listFacts(model: ReportModel): [name: string, value: string][] {
   ];
 }
 
-/** Lists the distinct warnings about the data sets of all models. */
+/** Lists all distinct warnings about the models' data sets. */
 function listWarnings(models: readonly ReportModel[]): string[] {
   const all = models.flatMap(({ data, runs }) =>
     runs.flatMap(({ stages }) =>
@@ -245,7 +245,7 @@ function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
 }
 
-/** Returns a line for each run that is not finished, such as "seed 2 unfinished: iteration 120 of 2,000". */
+/** Returns one line per unfinished run, such as "seed 2 unfinished: iteration 120 of 2,000". */
 export function listProgressNotes(model: ReportModel): string[] {
   const several = model.runs.length + model.missingSeeds.length > 1;
   const who = (seed: number) => several ? `seed ${seed} ` : "";
@@ -265,7 +265,7 @@ function listUnfinished({ stages }: ReportRun): string[] {
   });
 }
 
-/** Verdict on a part of a model. The part was compared with at least one baseline. */
+/** Verdict on a part of a model (a stage, generator or reward). The part was compared with at least one baseline. */
 interface PartVerdict extends BaselineVerdict {
   /** Name of the part; empty if the model has only one part. */
   readonly name: Html;

@@ -1,4 +1,4 @@
-/** Lists the parts of a model with separate metrics: the stages and, in the adversarial stage, generator pi and reward u. */
+/** Lists the parts of a model that have metrics: the two stages; in the adversarial stage, also generator pi and reward u. */
 
 import { stages as trainedStages } from "../run/stages.ts";
 import type { StageName, TrainingStage as TrainedStage } from "../run/stages.ts";
@@ -19,11 +19,11 @@ export interface ReportPart {
   readonly model: ReportModel;
   readonly stage: StageName;
   readonly ranking: "reward" | "generator";
-  /** Name of the snapshot whose test metrics represent the part. */
+  /** Name of the snapshot whose test metrics are shown for the part. */
   readonly judged: TrainedStage["judged"];
 }
 
-/** Lists the parts of the models that have a loss: the stages. */
+/** Lists the parts of models that have a loss, which are the stages. */
 export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   return models.flatMap((model, colour) => {
     const stages = listTrainedStages(model);
@@ -39,7 +39,7 @@ export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   });
 }
 
-/** Lists the parts that rank items: the model of the Shannon stage, and generator and reward of the adversarial stage. */
+/** Lists the parts that rank items: the Shannon stage's model, and the adversarial stage's generator and reward. */
 export function listRankingParts(models: readonly ReportModel[]): ReportPart[] {
   return listLossParts(models).flatMap((part): ReportPart[] => {
     if (part.stage === "shannon") return [part];
@@ -55,12 +55,12 @@ export function listTrainedStages(model: ReportModel): TrainedStage[] {
   return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
 }
 
-/** Returns, for each run that has begun a part's stage, the data of the stage. */
+/** Returns a stage's data for each run that has begun the stage. */
 export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stage">): ReportStage[] {
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Maps the name of a metric to the name that this metric has for the generator. */
+/** Map from a metric's name to the metric's name for the generator. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -75,7 +75,7 @@ export interface MeanAndSd {
   readonly runs: number;
 }
 
-/** Computes mean and sd of all values that are numbers; undefined without a number. */
+/** Computes mean and sd of the numbers among the values. Returns undefined if no value is a number. */
 export function computeMeanAndSd(values: readonly (number | null | undefined)[]): MeanAndSd | undefined {
   const present = values.flatMap((value) => value ?? []);
   if (present.length === 0) return undefined;
@@ -94,7 +94,7 @@ export type Scoring = Readonly<StoredMetrics> & {
   };
 };
 
-/** Returns a metric's name for the reward or the generator; undefined for a metric that the generator lacks. */
+/** Returns a metric's name for the reward or the generator. Returns undefined if the generator lacks the metric. */
 export function getMetricName(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
@@ -124,7 +124,7 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Models with the same test users, and so with the same baseline metrics. */
+/** Models with equal test users. The baselines have equal metrics for these models. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];

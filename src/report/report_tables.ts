@@ -6,10 +6,10 @@ import { type Html, markup } from "./html.ts";
 
 export const MISSING = "-";
 
-/** Facts of a page, each with a name and a value, such as the folders of policies. */
+/** Pairs of name and value for a page, such as ("folder", "runs/x"). */
 export type NamedFacts = readonly (readonly [string, string])[];
 
-/** Renders facts as a list. @param getClass function from a fact's name to the CSS class of its value */
+/** Renders facts as a list. @param getClass: function from a fact's name to the CSS class of the value */
 export function renderFacts(facts: NamedFacts, getClass?: (name: string) => string): Html {
   const look = (name: string) => getClass && markup` class="${getClass(name)}"`;
   return markup`<dl class="facts">${
@@ -21,17 +21,17 @@ export function renderFacts(facts: NamedFacts, getClass?: (name: string) => stri
 export type ReportRow = readonly [name: ReportCell, ...cells: ReportCell[]];
 export type ReportCell = string | Html;
 
-/** A group of rows with a heading; "" for no heading. */
+/** A group of rows with a title; the title "" means that the group has no heading. */
 export type ReportRowGroup = readonly [title: string, rows: readonly ReportRow[]];
 
-/** Returns true for a cell with words, such as a verdict or a kernel's name. Columns with words are aligned as text. */
+/** Returns true if a cell has words, such as a verdict or a kernel's name. A column with words is aligned like text. */
 function isWord(cell: ReportCell | undefined): boolean {
   return typeof cell === "string" && /^[a-z]/i.test(cell);
 }
 
 /**
- * Renders a table, which can be scrolled if it is wider than the page.
- * @param label label for screen readers @param head names of the columns; the first column has the names of the rows
+ * Renders a table. If the table is wider than the page, it can be scrolled.
+ * @param label: label for screen readers. @param head: names of the columns; the first column has the names of the rows
  */
 export function renderTable(
   label: string,
@@ -55,7 +55,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a metric, with its sd over runs (if given) or its interval in small text below. */
+/** Renders a metric. Below the metric is, in small text, its sd over runs (if given) or its interval. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,
@@ -82,7 +82,7 @@ export function renderDifference(
   }</small>`;
 }
 
-/** Returns the number of digits for the ends of an interval, which are known less precisely than the metric. */
+/** Returns the number of digits for interval ends. Interval ends have at most 3 digits, because they are less precise. */
 const rangeDigits = (digits: number) => Math.min(digits, 3);
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;

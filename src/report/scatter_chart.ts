@@ -10,16 +10,16 @@ export interface ScatterPoint extends Pick<ChartPoint, "low" | "high" | "label">
   readonly name: string;
 }
 
-/** A scatter chart, such as kernels under a roofline. */
+/** A scatter chart, such as a roofline chart of kernels. */
 export interface ScatterChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
   readonly logarithmic: readonly ("x" | "y")[];
-  /** Series of points: one series or more, of one point or more. */
+  /** Series of points. A chart has at least one series; a series has at least one point. */
   readonly series: readonly {
     readonly name: string;
     readonly colour: number;
-    /** True if a line connects the points of the series, in their order. */
+    /** True if a line connects the points of the series in list order. */
     readonly joined: boolean;
     readonly points: readonly ScatterPoint[];
   }[];

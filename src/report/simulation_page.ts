@@ -1,4 +1,4 @@
-/** Builds the page about simulated users: metrics of each policy, curves by page, and differences between policies. */
+/** Builds the page about simulated users. The page shows metrics per policy, curves by page, and differences between policies. */
 
 import { formatPercent } from "../number_text.ts";
 import type { Interval } from "../metrics/bootstrap.ts";
@@ -20,7 +20,7 @@ export interface SimulationPageData extends SimulationScope {
   /** Facts in the page's header, such as the environment. */
   readonly facts: NamedFacts;
   readonly notes: readonly string[];
-  /** The requested policy, followed by its rivals: the policies to compare it with. */
+  /** The requested policy, followed by the rivals that it is compared with. */
   readonly policies: readonly SimulatedPolicy[];
 }
 
@@ -61,7 +61,7 @@ once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Renders differences between the requested policy and its rivals, computed with the same users and random numbers. */
+/** Renders differences between the requested policy and its rivals. All policies get equal users and equal random numbers. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
@@ -79,7 +79,7 @@ random numbers.</p>
 ${renderTable("Differences of policies", head, [["", rows]])}`;
 }
 
-/** Metrics and returns of simulated users who are shown the slates of one policy. */
+/** Metrics and returns of simulated users under one policy. */
 export interface SimulatedPolicy {
   readonly name: string;
   readonly metrics: PolicyMetrics;
@@ -87,7 +87,7 @@ export interface SimulatedPolicy {
   readonly returns: Float64Array;
 }
 
-/** Size of a simulation, and flags that say which metrics are defined for it. */
+/** Size of a simulation, and flags for the metrics that are defined for the simulation. */
 export interface SimulationScope {
   /** Largest number of pages per user. */
   readonly pages: number;
@@ -101,7 +101,7 @@ export interface SimulationScope {
 /** Width of the 95 % interval of a normal distribution, in standard deviations. */
 const WIDTH = 2 * 1.96;
 const DEVIATION = "± one bootstrap standard error over users";
-/** Limit of the points of a curve over users. */
+/** Largest number of points of a curve over users. */
 const CURVE_POINTS = 101;
 
 function hasReturns({ clickRates, reward }: SimulationScope): boolean {
@@ -132,7 +132,7 @@ function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]
   return [...(hasReturns(scope) ? [returns] : []), coverage];
 }
 
-/** Builds charts by page number of click rate, reward, and number of remaining users. Undefined metrics have no chart. */
+/** Builds charts of click rate, reward and remaining users, by page number. Metrics that are undefined have no chart. */
 function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const window = chooseWindow(scope.pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";
@@ -154,7 +154,7 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   ];
 }
 
-/** Builds a chart with a curve per policy: the returns of the policy's users in ascending order. */
+/** Builds a chart of returns with one curve per policy. The users of a curve are sorted by return. */
 function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   if (!hasReturns(scope)) return [];
   return buildLineChart({
@@ -177,7 +177,7 @@ function deviation(interval: Interval | null): number | null {
   return interval && toFiniteOrNull((interval[1] - interval[0]) / WIDTH);
 }
 
-/** Computes a curve with a point per window of pages. A point is the mean over the window's pages, weighted by their users. */
+/** Computes a curve with one point per window of pages. A point is a mean over pages, weighted by each page's number of users. */
 function computePoints(
   byPage: readonly PageCurvePoint[],
   window: number,

@@ -1,11 +1,11 @@
-/** Colours of charts in light and dark mode. This file imports nothing, because pages and also the script in pages use it. */
+/** Colours of charts in light and dark mode. The file has no imports, because it is also bundled into the script of pages. */
 
 /** Colours of a light or dark page. Colour-blind readers can distinguish the colours of the palette. */
 export interface Theme {
   readonly text: string;
   readonly grid: string;
   readonly background: string;
-  /** Colour of baselines, and of everything else that is not a model. */
+  /** Colour of baselines and of all other elements that belong to no model. */
   readonly neutral: string;
   /** Colours of curves and bars: curve k has colour k modulo the number of colours. */
   readonly palette: readonly string[];
@@ -50,18 +50,18 @@ export const dark: Theme = {
   ],
 };
 
-/** Index of the neutral colour, for baselines, ceilings, and everything else that is not a model. */
+/** Index of the neutral colour, for baselines, ceilings, and all other elements that belong to no model. */
 export const NEUTRAL = -1;
 
 /** A colour of a theme: an index in the palette, or the name of another colour. */
 export type Colour = number | "text" | "background";
 
-/** Returns the name of a colour, for a chart's configuration. {@link resolveColour} resolves it. @param opacity 0 to 1 */
+/** Returns a colour's name for a chart's configuration; {@link resolveColour} resolves the name. @param opacity: 0 to 1 */
 export function nameColour(colour: Colour, opacity = 1): string {
   return `${colour === NEUTRAL ? "neutral" : colour}/${opacity}`;
 }
 
-/** Converts the name of a colour to the CSS colour in a theme. */
+/** Converts a colour's name to the theme's CSS colour. */
 export function resolveColour(theme: Theme, name: string): string {
   const [key = "", opacity = "1"] = name.split("/");
   const colour = key === "text" || key === "background" || key === "neutral"
@@ -70,7 +70,7 @@ export function resolveColour(theme: Theme, name: string): string {
   return opacity === "1" ? colour : colour + Math.round(255 * Number(opacity)).toString(16).padStart(2, "0");
 }
 
-/** Converts the name of a colour to a CSS expression for the colour in the page's current theme. */
+/** Converts a colour's name to a CSS expression. The expression depends on the page's current theme. */
 export function getCssColour(name: string): string {
   return `light-dark(${resolveColour(light, name)}, ${resolveColour(dark, name)})`;
 }

@@ -1,4 +1,4 @@
-/** Schedules the work of the GPU: waiting requests are scored together as a batch, and longer work is divided into pieces. */
+/** Schedules GPU work. All waiting requests are scored in one batch; longer work is divided into pieces. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
@@ -13,8 +13,8 @@ interface Waiting {
 }
 
 /**
- * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch. So a single request runs at once,
- * and batches become larger under load. Batches alternate with pieces of longer work, such as blocks of a catalogue: at most one
+ * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch. So a single request runs without
+ * delay, and batches grow under load. Batches alternate with pieces of longer work, such as blocks of a catalogue: at most one
  * piece runs between two batches, and at most one batch runs between two pieces.
  */
 export class Batcher {
@@ -22,18 +22,18 @@ export class Batcher {
   readonly #pieces: (() => Promise<void>)[] = [];
   #running = false;
 
-  /** @param onBatch is called after each scored batch. */
+  /** @param onBatch: callback after each scored batch. */
   constructor(
     private readonly scorer: BatchScorer,
     private readonly onBatch: (requests: number, rows: number, seconds: number) => void = () => {},
   ) {}
 
-  /** Number of requests that wait for a batch. */
+  /** Number of requests in the queue. */
   get waiting(): number {
     return this.#queue.length;
   }
 
-  /** Scores a page in the next batch. @throws Error for a request beyond the scorer's capacity, and any error of the scorer. */
+  /** Scores a page in the next batch. @throws Error if the request exceeds the scorer's capacity, or if the scorer fails. */
   submit(request: ScoringRequest): Promise<Float32Array<ArrayBuffer>> {
     if (!fits(computeScorerCapacity([request]), this.scorer.room)) {
       throw new Error("a request that does not fit a batch");
@@ -44,7 +44,7 @@ export class Batcher {
     });
   }
 
-  /** Runs a piece of longer work when no batch has precedence. @throws any error of the piece. */
+  /** Queues a piece of longer work. A batch of waiting requests runs before the piece. @throws any error of `piece`. */
   do<T>(piece: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#pieces.push(() => piece().then(resolve, reject));

@@ -1,4 +1,4 @@
-/** Environments of the service. An environment has users that the model simulates. Clients step it page by page. */
+/** Environments of the service. In an environment, the model simulates users. A client sends one slate per user and page. */
 
 import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -9,22 +9,22 @@ import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
 const MOST = 64;
-/** Time without a request after which a new environment may replace an environment. */
+/** Idle time (without requests) after which an environment may be replaced by a new environment. */
 const IDLE_MS = 600_000;
 
-/** An environment of the pool. `turn` resolves when all requests that the environment got so far are done. */
+/** An environment of the pool. The promise `turn` resolves when all earlier requests of the environment are done. */
 interface PooledEnvironment {
   readonly simulator: Simulator;
-  /** Time of the last request, by `performance.now()`. */
+  /** `performance.now()` at the last request. */
   lastUse: number;
   turn: Promise<unknown>;
 }
 
-/** Error for a request for a new environment when the pool is full and no environment is idle. */
+/** Error if a new environment is requested, the pool is full, and no environment is idle. */
 export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {
-  /** Environments by name, in the order of their last use; the most recently used environment is last. */
+  /** Environments by name, ordered by last use; the most recently used environment is last. */
   readonly #environments = new Map<string, PooledEnvironment>();
   #created = 0;
   #creating = 0;
@@ -35,7 +35,7 @@ export class EnvironmentPool {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Creates or resets an environment, whose users then have no clicks. @throws UserError for invalid options. */
+  /** Creates or resets an environment. Its users then have no clicks. @throws UserError for invalid options. */
   async reset({ environment, episode, ...options }: ResetRequest) {
     let name = environment;
     if (name === undefined) {
@@ -59,7 +59,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Shows each user a slate. @throws UserError for invalid slates, which leave the states of the users unchanged. */
+  /** Shows each user a slate. @throws UserError for invalid slates; the users' states are then unchanged. */
   async step({ environment, slates }: EnvironmentStepRequest) {
     return await this.#inTurn(environment, async ({ simulator }) => {
       const { slate } = simulator.settings;
@@ -109,7 +109,7 @@ export class EnvironmentPool {
     return name;
   }
 
-  /** If the pool is full, removes the environment that was idle longest. @throws TooManyEnvironmentsError if none is idle */
+  /** If the pool is full, removes the longest idle environment. @throws TooManyEnvironmentsError if no environment is idle */
   async #evictIdle(): Promise<void> {
     const [oldest] = this.#environments;
     if (this.#environments.size + this.#creating <= MOST) return;
@@ -123,7 +123,7 @@ export class EnvironmentPool {
     await this.close({ environment });
   }
 
-  /** Runs `work` after all earlier requests of the environment. */
+  /** Runs `work` when all earlier requests of the environment are done. */
   async #inTurn<T>(name: string, work: (kept: PooledEnvironment) => Promise<T>): Promise<T> {
     const kept = this.#environments.get(name);
     if (!kept) {

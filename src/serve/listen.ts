@@ -7,10 +7,10 @@ import { UserError } from "../user_error.ts";
 
 export const HOST = "127.0.0.1";
 
-/** Names of this machine that a Host header may have. */
+/** Host names of this machine that are accepted in the header Host. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limit in ms for receiving the headers; next: for receiving the request, and for a write. Slower connections are closed. */
+/** Time limit in ms for receiving headers. `REQUEST_MS` and `WRITE_MS` limit requests and writes. Slow connections are closed. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
@@ -28,9 +28,9 @@ export interface ServiceRequest {
 
 export interface ListenOptions {
   readonly port: number;
-  /** Further host names that the headers of a request may have, such as the name of a proxy. */
+  /** Additional host names that are accepted in the headers Host and Origin, such as the name of a proxy. */
   readonly allowHost: readonly string[];
-  /** Limit of open connections. Connections beyond the limit are closed. Without a free descriptor, connections wait. */
+  /** Largest number of open connections. Further connections are closed; if no file descriptor is free, connections wait. */
   readonly connections: number;
 }
 
@@ -39,7 +39,7 @@ export interface ServiceListener {
   close(): void;
 }
 
-/** Starts the server. @throws UserError for a port that is in use, or that the system does not permit. */
+/** Starts the server. @throws UserError if the port is in use, or if the system does not permit the port. */
 export function listen(
   { port, allowHost, connections }: ListenOptions,
   handle: (request: ServiceRequest) => Response | Promise<Response>,
@@ -73,8 +73,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Accepts connections in place of Node's server, which has two faults: it accepts all pending connections before it counts them,
- * and it stops accepting connections for ever when no descriptor is left.
+ * Accepts connections instead of Node's server. Node's server accepts all pending connections before it counts them, and stops
+ * accepting connections for ever when no file descriptor is free.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -97,7 +97,7 @@ async function acceptAll(
   }
 }
 
-/** A server of Node that does not listen, but gets accepted connections. Node's time limits apply to these connections. */
+/** A Node server that does not listen: accepted connections are passed to the server. Node's time limits apply to them. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
@@ -116,7 +116,7 @@ class InjectedSocket extends Duplex {
     connection.setNoDelay(true); // send each part of a response without waiting for acknowledgements
   }
 
-  /** Closes a keep-alive connection that is idle for `ms` milliseconds, like Node's socket. */
+  /** Closes the connection after `ms` idle milliseconds, as `setTimeout` of a Node socket does. */
   setTimeout(ms: number): this {
     clearTimeout(this.#timer);
     this.#timer = ms > 0 ? setTimeout(() => this.destroy(), ms) : undefined;
@@ -157,10 +157,10 @@ class InjectedSocket extends Duplex {
 }
 
 /**
- * Returns a refusal if a web page of another site may have sent the request; else undefined. To read responses, a foreign page may
- * let its host name resolve to this machine (DNS rebinding); the header Host shows the foreign name. A foreign page may also send
- * cross-site requests; the header Origin shows its site, or Sec-Fetch-Site if the browser sends no Origin. A link that a user
- * follows is allowed, because no page reads the response.
+ * Returns a refusal if a web page of another site may have sent the request; else undefined. A foreign page can let its own host
+ * name resolve to this machine (DNS rebinding) to read responses; the header Host then has the foreign name. A foreign page can
+ * also send cross-site requests; the header Origin or, without Origin, Sec-Fetch-Site shows that the site is foreign. A link that
+ * a user follows is allowed, because no page reads the response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,
@@ -195,13 +195,13 @@ function buildRequest(request: IncomingMessage, response: ServerResponse): Servi
     method,
     path: url.replace(/[?#].*$/, ""),
     headers,
-    // Keep the connection even if the body is not read to its end, so that a refusal of the body can be sent.
+    // Do not close the connection if the body was only partly read, so that a refusal of the body can be sent.
     body: request.iterator({ destroyOnReturn: false }),
     isGone: () => response.destroyed,
   };
 }
 
-/** Sends a response. A chunked response is sent part by part, no faster than the client reads the parts. */
+/** Sends a response. The parts of a chunked response are sent no faster than the client reads them. */
 async function send(answer: Response, response: ServerResponse): Promise<void> {
   const inParts = answer.headers.has("transfer-encoding") ? answer.body : null;
   const body = inParts ? undefined : new Uint8Array(await answer.arrayBuffer());

@@ -1,4 +1,4 @@
-/** Parses the JSON bodies of the service's requests, and converts the ids in the bodies to numbers of users and items. */
+/** Parses the JSON bodies of requests, and converts the ids in the bodies to user numbers and item numbers. */
 
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
@@ -7,7 +7,7 @@ import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** Limits of requests: ids per history, ids per page, recommended items, users per environment, and items shown per episode. */
+/** Largest numbers: ids per history, ids per page, recommended items, users per environment, displayed items per episode. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
@@ -15,7 +15,7 @@ const historyFields = {
   /** Id of a user of the data set. The user's most recent clicks become the history. */
   user: v.optional(idSchema),
   history: v.optional(ids(LIMITS.history)),
-  /** The user's earlier pages, which show how often this user clicks; for a user of the data set, those of the data set. */
+  /** Totals over the user's earlier pages, which show how often the user clicks. Default for a known user: the data set's totals. */
   past: v.optional(v.pipe(
     v.strictObject({ pages: v.whole(0), clickedPages: v.whole(0), displays: v.whole(0), clicks: v.whole(0) }),
     v.check(
@@ -24,7 +24,7 @@ const historyFields = {
       "expected clickedPages <= pages <= displays, and clicks <= displays",
     ),
   )),
-  /** True to ignore item ids that the data set does not have, such as ids of newer items; false to refuse the request. */
+  /** True to ignore unknown item ids, such as ids of newer items. With false, a request with an unknown id is refused. */
   skipUnknown: v.optional(v.boolean(), false),
 };
 type HistoryFields = {
@@ -43,7 +43,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id")),
-    /** Positions assumed for the probabilities. "page": each item's own position on the page. "first": the first position. */
+    /** Position of an item for its probability. "page": the item's position on the page. "first": the first position. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),
@@ -61,7 +61,7 @@ const share = v.between(0, 1);
 const resetSchema = v.pipe(
   v.strictObject({
     environment: v.optional(v.string()),
-    /** Number of the episode. The number determines the users' random numbers. */
+    /** Number of the episode, which determines the users' random numbers. */
     episode: v.optional(v.whole(0, 2 ** 32 - 1), 0),
     users: v.optional(v.whole(1, LIMITS.users)),
     slate: v.optional(v.whole(1, 1024)),
@@ -84,7 +84,7 @@ const resetSchema = v.pipe(
 );
 const stepSchema = v.strictObject({
   environment: v.string(),
-  /** For each user, the numbers of the items on the slate. Ids are not accepted, because a policy network outputs numbers. */
+  /** Item numbers on each user's slate. Item ids are not accepted, because a policy network outputs item numbers. */
   slates: v.array(v.array(v.whole(0, 2 ** 32 - 1))),
 });
 
@@ -109,7 +109,7 @@ export function readClose(body: string): CloseRequest {
   return parse(closeSchema, body);
 }
 
-/** Parses and validates a JSON body. @throws UserError that names the invalid field and the fault. */
+/** Parses and validates a JSON body. @throws UserError with the invalid field and the reason. */
 function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   let json: unknown;
   try {
@@ -124,13 +124,13 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
 }
 
 export interface ScoreRequest extends ScoringRequest {
-  /** For each requested item that the data set has, its position on the requested page. */
+  /** Positions, on the requested page, of the items that are in the data set. */
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";
 }
 
-/** Parses the body of a request to /score. @throws UserError for an invalid body, or ids that the data set does not have. */
+/** Parses the body of a request to /score. @throws UserError for an invalid body, or for ids that are not in the data set. */
 export function readScore(data: OpenedDataset, body: string): ScoreRequest {
   const { page, positions, ...rest } = parse(scoreSchema, body);
   const found = resolveItems(data, "page", page, rest.skipUnknown);

@@ -1,4 +1,4 @@
-/** The HTTP service, which computes the response to each request. No port is opened, so tests can call the service directly. */
+/** The HTTP service, which computes responses to requests. The service opens no port, so tests can call it directly. */
 
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
@@ -21,15 +21,15 @@ export interface ServiceOptions {
   readonly maxBatch: number;
   /** True if the model's utilities are not log-odds (adversarial stage). Such a model cannot simulate users. */
   readonly uncalibrated?: boolean;
-  /** Effect of each position, from the first on, to add to utilities for probabilities; undefined without position effects. */
+  /** [positions] effects that are added to utilities when probabilities are computed; undefined without position effects. */
   readonly effects?: readonly number[] | undefined;
 }
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
 
-/** Number of rows per batch: enough for one request of maximum size, or for several requests of usual size. */
+/** Largest number of rows per batch: enough for one request of the largest size, or several requests of usual sizes. */
 const ROWS = 2 ** 15;
-/** Number of item ids per chunk of the response of {@link Service.items}. */
+/** Number of item ids per response chunk of {@link Service.items}. */
 const ITEMS_A_PART = 2 ** 13;
 
 class Refusal extends Error {
@@ -51,14 +51,14 @@ export class Service {
   readonly #batcher: Batcher;
   readonly #environments: EnvironmentPool;
   readonly #candidates: Uint32Array<ArrayBuffer>;
-  /** Scores items of the catalogue. Each call waits for its turn on the GPU. */
+  /** Scores items of the catalogue. A call waits until the GPU is free. */
   readonly #items: ItemScorer;
   #inFlight = 0;
   #closing = false;
   #failed = false;
 
   /**
-   * @param onFault is called for an error of the service, but not for an invalid request. After an error of scoring, such as a
+   * @param onFault: callback for errors of the service, but not for invalid requests. After an error during scoring, such as a
    *   lost device, {@link failed} is true.
    */
   constructor(
@@ -91,12 +91,12 @@ export class Service {
     return this.#inFlight;
   }
 
-  /** True after a failure in scoring, with which the service cannot continue. */
+  /** True after scoring has failed. The service then cannot continue. */
   get failed(): boolean {
     return this.#failed;
   }
 
-  /** Lets the service refuse new requests. Requests in flight are still answered. */
+  /** Starts to refuse new requests. Requests in flight are still answered. */
   shutDown(): void {
     this.#closing = true;
   }
@@ -152,9 +152,9 @@ export class Service {
     }
   }
 
-  /** Reads a request's body. @throws Refusal for a body that is not JSON, is too large, or is incomplete. */
+  /** Reads a request's body. @throws Refusal if the content type is not JSON, or if the body is too large or incomplete. */
   async #readBody({ headers, body }: ServiceRequest): Promise<string> {
-    // Only JSON is accepted, because web pages of other sites can send some other content types without a preflight request.
+    // Only JSON is accepted, because foreign web pages can send some other content types without a preflight request.
     const type = headers["content-type"] ?? "";
     if (!/^application\/json\s*(;|$)/i.test(type)) {
       throw new Refusal(415, `Expected content-type: application/json, got ${JSON.stringify(type)}.`);
@@ -178,7 +178,7 @@ export class Service {
     return text + decoder.decode();
   }
 
-  /** Runs work on the GPU. Any error except a UserError is fatal, and sets {@link failed}. */
+  /** Runs work on the GPU. Any error other than a UserError is fatal: {@link failed} becomes true. */
   async #onDevice<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -209,7 +209,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** Returns the ids of all items in the order of their numbers, streamed, because the list may exceed the largest string. */
+  /** Streams the ids of all items, in the order of their numbers. The list may be longer than the longest JavaScript string. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {
@@ -235,7 +235,7 @@ export class Service {
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);
     const { items, noClick } = computeChoiceProbabilities(this.model.config, logits);
-    /** Returns the values in the order of the requested page, with null for items that the data set does not have. */
+    /** Returns values in the order of the requested page. Items that are not in the data set get null. */
     const inRequestOrder = (values: ArrayLike<number>) => {
       const all = Array<number | null>(request.pageSize).fill(null);
       places.forEach((place, k) => all[place] = values[k] ?? null);

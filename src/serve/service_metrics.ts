@@ -1,6 +1,6 @@
 /** Counters and histograms of the service, in the text format of Prometheus. */
 
-/** Values of a metric by combination of labels, such as `endpoint="/score"`; the key is "" for a value without labels. */
+/** Map from labels, such as `endpoint="/score"`, to a metric's value. A value without labels has the key "". */
 type Series = Map<string, number>;
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -66,7 +66,7 @@ export class ServiceMetrics {
   readonly batchSeconds = new Histogram("clickgan_batch_seconds", "Time of a dispatch.", SECONDS);
   readonly rows = new Counter("clickgan_rows_total", "Scored rows: clicks of histories and items of pages.");
 
-  /** Formats all metrics. @param gauges name of each gauge, with its help text and current value. */
+  /** Formats all metrics. @param gauges: map from a gauge's name to its help text and current value. */
   text(gauges: Readonly<Record<string, readonly [help: string, value: number]>>): string {
     const now = Object.entries(gauges).map(([name, [help, value]]) =>
       head({ name, help }, "gauge") + line(name, "", value)
