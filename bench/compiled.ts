@@ -157,7 +157,7 @@ async function gatherTexts(
   if (file !== undefined) return await gatherFile(file, set);
   if (set.size > 0) {
     throw new UserError(
-      "Expected --file with --set, got --set alone. Name the WGSL file whose constants it sets.",
+      "Expected --file with --set, got --set alone. Use --file to name a WGSL file.",
     );
   }
   const all = await gather({
@@ -245,7 +245,7 @@ const STYLE = `
 .columns pre { overflow: auto; max-height: 40rem; font-size: .8rem; }
 `;
 
-/** Writes a page with each kernel's WGSL and machine code. @throws UserError if it cannot be written. */
+/** Writes a page with each kernel's WGSL and machine code. @throws UserError if writing fails. */
 async function writeCompiledPage(
   file: string,
   compiled: CompiledReport,

@@ -25,7 +25,7 @@ export function createStudy(name: string, description: string): Command {
   return new Command(`deno task bench ${name}`).description(description);
 }
 
-/** Returns the arguments of `.option` for --readme. @param what - the study writes to the page, for the help text */
+/** Returns the arguments of `.option` for --readme. @param what - what a study writes, for the help text */
 export function createReadmeOption(markers: string, what = "the table") {
   return [
     "--readme <file>",
@@ -34,7 +34,7 @@ export function createReadmeOption(markers: string, what = "the table") {
   ] as const;
 }
 
-/** Creates the option --only. @param what - the option selects, e.g. "rows whose name" */
+/** Creates the option --only. @param what - selection, e.g. "rows whose name" */
 export function createOnlyOption(what: string): Option {
   return createPatternOption("--only <pattern>", `only ${what} matches this regular expression`);
 }
@@ -51,7 +51,7 @@ function parsePattern(text: string): RegExp {
   }
 }
 
-/** Returns the elements whose name matches. @param what - an element is, e.g. "a row" @throws UserError if none matches */
+/** Returns the elements whose name matches. @param what - noun for an element, e.g. "a row" @throws UserError if none matches */
 export function selectMatching<T extends { readonly name: string }>(
   all: readonly T[],
   only: RegExp,
@@ -89,7 +89,7 @@ export function makeWholeNumbersParser(
 
 /**
  * Runs a command of clickgan without the user's cache. Without `beside` the command's progress is printed.
- * @param beside - if several commands run at once: variables that set the driver's cores, and a receiver of messages
+ * @param beside - set for concurrent commands: variables that set the driver's cores, and a receiver of messages
  * @returns what the command printed.
  * @throws UserError if the command fails.
  */

@@ -66,7 +66,7 @@ function summarizeCode(code: readonly Instruction[]): Code {
   return { ...countInstructions(code), lines };
 }
 
-/** Returns how often Mesa's compiler assumes that an instruction at a loop depth runs. */
+/** Returns the number of runs that Mesa's compiler assumes for an instruction in `depth` nested loops. */
 export function getAssumedTurns(depth: number): number {
   return depth === 0 ? 1 : depth === 1 ? 8 : 32 * 2 ** (depth - 2);
 }
@@ -119,7 +119,7 @@ function countInstructions(code: readonly Instruction[]) {
   };
   return {
     instructions: code.length,
-    /** Number of vector operations, which run on all lanes. An instruction may have two. */
+    /** Number of vector operations: each runs on all lanes. An instruction may contain two operations. */
     vector: total("vector"),
     fma: total("fma"),
     /** Number of floating-point operations per lane. */

@@ -53,7 +53,7 @@ export class StructLayout {
     return struct;
   }
 
-  /** Sets a field of a struct in an array of structs. @param index - of the struct in the array. */
+  /** Sets a field of a struct in an array of structs. @param index - index of the struct in the array. */
   set(structs: Uint8Array<ArrayBuffer>, name: string, value: Value, index = 0): void {
     const { at, bytes } = this.#field(name);
     const view = new DataView(structs.buffer, index * this.size + at);

@@ -29,7 +29,7 @@ interface Effects {
   readonly types: number;
   /** Constant of the utility: the lower it is, the more pages get no click. */
   readonly constant: number;
-  /** Standard deviation of the items' strengths. `taste` is that of a type's utility for a category. */
+  /** Standard deviation of the items' strengths. `taste`: standard deviation of a type's utility for a category. */
   readonly strength: number;
   readonly taste: number;
   /** Weight of the dot product of the item's and the type's hidden vectors. */

@@ -32,7 +32,7 @@ export type LightgbmResult = v.InferOutput<typeof resultSchema>;
 /** A Python with LightGBM. */
 export interface LightgbmPython {
   readonly program: string;
-  /** Versions of its packages, as JSON. */
+  /** Versions of the Python packages, as JSON. */
   readonly versions: string;
 }
 

@@ -34,7 +34,7 @@ export interface ModelTestMetrics {
   readonly clickRate: { readonly loss: number; readonly prec1: number };
 }
 
-/** Reads the test metrics of a training. @param folder - of a training with one seed */
+/** Reads the test metrics of a training. @param folder - folder of a training with one seed */
 export async function readTestMetrics(folder: string): Promise<ModelTestMetrics> {
   const result = await readJson(`${folder}/result.json`, resultSchema);
   const of = (snapshot: string) => result?.test.find((one) => one.snapshot === snapshot);

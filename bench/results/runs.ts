@@ -33,7 +33,7 @@ const FORMAT = "clickgan-kept-run";
 /** Schema of a run's state: `made` is the command of a finished run, or null while the command runs. */
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
-/** Makes and fills a folder. @param cores - that it may use */
+/** Makes and fills a folder. @param cores - number of cores that may be used */
 type Make = (path: string, cores: number) => Promise<unknown>;
 
 /** Trains models and policies, and runs commands on the results. */

@@ -67,7 +67,7 @@ export class DeviceLog {
   /** @internal Inputs of count features; present only for a log with counts. */
   readonly facts: LogCountSummary | undefined;
 
-  /** @param capacity - by default the sizes of the log. @throws UserError if the log exceeds the size that a kernel can bind. */
+  /** @param capacity - default: the log's sizes. @throws UserError if the log exceeds the size that a kernel can bind. */
   constructor(
     readonly gpu: Gpu,
     log: ClickLog,

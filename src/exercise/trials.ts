@@ -133,7 +133,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/** Creates a test case of batch norm. @param size - [rows, columns] @param hard - of 3 columns one is constant, one near 1000 */
+/** Creates a test case of batch norm. @param size - [rows, columns] @param hard - true for a constant column and one near 1000 */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -223,7 +223,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Creates a test case of position weights. @param size - [users, events, features] @param hard - half of the users never click */
+/** Creates a position-weights case. @param size - [users, events, features] @param hard - true: half of the users never click */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,

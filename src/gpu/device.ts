@@ -71,7 +71,7 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /** Wraps a device. @param maxGrid largest number of workgroups along an axis. @param bindingBytes largest binding in bytes. */
+  /** Wraps a device. @param maxGrid - most workgroups along an axis. @param bindingBytes - largest binding in bytes. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,

@@ -17,7 +17,7 @@ const NAMES = [
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 export type LimitName = typeof NAMES[number];
 
-/** WebGPU's default limits, which every core adapter has. On an adapter below any default some model does not train. */
+/** WebGPU's default limits, which every core adapter has. On an adapter with a lower limit, some models cannot be trained. */
 export const LEAST: Readonly<Record<LimitName, number>> = {
   maxStorageBuffersPerShaderStage: 8,
   maxStorageTexturesPerShaderStage: 4,

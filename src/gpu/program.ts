@@ -120,7 +120,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     return new Program(gpu, name, dispatches);
   }
 
-  /** Encodes the whole program, with the header at `stepOffset` bytes. @param sizes sizes of the batch, or the largest of several. */
+  /** Encodes the whole program, with the header at `stepOffset` bytes. @param sizes - sizes of the largest batch. */
   encode(commands: CommandRecorder, sizes: S, stepOffset: number, slice = onlySlice): void {
     for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset, slice);
   }

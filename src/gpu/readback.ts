@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns the view's contents after the oldest submitted work that was not taken. @throws Error that WebGPU reported. */
+  /** Returns what the view contained after the oldest submission that was not taken yet. @throws Error that WebGPU reported. */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("no read is under way");

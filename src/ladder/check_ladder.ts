@@ -36,7 +36,7 @@ export interface LadderStep {
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
   /** True if the kernel does not split its sums into chunks, and therefore only writes the first chunk. */
   readonly oneChunk?: boolean;
-  /** Returns why the kernel does not support a size; undefined for a supported size. @param workgroupBytes the adapter's limit */
+  /** Returns why the kernel does not support a size, or undefined. @param workgroupBytes - limit of the adapter */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 

@@ -52,7 +52,7 @@ export interface UserState {
 export interface ItemScorer {
   /** Number of items in a block. A block takes a few ms, so that other requests can be served between blocks. */
   readonly blockItems: number;
-  /** Computes a user's state. @param history items that the user clicked, oldest first. @param past the user's earlier pages */
+  /** Computes a user's state. @param history - clicked items, oldest first. @param past - the user's earlier pages */
   encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState>;
   /** Returns the utilities of ascending, distinct items. Count features treat the whole catalogue as the page. */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
@@ -86,7 +86,7 @@ export class ItemBlocks {
     this.#headers = new StepHeaders(this.#arena, clickDimensions, 1);
   }
 
-  /** @param states tensors that the model recorded on a tape. @throws UserError for a block that exceeds the adapter's limits. */
+  /** @param states - tensors that the model recorded on a tape. @throws UserError if a block exceeds the adapter's limits. */
   static async create(model: ScorableModel, states: StateTensors): Promise<ItemBlocks> {
     using stack = new DisposableStack();
     const blocks = stack.use(new ItemBlocks(model));

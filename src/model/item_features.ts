@@ -61,7 +61,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Records weights W times mixed features f; undefined without tokens. @param names - of W's table [V, N] and kernel [F, N] */
+/** Records W f for mixed features f; undefined without tokens. @param names - names of W's table [V, N], kernel [F, N] */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,

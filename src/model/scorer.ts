@@ -189,7 +189,7 @@ function findRow({ view, stride }: Tensor, event: number): View {
 
 /** @throws UserError for an empty page or an item that is not in the catalogue. */
 export function checkPage(items: number, { history, page }: ScoringRequest): void {
-  if (page.length === 0) throw new UserError("Expected a page of at least one item, got an empty one.");
+  if (page.length === 0) throw new UserError("Expected a page of at least one item, got an empty page.");
   for (const list of [history, page]) {
     for (let k = 0; k < list.length; k++) {
       const item = list[k] ?? NaN;

@@ -43,7 +43,7 @@ export class GradientSum<S extends BatchSizes> {
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
-  /** @param options.accumulates true if a batch may have several micro-batches. @param options.most bytes per window, for tests. */
+  /** @param options.accumulates - true if a batch may have micro-batches. @param options.most - bytes per window, for tests. */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,

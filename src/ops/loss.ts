@@ -29,7 +29,7 @@ export interface Loss<S extends BatchSizes, R> {
   /** Input whose gradient the loss computes; no other op may read it. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
-  /** Returns the dispatch of loss and gradient. @param gradient the target's gradient; in an evaluation a small unused buffer. */
+  /** Returns the dispatch of loss and gradient. @param gradient - the target's gradient; an unused buffer in an evaluation. */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
   /** Ring buffer [slots, v] of vec4f. The sums are written to the step's slot. Undefined if the sums are not read. */
   readonly ring: View | undefined;

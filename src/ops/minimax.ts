@@ -33,7 +33,7 @@ export interface GameOptions {
   readonly generatorEta: number;
   /** True to divide {@link generatorEta} by the number K of a page's items: the regulariser is then K / (2 eta) sum pi^2. */
   readonly etaByPage: boolean;
-  /** Weight of a penalty on utility differences within a page: the reward's loss gets penalty / 2 mean (u - mean u)^2. */
+  /** Weight of a penalty on utility differences within a page: adds penalty / 2 times mean((u - mean u)^2) to its loss. */
   readonly utilityPenalty: number;
   /** True to leave events without a click out of the losses, because pi has no option for no click. */
   readonly skipNoClick: boolean;

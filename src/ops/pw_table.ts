@@ -119,7 +119,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** Returns the cost of the weighted sums. @param read table vectors read for all events. @param each other vectors per event. */
+/** Returns the weighted sums' cost. @param read - table vectors read for all events. @param each - other vectors per event. */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
@@ -305,7 +305,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   };
 }
 
-/** Reference that computes the whole state [E, I n], then the layer. @param byEvent - true if the table has a row per event. */
+/** Reference that computes the state [events, I x n], then the layer. @param byEvent - true if the table has a row per event. */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent

@@ -29,7 +29,7 @@ function recentWidth({ fields }: CountsConfig): number {
   return 2 + LAGS * (2 + countTokenSlots(fields));
 }
 
-/** Records the last clicks before every event, [events, {@link recentWidth}]. @param table constant [I, {@link countTableWidth}] */
+/** Records an event's last clicks, [events, {@link recentWidth}]. @param table - constant [I, {@link countTableWidth}] */
 export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
   expectShape("recent_clicks", table, table.rows, countTableWidth(config));
   const width = recentWidth(config);

@@ -202,7 +202,7 @@ function opCases(kind: AdapterKind): NamedCheck[] {
 /** A self-test case: runs kernels, and compares their results with f64 references. */
 export interface SelftestCase {
   readonly name: string;
-  /** Runs the case. It throws nothing: an error is in the finding. @param gpu - with the variants of the case's kind */
+  /** Runs the case. It throws nothing: an error is in the finding. @param gpu - device with the case's kernel variants */
   readonly run: (gpu: Gpu) => Promise<CaseFinding>;
 }
 

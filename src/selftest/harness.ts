@@ -159,7 +159,7 @@ export async function runTrial<S extends BatchSizes>(
   });
   const words: WordReader = (view) => {
     const own = found[views.indexOf(view)];
-    if (!own) throw new Error("Expected a view of the trial, got another one. Add it to the trial's views.");
+    if (!own) throw new Error("Expected one of the trial's views, got another view. Add it to the trial.");
     return arena.owns(view) ? own.subarray(0, own.length - arena.canaries) : own;
   };
   await trial.compare(words, specs, checks);

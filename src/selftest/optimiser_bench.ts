@@ -28,7 +28,7 @@ const MOST_PLACES = 2 * 90;
 
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
-  /** Tables with row-sparse gradients, by name. The value is the size that is the number of slots for rows. */
+  /** Row-sparse tables by name. The value is the batch dimension that limits the number of rows with gradients. */
   readonly touched?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
   /** Number of micro-batches whose gradients are summed. If absent, the batch is not split. */
@@ -66,7 +66,7 @@ function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number):
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
 }
 
-/** Returns the rows that have a gradient in a micro-batch. Without row-sparse gradients these are all rows. */
+/** Returns the rows that have a gradient in a micro-batch. Without row-sparse gradients, all rows have one. */
 function listSparseRows(
   spec: ParameterSpec,
   { touched = {} }: OptimiserRun,

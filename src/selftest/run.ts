@@ -23,7 +23,7 @@ export function formatTextureName(name: string): string {
 
 /** Kernels that the variants chosen for an adapter never use. */
 export interface UnusedKernels {
-  /** Names of the cases that run these kernels. */
+  /** Names of the cases that run the kernels. */
   readonly cases: readonly string[];
   readonly kernels: readonly string[];
   readonly variants: KernelVariants;

@@ -23,7 +23,7 @@ export type ValidationResult<F> = TrainingStepResult<F> & {
 
 /** Thrown for a non-finite loss. */
 export class DivergedError extends UserError {
-  /** @param iteration iteration with the non-finite loss. @param rates learning rates' options. @param loss the loss's name. */
+  /** @param iteration - iteration with the non-finite loss. @param rates - learning rate options. @param loss - loss's name. */
   constructor(readonly iteration: number, rates: string, loss = "loss") {
     super(
       `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +

@@ -195,7 +195,7 @@ function compare(
   if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);
 }
 
-/** Compares parameters that the op itself updates. @param expected - their values after all runs */
+/** Compares parameters that the op itself updates. @param expected - values after all runs */
 async function compareMoved(
   { checks, tolerance }: By,
   parameters: ParameterArena,
@@ -314,7 +314,7 @@ function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   };
 }
 
-/** Returns a sparse gradient as a dense matrix, and what is wrong with the list of rows. */
+/** Returns a sparse gradient as a dense matrix, and a description of faults in the list of rows. */
 function byRow(
   { rows: most, stride }: Tensor,
   whole: Uint32Array,

@@ -29,7 +29,7 @@ export class CheckedPage {
     this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
   }
 
-  /** Runs an episode's pages twice. @param set - resets what a run changes @returns words of each view, without canaries */
+  /** Runs an episode's pages twice. @param set - resets what runs change @returns words of each view, without canaries */
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],

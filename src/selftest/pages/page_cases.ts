@@ -215,7 +215,7 @@ interface SlateExpectation {
   readonly dispatch: PageDispatch;
   /** Share of the mask's bits that are set at random. */
   readonly share: number;
-  /** Returns a user's slate before the run. The bits of its items are set. */
+  /** Returns a user's slate before the run. The mask has the bits of the slate's items. */
   readonly before?: (free: readonly number[]) => readonly number[];
   readonly epsilon?: number;
   /** Returns a user's expected slate. @param masked - [items] 1 if an item may not be shown, except items of `before` */

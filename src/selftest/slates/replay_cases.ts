@@ -101,7 +101,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns the items clicked by a user before an episode and on its first `pages` pages. @param key - of random words */
+/** Returns the items clicked by a user before an episode and on its first `pages` pages. @param key - key of random words */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,

@@ -214,7 +214,7 @@ function pickInputs() {
   };
 }
 
-/** Returns [panels, rows] pairs (value, item). Some panels have no item left, and some rows have none in any panel. */
+/** Returns [panels, rows] pairs (value, item). Some panels have no item left, and some rows have no item in any panel. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
