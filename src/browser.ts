@@ -1,6 +1,6 @@
 /**
  * clickgan as a library for browsers: kernels, tape, models, trainers and simulated users. The library needs WebGPU, but no
- * Deno, no Node.js and no files; a test checks this. src/mod.ts exports the same, and the modules that need files.
+ * Deno, no Node.js and no files; a test checks this. src/mod.ts also exports the modules that need files.
  *
  * @module
  */

@@ -2,9 +2,9 @@
 export type Cell = string | number | boolean | null | undefined;
 
 /**
- * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted. No other text is changed, so
- * that ids remain those of the log. A spreadsheet may therefore run a cell such as `=1+1`, see {@link isFormula}. Numbers are
- * written without rounding.
+ * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted. Other text is
+ * unchanged, so that ids equal the log's ids. A spreadsheet may therefore run a cell such as `=1+1`, see
+ * {@link isFormula}. Numbers are written without rounding.
  */
 export function formatCsvRow(cells: readonly Cell[]): string {
   return `${cells.map(formatCell).join(",")}\n`;

@@ -1,5 +1,5 @@
 /**
- * clickgan as a library. The commands use the same modules. src/README.md trains a model with a {@link Trainer} in
+ * clickgan as a library, with the modules that the commands use. src/README.md trains a model with a {@link Trainer} in
  * twenty lines of code.
  *
  * @module

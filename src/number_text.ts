@@ -9,7 +9,7 @@ export function formatShort(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 
-/** Formats a share: 0.067 as "6.7 %", 0.67 as "67 %", undefined as "-". @param digits after the decimal point */
+/** Formats a share: 0.067 as "6.7 %", 0.67 as "67 %", undefined as "-". @param digits - after the decimal point */
 export function formatPercent(
   share: number | undefined,
   digits = share !== undefined && share > 0 && share < 0.1 ? 1 : 0,

@@ -37,7 +37,7 @@ export interface NumberSchema {
   readonly "~standard": { validate(value: unknown): object };
 }
 
-/** Returns a parser of the numbers that a schema accepts. @param expected description of these numbers. */
+/** Returns a parser of the numbers that a schema accepts. @param expected - description of these numbers. */
 export function makeNumberParser(schema: NumberSchema, expected: string): (text: string) => number {
   return (text) => {
     const value = text.trim() === "" ? NaN : Number(text);
@@ -51,7 +51,7 @@ export function whole(least: number, most?: number): ValueRange<number> {
   return { schema: v.whole(least, most), parse: makeWholeNumberParser(least, most) };
 }
 
-/** Returns the range of the numbers that a schema accepts. @param expected description of these numbers */
+/** Returns the range of the numbers that a schema accepts. @param expected - description of these numbers */
 function numbers(schema: v.GenericSchema<unknown, number>, expected: string): ValueRange<number> {
   return { schema, parse: makeNumberParser(schema, expected) };
 }
@@ -134,7 +134,7 @@ export interface SwitchOption extends Common {
   readonly kind: "switch";
   /** Default value; undefined if the command must know whether the option was given. */
   readonly default: boolean | undefined;
-  /** Help of the option's `--no-` form, if there are both forms. */
+  /** Help of the form `--no-...`, if the option has both forms. */
   readonly otherwise?: string;
 }
 
@@ -157,7 +157,7 @@ export interface OptionGroup {
 /** Flags of the typed options, by name of the option and in the order of the help. */
 export type GivenOptions = ReadonlyMap<string, string>;
 
-/** Defines an option that sets no config field by itself. @param preset see {@link ValueOption} */
+/** Defines an option that sets no config field by itself. @param preset - see {@link ValueOption} */
 export function defineValueOption<T>(
   flags: string,
   about: string,
@@ -177,12 +177,12 @@ export function defineValueOption<T>(
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }
 
-/** Defines a boolean option. @param flags names of the option; the default of `--no-...` is true. */
+/** Defines a boolean option. @param flags - names of the option; the default of `--no-...` is true. */
 export function defineSwitchOption(flags: string, about: string): SwitchOption & TypedOption<boolean> {
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
-/** Defines an option that is true if typed. @param otherwise see {@link SwitchOption} */
+/** Defines an option that is true if typed. @param otherwise - see {@link SwitchOption} */
 export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
   return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }
@@ -191,7 +191,7 @@ export function defineNameOption(flags: string, about: string): TypedOption<stri
   return defineValueOption(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** @param expected description of the text. @throws InvalidValueError for blank text. */
+/** @param expected - description of the text. @throws InvalidValueError for blank text. */
 function anyText(text: string, expected: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidValueError(`Expected ${expected}, got nothing.`);
@@ -244,7 +244,7 @@ export interface ConfigField<T> {
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
 interface FieldOptions {
-  /** True if the option's default, unlike the field's, depends on data or other options, as `about` explains. */
+  /** True if the option's default depends on data or other options (see `about`), but the field's default does not. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
@@ -286,7 +286,7 @@ export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
-/** Builds a config from option values; other fields get their defaults. @param values option values by name. */
+/** Builds a config from option values; other fields get their defaults. @param values - option values by name. */
 export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;

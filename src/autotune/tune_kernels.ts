@@ -1,6 +1,6 @@
 /**
- * Autotuning: times the kernel variants of the matrix products, the LSTM and the sums in a model's training step on a typical
- * batch. A variant replaces the fixed table's variant only if it saves 10 % of the time in two comparisons.
+ * Autotuning: on a typical batch, times kernel variants of a training step's matrix products, LSTM and sums. A
+ * variant replaces the default variant (from a fixed table) only if it saves 10 % of the time in two comparisons.
  */
 
 import type { KernelVariant } from "../gpu/kernel_variants.ts";
@@ -20,7 +20,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** A matrix product, LSTM or sum, and its kernel variants. The first variant is that of the fixed table. */
+/** A matrix product, LSTM or sum, and its kernel variants. The first variant is the default, from a fixed table. */
 export interface TunableKernel {
   /** Key from formatMatmulKey or formatLstmKey. The key of a sum is the name of the kernel. */
   readonly key: string;
@@ -37,7 +37,7 @@ export interface KernelMeter<P> {
 }
 
 export interface TuningResult {
-  /** Variants that are clearly faster than the fixed table's variant, by the product's key. */
+  /** Variants that are clearly faster than the product's default variant, by the product's key. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
   /** Variants that did not fit the budget or do not run on the adapter, for example "forward 64x64 rows". */
@@ -45,21 +45,21 @@ export interface TuningResult {
   /** Number of products of which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** Part of `seconds` in which variants of the fixed table were compiled. Training always needs them. */
+  /** Part of `seconds` that was spent on compiling default variants, which training always needs. */
   readonly neededSeconds: number;
 }
 
-/** Milliseconds that autotuning may take for work, including compilation, that training itself does not need. */
+/** Time limit of autotuning in milliseconds. Compiling kernels that training needs anyway does not count. */
 export const BUDGET = 2300;
-/** Share of the time of the fixed table's variant that a faster variant must save. */
+/** Minimum share of the default variant's time that a faster variant must save. */
 const MARGIN = 0.1;
 /**
- * Number of rounds of two comparisons. The first compares all variants. The second compares only the fixed table's variant
- * and the fastest variant, which may have been fastest by chance.
+ * Numbers of timing rounds. Comparison `first` times all variants. Comparison `again` times only the default
+ * variant and the fastest variant, which may have been fastest by chance.
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Shares of the budget: `unknown` for compiling the first variant of a family, whose compile time is unknown, and `timing`. */
+/** Shares of the time budget: `unknown` for a variant family's first compilation, `timing` for running the variants. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -68,11 +68,11 @@ interface Ready<P> {
 }
 
 /**
- * Tunes kernels. For all products, variants of the same family as the fixed table's variant are tried first, because variants
- * of another family may take a CPU adapter seconds to compile. Compiling the fixed table's variants, which training needs
- * anyway, is not counted. A compiled variant is compared even if compiling took longer than expected.
- * @param products in descending order of work; a product that does not fit the budget keeps the fixed table's variant.
- * @param budget milliseconds; a variant is tried only if compiling and timing it will probably fit.
+ * Tunes kernels. Variants of the default variant's family are tried first, because a CPU adapter may need seconds to compile
+ * another family. The budget does not include compiling default variants, which training needs anyway. A compiled variant is
+ * compared even if compiling took longer than expected.
+ * @param products - products in descending order of work; a product that does not fit the budget keeps its default variant.
+ * @param budget - milliseconds; a variant is tried only if compiling and timing it will probably fit.
  */
 export async function tuneKernels<P>(
   products: readonly TunableKernel[],
@@ -86,7 +86,7 @@ export async function tuneKernels<P>(
   const untried: string[] = [];
   let compared = 0;
   let needed = 0;
-  /** Milliseconds of the longest compilation so far, by family of variants. */
+  /** Milliseconds of the longest compilation so far, per variant family. */
   const slowest = new Map<string, number>();
   const fits = (family: string) => {
     const compile = slowest.get(family) ?? Math.max(SHARE.unknown * budget, ...slowest.values());
@@ -182,11 +182,11 @@ export interface PreparedProduct {
 
 /** A product with less than this share of the largest product's FLOPs is not tuned, unless its kernel is serial. */
 const LEAST_SHARE = 0.1;
-/** Largest number of rows of the batch. More rows do not change which variant is fastest. */
+/** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
 /** Least microseconds that a timed pass should last. */
 const PASS = 300;
-/** Number of clock steps that a timed pass should last (`pass`), and that suffice for an estimate (`guess`). */
+/** Durations in clock ticks: `pass` for a timed pass, `guess` for a pass from which a duration is estimated. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
@@ -205,8 +205,8 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #sizes: ClickSizes;
 
   /**
-   * @param users number of users per batch @param clock by default the device's best clock @throws UserError if a batch
-   * exceeds the adapter's limits.
+   * @param users - number of users per batch @param clock - the device's best clock by default @throws
+   * UserError if a batch exceeds the adapter's limits.
    */
   constructor(
     readonly gpu: Gpu,
@@ -239,7 +239,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#stack = stack.move();
   }
 
-  /** Adds a product. Among products with the same key, only the one with the most FLOPs (rows) is timed. */
+  /** Adds a product to time. Of products with equal keys, only the product with the most rows is timed. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;

@@ -44,7 +44,7 @@ const MOST_ENTRIES = 100;
 
 /** File with the variants that autotuning chose, by key. If the file cannot be read, autotuning runs again. */
 export class VariantCache {
-  /** @param say prints the reason why the cache is not used. */
+  /** @param say - prints the reason why the cache is not used. */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
 
   get file(): string {
@@ -95,7 +95,7 @@ export interface TimeableKernels<P> extends KernelMeter<P> {
   sizes(): string[];
 }
 
-/** Chooses kernel variants. @param users number per batch @param folder of the cache, if any @param say prints the choice */
+/** Chooses kernel variants. @param users - per batch @param folder - cache folder, if any @param say - prints the choice */
 export async function fitShapes(
   gpu: Gpu,
   source: LogSource,
@@ -109,7 +109,7 @@ export async function fitShapes(
   return await tuneVariantsWith(gpu, products, cache, await buildCacheKey(gpu, products.sizes()), say);
 }
 
-/** Returns the products to tune. Returns undefined if no batch is possible, an error that training reports. */
+/** Returns the products to tune; undefined if no batch is possible, which training reports as an error. */
 function createStepKernels(
   gpu: Gpu,
   source: LogSource,

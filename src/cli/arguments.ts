@@ -26,7 +26,7 @@ function extractFlag(option: string): string {
   return option.replace(/ .*/, "");
 }
 
-/** Removes options and their values from command-line arguments. @param options in commander's syntax. */
+/** Removes options and their values from command-line arguments. @param options - flags in commander's syntax. */
 export function removeOptions(args: readonly string[], options: readonly string[]): string[] {
   const rest: string[] = [];
   for (let k = 0; k < args.length; k++) {
@@ -50,7 +50,7 @@ export function quotePath(path: string): string {
   return quoteShellWord(path.startsWith("-") ? `./${path}` : path);
 }
 
-/** Returns an environment variable. Undefined if the variable is not set, or this process may not read it. */
+/** Returns the value of an environment variable; undefined if the variable is not set or must not be read. */
 export function readEnvironmentVariable(name: string): string | undefined {
   try {
     return Deno.env.get(name);
@@ -78,7 +78,7 @@ export function getCacheFolder(
 /** Folder of new runs without `--save-dir`, relative to the working folder. */
 export const DEFAULT_RUN_FOLDER = "runs";
 
-/** Returns the default path of a report about runs. @param run folder of the first run */
+/** Returns the default path of a report about runs. @param run - folder of the first run */
 export function reportFile(run: string): string {
   return join(run, "report.html");
 }

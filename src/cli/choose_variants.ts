@@ -15,8 +15,8 @@ export const autotune = defineFlagOption(
 );
 
 /**
- * Chooses the kernel variants of a run. @param wanted value of --autotune; undefined without the option.
- * @param sizes model, and number of users per batch. @param say prints the line that reports the choice.
+ * Chooses the kernel variants of a run. @param wanted - value of --autotune; undefined without the option.
+ * @param sizes - model, and number of users per batch. @param say - prints the line that reports the choice.
  */
 export async function chooseVariants(
   wanted: boolean | undefined,

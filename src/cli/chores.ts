@@ -91,9 +91,9 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
 };
 
 /**
- * Runs the named chores one after another until a chore fails. Without names, all chores of `check` are run. In tasks other
- * than `check`, arguments after the first name are passed to the chore. @returns exit code. @throws UserError for an unknown
- * name
+ * Runs the named chores one after another until a chore fails. Without names, the task `check` runs all its
+ * chores. In other tasks, arguments after the first name are passed to the chore. @returns exit code. @throws
+ * UserError for an unknown name
  */
 async function main(task: string, args: readonly string[]): Promise<number> {
   const chores = CHORES[task] ?? {};

@@ -58,7 +58,7 @@ function asArgument<T>(parse: (text: string) => T): (text: string) => T {
 export const parseWholeNumber = (least: number, most?: number): (text: string) => number =>
   asArgument(values.makeWholeNumberParser(least, most));
 
-/** Makes a parser of numbers that a schema accepts. @param expected description of the accepted numbers */
+/** Makes a parser of numbers that a schema accepts. @param expected - description of the accepted numbers */
 export const makeNumberParser = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.makeNumberParser(schema, expected));
 
@@ -76,7 +76,7 @@ export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
   if (last <= LARGEST_SEED) return;
   throw new UserError(
-    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}: the last one is ${last}. ` +
+    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}: the last seed is ${last}. ` +
       "Use a smaller --seed.",
   );
 }
@@ -149,7 +149,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Suggests an option in place of an unknown option: one that has the given value among its choices. */
+/** Suggests an option in place of an unknown option: an option whose choices include the given value. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {
@@ -161,7 +161,7 @@ function meantBy({ options }: Command, args: readonly string[]): string {
   return hints[0] ?? "";
 }
 
-/** Converts an error of commander or of a command's action. @param hint text that is added if an option is unknown. */
+/** Converts an error of commander or of a command's action. @param hint - text that is added if an option is unknown. */
 function toUserError(error: unknown, hint = ""): unknown {
   if (!(error instanceof Error) || !("exitCode" in error)) return error;
   if (error.exitCode === 0) endProcess(0);

@@ -14,7 +14,7 @@ import { describeSignal, type ProcessOptions } from "./launch.ts";
 import { parseWholeNumber } from "./command_options.ts";
 import { createLiveLine, formatDuration, type ProgressOutput } from "./progress.ts";
 
-/** Creates the option --jobs. @param what name of the parallel units, such as "seeds" */
+/** Creates the option --jobs. @param what - name of the parallel units, such as "seeds" */
 export function createJobsOption(what: string): Option {
   return new Option(
     JOBS,
@@ -47,7 +47,7 @@ export class JobSlots {
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param first number of slots that are open at the start. {@link openAll} opens the rest. */
+  /** @param first - number of slots that are open at the start. {@link openAll} opens the rest. */
   constructor(readonly count: number, first = 1) {
     this.#free = Math.min(first, count);
     this.#unopened = count - this.#free;
@@ -76,7 +76,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns environment variables that limit the cores of a child's driver. @param alone true for the only child */
+  /** Returns environment variables that limit the cores of a child's graphics driver. @param alone - true for an only child */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };
@@ -147,7 +147,7 @@ export function decodeMessage(line: string): unknown {
 }
 
 export interface JobsProgress extends Disposable {
-  /** Updates the progress of one training. @param share finished share, 0 to 1. @param text state, such as the iteration */
+  /** Updates the progress of one training. @param share - finished share, 0 to 1. @param text - state, such as the iteration */
   update(name: string, share: number, text: string): void;
   ended(name: string): void;
   note(text: string): void;
@@ -155,7 +155,7 @@ export interface JobsProgress extends Disposable {
 
 /**
  * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, ten lines per training are printed.
- * @param total number of trainings
+ * @param total - number of trainings
  */
 export function createJobsProgress(total: number, output: ProgressOutput = process.stderr): JobsProgress {
   const began = performance.now();
@@ -194,7 +194,7 @@ export function createJobsProgress(total: number, output: ProgressOutput = proce
 }
 
 /**
- * Waits until all tasks have ended, even if some fail. @param resumeHint sentence on how to continue the failed tasks.
+ * Waits until all tasks have ended, even if some fail. @param resumeHint - sentence on how to continue the failed tasks.
  * @returns the results. @throws UserError that names the failed tasks
  */
 export async function runAllSettled<T>(

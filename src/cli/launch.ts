@@ -117,7 +117,7 @@ export interface ProcessOptions {
 
 /**
  * Returns arguments and environment variables that start a command without the launcher, as a child of this process.
- * @param module module that runs with the command's permissions instead of the command's own module
+ * @param module - module that runs with the command's permissions instead of the command's own module
  */
 export function describeProcess(
   name: TaskName,

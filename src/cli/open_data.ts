@@ -35,7 +35,7 @@ export interface ShopSeedOptions {
 /** Description of the default of --data-seed in commands with a model. */
 export const MODEL_SEED = "the seed of the model's data, else --seed";
 
-/** Adds the options for a synthetic shop's seeds. @param seed default of --data-seed, for the help. */
+/** Adds the options for a synthetic shop's seeds. @param seed - default of --data-seed, for the help. */
 export function addShopSeeds(command: Command, seed = "--seed"): Command {
   return command
     .option(
@@ -45,7 +45,7 @@ export function addShopSeeds(command: Command, seed = "--seed"): Command {
     )
     .option(
       "--data-users-seed <n>",
-      "seed of a synthetic shop's users and their clicks: other users of the same items (default: the shop's seed)",
+      "seed of a synthetic shop's users and clicks, which does not affect the items (default: the shop's seed)",
       parseWholeNumber(0, LARGEST_SEED),
     );
 }
@@ -61,7 +61,7 @@ export function addDataOptions(command: Command): Command {
 
 export const RESPLIT = [
   "--resplit",
-  "split the users into the three parts again, by --seed, instead of using the file's split",
+  "split the users again by --seed, instead of using the file's split into train, validation and test users",
   false,
 ] as const;
 
@@ -144,7 +144,7 @@ export interface OpenedModel {
 
 /**
  * Opens the model of a command, and a data set aligned to the model's items.
- * @param recorded data for options that name none; by default the data of the model's training.
+ * @param recorded - data to open if the options name no data; by default the data of the model's training.
  * @throws UserError if the data set and the model have different items.
  */
 export async function openModel(
@@ -162,7 +162,7 @@ export async function openModel(
 }
 
 /**
- * Returns the data options of a command that uses a model. @param path path of the model's snapshot. @throws UserError if
+ * Returns the data options of a command that uses a model. @param path - path of the model's snapshot. @throws UserError if
  * neither the options nor the run's config name data.
  */
 export function openModelData(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
@@ -178,7 +178,7 @@ export function openModelData(path: string, trainedOn: DataConfig | undefined, o
     return { data: trainedOn.path, seed: trainedOn.resplit ?? seed, resplit: trainedOn.resplit !== null };
   }
   throw new UserError(
-    `Expected --data, because no config.json next to ${path} names the model's training data, got none. Name the data.`,
+    `Expected --data, because no config.json next to ${path} names the model's training data, got none. Add --data.`,
   );
 }
 

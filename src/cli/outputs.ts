@@ -64,7 +64,7 @@ export function expectOutputsApart(command: Command): void {
   [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER].forEach(allowWrites);
 }
 
-/** Allows writes into a folder that no option names. @throws UserError for (a folder in) another command's output */
+/** Allows writes into a folder without an option. @throws UserError if it is, or lies in, another command's output */
 export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);
@@ -89,7 +89,7 @@ export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[
   if (owner !== undefined) throw overlap({ by, path }, owner, within && `the path of ${within.by}`);
 }
 
-/** @throws UserError for a folder that another command has created. Commands that create folders make the check themselves. */
+/** @throws UserError if another command has created the folder. Commands that create folders make this check themselves. */
 function expectNotMade(folder: NamedPath): void {
   const { place } = resolvePath(folder.path);
   if (findMadeFolder(place) === place) throw overlap(folder, place);

@@ -49,8 +49,8 @@ export interface TrainingStatus {
 
 /**
  * Shows the progress of a training.
- * @param total number of the last iteration
- * @param start number of iterations of earlier sessions; the remaining time follows from this session's speed
+ * @param total - number of the last iteration
+ * @param start - number of iterations of earlier sessions; the remaining time follows from this session's speed
  */
 export function createTrainingProgress(
   total: number,
@@ -123,7 +123,7 @@ const LONGEST_BAR = 30;
 
 /**
  * Formats a progress line of at most `width` characters. If the line is too long, the bar is dropped first, then the least
- * important metrics. @param longestBar maximum length of the bar; 0 for no bar
+ * important metrics. @param longestBar - maximum length of the bar; 0 for no bar
  */
 export function formatProgressLine(
   status: Readonly<TrainingStatus>,
@@ -184,7 +184,7 @@ function getTerminalWidth({ columns }: ProgressOutput): number {
 }
 
 /**
- * Creates a terminal line that is updated regularly. Without a terminal, only notes are printed. @param text returns the
+ * Creates a terminal line that is updated regularly. Without a terminal, only notes are printed. @param text - returns the
  * line, which has at most `width` characters
  */
 export function createLiveLine(output: ProgressOutput, text: (width: number) => string) {

@@ -119,13 +119,13 @@ export function explainFailure(thrown: unknown): UserError | undefined {
     );
   }
   if (/^Empty path is not allowed/.test(error.message)) { // the error has no code
-    return new UserError("Expected the path of a file or folder, got an empty one. Name one.", {
+    return new UserError("Expected the path of a file or folder, got an empty path. Name a file or folder.", {
       cause: error,
     });
   }
   const [, command] = /^Failed to spawn '([^']*)': (?!No such cwd)/.exec(error.message) ?? [];
   if (command !== undefined && error instanceof Deno.errors.NotFound) {
-    return new UserError(`Expected the command ${command}, found none. Install it, or add it to the PATH.`, {
+    return new UserError(`Expected the command ${command}, found none. Install it, or extend the PATH.`, {
       cause: error,
     });
   }

@@ -39,7 +39,7 @@ export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPD
 const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
 const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(" ")}`;
 
-/** Returns the adapter, after installing a driver if needed and possible. @throws {UserError} that names what to install */
+/** Returns the adapter; installs a driver first if needed and possible. @throws {UserError} without an adapter */
 export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<AdapterSummary> {
   const found = await host.probe();
   if (found !== null) return found;
@@ -115,7 +115,7 @@ function linuxAdvice(): string {
 function getDriverName(os: SetupHost["os"]): string {
   switch (os) {
     case "darwin":
-      return "Metal comes with macOS; it is not available in most virtual machines.";
+      return "Metal is a part of macOS, but most virtual machines cannot use Metal.";
     case "windows":
       return "Install your graphics card's current driver, which includes DirectX 12.";
     default:
@@ -145,8 +145,8 @@ async function probeInChild(): Promise<AdapterSummary | null> {
   const text = new TextDecoder().decode(stdout).trim();
   if (code === 0) return readProbe(text);
   throw new UserError(
-    `Expected to find a WebGPU adapter, but the probe failed with exit code ${code}, most likely in the graphics driver: update it, or ` +
-      `choose another one with VK_DRIVER_FILES. Its output:\n${new TextDecoder().decode(stderr).trim()}`,
+    `Expected to find a WebGPU adapter, but the probe failed with exit code ${code}, most likely in the graphics driver. Update the driver, or ` +
+      `choose another driver with VK_DRIVER_FILES. Probe output:\n${new TextDecoder().decode(stderr).trim()}`,
   );
 }
 

@@ -24,7 +24,7 @@ export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 
-/** Listens for signals that ask the command to end. @param exitCode exit code after a later signal */
+/** Listens for signals that ask the command to end. @param exitCode - exit code after a later signal */
 export function stopOnSignals(exitCode: number): StopRequest {
   const controller = new AbortController();
   const stop: StopRequest = { signal: controller.signal, onStop: undefined };
@@ -69,7 +69,7 @@ export function watchLauncher(): void {
   if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
 }
 
-/** Watches the processes that started the launcher. @param gone called once, when one of them has ended. */
+/** Watches the processes that started the launcher. @param gone - called once, when one of them has ended. */
 export async function watchAncestors(gone: () => void): Promise<void> {
   const parent = Deno.ppid;
   const npx = readEnvironmentVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];

@@ -119,7 +119,7 @@ async function aroundMarkers(
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) {
     throw new UserError(
-      `Expected the lines ${begin} and ${end} in ${file}, found none. Add them where the table belongs.`,
+      `Expected the lines ${begin} and ${end} in ${file}, found none. Add the two lines where the table belongs.`,
     );
   }
   const start = from + begin.length;

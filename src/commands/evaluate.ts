@@ -62,7 +62,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
         path,
       ),
   )
-    .addOption(new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"))
+    .addOption(new Option("--split <users>", "users to test on").choices([...splits, "all"]).default("test"))
     .addOption(createOption(trainingFields.evaluationShards.option!))
     .option(
       "--json",

@@ -64,7 +64,7 @@ Example:
   return parse<PredictOptions>(command, args);
 }
 
-/** Returns the position effects in the probabilities, and a description. @throws UserError for unknown positions. */
+/** Returns the position effects that the probabilities include, and a description. @throws UserError for unknown positions. */
 function getPositionEffects(
   positions: PredictOptions["positions"],
   weights: Weights,

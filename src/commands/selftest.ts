@@ -93,7 +93,7 @@ async function main(): Promise<number> {
   if (kinds.every((kind) => selectCases(kind, only).length === 0)) {
     const names = new Set(kinds.flatMap((kind) => selectCases(kind).map(({ name }) => name)));
     throw new UserError(
-      `Expected --only with a part of a case's name, got "${only}". Cases:\n  ${[...names].join("\n  ")}`,
+      `Expected --only with a part of a test's name, got "${only}". Cases:\n  ${[...names].join("\n  ")}`,
     );
   }
   using progress = stepProgress();

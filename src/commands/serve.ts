@@ -40,9 +40,9 @@ function parseOptions(args: readonly string[]): ServeOptions {
   )
     .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)
-    .option("--max-requests <n>", "most requests in flight", parseWholeNumber(1, 100_000), maxRequests)
+    .option("--max-requests <n>", "maximum requests in flight", parseWholeNumber(1, 100_000), maxRequests)
     .option("--max-body <bytes>", "largest body", parseWholeNumber(64, 2 ** 26), maxBody)
-    .option("--max-batch <n>", "most requests per dispatch", parseWholeNumber(1, 4096), maxBatch)
+    .option("--max-batch <n>", "maximum requests per dispatch", parseWholeNumber(1, 4096), maxBatch)
     .addHelpText(
       "after",
       `

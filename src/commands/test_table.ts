@@ -55,7 +55,7 @@ const COLUMNS: readonly TableColumn<Player>[] = [
   column("auc", 2),
 ];
 
-/** Formats the metrics of snapshots and baselines as a table. @param width maximum characters per line */
+/** Formats the metrics of snapshots and baselines as a table. @param width - maximum characters per line */
 export function formatResultTable(
   results: readonly SnapshotResult[],
   baselines: BaselineResults,
@@ -98,7 +98,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", "95 %", ""], rows);
 }
 
-/** Compares the metrics of best-loss with those of the ground truth. Returns undefined if the ground truth is unknown. */
+/** Compares best-loss with the ground truth by test metrics. Returns undefined if the ground truth is unknown. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,

@@ -24,7 +24,7 @@ type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "sl
 
 /**
  * Records slates that are drawn uniformly from the allowed items.
- * @param explore true to overwrite only the slates of some users, each chosen with probability `step.epsilon`.
+ * @param explore - true to overwrite each user's slate only with probability `step.epsilon`.
  */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
@@ -45,7 +45,7 @@ export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispa
   };
 }
 
-/** Records slates of the first allowed items in a given order. @param order [items] u32 numbers of all items, best first. */
+/** Records slates of the first allowed items in a given order. @param order - [items] u32 numbers of all items, best first. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -57,7 +57,7 @@ export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch
   };
 }
 
-/** Records slates of the allowed items with the highest scores. @param score [users of a chunk, items] f32 */
+/** Records slates of the allowed items with the highest scores. @param score - [users of a chunk, items] f32 */
 export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -69,7 +69,7 @@ export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   };
 }
 
-/** Returns the greedy policy. @param by model whose expected reward is maximised. The default is the environment. */
+/** Returns the greedy policy. @param by - model whose expected reward is maximised. The default is the environment. */
 export function createGreedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",
@@ -91,7 +91,7 @@ export function createGreedyPolicy(by?: UsersSource): Policy {
   };
 }
 
-/** Returns scores that do not depend on the user. @param scores [items] one per item */
+/** Returns scores that do not depend on the user. @param scores - [items] score of each item */
 function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
   return {
     chunk: page.users,

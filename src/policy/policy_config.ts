@@ -68,7 +68,7 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   );
 }
 
-/** @param saved users in the snapshot, by {@link describeSubject}. @throws UserError if policy.json names other users. */
+/** @param saved - users in the snapshot, by {@link describeSubject}. @throws UserError if policy.json names other users. */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
   // The checksum identifies a model: its file may have been moved.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
@@ -99,6 +99,6 @@ export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given
   if (isSame(trainedOn, given)) return;
   throw new UserError(
     `Expected the policy of ${path} to see users through ${describeSubject(given)}, but it was trained on ` +
-      `${describeSubject(trainedOn)}. Use what it was trained on, or train a policy on this one.`,
+      `${describeSubject(trainedOn)}. Use the users of its training, or train another policy.`,
   );
 }

@@ -22,14 +22,14 @@ export interface TrainedPolicy {
   readonly name: string;
   /**
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
-   * @param observes users on which the policy was trained. The policy observes all users through their model.
+   * @param observes - users on which the policy was trained. The policy observes all users through their model.
    * @throws UserError for another catalogue. Recording the policy throws UserError for untrained sizes of slates or episodes.
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
-   * Returns the slate that the policy shows a user next. Values are predicted only for users like those in training. Trained
-   * with `--start`, users have clicks before the first page; otherwise at most one click per earlier page.
-   * @param users users on which the policy was trained. @param history items that the user has clicked, oldest click first.
+   * Returns the slate that the policy shows a user next. Values are predicted only for users like those in training. After
+   * training with `--start`, a user has clicks before the first page; otherwise at most one click per earlier page.
+   * @param users - users on which the policy was trained. @param history - items that the user has clicked, oldest click first.
    * @throws UserError for unknown items or pages, and if too few items are left to show.
    */
   rank(gpu: Gpu, users: UsersSource, history: ArrayLike<number>, options?: RankOptions): Promise<RankedSlate>;
@@ -80,7 +80,7 @@ export interface RankedSlate {
 }
 
 /**
- * Computes the slate that a policy shows a user next. @param users users on which the policy was trained.
+ * Computes the slate that a policy shows a user next. @param users - users on which the policy was trained.
  * @throws UserError for unknown items, and for a slate with more items than are left to show.
  */
 export async function rank(
@@ -127,7 +127,7 @@ export class OpenedPolicy implements TrainedPolicy {
     return this.config.training.algorithm;
   }
 
-  /** @param observes see {@link import("./policy_config.ts").expectTrainedOn}. */
+  /** @param observes - see {@link import("./policy_config.ts").expectTrainedOn}. */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void } {
     const { path, config, config: { training }, snapshot } = this;
     expectItems(path, config, observes.name, observes.itemCount);
@@ -199,7 +199,7 @@ export interface PolicyGroup {
 /** Groups policies by task. @throws UserError for policies trained on different users, or two equal trainings. */
 export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] {
   const [first] = policies;
-  if (!first) throw new UserError("Expected the folder of a policy or more, got none.");
+  if (!first) throw new UserError("Expected the folder of at least one policy, got none.");
   for (const { path, config } of policies) expectTrainedOn(path, config, first.config.trainedOn);
   const byTask = Map.groupBy(policies, ({ config: { training } }) => JSON.stringify(getTask(training)));
   return [...byTask.values()].map((own): PolicyGroup => {

@@ -31,7 +31,7 @@ export class CsvLog {
   #size = 0;
   #pending = "";
 
-  /** Create logs by `begin` or `resume`. @param file open for appending @param bytes content of the file */
+  /** Create logs by `begin` or `resume`. @param file - file that is open for appending @param bytes - the file's content */
   constructor(file: LogFile, path: string, columns: number, bytes = new Uint8Array()) {
     this.#file = file;
     this.#path = path;
@@ -66,14 +66,14 @@ export class CsvLog {
     if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
     throw new UserError(
       `Expected no log at ${path}, found a file with ${bytes.length} bytes in it. ` +
-        "Nothing was changed: move it away, or choose another folder.",
+        "Nothing was changed: move the file away, or choose another folder.",
     );
   }
 
   /**
    * Checks that the first bytes of a log are those that a mark describes.
-   * @param mark taken when the checkpoint was written
-   * @param iteration number of the checkpoint's iteration, for a log with one row per iteration
+   * @param mark - mark that was taken when the checkpoint was written
+   * @param iteration - number of the checkpoint's iteration, for a log with one row per iteration
    * @throws {UserError} if the log's first bytes have changed, or if their last row belongs to another iteration
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
@@ -92,14 +92,14 @@ export class CsvLog {
     }
     throw new UserError(
       `Expected the same first ${bytes} bytes in ${path} as when the run was last saved, ` +
-        `found ${found.length < bytes ? `only ${found.length}` : "others"}. ` +
+        `found ${found.length < bytes ? `only ${found.length}` : "other bytes"}. ` +
         "Put the old file back. Without it the run cannot be resumed, but its snapshots are intact: start a " +
         "new run from one of them with --init.",
     );
   }
 
   /**
-   * Opens a log and truncates the file to the length in a mark. So all rows newer than the checkpoint are removed.
+   * Opens a log and truncates the file to the length in a mark, which removes all rows newer than the checkpoint.
    * @throws {UserError} if the bytes up to the mark have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {

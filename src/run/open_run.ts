@@ -70,7 +70,7 @@ export class OpenedRun {
 
 /**
  * Opens a trained model.
- * @param path of a snapshot or of a run's folder: see {@link findSnapshot}.
+ * @param path - path of a snapshot or of a run's folder: see {@link findSnapshot}.
  * @throws UserError if the path has no model of clickgan, or if the model's file is damaged.
  */
 export async function openRun(path: string): Promise<OpenedRun> {
@@ -106,7 +106,7 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
     if (await pathExists(file)) return { file, unfinished: await describeUnfinished(path) };
   }
   if (await pathExists(join(path, "seeds.json"))) {
-    throw new UserError(`Expected one run, got ${path}, which has several: name one of its seeds.`);
+    throw new UserError(`Expected one run, got ${path}, which has several. Name the folder of one seed.`);
   }
   throw new UserError(
     `Expected a run with snapshots, or a snapshot (.safetensors), got ${path}, a folder without them. Name a folder that ` +

@@ -51,7 +51,7 @@ export function hasConfig(path: string): Promise<boolean> {
   return pathExists(configFile(path));
 }
 
-/** Writes config.json. @param path folder of the run or of a stage. */
+/** Writes config.json. @param path - folder of the run or of a stage. */
 export async function writeConfig(path: string, config: RunConfig): Promise<void> {
   await writeJson(configFile(path), config);
 }

@@ -32,7 +32,7 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** Description of a stage for the contents of its files, without the training state. */
+/** Description of a stage that determines the contents of its files, except for the training state. */
 export interface StageFiles {
   readonly config: RunConfig;
   /** Columns of the stage's logs, after the column of the iteration. */
@@ -90,7 +90,7 @@ export class RunFolder {
 
   /**
    * Opens a stage for resuming. The stage's logs are truncated to the length that they had when `last` was written.
-   * @param last result of {@link readLast}. @throws UserError if the files have changed.
+   * @param last - result of {@link readLast}. @throws UserError if the files have changed.
    */
   static resume(path: string, about: StageFiles, last: LastState): RunFolder {
     expectLogs(path, last);
@@ -131,7 +131,7 @@ export class RunFolder {
   /**
    * Writes all snapshots and logs. A new best snapshot has a temporary name until `last` is written, because `last` refers to
    * the best snapshots. So after a crash at any point, the folder has a `last` and the best snapshots to which `last` refers.
-   * @param kept initial weights, if best-loss stores them instead of the weights with the lowest loss. `last` then also
+   * @param kept - initial weights, if best-loss stores them instead of the weights with the lowest loss. `last` then also
    * stores the weights with the lowest loss, which a resumed training needs.
    */
   async save(
@@ -235,7 +235,7 @@ export async function expectUnbegun(path: string, columns: readonly string[]): P
     throw new UserError(
       `Expected ${getSnapshotPath(path, "last")} to resume from, found none, although ${path} ` +
         `has ${kept}. Nothing was changed: put the file back. Without it the run cannot be resumed; start a ` +
-        "new one in another folder, from a snapshot with --init if one is left.",
+        "new run in another folder, from a remaining snapshot with --init.",
     );
   }
   for (const log of LOGS) CsvLog.expectUnbegun(logFile(path, log), ["iteration", ...columns]);

@@ -82,8 +82,8 @@ export async function readSavedStage(path: string): Promise<SavedStage | undefin
 }
 
 /**
- * Returns the path of a stage's best snapshot, or undefined if there is none. The best snapshot belongs to `last`, and
- * after a crash may still have a temporary name. After divergence, the best snapshot may be newer than `last`.
+ * Returns the path of a stage's best snapshot, if any: the best snapshot to which `last` refers. After a
+ * crash it may still have a temporary name. After divergence, the best snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -135,7 +135,7 @@ export async function readLast(path: string): Promise<LastState> {
 
 /**
  * Reads the training state of a stage and checks it against the model. No file is changed.
- * @param last result of {@link readLast}. @returns the training state, and the validation criteria whose best snapshots
+ * @param last - result of {@link readLast}. @returns the training state, and the validation criteria whose best snapshots
  * still have temporary names, for {@link settleBest}.
  * @throws UserError if a snapshot is missing or damaged, or has other shapes than the model.
  */

@@ -19,8 +19,8 @@ import {
 
 /**
  * Writes a snapshot atomically.
- * @param specs parameters of all networks. @param weights weights by parameter name, of shape [rows, columns].
- * @param more other tensors, such as the optimiser's moments, by prefix of their names. @param extra other metadata.
+ * @param specs - parameters of all networks. @param weights - weights by parameter name, of shape [rows, columns].
+ * @param more - other tensors, such as the optimiser's moments, by prefix of their names. @param extra - other metadata.
  * @throws UserError if the file cannot be written.
  */
 export async function writeSnapshot(

@@ -47,14 +47,14 @@ export interface TrainingStage {
   /** Snapshot whose item ranking is compared with the rankings of the baselines. */
   readonly judged: "best-loss" | "best-prec1";
   isPartOf(config: StagesConfig): boolean;
-  /** Returns the path of the stage's folder. @param run path of the run's folder */
+  /** Returns the path of the stage's folder. @param run - path of the run's folder */
   folder(run: string): string;
   /** Returns the stage's number of iterations. The config of a stage's methods must include the stage. */
   iterations(config: StagesConfig): number;
   /** Returns the interval between validations, and the rule for early stopping. */
   schedule(config: StagesConfig): ValidationSchedule;
   withIterations<C extends StagesConfig>(config: C, iterations: number): C;
-  /** Creates the stage's trainer. @param generator initial weights of the generator, random if not given. */
+  /** Creates the stage's trainer. @param generator - initial weights of the generator, random if not given. */
   create(
     model: UserModel,
     data: Pick<Dataset, "source">,
@@ -150,8 +150,8 @@ export function findStageBefore(stage: TrainingStage, config: StagesConfig): Tra
 }
 
 /**
- * Builds the initial weights of a stage. The weights are those of `init`, and random for networks that `init` lacks.
- * Position effects of `init` are removed if the model has none, as in the adversarial stage.
+ * Builds the initial weights of a stage. Networks that `init` lacks get random weights, other networks the weights of `init`.
+ * Without position effects in the model (as in the adversarial stage), the position effects of `init` are dropped.
  */
 export function buildStart(
   init: Weights | undefined,

@@ -19,7 +19,7 @@ export interface KeptStart {
 /** Minimum gain in standard errors. If the true gain is 0, the measured gain is larger in one of ten cases. */
 const ERRORS = 1.28;
 
-/** Computes the validation loss of the current weights: [users] sums of the losses of a user's events. */
+/** Computes the validation loss of the current weights: [users] sum of the losses of each user's events. */
 export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
@@ -39,7 +39,7 @@ export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetri
 /**
  * Returns true if the loss has decreased significantly. As users are a random sample, the standard error of the total
  * gain follows from the variance of the gains per user.
- * @param before [users] old losses @param after [users] new losses
+ * @param before - [users] old losses @param after - [users] new losses
  */
 export function isGain(before: Float64Array, after: Float64Array): boolean {
   const gains = before.map((loss, user) => loss - (after[user] ?? NaN));
@@ -54,14 +54,14 @@ function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Decides if best-loss gets the initial weights instead of the weights of the lowest validation loss. */
+/** Decides whether best-loss gets the initial weights instead of the weights of the lowest validation loss. */
 export class StartChoice {
   /** [users] losses of the initial weights; undefined until the first comparison. */
   #before: Float64Array | undefined;
   /** Result of the last comparison, and the iteration of the lowest loss that was compared. */
   #compared = { iteration: 0, isGain: true };
 
-  /** @param start computes the initial weights, which are not stored because they are large and seldom needed */
+  /** @param start - computes the initial weights, which are not stored because they are large and seldom needed */
   constructor(private readonly trainer: ClickTrainer<StageMetrics>, private readonly start: () => Weights) {}
 
   /**

@@ -34,7 +34,7 @@ export interface StageTest {
 
 /**
  * Tests the snapshots of a stage. The trainer's weights are unchanged afterwards.
- * @param kept initial weights, if best-loss stores them instead of the weights with the lowest validation loss.
+ * @param kept - initial weights, if best-loss stores them instead of the weights with the lowest validation loss.
  */
 export async function testStage(
   stage: TrainingStage,
@@ -88,7 +88,7 @@ const EARLY = 0.05;
  */
 const LATE = 0.9;
 
-/** Describes the test of a finished stage in sentences. @param iterations number of the stage's iterations */
+/** Describes the test of a finished stage in sentences. @param iterations - number of the stage's iterations */
 export function describeTest(
   test: readonly SnapshotResult[],
   stage: TrainingStage,
@@ -105,7 +105,7 @@ export function describeTest(
   ];
 }
 
-/** Compares a ranking with the baselines, and gives advice if a baseline is as good. @param split tested users */
+/** Compares a ranking with the baselines, and gives advice if a baseline is as good. @param split - tested users */
 export function describeRanking(
   test: readonly SnapshotResult[],
   judged?: SnapshotResult["snapshot"],

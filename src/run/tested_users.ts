@@ -85,7 +85,7 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Tests the baselines on users. Baselines are fitted once per log, on its train users. @param users ascending indices. */
+  /** Tests the baselines on users. Baselines are fitted once per log, on its train users. @param users - ascending indices. */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
@@ -98,7 +98,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Tests the current weights of an evaluation's networks. @param choice turns utilities into probabilities. */
+  /** Tests the current weights of an evaluation's networks. @param choice - turns utilities into probabilities. */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,
@@ -119,7 +119,7 @@ export class TestedUsers {
     return { metrics: collector.hasSeveral ? ofAllClicks(metrics, tested) : metrics, tested, spearman };
   }
 
-  /** Returns the differences between a tested model's metrics and those of each baseline. */
+  /** Returns the differences in metrics between a tested model and each baseline. */
   against(tested: TestResult): Partial<Record<BaselineName, MetricDifferences>> {
     return Object.fromEntries(baselineNames.flatMap((name) => {
       const baseline = this.baselines.get(name);
@@ -178,7 +178,7 @@ export type SnapshotResult =
     /** Mean rank correlation between reward and true utility, if known; see {@link meanSpearman}. */
     readonly spearman?: number;
     readonly details: MetricDetails;
-    /** Differences between the snapshot's metrics and those of each baseline. */
+    /** Differences in metrics between the snapshot and each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;
     /** Metric sums over groups of test users. The report uses the sums for paired comparisons with other runs. */
     readonly paired?: StoredSums;

@@ -29,7 +29,7 @@ const SAVE_SECONDS = 20;
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
-  /** Called before the first step if batches are split into micro-batches. @param parts maximum number per batch */
+  /** Called before the first step if batches are split into micro-batches. @param parts - maximum micro-batches per batch */
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
@@ -60,7 +60,7 @@ export interface TrainingRun {
   readonly config: RunConfig;
   /** Path of the run's folder. The caller must own the folder. */
   readonly path: string;
-  /** Initial weights; undefined for random ones. */
+  /** Initial weights; undefined for random weights. */
   readonly init: Weights | undefined;
   /** When the signal is aborted, the run ends after the steps that are in flight. */
   readonly signal: AbortSignal;
@@ -86,7 +86,7 @@ interface Training {
 
 /**
  * Checks that a stage can be resumed or begun, and changes no file.
- * @param path path of the run's folder. @returns the number of finished iterations; undefined without a saved state.
+ * @param path - path of the run's folder. @returns the number of finished iterations; undefined without a saved state.
  * @throws UserError if files of the stage have changed.
  */
 export async function countIterationsDone(stage: TrainingStage, path: string): Promise<number | undefined> {
@@ -238,7 +238,7 @@ async function save({ trainer, model, choice }: Training, folder: RunFolder): Pr
   await folder.save(trainer.specs, model.shape, state, await choice?.choose());
 }
 
-/** Returns the communication since `before`, and its share of the training time. @param of seconds of training. */
+/** Returns the communication since `before`, and its share of the training time. @param of - seconds of training. */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

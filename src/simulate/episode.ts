@@ -23,7 +23,7 @@ export interface EpisodeParts {
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /** Dispatches that run on every page before the policy reads states and masks. Those of `after` run at the page's end. */
+  /** Dispatches that run on a page before the policy reads states and masks. Dispatches in `after` run at the page's end. */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }
@@ -90,7 +90,7 @@ export class Episode {
     for (let s = 0; s < startClicks; s++) programs.feed.encode(commands, 1 + s);
   }
 
-  /** Encodes one page of the last begun episode. @param page index of the page in the episode */
+  /** Encodes one page of the last begun episode. @param page - index of the page in the episode */
   page(commands: CommandRecorder, page: number): void {
     this.programs.page.encode(commands, 1 + this.startClicks + page);
   }

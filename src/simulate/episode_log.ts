@@ -36,7 +36,7 @@ export interface EpisodeLog {
 
 /**
  * Yields the pages that a user saw, in order. A page has an index in the log's arrays, a slate, and a clicked item
- * (undefined without a click). @param user index among the users of the log
+ * (undefined without a click). @param user - index among the users of the log
  */
 export function* listSeenPages(
   { users, pages, slate: k, slates, choices, present }: EpisodeLog,
@@ -64,7 +64,7 @@ export function createEmptyLog(
   };
 }
 
-/** Reads the log of the last simulated episode. @param chances log-probabilities of items, if the policy draws slates */
+/** Reads the log of the last simulated episode. @param chances - log-probabilities of items, if the policy draws slates */
 export async function readLog(
   gpu: Gpu,
   page: PageBuffers,

@@ -57,7 +57,7 @@ export class LearnedSource implements UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /** Creates a model's users. @param name for reports. @throws UserError for a model without a choice per page. */
+  /** Creates a model's users. @param name - name in reports. @throws UserError for a model without a choice per page. */
   constructor(readonly model: UserModel, readonly name = "the model") {
     this.itemCount = model.shape.count;
     if (model.config.loss === "logistic") {
@@ -68,7 +68,7 @@ export class LearnedSource implements UsersSource {
   }
 
   /**
-   * Creates the users of a trained model. @param options.uncalibrated accepts weights of the adversarial stage.
+   * Creates the users of a trained model. @param options.uncalibrated - accepts weights of the adversarial stage.
    * @throws UserError for other weights of that stage, because their utilities are no log-odds of a click.
    */
   static ofRun<Data>(
@@ -121,9 +121,9 @@ export class LearnedUsers implements SimulatedUsers {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
-  /** Number of times that each user saw an item without clicking it. Only for a model with count features. */
+  /** Number of times that each user saw an item without a click; undefined for a model without count features. */
   readonly #passed: View | undefined;
-  /** Encoder state and recent clicks, which are stored together. Only for a model that reads recent clicks. */
+  /** Encoder state and recent clicks, stored together; undefined for a model that does not read recent clicks. */
   readonly #kept: StoredState | undefined;
   readonly #lstm: LstmStep | undefined;
   readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
@@ -235,7 +235,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups dispatches by the dimension of their rows. @param product input of the LSTM's step, computed first */
+  /** Groups dispatches by the dimension of their rows. @param product - input of the LSTM's step, computed first */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -257,7 +257,7 @@ export class LearnedUsers implements SimulatedUsers {
       this.#output("wide/state_part");
   }
 
-  /** Returns the state [events, columns] for policies: an LSTM's h; with position weights, the state or its product. */
+  /** Returns the state [events, columns] for policies: an LSTM's h, the pw encoder's state, or a product with that state. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };

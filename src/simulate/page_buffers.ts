@@ -22,10 +22,10 @@ export interface PageCapacity {
   readonly startClicks: number;
 }
 
-/** Items per word of the counts of items passed over. */
+/** Number of items whose counts share a word. A count is how often the item was shown without a click. */
 const PASSED_ITEMS = 8;
 
-/** Returns the words per user that count how often each item was passed over, and in the last word the user's pages. */
+/** Returns the number of words per user: counts of showings without a click per item, and a last word for pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }
@@ -37,7 +37,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Encodes one event without a click per user, as in {@link PageBuffers.event}. @param rows number per event */
+/** Encodes one event without a click per user, as in {@link PageBuffers.event}. @param rows - rows per event */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -106,8 +106,8 @@ export class PageBatch implements ClickBatch {
   readonly passed?: ClickBatch["passed"];
 
   /**
-   * @param items items of the model. @param more.lists click lists, for a model that reads clicks. @param more.passed
-   * counts of items shown without a click. @param more.all all items of some users, as events and rows.
+   * @param items - items of the model. @param more.lists - click lists, for a model that reads clicks. @param more.passed
+   * counts of items shown without a click. @param more.all - all items of some users, as events and rows.
    */
   constructor(
     readonly page: PageBuffers,

@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places number of pages whose headers are stored at once. @param dispatches chunks get their own headers. */
+  /** @param places - number of page headers that are stored at once. @param dispatches - dispatches with a header per chunk. */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -64,7 +64,7 @@ export class PageHeaders {
 
   /**
    * Writes and uploads the headers of all pages. The header in slot 0 starts an episode, for the whole capacity of
-   * users. @param pageOf returns the index of the page whose header is in a slot.
+   * users. @param pageOf - returns the index of the page whose header is in a slot.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;

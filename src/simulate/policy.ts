@@ -41,7 +41,7 @@ export interface Policy {
    */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Returns dispatches that compute tables. They run after {@link record}, and again after a change of weights.
+   * Returns dispatches that compute tables, which run after {@link record}, and again after a change of weights.
    * @internal
    */
   prepare(): readonly ClickDispatch[];

@@ -21,7 +21,7 @@ export type PoolOptions =
   | { readonly items: ArrayLike<number> };
 
 export interface ItemPool {
-  /** Threshold below which the random word of an item must be for the random pool; 0 without a random pool. */
+  /** An item is in the random pool if its random word is below this threshold; 0 without a random pool. */
   readonly threshold: number;
   /** [panels] bits of the items that are never shown. The bits after the last item's bit are set too. */
   readonly excluded: Uint32Array<ArrayBuffer>;
@@ -63,7 +63,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Returns [items] 1 for items in a page's random pool, else 0. @param words returns random words for a purpose */
+/** Returns [items] 1 for items in a page's random pool, else 0. @param words - returns random words for a purpose */
 export function drawRandomPool(
   threshold: number,
   items: number,
@@ -90,7 +90,7 @@ export interface PoolPage {
 
 /**
  * Returns the items from which a page was drawn; [] for all items that the user had not clicked before.
- * @param setting pool and seed of the simulation; `repeats` is true if clicked items are shown again.
+ * @param setting - pool and seed of the simulation; `repeats` is true if clicked items are shown again.
  */
 export function listCandidates(
   { pool, repeats, seed }: { readonly pool: ItemPool; readonly repeats: boolean; readonly seed: number },
@@ -126,7 +126,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
   };
 }
 
-/** Records the mask of excluded items when a page begins. @param repeats true if clicked items may be shown again. */
+/** Records the mask of excluded items when a page begins. @param repeats - true if clicked items may be shown again. */
 export function recordPageMask(
   page: PageBuffers,
   pool: ItemPool,

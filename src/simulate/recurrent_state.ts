@@ -51,7 +51,7 @@ export function recordLstmStep(page: PageBuffers, { input, product, state, cell 
 
 /**
  * Allocates lists for the clicks of all users, before and during an episode.
- * @param least minimum number of clicks per user. @throws UserError if the adapter lacks the memory.
+ * @param least - minimum number of clicks per user. @throws UserError if the adapter lacks the memory.
  */
 export function createClickLists(
   { users, pages, startClicks }: PageBuffers,
@@ -76,7 +76,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Counts the items that each user saw without a click, and the user's pages. @param passed [{@link countPassWords}, U] */
+/** Counts the items that each user saw without a click, and the user's pages. @param passed - [{@link countPassWords}, U] */
 export function passOver(
   page: PageBuffers,
   passed: View,
@@ -144,7 +144,7 @@ function moveState(
   };
 }
 
-/** Copies the rows of one chunk of users. @param input [events, N] rows of all users @param output rows of the chunk */
+/** Copies the rows of one chunk of users. @param input - [events, N] rows of all users @param output - rows of the chunk */
 export function takeRows(input: Tensor, output: View): ClickDispatch {
   const N4 = input.stride / 4;
   return {

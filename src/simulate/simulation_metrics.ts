@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import type { EpisodeLog } from "./episode_log.ts";
 
-/** Totals of one page, over the users who saw it. */
+/** Totals of one page, over the users who saw the page. */
 export interface PageTotals {
   /** Number of users who saw the page. */
   readonly shown: number;

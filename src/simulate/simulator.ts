@@ -104,7 +104,7 @@ export class Simulator {
 
   /**
    * Loads the users of a source on the device.
-   * @throws UserError for options that contradict each other or the catalogue, or that need more memory than there is.
+   * @throws UserError for options that contradict each other or the catalogue, or that exceed the memory.
    */
   static create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
     return new Promise((resolve) =>
@@ -119,7 +119,7 @@ export class Simulator {
 
   /**
    * Simulates all users with a policy, without waiting between pages.
-   * @throws UserError for utilities that are not finite, and errors of the policy.
+   * @throws UserError if utilities are not finite; also errors that the policy throws.
    */
   async run(policy: Policy, options: SimulatorRunOptions = {}): Promise<SimulationMetrics> {
     const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
@@ -167,7 +167,7 @@ export class Simulator {
     return sums.metrics;
   }
 
-  /** Starts an episode for {@link step}. @param episode number that selects the episode's random numbers. */
+  /** Starts an episode for {@link step}. @param episode - number that selects the episode's random numbers. */
   async reset(episode = 0): Promise<void> {
     const { users, seed } = this.settings;
     if (users > this.usersAtOnce) {
@@ -189,7 +189,7 @@ export class Simulator {
 
   /**
    * Shows a slate to every user, with one wait for the device.
-   * @param slates [users, slots] items. Slates of users who have left are ignored.
+   * @param slates - [users, slots] items. Slates of users who have left are ignored.
    * @throws UserError before {@link reset}, after the last page, and for slates with items that a user may not see.
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
@@ -197,7 +197,7 @@ export class Simulator {
     const [standing, given] = [this.#standing, this.#given];
     if (!standing || !given) throw new UserError("Expected reset() before the first step().");
     if (standing.page >= pages) {
-      throw new UserError(`Expected at most ${pages} pages an episode: call reset() for the next.`);
+      throw new UserError(`Expected at most ${pages} pages an episode: call reset() for a new one.`);
     }
     const room = { users, slate: k, items: this.#page.items };
     const words = validateSlates(slates, room, this.settings.repeats ? undefined : this.#clicked);
@@ -273,7 +273,7 @@ export class Simulator {
     await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
   }
 
-  /** Records a policy, whose buffers get their own arena. @param stack disposes the recorded objects at the end. */
+  /** Records a policy, whose buffers get their own arena. @param stack - disposes the recorded objects at the end. */
   #record(policy: Policy, stack: DisposableStack): Promise<Episode> {
     const { observes } = policy;
     if (observes && observes.itemCount !== this.source.itemCount) {

@@ -93,7 +93,7 @@ function checkStart(start: StartOptions, items: number): void {
 
 /**
  * Validates slates, and converts them for the device.
- * @param slates [users, slots] items. @param clicked per user, the items that were clicked and may not be shown again
+ * @param slates - [users, slots] items. @param clicked - per user, the items that were clicked and may not be shown again
  * @throws UserError for a wrong number of items, unknown items, or items that a user may not see.
  */
 export function validateSlates(
@@ -119,7 +119,7 @@ export function validateSlates(
       }
       if (clicked?.[u]?.has(item)) {
         throw new UserError(
-          `Expected no item that was clicked before, got ${item} for user ${u}. Leave it out, or let items repeat.`,
+          `Expected no item that was clicked before, got ${item} for user ${u}. Omit the item, or let items repeat.`,
         );
       }
       seen.add(item);

@@ -10,7 +10,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** Clicks before the first page: `empty` (none), or histories, oldest click first. One is drawn per user and episode. */
+/** Clicks before the first page: `empty`, or histories (oldest click first), of which each user's episode draws one. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {
@@ -49,7 +49,7 @@ export class StartClicks {
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
   }
 
-  /** Returns dispatches that apply each user's start click number `step.page`. */
+  /** Returns dispatches that update each user by the start click with index `step.page`. */
   feed(): ClickDispatch {
     const { users: USERS, event, clicked } = this.page;
     return {

@@ -12,7 +12,7 @@ export interface SlateUtilities {
   readonly utilities: Tensor;
 }
 
-/** Utilities of all items. They are computed per chunk of users, because users x items are too many rows at once. */
+/** Utilities of all items, computed per chunk of users, because users x items would be too many rows at once. */
 export interface CatalogueUtilities {
   readonly users: number;
   /**
@@ -37,11 +37,11 @@ export interface SimulatedUsers extends Disposable {
   readonly state: Tensor;
   /** [items, columns] constant item vectors for policies: dense features, or else the model's frozen first layer. */
   readonly itemVectors: Tensor;
-  /** Returns dispatches that compute item tables. They run once after weights were set. */
+  /** Returns dispatches that compute item tables, and run once after weights were set. */
   prepare(): ClickDispatch[];
   /** Returns dispatches that set all users to the state without clicks. */
   reset(): ClickDispatch[];
-  /** Returns dispatches that update each user u who clicked by the clicked item, `page.event[u].w`. */
+  /** Returns dispatches that update the state of each user u with a click; `page.event[u].w` is the clicked item. */
   step(): ClickDispatch[];
   /** Returns dispatches that run after each displayed page, but not after start clicks, which have no page. */
   shown(): ClickDispatch[];
@@ -66,7 +66,7 @@ export interface UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
   /**
-   * Allocates the users of a page. @param arena allocates the users' memory; by default the arena of the page.
+   * Allocates the users of a page. @param arena - allocates the users' memory; by default the arena of the page.
    * @internal
    */
   users(page: PageBuffers, arena?: Arena): SimulatedUsers;

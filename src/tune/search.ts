@@ -42,12 +42,12 @@ export interface SearchState {
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** Ratio of the iterations of consecutive rungs. One of HALVING settings on a rung is promoted. */
+/** Ratio of the iterations of consecutive rungs. Of HALVING settings on a rung, one setting is promoted. */
 const HALVING = 3;
 /** Maximum number of rungs. More rungs would compare settings so early that fast learners, which overfit, would win. */
 const RUNGS = 2;
 
-/** Lists the rungs. @param top iterations of the last rung. @param step iterations between validations. */
+/** Lists the rungs. @param top - iterations of the last rung. @param step - iterations between validations. */
 export function listRungs(top: number, step: number): number[] {
   const rungs = Array.from({ length: RUNGS }, (_, k) => {
     const wanted = top / HALVING ** (RUNGS - 1 - k);
@@ -129,7 +129,7 @@ export interface Search {
   readonly jobs: number;
   /** Draws the setting with the given number. Returns undefined if all settings have been drawn. */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
-  /** Starts or resumes a setting, and trains it up to an iteration. @param seconds time limit. */
+  /** Starts or resumes a setting, and trains it up to an iteration. @param seconds - time limit. */
   readonly train: (
     number: number,
     candidate: SearchCandidate,
@@ -146,7 +146,7 @@ export interface Search {
 
 /**
  * Runs a search until its time budget is spent or no setting is left to train.
- * @param spent seconds of earlier sessions. @returns the state of the search, and the seconds of all sessions.
+ * @param spent - seconds of earlier sessions. @returns the state of the search, and the seconds of all sessions.
  */
 export async function search(
   state: SearchState,
@@ -233,8 +233,8 @@ type Busy = ReadonlyMap<number, unknown>;
 const LEAST_SECONDS = 1;
 
 /**
- * Chooses the training to start next. @param secondsLeft remaining seconds of the budget. @param more true if there are
- * untried settings. @param busy settings in training. @returns undefined if no training fits the remaining time.
+ * Chooses the training to start next. @param secondsLeft - remaining seconds of the budget. @param more - true if there are
+ * untried settings. @param busy - settings in training. @returns undefined if no training fits the remaining time.
  */
 function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
   const { candidates, rungs } = state;

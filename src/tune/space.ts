@@ -62,7 +62,7 @@ export function listInapplicableFlags(
 /** Number of consecutive draws of already tried settings after which the search space counts as exhausted. */
 const MOST_DRAWS = 100;
 
-/** Draws setting `number`; setting 0 is the default. @param before earlier settings. @returns undefined if no setting is left. */
+/** Draws setting `number`; setting 0 is the default. @param before - earlier settings. @returns undefined if no setting is left. */
 export function drawSetting(
   number: number,
   space: SearchSpace,

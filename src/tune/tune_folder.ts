@@ -72,7 +72,7 @@ export async function readSearchState(
   return { criterion, rungs, candidates: await Promise.all(candidates) };
 }
 
-/** Returns the folder of the run that trains setting `number`. @param path folder of the search */
+/** Returns the folder of the run that trains setting `number`. @param path - folder of the search */
 export function getSettingFolder(path: string, number: number): string {
   return `${path}/setting-${String(number).padStart(3, "0")}`;
 }
@@ -96,7 +96,7 @@ export interface SettingRow {
   readonly validation: Readonly<Record<Criterion, number | null>>;
 }
 
-/** Lists the rows of all settings, best setting first. @param path folder of the search. */
+/** Lists the rows of all settings, best setting first. @param path - folder of the search. */
 export async function listSettingRows(path: string, state: SearchState): Promise<SettingRow[]> {
   return await Promise.all(
     rankSettings(state).flatMap((number) => {
@@ -160,8 +160,8 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
 }
 
 /**
- * Returns the arguments with which `train` repeats a setting. @param options options that all settings share. @param usual
- * default number of iterations.
+ * Returns the arguments with which `train` repeats a setting. @param options - options that all settings
+ * share. @param usual - default iterations.
  */
 export function trainArguments(
   options: readonly string[],

@@ -214,7 +214,7 @@ const starts: readonly BadInput[] = [
     "is not a finite number",
     "smaller initial weights",
   ], { leaves: ["run/"] }),
-  init("seeds' folder", "DIR/s", makeAll(makeLog(), makeFile("s/seeds.json", "{}")), "name one of its seeds"),
+  init("seeds' folder", "DIR/s", makeAll(makeLog(), makeFile("s/seeds.json", "{}")), "folder of one seed"),
   init("no best snapshot", "DIR/old", run(remove("old/best-prec1.safetensors")), "a best-prec1 snapshot"),
   init("other data", "DIR/old", makeAll(run(), makeLog((text) => text + "\n")), "of a run on the same data"),
 ];

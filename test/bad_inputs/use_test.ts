@@ -53,7 +53,7 @@ const models: readonly BadInput[] = [
   ...makeCases(NO_VALIDATION, "")`
     evaluate: no users of the part | evaluate ${GIVEN} --split validation | no validation users
     predict: no users of the part | predict ${GIVEN} --split validation --out DIR/p.csv | users with events to predict, found none
-    simulate: no users of the part | simulate ${GIVEN} --start validation | Expected validation users in log.tsv as the --start
+    simulate: no users of the part | simulate ${GIVEN} --start validation | Expected validation users in log.tsv for --start
   `,
   makeCase(
     "evaluate: dense items",
@@ -271,7 +271,7 @@ const simulations: readonly BadInput[] = [
     a pool larger than the catalogue | --pool random:501 | 1 to 500 items, got 501
     a pool that is not there | --pool DIR/pool.txt | pool.txt
     a policy that there is not | --policy best | Expected a policy
-    a folder without a policy | --policy DIR | or the folder of a trained one
+    a folder without a policy | --policy DIR | or the folder of a trained policy
     a log of too few users | --write-log DIR/log --users 6 | Expected --users of at least 7
   `,
   pool("of nothing", "\n\n", "expected ids of items"),
@@ -347,7 +347,7 @@ const policies: readonly BadInput[] = [
     compare: a shop that there is not | compare DIR/policy --shop x | Allowed choices are demo, restless
     compare: no page | compare DIR/policy --out DIR/x.txt | Expected a file that ends in .html
     compare: one user | compare DIR/policy --users 1 | Expected a whole number in 2..
-    compare: slates drawn on no log | compare DIR/policy --explore plackett-luce:1 | Expected --explore with --log
+    compare: slates drawn on no log | compare DIR/policy --explore plackett-luce:1 | Expected --explore only with --log
     rank: an empty slate | rank DIR/policy --slate 0 | in 1..1024
     rank: no policy | rank DIR/policy | Expected the folder of a policy
   `,

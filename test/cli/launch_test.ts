@@ -129,7 +129,7 @@ Deno.test("ensureAdapter reports what to do without an adapter", async () => {
     [{ aptGet: () => Promise.reject(new Deno.errors.NotFound()) }, command],
     [{ aptGet: () => Promise.resolve({ success: false, output: "E: no network" }) }, command],
     [{}, /are installed, but Vulkan still finds no driver.*VK_DRIVER_FILES/],
-    [{ os: "darwin" }, /Metal comes with macOS/],
+    [{ os: "darwin" }, /Metal is a part of macOS/],
     [{ os: "windows" }, /DirectX 12/],
   ];
   for (const [changes, message] of cases) {

@@ -118,7 +118,7 @@ const SIMULATE = `
   --truth | Expected --shop with --truth: demo or restless, got none
   --shop demo --truth --data log.tsv | Expected either --shop or --data, got both
   --shop bazaar --truth | Allowed choices are demo, restless
-  --shop demo --truth --uncalibrated | --uncalibrated with --model alone
+  --shop demo --truth --uncalibrated | --uncalibrated only with --model
   --shop demo --truth --explore boltzmann:1 | Expected plackett-luce:<temperature>
   --shop demo --truth --explore plackett-luce:-1 | with a temperature of 0.001 to 1000000
   --shop demo --truth --policy greedy --explore plackett-luce:1 --reward utility | --reward click with --policy greedy --explore
@@ -147,7 +147,7 @@ const POLICY_TRAIN = `
   --rows 100 | Expected a multiple of 64
   --start all | Allowed choices are empty, train
   --hidden 65 | Expected 4, 8, 12, ... or 64 units
-  --algorithm gdqn --target chained | Expected --target and --share-positions with --algorithm cdqn
+  --algorithm gdqn --target chained | Expected --target and --share-positions only with --algorithm cdqn
 `;
 
 const train = (args: string[]) => buildStagesConfig(parseTrainOptions(args).options, tinyData);

@@ -43,7 +43,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   await using policies = new CommandSeries("policy");
   await using simulations = new CommandSeries("simulate");
   const resumed = (steps: number) => ["train", "--resume", stopped, "--steps", `${steps}`];
-  const fewer = new RegExp(`Expected --steps of at least ${done}, which are done`);
+  const fewer = new RegExp(`Expected --steps of at least ${done}, the finished user pages`);
   await policies.refused(resumed(done - 256), fewer);
   const again = await policies.ok(resumed(done + 512));
   assert.match(again.stderr, /^resuming after [\d,]+ user pages/m);

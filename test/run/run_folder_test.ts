@@ -63,7 +63,7 @@ Deno.test("a refused --resume changes nothing, in a run, an adversarial stage, o
       "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12 --behaviour-dims 8";
     await train.ok(`--data ${data} --save-dir ${run} ${SMALL} ${game}`);
     await refused(`--resume ${run} --adversarial 5`, /Expected --adversarial of at least 10/);
-    await refused(`--resume ${run} --iterations 40`, /as its adversarial stage has begun/);
+    await refused(`--resume ${run} --iterations 40`, /because its adversarial stage has begun/);
     Deno.removeSync(`${run}/adversarial/last.safetensors`);
     await refused(`--resume ${run} --adversarial 20`, /adversarial\/last\.safetensors.* found none/);
     await train.ok(`--data ${data} --save-dir ${seeds} ${SMALL} --seeds 2`);
@@ -91,7 +91,7 @@ async function refuses(path: string, says: RegExp): Promise<void> {
 
 Deno.test("openRun takes a run's best-loss snapshot, its replacement, or the named one", () =>
   withFolder({ "seeds.json": "{}" }, async (folder) => {
-    await refuses(folder, /^Expected one run, got .*, which has several: name one of its seeds\.$/);
+    await refuses(folder, /^Expected one run, got .* has several\. Name the folder of one seed\.$/);
     await Deno.mkdir(`${folder}/run/adversarial`, { recursive: true });
     const run = `${folder}/run`;
     await refuses(
@@ -119,7 +119,7 @@ Deno.test("a model's data are those of its run unless others are named", () =>
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^error: Expected --data, as no config\.json next to \S+ names the data that it was trained on, got none\. Name the data\.\n$/,
+      /^error: Expected --data, because no config\.json next to \S+ names the model's training data, got none\. Add --data\.\n$/,
     );
     const data = { kind: "paper", path: "log.tsv", sha256: "0", resplit: 4 };
     await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ data, variants: "damaged" }));

@@ -17,7 +17,7 @@ import { OwnedFolder } from "../../files/owned_folder.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task data")
-    .description("Prepares a data set from a raw log for deno task train --data, or describes one.")
+    .description("Prepares a data set from a raw log for deno task train --data, or describes a data set.")
     .version(version);
   for (const preparation of createPreparationCommands()) {
     command.addCommand(preparation, { hidden: preparation.name() !== "log" });

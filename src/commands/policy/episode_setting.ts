@@ -51,7 +51,7 @@ export function buildEpisodeSetting(
   };
 }
 
-/** Returns the clicks that users start with: none, or those of a split. @throws UserError for an empty split. */
+/** Returns the users' start clicks: none, or the clicks of a split's users. @throws UserError for an empty split. */
 export function buildStartOptions(source: LogSource, start: "empty" | Split): StartOptions {
   return start === "empty" ? "empty" : readHistories(source, start).histories;
 }
@@ -61,7 +61,7 @@ function readHistories(source: LogSource, part: Split): { histories: Uint32Array
   const users = listUsers(source, part);
   if (users.length === 0) {
     throw new UserError(
-      `Expected ${part} users in ${source.name} as the --start, found none. Use another split.`,
+      `Expected ${part} users in ${source.name} for --start, found none. Use another split.`,
     );
   }
   const histories: Uint32Array[] = [];
@@ -83,7 +83,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
     if (item === undefined) {
       throw new UserError(
         `${path}:${place}: expected the id of an item of ${data.source.name}, got ${JSON.stringify(id)}, ` +
-          `which is not an item there. The first item is ${JSON.stringify(data.items.of(0))}.`,
+          `which the data set does not have. The first item is ${JSON.stringify(data.items.of(0))}.`,
       );
     }
     const before = places.get(item);
@@ -99,7 +99,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
   return { items: [...places.keys()] };
 }
 
-/** Reads item ids with their numbers in a file: a JSON list, or one id per line. Empty lines are skipped. */
+/** Reads a file of item ids: a JSON list, or one id per line. `place` is the line, or the place in the list, from 1. */
 function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);

@@ -37,8 +37,8 @@ export async function openLogged(
 }
 
 /**
- * Selects pages for the evaluation: those of users on whom neither the model nor the policy was trained.
- * @param counted true if the policy uses click counts of the log's train users
+ * Selects the pages of users on whom neither the model nor the policy was trained.
+ * @param counted - true if the policy uses click counts of the log's train users
  * @throws UserError if the log is on disk, or its positions are unknown.
  */
 export function selectEvaluationClicks(
@@ -53,7 +53,7 @@ export function selectEvaluationClicks(
   }
   if (dataset.pageOrder === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
     throw new UserError(
-      `Expected a log with known positions, on which propensities depend, got ${source.name} without. Name their column: ` +
+      `Expected a log with known positions, on which propensities depend, got ${source.name} without positions. Name the column of positions: ` +
         "data log --position.",
     );
   }
@@ -114,7 +114,7 @@ export function describeEvaluation(
       : `The model and the log ${agrees ? "agree" : "disagree"}: ${both}${agrees ? "" : " Trust the log."}`,
     ...(off !== undefined && !isOne(off[1] / off[0])
       ? [
-        "The log was not drawn by these scores at that temperature: its propensities are " +
+        "The log's slates were not drawn by these scores at that temperature: the log's propensities are " +
         `${
           off.map((ratio) => ratio.toPrecision(3)).join(" to ")
         } times the expected ones. IIPS is not valid.`,
@@ -140,12 +140,12 @@ export interface PolicyLogResult {
   readonly differenceFromRival?: MeanEstimate;
 }
 
-/** Returns the temperature of a policy's slates; undefined if the policy is deterministic. Random slates have 1. */
+/** Returns the temperature of a policy's slates: 1 for random slates, undefined for a deterministic policy. */
 export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
 
-/** Evaluates policies on a log, one after another. @param repeats true if clicked items are shown again */
+/** Evaluates policies on a log, one after another. @param repeats - true if clicked items are shown again */
 export async function evaluatePoliciesOnLog(
   gpu: Gpu,
   { clicks, getUserId, model, explore, onProgress }: LogEvaluationContext,
@@ -216,7 +216,7 @@ export function formatLogComparison(
           `${policy}: over whole episodes in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the ` +
           `log ${there} (${formatSigned(lessRival.mean, 4)}, 95 % CI ` +
           `${lessRival.interval ? formatSignedRange(lessRival.interval, 4) : "-"}). Either it gives up ` +
-          "clicks now for later ones, which the log does not show, or it exploits errors of the model.",
+          "clicks now for later clicks, which the log does not show, or it exploits errors of the model.",
         ]
         : []),
     ];

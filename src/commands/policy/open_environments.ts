@@ -31,12 +31,12 @@ export interface FoundEnvironments {
 }
 
 export interface OpenedEnvironments {
-  /** Environments in which policies are compared. Policies were trained in the first one. */
+  /** Environments in which policies are compared. Policies were trained in the first environment. */
   readonly environments: readonly OpenEnvironment[];
   /** Users whose model encodes the user states that the policies observe. */
   readonly observer: UsersSource;
   readonly log: LogSource;
-  /** Returns the support of slates by the observer's log. Returns undefined for a ground truth, which has no log. */
+  /** Returns user states and item impressions of the observer's log; undefined for a ground truth, which has no log. */
   logged(): Promise<LogSupport | undefined>;
 }
 
@@ -44,7 +44,7 @@ export interface OpenedEnvironments {
 const MOST_HISTORIES = 4096;
 
 /**
- * Finds the environments that the options name. @param subject users on whom the policies were trained.
+ * Finds the environments that the options name. @param subject - users on whom the policies were trained.
  * @throws UserError if the subject has changed or has other items than an environment, if each page of the log has a click,
  * or if an environment is given twice.
  */
@@ -104,7 +104,7 @@ async function secondModel(
   if (!isSame(getSubject(found), subject)) return found;
   throw new UserError(
     `Expected --test-model to be another model, got ${model}, which the policies were trained on. Train a second model on other ` +
-      "users; of a synthetic shop by --data-users-seed.",
+      "users (for a synthetic shop: with another --data-users-seed).",
   );
 }
 
@@ -121,7 +121,7 @@ function openShopTruth(
     if (subject.shop === name && subject.dataSeed === (dataSeed ?? subject.dataSeed)) return undefined;
     throw new UserError(
       `Expected no --shop ${name}: the policies were trained on the truth of the ${subject.shop} shop of --data-seed ` +
-        `${subject.dataSeed}, where they are compared. Leave it out.`,
+        `${subject.dataSeed}, on which they are compared. Omit --shop.`,
     );
   }
   const trained = subject.data.kind === "demo" ? subject.data : undefined;
@@ -150,7 +150,7 @@ function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string
     `Expected --test-model over the same items, got ${model} over others: ${
       countItems(other)
     } items instead ` +
-      `of ${countItems(one)}, or the same number in another order. Train it on the same data set; of ` +
+      `of ${countItems(one)}, or the same number in another order. Train it on the same data set, for ` +
       "a synthetic shop with the same --data-seed and another --data-users-seed.",
   );
 }

@@ -83,7 +83,7 @@ export function createPolicyCompareCommand(): Command {
     )
     .option(
       "--log <folder>",
-      "a log with propensities, on which each policy is evaluated as by policy evaluate",
+      "a log with propensities, on which each policy is also evaluated, as policy evaluate does",
       path,
     )
     .addOption(
@@ -126,7 +126,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   const { log, explore } = options;
   if (explore && log === undefined) {
     throw new UserError(
-      "Expected --explore with --log, got it alone: in simulators policies show the best slate. Leave it out.",
+      "Expected --explore only with --log, got no --log: in simulators policies show the best slate. Omit --explore.",
     );
   }
   expectPage(options.out, "policies");

@@ -61,12 +61,12 @@ export function createPolicyEvaluateCommand(): Command {
     )
     .option(
       "--slate <k>",
-      "items per page (default: the policy's, or those of most pages)",
+      "items per page (default: the policy's slate size, or the size of most pages)",
       parseWholeNumber(1, 1024),
     )
     .option("--repeats", "items may be shown again after their click", false)
     .optionsGroup("Click model:")
-    .option("--model <run>", "a trained model; by default the one that the policy was trained on", path)
+    .option("--model <run>", "a trained model (default: the model that the policy was trained on)", path)
     .addOption(createShopOption("instead of --model: the ground truth of the log's synthetic shop"))
     .option("--data-seed <n>", "seed of the synthetic shop (default: 1)", parseWholeNumber(0, LARGEST_SEED))
     .addOption(createMemoryRowsOption())

@@ -21,7 +21,7 @@ export function createPolicyRankCommand(): Command {
   const command = new Command("rank")
     .description(
       "Prints the slate that a policy shows a user next: the model's utility and P(click) of each item, and the predicted return " +
-        "of this page and all later ones (cdqn: per item, slateq: of the slate, gdqn: none). A return is predicted only for users " +
+        "of this page and all later pages (cdqn: per item, slateq: of the slate, gdqn: none). A return is predicted only for users " +
         "like those in training: without start clicks, at most one click per page before --page.",
     )
     .argument("<policy>", "a folder that policy train wrote", folder)
@@ -92,5 +92,5 @@ function tell(
     );
   }
   if (value === undefined) return;
-  console.log(`Predicted return of this page and all later ones: ${value.toFixed(3)}.`);
+  console.log(`Predicted return of this page and all later pages: ${value.toFixed(3)}.`);
 }

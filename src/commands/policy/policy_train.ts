@@ -85,11 +85,11 @@ function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions,
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
     throw new UserError(
       "Expected --start without --data-users-seed, got both: with --truth users start with clicks of the shop's own users. " +
-        "Leave it out.",
+        "Omit --data-users-seed.",
     );
   }
   if (!options.truth || options.model === undefined) return;
-  throw new UserError("Expected --model or --truth, got both. Leave one of them out.");
+  throw new UserError("Expected --model or --truth, got both. Omit one of the two.");
 }
 
 /** Builds the training config from the options. @throws UserError for options that contradict each other. */
@@ -98,8 +98,8 @@ export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTr
   const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
   if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
     throw new UserError(
-      `Expected --target and --share-positions with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +
-        "positions. Leave them out.",
+      `Expected --target and --share-positions only with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +
+        "positions. Omit the two options.",
     );
   }
   return training;
@@ -112,7 +112,7 @@ function checkPolicyResume(given: GivenOptions): void {
   if (extra.length === 0) return;
   throw new UserError(
     `Expected --resume alone or with --steps, got ${extra.join(", ")} too: a resumed training keeps its ` +
-      "settings. Leave them out.",
+      "settings. Omit the other options.",
   );
 }
 
@@ -197,14 +197,14 @@ async function goOn(
   expectSubject(path, config, snapshot.trainedOn);
   const done = snapshot.iteration * users;
   if (snapshot.iteration > trainer.schedule.iterations) {
-    throw new UserError(`Expected --steps of at least ${done}, which are done, got ${steps}.`);
+    throw new UserError(`Expected --steps of at least ${done}, the finished user pages, got ${steps}.`);
   }
   trainer.restoreAll(snapshot.state(trainer.specs), path);
   printLine(`resuming after ${formatThousands(done)} user pages`);
   return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
 }
 
-/** Creates a trainer, and calls a function with the trainer. @param saved config of the training to resume. */
+/** Creates a trainer, and calls a function with the trainer. @param saved - config of the training to resume. */
 async function withTrainer<T>(
   found: UserSelection,
   training: PolicyTrainingConfig,

@@ -165,8 +165,8 @@ function expectSameSettings(path: string, before: Experiment | undefined, option
     const found = before[name as keyof typeof settings];
     if (found === value) continue;
     throw new UserError(
-      `Expected the same settings as those of the experiments in ${path}, but ${name} is ` +
-        `${found ?? "not given"} there and ${value ?? "not given"} here. Choose another --save-dir.`,
+      `Expected the settings of the experiments in ${path}, where ${name} is ` +
+        `${found ?? "not given"}, but got ${name} ${value ?? "not given"}. Choose another --save-dir.`,
     );
   }
 }
@@ -196,7 +196,7 @@ async function expectSameData(path: string, data: Dataset): Promise<void> {
   const before = await readSeeds(path);
   if (!before || JSON.stringify(before.config.data) === JSON.stringify(data.config)) return;
   throw new UserError(
-    `Expected the data that ${path} was trained on, but the file has changed. Put the old one back, or choose another --save-dir.`,
+    `Expected the data that ${path} was trained on, but the file has changed. Restore the old file, or choose another --save-dir.`,
   );
 }
 
@@ -264,7 +264,7 @@ async function buildRunConfig(
 
 /**
  * Prints the table and the claims, and writes result.json and a report.
- * @param path folder of the experiments. @param readme Markdown file into which the table is also written.
+ * @param path - folder of the experiments. @param readme - Markdown file into which the table is also written.
  */
 async function writeResults(
   path: string,
@@ -317,7 +317,7 @@ export interface ReadmeBlock {
   readonly text: string;
 }
 
-/** Returns the name of the markers around a data set's table. @param data file of the data set, or "demo". */
+/** Returns the name of the markers around a data set's table. @param data - file of the data set, or "demo". */
 function blockName(data: string): string {
   return `reproduce ${formatRunName(data)}`;
 }

@@ -123,7 +123,7 @@ export function selectModels(
   if (wrong) {
     throw new UserError(
       `Expected --models that can be trained on this data, got ${wrong.folder}: with tanh, items must be one-hot or dense, ` +
-        "and these have mixed features. Remove it.",
+        "and these have mixed features. Omit the model.",
     );
   }
   const needed = new Set(names);

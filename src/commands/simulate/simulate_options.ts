@@ -35,7 +35,7 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
   policy: string;
-  /** Distribution by which slates are drawn from the policy's scores. Without it, the best slates are shown. */
+  /** Distribution by which slates are drawn from the policy's scores; undefined if the best slates are shown. */
   explore?: Exploration;
   rivals: boolean;
   saveDir?: string;
@@ -58,7 +58,7 @@ function addEpisodeOptions(command: Command): Command {
   return command
     .optionsGroup("Users and pages:")
     .option("--users <n>", "number of users", parseWholeNumber(1, 10_000_000), 1000)
-    .option("--pages <n>", "most pages per user", parseWholeNumber(1, 100_000), 20)
+    .option("--pages <n>", "maximum number of pages per user", parseWholeNumber(1, 100_000), 20)
     .option("--slate <n>", "items per page", parseWholeNumber(1, 1024), 3)
     .addOption(createOption(policyTrainingFields.start.option!))
     .option("--repeats", "show clicked items again", false)
@@ -87,7 +87,7 @@ function addEpisodeOptions(command: Command): Command {
     );
 }
 
-/** Creates the option --explore. @param about purpose of the option, for the help */
+/** Creates the option --explore. @param about - purpose of the option, for the help */
 export function createExploreOption(about: string): Option {
   return new Option("--explore <how>", `${about}: plackett-luce:<temperature>`).argParser(exploration);
 }
@@ -121,7 +121,7 @@ export function parseSimulateOptions(
         "and popular slates for the same users.",
     )
     .version(version);
-  addUsersOptions(command, { beside: "with --model, policies observe users through it" })
+  addUsersOptions(command, { beside: "with --model, policies observe users through the model" })
     .option(...RESPLIT)
     .optionsGroup("Policy:")
     .option(
@@ -147,7 +147,7 @@ export function parseSimulateOptions(
   const options = parse<SimulateOptions>(command, args);
   checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
-    throw new UserError("Expected --save-dir with --episodes-file, got none: the file is written there.");
+    throw new UserError("Expected --save-dir, in which --episodes-file is written, got none.");
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
@@ -166,7 +166,7 @@ export interface UserSelectionOptions extends ShopSeedOptions {
   uncalibrated: boolean;
 }
 
-/** Creates the option --shop. @param about purpose of the option, for the help. */
+/** Creates the option --shop. @param about - purpose of the option, for the help. */
 export function createShopOption(about: string): Option {
   return new Option("--shop <name>", about).choices(shops.map(({ name }) => name));
 }
@@ -176,7 +176,7 @@ function ofThatShop(): Option {
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
-/** Adds the options for users. @param beside purpose of --model with --truth. @param seed description of the default seed. */
+/** Adds the options for users. @param beside - purpose of --model with --truth. @param seed - description of the default seed. */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
@@ -203,13 +203,13 @@ export function addUsersOptions(
 /** @throws UserError if the click model is missing, or given twice. */
 export function checkUsers({ model, data, shop, truth, uncalibrated }: UserSelectionOptions): void {
   if (shop !== undefined && data !== undefined) {
-    throw new UserError("Expected either --shop or --data, got both. Leave one of them out.");
+    throw new UserError("Expected either --shop or --data, got both. Omit one of the two.");
   }
   const named = shop ?? data;
   if (!truth && model === undefined) {
     const alone = named === undefined
       ? ""
-      : `, got ${shop === undefined ? "--data" : "--shop"} alone. For a model of it, train one: ` +
+      : `, got ${shop === undefined ? "--data" : "--shop"} alone. Train a model on these data: ` +
         `deno task train --data ${named} --save-dir runs/a, then --model runs/a`;
     throw new UserError(
       "Expected a click model: --model (a run), or --shop and --truth for the ground truth of a synthetic " +
@@ -226,7 +226,7 @@ export function checkUsers({ model, data, shop, truth, uncalibrated }: UserSelec
     throw new UserError(`Expected --shop with --truth: ${shopNames}, got none.`);
   }
   if (uncalibrated && model === undefined) {
-    throw new UserError("Expected --uncalibrated with --model alone. Leave it out.");
+    throw new UserError("Expected --uncalibrated only with --model, got no --model. Omit --uncalibrated.");
   }
 }
 
@@ -235,7 +235,7 @@ export interface EnvironmentOptions
   testModel?: string;
 }
 
-/** Adds the options for environments. @param about help texts: purpose of the shop, and of the second model. */
+/** Adds the options for environments. @param about - help texts: purpose of the shop, and of the second model. */
 export function addEnvironmentOptions(
   command: Command,
   about: { readonly shop: string; readonly testModel: string },

@@ -45,8 +45,8 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   if (findNamedPolicy(name)) return undefined;
   if (await hasPolicy(name)) return await OpenedPolicy.open(name);
   throw new UserError(
-    `Expected a policy, ${policyNames.join(", ")} or the folder of a trained one, got ` +
-      `${JSON.stringify(name)}. Train one with deno task policy train.`,
+    `Expected a policy, ${policyNames.join(", ")} or the folder of a trained policy, got ` +
+      `${JSON.stringify(name)}. Train a policy with deno task policy train.`,
   );
 }
 

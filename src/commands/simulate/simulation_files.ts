@@ -29,7 +29,7 @@ interface PageRow {
   readonly clickProbability: number;
 }
 
-/** Lists the columns for pages of k slots. @param starts true if users start with clicks. */
+/** Lists the columns for pages of k slots. @param starts - true if users start with clicks. */
 function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
   return [
     { name: "user", type: "INT32", of: ({ user }) => user },

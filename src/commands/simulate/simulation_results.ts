@@ -55,7 +55,7 @@ function listResultColumns(
   return columns.filter((column) => column !== false);
 }
 
-/** Formats all output. @param width maximum characters per line. Columns that do not fit are omitted. */
+/** Formats all output. @param width - maximum characters per line. Columns that do not fit are omitted. */
 export function formatResults(
   summary: SimulationSummary,
   runs: readonly PolicySimulation[],
@@ -107,7 +107,7 @@ function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[]
   return tables.length > 0 ? [...tables, ""] : [""];
 }
 
-/** Lists the sentences that are printed below the table. @param ranges true if the table has intervals. */
+/** Lists the sentences that are printed below the table. @param ranges - true if the table has intervals. */
 function sentences(summary: SimulationSummary, runs: readonly PolicySimulation[], ranges: boolean): string[] {
   const { options: { reward, pages }, noClickRateReason, notes } = summary;
   const texts: string[] = [];

@@ -32,7 +32,7 @@ export interface UserSelection {
   readonly run: OpenedRun | undefined;
   /** Sentences on the model's test metrics and on the bias of click rates; undefined for a ground truth. */
   readonly verdict: string | undefined;
-  /** Opens the users on a device. @param stack disposes the opened objects at the end. */
+  /** Opens the users on a device. @param stack - disposes the opened objects at the end. */
   open(gpu: Gpu, stack: DisposableStack): UserEnvironment;
 }
 
@@ -52,7 +52,7 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 
 /**
  * Finds the users that the options name.
- * @param options checked by {@link import("./simulate_options.ts").checkUsers}; `seed` is the default seed of a
+ * @param options - checked by {@link import("./simulate_options.ts").checkUsers}; `seed` is the default seed of a
  * synthetic shop and the seed of `resplit`.
  * @throws UserError if a model is missing or has other items, or if the ground truth is unknown.
  */
@@ -85,7 +85,7 @@ export async function findAgain(
   const found = await selectModel(opened, { truth: false, uncalibrated: true });
   if (found.model?.sha256 === subject.sha256) return found;
   throw new UserError(
-    `Expected ${subject.path} as it was when the policy was trained, found a changed file. Restore the old one.`,
+    `Expected ${subject.path} as it was when the policy was trained, found a changed file. Restore the old file.`,
   );
 }
 
@@ -106,7 +106,7 @@ async function expectOwnShop(
     return;
   }
   throw new UserError(
-    `Expected a shop with the items of the model ${path}, got ${name} with others. ` +
+    `Expected a shop with the items of the model ${path}, got ${name} with other items. ` +
       (trainedOn.kind === "demo"
         ? `Leave --data-seed out, or set it to ${trainedOn.seed}.`
         : "Set the --data-seed of the shop of its log."),
@@ -208,7 +208,7 @@ export interface SimulationContext extends UserEnvironment {
   readonly noClickRateReason: string | undefined;
 }
 
-/** Opens users and device for a function. @throws UserError as {@link findUsers}, or if utilities are not log-odds. */
+/** Calls a function with opened users and device. @throws UserError as {@link findUsers}, or if utilities are not log-odds. */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,
@@ -221,7 +221,7 @@ export async function withSimulated<T>(
   if (noClickRateReason !== undefined && options.reward === "utility") {
     throw new UserError(
       `Expected --reward click, got utility: every page of ${data.source.name} has a click, so the level of utilities is unknown ` +
-        "and their sums have no meaning. Leave --reward out; rankings are valid.",
+        "and their sums have no meaning. Omit --reward; rankings are valid.",
     );
   }
   return await withDevice(async (gpu, stack) => {

@@ -120,7 +120,7 @@ export interface RunOfMany {
 
 /**
  * Trains runs in parallel. A run starts when a slot is free and the run's initial weights exist.
- * @param resumeHint sentence for the error that explains how to resume
+ * @param resumeHint - sentence for the error that explains how to resume
  * @returns the results in the order of the runs; unfinished runs have incomplete results.
  * @throws UserError that names failed runs, after all other runs have ended
  */

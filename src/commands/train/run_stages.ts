@@ -34,7 +34,7 @@ export const EXIT_INTERRUPTED = 130;
 
 /**
  * Resumes a run, or starts a run that has no saved state.
- * @param report called after each stage that is finished or interrupted.
+ * @param report - called after each stage that is finished or interrupted.
  * @returns the results of the stages. If the run was interrupted, the last result has no test metrics.
  */
 export async function continueRun(
@@ -77,7 +77,7 @@ export function isFinished(config: RunConfig, results: readonly StageRunResult[]
   return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
-/** Creates the progress display of a stage. @param total number of iterations. @param done number of finished iterations */
+/** Creates the progress display of a stage. @param total - number of iterations. @param done - number of finished iterations */
 export type StageDisplayFactory = (
   stage: TrainingStage,
   total: number,
@@ -159,7 +159,7 @@ function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunR
     `(${seconds.toFixed(1)} s, ${formatThousands(calls)} calls, ${megabytes} MB sent per rank).`;
 }
 
-/** Opens the GPU adapter for a function, and prints adapter and data. @param trained configs of the stages to train. */
+/** Opens the GPU adapter for a function, and prints adapter and data. @param trained - configs of the stages to train. */
 export async function withGpu<T>(
   data: Dataset,
   trained: readonly TrainingWorkload[],
@@ -193,7 +193,7 @@ function describe(gpu: Gpu, data: Dataset): void {
 
 /**
  * Builds the config of a new run, or of the first of several runs.
- * @param options.init file with the initial weights. @param options.command command-line arguments to record.
+ * @param options.init - file with the initial weights. @param options.command - command-line arguments to record.
  */
 export async function createRunConfig(
   gpu: Gpu,
@@ -261,7 +261,7 @@ export function getTimestamp(): string {
 /** Software and hardware with which a run was computed. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if a resumed run may not give the same bits. The device must not yet use the recorded kernel variants. */
+/** Warns if resuming may change the bits of a run's results. The device must not yet use the recorded kernel variants. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -276,7 +276,7 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   for (const change of changes) printLine(`  ${change}`);
 }
 
-/** Lists the differences between two machines, one per line. @param now current machine, with kernel variants for its adapter */
+/** Lists the differences between two machines, one per line. @param now - current machine, with kernel variants for its adapter */
 export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
   const [was, is] = [listParts(then), listParts(now)];
   const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
@@ -302,13 +302,13 @@ function describeMatrixMemory({ matrices }: AdapterTraits): string {
   return `matrices in ${matrices ?? "textures"}`;
 }
 
-/** Lists notes on a model that are printed below its metrics. @param weights weights of a snapshot, if available. */
+/** Lists notes on a model that are printed below its metrics. @param weights - weights of a snapshot, if available. */
 export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
   const notes: string[] = [];
   if (loss === "logistic") {
     notes.push(
       "The logistic loss treats items as clicked independently, so pages may have several clicks. This " +
-        "increases the loss if pages have one; the ranking is not affected.",
+        "increases the loss of pages with one click, but does not affect the ranking.",
     );
   }
   if (positions > 0) {
@@ -321,7 +321,7 @@ export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weigh
   return notes;
 }
 
-/** Describes the position effects up to the last position in the training data. The effects of later positions are 0. */
+/** Describes the position effects of the positions in the training data. The effects of later positions are 0. */
 function describePositionEffects(effects: readonly number[]): string {
   const seen = effects.findLastIndex((effect) => effect !== 0) + 1;
   const texts = effects.slice(1, seen).map((effect, k) => `${k + 2}: ${formatEffect(effect)}`);

@@ -150,7 +150,7 @@ interface Init {
 }
 
 /**
- * Opens the initial weights. @param source path of a snapshot or a run. For a run with a Shannon stage, the stage's
+ * Opens the initial weights. @param source - path of a snapshot or a run. For a run with a Shannon stage, the stage's
  * best-prec1 snapshot is used.
  * @throws UserError if the run was trained on other data, because its train users may be test users of `data`.
  */
@@ -159,7 +159,7 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
   if (!config) {
     if (await pathExists(`${source}/seeds.json`)) {
       throw new UserError(
-        `Expected one run for --init, got ${source}, which has several: name one of its seeds.`,
+        `Expected one run for --init, got ${source}, which has several. Name the folder of one seed.`,
       );
     }
     return { path: source, snapshot: await readSnapshot(source) };
@@ -249,7 +249,7 @@ async function hasBegun(path: string): Promise<boolean> {
   return begun.includes(true);
 }
 
-/** @throws UserError if the options extend a stage whose weights a later stage has already started from. */
+/** @throws UserError if the options extend a stage after the next stage has started from its weights. */
 async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
   const all = listStages(saved);
   for (const [k, stage] of all.entries()) {
@@ -257,7 +257,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
     if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
     if (!await RunFolder.hasState(next.folder(path))) continue;
     throw new UserError(
-      `Expected the same iterations of the ${stage.title} of ${path}, as its ${next.title} has begun. ` +
+      `Expected an unchanged number of iterations of the ${stage.title} of ${path}, because its ${next.title} has begun. ` +
         `Start a new run with --init ${quotePath(`${stage.folder(path)}/last.safetensors`)}.`,
     );
   }
@@ -273,7 +273,7 @@ function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<str
   return extended;
 }
 
-/** Opens the data and initial weights of a run. @param fresh true if initial weights are still needed. */
+/** Opens the data and initial weights of a run. @param fresh - true if initial weights are still needed. */
 async function reopen(
   config: RunConfig,
   fresh: boolean,

@@ -174,7 +174,7 @@ export function expectAsMany(
 
 /**
  * Checks that all ranks have the same values.
- * @param machine name of this rank's machine. @param own values to compare, by name. @throws UserError if a rank differs from
+ * @param machine - name of this rank's machine. @param own - values to compare, by name. @throws UserError if a rank differs from
  * rank 0. The message has the values of the two ranks.
  */
 export async function expectAgreement(

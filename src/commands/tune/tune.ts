@@ -87,7 +87,7 @@ interface Work {
 function expectSame(path: string, before: TuneConfig, now: About): void {
   const refuse = (what: string) =>
     new UserError(
-      `Expected the search in ${path} to be the same one, but ${what}. Choose another --save-dir; nothing was changed.`,
+      `Expected a search with the same data and options in ${path}, but ${what}. Choose another --save-dir; nothing was changed.`,
     );
   const { data, criterion, options } = before;
   if (data.kind !== now.data.kind || ("path" in data && "path" in now.data && data.path !== now.data.path)) {

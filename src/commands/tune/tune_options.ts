@@ -65,7 +65,7 @@ export function parseTuneOptions(
   const command = new Command("deno task tune")
     .description(
       "Searches the options of train for a data set, by its validation users only and within a time budget: " +
-        "successive halving of random settings and the default. It prints the command of the best one, " +
+        "successive halving of random settings and the default. It prints the command of the best setting, " +
         "and its test metrics compared with the default and the baselines. It may be interrupted and resumed with " +
         "the same command.",
     )
@@ -89,7 +89,7 @@ function addSearchOptions(command: Command): Command {
       10,
     )
     .addOption(
-      new Option(CRITERION, "validation metric that decides").choices(criteria).default("loss"),
+      new Option(CRITERION, "validation metric to choose settings by").choices(criteria).default("loss"),
     )
     .addOption(createJobsOption("settings"))
     .option(SAVE_DIR, "output folder (default: runs/tune-<data>)", folder);

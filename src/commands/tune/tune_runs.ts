@@ -29,7 +29,7 @@ export class TuneRuns {
   /** Cache of kernel variants by model and batch size. */
   readonly #variants = new Map<string, KernelVariants>();
 
-  /** @param options typed arguments of `train` for all settings. @param autotune value of --autotune, if given. */
+  /** @param options - typed arguments of `train` for all settings. @param autotune - value of --autotune, if given. */
   constructor(
     private readonly gpu: Gpu,
     private readonly data: Dataset,
@@ -54,7 +54,7 @@ export class TuneRuns {
     }
   }
 
-  /** Opens the run that trains a setting. @param path folder of the run. @param iterations total number of iterations */
+  /** Opens the run that trains a setting. @param path - folder of the run. @param iterations - total number of iterations */
   async openRun(setting: TuneSetting, path: string, iterations: number): Promise<TrainingRun> {
     const data = this.getData(setting);
     const config = await this.#buildConfig(setting, iterations);
@@ -94,9 +94,9 @@ export class TuneRuns {
 
 /**
  * Continues the training of a setting.
- * @param common settings that all runs share. Their signal ends the training.
- * @param inJob trains in a child process, which locks the run's folder itself
- * @param limit seconds after which training is interrupted, but not before the first validation.
+ * @param common - settings that all runs share. Their signal ends the training.
+ * @param inJob - child process that trains, and locks the run's folder itself
+ * @param limit - seconds after which training is interrupted, but not before the first validation.
  * @throws UserError if files have changed or cannot be written.
  */
 export async function trainCandidate(
@@ -150,7 +150,7 @@ export async function trainCandidate(
   }
 }
 
-/** Tests a setting without further training. @param run run whose config has the number of finished iterations. */
+/** Tests a setting without further training. @param run - run whose config has the number of finished iterations. */
 export async function testCandidate(
   run: TrainingRun,
   events: RunCallbacks,
@@ -176,7 +176,7 @@ async function startOrResume(
   return result;
 }
 
-/** @throws UserError if a setting's run is missing. @param path folder of the run. */
+/** @throws UserError if a setting's run is missing. @param path - folder of the run. */
 export async function expectRun(path: string, { iterations }: SearchCandidate): Promise<void> {
   if (iterations === 0 || await RunFolder.hasState(path)) return;
   throw new UserError(

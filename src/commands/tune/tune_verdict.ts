@@ -230,7 +230,7 @@ export function describeBudget(spentSeconds: number, budgetSeconds: number): str
 }
 
 export interface SearchProgress extends Disposable {
-  /** Reports that the training of a setting begins. @param iterations last iteration @returns callbacks of the run */
+  /** Reports that the training of a setting begins. @param iterations - last iteration @returns callbacks of the run */
   begin(number: number, candidate: SearchCandidate, iterations: number): RunCallbacks;
   /** Reports that the training of a setting has paused or ended. */
   ended(number: number): void;
@@ -245,7 +245,7 @@ const CRITERION_NAMES: Readonly<Record<Criterion, string>> = {
   prec2: "prec@2",
 };
 
-/** Creates the progress display of a search. @param spent seconds of the search in earlier sessions. */
+/** Creates the progress display of a search. @param spent - seconds of the search in earlier sessions. */
 export function searchProgress(
   state: SearchState,
   budgetSeconds: number,

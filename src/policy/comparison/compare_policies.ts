@@ -20,7 +20,7 @@ import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
-/** Logged user states, and impressions of items, in the log of the model that the policies were trained on. */
+/** User states and item impressions in the log on which the policies' click model was trained. */
 export interface LogSupport {
   readonly states: LoggedStates;
   /** [items] number of times that the log shows the item to train users. */
@@ -88,7 +88,7 @@ function presentRows<T extends Float32Array | Uint32Array>(
 
 /**
  * Returns the ellipsoid that contains most user states after logged clicks.
- * @param histories clicks of a logged user before a page, oldest click first; one per user.
+ * @param histories - clicks of a logged user before a page, oldest click first; one per user.
  */
 export async function readLoggedStates(
   gpu: Gpu,
@@ -130,7 +130,7 @@ export interface CompareOptions extends SimulatorOptions {
 }
 
 /**
- * Compares policies. @param environments with the same catalogue; policies were trained in the first one.
+ * Compares policies. @param environments - environments with one catalogue; policies were trained in the first environment.
  * @throws UserError for options that the catalogue or the policies do not allow.
  */
 export async function compare(
@@ -161,7 +161,7 @@ export async function compare(
   return { ...task, users, seed, environments: known, cells };
 }
 
-/** Returns a policy that runs on the device. @param observer model on which the policy was trained. */
+/** Returns a policy that runs on the device. @param observer - model on which the policy was trained. */
 export function makeDevicePolicy(
   gpu: Gpu,
   about: Pick<ComparedPolicy, "policy" | "seed" | "only">,
@@ -178,8 +178,8 @@ export function makeDevicePolicy(
 const WINDOW_USERS = 100;
 
 /**
- * Returns the best known policy of a shop, which maximises reward plus the value of the next state. The policy runs on the
- * host in float64, with the same users and random numbers as other policies. @param points numbers of grid points of states.
+ * Returns the best known policy of a shop: it maximises the reward plus the value of the next state. The policy runs on the
+ * host in float64, with the same users and random numbers as other policies. @param points - numbers of grid points of states.
  */
 export function makeOptimalPolicy(
   { shop, values }: ShopSource,

@@ -10,7 +10,7 @@ import { meanAndSd } from "../../data/mean_sd.ts";
 export type IntervalScope = "users" | "training seeds";
 
 export interface PolicyDifference {
-  /** Mean difference of returns per user over all trainings: policy minus rival. */
+  /** Mean difference of returns per user, policy minus rival, over all trainings. */
   readonly mean: number;
   readonly rival: number;
   /** 95 % bootstrap interval over users of differences per user; null for fewer than two users. */
@@ -24,14 +24,14 @@ export interface PolicyDifference {
   /** Share of users whose mean return is lower (`lose`) or higher (`gain`) than with the rival policy. */
   readonly lose: number;
   readonly gain: number;
-  /** Differences per user, ascending. At most {@link CURVE_POINTS}, evenly spaced, with the least and the greatest. */
+  /** Ascending differences of at most {@link CURVE_POINTS} evenly spaced users, with the least and the greatest. */
   readonly sorted: Float64Array;
 }
 
 export const CURVE_POINTS = 201;
 
 /**
- * Compares the returns of two policies. @param policy, rival one array per training: [users] returns of the same users.
+ * Compares the returns of two policies. @param policy, rival - one array per training: [users] returns of the same users.
  * Trainings are paired in order; a policy with one training is paired with all trainings of the other policy.
  * @throws RangeError if there are no users, or the numbers of users differ.
  */
@@ -122,7 +122,7 @@ export interface ComparisonEnvironment {
 }
 
 export interface PageSupport {
-  /** Share of user states outside the ellipsoid around the mean that contains 99 % of the logged states. */
+  /** Share of user states outside the ellipsoid (around the mean) that contains 99 % of the logged states. */
   readonly statesBeyond: number;
   /** Share of shown items that have fewer than 20 impressions in the log. */
   readonly rareSlots: number;
@@ -136,7 +136,7 @@ export interface ComparisonCell {
   /** Calibration of the policy's training model on the pages that the policy shows. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
-  /** Consistency of the Q-values per position. Only for a policy with Q-values. */
+  /** Consistency of the Q-values per position; undefined for a policy without Q-values. */
   readonly consistency?: readonly QConsistency[];
 }
 
@@ -144,7 +144,7 @@ export interface ComparisonCell {
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  /** Environments; policies were trained in the first one. */
+  /** Environments; policies were trained in the first environment. */
   readonly environments: readonly ComparisonEnvironment[];
   /** Metrics per policy, training seed and environment. See {@link listComparedPolicies}. */
   readonly cells: readonly ComparisonCell[];
@@ -176,7 +176,7 @@ export function summarizeTrainings(
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
-/** Returns the difference between two policies in an environment; undefined if a policy was not run in it. */
+/** Returns the difference between two policies in an environment; undefined if a policy was not run in the environment. */
 export function findDifference(
   comparison: PolicyComparison,
   policy: string,

@@ -26,7 +26,7 @@ export interface EpisodeMetrics extends EpisodeTotals {
   readonly byPage: readonly PageMetrics[];
 }
 
-/** Means of one page, over the users who saw it; NaN if no user did. */
+/** Means of one page, over the users who saw the page; NaN if no user saw the page. */
 export interface PageMetrics {
   readonly users: number;
   readonly clickRate: number;
@@ -48,7 +48,7 @@ function getResamples(users: number): Bootstrap {
 
 /**
  * Estimates the ratio of two sums over users, such as clicks / pages, with a bootstrap interval.
- * @param values [users] numerators. @param over [users] denominators, by default 1.
+ * @param values - [users] numerators. @param over - [users] denominators, by default 1.
  */
 export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
   const bootstrap = getResamples(values.length);
@@ -72,7 +72,7 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 
 /**
  * Computes the metrics of episodes.
- * @param episodes episodes of consecutive users, with equal numbers of pages. @param items catalogue size.
+ * @param episodes - episodes of consecutive users, with equal numbers of pages. @param items - catalogue size.
  * @throws RangeError if arrays have wrong sizes, or there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: number): EpisodeMetrics {
@@ -131,7 +131,7 @@ function sum(values: Float64Array): number {
   return total;
 }
 
-/** Means of one page, over the users who saw it; NaN if no user did. */
+/** Means of one page, over the users who saw the page; NaN if no user saw the page. */
 export interface PageCurvePoint {
   readonly users: number;
   readonly clickRate: MeanEstimate;
@@ -146,7 +146,7 @@ export interface PolicyMetrics extends EpisodeTotals {
   readonly negativeClicks: number;
 }
 
-/** Maximum number of pages for which intervals by page are computed. Their memory grows with the number of pages. */
+/** Maximum number of pages for which intervals by page are computed. The memory for intervals grows with the pages. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
@@ -159,7 +159,7 @@ export class GroupedMetrics {
   readonly #sums: Float64Array;
   #negative = 0;
 
-  /** @param users number of all simulated users. */
+  /** @param users - number of all simulated users. */
   constructor(users: number, pages: number) {
     this.#groups = Math.min(users, MOST_GROUPS);
     this.#columns = pages > MOST_PAGES ? 0 : PAGE.size * pages;
@@ -186,7 +186,7 @@ export class GroupedMetrics {
     }
   }
 
-  /** Computes the metrics with intervals. @param metrics metrics of the same episodes, one episode per user. */
+  /** Computes the metrics with intervals. @param metrics - metrics of the same episodes, one episode per user. */
   compute(metrics: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
     const bootstrap = getResamples(groups);

@@ -23,7 +23,7 @@ export interface EpisodePrediction {
   readonly values?: SlateValueViews;
 }
 
-/** Choice model: P(item) is proportional to exp(eta (utility + position effect)), P(no click) to 1. */
+/** Choice model: P(item) is proportional to exp(eta (utility + position effect)), and P(no click) to 1. */
 export interface ChoiceRule {
   readonly eta: number;
   /** Effects of the second and later positions. Positions beyond the last effect have the last effect. */
@@ -50,9 +50,9 @@ export interface ModelPredictions {
 
 /**
  * Runs a policy in an environment.
- * @param observer model whose states the policy observes, also if another model determines the clicks.
- * @param options.firstPage first page to simulate, see {@link import("../../simulate/simulator.ts").RunOptions}.
- * @param onPage called after each page, before the next page is simulated.
+ * @param observer - model whose states the policy observes, also if another model determines the clicks.
+ * @param options.firstPage - first page to simulate, see {@link import("../../simulate/simulator.ts").RunOptions}.
+ * @param onPage - called after each page, before the next page is simulated.
  * @throws UserError for options that contradict each other, and for utilities that are not finite.
  */
 export async function tryPolicy(

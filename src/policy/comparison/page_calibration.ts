@@ -24,7 +24,7 @@ export interface PredictedEpisodes {
   readonly predicted: Float32Array;
 }
 
-/** Computes the calibration by page. @param episodes episodes of consecutive users. @throws RangeError for wrong sizes. */
+/** Computes the calibration by page. @param episodes - episodes of consecutive users. @throws RangeError for wrong sizes. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
@@ -81,7 +81,7 @@ export interface QConsistency {
 
 const POINTS = 300;
 
-/** Computes the consistency per position. @param q [n, k] Q-values of n chosen slates. @throws RangeError if empty. */
+/** Computes the consistency per position. @param q - [n, k] Q-values of n chosen slates. @throws RangeError if empty. */
 export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
   if (!(n >= 1) || !Number.isInteger(n)) {

@@ -1,6 +1,6 @@
 /**
- * Support of a policy's pages by the log. The model extrapolates if users reach states, or a policy shows items, that are
- * rare in the log.
+ * Measures how well a log supports a policy's pages. Where user states or shown items are rare in the log,
+ * the model extrapolates.
  */
 
 import { ADDITIONAL_CLICK, listUsers, NONE } from "../../data/click_log.ts";
@@ -21,7 +21,7 @@ export class LoggedStates {
   /** Squared Mahalanobis distance that only 1 % of the logged states exceed. */
   readonly limit: number;
 
-  /** @param states [n, width] logged states, two or more. */
+  /** @param states - [n, width] logged states, two or more. */
   constructor(states: Float32Array, readonly width: number) {
     const n = states.length / width;
     if (!(n >= 2) || !Number.isInteger(n)) {
@@ -52,7 +52,7 @@ export class LoggedStates {
     this.limit = distances[Math.min(n - 1, Math.ceil(USUAL * n) - 1)]!;
   }
 
-  /** Returns the squared Mahalanobis distance of a state from the logged states' mean. @param states [.., width] */
+  /** Returns the squared Mahalanobis distance of a state from the logged states' mean. @param states - [.., width] */
   distance(states: Float32Array, row: number): number {
     const { width } = this;
     const from = new Float64Array(width);
@@ -60,7 +60,7 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** Counts the states [.., width] outside the ellipsoid. @param counts selects the rows to test; default: all. */
+  /** Counts the states [.., width] outside the ellipsoid. @param counts - selects the rows to test; default: all. */
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
@@ -75,7 +75,7 @@ export class LoggedStates {
   }
 }
 
-/** Returns the share of shown items with under {@link FEW_DISPLAYS} impressions. @param displays [items] in the log. */
+/** Returns the share of shown items with under {@link FEW_DISPLAYS} impressions. @param displays - [items] impressions. */
 export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
   let rare = 0;
   for (let k = 0; k < slates.length; k++) if ((displays[slates[k]!] ?? 0) < FEW_DISPLAYS) rare++;
@@ -109,7 +109,7 @@ export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64
 
 /**
  * Returns click histories of train users up to a page, with the page's clicks. Pages are drawn uniformly.
- * @param most maximum number of histories. @throws RangeError if the log has no page of a train user.
+ * @param most - maximum number of histories. @throws RangeError if the log has no page of a train user.
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {
   const found: Uint32Array<ArrayBuffer>[] = [];

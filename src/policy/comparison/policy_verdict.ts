@@ -40,7 +40,7 @@ function judgeOnTruth(comparison: PolicyComparison, policy: string, truth: Compa
     return {
       claim,
       holds: "undecided",
-      text: `No verdict for ${policy}: ${RIVAL} was not run ${place}. Add it by --with.`,
+      text: `No verdict for ${policy}: ${RIVAL} was not run ${place}. Add ${RIVAL} by --with.`,
     };
   }
   const holds = judgeClaim(difference.interval);
@@ -61,7 +61,7 @@ function describeSimulatorOnly(comparison: PolicyComparison, policy: string): st
   }).map(({ name }) => name);
   return names.length === 0
     ? []
-    : [`It is better than ${RIVAL} in the simulator only (${names.join(", ")}).`];
+    : [`${policy} is better than ${RIVAL} in the simulator only (${names.join(", ")}).`];
 }
 
 function judgeInSimulators(comparison: PolicyComparison, policy: string): Claim {
@@ -79,9 +79,9 @@ function judgeInSimulators(comparison: PolicyComparison, policy: string): Claim 
         describeFinding(comparison, policy, difference, `In the simulator (${name})`)
       ),
       found.length > 1
-        ? "Both models were trained on the same kind of log and extrapolate alike, so the second may not reveal a policy that " +
-          "exploits errors of the first. Confirm it with real users (A/B test)."
-        : "The simulator is a model: confirm it with real users (A/B test).",
+        ? "Both models were trained on the same kind of log and extrapolate alike, so the second model may not reveal that a policy " +
+          "exploits errors of the first model. Confirm the result with real users (A/B test)."
+        : "The simulator is a model: confirm the result with real users (A/B test).",
     ].join(" "),
   };
 }

@@ -24,17 +24,17 @@ const LEAST_SHARE = 0.05;
  * largest weights overestimates the effective size.
  */
 const LEAST_SIZE = 50;
-/** Maximum number of pages per user in per-decision DR, whose weight of a user is the product of the pages' weights. */
+/** Maximum number of pages per user in per-decision DR, which multiplies the weights of a user's pages. */
 const MOST_DECISIONS = 5;
-/** Number of pages in the reported share of the pages with the largest weights in the total weight. */
+/** Number of pages with the largest weights. Their share of the total weight is reported. */
 const LARGEST = 10;
 
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of pages that are excluded, because they have another number of items or no propensity. */
+  /** Number of excluded pages. Pages are excluded if they have another number of items, or no propensity. */
   readonly excluded: number;
-  /** Estimated clicks per page, by estimator. Undefined if the log lacks a column that the estimator needs. */
+  /** Estimated clicks per page, by estimator; undefined for an estimator that needs a column that the log lacks. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
   /** Estimated clicks on the first `pages` pages of each user, and the effective sample size in users. */
   readonly decisions:
@@ -57,7 +57,7 @@ export interface OffPolicyEvaluation {
   readonly factor: number | undefined;
   /** Predicted clicks per page minus the DR estimate. The weights are normalised if propensities are scaled. */
   readonly modelBias: MeanEstimate;
-  /** Minimum and maximum of logged propensity / propensity computed from the scores and the log's stated temperature. */
+  /** Minimum and maximum ratio of logged propensities to propensities computed from scores at the log's temperature. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
@@ -67,7 +67,7 @@ export interface OffPolicyEvaluation {
  */
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
-/** Evaluates a policy. @throws UserError if log and policy overlap too little. @param name name of the policy */
+/** Evaluates a policy. @throws UserError if log and policy overlap too little. @param name - name of the policy */
 export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
   expectEnough(evidence, name, temperature);
   const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);
@@ -101,9 +101,9 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
 const ROUNDING = 1e-4;
 
 /**
- * Judges the propensities. If they are correct, the mean weight is 1. If all are wrong by one factor, normalised weights
- * still give the mean of any function of the page under the policy, such as the model's P(click), so E[w (q - v)] = 0 for any
- * model. Both statements are false if the policy shows pages that the log could not show.
+ * Judges the propensities. Correct propensities give a mean weight of 1. If all propensities are wrong by one factor,
+ * normalised weights still give the mean of any function of the page under the policy, such as the model's P(click),
+ * so E[w (q - v)] = 0 for any model. Both statements are false if the policy shows pages that the log could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -134,7 +134,7 @@ function clip({ mean, interval }: MeanEstimate, pages: number): MeanEstimate {
   return { mean: within(mean), interval: interval && [within(interval[0]), within(interval[1])] };
 }
 
-/** Estimates a ratio of sums of terms, and resamples users. @param user [n] number of the user of each page */
+/** Estimates a ratio of two sums of terms, with an interval over users. @param user - [n] number of the user of each page */
 export function estimateMean(user: ArrayLike<number>, { values, over }: EstimatorTerms): MeanEstimate {
   const terms = [...Map.groupBy(values.keys(), (i) => user[i]!).values()];
   const sums = (of: (i: number) => number) =>
@@ -224,8 +224,8 @@ const WARMEST = 100;
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * Returns the largest tested pool size whose random slates give a policy, at a temperature, a sufficient effective
- * sample. For N equally likely slates, the effective share is 1 / E_pi[N pi(A)].
+ * Returns the largest tested pool size at which a log of random slates has a sufficient effective sample for
+ * a policy. For N equally likely slates, the effective share is 1 / E_pi[N pi(A)].
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");
@@ -251,7 +251,7 @@ function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest pool size for which random slates are often enough equal to one fixed slate of k items. */
+/** Returns the largest pool size at which random slates equal one fixed slate of k items often enough. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

@@ -31,14 +31,14 @@ interface Row {
   readonly slotReward: readonly number[];
   /** Importance weight pi / mu of the whole slate. */
   readonly weight: number;
-  /** [slots] pi / mu of the items in the slots up to this one; NaN if mu is known for whole pages only. */
+  /** [slots] pi / mu of the items in a slot and all earlier slots; NaN if mu is known for whole pages only. */
   readonly prefixWeight: readonly number[];
   /** [slots] pi / mu of the marginal probability that a slot shows its item; NaN if mu's probability is unknown. */
   readonly slotWeight: readonly number[];
-  /** Model's P(click) on the shown page; `v` is its mean under the policy. */
+  /** Model's P(click) on the shown page; `v` is the mean of P(click) under the policy. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click) on a slot's item if the page ended there; `slotV` is the mean under the policy. */
+  /** [slots] model's P(click) on a slot's item if the page ended at the slot; `slotV` is the mean under the policy. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
@@ -105,7 +105,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
 /**
  * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is mu / the propensity computed
  * from the scores at the log's temperature (1 if the temperature is unknown).
- * @param kept receives pages on which other temperatures are tested
+ * @param kept - receives pages on which other temperatures are tested
  */
 function buildRow(
   page: ReplayedPage,
@@ -215,7 +215,7 @@ function predicted(
   const sum = (slate: readonly number[]) =>
     slate.reduce((sum, place, j) => sum + Math.exp(logit(place, j)), 0);
   const any = (slate: readonly number[]) => 1 - 1 / (1 + sum(slate));
-  /** P(click on the last item of a page). @param others 1 + the sum of the weights of the items above */
+  /** P(click on the last item of a page). @param others - 1 + the sum of the weights of the items above */
   const last = (place: number, j: number, others: number) => 1 / (1 + others * Math.exp(-logit(place, j)));
   const others = shown.map((_, j) => 1 + sum(shown.slice(0, j)));
   return {

@@ -1,6 +1,6 @@
 /**
- * Replays logged pages. For each page, a model's utilities of all items and the policy's slate or scores are computed. A
- * user's state follows the logged clicks, also if the policy would have shown other items.
+ * Replays logged pages. For each page, a model's utilities of all items and the policy's slate or scores are
+ * computed. A user's state follows the logged clicks, even if the policy would have shown other items.
  */
 
 import { countBitWords } from "../../batch/device_log.ts";
@@ -70,11 +70,11 @@ interface Click {
   readonly slot: number | undefined;
 }
 
-/** Maximum of users x items per group of users. One wait reads back the data of a page for the group. */
+/** Maximum of users x items per group of users. The data of a page are read back for the whole group at once. */
 const TOGETHER_ITEMS = 2 ** 15;
 
 /**
- * Replays all users of a log. @param take receives the pages of k items in order, for one group of users after another.
+ * Replays all users of a log. @param take - receives the pages of k items in order, for one group of users after another.
  * @throws UserError as the policy does, and for a page with items that could not be shown.
  */
 export async function replayPages(
@@ -120,7 +120,7 @@ class Replay {
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  /** Creates the replay of a group of users. @param stack disposes the replay's device objects at the end. */
+  /** Creates the replay of a group of users. @param stack - disposes the replay's device objects at the end. */
   static async create(
     gpu: Gpu,
     options: ReplayOptions,
@@ -244,7 +244,7 @@ class Replay {
   }
 }
 
-/** Records a policy. @param known view of the utilities, which the model computes for every policy */
+/** Records a policy. @param known - view of the utilities, which the model computes for every policy */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

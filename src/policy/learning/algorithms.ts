@@ -38,7 +38,7 @@ interface Variant {
   kind(config: PolicyTrainingConfig): QKind;
   /** Rule that selects the values of a slate that the loss uses. */
   readonly counts: QCounts;
-  /** Returns the range of the columns of values [rows, slots] whose sum is the value of the slate. */
+  /** Returns the columns of the values [rows, slots] that add up to the value of a slate. */
   worth(slate: number): Pick<NextValue, "first" | "count">;
 }
 
@@ -87,7 +87,7 @@ class QLearner extends NetworkLearner {
     const masked = { view: sample.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "target";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
-    /** Records the values of slates. A tape changes the base tensor that it reads, so each call has its own base. */
+    /** Records the values of slates. A tape changes the base tensor that it reads, so each call creates a base tensor. */
     const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
       const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
       const state = network.state(tape, copy, input);
@@ -96,7 +96,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** Records the best values of the next positions, unless values are per item: positions then do not differ. */
+    /** Records the best values of the next positions. Values per item do not depend on positions, so none are recorded. */
     const chained = config.target === "chained" && network.shape.kind !== "item"
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },

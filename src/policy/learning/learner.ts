@@ -20,8 +20,8 @@ import { QNetwork, type QShape } from "../network/q_network.ts";
 import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
- * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. They have the indices that
- * users, events, rows and items have in batches of click logs, so that all batches share shaders.
+ * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. The sizes have
+ * the indices of users, events, rows and items in batches of click logs, so that all batches share shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 export type LearnDispatch = DispatchSpec<LearnSizes>;
@@ -50,7 +50,7 @@ export interface NextValue {
   readonly count: number;
 }
 
-/** Dispatches of a training step, except those of the optimiser. */
+/** Dispatches of a training step, except the optimiser's dispatches. */
 export interface RecordedUpdate {
   /** Value of the best slate on the page after each replayed page. */
   readonly nextValue: NextValue;
@@ -81,7 +81,7 @@ export type LearnerFactory = (subject: LearnerSubject) => Learner;
 export interface Learner extends Disposable {
   readonly policy: Policy;
   readonly parameters: ParameterArena;
-  /** Weights, in the layout of the parameters, of the target network, which computes the values of next pages' slates. */
+  /** Weights of the target network, in the layout of the parameters. The target network values next pages' slates. */
   readonly target: View;
   /** Records the training step. A learner can record one training step. */
   record(update: TrainingBatch): RecordedUpdate;

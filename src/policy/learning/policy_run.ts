@@ -43,8 +43,8 @@ export class PolicyFolder {
   }
 
   /**
-   * Creates the files of a training. For a resumed training, opens the files, and truncates the logs to their marks.
-   * @param before snapshot of the training to resume.
+   * Creates the files of a training. For a resumed training, opens the files, and truncates the logs to their saved lengths.
+   * @param before - snapshot of the training to resume.
    * @throws UserError if the folder cannot be written or has foreign files, or if files have changed.
    */
   static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {
@@ -123,7 +123,7 @@ export interface PolicyCallbacks {
 export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
-  /** Final evaluation of the best weights. The users are not those of the curve, by whom the weights were selected. */
+  /** Final evaluation of the best weights, on other users than the users of the curve, who selected the weights. */
   readonly chosen: LearningCurvePoint | undefined;
 }
 
@@ -141,8 +141,8 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 }
 
 /**
- * Trains to the end. The state is saved at each point of the curve, between two episodes, so that a resumed training has the
- * same bits. If `signal` is aborted, the current episode is finished and saved. At the end, the trainer has the best weights.
+ * Trains to the end. The state is saved at each point of the curve, between two episodes; interruption and resuming change no
+ * bits. If `signal` is aborted, the current episode is finished and saved. At the end, the trainer has the best weights.
  * @throws DivergedError. Files saved before remain.
  */
 export async function runPolicy(

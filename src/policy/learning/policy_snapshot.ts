@@ -77,7 +77,7 @@ export interface PolicySnapshot {
   readonly marks: PolicyLogMarks;
   /**
    * Returns the weights with which the policy acts: the best weights, or before the first evaluation the last weights.
-   * @param specs parameters of the policy's network. @throws UserError if weights are damaged, or belong to another network.
+   * @param specs - parameters of the policy's network. @throws UserError if weights are damaged, or belong to another network.
    */
   weights(specs: readonly ParameterSpec[]): Weights;
   /** Returns the best weights; undefined before the first evaluation. @throws UserError as {@link weights}. */
@@ -86,7 +86,7 @@ export interface PolicySnapshot {
   state(specs: readonly ParameterSpec[]): PolicyState;
 }
 
-/** Reads a policy's snapshot. @param path of the policy's folder. @throws UserError for a missing or damaged snapshot. */
+/** Reads a policy's snapshot. @param path - the policy's folder. @throws UserError for a missing or damaged snapshot. */
 export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const file = getPolicyPath(path);
   const { tensors, metadata } = await readSafetensors(file);
@@ -95,7 +95,7 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const point = v.safeParse(v.optional(bestSchema), parseJson(metadata.best));
   if (metadata.format !== FORMAT || !marks.success || !success || !point.success) {
     throw new UserError(
-      `Expected the snapshot of a policy, as deno task policy train writes it, got ${file}, which is none.`,
+      `Expected the snapshot of a policy, as deno task policy train writes it, got another file, ${file}.`,
     );
   }
   return {

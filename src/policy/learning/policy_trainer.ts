@@ -33,7 +33,7 @@ export interface PolicyStepMetrics {
   readonly loss: number;
   /** Mean Q-value of the replayed slates; 0 before the first training step. */
   readonly q: number;
-  /** Mean reward per user who saw the page, also of users to whom exploration showed random slates. */
+  /** Mean reward over the users who saw the page, including users to whom exploration showed random slates. */
   readonly reward: number;
 }
 
@@ -48,7 +48,7 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   loss: ({ loss, reward }) => loss + reward,
 };
 
-/** State from which a training resumes with the same bits. The state is read between two episodes. */
+/** State of a training between two episodes. Resuming from it gives the bits of an uninterrupted training. */
 export interface PolicyState {
   readonly trainer: TrainerState;
   readonly target: Weights;
@@ -83,7 +83,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
 
   /**
    * Allocates users, network and replay buffer on the device, and records the steps.
-   * @param source simulated users to train on.
+   * @param source - simulated users to train on.
    * @throws UserError for a config that is out of range, contradicts the catalogue, or exceeds the adapter's limits.
    */
   static async create(
@@ -139,7 +139,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     return this.own.learner.policy;
   }
 
-  /** Simulates the policy without exploration. No work may be in flight. @param episode selects the random numbers. */
+  /** Simulates the policy without exploration. No work may be in flight. @param episode - selects the random numbers. */
   async evaluate(users = this.config.evaluationUsers, episode = CURVE_EPISODE): Promise<SimulationMetrics> {
     const { source, start, trainerParts: { gpu } } = this.own;
     using simulator = await Simulator.create(gpu, source, { ...this.config, users, start });
@@ -169,7 +169,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     };
   }
 
-  /** Restores a saved state. @param from file name for messages. @throws UserError for a damaged replay buffer. */
+  /** Restores a saved state. @param from - file name for messages. @throws UserError for a damaged replay buffer. */
   restoreAll({ trainer, target, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);

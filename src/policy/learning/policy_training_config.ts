@@ -38,7 +38,7 @@ export interface PolicyTrainingConfig {
   steps: number;
   /** Reward of a click: 1, or the utility of the clicked item. */
   reward: "click" | "utility";
-  /** "empty": users start without clicks. A split: each user starts with all clicks of one of its logged users. */
+  /** "empty": users start without clicks. Name of a split: each user starts with all clicks of a logged user of the split. */
   start: "empty" | Split;
   repeats: boolean;
   leave: number;
@@ -57,7 +57,7 @@ export interface PolicyTrainingConfig {
   target: TargetKind;
   /** True for double Q-learning: the online network selects the next slate, and the target network values it. */
   doubleQ: boolean;
-  /** Number of training steps between copies to the target network. The paper's listing has no target network, that is, 1. */
+  /** Training steps between copies to the target network; 1 equals the paper's listing, which has no target network. */
   targetEvery: number;
   discount: number;
   /** True if the target of an episode's last page includes the value of a next page, as if the episode went on. */
@@ -70,7 +70,7 @@ export interface PolicyTrainingConfig {
   clip: number | null;
   /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
   huber: boolean;
-  /** Minimum number of user pages that the replay buffer holds. */
+  /** Minimum capacity of the replay buffer in user pages. A user page is a page that one user has seen. */
   replay: number;
   /** Probability of a random slate at the beginning of the training. */
   epsilonStart: number;

@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Writes the reward of a page to slot `step.slot` of a ring. @param views outcomes [pages, users], and the ring. */
+/** Writes the reward of a page to slot `step.slot` of a ring. @param views - outcomes [pages, users], and the ring. */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -63,7 +63,7 @@ export interface QLossBatch extends SlateBatch {
   readonly targets: readonly number[];
   /** [rows] column of `q` that belongs to the outcome, which is the clicked slot or no click. */
   readonly outcome: readonly number[];
-  /** [rows, columns] targets of the values. Only for chained targets. */
+  /** [rows, columns] targets of the values; undefined for the common target. */
   readonly chained?: readonly (readonly number[])[];
 }
 

@@ -120,7 +120,7 @@ export class ReplayBuffer {
 
   /**
    * Restores a saved state. No work may be in flight.
-   * @param items number of items in the catalogue. @param from file name for messages.
+   * @param items - number of items in the catalogue. @param from - file name for messages.
    * @throws UserError for wrong sizes, and for values out of range.
    */
   restore(state: ReplayState, items: number, from: string): void {

@@ -34,7 +34,7 @@ export interface ReplaySampleOptions {
 
 /** Pages sampled for a training step. In masks, bit i of word p x B + b belongs to item 32 p + i of row b. */
 export class ReplaySample {
-  /** [2 x rows, columns + 1] f32, padded: state and page number / T. First all rows before the pages, then after. */
+  /** [2 x rows, columns + 1] f32, padded: state and page number / T. First all rows before the pages, then all rows after. */
   readonly inputs: View;
   get slate(): number {
     return this.replay.size.slate;
@@ -89,7 +89,7 @@ export class ReplaySample {
     this.#begun = arena.upload("starts of replayed episodes", new Uint32Array(2 * episodes * users));
   }
 
-  /** Stores the start clicks of an episode before it begins. @param key random key of the users in this episode */
+  /** Stores an episode's start clicks before the episode begins. @param key - random key of the users in this episode */
   begin(episode: number, key: PhiloxKey): void {
     const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
     if (start === "empty") return;
@@ -139,7 +139,7 @@ export class ReplaySample {
     ];
   }
 
-  /** Copies the padded states after the sampled pages. @param state [rows, columns] with the row stride of the buffer. */
+  /** Copies the padded states after the sampled pages. @param state - [rows, columns] with the row stride of the buffer. */
   statesAfter(state: Tensor): DispatchSpec {
     const { replay, drawn, options: { rows } } = this;
     const { users, pages, stateStride } = replay.size;

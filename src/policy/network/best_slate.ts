@@ -22,7 +22,7 @@ export interface ItemMask {
 
 export interface ChoiceModel {
   readonly slate: number;
-  /** Inverse temperature: P(item) is proportional to exp(eta u), P(no click) to 1. */
+  /** Inverse temperature: P(item) is proportional to exp(eta utility), P(no click) to 1. */
   readonly eta: number;
 }
 

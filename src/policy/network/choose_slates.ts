@@ -21,7 +21,7 @@ export interface SlateChoiceViews {
   readonly slates: View;
   /** Mask of items. The bits of the chosen items are set. */
   readonly masked: ItemMask;
-  /** True if slates are an input. Then column j of `q` is the value of the best item after the first j items of the slate. */
+  /** True if slates are an input: column j of `q` then gets the value of the best item after the slate's first j items. */
   readonly given?: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface SlateChoice<S extends BatchSizes> {
   readonly stride: number;
 }
 
-/** Chooses the best item for one position after another. Each position scores all items, as chosen items are masked. */
+/** Chooses the best item for one position after another. Each position scores all items; chosen items are masked. */
 export function chooseByPosition<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -60,7 +60,7 @@ export interface ExactChoiceViews extends SlateChoiceViews {
 
 /**
  * Chooses the slates with the largest expected value, from a network of kind `item` and the users' utilities of all items.
- * Dispatches over all items run in chunks of rows. @param users simulated users, whose states are those of the rows. @throws
+ * Dispatches over all items run in chunks of rows. @param users - simulated users, whose states are those of the rows. @throws
  * UserError for slates that are too long for the exact search.
  */
 export function chooseExactly(
@@ -121,7 +121,7 @@ interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   readonly current: Memory;
 }
 
-/** Computes the bases of hidden units, and linear values, from the states of the rows. */
+/** Computes from the rows' states: partial sums of hidden units (bases), and linear parts of Q-values. */
 function begin<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -163,7 +163,7 @@ function score<S extends BatchSizes>(
   });
 }
 
-/** Writes the best item, the item's value, and the base of the next position. @param position current position. */
+/** Writes the best item, the item's value, and the base of the next position. @param position - current position. */
 function pick<S extends BatchSizes>(
   { network, rows, copy, slates, masked, given, state: { bases }, best, q, current }: PositionChoice<S>,
   label: string,

@@ -35,11 +35,11 @@ export interface QShape {
   readonly trunk: number;
   readonly inputs: number;
   readonly itemColumns: number;
-  /** True if the network also has a value of a page without a click. Only for kind `item`. */
+  /** True if a network of kind `item` also has a value of a page without a click. */
   readonly zero?: boolean;
 }
 
-/** Returns the number of nets, which is also the number of bases per row and of item products: one per position, or one. */
+/** Returns the number of nets, equal to the numbers of bases per row and item products: one per position, or 1 in all. */
 export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
@@ -49,7 +49,7 @@ export function getProductWidth({ kind, slate, units }: QShape, slot: number): n
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
 }
 
-/** Returns the number of values that depend only on the state: one per position; for kind `item` one, and one for no click. */
+/** Returns the number of values that depend only on the state: one per position, or for kind `item` 1 (2 with no click). */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
@@ -59,7 +59,7 @@ export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
 
-/** Returns the parameter name of an item product's weights [item columns, width]. @param product index of the product */
+/** Returns the parameter name of an item product's weights [item columns, width]. @param product - index of the product */
 export function getItemKernelName(product: number): string {
   return `item${product + 1}/kernel`;
 }
@@ -96,7 +96,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
   ];
 }
 
-/** Copy of the weights: "online" weights are trained, "target" weights are those of the target network. */
+/** Copy of the weights: "online" weights are trained, "target" weights belong to the target network. */
 export type WeightCopy = "online" | "target";
 
 /** Item tables for one copy of the weights: [items, {@link getProductWidth}] for each item product. */
@@ -117,8 +117,8 @@ export class QNetwork {
   readonly #arena: Arena;
 
   /**
-   * @param items number of items. @param seed for the initial weights. @throws Error for an invalid shape; UserError if too
-   * large.
+   * @param items - number of items. @param seed - seed of the initial weights. @throws Error for an invalid
+   * shape; UserError if too large.
    */
   constructor(readonly gpu: Gpu, readonly shape: QShape, readonly items: number, seed: number) {
     const declared = listQParameters(shape);
@@ -175,7 +175,7 @@ export class QNetwork {
     };
   }
 
-  /** Records dispatches that compute the item tables after a change of weights. @param itemVectors [items, columns] */
+  /** Records dispatches that compute the item tables after a change of weights. @param itemVectors - [items, columns] */
   makeTables<S extends BatchSizes>(
     rows: SlateRows<S>,
     copy: WeightCopy,
@@ -217,7 +217,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Records the bases and values of states. @param input [rows, inputs] a state and page number / T */
+  /** Records the bases and values of states. @param input - [rows, inputs] a state and page number / T */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

@@ -68,7 +68,7 @@ export function createTape<S extends BatchSizes, R>(
 
 const inputKernel = parseKernel("state_input", inputText);
 
-/** Records the network's input [rows, columns + 1]: the state, and step.page / T. @param pages number T of pages */
+/** Records the network's input [rows, columns + 1]: the state, and step.page / T. @param pages - number T of pages */
 export function recordStateInput<S extends BatchSizes>(
   rows: SlateRows<S>,
   state: Tensor,

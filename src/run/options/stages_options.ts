@@ -196,7 +196,7 @@ export interface ModelData {
   readonly pageOrder?: PageOrder;
 }
 
-/** Builds the stages' config from options. @param init model whose initial weights and count features are used */
+/** Builds the stages' config from options. @param init - model whose initial weights and count features are used */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
@@ -216,7 +216,7 @@ export function buildStagesConfig(
   };
 }
 
-/** Default number of pages per batch. Smaller batches make gradients noisy; larger ones make steps slow. */
+/** Default number of pages per batch. Smaller batches make gradients noisy; larger batches make steps slow. */
 const BATCH_PAGES = 400;
 /** Minimum number of users per batch: pages of one user are similar, so a batch needs several users. */
 const LEAST_USERS = 8;
@@ -249,7 +249,7 @@ function withDefaults<
   return { ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Returns the number of users with about {@link BATCH_PAGES} pages in total, at most a quarter of the train users. */
+/** Returns a batch size in users, with about {@link BATCH_PAGES} pages and at most a quarter of the train users. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;

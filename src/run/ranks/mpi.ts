@@ -75,7 +75,7 @@ type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
 /** Maximum number of values per MPI call. MPI stores byte counts in 32 bits, and smaller messages need less memory. */
 const PIECE = 2 ** 24;
-/** A rank counts as hung after HANG_MS, and after TIMES times as long as the caller computed before its call. */
+/** A rank counts as hung after HANG_MS, or if longer, TIMES times the caller's computing time before the call. */
 const [HANG_MS, TIMES] = [6500, 4];
 /** Time limit in ms of calls that wait while one rank saves, or while the ranks open their data. */
 const PATIENCE_MS = 30 * 60_000;
@@ -107,7 +107,7 @@ export class MpiRanks implements ProcessGroup {
 
   /**
    * Initialises MPI together with all other ranks.
-   * @param library path of Open MPI's library, for tests. @throws UserError without the library, or if MPI reports
+   * @param library - path of Open MPI's library, for tests. @throws UserError without the library, or if MPI reports
    * another rank or size than the environment.
    */
   static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {
@@ -174,7 +174,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
 
-  /** Runs a collective operation. @param count number of values that each rank sends to each other rank. */
+  /** Runs a collective operation. @param count - number of values that each rank sends to each other rank. */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
     given: Words,

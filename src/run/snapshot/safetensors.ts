@@ -57,7 +57,7 @@ export function encodeSafetensors(
 
 /**
  * Encodes a file as consecutive byte arrays. The values of the tensors are not copied: the arrays are views.
- * @param crc implementation of CRC-32, if the host has a faster one.
+ * @param crc - implementation of CRC-32, if the host has a faster one.
  */
 export function encodeSafetensorsPieces(
   tensors: ReadonlyMap<string, TensorData>,
@@ -102,7 +102,7 @@ function encodeHeader(
 /**
  * Decodes a safetensors file. Tensors are returned in the order of their data. Values at multiples of 4 bytes are views
  * of `bytes`; other values are copied.
- * @param what name of the bytes in errors, usually a path. @param crc see {@link encodeSafetensorsPieces}
+ * @param what - name of the bytes in errors, usually a path. @param crc - see {@link encodeSafetensorsPieces}
  * @throws {UserError} if the header is damaged, data are missing or overlap, or a tensor is neither F32 nor U32
  */
 export function decodeSafetensors(
@@ -136,7 +136,7 @@ function computeChecksum(
 
 /**
  * Reads the header of a safetensors file.
- * @param bytes beginning of the file, with at least the header. @param size bytes of the whole file.
+ * @param bytes - beginning of the file, with at least the header. @param size - bytes of the whole file.
  * @throws {UserError} as {@link decodeSafetensors}
  */
 export function readLayout(
@@ -172,7 +172,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Returns the offset of the data. @param bytes first 8 bytes of the file, or more. @param size bytes of the whole file. */
+/** Returns the offset of the data. @param bytes - first 8 bytes of the file, or more. @param size - bytes of the whole file. */
 export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
     throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${formatThousands(size)} found`);
@@ -314,7 +314,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, crc) => {
   return crc;
 });
 
-/** Computes a CRC-32. @param before CRC-32 of the preceding bytes; 0 if there are none. */
+/** Computes a CRC-32. @param before - CRC-32 of the preceding bytes; 0 if there are none. */
 function computeCrc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let k = 0; k < bytes.length; k++) crc = TABLE[(crc ^ bytes[k]!) & 255]! ^ (crc >>> 8);

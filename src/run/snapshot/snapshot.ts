@@ -97,8 +97,8 @@ function json<S extends v.GenericSchema>(schema: S) {
 
 /**
  * Builds the tensors and metadata of a snapshot file.
- * @param specs parameters of all networks. @param weights weights by parameter name, of shape [rows, columns].
- * @param more other tensors, such as the optimiser's moments, by prefix of their names. @param extra other metadata.
+ * @param specs - parameters of all networks. @param weights - weights by parameter name, of shape [rows, columns].
+ * @param more - other tensors, such as the optimiser's moments, by prefix of their names. @param extra - other metadata.
  */
 export function buildSnapshot(
   specs: readonly ParameterSpec[],
@@ -179,7 +179,7 @@ const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST
 
 /**
  * Decodes a snapshot, or a safetensors file that another program wrote.
- * @param path name of the file in errors. @throws UserError if the bytes are damaged or the metadata unreadable.
+ * @param path - name of the file in errors. @throws UserError if the bytes are damaged or the metadata unreadable.
  */
 export function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>, path: string): Snapshot {
   return parseSnapshot(decodeSafetensors(bytes, path), path);
@@ -242,7 +242,7 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
  * Returns weights with a usable table row for feature values that were not in the training data. If a field's token for
  * "other values" is untrained, the row becomes the mean of the field's other rows, so that an unknown value is treated
  * as an average value.
- * @param V number of the model's tokens.
+ * @param V - number of the model's tokens.
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

@@ -26,7 +26,7 @@ const settingSchema = v.strictObject({
 });
 export type TrainingSetting = v.InferOutput<typeof settingSchema>;
 
-/** Encodes the file of a training. @param specs parameters of all networks. */
+/** Encodes the file of a training. @param specs - parameters of all networks. */
 export function encodeTraining(
   specs: readonly ParameterSpec[],
   state: TrainerState,
@@ -51,7 +51,7 @@ export function readTrainingSetting({ metadata }: Snapshot, path: string): Train
   throw new UserError(`${path}: its training settings are damaged: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** Reads the state from which a training resumes. @param specs parameters of all networks. @throws UserError if damaged. */
+/** Reads the state from which a training resumes. @param specs - parameters of all networks. @throws UserError if damaged. */
 export function readTrainingState(
   snapshot: Snapshot,
   specs: readonly ParameterSpec[],

@@ -13,7 +13,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Distance of `uniform` from the nearest number with another outcome. If tiny, f32 may give the other outcome. */
+  /** Distance of `uniform` from the nearest number with another outcome. With a tiny distance, f32 may give that outcome. */
   readonly margin: number;
 }
 
@@ -24,7 +24,7 @@ export interface ChoiceWeights {
   readonly slots: Float64Array;
 }
 
-/** Computes exp(logit - largest logit) for no click, whose logit is 0, and for each slot. @param logits one per slot */
+/** Computes exp(logit - largest logit) for no click, whose logit is 0, and for each slot. @param logits - one per slot */
 export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
   let most = 0;
   for (let j = 0; j < logits.length; j++) most = Math.max(most, logits[j]!);
@@ -36,7 +36,7 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 /**
  * Draws the click by inverting the distribution function of the outcomes: no click, then the slots in order. As no
  * click is first, two policies with the same random numbers have as many pages without a click in common as possible.
- * @param logits one per slot. @param uniform random number in [0, 1)
+ * @param logits - one per slot. @param uniform - random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
   const { none, slots } = computeChoiceWeights(logits);
@@ -55,7 +55,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes the logits of a slate's items. @param utilities one per item. @param effects of positions 2, 3, ... */
+/** Computes the logits of a slate's items. @param utilities - utility per item. @param effects - effects of positions 2, 3, ... */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,
@@ -64,7 +64,7 @@ export function computeSlateLogits(
   return Float64Array.from(utilities, (u, j) => eta * (u + (effects[Math.min(j, effects.length) - 1] ?? 0)));
 }
 
-/** Rules by which the state of a simulated user changes, and utilities. @typeParam S immutable state of a user */
+/** Computes the state changes and the utilities of a simulated user. @typeParam S immutable state of a user */
 export interface HostDynamics<S> {
   readonly name: string;
   /** I, the number of items in the catalogue. */
@@ -84,7 +84,7 @@ export class ShopDynamics implements HostDynamics<ShopState> {
   readonly items: number;
   readonly #features: readonly Float32Array[];
 
-  /** @param values [items, features] of the shop: `drawShopItems` of data/demo_shop.ts, or those of its log. */
+  /** @param values - [items, features] from `drawShopItems` of data/demo_shop.ts, or from the shop's log. */
   constructor(readonly shop: ShopTruth, values: Float32Array) {
     this.name = shop.name;
     this.items = values.length / demoFeatures;

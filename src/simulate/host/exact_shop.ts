@@ -33,7 +33,7 @@ export interface PlanOptions
 
 const POOLS = 64;
 
-/** Default numbers of grid points. Values differ from those on a much finer grid by at most 0.3 %. */
+/** Default numbers of grid points. Values on this grid differ by at most 0.3 % from values on a much finer grid. */
 export const usualPoints = [33, 33, 17] as const;
 
 /** Ranges of the states that users can reach: m1 and m2 (mean styles) from -2 to 2, p (mean price) from -1 to 1. */
@@ -57,7 +57,7 @@ export class ShopPlan {
     }
   }
 
-  /** Returns the expected future return of the best policy that may repeat items. @param left pages left, 0..T */
+  /** Returns the expected future return of the best policy that may repeat items. @param left - pages left, 0..T */
   value({ m1, m2, p }: ShopState, left: number): number {
     const values = this.#values[left];
     if (values) return this.#grid.at(values, m1, m2, p);
@@ -70,7 +70,7 @@ export class ShopPlan {
   }
 }
 
-/** Returns the policy that maximises the page's reward plus the value of the next state. Sizes must be the plan's. */
+/** Returns the policy that maximises the page's reward plus the value of the next state, for the plan's sizes only. */
 export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   const { reward = "click", discount = 1, leave = 0 } = plan.options;
   return {
@@ -87,7 +87,7 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** Computes the values of all grid points for t pages left from those for t - 1. Data that is equal for all t is cached. */
+/** Computes the grid points' values for t pages left from the values for t - 1. Data that do not depend on t are cached. */
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
@@ -209,7 +209,7 @@ export class InterpolationGrid {
   readonly #first: Three<number>;
   readonly #step: Three<number>;
 
-  /** @param ranges lower and upper ends of the three axes. @param points number of grid points per axis, 2 or more. */
+  /** @param ranges - lower and upper ends of the three axes. @param points - number of grid points per axis, 2 or more. */
   constructor(ranges: Three<readonly [number, number]>, points: Three<number>) {
     if (!points.every((n) => Number.isInteger(n) && n >= 2)) {
       throw new RangeError(`Expected 2 points or more along each axis, got ${points.join(" x ")}`);
@@ -239,7 +239,7 @@ export class InterpolationGrid {
     return { cell, share: place - cell };
   }
 
-  /** Interpolates values at the point (x, y, z). @param values one per grid point */
+  /** Interpolates values at the point (x, y, z). @param values - one per grid point */
   at(values: Float64Array, x: number, y: number, z: number): number {
     const [ny, nz] = [this.axes[1].length, this.axes[2].length];
     const [i, j, k] = [this.locate(0, x), this.locate(1, y), this.locate(2, z)];

@@ -12,7 +12,7 @@ export type MaskValues = ArrayLike<number>;
 
 /**
  * Returns the k items with the highest scores, best first. Of items with equal scores, the lowest number is first.
- * @param scores [items] without NaN. @throws RangeError if fewer than k items are allowed.
+ * @param scores - [items] without NaN. @throws RangeError if fewer than k items are allowed.
  */
 export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
   const slate = new Array<number>(k);
@@ -21,7 +21,7 @@ export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: Ma
   throw new RangeError(`Expected a slate of at most the ${count} items that may be shown, got ${k}`);
 }
 
-/** Writes the best items to `slate`. @param items candidates, by default all. @returns number of chosen items, at most k */
+/** Writes the best items to `slate`. @param items - candidates, by default all. @returns number of chosen items, at most k */
 function selectTop(
   scores: ArrayLike<number>,
   slate: number[] | Uint32Array,
@@ -89,7 +89,7 @@ export class SlateSearch {
     this.#next = new Uint32Array(slate);
   }
 
-  /** Finds the best slate. @param slate input: start of the search; output: best slate. @returns the best slate's Q */
+  /** Finds the best slate. @param slate - input: start of the search; output: best slate. @returns the best slate's Q */
   best(problem: SlateProblem, slate: Uint32Array, { items, masked, path }: Among): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];

@@ -219,7 +219,7 @@ function drawItem(taken: Uint8Array, words: readonly number[]): number {
   throw new RangeError("Expected an item that may be shown, found none");
 }
 
-/** Returns a policy that shows the first allowed items of an order. @param order numbers of the items, best first */
+/** Returns a policy that shows the first allowed items of an order. @param order - numbers of the items, best first */
 export function createHostPopularPolicy<S>(order: ArrayLike<number>): HostPolicy<S> {
   const items = Array.from(order);
   return {

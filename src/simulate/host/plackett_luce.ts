@@ -24,7 +24,7 @@ export class PlackettLuce {
   readonly #most: number;
   readonly #all: number;
 
-  /** @param scores one per candidate. @param temperature above 0. A small temperature draws the highest scores. */
+  /** @param scores - one per candidate. @param temperature - above 0. A small temperature draws the highest scores. */
   constructor(scores: ArrayLike<number>, temperature: number) {
     this.#z = Float64Array.from(scores, (x) => (Number.isFinite(x) ? x : LOWEST) / temperature);
     this.#most = this.#z.reduce((most, z) => Math.max(most, z), -Infinity);
@@ -32,7 +32,7 @@ export class PlackettLuce {
     this.#all = this.#weights.reduce((sum, weight) => sum + weight, 0);
   }
 
-  /** Returns the log-probability of each item of a slate, given the items before. @param slate distinct indices */
+  /** Returns the log-probability of each item of a slate, given the items before. @param slate - distinct indices */
   logProbabilities(slate: readonly number[]): number[] {
     return slate.map((place, j) => {
       const { most, sum } = this.#left(slate.slice(0, j));
@@ -44,7 +44,7 @@ export class PlackettLuce {
     return Math.exp(this.logProbabilities(slate).reduce((sum, log) => sum + log, 0));
   }
 
-  /** Returns each item's probability to be in the next slot; 0 for items in `before`. @param before items of earlier slots */
+  /** Returns each item's probability to be in the next slot; 0 for items in `before`. @param before - items of earlier slots */
   nextProbabilities(before: readonly number[]): Float64Array {
     const { weights, sum } = this.#left(before);
     const chances = weights.map((weight) => weight / sum);
@@ -55,7 +55,7 @@ export class PlackettLuce {
   /**
    * Estimates the marginal probability that a slot shows an item. The earlier slots are drawn from all other items, and
    * a draw is weighted by the probability that the earlier slots do not show the item. So the estimate is above 0 even
-   * for an item that is nearly always in an earlier slot. @param uniform random number in [0, 1) for each draw and slot
+   * for an item that is nearly always in an earlier slot. @param uniform - random number in [0, 1) for each draw and slot
    */
   slotProbability(
     place: number,
@@ -79,7 +79,7 @@ export class PlackettLuce {
     return sum / known;
   }
 
-  /** Draws a slate of k items. @param uniform random number in [0, 1) for each slot */
+  /** Draws a slate of k items. @param uniform - random number in [0, 1) for each slot */
   draw(k: number, uniform: (slot: number) => number): DrawnSlate {
     const drawn = { indices: [] as number[], margin: 1 };
     for (let slot = 0; slot < k; slot++) {
