@@ -125,7 +125,7 @@ export function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Fits a line to the points of each axis that has two or more points. The fit of time uses the shortest runs. */
+/** Fits a line to the points of each axis that has two or more points. The line of times is fitted to the shortest runs. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);

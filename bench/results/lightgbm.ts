@@ -109,7 +109,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   }
 }
 
-/** Tests scores like a baseline's. Utility: a factor times the score, plus a constant; both are fitted on validation users. */
+/** Tests scores like a baseline's. A score becomes a utility by a factor and a constant, fitted on the validation users. */
 async function testScores({ source }: Dataset, features: string, scored: string): Promise<LightgbmResult> {
   const read = async (split: string) => {
     const buffer = async (file: string) => (await readBytes(file)).buffer;

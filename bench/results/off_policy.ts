@@ -40,7 +40,7 @@ export const offPolicyTable: ResultTable = {
 interface Target {
   readonly temperature: number;
   readonly estimates: Map<string, MeanEstimate[]>;
-  /** True clicks per page at the states of each log. `shares` are the logs' effective sample sizes. */
+  /** True number of clicks per page, for users in the states of each log. `shares` are the logs' effective sample sizes. */
   readonly truths: number[];
   readonly shares: number[];
   /** True number of clicks on the first five pages. */

@@ -143,7 +143,7 @@ function cells(results: readonly Result[], of: Metric, lightgbm: readonly Lightg
   ];
 }
 
-/** Returns the interval of the difference of a model from LightGBM. @throws UserError if their test users differ */
+/** Returns the interval of a model's metric minus LightGBM's metric. @throws UserError if the test users differ */
 function compareSums(own: StoredSums | undefined, of: Metric, { paired }: LightgbmResult) {
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;

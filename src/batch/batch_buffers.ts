@@ -77,7 +77,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns the number of slices. More slices save dispatches, but need more memory and more headers in a uniform. */
+  /** Returns the number of slices. With more slices, fewer dispatches run, but memory and the uniform of headers are larger. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,

@@ -110,7 +110,7 @@ export function buildKernelText({ kernel, constants = {}, views }: KernelTextInp
 
 /** A piece of a kernel's text: a fixed text, or a function of the constants. */
 type Piece = string | ((constants: Constants) => string);
-/** Cached pieces of kernels. Without the cache, a search for constants in each dispatch would delay a training's start. */
+/** Cached pieces of kernels. Without the cache, constants would be searched for in each dispatch, which delays a training. */
 const piecesOf = new WeakMap<Kernel, readonly Piece[]>();
 
 function splitKernel(kernel: Kernel): readonly Piece[] {

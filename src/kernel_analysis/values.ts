@@ -98,7 +98,7 @@ export function applyBinary(sign: string, a: WgslValue, b: WgslValue): WgslValue
   return typeof value !== "number" || (value >= 0 && value < 2 ** 32) ? value : undefined;
 }
 
-/** Applies the prefix operator `!` or `~`. The result of any other is unknown. */
+/** Applies the prefix operator `!` or `~`. The result of any other operator is unknown. */
 export function applyUnary(sign: string, value: WgslValue): WgslValue {
   if (sign === "!" && typeof value === "boolean") return !value;
   return sign === "~" && typeof value === "number" ? ~value >>> 0 : undefined;

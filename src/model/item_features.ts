@@ -75,7 +75,7 @@ export function recordMixedFeatures(
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
 }
 
-/** Lists {@link recordItemLayer}'s kernel [F, N] of dense features, and table [V, N] of tokens or [I, N] of one-hot items. */
+/** Lists the item parameters of a layer: kernel [F, N] of dense features; table [V, N] of tokens or [I, N] of one-hot items. */
 export function listItemKernels(
   items: ItemsShape,
   part: string,

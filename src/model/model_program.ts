@@ -82,7 +82,7 @@ export type GradientExchangeFactory = (
   arena: Arena,
 ) => Promise<SharedGradient<ClickSizes>>;
 
-/** Update of a network's weights from its gradients. Both fields are undefined for a network that is not trained. */
+/** Update of a network's weights from the network's gradients. Both fields are undefined for a network that is not trained. */
 export interface WeightUpdate {
   /** Sums the gradients of all micro-batches and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;

@@ -142,7 +142,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the sparse rows of all micro-batches: if row k is in any micro-batch, the list has k at position k. */
+/** Returns the sparse rows of all micro-batches. Position k of the list has k if a micro-batch has row k. */
 function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };

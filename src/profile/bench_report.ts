@@ -88,7 +88,7 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** Size against which times are fitted by a line: the number of rows in the batch if the axis adds rows, else `value`. */
+  /** The x of the line that is fitted to times: the number of rows in the batch if the axis adds rows, else `value`. */
   x: count,
   /** Microseconds per step; absent for a rejected size. */
   time: v.optional(timing),

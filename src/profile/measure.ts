@@ -136,7 +136,7 @@ const FINE = 1;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
 const MORE = 16;
 const SAMPLES = { least: 5, most: 41 };
-/** Work that takes longer than `microseconds` is sampled at least `samples` times, less often than other work. */
+/** Work that takes longer than `microseconds` needs only `samples` samples. */
 const LONG = { microseconds: 50_000, samples: 3 };
 /** Largest duration in microseconds of a submission, because GPU drivers abort work that takes seconds. */
 const SUBMISSION = 250_000;

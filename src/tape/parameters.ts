@@ -113,7 +113,7 @@ export class ParameterArena {
     return this.#partials ??= this.#allocatePartials();
   }
 
-  /** Allocates the weights. @throws UserError for too large parameters, with the largest possible number of items. */
+  /** Allocates the weights. @throws UserError for too large parameters. The message has the largest number of items. */
   #allocateWeights(): View {
     // If all weights together are too large, the tables are larger than all other parameters.
     const table = this.specs.find(({ table }) => table);

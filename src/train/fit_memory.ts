@@ -1,4 +1,4 @@
-/** Makes a training fit the device's memory: uses smaller micro-batches, and smaller shards of evaluated users. */
+/** Fits a training to the device's memory, by smaller micro-batches and smaller shards of evaluated users. */
 
 import { computeBatchCapacity, type MicroBatchPlan } from "../batch/plan.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";

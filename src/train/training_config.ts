@@ -261,7 +261,7 @@ export const paperAdversarial: AdversarialConfig = {
   utilityPenalty: 0.4,
 };
 
-/** Returns the learning rate of iteration t = 1, 2, ..., which falls in steps as in the paper's released code. */
+/** Returns the learning rate of iteration t = 1, 2, ... The rate falls in steps, as in the paper's released code. */
 export function scheduleLearningRate(learningRate: number, t: number): number {
   return learningRate * 0.96 ** Math.floor((t - 1) / 100000);
 }

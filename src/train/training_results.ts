@@ -40,7 +40,7 @@ export interface MetricSummary<F> {
   readonly bestBy: number;
   /** Converts metric sums to means. @param counted - number of events over which means are taken. */
   means(sums: ArrayLike<number>, counted: number): F;
-  /** Returns the loss of these metrics. A non-finite loss means that training has diverged. */
+  /** Returns the loss in `metrics`. A non-finite loss means that training has diverged. */
   loss(metrics: F): number;
 }
 

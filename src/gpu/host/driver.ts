@@ -1,6 +1,6 @@
 /**
- * Reads the version of an adapter's driver from the file system in common cases, because WebGPU does not report driver
- * versions, and sets the driver's number of threads.
+ * Sets the number of threads of an adapter's driver. Reads the driver's version from the file system where possible,
+ * because WebGPU does not report driver versions.
  *
  * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. This program sets two threads per
  * core, or 0 threads for small steps. The number of threads changes no bit of the results.

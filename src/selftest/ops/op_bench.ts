@@ -41,7 +41,7 @@ export interface OpCase {
   readonly parameters: readonly ParameterSpec[];
   /** Records ops, and last the op under test. @param tensor - returns a leaf or a parameter by name */
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
-  /** Set if an op reads count features: tells whether the log's train users were counted. */
+  /** Count settings of the log, with or without counted train users; set if an op reads count features. */
   readonly counted?: LogWithCounts;
   /** Values of leaves and parameters, by name, that are used instead of random values. */
   readonly values?: Weights;
