@@ -160,7 +160,7 @@ export const likelihoodTable: ResultTable = {
       ];
     }));
     return [
-      `The test losses are mean and sd of seeds 1 to ${LIKELIHOOD_SEEDS}, the difference has its 95 % interval over the seeds.`,
+      `The test losses are mean and sd over seeds 1 to ${LIKELIHOOD_SEEDS}. The difference is given with its 95 % interval over these seeds.`,
       "",
       ...formatMarkdownTable([
         "data",
@@ -237,7 +237,7 @@ export const referenceTable: ResultTable = {
     const few = Math.min(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     const many = Math.max(...published.flatMap(({ yelp, rsc }) => [yelp.seeds, rsc.seeds]));
     return [
-      `Metrics of test users: mean and sd over ${few} or ${many} seeds of the reference and ${REFERENCE_SEEDS} of clickgan.`,
+      `The metrics of test users are mean and sd over ${few} or ${many} seeds of the reference, and over ${REFERENCE_SEEDS} seeds of clickgan.`,
       "",
       ...formatMarkdownTable(
         ["data", "model", ...["loss", "prec@1", "prec@2"].flatMap((name) => [`${name}: reference`, "ours"])],

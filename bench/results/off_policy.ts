@@ -118,10 +118,10 @@ function formatTargets(targets: readonly Target[]): string {
     `first 5 pages; the effective sample size is ${(100 * mean(shares)).toFixed(0)} %.`
   );
   return [
-    `Each of the ${LOGS} logs has ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items. The items were drawn ` +
-    `from pools of about ${POOL} by the utilities of a model without the users' fatigue, for the log at temperature ` +
-    `${LOGGED_AT}, by the evaluated policy at another temperature T. ${about.join(" ")} ` +
-    "Bias is the mean error over the logs, coverage the share of the 95 % intervals that contain the truth.",
+    `Each of the ${LOGS} logs has ${USERS} users of the restless shop on ${PAGES} pages of ${SLATE} items. The log and the ` +
+    `evaluated policy draw items from pools of about ${POOL}, by the utilities of a model without the users' fatigue. The ` +
+    `log uses temperature ${LOGGED_AT}, the evaluated policy another temperature T. ${about.join(" ")} ` +
+    "Bias is the mean error over the logs, and coverage is the share of 95 % intervals that contain the truth.",
     "",
     ...formatMarkdownTable(
       ["", ...TARGETS.flatMap((t) => [`T ${t}: bias`, "rmse", "coverage"])],

@@ -164,8 +164,8 @@ export const truthTable: ResultTable = {
       `The table has clicks per user of ${
         formatThousands(users)
       } new users of the restless shop, on ${pages} pages of ${slate} items. ` +
-      `Each row of a trained policy has ${TRUTH_SEEDS.length} trainings (seeds ${TRUTH_SEEDS[0]} to ` +
-      `${TRUTH_SEEDS.at(-1)}) with default options, except those that the row names.`,
+      `Each trained policy has ${TRUTH_SEEDS.length} trainings (seeds ${TRUTH_SEEDS[0]} to ` +
+      `${TRUTH_SEEDS.at(-1)}) with default options, except for the options in its row.`,
       "",
       ...formatMarkdownTable(
         ["policy", "pages trained", "clicks, mean (least to most)", "share of the optimum"],
