@@ -36,7 +36,7 @@ export interface CountsConfig {
 
 /** Number of a user's last clicks that the count features read. */
 export const LAGS = 20;
-/** Smoothing: 5 pseudo-displays at the average rate for a click rate; 5 pseudo-clicks of the average user for a click share. */
+/** Number of pseudo-displays (at the average rate) that smooth a click rate, and of pseudo-clicks that smooth a click share. */
 export const PRIOR = 5;
 /** Number of pseudo-displays, at the average click rate, that smooth a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;

@@ -1,4 +1,4 @@
-/** Computes count features in float64 (kernels/pw/row_counts.wgsl computes them on the GPU), and users' own counts. */
+/** Computes count features in float64, and users' own counts. On the GPU, kernels/pw/row_counts.wgsl computes count features. */
 
 import {
   type CountsConfig,

@@ -231,7 +231,7 @@ const MOST_PAIRS = 20_000_000;
 const MOST_CLICKS = 500;
 
 export interface ClickPairs {
-  /** [I] number of users who have the item among their latest clicks. */
+  /** [I] for each item, the number of users whose latest clicks include the item. */
   readonly users: Uint32Array;
   /** Number of users per item pair. A pair is counted if each of the two items has at least {@link least} users. */
   readonly pairs: PairCounts;

@@ -1,4 +1,4 @@
-/** Compares the features of two data sets by their manifests: names, order, scales and vocabularies. */
+/** Compares the manifests of two data sets: names, order, scales and vocabularies of the features. */
 
 import { formatThousands } from "../number_text.ts";
 import type { FeatureManifest, Transform } from "./manifest.ts";

@@ -1,4 +1,4 @@
-/** Converts the source's ids of users and items to the numbers 0, 1, 2, ... in the prepared log, and converts numbers to ids. */
+/** Converts between the source's ids of users and items, and the numbers 0, 1, 2, ... in the prepared log. */
 
 import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
@@ -12,7 +12,7 @@ export interface IdList {
   of(number: number): string;
   /** Returns the number of an id; undefined for an unknown id. For an item with versions, returns the latest version's number. */
   findIndex(id: string): number | undefined;
-  /** Returns the numbers of all ids, ascending. If an item has several versions, only the latest version's number is listed. */
+  /** Returns the numbers of all users (or all items), ascending. Of an item's versions, only the latest version is listed. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 

@@ -39,7 +39,7 @@ export class MemoryItems implements ItemCatalogue {
     this.shape = getItemsShape(items);
   }
 
-  /** Numbers of items with 0, 1, 2, ... tokens (see {@link ItemCatalogue.tokenCounts}). The first read computes the numbers. */
+  /** `tokenCounts[n]` is the number of items with n tokens. The numbers are computed at the first read. */
   get tokenCounts(): Uint32Array {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }

@@ -32,9 +32,9 @@ export interface NumberTransform {
   mean: number;
   /** Standard deviation of t(x). */
   sd: number;
-  /** Lower limit of x. A smaller value in the column is replaced by `low`. */
+  /** Lower limit of x. Smaller values in the column are replaced by `low`. */
   low: number;
-  /** Upper limit of x. A larger value in the column is replaced by `high`. */
+  /** Upper limit of x. Larger values in the column are replaced by `high`. */
   high: number;
 }
 
@@ -150,7 +150,7 @@ export const manifestSchema = v.object({
     /** Number of pages with a known propensity; absent if the data set has no propensities. */
     propensities: v.optional(count),
   })),
-  /** Meaning of the order of a page's items; absent if unknown. */
+  /** True order or arbitrary order of a page's items (see {@link PageOrder}); absent if unknown. */
   pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
   /** True if `data log --pages sampled` drew the unclicked items of each page; absent for false. */
   sampledPages: v.optional(v.boolean()),

@@ -190,7 +190,7 @@ function parseRows(path: string, text: string): Rows {
 }
 
 interface Header {
-  /** For each required column, the index of its value in a row. */
+  /** Index, in a row, of each required column's value. */
   readonly place: Readonly<Record<Column, number>>;
   readonly width: number;
 }

@@ -29,7 +29,7 @@ export interface RowRange {
   readonly rows: number;
 }
 
-/** For each column: "needed" or "optional" if the column is read; undefined if it is not read. */
+/** Map from a column: "needed" or "optional" for a column that is read; undefined for a column that is not read. */
 export type RequiredColumns<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
 
 /**
@@ -134,7 +134,7 @@ function encrypted(path: string): UserError {
   );
 }
 
-/** @returns the requested columns that the file has. @throws UserError if a column is missing or repeated. */
+/** @returns the requested columns in the file. @throws UserError if a needed column is missing or a column is repeated. */
 function expectColumns<Name extends string>(
   path: string,
   metadata: FileMetaData,

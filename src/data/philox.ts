@@ -45,7 +45,7 @@ export function makeKey(seed: number): PhiloxKey {
   return [seed >>> 0, Math.floor(seed / 2 ** 32)];
 }
 
-/** Returns the upper 32 bits of a * b. Adds four products of 16-bit numbers, like the WGSL code: WGSL has no 64-bit integers. */
+/** Returns the upper 32 bits of a * b. Four products of 16-bit numbers are added, as WGSL has no 64-bit integers. */
 export function multiplyHigh(a: number, b: number): number {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const low = Math.imul(a0, b0) >>> 0;

@@ -167,7 +167,7 @@ export class PageReader {
     fail(k, expected, formatValue(columns.page[k]));
   }
 
-  /** Completes the current user, and the next users without pages, if the current user has no more pages. */
+  /** If the current user has no more pages, completes the user and the following users without pages. */
   #endUsers(): void {
     const { userPages, userRows, userSplit: { length: users } } = this.users;
     for (; this.#user < users && this.pages >= (userPages[this.#user + 1] ?? 0); this.#user++) {

@@ -194,7 +194,7 @@ const NUMBERS = { users: "user", items: "item" } as const;
 
 /**
  * Reads the ids in the column `id` of a table. If the table has no column `id`, the ids are the numbers 0 to count - 1.
- * @param count: expected number of users or items. @throws UserError as {@link readTexts}.
+ * @param count: expected number of users or items. @throws UserError for the faults that {@link readTexts} lists.
  */
 export async function readIds(
   files: SetFiles,

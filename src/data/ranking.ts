@@ -119,7 +119,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Means of a function of the rank. The function's cumulative sums over ranks 1, 2, 3, ... are computed on demand. */
+/** Computes means of a function over ranks. The function's cumulative sums over ranks 1, 2, 3, ... are computed on demand. */
 class RankWorths {
   readonly #upTo = [0];
 

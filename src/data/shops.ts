@@ -23,7 +23,7 @@ export interface ShopTruth {
   readonly about: string;
   /** Constant term of the utility. A smaller constant makes more pages without a click. */
   readonly constant: number;
-  /** Decrease of the utility of every item per unit of m1^2 + m2^2; 0 or more. */
+  /** Amount by which every item's utility falls per unit of m1^2 + m2^2; 0 or more. */
   readonly fatigue: number;
 }
 

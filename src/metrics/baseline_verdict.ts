@@ -75,7 +75,7 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.difference - b.difference));
 }
 
-/** Returns "better" if the model is significantly better than all baselines, and "worse" if any baseline is better. */
+/** Returns "better" if the model is significantly better than all baselines; "worse" if a baseline is significantly better. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";

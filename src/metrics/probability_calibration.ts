@@ -44,7 +44,7 @@ export class CalibrationSums {
 
   constructor(private readonly groups: number) {}
 
-  /** Adds one case. @param cell: the probability's histogram cell, see {@link findBin} */
+  /** Adds one predicted case, which happened or not. @param cell: the probability's histogram cell, see {@link findBin} */
   add(group: number, cell: number, probability: number, happened: boolean): void {
     const sums = this.#sums[cell] ??= new Float64Array(this.groups * SUMS);
     const at = SUMS * group;
@@ -68,7 +68,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Computes the standard deviation of `value` over resamples. A resample's totals start at the index `from` in `totals`. */
+    /** Returns the standard deviation of `value` over all resamples. Its argument `from` is a resample's offset in `totals`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);

@@ -107,7 +107,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
 
-/** Checks that {@link writePredictions} may write a file. @throws UserError if `path` has another kind of file. */
+/** Checks that {@link writePredictions} may write a file. @throws UserError if a file of another kind exists at `path`. */
 export function expectPredictions(path: string): void {
   expectReplaceable(path, getRowsMark(path, "predictions", COLUMNS));
 }

@@ -89,7 +89,7 @@ function wrap(name: string): string[] {
   return lines;
 }
 
-/** Chart of horizontal bars that are divided into segments and equally long. A bar's name is followed by the sum of its values. */
+/** Chart of equally long horizontal bars with segments. A bar's name is followed by the sum of the bar's values. */
 export interface StackChart extends ChartHead {
   readonly unit: string;
   /** Names of the bars, at least one. */

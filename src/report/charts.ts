@@ -161,7 +161,7 @@ function describeCurves(drawn: readonly Series[], window: number): string {
     several ? "Lines: means over seeds; bands: ± one standard deviation." : "",
     drawn.some(({ marks = [] }) => marks.length > 0) ? "Circles: best snapshots." : "",
     window > 1 ? `Each point is the mean of ${window} iterations.` : "",
-    drawn.some(({ offset = 0 }) => offset > 0) ? "Right of the divider is the adversarial stage." : "",
+    drawn.some(({ offset = 0 }) => offset > 0) ? "The adversarial stage is right of the divider." : "",
   ].filter((sentence) => sentence !== "").join(" ");
 }
 
@@ -230,7 +230,7 @@ const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Cr
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
-/** Returns, for each run, the iteration and the value of the run's best snapshot by a column of the validation log. */
+/** Returns one point per run: iteration and value of the run's best snapshot in a column of the validation log. */
 function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];

@@ -1,4 +1,4 @@
-/** Builds HTML as values of the type {@link Html}. A value has a list of its charts; strings are always escaped. */
+/** Builds HTML as values of the type {@link Html}. An Html value also lists the charts in it. Strings are always escaped. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 

@@ -20,7 +20,7 @@ function renderGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
-/** Checks that {@link writePage} may write a page. @throws UserError if the path has a file of another kind */
+/** Checks that {@link writePage} may write a page. @throws UserError if a file of another kind exists at the path */
 export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }

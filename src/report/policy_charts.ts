@@ -1,4 +1,4 @@
-/** Builds the charts of a comparison of policies. The title of each chart names the environment. */
+/** Builds the charts of a policy comparison. A chart's title names the environment. */
 
 import { buildBarChart } from "./bar_chart.ts";
 import type { Bar } from "./bar_chart.ts";
@@ -140,7 +140,7 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
   );
 }
 
-/** Returns of a policy, measured by evaluations during its training. */
+/** Learning curve of a policy: its returns in evaluations during training. */
 export interface LearningCurve {
   readonly name: string;
   readonly points: readonly Pick<LearningCurvePoint, "userSteps" | "return" | "standardError">[];

@@ -136,8 +136,8 @@ function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly 
       ]),
     ] as const
   );
-  return markup`<p>k: slate size. Means over trainings \u00b1 one standard deviation; for a single training the 95 % bootstrap
-interval over users.</p>
+  return markup`<p>k is the slate size. Values are means over trainings \u00b1 one standard deviation. For a single training, the
+95 % bootstrap interval over users is shown.</p>
 ${renderTable("Policies by slate size", ["policy", ...kinds], rows)}`;
 }
 
@@ -166,8 +166,8 @@ function policiesTable(comparison: PolicyComparison): Html {
         ]];
       }),
   );
-  return markup`<p>Means over trainings \u00b1 one standard deviation; for a single training the 95 % bootstrap interval over users.
-Coverage: share of the catalogue that was shown at least once.</p>
+  return markup`<p>Values are means over trainings \u00b1 one standard deviation. For a single training, the 95 % bootstrap interval
+over users is shown. Coverage is the share of the catalogue that was shown at least once.</p>
 ${table ?? ""}`;
 }
 
@@ -247,8 +247,8 @@ function trustTable(comparison: PolicyComparison): Html {
       }),
   );
   if (!table) return markup``;
-  return markup`<p>Clicks per user on the pages of the policy: predicted by the model that the policy was trained on, and realised. A
-state is outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states. Rarely logged items have fewer than
+  return markup`<p>The table compares predicted and realised clicks per user on the policy's pages. The policy's training model predicts.
+A state is outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states. Rarely logged items have fewer than
 20 impressions. For such states and items, the model extrapolates. A second model that is trained on a similar log often has the
 same errors, so it may not show that a policy exploits the errors of the first model.</p>
 ${table}`;

@@ -13,7 +13,7 @@ export interface RunLog {
 }
 
 const number = v.finiteNumber();
-/** Schema of a metric. null stands for NaN, which JSON does not have. */
+/** Schema of a metric. NaN is stored as null, because JSON has no NaN. */
 const metric = v.nullable(number);
 
 const metricsSchema = v.object({ nll: metric, prec1: metric, prec2: metric });

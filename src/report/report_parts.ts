@@ -23,7 +23,7 @@ export interface ReportPart {
   readonly judged: TrainedStage["judged"];
 }
 
-/** Lists the parts of models that have a loss, which are the stages. */
+/** Lists the training stages of the models. Only stages have a loss. */
 export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   return models.flatMap((model, colour) => {
     const stages = listTrainedStages(model);

@@ -92,7 +92,7 @@ export interface SimulationScope {
   /** Largest number of pages per user. */
   readonly pages: number;
   readonly reward: "click" | "utility";
-  /** True if click rates, and returns in clicks, are defined. */
+  /** True if click rates can be computed, and if returns can be counted in clicks. */
   readonly clickRates: boolean;
   /** True if users may leave before the last page. */
   readonly leaves: boolean;
@@ -132,7 +132,7 @@ function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]
   return [...(hasReturns(scope) ? [returns] : []), coverage];
 }
 
-/** Builds charts of click rate, reward and remaining users, by page number. Metrics that are undefined have no chart. */
+/** Builds charts of click rate, reward and number of remaining users against the page number. Undefined metrics have no chart. */
 function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const window = chooseWindow(scope.pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";

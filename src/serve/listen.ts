@@ -16,7 +16,7 @@ const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
 const LOOK_MS = 1000;
 
-/** An HTTP request, whose body can be read only once. */
+/** An HTTP request. The request's body can be read only once. */
 export interface ServiceRequest {
   readonly method: string;
   readonly path: string;

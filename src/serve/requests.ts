@@ -15,7 +15,7 @@ const historyFields = {
   /** Id of a user of the data set. The user's most recent clicks become the history. */
   user: v.optional(idSchema),
   history: v.optional(ids(LIMITS.history)),
-  /** Totals over the user's earlier pages, which show how often the user clicks. Default for a known user: the data set's totals. */
+  /** Totals over the user's earlier pages, which show how often the user clicks. Known users have totals in the data set. */
   past: v.optional(v.pipe(
     v.strictObject({ pages: v.whole(0), clickedPages: v.whole(0), displays: v.whole(0), clicks: v.whole(0) }),
     v.check(

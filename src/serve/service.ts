@@ -1,4 +1,4 @@
-/** The HTTP service, which computes responses to requests. The service opens no port, so tests can call it directly. */
+/** The HTTP service computes responses to requests. The service opens no port, so tests can call the service directly. */
 
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
