@@ -147,7 +147,7 @@ export function parseSimulateOptions(
   const options = parse<SimulateOptions>(command, args);
   checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
-    throw new UserError("Expected --save-dir, in which --episodes-file is written, got none.");
+    throw new UserError("Expected --save-dir with --episodes-file, got none: the file is in that folder.");
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
