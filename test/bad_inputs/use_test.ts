@@ -188,7 +188,7 @@ const searches: readonly BadInput[] = [
   ),
   reproduce("a README that is not there", `--readme DIR/README.md ${FEW}`, log(120), "README.md"),
   reproduce("a foreign folder", "", makeAll(log(120), makeFile("experiments/n.txt", "x")), "holds n.txt"),
-  reproduce("other data", "", experiment({ data: "other.tsv" }), "but data is other.tsv there"),
+  reproduce("other data", "", experiment({ data: "other.tsv" }), "where data is other.tsv, but"),
   reproduce("an experiment of no seeds", "", experiment({ seeds: [] }), "experiment.json is damaged"),
   reproduce("a model that is none", "", experiment({ models: [{ name: 1 }] }), "experiment.json is damaged"),
 ];
