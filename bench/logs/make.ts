@@ -1,7 +1,7 @@
 /**
  * Makes synthetic logs with known utilities. A user of type t clicks item a of a page with the probability
  *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
- *   u_i = constant + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
+ *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i was clicked before] + last [i was clicked last].
  * No click has utility 0. After a click the user continues with probability `goesOn`, and clicks a remaining item.
  */
@@ -29,6 +29,8 @@ interface Effects {
   readonly types: number;
   /** Constant of the utility: the lower it is, the more pages get no click. */
   readonly constant: number;
+  /** Standard deviation of the constant over the user types. */
+  readonly rate: number;
   /** Standard deviation of the items' strengths. `taste`: standard deviation of a type's utility for a category. */
   readonly strength: number;
   readonly taste: number;
@@ -52,7 +54,7 @@ export interface LogKind extends Sizes, Effects {
   readonly about: string;
 }
 
-const without = { types: 1, constant: 0, strength: 0, taste: 0, similar: 0, price: 0, place: 0 };
+const without = { types: 1, constant: 0, rate: 0, strength: 0, taste: 0, similar: 0, price: 0, place: 0 };
 const usual = { ...without, again: 0, last: 0, novelty: 0, goesOn: 0, missing: 0 };
 
 function kind(name: string, about: string, [users, items]: [number, number], own: Partial<LogKind>): LogKind {
@@ -68,6 +70,9 @@ export const kinds: readonly LogKind[] = [
   }),
   kind("repeat", "users repeat their clicks, most of all the last one", [2000, 1000], {
     ...{ constant: -1.8, strength: 0.5, again: 1.5, last: 2 },
+  }),
+  kind("rate", "users differ in how often they click", [1500, 300], {
+    ...{ pages: [8, 25], pageSize: [8, 8], types: 300, constant: -1.2, rate: 1.6, strength: 1 },
   }),
   kind("popularity", "all users have the same preferences", [1500, 3000], {
     ...{ pages: [3, 20], pageSize: [20, 20], constant: -2.5, strength: 1.2 },
@@ -159,6 +164,7 @@ function makeWorld(kind: LogKind, random: Random): World {
     taste: normals(CATEGORIES),
     hidden: normals(WIDTH),
     best: 0.8 * random.normal(),
+    rate: kind.rate > 0 ? kind.rate * random.normal() : 0,
   }));
   const utility = new Float64Array(kind.types * kind.items);
   const shown: number[] = [];
@@ -170,7 +176,8 @@ function makeWorld(kind: LogKind, random: Random): World {
     const same = kind.constant + kind.strength * strength + kind.novelty * Math.exp(-age / 30);
     types.forEach((type, t) => {
       const product = hidden.reduce((sum, h, k) => sum + h * type.hidden[k]!, 0);
-      utility[t * kind.items + i] = same + kind.taste * type.taste[category]! + kind.similar * product -
+      utility[t * kind.items + i] = same + type.rate + kind.taste * type.taste[category]! +
+        kind.similar * product -
         kind.price * (price - type.best) ** 2;
     });
     const values: Record<ItemColumn, string> = {
