@@ -81,9 +81,9 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
 const sampled = (folder: string) => splitArgs(SAMPLED, `${folder}/raw/log.csv --out ${folder}/out`);
 
 Deno.test("an interrupted preparation leaves nothing behind", async () => {
-  const folder = await makeFolderWith({ "raw/log.csv": makeLog(60_000) });
+  const folder = await makeFolderWith({ "raw/log.csv": makeLog(20_000) });
   const args = sampled(folder);
-  const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
+  const { code, stderr } = await interrupt(/Clicks to sample from/, "data", ...args);
   assert.equal(code, 130, stderr);
   assert.match(stderr, /Interrupted: the unfinished data set was removed\./);
   assert.deepEqual(listFiles(folder), ["raw"]);
@@ -124,9 +124,9 @@ Deno.test("a page of several clicks is one page in the log, in describe and in t
   }));
 
 Deno.test("the next preparation removes the files of a killed one", async () => {
-  const folder = await makeFolderWith({ "raw/log.csv": makeLog(60_000) });
+  const folder = await makeFolderWith({ "raw/log.csv": makeLog(20_000) });
   const args = sampled(folder);
-  const killed = await signalCommand("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
+  const killed = await signalCommand("SIGKILL", /Clicks to sample from/, "data", ...args);
   assert.notEqual(killed.code, 0);
   assert.ok([SIGN, "work.duckdb"].every((name) => listFiles(`${folder}/out`).includes(name)));
   await Deno.writeTextFile(`${folder}/out/pages.parquet`, "half a file");
