@@ -54,7 +54,12 @@ export async function checkPaper(page: Page, screens = SCREENS): Promise<void> {
 /** Asserts that screen and paper are correct during training; on a phone the progress comes into view. */
 export async function checkUnderWay(page: Page): Promise<void> {
   await openScreen(page, "train");
-  await setOptions(page, { iterations: "100000", batchSize: "5", validateEvery: "1000" });
+  await setOptions(page, {
+    iterations: "100000",
+    batchSize: "5",
+    validateEvery: "1000",
+    patience: "100000",
+  });
   await page.setViewportSize({ width: 390, height: 800 });
   const train = page.locator("#screen-train");
   await clickButton(train, "Train");

@@ -225,6 +225,8 @@ const PLACES = 20;
 const LEARNING_RATE = 1e-3;
 /** Weight decay in the Shannon stage of a model with count features. */
 export const WEIGHT_DECAY = 0.1;
+/** Default of --early-stopping in the Shannon stage of a model with count features. */
+export const EARLY_STOPPING = "loss";
 
 /**
  * Fills in defaults. With count features, the defaults are the values that did best on many logs (bench/trials.md);
@@ -241,7 +243,7 @@ function withDefaults<
     wide: WIDE,
     positionBias: placed ? PLACES : 0,
     batchSize: batchFor(source),
-    earlyStopping: "loss",
+    earlyStopping: EARLY_STOPPING,
     learningRate: LEARNING_RATE,
     weightDecay: WEIGHT_DECAY,
   };

@@ -5,12 +5,18 @@ import { extractFlag, formatValue, getOptionValues, InvalidValueError } from "..
 import type { OptionDefinition, ValueOption } from "../../../option.ts";
 import {
   checkTogether,
+  EARLY_STOPPING,
   seedOption,
   stagesGroups,
   type StagesOptions,
   WEIGHT_DECAY,
 } from "../../../run/options/stages_options.ts";
-import { adversarialFields, type StagesConfig, trainingFields } from "../../../train/training_config.ts";
+import {
+  adversarialFields,
+  type StageConfig,
+  type StagesConfig,
+  trainingFields,
+} from "../../../train/training_config.ts";
 
 export type ShownOption = Exclude<OptionDefinition, ValueOption> | Omit<ValueOption, "parse">;
 
@@ -69,7 +75,13 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
     ...getOptionValues<object>(modelFields[model.encoder], model),
     ...{ encoder: model.encoder, counts: model.counts ? "all" : "none" },
     ...{ pretrain, adversarial: adversarial?.iterations ?? 0 },
-    weightDecay: formatWeightDecay(model.counts !== null, training.weightDecay, adversarial?.weightDecay),
+    weightDecay: formatStageOption("weightDecay", model.counts ? WEIGHT_DECAY : 0, training, adversarial),
+    earlyStopping: formatStageOption(
+      "earlyStopping",
+      model.counts ? EARLY_STOPPING : null,
+      training,
+      adversarial,
+    ),
   };
   const texts = definitions.map((one) => {
     const text = formatValue(values[one.name]);
@@ -79,10 +91,15 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Returns the text of --weight-decay: "" for the default, which is not one number, because it differs by stage. */
-function formatWeightDecay(counts: boolean, shannon: number, adversarial: number | undefined): string {
-  const isDefault = shannon === (counts ? WEIGHT_DECAY : 0);
-  return isDefault && (shannon === 0 || adversarial !== shannon) ? "" : String(shannon);
+/** Returns the text of an option whose default differs by stage: "" for the default. @param standard - default of the Shannon stage */
+function formatStageOption<N extends "weightDecay" | "earlyStopping">(
+  name: N,
+  standard: StageConfig[N],
+  { [name]: shannon }: Pick<StageConfig, N>,
+  adversarial: Pick<StageConfig, N> | null,
+): string {
+  const isDefault = shannon === standard && (!shannon || adversarial?.[name] !== shannon);
+  return isDefault ? "" : String(shannon ?? "none");
 }
 
 /** Returns the flags of the options in which two trainings differ. @param but names of options to ignore */

@@ -142,7 +142,7 @@ export class TrainForm {
       }
       if (name === "lstmUnits") return encoder === "lstm";
       if (name.startsWith("pw")) return encoder === "pw";
-      return name !== "patience" || text("earlyStopping") !== "";
+      return name !== "patience" || text("earlyStopping") !== "none";
     };
     for (const { definition, element } of this.#fields) element.hidden = !isUsed(definition.name);
   }
