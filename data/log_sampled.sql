@@ -91,13 +91,14 @@ QUALIFY position < getvariable('page_size');
 INSERT INTO drawn_item FROM drawn;
 
 -- step: Items of pages
--- The clicked item takes a random position among the others.
+-- The clicked item takes a random position among the others. Pages of one time come in random order, because x leads their ids:
+-- in the order of the items' ids, the last click would tell which item of the next page was clicked.
 CREATE TABLE displayed AS
 WITH clicked_position AS (
   SELECT *, 1 + x % (1 + others) AS clicked_position
   FROM click_row JOIN (SELECT click, count(*) AS others FROM drawn_item GROUP BY click) USING (click)
 )
-SELECT bucket_of_user(user_id) AS bucket, user_id, page || chr(31) || c.item AS page, item_id, time, position::DOUBLE AS position, clicked, NULL::DOUBLE AS click_time,
+SELECT bucket_of_user(user_id) AS bucket, user_id, x || chr(31) || page || chr(31) || c.item AS page, item_id, time, position::DOUBLE AS position, clicked, NULL::DOUBLE AS click_time,
   NULL::DOUBLE AS propensity
 FROM (
   SELECT click, item, clicked_position AS position, true AS clicked FROM clicked_position

@@ -177,11 +177,12 @@ async function expectPages(
   if (count === 0) return; // the function that counts the users reports the error
   const step = STEPS.find(({ name }) => row[name] === true);
   const note = async (text: string) => await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);
+  const order = pages === "sampled" ? "at random" : "by id";
   if (count > 1 && row["one time"] === true) {
-    await note("all pages have the same time: pages of a user are ordered by id");
+    await note(`all pages have the same time: pages of a user are ordered ${order}`);
   }
   if (step?.order) {
-    await note(`times are whole ${step.name}s: pages of a user in one ${step.name} are ordered by id`);
+    await note(`times are whole ${step.name}s: pages of a user in one ${step.name} are ordered ${order}`);
   }
   if (pages === "as-is") return;
   if (clicked === 0) {
