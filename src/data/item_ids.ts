@@ -36,7 +36,7 @@ export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogu
   return new FewerTokens(items, tokens);
 }
 
-/** View of a catalogue in a file that hides all tokens from a limit on. */
+/** View of a catalogue on disk. The view hides all tokens with numbers at or above a limit. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;

@@ -19,7 +19,7 @@ import type { StateBuffers, TrainerState } from "./trainer_state.ts";
 
 /** Number of groups of steps in flight: one group runs while the next group waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group of steps, in ms: longer than a read-back (up to 11 ms), short for a user who waits for a pause. */
+/** Target duration of a group of steps, in ms. It is longer than a read-back (up to 11 ms), but short enough that pausing feels immediate. */
 const GROUP_MS = 80;
 /** Divisor of the first group's size. The first group is small because the device is idle while the host encodes the group. */
 const FIRST_GROUP = 8;

@@ -29,7 +29,7 @@ export interface LeafSpec {
   readonly activation?: Activation;
   /** True if the input gets a gradient (default: true). */
   readonly trainable?: boolean;
-  /** True if rows have stride 1, as utilities have. */
+  /** True if a row has one number, without padding to four, as in the tensor of utilities. */
   readonly packed?: boolean;
   readonly whole?: boolean;
 }
