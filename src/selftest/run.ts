@@ -39,7 +39,7 @@ export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels
   return { cases, kernels, variants };
 }
 
-/** What to do with kernels that the adapter never uses: name them, run them after the other kernels, or run only them. */
+/** Treatment of kernels that the adapter never uses: they are named only, run after the other kernels, or run alone. */
 export type LeftOutChoice = "named" | "too" | "alone";
 
 export interface SelftestOptions {

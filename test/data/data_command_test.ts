@@ -291,7 +291,8 @@ for (const [name, log] of logs) {
       : logRecipe({ ...columns, source: `${folder}/log.csv`, features: `${folder}/items.csv` });
     const shares = { train: 0.7, validation: 0.15 };
     const { folder: set } = await prepareIn(folder, recipe, { shares });
-    const small = "--dims 8 --lstm-units 4 --iterations 80 --learning-rate 3e-3 --batch-size 30 --no-report";
+    const small =
+      "--counts none --dims 8 --lstm-units 4 --iterations 80 --learning-rate 3e-3 --batch-size 30 --no-report";
     await trainings.ok(["--data", set, "--save-dir", `${runs}/${name}`, ...splitArgs(small)]);
     const { test: [best], baselines: { random, clickRate, logit } } = v.parse(
       resultSchema,

@@ -1,4 +1,4 @@
-/** What Deno and npm check of the package before it is published, and a program that imports it. */
+/** Checks the package as Deno and npm do before they publish it, and runs a program that imports it. */
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
