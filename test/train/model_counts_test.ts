@@ -11,7 +11,7 @@ import { MemoryLog } from "../../src/data/log_source.ts";
 import { computeCountFeatures } from "../../src/counts/page_counts.ts";
 import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts";
 import { countPairs, countTrain, PairCounts } from "../../src/counts/train_counts.ts";
-import { countTables } from "../../src/counts/count_tables.ts";
+import { buildCountsConfig, countTables } from "../../src/counts/count_tables.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { initializeOnLog, SCALE, TABLE } from "../../src/model/model_counts.ts";
@@ -108,6 +108,19 @@ Deno.test("a request with the user's earlier pages has the utilities of the log'
       }
     }
   }));
+
+Deno.test("with sampled pages, displays affect no count feature", () => {
+  const source = new MemoryLog({ ...log, sampledPages: true });
+  const own = buildCountsConfig(source, []);
+  assert.ok(own?.sampledPages);
+  const x = computeCountFeatures(log, listUsers(log, "train"), countTables(source, own), own.latest);
+  const C = countWidth(own);
+  // Displays of the item, displays that the user passed over, and the user's rates: no row differs from the others.
+  for (const column of [1, 5, C - 2, C - 1]) {
+    assert.equal(new Set(x.filter((_, k) => k % C === column)).size, 1, `column ${column}`);
+  }
+  assert.ok(new Set(x.filter((_, k) => k % C === 0)).size > 1, "clicks count");
+});
 
 Deno.test("a page longer than any counted one uses the longest", () =>
   withGpu(undefined, async (gpu) => {
