@@ -1,10 +1,10 @@
 // adam_rows.wgsl - Adam on the rows of a table that a batch touches; all others stay as they are and cost nothing
 //
-//   touched [T]   a row of the table, each at most once, or NONE      T = the batch's events or distinct items; or PLACES
+//   sparse_rows [T]   a row of the table, each at most once, or NONE      T = the batch's events or distinct items; or PLACES
 //                 at most: token_gradient_rows.wgsl has written all places that are reached here
 //   gradient [T, N] of these rows      weights, m, v [I, N]
 //
-// For a touched row the result is that of adam.wgsl, to the bit. A row that is not touched keeps its weights and moments: this
+// For a sparse row the result is that of adam.wgsl, to the bit. A row without a gradient keeps its weights and moments: this
 // is TensorFlow Addons' LazyAdam and, but for the place of epsilon, torch.optim.SparseAdam. It is another optimiser than
 // dense Adam, for which an absent row has a gradient of zero:
 //
@@ -12,17 +12,17 @@
 //   row-sparse   nothing; at its next touch m is as large as it was left, and so is v
 //
 // So a rare item moves by its own gradients alone, and its moments last for more steps. The bias correction in the rate counts
-// all steps. A row that is touched for the first time late has m = (1 - b1) g, v = (1 - b2) g^2 and no correction, so it
+// all steps. A row that gets its first gradient late has m = (1 - b1) g, v = (1 - b2) g^2 and no correction, so it
 // moves by up to (1 - b1) / sqrt(1 - b2) = 3.2 rates. The same holds for dense Adam.
 //
 // For          both kinds of adapter      Grid   T N / 4 invocations in workgroups of 64.
-// Work split   one invocation owns four parameters of one touched row.
+// Work split   one invocation owns four parameters of one sparse row.
 // On a GPU     (reasoned) neighbours own neighbouring vectors of one row: coalesced within the row. Rows are far apart, so
 //              narrow ones waste a part of each memory transaction. Places with NONE end at once. Workgroups of 64 fill
 //              subgroups: with 64 columns or more a subgroup of 32 has at most two rows.
 // On llvmpipe  a row takes twice as long as one of a small table, as its weights and moments are far apart in memory. So one
 //              row in ten of a large table takes a fifth of what adam.wgsl takes over all of it.
-// Cost         10 flops and 28 bytes per parameter of a touched row.
+// Cost         10 flops and 28 bytes per parameter of a sparse row.
 // Before       embedding_gradient_rows.wgsl, token_gradient_rows.wgsl, first_layer_backward.wgsl
 
 const WORKGROUP = 64;
@@ -45,7 +45,7 @@ struct Step {
   decay: f32,          // share that weight decay takes off
 }
 
-@group(0) @binding(0) var<storage, read> touched: array<u32>;
+@group(0) @binding(0) var<storage, read> sparse_rows: array<u32>;
 @group(0) @binding(1) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> weights: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> m: array<vec4f>;
@@ -56,7 +56,7 @@ struct Step {
 fn adam_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let k = id.x + id.y * (grid.x * WORKGROUP);
   if (k >= select(step.size[T], PLACES, PLACES > 0u) * N4) { return; }
-  let row = touched[k / N4];
+  let row = sparse_rows[k / N4];
   if (row == NONE) { return; }
   let i = row * N4 + k % N4;
   let g = gradient[k];

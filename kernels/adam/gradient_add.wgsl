@@ -16,7 +16,7 @@
 //              limit occupancy.
 // Cost         4 flops and 48 bytes for four parameters, 4 and 16 more for each chunk.
 // Before       matmul_weight_gradient_tiled.wgsl and the other gradients      Next   adam.wgsl
-// Only touched rows   gradient_rows_add.wgsl
+// Only sparse rows   gradient_rows_add.wgsl
 
 const WORKGROUP = 64;
 const FIRST = false;  // of the parts

@@ -17,7 +17,7 @@
 //   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, inverse throughput 513 (16 columns per invocation: 36, 32, 721); mi200
 //              16, 10, 858 (28, 9, 1,330)
 // Cost         4 bytes per element of the table written, 4 per element of source read.
-// Forward      a look-up: lstm_forward.wgsl with TABLE      Only touched rows   embedding_gradient_rows.wgsl
+// Forward      a look-up: lstm_forward.wgsl with TABLE      Only sparse rows   embedding_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4

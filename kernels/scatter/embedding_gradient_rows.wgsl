@@ -1,6 +1,6 @@
 // embedding_gradient_rows.wgsl - embedding_gradient.wgsl for the table's rows that a batch touches; the others cost nothing
 //
-//   source [E, N]  gradients of what each event's click looked up      touched [E]   output [E, N]
+//   source [E, N]  gradients of what each event's click looked up      sparse_rows [E]   output [E, N]
 //   touched_e = the item that e feeds to the encoder, if e is the first to feed it, else NONE
 //   output_e = sum of source over the events that feed the item touched_e; not written for NONE
 //
@@ -14,7 +14,7 @@
 //              sorted and row is the same for all of them, a broadcast. Workgroups of 64 fill subgroups: with 64 columns or
 //              more a subgroup of 32 has at most two rows.
 // On llvmpipe  with 250,000 items embedding_gradient.wgsl takes almost thirty times as long for a batch
-// Cost         4 bytes per element of source read, 4 per element of a touched row's gradient written. The rows that show the
+// Cost         4 bytes per element of source read, 4 per element of a sparse row's gradient written. The rows that show the
 //              item are walked once for each four columns.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Next   adam_rows.wgsl
 
@@ -32,7 +32,7 @@ struct Step {
 @group(0) @binding(3) var<storage, read> slot_first: array<u32>;
 @group(0) @binding(4) var<storage, read> sorted: array<u32>;
 @group(0) @binding(5) var<storage, read> row: array<vec4u>;
-@group(0) @binding(6) var<storage, read_write> touched: array<u32>;
+@group(0) @binding(6) var<storage, read_write> sparse_rows: array<u32>;
 @group(0) @binding(7) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(8) var<uniform> step: Step;
 
@@ -60,5 +60,5 @@ fn embedding_gradient_rows(@builtin(global_invocation_id) id: vec3u, @builtin(nu
     }
     if (first == own) { output[i] = sum; }
   }
-  if (column == 0u) { touched[own] = select(NONE, item, first == own && item != NONE); }
+  if (column == 0u) { sparse_rows[own] = select(NONE, item, first == own && item != NONE); }
 }

@@ -13,7 +13,7 @@
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. All of the table is written, mostly zeros, so memory
 //              decides with many tokens. Workgroups of 64; registers limit occupancy.
 // Cost         4 bytes per element of the table written, a flop and 4 per element of source read.
-// Forward      token_sum.wgsl      Only touched rows   token_gradient_rows.wgsl
+// Forward      token_sum.wgsl      Only sparse rows   token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;         // columns / 4

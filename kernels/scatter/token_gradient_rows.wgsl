@@ -2,7 +2,7 @@
 //
 //   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
 //   chunk [., N]    from token_gradient_chunks.wgsl   token_first [V+1]  first pair of a token among those of the catalogue
-//   touched [.]     a place for each pair of the batch: the pair's token at the first pair of a token, NONE at its others and
+//   sparse_rows [.]     a place for each pair of the batch: the pair's token at the first pair of a token, NONE at its others and
 //                   past the last pair
 //   output [., N]   at the place of a token: the sum of source over the batch's items that have it; not written for NONE
 //
@@ -15,7 +15,7 @@
 // Work split   one invocation owns four columns of one place. At any place but a token's first it ends at once.
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Places that end at once do so by whole rows, so
 //              subgroups seldom diverge. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         8 bytes per pair, a flop and 4 bytes per element of source read, 4 per element of a touched row written.
+// Cost         8 bytes per pair, a flop and 4 bytes per element of source read, 4 per element of a sparse row written.
 // Forward      token_sum.wgsl      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;
@@ -36,7 +36,7 @@ struct Step {
 @group(0) @binding(2) var<storage, read> ranked: array<vec2u>;
 @group(0) @binding(3) var<storage, read> chunk: array<vec4f>;
 @group(0) @binding(4) var<storage, read> token_first: array<u32>;
-@group(0) @binding(5) var<storage, read_write> touched: array<u32>;
+@group(0) @binding(5) var<storage, read_write> sparse_rows: array<u32>;
 @group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
@@ -66,7 +66,7 @@ fn token_gradient_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
     let own = pair[k].y;
     if (place == 0u || pair[k - 1u].y != own) { token = own - select(0u, TOKENS, FED); }
   }
-  if (column == 0u) { touched[place] = token; }
+  if (column == 0u) { sparse_rows[place] = token; }
   if (token == NONE) { return; }
   let end = rank(token_first[token + 1u]);
   let whole = min((k + CHUNK - 1u) / CHUNK * CHUNK, end);

@@ -23,7 +23,7 @@
 //              line or two. Workgroups of 64 fill subgroups; users of a subgroup wait for its longest.
 // On llvmpipe  its share of a page is in bench/simulate.md
 // Cost         two exponentials per item and 300 integer operations per user; 12 bytes per item, 40 per user.
-// Next         whoever carries users on by what they clicked: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
+// Next         the kernels that advance the users by their clicks: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
 
 const WORKGROUP = 64;
 const SLATE = 1u;     // k

@@ -8,7 +8,7 @@
 // On a GPU     (reasoned) coalesced but for the bits, which go to scattered panels. There are few workgroups of 64, so most
 //              cores stay idle: latency decides.
 // Cost         36 bytes per user.
-// Next         whoever carries users on by what they clicked: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
+// Next         the kernels that advance the users by their clicks: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
 
 const WORKGROUP = 64;
 const USERS = 1u;  // from a place of start to the next, from a panel's word to the next panel's

@@ -110,7 +110,7 @@ fn ranked(u: u32, word: u32) -> u32 {
     for (; rank > 0u; rank--) { bits &= bits - 1u; }
     return 32u * panel + countTrailingZeros(bits);
   }
-  return 0u;  // nothing is free: whoever sets up a page sees to it that this does not happen
+  return 0u;  // nothing is free: the options of the simulator rule this out
 }
 
 @compute @workgroup_size(WORKGROUP)

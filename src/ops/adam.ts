@@ -112,7 +112,13 @@ export class AdamState {
         ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
         DECAYS: parameters.decaying.some(({ start, end }) => start <= offset && offset < end),
       },
-      views: { touched: list, gradient, weights: rows(parameters.weights), m: rows(this.m), v: rows(this.v) },
+      views: {
+        sparse_rows: list,
+        gradient,
+        weights: rows(parameters.weights),
+        m: rows(this.m),
+        v: rows(this.v),
+      },
       invocations: [scaleLength(table.stride / 4, count)],
       cost: (s) => ({
         flops: 10 * evaluateSize(count, s) * table.stride,

@@ -101,7 +101,7 @@ export function sparseEmbeddingGradient(
       slot_first: slotFirst,
       sorted,
       row,
-      touched: sparse.list,
+      sparse_rows: sparse.list,
       output: sparse.gradient,
     },
     invocations: [{ of: "events", times: N4 }],

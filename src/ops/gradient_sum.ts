@@ -137,7 +137,7 @@ function rowsDispatch<S extends BatchSizes>(
       N4: table.stride / 4,
       ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
     },
-    views: { touched: list, gradient, mark, total },
+    views: { sparse_rows: list, gradient, mark, total },
     invocations: [scaleLength(table.stride / 4, count)],
   };
 }

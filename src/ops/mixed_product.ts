@@ -206,7 +206,7 @@ export function tokenGradient(
       kernel: rowsKernel,
       label,
       constants: { ...constants, PLACES: listLength.most },
-      views: { ...views, token_first: tokens.tokenFirst, touched: list, output: gradient },
+      views: { ...views, token_first: tokens.tokenFirst, sparse_rows: list, output: gradient },
       invocations: [{ of: sums, times: N4 }],
       cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (read(s) + Math.min(sums(s), V)) * N4 }),
     });

@@ -29,7 +29,7 @@ const MOST_PLACES = 2 * 90;
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
   /** Row-sparse tables by name. The value is the batch dimension that limits the number of rows with gradients. */
-  readonly touched?: Readonly<Record<string, "events" | "items">>;
+  readonly sparseRows?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
   /** Number of micro-batches whose gradients are summed. If absent, the batch is not split. */
   readonly parts?: number;
@@ -69,11 +69,11 @@ function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number):
 /** Returns the rows that have a gradient in a micro-batch. Without row-sparse gradients, all rows have one. */
 function listSparseRows(
   spec: ParameterSpec,
-  { touched = {} }: OptimiserRun,
+  { sparseRows = {} }: OptimiserRun,
   t: number,
   part: number,
 ): number[] {
-  const count = touched[spec.name];
+  const count = sparseRows[spec.name];
   if (!count) return listIndices(spec.rows);
   return Array.from(listRowNumbers(spec, t, part).subarray(0, getSizes(t)[count])).filter((row) =>
     row !== NONE
@@ -84,15 +84,15 @@ export type MovedArenas = Awaited<ReturnType<typeof runMoves>>;
 
 /** Runs all steps twice. @returns weights, moments and gradients after the last step */
 export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: OptimiserRun) {
-  const { specs, touched = {}, steps = 3, parts, decay = DECAY, most } = moves;
+  const { specs, sparseRows = {}, steps = 3, parts, decay = DECAY, most } = moves;
   using stack = new DisposableStack();
   const parameters = stack.use(new ParameterArena(gpu, specs));
-  const sparse = Object.keys(touched).length > 0;
+  const sparse = Object.keys(sparseRows).length > 0;
   const adam = stack.use(new AdamState(parameters, sparse ? "row-sparse" : "dense"));
   const arena = stack.use(new CanaryArena(gpu, "optimiser"));
   const headers = new StepHeaders(arena, dimensions, 1);
   const lists = new Map<Tensor, SparseRows<Sizes>>(
-    Object.entries(touched).map(([name, count]) => {
+    Object.entries(sparseRows).map(([name, count]) => {
       const table = parameters.get(name);
       const list = arena.allocate(`${name} list`, 4 * MOST_PLACES);
       return [table, {
@@ -201,12 +201,12 @@ export function compareMoves(
   checks: CheckCollector,
   { tolerance = 4e-6, exact = false }: { readonly tolerance?: number; readonly exact?: boolean } = {},
 ): void {
-  const { specs, touched = {}, parts, steps = 3 } = moves;
+  const { specs, sparseRows = {}, parts, steps = 3 } = moves;
   for (const spec of specs) {
     const { name, columns } = spec;
     const kernels = kernelsOf(name);
     const { moved, times } = moves64(spec, moves);
-    if (name in touched) {
+    if (name in sparseRows) {
       const all = [0, 1, 2].every((wanted) => times.includes(wanted));
       checks.holds(
         all || parts !== undefined,
@@ -223,7 +223,7 @@ export function compareMoves(
     checks.numbers(found.weights.get(name), moved.w, { ...by, what: `weights of ${name}` });
     checks.numbers(found.m.get(name), moved.m, { ...by, what: `means of gradients of ${name}` });
     checks.numbers(found.v.get(name), moved.v, { ...by, what: `means of squares of ${name}` });
-    if (name in touched || parts) continue;
+    if (name in sparseRows || parts) continue;
     // The last step's partial sums are added up in f32 and in order.
     const last = drawGradients(spec, steps, 0);
     const sum = Float64Array.from(

@@ -27,7 +27,7 @@ function moving(
 ): NamedCheck["check"] {
   return async (gpu, checks) => {
     const own = { ...moves, specs };
-    const listKernels = (name: string) => of[name in (moves.touched ?? {}) ? "rows" : "all"].split(" ");
+    const listKernels = (name: string) => of[name in (moves.sparseRows ?? {}) ? "rows" : "all"].split(" ");
     compareMoves(await runMoves(gpu, checks, own), own, listKernels, checks);
   };
 }
@@ -127,13 +127,13 @@ async function checkBest(gpu: Gpu, checks: CheckCollector): Promise<void> {
 export const optimiserCases: readonly NamedCheck[] = [
   { name: "adam", check: moving({}, { all: "adam", rows: "" }) },
   {
-    name: "adam, touched rows",
-    check: moving({ touched: { table: "items" } }, { all: "adam", rows: "adam_rows" }),
+    name: "adam, sparse rows",
+    check: moving({ sparseRows: { table: "items" } }, { all: "adam", rows: "adam_rows" }),
   },
   {
     name: "gradients of a batch in parts, in windows of the arena",
     // With two steps the check fails if sums of the first batch remain in the second.
-    check: moving({ touched: { table: "items" }, steps: 2, parts: 3, most: 2048 }, {
+    check: moving({ sparseRows: { table: "items" }, steps: 2, parts: 3, most: 2048 }, {
       all: "gradient_add adam",
       rows: "gradient_rows_add adam_rows",
     }),

@@ -50,7 +50,7 @@ const data: readonly BadInput[] = [
   ...makeCases(makeNothing, "train")`
     an unknown option | --epochs 3 | unknown option '--epochs'
     a seed that is none | --seed -1 | Expected a whole number in 0..4294967295
-    a made-up shop without item ids | --data demo --no-item-ids | Expected item ids and other features
+    a synthetic shop without item ids | --data demo --no-item-ids | Expected item ids and other features
     the seed of a shop with a file | --data log.tsv --data-seed 2 | Expected --data-seed with a synthetic shop
   `,
   makeCase(

@@ -184,7 +184,7 @@ for (const [batch, H] of [[few, 3], [many, 20], [chunks, 33]] as const) {
     ],
   });
 }
-costCase("lstm over a table, touched rows", makeLstmOverTable(6, true)(oneHot), {
+costCase("lstm over a table, sparse rows", makeLstmOverTable(6, true)(oneHot), {
   "s forward": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
   "s gradient of gates": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
   "s gradient of weights": ({ events, chunks }) => [
@@ -308,7 +308,7 @@ for (const rows of ["items", "events"] as const) {
     },
   });
 }
-costCase("mixed_product, touched rows", makeMixedProduct("items", 12, { sparse: true })(rareTokens), {
+costCase("mixed_product, sparse rows", makeMixedProduct("items", 12, { sparse: true })(rareTokens), {
   "y tokens": ({ items }) => touchedCost(items, (sums) => items + Math.min(sums, getTokenCount(rareTokens))),
   "y chunks of t": ({ items }) => touchedCost(items, (sums) => Math.min(sums, items)),
   "y gradient of t": ({ items }) =>
@@ -368,8 +368,8 @@ Deno.test("cost: adam, by parameter and by partial sum", () =>
     const arena = new Arena(gpu, "cost");
     const table = parameters.get("table");
     const view = arena.allocate("list", 1024);
-    const touched = new Map([[table, { count: "items" as const, list: view, gradient: view }]]);
-    assertCosts(adam.dispatches({ dimensions: clickDimensions, sparseRows: touched }), {
+    const sparseRows = new Map([[table, { count: "items" as const, list: view, gradient: view }]]);
+    assertCosts(adam.dispatches({ dimensions: clickDimensions, sparseRows }), {
       // The table is sparse; the summed parameters remain.
       adam: ({ chunks }) => [10 * summed + summed * chunks, 28 * summed + 4 * summed * chunks],
       "adam of sparse rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],

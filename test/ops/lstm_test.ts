@@ -91,7 +91,7 @@ for (
   const [name, b, sparse] of [
     ["", oneHot, false],
     [", items that are not shown", rareItems, false],
-    [", touched rows", rareItems, true],
+    [", sparse rows", rareItems, true],
   ] as const
 ) {
   Deno.test(`lstm: one-hot table${name}`, () => checkOp(makeLstmOverTable(6, sparse)(b)));

@@ -88,7 +88,7 @@ for (const rows of ["items", "events"] as const) {
   for (const N of sweep([5, 11], [17])) {
     op(`mixed_product: ${rows}, ${N} columns`, [manyTokens], makeMixedProduct(rows, N));
   }
-  op(`mixed_product: ${rows}, touched rows`, [rareTokens], makeMixedProduct(rows, 17, { sparse: true }));
+  op(`mixed_product: ${rows}, sparse rows`, [rareTokens], makeMixedProduct(rows, 17, { sparse: true }));
 }
 
 for (const N of sweep([5, 16, 17], [1, 11])) {
@@ -127,7 +127,7 @@ for (const [N, S] of sweep<readonly [number, number]>([[17, 18], [5, 33]], [[17,
 }
 op("first_layer: one-hot table", [oneHot, rareItems], makeFirstLayerOfTable(3, false));
 for (const N of sweep([3], [64])) {
-  op(`first_layer: one-hot table, ${N} columns, touched rows`, [rareItems], makeFirstLayerOfTable(N, true));
+  op(`first_layer: one-hot table, ${N} columns, sparse rows`, [rareItems], makeFirstLayerOfTable(N, true));
 }
 
 for (const K of sweep([1, 17, 32], [3, 64])) {
@@ -183,7 +183,7 @@ op("item_term: an item's number and a bias", [few, chunks], (b) => ({
   tolerance: 4 * U * 400,
 }));
 for (const sparse of [false, true]) {
-  op(`item_term: one-hot table${sparse ? ", touched rows" : ""}`, [rareItems], (b) => ({
+  op(`item_term: one-hot table${sparse ? ", sparse rows" : ""}`, [rareItems], (b) => ({
     ...b,
     leaves: [{ name: "state", rows: "events", columns: 3 }],
     parameters: [{ name: "item", rows: 300, columns: 3, table: true }, { name: "b", rows: 1, columns: 1 }],

@@ -65,7 +65,7 @@ for (const tanh of [false, true]) {
   }
   table(`pw_table: ${sigma}, several chunks`, chunks, { columns: 8 });
 }
-cases((sizes) => makePwTable(false, sizes, true))("pw_table: none, touched rows", rare);
+cases((sizes) => makePwTable(false, sizes, true))("pw_table: none, sparse rows", rare);
 // With tanh every row has a gradient, in sparse batches too.
 cases((sizes) => makePwTable(true, sizes, true))("pw_table: tanh, all rows", chunks);
 const byEvent = cases(makePwTableByEvent);

@@ -216,11 +216,11 @@ Deno.test("cells: every n-th of many states is used", () => {
   const states = new LoggedStates(Float32Array.of(-1, 0, 1), 1);
   for (const [far, expected] of [[0, 1], [1, 0]]) {
     const own = Float32Array.from({ length: users }, (_, user) => user % 2 === far ? 9 : 0);
-    const witness = { ...makeTrial([]).predictions!, states: own, predicted: new Float32Array(users) };
+    const observer = { ...makeTrial([]).predictions!, states: own, predicted: new Float32Array(users) };
     const values = { count: 1, values: new Float32Array(users) };
     const { support, consistency } = buildComparisonCell({ policy: "p", seed: null }, "A", [{
       log,
-      predictions: witness,
+      predictions: observer,
       values,
     }], { ...{ items: 1, learnedHere: true, logged: { states, displays: [20] } } });
     assert.deepEqual([support, consistency], [{ statesBeyond: expected, rareSlots: 0 }, undefined]);

@@ -55,8 +55,8 @@ Deno.test("probabilities of a slate: by hand, with positions, and beyond exp", (
 
 Deno.test("an observer model equal to the truth agrees with it on every page and state", () =>
   withGpu(undefined, async (gpu) => {
-    const witness = new ShopSource(restless, values);
-    const [trial, ...others] = await tryPolicy(gpu, shop, witness, randomPolicy, options);
+    const observer = new ShopSource(restless, values);
+    const [trial, ...others] = await tryPolicy(gpu, shop, observer, randomPolicy, options);
     assert.deepEqual(others, []);
     const { log, predictions: said } = trial ?? assert.fail("no trial");
     assert.ok(said);
@@ -77,14 +77,14 @@ Deno.test("an observer model equal to the truth agrees with it on every page and
       }
     }
     assert.ok(clicks > 3 && clicks < users * pages);
-    const groups = await tryPolicy(gpu, shop, witness, randomPolicy, { ...options, usersAtOnce: 5 });
+    const groups = await tryPolicy(gpu, shop, observer, randomPolicy, { ...options, usersAtOnce: 5 });
     assert.deepEqual(groups.map(({ log }) => log.users), [5, 4]);
     const first = groups.map((
-      { log, predictions: witness },
-    ) => [...witness?.predicted.subarray(0, log.users) ?? []]);
+      { log, predictions: observer },
+    ) => [...observer?.predicted.subarray(0, log.users) ?? []]);
     assert.deepEqual(first.flat(), [...said.predicted.subarray(0, users)]);
     const elsewhere = { ...randomPolicy, observes: new ShopSource(restless, values) };
-    await assert.rejects(tryPolicy(gpu, shop, witness, elsewhere, options), /see users through/);
+    await assert.rejects(tryPolicy(gpu, shop, observer, elsewhere, options), /see users through/);
   }));
 
 Deno.test("a slate for a history: the policy's next one with its value, without clicked items", () =>

@@ -33,10 +33,10 @@ const specs: ParameterSpec[] = [
   { name: "whole, decaying", rows: 33, columns: 3, table: true, decays: true },
   { name: "whole", rows: 21, columns: 5, table: true },
 ];
-const moves = { specs, touched: { "by event": "events", "by item": "items" }, steps: 5 } as const;
+const moves = { specs, sparseRows: { "by event": "events", "by item": "items" }, steps: 5 } as const;
 
 checkTest(
-  "adam_rows: steps follow f64; what is not touched keeps its bits",
+  "adam_rows: steps follow f64; rows without a gradient keep their bits",
   undefined,
   async (gpu, checks) => {
     const found = await runMoves(gpu, checks, moves);
@@ -90,7 +90,7 @@ const rareTokens = createSmallLog(25, { ...SIZE, items: 200, width: WIDTH, token
 /** Tables of displayed items; the others are of fed ones. */
 const DISPLAYED = /^(utility\/layer1|wide)\/(item_kernel|token_table)$/;
 
-function touchedBy(log: ClickLog, users: ArrayLike<number>, table: string): Set<number> {
+function findSparseRows(log: ClickLog, users: ArrayLike<number>, table: string): Set<number> {
   const batch = buildReferenceBatch(log, users);
   const fed = () => batch.events.map(({ fed }) => fed).filter((item) => item !== NONE);
   const items = DISPLAYED.test(table) ? batch.slotItem : fed();
@@ -127,13 +127,13 @@ for (const [name, config, log] of followed) {
         const gradients = await twin.gradients();
         const after = await trainer.state();
         for (const { name, table, columns, decays } of model.parameters.specs) {
-          const touched = table ? touchedBy(log, users, name) : undefined;
+          const sparseRows = table ? findSparseRows(log, users, name) : undefined;
           gradients.get(name)?.forEach((g, i) => {
             const states = [before, after].map(({ weights, m, v }) =>
               [weights, m, v].map((part) => part.get(name)?.[i] ?? NaN)
             );
             const [old, found] = [states[0] ?? [], states[1] ?? []];
-            if (touched && !touched.has(Math.floor(i / columns))) {
+            if (sparseRows && !sparseRows.has(Math.floor(i / columns))) {
               left++;
               assert.deepEqual(found, old, `${name} ${i} at step ${t}`);
               return;
@@ -196,14 +196,14 @@ for (const generator of ["network", "exact"] as const) {
       for (const prefix of prefixes) {
         for (const { name, columns } of listTables(whole.model.parameters)) {
           const width = name.endsWith("item_kernel") && prefix ? 8 : columns;
-          const touched = touchedBy(rare, Array.from(users), name);
+          const sparseRows = findSparseRows(rare, Array.from(users), name);
           const part = (weights: Weights, item: number) =>
             weights.get(prefix + name)?.subarray(item * width, (item + 1) * width) ?? assert.fail(name);
-          assert.ok(touched.size > 10 && touched.size < 140, `${touched.size}`);
+          assert.ok(sparseRows.size > 10 && sparseRows.size < 140, `${sparseRows.size}`);
           let moved = 0;
           for (let item = 0; item < 150; item++) {
             const [old, now] = [part(before, item), part(state.weights, item)];
-            if (touched.has(item)) {
+            if (sparseRows.has(item)) {
               moved += now.some((w, k) => w !== old[k]) ? 1 : 0;
               continue;
             }
@@ -211,7 +211,7 @@ for (const generator of ["network", "exact"] as const) {
             for (const moment of [state.m, state.v]) assert.ok(part(moment, item).every((x) => x === 0));
           }
           // Not all: a page of one item and an event without a click have a gradient of zero.
-          assert.ok(moved > touched.size / 2, `${moved} of ${touched.size}`);
+          assert.ok(moved > sparseRows.size / 2, `${moved} of ${sparseRows.size}`);
         }
       }
     }));

@@ -280,23 +280,23 @@ interface GradientIn {
 
 function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   const { parameters } = tape.options;
-  const touched = tape.sparseRows.get(tensor);
+  const sparse = tape.sparseRows.get(tensor);
   const place = tensor.parameter;
-  if (touched) {
+  if (sparse) {
     const whole = parameters.gradientView(tensor);
     return {
-      ...{ tensor, memory: touched.gradient, views: [whole, touched.list, touched.gradient] },
+      ...{ tensor, memory: sparse.gradient, views: [whole, sparse.list, sparse.gradient] },
       read(words, checks, specs) {
-        const [list, rows] = [words(touched.list), words(touched.gradient)];
+        const [list, rows] = [words(sparse.list), words(sparse.gradient)];
         const { scattered, faults } = byRow(
           tensor,
           words(whole),
           list,
           rows,
-          evaluateSize(touched.count, sizes),
+          evaluateSize(sparse.count, sizes),
         );
-        const kernels = listWriters(specs, touched.gradient);
-        checks.holds(faults.length === 0, kernels, `touched rows of ${tensor.name}`, faults.join(", "));
+        const kernels = listWriters(specs, sparse.gradient);
+        checks.holds(faults.length === 0, kernels, `sparse rows of ${tensor.name}`, faults.join(", "));
         return scattered;
       },
     };
@@ -338,14 +338,14 @@ function byRow(
       continue;
     }
     if (row >= Number(most)) {
-      faults.push(`row ${row} of ${most} is touched`);
+      faults.push(`row ${row} of ${most} is in the list`);
       continue;
     }
-    if (seen.has(row)) faults.push(`row ${row} is touched twice`);
+    if (seen.has(row)) faults.push(`row ${row} is in the list twice`);
     seen.add(row);
     scattered.set(gradients.subarray(from, to), row * stride);
   }
-  if (seen.size === 0 || seen.size >= Number(most)) faults.push(`${seen.size} rows touched`);
+  if (seen.size === 0 || seen.size >= Number(most)) faults.push(`${seen.size} rows in the list`);
   return { scattered, faults };
 }
 
