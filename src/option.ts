@@ -94,15 +94,6 @@ export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | n
   return { ...range, schema: v.nullable(schema) };
 }
 
-/** Returns a range that also includes null, written "none". */
-export function orNone<T>({ schema, choices = [], parse }: ValueRange<T>): ValueRange<T | null> {
-  return {
-    schema: v.nullable(schema),
-    choices: [...choices, "none"],
-    parse: (text) => text === "none" ? null : parse(text),
-  };
-}
-
 /** Fields that all options have. */
 interface Common {
   /** Flags in commander's syntax: "--lstm-units <n>". */

@@ -15,8 +15,8 @@ export interface BestRecord {
 /** Schedule of validations and early stopping. */
 export interface ValidationSchedule {
   readonly validateEvery: number;
-  /** Training stops when this metric has not improved for `patience` iterations. Null turns early stopping off. */
-  readonly earlyStopping: Criterion | null;
+  /** Training stops when this metric has not improved for `patience` iterations. `none` turns early stopping off. */
+  readonly earlyStopping: Criterion | "none";
   readonly patience: number;
 }
 
@@ -25,7 +25,7 @@ export function computeEarlyEnd(
   { earlyStopping, patience, validateEvery }: ValidationSchedule,
   best: BestRecords,
 ): number {
-  if (!earlyStopping) return Infinity;
+  if (earlyStopping === "none") return Infinity;
   return Math.ceil((best[earlyStopping].iteration + patience) / validateEvery) * validateEvery;
 }
 

@@ -13,7 +13,6 @@ import {
   defineSwitchField,
   getDefaults,
   layers,
-  orNone,
   orNull,
   picklist,
   positive,
@@ -39,8 +38,8 @@ export interface StageConfig {
   weightDecay: number;
   /** Probability that training hides the item of a displayed row. */
   itemDropout: number;
-  /** Training stops when this validation metric has not improved for `patience` iterations. Null turns early stopping off. */
-  earlyStopping: Criterion | null;
+  /** Training stops when this validation metric has not improved for `patience` iterations. `none` turns early stopping off. */
+  earlyStopping: Criterion | "none";
   /** Number of iterations without a better validation after which training stops. */
   patience: number;
 }
@@ -97,8 +96,8 @@ export const overFittingFields: ConfigFields<
     "--early-stopping <metric>",
     "stop when this validation metric no longer improves (default: loss in the Shannon stage of a model with counts, " +
       "otherwise none)",
-    orNone(picklist(criteria)),
-    null,
+    picklist([...criteria, "none"]),
+    "none",
     { depends: true },
   ),
   patience: defineField("--patience <n>", "iterations to wait for an improvement", whole(1), 500),

@@ -180,7 +180,7 @@ async function launchTraining(folder: string, data: string) {
         ...readTask("train").permissions,
         readTask("train").module,
       ],
-      ...[...args, "--iterations", "1000000", "--no-report"],
+      ...[...args, "--iterations", "1000000", "--early-stopping", "none", "--no-report"],
     ],
     env: { NO_COLOR: "1", HOME: "" }, // no cache: what is begun here is not to stay
     clearEnv: false,

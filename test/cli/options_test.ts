@@ -5,6 +5,9 @@ import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_op
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { parseSimulateOptions } from "../../src/commands/simulate/simulate_options.ts";
 import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/policy_train.ts";
+import { extractFlag, listOptions } from "../../src/option.ts";
+import * as v from "../../src/schema.ts";
+import { stagesConfigSchema, trainingFields } from "../../src/train/training_config.ts";
 import { expectRefusal, parseRows } from "../case_table.ts";
 import { runScript, splitArgs } from "../command_check.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
@@ -48,7 +51,7 @@ const VALUES = parseRows(`
   --behaviour-dims | such as 64-64 or 32-64-32 | ["8x8"]
   --encoder | Allowed choices are lstm, pw | ["", "LSTM"]
   --adam | Allowed choices are dense, row-sparse | ["sparse"]
-  --early-stopping | Allowed choices are loss, prec1, prec2 | ["accuracy"]
+  --early-stopping | Allowed choices are loss, prec1, prec2, none | ["accuracy"]
   --generator | Allowed choices are network, exact | ["best"]
   --pw-nonlinearity | Allowed choices are none, tanh | ["relu"]
   --data | Expected a path, got nothing | ["", " "]
@@ -176,6 +179,15 @@ Deno.test("an option refuses values out of its range, with the range", async () 
     for (const value of JSON.parse(values)) {
       // With "=", so that a value that begins with a hyphen is one.
       await expectRefusal(() => train([`${option}=${value}`, ...stage]), says, `${option}=${value}`);
+    }
+  }
+});
+
+Deno.test("config.json stores every choice of an option of training as it was given", () => {
+  for (const option of listOptions(trainingFields)) {
+    for (const choice of option.kind === "choice" ? option.choices : []) {
+      const { training } = v.parse(stagesConfigSchema, train([extractFlag(option), choice]));
+      assert.equal(Object.entries(training).find(([field]) => field === option.name)?.[1], choice);
     }
   }
 });

@@ -76,7 +76,9 @@ Deno.test({
   fn: () =>
     withSmallLog(async (folder, data) => {
       const run = `${folder}/run`;
-      const end = ranks(`--data ${data} ${SMALL} --iterations 1000000 --save-dir ${run}`);
+      const end = ranks(
+        `--data ${data} ${SMALL} --iterations 1000000 --early-stopping none --save-dir ${run}`,
+      );
       await until(() => pathExists(`${run}/last.safetensors`));
       await new Promise((resolve) => setTimeout(resolve, 3000 * Math.random()));
       const [first, second] = readProcessIds(run);

@@ -129,7 +129,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
       trainerParts: {
         ...{ gpu, steps, ring, stack: stack.move(), validation: undefined, summary: policySummary },
         networks: [{ prefix: "", parameters: learner.parameters, adam }],
-        schedule: { validateEvery: 1, earlyStopping: null, patience: 1 },
+        schedule: { validateEvery: 1, earlyStopping: "none", patience: 1 },
         rates: "--learning-rate",
       },
     });

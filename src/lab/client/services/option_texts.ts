@@ -78,7 +78,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
     weightDecay: formatStageOption("weightDecay", model.counts ? WEIGHT_DECAY : 0, training, adversarial),
     earlyStopping: formatStageOption(
       "earlyStopping",
-      model.counts ? EARLY_STOPPING : null,
+      model.counts ? EARLY_STOPPING : "none",
       training,
       adversarial,
     ),
@@ -98,8 +98,9 @@ function formatStageOption<N extends "weightDecay" | "earlyStopping">(
   { [name]: shannon }: Pick<StageConfig, N>,
   adversarial: Pick<StageConfig, N> | null,
 ): string {
-  const isDefault = shannon === standard && (!shannon || adversarial?.[name] !== shannon);
-  return isDefault ? "" : String(shannon ?? "none");
+  const isDefault = shannon === standard &&
+    (!shannon || shannon === "none" || adversarial?.[name] !== shannon);
+  return isDefault ? "" : String(shannon);
 }
 
 /** Returns the flags of the options in which two trainings differ. @param but names of options to ignore */
