@@ -119,8 +119,8 @@ export function createCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  deno task bench compiled --gpu navi31 --only matmul\n" +
-        "  deno task bench compiled --gpu navi31,mi200 --file mine.wgsl --set K4=16",
+      "\nExamples:\n  deno task -q bench compiled --gpu navi31 --only matmul\n" +
+        "  deno task -q bench compiled --gpu navi31,mi200 --file mine.wgsl --set K4=16",
     );
   return own.action(() => run(own.opts<CompiledOptions>()));
 }

@@ -55,7 +55,7 @@ function exerciseCommand(): Command {
         "also compile your kernel and the shipped kernel for these GPUs, e.g. navi31 (see bench/compiled.md)",
       ).argParser(makeNamesParser(families)),
     )
-    .addHelpText("after", "\nExample:\n  deno task exercise softmax");
+    .addHelpText("after", "\nExample:\n  deno task -q exercise softmax");
   command.action((name: string | undefined) => {
     const exercise = exercises.find((one) => one.name === name);
     return exercise ? runExercise(exercise, command.opts<ExerciseOptions>()) : listExercises();
@@ -66,7 +66,7 @@ function exerciseCommand(): Command {
 function listExercises(): void {
   const rows = exercises.map(({ name, what, chapter }) => [name, what, `kernels/course/${chapter}`]);
   console.log(formatTable(["exercise", "what it computes", "chapter"], rows));
-  console.log("\nBegin with: deno task exercise softmax");
+  console.log("\nBegin with: deno task -q exercise softmax");
 }
 
 async function runExercise(exercise: Exercise, options: ExerciseOptions): Promise<void> {
@@ -132,7 +132,7 @@ async function writeStarter(exercise: Exercise, file: string): Promise<void> {
     `Created ${file}: ${exercise.what}. Follow its first lines and fill in ${HOLE}.\n` +
       `Size:     --size ${exercise.ladder.size.join("x")} (default): ${exercise.ladder.title}\n` +
       `Chapter:  kernels/course/${exercise.chapter}\n` +
-      `Check it: deno task exercise ${exercise.name}\n` +
+      `Check it: deno task -q exercise ${exercise.name}\n` +
       "Rules:    kernels/README.md, which also lists the kernels that are solutions",
   );
 }

@@ -76,7 +76,7 @@ export function createCommand(): Command {
     .option(...createReadmeOption("ladder NAME", "the tables, and a JSON file next to it"))
     .addHelpText(
       "after",
-      "\nExamples:\n  deno task bench ladder forward --size 25600x64x64\n  deno task bench ladder --variants gpu",
+      "\nExamples:\n  deno task -q bench ladder forward --size 25600x64x64\n  deno task -q bench ladder --variants gpu",
     );
   return own.action((chosen: string[]) => runLadders(new Set(chosen), own.opts<LadderCommandOptions>()));
 }

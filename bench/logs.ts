@@ -71,7 +71,7 @@ async function makeAndPrepare(to: string, kind: LogKind, { seed, users }: Option
     ...log.itemRows ? ["--features", `${to}_items.csv`] : [],
     ...["--out", to],
   ];
-  console.error(`deno task data ${args.map(quoteShellWord).join(" ")}`);
+  console.error(`deno task -q data ${args.map(quoteShellWord).join(" ")}`);
   await runCommand("data", args);
   const metrics = computeAttainable(log, await readTestUsers(to));
   const pages = log.pages.flat();

@@ -46,7 +46,7 @@ export async function runBenchCommand(args: readonly string[]): Promise<void> {
   const named = Object.hasOwn(studies, name) ? studies[name] : undefined;
   const { adapter, cold: isCold } = named ?? cold;
   const own = await loadCommand(name);
-  if (!named) own.addHelpText("after", `\nOther studies (deno task bench STUDY --help):\n${listed()}`);
+  if (!named) own.addHelpText("after", `\nOther studies (deno task -q bench STUDY --help):\n${listed()}`);
   own.hook("preAction", async () => {
     if (adapter) await ensureAdapter();
     // Mesa reads this variable when a GPU device is opened.

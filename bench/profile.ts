@@ -134,8 +134,8 @@ export function createCommand(): Command {
     .option(...createReadmeOption(TABLES, `the tables, and those of growth at <!-- ${GROWTH} -->`))
     .addHelpText(
       "after",
-      "\nExamples:\n  deno task bench kernels --only matmul --workload W1\n" +
-        "  deno task bench --compare bench/out/bench.json --json bench/out/after.json",
+      "\nExamples:\n  deno task -q bench kernels --only matmul --workload W1\n" +
+        "  deno task -q bench --compare bench/out/bench.json --json bench/out/after.json",
     );
   return own.action((parts: Part[]) => bench(new Set(parts), own.opts<BenchOptions>()));
 }

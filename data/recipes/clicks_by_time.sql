@@ -1,7 +1,7 @@
 -- A table of what was displayed, and one of clicks with user, item and time, without the id of the page. A click is of the latest page
 -- of the user that shows the item, at most 30 minutes before.
 --
---   deno task data log --query clicks_by_time.sql
+--   deno task -q data log --query clicks_by_time.sql
 --
 -- Change: the names, how times are written, and the minutes. Look whether most clicks find their page: SELECT count(clicked) of this.
 WITH shown AS (

@@ -1,6 +1,6 @@
 -- A table of what was displayed, and one of clicks with the id of the page and of the item.
 --
---   deno task data log --query clicks_table.sql
+--   deno task -q data log --query clicks_table.sql
 --
 -- Change: the names. clicked is the time of the click, so that the clicks of a page are in their order; where the clicks have none:
 -- clicks.sku IS NOT NULL.

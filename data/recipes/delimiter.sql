@@ -1,6 +1,6 @@
 -- A text file whose columns are separated by semicolons, whatever its name ends in.
 --
---   deno task data log --query delimiter.sql
+--   deno task -q data log --query delimiter.sql
 --
 -- Change: the delimiter. Without a header: header = false, names = ['uid', 'sku', ...]. Rows with too few or too many values are put
 -- aside and counted by store_rejects = true; without it, one of them ends the preparation.

@@ -1,6 +1,6 @@
 -- Randomised pages: each with its propensity, and the candidate items that it was drawn from.
 --
---   deno task data log --query drawn_pages.sql
+--   deno task -q data log --query drawn_pages.sql
 --
 -- Change: the names. Where each item has a probability of its own, given those before it: --propensity-of item. What policy evaluate
 -- does with these is in src/policy/README.md.

@@ -1,7 +1,7 @@
 -- One table of events in JSON lines: {"name": "view_list", "shown": [{"id": "i1"}, ...]} displays a list, {"name": "select", "shown":
 -- [{"id": "i7"}]} is a click. A click is of the latest list of the user that has the item, at most 30 minutes before.
 --
---   deno task data log --query event_lists.sql
+--   deno task -q data log --query event_lists.sql
 --
 -- Change: the names, the values of the column name, and how times are written: here in microseconds.
 WITH event AS (

@@ -1,6 +1,6 @@
 -- One table of events: a column says whether a row is an item that was displayed, or a click. All have the id of the page.
 --
---   deno task data log --query events.sql
+--   deno task -q data log --query events.sql
 --
 -- Change: the names, and the values of the column kind. Events without the id of a page: join them as clicks_by_time.sql does.
 WITH event AS (FROM read_csv('events.csv', header = true, all_varchar = true))

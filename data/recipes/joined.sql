@@ -1,6 +1,6 @@
 -- Parquet files of several months, and a table of visitors: only those who agreed, and the id of the account instead of the cookie's.
 --
---   deno task data log --query joined.sql
+--   deno task -q data log --query joined.sql
 --
 -- Change: the names. Any SELECT of DuckDB is taken, as long as it reads files.
 SELECT account AS user, sku AS item, ts AS time, label AS clicked, request AS page, pos AS position

@@ -1,6 +1,6 @@
 -- JSON lines with a page each, its items a list of objects that say whether they were clicked: "products": [{"id": "i1", "clicked": true}, ...].
 --
---   deno task data log --query list_of_objects.sql
+--   deno task -q data log --query list_of_objects.sql
 --
 -- Change: the path of the file, and the names.
 SELECT user.id AS user, ts AS time, product.id AS item, product.clicked AS clicked, position

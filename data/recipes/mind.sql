@@ -1,7 +1,7 @@
 -- The behaviors.tsv of MIND (https://msnews.github.io): impression id, user, time (11/11/2019 9:05:58 AM), history (N1 N2), impressions
 -- (N3-0 N4-1). The history of a user's first impression becomes context events: they set the state, and are not predicted.
 --
---   deno task data log --query mind.sql --features mind_news.sql --out runs/data/mind
+--   deno task -q data log --query mind.sql --features mind_news.sql --out runs/data/mind
 --
 -- Change: the path of the file; for both parts, read_csv(['train/behaviors.tsv', 'dev/behaviors.tsv'], ...).
 WITH behavior AS (

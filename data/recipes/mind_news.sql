@@ -1,6 +1,6 @@
 -- The news.tsv of MIND: id, category and subcategory of each item, which become tokens. News of both parts are there once.
 --
---   deno task data log --query mind.sql --features mind_news.sql --out runs/data/mind
+--   deno task -q data log --query mind.sql --features mind_news.sql --out runs/data/mind
 --
 -- Change: the path of the file.
 SELECT DISTINCT item, category, subcategory

@@ -1,6 +1,6 @@
 -- JSON lines with nested values: {"user": {"id": "u1"}, "request": {"id": "p1", "at": ...}, "shown": {"product": ...}}.
 --
---   deno task data log --query nested_names.sql
+--   deno task -q data log --query nested_names.sql
 --
 -- Change: the path of the file, and the names. Parquet's structs have the same dots, with read_parquet.
 SELECT

@@ -1,6 +1,6 @@
 -- A CSV file with a page each: its items as text such as "i1 i7 i3", and a mark for each, such as "0 1 0".
 --
---   deno task data log --query page_marks.sql
+--   deno task -q data log --query page_marks.sql
 --
 -- Change: what separates items and marks. Marks in a list of JSON or Parquet need no string_split.
 SELECT uid AS user, ts AS time, items[position] AS item, marks[position] AS clicked, position

@@ -1,6 +1,6 @@
 -- A CSV file with a rating for each displayed item. A click is a rating of at least 4.
 --
---   deno task data log --query ratings.sql
+--   deno task -q data log --query ratings.sql
 --
 -- Change: what a click is. Some words of several: action IN ('buy', 'open'). Any value: clicked_at IS NOT NULL. The time of the click
 -- (clicked_at::TIMESTAMP) also tells which click of a page came first.

@@ -1,7 +1,7 @@
 -- Retailrocket's events.csv, item_properties_part1.csv and _part2.csv, and category_tree.csv. A page is what a visitor viewed in the
 -- session so far, at most 50 items; the click is what they put in the cart or bought, once an item and session. Nothing is made up.
 --
---   deno task data log --query retailrocket.sql --out runs/data/rr
+--   deno task -q data log --query retailrocket.sql --out runs/data/rr
 --
 -- An item is taken as it was at the time of the page: its category and all above it, whether it was available, its price (790), and
 -- floor(log2(1 + n)) of the n views, carts and purchases before. Each of its versions is an item, called ITEM@MILLISECONDS.

@@ -1,6 +1,6 @@
 -- JSON lines with a session each, a list of pages, each a list of items: "pages": [{"at": 1600000000, "items": ["i1", "i7"], "clicked": "i7"}].
 --
---   deno task data log --query sessions.sql
+--   deno task -q data log --query sessions.sql
 --
 -- Change: the path of the file, and the names. Each unnest opens one list; deeper ones need one more SELECT around.
 SELECT uid AS user, page.at AS time, page.items[position] AS item, page.items[position] IS NOT DISTINCT FROM page.clicked AS clicked, position

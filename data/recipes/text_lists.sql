@@ -1,6 +1,6 @@
 -- A CSV file with a page each: its items as text such as "i1 i7 i3", and the position of the clicked one from 0, -1 for none.
 --
---   deno task data log --query text_lists.sql
+--   deno task -q data log --query text_lists.sql
 --
 -- Change: what separates the items. Positions from 1: position + 1 = clicked. By id: items[position + 1] = clicked. A list such as [i1, i7]:
 -- string_split(trim(shown, '[]'), ', ').

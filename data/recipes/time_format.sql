@@ -1,6 +1,6 @@
 -- A CSV file with times such as 31/1/2009 7:05.
 --
---   deno task data log --query time_format.sql
+--   deno task -q data log --query time_format.sql
 --
 -- Change: the format, as of strptime: '%Y%m%d' for 20090131, '%Y' for a year. A number that is not since 1970: make_timestamp(number).
 -- Milliseconds since 1970, whatever their size: epoch_ms(number).

@@ -305,11 +305,11 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
         for warning in warnings_of(spark.read.parquet(args.out), args):
             print(f"beware: {warning}", file=sys.stderr)
     columns = "".join(f" --{name} {name}" for name in ("position", "propensity") if getattr(args, name))
-    print(f"deno task data log --source '{args.out}/part-*.parquet' --user user_id --item item_id "
+    print(f"deno task -q data log --source '{args.out}/part-*.parquet' --user user_id --item item_id "
           f"--page page_id --time time --clicked clicked{columns}")
     if args.set:
         write_set(spark, args)
-        print(f"deno task data check {args.set}")
+        print(f"deno task -q data check {args.set}")
 
 
 if __name__ == "__main__":

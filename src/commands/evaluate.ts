@@ -71,8 +71,8 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  deno task evaluate --model runs/yelp --data yelp.txt\n" +
-        "  deno task evaluate --model runs/b/best-prec1.safetensors --against runs/a/best-prec1.safetensors --data yelp.txt",
+      "\nExamples:\n  deno task -q evaluate --model runs/yelp --data yelp.txt\n" +
+        "  deno task -q evaluate --model runs/b/best-prec1.safetensors --against runs/a/best-prec1.safetensors --data yelp.txt",
     );
   return parse<EvaluateOptions>(command, args);
 }

@@ -42,7 +42,7 @@ Metadata:
   positions                      page or first, see --positions
 
 Example:
-  deno task export --model runs/mine --data runs/data/mine --onnx model.onnx`,
+  deno task -q export --model runs/mine --data runs/data/mine --onnx model.onnx`,
   );
   return parse<ExportOptions>(command, args);
 }

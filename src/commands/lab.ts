@@ -38,7 +38,7 @@ function parseOptions(args: readonly string[]): LabOptions {
       "instead write the page as index.html, which works from the disk and on any static host",
       folder,
     )
-    .addHelpText("after", "\nExamples:\n  deno task lab\n  deno task lab --build site");
+    .addHelpText("after", "\nExamples:\n  deno task -q lab\n  deno task -q lab --build site");
   return parse<LabOptions>(command, args);
 }
 

@@ -59,7 +59,7 @@ Columns:
   click_order  1 for the page's first click, 2 for its second, ...; 0 for no click
 
 Example:
-  deno task predict --model runs/mine --data runs/data/mine --out predictions.parquet`,
+  deno task -q predict --model runs/mine --data runs/data/mine --out predictions.parquet`,
     );
   return parse<PredictOptions>(command, args);
 }
@@ -79,7 +79,7 @@ function getPositionEffects(
   }
   if (known) return { effects, words: "for the logged positions" };
   throw new UserError(
-    `Expected data with positions for --positions logged, got ${source.name}. Prepare the log with deno task data log ` +
+    `Expected data with positions for --positions logged, got ${source.name}. Prepare the log with deno task -q data log ` +
       "--position <column>, or use --positions first.",
   );
 }

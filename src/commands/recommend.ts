@@ -34,7 +34,7 @@ function parseOptions(args: readonly string[]): RecommendOptions {
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",
-      "\nExample:\n  deno task recommend --model runs/mine --data runs/data/mine --history B07,B11 --top 10",
+      "\nExample:\n  deno task -q recommend --model runs/mine --data runs/data/mine --history B07,B11 --top 10",
     );
   return parse<RecommendOptions>(command, args);
 }

@@ -27,7 +27,7 @@ async function main(): Promise<void> {
     )
     .addHelpText(
       "after",
-      "\nExample:\n  deno task report runs/lstm runs/wide --out compared.html",
+      "\nExample:\n  deno task -q report runs/lstm runs/wide --out compared.html",
     );
   const { out } = parse<{ out?: string }>(command, Deno.args);
   const folders = command.processedArgs[0] as string[];

@@ -51,7 +51,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
         "kernels, so it changes nothing there.\n\n" +
         "The exit code is 1 if a difference exceeds the rounding tolerance.\n" +
         "src/selftest/README.md describes the comparison, and results on other adapters.\n\n" +
-        "Example:\n  deno task selftest --only lstm",
+        "Example:\n  deno task -q selftest --only lstm",
     );
   return parse<SelftestOptions>(command, args);
 }
@@ -83,7 +83,7 @@ function report(result: SelftestResult): string {
     formatTable(["kernel", "variants", "numbers", "error / tolerance", "largest at"], rows),
     ...faults,
     `\n${describeVerdict(findings, seconds)}`,
-    ...others === "" ? [] : [`${others} To run them: deno task selftest --every`],
+    ...others === "" ? [] : [`${others} To run them: deno task -q selftest --every`],
   ].join("\n");
 }
 

@@ -61,7 +61,7 @@ Addresses:
 Ctrl-C or SIGTERM: requests in flight are answered, then the command ends.
 
 Example:
-  deno task serve --model runs/mine --data runs/data/mine
+  deno task -q serve --model runs/mine --data runs/data/mine
   curl http://${HOST}:${DEFAULT_PORT}/recommend --json '{"history": [], "top": 3}'`,
     );
   return parse<ServeOptions>(command, args);

@@ -127,7 +127,7 @@ export async function describeUnfinished(path: string): Promise<string | undefin
     return `The run in ${path} is unfinished: iteration ${formatThousands(iteration)} of ${
       formatThousands(iterations)
     } of its ` +
-      `${stage.title}. Resume it with: deno task train --resume ${path}`;
+      `${stage.title}. Resume it with: deno task -q train --resume ${path}`;
   }
 }
 

@@ -328,7 +328,7 @@ const policies: readonly BadInput[] = [
     train: nobody to learn from | train --save-dir DIR/policy | Expected a click model: --model (a run)
     train: a slate larger than the pool | train --save-dir DIR/policy ${TRUTH} --slate 490 | Expected a pool of 509 items or more
     train: two kinds of users | train --save-dir DIR/policy ${TRUTH} --model DIR/a | Expected --model or --truth, got both
-    train: a shop without its truth | train --save-dir DIR/policy --shop demo | deno task train --data demo --save-dir runs/a
+    train: a shop without its truth | train --save-dir DIR/policy --shop demo | deno task -q train --data demo --save-dir runs/a
     train: a start that a truth does not name | train --save-dir DIR/policy ${TRUTH} --start test --data-users-seed 2
       | Expected --start without --data-users-seed
     train: a model that is not there | train --save-dir DIR/policy --model DIR/a | a

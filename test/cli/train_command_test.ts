@@ -136,7 +136,7 @@ Deno.test("an extended or resumed run equals an uninterrupted one, bit for bit",
   );
   assert.equal(code, 130, text);
   assert.match(text, /Interrupted after iteration \d+; everything is saved/);
-  assert.match(text, new RegExp(`Resume with: deno task train --resume ${stopped}`));
+  assert.match(text, new RegExp(`Resume with: deno task -q train --resume ${stopped}`));
   const at = rows(`${stopped}/train.csv`).length - 1;
   assert.ok(at > 0 && at < 400, `stopped at ${at}`);
   await train(`--resume ${stopped}`);

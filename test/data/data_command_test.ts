@@ -217,7 +217,7 @@ Deno.test("the guide's commands run as shown", async () => {
   const guide = await Deno.readTextFile(new URL("../../data/README.md", import.meta.url));
   const blocks = guide.matchAll(/<!-- The tests run these commands\. -->\n+```sh\n([^]*?)```/g);
   const commands = [...blocks].flatMap(([, block = ""]) => block.trim().split("\n"))
-    .map((line) => line.replace(/^deno task /, "").split(" "));
+    .map((line) => line.replace(/^deno task -q /, "").split(" "));
   assert.ok(commands.length >= 7);
   const folder = await makeFolderWith();
   await using data = new CommandSeries("data", { cwd: folder });

@@ -42,7 +42,7 @@ async function refuses(folder: string, args: string, says: string): Promise<void
 function shownShapes(): string[][] {
   const guide = Deno.readTextFileSync(new URL("../../data/README.md", import.meta.url));
   const section = guide.split("\n## ").find((text) => text.startsWith("Your log looks like this")) ?? "";
-  return [...section.matchAll(/^deno task data (log .*)$/gm)].map(([, args = ""]) => args.split(" "));
+  return [...section.matchAll(/^deno task -q data (log .*)$/gm)].map(([, args = ""]) => args.split(" "));
 }
 
 const timed = (...times: string[]) =>

@@ -118,7 +118,7 @@ Deno.test("recipes: each is tested here, and its header has the command that run
   assert.deepEqual(names, run.sort());
   for (const name of names) {
     const [head = ""] = readRecipe(name).split(/^[^-]/m);
-    assert.match(head, new RegExp(`^--   deno task data log --query .*\\b${name}`, "m"));
+    assert.match(head, new RegExp(`^--   deno task -q data log --query .*\\b${name}`, "m"));
     assert.match(head, /^-- Change: /m);
   }
 });

@@ -20,19 +20,19 @@ const { name, tasks }: { name: string; tasks: Record<string, { command: string }
 
 /** Commands that are only parsed: they differ from one that runs here by options that a short run ignores. */
 const PARSED: Readonly<Record<string, string>> = {
-  "README.md: npx -y deno@2.9.6 task train": "learning_test.ts, with fewer iterations",
-  "src/run/README.md: deno task train --data restless --data-seed 1 --save-dir runs/restless":
+  "README.md: npx -y deno@2.9.6 task -q train": "learning_test.ts, with fewer iterations",
+  "src/run/README.md: deno task -q train --data restless --data-seed 1 --save-dir runs/restless":
     "demo_shop_test.ts: what the shops hold",
-  "src/run/README.md: deno task evaluate --model runs/restless --data restless --data-seed 1 --data-users-seed 2":
+  "src/run/README.md: deno task -q evaluate --model runs/restless --data restless --data-seed 1 --data-users-seed 2":
     "demo_shop_test.ts: users of another seed",
-  "src/run/README.md: deno task reproduce --data yelp.txt": "reproduce_test.ts, of two models",
-  "src/tune/experiment/README.md: deno task reproduce --data yelp.txt --readme src/tune/experiment/README.md":
+  "src/run/README.md: deno task -q reproduce --data yelp.txt": "reproduce_test.ts, of two models",
+  "src/tune/experiment/README.md: deno task -q reproduce --data yelp.txt --readme src/tune/experiment/README.md":
     "reproduce_test.ts, of two models",
-  "src/tune/experiment/README.md: deno task reproduce --data rsc.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64":
+  "src/tune/experiment/README.md: deno task -q reproduce --data rsc.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64":
     "reproduce_test.ts, of another log",
-  "README.md: deno task tune --data runs/data/mine --budget 10": "tune_test.ts, of another log",
-  "src/run/README.md: deno task tune --data log.tsv --budget 10": "tune_test.ts, of another log",
-  "src/run/README.md: deno task tune --data log.tsv --budget 30": "tune_test.ts, of another log",
+  "README.md: deno task -q tune --data runs/data/mine --budget 10": "tune_test.ts, of another log",
+  "src/run/README.md: deno task -q tune --data log.tsv --budget 10": "tune_test.ts, of another log",
+  "src/run/README.md: deno task -q tune --data log.tsv --budget 30": "tune_test.ts, of another log",
 };
 const PARSERS: Readonly<Record<string, (args: readonly string[]) => unknown>> = {
   train: parseTrainOptions,
@@ -273,7 +273,7 @@ const STAND_INS = {
   parallel: 'shift 2; words=""; while [ "$1" != ::: ]; do words="$words $1"; shift; done; shift\n' +
     'for one in "$@"; do $(echo "$words" | sed "s/{}/$one/g") & done; wait',
   deno:
-    'shift 2; case "$*" in *--resume*) set -- "$@" --no-report;; *) set -- "$@" --no-autotune --iterations 4 ' +
+    'shift 3; case "$*" in *--resume*) set -- "$@" --no-report;; *) set -- "$@" --no-autotune --iterations 4 ' +
     "--batch-size 9 --validate-every 2 --dims 8 --lstm-units 4 --no-report;; esac\n" +
     `exec '${Deno.execPath()}' run --no-check --quiet --frozen --node-modules-dir=none --config '${config}' -A '${launcher}' -A '${trainModule}' "$@"`,
 };

@@ -60,8 +60,12 @@ export function listShownCommands({ path, text }: MarkdownPage): ShownCommand[] 
   return [...text.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) =>
     (block ?? "").split("\n").flatMap((full) => {
       const line = full.replace(/\s#.*$/, "").trim();
-      const [, command] = line.match(/^(?:npx -y deno@[\d.]+|deno) task (.*)$/) ?? [];
+      const [, quiet, command] = line.match(/^(?:npx -y deno@[\d.]+|deno) task (-q )?(.*)$/) ?? [];
       if (command === undefined) return [];
+      assert.ok(
+        quiet,
+        `${path}: ${line}: expected -q, without which Deno prints the task's own command line`,
+      );
       const [task = "", ...args] = splitArgs(command);
       return [{ page: path, task, args, line }];
     })

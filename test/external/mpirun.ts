@@ -54,7 +54,7 @@ Deno.test({
       assert.equal((await runCommand("train", ...splitArgs(run("one", 100)))).code, 0);
       const refused = await runCommand("train", "--resume", `${folder}/two`);
       assert.equal(refused.code, 1);
-      assert.match(refused.stderr, /mpirun -n 2 deno task train --resume/);
+      assert.match(refused.stderr, /mpirun -n 2 deno task -q train --resume/);
       const resumed = await ranks(`--resume ${folder}/two --iterations 100`);
       assert.equal(resumed.code, 0, resumed.text);
       const [one, two] = [readLosses(`${folder}/one`), readLosses(`${folder}/two`)];

@@ -168,7 +168,7 @@ Deno.test("spark: a log cleaned by the job makes the same set as data log", asyn
     );
   }
   const commands = (await Deno.readTextFile(getPath("../../data/spark/README.md"))).match(
-    /^deno task data .*/gm,
+    /^deno task -q data .*/gm,
   );
   assert.equal(
     ends[0]?.said,

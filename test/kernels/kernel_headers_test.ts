@@ -258,7 +258,7 @@ Deno.test("course: every kernel has a chapter, and kernels for CPU adapters that
 Deno.test("course: exercises and ladders in commands exist", () => {
   const named = new Set<string>();
   for (const { name, text } of chapters) {
-    for (const [line, task = "", rest = ""] of text.matchAll(/^deno task (\S+)([^#\n]*)/gm)) {
+    for (const [line, task = "", rest = ""] of text.matchAll(/^deno task -q (\S+)([^#\n]*)/gm)) {
       const words = rest.trim().split(/\s+/).filter((word) => word !== "");
       if (task === "exercise") {
         const exercise = exercises.find((one) => one.name === words[0]) ?? assert.fail(`${name}: ${line}`);

@@ -302,7 +302,7 @@ async function checkOwnData(page: Page): Promise<void> {
   await page.setInputFiles("#data-file", [`${folder}/log.csv`, `${folder}/own.tsv`]);
   await waitForElement(page, ".drop .error", "Expected one file in the paper's layout, or all of");
   await dropOn(page, `${folder}/log.csv`);
-  await waitForElement(page, ".drop code", "deno task data log --source log.csv --user user --time time");
+  await waitForElement(page, ".drop code", "deno task -q data log --source log.csv --user user --time time");
   await expectFine(page, "the command for a log");
 
   const expectSame = async (name: string, give: readonly (() => Promise<void>)[]) => {

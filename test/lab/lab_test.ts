@@ -127,12 +127,12 @@ Deno.test("data sets are accepted; other logs get a command with their columns",
   assert.equal(await looked("pages.parquet", "PAR1"), undefined);
   assert.equal(
     await looked("my log.csv", '\ufeff"uid";ts;sku;label;request;pos\n1;2;3;0;5;6\n'),
-    "deno task data log --source 'my log.csv' --user uid --time ts --item sku --clicked label --page request " +
+    "deno task -q data log --source 'my log.csv' --user uid --time ts --item sku --clicked label --page request " +
       "--position pos --out runs/data/mine",
   );
   assert.equal(
     await looked("log.jsonl", '{"user":{"id":1},"at":2,"shown":{"sku":"a","x7":1}}\n'),
-    "deno task data log --query log.sql --out runs/data/mine # with a SELECT as in data/recipes/nested_names.sql",
+    "deno task -q data log --query log.sql --out runs/data/mine # with a SELECT as in data/recipes/nested_names.sql",
   );
   assert.match(await looked("log.csv.gz", "?") ?? "", /--source log\.csv\.gz --user COLUMN --time COLUMN/);
   assert.match(suggestCommand("it's.csv", "a,b"), /--source 'it'\\''s\.csv'/);

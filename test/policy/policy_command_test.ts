@@ -37,7 +37,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const long = [...args, "--steps", "2560000", "--save-dir", stopped];
   const halted = await interrupt(/^1,280 user pages/m, "policy", ...long);
   assert.equal(halted.code, 130, halted.stderr);
-  assert.match(halted.stderr, /saved in .*\nContinue with: deno task policy train --resume/);
+  assert.match(halted.stderr, /saved in .*\nContinue with: deno task -q policy train --resume/);
   // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
   await using policies = new CommandSeries("policy");

@@ -260,7 +260,7 @@ Deno.test("ranks are detected by the environment of Open MPI and Slurm", () => {
   for (const variables of junk) {
     assert.throws(() => of(variables), isUserError(/to be a rank below/));
   }
-  assert.match(trainCommand({ size: 3 }), /^mpirun -n 3 deno task train$/);
+  assert.match(trainCommand({ size: 3 }), /^mpirun -n 3 deno task -q train$/);
 });
 
 Deno.test("without MPI's library a message names what to install", async () => {
@@ -307,7 +307,10 @@ Deno.test("unsupported trainings of ranks are refused before they start", () => 
     [() => check(2, 4), /--validate-every to be a multiple of --sync-every 4.*--validate-every 12/],
     [() => check(2, 1, { model: { ...defaultModel, batchNorm: true } }), /--batch-norm/],
     [() => check(2, 1, { adversarial }), /--adversarial-batch-size/],
-    [() => expectAsMany({ size: 2, syncEvery: 1 }, undefined, "run"), /mpirun -n 2 deno task train --resume/],
+    [
+      () => expectAsMany({ size: 2, syncEvery: 1 }, undefined, "run"),
+      /mpirun -n 2 deno task -q train --resume/,
+    ],
     [() => expectAsMany(undefined, { size: 2 }, "run"), /began with, 1, got 2/],
   ];
   for (const [attempt, message] of refused) assert.throws(attempt, isUserError(message));

@@ -30,11 +30,11 @@ async function main(): Promise<void> {
     .addHelpText(
       "after",
       "\nExamples:\n" +
-        "  deno task data log --source 'logs/*.parquet' --user uid --item sku --time ts --clicked label\n" +
-        "  deno task data log --query data/recipes/mind.sql --out runs/data/mind\n" +
-        "  deno task data merge runs/data/mine runs/data/shown --out runs/data/both\n" +
-        "  deno task data describe runs/data/mind\n" +
-        "\nA subcommand's options: deno task data log --help. The guide is data/README.md.",
+        "  deno task -q data log --source 'logs/*.parquet' --user uid --item sku --time ts --clicked label\n" +
+        "  deno task -q data log --query data/recipes/mind.sql --out runs/data/mind\n" +
+        "  deno task -q data merge runs/data/mine runs/data/shown --out runs/data/both\n" +
+        "  deno task -q data describe runs/data/mind\n" +
+        "\nA subcommand's options: deno task -q data log --help. The guide is data/README.md.",
     );
   await parseAndRun(command, Deno.args);
 }

@@ -87,7 +87,7 @@ function removed(name: string, recipe: string): Command {
 }
 
 const removedText = (what: string, recipe: string) =>
-  `${what} was removed. Read such a log by a SELECT, with deno task data log --query. ` +
+  `${what} was removed. Read such a log by a SELECT, with deno task -q data log --query. ` +
   `See data/recipes/${recipe}.sql.`;
 
 /** Parses three percentages such as "80-10-10". */
@@ -130,8 +130,8 @@ async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions
         `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
     );
     console.log(`The prepared data set is ${folder}`);
-    console.log(`Look at it:  deno task data describe ${quotePath(folder)}`);
-    console.log(`Train on it: deno task train --data ${quotePath(folder)}`);
+    console.log(`Look at it:  deno task -q data describe ${quotePath(folder)}`);
+    console.log(`Train on it: deno task -q train --data ${quotePath(folder)}`);
   } catch (error) {
     progress.stop();
     if (!(error instanceof EngineStoppedError)) throw error;

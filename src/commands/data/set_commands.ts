@@ -140,7 +140,7 @@ export function checkCommand(): Command {
       const shown = `${n(pages)} pages with ${n(rows)} displayed items of ${n(items)}`;
       console.log(`${path}: ${shown}, ${n(clicks)} clicks; users: ${parts}.`);
       console.log(`Counts and checksums ${added ? "were added to" : "agree with"} its manifest.`);
-      console.log(`Train on it: deno task train --data ${quotePath(path)}`);
+      console.log(`Train on it: deno task -q train --data ${quotePath(path)}`);
     });
 }
 
@@ -164,7 +164,7 @@ export function mergeCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExample:\n  deno task data merge runs/data/mine runs/data/shown --out runs/data/both",
+      "\nExample:\n  deno task -q data merge runs/data/mine runs/data/shown --out runs/data/both",
     )
     .action(async (sets: readonly string[], { out }: { out: string }) => {
       if (sets.length < 2) {
@@ -189,7 +189,7 @@ export function mergeCommand(): Command {
           `${parts[0]?.name} does not have.`,
       );
       console.log(`The prepared data set is ${out}`);
-      console.log(`Train on it: deno task train --data ${quotePath(out)}`);
+      console.log(`Train on it: deno task -q train --data ${quotePath(out)}`);
     });
 }
 

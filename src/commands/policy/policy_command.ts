@@ -22,13 +22,13 @@ async function main(): Promise<number> {
     .addHelpText(
       "after",
       "\nExamples:\n" +
-        "  deno task policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
-        "  deno task policy train --model runs/a --algorithm cdqn --slate 5 --save-dir runs/cdqn\n" +
-        "  deno task policy train --resume runs/cdqn\n" +
-        "  deno task policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
-        "  deno task policy evaluate --log runs/data/drawn --policy runs/gdqn --explore plackett-luce:0.5\n" +
-        "  deno task policy rank runs/cdqn --history 3,141,59\n" +
-        "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",
+        "  deno task -q policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
+        "  deno task -q policy train --model runs/a --algorithm cdqn --slate 5 --save-dir runs/cdqn\n" +
+        "  deno task -q policy train --resume runs/cdqn\n" +
+        "  deno task -q policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
+        "  deno task -q policy evaluate --log runs/data/drawn --policy runs/gdqn --explore plackett-luce:0.5\n" +
+        "  deno task -q policy rank runs/cdqn --history 3,141,59\n" +
+        "\nA subcommand's options: deno task -q policy train --help. The guide is src/policy/README.md.",
     );
   Deno.exitCode = 0; // an earlier command of this process may have set it
   await parseAndRun(command, Deno.args);

@@ -94,7 +94,7 @@ export function createPolicyCompareCommand(): Command {
     .option("--json", "print all metrics as JSON", false)
     .addHelpText(
       "after",
-      "\nExample:\n  deno task policy compare runs/slateq runs/cdqn --test-model runs/b --shop restless --out compared.html",
+      "\nExample:\n  deno task -q policy compare runs/slateq runs/cdqn --test-model runs/b --shop restless --out compared.html",
     );
   addEnvironmentOptions(command, {
     testModel: "a second model over the same items, trained on other users",

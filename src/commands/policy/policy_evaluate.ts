@@ -73,7 +73,7 @@ export function createPolicyEvaluateCommand(): Command {
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",
-      "\nExample:\n  deno task policy evaluate --log runs/data/drawn --model runs/a --policy greedy --explore plackett-luce:0.7",
+      "\nExample:\n  deno task -q policy evaluate --log runs/data/drawn --model runs/a --policy greedy --explore plackett-luce:0.7",
     );
   return command.action(run);
 }

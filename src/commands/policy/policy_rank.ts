@@ -43,7 +43,7 @@ export function createPolicyRankCommand(): Command {
     )
     .option("--json", "print JSON", false)
     .addOption(createMemoryRowsOption())
-    .addHelpText("after", "\nExample:\n  deno task policy rank runs/slateq --history 3,141,59 --page 8");
+    .addHelpText("after", "\nExample:\n  deno task -q policy rank runs/slateq --history 3,141,59 --page 8");
   return command.action(run);
 }
 

@@ -132,9 +132,9 @@ export function createPolicyTrainCommand(): Command {
   }).addHelpText(
     "after",
     "\nExamples:\n" +
-      "  deno task policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
-      "  deno task policy train --model runs/a --algorithm cdqn --slate 5 --steps 1000000\n" +
-      "  deno task policy train --resume runs/gdqn        after Ctrl-C\n" +
+      "  deno task -q policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
+      "  deno task -q policy train --model runs/a --algorithm cdqn --slate 5 --steps 1000000\n" +
+      "  deno task -q policy train --resume runs/gdqn        after Ctrl-C\n" +
       "\nThe folder has policy.json, curve.csv (metrics of each evaluation), train.csv (metrics of each page) and\n" +
       "last.safetensors. Training is saved between two episodes, at every point of the curve.",
   );
@@ -270,7 +270,7 @@ function tell(
 ): number {
   if (!finished) {
     printLine(`Stopped after ${formatThousands(iteration * users)} user pages, saved in ${path}.`);
-    printLine(`Continue with: deno task policy train --resume ${quotePath(path)}`);
+    printLine(`Continue with: deno task -q policy train --resume ${quotePath(path)}`);
     return EXIT_INTERRUPTED;
   }
   if (chosen) {

@@ -84,8 +84,8 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  deno task reproduce --data yelp.txt\n" +
-        "  deno task reproduce --data yelp.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64",
+      "\nExamples:\n  deno task -q reproduce --data yelp.txt\n" +
+        "  deno task -q reproduce --data yelp.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64",
     );
   addOptions(command, [autotune]);
   const options = parse<ReproduceOptions>(command, args);

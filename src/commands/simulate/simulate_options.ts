@@ -45,9 +45,9 @@ export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
 
 const HELP = `
 Examples:
-  deno task simulate --model runs/mine --policy greedy --users 10000 --slate 5
-  deno task simulate --shop restless --truth --policy random --write-log runs/data/restless
-  deno task simulate --model runs/mine --policy popular --start test --save-dir runs/popular --episodes-file parquet
+  deno task -q simulate --model runs/mine --policy greedy --users 10000 --slate 5
+  deno task -q simulate --shop restless --truth --policy random --write-log runs/data/restless
+  deno task -q simulate --model runs/mine --policy popular --start test --save-dir runs/popular --episodes-file parquet
 
 A --save-dir has report.html with the charts, result.json with all metrics, returns.csv with the return of
 each user under each policy, and episodes.csv or episodes.parquet with --episodes-file.
@@ -210,7 +210,7 @@ export function checkUsers({ model, data, shop, truth, uncalibrated }: UserSelec
     const alone = named === undefined
       ? ""
       : `, got ${shop === undefined ? "--data" : "--shop"} alone. Train a model on these data: ` +
-        `deno task train --data ${named} --save-dir runs/a, then --model runs/a`;
+        `deno task -q train --data ${named} --save-dir runs/a, then --model runs/a`;
     throw new UserError(
       "Expected a click model: --model (a run), or --shop and --truth for the ground truth of a synthetic " +
         `shop${alone}.`,

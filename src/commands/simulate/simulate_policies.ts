@@ -46,7 +46,7 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   if (await hasPolicy(name)) return await OpenedPolicy.open(name);
   throw new UserError(
     `Expected a policy, ${policyNames.join(", ")} or the folder of a trained policy, got ` +
-      `${JSON.stringify(name)}. Train a policy with deno task policy train.`,
+      `${JSON.stringify(name)}. Train a policy with deno task -q policy train.`,
   );
 }
 

@@ -44,15 +44,15 @@ export type TrainOptions = RunOptions & StagesOptions;
 
 const HELP = `
 Examples:
-  deno task train                                     the demo shop
-  deno task train --data yelp.txt --seeds 5           five seeds, mean and sd
-  deno task train --data log.txt --dims 32-64-32 --iterations 500
-  deno task train --resume runs/demo-20260101-120000  after Ctrl-C
-  deno task train --data yelp.txt --encoder pw --pw-nonlinearity tanh --early-stopping loss
-  deno task train --data yelp.txt --encoder none --dims none    the conditional logit
-  deno task train --data yelp.txt --encoder pw --wide --loss logistic
-  deno task train --data yelp.txt --adversarial 5000  both stages
-  deno task train --data yelp.txt --init runs/yelp --adversarial 5000 --generator exact
+  deno task -q train                                     the demo shop
+  deno task -q train --data yelp.txt --seeds 5           five seeds, mean and sd
+  deno task -q train --data log.txt --dims 32-64-32 --iterations 500
+  deno task -q train --resume runs/demo-20260101-120000  after Ctrl-C
+  deno task -q train --data yelp.txt --encoder pw --pw-nonlinearity tanh --early-stopping loss
+  deno task -q train --data yelp.txt --encoder none --dims none    the conditional logit
+  deno task -q train --data yelp.txt --encoder pw --wide --loss logistic
+  deno task -q train --data yelp.txt --adversarial 5000  both stages
+  deno task -q train --data yelp.txt --init runs/yelp --adversarial 5000 --generator exact
 
 A run's folder holds config.json, train.csv, validation.csv, the snapshots best-loss,
 best-prec1, best-prec2 and last (.safetensors), result.json with the test metrics, and

@@ -92,7 +92,7 @@ async function seedsInJobs(
     ...{ name: `seed ${seed}`, path: getSeedFolder(path, seed), config: () => getSeedConfig(seeds, seed) },
     report: printing(seeds.config.model),
   }));
-  const resumeHint = `Resume with: deno task train --resume ${quotePath(path)} --jobs ${jobs}`;
+  const resumeHint = `Resume with: deno task -q train --resume ${quotePath(path)} --jobs ${jobs}`;
   const all = await runInJobs(runs, jobs, stop, resumeHint);
   return all.filter((results, k) => isFinished(getSeedConfig(seeds, seeds.seeds[k] ?? 0), results));
 }

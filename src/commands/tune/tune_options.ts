@@ -50,9 +50,9 @@ the item dropout; for data with item ids, whether they are used; for data with k
 Options of train that you give are fixed in all runs, and not searched.
 
 Examples:
-  deno task tune --data runs/data/mine --budget 10
-  deno task tune --data runs/data/mine --budget 60 --criterion prec1 --encoder lstm
-  deno task tune --data runs/data/mine --budget 30    continues a search of 10 minutes`;
+  deno task -q tune --data runs/data/mine --budget 10
+  deno task -q tune --data runs/data/mine --budget 60 --criterion prec1 --encoder lstm
+  deno task -q tune --data runs/data/mine --budget 30    continues a search of 10 minutes`;
 
 /**
  * Parses the arguments of `tune`.

@@ -65,7 +65,7 @@ export async function reportTune(
   const isChoice = parseTrainOptions(results.trainArguments).options.loss === "choice";
   const verdict = judgeBestSetting(tested.test, { criterion: options.criterion, isChoice, usual: own?.test });
   const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
-  const command = ["deno task train", ...args.map(quoteShellWord)].join(" ");
+  const command = ["deno task -q train", ...args.map(quoteShellWord)].join(" ");
   const known = [
     describeBaselineSettings(tested.baselines),
     describeAttainedShare(tested.test, tested.baselines),

@@ -215,7 +215,7 @@ export function listCautions(finalists: SearchSummary): string[] {
     );
   } else if (winner.end === "open" && winner.bestIteration > STILL_IMPROVING * winner.iterations) {
     lines.push(
-      `The best setting was still improving at its end. Continue it with: deno task train --resume ` +
+      `The best setting was still improving at its end. Continue it with: deno task -q train --resume ` +
         `${quotePath(winner.folder)} --iterations ${2 * winner.iterations}`,
     );
   }

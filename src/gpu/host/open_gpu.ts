@@ -12,7 +12,7 @@ export interface OpenGpuOptions extends GpuOptions {
   readonly kernelSeconds?: number;
 }
 
-const INSTALL = "Run `deno task setup`: it installs a software Vulkan driver or says what to install.";
+const INSTALL = "Run `deno task -q setup`: it installs a software Vulkan driver or says what to install.";
 
 /**
  * Opens the default adapter; see `openDevice`. Sets the number of threads of a software driver if no adapter was requested

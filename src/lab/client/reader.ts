@@ -65,7 +65,7 @@ export async function readFiles(files: readonly ReaderFile[], context: ReadConte
     if (!isTooLarge(error)) throw error;
     throw new UserError(
       `The data do not fit in the memory of this tab (${error.message}). Use fewer users, or train in a terminal: ` +
-        "deno task train --help.",
+        "deno task -q train --help.",
     );
   }
 }
@@ -179,14 +179,14 @@ export function suggestCommand(path: string, head: string): string {
   const names = listColumnNames(head);
   const found = guessColumns(names);
   if (Object.values(found).some((column) => column.includes("."))) {
-    return "deno task data log --query log.sql --out runs/data/mine # with a SELECT as in data/recipes/nested_names.sql";
+    return "deno task -q data log --query log.sql --out runs/data/mine # with a SELECT as in data/recipes/nested_names.sql";
   }
   const words = OPTIONS.flatMap((option) => {
     const column = found[option] ?? (OPTIONAL.includes(option) ? undefined : "COLUMN");
     return column === undefined ? [] : [`--${option}`, column];
   });
   const options = ["--source", path, ...words, "--out", "runs/data/mine"];
-  return `deno task data log ${options.map(shellWord).join(" ")}`;
+  return `deno task -q data log ${options.map(shellWord).join(" ")}`;
 }
 
 /** Returns the column names in the first line of a file: a CSV header or a JSON object. Nested fields have dotted names. */

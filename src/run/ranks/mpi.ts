@@ -42,7 +42,7 @@ export function rankPlace(variable: (name: string) => string | undefined): RankP
 
 /** Returns the `train` command for the same number of ranks. */
 export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string {
-  return place && place.size > 1 ? `mpirun -n ${place.size} deno task train` : "deno task train";
+  return place && place.size > 1 ? `mpirun -n ${place.size} deno task -q train` : "deno task -q train";
 }
 
 const LIBRARY = "libmpi.so.40";

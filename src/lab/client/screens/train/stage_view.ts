@@ -168,7 +168,7 @@ export class SnapshotControls {
     this.#reset.addEventListener("click", () => this.#use(false));
     this.offer([]);
     const about =
-      "Snapshots are safetensors files. In a terminal: deno task evaluate --model best-loss.safetensors --data demo. " +
+      "Snapshots are safetensors files. In a terminal: deno task -q evaluate --model best-loss.safetensors --data demo. " +
       "The current state also has the optimiser's state: load it here to resume the training.";
     this.element = dom`<section class="card snapshots" aria-labelledby="snapshots-title">
 <h3 id="snapshots-title">Snapshots</h3><p class="about">${markOptions(about)}</p>${this.#buttons}

@@ -149,7 +149,7 @@ export class TrainForm {
 
   #showCommand(): void {
     const data = this.data.word === "" ? [] : ["--data", this.data.word];
-    const words = ["deno task train", ...data, ...this.#listEntered().flatMap((field) => field.words)];
+    const words = ["deno task -q train", ...data, ...this.#listEntered().flatMap((field) => field.words)];
     // A span around each word makes lines break between words and not after hyphens.
     this.#command.replaceChildren(...words.flatMap((word) => [element("span", {}, word), " "]));
   }
