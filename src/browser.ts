@@ -18,7 +18,6 @@ export { type LogSource, MemoryLog, type OnProgress, type UserIndex } from "./da
 export type { ChoiceMetrics, RankingMetrics } from "./data/ranking.ts";
 export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
-export { type KernelArray, type KernelOutputs, type KernelRun, runKernel } from "./gpu/run_kernel.ts";
 export { type ChoiceProbabilities, computeChoiceProbabilities } from "./model/choice_probabilities.ts";
 export {
   type CommonModelConfig,
@@ -35,6 +34,8 @@ export type { ItemScorer, UserState } from "./model/item_blocks.ts";
 export type { ScoringRequest } from "./model/scorer.ts";
 export { UserModel } from "./model/user_model.ts";
 export { createGreedyPolicy, createPopularPolicy, randomPolicy } from "./policy/named_policies.ts";
+export { runKernel } from "./profile/run_kernel.ts";
+export type { KernelArray, KernelOutputs, KernelRun, KernelTime } from "./profile/run_kernel.ts";
 export { decodeSnapshot, encodeSnapshot, type Snapshot, type SnapshotInfo } from "./run/snapshot/snapshot.ts";
 export type { EpisodeLog } from "./simulate/episode_log.ts";
 export { computeCoverage, meanReturn } from "./simulate/simulation_metrics.ts";

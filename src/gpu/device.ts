@@ -227,11 +227,10 @@ export class Gpu {
     const pipeline = this.device.createComputePipeline({ label: kernel, layout, compute: { module } });
     const [error, info] = await Promise.all([this.device.popErrorScope(), module.getCompilationInfo()]);
     if (!error) return { pipeline, error: undefined };
-    const lines = info.messages.map((m) => `${kernel}.wgsl:${m.lineNum}:${m.linePos} ${m.message}`);
-    return {
-      pipeline,
-      error: new Error([`kernel ${kernel} does not compile`, ...lines, error.message].join("\n")),
-    };
+    const lines = info.messages.filter(({ type }) => type === "error")
+      .map((message) => formatCompilerError(kernel, message));
+    const found = lines.length > 0 ? lines : [error.message];
+    return { pipeline, error: new Error([`kernel ${kernel} does not compile`, ...found].join("\n")) };
   }
 
   /**
@@ -289,6 +288,20 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
   const variants = options.variants ?? chooseDefaultVariants(info, options.variantsFor);
   return new Gpu(device, info, variants, maxGrid, options.bindingBytes);
+}
+
+/**
+ * Formats an error of a shader compiler, which begins with the position in the kernel's text. naga (Deno, Firefox) repeats
+ * the position, names parts of its own syntax tree, and shows the faulty lines, which are kept.
+ */
+function formatCompilerError(kernel: string, { lineNum, linePos, message }: GPUCompilationMessage): string {
+  const [head = "", ...lines] = message.trim().replaceAll(/ naga::ir::.*/g, "").split("\n");
+  const cause = lines.findLast((line) => /^\s+= (?!note: )/.test(line))?.replace(/^\s+= /, "");
+  const shown = lines.filter((line) => /│\s*\S|^\s+= note: /.test(line));
+  return [
+    `${kernel}.wgsl:${lineNum}:${linePos} ${cause ?? head.replace(/^Shader .*? error: /, "")}`,
+    ...shown,
+  ].join("\n");
 }
 
 /** Returns the WebGPU object; undefined in a browser without WebGPU, or on a page that may not use it. */

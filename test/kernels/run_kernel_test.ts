@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { type KernelArray, runKernel } from "../../src/gpu/run_kernel.ts";
+import { type KernelArray, runKernel } from "../../src/profile/run_kernel.ts";
 import { withGpu } from "../op_check.ts";
 
 function kernelText(
-  { type = "f32", size = "WORKGROUP", workgroup = 64, value = "x[id.x] + x[id.x]", head = "" } = {},
+  { type = "f32", size = "WORKGROUP", head = "const WORKGROUP = 64;", value = "x[id.x] + x[id.x]" } = {},
 ): string {
   return `
-const WORKGROUP = ${workgroup};
 ${head}
 @group(0) @binding(0) var<storage, read> x: array<${type}>;
 @group(0) @binding(1) var<storage, read_write> y: array<${type}>;
@@ -30,6 +29,9 @@ Deno.test("outputs have the types of the passed arrays, and their initial values
     const negated = kernelText({ type: "i32", value: "-x[id.x]" });
     const signed = await run(negated, Int32Array.of(1, -2, 3), new Int32Array(3));
     assert.deepEqual(signed, { y: Int32Array.of(-1, 2, -3) });
+    // A length gives an array of the type that the kernel declares.
+    assert.deepEqual(await run(kernelText({ type: "u32" }), large, 3), { y: Uint32Array.of(2, 4, 6) });
+    assert.deepEqual(await run(negated, Int32Array.of(1, -2), 2), { y: Int32Array.of(-1, 2) });
   }));
 
 Deno.test("all invocations run for any workgroup size, also if constants set it", () =>
@@ -37,11 +39,12 @@ Deno.test("all invocations run for any workgroup size, also if constants set it"
     const x = Float32Array.from({ length: 100 }, (_, k) => k);
     const expected = { y: x.map((value) => 2 * value) };
     const run = { inputs: { x }, outputs: { y: 100 }, invocations: [100] } as const;
-    for (const head of [{}, { size: "64" }, { workgroup: 7 }]) {
+    const heads = [{}, { size: "64" }, { head: "const WORKGROUP = 7;" }, { head: "", size: "16, 1" }];
+    for (const head of [...heads, { head: "const LANES = 8u;", size: "LANES" }]) {
       assert.deepEqual(await runKernel(gpu, kernelText(head), run), expected);
     }
     assert.deepEqual(await runKernel(gpu, kernelText(), { ...run, constants: { WORKGROUP: 16 } }), expected);
-    for (const size of ["16", "WORKGROUP, 2", "1"]) {
+    for (const size of ["16", "1", "WORKGROUP, 1, 2"]) {
       await assert.rejects(runKernel(gpu, kernelText({ size }), run), /got @workgroup_size\(/);
     }
     const fixed = { ...run, constants: { WORKGROUP: 16 } };
@@ -57,12 +60,78 @@ Deno.test("arrays of another type than declared are refused", () =>
         outputs: { y },
         invocations: [1],
       });
-    await assert.rejects(run("f32", [1]), /binding x: expected a Float32Array.*got a plain array/);
+    await assert.rejects(run("f32", [1]), /binding x: expected .* Float32Array.*got a plain array/);
     await assert.rejects(
       run("u32", x),
-      /binding x: expected a Uint32Array, as the kernel declares array<u32>/,
+      /binding x: expected .* Uint32Array, .* x: array<u32>, got Float32Array/,
     );
-    await assert.rejects(run("u32", Uint32Array.of(1)), /binding y: expected a Uint32Array/);
-    await assert.rejects(run("vec4f", Uint32Array.of(1)), /binding x: expected a Float32Array/);
+    await assert.rejects(run("f32", x, Uint32Array.of(1)), /binding y: expected .* a length or Float32Array/);
+    await assert.rejects(run("vec4f", Uint32Array.of(1)), /binding x: expected .* Float32Array/);
     assert.deepEqual(await run("f32", x), { y: Float32Array.of(2) });
+  }));
+
+Deno.test("a kernel of two axes runs once per pair", () =>
+  withGpu(undefined, async (gpu) => {
+    const text = kernelText({ size: "4, 2", value: "f32(id.x)", head: "" })
+      .replace("if (id.x >= step.x)", "if (id.x >= step.x || id.y >= step.y)").replace(
+        "y[id.x]",
+        "y[id.y * step.x + id.x]",
+      );
+    const run = { inputs: { x: Float32Array.of(0) }, outputs: { y: 15 }, invocations: [5, 3] } as const;
+    const { y } = await runKernel(gpu, text.replace("f32(id.x)", "f32(10u * id.y + id.x) + x[0]"), run);
+    assert.deepEqual([...y], [0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 24]);
+  }));
+
+Deno.test("wrong requests are refused before the kernel runs, with the expected value", () =>
+  withGpu(undefined, async (gpu) => {
+    const x = Float32Array.of(1);
+    const run = { inputs: { x }, outputs: { y: 1 }, invocations: [1] } as const;
+    const refused = (message: RegExp, changes: object, text = kernelText()) =>
+      assert.rejects(runKernel(gpu, text, { ...run, ...changes }), message);
+    await refused(/expected inputs: \{ x: .*got nothing/, { inputs: {} });
+    await refused(/expected outputs: \{ y: .*got nothing/, { inputs: { x, y: x }, outputs: {} });
+    await refused(/bindings x, y, got z/, { inputs: { x, z: x } });
+    await refused(/text \(WORKGROUP\), got K/, { constants: { K: 1 } });
+    for (const invocations of [undefined, [], [0], [2.5], [1, 2, 3], 4]) {
+      await refused(/^UserError: Expected invocations/, { invocations });
+    }
+    await refused(
+      /Add this line: @group\(0\) @binding\(2\) var<uniform> step/,
+      {},
+      kernelText().replace(/.*step: vec4u.*/, ""),
+    );
+    await refused(/a function with @compute/, {}, "fn f() {}");
+  }));
+
+Deno.test("a compile error has its line and column once, and its cause", () =>
+  withGpu(undefined, async (gpu) => {
+    const run = { inputs: { x: Float32Array.of(1) }, outputs: { y: 1 }, invocations: [1] } as const;
+    for (
+      const [value, position, cause] of [["x[id.x] * ;", "9:23", /";"/], [
+        "x[id.x] * foo",
+        "9:23",
+        /foo/,
+      ]] as const
+    ) {
+      const error: unknown = await runKernel(gpu, kernelText({ value }), run).catch((error) => error);
+      assert.ok(error instanceof Error);
+      const [head, first = "", ...rest] = error.message.split("\n");
+      assert.equal(head, "kernel twice does not compile");
+      assert.ok(first.startsWith(`twice.wgsl:${position} `), first);
+      assert.match(first, cause);
+      assert.equal(error.message.split(position).length, 2, error.message);
+      assert.ok(rest.some((line) => line.includes("y[id.x] = ")), "the faulty line is shown");
+      assert.doesNotMatch(error.message, /Shader|naga|wgpu/);
+    }
+  }));
+
+Deno.test("a time is reported on request, and its runs do not change the outputs", () =>
+  withGpu(undefined, async (gpu) => {
+    const text = kernelText({ value: "y[id.x] + x[id.x]" });
+    const x = new Float32Array(1000).fill(2);
+    let median = 0;
+    const run = { inputs: { x }, outputs: { y: 1000 }, invocations: [1000] } as const;
+    const { y } = await runKernel(gpu, text, { ...run, onTime: (time) => median = time.median });
+    assert.deepEqual(y, x);
+    assert.ok(median > 0 && median < 1e6, `${median} us`);
   }));

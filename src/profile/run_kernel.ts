@@ -1,0 +1,198 @@
+/** Runs one kernel on given arrays, to try a kernel with little code. */
+
+import { Arena } from "../gpu/arena.ts";
+import { CommandRecorder } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { type Constants, getConstant, type Kernel, parseKernel, STEP } from "../gpu/kernel.ts";
+import { Program } from "../gpu/program.ts";
+import { readViews } from "../gpu/readback.ts";
+import { STEP_STRIDE } from "../gpu/step.ts";
+import { UserError } from "../user_error.ts";
+import { timeRepeated } from "./measure.ts";
+
+/** Array of a binding: array<f32>, array<u32> or array<i32>, or vectors, matrices and atomics of these. */
+export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+
+/** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
+export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
+  /** Input arrays, by the names of the bindings. */
+  readonly inputs: Readonly<Record<string, KernelArray>>;
+  /** For each output, its length in numbers of the declared type, initially 0, or an array of initial values. */
+  readonly outputs: O;
+  /** Values of constants, which replace the values in the text. */
+  readonly constants?: Readonly<Record<string, number | boolean>>;
+  /** Invocations along x and y, rounded up to whole workgroups. `step.x` and `step.y` have the numbers before rounding. */
+  readonly invocations: readonly [x: number, y?: number];
+  /** Called with the kernel's time in microseconds, from repeated runs after the run whose outputs are returned. */
+  onTime?(time: KernelTime): void;
+}
+
+/** Time of a kernel in microseconds. */
+export interface KernelTime {
+  /** Median of the samples. */
+  readonly median: number;
+  /** Lower quartile of the samples. */
+  readonly lower: number;
+  /** Upper quartile of the samples. */
+  readonly upper: number;
+  /** Error of the clock, if the clock is coarse. */
+  readonly error?: number | undefined;
+}
+
+/** Outputs of a kernel. An output that was requested by its length is an array of the type that the kernel declares. */
+export type KernelOutputs<O> = {
+  [Name in keyof O]: O[Name] extends KernelArray ? O[Name] : KernelArray;
+};
+
+/**
+ * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends the
+ * process. @param text - WGSL text. Its last binding is `var<uniform> step: vec4u` @throws UserError if the text does not
+ * compile, if an array's name or type differs from the text, or if the workgroup's size differs from the text's constants.
+ */
+export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(
+  gpu: Gpu,
+  text: string,
+  { inputs, outputs, constants, invocations, onTime }: KernelRun<O>,
+): Promise<KernelOutputs<O>> {
+  const kernel = parseOwnKernel(text, constants);
+  const [x, y] = checkInvocations(invocations);
+  const arrays = checkArrays(kernel, inputs, outputs);
+  using arena = new Arena(gpu, kernel.name);
+  const views = new Map(
+    arrays.map(({ name, data }) => [name, arena.upload(name, toWords(data))] as const),
+  );
+  const step = new Uint32Array(STEP_STRIDE / 4);
+  step.set([x, y]);
+  const program = await Program.record(gpu, kernel.name, arena.upload(STEP, step).buffer, [{
+    ...{ kernel, label: kernel.name, constants, invocations: [x, y], views: Object.fromEntries(views) },
+  }]);
+  CommandRecorder.submit(gpu, kernel.name, (commands) => program.encode(commands, {}, 0));
+  const written = arrays.filter(({ isOutput }) => isOutput);
+  const words = await readViews(gpu, written.flatMap(({ name }) => views.get(name) ?? []));
+  gpu.check();
+  if (onTime) onTime(await timeRepeated(gpu, (pass) => program.encodeOne(pass, 0, {}, 0), { seconds: 0 }));
+  const found = written.map(({ name, data }, k) => {
+    const { buffer, length } = words[k] ?? new Uint32Array();
+    if (data instanceof Float32Array) return [name, new Float32Array(buffer, 0, length)];
+    return [name, data instanceof Int32Array ? new Int32Array(buffer, 0, length) : words[k]];
+  });
+  return Object.fromEntries(found) as KernelOutputs<O>;
+}
+
+/** Parses a kernel, with the workgroup's size as the constants from which the host computes the grid. */
+function parseOwnKernel(text: string, values: Constants = {}): Kernel {
+  const code = text.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, (comment) => comment.replaceAll(/[^\n]/g, " "));
+  const [, name] = /@compute\b[^{]*?\bfn\s+(\w+)/.exec(code) ?? [];
+  if (name === undefined) throw new UserError("Expected a kernel, a function with @compute, got none.");
+  const bindings = [...code.matchAll(/@binding\(/g)].length;
+  if (!/\bvar<uniform>\s*step\s*:/.test(code)) {
+    throw new UserError(
+      `kernel ${name}: expected the last binding to be the numbers of invocations, got none. Add this line: ` +
+        `@group(0) @binding(${bindings}) var<uniform> step: vec4u;`,
+    );
+  }
+  const kernel = parseKernel(name, code);
+  for (const constant of Object.keys(values)) {
+    if (!kernel.constants.has(constant)) {
+      throw new UserError(
+        `kernel ${name}: expected constants of the text (${
+          [...kernel.constants.keys()].join(", ")
+        }), got ${constant}.`,
+      );
+    }
+  }
+  const [, sizes = ""] = /@workgroup_size\(([^)]*)\)/.exec(code) ?? [];
+  const [size = 0, sizeY = 1, sizeZ = 1] = sizes.split(",").map((size) => size.trim()).filter((size) =>
+    size !== ""
+  ).map((size) => {
+    if (/^\d+[ui]?$/.test(size)) return parseInt(size);
+    if (kernel.constants.has(size)) return getConstant(kernel, size, values);
+    throw new UserError(
+      `kernel ${name}: expected numbers or names of constants in @workgroup_size(${sizes}), got ${size}. A constant ` +
+        `needs a line of its own, such as const WORKGROUP = 64;`,
+    );
+  });
+  const own = { WORKGROUP: size, WORKGROUP_Y: sizeY };
+  const declared = Object.keys(own).filter((size) => kernel.constants.has(size));
+  const differs = declared.some((size) =>
+    getConstant(kernel, size, values) !== own[size as keyof typeof own]
+  );
+  if (size < 1 || sizeZ !== 1 || differs) {
+    const equal = declared.map((size) => `${size} = ${getConstant(kernel, size, values)}`).join(", ");
+    throw new UserError(
+      `kernel ${name}: expected @workgroup_size of one or two numbers${
+        equal && `, equal to ${equal}`
+      }, got @workgroup_size(${sizes}).`,
+    );
+  }
+  return {
+    ...kernel,
+    constants: new Map([
+      ...kernel.constants,
+      ...Object.entries(own).map(([size, value]) => [size, String(value)] as const),
+    ]),
+  };
+}
+
+function checkInvocations(counts: unknown): readonly [x: number, y: number] {
+  const [x, y = 1, ...more]: unknown[] = Array.isArray(counts) ? counts : [];
+  const isCount = (count: unknown): count is number => Number.isInteger(count) && Number(count) > 0;
+  if (isCount(x) && isCount(y) && more.length === 0) return [x, y];
+  throw new UserError(
+    `Expected invocations of one or two whole numbers from 1, such as [100] or [100, 8], got ${
+      JSON.stringify(counts)
+    }.`,
+  );
+}
+
+interface BoundArray {
+  readonly name: string;
+  readonly data: KernelArray;
+  readonly isOutput: boolean;
+}
+
+const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
+
+/** Returns the arrays of a kernel's bindings. @throws UserError for an array whose name or type is not declared. */
+function checkArrays(
+  { name: kernel, source, bindings }: Kernel,
+  inputs: Readonly<Record<string, unknown>>,
+  outputs: Readonly<Record<string, unknown>>,
+): BoundArray[] {
+  const own = bindings.filter(({ name }) => name !== STEP);
+  for (const name of [...Object.keys(inputs), ...Object.keys(outputs)]) {
+    if (own.some((binding) => binding.name === name)) continue;
+    const names = own.map(({ name }) => name).join(", ");
+    throw new UserError(`kernel ${kernel}: expected arrays for the bindings ${names}, got ${name}.`);
+  }
+  return own.map(({ name, kind }) => {
+    const isOutput = kind === "read_write";
+    const [place, given] = isOutput ? ["outputs", outputs[name]] : ["inputs", inputs[name]];
+    const [declared = "", type = ""] = new RegExp(`var<[^>]+>\\s*${name}\\s*:\\s*([^;]+);`).exec(source) ??
+      [];
+    const letter = /\b([fui])32\b/.exec(type)?.[1] ?? /x?[234]([fui])/.exec(type)?.[1];
+    const known = Object.entries(ARRAYS).filter(([element]) => element[0] === (letter ?? element[0]));
+    const [Typed = Float32Array] = known.map(([, Typed]) => Typed);
+    if (isOutput && typeof given === "number" && Number.isInteger(given) && given > 0) {
+      return { name, data: new Typed(given), isOutput };
+    }
+    if (known.some(([, Typed]) => given instanceof Typed)) {
+      return { name, data: given as KernelArray, isOutput };
+    }
+    const expected = [...(isOutput ? ["a length"] : []), ...known.map(([, { name }]) => name)].join(" or ");
+    throw new UserError(
+      `binding ${name}: expected ${place}: { ${name}: ... } with ${expected}, as the kernel declares ` +
+        `${declared.slice(0, -1)}, got ${describeValue(given)}.`,
+    );
+  });
+}
+
+function describeValue(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "number") return String(value);
+  return Array.isArray(value) ? "a plain array" : Object.prototype.toString.call(value).slice(8, -1);
+}
+
+function toWords(data: KernelArray): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
+  return data instanceof Int32Array ? new Uint32Array(data.buffer, data.byteOffset, data.length) : data;
+}
