@@ -59,6 +59,7 @@ export function listCases(parts: readonly RecordedPart[], steps: number): Kernel
         invocations,
         flops,
         bytes,
+        ...(cost.parts && { parts: cost.parts }),
         key: formatCaseKey(spec.kernel, spec.constants ?? {}, [...invocations, flops, bytes]),
         part,
         dispatch,

@@ -15,8 +15,6 @@ export interface Loop extends Code {
 }
 
 export interface Listing extends Code {
-  /** Number of instructions at each nesting depth of loops, from depth 0 (outside of loops). */
-  readonly byDepth: readonly number[];
   /** Innermost loop with the most arithmetic; undefined if the code has no loop, e.g. because it was unrolled. */
   readonly loop: Loop | undefined;
 }
@@ -53,12 +51,10 @@ export function readAssembly(assembly: string): Listing {
     return { ...summarizeCode(own), depth: own[0]?.depth ?? 1 };
   });
   const [most] = inner.sort((a, b) => getLoopFlops(b) - getLoopFlops(a) || b.instructions - a.instructions);
-  const byDepth: number[] = [];
-  for (const { depth } of code) byDepth[depth] = (byDepth[depth] ?? 0) + 1;
   const all = summarizeCode(code);
   // If the main loop is unrolled, a loop that remains only clears workgroup memory or handles a remainder.
   const isMost = most && getLoopFlops(most) >= all.flops - most.flops;
-  return { ...all, byDepth: Array.from(byDepth, (count) => count ?? 0), loop: isMost ? most : undefined };
+  return { ...all, loop: isMost ? most : undefined };
 }
 
 function summarizeCode(code: readonly Instruction[]): Code {
@@ -66,7 +62,7 @@ function summarizeCode(code: readonly Instruction[]): Code {
   return { ...countInstructions(code), lines };
 }
 
-/** Returns the number of runs that Mesa's compiler assumes for an instruction in `depth` nested loops. */
+/** Returns an assumed number of iterations for a loop whose number is unknown, in `depth` nested loops. */
 export function getAssumedTurns(depth: number): number {
   return depth === 0 ? 1 : depth === 1 ? 8 : 32 * 2 ** (depth - 2);
 }
@@ -105,6 +101,62 @@ function countOperations({ text }: Instruction): { vector: number; fma: number; 
   return sum;
 }
 
+/** Cycles that a subgroup takes for a vector instruction, and until a load has arrived from memory and from nearer memory. */
+export interface InstructionCycles {
+  readonly vector: number;
+  readonly memory: number;
+  /** From workgroup memory, and from a cache of scalars. */
+  readonly near: number;
+}
+
+const MEMORY_LOAD = /^(buffer|global|flat|scratch)_load/;
+const NEAR_LOAD = /^(ds_(load|read)|s_(buffer_)?load)/;
+
+/** Returns how many loads may still be pending after a wait; undefined for a kind of load that the instruction ignores. */
+function readWait(text: string): Readonly<Record<"memory" | "near", number | undefined>> {
+  const count = (pattern: RegExp) => {
+    const [, digits] = text.match(pattern) ?? [];
+    return digits === undefined ? undefined : Number(digits);
+  };
+  const both = count(/^s_wait_loadcnt_dscnt (\w+)/);
+  if (both !== undefined) return { memory: both >> 8, near: both & 255 };
+  return {
+    memory: count(/vmcnt\((\d+)\)/) ?? count(/^s_wait_loadcnt (\w+)/),
+    near: count(/lgkmcnt\((\d+)\)/) ?? count(/^s_wait_(?:ds|km)cnt (\w+)/),
+  };
+}
+
+/**
+ * Returns the cycles of a subgroup that is alone on a SIMD, for instructions in the order of the text. Loads of one kind arrive
+ * in order, and a wait lasts until few enough are pending. @param times - number of times that the code runs
+ */
+export function timeCode(
+  { lines }: Pick<Code, "lines">,
+  { vector, ...latency }: InstructionCycles,
+  times = 1,
+): number {
+  const pending: Record<"memory" | "near", number[]> = { memory: [], near: [] };
+  let now = 0;
+  for (let k = 0; k < times; k++) {
+    for (const line of lines) {
+      const text = line.trim();
+      now += text.startsWith("v_") ? vector : 1;
+      if (MEMORY_LOAD.test(text)) pending.memory.push(now + latency.memory);
+      else if (NEAR_LOAD.test(text)) pending.near.push(now + latency.near);
+      else if (text.startsWith("s_wait")) {
+        const left = readWait(text);
+        for (const kind of ["memory", "near"] as const) {
+          const most = left[kind];
+          while (most !== undefined && pending[kind].length > most) {
+            now = Math.max(now, pending[kind].shift() ?? 0);
+          }
+        }
+      }
+    }
+  }
+  return now;
+}
+
 function countInstructions(code: readonly Instruction[]) {
   const named = (pattern: RegExp) => code.filter(({ name }) => pattern.test(name)).length;
   const operations = code.map(countOperations);
@@ -121,6 +173,8 @@ function countInstructions(code: readonly Instruction[]) {
     instructions: code.length,
     /** Number of vector operations: each runs on all lanes. An instruction may contain two operations. */
     vector: total("vector"),
+    /** Number of vector instructions. A dual or packed instruction is one instruction with two operations. */
+    vectorInstructions: named(/^v_/),
     fma: total("fma"),
     /** Number of floating-point operations per lane. */
     flops: total("flops"),

@@ -6,6 +6,7 @@
 
 import { buildCountsConfig } from "../../src/counts/count_tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
+import type { ClickDispatch } from "../../src/batch/click_sizes.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { buildKernelText } from "../../src/gpu/kernel.ts";
@@ -31,6 +32,7 @@ import { UserError } from "../../src/user_error.ts";
 import { listCases, listParts } from "../kernel_cases.ts";
 import { createUntrainedModel } from "../simulate/pages.ts";
 import { withTemporaryFolder } from "../study.ts";
+import type { DispatchPart } from "./time_model.ts";
 import { parseShader, type SpirvShader } from "./spirv.ts";
 import { explainFileError, readText } from "../../src/files/local_file.ts";
 
@@ -46,8 +48,8 @@ export interface CompilableText {
 export interface StepDispatch {
   readonly label: string;
   readonly text: CompilableText;
-  readonly workgroups: number;
-  readonly flops: number;
+  /** Parts with workgroups of their own; one part unless the dispatch does several kinds of work. */
+  readonly parts: readonly DispatchPart[];
   readonly bytes: number;
   /** Number of training steps that the dispatch serves at once. */
   readonly steps: number;
@@ -57,6 +59,8 @@ export interface RecordedStep {
   readonly workload: string;
   readonly model: string;
   readonly dispatches: readonly StepDispatch[];
+  /** Number of bytes of all memory that the step's dispatches bind. */
+  readonly workingSet: number;
 }
 
 export interface GatheredTexts {
@@ -161,14 +165,18 @@ export async function gather(options: GatherOptions): Promise<GatheredTexts> {
           const count = program?.dispatches[one.dispatch]?.manySteps ? slice?.count ?? 1 : 1;
           const workgroups = Math.ceil(x / sizeX) * Math.ceil(y / sizeY);
           if (workgroups === 0) return [];
-          return [{ label, text, flops, bytes, workgroups, steps: count }];
+          const work = one.parts ?? [{ workgroups, flops }];
+          return [{ label, text, parts: work, bytes, steps: count }];
         });
         const single = parts.flatMap(({ program }) => program.dispatches).flatMap(({ spec }) =>
           (spec.choices ?? []).flatMap(({ variants, buildDispatch: by }) => variants.slice(0, 1).map(by))
         );
         // A dispatch that computes two products may be replaced by two dispatches, each with a kernel of its own.
         await Program.record(watcher.gpu, "single", recording.trainer.plan.steps, single);
-        if (model.step) steps.push({ workload: of.name, model: model.name, dispatches });
+        if (model.step) {
+          const workingSet = sumBoundBytes(parts.slice(0, own).flatMap(({ program }) => program.dispatches));
+          steps.push({ workload: of.name, model: model.name, dispatches, workingSet });
+        }
       }
     }
     if (options.simulated) {
@@ -179,6 +187,17 @@ export async function gather(options: GatherOptions): Promise<GatheredTexts> {
     watcher.gpu.check();
     return { texts: [...watcher.texts.values()], steps };
   });
+}
+
+/** Returns the number of bytes of all memory that the dispatches bind. Memory that several of them bind counts once. */
+function sumBoundBytes(dispatches: readonly { readonly spec: ClickDispatch }[]): number {
+  const bound = new Map<GPUBuffer | GPUTexture, Map<number, number>>();
+  for (const memory of dispatches.flatMap(({ spec }) => Object.values(spec.views))) {
+    const [whole, offset] = "texture" in memory ? [memory.texture, 0] : [memory.buffer, memory.offset];
+    const ranges = bound.get(whole) ?? new Map<number, number>();
+    bound.set(whole, ranges.set(offset, Math.max(ranges.get(offset) ?? 0, memory.size)));
+  }
+  return [...bound.values()].flatMap((ranges) => [...ranges.values()]).reduce((sum, size) => sum + size, 0);
 }
 
 type OnRecording = (where: string) => void;

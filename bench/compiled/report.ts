@@ -16,7 +16,7 @@ interface CompiledDispatch extends Omit<StepDispatch, "text"> {
   readonly estimates: Readonly<Record<string, TimeEstimate>>;
 }
 
-export interface CompiledStep extends Omit<RecordedStep, "dispatches"> {
+export interface CompiledStep extends Omit<RecordedStep, "dispatches" | "workingSet"> {
   readonly dispatches: readonly CompiledDispatch[];
 }
 
@@ -59,15 +59,16 @@ export function compileAll(
     compiler: `Mesa ${mesa}`,
     gpus,
     texts: [...facts].map(([{ kernel, source, uses }, facts]) => ({ kernel, source, uses, facts })),
-    steps: steps.map((step) => ({
+    steps: steps.map(({ workingSet, ...step }) => ({
       ...step,
       dispatches: step.dispatches.map(({ text, ...dispatch }) => ({
         ...dispatch,
         kernel: text.kernel,
         estimates: Object.fromEntries(
-          Object.values(facts.get(text) ?? {}).map((
-            own,
-          ) => [own.gpu, estimateTime(getCard(own.gpu), own, dispatch)]),
+          Object.values(facts.get(text) ?? {}).map((own) => [
+            own.gpu,
+            estimateTime(getCard(own.gpu), own, { ...dispatch, workingSet }),
+          ]),
         ),
       })),
     })),
@@ -93,10 +94,6 @@ export interface CompiledFacts extends Listing {
   readonly limit: Limit;
   /** Number of vector instructions that do two operations at once (VOPD). */
   readonly dual: number;
-  /** Cycles of a subgroup from start to end. A loop is assumed to have 8 iterations, a nested loop 4. */
-  readonly latency: number;
-  /** Cycles of a busy SIMD per 64 lanes, for loops of 8 iterations and nested loops of 4. */
-  readonly inverseThroughput: number;
 }
 
 function buildFacts(card: GpuCard, { workgroup }: SpirvShader, compilation: Compilation): CompiledFacts {
@@ -115,8 +112,6 @@ function buildFacts(card: GpuCard, { workgroup }: SpirvShader, compilation: Comp
     spills: value("Spilled VGPRs") + value("Spilled SGPRs"),
     limit: findLimit(card, own),
     dual: value("VOPD"),
-    latency: value("Latency"),
-    inverseThroughput: value("Inverse Throughput"),
     ...readAssembly(assembly),
     instructions: value("Instructions"),
   };

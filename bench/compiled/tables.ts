@@ -34,8 +34,6 @@ const factColumns: readonly CellColumn<CompiledFacts>[] = [
   ["waits", ({ waits }) => String(waits)],
   ["barriers", ({ barriers }) => String(barriers)],
   ["branches", ({ branches }) => String(branches)],
-  ["latency", ({ latency }) => String(latency)],
-  ["inverse throughput", ({ inverseThroughput }) => String(inverseThroughput)],
 ];
 
 const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
@@ -137,6 +135,7 @@ export function listCardCells(gpus: readonly string[]): TableCells {
     ["compute units x SIMDs", ({ computeUnits, simds }) => `${computeUnits} x ${simds}`],
     ["GHz", ({ clock }) => String(clock)],
     ["GB/s", ({ bandwidth }) => String(bandwidth)],
+    ["last cache, MiB, and GB/s, assumed", ({ cache: { mib, bandwidth } }) => `${mib}, ${bandwidth}`],
     ["us per launch, assumed", () => String(LAUNCH_US)],
     ["source", ({ source }) => `[data sheet](${source})`],
   ]);

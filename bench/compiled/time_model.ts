@@ -1,18 +1,18 @@
 /**
- * GPUs for which kernels are compiled, a graphics card for each GPU, and a model of the time of a dispatch on the card.
- * The model uses the compiled kernel, the card's data sheet and the dispatch's sizes. It ignores caches, bank conflicts,
- * uncoalesced loads and clock drops, and is not yet tested on a card (bench/compiled.md). The time is the largest of
+ * GPUs for which kernels are compiled, a graphics card for each GPU, and a model of the time of a dispatch on the card. The
+ * model is not yet tested on a card (bench/compiled.md). The time is a launch, plus the largest of
  *
- *   memory   = bytes that must be read or written at least once / bandwidth
- *   vector   = cycles per 64 lanes (the compiler's inverse throughput) x lanes / 64 / number of SIMDs
- *   latency  = cycles of a subgroup x number of batches of subgroups that a SIMD runs one after another
- *   launch   = a constant per dispatch
+ *   memory   = bytes that must be read or written at least once / bandwidth: of the last cache if the step's data fits it
+ *   vector   = vector instructions of all workgroups, divided among all SIMDs
+ *   latency  = the slowest part of the dispatch: its workgroups are dealt out to units of SIMDs, and the busiest unit computes
+ *              one round of workgroups after another, in each of which subgroups wait for their loads
  *
- * The compiler's cycles assume 8 iterations per loop and 4 per nested loop. The model scales the cycles to the number of
- * iterations that the op's FLOPs need, by the numbers of instructions inside and outside of loops.
+ * Instructions and waits are counted in the machine code. The innermost loop with the most arithmetic runs as often as the
+ * part's FLOPs need, and all other code runs once. The compiler's own cycles are not used, because Mesa divides them by two
+ * or more for each branch around a loop's body. The model ignores bank conflicts, uncoalesced loads and clock drops.
  */
 
-import { getAssumedTurns } from "./assembly.ts";
+import { getAssumedTurns, timeCode } from "./assembly.ts";
 import type { CompiledFacts } from "./report.ts";
 
 export interface GpuCard {
@@ -25,10 +25,16 @@ export interface GpuCard {
   readonly computeUnits: number;
   /** Number of SIMDs per compute unit. A SIMD issues the vector instructions of its subgroups. */
   readonly simds: number;
+  /** Number of compute units that share a workgroup: two on RDNA, where RADV spreads a workgroup over both. */
+  readonly together: number;
+  /** Number of lanes for which a SIMD executes an instruction per cycle. */
+  readonly lanes: number;
   /** GHz for sustained work in the data sheet: "game clock" or "peak engine clock". */
   readonly clock: number;
   /** Bandwidth of the card's memory, without caches, in GB/s. */
   readonly bandwidth: number;
+  /** Size of the last cache in MiB, and its bandwidth in GB/s, which is an assumption. */
+  readonly cache: { readonly mib: number; readonly bandwidth: number };
   /** Number of vector registers per SIMD, each of 64 lanes. */
   readonly registers: number;
   readonly slots: number;
@@ -40,6 +46,10 @@ export interface GpuCard {
 /** Microseconds between dependent dispatches. The number is an assumption for all cards: data sheets do not have it. */
 export const LAUNCH_US = 3;
 
+/** Cycles until a load from memory or the caches, and from workgroup memory, has arrived: assumptions for all cards. */
+export const LOAD_CYCLES = 420;
+const WORKGROUP_LOAD_CYCLES = 130;
+
 const amd = "https://www.amd.com/en/products";
 /** Known cards. Registers and slots are from Mesa 25.0.7, the other data from AMD's data sheets. */
 export const cards: readonly GpuCard[] = [
@@ -48,7 +58,8 @@ export const cards: readonly GpuCard[] = [
     architecture: "RDNA3",
     name: "Radeon RX 7900 XTX",
     known: /7900 XTX|NAVI31/i,
-    ...{ computeUnits: 96, simds: 2, clock: 2.3, bandwidth: 960 },
+    ...{ computeUnits: 96, simds: 2, together: 2, lanes: 32, clock: 2.3, bandwidth: 960 },
+    cache: { mib: 96, bandwidth: 2500 },
     ...{ registers: 768, slots: 16, counted: 32 },
     source: `${amd}/graphics/desktops/radeon/7000-series/amd-radeon-rx-7900xtx.html`,
   },
@@ -57,7 +68,8 @@ export const cards: readonly GpuCard[] = [
     architecture: "RDNA2",
     name: "Radeon RX 6900 XT",
     known: /6900 XT|NAVI21/i,
-    ...{ computeUnits: 80, simds: 2, clock: 2.015, bandwidth: 512 },
+    ...{ computeUnits: 80, simds: 2, together: 2, lanes: 32, clock: 2.015, bandwidth: 512 },
+    cache: { mib: 128, bandwidth: 1600 },
     ...{ registers: 512, slots: 16, counted: 32 },
     source: `${amd}/graphics/desktops/radeon/6000-series/amd-radeon-rx-6900-xt.html`,
   },
@@ -66,7 +78,8 @@ export const cards: readonly GpuCard[] = [
     architecture: "RDNA4",
     name: "Radeon RX 9070 XT",
     known: /9070 XT|GFX1201/i,
-    ...{ computeUnits: 64, simds: 2, clock: 2.4, bandwidth: 640 },
+    ...{ computeUnits: 64, simds: 2, together: 2, lanes: 32, clock: 2.4, bandwidth: 640 },
+    cache: { mib: 64, bandwidth: 2000 },
     ...{ registers: 512, slots: 16, counted: 32 },
     source: `${amd}/graphics/desktops/radeon/9000-series/amd-radeon-rx-9070xt.html`,
   },
@@ -75,7 +88,8 @@ export const cards: readonly GpuCard[] = [
     architecture: "CDNA2",
     name: "Instinct MI210",
     known: /MI210|MI200/i,
-    ...{ computeUnits: 104, simds: 4, clock: 1.7, bandwidth: 1638 },
+    ...{ computeUnits: 104, simds: 4, together: 1, lanes: 16, clock: 1.7, bandwidth: 1638 },
+    cache: { mib: 8, bandwidth: 3500 },
     ...{ registers: 256, slots: 10, counted: 64 },
     source: `${amd}/accelerators/instinct/mi200/mi210.html`,
   },
@@ -92,49 +106,82 @@ export function findCard(description: string): GpuCard | undefined {
   return cards.find(({ known }) => known.test(description));
 }
 
-export interface DispatchWork {
+/** Workgroups that share a dispatch with others and do another part of its work, with the FLOPs of all of them. */
+export interface DispatchPart {
   readonly workgroups: number;
   readonly flops: number;
+}
+
+export interface DispatchWork {
+  readonly parts: readonly DispatchPart[];
   readonly bytes: number;
+  /** Number of bytes of all data of the dispatch's step. */
+  readonly workingSet: number;
 }
 
 const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
+/** Microseconds of a dispatch by cause. `us` is the launch and the largest of the others. `bound` is the largest of all. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
 }
 
-/** Returns the number of instructions that a subgroup runs, divided by the number that the compiler assumed. */
-function computeExtraTurns({ byDepth, loop }: CompiledFacts, flopsPerLane: number): number {
-  if (!loop || loop.flops === 0) return 1;
-  const scale = flopsPerLane / loop.flops / getAssumedTurns(loop.depth);
-  const run = (turns: (depth: number) => number) =>
-    byDepth.reduce((sum, count, depth) => sum + count * turns(depth), 0);
-  return run((depth) => depth === 0 ? 1 : Math.max(1, scale * getAssumedTurns(depth))) / run(getAssumedTurns);
+/** Returns the cycles in which a SIMD issues a subgroup's vector instructions, and those of a subgroup without others. */
+function computeSubgroupCycles(
+  { lanes }: GpuCard,
+  { loop, subgroup, ...all }: CompiledFacts,
+  flopsPerInvocation: number,
+): { issue: number; alone: number } {
+  const vector = Math.max(1, subgroup / lanes);
+  const cycles = { vector, memory: LOAD_CYCLES, near: WORKGROUP_LOAD_CYCLES };
+  const alone = timeCode(all, cycles);
+  if (!loop) return { issue: vector * all.vectorInstructions, alone };
+  const turns = loop.flops === 0 ? getAssumedTurns(loop.depth) : Math.max(1, flopsPerInvocation / loop.flops);
+  const turn = timeCode(loop, cycles, 2) - timeCode(loop, cycles);
+  return {
+    issue: vector * (all.vectorInstructions + (turns - 1) * loop.vectorInstructions),
+    alone: alone + (turns - 1) * turn,
+  };
 }
 
+/** @param facts - facts of the kernel. All parts of a dispatch have one kernel. */
 export function estimateTime(
   card: GpuCard,
   facts: CompiledFacts,
-  { workgroups, flops, bytes }: DispatchWork,
+  { parts, bytes, workingSet }: DispatchWork,
 ): TimeEstimate {
   const [invocations] = facts.lanes;
-  const lanes = workgroups * invocations;
-  const simds = card.computeUnits * card.simds;
-  const cyclesPerUs = 1000 * card.clock;
-  const turns = lanes === 0 ? 1 : computeExtraTurns(facts, flops / lanes);
-  const subgroups = workgroups * Math.ceil(invocations / facts.subgroup);
+  const each = Math.ceil(invocations / facts.subgroup);
+  const unitSimds = card.simds * card.together;
+  const units = card.computeUnits / card.together;
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
+  const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
+    const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
+    /** Subgroups on the busiest SIMD, and those of one workgroup on a SIMD. */
+    const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
+    const own = Math.ceil(each / unitSimds);
+    const rounds = Math.ceil(busiest / Math.max(own, held));
+    return {
+      vector: workgroups * each * issue / (units * unitSimds),
+      latency: Math.max(busiest * issue, rounds * ((own - 1) * issue + alone)),
+    };
+  });
+  const us = (cycles: number) => cycles / (1000 * card.clock);
+  const { mib, bandwidth } = card.cache;
   const times = {
-    memory: bytes / (1000 * card.bandwidth),
-    vector: lanes / 64 * facts.inverseThroughput * turns / simds / cyclesPerUs,
-    latency: Math.ceil(Math.ceil(subgroups / simds) / held) * facts.latency * turns / cyclesPerUs,
+    memory: bytes / (1000 * (workingSet <= mib * 2 ** 20 ? bandwidth : card.bandwidth)),
+    vector: us(working.reduce((sum, { vector }) => sum + vector, 0)),
+    latency: us(Math.max(0, ...working.map(({ latency }) => latency))),
     launch: LAUNCH_US,
   };
   const bound = bounds.reduce((most, one) => times[one] > times[most] ? one : most);
-  return { ...times, us: times[bound], bound };
+  return { ...times, us: getWork(times) + times.launch, bound };
+}
+
+function getWork({ memory, vector, latency }: Readonly<Record<TimeBound, number>>): number {
+  return Math.max(memory, vector, latency);
 }
 
 /** Returns the sum of the dispatches' microseconds per step, in total and by bound. */
@@ -142,6 +189,11 @@ export function sumEstimates(
   dispatches: readonly { readonly estimate: TimeEstimate; readonly steps: number }[],
 ): { us: number; by: Record<TimeBound, number> } {
   const by = { memory: 0, vector: 0, latency: 0, launch: 0 };
-  for (const { estimate: { bound, us }, steps } of dispatches) by[bound] += us / steps;
+  for (const { estimate, steps } of dispatches) {
+    const work = getWork(estimate);
+    const most = bounds.find((one) => one !== "launch" && estimate[one] === work) ?? "latency";
+    by[most] += work / steps;
+    by.launch += estimate.launch / steps;
+  }
   return { us: Object.values(by).reduce((sum, us) => sum + us, 0), by };
 }

@@ -23,8 +23,8 @@
 //              MiB, the most that a binding is sure to take), not one for each layer. Neighbours own neighbouring vectors of
 //              all arrays: coalesced. The sum over chunks is done here as well, so gradients are not read again by another
 //              dispatch. Memory decides: 10 flops to 28 bytes. Workgroups of 64; registers limit occupancy.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, latency 2,059 with 16 partial sums read at once (one by one: 24, 32,
-//              2,800, and that is reckoned for eight); mi200 36, 7, 2,454 (24, 10, 3,217)
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD with 16 partial sums read at once (one by one: 24, 32); mi200 36, 7
+//              (24, 10)
 // Cost         10 flops and 28 bytes per parameter, 1 and 4 more for each partial sum: as fast as memory.
 // Before       matmul_weight_gradient_tiled.wgsl and the other gradients
 

@@ -8,8 +8,7 @@
 // Work split   one invocation owns four columns of one chunk of rows; neighbours own neighbouring columns.
 // On a GPU     (reasoned) coalesced. 64 columns in 16 chunks are only 256 invocations. Each walks along a sixteenth of the
 //              rows, twice, with little in flight. More chunks, or a tree in a workgroup, would suit a GPU better.
-//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, inverse throughput 318 (of 8 invocations: 24, 16, 2,502); mi200 20, 10,
-//              791 (20, 10, 6,360)
+//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 8 invocations: 24, 16); mi200 20, 10 (20, 10)
 // On llvmpipe  the second walk takes as long as the first, though it reads from cache: loads are done number by number
 // Cost         4 flops, 4 bytes per element (read twice, the second time from cache).
 // Next         batch_norm_forward.wgsl combines the chunks

@@ -11,8 +11,7 @@
 // For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows, as in batch_norm_statistics.wgsl.
 // On a GPU     (reasoned) as in batch_norm_statistics.wgsl: coalesced, but few invocations.
-//   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, inverse throughput 197 (of 8 invocations: 48, 16, 1,543); mi200 28, 9,
-//              516 (28, 9, 4,128)
+//   compiled: navi31 36 VGPRs, 32 subgroups per SIMD (of 8 invocations: 48, 16); mi200 28, 9 (28, 9)
 // On llvmpipe  limited by loads and stores, which are done number by number
 // Cost         4 flops, 8 bytes per element.
 // Forward      batch_norm_forward.wgsl      Next   batch_norm_input_gradient.wgsl, adam.wgsl

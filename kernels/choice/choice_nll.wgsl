@@ -30,8 +30,7 @@
 //              while thousands of events fill the GPU. Neighbours read neighbouring pages, a page apart: not coalesced, but a
 //              page is a cache line or two. Up to 16 rows are held in registers: their loads wait together, not one after the
 //              other in each of three passes. Longer pages stay in cache. Loss and gradient are one dispatch.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 1,256 (of 16 invocations, no row held: 24, 16, 5,347);
-//              mi200 40, 6, 4,005 (24, 10, 14,714)
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (of 16 invocations, no row held: 24, 16); mi200 40, 6 (24, 10)
 // On llvmpipe  each dispatch wakes llvmpipe's threads; summing the dots here saves one: for 25,600 rows it takes two thirds of
 //              the time of both kernels apart. Other ways to do the softmax, with measurements: bench/ladder.md
 // Cost         about 20 flops and 8 bytes per row.

@@ -11,8 +11,7 @@
 //              sums, in order: the same bits every time.
 // On a GPU     (reasoned) neighbours read neighbouring events: coalesced. One workgroup and 256 serial additions use a corner
 //              of the GPU, but a batch has a few thousand events: a tree over more workgroups would cost a second dispatch.
-//   compiled: navi31 12 VGPRs, 32 subgroups per SIMD, inverse throughput 139 (of 64 invocations: 12, 32, 247); mi200 12, 10,
-//              435 (12, 10, 847)
+//   compiled: navi31 12 VGPRs, 32 subgroups per SIMD (of 64 invocations: 12, 32); mi200 12, 10 (12, 10)
 // Cost         16 bytes per event.
 
 const WORKGROUP = 64;

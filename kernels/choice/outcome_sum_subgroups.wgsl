@@ -11,8 +11,7 @@
 // On a GPU     (reasoned) outcome_sum.wgsl adds up 256 sums one after the other; here a lane adds up 8, or 4 where there are 64
 //              lanes, and the lanes' meet in registers, without a barrier. The order of that sum is the GPU's own: the same
 //              bits every time there, perhaps others elsewhere. So a recorded run goes on with what it began with.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD; mi200 24, 10. With the turns that the last loop takes the static latency
-//              is 2,300 cycles on navi31 (outcome_sum.wgsl: 6,800), 2,700 on mi200 (10,200)
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD; mi200 24, 10
 // Cost         16 bytes per event.
 
 enable subgroups;

@@ -10,8 +10,7 @@
 // Work split   one invocation owns one position of one chunk of events. Padding of the parameter gets 0.
 // On a GPU     (reasoned) neighbours read neighbouring positions of the same page: coalesced. With 20 positions and 16 chunks
 //              few invocations walk along all events, so this waits for memory; it is small compared with a layer.
-//   compiled: navi31 12 VGPRs, 32 subgroups per SIMD, inverse throughput 578 (of 8 invocations: 24, 16, 4,237); mi200 12, 10,
-//              1,031 (8, 10, 7,751)
+//   compiled: navi31 12 VGPRs, 32 subgroups per SIMD (of 8 invocations: 24, 16); mi200 12, 10 (8, 10)
 // Cost         a flop and 4 bytes per row; 8 bytes per event and position.
 // Forward      choice_nll.wgsl, item_term_forward.wgsl      Next   adam.wgsl
 

@@ -15,8 +15,7 @@
 //              1,600 rows waits for memory by itself; here each waits with 63 others.
 //   Sums       nothing that follows in a step reads them. A dispatch of their own is a launch for one workgroup; here it is one
 //              workgroup more, beside those of the gradients, and which it is does not diverge within a subgroup.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 360, with VECTORS 385 (row_dot_backward.wgsl: 48, 16,
-//              1,555); mi200 48, 5, 1,025, with VECTORS 1,048 (28, 9, 6,594)
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (row_dot_backward.wgsl: 48, 16); mi200 48, 5 (28, 9)
 // Cost         5 K flops, 8 K bytes per row; with VECTORS 16 bytes per vector of an event.
 // Forward      row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
 

@@ -19,8 +19,8 @@
 // On a GPU     (reasoned) sixteen neighbours own the 64 columns of a row: loads of 16 bytes, coalesced. With S4 W1s s + b is
 //              made here, of up to 32 units: a launch less, and [E, N] is neither written nor read. s is a broadcast.
 //              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 483 (16 columns per invocation, W1s s + b apart: 48,
-//              32, 1,254); mi200 36, 7, 1,629 (40, 6, 4,332)
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (16 columns per invocation, W1s s + b apart: 48, 32); mi200 36, 7
+//              (40, 6)
 // On llvmpipe  compared with sixteen columns of an event per invocation: one row and four columns take twice as long, as every vector
 //              that is read is expensive (bench/ladder.md); four columns of an event take two fifths longer, eight a tenth: the
 //              walk and the row's item are read once for four vectors.

@@ -20,8 +20,8 @@
 //   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a core. While one waits
 //              for memory or at a barrier, another computes.
 //   Grid       12,800 x 64 x 64 are 200 workgroups. Few rows give few of them, and a large GPU is then half idle.
-//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, inverse throughput 715, and 274 vector operations in a turn of the loop for
-//              256 multiply-adds (flat tiles: 885, 368; workgroups that do not end early: 72, 20); mi200 64, 4, 2,670 (3,010)
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, and 274 vector operations in a turn of the loop for 256
+//              multiply-adds (flat tiles: 368; workgroups that do not end early: 72, 20); mi200 64, 4
 // On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     matmul_gradients_tiled.wgsl, matmul_input_gradient_tiled.wgsl, matmul_weight_gradient_tiled.wgsl

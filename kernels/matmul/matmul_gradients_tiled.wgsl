@@ -20,7 +20,7 @@
 //              that the short ones fill the GPU while the last long ones end.
 //   Branch     which gradient it is follows from the workgroup alone: no subgroup diverges, and both may have barriers. The
 //              registers are those of the part that needs more.
-//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, inverse throughput 750; mi200 64, 4, 2,686
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD; mi200 64, 4
 // Cost         4 M K N flops, 4 (2 M K + M N + (1 + chunks) K N) bytes.     Accuracy   as the two kernels
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 

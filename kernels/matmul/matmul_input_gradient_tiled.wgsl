@@ -19,8 +19,8 @@
 //   Banks      sixteen neighbours read the same vector of gradient_tile, a broadcast; the next sixteen another in the same banks.
 //              They read vectors of weight_tile that are 256 bytes apart, which is the same banks: a conflict. To transpose W
 //              into the tile would avoid it, and padded rows would lessen it.
-//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, inverse throughput 527, and 272 vector operations in a turn of the loop for
-//              256 multiply-adds (flat tiles: 698, 366; workgroups that do not end early: 72, 20); mi200 64, 4, 2,006 (2,348)
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, and 272 vector operations in a turn of the loop for 256
+//              multiply-adds (flat tiles: 366; workgroups that do not end early: 72, 20); mi200 64, 4
 // Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
 // Forward      matmul_forward_tiled.wgsl
 

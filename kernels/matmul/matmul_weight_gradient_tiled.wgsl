@@ -18,8 +18,8 @@
 //   Coalescing sixteen neighbours load 256 contiguous bytes of a row, of either operand.
 //   Banks      sixteen neighbours read sixteen neighbouring vectors of gradient_tile, and all the same vector of input_tile: no
 //              conflicts.
-//   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, inverse throughput 305, and 350 vector operations in a turn of the loop
-//              for 256 multiply-adds (flat tiles: 333, 442); mi200 36, 7, 937 (32, 8, 993)
+//   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, and 350 vector operations in a turn of the loop for 256
+//              multiply-adds (flat tiles: 442); mi200 36, 7 (32, 8)
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 

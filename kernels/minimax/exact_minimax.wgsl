@@ -17,9 +17,7 @@
 // On a GPU     (reasoned) as choice_nll.wgsl. K^2 comparisons of up to 16 rows are of registers (HELD); of longer pages they
 //              read the page again and again, from cache. A sort would need an array with places that only the run knows, which
 //              does not stay in registers. Long pages diverge from short ones.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, mi200 48, 5. The way of short pages alone: latency 10,674 and 12,896,
-//              inverse throughput 875 and 2,698; reading the page again: 36 VGPRs, 32, and 28, 9; 15,165 and 16,937, 948 and
-//              2,444. The latter are of 8 rows, the former of as many as 16
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, mi200 48, 5. Reading the page again takes 36 VGPRs, and 28
 // Cost         4 K + 40 flops and 12 bytes per row.      Backward   is here, with GRADIENT      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;

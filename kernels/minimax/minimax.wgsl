@@ -27,9 +27,8 @@
 // On a GPU     (reasoned) pages are short and events are many: see choice_nll.wgsl. Both losses, all precisions, one gradient
 //              and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are in cache. A
 //              row of hidden is read by one invocation, so those loads are not coalesced.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 823 (of 16 invocations: 48, 16, 2,605); mi200 36, 7,
-//              3,028 (36, 7, 12,113). Left out: 16 rows in registers, as choice_nll.wgsl has them. There are two numbers per
-//              row, so mi200 keeps 3 subgroups, and inverse throughput is what it was: 818 and 2,896
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (of 16 invocations: 48, 16); mi200 36, 7 (36, 7). Left out: 16 rows
+//              in registers, as choice_nll.wgsl has them. There are two numbers per row, so mi200 keeps 3 subgroups
 // Cost         about 40 flops and 12 bytes per row; with K4 8 K4 flops and 16 K4 bytes more.
 // Backward     is here, with PLAYER      Next   outcome_sum.wgsl      The exact generator   exact_minimax.wgsl
 

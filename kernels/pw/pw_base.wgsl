@@ -10,8 +10,7 @@
 // Work split   one invocation owns four columns of one chunk of the catalogue (here a chunk is a part of the items).
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Up to 64 chunks: enough to keep an adapter busy, few
 //              enough that one invocation of pw_window.wgsl adds them up.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, inverse throughput 519 (of 8 invocations: 72, 16, 2,080); mi200 48, 5,
-//              2,094 (48, 5, 15,664)
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (of 8 invocations: 72, 16); mi200 48, 5 (48, 5)
 // Cost         2 I n N flops, 4 I n N bytes.
 // Backward     pw_table_gradient.wgsl, pw_item_bias_gradient.wgsl      Next   pw_window.wgsl adds the sums
 

@@ -9,8 +9,7 @@
 // Grid         chunks (m n / 4 + N / 4) invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four sums of one chunk of events (neighbours: those of the weights, then those of the bias).
 // On a GPU     (reasoned) as pw_state_weight_gradient.wgsl: coalesced, but few invocations with long sums.
-//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, inverse throughput 327 (of 8 invocations: 24, 16, 2,696); mi200 16, 10,
-//              664 (12, 10, 6,952)
+//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 8 invocations: 24, 16); mi200 16, 10 (12, 10)
 // Cost         1 flop and 4 bytes per element.
 // Forward      pw_table_forward.wgsl      Next   pw_history_gradient.wgsl, adam.wgsl
 

@@ -7,8 +7,7 @@
 // Work split   one invocation owns four columns of one event.
 // On a GPU     (reasoned) neighbours own neighbouring columns of few; rows of an event are neighbours. The gather of items is
 //              that of the way forward.
-//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, inverse throughput 412 (of 16 invocations: 24, 16, 1,641); mi200 16, 10,
-//              683 (16, 10, 2,722)
+//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 16 invocations: 24, 16); mi200 16, 10 (16, 10)
 // Cost         2 N flops, 12 bytes per row; 4 N an item and event.      Forward   item_term_forward.wgsl
 
 const WORKGROUP = 16;

@@ -11,8 +11,7 @@
 // Work split   one invocation owns one event (1 to about 50 rows) and walks along its rows.
 // On a GPU     (reasoned) the event's vector is read once a row, from cache; the item's rows are a gather. N is small (1 to
 //              64), so the columns of a row are not worth invocations of their own.
-//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, inverse throughput 324 (of 16 invocations: 24, 16, 1,285); mi200 16, 10,
-//              649 (16, 10, 2,612)
+//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 16 invocations: 24, 16); mi200 16, 10 (16, 10)
 // Cost         2 N flops, 12 bytes per row; 4 N an item and event.      Backward   item_term_backward.wgsl, item_term_gradient.wgsl
 
 const WORKGROUP = 16;

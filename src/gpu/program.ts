@@ -22,6 +22,8 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
+  /** Parts of a dispatch whose workgroups do several kinds of work, for bench/compiled/time_model.ts. */
+  readonly parts?: readonly { readonly workgroups: number; readonly flops: number }[];
 }
 
 /** Returns the work of a dispatch; zero if its spec does not define it. */

@@ -132,6 +132,12 @@ function productCost<S extends BatchSizes>(s: S, { input, weights, rows }: Produ
   };
 }
 
+/** Returns the work of a weight gradient's tiles of 64 x 64, padding included. */
+function weightTiles(k4: number, n4: number, rows: number, chunks: number) {
+  const tiles = Math.ceil(k4 / 16) * Math.ceil(n4 / 16);
+  return { workgroups: tiles * chunks, flops: 2 * 64 ** 2 * tiles * rows };
+}
+
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows }: Product<S>,
@@ -149,9 +155,12 @@ function bothGradients<S extends BatchSizes>(
     invocations: computeGradientsInvocations(rows, K4, N4, dimensions),
     cost: (s) => {
       const m = getSize(rows, s);
+      const chunks = dimensions.countChunks(s);
+      const blocks = Math.ceil(K4 / 16) * Math.ceil(m / 64);
       return {
         flops: 4 * m * input.columns * weights.columns,
-        bytes: 16 * (2 * m * K4 + m * N4 + (1 + dimensions.countChunks(s)) * 4 * K4 * N4),
+        bytes: 16 * (2 * m * K4 + m * N4 + (1 + chunks) * 4 * K4 * N4),
+        parts: [weightTiles(K4, N4, m, chunks), { workgroups: blocks, flops: 64 ** 2 * 8 * N4 * blocks }],
       };
     },
     choices: [...toWeights.choices ?? [], ...toInput.choices ?? []],
@@ -280,10 +289,12 @@ export function weightGradient<S extends BatchSizes>(
     cost: (s) => {
       const m = getSize(g.rows, s);
       const columns = g.input.columns + (g.second?.input.columns ?? 0);
+      const chunks = call.dimensions.countChunks(s);
       return {
         flops: 2 * m * columns * g.weights.columns,
         bytes: 16 * (estimateDistinctRows(m, g.input.rows, s) * K4 + m * (secondK4 + N4) +
-          call.dimensions.countChunks(s) * 4 * (K4 + secondK4) * N4),
+          chunks * 4 * (K4 + secondK4) * N4),
+        ...(kernel.structure === "tiled" && { parts: [weightTiles(K4 + secondK4, N4, m, chunks)] }),
       };
     },
   }));

@@ -205,7 +205,14 @@ function gradientsByGroup<S extends BatchSizes, R>(
     invocations: [{ of: groups, times: getConstant(backwardKernels.gpu, "WORKGROUP") }],
     cost: (s) => {
       const [gradients, added] = [getCost(both, s), getCost(own ?? {}, s)];
-      return { flops: gradients.flops + added.flops, bytes: gradients.bytes + added.bytes };
+      return {
+        flops: gradients.flops + added.flops,
+        bytes: gradients.bytes + added.bytes,
+        parts: [
+          { workgroups: VECTORS, flops: added.flops },
+          { workgroups: blocks * dimensions.countChunks(s), flops: gradients.flops },
+        ],
+      };
     },
     choices: own?.choices,
   };

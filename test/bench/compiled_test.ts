@@ -1,8 +1,15 @@
 /** `deno task bench compiled` with two kernels; test/external/compiled.ts has all kernels. */
 
 import assert from "node:assert/strict";
-import { readAssembly } from "../../bench/compiled/assembly.ts";
-import { cards, estimateTime, findCard, sumEstimates } from "../../bench/compiled/time_model.ts";
+import { readAssembly, timeCode } from "../../bench/compiled/assembly.ts";
+import {
+  cards,
+  estimateTime,
+  findCard,
+  LAUNCH_US,
+  LOAD_CYCLES,
+  sumEstimates,
+} from "../../bench/compiled/time_model.ts";
 import type { CompiledFacts } from "../../bench/compiled/report.ts";
 import { listMeasuredCells } from "../../bench/compiled/tables.ts";
 import { describeMissingCompiler } from "../../bench/compiled/vulkan.ts";
@@ -46,12 +53,11 @@ BB4:
 	s_endpgm                               ; bfb00000`;
 
 Deno.test("machine code is parsed: loops, multiply-adds, widths, waits", () => {
-  const { loop, byDepth, ...all } = readAssembly(listing);
-  assert.deepEqual(byDepth, [6, 3, 6]);
+  const { loop, ...all } = readAssembly(listing);
   assert.deepEqual([all.instructions, all.vector, all.fma, all.flops], [15, 4, 2, 5]);
   assert.deepEqual([all.loads, all.stores], [{ "128": 1 }, { "32": 1 }]);
   assert.deepEqual([all.workgroupLoads, all.workgroupStores], [{ "64": 1 }, {}]);
-  assert.deepEqual([all.waits, all.barriers, all.branches], [1, 1, 3]);
+  assert.deepEqual([all.waits, all.barriers, all.branches, all.vectorInstructions], [1, 1, 3, 3]);
   assert.deepEqual([loop?.depth, loop?.instructions, loop?.vector, loop?.fma], [2, 6, 4, 2]);
   assert.equal(loop?.lines[0], "BB2:");
   assert.equal(loop?.lines.length, 7);
@@ -64,39 +70,63 @@ Deno.test("machine code is parsed: loops, multiply-adds, widths, waits", () => {
   }]);
 });
 
-Deno.test("the time model takes the maximum of memory, vector instructions, latency and launch", () => {
+Deno.test("a subgroup waits until few enough of its loads are pending", () => {
+  const cycles = { vector: 2, memory: 100, near: 10 };
+  const time = (...lines: string[]) => timeCode({ lines }, cycles);
+  const [load, near, sum] = ["  buffer_load_b32 v1", "  ds_load_b32 v2", "  v_add_f32 v3"];
+  assert.equal(time(load, sum, "  s_waitcnt vmcnt(0)"), 101);
+  assert.equal(time(load, load, sum, "  s_waitcnt vmcnt(0)"), 102);
+  assert.equal(time(load, load, "  s_waitcnt vmcnt(1)"), 101);
+  assert.equal(time(load, "  s_waitcnt lgkmcnt(0)", sum), 4);
+  assert.equal(time(load, near, "  s_waitcnt vmcnt(1) lgkmcnt(0)"), 12);
+  // gfx12 has an instruction for each kind of load, and one for both.
+  assert.equal(time(load, near, "  s_wait_dscnt 0x0"), 12);
+  assert.equal(time(load, near, "  s_wait_loadcnt_dscnt 0x0"), 101);
+  assert.equal(time(load, near, "  s_wait_loadcnt_dscnt 0x100"), 12);
+  assert.equal(timeCode({ lines: [load, sum, "  s_waitcnt vmcnt(0)"] }, cycles, 3), 303);
+});
+
+Deno.test("the time model adds a launch to the slowest part, the instructions or the memory of a dispatch", () => {
   const [card] = cards;
   assert.ok(card);
   const facts: CompiledFacts = {
     ...readAssembly(listing),
-    ...{
-      gpu: card.family,
-      workgroup: [64],
-      subgroup: 64,
-      lanes: [64, 64],
-      vgprs: 48,
-      sgprs: 128,
-      spills: 0,
-      lds: 0,
-    },
-    ...{ subgroups: 32, limit: "none", dual: 1, latency: 2300, inverseThroughput: 230 },
+    ...{ gpu: card.family, workgroup: [64], subgroup: 64, lanes: [64, 64], vgprs: 48, sgprs: 128 },
+    ...{ spills: 0, lds: 0, subgroups: 32, limit: "none", dual: 1 },
   };
-  const simds = card.computeUnits * card.simds;
-  const assumed = { flops: 64 * 5 * 32, bytes: 960 };
-  // One subgroup: its latency at 2.3 GHz, with the turns that the compiler assumed.
-  const one = estimateTime(card, facts, { workgroups: 1, ...assumed });
-  assert.deepEqual([one.latency, one.memory, one.bound], [1, 0.001, "launch"]);
-  // Ten times the FLOPs: ten times the turns of both loops, while 6 instructions stay outside.
-  const [before, after] = [6 + 3 * 8 + 6 * 32, 6 + 3 * 80 + 6 * 320];
-  const long = estimateTime(card, facts, { workgroups: 1, ...assumed, flops: 10 * assumed.flops });
-  assert.ok(Math.abs(long.us - after / before) < 1e-9 && long.bound === "latency", JSON.stringify(long));
-  // A hundred subgroups a SIMD: sixteen at once.
-  const many = estimateTime(card, facts, { workgroups: 100 * simds, flops: 6400 * simds * 5 * 32, bytes: 0 });
-  assert.ok(Math.abs(many.vector - 10) < 1e-9 && many.latency === 7 && many.bound === "vector");
-  const moved = estimateTime(card, facts, { workgroups: 1, flops: 0, bytes: 96e6 });
-  assert.deepEqual([moved.us, moved.bound], [100, "memory"]);
-  const { us, by } = sumEstimates([{ estimate: moved, steps: 1 }, { estimate: one, steps: 4 }]);
-  assert.deepEqual([us, by], [100.75, { memory: 100, vector: 0, latency: 0, launch: 0.75 }]);
+  const units = card.computeUnits / card.together;
+  const workingSet = 2 ** 40;
+  const estimate = (workgroups: number, turns: number, bytes = 0) =>
+    estimateTime(card, facts, {
+      parts: [{ workgroups, flops: workgroups * 64 * 5 * turns }],
+      bytes,
+      workingSet,
+    });
+  const cycles = { vector: 2, memory: LOAD_CYCLES, near: 130 };
+  const loop = facts.loop ?? assert.fail();
+  const turn = timeCode(loop, cycles, 2) - timeCode(loop, cycles);
+  const near = (found: number, wanted: number) =>
+    assert.ok(Math.abs(found - wanted) < 1e-9, `${found} ${wanted}`);
+  // One subgroup: the code once, and the loop 31 times more. Its work is added to the launch.
+  const one = estimate(1, 32);
+  near(one.latency, (timeCode(facts, cycles) + 31 * turn) / 2300);
+  near(one.us, LAUNCH_US + one.latency);
+  // A workgroup for each SIMD takes as long as one; seventeen for each SIMD take a second round.
+  near(estimate(4 * units, 32).latency, one.latency);
+  near(estimate(16 * 4 * units, 32).latency, one.latency);
+  near(estimate(17 * 4 * units, 32).latency, 2 * one.latency);
+  // A few long workgroups do not get shorter by the others of their launch.
+  const flops = 64 * 5 * 32;
+  const parts = [{ workgroups: 1, flops: 100 * flops }, { workgroups: 4 * units, flops: 4 * units * flops }];
+  near(estimateTime(card, facts, { parts, bytes: 0, workingSet }).latency, estimate(1, 3200).latency);
+  // Data that fits the last cache moves at the cache's bandwidth.
+  const moved = estimate(1, 1, 96e6);
+  assert.deepEqual([moved.memory, moved.us, moved.bound], [100, 100 + LAUNCH_US, "memory"]);
+  const cached = estimateTime(card, facts, { parts: [], bytes: 96e6, workingSet: 96 * 2 ** 20 });
+  near(cached.memory, 100 * 960 / card.cache.bandwidth);
+  const { us, by } = sumEstimates([{ estimate: moved, steps: 1 }, { estimate: cached, steps: 4 }]);
+  assert.deepEqual([by.memory, by.launch], [100 + cached.memory / 4, 1.25 * LAUNCH_US]);
+  near(us, by.memory + by.launch);
 });
 
 Deno.test(
@@ -145,7 +175,7 @@ Deno.test("estimated times are compared with measured ones of the same dispatch"
   assert.equal(findCard("llvmpipe (LLVM 19.1.7, 256 bits)"), undefined);
   const dispatch = (label: string, us: number, steps = 1) => {
     const estimate = { memory: us, vector: 0, latency: 0, launch: 0, us, bound: "memory" } as const;
-    return { label, kernel: "k", workgroups: 1, flops: 0, bytes: 0, steps, estimates: { navi31: estimate } };
+    return { label, kernel: "k", parts: [], bytes: 0, steps, estimates: { navi31: estimate } };
   };
   const dispatches = [dispatch("rank", 8, 4), dispatch("rank #2", 5), dispatch("adam", 3)];
   const measured = [["rank", 4], ["rank", 5], ["rank, into a texture", 9], ["adam", 6]] as const;
