@@ -42,6 +42,7 @@ import {
   mixedWorkload,
   selectModels,
   workloads,
+  zipfWorkload,
 } from "../src/profile/workloads.ts";
 import {
   createOnlyOption,
@@ -69,7 +70,9 @@ type Part = typeof PARTS[number];
 /** Workload W1 with four times the users: larger than a default training step on any data set of clickgan. */
 const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W1.users };
 const known: ReadonlyMap<string, Workload> = new Map(
-  [...Object.values(workloads), mixedWorkload, larger].map((workload) => [workload.name, workload]),
+  [...Object.values(workloads), mixedWorkload, zipfWorkload, larger].map((
+    workload,
+  ) => [workload.name, workload]),
 );
 const TABLES = "bench";
 const GROWTH = "bench growth";

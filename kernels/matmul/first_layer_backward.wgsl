@@ -13,9 +13,10 @@
 // Work split   one invocation owns 16 columns (4 on a GPU) of one event or one item and adds up its rows in order: no atomics, the same bits
 //              every time. Both sums are one dispatch: on small batches the number of dispatches is what a step costs.
 // On a GPU     (reasoned) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere in the batch: a
-//              gather. A popular item keeps its few invocations walking after the others have ended. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 12 VGPRs, 32 subgroups per SIMD, inverse throughput 577 (16 columns per invocation: 36, 32, 1,077); mi200
-//              12, 10, 956 (28, 9, 2,001)
+//              gather. A popular item keeps its few invocations walking after the others have ended, so sixteen loads are in
+//              flight: the vectors of eight rows, and the numbers of the next eight. Row by row, each row would wait twice. The
+//              sums keep their order. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD (row by row: 12, 32); mi200 56, 4 (12, 10)
 // On llvmpipe  the walk itself costs: with four columns per invocation it takes a third longer than with sixteen, with eight
 //              hardly longer.
 // Cost         2 flops and 4 bytes per element of source; 4 bytes per element written.      Forward   first_layer_forward.wgsl
@@ -62,12 +63,52 @@ fn noise(r: u32) -> u32 {
 // Sums of sixteen neighbouring columns.
 struct Sums { s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f }
 
-fn add(sum: ptr<function, Sums>, row: u32, column: u32) {
-  let at = row * N4 + column;
-  (*sum).s0 += load_source(at);
-  if (VECTORS > 1u && column + 1u < N4) { (*sum).s1 += load_source(at + 1u); }
-  if (VECTORS > 1u && column + 2u < N4) { (*sum).s2 += load_source(at + 2u); }
-  if (VECTORS > 1u && column + 3u < N4) { (*sum).s3 += load_source(at + 3u); }
+fn kept(r: u32) -> bool { return KEPT == 4294967295u || noise(r) <= KEPT; }
+
+// Four neighbouring rows of the walk, or the last one again: those of an event, or by sorted those of an item.
+fn rows_from(k: u32, end: u32, by_item: bool) -> vec4u {
+  let at = min(vec4u(k, k + 1u, k + 2u, k + 3u), vec4u(end - 1u));
+  if (!by_item) { return at; }
+  return vec4u(sorted[at.x], sorted[at.y], sorted[at.z], sorted[at.w]);
+}
+
+// A row's vector, or zeros. It is loaded in either case: a load under a condition would wait for the condition.
+fn row_vector(r: u32, column: u32, counts: bool, by_item: bool) -> vec4f {
+  return select(vec4f(0.0), load_source(r * N4 + column), counts && (!by_item || kept(r)));
+}
+
+// Adds up rows in order. On a GPU eight at a time: their vectors and the next eight rows of sorted are loaded together.
+fn sum_rows(first: u32, end: u32, by_item: bool, column: u32) -> Sums {
+  var sum = Sums();
+  if (VECTORS == 1u) {
+    var low = rows_from(first, end, by_item);
+    var high = rows_from(first + 4u, end, by_item);
+    for (var k = first; k < end; k += 8u) {
+      let v0 = row_vector(low.x, column, true, by_item);
+      let v1 = row_vector(low.y, column, k + 1u < end, by_item);
+      let v2 = row_vector(low.z, column, k + 2u < end, by_item);
+      let v3 = row_vector(low.w, column, k + 3u < end, by_item);
+      let v4 = row_vector(high.x, column, k + 4u < end, by_item);
+      let v5 = row_vector(high.y, column, k + 5u < end, by_item);
+      let v6 = row_vector(high.z, column, k + 6u < end, by_item);
+      let v7 = row_vector(high.w, column, k + 7u < end, by_item);
+      low = rows_from(k + 8u, end, by_item);
+      high = rows_from(k + 12u, end, by_item);
+      sum.s0 = sum.s0 + v0 + v1 + v2 + v3 + v4 + v5 + v6 + v7;
+    }
+    return sum;
+  }
+  for (var k = first; k < end; k++) {
+    var r = k;
+    if (by_item) { r = sorted[k]; }
+    if (by_item && !kept(r)) { continue; }
+    let at = r * N4 + column;
+    sum.s0 += load_source(at);
+    if (column + 1u < N4) { sum.s1 += load_source(at + 1u); }
+    if (column + 2u < N4) { sum.s2 += load_source(at + 2u); }
+    if (column + 3u < N4) { sum.s3 += load_source(at + 3u); }
+  }
+  return sum;
 }
 
 fn put_state(at: u32, value: vec4f) {
@@ -82,11 +123,10 @@ fn put_item(at: u32, value: vec4f) {
 fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
   let column = VECTORS * (i % BLOCKS);
-  var sum = Sums();
   if (i < step.size.y * BLOCKS) {
     let e = i / BLOCKS;
     let of_event = event[e];
-    for (var r = of_event.x; r < of_event.y; r++) { add(&sum, r, column); }
+    let sum = sum_rows(of_event.x, of_event.y, false, column);
     let at = e * N4 + column;
     put_state(at, sum.s0);
     if (VECTORS > 1u && column + 1u < N4) { put_state(at + 1u, sum.s1); }
@@ -104,13 +144,8 @@ fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_w
     shown = (entry.x & bit) != 0u;
     slot = entry.y + countOneBits(entry.x & (bit - 1u));
   }
-  if (shown) {
-    let end = slot_first[slot + 1u];
-    for (var k = slot_first[slot]; k < end; k++) {
-      let r = sorted[k];
-      if (KEPT == 4294967295u || noise(r) <= KEPT) { add(&sum, r, column); }
-    }
-  }
+  var sum = Sums();
+  if (shown) { sum = sum_rows(slot_first[slot], slot_first[slot + 1u], true, column); }
   let at = item * N4 + column;
   put_item(at, sum.s0);
   if (VECTORS > 1u && column + 1u < N4) { put_item(at + 1u, sum.s1); }

@@ -12,10 +12,10 @@
 // Work split   one invocation owns 16 columns of one item (4 on a GPU). A bit of ranked shows whether the batch shows the item.
 //              It adds up the item's events in order: no atomics, the same bits every time.
 // On a GPU     (reasoned) neighbours own neighbouring vectors of a row: coalesced. In a large catalogue most items are absent,
-//              and to write their zeros is most of the work. All rows of an item are looked at, though only clicks count.
-//              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, inverse throughput 513 (16 columns per invocation: 36, 32, 721); mi200
-//              16, 10, 858 (28, 9, 1,330)
+//              and to write their zeros is most of the work. All rows of an item are looked at, though only clicks count. A
+//              row takes three loads that depend on each other. For a popular item 24 are in flight: each of the three for
+//              eight rows. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD (row by row: 24, 32); mi200 64, 4 (16, 10)
 // Cost         4 bytes per element of the table written, 4 per element of source read.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Only sparse rows   embedding_gradient_rows.wgsl
 
@@ -41,6 +41,53 @@ struct Step {
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
 
+// Eight neighbouring rows of sorted, or the last one again.
+struct Eight { low: vec4u, high: vec4u }
+
+fn sorted_rows(k: u32, end: u32) -> Eight {
+  let a = min(vec4u(k, k + 1u, k + 2u, k + 3u), vec4u(end - 1u));
+  let b = min(vec4u(k + 4u, k + 5u, k + 6u, k + 7u), vec4u(end - 1u));
+  return Eight(
+    vec4u(sorted[a.x], sorted[a.y], sorted[a.z], sorted[a.w]),
+    vec4u(sorted[b.x], sorted[b.y], sorted[b.z], sorted[b.w]),
+  );
+}
+
+// The events that are fed clicks on rows k .. k + 7 of sorted, NONE for the others and past the end.
+fn fed_events(r: Eight, k: u32, end: u32) -> Eight {
+  let low = vec4u(row[r.low.x].w, row[r.low.y].w, row[r.low.z].w, row[r.low.w].w);
+  let high = vec4u(row[r.high.x].w, row[r.high.y].w, row[r.high.z].w, row[r.high.w].w);
+  let at = vec4u(k, k + 1u, k + 2u, k + 3u);
+  return Eight(select(vec4u(NONE), low, at < vec4u(end)), select(vec4u(NONE), high, at + 4u < vec4u(end)));
+}
+
+// An event's vector, or zeros. Something is loaded in either case: a load under a condition would wait for the condition.
+fn event_vector(e: u32, column: u32) -> vec4f {
+  return select(vec4f(0.0), load_source(select(e, 0u, e == NONE) * N4 + column), e != NONE);
+}
+
+// Adds up an item's events in order, eight rows at a time. The vectors of these rows, the events of the next eight and the
+// numbers of the eight after those are loaded together.
+fn sum_eights(first: u32, end: u32, column: u32) -> vec4f {
+  var sum = vec4f(0.0);
+  var e = fed_events(sorted_rows(first, end), first, end);
+  var next = sorted_rows(first + 8u, end);
+  for (var k = first; k < end; k += 8u) {
+    let v0 = event_vector(e.low.x, column);
+    let v1 = event_vector(e.low.y, column);
+    let v2 = event_vector(e.low.z, column);
+    let v3 = event_vector(e.low.w, column);
+    let v4 = event_vector(e.high.x, column);
+    let v5 = event_vector(e.high.y, column);
+    let v6 = event_vector(e.high.z, column);
+    let v7 = event_vector(e.high.w, column);
+    e = fed_events(next, k + 8u, end);
+    next = sorted_rows(k + 16u, end);
+    sum = sum + v0 + v1 + v2 + v3 + v4 + v5 + v6 + v7;
+  }
+  return sum;
+}
+
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { output[at] += value; } else { output[at] = value; }
 }
@@ -65,14 +112,15 @@ fn embedding_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   var s3 = vec4f(0.0);
   if (shown) {
     let end = slot_first[slot + 1u];
-    for (var k = slot_first[slot]; k < end; k++) {
+    if (VECTORS == 1u) { s0 = sum_eights(slot_first[slot], end, column); }
+    for (var k = slot_first[slot]; VECTORS > 1u && k < end; k++) {
       let e = row[sorted[k]].w;
       if (e == NONE) { continue; }
       let at = e * N4 + column;
       s0 += load_source(at);
-      if (VECTORS > 1u && column + 1u < N4) { s1 += load_source(at + 1u); }
-      if (VECTORS > 1u && column + 2u < N4) { s2 += load_source(at + 2u); }
-      if (VECTORS > 1u && column + 3u < N4) { s3 += load_source(at + 3u); }
+      if (column + 1u < N4) { s1 += load_source(at + 1u); }
+      if (column + 2u < N4) { s2 += load_source(at + 2u); }
+      if (column + 3u < N4) { s3 += load_source(at + 3u); }
     }
   }
   let at = item * N4 + column;

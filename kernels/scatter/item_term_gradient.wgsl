@@ -7,9 +7,10 @@
 // For          both kinds of adapter      Grid   D N / 4 invocations in workgroups of 64 (with ITEMS I N / 4).
 // Work split   one invocation owns four columns of one item and adds up its rows in order: no atomics, the same bits every time.
 // On a GPU     (reasoned) an item's rows are anywhere in the batch: a gather of one number and one vector per row. A popular
-//              item keeps its invocation walking after the others have ended. Workgroups of 64, without a barrier: a subgroup
-//              waits only for its own longest walk.
-//   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, 4 of 11 vector operations in its loop multiply-adds
+//              item keeps its invocation walking after the others have ended, so up to 32 loads are in flight, for 24 rows.
+//              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+//   compiled: navi31 84 VGPRs, 18 subgroups per SIMD (row by row: 24, 32); mi200 80, 3 (16, 10). subgroups 3, because loads in
+//              flight take registers; D N / 4 invocations are too few to fill a GPU anyway
 // Cost         2 N flops, 16 bytes per row; 4 N an item and event.      Forward   item_term_forward.wgsl
 
 const WORKGROUP = 64;
@@ -19,6 +20,7 @@ const STATE = false;
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
 const ACCUMULATE = false;
+const EIGHT = false;  // on a GPU: loads of eight rows in flight
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -47,6 +49,56 @@ fn noise(r: u32) -> u32 {
   return (word >> 22u) ^ word;
 }
 
+fn kept(r: u32) -> bool { return KEPT == 4294967295u || noise(r) <= KEPT; }
+
+// What the walk knows of four rows: their numbers, their sources, and where the vectors of their events are.
+struct Four { r: vec4u, g: vec4f, at: vec4u }
+
+// Four neighbouring rows of sorted, or the last one again.
+fn sorted_rows(k: u32, end: u32) -> vec4u {
+  let at = min(vec4u(k, k + 1u, k + 2u, k + 3u), vec4u(end - 1u));
+  return vec4u(sorted[at.x], sorted[at.y], sorted[at.z], sorted[at.w]);
+}
+
+fn four(r: vec4u, column: u32) -> Four {
+  var at = vec4u(0u);
+  if (STATE) { at = vec4u(row[r.x].x, row[r.y].x, row[r.z].x, row[r.w].x) * N4 + column; }
+  return Four(r, vec4f(source[r.x], source[r.y], source[r.z], source[r.w]), at);
+}
+
+// A row's product, or zeros. Its state is loaded in either case: a load under a condition would wait for the condition.
+fn product(r: u32, g: f32, at: u32, counts: bool) -> vec4f {
+  var p = vec4f(g, 0.0, 0.0, 0.0);
+  if (STATE) { p = g * state[at]; }
+  return select(vec4f(0.0), p, counts && kept(r));
+}
+
+// Adds up rows in order, eight at a time. The states of these rows, the sources and events of the next eight and the numbers
+// of the eight after those are loaded together.
+fn sum_eights(first: u32, end: u32, column: u32) -> vec4f {
+  var sum = vec4f(0.0);
+  var a = four(sorted_rows(first, end), column);
+  var b = four(sorted_rows(first + 4u, end), column);
+  var low = sorted_rows(first + 8u, end);
+  var high = sorted_rows(first + 12u, end);
+  for (var k = first; k < end; k += 8u) {
+    let v0 = product(a.r.x, a.g.x, a.at.x, true);
+    let v1 = product(a.r.y, a.g.y, a.at.y, k + 1u < end);
+    let v2 = product(a.r.z, a.g.z, a.at.z, k + 2u < end);
+    let v3 = product(a.r.w, a.g.w, a.at.w, k + 3u < end);
+    let v4 = product(b.r.x, b.g.x, b.at.x, k + 4u < end);
+    let v5 = product(b.r.y, b.g.y, b.at.y, k + 5u < end);
+    let v6 = product(b.r.z, b.g.z, b.at.z, k + 6u < end);
+    let v7 = product(b.r.w, b.g.w, b.at.w, k + 7u < end);
+    a = four(low, column);
+    b = four(high, column);
+    low = sorted_rows(k + 16u, end);
+    high = sorted_rows(k + 20u, end);
+    sum = sum + v0 + v1 + v2 + v3 + v4 + v5 + v6 + v7;
+  }
+  return sum;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn item_term_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
@@ -64,7 +116,8 @@ fn item_term_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   var sum = vec4f(0.0);
   if (shown) {
     let end = slot_first[slot + 1u];
-    for (var k = slot_first[slot]; k < end; k++) {
+    if (EIGHT) { sum = sum_eights(slot_first[slot], end, column); }
+    for (var k = slot_first[slot]; !EIGHT && k < end; k++) {
       let r = sorted[k];
       if (KEPT != 4294967295u && noise(r) > KEPT) { continue; }
       if (STATE) { sum += source[r] * state[row[r].x * N4 + column]; } else { sum.x += source[r]; }

@@ -124,3 +124,23 @@ export class Random {
 export function createRandomStream(seed: number, ...path: (number | string)[]): Random {
   return new Random(hashPath([seed, ...path]));
 }
+
+/** Returns a function that draws item k in proportion to 1 / (k + 1)^(3/4). */
+export function createZipfDraw(items: number, random: Random): () => number {
+  let total = 0;
+  // Roots are rounded correctly on every machine, Math.pow is not.
+  const totals = Float64Array.from({ length: items }, (_, k) => {
+    const root = Math.sqrt(k + 1);
+    return total += 1 / (root * Math.sqrt(root));
+  });
+  return () => {
+    const drawn = total * random.uniform();
+    let [low, high] = [0, items - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((totals[middle] ?? Infinity) > drawn) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  };
+}

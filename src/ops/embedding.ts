@@ -93,7 +93,7 @@ export function sparseEmbeddingGradient(
   return {
     kernel: rowsKernel,
     label: `${call.label} gradient of ${table.name}`,
-    constants: { N4 },
+    constants: { N4, EIGHT: call.variants.kind === "gpu" },
     views: {
       source,
       event,

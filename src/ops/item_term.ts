@@ -124,7 +124,12 @@ function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: Clic
   return {
     kernel: gradientKernel,
     label: `${call.label} gradient by item`,
-    constants: { ...constants, ITEMS, ACCUMULATE: !sparse && toItem.accumulate },
+    constants: {
+      ...constants,
+      ITEMS,
+      ACCUMULATE: !sparse && toItem.accumulate,
+      EIGHT: call.variants.kind === "gpu",
+    },
     views: {
       source: call.outputGradient(),
       state: (state ?? item).view,

@@ -1,11 +1,11 @@
 /**
  * Workloads of the benches: synthetic logs; and training steps and evaluations of the real models, recorded as in training. All
- * pages have one size, and items are drawn uniformly from a catalogue of fixed size. A log has the same bits on every machine.
+ * pages have one size. Items are drawn from a catalogue of fixed size: uniformly, except in {@link zipfWorkload}. A log has the same bits on every machine.
  * Letters in other files: B users per batch, T events per user, K items per page.
  */
 
 import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
-import { createRandomStream } from "../data/random.ts";
+import { createRandomStream, createZipfDraw } from "../data/random.ts";
 import { buildCountsConfig } from "../counts/count_tables.ts";
 import { MemoryLog } from "../data/log_source.ts";
 import { initializeFromCounts } from "../model/model_counts.ts";
@@ -38,6 +38,8 @@ export interface Workload {
   readonly width: number;
   /** Categories of mixed features. Each item has its id, a category per field, and, for 80 % of the items, a common root. */
   readonly categories?: { readonly fields: number; readonly each: number };
+  /** True if item k (from 0) is drawn in proportion to 1 / (k + 1)^(3/4); otherwise items are drawn uniformly. */
+  readonly zipf?: boolean;
 }
 
 /** Number of different batches in a workload's log. */
@@ -66,20 +68,24 @@ export const mixedWorkload: Workload = {
   categories: { fields: 3, each: 300 },
 };
 
+/** Workload W1 with popular items: 3.3 % of the rows have the first item, a quarter has one of the first 57. */
+export const zipfWorkload: Workload = { ...workloads.W1, name: "W1z", zipf: true };
+
 const ROOT = 0.8;
 
 const NO_CLICK = 0.2;
 
 /** Creates the log of a workload. The log has the same bits on every machine. */
 export function createWorkloadLog(workload: Workload): ClickLog {
-  const { name, events, page, items, width, categories } = workload;
+  const { name, events, page, items, width, categories, zipf = false } = workload;
   const users = workload.users * LOG_BATCHES;
   const random = createRandomStream(1, "workload", name);
   const pages = users * events;
   const rowItem = new Uint32Array(pages * page);
   const eventClick = new Uint32Array(pages);
+  const drawItem = zipf ? createZipfDraw(items, random) : () => random.integer(items);
   for (let e = 0; e < pages; e++) {
-    for (let k = 0; k < page; k++) rowItem[e * page + k] = random.integer(items);
+    for (let k = 0; k < page; k++) rowItem[e * page + k] = drawItem();
     eventClick[e] = random.uniform() < NO_CLICK ? NONE : e * page + random.integer(page);
   }
   const features: ItemFeatures = categories

@@ -7,7 +7,7 @@ import {
   type ItemTokens,
   NONE,
 } from "../data/click_log.ts";
-import { createRandomStream, type Random } from "../data/random.ts";
+import { createRandomStream, createZipfDraw, type Random } from "../data/random.ts";
 
 export interface SmallLogOptions {
   readonly users: number;
@@ -19,6 +19,8 @@ export interface SmallLogOptions {
   readonly maxEvents?: number;
   readonly maxPage?: number;
   readonly noClick?: number;
+  /** True if items are drawn by Zipf popularity instead of uniformly; see {@link createZipfDraw}. */
+  readonly zipf?: boolean;
   /** Share of context events, which may be anywhere in a user's history. */
   readonly given?: number;
   /** Probability of a further click on a page with a click; drawn again after each further click. */
@@ -29,6 +31,7 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
   const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2, given = 0, further = 0 } =
     options;
   const random = createRandomStream(seed, "small log");
+  const drawItem = options.zipf ? createZipfDraw(items, random) : () => random.integer(items);
   const userEvents = [0];
   const eventRows = [0];
   const eventClick: number[] = [];
@@ -41,7 +44,7 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
       const isGiven = given > 0 && random.uniform() < given;
       const page = isGiven ? 1 : 1 + random.integer(maxPage);
       eventKind.push(isGiven ? 1 : 0);
-      for (let k = 0; k < page; k++) rowItem.push(random.integer(items));
+      for (let k = 0; k < page; k++) rowItem.push(drawItem());
       eventClick.push(!isGiven && random.uniform() < noClick ? NONE : first + random.integer(page));
       eventRows.push(rowItem.length);
       if (isGiven || further === 0 || eventClick.at(-1) === NONE) continue;

@@ -21,6 +21,10 @@ export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvent
 export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
 /** Batch with few of the log's 300 items. Some items are not shown, some are not clicked, some are clicked often. */
 export const rareItems = createBatch(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
+/** Batches with popular items: one item has more than a hundred rows, and many items have fewer than eight. */
+const zipf = { users: 90, items: 400, maxEvents: 9, maxPage: 10, zipf: true };
+export const popular = createBatch(9, { ...zipf, width: 4 });
+export const popularOneHot = createBatch(9, { ...zipf, width: 0 });
 /** Batch in which many events (40 %) are context events. */
 export const given = createBatch(7, { ...usual, given: 0.4 });
 /** Batch with several clicks per page, up to the number of items; some events are context events. */
