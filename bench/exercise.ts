@@ -66,7 +66,7 @@ function exerciseCommand(): Command {
 function listExercises(): void {
   const rows = exercises.map(({ name, what, chapter }) => [name, what, `kernels/course/${chapter}`]);
   console.log(formatTable(["exercise", "what it computes", "chapter"], rows));
-  console.log("\nBegin with: deno task -q exercise softmax");
+  console.log("\nBegin with: deno task -q exercise map");
 }
 
 async function runExercise(exercise: Exercise, options: ExerciseOptions): Promise<void> {
@@ -177,7 +177,9 @@ export async function compileWithTint(text: string): Promise<CompilerVerdict> {
   let device: GPUDevice | undefined;
   try {
     const { create }: typeof import("webgpu") = await import(DAWN);
-    device = await (await create(["backend=null"]).requestAdapter())?.requestDevice();
+    const adapter = await create(["backend=null"]).requestAdapter();
+    const requiredFeatures = (["subgroups"] as const).filter((name) => adapter?.features.has(name));
+    device = await adapter?.requestDevice({ requiredFeatures });
     if (!device) return { faults: [], missing: "Dawn has no null backend here" };
     device.pushErrorScope("validation");
     const { messages } = await device.createShaderModule({ code: text }).getCompilationInfo();

@@ -2,6 +2,24 @@ import assert from "node:assert/strict";
 import type { Exercise } from "../src/exercise/exercise.ts";
 
 const answers: Readonly<Record<string, readonly (readonly [from: string, to: string])[]>> = {
+  map: [["  // YOUR CODE: y[i]", "  y[i] = x[i] + x[i] + 1.0; //"]],
+  guard: [["  // YOUR CODE: if", "  if (i >= N) { return; }\n  y[i] = x[i] * x[i]; //"]],
+  "grid-2d": [[
+    "  // YOUR CODE: if",
+    "  if (m >= M || n >= N) { return; }\n  y[m * N + n] = a[m] + b[n]; //",
+  ]],
+  block: [["  // YOUR CODE: tile", "  tile[local] = x[i]; //"], [
+    "y[i] = tile[local];",
+    "y[i] = tile[63u - local];",
+  ]],
+  sum: [[
+    "    // YOUR CODE: if",
+    "    if (local < half) { part[local] = part[local] + part[half + local]; } //",
+  ]],
+  shuffle: [[
+    "  // YOUR CODE: add",
+    "  v = v + subgroupShuffleXor(v, 1u);\n  v = v + subgroupShuffleXor(v, 2u); //",
+  ]],
   softmax: [
     [
       "let most = 0.0;\n  let sum = 1.0;\n  let loss = most + sum;",

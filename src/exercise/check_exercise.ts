@@ -1,7 +1,7 @@
 /** Checks a reader's kernel at several sizes and in other execution orders, and times this kernel and the ladder's kernels. */
 
 import type { Gpu } from "../gpu/device.ts";
-import { getConstant, type Kernel } from "../gpu/kernel.ts";
+import { ENABLE_SUBGROUPS, getConstant, type Kernel } from "../gpu/kernel.ts";
 import { isTexture, isUniform, UNIFORM_BYTES } from "../gpu/memory.ts";
 import { computeInvocations } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
@@ -49,6 +49,11 @@ export async function checkAll(
   file: string,
   { size, onProgress }: CheckOptions,
 ): Promise<{ cases: string[]; started: string }> {
+  if (step.kernel.source.includes(ENABLE_SUBGROUPS) && !gpu.hasSubgroups) {
+    throw new UserError(
+      `${file} needs subgroups, which ${gpu.adapter.description} does not have. Choose another exercise.`,
+    );
+  }
   const cases = listCases(exercise, size);
   let started = "";
   for (const one of cases) {
@@ -95,8 +100,12 @@ const builtins: Readonly<Record<string, string>> = {
   num_workgroups: "given_groups",
 };
 
-/** Returns two variants of a kernel, with neighbouring invocations far apart or in reverse; [] if a parameter is no builtin. */
+/**
+ * Returns two variants of a kernel, with neighbouring invocations far apart or in reverse; [] if a parameter is no builtin, or
+ * if the kernel may use the order of lanes in a subgroup.
+ */
 function otherOrders(own: Kernel): Kernel[] {
+  if (own.source.includes(ENABLE_SUBGROUPS)) return [];
   const [entry, head = "", parameters = ""] = entryPattern.exec(own.source) ?? [];
   if (entry === undefined) return [];
   const names = parameters.split(",").map((text) => text.trim()).filter((text) => text !== "");

@@ -229,7 +229,10 @@ function checkWorkgroup({ source, constants }: Kernel): void {
 }
 
 /** Parses the line "grid" (number of invocations) and the optional line "workgroup" (size of a workgroup). */
-function parseGrid(exercise: Exercise, text: string): Pick<LadderStep, "invocations" | "constants"> {
+export function parseGrid(
+  exercise: Pick<Exercise, "starter" | "letters">,
+  text: string,
+): Pick<LadderStep, "invocations" | "constants"> {
   const grid = findLine(text, "grid");
   if (grid === undefined) {
     throw new UserError(

@@ -43,6 +43,7 @@ import {
   getOrdinaryUtility,
   getPageLetters,
 } from "./exercise.ts";
+import { warmUp } from "./puzzles.ts";
 import {
   countAdamParameters,
   countEvents,
@@ -410,6 +411,7 @@ const slateScore: Exercise = {
 };
 
 export const exercises: readonly Exercise[] = [
+  ...warmUp,
   softmax,
   matmul,
   inputGradient,
