@@ -65,7 +65,7 @@ function exerciseCommand(): Command {
 
 function listExercises(): void {
   const rows = exercises.map(({ name, what, chapter }) => [name, what, `kernels/course/${chapter}`]);
-  console.log(formatTable(["exercise", "what it computes", "chapter"], rows));
+  console.log(formatTable(["exercise", "what it computes", "chapter"], rows, { drop: ["chapter"] }));
   console.log("\nBegin with: deno task -q exercise map");
 }
 

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { runMain } from "../src/cli/run_main.ts";
 import { parseAndRun } from "../src/cli/command_options.ts";
 import { ensureAdapter } from "../src/cli/setup.ts";
-import { formatTable } from "../src/cli/table.ts";
+import { formatTable, getOutputWidth } from "../src/cli/table.ts";
 
 interface Study {
   readonly about: string;
@@ -61,6 +61,7 @@ function listed(): string {
   return formatTable(
     ["study", "what it does"],
     Object.entries(studies).map(([name, { about }]) => [name, about]),
+    { width: Math.min(getOutputWidth(), 80) },
   );
 }
 

@@ -181,8 +181,16 @@ export function formatPercentCell(share: number | undefined): string {
   return percentText(share, 1);
 }
 
+/** Titles of columns that a narrow terminal does without. Columns are dropped in this order. */
+const DISPENSABLE = [
+  ...["compile ms", "min", "MFLOP", "MB", "best", "conflicts", "sectors", "reads", "host us", "their ms"],
+  ...["dispatches + copies", "rows or value", "unit", "quartiles", "bound by", "GB/s", "on step"],
+  ...["largest error", "MiB", "rows", "noise", "GFLOP/s", "kernel"],
+];
+
 export function printTable({ head, rows }: TableCells, title?: string): void {
-  console.log(`${title === undefined ? "" : `\n${title}\n`}${formatTable(head, rows)}`);
+  const table = formatTable(head, rows, { drop: DISPENSABLE });
+  console.log(`${title === undefined ? "" : `\n${title}\n`}${table}`);
 }
 
 export function formatMarkdownCells({ head, rows }: TableCells): string {

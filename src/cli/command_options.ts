@@ -8,6 +8,7 @@ import { LARGEST_SEED } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
 import { endProcess } from "./run_main.ts";
 import { expectOutputsApart } from "./outputs.ts";
+import { getOutputWidth, wrapText } from "./table.ts";
 
 export { type GivenOptions } from "../option.ts";
 export { LARGEST_SEED };
@@ -141,8 +142,13 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
   }
 }
 
+/** Width of help texts without a terminal. It is commander's width of options. */
+const HELP_WIDTH = 80;
+
 function prepare(command: Command): void {
-  const writeOut = (text: string) => console.log(text.replace(/\n$/, "")); // unlike the stream, console.log is guarded
+  const width = Number.isFinite(getOutputWidth()) ? getOutputWidth() : HELP_WIDTH;
+  // Unlike the stream, console.log is guarded.
+  const writeOut = (text: string) => console.log(wrapText(text.replace(/\n$/, ""), width));
   const plain = { getOutHasColors: () => false, getErrHasColors: () => false }; // reads no environment variables
   command.exitOverride().configureOutput({ ...plain, writeOut, outputError: () => {} });
   command.showHelpAfterError(false);

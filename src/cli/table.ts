@@ -4,27 +4,80 @@ import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "../files/atomic_write.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 
+/** Width of a table, and titles of the columns that a table drops one after another until it has this width. */
+export interface TableFit {
+  readonly width?: number;
+  readonly drop?: readonly string[];
+}
+
 /**
  * Formats a table with a rule below the header and no other borders. Columns with only numbers (or "-" or nothing for a
- * missing number) are aligned to the right. @returns lines without trailing blanks, and no final line break
+ * missing number) are aligned to the right. A table that is too wide for the terminal loses columns, then its longest column
+ * of texts is wrapped at words. @returns lines without trailing blanks, and no final line break
  */
 export function formatTable(
   head: readonly string[],
   rows: readonly (readonly (string | number)[])[],
+  { width = getOutputWidth(), drop = [] }: TableFit = {},
 ): string {
   const columns = head.map((title, column) => {
     const cells = rows.map((row) => row[column] ?? "");
     const isRight = cells.some((cell) => cell !== "") && cells.every(isNumeric);
     const texts = [title, ...cells.map(String)];
-    const width = Math.max(...texts.map(measureText));
-    return texts.map((text) => {
-      const blank = " ".repeat(width - measureText(text));
-      return isRight ? blank + text : text + blank;
-    });
+    return { isRight, texts, width: Math.max(...texts.map(measureText)) };
   });
-  const lines = [head, ...rows].map((_, row) => columns.map((cells) => cells[row]).join("  ").trimEnd());
+  const excess = columns.reduce((sum, column) => sum + column.width + GAP.length, -GAP.length) - width;
+  const [least, ...next] = drop;
+  if (excess > 0 && least !== undefined) {
+    const isKept = (_: unknown, k: number) => head[k] !== least;
+    return formatTable(head.filter(isKept), rows.map((row) => row.filter(isKept)), { width, drop: next });
+  }
+  const longest = columns.filter(({ isRight }) => !isRight).sort((a, b) => b.width - a.width)[0];
+  if (excess > 0 && longest) {
+    const least = Math.max(...longest.texts.flatMap((text) => text.split(" ")).map(measureText), NARROWEST);
+    longest.width = Math.min(longest.width, Math.max(least, longest.width - excess));
+  }
+  const lines = [head, ...rows].flatMap((_, row) => {
+    const cells = columns.map(({ texts, width }) => wrapText(texts[row] ?? "", width).split("\n"));
+    return Array.from({ length: Math.max(...cells.map(({ length }) => length)) }, (_, line) =>
+      columns.map(({ isRight, width }, k) => {
+        const text = cells[k]?.[line] ?? "";
+        const blank = " ".repeat(Math.max(0, width - measureText(text)));
+        return isRight ? blank + text : text + blank;
+      }).join(GAP).trimEnd());
+  });
   const rule = "\u2500".repeat(Math.max(...lines.map(measureText)));
-  return [lines[0], rule, ...lines.slice(1)].join("\n");
+  const heads = Math.max(...columns.map(({ texts, width }) => wrapText(texts[0] ?? "", width).split("\n").length));
+  return [...lines.slice(0, heads), rule, ...lines.slice(heads)].join("\n");
+}
+
+const GAP = "  ";
+/** Least width to which a column of texts is wrapped. */
+const NARROWEST = 12;
+
+/**
+ * Wraps the lines of a text at words. The rest of a line is aligned with its second column, or is indented like its beginning.
+ * Commands are wrapped by a backslash, so that they can be pasted.
+ */
+export function wrapText(text: string, width: number): string {
+  return text.split("\n").map((line) => {
+    if (measureText(line) <= width || /^\u2500+$/.test(line)) return line;
+    const isCommand = /^ *(deno|npx|mpirun) /.test(line);
+    const [begin = ""] = (isCommand ? null : /^ *\S.*? {2,}(?=\S)/.exec(line)) ?? /^ */.exec(line) ?? [];
+    const isWide = begin.length > width / 2;
+    const indent = " ".repeat(isCommand ? begin.length + 4 : isWide ? 6 : begin.length);
+    const end = isCommand ? " \\" : "";
+    const lines = isWide ? [begin.trimEnd(), indent] : [begin];
+    for (const word of line.slice(begin.length).split(" ")) {
+      const last = lines.at(-1) ?? "";
+      const isFirst = last.trim() === "" || last === begin;
+      if (measureText(last) + word.length + 1 + end.length > width && !isFirst) {
+        lines[lines.length - 1] = last.trimEnd() + end;
+        lines.push(indent + word);
+      } else lines[lines.length - 1] = isFirst ? last + word : `${last} ${word}`;
+    }
+    return lines.join("\n");
+  }).join("\n");
 }
 
 /** Returns the display width of a text. An East Asian letter counts as two columns, a combining mark as none. */
@@ -55,6 +108,7 @@ export function formatFittedTable<Row>(
   const text = formatTable(
     columns.map(({ head }) => head),
     rows.map((row) => columns.map(({ cell }) => cell(row))),
+    { width: Infinity },
   );
   const next = columns.reduce(
     (least, { dropOrder }) => dropOrder > 0 ? Math.min(least, dropOrder) : least,

@@ -47,7 +47,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",
-      "\nOn SwiftShader, --every takes about 12 % longer, mostly to compile three more kernels. Other adapters use all\n" +
+      "\nOn SwiftShader, --every takes about 12 % longer, mostly to compile three more kernels. Other adapters use all " +
         "kernels, so it changes nothing there.\n\n" +
         "The exit code is 1 if a difference exceeds the rounding tolerance.\n" +
         "src/selftest/README.md describes the comparison, and results on other adapters.\n\n" +
@@ -80,7 +80,9 @@ function report(result: SelftestResult): string {
   const others = describeLeftOut(leftOut);
   return [
     adapter ? `${adapter.description} (${adapter.kind}), ${adapter.runtime}\n` : "",
-    formatTable(["kernel", "variants", "numbers", "error / tolerance", "largest at"], rows),
+    formatTable(["kernel", "variants", "numbers", "error / tolerance", "largest at"], rows, {
+      drop: ["largest at", "numbers", "variants"],
+    }),
     ...faults,
     `\n${describeVerdict(findings, seconds)}`,
     ...others === "" ? [] : [`${others} To run them: deno task -q selftest --every`],

@@ -42,17 +42,17 @@ const COLUMNS: readonly TableColumn<Player>[] = [
   { head: "", dropOrder: 0, cell: ({ name }) => name },
   {
     head: "iteration",
-    dropOrder: 0,
+    dropOrder: 5,
     cell: ({ scoring }) => String(scoring?.iteration ?? ""),
   },
   column("nll"),
   column("prec1"),
-  rangeColumn("prec1", 1),
-  column("prec2"),
-  rangeColumn("prec2", 4),
-  column("longerPrec1", 3),
-  column("ndcg", 5),
-  column("auc", 2),
+  rangeColumn("prec1", 7),
+  column("prec2", 6),
+  rangeColumn("prec2", 1),
+  column("longerPrec1", 4),
+  column("ndcg", 2),
+  column("auc", 3),
 ];
 
 /** Formats the metrics of snapshots and baselines as a table. @param width - maximum characters per line */
@@ -144,7 +144,8 @@ export function formatSeedsTable(
       ...names.map((name) => digits(getValue(player, name))),
     ])
     : [];
-  return formatTable(["", "iteration", "loss", "prec@1", "prec@2"], [...rows, ...baselineRows]);
+  const head = ["", "iteration", "loss", "prec@1", "prec@2"];
+  return formatTable(head, [...rows, ...baselineRows], { drop: ["iteration", "prec@2"] });
 }
 
 function listPlayers(scoring: SnapshotResult): Player[] {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ProgressMetrics } from "../../src/cli/progress.ts";
 import { createDelayedProgress, createTrainingProgress, formatProgressLine } from "../../src/cli/progress.ts";
-import { formatTable } from "../../src/cli/table.ts";
+import { formatTable, wrapText } from "../../src/cli/table.ts";
 import { quotePath, quoteShellWord } from "../../src/cli/arguments.ts";
 
 const metrics: ProgressMetrics = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
@@ -123,6 +123,42 @@ Deno.test("table aligns numbers to the right and columns with any text to the le
       "\n",
     );
   assert.deepEqual(lines.slice(2), ["lstm          1  3", "attention  1234  too slow"]);
+});
+
+Deno.test("a table fits its width: columns are dropped in order, then the longest texts are wrapped", () => {
+  const head = ["name", "loss", "what it computes", "chapter"];
+  const rows = [["softmax", 1.25, "loss and gradient of a choice with a null option", "kernels/course"]];
+  const at = (width: number) => formatTable(head, rows, { width, drop: ["chapter", "loss"] }).split("\n");
+  for (let width = 22; width < 100; width++) {
+    const lines = at(width);
+    for (const line of lines) assert.ok(line.length <= width, `${line.length} > ${width}: ${line}`);
+    const told = lines.slice(lines.findIndex((line) => line.startsWith("\u2500")) + 1).join(" ").replaceAll(
+      /\s+/g,
+      " ",
+    );
+    assert.equal(told.includes("kernels/course"), width >= 79, told);
+    assert.equal(told.includes("1.25"), width >= 63, told);
+    if (width < 57) assert.equal(told, "softmax loss and gradient of a choice with a null option");
+  }
+  assert.equal(at(Infinity).length, 3);
+});
+
+Deno.test("help is wrapped at words; a wrapped command stays one command for a shell", async () => {
+  const help =
+    "  --slate <n>  items per page, of the catalogue's items\n  deno task -q simulate --users 10 --slate 5";
+  for (let width = 24; width < 70; width++) {
+    const text = wrapText(help, width);
+    for (const line of text.split("\n")) {
+      assert.ok(line.length <= width, `${line.length} > ${width}: ${line}`);
+    }
+    const [about = "", command = ""] = text.split("  deno ");
+    assert.equal(
+      about.replaceAll(/\s+/g, " ").trim(),
+      "--slate <n> items per page, of the catalogue's items",
+    );
+    const list = await words([`printf '%s\\0' ${command}`]);
+    assert.deepEqual(list, ["task", "-q", "simulate", "--users", "10", "--slate", "5"]);
+  }
 });
 
 async function words(lines: readonly string[], shell = "sh"): Promise<string[]> {

@@ -78,7 +78,7 @@ function text(path: string, d: DataDescription): string {
       : []),
     `events per user: ${d.eventsPerUser.map(formatThousands).join(" / ")} (minimum, quartiles, maximum)`,
     "",
-    formatTable(head, rows),
+    formatTable(head, rows, { drop: ["unseen shown", "items per page"] }),
     "",
     "Baselines: loss of a uniform guess; prec@1 and prec@2 at random and by click rate; prec@1 of the other " +
     "baselines; loss of the last baseline, from which training starts",

@@ -52,7 +52,8 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
         range ? `${formatSignedRange(range)}, ${difference.wider}` : "-",
       ]];
     });
-    return `In ${describeEnvironment(environment)}:\n${formatTable(columns, rows)}`;
+    const table = formatTable(columns, rows, { drop: ["coverage", "per page", "click rate", "predicted"] });
+    return `In ${describeEnvironment(environment)}:\n${table}`;
   });
   return [
     `${formatThousands(users)} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,

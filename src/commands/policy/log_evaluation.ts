@@ -223,7 +223,9 @@ export function formatLogComparison(
   });
   return [
     `Clicks on the next page of the users of ${log}; 95 % CI over users:`,
-    formatTable(["", "DR", "95 % CI", "SNIPS", "95 % CI", "model", `per page, ${own?.name}`], rows),
+    formatTable(["", "DR", "95 % CI", "SNIPS", "its 95 % CI", "model", `per page, ${own?.name}`], rows, {
+      drop: ["its 95 % CI", "SNIPS"],
+    }),
     ...words,
   ].join("\n");
 }

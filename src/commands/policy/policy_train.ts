@@ -135,7 +135,7 @@ export function createPolicyTrainCommand(): Command {
       "  deno task -q policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
       "  deno task -q policy train --model runs/a --algorithm cdqn --slate 5 --steps 1000000\n" +
       "  deno task -q policy train --resume runs/gdqn        after Ctrl-C\n" +
-      "\nThe folder has policy.json, curve.csv (metrics of each evaluation), train.csv (metrics of each page) and\n" +
+      "\nThe folder has policy.json, curve.csv (metrics of each evaluation), train.csv (metrics of each page) and " +
       "last.safetensors. Training is saved between two episodes, at every point of the curve.",
   );
 }

@@ -49,7 +49,7 @@ Examples:
   deno task -q simulate --shop restless --truth --policy random --write-log runs/data/restless
   deno task -q simulate --model runs/mine --policy popular --start test --save-dir runs/popular --episodes-file parquet
 
-A --save-dir has report.html with the charts, result.json with all metrics, returns.csv with the return of
+A --save-dir has report.html with the charts, result.json with all metrics, returns.csv with the return of \
 each user under each policy, and episodes.csv or episodes.parquet with --episodes-file.
 
 greedy scores the whole catalogue on every page: its time grows with users x pages x items.`;

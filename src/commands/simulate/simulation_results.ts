@@ -41,7 +41,7 @@ function listResultColumns(
   const columns: (TableColumn<PolicySimulation> | false)[] = [
     { head: "policy", dropOrder: 0, cell: ({ name }) => name },
     counts && { head: "return", dropOrder: 0, cell: ({ metrics }) => number(metrics.return.mean) },
-    counts && { head: RANGE, dropOrder: 2, cell: ({ metrics }) => range(metrics.return, number) },
+    counts && { head: RANGE, dropOrder: 4, cell: ({ metrics }) => range(metrics.return, number) },
     counts &&
     { head: "click rate", dropOrder: 0, cell: ({ metrics }) => percent(metrics.clickRate.mean) },
     counts && {
@@ -49,8 +49,8 @@ function listResultColumns(
       dropOrder: 1,
       cell: ({ metrics }) => range(metrics.clickRate, (x) => (100 * x).toFixed(1)),
     },
-    leaves && { head: "pages", dropOrder: 3, cell: ({ metrics }) => number(metrics.pages.mean) },
-    { head: "coverage", dropOrder: 4, cell: ({ metrics }) => small(metrics.coverage) },
+    leaves && { head: "pages", dropOrder: 2, cell: ({ metrics }) => number(metrics.pages.mean) },
+    { head: "coverage", dropOrder: 3, cell: ({ metrics }) => small(metrics.coverage) },
   ];
   return columns.filter((column) => column !== false);
 }

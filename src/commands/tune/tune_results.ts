@@ -134,5 +134,6 @@ function settingsTable(rows: readonly SettingRow[]): string {
       String(iterations),
       end === "diverged" ? `${text} (diverged)` : text,
     ]),
+    { drop: ["prec@2"] },
   );
 }
