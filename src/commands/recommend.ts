@@ -2,9 +2,8 @@
 
 import { Command } from "commander";
 import { parseIds } from "../data/ids.ts";
-import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
-import { addPositionEffects, readPositionEffects } from "../model/position_effect.ts";
-import { recommend } from "../predict/recommend_items.ts";
+import { readPositionEffects } from "../model/position_effect.ts";
+import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -65,13 +64,8 @@ async function main(): Promise<void> {
         onItems: (done, all) => told("Scoring items", done, all),
       })
     );
-    const page = addPositionEffects(best.map(({ utility }) => utility), readPositionEffects(run.weights));
-    const { items: chances, noClick } = computeChoiceProbabilities(model.config, page);
-    const found = best.map(({ item, utility }, k) => ({
-      item: data.items.of(item),
-      utility,
-      probability: chances[k] ?? NaN,
-    }));
+    const { items, noClick } = computeRecommendedPage(best, model.config, readPositionEffects(run.weights));
+    const found = items.map(({ item, ...scores }) => ({ item: data.items.of(item), ...scores }));
     if (options.json) {
       console.log(JSON.stringify({ clicks: history.length, items: found, noClick }, null, 2));
       return;

@@ -1,8 +1,10 @@
 /** Recommends the best items of a catalogue for a click history. */
 
 import type { PastPages } from "../data/click_log.ts";
-import { expectFinite } from "../model/choice_probabilities.ts";
+import { computeChoiceProbabilities, expectFinite } from "../model/choice_probabilities.ts";
 import type { ItemScorer } from "../model/item_blocks.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { addPositionEffects } from "../model/position_effect.ts";
 
 /** A recommended item. */
 export interface Recommendation {
@@ -10,6 +12,22 @@ export interface Recommendation {
   readonly item: number;
   /** Utility of the item for a user with the history of the request. */
   readonly utility: number;
+}
+
+/** A recommended item, and the probability of a click on it if the recommended items form a page in their order. */
+export interface RecommendedPageItem extends Recommendation {
+  readonly probability: number;
+}
+
+/** Computes the click probabilities of a page of the recommended items. @param effects position effects of the model */
+export function computeRecommendedPage(
+  best: readonly Recommendation[],
+  config: ModelConfig,
+  effects: readonly number[] | undefined,
+): { readonly items: readonly RecommendedPageItem[]; readonly noClick: number } {
+  const logits = addPositionEffects(best.map(({ utility }) => utility), effects);
+  const { items, noClick } = computeChoiceProbabilities(config, logits);
+  return { items: best.map((one, k) => ({ ...one, probability: items[k] ?? NaN })), noClick };
 }
 
 /** Options of {@link recommend}. */

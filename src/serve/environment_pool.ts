@@ -5,6 +5,7 @@ import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { LearnedSource } from "../simulate/learned_users.ts";
 import { Simulator } from "../simulate/simulator.ts";
+import { SlateError } from "../simulate/simulator_options.ts";
 import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
@@ -62,10 +63,17 @@ export class EnvironmentPool {
   /** Shows each user a slate. @throws UserError for invalid slates; the users' states are then unchanged. */
   async step({ environment, slates }: EnvironmentStepRequest) {
     return await this.#inTurn(environment, async ({ simulator }) => {
-      const { slate } = simulator.settings;
+      const { users, slate } = simulator.settings;
       const odd = slates.findIndex(({ length }) => length !== slate);
-      if (odd >= 0) throw new UserError(`slates.${odd}: expected ${slate} items, got ${slates[odd]?.length}`);
-      const { reward, choice, terminated, truncated } = await simulator.step(slates.flat());
+      if (odd >= 0) throw new UserError(`slates[${odd}]: Expected ${slate} items, got ${slates[odd]?.length}.`);
+      if (slates.length !== users) {
+        throw new UserError(`slates: Expected one slate per user, ${users} in all, got ${slates.length}.`);
+      }
+      const { reward, choice, terminated, truncated } = await simulator.step(slates.flat()).catch((error) => {
+        throw error instanceof SlateError
+          ? new UserError(`slates[${error.user}]: ${error.message}`, { cause: error })
+          : error;
+      });
       const lists = { reward: Array.from(reward), choice: Array.from(choice) };
       return {
         ...lists,
@@ -101,7 +109,7 @@ export class EnvironmentPool {
       const { usersAtOnce } = simulator;
       simulator.destroy();
       throw new UserError(
-        `users: expected at most ${usersAtOnce} with slates of ${options.slate}, got ${options.users}`,
+        `users: Expected at most ${usersAtOnce} with slates of ${options.slate}, got ${options.users}.`,
       );
     }
     const name = String(++this.#created);
@@ -128,7 +136,7 @@ export class EnvironmentPool {
     const kept = this.#environments.get(name);
     if (!kept) {
       throw new UserError(
-        `Expected an existing environment, got ${JSON.stringify(name)}, which was closed, or idle for ${
+        `environment: Expected an existing environment, got ${JSON.stringify(name)}, which was closed, or idle for ${
           IDLE_MS / 60_000
         } minutes and replaced. ` +
           "Create one with POST /reset.",

@@ -10,7 +10,11 @@ import { UserError } from "../user_error.ts";
 /** Largest numbers: ids per history, ids per page, recommended items, users per environment, displayed items per episode. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
-const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
+const ids = (most: number) =>
+  v.pipe(
+    v.array(idSchema),
+    v.maxLength(most, ({ received }) => `expected at most ${most} ids, got ${received}`),
+  );
 const historyFields = {
   /** Id of a user of the data set. The user's most recent clicks become the history. */
   user: v.optional(idSchema),
@@ -21,7 +25,8 @@ const historyFields = {
     v.check(
       ({ pages, clickedPages, displays, clicks }) =>
         clickedPages <= pages && clicks <= displays && pages <= displays,
-      "expected clickedPages <= pages <= displays, and clicks <= displays",
+      ({ input }) =>
+        `expected clickedPages <= pages <= displays, and clicks <= displays, got ${JSON.stringify(input)}`,
     ),
   )),
   /** True to ignore unknown item ids, such as ids of newer items. With false, a request with an unknown id is refused. */
@@ -34,15 +39,18 @@ type HistoryFields = {
   readonly skipUnknown: boolean;
 };
 const requireOne = <T extends Pick<HistoryFields, "user" | "history">>() =>
-  v.check<T, string>(
+  v.check<T, (issue: v.CheckIssue<T>) => string>(
     ({ user, history }) => (user === undefined) !== (history === undefined),
-    'expected either "user" (an id) or "history" (a list of ids, [] for none)',
+    ({ input: { user } }) =>
+      `expected either "user" (an id) or "history" (a list of ids, [] for none), got ${
+        user === undefined ? "neither" : "both"
+      }`,
   );
 
 const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
-    page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id")),
+    page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id, got none")),
     /** Position of an item for its probability. "page": the item's position on the page. "first": the first position. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
@@ -74,12 +82,16 @@ const resetSchema = v.pipe(
   v.check(
     ({ environment, episode: _, ...options }) =>
       environment === undefined || Object.keys(options).length === 0,
-    'expected "environment" with "episode" alone: it keeps its settings',
+    ({ input: { environment: _, episode: __, ...options } }) =>
+      'expected "environment" with "episode" alone, because it keeps its settings, got ' +
+      Object.keys(options).map((name) => JSON.stringify(name)).join(", "),
   ),
   v.transform(({ users = 1, slate = 3, pages = 20, ...others }) => ({ users, slate, pages, ...others })),
   v.check(
     ({ users, slate, pages }) => users * slate * pages <= LIMITS.shown,
-    `expected users x pages x slate of at most ${LIMITS.shown}, because slates are stored until the episode ends`,
+    ({ input: { users, slate, pages } }) =>
+      `expected users x pages x slate of at most ${LIMITS.shown}, because slates are stored until the episode ends, ` +
+      `got ${users * slate * pages}`,
   ),
 );
 const stepSchema = v.strictObject({
@@ -115,12 +127,30 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   try {
     json = JSON.parse(body);
   } catch (error) {
-    throw new UserError(`Expected a JSON body: ${error instanceof Error ? error.message : error}`);
+    throw new UserError(`Expected a JSON body, got other text (${error instanceof Error ? error.message : error}).`);
   }
   if (Array.isArray(json)) throw new UserError("Expected an object, got a list.");
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return parsed.output;
-  throw new UserError(v.describeIssues(parsed.issues.slice(0, 1)));
+  throw new UserError(describeRefusal(parsed.issues[0]));
+}
+
+/** Words of a client for JSON types and missing fields, in place of valibot's words. */
+const TYPES: readonly (readonly [RegExp, string])[] = [
+  [/^missing$/, "expected a value, got none"],
+  [/^not known$/, "expected no field of this name, got one"],
+  [/^Invalid safe integer: Received /, "expected a whole number, got "],
+  [/\bArray\b/, "a list"],
+  [/\bObject\b/, "an object"],
+  [/^expected (number|boolean)\b/, "expected a $1"],
+  [/^expected string\b/, "expected a text"],
+];
+
+/** Formats an issue as all errors of the service: `page[1]: Expected a whole number, got 1.5.` */
+function describeRefusal(issue: v.BaseIssue<unknown>): string {
+  const path = (issue.path ?? []).map(({ key }) => typeof key === "number" ? `[${key}]` : `.${key}`).join("");
+  const text = TYPES.reduce((text, [pattern, words]) => text.replace(pattern, words), v.describeIssue(issue));
+  return `${path === "" ? "" : `${path.slice(1)}: `}${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 export interface ScoreRequest extends ScoringRequest {
@@ -134,7 +164,7 @@ export interface ScoreRequest extends ScoringRequest {
 export function readScore(data: OpenedDataset, body: string): ScoreRequest {
   const { page, positions, ...rest } = parse(scoreSchema, body);
   const found = resolveItems(data, "page", page, rest.skipUnknown);
-  if (found.length === 0) throw new UserError("page: expected at least one item of the data set, got none");
+  if (found.length === 0) throw new UserError("page: Expected at least one item of the data set, got none.");
   return {
     ...resolveHistory(data, rest),
     page: found.map(({ number }) => number),
@@ -164,7 +194,10 @@ function resolveHistory(
   if (user === undefined) {
     return { history: resolveItems(data, "history", history, skipUnknown).map(({ number }) => number), past };
   }
-  const number = data.user(user);
+  const number = data.users.findIndex(user);
+  if (number === undefined) {
+    throw new UserError(`user: Expected the id of a user of the data set, got ${JSON.stringify(user)}.`);
+  }
   return {
     history: data.readHistory(number).slice(-LIMITS.history),
     past: past ?? data.readPastPages(number),
@@ -181,6 +214,8 @@ function resolveItems(
     const number = data.items.findIndex(id);
     if (number !== undefined) return [{ number, index }];
     if (skipUnknown) return [];
-    throw new UserError(`${what}.${index}: expected an item of the data set, got ${JSON.stringify(id)}`);
+    throw new UserError(
+      `${what}[${index}]: Expected the id of an item of the data set, got ${JSON.stringify(id)}.`,
+    );
   });
 }

@@ -5,7 +5,7 @@ import { addPositionEffects } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { ItemScorer } from "../model/item_blocks.ts";
 import { UtilityScorer } from "../model/scorer.ts";
-import { recommend } from "../predict/recommend_items.ts";
+import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -255,7 +255,8 @@ export class Service {
       if (isGone?.()) throw new Refusal(499, "The client has disconnected.");
     };
     const best = await recommend(this.#items, { ...request, candidates: this.#candidates, onItems });
-    return json({ items: best.map(({ item, utility }) => ({ item: this.data.items.of(item), utility })) });
+    const { items, noClick } = computeRecommendedPage(best, this.model.config, this.options.effects);
+    return json({ items: items.map(({ item, ...scores }) => ({ item: this.data.items.of(item), ...scores })), noClick });
   }
 
   health(): Response {

@@ -91,10 +91,17 @@ function checkStart(start: StartOptions, items: number): void {
   }
 }
 
+/** Error for the slate of a user, whose number is `user`. */
+export class SlateError extends UserError {
+  constructor(readonly user: number, message: string) {
+    super(message);
+  }
+}
+
 /**
  * Validates slates, and converts them for the device.
  * @param slates - [users, slots] items. @param clicked - per user, the items that were clicked and may not be shown again
- * @throws UserError for a wrong number of items, unknown items, or items that a user may not see.
+ * @throws UserError for a wrong number of items, SlateError for unknown items, or items that a user may not see.
  */
 export function validateSlates(
   slates: ArrayLike<number>,
@@ -112,13 +119,14 @@ export function validateSlates(
     for (let j = 0; j < k; j++) {
       const item = slates[u * k + j] ?? NaN;
       if (!Number.isInteger(item) || item < 0 || item >= items) {
-        throw new UserError(`Expected items in 0..${items - 1}, got ${item} for user ${u}.`);
+        throw new SlateError(u, `Expected items in 0..${items - 1}, got ${item} for user ${u}.`);
       }
       if (seen.has(item)) {
-        throw new UserError(`Expected each item once in a slate, got ${item} twice for user ${u}.`);
+        throw new SlateError(u, `Expected each item once in a slate, got ${item} twice for user ${u}.`);
       }
       if (clicked?.[u]?.has(item)) {
-        throw new UserError(
+        throw new SlateError(
+          u,
           `Expected no item that was clicked before, got ${item} for user ${u}. Omit the item, or let items repeat.`,
         );
       }

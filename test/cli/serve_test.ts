@@ -93,8 +93,14 @@ Deno.test("the service scores a page by ids as the model does", () =>
     const wanted = page.filter((item) => !history.includes(item))
       .sort((a, b) => (utilities[b] ?? 0) - (utilities[a] ?? 0)).slice(0, 4);
     const answer = await ask(service, "/recommend", { user: 3, top: 4, newOnly: true });
-    const items = wanted.map((item) => ({ item: String(item), utility: utilities[item] }));
-    assert.deepEqual(answer.body, { items });
+    const best = wanted.map((item) => utilities[item] ?? NaN);
+    const { items: chances, noClick } = computeChoiceProbabilities(one.config, best);
+    const items = wanted.map((item, k) => ({
+      item: String(item),
+      utility: best[k],
+      probability: chances[k],
+    }));
+    assert.deepEqual(answer.body, { items, noClick });
   }));
 
 Deno.test("environments: users' pages are those of a simulator, in turn; invalid slates change nothing", () =>
@@ -122,7 +128,7 @@ Deno.test("environments: users' pages are those of a simulator, in turn; invalid
             (_, u) => [2 * page, 2 * page + 1].map((k) => (k + u) % items),
           );
           const twice = slates.map(([item]) => [item, item]);
-          await refused("/step", { environment, slates: twice }, /Expected each item once/);
+          await refused("/step", { environment, slates: twice }, /^slates\[0\]: Expected each item once/);
           const { state, ...found } = (await own("/step", { environment, slates })).body;
           const { probability: _, ...expected } = await simulator.step(slates.flat());
           assert.deepEqual(found, {
@@ -132,7 +138,7 @@ Deno.test("environments: users' pages are those of a simulator, in turn; invalid
           });
           assert.deepEqual(state.flat(), Array.from(await simulator.states()));
         }
-        await refused("/step", { environment, slates: [[0, 1]] }, /at most 3 pages/);
+        await refused("/step", { environment, slates: Array(20).fill([0, 1]) }, /at most 3 pages/);
       }
       const both = await Promise.all([
         own("/reset", { environment }),
@@ -140,7 +146,12 @@ Deno.test("environments: users' pages are those of a simulator, in turn; invalid
       ]);
       assert.deepEqual(both.map(({ status }) => status), [200, 200]);
       await refused("/reset", { environment, users: 3 }, /with "episode" alone/);
-      await refused("/step", { environment, slates: [[0]] }, /slates\.0: expected 2 items, got 1/);
+      await refused(
+        "/step",
+        { environment, slates: [[0, 1]] },
+        /^slates: Expected one slate per user, 20 in all/,
+      );
+      await refused("/step", { environment, slates: [[0]] }, /^slates\[0\]: Expected 2 items, got 1\./);
       await refused("/reset", { slate: items + 1 }, /Expected a pool of/);
       await refused("/reset", { users: 4096, pages: 1e5 }, /users x pages x slate of at most/);
       assert.equal((await own("/close", { environment })).status, 200);
@@ -156,7 +167,7 @@ Deno.test("environments: users' pages are those of a simulator, in turn; invalid
       await refused(
         "/reset",
         { users: 4096, slate: 100, pages: 1 },
-        /users: expected at most \d+ with/,
+        /^users: Expected at most \d+ with/,
         wide,
       );
       assert.equal((await ask(wide, "/reset", { environment: "1" })).body.users, 1);
@@ -202,7 +213,8 @@ Deno.test("a large catalogue is scored with all ids; recommending stops when no 
     return service.handle({ method: "POST", path: "/recommend", headers: JSON_TYPE, body, isGone });
   };
   const { items } = await (await ask(() => false)).json();
-  assert.deepEqual(items, [{ item: "19999", utility: 19999 }, { item: "19998", utility: 19998 }]);
+  const ranked = items.map(({ item, utility }: { item: string; utility: number }) => [item, utility]);
+  assert.deepEqual(ranked, [["19999", 19999], ["19998", 19998]]);
   assert.equal(scorer.batches.length, 5);
   assert.equal((await ask(() => scorer.batches.length === 7)).status, 499);
   assert.equal(scorer.batches.length, 7);
@@ -259,34 +271,47 @@ Deno.test("a batch is split at the limit of clicks and rows", async () => {
 Deno.test("invalid requests are refused with a reason", async () => {
   const service = makeService(new FakeScorer(), { maxBody: 300 });
   const cases: [string, unknown, number, RegExp][] = [
-    ["/score", "{", 400, /^Expected a JSON body: /],
-    ["/score", "", 400, /^Expected a JSON body: /],
-    ["/score", null, 400, /expected Object, got null/],
+    ["/score", "{", 400, /^Expected a JSON body, /],
+    ["/score", "", 400, /^Expected a JSON body, /],
+    ["/score", null, 400, /^Expected an object, got null\.$/],
     ["/score", [], 400, /^Expected an object, got a list/],
     ["/reset", [], 400, /^Expected an object, got a list/], // or it would be one without a key
-    ["/score", {}, 400, /^page: missing/],
+    ["/score", {}, 400, /^page: Expected a value, got none/],
     ["/score", { history: [] }, 400, /^page: /],
     [
       "/score",
       { page: [1] },
       400,
-      /expected either "user" \(an id\) or "history" \(a list of ids, \[\] for none\)/,
+      /^Expected either "user" \(an id\) or "history" \(a list of ids, \[\] for none\), got neither\.$/,
     ],
-    ["/score", { user: 1, history: [], page: [1] }, 400, /expected either "user"/],
-    ["/score", { history: [], page: [] }, 400, /^page: expected at least one id/],
-    ["/score", { history: [3, 1.5], page: [1] }, 400, /^history\.1: /],
+    ["/score", { user: 1, history: [], page: [1] }, 400, /^Expected either "user" .* got both\.$/],
+    ["/score", { history: [], page: [] }, 400, /^page: Expected at least one id, got none\.$/],
+    ["/score", { history: [3, 1.5], page: [1] }, 400, /^history\[1\]: Expected a whole number, got 1\.5\.$/],
     [
       "/score",
       { history: [3, "B07"], page: [1] },
       400,
-      /^history\.1: expected an item of the data set, got "B07"/,
+      /^history\[1\]: Expected the id of an item of the data set, got "B07"\.$/,
     ],
-    ["/score", { history: [], page: [1, 41] }, 400, /^page\.1: expected an item of the data set, got "41"/],
+    [
+      "/score",
+      { history: [], page: [1, 41] },
+      400,
+      /^page\[1\]: Expected the id of an item of the data set, got "41"\.$/,
+    ],
     ["/score", { history: [], page: [-1] }, 400, /got "-1"/],
-    ["/score", { user: "nobody", page: [1] }, 400, /Expected the id of a user of small, got "nobody"/],
-    ["/score", { history: [], page: [1], top: 3 }, 400, /^top: not known/],
+    [
+      "/score",
+      { user: "nobody", page: [1] },
+      400,
+      /^user: Expected the id of a user of the data set, got "nobody"\.$/,
+    ],
+    ["/score", { history: [], page: [1], top: 3 }, 400, /^top: Expected no field of this name/],
     ["/score", { history: Array(140).fill(7), page: [1] }, 413, /a body of at most 300 bytes/],
-    ["/recommend", { history: [], top: 0 }, 400, /^top: /],
+    ["/recommend", { history: [], top: 0 }, 400, /^top: Expected at least 1, got 0\.$/],
+    ["/recommend", { history: [], top: 1.5 }, 400, /^top: Expected a whole number, got 1\.5\.$/],
+    ["/score", { history: [{}], page: [1] }, 400, /^history\[0\]: Expected an id, .*got \{\}\.$/],
+    ["/score", { history: [], page: "x" }, 400, /^page: Expected a list, got "x"\.$/],
     ["/recommend", { history: [], top: 1e9 }, 400, /^top: /],
     ["/recommend", { history: null }, 400, /^history: /],
     ["/train", {}, 404, /^Expected one of \/score, \/recommend, .*, got \/train\./],
@@ -297,6 +322,7 @@ Deno.test("invalid requests are refused with a reason", async () => {
     const { status: found, body: { error, ...rest } } = await ask(service, path, body);
     assert.deepEqual(rest, {});
     assert.match(error, says);
+    assert.match(error, /^(\w+(\[\d+\])*: )?Expected .+, got .+\.$/s, "all errors have one style");
     assert.equal(found, status, error);
   }
   // What a form or a script of another site may send without asking.
@@ -344,7 +370,7 @@ Deno.test("unknown ids are left out on request", async () => {
   assert.notDeepEqual(probabilities, plain.probabilities, "positions count unknown items");
   const none = await ask(service, "/score", { ...body, page: ["new"] });
   assert.equal(none.status, 400);
-  assert.match(none.body.error, /^page: expected at least one item of the data set, got none/);
+  assert.match(none.body.error, /^page: Expected at least one item of the data set, got none/);
   const answer = await ask(service, "/recommend", { history: ["new"], top: 2, skipUnknown: true });
   assert.deepEqual(answer.body.items.map(({ item }: { item: string }) => item), ["40", "39"]);
 });

@@ -295,7 +295,7 @@ Deno.test("step: given slates equal a policy's, and forbidden ones are refused",
         });
         assert.equal(outcome.truncated, t === 3);
       }
-      await assert.rejects(simulator.step(new Uint32Array(40)), /at most 4 pages an episode/);
+      await assert.rejects(simulator.step(new Uint32Array(40)), /at most 4 pages per episode/);
     }
     assert.equal((await simulator.states()).length, 20 * 3);
     const held = gpu.liveBytes;
