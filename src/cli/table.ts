@@ -39,15 +39,20 @@ export function formatTable(
   }
   const lines = [head, ...rows].flatMap((_, row) => {
     const cells = columns.map(({ texts, width }) => wrapText(texts[row] ?? "", width).split("\n"));
-    return Array.from({ length: Math.max(...cells.map(({ length }) => length)) }, (_, line) =>
-      columns.map(({ isRight, width }, k) => {
-        const text = cells[k]?.[line] ?? "";
-        const blank = " ".repeat(Math.max(0, width - measureText(text)));
-        return isRight ? blank + text : text + blank;
-      }).join(GAP).trimEnd());
+    return Array.from(
+      { length: Math.max(...cells.map(({ length }) => length)) },
+      (_, line) =>
+        columns.map(({ isRight, width }, k) => {
+          const text = cells[k]?.[line] ?? "";
+          const blank = " ".repeat(Math.max(0, width - measureText(text)));
+          return isRight ? blank + text : text + blank;
+        }).join(GAP).trimEnd(),
+    );
   });
   const rule = "\u2500".repeat(Math.max(...lines.map(measureText)));
-  const heads = Math.max(...columns.map(({ texts, width }) => wrapText(texts[0] ?? "", width).split("\n").length));
+  const heads = Math.max(
+    ...columns.map(({ texts, width }) => wrapText(texts[0] ?? "", width).split("\n").length),
+  );
   return [...lines.slice(0, heads), rule, ...lines.slice(heads)].join("\n");
 }
 

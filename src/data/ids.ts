@@ -58,8 +58,10 @@ export class TextIds implements IdList {
 
 /** Schema of an id in JSON: a text or a whole number. Whole numbers are converted to text. */
 export const idSchema = v.pipe(
-  v.union([v.string(), v.wholeNumber()], ({ input }) =>
-    `expected an id, a text or a whole number, got ${JSON.stringify(input)}`),
+  v.union(
+    [v.string(), v.wholeNumber()],
+    ({ input }) => `expected an id, a text or a whole number, got ${JSON.stringify(input)}`,
+  ),
   v.transform(String),
 );
 const listSchema = v.array(idSchema);

@@ -12,13 +12,14 @@ import { expectItems, expectSubject, expectTrainedOn, readPolicyConfig } from ".
 import type { PolicyConfig } from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { basename } from "node:path";
+import { formatThousands } from "../number_text.ts";
 import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_training_config.ts";
 
 /** A policy that `deno task policy train` has trained. */
 export interface TrainedPolicy {
   /** Folder of the policy. */
   readonly path: string;
-  /** Name of the policy in tables, which is the name of the algorithm. */
+  /** Name of the policy in tables: the algorithm, with the addition ", unfinished" while its training is unfinished. */
   readonly name: string;
   /**
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
@@ -110,6 +111,9 @@ export async function rank(
   return { items: shown, noClick: none, ...(value !== undefined && { value }) };
 }
 
+/** Mark in the name of a policy whose training is unfinished. */
+const UNFINISHED = ", unfinished";
+
 export class OpenedPolicy implements TrainedPolicy {
   constructor(
     readonly path: string,
@@ -123,8 +127,20 @@ export class OpenedPolicy implements TrainedPolicy {
     return new OpenedPolicy(path, config, snapshot);
   }
 
+  /** Name of the algorithm, which is marked if the training is unfinished. */
   get name(): string {
-    return this.config.training.algorithm;
+    const { algorithm } = this.config.training;
+    return this.unfinished === undefined ? algorithm : `${algorithm}${UNFINISHED}`;
+  }
+
+  /** Sentence on an unfinished training; undefined if the training is finished. */
+  get unfinished(): string | undefined {
+    const { path, snapshot: { iteration }, config: { training: { users, steps } } } = this;
+    if (iteration * users >= steps) return undefined;
+    return `The training of ${path} is unfinished: ${formatThousands(iteration * users)} of ${
+      formatThousands(steps)
+    } ` +
+      `user pages. Finish it with: deno task -q policy train --resume ${path}`;
   }
 
   /** @param observes - see {@link import("./policy_config.ts").expectTrainedOn}. */
@@ -208,10 +224,14 @@ export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] 
       ({ config: { training } }) => JSON.stringify({ ...training, seed: 0 }),
     );
     const named = [...bySettings.values()].flatMap((trainings, k, all) => {
-      const { path, name: algorithm } = trainings[0]!;
-      const others = all.toSpliced(k, 1).flatMap(([other]) => other?.name === algorithm ? [other.path] : []);
+      const { path, config: { training: { algorithm } } } = trainings[0]!;
+      const others = all.toSpliced(k, 1).flatMap(([other]) =>
+        other?.config.training.algorithm === algorithm ? [other.path] : []
+      );
       const folder = others.some((other) => basename(other) === basename(path)) ? path : basename(path);
-      const name = others.length > 0 ? `${algorithm} (${folder})` : algorithm;
+      const isUnfinished = trainings.some(({ unfinished }) => unfinished !== undefined);
+      const name = (others.length > 0 ? `${algorithm} (${folder})` : algorithm) +
+        (isUnfinished ? UNFINISHED : "");
       return trainings.map((policy) => ({ name, seed: policy.config.training.seed, policy }));
     });
     expectOnce(named);

@@ -65,7 +65,9 @@ export class EnvironmentPool {
     return await this.#inTurn(environment, async ({ simulator }) => {
       const { users, slate } = simulator.settings;
       const odd = slates.findIndex(({ length }) => length !== slate);
-      if (odd >= 0) throw new UserError(`slates[${odd}]: Expected ${slate} items, got ${slates[odd]?.length}.`);
+      if (odd >= 0) {
+        throw new UserError(`slates[${odd}]: Expected ${slate} items, got ${slates[odd]?.length}.`);
+      }
       if (slates.length !== users) {
         throw new UserError(`slates: Expected one slate per user, ${users} in all, got ${slates.length}.`);
       }
@@ -136,9 +138,9 @@ export class EnvironmentPool {
     const kept = this.#environments.get(name);
     if (!kept) {
       throw new UserError(
-        `environment: Expected an existing environment, got ${JSON.stringify(name)}, which was closed, or idle for ${
-          IDLE_MS / 60_000
-        } minutes and replaced. ` +
+        `environment: Expected an existing environment, got ${
+          JSON.stringify(name)
+        }, which was closed, or idle for ${IDLE_MS / 60_000} minutes and replaced. ` +
           "Create one with POST /reset.",
       );
     }

@@ -127,7 +127,9 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   try {
     json = JSON.parse(body);
   } catch (error) {
-    throw new UserError(`Expected a JSON body, got other text (${error instanceof Error ? error.message : error}).`);
+    throw new UserError(
+      `Expected a JSON body, got other text (${error instanceof Error ? error.message : error}).`,
+    );
   }
   if (Array.isArray(json)) throw new UserError("Expected an object, got a list.");
   const parsed = v.safeParse(schema, json);

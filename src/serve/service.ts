@@ -256,7 +256,10 @@ export class Service {
     };
     const best = await recommend(this.#items, { ...request, candidates: this.#candidates, onItems });
     const { items, noClick } = computeRecommendedPage(best, this.model.config, this.options.effects);
-    return json({ items: items.map(({ item, ...scores }) => ({ item: this.data.items.of(item), ...scores })), noClick });
+    return json({
+      items: items.map(({ item, ...scores }) => ({ item: this.data.items.of(item), ...scores })),
+      noClick,
+    });
   }
 
   health(): Response {

@@ -197,7 +197,9 @@ export class Simulator {
     const [standing, given] = [this.#standing, this.#given];
     if (!standing || !given) throw new UserError("Expected reset() before the first step().");
     if (standing.page >= pages) {
-      throw new UserError(`Expected at most ${pages} pages per episode, got one more. Begin a new episode by reset.`);
+      throw new UserError(
+        `Expected at most ${pages} pages per episode, got one more. Begin a new episode by reset.`,
+      );
     }
     const room = { users, slate: k, items: this.#page.items };
     const words = validateSlates(slates, room, this.settings.repeats ? undefined : this.#clicked);

@@ -42,6 +42,14 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
   await using policies = new CommandSeries("policy");
   await using simulations = new CommandSeries("simulate");
+  const page = `${folder}/unfinished`;
+  const early = await simulations.ok(
+    splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [stopped, "--save-dir", page]),
+  );
+  assert.match(early.stdout, /^gdqn, unfinished +\d+\.\d\d /m);
+  assert.match(early.stdout, /unfinished: [\d,]+ of 2,560,000 user pages.*--resume/);
+  assert.match(early.stdout, /\nPage: .*report\.html\n$/);
+  assert.match(await Deno.readTextFile(`${page}/report.html`), /gdqn, unfinished/);
   const resumed = (steps: number) => ["train", "--resume", stopped, "--steps", `${steps}`];
   const fewer = new RegExp(`Expected --steps of at least ${done}, the finished user pages`);
   await policies.refused(resumed(done - 256), fewer);
@@ -51,7 +59,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   // It shows users slates of the size that it was trained for, through those that it was trained on.
   const shop = splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
   const shown = await simulations.ok(shop);
-  assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /);
+  assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /m);
   const wider = /^error: Expected slates of 2 on 4 pages, for which the policy of .* was trained/m;
   await simulations.refused([...shop, "--slate", "3"], wider);
   const others = /^error: Expected a policy over the items of restless, got .* with other items\./m;

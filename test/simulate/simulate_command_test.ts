@@ -13,7 +13,9 @@ import type { ChartDefinition } from "../../src/report/chart_definition.ts";
 import { renderPage } from "../../src/report/page_shell.ts";
 import { buildSimulationPage, type SimulationPageData } from "../../src/report/simulation_page.ts";
 import { drawShopItems, makeShop } from "../../src/data/demo_shop.ts";
-import { listUsers, NONE, splits } from "../../src/data/click_log.ts";
+import { type ClickLog, listUsers, NONE, splits } from "../../src/data/click_log.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import { measureLoggedSizes } from "../../src/commands/policy/episode_setting.ts";
 import {
   advanceShopState,
   computeShopUtility,
@@ -35,7 +37,7 @@ import { findEnvironments } from "../../src/commands/policy/open_environments.ts
 import { openTrainingUsers } from "../../src/commands/simulate/simulate_policies.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import type { OpenedPolicy } from "../../src/policy/trained_policy.ts";
-import type { DataConfig } from "../../src/data/sets/dataset.ts";
+import { createDataset, type DataConfig } from "../../src/data/sets/dataset.ts";
 import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { makeAll } from "../bad_inputs/corpus.ts";
 import {
@@ -70,9 +72,9 @@ Deno.test("a shop's own users: metrics, episodes and log agree, and the log foll
     );
     assert.match(
       stdout,
-      /^300 users, 8 pages of 4 of 500 items; click model: the ground truth of the restless shop\n/,
+      /^300 users, 8 pages of 4 of 500 items; click model: the ground truth of the restless shop$/m,
     );
-    assert.match(stdout, /\npopular was not compared/);
+    assert.match(stdout, /^popular earns \d+\.\d\d clicks per user and was not compared/);
     assert.deepEqual(listFiles(run), ["episodes.csv", "report.html", "result.json", "returns.csv"]);
     const html = await Deno.readTextFile(`${run}/report.html`);
     assert.match(html, /<dt>click model<\/dt><dd>the ground truth of the restless shop<\/dd>/);
@@ -401,10 +403,43 @@ const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, ra
   return { name: String(name), ...computeMetrics([clicks], SIZES.users) };
 });
 
+Deno.test("slates and pages are as usual in a log; a synthetic shop defines none", () => {
+  // Users with 1, 3 and 3 pages, of 2, 4, 4, 5, 4, 2 and 3 items; a context event is no page.
+  const sizes = [2, 4, 4, 5, 4, 2, 3];
+  const eventRows = Uint32Array.from([0, ...sizes], (_, k) => sizes.slice(0, k).reduce((a, b) => a + b, 0));
+  const log: ClickLog = {
+    name: "usual",
+    items: { kind: "one-hot", count: 30 },
+    userSplit: new Uint8Array(3),
+    userEvents: Uint32Array.of(0, 1, 4, 7),
+    eventRows,
+    eventClick: Uint32Array.from(eventRows.slice(0, -1)),
+    rowItem: Uint32Array.from({ length: 24 }, (_, row) => row),
+  };
+  const measured = (log: ClickLog, kind: "demo" | "paper" = "paper") => {
+    const config: DataConfig = kind === "demo"
+      ? { kind, seed: 1 }
+      : { kind, path: "usual.tsv", sha256: "0", resplit: null };
+    const dataset = createDataset(new MemoryLog(log), config);
+    const sizes = measureLoggedSizes({ dataset, source: dataset.source });
+    return sizes && [sizes.slate, sizes.pages];
+  };
+  assert.deepEqual(measured(log), [4, 3]);
+  const withContext = { ...log, eventKind: Uint8Array.of(0, 1, 1, 0, 0, 0, 0) };
+  assert.deepEqual(measured(withContext), [2, 1]);
+  const few: ClickLog = {
+    ...log,
+    items: { kind: "one-hot", count: 5 },
+    rowItem: log.rowItem.map((k) => k % 5),
+  };
+  assert.deepEqual(measured(few), [4, 2], "the catalogue suffices for all pages of a user");
+  assert.equal(measured(log, "demo"), undefined);
+});
+
 Deno.test("the table fits the line, and names what it leaves out", () => {
   assert.match(
     formatResults(summary, runs, Infinity),
-    /\ngreedy is better than random: \+\d\.\d\d, 95 % CI .* \(paired by user\)\./,
+    /^greedy is better than \w+: \+\d\.\d\d clicks per user \(95 % CI .*, paired by user\)\./,
   );
   for (const width of [100, 40, 30]) {
     const tables = formatResults(summary, runs, width).split("\n").filter((line) => /\S {2,}\S|─/.test(line));

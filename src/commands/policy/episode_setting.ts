@@ -20,6 +20,49 @@ export interface EpisodeSetting {
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
+/** Largest number of pages that episodes take from a log. */
+const MOST_PAGES = 100;
+
+/** Size of slates and number of pages per episode that are usual in a log, and a sentence that says so. */
+export interface LoggedSizes {
+  readonly slate: number;
+  readonly pages: number;
+  readonly note: string;
+}
+
+/**
+ * Measures the most frequent page size of a log, and the median number of pages per user.
+ * @returns undefined for a synthetic shop and for sampled pages, which no user saw
+ */
+export function measureLoggedSizes(
+  { source, dataset: { config } }: Pick<OpenedDataset, "source" | "dataset">,
+): LoggedSizes | undefined {
+  if (config.kind === "demo" || source.sampledPages) return undefined;
+  const [sizes, counts] = [new Map<number, number>(), [] as number[]];
+  for (const { log, users } of walk(source, listUsers(source, "train"))) {
+    for (const user of users) {
+      let pages = 0;
+      for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
+        if (log.eventKind?.[e]) continue;
+        const size = (log.eventRows[e + 1] ?? 0) - (log.eventRows[e] ?? 0);
+        sizes.set(size, (sizes.get(size) ?? 0) + 1);
+        pages++;
+      }
+      if (pages > 0) counts.push(pages);
+    }
+  }
+  const [usual] = [...sizes].sort(([a, times], [b, others]) => others - times || a - b);
+  const median = counts.sort((a, b) => a - b)[counts.length >> 1];
+  if (!usual || median === undefined) return undefined;
+  const { count } = source.items.shape;
+  const slate = Math.min(usual[0], count);
+  const pages = Math.min(median, MOST_PAGES, count - slate + 1); // clicked items are not shown again
+  const note =
+    `Slates of ${slate} items and ${pages} pages per user, as on most pages and for the median user of ` +
+    `${source.name}. Change them with --slate and --pages.`;
+  return { slate, pages, note };
+}
+
 /** Builds the setting of episodes. @throws UserError for a split without users, or a pool with unknown items. */
 export function buildEpisodeSetting(
   { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: EpisodeOptions,

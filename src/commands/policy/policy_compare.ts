@@ -147,7 +147,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     const logged = await tried.logged();
     const comparisons: PolicyComparison[] = [];
     const said: PolicyLogResult[][] = [];
-    const notes = [...found.verdicts];
+    const notes = [...opened.flatMap(({ unfinished }) => unfinished ?? []), ...found.verdicts];
     const names = nameTasks(groups.map(({ task }) => task));
     for (const [k, group] of groups.entries()) {
       const { start: startAs, ...task } = group.task;
@@ -265,8 +265,8 @@ async function tell(
   const names = nameTasks(comparisons);
   comparisons.forEach((comparison, k) => {
     if (k > 0) console.log("");
+    for (const { text } of verdicts[k] ?? []) console.log(`${text}\n`);
     console.log(formatComparison(comparison, names[k]));
-    for (const { text } of verdicts[k] ?? []) console.log(`\n${text}`);
   });
   for (const note of notes) console.log(`\n${note}`);
   const beside = formatSlateSizes(comparisons);

@@ -105,6 +105,7 @@ async function run(options: Options): Promise<void> {
     progress.stop();
     const name = temperature === undefined ? policy.name : `${policy.name} at ${temperature}`;
     const evaluation = evaluate(evidence, name, temperature);
+    if (opened?.unfinished !== undefined) notes.push(opened.unfinished);
     if (found.verdict !== undefined) notes.push(found.verdict);
     console.log(
       options.json
@@ -162,7 +163,15 @@ function evaluationText(
     const figure = estimates[key as EstimatorName];
     return figure ? [[title, formatDigits(figure.mean), formatRange(figure)]] : [];
   });
+  const { dr, snips } = estimates;
+  const [by, figure] = found.factor === undefined ? ["DR", dr] as const : ["SNIPS", snips] as const;
   return [
+    found.propensities === "wrong" || !figure
+      ? `No estimate of ${name} from ${log} is valid; the reason is below the table.`
+      : `${name} is estimated to earn ${formatDigits(figure.mean)} clicks per page (${by}, 95 % CI ${
+        formatRange(figure)
+      }).`,
+    "",
     `${name} on ${formatThousands(pages)} logged pages of ${formatThousands(users)} users (${log}):`,
     formatTable(["clicks per page", "", "95 % CI over users"], rows),
     "",

@@ -59,6 +59,7 @@ async function run(path: string, { history: ids, slate, page, memoryRows, json }
   const found = await findAgain(trainedOn, { memoryRows });
   const history = parseIds(ids, ",").map((id) => found.data.item(id));
   await withDevice(async (gpu, made) => {
+    if (policy.unfinished !== undefined) console.error(policy.unfinished);
     const chosen = await policy.rank(gpu, found.open(gpu, made).environment, history, { page });
     gpu.check();
     tell(chosen, { clicks: history.length, page, pages }, found.data.items, json);

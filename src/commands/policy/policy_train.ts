@@ -20,11 +20,15 @@ import { PolicyFolder, runPolicy } from "../../policy/learning/policy_run.ts";
 import type { LearningCurvePoint, PolicyResult } from "../../policy/learning/policy_run.ts";
 import { readPolicy } from "../../policy/learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../../policy/learning/policy_trainer.ts";
-import { policyTrainingFields, policyTrainingSchema } from "../../policy/learning/policy_training_config.ts";
+import {
+  defaultPolicyTraining,
+  policyTrainingFields,
+  policyTrainingSchema,
+} from "../../policy/learning/policy_training_config.ts";
 import type { PolicyTrainingConfig } from "../../policy/learning/policy_training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { buildStartOptions } from "./episode_setting.ts";
+import { buildStartOptions, measureLoggedSizes } from "./episode_setting.ts";
 import { findAgain, findUsers, getSubject, withDevice } from "../simulate/user_selection.ts";
 import type { UserSelection } from "../simulate/user_selection.ts";
 import { createOption, folder, type GivenOptions, listGivenOptions } from "../../cli/command_options.ts";
@@ -40,7 +44,12 @@ import { quotePath, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
 import { buildConfig } from "../../option.ts";
-import { addUsersOptions, checkUsers, type UserSelectionOptions } from "../simulate/simulate_options.ts";
+import {
+  addUsersOptions,
+  checkUsers,
+  describeSizeDefault,
+  type UserSelectionOptions,
+} from "../simulate/simulate_options.ts";
 
 interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig {
   saveDir?: string;
@@ -65,7 +74,12 @@ export function addPolicyTrainOptions(command: Command): Command {
   const add = (names: Names) => {
     for (const name of names) {
       const { option } = policyTrainingFields[name];
-      if (option) command.addOption(createOption(option));
+      if (!option) continue;
+      const own = createOption(option);
+      if (name === "slate" || name === "pages") {
+        own.default(defaultPolicyTraining[name], describeSizeDefault(defaultPolicyTraining[name]));
+      }
+      command.addOption(own);
     }
   };
   add(["algorithm", "steps", "seed"]);
@@ -127,7 +141,7 @@ export function createPolicyTrainCommand(): Command {
     const given = listGivenOptions(command);
     if (options.resume !== undefined) checkPolicyResume(given);
     Deno.exitCode = options.resume === undefined
-      ? await begin(options, stop)
+      ? await begin(options, given, stop)
       : await resume(options.resume, options, given.has("steps"), stop);
   }).addHelpText(
     "after",
@@ -151,11 +165,17 @@ function expectNewPolicy(path: string): void {
   );
 }
 
-async function begin(options: PolicyTrainOptions, stop: StopRequest): Promise<number> {
-  const training = buildPolicyTrainingConfig(options);
+async function begin(options: PolicyTrainOptions, given: GivenOptions, stop: StopRequest): Promise<number> {
+  let training = buildPolicyTrainingConfig(options);
   checkTrainedOn(options);
   if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
   const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is only for the training
+  const sizes = given.has("slate") && given.has("pages") ? undefined : measureLoggedSizes(found.data);
+  if (sizes) {
+    const { slate, pages, note } = sizes;
+    training = { ...training, ...(!given.has("slate") && { slate }), ...(!given.has("pages") && { pages }) };
+    printLine(note);
+  }
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${getTimestamp()}`;
   return await withTrainer(found, training, undefined, async (trainer, config) => {
     expectNewPolicy(path);

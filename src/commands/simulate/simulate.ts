@@ -15,7 +15,7 @@ import process from "node:process";
 import { expectEmpty, type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { version } from "../../version.ts";
 import type { GivenOptions } from "../../cli/command_options.ts";
-import { buildEpisodeSetting } from "../policy/episode_setting.ts";
+import { buildEpisodeSetting, measureLoggedSizes } from "../policy/episode_setting.ts";
 import { runMain } from "../../cli/run_main.ts";
 import { quotePath, reportFile } from "../../cli/arguments.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
@@ -91,7 +91,7 @@ const SILENT_MS = 2000;
 async function main(): Promise<number> {
   const { options: asked, given } = parseSimulateOptions(Deno.args);
   const opened = await findPolicy(asked.policy);
-  const options = opened ? asTrained(asked, given, opened) : asked;
+  let options = opened ? asTrained(asked, given, opened) : asked;
   expectEnoughUsers(options);
   const folders = Object.entries(FOLDERS).flatMap(([name, purpose]) => {
     const path = options[name as keyof typeof FOLDERS];
@@ -101,8 +101,14 @@ async function main(): Promise<number> {
   for (const { path, purpose } of folders) expectEmpty(path, purpose, paths);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   return await withSimulated(options, async (simulated) => {
+    const sizes = opened || (given.has("slate") && given.has("pages"))
+      ? undefined
+      : measureLoggedSizes(simulated.data);
+    if (sizes && !given.has("slate")) options = { ...options, slate: sizes.slate };
+    if (sizes && !given.has("pages")) options = { ...options, pages: sizes.pages };
     const setting = buildEpisodeSetting(options, simulated.data);
     const { policies, notes } = await chosen(options, opened, simulated);
+    if (sizes) notes.unshift(sizes.note);
     using owned = new DisposableStack();
     const begun: OwnedFolder[] = [];
     for (const { path, purpose } of folders) {
@@ -147,6 +153,7 @@ async function main(): Promise<number> {
     for (const { path, purpose: { what } } of folders) {
       console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quotePath(path)}`);
     }
+    if (options.saveDir !== undefined) console.log(`Page: ${quotePath(reportFile(options.saveDir))}`);
     return 0;
   });
 }
@@ -202,6 +209,7 @@ async function chosen(
         "no meaning.",
     );
   }
+  if (opened?.unfinished !== undefined) notes.push(opened.unfinished);
   const { verdict } = simulated.found;
   if (verdict !== undefined) notes.push(verdict);
   return { policies, notes };

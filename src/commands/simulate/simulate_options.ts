@@ -54,12 +54,23 @@ each user under each policy, and episodes.csv or episodes.parquet with --episode
 
 greedy scores the whole catalogue on every page: its time grows with users x pages x items.`;
 
+/** Describes the default of --slate and --pages. @param otherwise - default without a log */
+export function describeSizeDefault(otherwise: number): string {
+  return `as in the log; ${otherwise} in a synthetic shop`;
+}
+
 function addEpisodeOptions(command: Command): Command {
   return command
     .optionsGroup("Users and pages:")
     .option("--users <n>", "number of users", parseWholeNumber(1, 10_000_000), 1000)
-    .option("--pages <n>", "maximum number of pages per user", parseWholeNumber(1, 100_000), 20)
-    .option("--slate <n>", "items per page", parseWholeNumber(1, 1024), 3)
+    .addOption(
+      new Option("--pages <n>", "maximum number of pages per user")
+        .argParser(parseWholeNumber(1, 100_000)).default(20, describeSizeDefault(20)),
+    )
+    .addOption(
+      new Option("--slate <n>", "items per page")
+        .argParser(parseWholeNumber(1, 1024)).default(3, describeSizeDefault(3)),
+    )
     .addOption(createOption(policyTrainingFields.start.option!))
     .option("--repeats", "show clicked items again", false)
     .addOption(

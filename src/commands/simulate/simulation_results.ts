@@ -4,7 +4,7 @@ import { comparePolicies } from "../../policy/comparison/comparison.ts";
 import type { MeanEstimate, PageCurvePoint } from "../../policy/comparison/episode_metrics.ts";
 import {
   classifyDifference,
-  describeDifference,
+  describeInterval,
   describeSignificance,
   formatSigned,
 } from "../../metrics/baseline_verdict.ts";
@@ -65,12 +65,14 @@ export function formatResults(
   const { users, pages, slate } = options;
   const most = Math.min(width, WIDEST);
   const { text: metrics } = formatFittedTable(listResultColumns(summary), runs, most);
+  const [lead, ...others] = differenceWords(summary, runs);
   return [
+    ...lead === undefined ? [] : [`${lead}\n`],
     `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${some(items, "item")}; click model: ` +
     `${description}`,
     metrics,
     ...curveText(summary, runs, most),
-    ...sentences(summary, runs, metrics.includes(RANGE)),
+    ...sentences(summary, runs, metrics.includes(RANGE), others),
   ].join("\n");
 }
 
@@ -107,9 +109,13 @@ function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[]
   return tables.length > 0 ? [...tables, ""] : [""];
 }
 
-/** Lists the sentences that are printed below the table. @param ranges - true if the table has intervals. */
-function sentences(summary: SimulationSummary, runs: readonly PolicySimulation[], ranges: boolean): string[] {
-  const { options: { reward, pages }, noClickRateReason, notes } = summary;
+/** Lists the sentences below the table. @param ranges - true if the table has intervals. @param others - further differences */
+function sentences(
+  { options: { reward, pages }, noClickRateReason, notes }: SimulationSummary,
+  runs: readonly PolicySimulation[],
+  ranges: boolean,
+  others: readonly string[],
+): string[] {
   const texts: string[] = [];
   const of = reward === "click" ? "clicks per user" : "utility of the clicked items per user";
   if (noClickRateReason === undefined) {
@@ -117,8 +123,7 @@ function sentences(summary: SimulationSummary, runs: readonly PolicySimulation[]
       `return: ${of} over ${some(pages, "page")}${ranges ? `; ${RANGE}: bootstrap over users` : ""}`,
     );
   }
-  texts.push(...differenceWords(summary, runs));
-  if (noClickRateReason !== undefined) texts.push(noClickRateReason);
+  texts.push(...others);
   if (reward === "utility") {
     const negative = runs.filter(({ metrics }) => metrics.negativeClicks > 0);
     const shares = negative.map(({ name, metrics: metrics }) =>
@@ -134,14 +139,20 @@ function sentences(summary: SimulationSummary, runs: readonly PolicySimulation[]
   return [...texts, ...notes];
 }
 
-/** Describes how the first policy differs from the others on the same users. */
+/** Describes how the first policy differs from the others on the same users. The strongest of the others is first. */
 function differenceWords(summary: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
-  const [first, ...rivals] = runs;
-  if (!first || summary.noClickRateReason !== undefined) return [];
+  if (summary.noClickRateReason !== undefined) return [summary.noClickRateReason];
+  const [first, ...all] = runs;
+  if (!first) return [];
+  const rivals = all.sort((a, b) => b.metrics.return.mean - a.metrics.return.mean);
+  const unit = summary.options.reward === "click" ? "clicks" : "utility";
   if (rivals.length === 0) {
     const others = RIVALS.filter((name) => name !== first.name).join(" and ");
     return [
-      `${first.name} was not compared. Omit --no-rivals to show ${others} slates to the same users.`,
+      `${first.name} earns ${
+        number(first.metrics.return.mean)
+      } ${unit} per user and was not compared. Omit --no-rivals to ` +
+      `show ${others} slates to the same users.`,
     ];
   }
   return rivals.map((rival) => {
@@ -149,7 +160,9 @@ function differenceWords(summary: SimulationSummary, runs: readonly PolicySimula
     const { mean, interval } = difference;
     if (!interval) return `${first.name} minus ${rival.name}: ${formatSigned(mean)} (one user, no interval).`;
     const finding = describeSignificance(classifyDifference(interval), first.name, rival.name);
-    return `${finding}: ${describeDifference({ difference: mean, interval }, 2)} (paired by user).`;
+    return `${finding}: ${formatSigned(mean)} ${unit} per user (${
+      describeInterval(interval, 2)
+    }, paired by user).`;
   });
 }
 
