@@ -9,19 +9,21 @@ CREATE VIEW users AS SELECT * FROM read_parquet(getvariable('users'));
 CREATE VIEW items AS
 SELECT item, id::VARCHAR AS id
 FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
--- additional_clicks, context, propensities and the numbers of pages are optional: any other numbers distinguish pages.
+-- additional_clicks, context, earlier, propensities and the numbers of pages are optional: any other numbers distinguish pages.
+-- Earlier pages are a history as context events are, and not scored.
 CREATE VIEW pages AS
 SELECT
-  user, items, clicked, coalesce(additional_clicks, []) AS additional_clicks, coalesce(context, false) AS context,
+  user, items, clicked, coalesce(additional_clicks, []) AS additional_clicks,
+  coalesce(context, false) OR coalesce(earlier, false) AS context, coalesce(earlier, false) AS earlier,
   list_aggregate(list_transform(coalesce(propensities, []), lambda p: ln(p)), 'sum') AS log_propensity,
   coalesce(page, list_position(getvariable('page_files'), page_file) * 4294967296 + file_row_number) AS page
 FROM (
   SELECT * FROM read_parquet(getvariable('pages'), filename = 'page_file', file_row_number = true)
   UNION ALL BY NAME
-  SELECT []::UINTEGER[] AS additional_clicks, false AS context, NULL::BIGINT AS page, []::DOUBLE[] AS propensities WHERE false
+  SELECT []::UINTEGER[] AS additional_clicks, false AS context, false AS earlier, NULL::BIGINT AS page, []::DOUBLE[] AS propensities WHERE false
 );
 CREATE TABLE page AS
-SELECT split, user, page, len(items)::INTEGER AS size, clicked, additional_clicks, context, log_propensity
+SELECT split, user, page, len(items)::INTEGER AS size, clicked, additional_clicks, context, earlier, log_propensity
 FROM pages JOIN users USING (user);
 
 -- step: Displayed items

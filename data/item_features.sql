@@ -17,14 +17,14 @@
 CREATE TABLE train_item AS
 SELECT item, count(*) AS rows
 FROM shown
-WHERE user_id IN (SELECT id FROM users WHERE split = 'train')
+WHERE time_part(time) = 0 AND user_id IN (SELECT id FROM users WHERE split = 'train')
 GROUP BY item;
 -- A set without train users is only inspected.
 INSERT INTO train_item
 SELECT item, count(*) FROM shown WHERE NOT EXISTS (FROM train_item) GROUP BY item;
 
--- The age of an item is that at the end of its log, in days.
-SET VARIABLE log_end = (SELECT max(time) FROM shown WHERE NOT context);
+-- The age of an item is that at the end of its log, in days; in a split by time, at the end of the train part.
+SET VARIABLE log_end = (SELECT max(time) FROM shown WHERE NOT context AND time_part(time) = 0);
 CREATE VIEW feature AS
 SELECT
   item, tokens,
@@ -114,7 +114,7 @@ INSERT INTO note
 SELECT 'logarithms of numbers with a heavy tail: ' || string_agg(name, ', ' ORDER BY k)
 FROM number_scale WHERE is_used AND scale IS NOT NULL AND NOT is_time AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
-SELECT 'times converted to log(age in days) at the end of the log (the same on every page): ' || string_agg(name, ', ' ORDER BY k)
+SELECT 'times converted to log(age in days) at the end of the ' || if(getvariable('split') = 'time', 'train part', 'log') || ' (the same on every page): ' || string_agg(name, ', ' ORDER BY k)
 FROM number_scale WHERE is_used AND is_time AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
 SELECT 'ignored columns with one value for all items: ' || string_agg(name, ', ' ORDER BY k)

@@ -1,10 +1,10 @@
 -- Samples pages for a log of clicks: each click, and items drawn by popularity.
 --
--- Takes   row_read   of log.sql, parts of user_macros.sql
+-- Takes   row_read   of log.sql, hash_part of user_macros.sql
 --
 -- Options by getvariable(): page_size, window_ms, seed.
 --
--- Ends with displayed, as log_pages.sql does; person and part_of, as users.sql has them.
+-- Ends with displayed, as log_pages.sql does.
 
 -- step: Clicks to sample from
 -- The items beside a click are drawn from what other train users clicked up to its time: an item is in that list as often as it
@@ -14,9 +14,8 @@
 CREATE TABLE click_item AS
 SELECT item_id, row_number() OVER (ORDER BY item_id) AS item
 FROM (SELECT DISTINCT item_id FROM row_read WHERE clicked);
-CREATE TABLE person AS
-SELECT bucket_of_user(user_id) AS bucket, user_id, max(time) AS last_time FROM row_read WHERE clicked GROUP BY user_id;
-CREATE TABLE part_of AS FROM parts('person');
+-- In a split by time, all clicks up to its time are known at a page.
+SET VARIABLE other = if(getvariable('split') = 'time', 'other user', 'other train user');
 CREATE TABLE click_row AS
 SELECT
   *,
@@ -28,10 +27,10 @@ SELECT
 FROM (
   SELECT
     row_number() OVER (ORDER BY user_id, time, page, item) AS click, dense_rank() OVER (ORDER BY user_id) AS user_number,
-    user_id, page, time, item, part = 0 AS is_train,
+    user_id, page, time, item, getvariable('split') = 'time' OR hash_part(user_id) = 0 AS is_train,
     ('0x' || substr(md5(concat_ws(',', getvariable('seed'), user_id, time, item_id)), 1, 7))::BIGINT AS x
   FROM (SELECT DISTINCT user_id, page, time, item_id FROM row_read WHERE clicked)
-  JOIN click_item USING (item_id) JOIN part_of USING (user_id)
+  JOIN click_item USING (item_id)
 );
 INSERT INTO skipped
 SELECT 'rows without a click', (SELECT count(*) FROM row_read WHERE NOT clicked);
@@ -39,9 +38,9 @@ INSERT INTO skipped
 SELECT 'repeated rows of a click',
   (SELECT count(*) FROM row_read WHERE clicked) - (SELECT count(*) FROM click_row);
 INSERT INTO skipped
-SELECT 'clicks on items that no other train user had clicked', (SELECT count(*) FROM click_row WHERE NOT is_known);
+SELECT 'clicks on items that no ' || getvariable('other') || ' had clicked', (SELECT count(*) FROM click_row WHERE NOT is_known);
 INSERT INTO note
-SELECT 'pages are sampled: each shows the clicked item and items that other train users had clicked, drawn by popularity; users did not see them';
+SELECT 'pages are sampled: each shows the clicked item and items that ' || getvariable('other') || 's had clicked, drawn by popularity; users did not see them';
 -- Pages are drawn for so many clicks at once as fit in memory.
 CREATE TABLE to_draw AS
 SELECT *, row_number() OVER (ORDER BY time, click) // greatest(1, 300000 // getvariable('page_size')) AS batch
@@ -109,7 +108,6 @@ JOIN click_row c USING (click)
 JOIN click_item i ON i.item = r.item;
 SET VARIABLE rows_of_log = (SELECT count(*) FROM displayed);
 INSERT INTO skipped
-SELECT 'clicks before which other train users had clicked nothing else',
+SELECT 'clicks before which ' || getvariable('other') || 's had clicked nothing else',
   (SELECT count(*) FROM to_draw) - (SELECT count(DISTINCT (user_id, page)) FROM displayed);
-DELETE FROM part_of WHERE user_id NOT IN (SELECT user_id FROM displayed);
 DROP TABLE drawn_item; DROP TABLE to_draw; DROP TABLE competitor; DROP TABLE click_row; DROP TABLE click_item;

@@ -25,6 +25,19 @@ FROM displayed
 WHERE in_round(bucket)
 GROUP BY ALL;
 
+-- step: Begin of validation and test | for one in (SELECT 1 WHERE getvariable('split') = 'time')
+-- Given in ms: since 1970, or, below 0, relative to the last page. Else, so that a part has its share of the pages.
+CREATE MACRO begin_of(given, share) AS CASE
+  WHEN given IS NULL THEN (
+    SELECT min(time) FROM (SELECT time, row_number() OVER (ORDER BY time) AS n, count(*) OVER () AS pages FROM page_of)
+    WHERE n > share * pages + 1e-6
+  )
+  WHEN given < 0 THEN (SELECT max(time) + 1 FROM page_of) + given
+  ELSE given
+END;
+SET VARIABLE validation_start = (SELECT begin_of(getvariable('validation_at')::BIGINT, getvariable('train_share')));
+SET VARIABLE test_start = (SELECT begin_of(getvariable('test_at')::BIGINT, getvariable('train_share') + getvariable('validation_share')));
+
 -- step: Numbers of items
 CREATE TABLE number_of AS
 SELECT

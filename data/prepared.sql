@@ -3,7 +3,7 @@
 -- Takes   shown (bucket, user_id, time in ms, tie, position, item, clicked, propensity, context)   a row for each displayed item; a page is what is equal in
 --         user_id, context, time and tie; positions order its items; clicked (moment, draw) orders the clicks of a page, and is NULL for
 --         what was not clicked
---         users (bucket, user, id, split)   of users.sql
+--         users (bucket, user, id, split, time_part)   of users.sql
 --         candidate (user_id, tie, items)   candidates of pages, where known
 --         item (item, id, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
 --
@@ -11,14 +11,14 @@
 
 -- step: Pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page (
-  user UINTEGER, context BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, additional_clicks UINTEGER[], propensities DOUBLE[]
+  user UINTEGER, context BOOLEAN, earlier BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, additional_clicks UINTEGER[], propensities DOUBLE[]
 );
 -- A list that is sorted afterwards: an aggregate with an order of its own takes kilobytes for each page.
 INSERT INTO page
-SELECT user, context, time, tie, items, clicks[1] AS clicked, clicks[2:] AS additional_clicks, propensities
+SELECT user, context, earlier, time, tie, items, clicks[1] AS clicked, clicks[2:] AS additional_clicks, propensities
 FROM (
   SELECT
-    user, context, time, tie,
+    user, context, earlier, time, tie,
     list_transform(displayed, lambda p: p.item) AS items,
     -- If one of the items has none, the page's is unknown.
     CASE
@@ -34,10 +34,12 @@ FROM (
       lambda c: c.position
     ) AS clicks
   FROM (
-  SELECT user, context, time, tie, list_sort(list({position: position, item: item, clicked: clicked, propensity: propensity})) AS displayed
+  SELECT
+    user, context, NOT context AND time_part(time) < time_part AS earlier, time, tie,
+    list_sort(list({position: position, item: item, clicked: clicked, propensity: propensity})) AS displayed
   FROM shown s JOIN users u ON u.id = s.user_id
-  WHERE in_round(s.bucket) AND in_round(u.bucket)
-  GROUP BY user, context, time, tie
+  WHERE in_round(s.bucket) AND in_round(u.bucket) AND time_part(time) <= time_part
+  GROUP BY ALL
   )
 );
 
@@ -67,12 +69,12 @@ COPY (
 ) TO (getvariable('out') || '/items.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);
 COPY (
   SELECT COLUMNS(lambda c: (c <> 'propensities' OR getvariable('propensity_of') IS NOT NULL)
-    AND (c <> 'candidates' OR getvariable('with_candidates')))
+    AND (c <> 'candidates' OR getvariable('with_candidates')) AND (c <> 'earlier' OR getvariable('split') = 'time'))
   FROM (
     SELECT
       user,
       (row_number() OVER (PARTITION BY user ORDER BY context DESC, time, tie) - 1)::UINTEGER AS page,
-      epoch_ms(time) AS time, page.items, clicked, additional_clicks, context, propensities,
+      epoch_ms(time) AS time, page.items, clicked, additional_clicks, context, earlier, propensities,
       coalesce(c.items, []) AS candidates
     FROM page LEFT JOIN (SELECT user, tie, c.items FROM candidate c JOIN users ON id = user_id) c USING (user, tie)
   )

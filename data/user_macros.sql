@@ -17,31 +17,22 @@ CREATE MACRO rounds() AS TABLE SELECT unnest(range(0, 1024, buckets_at_once())) 
 CREATE MACRO in_round(bucket) AS
   bucket >= getvariable('round')::USMALLINT AND bucket <= least(1023, getvariable('round') + buckets_at_once() - 1)::USMALLINT;
 
--- The part of each user: train, validation or test.
+-- Parts: 0 train, 1 validation, 2 test.
 --
--- Takes   a table of people (bucket, user_id, last_time in ms)
+-- By hash, each user with all pages is in one part: md5 is the same in every engine, so users keep their parts when the log grows.
+-- By time, each page is in one part. A user with pages in several parts is a user of each of them. The pages of earlier parts are
+-- then the user's history, which is not scored (earlier in prepared.sql).
 --
--- Options by getvariable(): split (hash | time); train_share, validation_share.
---
--- Gives   parts('person')   bucket, user_id, part (0, 1, 2)
-
--- By hash, a user stays in her part when the log grows: md5 is the same in every engine.
--- By time, no train user has a page after the first page of a cut: users go by their last page.
+-- Options by getvariable(): split (hash | time); train_share, validation_share; validation_start, test_start in ms, of page_rows.sql.
 CREATE MACRO share_of(user_id) AS ('0x' || substr(md5(user_id), 1, 8))::UBIGINT / 4294967296;
-CREATE MACRO parts(people) AS TABLE
-WITH cut AS (
-  SELECT
-    quantile_disc(last_time, getvariable('train_share')) AS train_end,
-    quantile_disc(last_time, least(1, getvariable('train_share') + getvariable('validation_share'))) AS validation_end
-  FROM query_table(people)
-)
-SELECT
-  bucket, user_id,
-  CASE getvariable('split')
-    WHEN 'time' THEN CASE WHEN last_time <= train_end THEN 0 WHEN last_time <= validation_end THEN 1 ELSE 2 END
-    ELSE CASE
-      WHEN share_of(user_id) < getvariable('train_share') THEN 0
-      WHEN share_of(user_id) < getvariable('train_share') + getvariable('validation_share') THEN 1
-      ELSE 2 END
-  END AS part
-FROM query_table(people), cut;
+CREATE MACRO hash_part(user_id) AS CASE
+  WHEN share_of(user_id) < getvariable('train_share') THEN 0
+  WHEN share_of(user_id) < getvariable('train_share') + getvariable('validation_share') THEN 1
+  ELSE 2
+END;
+-- 0 in a split by hash.
+CREATE MACRO time_part(ms) AS CASE
+  WHEN ms >= getvariable('test_start')::BIGINT THEN 2
+  WHEN ms >= getvariable('validation_start')::BIGINT THEN 1
+  ELSE 0
+END;

@@ -117,10 +117,13 @@ export class DeviceLog {
     let clicks = 0;
     /** Clicked rows of the last page. */
     let clicked: number[] = [];
+    /** Kind of the last page. An additional click of an earlier page is a context event in a batch. */
+    let page = 0;
     for (let e = 0; e <= events; e++) {
       const click = eventClick[e] ?? NONE;
       const kind = eventKind?.[e] ?? 0;
-      const further = kind === ADDITIONAL_CLICK;
+      if (kind !== ADDITIONAL_CLICK) page = kind;
+      const further = kind === ADDITIONAL_CLICK && page === 0;
       if (eventKind?.[e + 1] === ADDITIONAL_CLICK && !further) clicked = listClickedRows(log, e).slice(1);
       event[4 * e] = eventRows[e] ?? 0;
       event[4 * e + 1] = further ? clicked.shift() ?? NONE : click;

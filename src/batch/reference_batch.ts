@@ -39,7 +39,7 @@ export function buildReferenceBatch(
     const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
     const end = events.length + to - from;
     let clicks = 0;
-    let page = { first: 0, from: 0 };
+    let page = { first: 0, from: 0, kind: 0 };
     for (let e = from; e < to; e++) {
       const [rowFrom, rowTo] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
       const click = log.eventClick[e] ?? NONE;
@@ -47,7 +47,7 @@ export function buildReferenceBatch(
       const feeds = click !== NONE && e + 1 < to;
       const first = rows.length;
       const kind = log.eventKind?.[e] ?? 0;
-      if (kind === 0) page = { first, from: rowFrom };
+      if (kind !== ADDITIONAL_CLICK) page = { first, from: rowFrom, kind };
       const onPage = log.rowItem.subarray(page.from, rowFrom).indexOf(log.rowItem[rowFrom] ?? NONE);
       for (let r = rowFrom; r < rowTo; r++) {
         own.push(ownOfLog.subarray(OWN_WORDS * r, OWN_WORDS * (r + 1)));
@@ -61,7 +61,7 @@ export function buildReferenceBatch(
       events.push({
         first,
         end: rows.length,
-        click: kind === ADDITIONAL_CLICK
+        click: kind === ADDITIONAL_CLICK && page.kind === 0
           ? FURTHER + page.first + onPage
           : kind > 0
           ? GIVEN

@@ -7,6 +7,7 @@ import { listUsers, type Split, splits } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
 import { compareScorings, type TestResult } from "../metrics/test_result.ts";
+import { describeTimeSplit } from "../data/manifest.ts";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
@@ -101,6 +102,12 @@ async function main(): Promise<void> {
   const needed = options.split === "all" ? [] : [options.split];
   const { data: trainedOn } = await readRunConfig(snapshot.path);
   const opened = await openData({ ...options, ...openModelData(snapshot.path, trainedOn, options) }, needed);
+  if (options.split === "all" && opened.timeSplit) {
+    throw new UserError(
+      `Expected one part of ${opened.source.name} with --split, got all: the log was split by time, so a user may be in several parts, ` +
+        "and the baselines know the train part. Evaluate each part by itself.",
+    );
+  }
   const data = fit(opened, snapshot);
   if (other) fit(opened, other);
   const users = options.split === "all"
@@ -164,6 +171,7 @@ function printResults(
       : "first";
     const all = {
       data: data.config,
+      timeSplit: data.timeSplit,
       split,
       positions,
       ...result,
@@ -173,6 +181,7 @@ function printResults(
     };
     return console.log(JSON.stringify(all, null, 2));
   }
+  if (data.timeSplit) console.log(describeTimeSplit(data.timeSplit));
   console.log(`${split.charAt(0).toUpperCase()}${split.slice(1)} users of ${data.source.name}:`);
   const named = other && `${other.result.snapshot} (against)` as SnapshotResult["snapshot"];
   console.log(

@@ -19,6 +19,7 @@ import {
 import {
   addPastPage,
   type Clicks,
+  isPage,
   listClickedRows,
   NO_PAST_PAGES,
   NONE,
@@ -211,7 +212,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
   const clicks = new Map<number, number>();
   let past = log.pastPages?.[user] ?? NO_PAST_PAGES;
   for (let e = from; e < end; e++) {
-    if (eventKind?.[e]) continue;
+    if (!isPage(eventKind?.[e])) continue;
     const clicked = new Set(listClickedRows(log, e).map((row) => rowItem[row]!));
     const words = packPast(past);
     // Counts are those before the page: otherwise the second row of an item that is displayed twice would reveal no click.

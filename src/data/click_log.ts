@@ -21,13 +21,26 @@ export const FURTHER = 0x80000000;
 export const CONTEXT_EVENT = 1;
 /** Code of an additional click on the preceding page. The likelihood of that page includes the additional click. */
 export const ADDITIONAL_CLICK = 2;
+/**
+ * Code of an earlier page: a page in the history of a validation or test user that belongs to an earlier part of a split by time.
+ * A model reads its clicks and counts its displays as the user's own, but does not predict it.
+ */
+export const EARLIER_PAGE = 3;
+
+/** Returns true for an event that is a page which the user was shown, predicted or not. @param kind: see {@link Clicks.eventKind}. */
+export function isPage(kind: number | undefined): boolean {
+  return !kind || kind === EARLIER_PAGE;
+}
 
 /** Returns true if an event of a batch is predicted. @param click: clicked row, or a code such as {@link GIVEN}. */
 export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
-/** Part of the data. Each user, with all of the user's events, belongs to one part. */
+/**
+ * Part of the data. Each user of a log belongs to one part, with all predicted pages. In a split by time, a person with pages in
+ * several parts is a user of each part, and the pages of earlier parts are {@link EARLIER_PAGE}s.
+ */
 export type Split = "train" | "validation" | "test";
 /** Names of the codes in {@link ClickLog.userSplit}: code k has the name `splits[k]`. The paper's files use equal codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
@@ -77,8 +90,8 @@ export interface Clicks {
   /** [E] index of the clicked row of each event, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
-   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT} or {@link ADDITIONAL_CLICK}. A context event, and likewise an
-   * additional click, has one row: the clicked item. A model reads this row, but does not predict the event. Without `eventKind`,
+   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT}, {@link ADDITIONAL_CLICK} or {@link EARLIER_PAGE}. A context event, and
+   * likewise an additional click, has one row: the clicked item. A model reads this row, but does not predict the event. Without `eventKind`,
    * all events are predicted pages. A page with several clicks is stored as an event with the first click, and then one event per
    * additional click. The statistics of batch normalisation include the rows of all events.
    */
@@ -238,15 +251,20 @@ function checkGiven(
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
       const given = eventKind[event]!;
-      if (given > ADDITIONAL_CLICK) fail(`eventKind of event ${event} is ${given}, expected 0, 1 or 2`);
+      if (given > EARLIER_PAGE) fail(`eventKind of event ${event} is ${given}, expected 0, 1, 2 or 3`);
+      if (given === EARLIER_PAGE && userSplit[user] === 0) {
+        fail(
+          `event ${event} of train user ${user} is an earlier page, expected one only of validation and test users`,
+        );
+      }
       const what = given === ADDITIONAL_CLICK ? "an additional click" : "a context event";
-      if (given > 0 && (end - start !== 1 || click === NONE)) {
+      if (!isPage(given) && (end - start !== 1 || click === NONE)) {
         fail(
           `event ${event} of user ${user} is ${what}, expected one row, which is clicked; it has ` +
             `${end - start} rows${click === NONE ? " and no click" : ""}`,
         );
       }
-      if (given < ADDITIONAL_CLICK) left = new Set(click === NONE ? [] : rowItem.subarray(start, end));
+      if (given !== ADDITIONAL_CLICK) left = new Set(click === NONE ? [] : rowItem.subarray(start, end));
       if (given === ADDITIONAL_CLICK && !left.has(rowItem[start]!)) {
         fail(
           `event ${event} of user ${user} is an additional click on item ${

@@ -6,6 +6,7 @@
 import { buildEventLists, checkLog, checkSplits, listUsers, NONE, splits } from "./click_log.ts";
 import type { ClickLog, Clicks, Split } from "./click_log.ts";
 import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_catalogue.ts";
+import type { TimeSplit } from "./manifest.ts";
 import { UserError } from "../user_error.ts";
 
 /** Index of the users of a log: each user's split, and offsets of events and rows. The index takes 13 bytes of memory per user. */
@@ -18,14 +19,16 @@ export interface UserIndex {
   readonly userRows: Uint32Array<ArrayBuffer>;
   /** [U+1] for each user, the total number of predicted events of all preceding users. */
   readonly userCounted: Uint32Array<ArrayBuffer>;
+  /** Number of rows of all events that are not predicted. */
+  readonly otherRows: number;
 }
 
 /** Returns the number of predicted events, the number of rows of predicted events, and the number of all other events. */
 export function computeLogSize(
-  { userEvents, userRows, userCounted }: UserIndex,
+  { userEvents, userRows, userCounted, otherRows }: UserIndex,
 ): { events: number; rows: number; context: number } {
   const [all = 0, rows = 0, events = 0] = [userEvents.at(-1), userRows.at(-1), userCounted.at(-1)];
-  return { events, rows: rows - (all - events), context: all - events };
+  return { events, rows: rows - otherRows, context: all - events };
 }
 
 /** A click log that is read user by user: {@link MemoryLog} in memory, `PackedLog` in a file. */
@@ -51,6 +54,7 @@ export interface LogSource extends UserIndex {
 export class MemoryLog implements LogSource {
   readonly userRows: Uint32Array<ArrayBuffer>;
   readonly userCounted: Uint32Array<ArrayBuffer>;
+  readonly otherRows: number = 0;
 
   /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
@@ -68,7 +72,9 @@ export class MemoryLog implements LogSource {
     let context = 0;
     for (let user = 0; user < log.userSplit.length; user++) {
       for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
-        context += eventKind[e] ? 1 : 0;
+        if (!eventKind[e]) continue;
+        context++;
+        this.otherRows += (eventRows[e + 1] ?? 0) - (eventRows[e] ?? 0);
       }
       this.userCounted[user + 1] = (userEvents[user + 1] ?? 0) - context;
     }
@@ -267,6 +273,8 @@ export interface DataSizes {
   readonly hashed?: number;
   /** Warnings in the manifest of a prepared data set. */
   readonly warnings?: readonly string[];
+  /** Dates of a split by time; absent for a split by users. */
+  readonly timeSplit?: TimeSplit;
 }
 
 export function computeDataSizes(source: LogSource): DataSizes {

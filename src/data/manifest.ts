@@ -129,6 +129,38 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
+/** Dates of a split by time (ISO 8601, UTC), and numbers of users. A user with pages in several parts counts in each part. */
+const timeSplitSchema = v.object({
+  /** Time of the log's first page. */
+  first: v.string(),
+  /** Begin of the validation part, and of the test part; absent for a part that ends with the log. */
+  validation: v.optional(v.string()),
+  test: v.optional(v.string()),
+  /** Time of the log's last page. */
+  last: v.string(),
+  /** Number of distinct users of the log. */
+  users: count,
+  /** Number of users of a part who have pages in an earlier part. */
+  known: v.object({ validation: count, test: count }),
+});
+export type TimeSplit = v.InferOutput<typeof timeSplitSchema>;
+
+/** Describes a split by time: the dates, and how many users of validation and test have earlier pages. */
+export function describeTimeSplit(
+  { first, validation, test, last, known }: TimeSplit,
+  users?: Readonly<Record<"validation" | "test", number>>,
+): string {
+  const format = (time: string) => time.slice(0, 16).replace("T", " ");
+  const later = [["validation", validation], ["test", test]] as const;
+  const parts = later.flatMap(([part, begin]) => {
+    if (begin === undefined) return [];
+    const all = users &&
+      ` (${formatThousands(known[part])} of ${formatThousands(users[part])} users have earlier pages)`;
+    return [`${part} from ${format(begin)}${all ?? ""}`];
+  });
+  return `Split by time (UTC): train from ${format(first)}, ${parts.join(", ")}, to ${format(last)}.`;
+}
+
 /** Schema of a manifest. Only `format`, `version` and `features` are required, because other engines may write manifests. */
 export const manifestSchema = v.object({
   format: v.literal("clickgan-dataset"),
@@ -147,6 +179,9 @@ export const manifestSchema = v.object({
     clicks: count,
     /** Number of context events. A model reads context events, but does not predict them. */
     context: count,
+    /** In a split by time: number of pages in users' histories that belong to an earlier part, and of their displayed items. */
+    earlier: v.optional(count),
+    earlierRows: v.optional(count),
     /** Number of pages with a known propensity; absent if the data set has no propensities. */
     propensities: v.optional(count),
   })),
@@ -154,6 +189,8 @@ export const manifestSchema = v.object({
   pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
   /** True if `data log --pages sampled` drew the unclicked items of each page; absent for false. */
   sampledPages: v.optional(v.boolean()),
+  /** Present if the log was split by time. */
+  timeSplit: v.optional(timeSplitSchema),
   /** Number of the source's rows or items that were left out, by reason. */
   skipped: v.optional(v.record(v.string(), count), {}),
   /** Notes on properties of the source that the preparation inferred. */

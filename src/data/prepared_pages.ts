@@ -1,6 +1,6 @@
 /** Reads the table of pages of a prepared data set, user by user. The pages are checked against the table of users. */
 
-import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, NONE } from "./click_log.ts";
+import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, EARLIER_PAGE, NONE } from "./click_log.ts";
 import type { Clicks, eventLists } from "./click_log.ts";
 import { ABSENT, formatValue, readParquet, toWholeNumber } from "./parquet.ts";
 import type { ColumnValues, TableFile } from "./parquet.ts";
@@ -15,6 +15,7 @@ const PAGE_COLUMNS = {
   clicked: "needed",
   additional_clicks: "optional",
   context: "optional",
+  earlier: "optional",
   propensities: "optional",
   candidates: "optional",
 } as const;
@@ -73,6 +74,7 @@ export class PageReader {
   rows = 0;
   clicks = 0;
   context = 0;
+  earlier = 0;
   propensities = 0;
   /** Number of the user whose page is read next. `#first` is the first user who was not yet passed to the callback `take`. */
   #user = 0;
@@ -137,9 +139,16 @@ export class PageReader {
     const click = parseClick(columns.clicked[k], size, k, fail);
     const additional = parseAdditionalClicks(columns, k, fail);
     const isContext = parseContextFlag(columns, size, click, k, fail);
+    const isEarlier = this.#parseEarlierFlag(columns, isContext, k, fail);
     const propensities = parsePropensities(columns, size, k, fail);
     const candidates = parseCandidates(columns, this.items, k, fail);
-    this.#pending.push(size, click, isContext ? CONTEXT_EVENT : 0, propensities, candidates);
+    this.#pending.push(
+      size,
+      click,
+      isContext ? CONTEXT_EVENT : isEarlier ? EARLIER_PAGE : 0,
+      propensities,
+      candidates,
+    );
     for (const item of shown) this.#pending.items.push(item);
     for (const position of additional) {
       this.#pending.push(1, 0, ADDITIONAL_CLICK);
@@ -149,7 +158,18 @@ export class PageReader {
     this.rows += size;
     if (propensities.length > 0) this.propensities++;
     if (isContext) this.context++;
+    else if (isEarlier) this.earlier++;
     else if (click !== NONE) this.clicks += 1 + additional.length;
+  }
+
+  /** Returns true if page k belongs to an earlier part of a split by time than its user. */
+  #parseEarlierFlag({ earlier }: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
+    const flag = earlier === ABSENT ? false : earlier[k];
+    if (flag === false) return false;
+    if (flag !== true) return fail(k, "earlier to be true or false", formatValue(flag));
+    if (isContext) return fail(k, "a context event or an earlier page", "both");
+    if (this.users.userSplit[this.#user] !== 0) return true;
+    return fail(k, "earlier pages only of validation and test users", "one of a train user");
   }
 
   /** Checks that row k of the row group is the current user's next page. */

@@ -90,24 +90,30 @@ export class PreparedSet implements PreparedUsers {
   /**
    * Calls `take` with the clicks of complete users, in the order of the users. About one row group is in memory.
    * @param items: number of items in the data set. @param atOnce: true to pass the clicks of all users in one call.
-   * @returns the numbers of pages, rows, clicks, context events, and pages with propensities. @throws UserError if pages are
-   * missing or in a wrong order, or have unknown items.
+   * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities. @throws UserError if
+   * pages are missing or in a wrong order, or have unknown items.
    */
   async readClicks(
     items: number,
     take: (chunk: Clicks) => void,
     onProgress?: OnProgress,
     atOnce = false,
-  ): Promise<Pick<PageReader, "pages" | "rows" | "clicks" | "context" | "propensities">> {
+  ): Promise<Pick<PageReader, "pages" | "rows" | "clicks" | "context" | "earlier" | "propensities">> {
     const pages = new PageReader(this.folder, this, items, take, atOnce);
     for (const table of this.files.part("pages")) {
       await pages.read(table, (read) => onProgress?.("Reading pages", read, this.pages));
     }
     pages.end();
-    const { counts, files } = this.manifest;
+    const { counts, files, timeSplit } = this.manifest;
+    if (pages.earlier > 0 && !timeSplit) {
+      throw new UserError(
+        `${this.folder}: expected timeSplit in the manifest of a set with earlier pages, got none. Add it; data/README.md describes it.`,
+      );
+    }
     this.#expectCount("pages", files.pages?.rows, pages.pages);
     this.#expectCount("clicks", counts?.clicks, pages.clicks);
     this.#expectCount("context events", counts?.context, pages.context);
+    this.#expectCount("earlier pages", counts?.earlier, pages.earlier);
     this.#expectCount("pages with propensities", counts?.propensities, pages.propensities);
     return pages;
   }

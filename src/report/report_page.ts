@@ -15,6 +15,7 @@ import type { PageContent } from "./page_shell.ts";
 import type { ReportData, ReportModel, ReportRun, Settings, StageResult } from "./report_data.ts";
 import { MISSING, renderClaims, renderFacts, renderTable, type ReportRow } from "./report_tables.ts";
 import type { DataSizes } from "../data/log_source.ts";
+import { describeTimeSplit } from "../data/manifest.ts";
 import { formatThousands } from "../number_text.ts";
 import {
   type BaselineVerdict,
@@ -219,10 +220,13 @@ function listWarnings(models: readonly ReportModel[]): string[] {
   return [...new Set(all)];
 }
 
-function describeSizes({ users: [train, validation, test], pages, rows, items, hashed }: DataSizes): string {
+function describeSizes({ users, pages, rows, items, hashed, timeSplit }: DataSizes): string {
+  const [train, validation, test] = users;
   const [a, b, c, d, e, f] = [train, validation, test, pages, rows, items].map(formatThousands);
   const tokens = hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`;
-  return `${a} train, ${b} validation and ${c} test users, ${d} pages, ${e} impressions of ${f} items${tokens}`;
+  const dates = timeSplit && describeTimeSplit(timeSplit, { validation, test });
+  return `${a} train, ${b} validation and ${c} test users, ${d} pages, ${e} impressions of ${f} items${tokens}` +
+    (dates === undefined ? "" : `. ${dates}`);
 }
 
 function formatDate(results: readonly StageResult[]): string {

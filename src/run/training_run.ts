@@ -284,7 +284,12 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
       finished: new Date().toISOString(),
       sessionSeconds: (performance.now() - began) / 1000,
       resumed: first > 0,
-      data: { ...computeDataSizes(data.source), hashed: getHashSize(data.features), warnings: data.warnings },
+      data: {
+        ...computeDataSizes(data.source),
+        hashed: getHashSize(data.features),
+        warnings: data.warnings,
+        timeSplit: data.timeSplit,
+      },
       ...(spent && { ranks: spent }),
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress, kept) : {}),
     };

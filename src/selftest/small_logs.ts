@@ -3,6 +3,7 @@
 import {
   ADDITIONAL_CLICK,
   type ClickLog,
+  EARLIER_PAGE,
   type ItemFeatures,
   type ItemTokens,
   NONE,
@@ -23,13 +24,15 @@ export interface SmallLogOptions {
   readonly zipf?: boolean;
   /** Share of context events, which may be anywhere in a user's history. */
   readonly given?: number;
+  /** Share of the pages of validation and test users that are earlier pages, which may be anywhere in a user's history. */
+  readonly earlier?: number;
   /** Probability of a further click on a page with a click; drawn again after each further click. */
   readonly further?: number;
 }
 
 export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog {
-  const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2, given = 0, further = 0 } =
-    options;
+  const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2 } = options;
+  const { given = 0, earlier = 0, further = 0 } = options;
   const random = createRandomStream(seed, "small log");
   const drawItem = options.zipf ? createZipfDraw(items, random) : () => random.integer(items);
   const userEvents = [0];
@@ -43,7 +46,8 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
       const first = rowItem.length;
       const isGiven = given > 0 && random.uniform() < given;
       const page = isGiven ? 1 : 1 + random.integer(maxPage);
-      eventKind.push(isGiven ? 1 : 0);
+      const isEarlier = !isGiven && user % 3 > 0 && earlier > 0 && random.uniform() < earlier;
+      eventKind.push(isGiven ? 1 : isEarlier ? EARLIER_PAGE : 0);
       for (let k = 0; k < page; k++) rowItem.push(drawItem());
       eventClick.push(!isGiven && random.uniform() < noClick ? NONE : first + random.integer(page));
       eventRows.push(rowItem.length);

@@ -26,6 +26,12 @@ const logs: readonly BadInput[] = [
   ...makeCases(makeFile("log.csv", good), `${LOG} --source DIR/log.csv`)`
     an empty --out | --out '' | Expected the path of a folder, got nothing
     shares that do not add up | --shares 80-10-20 | Expected three percentages that add up to 100
+    a begin of parts without a split by time | --split-at 14d,7d | Expected --split time with --split-at
+    a begin of parts and shares | --split time --split-at 14d,7d --shares 80-10-10 | Expected --shares or --split-at, got both
+    one begin for two parts | --split time --split-at 14d | Expected the begin of validation and, after it, of the test
+    a test before validation | --split time --split-at 7d,14d | Expected the begin of validation and, after it, of the test
+    a begin on a day that is none | --split time --split-at 2025-02-30,2025-03-01 | Expected the begin of validation
+    a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | and the test part after it, within the log, got a log from 2020-09-13
     a memory that is none | --memory much | Expected a size such as 2GB or 800MB
     no hashes | --hash-items 0 | Expected a whole number in 1..10000000
     hashes of ids that are left out | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both

@@ -8,7 +8,7 @@ import {
   MemoryItems,
   restrictToOwnItems,
 } from "../../src/data/item_catalogue.ts";
-import { type LogSource, MemoryLog, readLog, walk } from "../../src/data/log_source.ts";
+import { computeLogSize, type LogSource, MemoryLog, readLog, walk } from "../../src/data/log_source.ts";
 import { PackedLog, PackedLogWriter } from "../../src/data/sets/packed_log.ts";
 import { UserError } from "../../src/user_error.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
@@ -52,6 +52,7 @@ function checkSame(memory: LogSource, packed: LogSource, users: readonly number[
   for (const name of ["userSplit", "userEvents", "userRows", "userCounted"] as const) {
     assert.deepEqual(packed[name], memory[name], name);
   }
+  assert.deepEqual(computeLogSize(packed), computeLogSize(memory));
   const chosen = Uint32Array.from(users);
   checkLog(readLog(memory, chosen), []);
   assert.deepEqual(packed.read(chosen), memory.read(chosen));
@@ -67,6 +68,7 @@ Deno.test("any users of any log are read back as written", () => {
         items: fc.integer({ min: 1, max: 20 }),
         width: fc.constantFrom(0, 2),
         given: fc.constantFrom(0, 0.4),
+        earlier: fc.constantFrom(0, 0.4),
         further: fc.constantFrom(0, 0.6),
         noClick: fc.constantFrom(0, 0.3, 1),
       }),
@@ -135,7 +137,7 @@ Deno.test("a file that is too short, of another kind or version, or of other ite
   };
   refuses(/it has 10 bytes, less than its header/, () => {}, 6, whole.slice(0, 10));
   refuses(/does not begin as one/, (words) => void (words[0] = 1));
-  refuses(/version 2, and this program reads version 3/, (words) => void (words[2] = 2));
+  refuses(/version 2, and this program reads version 4/, (words) => void (words[2] = 2));
   refuses(/is shown item \d+, but there are 3 items/, () => {}, 3);
   assert.throws(
     () => PackedLog.open(`${folder}/none`, "none", log.items),

@@ -219,7 +219,8 @@ Deno.test("checkLog names inconsistencies", () => {
     "event 1 of user 1 is an additional click on item 1, expected an unclicked item": {
       ...{ ...singles, ...given(0, 2, 0) },
     },
-    "eventKind of event 1 is 3, expected 0, 1 or 2": { ...singles, ...given(0, 3, 0) },
+    "eventKind of event 1 is 4, expected 0, 1, 2 or 3": { ...singles, ...given(0, 4, 0) },
+    "event 0 of train user 0 is an earlier page": { ...singles, ...given(3, 0, 0) },
     "event 2 of user 2 is a context event, … it has 1 rows and no click": { ...singles, ...given(0, 0, 1) },
     "event 0 of user 0 is a context event, expected one row, which is clicked; it has 2": given(1, 0, 0),
     "event 2 of user 0 is an additional click on item 1, expected … preceding clicked page": several([2, 1]),

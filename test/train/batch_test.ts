@@ -48,7 +48,7 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
         const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
         const counted = expected.events.filter(({ click }) => isPredicted(click)).length;
         if (counted === 0) {
-          assert.throws(put, /all \d+ events of its \d+ users are given/);
+          assert.throws(put, /got \d+ users whose \d+ events are all context events/);
           continue;
         }
         const sizes = put();
@@ -99,6 +99,7 @@ Deno.test("batch kernels: any log, any users, two batches of one program", () =>
           width: fc.constantFrom(0, 2),
           noClick: fc.constantFrom(0, 0.3, 1),
           given: fc.constantFrom(0, 0.4),
+          earlier: fc.constantFrom(0, 0.4),
           further: fc.constantFrom(0, 0.6),
           maxEvents: fc.integer({ min: 1, max: 8 }),
           maxPage: fc.integer({ min: 1, max: 12 }),

@@ -201,6 +201,9 @@ class Watched implements LogSource {
   get userSplit() {
     return this.memory.userSplit;
   }
+  get otherRows() {
+    return this.memory.otherRows;
+  }
   get userEvents() {
     return this.memory.userEvents;
   }

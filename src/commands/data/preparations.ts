@@ -12,6 +12,7 @@ import { EXIT_INTERRUPTED, printLine } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { stopOnSignals } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
+import { describeTimeSplit } from "../../data/manifest.ts";
 import { UserError } from "../../user_error.ts";
 
 /** Prepares a data set by a recipe. An interruption ends the process with the recipe's exit code. */
@@ -45,13 +46,24 @@ function logCommand(run: Prepare): Command {
     .addOption(
       new Option(
         "--split <by>",
-        "how users are split into parts: by a hash of their id, or by the time of their last page",
+        "hash: each user is in one part, by a hash of the id; time: the last pages of the log are the test, those before them " +
+          "validation, and a user's pages of earlier parts are history",
       )
         .choices(["hash", "time"]).default("hash"),
     )
     .addOption(
-      new Option("--shares <train-validation-test>", "percent of the users in each part")
+      new Option(
+        "--shares <train-validation-test>",
+        "percent of the users in each part, with --split time of the pages",
+      )
         .argParser(shares).default({ train: 0.8, validation: 0.1 }, "80-10-10"),
+    )
+    .addOption(
+      new Option(
+        "--split-at <validation,test>",
+        "with --split time, instead of --shares: begin of validation and of the test, as dates or times (UTC), or as days or " +
+          "hours before the last page, such as 14d,7d",
+      ).argParser(parseSplitAt),
     )
     .option("--max-events <n>", "keep only the last n events of each user", parseWholeNumber(1))
     .option(
@@ -75,6 +87,14 @@ function logCommand(run: Prepare): Command {
         command.getOptionValueSource(name.replace(/-(.)/g, (_, letter) => letter.toUpperCase())) === "cli"
       );
       if (given) throw new UserError(removedText(`--${given[0]}`, given[1]));
+      if (options.splitAt && options.split !== "time") {
+        throw new UserError(
+          "Expected --split time with --split-at, got a split by hash. Add it, or leave --split-at out.",
+        );
+      }
+      if (options.splitAt && command.getOptionValueSource("shares") === "cli") {
+        throw new UserError("Expected --shares or --split-at, got both. Leave one out.");
+      }
       await run(logRecipe(options), options);
     });
 }
@@ -101,6 +121,29 @@ function shares(text: string): PrepareOptions["shares"] {
   );
 }
 
+/** Parses the begin of validation and test, such as 2025-05-01,2025-05-08 or 14d,7d. */
+function parseSplitAt(text: string): PrepareOptions["splitAt"] {
+  const [validation = NaN, test = NaN, ...more] = text.split(",").map(parseBegin);
+  const inOrder = Math.sign(validation) !== Math.sign(test) || validation < test;
+  if (more.length === 0 && Number.isFinite(validation) && Number.isFinite(test) && inOrder) {
+    return { validation, test };
+  }
+  throw new InvalidArgumentError(
+    "Expected the begin of validation and, after it, of the test: two dates or times such as 2025-05-01,2025-05-08T12:00, or " +
+      `days or hours before the last page such as 14d,7d or 48h,24h; got "${text}".`,
+  );
+}
+
+/** Parses a date or time in UTC to ms since 1970, or a duration before the last page to ms below 0; NaN for another text. */
+function parseBegin(text: string): number {
+  const [, amount, unit] = text.match(/^(\d+(?:\.\d+)?)([dh])$/) ?? [];
+  if (amount !== undefined) return Math.round(-Number(amount) * 3_600_000 * (unit === "d" ? 24 : 1)) || NaN;
+  if (!/^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z?)?$/.test(text)) return NaN;
+  const ms = Date.parse(text.length > 10 ? `${text.replace(" ", "T").replace("Z", "")}Z` : text);
+  // A day that the month does not have would be read as one of the next month.
+  return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(text.slice(0, 10)) ? ms : NaN;
+}
+
 async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions): Promise<void> {
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const progress = stepProgress();
@@ -121,14 +164,17 @@ async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions
     for (const [kind, count] of Object.entries(skipped)) {
       printLine(`omitted or changed: ${n(count)} ${kind}`);
     }
-    const { users, context = 0, pages = 0, rows = 0 } = counts ?? {};
+    const { users, context = 0, pages = 0, rows = 0, earlier = 0, earlierRows = 0 } = counts ?? {};
     console.log(
-      `${n(pages - context)} pages with ${n(rows - context)} displayed items of ${n(counts?.items)}, ` +
+      `${n(pages - context - earlier)} pages with ${n(rows - context - earlierRows)} displayed items of ${
+        n(counts?.items)
+      }, ` +
         `${n(counts?.clicks)} clicks${context > 0 ? `, and ${n(context)} context clicks` : ""}; users: ${
           n(users?.train)
         } train, ${n(users?.validation)} validation, ` +
         `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
     );
+    if (manifest.timeSplit) console.log(describeTimeSplit(manifest.timeSplit, users));
     console.log(`The prepared data set is ${folder}`);
     console.log(`Look at it:  deno task -q data describe ${quotePath(folder)}`);
     console.log(`Train on it: deno task -q train --data ${quotePath(folder)}`);

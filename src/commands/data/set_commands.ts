@@ -11,6 +11,7 @@ import { formatTable } from "../../cli/table.ts";
 import { formatThousands } from "../../number_text.ts";
 import { basename, resolve } from "node:path";
 import { openData, withProgress } from "../../cli/open_data.ts";
+import { describeTimeSplit } from "../../data/manifest.ts";
 import { UserError } from "../../user_error.ts";
 import { type MergePart, mergeSets } from "../../data/sets/merge.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
@@ -70,6 +71,12 @@ function text(path: string, d: DataDescription): string {
     }; ` +
     `features: ${features.length > 0 ? features.join("; ") : "none but the item itself (one-hot)"}`,
     ...(d.context > 0 ? [`context, not predicted: ${formatThousands(d.context)} clicks`] : []),
+    ...(d.manifest.timeSplit
+      ? [
+        describeTimeSplit(d.manifest.timeSplit, d.manifest.counts?.users),
+        `earlier pages in the histories of known users, not predicted: ${formatThousands(d.earlier)}`,
+      ]
+      : []),
     ...(d.propensities.pages > 0
       ? [
         `propensities: ${formatThousands(d.propensities.pages)} pages, minimum ` +

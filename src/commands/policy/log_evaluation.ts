@@ -64,7 +64,7 @@ export function selectEvaluationClicks(
   return {
     clicks: source.read(users),
     getUserId: (user) => ids.of(users[user] ?? NaN),
-    notes: [`The log's train users, ${what}, are excluded.`],
+    notes: [`The log's train ${dataset.timeSplit ? "pages" : "users"}, ${what}, are excluded.`],
   };
 }
 

@@ -2,6 +2,8 @@
 
 import process from "node:process";
 import { computeLogSize, type LogSource } from "../../data/log_source.ts";
+import { listUsers } from "../../data/click_log.ts";
+import { describeTimeSplit } from "../../data/manifest.ts";
 import { describePages } from "../../run/options/stages_options.ts";
 import { getHashSize } from "../../data/item_ids.ts";
 import { UserError } from "../../user_error.ts";
@@ -185,10 +187,23 @@ function describe(gpu: Gpu, data: Dataset): void {
     ...(shape.kind === "one-hot" ? ["one-hot"] : shape.width > 0 ? [`${shape.width} features each`] : []),
   ].join(", ");
   printLine(
-    `data: ${name}, ${formatThousands(userSplit.length)} users, ${formatThousands(events)} events, ` +
+    `data: ${name}, ${formatThousands(data.timeSplit?.users ?? userSplit.length)} users, ${
+      formatThousands(events)
+    } events, ` +
       `${formatThousands(rows)} displayed items of ${formatThousands(shape.count)} (${features})` +
-      (context > 0 ? `, ${formatThousands(context)} context or additional clicks` : ""),
+      (context > 0
+        ? `, ${formatThousands(context)} ${
+          data.timeSplit ? "earlier pages, " : ""
+        }context or additional clicks`
+        : ""),
   );
+  if (data.timeSplit) {
+    const [validation, test] = [
+      listUsers(data.source, "validation").length,
+      listUsers(data.source, "test").length,
+    ];
+    printLine(describeTimeSplit(data.timeSplit, { validation, test }));
+  }
 }
 
 /**

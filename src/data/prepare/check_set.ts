@@ -60,10 +60,11 @@ export async function check(
 
 async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   const items = await set.readItems(() => {});
-  const { pages, rows, clicks, context, propensities } = await set.readClicks(items, () => {});
+  const { pages, rows, clicks, context, earlier, propensities } = await set.readClicks(items, () => {});
   const [train = 0, validation = 0, test = 0] = splits.map((split) => listUsers(set, split).length);
   const users = { train, validation, test };
-  return { users, items, pages, rows, clicks, context, ...propensities > 0 ? { propensities } : {} };
+  const more = { ...earlier > 0 ? { earlier } : {}, ...propensities > 0 ? { propensities } : {} };
+  return { users, items, pages, rows, clicks, context, ...more };
 }
 
 /** Returns an error that lists all faults of a set. Returns `error` if SQL cannot read the tables or finds no fault. */

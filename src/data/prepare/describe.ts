@@ -44,6 +44,8 @@ export interface DataDescription {
   /** Number of distinct item ids. All versions of an item have one id. */
   readonly ids: number;
   readonly context: number;
+  /** Number of pages of earlier parts, which are not predicted, in the histories of a split by time. */
+  readonly earlier: number;
   readonly parts: readonly SplitStatistics[];
   /** Baselines' metrics on the validation and the test part; empty if the set does not fit into memory. */
   readonly baselines: readonly BaselinePrecisions[];
@@ -123,7 +125,8 @@ async function buildDescription(
     manifest,
     items: await engine.number("SELECT count(*) FROM items"),
     ids: await engine.number("SELECT count(DISTINCT id) FROM id_of"),
-    context: await engine.number("SELECT count(*) FROM page WHERE context"),
+    context: await engine.number("SELECT count(*) FROM page WHERE context AND NOT earlier"),
+    earlier: await engine.number("SELECT count(*) FROM page WHERE earlier"),
     parts,
     pageSizes: (await engine.rows("FROM page_size")).map((r) => ({
       size: Number(r.size),

@@ -23,9 +23,12 @@ import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 /** Options for preparing any kind of source. */
 export interface PrepareOptions {
   readonly out: string;
+  /** "hash": each user is in one part. "time": each page is in one part; see data/user_macros.sql. */
   readonly split: "hash" | "time";
-  /** Shares of users in the train and the validation part. The other users are in the test part. */
+  /** Shares of the users, or with a split by time of the pages, in the train and the validation part. The rest is for the test. */
   readonly shares: { readonly train: number; readonly validation: number };
+  /** Begin of validation and test in a split by time: ms since 1970 or, below 0, relative to the last page. Default: by shares. */
+  readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if a single bad row is an error. */
   readonly strict: boolean;
   /** Memory limit of DuckDB, such as 2GB. */
@@ -107,9 +110,12 @@ export async function prepare(
       split: options.split,
       train_share: options.shares.train,
       validation_share: options.shares.validation,
+      ...{ validation_at: options.splitAt?.validation ?? null, test_at: options.splitAt?.test ?? null },
+      ...{ validation_start: null, test_start: null }, // data/page_rows.sql sets them
       max_events: options.maxEvents ?? null,
     });
     let bad = noBadRows;
+    let timeSplit: Manifest["timeSplit"];
     const steps = [
       ...begun.steps,
       ...splitScript(usersScript),
@@ -129,11 +135,13 @@ export async function prepare(
           bad = mergeBadRows([bad, found]);
         }
         await begun.after(own, step);
-        if (step.title === "Users and their parts") await expectUsers(own);
+        if (step.title !== "Users and their parts") return;
+        await expectUsers(own);
+        timeSplit = options.split === "time" ? await readTimeSplit(own) : undefined;
       },
     });
     onStep?.(makeStatus("Checksums"));
-    const manifest = await buildManifest(engine, getDatasetName(path), begun, path, command, bad);
+    const manifest = await buildManifest(engine, getDatasetName(path), begun, path, command, bad, timeSplit);
     onStep?.(makeStatus("Warnings"));
     const warnings = await engine.rows("SELECT text FROM warning ORDER BY rowid");
     manifest.warnings = [
@@ -163,6 +171,40 @@ async function expectUsers(engine: SqlEngine): Promise<void> {
   );
 }
 
+/** Reads the dates of a split by time. @throws UserError if train or test have no pages, or the test begins before validation. */
+async function readTimeSplit(engine: SqlEngine): Promise<Manifest["timeSplit"]> {
+  const [row = {}] = await engine.rows(
+    "SELECT min(time) AS first, max(time) AS last, count(*) FILTER (time_part(time) = 0) AS train, " +
+      "getvariable('validation_start') AS validation, getvariable('test_start') AS test FROM shown WHERE NOT context",
+  );
+  const [counts = {}] = await engine.rows(
+    "SELECT count(DISTINCT id) AS users, count(*) FILTER (split = 'validation' AND before) AS validation, " +
+      "count(*) FILTER (split = 'test' AND before) AS test " +
+      "FROM (SELECT *, time_part > min(time_part) OVER (PARTITION BY id) AS before FROM users)",
+  );
+  const format = (ms: unknown) => new Date(Number(ms)).toISOString();
+  const begins = { validation: row.validation ?? undefined, test: row.test ?? undefined };
+  const { validation, test } = begins;
+  const dates = {
+    first: format(row.first),
+    ...(validation !== undefined && { validation: format(validation) }),
+    ...(test !== undefined && { test: format(test) }),
+    last: format(row.last),
+  };
+  const [begin, end] = [Number(validation ?? -Infinity), Number(test ?? Infinity)];
+  if (Number(row.train) === 0 || begin > end || (test !== undefined && end > Number(row.last))) {
+    throw new UserError(
+      `Expected pages for training before the validation part, and the test part after it, within the log, got a log from ${dates.first} to ` +
+        `${dates.last} with validation from ${dates.validation} and the test from ${dates.test}. Choose another --split-at or --shares.`,
+    );
+  }
+  return {
+    ...dates,
+    users: Number(counts.users),
+    known: { validation: Number(counts.validation), test: Number(counts.test) },
+  };
+}
+
 async function buildManifest(
   engine: SqlEngine,
   name: string,
@@ -170,10 +212,13 @@ async function buildManifest(
   folder: string,
   command: readonly string[],
   bad: BadRowSummary,
+  timeSplit: Manifest["timeSplit"],
 ): Promise<Manifest> {
   const [pages] = await engine.rows(
-    "SELECT count(*) AS pages, sum(len(items)) AS rows, count(clicked) FILTER (NOT context) + sum(len(additional_clicks)) AS clicks, " +
-      "count(*) FILTER (context) AS context, count(*) FILTER (len(propensities) > 0) AS propensities FROM page",
+    "SELECT count(*) AS pages, sum(len(items)) AS rows, " +
+      "sum((clicked IS NOT NULL)::INTEGER + len(additional_clicks)) FILTER (NOT context AND NOT earlier) AS clicks, " +
+      "count(*) FILTER (context) AS context, count(*) FILTER (earlier) AS earlier, " +
+      "sum(len(items)) FILTER (earlier) AS earlier_rows, count(*) FILTER (len(propensities) > 0) AS propensities FROM page",
   );
   const users = await engine.rows("SELECT split, count(*) AS n FROM users GROUP BY split");
   const inPart = (split: string) => Number(users.find((row) => row.split === split)?.n ?? 0);
@@ -190,6 +235,7 @@ async function buildManifest(
     name,
     pageOrder,
     ...(sampledPages && { sampledPages }),
+    ...(timeSplit && { timeSplit }),
     features: await readFeatures(engine),
     shares: await readColumnShares(engine),
     files: {
@@ -205,6 +251,7 @@ async function buildManifest(
       rows: Number(pages?.rows),
       clicks: Number(pages?.clicks),
       context: Number(pages?.context),
+      ...(timeSplit && { earlier: Number(pages?.earlier), earlierRows: Number(pages?.earlier_rows) }),
       ...(variables.propensity_of ? { propensities: Number(pages?.propensities) } : {}),
     },
     skipped: Object.fromEntries([

@@ -11,7 +11,7 @@ import { UserError } from "../../user_error.ts";
 import { alignSourceToModel } from "../../model/item_features.ts";
 import { describeDifference, listUnknownFeatures } from "../feature_difference.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
-import type { FeatureManifest, PageOrder } from "../manifest.ts";
+import type { FeatureManifest, PageOrder, TimeSplit } from "../manifest.ts";
 import { computeFileChecksum } from "../../files/local_file.ts";
 import { findItemIdField, removeTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
@@ -77,6 +77,8 @@ export interface Dataset {
   readonly pageOrder: PageOrder | undefined;
   /** Warnings in the manifest. Undefined after a new split, because the warnings may not hold for the new split. */
   readonly warnings?: readonly string[];
+  /** Dates of a split by time. Undefined for a split by users. */
+  readonly timeSplit?: TimeSplit;
   /** [R] true utility of every row; only for a synthetic shop. */
   readonly truth: Float64Array | undefined;
 }
@@ -137,8 +139,21 @@ async function openWhole(
       memoryRows,
       itemIds: true,
     } as const;
-    const { features, pageOrder, warnings } = manifest;
-    return { ...dealtOut(log, config), features, pageOrder, warnings: resplit ? undefined : warnings };
+    const { features, pageOrder, warnings, timeSplit } = manifest;
+    if (resplit && timeSplit) {
+      throw new UserError(
+        `Expected data whose users are in one part each with --resplit, got ${source}, which was split by time: another split of its ` +
+          "users would train on pages of validation and test. Leave the option out, or prepare the log again with other " +
+          "--shares or --split-at.",
+      );
+    }
+    return {
+      ...dealtOut(log, config),
+      features,
+      pageOrder,
+      warnings: resplit ? undefined : warnings,
+      ...timeSplit && { timeSplit },
+    };
   }
   const log = readPaperFile(source, needed);
   const { sha256 } = await computeFileChecksum(source);

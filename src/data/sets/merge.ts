@@ -47,6 +47,13 @@ export async function mergeSets(
   const [first] = parts;
   if (!first) throw new RangeError("expected a data set to merge");
   expectDistinct(parts);
+  const byTime = parts.find(({ data: { dataset } }) => dataset.timeSplit);
+  if (byTime) {
+    throw new UserError(
+      `Expected sets whose users are in one part each, got ${byTime.name}, which was split by time. Prepare all logs together, ` +
+        "with a glob as --source or with --query.",
+    );
+  }
   const items = new MergedItems(first);
   const numbers = parts.map((part) => items.add(part));
   const users = new MergedUsers();

@@ -2,7 +2,7 @@
 
 import type { LogSource, OnProgress } from "../log_source.ts";
 import { type IdList, NumberIds, TextIds, TextList } from "../ids.ts";
-import { addPastPage, NO_PAST_PAGES, NONE, type PastPages } from "../click_log.ts";
+import { addPastPage, isPage, NO_PAST_PAGES, NONE, type PastPages } from "../click_log.ts";
 import { UserError } from "../../user_error.ts";
 import { type Dataset, openDataset as openAny } from "./dataset.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -44,7 +44,10 @@ export class OpenedDataset {
     return this.dataset.source;
   }
 
-  /** Returns the number of the user with an id. @throws UserError for an unknown id. */
+  /**
+   * Returns the number of the user with an id; in a split by time, of the user's last part, whose history has all pages.
+   * @throws UserError for an unknown id.
+   */
   user(id: string): number {
     return this.users.findIndex(id) ?? this.#missing("user", id, this.users);
   }
@@ -64,7 +67,7 @@ export class OpenedDataset {
   readPastPages(user: number): PastPages {
     const clicks = this.source.read(Uint32Array.of(user));
     if (this.source.sampledPages) return NO_PAST_PAGES;
-    const pages = Array.from(clicks.eventClick.keys()).filter((e) => !clicks.eventKind?.[e]);
+    const pages = Array.from(clicks.eventClick.keys()).filter((e) => isPage(clicks.eventKind?.[e]));
     return pages.reduce((past, e) => addPastPage(past, clicks, e), NO_PAST_PAGES);
   }
 

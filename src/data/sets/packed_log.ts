@@ -1,10 +1,11 @@
 /**
  * A click log in one packed file, from which single users are read. The file has these sections:
  *
- *   header     16 words: magic (2 words), version, numbers of users U, events E and rows R, zeros, and three checksums
+ *   header     16 words: magic (2 words), version, numbers of users U, events E and rows R, number of rows that are
+ *              not predicted, zeros, and three checksums
  *   users      for each user, in order:
- *                events   two words per event: number of rows (top bit set: not predicted; next bit also set: an additional
- *                         click), and position of the click on the page, or NONE
+ *                events   two words per event: number of rows, with the event's kind in the top two bits (see KINDS), and
+ *                         position of the click on the page, or NONE
  *                rows     a word per row: the displayed item
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
@@ -12,7 +13,8 @@
  * therefore read by one read.
  */
 
-import { ADDITIONAL_CLICK, type Clicks, CONTEXT_EVENT, type ItemFeatures, NONE } from "../click_log.ts";
+import { ADDITIONAL_CLICK, CONTEXT_EVENT, EARLIER_PAGE, isPage, NONE } from "../click_log.ts";
+import type { Clicks, ItemFeatures } from "../click_log.ts";
 import { type ItemCatalogue, toCatalogue } from "../item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "../log_source.ts";
 import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
@@ -20,11 +22,11 @@ import { GrowingArray } from "../growing_array.ts";
 import { UserError } from "../../user_error.ts";
 
 const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
-const VERSION = 3;
-/** Flag, in the word with an event's number of rows, of an event that is not predicted. */
-const GIVEN_BIT = 0x80000000;
-/** Second flag of an event that is an additional click. */
-const FURTHER_BIT = 0x40000000;
+const VERSION = 4;
+/** Kinds of events; an event's index in the list is in the top two bits of the word with the event's number of rows. */
+const KINDS = [0, EARLIER_PAGE, CONTEXT_EVENT, ADDITIONAL_CLICK];
+/** Unit of the index in {@link KINDS}. */
+const KIND_UNIT = 0x40000000;
 
 function computeOffset(
   { userEvents, userRows }: Pick<UserIndex, "userEvents" | "userRows">,
@@ -52,6 +54,7 @@ export class PackedLog implements LogSource, Disposable {
     readonly userEvents: UserIndex["userEvents"],
     readonly userRows: UserIndex["userRows"],
     readonly userCounted: UserIndex["userCounted"],
+    readonly otherRows: number,
   ) {}
 
   /**
@@ -67,7 +70,7 @@ export class PackedLog implements LogSource, Disposable {
   ): PackedLog {
     const file = PackedFile.open(path, "click log");
     try {
-      const [, , , users = 0, events = 0, rows = 0] = file.header(MAGIC, VERSION);
+      const [, , , users = 0, events = 0, rows = 0, otherRows = 0] = file.header(MAGIC, VERSION);
       const end = 4 * HEADER_WORDS + 8 * events + 4 * rows;
       const index = new Uint32Array(3 * (users + 1));
       file.readAt(end, index);
@@ -83,6 +86,7 @@ export class PackedLog implements LogSource, Disposable {
         part(0),
         part(1),
         part(2),
+        otherRows,
       );
     } catch (error) {
       file.close();
@@ -92,9 +96,10 @@ export class PackedLog implements LogSource, Disposable {
 
   /** Returns a log of the same file with other items, or another split. Closing either log closes the file of both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
-    const { name, file, sampledPages, userEvents, userRows, userCounted } = this;
+    const { name, file, sampledPages, userEvents, userRows, userCounted, otherRows } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
-    return new PackedLog(file, name, items, sampledPages, userSplit, userEvents, userRows, userCounted);
+    const index = [userSplit, userEvents, userRows, userCounted, otherRows] as const;
+    return new PackedLog(file, name, items, sampledPages, ...index);
   }
 
   /**
@@ -127,11 +132,8 @@ export class PackedLog implements LogSource, Disposable {
         const page = words[at++] ?? 0;
         const click = words[at++] ?? 0;
         window.eventClick[e] = click === NONE ? NONE : row + click;
-        const further = page % GIVEN_BIT >= FURTHER_BIT;
-        if (page >= GIVEN_BIT && window.eventKind) {
-          window.eventKind[e] = further ? ADDITIONAL_CLICK : CONTEXT_EVENT;
-        }
-        window.eventRows[e + 1] = row += page % FURTHER_BIT;
+        if (window.eventKind) window.eventKind[e] = KINDS[Math.floor(page / KIND_UNIT)] ?? 0;
+        window.eventRows[e + 1] = row += page % KIND_UNIT;
       }
       for (; place.row < row; place.row++) {
         const item = words[at++] ?? 0;
@@ -172,7 +174,7 @@ export class PackedLogWriter implements Disposable {
   readonly #events = new GrowingArray(Uint32Array);
   readonly #rows = new GrowingArray(Uint32Array);
   readonly #counted = new GrowingArray(Uint32Array);
-  #totals = { events: 0, rows: 0, counted: 0 };
+  #totals = { events: 0, rows: 0, counted: 0, otherRows: 0 };
 
   private constructor(private readonly file: PackedFileWriter) {
     for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
@@ -200,7 +202,7 @@ export class PackedLogWriter implements Disposable {
       for (let e = from; e < to; e++) {
         const [row, next, click] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0, eventClick[e] ?? NONE];
         const kind = eventKind?.[e] ?? 0;
-        const given = kind > 0;
+        const given = !isPage(kind);
         const clicked = click !== NONE;
         if (
           next <= row || (clicked && (click < row || click >= next)) ||
@@ -212,9 +214,10 @@ export class PackedLogWriter implements Disposable {
               `has rows ${row}..${next - 1} and its click at ${click}.`,
           );
         }
-        words[at++] = next - row + (given ? GIVEN_BIT : 0) + (kind === ADDITIONAL_CLICK ? FURTHER_BIT : 0);
+        words[at++] = next - row + KIND_UNIT * KINDS.indexOf(kind);
         words[at++] = click === NONE ? NONE : click - row;
-        if (!given) totals.counted++;
+        if (kind === 0) totals.counted++;
+        else totals.otherRows += next - row;
       }
       words.set(rowItem.subarray(first, end), at);
       at += end - first;
@@ -230,11 +233,11 @@ export class PackedLogWriter implements Disposable {
 
   /** Completes the file, and renames the temporary file to its final name. @throws UserError if the file cannot be written. */
   finish(): void {
-    const { events, rows } = this.#totals;
+    const { events, rows, otherRows } = this.#totals;
     const split = this.#split.values();
     for (const running of [this.#events, this.#rows, this.#counted]) this.file.append(running.values());
     this.file.append(split);
-    this.file.finish([...MAGIC, VERSION, split.length, events, rows]);
+    this.file.finish([...MAGIC, VERSION, split.length, events, rows, otherRows]);
   }
 
   /** Removes the file if it is not finished. */

@@ -79,10 +79,14 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
+  /** Users with one id are one person in several parts of a split by time, so intervals treat them as one user. */
+  const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
     if (!found) return;
-    rows.push(found.row);
+    const id = options.getUserId?.(page.user) ?? String(page.user);
+    if (!firstOf.has(id)) firstOf.set(id, page.user);
+    rows.push({ ...found.row, user: firstOf.get(id) ?? page.user });
     [least, most] = [Math.min(least, found.propensityRatios), Math.max(most, found.propensityRatios)];
   });
   const left = log.eventClick.reduce((sum, _, e) => sum + (log.eventKind?.[e] ? 0 : 1), -rows.length);

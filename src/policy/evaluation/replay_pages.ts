@@ -4,7 +4,7 @@
  */
 
 import { countBitWords } from "../../batch/device_log.ts";
-import { type Clicks, CONTEXT_EVENT, listClickedRows, NONE } from "../../data/click_log.ts";
+import { type Clicks, CONTEXT_EVENT, isPage, listClickedRows, NONE } from "../../data/click_log.ts";
 import { Arena } from "../../gpu/arena.ts";
 import { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -58,7 +58,7 @@ function readLoggedUser(log: Clicks, user: number): LoggedUser {
   const pages: { event: number; clicks: number[] }[] = [];
   for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
     const given = eventKind?.[event] ?? 0;
-    if (given === 0) pages.push({ event, clicks: listClickedRows(log, event).map((row) => rowItem[row]!) });
+    if (isPage(given)) pages.push({ event, clicks: listClickedRows(log, event).map((row) => rowItem[row]!) });
     else if (given === CONTEXT_EVENT) (pages.at(-1)?.clicks ?? before).push(rowItem[eventRows[event]!]!);
   }
   return { user, before, pages };
@@ -182,7 +182,7 @@ class Replay {
           clicks[u] = { item: log.rowItem[click]!, slot };
         }
         slates.set(shown, u * k);
-        if (end - row !== k) return;
+        if (end - row !== k || log.eventKind?.[event]) return; // earlier pages only change the user's state
         const { asked: { stride } } = this;
         const at = u * (stride ?? 0);
         take({
