@@ -2,7 +2,6 @@
 
 import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
-import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import { UNIFORM_BYTES, type View } from "../gpu/memory.ts";
@@ -10,11 +9,11 @@ import { STEP_STRIDE } from "../gpu/step.ts";
 import type { ClickBatch } from "./click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
 import type { DeviceItems } from "./device_items.ts";
+import { padBitWords, rankBits } from "./rank_bits.ts";
 import { countBitWords, type DeviceLog, type LogCountSummary } from "./device_log.ts";
 import { TokenPairs } from "./token_pairs.ts";
 
 const expandKernel = parseKernel("batch_expand", expandText);
-const rankKernel = parseKernel("batch_rank", rankText);
 const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
@@ -66,8 +65,8 @@ export class BatchIndexBuffers implements ClickBatch {
     this.slotItem = sliced("slot_item", 4, items, items + 1);
     this.slotFirst = sliced("slot_first", 4, items + 1);
     this.sorted = sliced("sorted", 4, rows);
-    this.#bits = sliced("bits", 4, this.#words);
-    this.ranked = sliced("ranked", 8, this.#words);
+    this.#bits = sliced("bits", 4, padBitWords(this.#words));
+    this.ranked = sliced("ranked", 8, padBitWords(this.#words));
   }
 
   get items(): DeviceItems {
@@ -121,7 +120,7 @@ export class BatchIndexBuffers implements ClickBatch {
     const EVENTS = stride(this.capacity.events);
     const ROWS = stride(this.capacity.rows);
     const SLOTS = stride(this.capacity.items + 1);
-    const WORDS = stride(this.#words);
+    const WORDS = stride(padBitWords(this.#words));
     return [
       {
         kernel: expandKernel,
@@ -136,14 +135,11 @@ export class BatchIndexBuffers implements ClickBatch {
         invocations: ["events"],
         cost: (s) => ({ flops: 0, bytes: 52 * s.events + 36 * s.rows }),
       },
-      {
-        kernel: rankKernel,
+      rankBits(this.arena.gpu.variants, {
         label: "batch rank",
         constants: { WORDS: this.#words, HEADERS_SEEN, SLICE: WORDS },
         views: viewAllSlices({ bits, ranked }),
-        invocations: [1],
-        cost: () => ({ flops: 0, bytes: 20 * this.#words }),
-      },
+      }),
       {
         kernel: groupKernel,
         label: "batch group",

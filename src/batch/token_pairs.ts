@@ -1,17 +1,16 @@
 /** Two lists of (item, token) pairs sorted by token: of the batch's distinct items, and of the items fed to the encoder. */
 
-import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
 import markText from "../../kernels/scatter/token_mark.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
+import { padBitWords, rankBits } from "./rank_bits.ts";
 import { countBitWords } from "./device_log.ts";
 import type { DeviceTokens } from "./device_items.ts";
 
 const markKernel = parseKernel("token_mark", markText);
-const rankKernel = parseKernel("batch_rank", rankText);
 const groupKernel = parseKernel("token_group", groupText);
 
 /** Index arrays that list a batch's rows by item; see batch_group.wgsl. */
@@ -31,15 +30,15 @@ export class TokenPairs {
   readonly #bits: View;
 
   constructor(
-    arena: Arena,
+    private readonly arena: Arena,
     readonly tokens: DeviceTokens,
     private readonly batch: RowsByItem,
     capacity: ClickSizes,
   ) {
     this.words = countBitWords(tokens.pairs);
     this.pair = arena.allocate("token pairs", 8 * Math.max(1, this.boundPairs(capacity)));
-    this.#bits = arena.allocate("bits of token pairs", 4 * this.#allWords);
-    this.ranked = arena.allocate("ranked token pairs", 8 * this.#allWords);
+    this.#bits = arena.allocate("bits of token pairs", 4 * padBitWords(this.#allWords));
+    this.ranked = arena.allocate("ranked token pairs", 8 * padBitWords(this.#allWords));
   }
 
   get #allWords(): number {
@@ -73,14 +72,11 @@ export class TokenPairs {
         invocations: ["items"],
         cost: (s) => ({ flops: 0, bytes: 20 * s.rows + 8 * this.boundPairs(s) }),
       },
-      {
-        kernel: rankKernel,
+      rankBits(this.arena.gpu.variants, {
         label: "batch rank of tokens",
         constants: { WORDS },
         views: { bits, ranked },
-        invocations: [1],
-        cost: () => ({ flops: 0, bytes: 20 * WORDS }),
-      },
+      }),
       {
         kernel: groupKernel,
         label: "batch group of tokens",

@@ -1,20 +1,29 @@
 /** Self-test cases of the kernels that build a batch: its events, rows, distinct items, rows by item, items by token. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
-import type { ClickSizes } from "../batch/click_sizes.ts";
+import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { DeviceLog } from "../batch/device_log.ts";
 import { BatchPlan, computeBatchCapacity } from "../batch/plan.ts";
+import { padBitWords, rankBits } from "../batch/rank_bits.ts";
 import { buildReferenceBatch, type ReferenceBatch } from "../batch/reference_batch.ts";
 import type { TokenPairs } from "../batch/token_pairs.ts";
 import { type ClickLog, type ItemTokens, NONE } from "../data/click_log.ts";
+import { createRandomStream } from "../data/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { CheckCollector, NamedCheck } from "./finding.ts";
-import { CanaryArena, computePrefixSums, type KernelTrial, runTrial } from "./harness.ts";
+import {
+  CanaryArena,
+  computePrefixSums,
+  type KernelTrial,
+  recordStep,
+  runTrial,
+  runTwice,
+} from "./harness.ts";
 import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./ops/op_batches.ts";
 
 const EXPAND = ["batch_expand"];
-const GROUP = ["batch_group", "batch_rank", "batch_expand"];
+const rankKernel = ({ variants: { kind } }: Gpu) => kind === "gpu" ? "batch_rank_blocks" : "batch_rank";
 
 /** Compares a batch on the device with the reference. @param slice - index of the batch among batches built at once */
 export async function compareBatch(
@@ -32,6 +41,7 @@ export async function compareBatch(
   ) => ({ buffer, offset: offset + slice * (slices?.stride ?? 0), size }));
   const read = await readViews(gpu, own);
   const [events, eventItems, rows, rowItems, slotItems, slotFirsts, order, histories] = read;
+  const GROUP = ["batch_group", rankKernel(gpu), "batch_expand"];
   const same = (
     what: string,
     kernels: readonly string[],
@@ -87,7 +97,7 @@ async function compareTokens(
   const all = buildPairs(slotItem.map((_, slot) => slot), 0);
   const expected = [...all, ...buildPairs([...fed], count)].flat();
   const [found] = await readViews(gpu, [pair]);
-  const kernels = ["token_group", "batch_rank", "token_mark"];
+  const kernels = ["token_group", rankKernel(gpu), "token_mark"];
   checks.same(found, expected, { kernels, what: "pairs of items and tokens", columns: 2 });
 }
 
@@ -126,8 +136,47 @@ function createCase(name: string, batch: TestBatch): NamedCheck {
   return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
+/** Numbers of words: less than a vector, a block of the kernel for GPUs, and several blocks. */
+const WORDS = [1, 37, 4096, 9001];
+
+async function checkRanks(gpu: Gpu, checks: CheckCollector): Promise<void> {
+  for (const words of WORDS) {
+    using arena = new CanaryArena(gpu, "ranks");
+    const random = createRandomStream(1, "ranks", words);
+    const padded = new Uint32Array(padBitWords(words));
+    for (let w = 0; w < words; w++) padded[w] = random.integer(2 ** 32);
+    const bits = arena.allocate("bits", padded.byteLength);
+    const ranked = arena.allocate("ranked", 2 * padded.byteLength);
+    const spec = rankBits(gpu.variants, {
+      label: "ranks",
+      constants: { WORDS: words },
+      views: { bits, ranked },
+    });
+    const sizes = { users: 1, events: 1, rows: 1, items: 1 };
+    const [found, left] = await runTwice(arena, checks, [spec], {
+      start: () => gpu.queue.writeBuffer(bits.buffer, bits.offset, padded),
+      encode: await recordStep(arena, clickDimensions, [spec], { sizes, counted: 1 }),
+      read: () => readViews(gpu, [ranked, bits]),
+    });
+    const counts = Array.from(padded, (word) => word.toString(2).replaceAll("0", "").length);
+    const before = computePrefixSums(counts);
+    const expected = Array.from(padded.subarray(0, words)).flatMap((word, w) => [word, before[w] ?? NaN]);
+    const kernels = [spec.kernel.name];
+    checks.same(found?.subarray(0, 2 * words), expected, {
+      kernels,
+      what: `ranks of ${words} words`,
+      columns: 2,
+    });
+    checks.same(left?.subarray(0, words), expected.slice(0, words).fill(0), {
+      kernels,
+      what: "bits that are left",
+    });
+  }
+}
+
 /** Cases with few rows, many rows, context events, several clicks per page, and each kind of items. */
 export const batchCases: readonly NamedCheck[] = [
+  { name: "batch, bits before each word", check: checkRanks },
   createCase("few rows", few),
   createCase("several chunks", chunks),
   createCase("given events", given),

@@ -117,12 +117,14 @@ Deno.test("batch kernels: any log, any users, two batches of one program", () =>
     )));
 
 // batch_rank.wgsl has 64 invocations; each owns several words of 32 rows here.
-Deno.test("batch kernels: a log of thousands of rows", () =>
-  withGpu(undefined, (gpu) => {
-    const log = createSmallLog(9, { users: 150, items: 90, width: 0, maxEvents: 9, maxPage: 12 });
-    assert.ok(log.rowItem.length > 2 * 32 * 64, String(log.rowItem.length));
-    return check(gpu, log, [drawPermutation(3, 150), drawPermutation(4, 150).slice(0, 40)]);
-  }));
+for (const kind of ["cpu", "gpu"] as const) {
+  Deno.test(`batch kernels: a log of thousands of rows, ${kind}`, () =>
+    withGpu(kind, (gpu) => {
+      const log = createSmallLog(9, { users: 150, items: 90, width: 0, maxEvents: 9, maxPage: 12 });
+      assert.ok(log.rowItem.length > 2 * 32 * 64, String(log.rowItem.length));
+      return check(gpu, log, [drawPermutation(3, 150), drawPermutation(4, 150).slice(0, 40)]);
+    }));
+}
 
 Deno.test("batch kernels: users without events", () =>
   withGpu(undefined, (gpu) => {

@@ -1,0 +1,33 @@
+/** Dispatch that counts the bits before each word of a bit set, by which rows and tokens are sorted. */
+
+import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
+import blocksText from "../../kernels/batch/batch_rank_blocks.wgsl" with { type: "text" };
+import { parseKernel } from "../gpu/kernel.ts";
+import type { AdapterTraits } from "../gpu/kernel_variants.ts";
+import type { View } from "../gpu/memory.ts";
+import type { ClickDispatch } from "./click_sizes.ts";
+
+const rankKernel = parseKernel("batch_rank", rankText);
+const blocksKernel = parseKernel("batch_rank_blocks", blocksText);
+
+/** Returns the number of words to allocate: on a GPU the kernel reads vectors of four words, and a vector behind the last. */
+export function padBitWords(words: number): number {
+  return 4 * Math.ceil(words / 4) + 4;
+}
+
+export interface BitRanks {
+  readonly label: string;
+  readonly constants: { readonly WORDS: number; readonly HEADERS_SEEN?: number; readonly SLICE?: number };
+  /** `bits` and `ranked`: arrays of {@link padBitWords} words, and of as many pairs. */
+  readonly views: Readonly<Record<string, View>>;
+}
+
+export function rankBits({ kind }: AdapterTraits, ranks: BitRanks): ClickDispatch {
+  const { constants } = ranks;
+  return {
+    ...ranks,
+    kernel: kind === "gpu" ? blocksKernel : rankKernel,
+    invocations: [1],
+    cost: () => ({ flops: 0, bytes: (kind === "gpu" ? 16 : 20) * constants.WORDS }),
+  };
+}
