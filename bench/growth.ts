@@ -70,14 +70,17 @@ export async function measureGrowth(
   gpu: Gpu,
   axes: readonly GrowthAxis[],
   seconds: number,
-  onProgress: (text: string) => void = () => {},
+  onProgress: (text: string, share: number) => void = () => {},
+  signal?: AbortSignal,
 ): Promise<GrowthPoint[]> {
   const settings = axes.flatMap((axis) => axis.values.map((value) => ({ axis, value })));
   const samples: number[][] = settings.map(() => []);
   const points: GrowthPoint[] = [];
   for (let pass = 1; pass <= PASSES; pass++) {
     for (const [k, { axis, value }] of settings.entries()) {
-      onProgress(`growth, pass ${pass} of ${PASSES}, with ${axis.name}: ${value}`);
+      if (signal?.aborted) return points;
+      const share = (pass - 1 + k / settings.length) / PASSES;
+      onProgress(`growth, pass ${pass} of ${PASSES}, with ${axis.name}: ${value}`, share);
       const refusal = points[k]?.refusal;
       const { times = [], ...more }: Measured = refusal
         ? { refusal }

@@ -29,7 +29,10 @@ export interface KernelOptions {
   readonly compiled: Map<string, number>;
   readonly known?: ReadonlySet<string>;
   readonly suffix?: string;
-  onProgress?(text: string): void;
+  /** Ends the measurement after the current kernel. Results of earlier kernels are returned. */
+  readonly signal?: AbortSignal;
+  /** @param share - finished share of the models, and of the present model's kernels */
+  onProgress?(text: string, share: number): void;
 }
 
 /** Returns a recording's programs with batch sizes: first the `steps` programs of a training step, then all others. */
@@ -91,9 +94,12 @@ export async function measureKernels(
   const { known = new Set<string>(), only, compiled, suffix = "" } = options;
   const found = new Map<string, KernelMeasurement>();
   const counts = new Map<string, number>();
-  for (const model of selectModels(workload.log, models)) {
+  const selected = selectModels(workload.log, models);
+  for (const [number, model] of selected.entries()) {
+    if (options.signal?.aborted) break;
     const where = `${workload.name} ${model.name}${suffix}`;
-    options.onProgress?.(`${where}: recording and compiling`);
+    const share = (done: number) => (number + done) / selected.length;
+    options.onProgress?.(`${where}: recording and compiling`, share(0));
     using recording = await model.record(gpu, workload.log, workload.users);
     const { parts, steps } = await listParts(recording);
     const cases = listCases(parts, steps);
@@ -103,11 +109,12 @@ export async function measureKernels(
     );
     if (wanted.length === 0) continue;
     await compile(gpu, parts, wanted.at(-1), compiled);
-    for (const one of wanted) {
+    for (const [k, one] of wanted.entries()) {
+      if (options.signal?.aborted) break;
       const { key, label, spec, invocations, flops, bytes } = one;
       const part = parts[one.part];
       if (!part || found.has(key)) continue;
-      options.onProgress?.(`${where}: ${label} (${spec.kernel.name})`);
+      options.onProgress?.(`${where}: ${label} (${spec.kernel.name})`, share(k / wanted.length));
       prepare(gpu, parts, one);
       const { program, sizes, offset, slice } = part;
       const encode: EncodePass = (pass) => program.encodeOne(pass, one.dispatch, sizes, offset, slice);

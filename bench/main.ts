@@ -65,4 +65,9 @@ function listed(): string {
   );
 }
 
-if (import.meta.main) await runMain(() => runBenchCommand(Deno.args));
+if (import.meta.main) {
+  await runMain(async () => {
+    await runBenchCommand(Deno.args);
+    return Deno.exitCode; // of an interrupted study
+  });
+}

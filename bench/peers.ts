@@ -6,9 +6,8 @@ import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endProcess } from "../src/cli/run_main.ts";
 import { JSON_FILE, SUMMARY } from "../src/cli/arguments.ts";
 import { makeOutputFileParser, parseWholeNumber } from "../src/cli/command_options.ts";
-import { EXIT_INTERRUPTED } from "../src/commands/train/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
-import { stopOnSignals, type StopRequest } from "../src/cli/stop.ts";
+import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../src/cli/stop.ts";
 import { UserError } from "../src/user_error.ts";
 import {
   createReadmeOption,

@@ -5,6 +5,7 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
 import { expectPage } from "../src/report/page_shell.ts";
 import { makeNumberParser, makeOutputFileParser } from "../src/cli/command_options.ts";
+import { EXIT_INTERRUPTED, stopOnSignals } from "../src/cli/stop.ts";
 import { listUsers } from "../src/data/click_log.ts";
 import { toLogSource } from "../src/data/log_source.ts";
 import { defaultModel } from "../src/model/model_config.ts";
@@ -163,25 +164,39 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   const { seconds } = options;
-  const onProgress = (text: string) => status.show(text);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const { signal } = stop;
+  stop.onStop = () => status.show("stopping: the current measurement ends, then the results are written");
+  const onProgress = (text: string, share = 0) => signal.aborted || status.show(text, share);
   const probes = ofAdapter
     ? await measureAdapter(gpu, seconds, (name) => onProgress(`adapter: ${name}`))
     : [];
   const kernels = parts.has("kernels")
-    ? await measureAllKernels(gpu, logs(KERNEL_WORKLOADS), models, { ...options, onProgress })
+    ? await measureAllKernels(gpu, logs(KERNEL_WORKLOADS), models, { ...options, signal, onProgress })
     : [];
   const steps: StepMeasurement[] = [];
-  for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
+  const stepLogs = parts.has("steps") ? logs(STEP_WORKLOADS) : [];
+  for (const [k, log] of stepLogs.entries()) {
     const made = log();
-    for (const model of selectModels(made.log, models).filter(({ step }) => step)) {
-      status.show(`step of ${made.name} ${model.name}`);
+    const stepped = selectModels(made.log, models).filter(({ step }) => step);
+    for (const [j, model] of stepped.entries()) {
+      if (signal.aborted) break;
+      onProgress(`step of ${made.name} ${model.name}`, (k + j / stepped.length) / stepLogs.length);
       steps.push(await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) }));
     }
   }
-  const growth = parts.has("growth") ? await measureGrowth(gpu, growthAxes, seconds, onProgress) : [];
+  const growth = parts.has("growth") ? await measureGrowth(gpu, growthAxes, seconds, onProgress, signal) : [];
   status.clear();
   gpu.check();
-  await outputResults(buildReport(gpu, { probes, kernels, steps, growth }), before, page, options);
+  const report = buildReport(gpu, { probes, kernels, steps, growth });
+  await outputResults(report, before, page, options, signal.aborted);
+  if (signal.aborted) {
+    console.log(
+      "Interrupted: the results are those of the finished measurements. The --readme page is unchanged.",
+    );
+    Deno.exitCode = EXIT_INTERRUPTED;
+    return;
+  }
   const card = findCard(gpu.adapter.description);
   if (card && steps.length > 0) {
     const missing = describeMissingCompiler();
@@ -216,23 +231,31 @@ async function measureAllKernels(
   gpu: Gpu,
   logs: readonly (() => BenchLog)[],
   models: readonly BenchModel[],
-  options: Pick<BenchOptions, "seconds" | "only" | "variants"> & Pick<KernelOptions, "onProgress">,
+  options:
+    & Pick<BenchOptions, "seconds" | "only" | "variants">
+    & Pick<KernelOptions, "onProgress" | "signal">,
 ): Promise<KernelMeasurement[]> {
-  const { seconds, only, variants, onProgress } = options;
+  const { seconds, only, variants, signal, onProgress } = options;
   const results: KernelMeasurement[] = [];
-  const own = { seconds, only, onProgress };
   const compiled = new Map<string, number>();
   using other = variants !== undefined && variants !== gpu.variants.kind
     ? await openGpu({ variantsFor: variants })
     : undefined;
   const otherCompiled = new Map<string, number>();
-  for (const log of logs) {
+  for (const [k, log] of logs.entries()) {
+    if (signal?.aborted) break;
     const workload = log();
-    const found = await measureKernels(gpu, workload, models, { ...own, compiled });
+    const sides = other ? 2 : 1;
+    const side = (number: number) => ({
+      ...{ seconds, only, signal },
+      onProgress: (text: string, share: number) =>
+        onProgress?.(text, (k + (number + share) / sides) / logs.length),
+    });
+    const found = await measureKernels(gpu, workload, models, { ...side(0), compiled });
     results.push(...found.values());
     if (!other) continue;
     const more = await measureKernels(other, workload, models, {
-      ...own,
+      ...side(1),
       compiled: otherCompiled,
       known: new Set(found.keys()),
       suffix: ` (${variants} variants)`,
@@ -257,6 +280,7 @@ async function outputResults(
   before: BenchReport | undefined,
   page: StudyPage,
   options: BenchOptions,
+  interrupted: boolean,
 ): Promise<void> {
   const { adapter, probes, kernels, steps, growth } = report;
   console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
@@ -288,6 +312,7 @@ async function outputResults(
   const charts = getPagePath(options);
   await writeBenchPage(charts, report, changes);
   console.log(`\nResults: ${options.json}. Page: ${charts}`);
+  if (interrupted) return;
   const on = `${describeAdapter(adapter)}:`;
   if (probes.length > 0) {
     await page.write(TABLES, on, listAdapterCells(probes), stepSummaryCells(steps));

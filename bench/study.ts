@@ -6,6 +6,7 @@ import { path } from "../src/cli/command_options.ts";
 import { FailedJobError, runChild } from "../src/cli/jobs.ts";
 import { describeProcess, type TaskName } from "../src/cli/launch.ts";
 import { UserError } from "../src/user_error.ts";
+import { formatDuration } from "../src/cli/progress.ts";
 import { formatPercent as percentText } from "../src/number_text.ts";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
@@ -137,19 +138,29 @@ export async function withTemporaryFolder<T>(name: string, work: (folder: string
 export class StudyStatus {
   #last = "";
   #shown = false;
+  #began = performance.now();
 
-  /** Shows a text "what: detail". Without a terminal only "what" is printed, when it changes. */
-  show(text: string): void {
+  /**
+   * Shows a text "what: detail". Without a terminal only "what" is printed, when it changes.
+   * @param share - finished share of a stage, from which the remaining time is estimated; 0 begins a stage
+   */
+  show(text: string, share = 0): void {
     const { stderr } = process;
+    if (share === 0) this.#began = performance.now();
+    const seconds = (performance.now() - this.#began) / 1000;
+    const left = share > 0
+      ? `${Math.floor(100 * share)} %, about ${formatDuration(seconds * (1 / share - 1))} left`
+      : "";
     if (stderr.isTTY) {
-      stderr.write(`\r\x1b[K${text.slice(0, (stderr.columns || 80) - 1)}`);
+      const line = left === "" ? text : `${left}  ${text}`;
+      stderr.write(`\r\x1b[K${line.slice(0, (stderr.columns || 80) - 1)}`);
       this.#shown = true;
       return;
     }
     const what = text.split(":")[0] ?? "";
     if (what === this.#last) return;
     this.#last = what;
-    stderr.write(`${what}\n`);
+    stderr.write(left === "" ? `${what}\n` : `${what} (${left})\n`);
   }
 
   clear(): void {

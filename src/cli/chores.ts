@@ -111,7 +111,8 @@ async function main(task: string, args: readonly string[]): Promise<number> {
     }
     const child = new Deno.Command(Deno.execPath(), {
       args: [...chore.args, ...(task === "check" ? [] : rest)],
-      env: chore.env,
+      // Deno's own tools colour what they write to a file, too.
+      env: { ...chore.env, ...(Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" }) },
       stdin: "inherit",
     }).spawn();
     forwardSignals(child);

@@ -13,6 +13,9 @@ export interface StopRequest {
   onStop: (() => void) | undefined;
 }
 
+/** Exit code of a command that a signal has stopped. */
+export const EXIT_INTERRUPTED = 130;
+
 /** Milliseconds within which a signal counts as a repetition, because terminal, task and launcher all send signals. */
 export const ECHO_MS = 1000;
 /** Signals that ask a process to end. The system sends SIGHUP when the terminal is closed. */

@@ -15,9 +15,9 @@ import { runMain } from "../cli/run_main.ts";
 import { type ModelDataOptions, withModel, withModelAndData } from "../cli/open_data.ts";
 import { createOption, makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectApart } from "../cli/outputs.ts";
-import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";
+import { printLine } from "./train/run_stages.ts";
 import { createDelayedProgress } from "../cli/progress.ts";
-import { stopOnSignals } from "../cli/stop.ts";
+import { EXIT_INTERRUPTED, stopOnSignals } from "../cli/stop.ts";
 import { formatThousands } from "../number_text.ts";
 
 interface PredictOptions extends ModelDataOptions {

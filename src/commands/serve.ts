@@ -10,8 +10,8 @@ import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
 import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "../cli/open_data.ts";
 import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
-import { EXIT_INTERRUPTED, printLine } from "./train/run_stages.ts";
-import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
+import { printLine } from "./train/run_stages.ts";
+import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
 /** Time limit in milliseconds for open requests at shutdown. */
 const GRACE_MS = 10_000;

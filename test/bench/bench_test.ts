@@ -32,7 +32,7 @@ import { loadCommand, runBenchCommand, studies } from "../../bench/main.ts";
 import { formatRecordsJson, readBench, writeRecords } from "../../bench/study.ts";
 import { compare, listSlopeCells } from "../../bench/tables.ts";
 import { fitLine, type GrowthAxis, measureGrowth } from "../../bench/growth.ts";
-import { listCases, listParts } from "../../bench/kernel_cases.ts";
+import { listCases, listParts, measureKernels } from "../../bench/kernel_cases.ts";
 import { computeRooflinePosition } from "../../src/profile/roofline.ts";
 
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
@@ -234,6 +234,27 @@ Deno.test("without timestamps the wall clock is used", () =>
     const encode = (pass: GPUComputePassEncoder) => part.program.encodeOne(pass, 1, part.sizes, part.offset);
     const wall = await timeRepeated(gpu, encode, { seconds: 0, clock: await createQueueClock(gpu) });
     assert.ok(wall.samples >= 5 && wall.min > 0 && wall.min <= wall.lower && wall.lower <= wall.upper);
+  }));
+
+Deno.test("an interrupted bench keeps the kernels that it has timed, and its share of the work only grows", () =>
+  withGpu(undefined, async (gpu) => {
+    const stop = new AbortController();
+    const shares: number[] = [];
+    const models = benchModels.filter(({ name }) => ["LSTM", "PW"].includes(name));
+    const measure = (last: string) =>
+      measureKernels(gpu, createBenchLog(tiny), models, {
+        ...{ seconds: 0, only: /^batch_/, compiled: new Map(), signal: stop.signal },
+        onProgress(text, share) {
+          shares.push(share);
+          if (text.includes(last)) stop.abort();
+        },
+      });
+    const all = await measure("no kernel");
+    assert.deepEqual(shares, shares.toSorted((a, b) => a - b));
+    assert.ok(all.size > 2 && shares[0] === 0 && (shares.at(-1) ?? 1) < 1);
+    const [first, second] = [...all.values()];
+    const found = [...(await measure(second?.id.split(": ")[1] ?? assert.fail())).values()];
+    assert.deepEqual(found.map(({ id }) => id), [first?.id, second?.id]);
   }));
 
 Deno.test("growth: a refusal by the adapter is a point with the limit's name, and memory is recorded", () =>

@@ -8,9 +8,9 @@ import { logOptions, REMOVED_COMMANDS, REMOVED_OPTIONS } from "../../data/prepar
 import { type PreparationRecipe, prepare, type PrepareOptions } from "../../data/prepare/prepare.ts";
 import { getPreparedFolder, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
 import { addOptions, folder, parseMemorySize, parseWholeNumber } from "../../cli/command_options.ts";
-import { EXIT_INTERRUPTED, printLine } from "../train/run_stages.ts";
+import { printLine } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
-import { stopOnSignals } from "../../cli/stop.ts";
+import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
 import { describeTimeSplit } from "../../data/manifest.ts";
 import { UserError } from "../../user_error.ts";

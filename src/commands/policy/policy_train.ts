@@ -32,16 +32,10 @@ import { buildStartOptions, measureLoggedSizes } from "./episode_setting.ts";
 import { findAgain, findUsers, getSubject, withDevice } from "../simulate/user_selection.ts";
 import type { UserSelection } from "../simulate/user_selection.ts";
 import { createOption, folder, type GivenOptions, listGivenOptions } from "../../cli/command_options.ts";
-import {
-  compareMachine,
-  describeMachine,
-  EXIT_INTERRUPTED,
-  getTimestamp,
-  printLine,
-} from "../train/run_stages.ts";
+import { compareMachine, describeMachine, getTimestamp, printLine } from "../train/run_stages.ts";
 import { createTrainingProgress } from "../../cli/progress.ts";
 import { quotePath, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
-import { reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
+import { EXIT_INTERRUPTED, reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
 import { buildConfig } from "../../option.ts";
 import {

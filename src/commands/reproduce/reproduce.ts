@@ -46,13 +46,12 @@ import {
   continueRun,
   createRunConfig,
   describeInit,
-  EXIT_INTERRUPTED,
   isFinished,
   printLine,
   withGpu,
 } from "../train/run_stages.ts";
 import { runInJobs, type RunOfMany } from "../train/run_jobs.ts";
-import { stopOnSignals, type StopRequest } from "../../cli/stop.ts";
+import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import type { Claim } from "../../metrics/baseline_verdict.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { writeReport } from "../../report/report_page.ts";

@@ -19,10 +19,10 @@ import { buildEpisodeSetting, measureLoggedSizes } from "../policy/episode_setti
 import { runMain } from "../../cli/run_main.ts";
 import { quotePath, reportFile } from "../../cli/arguments.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
-import { describeMachine, EXIT_INTERRUPTED, printLine } from "../train/run_stages.ts";
+import { describeMachine, printLine } from "../train/run_stages.ts";
 import { createExploringPolicy } from "../../simulate/exploring_policy.ts";
 import { createSinks, expectEnoughUsers, writeReturns } from "./simulation_files.ts";
-import { reportAtStop, stopOnSignals } from "../../cli/stop.ts";
+import { EXIT_INTERRUPTED, reportAtStop, stopOnSignals } from "../../cli/stop.ts";
 import { OWN_FILES } from "../../data/sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
 

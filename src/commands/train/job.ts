@@ -4,7 +4,7 @@ import { openGpu } from "../../gpu/host/open_gpu.ts";
 import * as v from "../../schema.ts";
 import { runMain } from "../../cli/run_main.ts";
 import { reopenData } from "../../cli/open_data.ts";
-import { stopOnSignals } from "../../cli/stop.ts";
+import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
 import { estimateIterationFlops } from "../../train/iteration_flops.ts";
 import { DivergedError } from "../../train/training_results.ts";
 import { allowWrites } from "../../files/write_scope.ts";
@@ -12,7 +12,7 @@ import { OwnedFolder } from "../../files/owned_folder.ts";
 import { RunFolder } from "../../run/run_folder.ts";
 import { stages, type TrainingStage } from "../../run/stages.ts";
 import { encodeMessage, type JobMessage, requestSchema } from "./run_jobs.ts";
-import { continueRun, EXIT_INTERRUPTED, printLine, reopenInit, type StageDisplay } from "./run_stages.ts";
+import { continueRun, printLine, reopenInit, type StageDisplay } from "./run_stages.ts";
 
 /** Minimum number of milliseconds between two progress reports. */
 const TELL_MS = 200;

@@ -32,7 +32,6 @@ import { readPositionEffects } from "../../model/position_effect.ts";
 import type { Weights } from "../../tape/parameters.ts";
 
 /** Exit code after Ctrl-C, as is usual in shells. */
-export const EXIT_INTERRUPTED = 130;
 
 /**
  * Resumes a run, or starts a run that has no saved state.

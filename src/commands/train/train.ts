@@ -17,7 +17,6 @@ import { openData, reopenData } from "../../cli/open_data.ts";
 import {
   compareMachine,
   createRunConfig,
-  EXIT_INTERRUPTED,
   expectToGoOn,
   getTimestamp,
   printLine,
@@ -26,7 +25,7 @@ import {
   withGpu,
 } from "./run_stages.ts";
 import { quotePath } from "../../cli/arguments.ts";
-import { stopOnSignals, type StopRequest } from "../../cli/stop.ts";
+import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { expectOneJob, parseTrainOptions, type TrainOptions } from "./train_options.ts";
 import {
   buildRanksConfig,

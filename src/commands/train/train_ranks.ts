@@ -19,7 +19,8 @@ import { gatherTexts, MpiRanks, rankPlace, trainCommand } from "../../run/ranks/
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
 import { listStages } from "../../run/stages.ts";
 import { followStage, type RunContext } from "../../run/training_run.ts";
-import { describeMachine, EXIT_INTERRUPTED } from "./run_stages.ts";
+import { describeMachine } from "./run_stages.ts";
+import { EXIT_INTERRUPTED } from "../../cli/stop.ts";
 import { listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
 import { expectShares, type ProcessGroup } from "../../train/process_group.ts";

@@ -10,7 +10,8 @@ import { listStages, type TrainingStage } from "../../run/stages.ts";
 import { trainCommand } from "../../run/ranks/mpi.ts";
 import type { RunContext, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
-import { continueRun, EXIT_INTERRUPTED, isFinished, listModelNotes, printLine } from "./run_stages.ts";
+import { continueRun, isFinished, listModelNotes, printLine } from "./run_stages.ts";
+import { EXIT_INTERRUPTED } from "../../cli/stop.ts";
 import { quotePath, reportFile } from "../../cli/arguments.ts";
 import {
   describeAttainedShare,
