@@ -16,7 +16,7 @@
 //              of the rows, as in matmul_weight_gradient_tiled.wgsl; the others own 64 rows x 64 columns of the input, as in
 //              matmul_input_gradient_tiled.wgsl. An invocation owns 4 x 4 of either, in registers.
 // On a GPU     (reasoned) the tiles, their coalescing and their banks are those of the two kernels.
-//   Order      a chunk is a sum over up to M / 16 rows, a block of the input one over N columns only. The long ones come first, so
+//   Order      a chunk is a sum over M / chunks rows, a block of the input one over N columns only. The long ones come first, so
 //              that the short ones fill the GPU while the last long ones end.
 //   Branch     which gradient it is follows from the workgroup alone: no subgroup diverges, and both may have barriers. The
 //              registers are those of the part that needs more.
@@ -60,11 +60,30 @@ struct Places {
 
 const COLUMN_BLOCKS = (N4 + 15u) / 16u;
 
-var<workgroup> tile: array<array<vec4f, 16>, 16>;           // of the input, 16 rows x 64 k; or of the weights, 64 k x 16 n
+var<workgroup> tile: array<array<vec4f, 16>, 16>;           // of the input, 16 rows x 64 k; or of the weights, 16 n x 64 k
 var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 16 rows x 64 columns; or 64 rows x 16 n, four rows in one
 
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE_WEIGHTS) { partials[at] += value; } else { partials[at] = value; }
+}
+
+// The products of 16 rows, and the loads of a row: as in matmul_weight_gradient_tiled.wgsl.
+fn add_tile(before: mat4x4f, local: vec3u) -> mat4x4f {
+  var c = before;
+  for (var q = 0u; q < 16u; q++) {
+    let a = tile[q][local.y];
+    let g = gradient_tile[q][local.x];
+    c += mat4x4f(g * a.x, g * a.y, g * a.z, g * a.w);
+  }
+  return c;
+}
+
+fn load_input(row: u32, k: u32) -> vec4f {
+  return input[row * K4 + min(k, K4 - 1u)];
+}
+
+fn load_gradient(row: u32, column: u32) -> vec4f {
+  return output_gradient[row * N4 + min(column, N4 - 1u)];
 }
 
 // Blocks are in units of four, and so are k and column.
@@ -75,25 +94,31 @@ fn weight_gradient(block_k: u32, block_column: u32, chunk: u32, local: vec3u) {
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);
   let end = min(first + stretch, rows);
+  let load_k = block_k + local.x;
+  let last = max(end, 1u) - 1u;
   var c = mat4x4f();  // each column is one of the invocation's 4 k
   var b = vec4f(0.0);
+  var row = min(first + local.y, last);
+  var x = load_input(row, load_k);
+  var d = load_gradient(row, column);
   for (var base = first; base < end; base += 16u) {
-    let m = base + local.y;
-    let load_k = block_k + local.x;
-    var x = vec4f(0.0);
-    var d = vec4f(0.0);
-    if (m < end && load_k < K4) { x = input[m * K4 + load_k]; }
-    if (m < end && column < N4) { d = output_gradient[m * N4 + column]; }
-    tile[local.y][local.x] = x;
-    gradient_tile[local.y][local.x] = d;
+    let inside = base + local.y < end;
+    let g = select(vec4f(0.0), d, inside && column < N4);
+    tile[local.y][local.x] = select(vec4f(0.0), x, inside && load_k < K4);
+    gradient_tile[local.y][local.x] = g;
+    b += g;
     workgroupBarrier();
-    for (var q = 0u; q < 16u; q++) {
-      let a = tile[q][local.y];
-      let g = gradient_tile[q][local.x];
-      c += mat4x4f(g * a.x, g * a.y, g * a.z, g * a.w);
-      b += g;
-    }
+    // The next 16 rows are on their way while these are multiplied.
+    row = min(base + 16u + local.y, last);
+    x = load_input(row, load_k);
+    d = load_gradient(row, column);
+    c = add_tile(c, local);
     workgroupBarrier();
+  }
+  if (BIAS) {
+    gradient_tile[local.y][local.x] = b;
+    workgroupBarrier();
+    for (var i = 1u; i < 16u; i++) { b += gradient_tile[i][local.x]; }
   }
   if (column >= N4) { return; }
   let at = chunk * (places.chunk / 4u) + column;
@@ -114,12 +139,12 @@ fn gradient_of_input(block_k: u32, first_row: u32, local: vec3u) {
     let inside = n + load_n < N4;
     let at = min(n + load_n, N4 - 1u);
     gradient_tile[local.y][local.x] = select(vec4f(0.0), output_gradient[source * N4 + at], inside);
-    tile[local.y][local.x] =
-      select(vec4f(0.0), weights[min(weight_row, 4u * K4 - 1u) * N4 + at], inside && weight_row < 4u * K4);
+    let turned = select(vec4f(0.0), weights[min(weight_row, 4u * K4 - 1u) * N4 + at], inside && weight_row < 4u * K4);
+    for (var i = 0u; i < 4u; i++) { tile[4u * load_n + i][lane / 16u][(lane / 4u) % 4u] = turned[i]; }
     workgroupBarrier();
     for (var q = 0u; q < 4u; q++) {
-      let w = mat4x4f(tile[local.x][q], tile[local.x][4u + q], tile[local.x][8u + q], tile[local.x][12u + q]);
-      c += transpose(w) * mat4x4f(
+      let n0 = 4u * q;
+      c += mat4x4f(tile[n0][local.x], tile[n0 + 1u][local.x], tile[n0 + 2u][local.x], tile[n0 + 3u][local.x]) * mat4x4f(
         gradient_tile[local.y][q],
         gradient_tile[local.y][4u + q],
         gradient_tile[local.y][8u + q],

@@ -10,16 +10,20 @@
 // On a CPU adapter  matmul_weight_gradient_rows.wgsl
 // Grid         16 (K / 64) (N / 64) x 16 chunks invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x 4 weights, in
-//              registers. The workgroup copies 16 rows of both operands into workgroup memory at a time.
+//              registers. The workgroup copies 16 rows of both operands into workgroup memory at a time. Each invocation adds
+//              up what it copies of the output's gradient; one of sixteen adds up these sums for the bias.
 // On a GPU     (reasoned) tile, reuse and occupancy as in matmul_forward_tiled.wgsl.
-//   Chunks     the sum is long and the weights are few: 64 x 64 are a single workgroup. So the rows are split into up to 16
-//              chunks, a workgroup each, and adam.wgsl adds up their partial sums in order: no atomics, the same bits every
-//              time. A large GPU could use more chunks. Their number follows from the batch alone, never from the adapter.
+//   Chunks     the sum is long and the weights are few: 64 x 64 are a single workgroup. So the rows are split into up to 128
+//              chunks of 64 rows or more, a workgroup each, and adam.wgsl adds up their partial sums in order: no atomics, the
+//              same bits every time. Their number follows from the batch and the model's weights.
+//   Waits      few workgroups share a core, so none hides another's waits. The next 16 rows are loaded while these are
+//              multiplied, and the loop over rows is in a function of its own: naga's check that a loop ends would leave a
+//              branch behind each row, and each row's two vectors would be awaited by themselves.
 //   Coalescing sixteen neighbours load 256 contiguous bytes of a row, of either operand.
 //   Banks      sixteen neighbours read sixteen neighbouring vectors of gradient_tile, and all the same vector of input_tile: no
 //              conflicts.
-//   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, and 350 vector operations in a turn of the loop for 256
-//              multiply-adds (flat tiles: 442); mi200 36, 7 (32, 8)
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, and 322 vector operations in a turn of the loop for 256 multiply-adds
+//              (loads in branches, the bias added row by row: 36, 32, 356); mi200 48, 5 (36, 7)
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 
@@ -65,6 +69,32 @@ fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
 }
 
+fn add_tile(before: mat4x4f, local: vec3u) -> mat4x4f {
+  var c = before;
+  for (var q = 0u; q < 16u; q++) {
+    let a = input_tile[q][local.y];
+    let g = gradient_tile[q][local.x];
+    c += mat4x4f(g * a.x, g * a.y, g * a.z, g * a.w);
+  }
+  return c;
+}
+
+// Loads are clamped, not skipped: two loads in branches would wait for each other. What lies outside is not used.
+fn load_input(row: u32, k: u32) -> vec4f {
+  var source = row;
+  if (GATHER) { source = index[row]; }
+  return input[source * K4 + min(k, K4 - 1u)];
+}
+
+fn load_second(row: u32, k: u32) -> vec4f {
+  if (SECOND_K4 == 0u) { return vec4f(0.0); }
+  return second[row * SECOND_K4 + min(max(k, K4) - K4, max(SECOND_K4, 1u) - 1u)];
+}
+
+fn load_gradient(row: u32, column: u32) -> vec4f {
+  return output_gradient[row * N4 + min(column, N4 - 1u)];
+}
+
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
 fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   const COLUMN_BLOCKS = (N4 + 15u) / 16u;
@@ -79,30 +109,33 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);
   let end = min(first + stretch, rows);
+  let load_k = block_k + local.x;
+  let last = max(end, 1u) - 1u;
   var c = mat4x4f();  // each column is one of the invocation's 4 k
   var b = vec4f(0.0);
+  var row = min(first + local.y, last);
+  var x = load_input(row, load_k);
+  var y = load_second(row, load_k);
+  var d = load_gradient(row, column);
   for (var base = first; base < end; base += 16u) {
-    let m = base + local.y;
-    var x = vec4f(0.0);
-    var d = vec4f(0.0);
-    if (m < end) {
-      var source = m;
-      if (GATHER) { source = index[m]; }
-      let load_k = block_k + local.x;
-      if (load_k < K4) { x = input[source * K4 + load_k]; }
-      if (SECOND_K4 > 0u && load_k >= K4 && load_k < ALL_K4) { x = second[m * SECOND_K4 + (load_k - K4)]; }
-      if (column < N4) { d = output_gradient[m * N4 + column]; }
-    }
-    input_tile[local.y][local.x] = x;
-    gradient_tile[local.y][local.x] = d;
+    let inside = base + local.y < end;
+    let g = select(vec4f(0.0), d, inside && column < N4);
+    input_tile[local.y][local.x] = select(vec4f(0.0), select(x, y, load_k >= K4), inside && load_k < ALL_K4);
+    gradient_tile[local.y][local.x] = g;
+    b += g;
     workgroupBarrier();
-    for (var q = 0u; q < 16u; q++) {
-      let a = input_tile[q][local.y];
-      let g = gradient_tile[q][local.x];
-      c += mat4x4f(g * a.x, g * a.y, g * a.z, g * a.w);
-      b += g;
-    }
+    // The next 16 rows are on their way while these are multiplied.
+    row = min(base + 16u + local.y, last);
+    x = load_input(row, load_k);
+    y = load_second(row, load_k);
+    d = load_gradient(row, column);
+    c = add_tile(c, local);
     workgroupBarrier();
+  }
+  if (BIAS) {
+    gradient_tile[local.y][local.x] = b;
+    workgroupBarrier();
+    for (var i = 1u; i < 16u; i++) { b += gradient_tile[i][local.x]; }
   }
   if (column >= N4) { return; }
   let at = chunk * (places.chunk / 4u);
