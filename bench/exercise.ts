@@ -108,7 +108,10 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
     status.clear();
     const { title, steps } = exercise.ladder;
     // A ladder of fewer than three steps has no naive kernel: its step 1 is the shipped kernel.
-    const cells = listLadderCells(results, steps.length < 3 ? "on step 1" : undefined);
+    const cells = listLadderCells(results, {
+      ...(steps.length < 3 && { first: "on step 1" }),
+      cpuTimes: gpu.adapter.kind === "cpu" && exercise.chapter !== "12-cpu-driver.md",
+    });
     printTable(cells, `${title}: ${size.join(" x ")}`);
   }
   if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);

@@ -103,7 +103,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
     status.clear();
     measurements.push(summarizeLadder(ladder, size, results));
     if (json !== undefined) await writeRecords(json, { format: FORMAT, adapter, ladders: measurements });
-    const cells = listLadderCells(results);
+    const cells = listLadderCells(results, { cpuTimes: variants === "gpu" && adapter.kind === "cpu" });
     printTable(cells, `${ladder.title}: ${size.join(" x ")}`);
     const faults = results.filter(({ isWrong }) => isWrong);
     wrong.push(...faults.map(({ number, refusal }) => `ladder ${ladder.name}, step ${number}: ${refusal}`));
@@ -152,20 +152,28 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
   };
 }
 
-/** Returns a row per step: speedup over the naive step, speedup over the step on which it builds, memory accesses. */
-export function listLadderCells(results: readonly LadderStepResult[], first = "on naive"): TableCells {
+/**
+ * Returns a row per step: speedup over the naive step, speedup over the step on which it builds, memory accesses.
+ * @param options.cpuTimes - true for times of a CPU adapter in a table of steps for a GPU: they come last, without speedups.
+ */
+export function listLadderCells(
+  results: readonly LadderStepResult[],
+  { first = "on naive", cpuTimes = false }: { readonly first?: string; readonly cpuTimes?: boolean } = {},
+): TableCells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
+  const counts = ({ counts: own }: LadderStepResult) =>
+    [own?.reads, own?.sectors, own?.conflicts].map(formatAccessCount);
+  const base = ({ number, changes }: LadderStepResult) => number === 1 ? "-" : String(changes);
+  const time = (step: LadderStepResult) => formatShort(step.time?.median ?? NaN);
+  const named = ["step", "idea", "kernel"];
+  const counted = ["on step", "reads", "sectors", "conflicts"];
   return {
-    head: ["step", "idea", "kernel", "us", first, "gain", "on step", "reads", "sectors", "conflicts"],
+    head: cpuTimes ? [...named, ...counted, "us on this CPU"] : [...named, "us", first, "gain", ...counted],
     rows: results.map((step) => [
-      String(step.number),
-      step.idea,
-      step.refusal ?? step.kernel,
-      formatShort(step.time?.median ?? NaN),
-      times(step.gainOnFirst),
-      times(step.gain),
-      step.number === 1 ? "-" : String(step.changes),
-      ...([step.counts?.reads, step.counts?.sectors, step.counts?.conflicts].map(formatAccessCount)),
+      ...[String(step.number), step.idea, step.refusal ?? step.kernel],
+      ...(cpuTimes ? [] : [time(step), times(step.gainOnFirst), times(step.gain)]),
+      ...[base(step), ...counts(step)],
+      ...(cpuTimes ? [time(step)] : []),
     ]),
   };
 }

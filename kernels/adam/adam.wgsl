@@ -23,8 +23,9 @@
 //              MiB, the most that a binding is sure to take), not one for each layer. Neighbours own neighbouring vectors of
 //              all arrays: coalesced. The sum over chunks is done here as well, so gradients are not read again by another
 //              dispatch. Memory decides: 10 flops to 28 bytes. Workgroups of 64; registers limit occupancy.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD with 16 partial sums read at once (one by one: 24, 32); mi200 36, 7
-//              (24, 10)
+//   Sums       on a GPU a batch has up to 128 partial sums. Eight are loaded at once, so a subgroup waits sixteen times for
+//              memory instead of 128 times, and has registers left for others to compute meanwhile.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (one sum at a time: 24, 32; sixteen: 72, 20); mi200 40, 6 (24, 10; 72, 3)
 // Cost         10 flops and 28 bytes per parameter, 1 and 4 more for each partial sum: as fast as memory.
 // Before       matmul_weight_gradient_tiled.wgsl and the other gradients
 
@@ -32,6 +33,7 @@ const WORKGROUP = 64;
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
+const AT_ONCE = 1u;  // partial sums that are loaded at once; 8 on a GPU
 const P4 = 0u;       // P / 4
 const FIRST4 = 0u;   // where the window starts in the arena / 4
 const SUMMED4 = 0u;  // how many floats of the window are sums of partials / 4
@@ -57,13 +59,25 @@ struct Step {
 @group(0) @binding(4) var<storage, read_write> v: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
 
+// Partial sums from chunk `first` on, added in order. All loads come first, to be awaited together.
+fn add_block(before: vec4f, first: u32, chunks: u32, at: u32) -> vec4f {
+  var loaded: array<vec4f, AT_ONCE>;
+  for (var k = 0u; k < AT_ONCE; k++) { loaded[k] = partials[min(first + k, chunks - 1u) * P4 + at]; }
+  var sum = before;
+  for (var k = 0u; k < AT_ONCE; k++) { sum += select(vec4f(0.0), loaded[k], first + k < chunks); }
+  return sum;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
   if (i >= arrayLength(&weights)) { return; }
   var g = vec4f(0.0);
   if (i < SUMMED4) {
-    if (step.chunks == 16u) {  // the most there are, of large batches: a compiler writes the loop out, so all are read at once
+    if (AT_ONCE > 1u) {
+      let chunks = step.chunks;
+      for (var first = 0u; first < chunks; first += AT_ONCE) { g = add_block(g, first, chunks, FIRST4 + i); }
+    } else if (step.chunks == 16u) {  // the most there are on a CPU, whose compiler writes the loop out
       for (var chunk = 0u; chunk < 16u; chunk++) { g += partials[chunk * P4 + FIRST4 + i]; }
     } else {
       for (var chunk = 0u; chunk < step.chunks; chunk++) { g += partials[chunk * P4 + FIRST4 + i]; }

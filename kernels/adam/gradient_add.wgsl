@@ -21,6 +21,7 @@
 const WORKGROUP = 64;
 const FIRST = false;  // of the parts
 const LAST = false;
+const AT_ONCE = 1u;   // partial sums that are loaded at once; 8 on a GPU
 const P4 = 0u;        // P / 4
 const FIRST4 = 0u;    // where the window starts in the arena / 4
 const SUMMED4 = 0u;   // how many floats of the window are sums of partials / 4
@@ -37,13 +38,25 @@ struct Step {
 @group(0) @binding(2) var<storage, read_write> total: array<vec4f>;
 @group(0) @binding(3) var<uniform> step: Step;
 
+// Partial sums from chunk `first` on, added in order. All loads come first, to be awaited together.
+fn add_block(before: vec4f, first: u32, chunks: u32, at: u32) -> vec4f {
+  var loaded: array<vec4f, AT_ONCE>;
+  for (var k = 0u; k < AT_ONCE; k++) { loaded[k] = partials[min(first + k, chunks - 1u) * P4 + at]; }
+  var sum = before;
+  for (var k = 0u; k < AT_ONCE; k++) { sum += select(vec4f(0.0), loaded[k], first + k < chunks); }
+  return sum;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn gradient_add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
   if (i >= arrayLength(&total)) { return; }
   let summed = i < SUMMED4;
   var g = vec4f(0.0);
-  if (summed) {
+  if (summed && AT_ONCE > 1u) {
+    let chunks = step.chunks;
+    for (var first = 0u; first < chunks; first += AT_ONCE) { g = add_block(g, first, chunks, FIRST4 + i); }
+  } else if (summed) {
     for (var chunk = 0u; chunk < step.chunks; chunk++) { g += partials[chunk * P4 + FIRST4 + i]; }
   } else {
     g = gradient[i];

@@ -6,8 +6,8 @@
 //
 // For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows; neighbours own neighbouring columns.
-// On a GPU     (reasoned) coalesced. 64 columns in 16 chunks are only 256 invocations. Each walks along a sixteenth of the
-//              rows, twice, with little in flight. More chunks, or a tree in a workgroup, would suit a GPU better.
+// On a GPU     (reasoned) coalesced. 64 columns in 128 chunks are only 2,048 invocations. Each walks along a chunk of the
+//              rows, twice, with little in flight. A tree in a workgroup would suit a GPU better.
 //   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 8 invocations: 24, 16); mi200 20, 10 (20, 10)
 // On llvmpipe  the second walk takes as long as the first, though it reads from cache: loads are done number by number
 // Cost         4 flops, 4 bytes per element (read twice, the second time from cache).

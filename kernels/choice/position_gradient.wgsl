@@ -8,7 +8,7 @@
 // For          both kinds of adapter
 // Grid         chunks x positions invocations in workgroups of 8 (64 on a GPU); the positions are padded, and neighbours.
 // Work split   one invocation owns one position of one chunk of events. Padding of the parameter gets 0.
-// On a GPU     (reasoned) neighbours read neighbouring positions of the same page: coalesced. With 20 positions and 16 chunks
+// On a GPU     (reasoned) neighbours read neighbouring positions of the same page: coalesced. With 20 positions and 128 chunks
 //              few invocations walk along all events, so this waits for memory; it is small compared with a layer.
 //   compiled: navi31 12 VGPRs, 32 subgroups per SIMD (of 8 invocations: 24, 16); mi200 12, 10 (8, 10)
 // Cost         a flop and 4 bytes per row; 8 bytes per event and position.

@@ -26,6 +26,7 @@ const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4
 const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
+const AT_ONCE = 1u;      // partial sums that are loaded at once; 8 on a GPU
 const TANH = false;
 const BY_EVENT = false;
 const ACCUMULATE = false;
@@ -52,6 +53,15 @@ fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { output[at] += value; } else { output[at] = value; }
 }
 
+// Partial sums from chunk `first` on, added in order. All loads come first, to be awaited together.
+fn add_block(before: vec4f, first: u32, chunks: u32, column: u32) -> vec4f {
+  var loaded: array<vec4f, AT_ONCE>;
+  for (var k = 0u; k < AT_ONCE; k++) { loaded[k] = sums[min(first + k, chunks - 1u) * N4 + column]; }
+  var sum = before;
+  for (var k = 0u; k < AT_ONCE; k++) { sum += select(vec4f(0.0), loaded[k], first + k < chunks); }
+  return sum;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn pw_history_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   const OWNERS = select(N4, N4 + 1u, TANH) * BLOCKS;
@@ -63,7 +73,8 @@ fn pw_history_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
   if (past >= step.size.y) {
     if (TANH && past == step.size.y && column < N4 && block == 0u) {
       var sum = vec4f(0.0);
-      for (var chunk = 0u; chunk < step.chunks; chunk++) { sum += sums[chunk * N4 + column]; }
+      let chunks = step.chunks;
+      for (var first = 0u; first < chunks; first += AT_ONCE) { sum = add_block(sum, first, chunks, column); }
       output[past * ROW + column] = sum;
     }
     return;

@@ -7,7 +7,7 @@
 // For          both kinds of adapter
 // Grid         chunks m n / 4 invocations in workgroups of 8 (64 on a GPU); with TANH chunks (m + F) n / 4.
 // Work split   one invocation owns four sums of one chunk of events (neighbours: those of the weights, then those of the bias).
-// On a GPU     (reasoned) neighbours own neighbouring vectors of an event: coalesced. m n = 80 weights in 16 chunks are few
+// On a GPU     (reasoned) neighbours own neighbouring vectors of an event: coalesced. m n = 80 weights in 128 chunks are few
 //              invocations, each with a long sum: latency decides.
 //   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 8 invocations: 24, 16); mi200 20, 10 (12, 10)
 // Cost         1 flop and 4 bytes per element of products; 4 flops, 8 bytes one of state.

@@ -12,7 +12,7 @@ import { countRows, type LogSource, readLog, toLogSource } from "../data/log_sou
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { getCost, type KernelChoice, Program } from "../gpu/program.ts";
-import type { ClickSizes } from "../batch/click_sizes.ts";
+import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { AdamState } from "../ops/adam.ts";
 import { chooseClock, type Clock, repeatWork, timeBy } from "../profile/measure.ts";
 import { ParameterArena } from "../tape/parameters.ts";
@@ -222,10 +222,11 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     const batch = source.log ? chosen : [...chosen.keys()];
     const capacity = computeBatchCapacity(log, batch, batch.length);
     const deviceLog = stack.use(new DeviceLog(gpu, log, undefined, undefined, loadUncountedLog({ config })));
-    this.#plan = stack.use(new BatchPlan(gpu, log, capacity, 1));
+    const parameters = stack.use(new ParameterArena(gpu, listModelParameters(source.items.shape, config)));
+    const dimensions = clickDimensions.withChunks(parameters.chunks);
+    this.#plan = stack.use(new BatchPlan(gpu, log, capacity, 1, 1, 1, dimensions));
     this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
     this.#plan.upload(0, 1);
-    const parameters = stack.use(new ParameterArena(gpu, listModelParameters(source.items.shape, config)));
     const adam = stack.use(new AdamState(parameters));
     const arena = stack.use(new Arena(gpu, "calibration"));
     const model = { gpu, config, parameters };

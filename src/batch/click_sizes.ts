@@ -17,14 +17,15 @@ export function buildIndexScope(
   dispatch: number,
   sizes: ClickSizes,
   slice = onlySlice,
+  dimensions = clickDimensions,
 ): IndexScope {
   const own = dispatches[dispatch];
   if (!own) throw new Error(`there is no dispatch ${dispatch}`);
   return {
     workgroup: own.workgroup,
     grid: computeGrid(own, sizes, slice, gpu.maxGrid),
-    sizes: clickDimensions.names.map((name) => sizes[name]),
-    chunks: clickDimensions.countChunks(sizes),
+    sizes: dimensions.names.map((name) => sizes[name]),
+    chunks: dimensions.countChunks(sizes),
     bytes: Object.fromEntries(Object.entries(own.spec.views).map(([name, { size }]) => [name, size])),
   };
 }

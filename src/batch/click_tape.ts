@@ -14,7 +14,12 @@ export type ClickCall = OpCall<ClickSizes>;
 export type ClickReference = ReferenceOp<ReferenceBatch>;
 
 export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
-  constructor(readonly batch: ClickBatch, options: Omit<TapeOptions<ClickSizes>, "dimensions">) {
+  constructor(
+    readonly batch: ClickBatch,
+    options:
+      & Omit<TapeOptions<ClickSizes>, "dimensions">
+      & Partial<Pick<TapeOptions<ClickSizes>, "dimensions">>,
+  ) {
     super({ dimensions: clickDimensions, ...options });
   }
 }

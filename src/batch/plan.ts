@@ -11,6 +11,7 @@ import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
+import type { Dimensions } from "../gpu/sizes.ts";
 import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
@@ -36,6 +37,7 @@ export class BatchPlan {
    * @param capacity - sizes of the largest batch, for which the program's buffers are allocated.
    * @param headersEach - number of headers per slot, because programs on one batch may need different settings.
    * @param slices - number of batches that are built at once, from consecutive slots.
+   * @param dimensions - dimensions of the batches. Tapes of programs on the plan must have the same.
    */
   constructor(
     readonly gpu: Gpu,
@@ -44,13 +46,14 @@ export class BatchPlan {
     readonly slots: number,
     readonly headersEach = 1,
     readonly slices = 1,
+    readonly dimensions: Dimensions<ClickSizes> = clickDimensions,
   ) {
     this.#arena = new Arena(gpu, "plan");
     const bytes = 16 * (capacity.users + 1) * slots;
     gpu.requireBindable(bytes, `a plan of ${slots} x ${capacity.users} users`);
     this.#entries = new Uint32Array(bytes / 4);
     this.view = this.#arena.allocate("users", bytes);
-    this.#headers = new StepHeaders(this.#arena, clickDimensions, slots, headersEach, slices);
+    this.#headers = new StepHeaders(this.#arena, dimensions, slots, headersEach, slices);
     this.#itemStamps = new Uint32Array(log.items.count);
     this.#userStamps = new Uint32Array(log.userSplit.length);
   }

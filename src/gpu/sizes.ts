@@ -47,10 +47,28 @@ export function evaluateSize<S extends BatchSizes>(amount: SizeExpression<S>, si
   return Math.min(most, Math.max(least, times * Math.ceil(counted / per)));
 }
 
-/** Largest number of chunks of a batch. */
+/** Rule by which the rows of a batch are split into chunks. Weight gradients are summed within chunks, then over chunks. */
+export interface ChunkRule {
+  /** Number of rows per chunk; larger if a batch would have more than `most` chunks. */
+  readonly rows: number;
+  /** Largest number of chunks of a batch. */
+  readonly most: number;
+}
+
+/** Largest number of chunks of a batch on a CPU adapter, which has few threads, and of a model with many weights on a GPU. */
 export const MAX_CHUNKS = 16;
-/** Number of rows per chunk; larger if a batch would have more than {@link MAX_CHUNKS} chunks. */
-const CHUNK_ROWS = 256;
+export const cpuChunks: ChunkRule = { rows: 256, most: MAX_CHUNKS };
+
+/** Largest number of chunks on a GPU: a workgroup per chunk for most of its cores. */
+const GPU_CHUNKS = 128;
+/** Bytes of partial sums up to which a GPU gets more than {@link MAX_CHUNKS} chunks. */
+const PARTIAL_BYTES = 2 ** 24;
+
+/** Returns the rule for a GPU. Many weights are many workgroups by themselves, and their partial sums take much memory. */
+export function chooseGpuChunks(summedWeights: number): ChunkRule {
+  const fit = Math.floor(PARTIAL_BYTES / (4 * Math.max(1, summedWeights)));
+  return { rows: 64, most: Math.min(GPU_CHUNKS, Math.max(MAX_CHUNKS, fit)) };
+}
 
 /** Dimensions of a kind of batch, in the order of the kernels' `step.size`. */
 export class Dimensions<S extends BatchSizes = BatchSizes> {
@@ -58,7 +76,11 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
    * @param names - names of at most four dimensions. @param chunked - dimension that determines the number of chunks; see
    * {@link countChunks}.
    */
-  constructor(readonly names: readonly DimName<S>[], readonly chunked: DimName<S>) {
+  constructor(
+    readonly names: readonly DimName<S>[],
+    readonly chunked: DimName<S>,
+    readonly chunks: ChunkRule = cpuChunks,
+  ) {
     if (names.length > 4) throw new Error(`expected at most four dimensions, got ${names.join(", ")}`);
     this.index(chunked);
   }
@@ -76,11 +98,17 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
   }
 
   /**
-   * Returns the number of partial sums of a step's weight gradients: one per 256 rows, at most 16. The number, and thus the
-   * order of every sum, depends only on the batch. @param times - factor per chunk.
+   * Returns the number of partial sums of a step's weight gradients. The number, and thus the order of every sum, depends only
+   * on the batch and the rule. @param times - factor per chunk.
    */
   scaleByChunks(times = 1): ScaledSize<S> {
-    return { of: this.chunked, per: CHUNK_ROWS, times, least: times, most: times * MAX_CHUNKS };
+    const { rows, most } = this.chunks;
+    return { of: this.chunked, per: rows, times, least: times, most: times * most };
+  }
+
+  /** Returns the same dimensions with another rule for chunks. */
+  withChunks(chunks: ChunkRule): Dimensions<S> {
+    return new Dimensions(this.names, this.chunked, chunks);
   }
 
   /** Returns the number of chunks of a batch. */

@@ -168,7 +168,7 @@ export class GamePrograms {
 /** Records the game on tapes. @throws UserError if the game is not defined for the reward's likelihood. */
 function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
-  const { capacity } = plan;
+  const { capacity, dimensions } = plan;
   const { positions, loss } = reward.config;
   if (positions > 0 || loss !== "choice") {
     const found = positions > 0 ? `--position-bias ${positions}` : `--loss ${loss}`;
@@ -180,7 +180,8 @@ function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
   const createTape = ({ parameters, gpu: { variants } }: RecordableModel, adam: AdamState | undefined) => {
     const sparse = adam?.kind === "row-sparse";
-    return new ClickTape(batch, { arena, parameters, capacity, variants, sparseGradients: sparse });
+    const own = { arena, dimensions, parameters, capacity, variants };
+    return new ClickTape(batch, { ...own, sparseGradients: sparse });
   };
   const rewardAdam = training?.reward;
   const mode: RecordingOptions = rewardAdam

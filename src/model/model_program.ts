@@ -159,12 +159,13 @@ export function recordModelStep(
   { log, plan, ring, training }: ModelProgramOptions,
   arena: Arena,
 ): RecordedModelStep {
-  const { capacity } = plan;
+  const { capacity, dimensions } = plan;
   const { parameters } = model;
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);
   const { variants } = model.gpu;
   const sparse = training?.adam.kind === "row-sparse";
-  const tape = new ClickTape(batch, { arena, parameters, capacity, variants, sparseGradients: sparse });
+  const own = { arena, dimensions, parameters, capacity, variants };
+  const tape = new ClickTape(batch, { ...own, sparseGradients: sparse });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
   const scores = model.record(tape, mode);
   const { eta, loss: kind } = model.config;
@@ -175,10 +176,10 @@ export function recordModelStep(
   const forward = tape.forward();
   const backward = training ? tape.backward() : [];
   // These dispatches come last, because the recorded gradients determine which index arrays are needed.
-  const own = batch.ownDispatches();
+  const rows = batch.ownDispatches();
   return {
     layout: batch.layout(),
-    gradients: [...own, ...forward, ...backward],
+    gradients: [...rows, ...forward, ...backward],
     utilities: getMaterialized(scores),
     outcomes,
     tape,

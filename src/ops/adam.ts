@@ -8,7 +8,7 @@ import { asBufferView, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type BatchSizes, type Dimensions, evaluateSize } from "../gpu/sizes.ts";
 import { type ParameterArena, splitBindingRanges } from "../tape/parameters.ts";
-import { scaleLength } from "./op.ts";
+import { getSumConstants, scaleLength } from "./op.ts";
 import type { SparseRows } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
@@ -72,6 +72,7 @@ export class AdamState {
       label: "adam",
       constants: {
         ...adamConstants,
+        ...getSumConstants(this.parameters.gpu.variants),
         P4: summed / 4,
         FIRST4: first / 4,
         SUMMED4: inWindow(summed),

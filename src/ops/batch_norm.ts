@@ -11,7 +11,7 @@ import { expectShape, getRowDimension, partialViews, slopeConstants } from "./op
 import { getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
-import { getSize, MAX_CHUNKS } from "../gpu/sizes.ts";
+import { getSize } from "../gpu/sizes.ts";
 import type { BatchSizes, Dimensions, DimName, SizeExpression } from "../gpu/sizes.ts";
 import { getAt, makeMatrix, type Matrix, type ReferenceOp, sumColumns } from "../tape/reference.ts";
 import type { OpCall } from "../tape/node.ts";
@@ -59,7 +59,7 @@ export function batchNorm<S extends BatchSizes, R>(
     return tape.record({ ...node, forward: () => runningForward(norm), reference: runningReference });
   }
   // Forward and backward share a buffer: backward writes after the last read of the chunk statistics of forward.
-  const chunkSums = tape.saved(`${name}/chunks`, 2 * MAX_CHUNKS, input.stride);
+  const chunkSums = tape.saved(`${name}/chunks`, 2 * tape.dimensions.chunks.most, input.stride);
   const normaliser = tape.saved(`${name}/normaliser`, 2, input.stride);
   const training = { ...norm, chunkSums, normaliser };
   return tape.record({
@@ -82,7 +82,7 @@ interface Norm<S extends BatchSizes> extends BatchNormInputs {
 }
 
 interface TrainingNorm<S extends BatchSizes> extends Norm<S> {
-  /** Buffer [2 MAX_CHUNKS, N]. */
+  /** Buffer [2 x largest number of chunks, N]. */
   readonly chunkSums: View;
   /** Buffer [2, N]: mean, and 1 / sqrt(variance + EPSILON). */
   readonly normaliser: View;

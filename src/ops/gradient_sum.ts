@@ -16,7 +16,7 @@ import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import { type BatchSlice, type DispatchSpec, Program } from "../gpu/program.ts";
 import { type BatchSizes, type Dimensions, evaluateSize } from "../gpu/sizes.ts";
-import { scaleLength } from "./op.ts";
+import { getSumConstants, scaleLength } from "./op.ts";
 import type { SparseRows } from "../tape/node.ts";
 import { splitBindingRanges } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -113,7 +113,14 @@ function addDispatch(
   return {
     kernel: addKernel,
     label: "add gradients of a micro-batch",
-    constants: { FIRST: first, LAST: last, P4: summed / 4, FIRST4: start / 4, SUMMED4: summed4 },
+    constants: {
+      ...getSumConstants(parameters.gpu.variants),
+      FIRST: first,
+      LAST: last,
+      P4: summed / 4,
+      FIRST4: start / 4,
+      SUMMED4: summed4,
+    },
     views: {
       partials,
       gradient: { buffer: gradient.buffer, ...window },

@@ -51,6 +51,11 @@ export function partialViews(
   return { partials: weights.view, places: call.upload("offsets of partial sums", offsets) };
 }
 
+/** Returns how many partial sums a kernel reads at once. A GPU needs many loads in flight; llvmpipe is faster with a plain loop. */
+export function getSumConstants({ kind }: AdapterTraits): { readonly AT_ONCE: number } {
+  return { AT_ONCE: kind === "gpu" ? 8 : 1 };
+}
+
 /**
  * Returns the number of vectors of four columns per invocation. On a GPU it is 1, so that neighbouring invocations read
  * neighbouring memory; llvmpipe is faster with fewer, longer invocations.

@@ -13,13 +13,13 @@ import weightText from "../../kernels/pw/pw_table_weight_gradient.wgsl" with { t
 import windowText from "../../kernels/pw/pw_window.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
-import { estimateDistinctRows, MAX_CHUNKS } from "../gpu/sizes.ts";
+import { estimateDistinctRows } from "../gpu/sizes.ts";
 import { NONE } from "../data/click_log.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { Cost } from "../gpu/program.ts";
 import { add, getAt, makeMatrix, sumColumns } from "../tape/reference.ts";
-import { expectShape, partialViews } from "./op.ts";
+import { expectShape, getSumConstants, partialViews } from "./op.ts";
 import type { GradientTarget } from "../tape/node.ts";
 import { formatShape, type Tensor } from "../tape/tensor.ts";
 import { sparseEmbeddingGradient } from "./embedding.ts";
@@ -182,7 +182,7 @@ function eventGradients(
   const constants = buildConstants(sum);
   const output_gradient = call.outputGradient();
   const products = tape.saved(`${name} products`, "events", (TANH ? 2 : 1) * m * weights.stride);
-  const sums = tape.saved(`${name} gradient sums`, MAX_CHUNKS, output.stride);
+  const sums = tape.saved(`${name} gradient sums`, tape.dimensions.chunks.most, output.stride);
   const toWeights = call.partials(weights);
   const toBias = call.partials(layerBias);
   if (toBias.accumulate !== toWeights.accumulate) {
@@ -208,7 +208,7 @@ function eventGradients(
     {
       kernel: historyKernel,
       label: `${name} gradient of clicks`,
-      constants: { ...constants, BY_EVENT, ACCUMULATE },
+      constants: { ...constants, ...getSumConstants(tape.options.variants), BY_EVENT, ACCUMULATE },
       views: { event, history, coefficient, output_gradient, products, sums, output: source },
       invocations: [{ of: "events", plus: TANH ? 1 : 0, times: (TANH ? N4 + 1 : N4) * blocks }],
       cost: (s) => estimateSumCost(sum, s, 0, N4 + row + (TANH ? 2 * m * blocks : 0)),

@@ -7,7 +7,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { asBufferView } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { Dimensions } from "../gpu/sizes.ts";
+import { type ChunkRule, Dimensions } from "../gpu/sizes.ts";
 import { StepHeaders } from "../gpu/step.ts";
 import { adamRate, adamReference, type AdamReferenceState, AdamState } from "../ops/adam.ts";
 import { GradientSum } from "../ops/gradient_sum.ts";
@@ -35,6 +35,8 @@ export interface OptimiserRun {
   readonly parts?: number;
   /** Weight decay: share of a weight that a step subtracts. */
   readonly decay?: number;
+  /** Rule for the chunks of partial sums (default: that of a CPU adapter). */
+  readonly chunks?: ChunkRule;
   /** Bytes of a window, through which a kernel binds a part of the arena (default: the largest binding). */
   readonly most?: number;
 }
@@ -54,9 +56,18 @@ export function drawStartWeights(specs: readonly ParameterSpec[]): Weights {
   return new Map(specs.map(({ name, rows, columns }) => [name, drawNormals(rows * columns, "start", name)]));
 }
 
+function getDimensions({ chunks }: OptimiserRun): Dimensions<Sizes> {
+  return chunks ? dimensions.withChunks(chunks) : dimensions;
+}
+
 /** Draws a micro-batch's gradient per chunk, from a fixed seed. A statistic has no gradient. */
-function drawGradients({ name, rows, columns, table, statistic }: ParameterSpec, t: number, part: number) {
-  const chunks = statistic ? 0 : table ? 1 : dimensions.countChunks(getSizes(t));
+function drawGradients(
+  { name, rows, columns, table, statistic }: ParameterSpec,
+  moves: OptimiserRun,
+  t: number,
+  part: number,
+) {
+  const chunks = statistic ? 0 : table ? 1 : getDimensions(moves).countChunks(getSizes(t));
   return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 
@@ -90,7 +101,7 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
   const sparse = Object.keys(sparseRows).length > 0;
   const adam = stack.use(new AdamState(parameters, sparse ? "row-sparse" : "dense"));
   const arena = stack.use(new CanaryArena(gpu, "optimiser"));
-  const headers = new StepHeaders(arena, dimensions, 1);
+  const headers = new StepHeaders(arena, getDimensions(moves), 1);
   const lists = new Map<Tensor, SparseRows<Sizes>>(
     Object.entries(sparseRows).map(([name, count]) => {
       const table = parameters.get(name);
@@ -101,7 +112,7 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
       }];
     }),
   );
-  const tape = { dimensions, sparseRows: lists };
+  const tape = { dimensions: getDimensions(moves), sparseRows: lists };
   const program = await Program.record(gpu, "adam", headers.buffer, adam.dispatches(tape, most));
   const sum = parts &&
     await GradientSum.create(adam, tape, headers.buffer, arena, { accumulates: true, most });
@@ -111,7 +122,7 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
     const { name, rows, columns, groups = 1 } = spec;
     const table = parameters.get(name);
     const own = lists.get(table);
-    drawGradients(spec, t, part).forEach((values, chunk) => {
+    drawGradients(spec, moves, t, part).forEach((values, chunk) => {
       if (own) {
         // Slots without a row get NaN, because kernels must not read them.
         const list = listRowNumbers(spec, t, part);
@@ -170,7 +181,7 @@ function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferen
   for (let t = 1; t <= (statistic ? 0 : moves.steps ?? 3); t++) {
     const sums = new Map<number, Float64Array>();
     for (const part of listIndices(moves.parts ?? 1)) {
-      const gradients = drawGradients(spec, t, part);
+      const gradients = drawGradients(spec, moves, t, part);
       for (const row of listSparseRows(spec, moves, t, part)) {
         const sum = sums.get(row) ?? new Float64Array(columns);
         for (const values of gradients) {
@@ -225,7 +236,7 @@ export function compareMoves(
     checks.numbers(found.v.get(name), moved.v, { ...by, what: `means of squares of ${name}` });
     if (name in sparseRows || parts) continue;
     // The last step's partial sums are added up in f32 and in order.
-    const last = drawGradients(spec, steps, 0);
+    const last = drawGradients(spec, moves, steps, 0);
     const sum = Float64Array.from(
       moved.w,
       (_, i) => last.reduce((sum, values) => Math.fround(sum + (values[i] ?? NaN)), 0),

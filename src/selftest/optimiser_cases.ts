@@ -2,6 +2,7 @@
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { ChunkRule } from "../gpu/sizes.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { gradientClip } from "../ops/gradient_clip.ts";
 import { ParameterArena, type ParameterSpec } from "../tape/parameters.ts";
@@ -20,13 +21,16 @@ const specs: readonly ParameterSpec[] = [
   { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 
+/** Rule for 20 chunks of the checked batches: one block of partial sums that a GPU reads at once, and part of another. */
+const manyChunks: ChunkRule = { rows: 50, most: 128 };
+
 /** Makes a check of Adam. @param of - kernel names: `rows` updates row-sparse tables, `all` all other parameters */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,
 ): NamedCheck["check"] {
   return async (gpu, checks) => {
-    const own = { ...moves, specs };
+    const own = { ...moves, specs, ...(gpu.variants.kind === "gpu" && { chunks: manyChunks }) };
     const listKernels = (name: string) => of[name in (moves.sparseRows ?? {}) ? "rows" : "all"].split(" ");
     compareMoves(await runMoves(gpu, checks, own), own, listKernels, checks);
   };

@@ -4,7 +4,7 @@ import { alignBinding, Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { MAX_CHUNKS } from "../gpu/sizes.ts";
+import { chooseGpuChunks, type ChunkRule, cpuChunks } from "../gpu/sizes.ts";
 import { UserError } from "../user_error.ts";
 import { countParameterBytes, padColumns, padRows, type Tensor, unpadRows } from "./tensor.ts";
 import { formatThousands } from "../number_text.ts";
@@ -108,7 +108,11 @@ export class ParameterArena {
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
-  /** Partial sums [MAX_CHUNKS, summed]; at least one vector, so that the buffer can be bound if all parameters are tables. */
+  /** Rule for the chunks over which gradients are summed. A batch may have fewer chunks than the rule, but not more. */
+  get chunks(): ChunkRule {
+    return this.gpu.variants.kind === "gpu" ? chooseGpuChunks(this.summed) : cpuChunks;
+  }
+  /** Partial sums [chunks.most, summed]; at least one vector, so that the buffer can be bound if all parameters are tables. */
   get partials(): View {
     return this.#partials ??= this.#allocatePartials();
   }
@@ -125,7 +129,7 @@ export class ParameterArena {
 
   #allocatePartials(): View {
     return mapLimitError(
-      () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * MAX_CHUNKS)),
+      () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * this.chunks.most)),
       (error) => layersTooLargeError(error, this.summed, "weights outside of tables"),
     );
   }

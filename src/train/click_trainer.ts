@@ -3,6 +3,7 @@
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
 import type { LogWithCounts } from "../counts/page_counts.ts";
+import { clickDimensions } from "../batch/click_sizes.ts";
 import { BatchPlan, computeBatchCapacity, countScoredEvents, planMicroBatches } from "../batch/plan.ts";
 import { type ClickLog, listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -113,7 +114,12 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   const steps = chooseRingSteps(batchSize, parts);
   // Micro-batches of a batch are built one at a time, because each micro-batch adds its gradients to those of earlier ones.
   const slices = parts > 1 ? 1 : BatchIndexBuffers.countSlices(training.deviceLog, capacity, stage.headers);
-  const plan = stack.use(new BatchPlan(gpu, training.log, capacity, steps * parts, stage.headers, slices));
+  // Networks that are trained together have the chunks of the network with the most weights.
+  const [chunks] = networks.map(({ parameters }) => parameters.chunks).sort((a, b) => a.most - b.most);
+  const dimensions = chunks ? clickDimensions.withChunks(chunks) : clickDimensions;
+  const plan = stack.use(
+    new BatchPlan(gpu, training.log, capacity, steps * parts, stage.headers, slices, dimensions),
+  );
   const record = <T>(make: () => Promise<T>) => fitMicroBatches(cut, single, make);
   const common = { ...stage, training, plan, cut, trainUsers, record };
   if (!stage.validation) {

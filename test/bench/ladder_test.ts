@@ -99,6 +99,10 @@ Deno.test("a wrong step is not timed and does not stop the others", () =>
     assert.equal(right?.gainOnFirst, 1);
     const { head, rows } = listLadderCells(results);
     assert.ok(rows.every((row) => row.length === head.length));
+    // On a CPU adapter a GPU's steps are compared by what they read. Times come last, without speedups.
+    const cells = listLadderCells(results, { cpuTimes: true });
+    assert.deepEqual(cells.head.slice(3), ["on step", "reads", "sectors", "conflicts", "us on this CPU"]);
+    assert.deepEqual(cells.rows.map((row) => row.at(-1)), rows.map((row) => row[3]));
   }));
 
 Deno.test("a step that does not support a size is left out", () =>

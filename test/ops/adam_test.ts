@@ -75,6 +75,17 @@ Deno.test("adam: windows that split parameters and ranges give the same bits", (
     }
   }));
 
+Deno.test("adam: a GPU adds up many chunks in blocks, in the order of the chunks", () =>
+  withGpu("gpu", async (gpu) => {
+    for (const rows of [8, 50, 62, 63, 500]) {
+      const moves = { specs, steps: 2, chunks: { rows, most: 125 } };
+      const checks = new CheckCollector();
+      const found = await runMoves(gpu, checks, moves);
+      compareMoves(found, moves, () => ["adam"], checks, { tolerance: 2e-6, exact: true });
+      expectAll(checks);
+    }
+  }));
+
 Deno.test("adam: tables have no partial sums", () =>
   withGpu(undefined, async (gpu) => {
     const tables = specs.filter((spec) => spec.table);

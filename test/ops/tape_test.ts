@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { asBufferView } from "../../src/gpu/memory.ts";
 import type { BatchSizes, SizeExpression } from "../../src/gpu/sizes.ts";
-import { Dimensions, evaluateSize, getSize } from "../../src/gpu/sizes.ts";
+import { chooseGpuChunks, Dimensions, evaluateSize, getSize } from "../../src/gpu/sizes.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { rowDot } from "../../src/ops/row_dot.ts";
 import { padRows, unpadRows } from "../../src/tape/tensor.ts";
@@ -168,9 +168,16 @@ Deno.test("dimensions: at most four, and only their own names", () => {
     () => getSize("rows", { slates: 3, transitions: 600 }),
     /a batch of slates, transitions has no dimension rows/,
   );
+  const count = (own: typeof dimensions) =>
+    [0, 64, 65, 256, 257, 5000, 20_000].map((transitions) => own.countChunks({ slates: 1, transitions }));
+  assert.deepEqual(count(dimensions), [1, 1, 1, 1, 2, 16, 16]);
+  assert.deepEqual(count(dimensions.withChunks(chooseGpuChunks(20_000))), [1, 1, 2, 4, 5, 79, 128]);
+});
+
+Deno.test("chunks on a GPU are as many as 16 MiB of partial sums allow, at least 16 and at most 128", () => {
   assert.deepEqual(
-    [0, 256, 257, 5000].map((transitions) => dimensions.countChunks({ slates: 1, transitions })),
-    [1, 1, 2, 16],
+    [0, 2 ** 15, 2 ** 15 + 1, 2 ** 17, 2 ** 18, 2 ** 24].map((summed) => chooseGpuChunks(summed).most),
+    [128, 128, 127, 32, 16, 16],
   );
 });
 

@@ -1,7 +1,7 @@
 /** Prepares a test of an op: a batch with canaries after every buffer, random values, a tape, and the f64 reference. */
 
 import { BatchIndexBuffers } from "../../batch/batch_buffers.ts";
-import type { ClickSizes } from "../../batch/click_sizes.ts";
+import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
 import { ClickTape } from "../../batch/click_tape.ts";
 import { DeviceLog } from "../../batch/device_log.ts";
 import type { LogWithCounts } from "../../counts/page_counts.ts";
@@ -167,13 +167,16 @@ export function createOpBench(
   const capacity = computeBatchCapacity(log, users, users.length);
   const arena = stack.use(new CanaryArena(gpu, "test"));
   const deviceLog = stack.use(new DeviceLog(gpu, log, undefined, undefined, counted));
-  const plan = stack.use(new BatchPlan(gpu, log, capacity, 1));
+  const arenaOfWeights = stack.use(new ParameterArena(gpu, parameters));
+  const dimensions = clickDimensions.withChunks(arenaOfWeights.chunks);
+  const plan = stack.use(new BatchPlan(gpu, log, capacity, 1, 1, 1, dimensions));
   const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0, noise: NOISE });
   plan.upload(0, 1);
   const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
   const tape = new ClickTape(batch, {
     arena,
-    parameters: stack.use(new ParameterArena(gpu, parameters)),
+    dimensions,
+    parameters: arenaOfWeights,
     capacity: sizes,
     variants,
     sparseGradients: sparse,

@@ -4,7 +4,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { getDefaultVariants, type KernelVariants } from "../../gpu/kernel_variants.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
-import { evaluateSize, getSize, MAX_CHUNKS } from "../../gpu/sizes.ts";
+import { evaluateSize, getSize } from "../../gpu/sizes.ts";
 import type { CheckCollector } from "../finding.ts";
 import type { KernelTrial, WordReader } from "../harness.ts";
 import { CANARY, listKernels, listWriters, runTrial, toFloats } from "../harness.ts";
@@ -18,7 +18,7 @@ import {
   uploadLeaves,
   uploadOutputGradient,
 } from "./op_bench.ts";
-import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
+import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
 import { asBufferView, type Memory } from "../../gpu/memory.ts";
 import { padRows, type Tensor, unpadRows } from "../../tape/tensor.ts";
@@ -248,7 +248,9 @@ async function checkParameters(
     if (parameter) used.fill(1, parameter.offset, parameter.offset + asBufferView(view).size / 4);
   }
   const { summed } = parameters;
-  const at = partials.findIndex((word, k) => k < MAX_CHUNKS * summed && !used[k % summed] && word !== CANARY);
+  const at = partials.findIndex((word, k) =>
+    k < parameters.chunks.most * summed && !used[k % summed] && word !== CANARY
+  );
   if (at >= 0) {
     const where = `a stray write into partial sums, chunk ${Math.floor(at / summed)}, float ${at % summed}`;
     checks.holds(false, listWriters(specs, parameters.partials), "stray writes", where);
@@ -306,7 +308,7 @@ function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   if (!place || place.table) return { ...own, read: (words) => toFloats(words(memory)) };
   const { summed } = parameters;
   const length = asBufferView(tensor.view).size / 4;
-  const chunks = clickDimensions.countChunks(sizes);
+  const chunks = tape.dimensions.countChunks(sizes);
   return {
     ...own,
     read: (words) =>

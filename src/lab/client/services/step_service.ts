@@ -187,7 +187,7 @@ function listDispatches(recording: Recording): DispatchSummary[] {
           constants: Object.entries(spec.constants ?? {}),
           bindings: listBindings(spec, text),
           invocations: computeInvocations(spec.invocations, sizes),
-          ...buildIndexScope(program, k, sizes, slice),
+          ...buildIndexScope(program, k, sizes, slice, recording.trainer.plan.dimensions),
         },
       });
     }
