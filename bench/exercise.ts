@@ -114,6 +114,8 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
     });
     printTable(cells, `${title}: ${size.join(" x ")}`);
   }
+  const next = exercises[exercises.indexOf(exercise) + 1];
+  if (next) console.log(`\nNext exercise: deno task -q exercise ${next.name} (${next.what})`);
   if (options.gpu) await showCompiled({ ...exercise.ladder, size }, step, file, options.gpu);
 }
 
@@ -188,7 +190,12 @@ export async function compileWithTint(text: string): Promise<CompilerVerdict> {
     const { messages } = await device.createShaderModule({ code: text }).getCompilationInfo();
     await device.popErrorScope();
     const errors = messages.filter(({ type }) => type === "error");
-    return { faults: errors.map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}`) };
+    // The lines after the first one list the overloads that Tint has tried.
+    return {
+      faults: errors.map(({ lineNum, linePos, message }) =>
+        `${lineNum}:${linePos} ${message.split("\n")[0]}`
+      ),
+    };
   } catch (error) {
     return { faults: [], missing: error instanceof Error ? error.message : String(error) };
   } finally {

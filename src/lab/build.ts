@@ -5,7 +5,7 @@ import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "..
 import { buildBundle, type Bundle, readPackageFile } from "../serve/bundle/bundle.ts";
 import { getKernelTableKey } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";
-import type { KernelTexts, PageData } from "./draw/kernel_panel.ts";
+import { extractMathematics, type KernelTexts, type PageData } from "./draw/kernel_panel.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
@@ -86,7 +86,7 @@ const CPU_CHAPTER = 12;
 
 /** Returns chapters by kernel, and f64 references by op. @throws Error if a chapter, or a chapter's section, is missing */
 export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {
-  const chapters: Record<string, { title: string; mathematics: string }> = {};
+  const chapters: Record<string, { title: string; text: string }> = {};
   const chapterOf: Record<string, string> = {};
   const pages = await listNames("kernels/course/", ".md");
   const page = async (number: number) => {
@@ -94,9 +94,17 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
     if (file === undefined) throw new Error(`Expected chapter ${number} in kernels/course.`);
     return { file, text: await read(`kernels/course/${file}`) };
   };
+  for (const file of pages) {
+    const text = await read(`kernels/course/${file}`);
+    const [, title] = /^# (.*)$/m.exec(text) ?? [];
+    if (title === undefined) throw new Error(`Expected a title in kernels/course/${file}.`);
+    chapters[file] = { title, text };
+  }
   for (const number of CHAPTERS) {
     const { file, text } = await page(number);
-    chapters[file] = parseChapter(file, text);
+    if (!extractMathematics({ title: "", text })) {
+      throw new Error(`Expected a section "The mathematics" in kernels/course/${file}.`);
+    }
     for (const kernel of findChapterKernels(text)) chapterOf[kernel] ??= file;
   }
   for (const kernel of findChapterKernels((await page(CPU_CHAPTER)).text)) {
@@ -120,16 +128,6 @@ function stem(kernel: string): string {
 async function listNames(folder: string, ending: string): Promise<string[]> {
   const entries = await Array.fromAsync(Deno.readDir(new URL(folder, ROOT)));
   return entries.map(({ name }) => name).filter((name) => name.endsWith(ending)).sort();
-}
-
-/** Returns a chapter's title and its section "The mathematics". @throws Error if the title or the section is missing */
-function parseChapter(file: string, text: string): { title: string; mathematics: string } {
-  const [, title] = /^# (.*)$/m.exec(text) ?? [];
-  const [, mathematics] = /^## The mathematics\n([^]*?)^## /m.exec(text) ?? [];
-  if (title === undefined || mathematics === undefined) {
-    throw new Error(`Expected a title and a section "The mathematics" in kernels/course/${file}.`);
-  }
-  return { title, mathematics: mathematics.trim() };
 }
 
 /** Returns the kernel names in a chapter's paragraph "Kernels". */

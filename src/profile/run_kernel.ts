@@ -81,7 +81,7 @@ export async function runKernel<const O extends Readonly<Record<string, number |
 
 /** Parses a kernel, with the workgroup's size as the constants from which the host computes the grid. */
 function parseOwnKernel(text: string, values: Constants = {}): Kernel {
-  const code = text.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, (comment) => comment.replaceAll(/[^\n]/g, " "));
+  const code = removeComments(text);
   const [, name] = /@compute\b[^{]*?\bfn\s+(\w+)/.exec(code) ?? [];
   if (name === undefined) throw new UserError("Expected a kernel, a function with @compute, got none.");
   const bindings = [...code.matchAll(/@binding\(/g)].length;
@@ -145,46 +145,67 @@ function checkInvocations(counts: unknown): readonly [x: number, y: number] {
   );
 }
 
+/** An array that a kernel's text declares. */
+export interface DeclaredArray {
+  readonly name: string;
+  /** Declaration, such as "var<storage, read> x: array<vec2f>". */
+  readonly declaration: string;
+  /** Type of the array's numbers; undefined for a struct. */
+  readonly element: keyof typeof ARRAYS | undefined;
+  /** True if the kernel may write the array. */
+  readonly isOutput: boolean;
+}
+
+const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
+const BINDING = /@binding\(\d+\)\s*(?:@group\(0\)\s*)?(var<([^>]+)>\s*(\w+)\s*:\s*([^;]+));/g;
+
+/** Returns the arrays that a kernel's text declares, without the uniform `step`. */
+export function listArrays(text: string): DeclaredArray[] {
+  return [...removeComments(text).matchAll(BINDING)].flatMap(
+    ([, declaration = "", access = "", name = "", type = ""]) => {
+      const letter = /\b([fui])32\b/.exec(type)?.[1] ?? /x?[234]([fui])/.exec(type)?.[1];
+      const element = (["f32", "u32", "i32"] as const).find((element) => element[0] === letter);
+      return name === STEP ? [] : [{ name, declaration, element, isOutput: access.includes("write") }];
+    },
+  );
+}
+
 interface BoundArray {
   readonly name: string;
   readonly data: KernelArray;
   readonly isOutput: boolean;
 }
 
-const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
-
 /** Returns the arrays of a kernel's bindings. @throws UserError for an array whose name or type is not declared. */
 function checkArrays(
-  { name: kernel, source, bindings }: Kernel,
+  { name: kernel, source }: Kernel,
   inputs: Readonly<Record<string, unknown>>,
   outputs: Readonly<Record<string, unknown>>,
 ): BoundArray[] {
-  const own = bindings.filter(({ name }) => name !== STEP);
+  const own = listArrays(source);
   for (const name of [...Object.keys(inputs), ...Object.keys(outputs)]) {
-    if (own.some((binding) => binding.name === name)) continue;
+    if (own.some((declared) => declared.name === name)) continue;
     const names = own.map(({ name }) => name).join(", ");
     throw new UserError(`kernel ${kernel}: expected arrays for the bindings ${names}, got ${name}.`);
   }
-  return own.map(({ name, kind }) => {
-    const isOutput = kind === "read_write";
+  return own.map(({ name, declaration, element, isOutput }) => {
     const [place, given] = isOutput ? ["outputs", outputs[name]] : ["inputs", inputs[name]];
-    const [declared = "", type = ""] = new RegExp(`var<[^>]+>\\s*${name}\\s*:\\s*([^;]+);`).exec(source) ??
-      [];
-    const letter = /\b([fui])32\b/.exec(type)?.[1] ?? /x?[234]([fui])/.exec(type)?.[1];
-    const known = Object.entries(ARRAYS).filter(([element]) => element[0] === (letter ?? element[0]));
-    const [Typed = Float32Array] = known.map(([, Typed]) => Typed);
     if (isOutput && typeof given === "number" && Number.isInteger(given) && given > 0) {
-      return { name, data: new Typed(given), isOutput };
+      return { name, data: new ARRAYS[element ?? "f32"](given), isOutput };
     }
-    if (known.some(([, Typed]) => given instanceof Typed)) {
-      return { name, data: given as KernelArray, isOutput };
-    }
-    const expected = [...(isOutput ? ["a length"] : []), ...known.map(([, { name }]) => name)].join(" or ");
+    const known = element ? [ARRAYS[element]] : Object.values(ARRAYS);
+    if (known.some((Typed) => given instanceof Typed)) return { name, data: given as KernelArray, isOutput };
+    const expected = [...(isOutput ? ["a length"] : []), ...known.map(({ name }) => name)].join(" or ");
     throw new UserError(
       `binding ${name}: expected ${place}: { ${name}: ... } with ${expected}, as the kernel declares ` +
-        `${declared.slice(0, -1)}, got ${describeValue(given)}.`,
+        `${declaration}, got ${describeValue(given)}.`,
     );
   });
+}
+
+/** Replaces comments by spaces, so that positions stay. */
+function removeComments(text: string): string {
+  return text.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, (comment) => comment.replaceAll(/[^\n]/g, " "));
 }
 
 function describeValue(value: unknown): string {

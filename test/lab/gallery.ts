@@ -5,7 +5,6 @@
 
 import type { Page } from "playwright-core";
 import { runMain } from "../../src/cli/run_main.ts";
-import { writeFileAtomically } from "../../src/files/atomic_write.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import { UserError } from "../../src/user_error.ts";
 import { findChromium, openChromium } from "../chromium.ts";
@@ -40,7 +39,7 @@ async function main(): Promise<void> {
 async function pictures(page: Page): Promise<void> {
   const take = async (name: string, view: View) => {
     const picture = await takePicture(page, view);
-    await writeFileAtomically(new URL(`${name}.webp`, FOLDER).pathname, picture);
+    await Deno.writeFile(new URL(`${name}.webp`, FOLDER), picture);
     console.log(`${name}.webp: ${Math.round(picture.length / 1000)} KB`);
   };
   await page.locator("#option-iterations").waitFor(PATIENCE);
@@ -64,7 +63,10 @@ async function pictures(page: Page): Promise<void> {
   await ladder.locator("table").waitFor(PATIENCE);
   await take("ladders", { height: 1440 });
 
-  await openScreen(page, "exercise");
+  await openScreen(page, "course/0-first-kernels");
+  await take("course", { height: 760 });
+
+  await openScreen(page, "exercise=softmax");
   const text = page.getByRole("textbox", { name: "The kernel" });
   await text.waitFor(PATIENCE);
   // Without its header, so that the line comes into the picture.
@@ -73,6 +75,12 @@ async function pictures(page: Page): Promise<void> {
   await clickButton(page, "Check");
   await page.locator("#screen-exercise .faults").waitFor(PATIENCE);
   await take("exercise", { from: ".answered", height: 800 });
+
+  await openScreen(page, "scratchpad");
+  await page.getByLabel("Length of y").waitFor(PATIENCE);
+  await clickButton(page, "Run");
+  await page.locator(".values").waitFor(PATIENCE);
+  await take("scratchpad", { height: 760 });
 
   await openScreen(page, "selftest");
   await page.selectOption("#selftest-kinds", "both");
@@ -108,7 +116,7 @@ async function takePicture(page: Page, { from, height }: View): Promise<Uint8Arr
     const image = await createImageBitmap(new Blob([bytes]));
     const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
     canvas.getContext("2d").drawImage(image, 0, 0);
-    return canvas.toDataURL("image/webp", 0.8);
+    return canvas.toDataURL("image/webp", 0.58);
   })()`);
   return Uint8Array.fromBase64(webp.replace(/^[^,]*,/, ""));
 }

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { clickButton, expectFine, openScreen, setOptions } from "./lab_window.ts";
 
-const SCREENS = ["train", "step", "ladders", "exercise", "selftest", "user", "save"];
+const SCREENS = ["train", "step", "ladders", "course", "exercise", "scratchpad", "selftest", "user", "save"];
 /** Pixels of an A4 sheet between its margins. */
 const SHEET = { width: 700, height: 1000 };
 const STOPS = 80;

@@ -3,6 +3,7 @@ import type { Page } from "playwright-core";
 import { readBench } from "../../bench/study.ts";
 import { compare } from "../../bench/tables.ts";
 import { exercises } from "../../src/exercise/exercises.ts";
+import { warmUp } from "../../src/exercise/puzzles.ts";
 import { fillStarter } from "../exercise_answers.ts";
 import { clickButton, expectFine, HASTY, openScreen, PATIENT, saveBy, waitForElement } from "./lab_window.ts";
 
@@ -73,7 +74,7 @@ export async function checkExercises(page: Page): Promise<void> {
   await text.waitFor();
   assert.equal(await text.inputValue(), softmax.starter);
 
-  const shipped = screen.getByLabel("Show the shipped kernel");
+  const shipped = screen.getByLabel("Show a solution");
   await shipped.check();
   assert.ok(!await text.isEditable());
   await page.evaluate(HASTY);
@@ -110,9 +111,9 @@ export async function checkExercises(page: Page): Promise<void> {
   await text.fill(right);
   await screen.locator("#exercise-name").selectOption("adam");
   assert.equal(await page.evaluate("location.hash"), "#exercise=adam");
-  await waitForElement(screen, ".about", "7-adam.md");
+  await waitForElement(screen, ".about", "7. Adam");
   await openScreen(page, "exercise=softmax");
-  await waitForElement(screen, ".about", "1-softmax.md");
+  await waitForElement(screen, ".about", "1. Softmax");
   assert.equal(await text.inputValue(), right, "it is kept");
   await clickButton(screen, "Reset");
   assert.equal(await text.inputValue(), softmax.starter);
@@ -121,6 +122,88 @@ export async function checkExercises(page: Page): Promise<void> {
   await clickButton(screen, "Reset");
   await openScreen(page, "exercise=stairs");
   await said("Expected the name of an exercise, got stairs.");
+}
+
+/** Asserts that the warm-up can be solved one puzzle after the other, and that chapters lead to exercises and back. */
+export async function checkCourse(page: Page): Promise<void> {
+  await openScreen(page, "course/0-first-kernels");
+  const screen = page.locator("#screen-exercise");
+  await page.locator("#screen-course").getByRole("link", { name: "map", exact: true }).click();
+  const text = screen.getByRole("textbox", { name: "The kernel" });
+  for (const [k, puzzle] of warmUp.entries()) {
+    await waitForElement(screen, ".about", puzzle.ladder.title);
+    assert.equal(await text.inputValue(), puzzle.starter);
+    await text.fill(fillStarter(puzzle));
+    await clickButton(screen, "Check");
+    await waitForElement(screen, ".notice", "Your kernel is correct.");
+    const next = screen.getByRole("link", { name: `${exercises[k + 1]?.name}: ` });
+    await next.click();
+  }
+  await waitForElement(screen, ".about", "choice softmax");
+  await screen.locator(".about a").click();
+  await page.locator("#screen-course h3", { hasText: "1. Softmax" }).waitFor();
+  await expectFine(page, "Course");
+  await openScreen(page, "course/99-none");
+  await waitForElement(
+    page,
+    "header + .notice",
+    "Expected the name of a chapter, such as 1-softmax, got 99-none.",
+  );
+  for (const address of ["shop", "exercise?map"]) {
+    await openScreen(page, address);
+    await waitForElement(page, "header + .notice", `got #${address}.`);
+  }
+  await openScreen(page, "course");
+  await page.locator("header + .notice").waitFor({ state: "hidden" });
+}
+
+/** Asserts that a kernel runs on the user's numbers, mistakes are reported, and a link opens kernel and numbers. */
+export async function checkScratchpad(page: Page): Promise<void> {
+  await openScreen(page, "scratchpad");
+  const screen = page.locator("#screen-scratchpad");
+  const text = screen.getByRole("textbox", { name: "Your kernel" });
+  const run = () => clickButton(screen, "Run");
+  const values = async (name: string) => {
+    const shown = await screen.getByRole("region", { name: `Values of ${name}`, exact: true }).innerText();
+    return shown.replaceAll(/\[ *\d+\]/g, "").trim().split(/\s+/).map(Number);
+  };
+  await screen.getByLabel("Length of y").waitFor();
+  await run();
+  await waitForElement(screen, ".notice", /^A dispatch takes .* us/);
+  assert.deepEqual(await values("y"), Array.from({ length: 100 }, (_, k) => k * k));
+  const own = `@group(0) @binding(0) var<storage, read> x: array<i32>;
+@group(0) @binding(1) var<storage, read_write> sum: array<i32>;
+@group(0) @binding(2) var<uniform> step: vec4u;
+@compute @workgroup_size(4, 2)
+fn sums(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < step.x && id.y < step.y) { sum[id.y * step.x + id.x] = x[id.x] - 10 * x[id.y]; }
+}`;
+  await text.fill(own);
+  await screen.getByLabel("Length of sum").fill("10");
+  await screen.getByLabel("x", { exact: true }).fill("1 2..4, 0x5");
+  await screen.getByLabel("Invocations").fill("5 x 2");
+  await run();
+  await waitForElement(screen, ".answered h3", "sum");
+  assert.deepEqual(await values("sum"), [-9, -8, -7, -6, -5, -19, -18, -17, -16, -15]);
+  await expectFine(page, "Scratchpad");
+  await clickButton(screen, "Copy link");
+  await waitForElement(screen, ".notice", /^The (link|address)/);
+  const address = await page.evaluate<string>("location.hash");
+  await text.fill(own.replace("x[id.y];", "z[id.y];"));
+  await run();
+  await waitForElement(screen, ".faults li", /^Line 6 .*z/);
+  await screen.getByLabel("x", { exact: true }).fill("1 2.5");
+  await run();
+  await waitForElement(screen, ".notice", 'x: expected i32 numbers such as 5, 0..99 or 100*0, got "2.5".');
+  await clickButton(screen, "Example");
+  await screen.getByLabel("Length of y").waitFor();
+  await openScreen(page, "train");
+  await openScreen(page, address.slice(1));
+  await screen.getByLabel("Length of sum").waitFor();
+  assert.equal(await text.inputValue(), own);
+  assert.equal(await screen.getByLabel("Invocations").inputValue(), "5 x 2");
+  await openScreen(page, "scratchpad=damaged");
+  await waitForElement(screen, ".notice.error", "got a damaged one");
 }
 
 export async function checkSaved(page: Page, folder: string): Promise<void> {

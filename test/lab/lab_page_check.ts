@@ -21,7 +21,14 @@ import { Trainer } from "../../src/train/trainer.ts";
 import { openChromium } from "../chromium.ts";
 import { openGpu } from "../open_alone.ts";
 import { checkKeyboard, checkPaper, checkSmaller, checkUnderWay, SMALLER_ADAPTER } from "./lab_look_check.ts";
-import { checkExercises, checkLadder, checkSaved, checkStep } from "./lab_measure_check.ts";
+import {
+  checkCourse,
+  checkExercises,
+  checkLadder,
+  checkSaved,
+  checkScratchpad,
+  checkStep,
+} from "./lab_measure_check.ts";
 import {
   clickButton,
   expectFine,
@@ -395,6 +402,8 @@ try {
     await checkStep(page);
     await checkLadder(page);
     await checkExercises(page);
+    await checkCourse(page);
+    await checkScratchpad(page);
     await checkSaved(page, folder);
     await checkHidden(page);
     await expectNoFaults(page, "after the tab was hidden");

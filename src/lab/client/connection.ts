@@ -5,7 +5,10 @@ import type { PageData } from "../draw/kernel_panel.ts";
 import type { ServiceCall, WorkerEvent } from "./lab_worker.ts";
 import type { CallFailure, FromWorker, Services, ToWorker } from "./worker_main.ts";
 
-const STOPPED: CallFailure = { kind: "stopped", message: "Stopped. The running operation ends on its own." };
+const STOPPED: CallFailure = {
+  kind: "stopped",
+  message: "Stopped. The running operation ends on its own; if it does not, reload the page.",
+};
 
 /** Thrown by a call that failed in the worker. */
 class LabError extends Error {

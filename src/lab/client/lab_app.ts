@@ -1,6 +1,6 @@
 /** The frame of the page: header, tabs, state of the device, and one screen at a time. {@link Lab} has the shared state. */
 
-import { type CallWorker, Connection } from "./connection.ts";
+import { type CallWorker, Connection, readPageData } from "./connection.ts";
 import { dom, element, Notice } from "./elements.ts";
 import type { AdapterFacts, WorkerEvent } from "./lab_worker.ts";
 
@@ -8,6 +8,8 @@ export interface Screen {
   /** Name of the screen in the page's address, after #. {@link Lab.part} is the text after = or / in the address. */
   readonly id: string;
   readonly title: string;
+  /** Name of the chapter about the screen, such as "1-softmax"; "" for the whole course. */
+  readonly chapter?: string;
   /**
    * Fills the section of the screen, when the screen is first shown. The section already has a heading, and is hidden while
    * another screen is shown. Draw in SVG: the style sheet sets the colours of SVG for light mode, dark mode and print.
@@ -63,7 +65,6 @@ export class Lab {
   async open(): Promise<void> {
     try {
       await this.call("adapter", "open", undefined);
-      this.#notice.clear();
     } catch (error) {
       this.#setDevice({ kind: "none", message: getErrorMessage(error) });
       this.#notice.fail(error);
@@ -112,9 +113,15 @@ export class Lab {
   }
 
   #showScreen(): void {
-    const [, name, part = ""] = /^#(\w*)[=/]?([\w-]*)$/.exec(location.hash) ?? [];
-    this.part = part;
-    const screen = this.screens.find(({ id }) => id === name) ?? this.screens[0];
+    const { hash } = location;
+    const [, name = hash, part = ""] = /^#(\w*)[=/]?([\w-]*)$/.exec(hash) ?? [];
+    const known = this.screens.find(({ id }) => id === name);
+    this.part = known ? part : "";
+    if (!known && name !== "") {
+      const names = this.screens.map(({ id }) => `#${id}`).join(", ");
+      this.refuse(`an address with the name of a screen (${names})`, hash);
+    } else if (this.device.kind !== "none") this.#notice.clear();
+    const screen = known ?? this.screens[0];
     if (!screen) return;
     if (!this.#parts.has(screen.id)) this.#mount(screen);
     for (const [id, other] of this.#parts) other.hidden = id !== screen.id;
@@ -126,9 +133,18 @@ export class Lab {
     for (const { id, listener } of this.#showListeners) if (id === screen.id) listener();
   }
 
-  #mount({ id, title, mount }: Screen): void {
+  /** Shows, at the top of the page, that a part of the address is unknown. */
+  refuse(expected: string, got: string): void {
+    this.#notice.show(`Expected ${expected}, got ${got}.`, "error");
+  }
+
+  #mount({ id, title, chapter, mount }: Screen): void {
     const heading = element("h2", { id: `${id}-title` }, title);
     const part = element("section", { id: `screen-${id}`, "aria-labelledby": heading.id }, heading);
+    if (chapter !== undefined) {
+      const name = readPageData().texts.chapters[`${chapter}.md`]?.title ?? "the course";
+      part.append(dom`<p class="about">Explained in <a href="#course/${chapter}">${name}</a></p>`);
+    }
     this.#parts.set(id, part);
     this.#main.append(part);
     mount(part, this);

@@ -2,9 +2,11 @@
 /** Entry point of the lab's page; `src/lab/build.ts` bundles it. */
 
 import { Lab, type Screen } from "./lab_app.ts";
+import { showCourse } from "./screens/course_screen.ts";
 import { showExercises } from "./screens/exercises_screen.ts";
 import { showLadders } from "./screens/ladders_screen.ts";
 import { showSave } from "./screens/save_screen.ts";
+import { showScratchpad } from "./screens/scratchpad_screen.ts";
 import { showSelftest } from "./screens/selftest_screen.ts";
 import { showStep } from "./screens/step_screen.ts";
 import { showTrain } from "./screens/train_screen.ts";
@@ -12,12 +14,14 @@ import { showUser } from "./screens/user_screen.ts";
 
 /** Screens in the order of their tabs. To add a screen, write a file in screens/, and add a line to this list. */
 const screens: readonly Screen[] = [
-  { id: "train", title: "Train", mount: showTrain },
-  { id: "step", title: "Look inside a step", mount: showStep },
-  { id: "ladders", title: "Ladders", mount: showLadders },
+  { id: "train", title: "Train", chapter: "1-softmax", mount: showTrain },
+  { id: "step", title: "Look inside a step", chapter: "", mount: showStep },
+  { id: "ladders", title: "Ladders", chapter: "", mount: showLadders },
+  { id: "course", title: "Course", mount: showCourse },
   { id: "exercise", title: "Exercises", mount: showExercises },
-  { id: "selftest", title: "Self-test", mount: showSelftest },
-  { id: "user", title: "Be the user", mount: showUser },
+  { id: "scratchpad", title: "Scratchpad", chapter: "0-first-kernels", mount: showScratchpad },
+  { id: "selftest", title: "Self-test", chapter: "", mount: showSelftest },
+  { id: "user", title: "Be the user", chapter: "3-lstm", mount: showUser },
   { id: "save", title: "Save", mount: showSave },
 ];
 

@@ -11,6 +11,7 @@ import type { DispatchSummary, KernelSummary } from "../client/services/step_ser
 import { chooseMiddle, countChoices, countLaunched, renderOwned } from "./ownership.ts";
 import { formatPercent, formatShort } from "../../number_text.ts";
 import { formatBytes, formatCount, formatMicroseconds, renderMarkdown, renderScrollTable } from "./text.ts";
+import { isUnsure } from "./timeline.ts";
 
 /** Data in the page, written by build.ts. */
 export interface PageData {
@@ -32,8 +33,13 @@ export interface KernelTexts {
 
 export interface ChapterText {
   readonly title: string;
-  /** Markdown of the chapter's section "The mathematics". */
-  readonly mathematics: string;
+  /** Markdown of the whole chapter. */
+  readonly text: string;
+}
+
+/** Returns the Markdown of a chapter's section "The mathematics"; undefined for a chapter without the section. */
+export function extractMathematics({ text }: ChapterText): string | undefined {
+  return /^## The mathematics\n([^]*?)^## /m.exec(text)?.[1]?.trim();
 }
 
 export function renderKernelPanel(
@@ -52,7 +58,8 @@ ${measurements}`;
   const specialised = findSpecialisedLines(code.text, texts.files[kernel] ?? code.text);
   const split = describeWorkSplit(code.text, code);
   const chapter = texts.chapterOf[kernel] ?? "";
-  const derivation = texts.chapters[chapter];
+  const { [chapter]: about } = texts.chapters;
+  const mathematics = about && extractMathematics(about);
   const reference = node && texts.references[node.op];
   return markup`<h3 tabindex="-1">${label}</h3>
 <p class="path">${kernel}.wgsl</p>
@@ -72,9 +79,9 @@ ${origin(facts)}
 ${renderWgslListing(code.text, specialised)}</details>
 <details class="machine"><summary>Machine code of a GPU</summary><div></div></details>
 ${
-    derivation && markup`<details><summary>The derivation: ${derivation.title}</summary>
-<div class="prose">${renderMarkdown(derivation.mathematics)}</div>
-<p class="path">kernels/course/${chapter}</p></details>`
+    about && mathematics &&
+    markup`<p>Chapter: <a href="#course/${chapter.replace(/\.md$/, "")}">${about.title}</a></p>
+<details><summary>The derivation</summary><div class="prose">${renderMarkdown(mathematics)}</div></details>`
   }
 ${
     reference && markup`<details><summary>The float64 reference of the tests</summary>
@@ -112,7 +119,8 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
   if (error !== undefined) facts.push(["clock error in ±", formatMicroseconds(error)]);
   if (flops > 0) facts.push(["FLOPs", formatCount(flops)]);
   if (bytes > 0) facts.push(["bytes moved", formatBytes(bytes)]);
-  if (ceilings && median > 0) {
+  if (isUnsure(timed)) facts.push(["rates", "unknown: the error is as large as the time"]);
+  else if (ceilings && median > 0) {
     const position = computeRooflinePosition(timed, median, ceilings, timed.invocations);
     const { gflops, gbs, intensity, share, bound } = position;
     if (flops > 0) facts.push(["rate", `${formatShort(gflops)} GFLOP/s`]);

@@ -198,11 +198,14 @@ export function formatValues(values: readonly number[]): string {
 
 /** Renders the reads and writes in the kernel's body: subscript, access, and element if the invocation's index determines it. */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
+  const loop = listLoopVariables(text);
+  const getReason = (subscript: string) =>
+    mentions(subscript, loop) ? "depends on a loop variable" : "depends on data";
   const rows = bindings.flatMap(({ name, access }) =>
     findSubscripts(text, name).slice(0, SUBSCRIPTS).map((subscript) => {
       const value = own.getValue(subscript);
       return markup`<tr><th scope="row"><code>${name}[${subscript}]</code></th><td class="text">${access}</td><td>${
-        value === undefined ? "depends on data" : formatCount(value)
+        value === undefined ? getReason(subscript) : formatCount(value)
       }</td></tr>`;
     })
   );
@@ -221,6 +224,20 @@ function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html 
   }${omitted.length > 0 && markup`<p>Not shown: ${omitted.join(", ")}.</p>`}${
     names !== "" && markup`<p>Not used in the body, perhaps in functions that it calls: ${names}.</p>`
   }`;
+}
+
+/** Returns the names of a kernel's loop variables, and of values that are computed from them. */
+function listLoopVariables(text: string): string[] {
+  const names: string[] = [];
+  const declaration = /\b(for \(var|var|let) (\w+)[^=;]*=([^;]+);/g;
+  for (const [, kind, name = "", value = ""] of text.replace(/\/\/.*/g, "").matchAll(declaration)) {
+    if (kind === "for (var" || mentions(value, names)) names.push(name);
+  }
+  return names;
+}
+
+function mentions(expression: string, names: readonly string[]): boolean {
+  return names.some((name) => new RegExp(`\\b${name}\\b`).test(expression));
 }
 
 /** Returns the distinct index expressions of a binding in the body of the entry point. */

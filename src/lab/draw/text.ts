@@ -64,49 +64,67 @@ export function renderBreakableName(name: string): Html {
   return markup`${words.map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)}`;
 }
 
-export function renderMarkdown(markdown: string): Html {
+/** Returns the address in the lab of a link's target; undefined for a target that is not in the page. */
+type ResolveLink = (target: string) => string | undefined;
+
+/** Renders Markdown. Of a link without an address only the text is kept. An address of the lab in code becomes a link. */
+export function renderMarkdown(markdown: string, resolve: ResolveLink = () => undefined): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1
-      ? markup`<pre tabindex="0" role="region" aria-label="Formulas"><code>${part.trimEnd()}</code></pre>`
-      : markup`${part.split(/\n\s*\n/).filter((block) => block.trim() !== "").map(block)}`
+      ? markup`<pre tabindex="0" role="region" aria-label="Formulas ${
+        (k + 1) / 2
+      }"><code>${part.trimEnd()}</code></pre>`
+      : markup`${
+        part.split(/\n\s*\n/).filter((text) => text.trim() !== "").map((text) => block(text.trim(), resolve))
+      }`
   );
   return markup`${parts}`;
 }
 
-function block(text: string): Html {
-  const lines = text.trim().split("\n");
-  if (lines.every((line) => line.startsWith("|"))) return table(lines);
-  if (/^[-*] /.test(lines[0] ?? "")) {
-    const items = text.trim().split(/^[-*] /m).slice(1);
-    return markup`<ul>${items.map((item) => markup`<li>${inline(item)}</li>`)}</ul>`;
-  }
-  return markup`<p>${inline(text.trim())}</p>`;
+function block(text: string, resolve: ResolveLink): Html {
+  const lines = text.split("\n");
+  const list = (mark: RegExp) =>
+    text.split(mark).slice(1).map((item) => markup`<li>${inline(item, resolve)}</li>`);
+  if (lines.every((line) => line.startsWith("|"))) return table(lines, resolve);
+  if (/^[-*] /.test(text)) return markup`<ul>${list(/^[-*] /m)}</ul>`;
+  const [, number] = /^(\d+)\. /.exec(text) ?? [];
+  if (number !== undefined) return markup`<ol start="${number}">${list(/^\d+\. /m)}</ol>`;
+  const [, summary] = /^<details><summary>(.*)<\/summary>$/.exec(text) ?? [];
+  if (summary !== undefined) return new Html(markup`<details><summary>${summary}</summary>`.text);
+  if (text === "</details>") return new Html(text);
+  const [, marks, title = ""] = /^(#+) (.*)$/.exec(text) ?? [];
+  if (marks === "#") return markup`<h3>${inline(title, resolve)}</h3>`;
+  if (marks !== undefined) return markup`<h4>${inline(title, resolve)}</h4>`;
+  return markup`<p>${inline(text, resolve)}</p>`;
 }
 
-function table(lines: readonly string[]): Html {
-  const cells = (line: string) => line.replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
+function table(lines: readonly string[], resolve: ResolveLink): Html {
+  const cells = (line: string) =>
+    line.replace(/^\||\|$/g, "").split("|").map((cell) => inline(cell.trim(), resolve));
   const [head = "", , ...rows] = lines;
   return markup`<table><thead><tr>${
-    cells(head).map((cell) => markup`<th scope="col">${inline(cell)}</th>`)
+    cells(head).map((cell) => markup`<th scope="col">${cell}</th>`)
   }</tr></thead><tbody>${
-    rows.map((row) => markup`<tr>${cells(row).map((cell) => markup`<td>${inline(cell)}</td>`)}</tr>`)
+    rows.map((row) => markup`<tr>${cells(row).map((cell) => markup`<td>${cell}</td>`)}</tr>`)
   }</tbody></table>`;
 }
 
-/** Renders inline Markdown. Only the text of a link is kept, because the link's target is not in the page. */
-function inline(text: string): Html {
-  const pieces = text.replace(/\[([^\]]+)\]\([^)]*\)/g, "$1").split(
-    /(`[^`]+`|\*\*[^*]+\*\*|(?<!\w)_[^_]+_(?!\w))/,
-  );
-  return markup`${
-    pieces.map((piece) =>
-      /^`.+`$/s.test(piece)
-        ? markup`<code>${piece.slice(1, -1)}</code>`
-        : /^\*\*.+\*\*$/s.test(piece)
-        ? markup`<strong>${piece.slice(2, -2)}</strong>`
-        : /^_.+_$/s.test(piece)
-        ? markup`<em>${piece.slice(1, -1)}</em>`
-        : markup`${piece}`
-    )
-  }`;
+/** Matches code, bold text, a link or emphasis. */
+const MARKED = /(`[^`]+`|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]*\)|(?<!\w)_[^_]+_(?!\w))/;
+
+function inline(text: string, resolve: ResolveLink): Html {
+  return markup`${text.split(MARKED).map((piece) => renderMarked(piece, resolve))}`;
+}
+
+function renderMarked(piece: string, resolve: ResolveLink): Html {
+  const own = piece.slice(1, -1);
+  if (/^`#[a-z]+([=/][\w-]+)?`$/.test(piece)) return markup`<a href="${own}"><code>${own}</code></a>`;
+  if (/^`.+`$/s.test(piece)) return markup`<code>${own}</code>`;
+  if (/^\*\*.+\*\*$/s.test(piece)) return markup`<strong>${inline(piece.slice(2, -2), resolve)}</strong>`;
+  if (/^_.+_$/s.test(piece)) return markup`<em>${own}</em>`;
+  const [, words, target = ""] = /^\[([^\]]+)\]\(([^)]*)\)$/.exec(piece) ?? [];
+  if (words === undefined) return markup`${piece}`;
+  const address = resolve(target);
+  const shown = inline(words, resolve);
+  return address === undefined ? shown : markup`<a href="${address}">${shown}</a>`;
 }

@@ -79,10 +79,13 @@ export function renderTimelineTable(
   const { spans, total } = computeSpans(dispatches);
   const rows = dispatches.map((dispatch, k) => {
     const { label, kernel, phase, median, flops, bytes } = dispatch;
-    const on = ceilings && computeRooflinePosition(dispatch, median, ceilings, dispatch.invocations);
+    const unsure = isUnsure(dispatch);
+    const on = ceilings && !unsure
+      ? computeRooflinePosition(dispatch, median, ceilings, dispatch.invocations)
+      : undefined;
     const [from = 0] = spans[k] ?? [];
     const at = (time: number) => (total > 0 ? 100 * time / total : 0).toFixed(2);
-    return markup`<tr>
+    return markup`<tr class="${unsure ? "unsure" : ""}">
 <th scope="row"><button type="button" data-dispatch="${k}">${
       renderBreakableName(label)
     }</button><br><span class="path">${renderBreakableName(kernel)}</span></th>
@@ -90,7 +93,7 @@ export function renderTimelineTable(
       at(from)
     }" y="1" width="${at(Math.max(median, total / 300))}" height="12"/></svg></td>
 <td>${formatShort(median)}</td>
-<td>${formatShort(estimateMedianError(dispatch))}</td>
+<td>${formatShort(estimateMedianError(dispatch))}${unsure && " ?"}</td>
 <td>${formatPercent(median / total)}</td>
 <td>${flops > 0 ? formatShort(flops / 1e6) : "-"}</td>
 <td>${bytes > 0 ? formatShort(bytes / 1e6) : "-"}</td>
@@ -102,5 +105,15 @@ export function renderTimelineTable(
   });
   const times = ["us", "± us", "% of step", "MFLOP", "MB", "GFLOP/s", "GB/s", "roofline"];
   const head = ["dispatch, kernel", ["when"], ...times, ["bound by"]] as const;
-  return renderScrollTable("The dispatches of the step", "numeric timeline", head, rows);
+  return markup`${renderScrollTable("The dispatches of the step", "numeric timeline", head, rows)}
+${dispatches.some(isUnsure) && markup`<p>${UNSURE}</p>`}`;
+}
+
+const UNSURE =
+  "Marked by a question mark: times whose error is as large as the time. The dispatch is fast, and how fast " +
+  "cannot be measured here, so its rates are left out.";
+
+/** True if a time's error is as large as the time. */
+export function isUnsure(timed: DispatchMeasurement): boolean {
+  return estimateMedianError(timed) >= timed.median;
 }

@@ -1,12 +1,10 @@
 /** Screen "Exercises": checks the user's kernel, and times the kernel and the ladder. Each exercise has its own address. */
 
-import { createEditor } from "prism-code-editor";
-import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
-import { insertText, setSelection } from "prism-code-editor/utils";
 import { markup } from "../../../report/html.ts";
 import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";
 import { renderMarkdown } from "../../draw/text.ts";
-import { WGSL } from "../../draw/kernel_panel.ts";
+import { extractMathematics } from "../../draw/kernel_panel.ts";
+import { Editor } from "../editor.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
@@ -14,9 +12,6 @@ import type { ExerciseSummary, SolvedExercise } from "../services/kernel_service
 
 /** Number of rounds. In a round, every step is timed once. */
 const ROUNDS = 3;
-
-/** Matches a compiler message with its line and column. */
-const MESSAGE = /^\w+\.wgsl:(\d+):(\d+) (.*)$/gm;
 
 export function showExercises(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
@@ -58,7 +53,7 @@ class ExerciseView {
     this.element = dom`<div>
 <div class="buttons"><label>Exercise${this.#names}</label></div>${this.#about}${this.#derivation}
 <div class="buttons">${check}${time}${this.#stop.element}<label>Size${this.#size}</label>
-<label>${this.#shipped}Show the shipped kernel</label>${reset}</div>
+<label>${this.#shipped}Show a solution</label>${reset}</div>
 ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
@@ -73,13 +68,18 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#size.value = next.size;
     this.#shipped.checked = false;
     if (known || name === "") this.#notice.clear();
-    this.#about.textContent = `${next.title}. Chapter: kernels/course/${next.chapter}`;
     const chapter = readPageData().texts.chapters[next.chapter];
+    const address = `#course/${next.chapter.replace(/\.md$/, "")}`;
+    fill(
+      this.#about,
+      markup`${next.title}. Chapter: <a href="${address}">${chapter?.title ?? next.chapter}</a>`,
+    );
+    const mathematics = chapter && extractMathematics(chapter);
     fill(
       this.#derivation,
       markup`${
-        chapter && markup`<details><summary>The derivation: ${chapter.title}</summary>
-<div class="prose">${renderMarkdown(chapter.mathematics)}</div></details>`
+        mathematics && markup`<details><summary>The derivation</summary>
+<div class="prose">${renderMarkdown(mathematics)}</div></details>`
       }`,
     );
     this.#show();
@@ -120,36 +120,28 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
         const solved = await this.lab.call("exercises", "check", request, { onProgress, signal });
         this.#showResult(exercise, solved);
       } catch (error) {
-        this.#notice.fail(error);
-        if (error instanceof Error) this.#showCompilerErrors(error.message);
+        const faults = this.#editor.showErrors(error);
+        if (!faults) return this.#notice.fail(error);
+        this.#notice.show("Your kernel does not compile.", "error");
+        this.#results.replaceChildren(faults);
       }
     });
   }
 
-  #showResult({ title }: ExerciseSummary, { cases, started, times }: SolvedExercise): void {
+  #showResult(exercise: ExerciseSummary, { cases, started, times }: SolvedExercise): void {
+    const { title } = exercise;
     this.#notice.show("Your kernel is correct.");
     const shipped = times && findShippedLadder(times);
+    const next = this.all[this.all.indexOf(exercise) + 1];
+    const onward = next
+      ? markup`Next exercise: <a href="#exercise=${next.name}">${next.name}: ${next.what}</a>`
+      : markup`This was the last exercise.`;
     fill(
       this.#results,
-      markup`<p>Correct at ${cases.join("; ")}.</p><p>${started}</p>${
+      markup`<p>Correct at ${cases.join("; ")}.</p><p>${started}</p><p class="next">${onward}</p>${
         times && renderLadderTable(title, compareLadder(times, shipped), shipped)
       }`,
     );
-  }
-
-  /** Lists the compiler errors in a message. A button at each error moves the cursor to the line of the error. */
-  #showCompilerErrors(message: string): void {
-    const found = [...message.matchAll(MESSAGE)].map(([, line, column, words = ""]) => ({
-      ...{ line: Number(line), column: Number(column), words },
-    }));
-    if (found.length === 0) return;
-    this.#notice.show("Your kernel does not compile.", "error");
-    this.#editor.mark(found.map(({ line }) => line));
-    const items = found.map(({ line, column, words }) => {
-      const onclick = () => this.#editor.goTo(line, column);
-      return dom`<li>${element("button", { type: "button", onclick }, `Line ${line}`)} ${words}</li>`;
-    });
-    this.#results.replaceChildren(dom`<ul class="faults">${items}</ul>`);
   }
 }
 
@@ -176,53 +168,5 @@ function saveText(exercise: string, text: string | undefined): boolean {
     return true;
   } catch {
     return false; // the browser's storage is full or forbidden
-  }
-}
-
-setIgnoreTab(true); // for keyboard users Tab moves to the next element; Ctrl+M makes Tab indent
-
-/** A WGSL editor with line numbers and syntax highlighting, which can mark lines with errors. */
-class Editor {
-  readonly element = element("div", { class: "wgsl" });
-  readonly #editor = createEditor(this.element, { language: WGSL, tabSize: 2 }, defaultCommands());
-
-  /** @param onInput function that is called after each change by the user */
-  constructor(label: string, onInput: () => void) {
-    const { textarea } = this.#editor;
-    textarea.setAttribute("aria-label", label);
-    textarea.addEventListener("input", () => {
-      this.mark([]); // marks are removed, because line numbers may have changed
-      onInput();
-    });
-  }
-
-  get text(): string {
-    return this.#editor.value;
-  }
-
-  show(value: string, readOnly: boolean): void {
-    this.#editor.setOptions({ value, readOnly });
-    this.#editor.textarea.readOnly = readOnly;
-    this.mark([]);
-  }
-
-  /** Replaces the text as if the user had typed the new text, so that the user can undo the change. */
-  replace(text: string): void {
-    this.#editor.textarea.focus({ preventScroll: true });
-    insertText(this.#editor, text, 0, this.text.length);
-  }
-
-  /** Marks lines with errors. @param faulty numbers of the lines, from 1 */
-  mark(faulty: readonly number[]): void {
-    const { lines } = this.#editor; // indices of `lines` begin at 1
-    for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
-  }
-
-  /** Moves the cursor to a line and column, both from 1. */
-  goTo(line: number, column: number): void {
-    const before = this.text.split("\n").slice(0, line - 1).reduce((sum, { length }) => sum + length + 1, 0);
-    this.#editor.textarea.focus({ preventScroll: true });
-    setSelection(this.#editor, before + column - 1);
-    this.#editor.lines[line]?.scrollIntoView({ block: "center" });
   }
 }

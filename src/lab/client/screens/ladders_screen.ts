@@ -36,10 +36,13 @@ comparison: an optimisation that helps shipped need not help on a GPU.</p>`,
     notice.element.before(dom`<div class="buttons">${all}${stop.element}</div>`);
     root.append(list);
     list.append(...cards.map((card) => {
-      const { name, title, size, steps } = card.ladder;
+      const { name, title, size, steps, chapter = "" } = card.ladder;
+      const about = readPageData().texts.chapters[chapter]?.title ?? chapter;
       const one = button("Run this ladder", () => run([card]), { "aria-describedby": `ladder-${name}` });
       return dom`<div class="card rung"><h3 id="ladder-${name}">${title}</h3>
-<p>${String(steps)} steps, at ${size.join(" x ")}.</p><div class="buttons">${one}</div>${card.results}</div>`;
+<p>${String(steps)} steps, at ${size.join(" x ")}. Explained in <a href="#course/${
+        chapter.replace(/\.md$/, "")
+      }">${about}</a></p><div class="buttons">${one}</div>${card.results}</div>`;
     }));
   }, (error: unknown) => notice.fail(error));
 }

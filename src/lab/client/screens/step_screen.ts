@@ -23,7 +23,10 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   let openKernel: ((kernel: string) => boolean) | undefined;
   const openFromAddress = () => {
     if (lab.part === "" || openKernel?.(lab.part)) return;
-    notice.show(`No dispatch of this step has the kernel ${lab.part}.`, "note");
+    notice.show(
+      `No dispatch of this step has the kernel ${lab.part}: choose another batch or model.`,
+      "note",
+    );
   };
   const measure = async (signal: AbortSignal) => {
     try {

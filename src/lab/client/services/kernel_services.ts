@@ -1,11 +1,13 @@
 /** Services of the screens Exercises, Ladders and Self-test. This script is loaded at the first call of one of its services. */
 
+import { createRandomStream } from "../../../data/random.ts";
 import { createAnswerStep, type Exercise, getSolution } from "../../../exercise/exercise.ts";
 import { exercises } from "../../../exercise/exercises.ts";
 import { checkAll, parseSize, raceExercise } from "../../../exercise/check_exercise.ts";
 import type { Ladder } from "../../../ladder/check_ladder.ts";
 import { ladders, runLadder, summarizeLadder } from "../../../ladder/ladders.ts";
-import type { LadderMeasurement } from "../../../profile/bench_report.ts";
+import type { LadderMeasurement, Timing } from "../../../profile/bench_report.ts";
+import { type DeclaredArray, type KernelArray, listArrays, runKernel } from "../../../profile/run_kernel.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/finding.ts";
 import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
@@ -16,6 +18,7 @@ export function createKernelServices(worker: LabWorker) {
   return {
     exercises: exercisesService(worker),
     ladders: laddersService(worker),
+    scratchpad: scratchpadService(worker),
     selftest: selftestService(worker),
   };
 }
@@ -83,8 +86,114 @@ function summarizeExercise(exercise: Exercise): ExerciseSummary {
   return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
+/** A kernel with its data as text: numbers of inputs, lengths of outputs, and invocations such as "100" or "16 x 16". */
+export interface ScratchRequest {
+  readonly text: string;
+  readonly arrays: Readonly<Record<string, string>>;
+  readonly invocations: string;
+}
+
+export interface ScratchResult {
+  /** The first numbers of each output, and the output's length. */
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly length: number;
+    readonly values: KernelArray;
+  }[];
+  /** Time of a dispatch in microseconds. */
+  readonly time: Pick<Timing, "median" | "lower" | "upper" | "error">;
+}
+
+/** Largest number of an output's numbers that are shown. */
+const SHOWN_VALUES = 256;
+
+function scratchpadService(worker: LabWorker) {
+  return {
+    arrays: (text: string): readonly DeclaredArray[] => listArrays(text),
+
+    /** Runs and times a kernel. @throws UserError that describes what is wrong with the kernel or the data */
+    run(
+      { text, arrays, invocations }: ScratchRequest,
+      { signal }: ServiceCall<never>,
+    ): Promise<ScratchResult> {
+      return worker.runExclusively("A kernel is running", signal, async () => {
+        const gpu = await worker.gpu();
+        const declared = listArrays(text);
+        const inputs = declared.filter(({ isOutput }) => !isOutput).map((array) =>
+          [array.name, parseNumbers(array, arrays[array.name])] as const
+        );
+        const outputs = declared.filter(({ isOutput }) => isOutput).map(({ name }) =>
+          [name, parseCount(`length of ${name}`, arrays[name])] as const
+        );
+        const [x = NaN, ...rest] = invocations.split("x").map((count) => parseCount("invocations", count));
+        const times: ScratchResult["time"][] = [];
+        const found = await runKernel(gpu, text, {
+          ...{ inputs: Object.fromEntries(inputs), outputs: Object.fromEntries(outputs) },
+          ...{ invocations: [x, ...rest] as [number], onTime: (time) => times.push(time) },
+        });
+        const shown = Object.entries(found).map(([name, values]) => ({
+          ...{ name, length: values.length, values: values.slice(0, SHOWN_VALUES) },
+        }));
+        return { outputs: shown, time: times[0] ?? { median: NaN, lower: NaN, upper: NaN } };
+      });
+    },
+  };
+}
+
+/** Largest number of elements per array. */
+const MOST_NUMBERS = 2 ** 24;
+
+function parseCount(what: string, text = ""): number {
+  const count = Number(text);
+  if (text.trim() !== "" && Number.isInteger(count) && count >= 1 && count <= MOST_NUMBERS) return count;
+  throw new UserError(`${what}: expected a whole number in 1..${MOST_NUMBERS}, got "${text.trim()}".`);
+}
+
+/** Parses numbers, ranges such as 0..99, and repetitions such as 100*0.5 or 100*random. */
+function parseNumbers({ name, element = "f32" }: DeclaredArray, text = ""): KernelArray {
+  const random = createRandomStream(1, "scratchpad", name);
+  const ranges = {
+    f32: [-Infinity, Infinity],
+    u32: [0, 2 ** 32 - 1],
+    i32: [-(2 ** 31), 2 ** 31 - 1],
+  } as const;
+  const [least, most] = ranges[element];
+  const parts = text.split(/[\s,]+/).filter((part) => part !== "").map((part) => {
+    const [, count = "1", value = ""] = /^(?:(\d+)\*)?(.+)$/.exec(part) ?? [];
+    const [, from, to] = /^(-?\d+)\.\.(-?\d+)$/.exec(value) ?? [];
+    const first = from === undefined ? Number(value) : Number(from);
+    const length = to === undefined ? Number(count) : Number(to) - first + 1;
+    const isRandom = value === "random" && element === "f32";
+    const repeated = count !== "1" && to !== undefined;
+    const fits = isRandom || !repeated &&
+        (first >= least && first <= most && (element === "f32" || Number.isInteger(first)));
+    if (!fits || !(length >= 1 && length <= MOST_NUMBERS)) {
+      throw new UserError(
+        `${name}: expected ${element} numbers such as ${
+          element === "f32" ? "0.5, 0..99, 100*0 or 100*random" : "5, 0..99 or 100*0"
+        }, got "${part}".`,
+      );
+    }
+    const at = (k: number) => isRandom ? random.uniform() : to === undefined ? first : first + k;
+    return { length, at };
+  });
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  if (length < 1 || length > MOST_NUMBERS) {
+    throw new UserError(`${name}: expected 1 to ${MOST_NUMBERS} numbers, got ${length}.`);
+  }
+  const numbers = { f32: Float32Array, u32: Uint32Array, i32: Int32Array };
+  const data = new numbers[element](length);
+  let next = 0;
+  for (const part of parts) {
+    for (let k = 0; k < part.length; k++) data[next++] = part.at(k);
+  }
+  return data;
+}
+
 export interface LadderSummary extends Pick<Ladder, "name" | "title" | "size"> {
   readonly steps: number;
+  /** File name of the chapter about the ladder's kernels. */
+  readonly chapter: string | undefined;
 }
 
 export interface RaceRequest {
@@ -95,7 +204,10 @@ export interface RaceRequest {
 function laddersService(worker: LabWorker) {
   return {
     list: (): readonly LadderSummary[] =>
-      ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length })),
+      ladders.map(({ name, title, size, steps }) => {
+        const chapter = exercises.find(({ ladder }) => ladder.name === name)?.chapter;
+        return { name, title, size, steps: steps.length, chapter };
+      }),
 
     /** Checks the steps of a ladder, and times the correct steps in alternation. */
     run({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderMeasurement> {

@@ -206,6 +206,7 @@ export class TrainService {
     const { trainer, stage, iterations } = session;
     const note = (text: string | undefined) => text && progress({ kind: "note", text });
     progress({ kind: "stage", stage: describeStage(stage, iterations) });
+    progress(doing("Running the first steps"));
     if (trainer.microBatches > 1) {
       note(
         `Batches are split into up to ${trainer.microBatches} micro-batches of whole users, because they exceed the limit of ` +

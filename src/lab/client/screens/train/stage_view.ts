@@ -20,6 +20,7 @@ export class StageProgress {
   #names = { loss: "loss", prec1: "prec@1" };
   #start: { readonly at: number; readonly iteration: number } | undefined;
   #stepsPerSecond: number | undefined;
+  #clock: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
     this.element = element("div", { class: "status" }, this.#bar, this.#text, this.#list);
@@ -39,8 +40,22 @@ export class StageProgress {
     this.#showNumbers([]);
   }
 
+  /** Shows a text. After a text that ends with "...", the seconds since then are shown, until the next text. */
   show(text: string): void {
+    clearInterval(this.#clock);
     this.#text.textContent = text;
+    if (!text.endsWith("...")) {
+      if (this.#start === undefined) this.#bar.value = 0;
+      return;
+    }
+    if (this.#start === undefined) this.#bar.removeAttribute("value"); // it moves until the first steps are done
+    const began = performance.now();
+    const seconds = element("span", { "aria-hidden": "true" });
+    this.#text.append(seconds);
+    this.#clock = setInterval(
+      () => seconds.textContent = ` ${Math.round((performance.now() - began) / 1000)} s`,
+      1000,
+    );
   }
 
   step(curves: StageCurves): void {

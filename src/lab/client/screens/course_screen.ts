@@ -1,0 +1,55 @@
+/** Screen "Course": the chapters of the course, with links to the screens on which a reader tries what a chapter explains. */
+
+import { type Html, markup } from "../../../report/html.ts";
+import type { KernelTexts } from "../../draw/kernel_panel.ts";
+import { renderMarkdown } from "../../draw/text.ts";
+import { dom, element, fill } from "../elements.ts";
+import type { Lab } from "../lab_app.ts";
+import { readPageData } from "../connection.ts";
+
+export function showCourse(root: HTMLElement, lab: Lab): void {
+  const { texts } = readPageData();
+  const files = Object.keys(texts.chapters).sort((a, b) => parseInt(a) - parseInt(b));
+  const shown = element("article", { class: "prose" });
+  root.append(
+    dom`<div><p class="lead">Each chapter explains kernels, and ends with questions and an exercise.</p>${shown}</div>`,
+  );
+  lab.onShow("course", () => {
+    const at = files.indexOf(`${lab.part}.md`);
+    if (lab.part !== "" && at < 0) {
+      lab.refuse(`the name of a chapter, such as ${getName(files[1])}`, lab.part);
+    }
+    fill(shown, at < 0 ? renderIndex(files, texts) : renderChapter(files, at, texts));
+    scrollTo(0, 0);
+  });
+}
+
+function getName(file = ""): string {
+  return file.replace(/\.md$/, "");
+}
+
+function renderIndex(files: readonly string[], texts: KernelTexts): Html {
+  return markup`<ul>${files.map((file) => markup`<li>${renderLink(file, texts)}</li>`)}</ul>`;
+}
+
+function renderLink(file: string, { chapters }: KernelTexts): Html {
+  return markup`<a href="#course/${getName(file)}">${chapters[file]?.title}</a>`;
+}
+
+function renderChapter(files: readonly string[], at: number, texts: KernelTexts): Html {
+  const text = texts.chapters[files[at] ?? ""]?.text ?? "";
+  const next = files[at + 1];
+  return markup`<p><a href="#course">All chapters</a></p>
+${renderMarkdown(text, (target) => resolveLink(target, texts))}
+${next !== undefined && markup`<p>Next chapter: ${renderLink(next, texts)}</p>`}`;
+}
+
+/** Returns the address in the lab of a chapter's link; undefined for a page that is not in the lab. */
+function resolveLink(target: string, { chapters, chapterOf }: KernelTexts): string | undefined {
+  const [, folder = "", name = "", ending] = /(?:(\w+)\/)?([\w-]+)\.(md|wgsl)/.exec(target) ?? [];
+  if (ending === "md" && `${name}.md` in chapters) return `#course/${name}`;
+  if (folder === "exercises") return `#exercise=${name.replaceAll("_", "-")}`;
+  if (ending === "wgsl" && name in chapterOf) return `#step/${name}`;
+  if (folder === "bench" && name === "ladder") return "#ladders";
+  return undefined;
+}

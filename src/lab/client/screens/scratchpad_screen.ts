@@ -1,0 +1,219 @@
+/** Screen "Scratchpad": runs a kernel of the user's own on the user's numbers. Its address can contain kernel and numbers. */
+
+import { type Html, markup } from "../../../report/html.ts";
+import { formatMicroseconds } from "../../draw/text.ts";
+import { formatThousands } from "../../../number_text.ts";
+import { button, dom, element, fill, Notice } from "../elements.ts";
+import { Editor } from "../editor.ts";
+import type { Lab } from "../lab_app.ts";
+import type { ScratchRequest, ScratchResult } from "../services/kernel_services.ts";
+
+const EXAMPLE: ScratchRequest = {
+  text: `// A workgroup of 64 invocations per 64 elements. The last binding has the numbers of invocations.
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<uniform> step: vec4u;
+
+@compute @workgroup_size(64)
+fn squares(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= step.x) { return; }
+  y[id.x] = x[id.x] * x[id.x];
+}
+`,
+  arrays: { x: "0..99", y: "100" },
+  invocations: "100",
+};
+const STORAGE = "clickgan scratchpad";
+/** Milliseconds after the last change until the fields are adapted to the text. */
+const PAUSE_MS = 200;
+/** Number of values per line. */
+const LINE = 8;
+
+export function showScratchpad(root: HTMLElement, lab: Lab): void {
+  const view = new ScratchpadView(lab);
+  root.append(view.element);
+  lab.onShow("scratchpad", () => void view.open(lab.part));
+}
+
+class ScratchpadView {
+  readonly element: HTMLElement;
+  readonly #notice = new Notice();
+  readonly #fields = element("div", { class: "buttons" });
+  readonly #results = element("div", { class: "answered", role: "status" });
+  readonly #editor = new Editor("Your kernel", () => this.#change());
+  readonly #invocations = element("input", {
+    id: "scratch-invocations",
+    type: "text",
+    size: 12,
+    autocomplete: "off",
+  });
+  readonly #arrays = new Map<string, string>();
+  #pause: ReturnType<typeof setTimeout> | undefined;
+  /** Last text in the address that was opened. */
+  #opened: string | undefined;
+
+  constructor(private readonly lab: Lab) {
+    this.#invocations.addEventListener("input", () => this.#save());
+    const run = button("Run", () => this.#run(), { class: "main" });
+    const link = button("Copy link", () => this.#copyLink());
+    const example = button("Example", () => {
+      this.#show(EXAMPLE);
+      this.#save();
+    });
+    this.element =
+      dom`<div><p>Write a kernel, give its inputs and the lengths of its outputs, and run it: this is <code>runKernel</code>
+of the library behind a form. Inputs are numbers (<code>1 2.5 3</code>), ranges (<code>0..99</code>), repetitions
+(<code>100*0</code>) or random numbers in 0..1 (<code>100*random</code>).</p>
+${this.#editor.element}
+<div class="buttons">${this.#fields}<label>Invocations${this.#invocations}</label></div>
+<div class="buttons">${run}${link}${example}</div>${this.#notice.element}${this.#results}</div>`;
+  }
+
+  /** Shows the kernel of an address, or for "" the kernel that was shown last. */
+  async open(part: string): Promise<void> {
+    if (this.#opened !== undefined && (part === "" || part === this.#opened)) return;
+    const saved = this.#opened === undefined ? load() : undefined;
+    this.#opened = part;
+    try {
+      this.#show(part === "" ? saved ?? EXAMPLE : await decode(part));
+    } catch {
+      this.#show(saved ?? EXAMPLE);
+      this.#notice.show("Expected an address by Copy link, got a damaged one. Copy it again.", "error");
+    }
+  }
+
+  #show({ text, arrays, invocations }: ScratchRequest): void {
+    this.#editor.show(text, false);
+    this.#invocations.value = invocations;
+    this.#arrays.clear();
+    for (const [name, value] of Object.entries(arrays)) this.#arrays.set(name, value);
+    this.#results.replaceChildren();
+    this.#notice.clear();
+    void this.#showFields();
+  }
+
+  get #request(): ScratchRequest {
+    const arrays = Object.fromEntries(this.#arrays);
+    return { text: this.#editor.text, arrays, invocations: this.#invocations.value.trim() };
+  }
+
+  #change(): void {
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => void this.#showFields(), PAUSE_MS);
+    this.#save();
+  }
+
+  /** Saves a change by the user. The kernel then differs from that of the address. */
+  #save(): void {
+    this.#opened = "";
+    if (location.hash.startsWith("#scratchpad=")) history.replaceState(null, "", "#scratchpad");
+    try {
+      localStorage.setItem(STORAGE, JSON.stringify(this.#request));
+    } catch {
+      // The browser may forbid storage: then a link keeps the kernel.
+    }
+  }
+
+  /** Shows a field per array that the text declares. */
+  async #showFields(): Promise<void> {
+    const declared = await this.lab.call("scratchpad", "arrays", this.#editor.text);
+    const names = declared.map(({ name, isOutput }) => `${name} ${isOutput}`).join();
+    if (this.#fields.dataset.names === names) return;
+    this.#fields.dataset.names = names;
+    this.#fields.replaceChildren(...declared.map(({ name, isOutput }) => {
+      const value = this.#arrays.get(name) ?? (isOutput ? "1" : "0");
+      this.#arrays.set(name, value);
+      const field = element("input", { type: "text", size: isOutput ? 10 : 28, value, autocomplete: "off" });
+      field.addEventListener("input", () => {
+        this.#arrays.set(name, field.value);
+        this.#save();
+      });
+      return element("label", {}, isOutput ? `Length of ${name}` : name, field);
+    }));
+  }
+
+  async #run(): Promise<void> {
+    this.#results.replaceChildren();
+    this.#editor.mark([]);
+    this.#notice.show("Running ...");
+    try {
+      const result = await this.lab.call("scratchpad", "run", this.#request);
+      this.#notice.show(describeTime(result.time));
+      fill(this.#results, markup`${result.outputs.map(renderOutput)}`);
+    } catch (error) {
+      const faults = this.#editor.showErrors(error);
+      if (!faults) return this.#notice.fail(error);
+      this.#notice.show("Your kernel does not compile.", "error");
+      this.#results.replaceChildren(faults);
+    }
+  }
+
+  async #copyLink(): Promise<void> {
+    this.#opened = await encode(this.#request);
+    history.replaceState(null, "", `#scratchpad=${this.#opened}`);
+    const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+    this.#notice.show(
+      copied
+        ? "The link with your kernel and numbers is copied."
+        : "The address of this page now has your kernel and numbers: copy it.",
+    );
+  }
+}
+
+function describeTime({ median, lower, upper, error = 0 }: ScratchResult["time"]): string {
+  if (error >= median) {
+    return `A dispatch takes less than ${formatMicroseconds(error)}, the error of the browser's clock.`;
+  }
+  const [time, from, to] = [median, lower, upper].map(formatMicroseconds);
+  return `A dispatch takes ${time} (quartiles ${from} to ${to}).`;
+}
+
+function renderOutput({ name, length, values }: ScratchResult["outputs"][number]): Html {
+  const texts = Array.from(values, (value) => String(Number(value.toPrecision(7))));
+  const widest = Math.max(...texts.map((text) => text.length));
+  const digits = String(values.length - 1).length;
+  const lines = texts.flatMap((_, k) =>
+    k % LINE > 0
+      ? []
+      : [`[${String(k).padStart(digits)}]  ${
+        texts.slice(k, k + LINE).map((text) => text.padStart(widest)).join("  ")
+      }`]
+  );
+  const shown = values.length < length ? `, the first ${values.length} of ${formatThousands(length)}` : "";
+  return markup`<h3>${name}${shown}</h3>
+<pre class="values" tabindex="0" role="region" aria-label="Values of ${name}"><code>${
+    lines.join("\n")
+  }</code></pre>`;
+}
+
+function load(): ScratchRequest | undefined {
+  try {
+    return parse(localStorage.getItem(STORAGE) ?? "");
+  } catch {
+    return undefined; // nothing was saved, or the browser forbids storage
+  }
+}
+
+/** @throws Error for a text that is no kernel with its data */
+function parse(json: string): ScratchRequest {
+  const { text, arrays, invocations }: Record<string, unknown> = JSON.parse(json);
+  if (typeof text !== "string" || typeof invocations !== "string") throw new Error("expected a kernel");
+  const entries = Object.entries(Object(arrays)).map(([name, value]) => [name, String(value)]);
+  return { text, arrays: Object.fromEntries(entries), invocations };
+}
+
+async function encode(request: ScratchRequest): Promise<string> {
+  const stream = new Blob([JSON.stringify(request)]).stream().pipeThrough(
+    new CompressionStream("deflate-raw"),
+  );
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const text = btoa(String.fromCharCode(...bytes));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+async function decode(code: string): Promise<ScratchRequest> {
+  const text = atob(code.replaceAll("-", "+").replaceAll("_", "/"));
+  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return parse(await new Response(stream).text());
+}
