@@ -245,7 +245,7 @@ export class Gpu {
   /** Throws the uncaptured errors so far. Call this cheap method wherever results are read. @throws Error */
   check(): void {
     if (this.#errors.length === 0) return;
-    const errors = this.#errors.splice(0);
+    const errors = [...new Set(this.#errors.splice(0))];
     throw new Error(`WebGPU reported ${errors.length} error(s):\n${errors.slice(0, 5).join("\n")}`);
   }
 

@@ -32,7 +32,7 @@ export const ENABLE_SUBGROUPS = "enable subgroups;";
 
 /** Matches a constant of a kernel's text: name, optional type, default. */
 const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
-const bindingPattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<([^>]+)>\s*(\w+)\s*:/g;
+const bindingPattern = /@binding\((\d+)\)\s*(?:@group\(0\)\s*)?var<([^>]+)>\s*(\w+)\s*:/g;
 
 /** Parses a kernel's interface from its text. @throws Error for wrong binding numbers or a missing step header. */
 export function parseKernel(name: string, source: string): Kernel {

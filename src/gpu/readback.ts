@@ -203,9 +203,9 @@ export class StagingPool {
       else await mapped;
       const used = early ? await this.#useWhenMapped(now, mapped) : now();
       buffer.unmap();
-      this.#recycle(staging);
       if (performance.now() - this.#lastTurn > MOST_MS) await this.yieldToEvents();
-      this.gpu.check();
+      this.gpu.check(); // before the buffer is free for another read: after an error, it is dropped
+      this.#recycle(staging);
       return used;
     } catch (error) {
       this.drop(staging);

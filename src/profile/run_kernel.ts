@@ -56,6 +56,7 @@ export async function runKernel<const O extends Readonly<Record<string, number |
 ): Promise<KernelOutputs<O>> {
   const kernel = parseOwnKernel(text, constants);
   const [x, y] = checkInvocations(invocations);
+  checkGrid(gpu, kernel, [x, y]);
   const arrays = checkArrays(kernel, inputs, outputs);
   using arena = new Arena(gpu, kernel.name);
   const views = new Map(
@@ -66,7 +67,10 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   const program = await Program.record(gpu, kernel.name, arena.upload(STEP, step).buffer, [{
     ...{ kernel, label: kernel.name, constants, invocations: [x, y], views: Object.fromEntries(views) },
   }]);
+  gpu.device.pushErrorScope("validation");
   CommandRecorder.submit(gpu, kernel.name, (commands) => program.encode(commands, {}, 0));
+  const error = await gpu.device.popErrorScope();
+  if (error) throw new UserError(`kernel ${kernel.name}: ${error.message}`);
   const written = arrays.filter(({ isOutput }) => isOutput);
   const words = await readViews(gpu, written.flatMap(({ name }) => views.get(name) ?? []));
   gpu.check();
@@ -106,10 +110,12 @@ function parseOwnKernel(text: string, values: Constants = {}): Kernel {
     size !== ""
   ).map((size) => {
     if (/^\d+[ui]?$/.test(size)) return parseInt(size);
-    if (kernel.constants.has(size)) return getConstant(kernel, size, values);
+    if (typeof values[size] === "number" || /^\d+u?$/.test(kernel.constants.get(size) ?? "")) {
+      return getConstant(kernel, size, values);
+    }
     throw new UserError(
       `kernel ${name}: expected numbers or names of constants in @workgroup_size(${sizes}), got ${size}. A constant ` +
-        `needs a line of its own, such as const WORKGROUP = 64;`,
+        `is a number on a line of its own, such as const WORKGROUP = 64;`,
     );
   });
   const own = { WORKGROUP: size, WORKGROUP_Y: sizeY };
@@ -142,6 +148,27 @@ function checkInvocations(counts: unknown): readonly [x: number, y: number] {
     `Expected invocations of one or two whole numbers from 1, such as [100] or [100, 8], got ${
       JSON.stringify(counts)
     }.`,
+  );
+}
+
+function checkGrid({ device, maxGrid }: Gpu, kernel: Kernel, counts: readonly [x: number, y: number]): void {
+  const sizes = ["WORKGROUP", "WORKGROUP_Y"].map((size) => getConstant(kernel, size));
+  const { maxComputeInvocationsPerWorkgroup: most } = device.limits;
+  const own = sizes.reduce((product, size) => product * size, 1);
+  if (own > most) {
+    throw new UserError(
+      `kernel ${kernel.name}: expected at most ${most} invocations in a workgroup, got ${
+        sizes.join(" x ")
+      } = ${own}.`,
+    );
+  }
+  const groups = counts.map((count, axis) => Math.ceil(count / (sizes[axis] ?? 1)));
+  if (kernel.foldable || Math.max(...groups) <= maxGrid) return;
+  throw new UserError(
+    `kernel ${kernel.name}: expected at most ${maxGrid} workgroups along an axis, got ${
+      groups.join(" x ")
+    }. ` +
+      "Use larger workgroups, or both axes.",
   );
 }
 

@@ -116,6 +116,8 @@ Deno.test("an uncaptured error fails the next check, and names the kernel", asyn
   });
   await assert.rejects(readFloats(gpu, arena.allocate("other", 4)), /WebGPU reported[^]*double/);
   gpu.check();
+  // Reads after the error get other staging buffers than the read that failed.
+  assert.deepEqual(await readFloats(gpu, arena.upload("next", Float32Array.of(3))), Float32Array.of(3));
   arena.destroy();
   gpu.close();
 });

@@ -101,6 +101,18 @@ Deno.test("wrong requests are refused before the kernel runs, with the expected 
       kernelText().replace(/.*step: vec4u.*/, ""),
     );
     await refused(/a function with @compute/, {}, "fn f() {}");
+    await refused(/at most \d+ invocations in a workgroup, got 64 x 64/, {}, kernelText({ size: "64, 64" }));
+    const single = kernelText({ head: "", size: "1" });
+    await refused(/workgroups along an axis, got 100000 x 1/, { invocations: [100_000] }, single);
+    await refused(/a number on a line of its own/, {}, kernelText({ head: "const W = 8 * 8;", size: "W" }));
+    // A dispatch that only WebGPU refuses: its outputs would be 0.
+    await refused(
+      /size 4 where the shader expects 400/,
+      {},
+      kernelText().replace("array<f32>", "array<f32, 100>"),
+    );
+    const reordered = kernelText().replaceAll(/(@group\(0\)) (@binding\(\d\))/g, "$2 $1");
+    assert.deepEqual(await runKernel(gpu, reordered, run), { y: Float32Array.of(2) });
   }));
 
 Deno.test("a compile error has its line and column once, and its cause", () =>

@@ -130,6 +130,10 @@ function scratchpadService(worker: LabWorker) {
         const found = await runKernel(gpu, text, {
           ...{ inputs: Object.fromEntries(inputs), outputs: Object.fromEntries(outputs) },
           ...{ invocations: [x, ...rest] as [number], onTime: (time) => times.push(time) },
+        }).catch((error: unknown) => {
+          // Unless the device is lost, the kernel or its data are at fault.
+          if (!(error instanceof Error) || /\blost\b/i.test(error.message)) throw error;
+          throw new UserError(error.message);
         });
         const shown = Object.entries(found).map(([name, values]) => ({
           ...{ name, length: values.length, values: values.slice(0, SHOWN_VALUES) },
