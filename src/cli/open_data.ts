@@ -12,6 +12,7 @@ import type { DataConfig, Dataset } from "../data/sets/dataset.ts";
 import { DATA, getCacheFolder } from "./arguments.ts";
 import { LARGEST_SEED, parseWholeNumber, path } from "./command_options.ts";
 import { createDelayedProgress } from "./progress.ts";
+import { expectNoRawLog } from "./raw_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import type { UserModel } from "../model/user_model.ts";
@@ -84,7 +85,7 @@ const NO_ITEM_IDS = [
   "represent items by their features only, even if the data set has a token per item",
 ] as const;
 
-export function openData(
+export async function openData(
   { data, seed, resplit, memoryRows, itemIds, dataSeed, dataUsersSeed: usersSeed }:
     & {
       data: string;
@@ -96,7 +97,8 @@ export function openData(
     & ShopSeedOptions,
   needed?: readonly Split[],
 ): Promise<Dataset> {
-  return withProgress((onProgress) => {
+  await expectNoRawLog(data);
+  return await withProgress((onProgress) => {
     const more = { cache: getCacheFolder(), onProgress, needed, memoryRows, itemIds, dataSeed, usersSeed };
     return openDataset(data, seed, resplit, more);
   });

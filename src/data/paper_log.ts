@@ -200,7 +200,7 @@ function parseHeader(path: string, header: string): Header {
   const missing = columns.filter((name) => !found.includes(name));
   if (missing.length > 0) {
     const hint = found.length === 1 && header.includes(",")
-      ? "The file seems to be separated by commas; separate the columns by tabs."
+      ? `The file seems to be separated by commas. Separate the columns by tabs, or: deno task -q data log --source ${path}`
       : "The first line must name the columns.";
     throw new UserError(
       `${path}:1: expected tab-separated columns ${columns.join(", ")} (any order, others are skipped), ` +

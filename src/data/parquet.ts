@@ -68,6 +68,19 @@ export async function readParquet<Name extends string>(
   }
 }
 
+/** Returns the names of a file's columns. @throws UserError as {@link readParquet}. */
+export async function listParquetColumns(table: TableFile): Promise<string[]> {
+  const { path } = table;
+  using file = table.open();
+  try {
+    await expectMagic(path, file);
+    const metadata = await parquetMetadataAsync(file, { geoparquet: false });
+    return parquetSchema(metadata).children.map(({ element }) => element.name);
+  } catch (error) {
+    throw damaged(path, error, "Write the file again.");
+  }
+}
+
 /** @throws UserError if the file does not begin and end like a Parquet file. @param remedy: advice at the message's end. */
 export async function expectParquet(table: TableFile, remedy: string): Promise<void> {
   const { path } = table;

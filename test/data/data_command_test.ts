@@ -267,6 +267,40 @@ Deno.test("the guide's commands run as shown", async () => {
   await train.ok(splitArgs("--data runs/data/next-drawn --save-dir runs/next", once));
 });
 
+Deno.test("a raw log is answered with the command that prepares it; --yes runs the command", async () => {
+  const [head = "", ...lines] = makeLog(200).split("\n");
+  const odd = head.replace("user", "Leser").replace("item", "Beitrag").replace("clicked", "Geklickt?");
+  const folder = await makeFolderWith({
+    "raw log.csv": [odd, ...lines].join("\n"),
+    "other.csv": "a,b\n1,2\n",
+  });
+  await using data = new CommandSeries("data", { cwd: folder });
+  await using train = new CommandSeries("train", { cwd: folder });
+  const command = "deno task -q data log --source 'raw log.csv' --user Leser --time time --item Beitrag " +
+    "--clicked 'Geklickt?' --position position --out runs/data/raw_log";
+  const source = ["--source", "raw log.csv"];
+  assert.ok((await data.refused(["log", ...source], /add --yes/)).includes(`\n  ${command}\n`));
+  const refused = await train.refused(["--data", "raw log.csv", "--dims", "8"], /add --yes/);
+  assert.ok(refused.includes(`\n  ${command}\n  deno task -q train `), refused);
+  assert.match(refused, / --data runs\/data\/raw_log --dims 8\n/);
+  await data.refused(["log", "--source", "other.csv", "--yes"], /Replace COLUMN .* by one of: "a", "b"/);
+  await train.refused(["--data", "other.csv", "--yes"], /expected tab-separated columns/);
+  assert.deepEqual(listFiles(folder), ["other.csv", "raw log.csv"]);
+
+  const small =
+    "--dims 8 --lstm-units 4 --iterations 2 --validate-every 1 --batch-size 8 --no-report --save-dir";
+  const trained = await train.ok(["--data", "raw log.csv", "--yes", ...splitArgs(small, "runs/a")]);
+  assert.ok(trained.stderr.includes(`Running ${command}\n`), trained.stderr);
+  const guessed = await data.ok(["log", ...source, "--yes", "--out", "guessed"]);
+  assert.match(guessed.stdout, /^200 pages with 600 displayed items of \d+, 200 clicks/m);
+  for (const file of ["items.parquet", "pages.parquet", "users.parquet"]) {
+    const [one, other] = ["guessed", "runs/data/raw_log"].map((path) =>
+      Deno.readFileSync(`${folder}/${path}/${file}`)
+    );
+    assert.deepEqual(one, other, file);
+  }
+});
+
 const figures = v.looseObject({ nll: v.finiteNumber(), prec1: v.finiteNumber() });
 const resultSchema = v.looseObject({
   test: v.array(figures),

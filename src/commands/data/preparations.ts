@@ -4,12 +4,27 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { formatBadRows } from "../../data/prepare/bad_rows.ts";
 import { EngineStoppedError } from "../../data/prepare/sql_engine.ts";
 import { type LogOptions, logRecipe } from "../../data/prepare/prepare_log.ts";
-import { logOptions, REMOVED_COMMANDS, REMOVED_OPTIONS } from "../../data/prepare/log_options.ts";
+import {
+  expectShape,
+  logOptions,
+  REMOVED_COMMANDS,
+  REMOVED_OPTIONS,
+} from "../../data/prepare/log_options.ts";
 import { type PreparationRecipe, prepare, type PrepareOptions } from "../../data/prepare/prepare.ts";
 import { getPreparedFolder, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
-import { addOptions, folder, parseMemorySize, parseWholeNumber } from "../../cli/command_options.ts";
+import {
+  addOptions,
+  folder,
+  type GivenOptions,
+  listGivenOptions,
+  parseMemorySize,
+  parseWholeNumber,
+} from "../../cli/command_options.ts";
 import { printLine } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
+import { describeGuess, suggestPreparation } from "../../cli/raw_log.ts";
+import { formatLogCommand, type LogColumns, REQUIRED_COLUMNS } from "../../data/guess_columns.ts";
+import { findFiles } from "../../data/prepare/sources.ts";
 import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
 import { describeTimeSplit } from "../../data/manifest.ts";
@@ -82,7 +97,8 @@ function logCommand(run: Prepare): Command {
       "threads of the data engine (default: one per core)",
       parseWholeNumber(1, 1024),
     )
-    .action(async (options: PrepareOptions & LogOptions) => {
+    .option("--yes", "read a --source without column names by the columns that are guessed", false)
+    .action(async (options: PrepareOptions & LogOptions & { yes: boolean }) => {
       const given = Object.entries(REMOVED_OPTIONS).find(([name]) =>
         command.getOptionValueSource(name.replace(/-(.)/g, (_, letter) => letter.toUpperCase())) === "cli"
       );
@@ -95,8 +111,38 @@ function logCommand(run: Prepare): Command {
       if (options.splitAt && command.getOptionValueSource("shares") === "cli") {
         throw new UserError("Expected --shares or --split-at, got both. Leave one out.");
       }
+      try {
+        expectShape(options);
+      } catch (error) {
+        Object.assign(options, await guessMissing(options, listGivenOptions(command), error));
+      }
       await run(logRecipe(options), options);
     });
+}
+
+/**
+ * Returns the columns that --source needs and that the options do not name, with --yes.
+ * @throws UserError with the complete command, without --yes or if a column cannot be guessed; otherwise `error`.
+ */
+async function guessMissing(
+  options: LogOptions & { yes: boolean; out: string },
+  given: GivenOptions,
+  error: unknown,
+): Promise<LogColumns & { out?: string }> {
+  const { source, query, items } = options;
+  const missing = REQUIRED_COLUMNS.filter((name) => options[name] === undefined);
+  const hasFile = source !== undefined && query === undefined && items === undefined;
+  const [file] = hasFile && missing.length > 0 ? findFiles(source, "the log") : [];
+  const out = given.has("out") ? options.out : undefined;
+  const found = file && await suggestPreparation(file.path, { source, given: options, out });
+  if (!found || !(error instanceof UserError)) throw error;
+  const command = formatLogCommand(found.args);
+  if (options.yes && found.isComplete) {
+    printLine(`Running ${command}`);
+    return { ...found.columns, out: found.out };
+  }
+  const next = found.isComplete ? " Run this command, or add --yes:" : "";
+  throw new UserError(`${error.message}\n${describeGuess(found)}${next}\n  ${command}`, { cause: error });
 }
 
 /** Creates a stub for a removed command. The stub's error names the replacement. */

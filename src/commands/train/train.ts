@@ -24,7 +24,11 @@ import {
   warnOfSingleItemPages,
   withGpu,
 } from "./run_stages.ts";
-import { quotePath } from "../../cli/arguments.ts";
+import { quotePath, quoteShellWord } from "../../cli/arguments.ts";
+import { runChild } from "../../cli/jobs.ts";
+import { describeProcess } from "../../cli/launch.ts";
+import { expectNoRawLog, RawLogError } from "../../cli/raw_log.ts";
+import { formatLogCommand } from "../../data/guess_columns.ts";
 import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { expectOneJob, parseTrainOptions, type TrainOptions } from "./train_options.ts";
 import {
@@ -72,7 +76,29 @@ interface TrainRequest {
   readonly ranks: MpiRanks | undefined;
 }
 
-async function begin({ options, given, stop, ranks }: TrainRequest): Promise<number> {
+/** Prepares a raw log in a child process. @throws RawLogError without --yes, or if a column cannot be guessed */
+async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopRequest): Promise<string> {
+  try {
+    const words = (out: string) => Deno.args.map((arg) => quoteShellWord(arg.replace(data, out)));
+    await expectNoRawLog(data, (out) => ["deno task -q train", ...words(out)].join(" "));
+    return data;
+  } catch (error) {
+    if (!(error instanceof RawLogError) || !yes || !error.preparation.isComplete) throw error;
+    const { args, out } = error.preparation;
+    printLine(`Running ${formatLogCommand(args)}`);
+    await runChild({
+      process: describeProcess("data", ["log", ...args]),
+      signal,
+      onOutput: printLine,
+      onNote: printLine,
+    });
+    return out;
+  }
+}
+
+async function begin({ options: asked, given, stop, ranks }: TrainRequest): Promise<number> {
+  const options = ranks ? asked : { ...asked, data: await prepareRawLog(asked, stop) };
+  if (stop.signal.aborted) return EXIT_INTERRUPTED;
   const own = buildRanksConfig(ranks, options.syncEvery);
   const follows = isFollower(ranks);
   if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // fails before the data are read

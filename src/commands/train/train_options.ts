@@ -35,6 +35,8 @@ interface RunOptions extends ShopSeedOptions {
   init?: string;
   resume?: string;
   report: boolean;
+  /** True to prepare a raw log by the columns that are guessed. */
+  yes: boolean;
   syncEvery: number;
   /** True if kernel variants are measured on the adapter. The default depends on the adapter. */
   autotune?: boolean;
@@ -54,8 +56,8 @@ Examples:
   deno task -q train --data yelp.txt --adversarial 5000  both stages
   deno task -q train --data yelp.txt --init runs/yelp --adversarial 5000 --generator exact
 
-A run's folder holds config.json, train.csv, validation.csv, the snapshots best-loss,
-best-prec1, best-prec2 and last (.safetensors), result.json with the test metrics, and
+A run's folder holds config.json, train.csv, validation.csv, the snapshots best-loss, \
+best-prec1, best-prec2 and last (.safetensors), result.json with the test metrics, and \
 report.html; those of the adversarial stage are in its subfolder adversarial.`;
 
 /** Parses the arguments. Returns all options, and the options that were given. @throws {UserError} for invalid options */
@@ -107,6 +109,11 @@ export function addTrainOptions(command: Command): Command {
       folder,
     )
     .option("--no-report", "do not write report.html at the end")
+    .option(
+      "--yes",
+      "prepare a raw log (--data log.csv) by the columns that are guessed, then train on it",
+      false,
+    )
     .option(
       "--sync-every <n>",
       "for several ranks (mpirun): steps of each rank between averaging weights; 1: gradients are summed in " +

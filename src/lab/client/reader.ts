@@ -12,6 +12,7 @@ import type { TableFile } from "../../data/parquet.ts";
 import { PreparedSet, readPreparedLog } from "../../data/prepared_set.ts";
 import type { TableName } from "../../data/prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
+import { isPaperHead, suggestCommand } from "../../data/guess_columns.ts";
 import { formatCount } from "../draw/text.ts";
 
 /** A file that the user chose, and its path in the dropped folder. */
@@ -36,8 +37,6 @@ export interface ReadContext {
 
 /** Number of bytes that are read from the start of a file to find a CSV header or a line of JSON. */
 const HEAD_BYTES = 1 << 16;
-/** Names of columns that only files in the paper's layout have. */
-const PAPER_COLUMNS = ["session_new_index", "tr_val_tst"];
 
 /** Returns the command that prepares the files, or undefined for prepared files. @throws UserError for unusable files */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
@@ -50,7 +49,7 @@ export async function checkFiles(files: readonly ReaderFile[]): Promise<string |
   if (!first || others.length > 0) throw createFilesError(files);
   if (/\.(gz|zst)$/i.test(first.path)) return suggestCommand(first.path, "");
   const head = await readHead(first);
-  return isPaper(head) ? undefined : suggestCommand(first.path, head);
+  return isPaperHead(head) ? undefined : suggestCommand(first.path, head);
 }
 
 /** Reads the chosen files. @throws UserError for an invalid file, and for files that are too large for the browser */
@@ -82,7 +81,6 @@ async function readPaper({ path, file }: ReaderFile, { report }: ReadContext): P
 const isManifest = ({ path }: ReaderFile) => path.split("/").at(-1) === "manifest.json";
 const isPrepared = (files: readonly ReaderFile[]) =>
   files.some((file) => isManifest(file) || /\.parquet$/i.test(file.path));
-const isPaper = (head: string) => PAPER_COLUMNS.some((name) => (head.split("\n")[0] ?? "").includes(name));
 
 function createFilesError(files: readonly ReaderFile[]): UserError {
   const paths = files.map(({ path }) => path).join(", ") || "nothing";
@@ -158,85 +156,4 @@ function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFil
       [Symbol.dispose]() {},
     }),
   }));
-}
-
-/** For each option of `data log`, usual column names in lower case and without separators; the most likely name is first. */
-const COMMON_NAMES = {
-  user: "user userid uid visitor visitorid customer customerid member memberid person session",
-  time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
-  item: "item itemid sku product productid article articleid movieid newsid asin iid",
-  clicked: "clicked click isclick isclicked label target clicks y",
-  page: "page pageid request requestid impression impressionid slate slateid listid query queryid",
-  position: "position pos place rank slot displayposition index",
-} as const;
-type Option = keyof typeof COMMON_NAMES;
-const OPTIONS: readonly Option[] = ["user", "time", "item", "clicked", "page", "position"];
-/** Options of `data log` whose columns a log may lack. */
-const OPTIONAL: readonly Option[] = ["page", "position"];
-
-/** Returns the command that prepares a log. @param head first lines of the log; "" if unknown */
-export function suggestCommand(path: string, head: string): string {
-  const names = listColumnNames(head);
-  const found = guessColumns(names);
-  if (Object.values(found).some((column) => column.includes("."))) {
-    return "deno task -q data log --query log.sql --out runs/data/mine # with a SELECT as in data/recipes/nested_names.sql";
-  }
-  const words = OPTIONS.flatMap((option) => {
-    const column = found[option] ?? (OPTIONAL.includes(option) ? undefined : "COLUMN");
-    return column === undefined ? [] : [`--${option}`, column];
-  });
-  const options = ["--source", path, ...words, "--out", "runs/data/mine"];
-  return `deno task -q data log ${options.map(shellWord).join(" ")}`;
-}
-
-/** Returns the column names in the first line of a file: a CSV header or a JSON object. Nested fields have dotted names. */
-function listColumnNames(head: string): string[] {
-  const [line = ""] = head.replace(/^\ufeff/, "").split(/\r?\n/);
-  if (line.trimStart().startsWith("{")) {
-    try {
-      return listFields(JSON.parse(line), "");
-    } catch {
-      return [];
-    }
-  }
-  const counts = [",", "\t", ";", "|"].map((mark) => ({ mark, count: line.split(mark).length }));
-  const { mark } = counts.reduce((most, one) => one.count > most.count ? one : most);
-  return line.split(mark).map((name) => name.trim().replace(/^"(.*)"$/, "$1")).filter((name) => name !== "");
-}
-
-function listFields(value: unknown, before: string): string[] {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
-  return Object.entries(value).flatMap(([name, inner]) => {
-    const within = listFields(inner, `${before}${name}.`);
-    return within.length > 0 ? within : [before + name];
-  });
-}
-
-const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
-/** Returns the names by which a column matches: its full name, and the last part of a dotted name. */
-const namesFor = (column: string) => [plain(column), plain(column.split(".").at(-1) ?? "")];
-
-/** Guesses the column of each option by its name. No column is used for two options. */
-export function guessColumns(names: readonly string[]): Partial<Record<Option, string>> {
-  const found: Partial<Record<Option, string>> = {};
-  // The ending "itemid" of `clicked_item_id` means an item. Words of up to three letters only match whole names.
-  const tests = [
-    (name: string, word: string) => name === word,
-    (name: string, word: string) => word.length > 3 && name.endsWith(word),
-  ];
-  for (const matches of tests) {
-    for (const option of OPTIONS) {
-      const taken = Object.values(found);
-      const free = names.filter((name) => !taken.includes(name));
-      const fits = COMMON_NAMES[option].split(" ").flatMap((word) =>
-        free.find((name) => namesFor(name).some((one) => matches(one, word))) ?? []
-      );
-      if (found[option] === undefined && fits[0] !== undefined) found[option] = fits[0];
-    }
-  }
-  return found;
-}
-
-function shellWord(text: string): string {
-  return /^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,0 +1,128 @@
+/** Answers a raw log, where a prepared data set or column names are missing, with the command that prepares the log. */
+
+import { basename } from "node:path";
+import { createReadStream } from "node:fs";
+import { createGunzip } from "node:zlib";
+import { listParquetColumns } from "../data/parquet.ts";
+import { findShop } from "../data/shops.ts";
+import {
+  formatLogCommand,
+  guessColumns,
+  isPaperHead,
+  listLogArguments,
+  type LogColumns,
+  type LogSample,
+  REQUIRED_COLUMNS,
+  sampleLog,
+} from "../data/guess_columns.ts";
+import { expectFile, openFile } from "../files/local_file.ts";
+import { openParquetFile } from "../data/sets/prepared_folder.ts";
+import { UserError } from "../user_error.ts";
+import { getPreparedFolder, quotePath } from "./arguments.ts";
+
+/** The command `data log` for a raw log, with guessed columns. */
+export interface LogPreparation {
+  readonly columns: LogColumns;
+  /** Arguments of `data log`. */
+  readonly args: readonly string[];
+  /** Folder of the prepared data set. */
+  readonly out: string;
+  /** True if all required columns were guessed. */
+  readonly isComplete: boolean;
+  /** Names of the log's columns. */
+  readonly names: readonly string[];
+}
+
+/** Number of bytes, from the start of a file, in which columns are guessed. */
+const HEAD_BYTES = 1 << 16;
+
+/**
+ * Guesses the columns of a log. @param given - columns that are known. @param out - folder of the prepared data set
+ * @returns undefined for a file in the paper's layout, and for a file without a readable table
+ */
+export async function suggestPreparation(
+  path: string,
+  { source = path, given = {}, out }: {
+    readonly source?: string;
+    readonly given?: LogColumns;
+    readonly out?: string;
+  } = {},
+): Promise<LogPreparation | undefined> {
+  const sample = await readSample(path);
+  if (!sample?.names.some((name) => name !== "")) return undefined;
+  const columns = guessColumns(sample.names, sample.rows, given);
+  const folder = out ??
+    getPreparedFolder(basename(path).replace(/\..*$/, "").replace(/[^\w-]+/g, "_") || "mine");
+  const args = listLogArguments(source, columns, folder);
+  const isComplete = args[0] === "--source" && REQUIRED_COLUMNS.every((name) => columns[name] !== undefined);
+  return { columns, args, out: folder, isComplete, names: sample.names };
+}
+
+async function readSample(path: string): Promise<LogSample | undefined> {
+  expectFile(path);
+  if (/\.parquet$/i.test(path)) return { names: await listParquetColumns(openParquetFile(path)), rows: [] };
+  if (/\.zst$/i.test(path)) return undefined;
+  const head = /\.gz$/i.test(path) ? await readGunzipped(path) : await readHead(path);
+  return head.includes("\0") || isPaperHead(head) ? undefined : sampleLog(head);
+}
+
+async function readHead(path: string): Promise<string> {
+  using file = openFile(path);
+  const bytes = new Uint8Array(HEAD_BYTES);
+  const count = await file.read(bytes) ?? 0;
+  return new TextDecoder().decode(bytes.subarray(0, count));
+}
+
+async function readGunzipped(path: string): Promise<string> {
+  let head = "";
+  const decoder = new TextDecoder();
+  for await (const bytes of createReadStream(path).pipe(createGunzip())) {
+    head += decoder.decode(bytes, { stream: true });
+    if (head.length >= HEAD_BYTES) break;
+  }
+  return head;
+}
+
+/** Error for a raw log that is given where a data set is expected. The message has the commands that prepare and use the log. */
+export class RawLogError extends UserError {
+  constructor(path: string, readonly preparation: LogPreparation, use?: string) {
+    const canRun = use !== undefined && preparation.isComplete;
+    super(
+      `Expected a prepared data set or a file in the paper's layout, got ${path}, which seems to be a raw log. ` +
+        `${describeGuess(preparation)} Prepare it, then use the data set${
+          canRun ? ", or add --yes" : ""
+        }:\n` +
+        `  ${formatLogCommand(preparation.args)}\n  ${use ?? `--data ${quotePath(preparation.out)}`}`,
+    );
+  }
+}
+
+/**
+ * @param use - returns the command that uses the prepared data set and that has the option --yes
+ * @throws RawLogError for a file with at least two of the columns of a raw log, and for a Parquet file.
+ */
+export async function expectNoRawLog(data: string, use?: (out: string) => string): Promise<void> {
+  if (findShop(data) || !isFile(data)) return;
+  const preparation = await suggestPreparation(data);
+  if (!preparation) return;
+  const known = REQUIRED_COLUMNS.filter((name) => preparation.columns[name] !== undefined).length;
+  if (known < 2 && !/\.parquet$/i.test(data)) return;
+  throw new RawLogError(data, preparation, use?.(preparation.out));
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false; // opening the data explains the error
+  }
+}
+
+/** Says which columns were guessed, and which are missing. */
+export function describeGuess({ columns, names, isComplete }: LogPreparation): string {
+  if (isComplete) return "The columns below were guessed by names and values.";
+  const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
+  return `Replace COLUMN (${missing.join(", ")}) by one of: ${
+    names.map((name) => JSON.stringify(name)).join(", ")
+  }.`;
+}

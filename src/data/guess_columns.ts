@@ -1,0 +1,164 @@
+/** Guesses which columns of a raw log hold users, items, times and clicks, and suggests the command that prepares the log. */
+
+/** First lines of a log as a table. */
+export interface LogSample {
+  /** Names of the columns. Nested fields of JSON have dotted names. */
+  readonly names: readonly string[];
+  /** [rows, columns] values as text. */
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** For each option of `data log`, usual column names in lower case and without separators; the most likely name is first. */
+const COMMON_NAMES = {
+  user: "user userid uid visitor visitorid customer customerid member memberid person session",
+  time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
+  item: "item itemid sku product productid article articleid movieid newsid asin iid",
+  clicked: "clicked click isclick isclicked label target clicks y",
+  page: "page pageid request requestid impression impressionid slate slateid listid query queryid",
+  position: "position pos place rank slot displayposition index",
+} as const;
+export type LogColumn = keyof typeof COMMON_NAMES;
+const OPTIONS: readonly LogColumn[] = ["user", "time", "item", "clicked", "page", "position"];
+/** Options of `data log` whose columns a log may lack. */
+const OPTIONAL: readonly LogColumn[] = ["page", "position"];
+/** Options of `data log` whose columns a log must have. */
+export const REQUIRED_COLUMNS = OPTIONS.filter((option) => !OPTIONAL.includes(option));
+export type LogColumns = Readonly<Partial<Record<LogColumn, string>>>;
+
+/** Names of columns that only files in the paper's layout have. */
+const PAPER_COLUMNS = ["session_new_index", "tr_val_tst"];
+
+/** Returns true for the beginning of a file in the paper's layout. */
+export function isPaperHead(head: string): boolean {
+  return PAPER_COLUMNS.some((name) => (head.split("\n")[0] ?? "").includes(name));
+}
+
+/** Returns the command that prepares a log. @param head first lines of the log; "" if unknown */
+export function suggestCommand(path: string, head: string): string {
+  const { names, rows } = sampleLog(head);
+  return formatLogCommand(listLogArguments(path, guessColumns(names, rows), "runs/data/mine"));
+}
+
+/** Lists the arguments of `data log` for a log. A required column that is unknown has the name COLUMN. */
+export function listLogArguments(path: string, columns: LogColumns, out: string): string[] {
+  if (Object.values(columns).some((column) => column.includes("."))) {
+    return ["--query", "log.sql", "--out", out];
+  }
+  const words = OPTIONS.flatMap((option) => {
+    const column = columns[option] ?? (OPTIONAL.includes(option) ? undefined : "COLUMN");
+    return column === undefined ? [] : [`--${option}`, column];
+  });
+  return ["--source", path, ...words, "--out", out];
+}
+
+/** Formats the command `data log` for a shell. */
+export function formatLogCommand(args: readonly string[]): string {
+  const note = args[0] === "--query" ? " # with a SELECT as in data/recipes/nested_names.sql" : "";
+  return `deno task -q data log ${args.map(shellWord).join(" ")}${note}`;
+}
+
+/** Reads the first lines of a text file: CSV with a header, or JSON lines. The last line may be incomplete and is not read. */
+export function sampleLog(head: string): LogSample {
+  const lines = head.replace(/^\ufeff/, "").split(/\r?\n/);
+  const [first = "", ...others] = lines.length > 1 ? lines.slice(0, -1) : lines;
+  if (first.trimStart().startsWith("{")) {
+    const objects = [first, ...others].flatMap((line) => {
+      try {
+        return [new Map(listFields(JSON.parse(line), ""))];
+      } catch {
+        return [];
+      }
+    });
+    const names = [...objects[0]?.keys() ?? []];
+    return { names, rows: objects.map((fields) => names.map((name) => fields.get(name) ?? "")) };
+  }
+  const counts = [",", "\t", ";", "|"].map((mark) => ({ mark, count: first.split(mark).length }));
+  const { mark } = counts.reduce((most, one) => one.count > most.count ? one : most);
+  return { names: splitLine(first, mark), rows: others.map((line) => splitLine(line, mark)) };
+}
+
+/** Splits a line of a CSV file. */
+function splitLine(line: string, mark: string): string[] {
+  const value = new RegExp(`[${mark}](?:"((?:[^"]|"")*)"[^${mark}]*|([^${mark}]*))`, "g");
+  return [...`${mark}${line}`.matchAll(value)].map(([, quoted, plain = ""]) =>
+    quoted === undefined ? plain.trim() : quoted.replaceAll('""', '"')
+  );
+}
+
+function listFields(value: unknown, before: string): [name: string, value: string][] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
+  return Object.entries(value).flatMap(([name, inner]): [string, string][] => {
+    const within = listFields(inner, `${before}${name}.`);
+    return within.length > 0 ? within : [[before + name, String(inner)]];
+  });
+}
+
+const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+/** Returns the names by which a column matches: its full name, and the last part of a dotted name. */
+const namesFor = (column: string) => [plain(column), plain(column.split(".").at(-1) ?? "")];
+
+/**
+ * Guesses the column of each option by its name, then by its values. No column is used for two options.
+ * @param given - columns that are known
+ */
+export function guessColumns(
+  names: readonly string[],
+  rows: LogSample["rows"] = [],
+  given: LogColumns = {},
+): LogColumns {
+  const found: Partial<Record<LogColumn, string>> = {};
+  for (const option of OPTIONS) if (given[option] !== undefined) found[option] = given[option];
+  // The ending "itemid" of `clicked_item_id` means an item. Words of up to three letters only match whole names.
+  const tests = [
+    (name: string, word: string) => name === word,
+    (name: string, word: string) => word.length > 3 && name.endsWith(word),
+  ];
+  for (const matches of tests) {
+    for (const option of OPTIONS) {
+      const taken = Object.values(found);
+      const free = names.filter((name) => name !== "" && !taken.includes(name));
+      const fits = COMMON_NAMES[option].split(" ").flatMap((word) =>
+        free.find((name) => namesFor(name).some((one) => matches(one, word))) ?? []
+      );
+      if (found[option] === undefined && fits[0] !== undefined) found[option] = fits[0];
+    }
+  }
+  if (rows.length >= LEAST_ROWS) guessByValues({ names, rows }, found);
+  return found;
+}
+
+/** Fewer rows do not show which columns belong to pages. */
+const LEAST_ROWS = 8;
+/** Share of the pages in which a rule must hold: pages of two users may have the same time. */
+const MOST_PAGES = 0.9;
+const isTime = (text: string) =>
+  /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
+const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
+
+/** Guesses the columns that `found` lacks by the rows of pages, which have one time: a page has one user and different items. */
+function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogColumn, string>>): void {
+  const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
+  const guess = (option: LogColumn, fits: (values: readonly string[]) => boolean) => {
+    const taken = Object.values(found);
+    const name = names.find((name) => name !== "" && !taken.includes(name) && fits(read(name)));
+    if (found[option] === undefined && name !== undefined) found[option] = name;
+  };
+  const count = (values: readonly string[]) => new Set(values).size;
+  guess("time", (values) => values.every(isTime));
+  guess("clicked", (values) => values.every(isFlag) && count(values) === 2);
+  if (found.time === undefined) return;
+  const times = read(found.time);
+  const pages = [...Map.groupBy(rows.keys(), (k) => times[k]).values()].filter(({ length }) => length > 1);
+  const inMost = (holds: (page: readonly number[]) => boolean) =>
+    pages.length > 0 && pages.filter(holds).length >= MOST_PAGES * pages.length;
+  const longest = Math.max(...pages.map(({ length }) => length));
+  const on = (values: readonly string[], page: readonly number[]) => page.map((k) => values[k] ?? "");
+  guess("user", (values) => count(values) > 1 && inMost((page) => count(on(values, page)) === 1));
+  guess("item", (values) =>
+    count(values) > longest && !values.some((text) => /^-?\d*[.,]\d+$/.test(text)) &&
+    inMost((page) => count(on(values, page)) === page.length));
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
