@@ -274,6 +274,8 @@ Deno.test("exercises: Tint refuses a barrier that some invocations miss, with it
   const [fault = ""] = (await compileWithTint(early)).faults;
   assert.match(fault, /uniform control flow/);
   assert.match(early.split("\n")[parseInt(fault) - 1] ?? "", /workgroupBarrier/);
+  const mixed = await compileWithTint(replaced(filled("map"), "x[i] + x[i]", "i * x[i]"));
+  assert.match(mixed.faults.join(), /^\d+:\d+ no matching overload .*$/);
 });
 
 Deno.test("exercises: answers define constants and workgroup size, except those of the starter", () =>
@@ -345,6 +347,7 @@ Deno.test("deno task exercise: lists, writes a file once, refuses an unchanged o
       /mine\.wgsl is correct at\n +1 x 1\n +13 x 3\n +67 x 41\n +7 x 3, all[^]*\n +3 x 1000\n/,
     );
     assert.match(right, /5 +yours +mine /);
+    assert.match(right, /^Next exercise: .* exercise matmul /m);
     assert.throws(
       () => parseSize(named("softmax"), "3"),
       /Expected --size of numbers in .* such as 2560x10, got "3"/,

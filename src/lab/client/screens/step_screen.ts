@@ -24,7 +24,7 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   const openFromAddress = () => {
     if (lab.part === "" || openKernel?.(lab.part)) return;
     notice.show(
-      `No dispatch of this step has the kernel ${lab.part}: choose another batch or model.`,
+      `No dispatch of this step has the kernel ${lab.part}: choose another batch or model. GPUs and CPU adapters run different kernels.`,
       "note",
     );
   };
