@@ -9,7 +9,7 @@ import type { Workload } from "../src/profile/workloads.ts";
 import { benchModels, createBenchLog, mixedWorkload, workloads } from "../src/profile/workloads.ts";
 import { UserError } from "../src/user_error.ts";
 import { cards } from "./compiled/time_model.ts";
-import { gather, type GatheredTexts, gatherFile } from "./compiled/gather.ts";
+import { gather, type GatheredTexts, gatherFile, recompileWithTint } from "./compiled/gather.ts";
 import { compileAll, type CompiledFacts, type CompiledReport, type CompiledText } from "./compiled/report.ts";
 import {
   factNames,
@@ -61,6 +61,7 @@ interface CompiledOptions {
   readonly workload: string[];
   readonly only: RegExp;
   readonly variants: AdapterKind;
+  readonly wgsl: "naga" | "tint";
   readonly file?: string;
   readonly set: Map<string, string>;
   readonly subgroup?: string;
@@ -91,6 +92,10 @@ export function createCommand(): Command {
     .addOption(
       new Option("--variants <kind>", "compile the kernel variants for this kind of adapter")
         .choices(["gpu", "cpu"]).default("gpu"),
+    )
+    .addOption(
+      new Option("--wgsl <compiler>", "compiler from WGSL to SPIR-V: Deno's naga, or Chrome's Tint")
+        .choices(["naga", "tint"]).default("naga"),
     )
     .option("--file <file>", "compile only this WGSL file, with one entry point", path)
     .option(
@@ -141,7 +146,8 @@ async function run(options: CompiledOptions): Promise<void> {
   const page = await StudyPage.open(options.readme, ...Object.values(MARKERS));
   using status = new StudyStatus();
   const onProgress = (text: string) => status.show(text);
-  const gathered = await gatherTexts(options, onProgress);
+  const byNaga = await gatherTexts(options, onProgress);
+  const gathered = options.wgsl === "tint" ? await recompileWithTint(byNaga, onProgress) : byNaga;
   const { gpu: gpus, checks: checked } = options;
   const subgroup = options.subgroup === undefined ? undefined : Number(options.subgroup);
   const compiled = compileAll(gathered, { gpus, checked, subgroup, onProgress });

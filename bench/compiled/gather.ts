@@ -87,7 +87,7 @@ class SpirvCapture {
   /** Label of the recording in progress, for `uses`. */
   where = "";
 
-  constructor(readonly gpu: Gpu, private readonly folder: string) {
+  constructor(readonly gpu: Gpu, folder: SpirvFolder) {
     const compile = gpu.pipeline.bind(gpu);
     gpu.pipeline = async (kernel, source, layout) => {
       const known = this.texts.get(source);
@@ -95,30 +95,97 @@ class SpirvCapture {
         if (!known.uses.includes(this.where)) known.uses.push(this.where);
         return await compile(kernel, source, layout);
       }
-      this.#empty();
+      folder.empty();
       const pipeline = await compile(kernel, source, layout);
-      const shader = parseShader(this.#newest(), source);
+      const shader = parseShader(folder.newest(gpu.adapter.description), source);
       this.texts.set(source, { kernel, source, shader, uses: [this.where] });
       return pipeline;
     };
   }
+}
 
-  #files(): string[] {
+/** Reads and removes the SPIR-V files that the driver writes into a folder. */
+class SpirvFolder {
+  constructor(private readonly folder: string) {}
+
+  #names(): string[] {
     return [...Deno.readDirSync(this.folder)].map(({ name }) => name);
   }
-  #empty(): void {
-    for (const name of this.#files()) Deno.removeSync(`${this.folder}/${name}`);
+  isEmpty(): boolean {
+    return this.#names().length === 0;
+  }
+  empty(): void {
+    for (const name of this.#names()) Deno.removeSync(`${this.folder}/${name}`);
   }
   /** Returns the driver's file with the highest number. @throws UserError if there is no file. */
-  #newest(): Uint8Array<ArrayBuffer> {
+  newest(adapter: string): Uint8Array<ArrayBuffer> {
     const number = (name: string) => Number(name.match(/(\d+)\.spirv$/)?.[1] ?? -1);
-    const [name] = this.#files().sort((a, b) => number(b) - number(a));
+    const [name] = this.#names().sort((a, b) => number(b) - number(a));
     if (name !== undefined) return Deno.readFileSync(`${this.folder}/${name}`);
     throw new UserError(
-      `Expected a Mesa driver that writes SPIR-V for ${DUMP}, such as llvmpipe, got ` +
-        `${this.gpu.adapter.description}. Set VK_DRIVER_FILES to llvmpipe's file, lvp_icd.json.`,
+      `Expected a Mesa driver that writes SPIR-V for ${DUMP}, such as llvmpipe, got ${adapter}. ` +
+        "Set VK_DRIVER_FILES to llvmpipe's file, lvp_icd.json.",
     );
   }
+}
+
+/** Calls `work` with a folder into which the driver writes the SPIR-V of each shader. */
+async function withSpirvFolder<T>(work: (folder: SpirvFolder) => Promise<T>): Promise<T> {
+  return await withTemporaryFolder("spirv", async (folder) => {
+    Deno.env.set(DUMP, folder);
+    Deno.env.set(NO_CACHE, "true");
+    try {
+      return await work(new SpirvFolder(folder));
+    } finally {
+      Deno.env.delete(DUMP);
+    }
+  });
+}
+
+/**
+ * Replaces each text's SPIR-V, which Deno's compiler naga generated, by that of Tint, Chrome's compiler. Dawn, Chrome's
+ * WebGPU, compiles the texts on the same adapter. @throws UserError if Dawn is missing, or if Tint rejects a text.
+ */
+export async function recompileWithTint(
+  { texts, steps }: GatheredTexts,
+  onProgress: (text: string) => void = () => {},
+): Promise<GatheredTexts> {
+  const name: string = "webgpu";
+  const { create }: typeof import("webgpu") = await import(name).catch((error) => {
+    throw new UserError(`Expected the npm package webgpu, which has Tint: ${error.message}`);
+  });
+  return await withSpirvFolder(async (folder) => {
+    const adapter = await create(["backend=vulkan"]).requestAdapter();
+    if (!adapter) throw new UserError("Expected a Vulkan adapter for Dawn, found none.");
+    const requiredFeatures = (["subgroups"] as const).filter((feature) => adapter.features.has(feature));
+    const { maxComputeWorkgroupStorageSize, maxStorageBuffersPerShaderStage } = adapter.limits;
+    const requiredLimits = { maxComputeWorkgroupStorageSize, maxStorageBuffersPerShaderStage };
+    const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+    const byTint = new Map<CompilableText, CompilableText>();
+    device.pushErrorScope("validation");
+    try {
+      for (const text of texts) {
+        onProgress(`Tint: ${text.kernel}`);
+        folder.empty();
+        const module = device.createShaderModule({ code: text.source });
+        // Dawn crashes now and then if promises are awaited between pipelines, so errors are read only if there is no SPIR-V.
+        device.createComputePipeline({ layout: "auto", compute: { module } });
+        const error = folder.isEmpty() ? await device.popErrorScope() : null;
+        if (error) throw new UserError(`Tint rejects ${text.kernel}: ${error.message}`);
+        const shader = parseShader(folder.newest(adapter.info.description), text.source);
+        byTint.set(text, { ...text, shader });
+      }
+    } finally {
+      device.destroy();
+    }
+    return {
+      texts: [...byTint.values()],
+      steps: steps.map((step) => ({
+        ...step,
+        dispatches: step.dispatches.map((own) => ({ ...own, text: byTint.get(own.text) ?? own.text })),
+      })),
+    };
+  });
 }
 
 /** Opens the adapter, calls `work`, and captures all shaders that are compiled meanwhile. */
@@ -126,9 +193,7 @@ export async function watchCompiles<T>(
   kind: AdapterKind,
   work: (watcher: SpirvCapture) => Promise<T>,
 ): Promise<T> {
-  return await withTemporaryFolder("spirv", async (folder) => {
-    Deno.env.set(DUMP, folder);
-    Deno.env.set(NO_CACHE, "true");
+  return await withSpirvFolder(async (folder) => {
     const gpu = await openGpu({ variantsFor: kind });
     // Commands are not submitted: a submission would also compile the shaders for this machine, which takes longer.
     gpu.queue.submit = () => undefined;
@@ -136,7 +201,6 @@ export async function watchCompiles<T>(
       return await work(new SpirvCapture(gpu, folder));
     } finally {
       gpu.close();
-      Deno.env.delete(DUMP);
     }
   });
 }

@@ -11,9 +11,12 @@
 //              copies 16 units of both operands into workgroup memory at a time. As in matmul_forward_tiled.wgsl, with a
 //              maximum where that stores: the scores of a tile never leave the workgroup.
 // On a GPU     (reasoned) a workgroup of 256, the most that WebGPU guarantees, reads a number from storage for 64 products.
-//              Reads of both tiles conflict in banks in pairs, stores in fours, and those of the last scan in sixteens, once a
-//              workgroup: padded rows would part them. What is written is 1/16 of the scores, so the kernel is bound by
+//              Four rows or items are a vector of a tile: neighbours read neighbouring vectors or the same, without a
+//              conflict; stores of single words conflict in fours. The tiles serve again for the best of each four items, so
+//              8 KiB suffice and a core holds more workgroups. What is written is 1/16 of the scores, so the kernel is bound by
 //              arithmetic from a few units on.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, and 52 vector operations for 16 multiply-adds (tiles of single words:
+//              36, 16, 72); mi200 36, 7 (36, 4)
 // On llvmpipe  barriers are expensive, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         3 R I L flops, 4 (R L + I L) bytes; 12 R I / 32 more for the result.     Accuracy   L roundings of the running sum
 
@@ -59,10 +62,10 @@ struct Place {
 const NONE = 0xffffffffu;
 const LOWEST = -3.4e38;  // no score is below
 
-var<workgroup> base_tile: array<array<f32, 16>, 64>;   // 64 rows x 16 units
-var<workgroup> table_tile: array<array<f32, 64>, 16>;  // 16 units x 64 items
-var<workgroup> values: array<array<f32, 16>, 64>;      // each row's best of four items
-var<workgroup> items: array<array<u32, 16>, 64>;
+// 16 units x 64 rows, four in one; then the best of each invocation's four items, 16 x 64 rows.
+var<workgroup> base_tile: array<array<vec4f, 16>, 16>;
+// 16 units x 64 items, four in one; then which of the four items is the best, or -1, the same way.
+var<workgroup> table_tile: array<array<vec4f, 16>, 16>;
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
 fn slate_score_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
@@ -82,21 +85,23 @@ fn slate_score_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgr
     let b = base[source_row * L4 + own];
     let e = table[source_item * place.table_stride4 + place.table_at4 + own];
     for (var c = 0u; c < 4u; c++) {
-      base_tile[lane / 4u][4u * load_v + c] = b[c];
-      table_tile[4u * load_v + c][lane / 4u] = e[c];
+      base_tile[4u * load_v + c][lane / 16u][(lane / 4u) % 4u] = b[c];
+      table_tile[4u * load_v + c][lane / 16u][(lane / 4u) % 4u] = e[c];
     }
     workgroupBarrier();
     for (var n = 0u; n < min(16u, 4u * (L4 - v)); n++) {
       let q = weights[place.output_at4 + v + n / 4u][n % 4u];
-      let x = 4u * local.x;
-      let e4 = vec4f(table_tile[n][x], table_tile[n][x + 1u], table_tile[n][x + 2u], table_tile[n][x + 3u]);
+      let e4 = table_tile[n][local.x];
+      let b4 = base_tile[n][local.y];
       for (var i = 0u; i < 4u; i++) {
-        sums[i] = fma(vec4f(q), max(vec4f(base_tile[4u * local.y + i][n]) + e4, vec4f(0.0)), sums[i]);
+        sums[i] = fma(vec4f(q), max(vec4f(b4[i]) + e4, vec4f(0.0)), sums[i]);
       }
     }
     workgroupBarrier();
   }
   let item = first_item + 4u * local.x;
+  var values: vec4f;   // of the invocation's 4 rows: the best of its four items
+  var winners: vec4f;  // and which of them it is
   for (var i = 0u; i < 4u; i++) {
     let row = first_row + 4u * local.y + i;
     if (STORE) {
@@ -104,30 +109,35 @@ fn slate_score_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgr
       continue;
     }
     var value = LOWEST;
-    var winner = NONE;
+    var winner = -1.0;
     if (row < rows && item < place.items) {
       let bits = masked[item / 32u * place.mask_stride + row] >> (item % 32u);
       for (var c = 0u; c < 4u; c++) {
         if (item + c < place.items && ((bits >> c) & 1u) == 0u && sums[i][c] > value) {
           value = sums[i][c];
-          winner = item + c;
+          winner = f32(c);
         }
       }
     }
-    values[4u * local.y + i][local.x] = value;
-    items[4u * local.y + i][local.x] = winner;
+    values[i] = value;
+    winners[i] = winner;
   }
+  base_tile[local.x][local.y] = values;
+  table_tile[local.x][local.y] = winners;
   workgroupBarrier();
   // Two panels of 32 items, for each of 64 rows.
   let panel = 2u * group.x + lane / 64u;
   let row = first_row + lane % 64u;
   if (STORE || lane >= 128u || row >= rows || 32u * panel >= place.items) { return; }
-  var most = values[lane % 64u][8u * (lane / 64u)];
-  var winner = items[lane % 64u][8u * (lane / 64u)];
-  for (var x = 8u * (lane / 64u) + 1u; x < 8u * (lane / 64u) + 8u; x++) {
-    if (values[lane % 64u][x] > most) {
-      most = values[lane % 64u][x];
-      winner = items[lane % 64u][x];
+  let of4 = (lane % 64u) / 4u;
+  let c = lane % 4u;
+  var most = LOWEST;
+  var winner = NONE;
+  for (var x = 8u * (lane / 64u); x < 8u * (lane / 64u) + 8u; x++) {
+    let which = table_tile[x][of4][c];
+    if (which >= 0.0 && base_tile[x][of4][c] > most) {
+      most = base_tile[x][of4][c];
+      winner = first_item + 4u * x + u32(which);
     }
   }
   best[panel * rows + row] = vec2u(bitcast<u32>(most), winner);

@@ -15,6 +15,7 @@ import { listMeasuredCells } from "../../bench/compiled/tables.ts";
 import { describeMissingCompiler } from "../../bench/compiled/vulkan.ts";
 import { runBenchCommand } from "../../bench/main.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
+import { compileWithTint } from "../../bench/exercise.ts";
 import { compileAll, ignore, listCompiledFaults } from "./compiled_checks.ts";
 
 Deno.test(
@@ -29,6 +30,10 @@ Deno.test(
       assert.deepEqual(listCompiledFaults(report, ["navi31"]), []);
     }),
 );
+
+async function findMissingDawn(): Promise<string | undefined> {
+  return (await compileWithTint("@compute @workgroup_size(1) fn nothing() {}")).missing;
+}
 
 const listing = `BB0:
 	s_mov_b32 s0, 0                        ; be800080
@@ -163,6 +168,36 @@ Deno.test(
           args.join(" "),
         );
       }
+    }),
+);
+
+Deno.test(
+  "a text is compiled from Chrome's SPIR-V instead of Deno's",
+  { ignore: ignore || await findMissingDawn() !== undefined },
+  () =>
+    withEmptyFolder(async (folder) => {
+      // naga counts the turns of every loop, so that it ends; Tint does not.
+      const file = `${folder}/sum.wgsl`;
+      await Deno.writeTextFile(
+        file,
+        `@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64) fn sum(@builtin(global_invocation_id) id: vec3u) {
+  for (var k = 0u; k < u32(x[id.x]); k++) { y[id.x] += x[k]; }
+}`,
+      );
+      const args = ["--file", file, "--gpu", "navi31"];
+      const [naga, tint] = [
+        await compileAll(folder, ...args),
+        await compileAll(folder, ...args, "--wgsl", "tint"),
+      ]
+        .map(({ report: { texts: [own] } }) => own?.facts[0] ?? assert.fail());
+      assert.ok(naga && tint && tint.instructions < naga.instructions, `${tint?.instructions}`);
+      await Deno.writeTextFile(file, (await Deno.readTextFile(file)).replace("y[id.x] +=", "y[id.z.x] +="));
+      await assert.rejects(
+        runBenchCommand(["compiled", "--json", `${folder}/refused.json`, ...args, "--wgsl", "tint"]),
+        isUserError(/sum\.wgsl/),
+      );
     }),
 );
 
