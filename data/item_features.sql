@@ -41,47 +41,58 @@ FROM (
 )
 WHERE x IS NOT NULL AND NOT getvariable('is_like');
 CREATE MACRO squeezed(x, scale) AS sign(x) * ln(1 + abs(x) / scale);
-
-CREATE TABLE number_scale AS
+-- The scale of each column k of a table of fields (k, is_time), by the values (k, x) of rows that train users were shown, of which
+-- there are all_rows: squeezed by a logarithm where the tail is heavy.
+CREATE MACRO number_scales(number_values, fields, all_rows) AS TABLE
 WITH known AS (
   SELECT
     k, count(*) AS items, min(x) AS low, max(x) AS high, avg(x ORDER BY x) AS mean, bool_and(x IN (0, 1)) AS is_flag,
     quantile_disc(abs(x), 0.05) FILTER (x <> 0) AS scale
-  FROM number_value
+  FROM query_table(number_values)
   GROUP BY k
 ),
 spread AS (
   SELECT k, avg(power(x - mean, 2) ORDER BY x) AS variance, avg(power(x - mean, 4) ORDER BY x) AS fourth
-  FROM number_value JOIN known USING (k)
+  FROM query_table(number_values) JOIN known USING (k)
   GROUP BY k
 ),
-log_value AS (SELECT k, squeezed(x, scale) AS x FROM number_value JOIN known USING (k) WHERE scale > 0),
+log_value AS (SELECT k, squeezed(x, scale) AS x FROM query_table(number_values) JOIN known USING (k) WHERE scale > 0),
 log_known AS (SELECT k, avg(x ORDER BY x) AS mean FROM log_value GROUP BY k),
 log_spread AS (
   SELECT k, any_value(mean) AS mean, avg(power(x - mean, 2) ORDER BY x) AS variance, avg(power(x - mean, 4) ORDER BY x) AS fourth
   FROM log_value JOIN log_known USING (k)
   GROUP BY k
 ),
-field AS (SELECT unnest(range(1, len(getvariable('dense')) + 1)) AS k),
 judged AS (
   SELECT
-    k, getvariable('dense')[k]::VARCHAR AS name, getvariable('times')[k]::BOOLEAN AS is_time,
-    coalesce(items, 0) AS items, low, high, is_flag, scale,
+    k, is_time, coalesce(items, 0) AS items, low, high, is_flag, scale,
     known.mean, sqrt(s.variance) AS sd, l.mean AS log_mean, sqrt(l.variance) AS log_sd,
     -- A normal distribution has 3, an exponential one 9.
     l.variance > 0 AND (is_time OR (s.fourth / power(s.variance, 2) > 6
       AND l.fourth / power(l.variance, 2) < s.fourth / power(s.variance, 2) / 2)) AS is_heavy
-  FROM field LEFT JOIN known USING (k) LEFT JOIN spread s USING (k) LEFT JOIN log_spread l USING (k)
+  FROM query_table(fields) LEFT JOIN known USING (k) LEFT JOIN spread s USING (k) LEFT JOIN log_spread l USING (k)
 )
 SELECT
-  k, name, is_time,
+  k, is_time,
   items > 0 AND low < high AS is_used,
-  items > 0 AND items < (SELECT count(*) FROM train_item) AS is_partly,
+  items > 0 AND items < all_rows AS is_partly,
   low, high,
   if(is_heavy, scale, NULL) AS scale,
   CASE WHEN is_heavy THEN log_mean WHEN is_flag THEN 0 ELSE mean END AS mean,
   CASE WHEN is_heavy THEN log_sd WHEN is_flag THEN 1 ELSE sd END AS sd
-FROM judged
+FROM judged;
+-- A number that is clipped to the range that train users were shown, and standardised.
+CREATE MACRO standardised(x, s) AS if(x IS NULL, 0, (
+  -- least() and greatest() pass over NULL.
+  if(s.scale IS NULL, greatest(least(x, s.high), s.low), squeezed(greatest(least(x, s.high), s.low), s.scale)) - s.mean
+) / s.sd);
+
+CREATE TABLE number_field AS
+SELECT k, getvariable('dense')[k]::VARCHAR AS name, getvariable('times')[k]::BOOLEAN AS is_time
+FROM (SELECT unnest(range(1, len(getvariable('dense')) + 1)) AS k);
+CREATE TABLE number_scale AS
+SELECT k, name, f.is_time, is_used, is_partly, low, high, scale, mean, sd
+FROM number_scales('number_value', 'number_field', (SELECT count(*) FROM train_item)) JOIN number_field f USING (k)
 WHERE NOT getvariable('is_like')
 UNION ALL
 SELECT k, name, is_time, is_used, is_partly, low, high, scale, mean, sd FROM like_scale;
@@ -282,15 +293,7 @@ SELECT
   coalesce(flatten(list_transform(
     getvariable('scales'),
     lambda s: list_concat(
-      -- least() and greatest() pass over NULL.
-      if(s.is_used, [if(
-        dense[s.k] IS NULL, 0,
-        (if(
-          s.scale IS NULL,
-          greatest(least(dense[s.k], s.high), s.low),
-          squeezed(greatest(least(dense[s.k], s.high), s.low), s.scale)
-        ) - s.mean) / s.sd
-      )], []::DOUBLE[]),
+      if(s.is_used, [standardised(dense[s.k], s)], []::DOUBLE[]),
       if(s.is_partly, [(dense[s.k] IS NOT NULL)::DOUBLE], []::DOUBLE[])
     )
   )), []),

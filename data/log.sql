@@ -3,12 +3,13 @@
 -- Takes   source   a view with a row for each displayed item, its values as text, as they are written (NULL: no value): user_id, item_id,
 --                  page_id, time, clicked, position, propensity; part: distinguishes pages without id at one time; context: whether it
 --                  was clicked before the log; candidates: ids that the page was drawn from; click_time; inexact: an id that a float has lost
+--                  row_values: a list with a text for each context column
 -- and iso_time of times.sql.
 --
 -- Options by getvariable(): with_pages, with_positions, with_candidates: what there is; all_clicked: each row is a click;
 -- day_first: whether dates such as 31.12.2025 have the day before the month; NULL where there are none.
 --
--- Ends with   row_read (bucket, user_id, page, item_id, time, position, clicked, click_time, propensity)   a view: an item that was displayed
+-- Ends with   row_read (bucket, user_id, page, item_id, time, position, clicked, click_time, propensity, row_values)   a view: an item that was displayed
 --             history (user_id, position, item_id)                                      what was clicked before the log
 --             page_candidates (user_id, page, candidates)                    of the pages that say what they were drawn from
 -- which log_gap.sql, log_pages.sql and log_sampled.sql take.
@@ -97,7 +98,7 @@ SELECT COLUMNS(lambda c: getvariable('with_candidates') OR c <> 'candidates')
 FROM (
   SELECT
     bucket_of_user(user_id) AS bucket, user_id, item_id, page, time_kind, time, coalesce(position, 0) AS position, clicked, click_time, propensity,
-    context, fault, candidates
+    context, fault, candidates, row_values
   FROM checked
 );
 SET VARIABLE rows_of_log = (SELECT count(*) FROM log_read);
@@ -112,7 +113,7 @@ UPDATE log_read SET fault = 'kind of time'
 WHERE fault IS NULL AND time_kind <> getvariable('time_kind');
 
 CREATE VIEW row_read AS
-SELECT bucket, user_id, page, item_id, time, position, clicked, click_time, propensity
+SELECT bucket, user_id, page, item_id, time, position, clicked, click_time, propensity, row_values
 FROM log_read
 WHERE fault IS NULL AND NOT context;
 

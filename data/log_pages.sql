@@ -2,17 +2,17 @@
 --
 -- Takes   row_read   of log.sql
 --
--- Ends with   displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity)   each item of a page once; what is not known: NULL
+-- Ends with   displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity, row_values)   each item of a page once; what is not known: NULL
 -- which item_features.sql and page_rows.sql take.
 
 -- step: Items of pages | for round in (FROM rounds())
 -- A page is what a user has under one page id; where there are none, at one time.
 CREATE TABLE IF NOT EXISTS displayed (
   bucket USMALLINT, user_id VARCHAR, page VARCHAR, item_id VARCHAR, time BIGINT, position DOUBLE, clicked BOOLEAN, click_time DOUBLE,
-  propensity DOUBLE
+  propensity DOUBLE, row_values VARCHAR[]
 );
 INSERT INTO displayed
-SELECT bucket, user_id, page, item_id, min(time), min(position), bool_or(clicked), min(click_time), min(propensity)
+SELECT bucket, user_id, page, item_id, min(time), min(position), bool_or(clicked), min(click_time), min(propensity), min(row_values)
 FROM row_read
 WHERE in_round(bucket)
 GROUP BY ALL;

@@ -98,7 +98,7 @@ WITH clicked_position AS (
   FROM click_row JOIN (SELECT click, count(*) AS others FROM drawn_item GROUP BY click) USING (click)
 )
 SELECT bucket_of_user(user_id) AS bucket, user_id, x || chr(31) || page || chr(31) || c.item AS page, item_id, time, position::DOUBLE AS position, clicked, NULL::DOUBLE AS click_time,
-  NULL::DOUBLE AS propensity
+  NULL::DOUBLE AS propensity, NULL::VARCHAR[] AS row_values
 FROM (
   SELECT click, item, clicked_position AS position, true AS clicked FROM clicked_position
   UNION ALL

@@ -1,6 +1,6 @@
 -- From the items of pages to their numbers and features, and to the rows of pages that prepared.sql takes.
 --
--- Takes   displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity), history (user_id, position, item_id),
+-- Takes   displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity, row_values), history (user_id, position, item_id),
 --         page_candidates (user_id, page, candidates)
 --         feature_source       a view of the features: item_id, dense (list of numbers), tokens (for each field a list of text);
 --                              empty where there are none
@@ -57,7 +57,7 @@ WHERE getvariable('with_features');
 -- Pages of one user at one time go by their page id.
 CREATE TABLE IF NOT EXISTS shown (
   bucket USMALLINT, user_id VARCHAR, time BIGINT, tie VARCHAR, position DOUBLE, item UINTEGER, clicked STRUCT(moment DOUBLE, draw VARCHAR),
-  propensity DOUBLE, context BOOLEAN
+  propensity DOUBLE, context BOOLEAN, row_values VARCHAR[]
 );
 INSERT INTO shown
 SELECT
@@ -66,7 +66,7 @@ SELECT
     moment: coalesce(click_time, 'inf'::DOUBLE),
     draw: if(clicks > 1, md5(concat_ws(chr(31), user_id, p.time, item_id)), '')
   } END,
-  propensity, false
+  propensity, false, row_values
 FROM displayed d
 JOIN page_of p USING (user_id, page)
 JOIN number_of USING (item_id)

@@ -1,25 +1,30 @@
 -- The end of every preparation: users, items and pages as Parquet. data/README.md has the schema.
 --
--- Takes   shown (bucket, user_id, time in ms, tie, position, item, clicked, propensity, context)   a row for each displayed item; a page is what is equal in
+-- Takes   shown (bucket, user_id, time in ms, tie, position, item, clicked, propensity, context, row_values)   a row for each displayed item; a page is what is equal in
 --         user_id, context, time and tie; positions order its items; clicked (moment, draw) orders the clicks of a page, and is NULL for
 --         what was not clicked
 --         users (bucket, user, id, split, time_part)   of users.sql
 --         candidate (user_id, tie, items)   candidates of pages, where known
+--         encoded(values, time, kind) of context_features.sql
 --         item (item, id, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
 --
 -- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item; NULL: none are known); with_candidates.
 
 -- step: Pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page (
-  user UINTEGER, context BOOLEAN, earlier BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, additional_clicks UINTEGER[], propensities DOUBLE[]
+  user UINTEGER, context BOOLEAN, earlier BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, additional_clicks UINTEGER[], propensities DOUBLE[],
+  impression_features FLOAT[], page_features FLOAT[]
 );
 -- A list that is sorted afterwards: an aggregate with an order of its own takes kilobytes for each page.
 INSERT INTO page
-SELECT user, context, earlier, time, tie, items, clicks[1] AS clicked, clicks[2:] AS additional_clicks, propensities
+SELECT user, context, earlier, time, tie, items, clicks[1] AS clicked, clicks[2:] AS additional_clicks, propensities, impression_features, page_features
 FROM (
   SELECT
     user, context, earlier, time, tie,
     list_transform(displayed, lambda p: p.item) AS items,
+    if(getvariable('with_impression_features'), flatten(list_transform(displayed, lambda p: encoded(p.row_values, time, 'impression'))), NULL)
+      AS impression_features,
+    if(getvariable('with_page_features'), encoded(displayed[1].row_values, time, 'page'), NULL) AS page_features,
     -- If one of the items has none, the page's is unknown.
     CASE
       WHEN len(list_filter(displayed, lambda p: p.propensity IS NULL)) > 0 THEN []
@@ -36,7 +41,7 @@ FROM (
   FROM (
   SELECT
     user, context, NOT context AND time_part(time) < time_part AS earlier, time, tie,
-    list_sort(list({position: position, item: item, clicked: clicked, propensity: propensity})) AS displayed
+    list_sort(list({position: position, item: item, clicked: clicked, propensity: propensity, row_values: row_values})) AS displayed
   FROM shown s JOIN users u ON u.id = s.user_id
   WHERE in_round(s.bucket) AND in_round(u.bucket) AND time_part(time) <= time_part
   GROUP BY ALL
@@ -69,12 +74,13 @@ COPY (
 ) TO (getvariable('out') || '/items.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);
 COPY (
   SELECT COLUMNS(lambda c: (c <> 'propensities' OR getvariable('propensity_of') IS NOT NULL)
-    AND (c <> 'candidates' OR getvariable('with_candidates')) AND (c <> 'earlier' OR getvariable('split') = 'time'))
+    AND (c <> 'candidates' OR getvariable('with_candidates')) AND (c <> 'impression_features' OR getvariable('with_impression_features'))
+    AND (c <> 'page_features' OR getvariable('with_page_features')) AND (c <> 'earlier' OR getvariable('split') = 'time'))
   FROM (
     SELECT
       user,
       (row_number() OVER (PARTITION BY user ORDER BY context DESC, time, tie) - 1)::UINTEGER AS page,
-      epoch_ms(time) AS time, page.items, clicked, additional_clicks, context, earlier, propensities,
+      epoch_ms(time) AS time, page.items, clicked, additional_clicks, context, earlier, propensities, impression_features, page_features,
       coalesce(c.items, []) AS candidates
     FROM page LEFT JOIN (SELECT user, tie, c.items FROM candidate c JOIN users ON id = user_id) c USING (user, tie)
   )

@@ -35,7 +35,8 @@ const N4 = 16u;  // columns / 4
 const VECTORS = 4u;  // of four columns, that an invocation owns: 4 or 1
 const BLOCKS = (N4 + VECTORS - 1u) / VECTORS;
 const S4 = 0u;  // columns of the state / 4 whose product is computed here; 0 where it is there already, or with counts
-const C4 = 0u;  // columns of the counts / 4, at most 3; 0 for a model without
+const C4 = 0u;  // columns of the counts and context features / 4; 0 for a model without
+const HELD = min(C4, 4u);  // of them, those whose weights the invocation holds
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
 
@@ -73,8 +74,8 @@ fn noise(r: u32) -> u32 {
   return (word >> 22u) ^ word;
 }
 
-// Sixteen columns of the counts' kernel, row k at 4k.
-var<private> held: array<vec4f, 16u * max(C4, 1u)>;
+// Sixteen columns of the counts' kernel, row k at 4k. More rows than 16 would not fit in registers: they are read for each row.
+var<private> held: array<vec4f, 16u * max(HELD, 1u)>;
 
 // What the state gives a column of an event.
 fn state_part(e: u32, column: u32) -> vec4f {
@@ -116,7 +117,7 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
   let k1 = state_part(e, column + 1u);
   let k2 = state_part(e, column + 2u);
   let k3 = state_part(e, column + 3u);
-  for (var i = 0u; i < 16u * C4; i++) {
+  for (var i = 0u; i < 16u * HELD; i++) {
     held[i] = count_kernel[(i / 4u) * N4 + min(column + i % 4u, N4 - 1u)];
   }
   for (var r = of_event.x; r < of_event.y; r++) {
@@ -136,10 +137,19 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
       var sums = add(Sums(), counts[r * C4], 0u);
       if (C4 > 1u) { sums = add(sums, counts[r * C4 + 1u], 1u); }
       if (C4 > 2u) { sums = add(sums, counts[r * C4 + 2u], 2u); }
+      if (C4 > 3u) { sums = add(sums, counts[r * C4 + 3u], 3u); }
       z0 += sums.c0;
       z1 += sums.c1;
       z2 += sums.c2;
       z3 += sums.c3;
+    }
+    for (var k = 16u; k < 4u * C4; k++) {
+      let value = counts[r * C4 + k / 4u][k % 4u];
+      let at = k * N4;
+      z0 = fma(vec4f(value), count_kernel[at + column], z0);
+      if (VECTORS > 1u && column + 1u < N4) { z1 = fma(vec4f(value), count_kernel[at + column + 1u], z1); }
+      if (VECTORS > 1u && column + 2u < N4) { z2 = fma(vec4f(value), count_kernel[at + column + 2u], z2); }
+      if (VECTORS > 1u && column + 3u < N4) { z3 = fma(vec4f(value), count_kernel[at + column + 3u], z3); }
     }
     store_output(to, elu(z0));
     if (VECTORS > 1u && column + 1u < N4) { store_output(to + 1u, elu(z1)); }

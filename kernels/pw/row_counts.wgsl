@@ -1,11 +1,12 @@
 // row_counts.wgsl - counts of every displayed item, as inputs of the utility; nothing flows back into it
 //
 //   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH] of each item, see src/counts/count_columns.ts
-//   fact   [., 4]   with LOGGED, by the log's rows: the catalogue's number of the item, what is the user's own, the user's
-//                   pages so far and displays so far, each with those with a click in the upper half; else row_item is that
-//                   number, and with USERS these are the words of pass_over.wgsl
+//   fact   [., 4 + X]  with LOGGED, by the log's rows: the catalogue's number of the item, what is the user's own, the user's
+//                   pages so far and displays so far, each with those with a click in the upper half, and the X context
+//                   features of the row; else row_item is that number, and with USERS these are the words of pass_over.wgsl
 //   scale  [3, C]   mean of each column, 1 / sd; (clicks per display of all items, items on the longest page,
-//                   users of an item whose pairs were counted, at least, share of pages with a click)
+//                   users of an item whose pairs were counted, at least, share of pages with a click), and in the last X
+//                   columns what stands in for context features of rows that are not logged
 //   counts [R, C]   standardised, with n = clicks of the user so far, q those on a category among the last LAGS, a = PRIOR:
 //     rate          log((clicks' + a rate) / ((shown' + a) rate))          ' = without the user's own pages
 //     shown         log(1 + shown')
@@ -17,6 +18,7 @@
 //     page click rate       log-odds of the user's pages with a click, (k + a q) / (m - k + a (1 - q)), minus those of q, the
 //                           share of all pages with a click: m pages so far, k with a click
 //     display click rate    log((clicks + b rate) / ((displays + b) rate)) of the user's pages so far, b = 2 a
+//     context features      as they are, X columns
 //
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns one row, which is independent of the others: no barrier. Rows of an event are neighbours.
@@ -41,7 +43,8 @@ const PAGE = 0u;        // items of a page; 0: all rows of an event are one page
 const USERS = 0u;       // of simulated users: how many there are; 0: nothing is known of their pages
 const PASS_WORDS = 0u;  // words of a simulated user before the last, which counts pages
 const SLATE = 0u;       // items of a simulated user's page
-const C4 = 2u;          // columns / 4, rounded up
+const C4 = 3u;          // columns / 4, rounded up
+const FEATURES = 0u;    // X
 const PRIOR = 5.0;
 const FLOOR = 0.05;
 const STRIDE = 2u + SLOTS;
@@ -158,7 +161,7 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   var pages = vec2f(0.0);     // of the user so far: all, and those with a click
   var displays = vec2f(0.0);
   if (LOGGED) {
-    let known = 4u * row[r].y;
+    let known = (4u + FEATURES) * row[r].y;
     item = fact[known];
     own = fact[known + 1u];
     pages = halves(fact[known + 2u]);
@@ -198,7 +201,7 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   }
   let page_rate = scale[2u * C4].w;
   let odds = (pages.y + PRIOR * page_rate) / (pages.x - pages.y + PRIOR * (1.0 - page_rate));
-  var c: array<f32, 16>;
+  var c: array<f32, 4u * C4>;
   c[0] = log((clicked + PRIOR * mean_rate) / ((shown + PRIOR) * mean_rate));
   c[1] = log(1.0 + shown);
   c[2] = log(similarity + FLOOR);
@@ -213,6 +216,14 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   c[7u + FIELDS] = log(shown_at_once);
   c[8u + FIELDS] = log(odds * ((1.0 - page_rate) / page_rate));
   c[9u + FIELDS] = log((displays.y + 2.0 * PRIOR * mean_rate) / ((displays.x + 2.0 * PRIOR) * mean_rate));
+  for (var k = 0u; k < FEATURES; k++) {
+    let column = 10u + FIELDS + k;
+    if (LOGGED) {
+      c[column] = bitcast<f32>(fact[(4u + FEATURES) * row[r].y + 4u + k]);
+    } else {
+      c[column] = scale[2u * C4 + column / 4u][column % 4u];
+    }
+  }
   for (var k = 0u; k < C4; k++) {
     let x = vec4f(c[4u * k], c[4u * k + 1u], c[4u * k + 2u], c[4u * k + 3u]);
     counts[r * C4 + k] = (x - scale[k]) * scale[C4 + k];

@@ -1,7 +1,7 @@
 /** A click log on the GPU. The log is uploaded once; each step uploads only the numbers of its users. */
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
-import { type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
+import { expectRowFeatures, type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
 import {
   ADDITIONAL_CLICK,
   type ClickLog,
@@ -26,14 +26,19 @@ export interface LogCapacity {
 
 /** Per-row and per-item inputs of the count features. */
 export interface LogCountSummary {
-  /** For each row of the log, {@link FACT_WORDS}: the item's number in the catalogue, then the counts of the row's own user. */
+  /**
+   * For each row of the log, {@link countFactWords}: the item's number in the catalogue, the counts of the row's own user, and the
+   * row's context features.
+   */
   readonly fact: View;
   /** For each item of the log, the item's number in the catalogue. */
   readonly itemId: View;
 }
 
-/** Words per row of {@link LogCountSummary.fact}: 4, as in row_counts.wgsl. */
-export const FACT_WORDS = 1 + OWN_WORDS;
+/** Returns the words per row of {@link LogCountSummary.fact}: 4 and one per context feature, as in row_counts.wgsl. */
+export function countFactWords({ rowFeatures = 0 }: Pick<LogWithCounts, "rowFeatures">): number {
+  return 1 + OWN_WORDS + rowFeatures;
+}
 
 /** Marks a context event in the log on the device. `batch_expand.wgsl` has the same value. */
 const GIVEN_BIT = 0x80000000;
@@ -86,7 +91,7 @@ export class DeviceLog {
       this.row = this.#arena.allocate("rows", 12 * this.capacity.rows);
       this.item = this.#arena.allocate("items", 8 * items);
       this.facts = counts && {
-        fact: this.#arena.allocate("facts of rows", 4 * FACT_WORDS * Math.max(1, this.capacity.rows)),
+        fact: this.#arena.allocate("facts of rows", 4 * countFactWords(counts) * Math.max(1, this.capacity.rows)),
         // One-hot items are identified by their catalogue numbers, even if a batch displays few items.
         itemId: this.#arena.allocate(
           "items of the catalogue",
@@ -143,11 +148,15 @@ export class DeviceLog {
 
   #writeFacts(log: ClickLog, { fact, itemId }: LogCountSummary, counted: LogWithCounts): void {
     const { itemIds: ids, rowItem, items } = log;
-    const facts = new Uint32Array(FACT_WORDS * rowItem.length);
+    const X = expectRowFeatures(log, counted);
+    const width = countFactWords(counted);
+    const facts = new Uint32Array(width * rowItem.length);
     const own = packOwnCounts(log, counted);
+    const features = log.rowFeatures && new Uint32Array(log.rowFeatures.buffer, log.rowFeatures.byteOffset, log.rowFeatures.length);
     rowItem.forEach((item, row) => {
-      facts[FACT_WORDS * row] = ids?.[item] ?? item;
-      facts.set(own.subarray(OWN_WORDS * row, OWN_WORDS * (row + 1)), FACT_WORDS * row + 1);
+      facts[width * row] = ids?.[item] ?? item;
+      facts.set(own.subarray(OWN_WORDS * row, OWN_WORDS * (row + 1)), width * row + 1);
+      if (features) facts.set(features.subarray(X * row, X * (row + 1)), width * row + 1 + OWN_WORDS);
     });
     const { queue } = this.gpu;
     queue.writeBuffer(fact.buffer, 0, facts);

@@ -2,7 +2,7 @@
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
 import { type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
-import { ADDITIONAL_CLICK, type ClickLog, FURTHER, GIVEN, NONE } from "../data/click_log.ts";
+import { ADDITIONAL_CLICK, type ClickLog, FURTHER, getRowWidth, GIVEN, NONE } from "../data/click_log.ts";
 
 export interface ReferenceBatch {
   /** Array [B+1]: index of each user's first event. */
@@ -19,6 +19,8 @@ export interface ReferenceBatch {
   readonly slotItem: number[];
   /** For each row: the counts of the row's own user, see {@link packOwnCounts}. */
   readonly own: Uint32Array[];
+  /** For each row: the row's context features. */
+  readonly features: Float32Array[];
   /** Random seed in the step's header. */
   readonly noise: number;
 }
@@ -31,6 +33,8 @@ export function buildReferenceBatch(
 ): ReferenceBatch {
   const ownOfLog = packOwnCounts(log, counted);
   const own: Uint32Array[] = [];
+  const features: Float32Array[] = [];
+  const X = getRowWidth(log);
   const userFirst = [0];
   const events: ReferenceBatch["events"] = [];
   const history: ReferenceBatch["history"] = [];
@@ -51,6 +55,7 @@ export function buildReferenceBatch(
       const onPage = log.rowItem.subarray(page.from, rowFrom).indexOf(log.rowItem[rowFrom] ?? NONE);
       for (let r = rowFrom; r < rowTo; r++) {
         own.push(ownOfLog.subarray(OWN_WORDS * r, OWN_WORDS * (r + 1)));
+        features.push(log.rowFeatures?.subarray(X * r, X * (r + 1)) ?? new Float32Array());
         rows.push({
           event: events.length,
           logRow: r,
@@ -78,5 +83,5 @@ export function buildReferenceBatch(
   const slotItem = [...new Set(rows.map((r) => r.item))].sort((a, b) => a - b);
   const slotOf = new Map(slotItem.map((item, slot) => [item, slot]));
   const rowSlot = rows.map((r) => slotOf.get(r.item) ?? 0);
-  return { userFirst, events, history, rows, slotItem, rowSlot, own, noise };
+  return { userFirst, events, history, rows, slotItem, rowSlot, own, features, noise };
 }

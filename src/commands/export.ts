@@ -33,6 +33,7 @@ function parseOptions(args: readonly string[]): ExportOptions {
 Inputs (64-bit item numbers of the data set):
   history [users, clicks]        clicked items, oldest first, then -1
   page [users, items]            displayed items, -1 for none
+  impression.COLUMN, page.COLUMN context columns: floats (ages in days), NaN for unknown; or indices of values, -1 for others
 Outputs (32-bit floats):
   utilities [users, items]       -infinity for no item
   probabilities [users, items]   of a click on each item
@@ -50,7 +51,7 @@ Example:
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
   expectReplaceable(options.onnx, ONNX_MARK);
-  const { run, data: { source, items } } = await openModel(options);
+  const { run, data: { dataset, source, items } } = await openModel(options);
   const { positions } = options;
   const { model: config, iteration, kind } = run.info;
   const { count } = source.items.shape;
@@ -58,6 +59,7 @@ async function main(): Promise<void> {
     config,
     catalogue: source.items,
     weights: positions === "first" ? removePositionEffect(run.weights) : run.weights,
+    context: dataset.features?.context,
     metadata: {
       model: JSON.stringify(config),
       snapshot: kind,

@@ -4,6 +4,10 @@ import { Command } from "commander";
 import { parseIds } from "../data/ids.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
+import type { RequestContext } from "../data/context_values.ts";
+import { contextSchema, encodeContext } from "../predict/request_context.ts";
+import { InvalidValueError } from "../option.ts";
+import * as v from "../schema.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -15,6 +19,7 @@ import { formatTable } from "../cli/table.ts";
 interface RecommendOptions extends ModelDataOptions {
   user?: string;
   history?: string;
+  context?: RequestContext;
   top: number;
   newOnly: boolean;
   json: boolean;
@@ -27,6 +32,11 @@ function parseOptions(args: readonly string[]): RecommendOptions {
       .version(version)
       .option("--user <id>", "user of the data set, whose clicks are the history")
       .option("--history <ids>", `clicked items, oldest first, ${IDS}`)
+      .option(
+        "--context <json>",
+        'values of context columns, such as {"page": {"device": "phone"}, "impressions": {"B07": {"price": 12}}}',
+        parseContext,
+      )
       .option("--top <n>", "number of items", parseWholeNumber(1, 10_000), 10)
       .option("--new-only", "omit items that were clicked", false),
   )
@@ -36,6 +46,19 @@ function parseOptions(args: readonly string[]): RecommendOptions {
       "\nExample:\n  deno task -q recommend --model runs/mine --data runs/data/mine --history B07,B11 --top 10",
     );
   return parse<RecommendOptions>(command, args);
+}
+
+/** Parses the value of --context. @throws InvalidValueError for text that is not JSON of a context */
+function parseContext(text: string): RequestContext {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new InvalidValueError(`Expected JSON such as {"page": {"device": "phone"}}, got ${text}.`);
+  }
+  const parsed = v.safeParse(contextSchema, json);
+  if (parsed.success) return parsed.output;
+  throw new InvalidValueError(`Expected "page", "impressions" and "time": ${v.describeIssues(parsed.issues.slice(0, 1))}.`);
 }
 
 function readHistory(data: OpenedDataset, { user, history }: RecommendOptions): Uint32Array {
@@ -54,10 +77,13 @@ async function main(): Promise<void> {
   await withModel(options, async ({ run, data, model }) => {
     const history = readHistory(data, options);
     const { top, newOnly } = options;
+    const context = encodeContext(data, options.context);
+    const features = context && ((item: number) => context.encodeRow(data.items.of(item)));
     const best = await withProgress((told) =>
       recommend(model, {
         history,
         past: options.user === undefined ? undefined : data.readPastPages(data.user(options.user)),
+        features,
         candidates: data.items.latest(),
         top,
         newOnly,
@@ -67,7 +93,7 @@ async function main(): Promise<void> {
     const { items, noClick } = computeRecommendedPage(best, model.config, readPositionEffects(run.weights));
     const found = items.map(({ item, ...scores }) => ({ item: data.items.of(item), ...scores }));
     if (options.json) {
-      console.log(JSON.stringify({ clicks: history.length, items: found, noClick }, null, 2));
+      console.log(JSON.stringify({ clicks: history.length, items: found, noClick, ...context?.gaps }, null, 2));
       return;
     }
     console.log(`After ${history.length} clicks${newOnly ? ", items not clicked before" : ""}:`);
@@ -87,6 +113,9 @@ async function main(): Promise<void> {
         noClick.toFixed(4)
       }.`,
     );
+    const { missing = [], unknown = [] } = context?.gaps ?? {};
+    if (missing.length > 0) console.log(`Context columns without a value (--context): ${missing.join(", ")}.`);
+    if (unknown.length > 0) console.log(`Context columns with a value that training did not see: ${unknown.join(", ")}.`);
   });
 }
 

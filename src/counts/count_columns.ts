@@ -32,6 +32,8 @@ export interface CountsConfig {
   latest: number;
   /** True for a log with sampled pages. Users did not see sampled pages, so only clicks are counted. Absent for false. */
   sampledPages?: boolean | undefined;
+  /** X, the number of context features per row, which are the last columns. Absent for 0. */
+  rowFeatures?: number | undefined;
 }
 
 /** Number of a user's last clicks that the count features read. */
@@ -45,14 +47,16 @@ export const NO_ITEM = 2 ** 24;
 /** Largest number of token slots of all fields together; a kernel stores all slots in registers. `MOST_FIELDS` limits fields. */
 export const MOST_SLOTS = 8;
 export const MOST_FIELDS = 4;
+/** Largest number of context features per row; a kernel holds all columns of a row in registers. */
+export const MOST_ROW_FEATURES = 64;
 
 /** Names of the columns before the fields' columns. `AFTER` names the columns after them, which describe the page or the user. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
-/** Returns C, the number of count features per displayed item. */
-export function countWidth({ fields }: CountsConfig): number {
-  return BEFORE.length + fields.length + AFTER.length;
+/** Returns C, the number of count features and context features per displayed item. */
+export function countWidth({ fields, rowFeatures = 0 }: CountsConfig): number {
+  return BEFORE.length + fields.length + AFTER.length + rowFeatures;
 }
 
 /** Returns the number of floats per item in the table of counts. */

@@ -42,8 +42,11 @@ export function buildCountsConfig(source: LogSource, fields: readonly TokenField
   });
   const neighbours = maxNeighbours(items.shape, counted);
   if (neighbours === 0) return null;
-  const config = { fields: counted, neighbours, latest: chooseLatestLimit(source) };
-  return source.sampledPages ? { ...config, sampledPages: true } : config;
+  return {
+    ...{ fields: counted, neighbours, latest: chooseLatestLimit(source) },
+    ...(source.sampledPages ? { sampledPages: true } : {}),
+    ...(source.rowWidth > 0 ? { rowFeatures: source.rowWidth } : {}),
+  };
 }
 
 function selectCountFields(shape: ItemsShape, fields: readonly TokenField[]): readonly TokenField[] {

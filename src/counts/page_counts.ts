@@ -19,6 +19,7 @@ import {
 import {
   addPastPage,
   type Clicks,
+  getRowWidth,
   isPage,
   listClickedRows,
   NO_PAST_PAGES,
@@ -58,6 +59,8 @@ export interface LogWithCounts {
   readonly latest?: number | undefined;
   /** {@link CountsConfig.sampledPages} */
   readonly sampledPages?: boolean | undefined;
+  /** {@link CountsConfig.rowFeatures} */
+  readonly rowFeatures?: number | undefined;
 }
 
 /** Own counts of a user whose pages are not in the tables. */
@@ -97,7 +100,7 @@ export function writeItemCounts(
     );
     slot += slots;
   });
-  const last = at + countWidth(config) - 4;
+  const last = at + 6 + config.fields.length;
   to[last] = Math.log(1 + clicks);
   to[last + 1] = Math.log(Math.min(pageLength, longestPage));
   const unclicked = past.pages - past.clickedPages + PRIOR * (1 - pageRate);
@@ -241,8 +244,17 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
   }
 }
 
+/** Returns X, the number of context features per row. @throws Error if the log does not have as many as the config */
+export function expectRowFeatures(
+  log: Clicks,
+  { rowFeatures = 0 }: Pick<CountsConfig, "rowFeatures">,
+): number {
+  if (getRowWidth(log) === rowFeatures || log.rowItem.length === 0) return rowFeatures;
+  throw new Error(`expected ${rowFeatures} context features per row, got ${getRowWidth(log)}`);
+}
+
 /**
- * Returns the unstandardised count features [rows, C] of all rows of some users, user by user. Rows of context events and of
+ * Returns the unstandardised features [rows, C] of all rows of some users, user by user. Rows of context events and of
  * additional clicks have zeros. @param latest: see {@link LogWithCounts}.
  */
 export function computeCountFeatures(
@@ -253,6 +265,7 @@ export function computeCountFeatures(
 ): Float64Array {
   const { userEvents, eventRows, eventClick, eventKind, rowItem } = log;
   const C = countWidth(tables.config);
+  const X = expectRowFeatures(log, tables.config);
   const rows = Array.from(users).reduce(
     (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,
     0,
@@ -272,6 +285,7 @@ export function computeCountFeatures(
         const [word = 0, pages = 0, displays = 0] = own.subarray(OWN_WORDS * row);
         const history = { recent, clicks, past: unpackPast(pages, displays) };
         writeItemCounts(tables, rowItem[row]!, history, end - first, unpackOwn(word), counts, at);
+        if (log.rowFeatures) counts.set(log.rowFeatures.subarray(X * row, X * (row + 1)), at + C - X);
       }
       if (eventClick[e] === NONE) continue;
       recent = [rowItem[eventClick[e]!]!, ...recent.slice(0, LAGS - 1)];

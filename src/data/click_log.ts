@@ -98,6 +98,8 @@ export interface Clicks {
   readonly eventKind?: Uint8Array<ArrayBuffer>;
   /** [R] for each row, the number of the displayed item. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
+  /** [R, X] context features of each row: those of the impression, then those of the page. Absent if the log has none. */
+  readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
    * [E] propensities of each page. A list has one number (the probability of the page), one number per item (the item's
    * probability given the preceding items), or no number (unknown). Without the field, all propensities are unknown.
@@ -143,6 +145,11 @@ export interface PastPages {
   readonly displays: number;
   /** Number of clicked items on all earlier pages. */
   readonly clicks: number;
+}
+
+/** Returns X, the number of context features per row of a log. */
+export function getRowWidth({ rowItem, rowFeatures }: Pick<Clicks, "rowItem" | "rowFeatures">): number {
+  return rowFeatures && rowItem.length > 0 ? rowFeatures.length / rowItem.length : 0;
 }
 
 export const NO_PAST_PAGES: PastPages = { pages: 0, clickedPages: 0, displays: 0, clicks: 0 };
@@ -220,6 +227,14 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
     if (rowItem[row]! >= items.count) {
       fail(`row ${row} displays item ${rowItem[row]}, but there are ${items.count} items (ids start at 0)`);
     }
+  }
+  const wrong = log.rowFeatures?.findIndex((value) => !Number.isFinite(value)) ?? -1;
+  if (!Number.isInteger(getRowWidth(log))) {
+    fail(`${log.rowFeatures?.length} context features, expected a multiple of ${rowItem.length} rows`);
+  }
+  if (wrong >= 0) {
+    const row = Math.floor(wrong / getRowWidth(log));
+    fail(`a context feature of row ${row} is ${log.rowFeatures?.[wrong]}, expected a finite number`);
   }
   if (items.kind !== "one-hot") {
     const { count, width, values } = items;

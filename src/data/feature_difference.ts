@@ -1,9 +1,9 @@
 /** Compares the manifests of two data sets: names, order, scales and vocabularies of the features. */
 
 import { formatThousands } from "../number_text.ts";
-import type { FeatureManifest, Transform } from "./manifest.ts";
+import type { ContextFeature, FeatureManifest, Transform, ValueTransform } from "./manifest.ts";
 
-type Dense = FeatureManifest["dense"][number];
+type Dense = FeatureManifest["dense"][number] | ContextFeature;
 type Field = FeatureManifest["tokens"][number];
 
 /**
@@ -15,6 +15,8 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
     first(there.dense, here.dense, denseText) ??
     namesText("fields of tokens", there.tokens, here.tokens) ??
     first(there.tokens, here.tokens, fieldText) ??
+    namesText("context features", there.context ?? [], here.context ?? []) ??
+    first(there.context ?? [], here.context ?? [], denseText) ??
     idsText(there.idsSha256, here.idsSha256);
 }
 
@@ -65,7 +67,7 @@ function denseText(there: Dense, here: Dense): string | undefined {
 /** Relative tolerance for the numbers of a transform, which two data engines may compute with a different 16th digit. */
 const ROUNDED = 1e-12;
 
-function isSame(there: Transform, here: Transform): boolean {
+function isSame(there: Transform | ValueTransform, here: Transform | ValueTransform): boolean {
   const [theirs, ours] = [entries(there), entries(here)];
   return theirs.length === ours.length && theirs.every(([name, value], k) => {
     const [otherName, other] = ours[k] ?? [];
@@ -75,11 +77,12 @@ function isSame(there: Transform, here: Transform): boolean {
   });
 }
 
-const entries = (transform: Transform): [string, unknown][] =>
+const entries = (transform: Transform | ValueTransform): [string, unknown][] =>
   Object.entries(transform).sort(([a], [b]) => (a < b ? -1 : 1));
 
-function scaleText(transform: Transform): string {
+function scaleText(transform: Transform | ValueTransform): string {
   const { of, column } = transform;
+  if (of === "value") return `whether ${column} is ${transform.value}`;
   if (of === "known") return `whether ${column} is known`;
   const { log, mean, sd } = transform;
   const what = `${of === "age" ? "the age by " : ""}${column}`;

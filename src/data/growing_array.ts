@@ -1,6 +1,10 @@
 /** A typed array to which numbers can be appended. A million 32-bit numbers take about four megabytes. */
 export class GrowingArray<
-  T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>,
+  T extends
+    | Uint8Array<ArrayBuffer>
+    | Uint32Array<ArrayBuffer>
+    | Float32Array<ArrayBuffer>
+    | Float64Array<ArrayBuffer>,
 > {
   #array: T;
   #length = 0;

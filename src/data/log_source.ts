@@ -3,7 +3,7 @@
  * file may be larger than memory.
  */
 
-import { buildEventLists, checkLog, checkSplits, listUsers, NONE, splits } from "./click_log.ts";
+import { buildEventLists, checkLog, checkSplits, getRowWidth, listUsers, NONE, splits } from "./click_log.ts";
 import type { ClickLog, Clicks, Split } from "./click_log.ts";
 import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_catalogue.ts";
 import type { TimeSplit } from "./manifest.ts";
@@ -41,6 +41,8 @@ export interface LogSource extends UserIndex {
   readonly log: ClickLog | undefined;
   /** True if `data log --pages sampled` drew the unclicked items of all pages. Such items were not shown to users. */
   readonly sampledPages?: boolean;
+  /** X, the number of context features per row; see {@link Clicks.rowFeatures}. */
+  readonly rowWidth: number;
   /**
    * Returns the clicks of some users. Items have the numbers of the catalogue.
    * @param users: ascending distinct user numbers. @throws UserError for damaged data.
@@ -86,6 +88,9 @@ export class MemoryLog implements LogSource {
   get sampledPages(): boolean {
     return this.log.sampledPages ?? false;
   }
+  get rowWidth(): number {
+    return getRowWidth(this.log);
+  }
   get userSplit(): UserIndex["userSplit"] {
     return this.log.userSplit;
   }
@@ -96,6 +101,7 @@ export class MemoryLog implements LogSource {
   /** Returns a copy of the clicks of some users. @param users: ascending distinct user numbers. */
   read(users: Uint32Array): Clicks {
     const { log } = this;
+    const { rowWidth: X } = this;
     const window = makeWindow(this, users);
     let [e, row] = [0, 0];
     for (const user of users) {
@@ -108,6 +114,7 @@ export class MemoryLog implements LogSource {
         if (window.eventKind) window.eventKind[e] = log.eventKind?.[event] ?? 0;
       }
       window.rowItem.set(log.rowItem.subarray(first, end), row);
+      if (log.rowFeatures) window.rowFeatures?.set(log.rowFeatures.subarray(X * first, X * end), X * row);
       row += end - first;
     }
     const events = (user: number) => [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0] as const;
@@ -139,7 +146,7 @@ export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
 
 /** Allocates arrays for the clicks of some users, and fills `userSplit` and `userEvents`. The caller fills all other arrays. */
 export function makeWindow(
-  { userSplit, userEvents, userRows, userCounted }: UserIndex,
+  { userSplit, userEvents, userRows, userCounted, rowWidth }: UserIndex & Pick<LogSource, "rowWidth">,
   users: Uint32Array,
 ): Clicks {
   const events = new Uint32Array(users.length + 1);
@@ -157,6 +164,7 @@ export function makeWindow(
     eventClick: new Uint32Array(count),
     ...(anyGiven ? { eventKind: new Uint8Array(count) } : {}),
     rowItem: new Uint32Array(rows),
+    ...(rowWidth > 0 ? { rowFeatures: new Float32Array(rowWidth * rows) } : {}),
   };
 }
 

@@ -41,6 +41,24 @@ export interface NumberTransform {
 /** Transform of a column of the items to a dense feature. */
 export type Transform = PresenceTransform | NumberTransform;
 
+/** Transform from a category to the feature 1 if the column has this value, else 0. */
+export interface ValueTransform {
+  of: "value";
+  column: string;
+  value: string;
+}
+
+/**
+ * Description of one context feature, which each row of a page has. Its column belongs to the impression (a displayed item of a
+ * page), or to the page, whose rows then have equal values. An "age" is the age when the page was shown.
+ */
+export interface ContextFeature {
+  kind: "impression" | "page";
+  name: string;
+  meaning: string;
+  transform: Transform | ValueTransform;
+}
+
 /** Description of one dense feature. The column `dense` of the table of items has one number per dense feature. */
 export interface DenseFeature {
   name: string;
@@ -78,11 +96,13 @@ export interface FeatureManifest {
   dense: DenseFeature[];
   /** Fields of the items. Each field has a token range of its own. */
   tokens: TokenFeature[];
+  /** Context features of each row, those of impressions first; absent if there are none. */
+  context?: ContextFeature[];
   /** Checksum of the item ids in order, if the items are one-hot. */
   idsSha256?: string;
 }
 
-const transformSchema = v.variant("of", [
+const transforms = [
   v.object({ of: v.literal("known"), column: v.string() }),
   v.object({
     of: v.picklist(["number", "age"]),
@@ -93,7 +113,9 @@ const transformSchema = v.variant("of", [
     low: number,
     high: number,
   }),
-]);
+] as const;
+const transformSchema = v.variant("of", [...transforms]);
+const valueSchema = v.object({ of: v.literal("value"), column: v.string(), value: v.string() });
 
 export const featuresSchema = v.object({
   dense: v.array(v.object({
@@ -113,6 +135,12 @@ export const featuresSchema = v.object({
     values: v.optional(v.array(v.string())),
     sha256: v.optional(v.string()),
   })),
+  context: v.optional(v.array(v.object({
+    kind: v.picklist(["impression", "page"]),
+    name: v.string(),
+    meaning: v.optional(v.string(), ""),
+    transform: v.variant("of", [...transforms, valueSchema]),
+  }))),
   idsSha256: v.optional(v.string()),
 });
 

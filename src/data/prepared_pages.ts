@@ -2,9 +2,10 @@
 
 import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, EARLIER_PAGE, NONE } from "./click_log.ts";
 import type { Clicks, eventLists } from "./click_log.ts";
-import { ABSENT, formatValue, readParquet, toWholeNumber } from "./parquet.ts";
+import { ABSENT, formatValue, readParquet, toFloat32, toWholeNumber } from "./parquet.ts";
 import type { ColumnValues, TableFile } from "./parquet.ts";
 import { GrowingArray } from "./growing_array.ts";
+import type { ContextFeature, FeatureManifest } from "./manifest.ts";
 import { MOST_PAGES, type PreparedUsers } from "./prepared_tables.ts";
 import { UserError } from "../user_error.ts";
 
@@ -18,6 +19,8 @@ const PAGE_COLUMNS = {
   earlier: "optional",
   propensities: "optional",
   candidates: "optional",
+  impression_features: "optional",
+  page_features: "optional",
 } as const;
 
 type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
@@ -35,6 +38,8 @@ class Pending {
   /** Kind of each event, as in {@link Clicks.eventKind}. */
   readonly kinds = new GrowingArray(Uint8Array);
   readonly items = new GrowingArray(Uint32Array);
+  /** Context features of each item in `items`. */
+  readonly features = new GrowingArray(Float32Array);
   readonly lists: Readonly<Record<typeof eventLists[number], (readonly number[])[]>> = {
     eventPropensities: [],
     eventCandidates: [],
@@ -48,8 +53,8 @@ class Pending {
     this.lists.eventCandidates.push(candidates);
   }
 
-  /** Removes and returns the clicks of the users whose pages were all read. */
-  shift(): Omit<Clicks, "userSplit"> {
+  /** Removes and returns the clicks of the users whose pages were all read. @param width: number of context features per row */
+  shift(width: number): Omit<Clicks, "userSplit"> {
     const userEvents = Uint32Array.from([0].concat(this.userEnds));
     this.userEnds = [];
     const events = userEvents.at(-1) ?? 0;
@@ -64,6 +69,7 @@ class Pending {
       eventClick,
       ...(eventKind.some((kind) => kind > 0) ? { eventKind } : {}),
       rowItem: this.items.shift(eventRows[events] ?? 0),
+      ...(width > 0 ? { rowFeatures: this.features.shift(width * (eventRows[events] ?? 0)) } : {}),
       ...buildEventLists((name) => this.lists[name].splice(0, events)),
     };
   }
@@ -83,12 +89,14 @@ export class PageReader {
 
   /**
    * @param folder: the data set's folder. @param items: number of items in the data set.
+   * @param widths: numbers of context features per impression and per page.
    * @param take: callback that gets the clicks of complete users after each row group; with `atOnce`, of all users at the end.
    */
   constructor(
     private readonly folder: string,
     private readonly users: PreparedUsers,
     private readonly items: number,
+    private readonly widths: ContextWidths,
     private readonly take: (chunk: Clicks) => void,
     private readonly atOnce: boolean,
   ) {}
@@ -129,7 +137,7 @@ export class PageReader {
     const [first, end] = [this.#first, this.#user];
     if (end === first) return;
     this.#first = end;
-    this.take({ userSplit: this.users.userSplit.slice(first, end), ...this.#pending.shift() });
+    this.take({ userSplit: this.users.userSplit.slice(first, end), ...this.#pending.shift(this.widths.impression + this.widths.page) });
   }
 
   #add(columns: PageColumns, k: number, fail: Fail): void {
@@ -150,9 +158,13 @@ export class PageReader {
       candidates,
     );
     for (const item of shown) this.#pending.items.push(item);
+    const features = parseContext(columns, this.widths, size, k, fail);
+    const width = this.widths.impression + this.widths.page;
+    for (const value of features) this.#pending.features.push(value);
     for (const position of additional) {
       this.#pending.push(1, 0, ADDITIONAL_CLICK);
       this.#pending.items.push(shown[position] ?? 0);
+      for (let j = 0; j < width; j++) this.#pending.features.push(features[position * width + j] ?? 0);
     }
     this.pages++;
     this.rows += size;
@@ -284,6 +296,44 @@ function parseCandidates(columns: PageColumns, count: number, k: number, fail: F
   if (has && set.size === own.length && !set.has(-1)) return own;
   const expected = `candidates of 0..${count - 1}, each once, including the displayed items`;
   return fail(k, expected, found.map(formatValue).join(", "));
+}
+
+/** Numbers of context features per impression and per page. */
+export type ContextWidths = Readonly<Record<ContextFeature["kind"], number>>;
+
+export function countContextFeatures({ context = [] }: FeatureManifest): ContextWidths {
+  const count = (kind: ContextFeature["kind"]) => context.filter((feature) => feature.kind === kind).length;
+  return { impression: count("impression"), page: count("page") };
+}
+
+/** Returns the context features of a page's rows, row by row: those of the impression, then those of the page. */
+function parseContext(
+  columns: PageColumns,
+  { impression, page }: ContextWidths,
+  size: number,
+  k: number,
+  fail: Fail,
+): readonly number[] {
+  const values = (name: "impression_features" | "page_features", count: number): readonly number[] => {
+    if (count === 0) return NO_MORE;
+    const column = columns[name];
+    const found: unknown = column === ABSENT ? undefined : column[k];
+    if (!Array.isArray(found) || found.length !== count) {
+      const got = Array.isArray(found) ? String(found.length) : column === ABSENT ? "no column" : formatValue(found);
+      return fail(k, `${count} numbers in ${name} as in the manifest`, got);
+    }
+    return found.map((value) => {
+      const number = toFloat32(value);
+      return Number.isNaN(number) ? fail(k, `${name} to be finite numbers`, formatValue(value)) : number;
+    });
+  };
+  const ofItems = values("impression_features", impression * size);
+  const ofPage = values("page_features", page);
+  if (impression === 0 && page === 0) return NO_MORE;
+  return Array.from({ length: size }, (_, row) => [
+    ...ofItems.slice(row * impression, (row + 1) * impression),
+    ...ofPage,
+  ]).flat();
 }
 
 /** Returns true if page k is a context event. */

@@ -7,7 +7,7 @@ import type { Manifest } from "./manifest.ts";
 import { type Clicks, type ItemFeatures, listUsers, splits } from "./click_log.ts";
 import { type ItemsShape, joinItems } from "./item_catalogue.ts";
 import { type PreparedUsers, readItems, readUsers, type SetFiles } from "./prepared_tables.ts";
-import { PageReader } from "./prepared_pages.ts";
+import { countContextFeatures, PageReader } from "./prepared_pages.ts";
 import { UserError } from "../user_error.ts";
 import { MemoryLog, type OnProgress } from "./log_source.ts";
 
@@ -99,7 +99,8 @@ export class PreparedSet implements PreparedUsers {
     onProgress?: OnProgress,
     atOnce = false,
   ): Promise<Pick<PageReader, "pages" | "rows" | "clicks" | "context" | "earlier" | "propensities">> {
-    const pages = new PageReader(this.folder, this, items, take, atOnce);
+    const widths = countContextFeatures(this.manifest.features);
+    const pages = new PageReader(this.folder, this, items, widths, take, atOnce);
     for (const table of this.files.part("pages")) {
       await pages.read(table, (read) => onProgress?.("Reading pages", read, this.pages));
     }

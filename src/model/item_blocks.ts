@@ -10,7 +10,7 @@
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { DeviceItems } from "../batch/device_items.ts";
-import { FACT_WORDS, type LogCountSummary } from "../batch/device_log.ts";
+import { countFactWords, type LogCountSummary } from "../batch/device_log.ts";
 import type { TokenPairs } from "../batch/token_pairs.ts";
 import { packPast } from "../counts/count_columns.ts";
 import { NO_PAST_PAGES, NONE, type PastPages } from "../data/click_log.ts";
@@ -46,6 +46,8 @@ export interface UserState {
   readonly recent?: Float32Array<ArrayBuffer>;
   /** The user's earlier pages, if they are known. */
   readonly past?: PastPages | undefined;
+  /** Returns the X context features of an item's impression; absent for none that are known, which are zeros. */
+  readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
 }
 
 /** Scorer of many items for one user: a {@link import("./user_model.ts").UserModel}, or a scorer that several requests share. */
@@ -127,7 +129,7 @@ export class ItemBlocks {
     const began = performance.now();
     const rows = items.length;
     const events = Math.ceil(rows / EVENT_ROWS);
-    this.#batch.write(items, state.past);
+    this.#batch.write(items, state);
     this.#writeState(state);
     const sizes = { users: 1, events, rows, items: rows };
     this.#headers.put(0, { sizes, counted: events, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
@@ -190,19 +192,24 @@ class BlockBatch implements ClickBatch {
     this.rowItem = arena.upload("row_item", rowNumbers);
     this.slotItem = arena.upload("slot_item", rowNumbers);
     if (config.counts) {
-      this.facts = { fact: arena.allocate("facts of rows", 4 * FACT_WORDS * rows), itemId: this.slotItem };
+      this.facts = { fact: arena.allocate("facts of rows", 4 * countFactWords(config.counts) * rows), itemId: this.slotItem };
     }
     this.items = new DeviceItems(gpu, catalogue.read(Uint32Array.of(0)), rows, catalogue.tokenCounts);
   }
 
-  write(items: Uint32Array<ArrayBuffer>, past: PastPages = NO_PAST_PAGES): void {
-    const { gpu: { queue }, items: catalogue } = this.model;
+  write(items: Uint32Array<ArrayBuffer>, { past = NO_PAST_PAGES, features }: UserState): void {
+    const { gpu: { queue }, items: catalogue, config: { counts } } = this.model;
     if (catalogue.shape.kind === "one-hot") queue.writeBuffer(this.rowItem.buffer, 0, items);
     else this.items.write(catalogue.read(items));
-    if (this.facts) {
-      const facts = new Uint32Array(FACT_WORDS * items.length);
-      const words = packPast(past);
-      items.forEach((item, row) => facts.set([item, 0, ...words], FACT_WORDS * row));
+    if (this.facts && counts) {
+      const width = countFactWords(counts);
+      const facts = new Uint32Array(width * items.length);
+      const values = new Float32Array(facts.buffer);
+      const words = [0, ...packPast(past)];
+      items.forEach((item, row) => {
+        facts.set([item, ...words], width * row);
+        if (features && counts.rowFeatures) values.set(features(item), width * row + 1 + words.length);
+      });
       queue.writeBuffer(this.facts.fact.buffer, 0, facts);
     }
     if (items.length === this.#rows) return;

@@ -1,6 +1,6 @@
 /** Config of a model, part of every run's config and of every snapshot's metadata. */
 
-import { type CountsConfig, countTokenSlots, MOST_FIELDS, MOST_SLOTS } from "../counts/count_columns.ts";
+import { type CountsConfig, countTokenSlots, MOST_FIELDS, MOST_ROW_FEATURES, MOST_SLOTS } from "../counts/count_columns.ts";
 import {
   buildSchemaEntries,
   type ConfigFields,
@@ -93,6 +93,7 @@ const countsSchema = v.nullable(v.strictObject({
   neighbours: v.whole(1, 1024),
   latest: v.whole(1),
   sampledPages: v.optional(v.boolean()),
+  rowFeatures: v.optional(v.whole(1, MOST_ROW_FEATURES)),
 }));
 
 const commonFields: ConfigFields<CommonModelConfig> = {

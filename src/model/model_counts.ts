@@ -99,6 +99,8 @@ export function initializeFromCounts(
   scale.set(logit.mean, 0);
   scale.set(logit.scaled, C);
   scale.set(listScaleConstants(tables), 2 * C);
+  const X = counts.rowFeatures ?? 0;
+  scale.copyWithin(3 * C - X, C - X, C); // where a row is not logged, means stand in for context features
   const start: Weights = new Map([
     [TABLE, tables.items],
     [SCALE, scale],
@@ -152,13 +154,13 @@ export function loadCountedLog(
   users: ArrayLike<number>,
 ): LogWithCounts | undefined {
   if (!counts) return undefined;
-  const { latest, sampledPages } = counts;
-  if (!Array.from(users).some((user) => source.userSplit[user] === TRAIN)) return { sampledPages };
+  const { latest, sampledPages, rowFeatures } = counts;
+  if (!Array.from(users).some((user) => source.userSplit[user] === TRAIN)) return { sampledPages, rowFeatures };
   const table = parameters.constant(TABLE);
   const width = countTableWidth(counts);
   const { shown, clicks } = countTrain(source);
   const same = shown.every((n, item) =>
     n === table?.[item * width] && clicks[item] === table[item * width + 1]
   );
-  return same ? { latest, sampledPages } : { sampledPages };
+  return same ? { latest, sampledPages, rowFeatures } : { sampledPages, rowFeatures };
 }

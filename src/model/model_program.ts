@@ -51,7 +51,8 @@ export interface RecordableModel {
 
 /** Returns the count settings for a log whose users are not in the counts; undefined for a model without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
-  return config.counts ? { sampledPages: config.counts.sampledPages } : undefined;
+  const { counts } = config;
+  return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;
 }
 
 export interface ModelProgramOptions {

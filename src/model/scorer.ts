@@ -6,7 +6,7 @@ import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceLog } from "../batch/device_log.ts";
 import { BatchPlan } from "../batch/plan.ts";
 import { type ClickLog, CONTEXT_EVENT, NO_PAST_PAGES, NONE, type PastPages } from "../data/click_log.ts";
-import { type ItemCatalogue, restrictToOwnItems } from "../data/item_catalogue.ts";
+import { type ItemsShape, restrictToOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -16,6 +16,7 @@ import { readFloats, readViews } from "../gpu/readback.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { BLOCK_ITEMS, ItemBlocks, STATE_PARTS } from "./item_blocks.ts";
 import type { ItemScorer, ScorableModel, StateTensors, UserState } from "./item_blocks.ts";
+import type { ModelConfig } from "./model_config.ts";
 import { loadUncountedLog, ModelProgram } from "./model_program.ts";
 
 /** A click history and the page to be scored for it, as item numbers. */
@@ -26,6 +27,11 @@ export interface ScoringRequest {
   readonly page: ArrayLike<number>;
   /** The user's earlier pages, for a model with counts. Without them the user clicks as often as the average user. */
   readonly past?: PastPages | undefined;
+  /**
+   * [items of the page, X] context features, standardised as in the data set; without them all are zeros, as if unknown.
+   * A model without context features ignores them.
+   */
+  readonly features?: Float32Array<ArrayBuffer> | undefined;
 }
 
 /** Capacity of a scorer. */
@@ -83,7 +89,7 @@ export class UtilityScorer implements ItemScorer {
   async #prepare(): Promise<void> {
     const { users, events, rows } = this.room;
     const { gpu, items: { shape, tokenCounts } } = this.model;
-    const log = buildRequestLog(this.model.items, [{ history: [], page: [0] }]);
+    const log = buildRequestLog(this.model, [{ history: [], page: [0] }]);
     const items = Math.min(rows, shape.count);
     this.#log = new DeviceLog(gpu, log, { events, rows, items }, tokenCounts, loadUncountedLog(this.model));
     this.#plan = new BatchPlan(gpu, log, { users, events, rows, items }, 1);
@@ -163,7 +169,7 @@ export class UtilityScorer implements ItemScorer {
   #run(program: Program<ClickSizes>, requests: readonly ScoringRequest[]): ClickSizes {
     const plan = this.#plan;
     if (!this.#log || !plan) throw new Error("the scorer is destroyed");
-    const log = buildRequestLog(this.model.items, requests);
+    const log = buildRequestLog(this.model, requests);
     this.#log.write(log);
     const users = requests.map((_, user) => user);
     const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 }, log);
@@ -187,8 +193,17 @@ function findRow({ view, stride }: Tensor, event: number): View {
   return { ...buffer, offset: buffer.offset + 4 * stride * event, size: 4 * stride };
 }
 
-/** @throws UserError for an empty page or an item that is not in the catalogue. */
-export function checkPage(items: number, { history, page }: ScoringRequest): void {
+/** @throws UserError for an empty page, an item that is not in the catalogue, or a wrong number of context features. */
+export function checkPage(
+  { shape: { count: items }, config: { counts } }: { readonly shape: ItemsShape; readonly config: ModelConfig },
+  { history, page, features }: ScoringRequest,
+): void {
+  const X = counts?.rowFeatures ?? 0;
+  if (X > 0 && features && features.length !== X * page.length) {
+    throw new UserError(
+      `Expected ${X} context features for each of ${page.length} items, got ${features.length} in all.`,
+    );
+  }
   if (page.length === 0) throw new UserError("Expected a page of at least one item, got an empty page.");
   for (const list of [history, page]) {
     for (let k = 0; k < list.length; k++) {
@@ -201,26 +216,35 @@ export function checkPage(items: number, { history, page }: ScoringRequest): voi
 }
 
 /** Builds a log with one user per request, who has a page of one item per click of the history, then the page to be scored. */
-function buildRequestLog(items: ItemCatalogue, requests: readonly ScoringRequest[]): ClickLog {
+function buildRequestLog(
+  { items, config: { counts } }: Pick<ScorableModel, "items" | "config">,
+  requests: readonly ScoringRequest[],
+): ClickLog {
+  const X = counts?.rowFeatures ?? 0;
   const { users, events, rows } = computeScorerCapacity(requests);
   const userEvents = new Uint32Array(users + 1);
   const eventRows = new Uint32Array(events + 1);
   const eventClick = new Uint32Array(events).fill(NONE);
   const eventKind = new Uint8Array(events);
   const rowItem = new Uint32Array(rows);
+  const rowFeatures = new Float32Array(X * rows);
   let [event, row] = [0, 0];
-  requests.forEach(({ history, page }, user) => {
+  requests.forEach(({ history, page, features }, user) => {
     for (let k = 0; k < history.length; k++, event++) {
       rowItem[row] = history[k] ?? 0;
       eventClick[event] = row++;
       eventKind[event] = CONTEXT_EVENT;
       eventRows[event + 1] = row;
     }
+    if (features && X > 0) rowFeatures.set(features, X * row);
     for (let k = 0; k < page.length; k++) rowItem[row++] = page[k] ?? 0;
     eventRows[++event] = row;
     userEvents[user + 1] = event;
   });
-  const clicks = { userSplit: new Uint8Array(users), userEvents, eventRows, eventClick, eventKind, rowItem };
+  const clicks = {
+    ...{ userSplit: new Uint8Array(users), userEvents, eventRows, eventClick, eventKind, rowItem },
+    ...(X > 0 ? { rowFeatures } : {}),
+  };
   const pastPages = requests.map(({ past = NO_PAST_PAGES }) => past);
   return { ...clicks, pastPages, name: "pages", ...restrictToOwnItems(clicks, items) };
 }

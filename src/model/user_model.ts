@@ -168,7 +168,7 @@ export class UserModel implements ItemScorer {
    * @throws UserError as {@link score}, or if the adapter cannot hold so many requests at once.
    */
   async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
-    for (const request of requests) checkPage(this.shape.count, request);
+    for (const request of requests) checkPage(this, request);
     if (requests.length === 0) return [];
     return await this.#withScorer(computeScorerCapacity(requests), (scorer) => scorer.score(requests));
   }
@@ -181,7 +181,7 @@ export class UserModel implements ItemScorer {
   /** See {@link ItemScorer}. @throws UserError as {@link score}. */
   async encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState> {
     const request = { history, page: [0] };
-    checkPage(this.shape.count, request);
+    checkPage(this, request);
     return await this.#withScorer(computeScorerCapacity([request]), (scorer) => scorer.encode(history, past));
   }
 

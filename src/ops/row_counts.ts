@@ -103,6 +103,7 @@ export function rowCounts(
   const output = tape.tensor(name, "rows", C, { trainable: false });
   const slots = config.fields.flatMap(({ slots }, field) => new Array<number>(slots).fill(field));
   const { pageLength = 0, passed } = tape.batch;
+  const { rowFeatures: X = 0 } = config;
   const searched = Math.ceil(Math.log2(config.neighbours)) + slots.length;
   const forward = (): ClickDispatch[] => [{
     kernel: countsKernel,
@@ -120,6 +121,7 @@ export function rowCounts(
       PASS_WORDS: passed ? passed.words - 1 : 0,
       SLATE: passed?.slate ?? 0,
       C4: output.stride / 4,
+      FEATURES: X,
     },
     views: {
       event: tape.batch.event,
@@ -160,6 +162,7 @@ function reference(config: CountsConfig): ClickReference {
       const history = { recent: listRecentItems(batch, event), clicks: batch.history[event]!.clicks, past };
       const { first, end } = batch.events[event]!;
       writeItemCounts(tables, item, history, end - first, unpackOwn(own), counts, r * C);
+      counts.set(batch.features[r]!, (r + 1) * C - batch.features[r]!.length);
     });
     const [mean, scaled] = [(k: number) => getAt(scale, 0, k), (k: number) => getAt(scale, 1, k)];
     return {

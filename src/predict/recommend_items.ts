@@ -38,6 +38,8 @@ export interface RecommendOptions {
   readonly candidates: Uint32Array<ArrayBuffer>;
   /** Totals over the user's earlier pages. Without `past`, the user is assumed to click as often as the average user. */
   readonly past?: PastPages | undefined;
+  /** Returns the context features of an item's impression. Without it, nothing is known of the context. */
+  readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
   /** Number of items to return. */
   readonly top: number;
   /** True to recommend no item of the history. */
@@ -52,10 +54,10 @@ export interface RecommendOptions {
  */
 export async function recommend(
   scorer: ItemScorer,
-  { history, past, candidates, top, newOnly, onItems }: RecommendOptions,
+  { history, past, features, candidates, top, newOnly, onItems }: RecommendOptions,
 ): Promise<Recommendation[]> {
   const known = new Set(newOnly ? Array.from(history) : []);
-  const state = await scorer.encode(history, past);
+  const state = { ...await scorer.encode(history, past), features };
   let best: Recommendation[] = [];
   for (let first = 0, end = 0; first < candidates.length; first = end) {
     end = Math.min(candidates.length, first + scorer.blockItems);

@@ -162,7 +162,8 @@ function opCases(kind: AdapterKind): NamedCheck[] {
     testOp("mixed_product, sparse gradients", makeMixedProduct("items", 12, { sparse: true }), [rareTokens]),
     testOp("first_layer", makeFirstLayer(17), [...on, popular]),
     testOp("first_layer, item dropout", makeFirstLayer(17, 0.2), [chunks, popular]),
-    testOp("first_layer, with counts", makeFirstLayerOfCounts(17, 9), on),
+    testOp("first_layer, with counts", makeFirstLayerOfCounts(17, 14), on),
+    testOp("first_layer, with counts and context", makeFirstLayerOfCounts(17, 23), on),
     testOp("first_layer, fused state layer", makeFirstLayerOfState(17, 5), on),
     testOp("first_layer, one-hot items", makeFirstLayerOfTable(17, false), [
       oneHot,

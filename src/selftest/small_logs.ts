@@ -28,11 +28,13 @@ export interface SmallLogOptions {
   readonly earlier?: number;
   /** Probability of a further click on a page with a click; drawn again after each further click. */
   readonly further?: number;
+  /** X, the number of context features per row. */
+  readonly rowWidth?: number;
 }
 
 export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog {
   const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2 } = options;
-  const { given = 0, earlier = 0, further = 0 } = options;
+  const { given = 0, earlier = 0, further = 0, rowWidth = 0 } = options;
   const random = createRandomStream(seed, "small log");
   const drawItem = options.zipf ? createZipfDraw(items, random) : () => random.integer(items);
   const userEvents = [0];
@@ -78,6 +80,7 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
     eventClick: Uint32Array.from(eventClick),
     rowItem: Uint32Array.from(rowItem),
     ...(eventKind.some((kind) => kind > 0) ? { eventKind: Uint8Array.from(eventKind) } : {}),
+    ...(rowWidth > 0 && { rowFeatures: Float32Array.from({ length: rowWidth * rowItem.length }, () => random.normal()) }),
   };
 }
 

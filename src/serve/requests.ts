@@ -3,6 +3,8 @@
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
 import type { PastPages } from "../data/click_log.ts";
+import type { ContextGaps, EncodedContext, RequestContext } from "../data/context_values.ts";
+import { contextSchema, encodeContext } from "../predict/request_context.ts";
 import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
@@ -29,6 +31,8 @@ const historyFields = {
         `expected clickedPages <= pages <= displays, and clicks <= displays, got ${JSON.stringify(input)}`,
     ),
   )),
+  /** Values of the data set's context columns; see {@link RequestContext}. Missing values are treated as in training. */
+  context: v.optional(contextSchema),
   /** True to ignore unknown item ids, such as ids of newer items. With false, a request with an unknown id is refused. */
   skipUnknown: v.optional(v.boolean(), false),
 };
@@ -36,6 +40,7 @@ type HistoryFields = {
   readonly user?: string;
   readonly history?: readonly string[];
   readonly past?: PastPages | undefined;
+  readonly context?: RequestContext | undefined;
   readonly skipUnknown: boolean;
 };
 const requireOne = <T extends Pick<HistoryFields, "user" | "history">>() =>
@@ -160,6 +165,8 @@ export interface ScoreRequest extends ScoringRequest {
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";
+  /** What the request does not say of the data set's context columns; undefined for a data set without such columns. */
+  readonly gaps: ContextGaps | undefined;
 }
 
 /** Parses the body of a request to /score. @throws UserError for an invalid body, or for ids that are not in the data set. */
@@ -167,8 +174,11 @@ export function readScore(data: OpenedDataset, body: string): ScoreRequest {
   const { page, positions, ...rest } = parse(scoreSchema, body);
   const found = resolveItems(data, "page", page, rest.skipUnknown);
   if (found.length === 0) throw new UserError("page: Expected at least one item of the data set, got none.");
+  const context = encodeContext(data, rest.context, rest.skipUnknown);
   return {
     ...resolveHistory(data, rest),
+    features: context?.encodeRows(found.map(({ index }) => page[index] ?? "")),
+    gaps: context?.gaps,
     page: found.map(({ number }) => number),
     indices: found.map(({ index }) => index),
     pageSize: page.length,
@@ -179,6 +189,7 @@ export function readScore(data: OpenedDataset, body: string): ScoreRequest {
 export interface RecommendRequest {
   readonly history: ArrayLike<number>;
   readonly past: PastPages | undefined;
+  readonly context: EncodedContext | undefined;
   readonly top: number;
   readonly newOnly: boolean;
 }
@@ -186,7 +197,7 @@ export interface RecommendRequest {
 /** Parses the body of a request to /recommend. @throws UserError as {@link readScore}. */
 export function readRecommend(data: OpenedDataset, body: string): RecommendRequest {
   const { top, newOnly, ...rest } = parse(recommendSchema, body);
-  return { ...resolveHistory(data, rest), top, newOnly };
+  return { ...resolveHistory(data, rest), context: encodeContext(data, rest.context, rest.skipUnknown), top, newOnly };
 }
 
 function resolveHistory(

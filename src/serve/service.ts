@@ -246,6 +246,7 @@ export class Service {
       probabilities: inRequestOrder(items),
       noClick,
       positions,
+      ...request.gaps,
     });
   }
 
@@ -254,11 +255,14 @@ export class Service {
     const onItems = () => { // called between blocks, because scoring a large catalogue takes a while
       if (isGone?.()) throw new Refusal(499, "The client has disconnected.");
     };
-    const best = await recommend(this.#items, { ...request, candidates: this.#candidates, onItems });
+    const { context } = request;
+    const features = context && ((item: number) => context.encodeRow(this.data.items.of(item)));
+    const best = await recommend(this.#items, { ...request, features, candidates: this.#candidates, onItems });
     const { items, noClick } = computeRecommendedPage(best, this.model.config, this.options.effects);
     return json({
       items: items.map(({ item, ...scores }) => ({ item: this.data.items.of(item), ...scores })),
       noClick,
+      ...context?.gaps,
     });
   }
 

@@ -96,7 +96,7 @@ for (const N of sweep([5, 16, 17], [1, 11])) {
   op(`first_layer: ${N} columns`, batches, makeFirstLayer(N));
 }
 op("first_layer: rows hide their items", [chunks], makeFirstLayer(5, 0.9));
-for (const [N, C] of sweep<readonly [number, number]>([[5, 3], [17, 8]], [[64, 12]])) {
+for (const [N, C] of sweep<readonly [number, number]>([[5, 3], [17, 14], [17, 23]], [[17, 8], [64, 12]])) {
   op(
     `first_layer: ${N} columns, ${C} counts`,
     N === 17 ? [few, chunks] : [few],
@@ -199,6 +199,7 @@ for (const kind of ["cpu", "gpu"] as const) {
 
 const none: CountField[] = [];
 const two: CountField[] = [{ first: 0, count: 20, slots: 3 }, { first: 20, count: 43, slots: 2 }];
+const context = createBatch(8, { users: 9, items: 23, width: 0, tokens: 9, given: 0.2, rowWidth: 5 });
 const long = createBatch(8, { users: 9, items: 23, width: 0, maxEvents: 60, maxPage: 12 });
 
 op(
@@ -210,6 +211,11 @@ op(
   "row_counts: users who were not counted, more neighbours than items",
   [few, many],
   (b) => makeRowCounts(b, none, 64, undefined),
+);
+op(
+  "row_counts: context features",
+  [context],
+  (b) => makeRowCounts(b, [{ first: 0, count: 6, slots: 4 }], 8, 5),
 );
 op("row_counts: categories", [mixed.few], (b) => makeRowCounts(b, [{ first: 0, count: 6, slots: 4 }], 8, 5));
 op(

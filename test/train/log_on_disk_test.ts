@@ -62,13 +62,14 @@ const shop = makeDemoShop(3, { users: 150, items: 60, minEvents: 1, maxEvents: 6
 const logs: Record<string, ClickLog> = {
   dense: shop,
   "one-hot": { ...shop, items: { kind: "one-hot", count: 60 } },
-  mixed: createSmallLog(5, { users: 150, items: 60, width: 3, tokens: 7, maxEvents: 6 }),
+  mixed: createSmallLog(5, { users: 150, items: 60, width: 3, tokens: 7, maxEvents: 6, rowWidth: 2 }),
   "events given": createSmallLog(9, { users: 150, items: 60, width: 0, maxEvents: 6, given: 0.4 }),
 };
 const counts = {
   fields: [{ first: 0, count: 4, slots: 2 }, { first: 4, count: 3, slots: 1 }],
   neighbours: 8,
   latest: 5,
+  rowFeatures: 2,
 };
 const counted: ModelConfig = { ...smallLstm, counts };
 
@@ -212,6 +213,9 @@ class Watched implements LogSource {
   }
   get userCounted() {
     return this.memory.userCounted;
+  }
+  get rowWidth() {
+    return this.memory.rowWidth;
   }
   read(users: Uint32Array): Clicks {
     const log = this.memory.read(users);

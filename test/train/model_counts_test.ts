@@ -35,10 +35,10 @@ import { createDataset } from "../../src/data/sets/dataset.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
 import { trainShannon } from "./trainings.ts";
 
-const size = { users: 60, items: 30, width: 0, tokens: 7, maxEvents: 6, maxPage: 6 };
+const size = { users: 60, items: 30, width: 0, tokens: 7, maxEvents: 6, maxPage: 6, rowWidth: 3 };
 const log = createSmallLog(5, size);
 const other: ClickLog = { ...createSmallLog(6, size), items: log.items };
-const counts = { fields: [{ first: 0, count: 7, slots: 2 }], neighbours: 8, latest: 500 };
+const counts = { fields: [{ first: 0, count: 7, slots: 2 }], neighbours: 8, latest: 500, rowFeatures: 3 };
 const config: ModelConfig = { ...noHistory, dims: [], counts };
 
 function weightsOn(clicks: ClickLog) {
@@ -55,7 +55,11 @@ Deno.test("initial weights keep their use of counts, and the tables are those of
   assert.deepEqual(found.weights.get(TABLE), own.get(TABLE));
   const C = (own.get(SCALE)?.length ?? 0) / 3;
   assert.deepEqual(found.weights.get(SCALE)?.subarray(0, 2 * C), theirs.get(SCALE)?.subarray(0, 2 * C));
-  assert.deepEqual(found.weights.get(SCALE)?.subarray(2 * C), own.get(SCALE)?.subarray(2 * C));
+  assert.deepEqual(
+    found.weights.get(SCALE)?.subarray(2 * C, 2 * C + 4),
+    own.get(SCALE)?.subarray(2 * C, 2 * C + 4),
+  );
+  assert.deepEqual(found.weights.get(SCALE)?.subarray(3 * C - 3), theirs.get(SCALE)?.subarray(C - 3, C));
   assert.deepEqual(initializeOnLog(new MemoryLog(log), config, { weights: own }), { weights: own });
 });
 
@@ -77,7 +81,8 @@ async function computeLoss(
   counted?: { latest?: number },
 ): Promise<number> {
   const users = listUsers(clicks, "train");
-  using evaluation = await NetworkEvaluation.ofModel(model, clicks, users, { shards: 1, counted });
+  const given = counted && { ...counted, rowFeatures: counts.rowFeatures };
+  using evaluation = await NetworkEvaluation.ofModel(model, clicks, users, { shards: 1, counted: given });
   return (await evaluation.evaluate()).nll;
 }
 
@@ -96,14 +101,20 @@ Deno.test("a request with the user's earlier pages has the utilities of the log'
         for (let e = own.userEvents[user]!; e < end; e++) {
           const [from, to] = [own.eventRows[e]!, own.eventRows[e + 1]!];
           const page = own.rowItem.subarray(from, to);
-          const found = await model.score({ history, page, past });
+          const features = own.rowFeatures?.slice(3 * from, 3 * to);
+          const found = await model.score({ history, page, past, features });
           found.forEach((u, k) => assert.ok(Math.abs(u - utilities[from + k]!) < 1e-5));
           past = addPastPage(past, own, e);
           if (own.eventClick[e] !== NONE) history.push(own.rowItem[own.eventClick[e]!]!);
         }
         const items = Uint32Array.from({ length: other.items.count }, (_, item) => item);
-        const all = await model.scoreItems(await model.encode(history, past), items);
-        const asPage = await model.score({ history, page: items, past });
+        const rows = Float32Array.from({ length: 3 * items.length }, (_, k) => k % 7 - 3);
+        const state = {
+          ...await model.encode(history, past),
+          features: (item: number) => rows.slice(3 * item, 3 * item + 3),
+        };
+        const all = await model.scoreItems(state, items);
+        const asPage = await model.score({ history, page: items, past, features: rows });
         all.forEach((u, k) => assert.ok(Math.abs(u - asPage[k]!) < 1e-5));
       }
     }
@@ -116,7 +127,7 @@ Deno.test("with sampled pages, displays affect no count feature", () => {
   const x = computeCountFeatures(log, listUsers(log, "train"), countTables(source, own), own.latest);
   const C = countWidth(own);
   // Displays of the item, displays that the user passed over, and the user's rates: no row differs from the others.
-  for (const column of [1, 5, C - 2, C - 1]) {
+  for (const column of [1, 5, C - 5, C - 4]) {
     assert.equal(new Set(x.filter((_, k) => k % C === column)).size, 1, `column ${column}`);
   }
   assert.ok(new Set(x.filter((_, k) => k % C === 0)).size > 1, "clicks count");

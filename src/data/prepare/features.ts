@@ -17,7 +17,9 @@ import { type BadRowSummary, type FaultSource, noBadRows, readBadRows } from "./
 import { buildSelectSql, expectColumns, expectIds, openFiles, type Relation } from "./relation.ts";
 import { openSelect } from "./select.ts";
 import timesScript from "../../../data/times.sql" with { type: "text" };
+import contextScript from "../../../data/context_features.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
+import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
 /** Default of --rare-below. An embedding row that gets fewer gradients stays close to its random initial value. */
@@ -97,8 +99,8 @@ export interface PreparedFeatures {
 /** Title of the step of page_rows.sql that reads the features. */
 export const READING_FEATURES = "Reading item features";
 
-/** Returns the script steps that encode the items, to be run after the users were split into parts. */
-export const listItemFeatureSteps = (): ScriptStep[] => splitScript(featuresScript);
+/** Returns the script steps that encode the items and the context, to be run after the users were split into parts. */
+export const listFeatureSteps = (): ScriptStep[] => [featuresScript, contextScript].flatMap(splitScript);
 
 /** Checks the items after a step. @throws UserError for items or text values that cannot be encoded. */
 export async function checkItems(
@@ -107,7 +109,8 @@ export async function checkItems(
   { title }: ScriptStep,
 ): Promise<void> {
   if (title === "Numbers of items" && like?.isOneHot) await expectKnownItems(engine, like);
-  if (title === "Vocabulary" && like) await expectLike(engine, like);
+  if ((title === "Vocabulary" || title === "Shares of context values") && like) await expectLike(engine, like);
+  if (title === "Types of context columns") await expectOnePageValue(engine);
   if (title !== "Vocabulary" || !areTokensNamed) return;
   const [free] = await engine.rows("FROM text_column WHERE is_free ORDER BY k LIMIT 1");
   if (!free) return;

@@ -4,6 +4,7 @@ import { defineNameOption, defineValueOption, InvalidValueError, picklist, whole
 import type { OptionValues } from "../../option.ts";
 import { LARGEST_SEED } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
+import { parseContextColumns } from "./context_columns.ts";
 import { featureOptions } from "./features.ts";
 
 export const DEFAULT_PAGE_SIZE = 10;
@@ -68,6 +69,17 @@ export const logOptions = {
     { parse: positive },
   ),
   seed: defineValueOption("--seed <n>", "seed of sampled pages", whole(0, LARGEST_SEED), 1),
+  impressionFeatures: defineValueOption(
+    "--impression-features <columns>",
+    "columns of the log that describe the displayed item at that moment, such as its price or its date (then its age), joined by " +
+      "commas; a type may follow: hour:category, :number, :time",
+    { parse: parseContextColumns },
+  ),
+  pageFeatures: defineValueOption(
+    "--page-features <columns>",
+    "columns of the log that describe the page, such as device or hour, as with --impression-features",
+    { parse: parseContextColumns },
+  ),
   ...featureOptions,
 };
 export type LogOptions = OptionValues<typeof logOptions>;
@@ -102,7 +114,9 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
 
 /** Options that are allowed only with --pages sampled. `NOT_SAMPLED` has options that are not allowed with --pages sampled. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
-const NOT_SAMPLED: readonly (keyof LogOptions)[] = ["items", "position", "propensity", "pageGap"];
+const NOT_SAMPLED: readonly (keyof LogOptions)[] = [
+  ...["items", "position", "propensity", "pageGap", "impressionFeatures", "pageFeatures"] as const,
+];
 
 /** @throws UserError for incompatible options, and if a required option is missing. */
 export function expectShape(options: LogOptions): void {

@@ -18,6 +18,7 @@ import {
   type RequestedColumn,
 } from "./relation.ts";
 import { openSelect } from "./select.ts";
+import type { ContextColumn } from "./context_columns.ts";
 import type { SourceFile } from "./sources.ts";
 
 /** Columns of a log. A SELECT uses these names. For files, the option --user names the column for `user`, and so on. */
@@ -42,24 +43,27 @@ export interface LogRelations {
 export async function openLog(
   engine: SqlEngine,
   options: LogOptions,
+  context: readonly ContextColumn[],
   work: string,
   signal?: AbortSignal,
 ): Promise<LogRelations> {
   const { query, items } = options;
-  const log = query === undefined ? await ofFiles(engine, options, signal) : await openSelect(
+  const log = query === undefined ? await ofFiles(engine, options, context, signal) : await openSelect(
     engine,
     query,
     { view: "log", option: "--query", work, signal },
   );
   const ofQuery = query === undefined ? undefined : log;
-  const names = ofQuery ? findColumnNames(ofQuery.path, ofQuery.columns, options) : options;
+  const names = ofQuery ? findColumnNames(ofQuery.path, ofQuery.columns, options, context) : options;
   const item = items ?? names.item;
   expectIds(
     log,
     (["user", "item", "page"] as const).flatMap((name) => listWantedColumns(names, name, ofQuery)),
   );
   await engine.run(
-    `CREATE VIEW source AS ${items === undefined ? buildRowsSql(log, names) : buildListsSql(log, options)}`,
+    `CREATE VIEW source AS ${
+      items === undefined ? buildRowsSql(log, names, context) : buildListsSql(log, options, context)
+    }`,
   );
   const ids = [names.user, item, names.page].filter((name) => name !== undefined).join(" or ");
   return {
@@ -81,10 +85,16 @@ function listWantedColumns(
   return column === undefined ? [] : [{ column, option: ofQuery ? "--query" : formatFlag(name) }];
 }
 
-async function ofFiles(engine: SqlEngine, options: LogOptions, signal?: AbortSignal): Promise<Relation> {
+async function ofFiles(
+  engine: SqlEngine,
+  options: LogOptions,
+  context: readonly ContextColumn[],
+  signal?: AbortSignal,
+): Promise<Relation> {
   const wanted = [
     ...LOG_COLUMNS.flatMap((name) => listWantedColumns(options, name, undefined)),
     ...options.items === undefined ? [] : [{ column: options.items, option: "--items" }],
+    ...listWantedContext(context, options),
   ];
   const log = await openFiles(engine, options.source ?? "", "a log", wanted, signal);
   const items = log.columns.find(({ name }) => name === options.items);
@@ -97,10 +107,18 @@ async function ofFiles(engine: SqlEngine, options: LogOptions, signal?: AbortSig
   return log;
 }
 
+function listWantedContext(context: readonly ContextColumn[], { like }: LogOptions): RequestedColumn[] {
+  return context.map(({ name: column, kind }) => ({
+    column,
+    option: like === undefined ? `--${kind}-features` : "--encoding-from",
+  }));
+}
+
 /** Builds the SQL of the view `source` for a log that has a row per displayed item, as the view has. */
 function buildRowsSql(
   log: Relation,
   names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>,
+  context: readonly ContextColumn[],
 ): string {
   // If the column `clicked` has times, a row with a time was clicked, and the times define the order of a page's clicks.
   const clickedAt = log.columns.find(({ name, type }) =>
@@ -125,14 +143,17 @@ function buildRowsSql(
     candidates: { column: names.candidates, as: "items" },
     context_text: { column: names.context, as: "text" },
     click_time: { column: clickedAt && "click time", as: "number" },
+    ...Object.fromEntries(context.map(({ name }, k) => [`value ${k}`, { column: name, as: "text" as const }])),
   });
-  return `SELECT * EXCLUDE (context_text), NULL::VARCHAR AS part, coalesce(context_text = 'true', false) AS context FROM (${select})`;
+  const values = context.map((_, k) => `"value ${k}"`);
+  return `SELECT * EXCLUDE (${["context_text", ...values].join(", ")}), [${values}]::VARCHAR[] AS row_values, NULL::VARCHAR AS part, coalesce(context_text = 'true', false) AS context FROM (${select})`;
 }
 
 /** Builds the SQL of the view `source` for a log with a row per page: a list of its items, and the ids of the clicked items. */
 function buildListsSql(
   log: Relation,
   { user, items, page, time, clicked, propensity, propensityOf }: LogOptions,
+  context: readonly ContextColumn[],
 ): string {
   const select = buildSelectSql(log, {
     user_id: { column: user, as: "id" },
@@ -141,9 +162,21 @@ function buildListsSql(
     list: { column: items, as: "items" },
     clicks: { column: clicked, as: "ids" },
     chances: { column: propensity, as: "list" },
+    ...Object.fromEntries(
+      context.map(({ name, kind }, k) => [
+        `value ${k}`,
+        { column: name, as: kind === "page" ? "text" as const : "list" as const },
+      ]),
+    ),
   });
+  const values = context.map((_, k) => `"value ${k}"`);
+  // An impression column has a list with a value for each item.
+  const ofItem = context.map(({ kind }, k) =>
+    kind === "page" ? values[k] : `CASE WHEN len(${values[k]}) = len(list) THEN ${values[k]}[k] END`
+  );
   return [
-    "SELECT * EXCLUDE (list, clicks, chances, k), list[k] AS item_id, (k - 1)::VARCHAR AS position,",
+    `SELECT * EXCLUDE (${["list, clicks, chances, k", ...values].join(", ")}), [${ofItem}]::VARCHAR[] AS row_values,`,
+    "  list[k] AS item_id, (k - 1)::VARCHAR AS position,",
     "  CASE WHEN list_has_all(list, clicks) THEN list_contains(clicks, list[k])::VARCHAR END AS clicked,",
     "  CASE",
     "    WHEN len(chances) IS NULL OR (len(chances) = 1 AND chances[1] IS NULL) THEN NULL",
@@ -185,16 +218,17 @@ const QUERY_COLUMNS: Readonly<
 function findColumnNames(
   path: string,
   columns: readonly RelationColumn[],
-  { pages }: LogOptions,
+  { pages, like }: LogOptions,
+  context: readonly ContextColumn[],
 ): LogRelations["names"] {
   const known = Object.keys(QUERY_COLUMNS);
   const optional = pages === "sampled" ? ["clicked"] : [];
   const wanted = Object.entries(QUERY_COLUMNS)
     .filter(([name, [, , needed]]) => needed === true && !optional.includes(name))
     .map(([column]) => ({ column, option: "--query" }));
-  expectColumns(path, columns, wanted);
+  expectColumns(path, columns, [...wanted, ...listWantedContext(context, { like })]);
   for (const { name, type } of columns) {
-    if (PLACE.some((own) => own === name)) continue;
+    if (PLACE.some((own) => own === name) || context.some((own) => own.name === name)) continue;
     const near = findNearestName(
       name,
       known.filter((other) => !columns.some((column) => column.name === other)),
@@ -205,7 +239,9 @@ function findColumnNames(
         `${path}: expected the columns ${known.join(", ")} (and ${
           PLACE.join(" and ")
         }, to name bad rows by), got ${name}. ` +
-          (near === undefined ? "Leave it out." : `Is it "${near}"?`),
+          (near === undefined
+            ? "Leave it out, or name it in --impression-features or --page-features."
+            : `Is it "${near}"?`),
       );
     }
     if (types.test(type)) continue;

@@ -12,11 +12,12 @@ import {
   checkFeatures,
   checkItems,
   expectExact,
-  listItemFeatureSteps,
+  listFeatureSteps,
   openFeatures,
   READING_FEATURES,
 } from "./features.ts";
 import { DEFAULT_PAGE_SIZE, DEFAULT_SAMPLED_WINDOW, expectShape, type LogOptions } from "./log_options.ts";
+import { listContextColumns, openContext } from "./context_columns.ts";
 import { type LogRelations, openLog } from "./log_relations.ts";
 import type { PreparationRecipe, PreparedInput } from "./prepare.ts";
 import { UserError } from "../../user_error.ts";
@@ -34,7 +35,8 @@ async function begin(
   work: string,
   signal?: AbortSignal,
 ): Promise<PreparedInput> {
-  const source = await openLog(engine, options, work, signal);
+  const context = await listContextColumns(options);
+  const source = await openLog(engine, options, context, work, signal);
   const { names, query } = source;
   const features = await openFeatures(
     engine,
@@ -47,8 +49,11 @@ async function begin(
     sources: [...source.files, ...features.source?.files ?? []],
     query,
     steps: [...stepsOfLog(options), ...splitScript(rowsScript)],
-    itemSteps: listItemFeatureSteps(),
-    variables: { ...buildVariables(options, names), ...features.variables, day_first },
+    itemSteps: listFeatureSteps(),
+    variables: {
+      ...{ ...buildVariables(options, names), ...features.variables, day_first },
+      ...await openContext(engine, context, options.like),
+    },
     pageOrder: names.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
     sampledPages: options.pages === "sampled",
     rowsRead: (engine, { title }) =>

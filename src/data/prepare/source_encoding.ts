@@ -9,6 +9,7 @@ import { VOCABULARY } from "../sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
 import { formatLiteral, type SqlEngine } from "./sql_engine.ts";
 import type { FeatureColumns } from "./feature_columns.ts";
+import { readContextFeatures } from "./context_columns.ts";
 import { escapeGlob } from "./glob.ts";
 import type { Json } from "@duckdb/node-api";
 
@@ -209,9 +210,11 @@ export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> 
     meaning: String(row.meaning),
     ...parseVocabulary(row),
   }));
-  if (dense.length > 0 || tokens.length > 0) return { dense, tokens };
+  const found = await readContextFeatures(engine);
+  const context = found.length > 0 ? { context: found } : {};
+  if (dense.length > 0 || tokens.length > 0) return { dense, tokens, ...context };
   const ids = await engine.value(`SELECT ${buildChecksumSql("id", "item")} FROM item`);
-  return { dense, tokens, idsSha256: String(ids) };
+  return { dense, tokens, ...context, idsSha256: String(ids) };
 }
 
 /** Reads, for each column, the shares of absent, clipped and unknown values from the table `column_share`. */

@@ -2,18 +2,19 @@
  * A click log in one packed file, from which single users are read. The file has these sections:
  *
  *   header     16 words: magic (2 words), version, numbers of users U, events E and rows R, number of rows that are
- *              not predicted, zeros, and three checksums
+ *              not predicted, number of context features X of a row, zeros, and three checksums
  *   users      for each user, in order:
  *                events   two words per event: number of rows, with the event's kind in the top two bits (see KINDS), and
  *                         position of the click on the page, or NONE
  *                rows     a word per row: the displayed item
+ *                context  [rows, X] f32, the context features of the rows
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
- * All words are little-endian u32. The events of user u begin at byte 64 + 8 userEvents[u] + 4 userRows[u]. Consecutive users are
- * therefore read by one read.
+ * All words are little-endian u32, except the f32. The events of user u begin at byte 64 + 8 userEvents[u] +
+ * 4 (1 + X) userRows[u]. Consecutive users are therefore read by one read.
  */
 
-import { ADDITIONAL_CLICK, CONTEXT_EVENT, EARLIER_PAGE, isPage, NONE } from "../click_log.ts";
+import { ADDITIONAL_CLICK, CONTEXT_EVENT, EARLIER_PAGE, getRowWidth, isPage, NONE } from "../click_log.ts";
 import type { Clicks, ItemFeatures } from "../click_log.ts";
 import { type ItemCatalogue, toCatalogue } from "../item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "../log_source.ts";
@@ -29,10 +30,10 @@ const KINDS = [0, EARLIER_PAGE, CONTEXT_EVENT, ADDITIONAL_CLICK];
 const KIND_UNIT = 0x40000000;
 
 function computeOffset(
-  { userEvents, userRows }: Pick<UserIndex, "userEvents" | "userRows">,
+  { userEvents, userRows, rowWidth }: Pick<LogSource, "userEvents" | "userRows" | "rowWidth">,
   user: number,
 ): number {
-  return 4 * HEADER_WORDS + 8 * (userEvents[user] ?? 0) + 4 * (userRows[user] ?? 0);
+  return 4 * HEADER_WORDS + 8 * (userEvents[user] ?? 0) + 4 * (1 + rowWidth) * (userRows[user] ?? 0);
 }
 
 /**
@@ -50,6 +51,7 @@ export class PackedLog implements LogSource, Disposable {
     readonly name: string,
     readonly items: ItemCatalogue,
     readonly sampledPages: boolean,
+    readonly rowWidth: number,
     readonly userSplit: UserIndex["userSplit"],
     readonly userEvents: UserIndex["userEvents"],
     readonly userRows: UserIndex["userRows"],
@@ -70,8 +72,8 @@ export class PackedLog implements LogSource, Disposable {
   ): PackedLog {
     const file = PackedFile.open(path, "click log");
     try {
-      const [, , , users = 0, events = 0, rows = 0, otherRows = 0] = file.header(MAGIC, VERSION);
-      const end = 4 * HEADER_WORDS + 8 * events + 4 * rows;
+      const [, , , users = 0, events = 0, rows = 0, otherRows = 0, rowWidth = 0] = file.header(MAGIC, VERSION);
+      const end = 4 * HEADER_WORDS + 8 * events + 4 * (1 + rowWidth) * rows;
       const index = new Uint32Array(3 * (users + 1));
       file.readAt(end, index);
       const part = (k: number) => index.subarray(k * (users + 1), (k + 1) * (users + 1));
@@ -82,6 +84,7 @@ export class PackedLog implements LogSource, Disposable {
         name,
         toCatalogue(items),
         sampledPages,
+        rowWidth,
         userSplit,
         part(0),
         part(1),
@@ -96,10 +99,10 @@ export class PackedLog implements LogSource, Disposable {
 
   /** Returns a log of the same file with other items, or another split. Closing either log closes the file of both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
-    const { name, file, sampledPages, userEvents, userRows, userCounted, otherRows } = this;
+    const { name, file, sampledPages, rowWidth, userEvents, userRows, userCounted, otherRows } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
     const index = [userSplit, userEvents, userRows, userCounted, otherRows] as const;
-    return new PackedLog(file, name, items, sampledPages, ...index);
+    return new PackedLog(file, name, items, sampledPages, rowWidth, ...index);
   }
 
   /**
@@ -125,9 +128,12 @@ export class PackedLog implements LogSource, Disposable {
     if (this.#words.length < length) this.#words = new Uint32Array(length);
     const words = this.#words;
     this.file.readAt(position, words.subarray(0, length));
+    const values = new Float32Array(words.buffer);
+    const { rowWidth: X } = this;
     let at = 0;
     for (let user = first; user < first + count; user++, place.user++) {
-      let row = place.row;
+      const start = place.row;
+      let row = start;
       for (let e = window.userEvents[place.user] ?? 0; e < (window.userEvents[place.user + 1] ?? 0); e++) {
         const page = words[at++] ?? 0;
         const click = words[at++] ?? 0;
@@ -143,6 +149,9 @@ export class PackedLog implements LogSource, Disposable {
         }
         window.rowItem[place.row] = item;
       }
+      const own = X * (row - start);
+      window.rowFeatures?.set(values.subarray(at, at + own), X * start);
+      at += own;
     }
   }
 
@@ -175,6 +184,7 @@ export class PackedLogWriter implements Disposable {
   readonly #rows = new GrowingArray(Uint32Array);
   readonly #counted = new GrowingArray(Uint32Array);
   #totals = { events: 0, rows: 0, counted: 0, otherRows: 0 };
+  #rowWidth = 0;
 
   private constructor(private readonly file: PackedFileWriter) {
     for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
@@ -186,7 +196,9 @@ export class PackedLogWriter implements Disposable {
   }
 
   /** Appends users with all of their events, in order. @throws UserError for more than 2^32 - 1 events or rows. */
-  write({ userSplit, userEvents, eventRows, eventClick, eventKind, rowItem }: Clicks): void {
+  write({ userSplit, userEvents, eventRows, eventClick, eventKind, rowItem, rowFeatures }: Clicks): void {
+    const X = getRowWidth({ rowItem, rowFeatures });
+    if (rowItem.length > 0) this.#rowWidth = X;
     const totals = this.#totals;
     const events = (userEvents.at(-1) ?? 0) - (userEvents[0] ?? 0);
     if (totals.events + events > MOST || totals.rows + rowItem.length > MOST) {
@@ -194,7 +206,8 @@ export class PackedLogWriter implements Disposable {
         `Expected a log of at most ${MOST} events and as many rows for ${this.file.path}, got more.`,
       );
     }
-    const words = new Uint32Array(2 * events + rowItem.length);
+    const words = new Uint32Array(2 * events + (1 + X) * rowItem.length);
+    const values = new Float32Array(words.buffer);
     let at = 0;
     for (let user = 0; user < userSplit.length; user++) {
       const [from, to] = [userEvents[user] ?? 0, userEvents[user + 1] ?? 0];
@@ -221,6 +234,8 @@ export class PackedLogWriter implements Disposable {
       }
       words.set(rowItem.subarray(first, end), at);
       at += end - first;
+      if (rowFeatures) values.set(rowFeatures.subarray(X * first, X * end), at);
+      at += X * (end - first);
       totals.events += to - from;
       totals.rows += end - first;
       this.#split.push(userSplit[user] ?? 0);
@@ -237,7 +252,7 @@ export class PackedLogWriter implements Disposable {
     const split = this.#split.values();
     for (const running of [this.#events, this.#rows, this.#counted]) this.file.append(running.values());
     this.file.append(split);
-    this.file.finish([...MAGIC, VERSION, split.length, events, rows, otherRows]);
+    this.file.finish([...MAGIC, VERSION, split.length, events, rows, otherRows, this.#rowWidth]);
   }
 
   /** Removes the file if it is not finished. */

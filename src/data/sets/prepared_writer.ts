@@ -11,6 +11,7 @@ import { readManifest } from "./prepared_folder.ts";
 import { version } from "../../version.ts";
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, listClickedRows, splits } from "../click_log.ts";
 import type { Clicks, ItemFeatures, Split } from "../click_log.ts";
+import { type ContextWidths, countContextFeatures } from "../prepared_pages.ts";
 import { GrowingArray } from "../growing_array.ts";
 import type { IdList } from "../ids.ts";
 import type { ItemCatalogue } from "../item_catalogue.ts";
@@ -76,13 +77,18 @@ export async function writePrepared(
 ): Promise<Manifest> {
   const users = new UserRows();
   const { lists = [] } = contents;
-  const schema = buildSchema([...PAGE_COLUMNS, ...lists.map((name) => LIST_COLUMNS[name])]);
-  const pages = await writePart(`${folder}/pages.parquet`, schema, pageGroups(chunks, users, lists));
+  const features = contents.features ?? namesOnly(contents);
+  const widths = countContextFeatures(features);
+  const schema = buildSchema([
+    ...PAGE_COLUMNS,
+    ...lists.map((name) => LIST_COLUMNS[name]),
+    ...listContextKinds(widths).map((kind) => CONTEXT_COLUMNS[kind]),
+  ]);
+  const pages = await writePart(`${folder}/pages.parquet`, schema, pageGroups(chunks, users, lists, widths));
   const texts = Object.entries(contents.userTexts ?? {});
   const userSchema = buildSchema([...USER_COLUMNS, ...texts.map(([name]) => plain(name, "TEXT"))]);
   await writePart(`${folder}/users.parquet`, userSchema, users.groups(texts.map(([, of]) => of)));
   const { items } = contents;
-  const features = contents.features ?? namesOnly(contents);
   await writePart(`${folder}/items.parquet`, itemSchema(items), itemGroups(contents));
   const rows = { pages, users: users.count, items: items.shape.count };
   const file = async (part: (typeof PARTS)[number]) => ({
@@ -182,6 +188,11 @@ const LIST_COLUMNS = {
   eventPropensities: list("propensities", "DOUBLE"),
   eventCandidates: list("candidates", "INT32"),
 } as const;
+/** Columns of the table of pages with context features, by the kind of the features. */
+const CONTEXT_COLUMNS = {
+  impression: list("impression_features", "FLOAT"),
+  page: list("page_features", "FLOAT"),
+} as const;
 const USER_COLUMNS = [
   plain("user", "INT32"),
   plain("split", "TEXT"),
@@ -271,8 +282,11 @@ async function* pageGroups(
   chunks: AsyncIterable<Clicks>,
   users: UserRows,
   lists: readonly (keyof typeof LIST_COLUMNS)[],
+  widths: ContextWidths,
 ): AsyncGenerator<Columns> {
-  const empty = (): unknown[][] => Array.from({ length: PAGE_COLUMNS.length + lists.length }, () => []);
+  const kinds = listContextKinds(widths);
+  const columns = PAGE_COLUMNS.length + lists.length + kinds.length;
+  const empty = (): unknown[][] => Array.from({ length: columns }, () => []);
   let group = empty();
   for await (const clicks of chunks) {
     const { userSplit, userEvents, eventRows, eventKind, rowItem } = clicks;
@@ -285,7 +299,8 @@ async function* pageGroups(
         const clicked = listClickedRows(clicks, e).map((click) => click - row);
         const items = Array.from(rowItem.subarray(row, end));
         const own = lists.map((name) => [...clicks[name]?.[e] ?? []]);
-        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), isContext, ...own];
+        const context = kinds.map((kind) => listContext(clicks, widths, kind, row, end));
+        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), isContext, ...own, ...context];
         if ((clicks.eventPropensities?.[e] ?? []).length > 0) users.propensities++;
         page.forEach((value, column) => group[column]?.push(value));
         if (isContext) users.sums.context++;
@@ -300,6 +315,23 @@ async function* pageGroups(
     }
   }
   if ((group[0]?.length ?? 0) > 0) yield group;
+}
+
+const listContextKinds = (widths: ContextWidths) =>
+  (["impression", "page"] as const).filter((kind) => widths[kind] > 0);
+
+/** Returns the context features of one kind on a page. Clicks without context features have zeros, as if nothing were known. */
+function listContext(
+  { rowFeatures }: Clicks,
+  { impression, page }: ContextWidths,
+  kind: keyof ContextWidths,
+  row: number,
+  end: number,
+): number[] {
+  const X = impression + page;
+  const values = rowFeatures?.subarray(X * row, X * end) ?? new Float32Array(X * (end - row));
+  if (kind === "page") return Array.from(values.subarray(impression, X));
+  return Array.from(values).filter((_, k) => k % X < impression);
 }
 
 async function* itemGroups({ items, itemIds }: PreparedContents): AsyncGenerator<Columns> {

@@ -2,6 +2,7 @@
 
 import { type CountField, countTableWidth, countWidth } from "../../counts/count_columns.ts";
 import { countTables } from "../../counts/count_tables.ts";
+import { getRowWidth } from "../../data/click_log.ts";
 import { MemoryLog } from "../../data/log_source.ts";
 import { lstm } from "../../ops/lstm.ts";
 import { pwState } from "../../ops/pw_state.ts";
@@ -105,14 +106,18 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
   });
 }
 
-/** Makes a case of count features. @param latest - number of latest clicks in pairs; undefined if users were not counted */
+/**
+ * Makes a case of count features, and of the log's context features. @param latest - number of latest clicks in pairs; undefined
+ * if users were not counted
+ */
 export function makeRowCounts(
   { log, users }: TestBatch,
   fields: CountField[],
   neighbours: number,
   latest: number | undefined,
 ): OpCase {
-  const config = { fields, neighbours, latest: latest ?? 3 };
+  const rowFeatures = getRowWidth(log);
+  const config = { fields, neighbours, latest: latest ?? 3, rowFeatures };
   const tables = countTables(new MemoryLog(log), config);
   const C = countWidth(config);
   const scale = new Float32Array(3 * C).map((_, k) => k < C ? k / 8 : 1 + k / 16);
@@ -122,7 +127,7 @@ export function makeRowCounts(
   return {
     log,
     users,
-    counted: { latest },
+    counted: { latest, rowFeatures },
     leaves: [],
     parameters: [
       { name: "table", rows: log.items.count, columns: countTableWidth(config), ...constant },
@@ -142,6 +147,6 @@ export function makeRowCounts(
 /** Makes a case of the op recentClicks, whose output the op of {@link makeRowCounts} reads. */
 export function makeRecentClicks({ log, users }: TestBatch, fields: CountField[]): OpCase {
   const of = makeRowCounts({ log, users }, fields, 8, undefined);
-  const config = { fields, neighbours: 8, latest: 3 };
+  const config = { fields, neighbours: 8, latest: 3, rowFeatures: getRowWidth(log) };
   return { ...of, build: (tape) => recentClicks(tape, "recent", tape.parameter("table"), config) };
 }

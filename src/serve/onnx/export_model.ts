@@ -18,6 +18,8 @@ import {
   expectFits,
   foldItems,
 } from "./onnx_encoders.ts";
+import type { ContextFeature } from "../../data/manifest.ts";
+import { boundContextFeatures, describeContextInputs } from "./onnx_context.ts";
 import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
 
 const PRODUCER = "clickgan";
@@ -32,12 +34,15 @@ export interface ExportedModel {
   readonly config: ModelConfig;
   readonly catalogue: ItemCatalogue;
   readonly weights: Weights;
+  /** Context features of the model's data set, in order; absent if it has none. */
+  readonly context?: readonly ContextFeature[] | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** Returns the bytes of an ONNX file. @throws UserError for a model that is too large, or has utilities that may overflow. */
-export function exportModel({ config, catalogue, weights, metadata }: ExportedModel): Uint8Array {
+export function exportModel({ config, catalogue, weights, context = [], metadata }: ExportedModel): Uint8Array {
   const graph = new GraphBuilder();
+  const features = config.counts?.rowFeatures === undefined ? [] : context;
   const optional = (name: string) => weights.get(name) as Float32Array<ArrayBuffer> | undefined;
   const weight = (name: string) => {
     const values = optional(name);
@@ -51,10 +56,10 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
   ], { keepdims: 0 });
   const tensor = (name: string, ...dims: readonly number[]) => graph.tensor(name, dims, weight(name));
   const inputs: EncoderInputs = { graph, catalogue, weight, tensor, optional, history, clicks };
-  const utilities = utility(inputs, config);
+  const utilities = utility(inputs, config, features);
   const effects = readPositionEffects(weights);
   const largest = (effects ?? []).reduce((most, effect) => Math.max(most, Math.abs(effect)), 0);
-  if (!(boundValues(graph) + largest < LARGEST_FLOAT)) throw nonFiniteWeightsError("some that may be none");
+  if (!(boundValues(graph, boundContextFeatures(features)) + largest < LARGEST_FLOAT)) throw nonFiniteWeightsError("some that may be none");
   outputs(graph, config, utilities, effects);
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
   expectFits(catalogue, bytes);
@@ -70,6 +75,7 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
       input: [
         makeValueInfo("history", INT64, ["users", "clicks"], "clicked items, oldest click first, then -1"),
         makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 where there is none"),
+        ...describeContextInputs(features),
       ],
       output: [
         makeValueInfo("utilities", FLOAT, ["users", "items"], "utility of each item, or -infinity"),
@@ -86,10 +92,10 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
  * Returns an upper bound of the absolute values that the graph computes. A value is multiplied at most once with each tensor: with
  * one row of a table, or with a sum over the rows of a kernel.
  */
-function boundValues({ nodes, initializers }: GraphBuilder): number {
+function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: number): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
   // Count features are logarithms of floats, which are bounded.
-  let bound = initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1;
+  let bound = Math.max(largestFeature, initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1);
   for (const { name, dims, dataType, rawData: { buffer, byteOffset, length } } of initializers) {
     if (dataType !== FLOAT || name.startsWith(COUNTED)) continue;
     const values = new Float32Array(buffer, byteOffset, length / 4);
@@ -113,10 +119,10 @@ function paddedHistory(graph: GraphBuilder): TensorName {
 }
 
 /** Adds the utility [users, items, 1] of the displayed items. A page entry of -1 gets the utility of item 0. */
-function utility(inputs: EncoderInputs, config: ModelConfig): TensorName {
+function utility(inputs: EncoderInputs, config: ModelConfig, features: readonly ContextFeature[]): TensorName {
   const { graph, tensor } = inputs;
   const bias = tensor("utility/output/bias", 1);
-  const counts = config.counts ? addDisplayedCounts(inputs, config.counts) : undefined;
+  const counts = config.counts ? addDisplayedCounts(inputs, config.counts, features) : undefined;
   const parts = [
     ...(config.dims.length > 0 ? [hiddenLayers(inputs, config, state(inputs, config), counts)] : []),
     ...(isWide(config) ? [widePart(inputs, config)] : []),

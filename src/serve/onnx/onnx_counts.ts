@@ -12,6 +12,8 @@ import {
   SIMILARITY_FLOOR,
 } from "../../counts/count_columns.ts";
 import { BIAS, FIRST_LAYER, KERNEL, SCALE, TABLE } from "../../model/model_counts.ts";
+import type { ContextFeature } from "../../data/manifest.ts";
+import { addContextFeatures } from "./onnx_context.ts";
 import { addLastClicks, type EncoderInputs } from "./onnx_encoders.ts";
 import { FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
 
@@ -33,8 +35,12 @@ interface CountInputs {
   readonly there: TensorName;
 }
 
-/** Adds the standardised count features [users, items, C], assuming an average click rate and no displays without a click. */
-export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig): TensorName {
+/** Adds the standardised count and context features [users, items, C], assuming an average click rate and no displays without a click. */
+export function addDisplayedCounts(
+  inputs: EncoderInputs,
+  config: CountsConfig,
+  features: readonly ContextFeature[],
+): TensorName {
   const { graph, weight, catalogue, history, clicks } = inputs;
   const table = weight(TABLE);
   const width = countTableWidth(config);
@@ -69,6 +75,7 @@ export function addDisplayedCounts(inputs: EncoderInputs, config: CountsConfig):
       .map((user) => graph.op("Add", [passed, graph.op("Unsqueeze", [user, [1, 2]])])),
     passed,
     passed,
+    ...addContextFeatures(graph, features, passed),
   ];
   const centred = graph.op("Sub", [
     graph.op("Concat", columns, { axis: 2 }),

@@ -1,0 +1,130 @@
+-- Computes context features: numbers and categories of each impression and of each page. data/README.md defines them.
+--
+-- Takes   shown, users              as prepared.sql has them: statistics are those of what train users were shown
+--         row_values of shown       a text for each context column
+--         number_scales, standardised of item_features.sql; item_ms of times.sql
+--         like_row_feature          what another set has made of its columns, in the shape of row_feature; empty where there is none
+--
+-- Options by getvariable(): row_columns, row_kinds, row_types: for each column its name, impression or page, and number, time or category
+-- (NULL: by its values); rare_below; is_like.
+--
+-- Ends with row_feature, and with encoded(values, time, kind), the list of a row's or page's features; adds to column_share.
+
+-- step: Context columns
+CREATE VIEW row_value AS
+SELECT
+  user_id, time_part(time) = 0 AND user_id IN (SELECT id FROM users WHERE split = 'train') AS is_train, time, tie, k,
+  nullif(trim(row_values[k]), '') AS value
+FROM shown, range(1, len(getvariable('row_columns')) + 1) AS columns(k)
+WHERE NOT context;
+-- The number that a text is; of a time, its age in days when the page was shown. NULL for a text that is none.
+CREATE MACRO finite(x) AS CASE WHEN isfinite(x) THEN x END;
+CREATE MACRO context_number(value, is_time, page_time) AS
+  if(is_time, (page_time - finite(item_ms(value))) / 86400000, finite(TRY_CAST(value AS DOUBLE)));
+CREATE TABLE row_column (k BIGINT, name VARCHAR, kind VARCHAR, type VARCHAR, is_time BOOLEAN, "values" BIGINT, unreadable BIGINT, future BIGINT);
+CREATE TABLE row_feature (
+  position BIGINT, kind VARCHAR, k BIGINT, name VARCHAR, "column" VARCHAR, meaning VARCHAR, "of" VARCHAR, "value" VARCHAR, is_time BOOLEAN,
+  scale DOUBLE, mean DOUBLE, sd DOUBLE, low DOUBLE, high DOUBLE
+);
+INSERT INTO row_feature BY NAME FROM like_row_feature;
+
+-- step: Types of context columns | for one in (SELECT 1 WHERE len(getvariable('row_columns')) > 0)
+-- A column is numbers if nearly all of its values are: the others are errors, and are read as missing.
+INSERT INTO row_column BY NAME
+SELECT
+  k, name, kind, type, type = 'time' AS is_time, "values",
+  CASE type WHEN 'number' THEN "values" - numbers WHEN 'time' THEN "values" - times ELSE 0 END AS unreadable, 0 AS future
+FROM (
+  SELECT
+    k, getvariable('row_columns')[k]::VARCHAR AS name, getvariable('row_kinds')[k]::VARCHAR AS kind, "values", numbers, times,
+    coalesce(getvariable('row_types')[k]::VARCHAR, CASE
+      WHEN "values" > 0 AND times >= 0.95 * "values" AND (numbers = 0 OR is_epoch) THEN 'time'
+      WHEN numbers >= 0.95 * "values" THEN 'number'
+      ELSE 'category' END
+    ) AS type
+  FROM (
+    SELECT
+      k, count(value) AS "values", count(finite(TRY_CAST(value AS DOUBLE))) AS numbers, count(finite(item_ms(value))) AS times,
+      coalesce(bool_and(x = floor(x) AND ((x >= 1e9 AND x < 2.5e9) OR (x >= 1e12 AND x < 2.5e12))), false) AS is_epoch
+    FROM (SELECT *, TRY_CAST(value AS DOUBLE) AS x FROM row_value)
+    GROUP BY k
+  )
+);
+UPDATE row_column SET future = n
+FROM (
+  SELECT k, count(*) AS n FROM row_value JOIN row_column USING (k) WHERE is_time AND context_number(value, true, time) < 0 GROUP BY k
+) f WHERE f.k = row_column.k;
+INSERT INTO note
+SELECT printf('%s: %d values of %s are not a %s: they count as missing', "column", n, what, what)
+FROM (SELECT name AS "column", unreadable AS n, if(is_time, 'time', 'number') AS what FROM row_column WHERE unreadable > 0) ORDER BY ALL;
+INSERT INTO note
+SELECT printf('%s: %d times are after the page was shown: their ages are negative', name, future) FROM row_column WHERE future > 0;
+INSERT INTO note
+SELECT printf('%s features: %s', kind, string_agg(name || ' (' || type || ')', ', ' ORDER BY k)) FROM row_column GROUP BY kind;
+
+-- step: Scales of context columns | for one in (SELECT 1 WHERE len(getvariable('row_columns')) > 0)
+CREATE TABLE train_value AS
+SELECT k, context_number(value, is_time, time) AS x
+FROM row_value JOIN row_column USING (k)
+WHERE type <> 'category' AND (is_train OR NOT EXISTS (FROM users WHERE split = 'train')) AND NOT getvariable('is_like');
+CREATE TABLE known_value AS SELECT k, x FROM train_value WHERE x IS NOT NULL;
+CREATE TABLE row_scale AS
+SELECT * FROM number_scales('known_value', 'row_column', (SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM train_value GROUP BY k)))
+JOIN (SELECT k, name, kind FROM row_column WHERE type <> 'category') USING (k);
+-- The most frequent values of a category; the others, and what is missing, have none of the features.
+CREATE TABLE category_value AS
+SELECT k, name, kind, value
+FROM row_value JOIN row_column USING (k)
+WHERE type = 'category' AND is_train AND value IS NOT NULL AND NOT getvariable('is_like')
+GROUP BY k, name, kind, value
+HAVING count(*) >= getvariable('rare_below')
+QUALIFY row_number() OVER (PARTITION BY k ORDER BY count(*) DESC, value) <= 30 AND count(*) OVER (PARTITION BY k) > 1;
+INSERT INTO row_feature BY NAME
+SELECT row_number() OVER (ORDER BY kind, k, is_indicator, value) - 1 AS position, * EXCLUDE (is_indicator)
+FROM (
+  SELECT
+    false AS is_indicator, kind, k, name, name AS "column", if(is_time, 'age', 'number') AS "of", NULL AS "value", is_time, scale, mean, sd, low, high,
+    CASE
+      WHEN as_it_is(scale, mean, sd) THEN name || ', 0 or 1'
+      WHEN is_time THEN 'logarithm of the age in days when the page was shown, standardised'
+      WHEN scale IS NOT NULL THEN 'logarithm of ' || name || ', standardised'
+      ELSE name || ', standardised'
+    END || if(is_partly, ', 0 where unknown', '') AS meaning
+  FROM row_scale WHERE is_used
+  UNION ALL
+  SELECT true, kind, k, name || '_known', name, 'known', NULL, is_time, NULL, NULL, NULL, NULL, NULL, '1 if ' || name || ' is known'
+  FROM row_scale WHERE is_partly
+  UNION ALL
+  SELECT false, kind, k, name || '=' || value, name, 'value', value, false, NULL, NULL, NULL, NULL, NULL, '1 if ' || name || ' is ' || value
+  FROM category_value
+)
+WHERE NOT getvariable('is_like');
+INSERT INTO note
+SELECT 'ignored context columns with one value: ' || string_agg(name, ', ' ORDER BY k)
+FROM row_column WHERE k NOT IN (SELECT k FROM row_feature) HAVING count(*) > 0;
+
+-- step: How context features are encoded
+SET VARIABLE impression_features = (SELECT list(f ORDER BY position) FROM row_feature f WHERE kind = 'impression');
+SET VARIABLE page_features = (SELECT list(f ORDER BY position) FROM row_feature f WHERE kind = 'page');
+SET VARIABLE with_impression_features = len(getvariable('impression_features')) > 0;
+SET VARIABLE with_page_features = len(getvariable('page_features')) > 0;
+CREATE MACRO encoded(row_values, page_time, of_kind) AS list_transform(
+  if(of_kind = 'page', getvariable('page_features'), getvariable('impression_features')),
+  lambda f: CASE f."of"
+    WHEN 'value' THEN coalesce((trim(row_values[f.k]) = f."value")::DOUBLE, 0)
+    WHEN 'known' THEN (context_number(trim(row_values[f.k]), f.is_time, page_time) IS NOT NULL)::DOUBLE
+    ELSE standardised(context_number(trim(row_values[f.k]), f.is_time, page_time), f)
+  END
+);
+
+-- step: Shares of context values | for one in (SELECT 1 WHERE len(getvariable('row_columns')) > 0)
+INSERT INTO column_share
+SELECT
+  false, 1000 + v.k, any_value(c.name),
+  count_if(if(c.type = 'category', v.value IS NULL, x IS NULL)) / count(*),
+  coalesce(count_if(x NOT BETWEEN f.low AND f.high) / nullif(count(x), 0), 0),
+  coalesce(count_if(c.type = 'category' AND v.value IS NOT NULL AND NOT list_contains(known, v.value)) / nullif(count(v.value), 0), 0)
+FROM (SELECT k, value, context_number(value, is_time, time) AS x FROM row_value JOIN row_column USING (k)) v
+JOIN row_column c USING (k)
+JOIN (SELECT k, max(low) AS low, max(high) AS high, list("value") AS known FROM row_feature GROUP BY k) f USING (k)
+GROUP BY v.k;

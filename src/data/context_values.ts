@@ -1,0 +1,130 @@
+/** Encodes the context of a request (values of impression and page columns) as context features, as data/context_features.sql does. */
+
+import { UserError } from "../user_error.ts";
+import type { ContextFeature, NumberTransform } from "./manifest.ts";
+
+/** Values of context columns by name. A column that is missing or null is unknown. */
+export type ContextRecord = Readonly<Record<string, string | number | boolean | null>>;
+
+/** Context of a page in a request. */
+export interface RequestContext {
+  /** Values of the page's columns. */
+  readonly page?: ContextRecord | undefined;
+  /** Values of the impressions' columns, by the item's id. */
+  readonly impressions?: Readonly<Record<string, ContextRecord>> | undefined;
+  /** Time at which the page is shown, from which ages are computed: as a time in a column. Default: now. */
+  readonly time?: string | number | undefined;
+}
+
+/** Names of columns with missing values, and of columns with values that the data set has no feature for. */
+export interface ContextGaps {
+  readonly missing: readonly string[];
+  readonly unknown: readonly string[];
+}
+
+/** The context features of a request's rows. */
+export class EncodedContext {
+  readonly #missing = new Set<string>();
+  readonly #unknown = new Set<string>();
+  readonly #ofPage: readonly number[];
+  readonly #now: number;
+  /** Features of an impression of which nothing is known. */
+  #bare: Float32Array<ArrayBuffer> | undefined;
+
+  /**
+   * @param features - context features of the data set.
+   * @throws UserError for an unknown column, or for a value that is no number or time where the column needs one.
+   */
+  constructor(private readonly features: readonly ContextFeature[], private readonly context: RequestContext = {}) {
+    const { page = {}, time } = context;
+    this.#now = time === undefined ? Date.now() : readTime("context.time", time);
+    this.#ofPage = this.#encodeRecord("page", page, "context.page");
+  }
+
+  /** Columns for which no value was given, or an unknown one, in the rows encoded so far. */
+  get gaps(): ContextGaps {
+    return { missing: [...this.#missing], unknown: [...this.#unknown] };
+  }
+
+  /** Returns the context features of an item's impression. @throws UserError as the constructor. */
+  encodeRow(id: string): Float32Array<ArrayBuffer> {
+    const record = this.context.impressions?.[id];
+    if (record) {
+      return Float32Array.from([
+        ...this.#encodeRecord("impression", record, `context.impressions.${JSON.stringify(id)}`),
+        ...this.#ofPage,
+      ]);
+    }
+    return this.#bare ??= Float32Array.from([...this.#encodeRecord("impression", {}, ""), ...this.#ofPage]);
+  }
+
+  /** Returns the context features of a page's rows: [ids, features]. @throws UserError as the constructor. */
+  encodeRows(ids: readonly string[]): Float32Array<ArrayBuffer> {
+    const values = new Float32Array(ids.length * this.features.length);
+    ids.forEach((id, k) => values.set(this.encodeRow(id), k * this.features.length));
+    return values;
+  }
+
+  #encodeRecord(kind: ContextFeature["kind"], record: ContextRecord, where: string): number[] {
+    const own = this.features.filter((feature) => feature.kind === kind).map(({ transform }) => transform);
+    const columns = [...new Set(own.map(({ column }) => column))];
+    const other = Object.keys(record).find((name) => !columns.includes(name));
+    if (other !== undefined) {
+      const known = columns.length > 0 ? `one of ${columns.join(", ")}` : `none, as the data set has no ${kind} features`;
+      throw new UserError(`${where}.${other}: Expected a column among the ${kind} features: ${known}.`);
+    }
+    for (const column of columns) {
+      const value = readText(record[column]);
+      const values = own.flatMap((transform) =>
+        transform.of === "value" && transform.column === column ? [transform.value] : []
+      );
+      if (value === undefined) this.#missing.add(column);
+      else if (values.length > 0 && !values.includes(value)) this.#unknown.add(column);
+    }
+    return own.map((transform) => {
+      const { column } = transform;
+      if (transform.of === "value") return readText(record[column]) === transform.value ? 1 : 0;
+      const isTime = own.some((one) => one.of === "age" && one.column === column);
+      const x = readNumber(record[column], isTime, this.#now, `${where}.${column}`);
+      if (transform.of === "known") return x === undefined ? 0 : 1;
+      return x === undefined ? 0 : standardise(x, transform);
+    });
+  }
+}
+
+function standardise(x: number, { log, mean, sd, low, high }: NumberTransform): number {
+  const clipped = Math.max(Math.min(x, high), low);
+  return ((log === null ? clipped : Math.sign(clipped) * Math.log(1 + Math.abs(clipped) / log)) - mean) / sd;
+}
+
+function readText(value: ContextRecord[string] | undefined): string | undefined {
+  const text = String(value ?? "").trim();
+  return text === "" ? undefined : text;
+}
+
+/** Returns a number, or the age in days of a time. @throws UserError for a value that is neither missing nor a number or time. */
+function readNumber(
+  value: ContextRecord[string] | undefined,
+  isTime: boolean,
+  now: number,
+  where: string,
+): number | undefined {
+  const text = readText(value);
+  if (text === undefined) return undefined;
+  if (isTime) return (now - readTime(where, text)) / 86_400_000;
+  const number = typeof value === "boolean" ? NaN : Number(text);
+  if (Number.isFinite(number)) return number;
+  throw new UserError(`${where}: Expected a number, got ${JSON.stringify(value)}.`);
+}
+
+/** Returns a time in ms: of seconds or ms since 1970, or of a date in ISO 8601. @throws UserError for another text. */
+function readTime(where: string, value: string | number): number {
+  const number = Number(value);
+  if (Number.isFinite(number) && String(value).trim() !== "") return Math.abs(number) < 1e11 ? 1000 * number : number;
+  const [, day = "", clock = "00:00", zone = "Z"] =
+    /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?)?$/.exec(String(value).trim()) ?? [];
+  const offset = zone.length === 3 && zone !== "UTC" ? `${zone}:00` : zone.replace("UTC", "Z");
+  const time = Date.parse(`${day}T${clock.replace(",", ".")}${offset}`);
+  if (!Number.isNaN(time)) return time;
+  throw new UserError(`${where}: Expected a time (ISO 8601, or a number since 1970), got ${JSON.stringify(value)}.`);
+}

@@ -1,0 +1,136 @@
+/** Columns of a log with context features: which columns there are, and the tables of data/context_features.sql about them. */
+
+import { InvalidValueError } from "../../option.ts";
+import { UserError } from "../../user_error.ts";
+import type { ContextFeature, FeatureManifest } from "../manifest.ts";
+import { readManifest } from "../sets/prepared_folder.ts";
+import { formatLiteral, type SqlEngine, type SqlValue } from "./sql_engine.ts";
+
+const TYPES = ["number", "time", "category"] as const;
+
+/** A column of the log that belongs to each impression (a displayed item of a page) or to the page. */
+export interface ContextColumn {
+  readonly name: string;
+  readonly kind: ContextFeature["kind"];
+  /** Type of the values; null if the values determine the type. */
+  readonly type: typeof TYPES[number] | null;
+}
+
+/** Parses columns joined by commas, each with an optional type: "price,device:category". */
+export function parseContextColumns(text: string): Omit<ContextColumn, "kind">[] {
+  const columns = text.split(",").map((one) => one.trim()).filter((one) => one !== "").map((one) => {
+    const [, name = one, type] = /^(.+):(\w+)$/.exec(one) ?? [];
+    const known = TYPES.find((own) => own === type);
+    if (type === undefined || known) return { name, type: known ?? null };
+    throw new InvalidValueError(`Expected the type of ${name} to be ${TYPES.join(", ")}, got "${type}".`);
+  });
+  if (columns.length > 0 && new Set(columns.map(({ name }) => name)).size === columns.length) return columns;
+  throw new InvalidValueError(`Expected different columns joined by commas, got "${text}".`);
+}
+
+/** Options that determine the context columns of a log. */
+export interface ContextOptions {
+  readonly impressionFeatures?: Omit<ContextColumn, "kind">[];
+  readonly pageFeatures?: Omit<ContextColumn, "kind">[];
+  readonly like?: string;
+}
+
+/** Lists the context columns of a log, those of impressions first. @throws UserError for a column that is named twice. */
+export async function listContextColumns(
+  { impressionFeatures = [], pageFeatures = [], like }: ContextOptions,
+): Promise<ContextColumn[]> {
+  const columns: ContextColumn[] = [
+    ...impressionFeatures.map((column) => ({ ...column, kind: "impression" as const })),
+    ...pageFeatures.map((column) => ({ ...column, kind: "page" as const })),
+  ];
+  const twice = impressionFeatures.find(({ name }) => pageFeatures.some((page) => page.name === name));
+  if (twice) {
+    throw new UserError(
+      `Expected ${twice.name} in --impression-features or --page-features, got both. Choose one of them.`,
+    );
+  }
+  if (like === undefined) return columns;
+  if (columns.length > 0) {
+    throw new UserError(
+      `Expected --encoding-from without ${
+        impressionFeatures.length > 0 ? "--impression-features" : "--page-features"
+      }: it takes the columns of ${like}.`,
+    );
+  }
+  return listEncodedColumns((await readManifest(like)).features);
+}
+
+function listEncodedColumns({ context = [] }: FeatureManifest): ContextColumn[] {
+  const columns = new Map<string, ContextColumn>();
+  for (const { kind, transform } of context) {
+    const { of, column: name } = transform;
+    const type = of === "age" ? "time" : of === "value" ? "category" : of === "number" ? of : null;
+    columns.set(name, { name, kind, type: columns.get(name)?.type ?? type });
+  }
+  return [...columns.values()];
+}
+
+/** Creates the table like_row_feature, which is empty without a set of --encoding-from, and returns the script's variables. */
+export async function openContext(
+  engine: SqlEngine,
+  columns: readonly ContextColumn[],
+  like: string | undefined,
+): Promise<Record<string, SqlValue>> {
+  await engine.run(
+    'CREATE TABLE like_row_feature (position BIGINT, kind VARCHAR, k BIGINT, name VARCHAR, "column" VARCHAR, meaning VARCHAR, ' +
+      '"of" VARCHAR, "value" VARCHAR, is_time BOOLEAN, scale DOUBLE, mean DOUBLE, sd DOUBLE, low DOUBLE, high DOUBLE)',
+  );
+  const { context = [] } = like === undefined ? {} : (await readManifest(like)).features;
+  for (const [position, { kind, name, meaning, transform }] of context.entries()) {
+    const k = columns.findIndex((column) => column.name === transform.column);
+    const scale = "mean" in transform ? transform : undefined;
+    const row: SqlValue[] = [
+      ...[position, kind, k + 1, name, transform.column, meaning, transform.of],
+      "value" in transform ? transform.value : null,
+      columns[k]?.type === "time",
+      ...[scale?.log ?? null, scale?.mean ?? null, scale?.sd ?? null, scale?.low ?? null, scale?.high ?? null],
+    ];
+    await engine.run(`INSERT INTO like_row_feature VALUES (${row.map(formatLiteral).join(", ")})`);
+  }
+  return {
+    row_columns: columns.map(({ name }) => name),
+    row_kinds: columns.map(({ kind }) => kind),
+    row_types: columns.map(({ type }) => type),
+  };
+}
+
+/** @throws UserError if a page feature has several values on a page. */
+export async function expectOnePageValue(engine: SqlEngine): Promise<void> {
+  const [row] = await engine.rows(
+    "SELECT name, count(*) AS pages FROM (SELECT DISTINCT user_id, time, tie, k FROM row_value " +
+      "GROUP BY user_id, time, tie, k HAVING count(DISTINCT coalesce(value, '')) > 1) " +
+      "JOIN row_column USING (k) WHERE kind = 'page' GROUP BY k, name ORDER BY k LIMIT 1",
+  );
+  if (!row) return;
+  throw new UserError(
+    `Expected one ${row.name} on all rows of a page (--page-features), got several on ${row.pages} pages. ` +
+      "If it belongs to the displayed item, name it in --impression-features.",
+  );
+}
+
+/** Reads the context features, for the manifest, from the table of data/context_features.sql. */
+export async function readContextFeatures(engine: SqlEngine): Promise<ContextFeature[]> {
+  return (await engine.rows("FROM row_feature ORDER BY position")).map((row) => ({
+    kind: row.kind === "page" ? "page" : "impression",
+    name: String(row.name),
+    meaning: String(row.meaning),
+    transform: parseTransform(row),
+  }));
+}
+
+function parseTransform(row: Awaited<ReturnType<SqlEngine["rows"]>>[number]): ContextFeature["transform"] {
+  const column = String(row.column);
+  if (row.of === "value") return { of: "value", column, value: String(row.value) };
+  if (row.of === "known") return { of: "known", column };
+  return {
+    of: row.of === "age" ? "age" : "number",
+    column,
+    log: row.scale === null ? null : Number(row.scale),
+    ...{ mean: Number(row.mean), sd: Number(row.sd), low: Number(row.low), high: Number(row.high) },
+  };
+}

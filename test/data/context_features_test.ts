@@ -1,0 +1,296 @@
+/** Context features: columns of a log that belong to an impression or a page, from the raw log to a scored request. */
+
+import assert from "node:assert/strict";
+import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import { type ContextRecord, EncodedContext } from "../../src/data/context_values.ts";
+import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
+import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
+import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
+import { parseContextColumns } from "../../src/data/prepare/context_columns.ts";
+import { buildCountsConfig } from "../../src/counts/count_tables.ts";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
+import { initializeOnLog } from "../../src/model/model_counts.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { exportModel } from "../../src/serve/onnx/export_model.ts";
+import { readScore } from "../../src/serve/requests.ts";
+import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
+import { withGpu } from "../op_check.ts";
+import { smallLstm } from "../small_models.ts";
+import { createRandomStream } from "../../src/data/random.ts";
+import { expectRefusal } from "../case_table.ts";
+import { expectRefused, makeFolderWith, prepareIn } from "../prepared_folder.ts";
+import { makeCsv } from "./synthetic_logs.ts";
+
+interface LogRow extends Record<string, string | number> {
+  user: string;
+  item: string;
+  time: number;
+  clicked: number;
+  page: string;
+  price: string;
+  published: string;
+  device: string;
+}
+
+/** Draws a log with prices of each impression (some missing, two unreadable), dates (two in the future) and devices. */
+function drawLog(seed: number, devices: readonly string[]): LogRow[] {
+  const random = createRandomStream(seed, "context log");
+  const rows: LogRow[] = [];
+  for (let user = 0; user < 60; user++) {
+    for (let page = 0; page < 4; page++) {
+      const time = 1.7e9 + 86_400 * page + 60 * user;
+      const device = devices[random.integer(devices.length)] ?? "";
+      const click = random.integer(6);
+      for (let k = 0; k < 5; k++) {
+        rows.push({
+          ...{
+            user: `u${user}`,
+            item: `i${(5 * page + 7 * user + 3 * k) % 40}`,
+            time,
+            clicked: k === click ? 1 : 0,
+          },
+          page: `${user}-${page}`,
+          price: random.uniform() < 0.1
+            ? ""
+            : String(Math.round(1000 * Math.exp(2 * random.normal())) / 1000),
+          published: new Date(1000 * time - 864e5 * 9 * random.uniform()).toISOString().slice(0, 19),
+          device,
+        });
+      }
+    }
+  }
+  for (const [k, price] of [[7, "NaN"], [8, "twelve"]] as const) rows[k]!.price = price;
+  for (const k of [20, 21]) rows[k]!.published = new Date(1000 * rows[k]!.time + 9e6).toISOString();
+  return rows;
+}
+
+const rows = drawLog(1, ["phone", "desktop", "phone", ""]);
+const columns: LogOptions = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
+const context: LogOptions = {
+  impressionFeatures: parseContextColumns("price,published"),
+  pageFeatures: parseContextColumns("device"),
+};
+const files = { "log.csv": makeCsv(rows), "next.csv": makeCsv(drawLog(2, ["phone", "watch"])) };
+const recipe = (folder: string, more: LogOptions = context, log = "log.csv") =>
+  logRecipe({ ...columns, source: `${folder}/${log}`, ...more });
+
+/** Asserts that the rows of a prepared set have the features that a request with the values of the log has. */
+async function expectSameAsRequests(
+  { folder, manifest }: PreparationResult,
+  log: readonly LogRow[],
+): Promise<void> {
+  const data = await openDataset(folder);
+  const features = manifest.features.context ?? [];
+  const byPage = Map.groupBy(log, ({ page }) => page);
+  const { userEvents, eventRows, rowItem, rowFeatures } = data.source.read(
+    Uint32Array.from(data.source.userSplit.keys()),
+  );
+  assert.ok(rowFeatures);
+  for (const user of data.source.userSplit.keys()) {
+    for (let e = userEvents[user]!; e < userEvents[user + 1]!; e++) {
+      const page = byPage.get(`${data.users.of(user).slice(1)}-${e - userEvents[user]!}`) ?? assert.fail();
+      const value = (text: string) => ["NaN", "twelve"].includes(text) ? null : text;
+      const impressions = Object.fromEntries(
+        page.map(({ item, price, published }): [string, ContextRecord] => [item, {
+          price: value(price),
+          published,
+        }]),
+      );
+      const encoded = new EncodedContext(features, {
+        ...{ page: { device: page[0]!.device }, impressions, time: page[0]!.time },
+      });
+      for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
+        const expected = encoded.encodeRow(data.items.of(rowItem[row]!));
+        const found = rowFeatures.subarray(row * features.length, (row + 1) * features.length);
+        found.forEach((x, k) => assert.ok(Math.abs(x - expected[k]!) < 1e-6, `${features[k]?.name}: ${x}`));
+      }
+    }
+  }
+}
+
+Deno.test("context features of a prepared log are those of requests with the log's values", async () => {
+  const folder = await makeFolderWith(files);
+  const prepared = await prepareIn(folder, recipe(folder));
+  const { features, shares, notes } = prepared.manifest;
+  assert.deepEqual(features.context?.map(({ kind, name, transform }) => [kind, name, transform.of]), [
+    ["impression", "price", "number"],
+    ["impression", "price_known", "known"],
+    ["impression", "published", "age"],
+    ["page", "device=desktop", "value"],
+    ["page", "device=phone", "value"],
+  ]);
+  const price = features.context?.[0]?.transform;
+  assert.ok(price?.of === "number" && price.log !== null, "a heavy tail");
+  assert.ok(notes.some((note) => note.startsWith("price: 2 values")));
+  assert.ok(notes.some((note) => note.startsWith("published: 2 times")));
+  const missing = rows.filter(({ price }) => ["", "NaN", "twelve"].includes(price)).length;
+  assert.equal(shares.find(({ column }) => column === "price")?.absent, missing / rows.length);
+  await expectSameAsRequests(prepared, rows);
+
+  // Standardised: mean 0 and sd 1 over the known values of train users.
+  const { source } = await openDataset(prepared.folder);
+  const { rowFeatures = [] } = source.read(
+    Uint32Array.from(source.userSplit.keys()).filter((user) => source.userSplit[user] === 0),
+  );
+  const z = Array.from(rowFeatures).filter((_, k) => k % 5 === 0 && rowFeatures[k + 1] === 1);
+  const mean = z.reduce((sum, x) => sum + x, 0) / z.length;
+  const variance = z.reduce((sum, x) => sum + (x - mean) ** 2, 0) / z.length;
+  assert.ok(Math.abs(mean) < 1e-5 && Math.abs(variance - 1) < 1e-5, `${mean}, ${variance}`);
+});
+
+Deno.test("a later log is encoded as the set of --encoding-from, and unknown values are counted", async () => {
+  const folder = await makeFolderWith(files);
+  const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
+  const next = await prepareIn(folder, recipe(folder, { like, allowUnknownValues: true }, "next.csv"));
+  assert.deepEqual(next.manifest.features.context, manifest.features.context);
+  const later = drawLog(2, ["phone", "watch"]);
+  await expectSameAsRequests(next, later);
+  const watches = later.filter(({ device }) => device === "watch").length / later.length;
+  assert.ok(
+    Math.abs(next.manifest.shares.find(({ column }) => column === "device")!.unknown - watches) < 1e-9,
+  );
+  await expectRefused(
+    folder,
+    recipe(folder, { like, ...context }),
+    "Expected --encoding-from without --impression-features",
+  );
+});
+
+Deno.test("a page's lists and a SELECT have the context features of a log of rows", async () => {
+  const pages = [...Map.groupBy(rows, ({ page }) => page).values()].map((page) => {
+    const { user, time, device, page: id } = page[0]!;
+    const list = (name: "item" | "price" | "published") =>
+      page.map((row) => row[name] === "" ? null : row[name]);
+    const clicked = page.filter(({ clicked }) => clicked === 1).map(({ item }) => item);
+    const shown = { items: list("item"), price: list("price"), published: list("published") };
+    return JSON.stringify({ user, time, device, page: id, clicked, ...shown });
+  });
+  const folder = await makeFolderWith({ ...files, "pages.jsonl": pages.join("\n") });
+  await Deno.writeTextFile(
+    `${folder}/log.sql`,
+    `SELECT "user", item, to_timestamp(time::DOUBLE) AS time, clicked, page, price, published, device FROM read_csv('${folder}/log.csv', all_varchar = true)`,
+  );
+  const { item: _, ...ofPages } = columns;
+  for (
+    const other of [
+      logRecipe({ ...ofPages, source: `${folder}/pages.jsonl`, items: "items", ...context }),
+      logRecipe({ query: `${folder}/log.sql`, ...context }),
+    ]
+  ) await expectSameAsRequests(await prepareIn(folder, other), rows);
+});
+
+Deno.test("wrong context columns are refused", async () => {
+  const folder = await makeFolderWith(files);
+  const refuse = (more: LogOptions, says: string) => expectRefused(folder, recipe(folder, more), says);
+  await refuse(
+    { impressionFeatures: parseContextColumns("cost") },
+    'expected a column "cost" (--impression-features)',
+  );
+  await refuse({ ...context, impressionFeatures: parseContextColumns("device") }, "Expected device in");
+  await refuse({ pageFeatures: parseContextColumns("price") }, "Expected one price on all rows of a page");
+  await expectRefusal(
+    () => recipe(folder, { ...context, pages: "sampled" }),
+    "Expected no --impression-features with --pages sampled",
+  );
+  for (const text of ["", "a,a", "hour:word"]) {
+    assert.throws(() => parseContextColumns(text), /Expected/);
+  }
+});
+
+Deno.test("requests with unknown columns or unreadable values are refused, and gaps are named", async () => {
+  const folder = await makeFolderWith(files);
+  const { manifest: { features: { context: of = [] } } } = await prepareIn(folder, recipe(folder));
+  const row = (impression: ContextRecord, page: ContextRecord = {}) => {
+    const encoded = new EncodedContext(of, { page, impressions: { i1: impression }, time: "2023-12-01" });
+    return [Array.from(encoded.encodeRow("i1")), encoded.gaps] as const;
+  };
+  await expectRefusal(() => row({ cost: 3 }), '"i1".cost: Expected a column among the impression features');
+  await expectRefusal(() => row({}, { price: 3 }), "context.page.price: Expected a column");
+  await expectRefusal(() => row({ price: "NaN" }), '"i1".price: Expected a number, got "NaN"');
+  await expectRefusal(() => row({ price: true }), "Expected a number");
+  await expectRefusal(() => row({ published: "soon" }), "Expected a time");
+  assert.deepEqual(row({}, { device: "watch" }), [
+    [0, 0, 0, 0, 0],
+    { missing: ["price", "published"], unknown: ["device"] },
+  ]);
+  const [[price, known], { missing }] = row({ price: 1e9, published: "2023-11-30T10:00+01:00" }, {
+    device: "phone",
+  });
+  assert.deepEqual([known, missing], [1, []]);
+  assert.equal(price, row({ price: 1e12, published: "2023-11-30" }, { device: "phone" })[0][0], "clipped");
+});
+
+Deno.test("a log, a request and ONNX give a page with context features the same utilities", () =>
+  withGpu(undefined, async (gpu) => {
+    const folder = await makeFolderWith(files);
+    const { folder: set, manifest: { features: { context: of = [] } } } = await prepareIn(
+      folder,
+      recipe(folder),
+    );
+    const data = await openDataset(set);
+    const { source } = data;
+    const config = { ...smallLstm, counts: buildCountsConfig(source, []) };
+    using model = new UserModel(gpu, source.items, config, initializeOnLog(source, config, { seed: 3 }));
+    const weights = await model.weights();
+    for (const name of ["counts/kernel", "utility/output/kernel"]) {
+      weights.get(name)?.forEach((_, k, w) => w[k] = Math.sin(k));
+    }
+    model.setWeights(weights);
+    const users = Uint32Array.from(source.userSplit.keys()).filter((user) => source.userSplit[user] !== 0);
+    using evaluation = await NetworkEvaluation.ofModel(model, source, users, { shards: 1 });
+    const session = await InferenceSession.create(
+      exportModel({ config, catalogue: source.items, weights, context: of, metadata: {} }),
+    );
+    const byPage = Map.groupBy(rows, ({ page }) => page);
+    let pages = 0;
+    for await (const { log, users: scored, utilities } of evaluation.scored()) {
+      for (const [k, user] of Array.from(scored).entries()) {
+        const page = byPage.get(`${data.users.of(user).slice(1)}-0`) ?? assert.fail();
+        const first = log.eventRows[log.userEvents[k]!]!;
+        const order = page.map((_, j) => log.rowItem[first + j]!);
+        const shown = order.map((item) =>
+          page.find((row) => row.item === data.items.of(item)) ?? assert.fail()
+        );
+        const unknown = (text: string) => ["", "NaN", "twelve"].includes(text);
+        const request = readScore(
+          data,
+          JSON.stringify({
+            history: [],
+            page: shown.map(({ item }) => item),
+            context: {
+              page: { device: shown[0]!.device },
+              time: shown[0]!.time,
+              impressions: Object.fromEntries(shown.map(({ item, price, published }) => [item, {
+                published,
+                ...(unknown(price) ? {} : { price: Number(price) }),
+              }])),
+            },
+          }),
+        );
+        const [found] = await model.scoreAll([request]);
+        const float = (values: number[]) =>
+          new Tensor("float32", Float32Array.from(values), [1, values.length]);
+        const int = (values: number[], dims: number[]) =>
+          new Tensor("int64", BigInt64Array.from(values, BigInt), dims);
+        const outputs = await session.run({
+          history: int([-1], [1, 1]),
+          page: int(Array.from(request.page), [1, shown.length]),
+          "impression.price": float(shown.map(({ price }) => unknown(price) ? NaN : Number(price))),
+          "impression.published": float(
+            shown.map(({ published, time }) =>
+              (1000 * time - Date.parse(published.endsWith("Z") ? published : `${published}Z`)) / 864e5
+            ),
+          ),
+          "page.device": int([["desktop", "phone"].indexOf(shown[0]!.device)], [1]),
+        });
+        shown.forEach((_, j) => {
+          const expected = utilities[first + j]!;
+          assert.ok(Math.abs(found![j]! - expected) < 1e-5, `request: ${found![j]}, log: ${expected}`);
+          const exported = Number(outputs.utilities?.data[j]);
+          assert.ok(Math.abs(exported - expected) < 1e-5, `ONNX: ${exported}, log: ${expected}`);
+        });
+        pages++;
+      }
+    }
+    assert.ok(pages > 20, `${pages} pages`);
+  }));
