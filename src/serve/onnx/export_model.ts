@@ -8,7 +8,7 @@ import { HISTORY, isWide, LAGS, PART } from "../../model/utility.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { version } from "../../version.ts";
-import { addCountsLayer, addDisplayedCounts, addLinearPart, COUNTED, LARGEST_LOG } from "./onnx_counts.ts";
+import { addCountsLayer, addDisplayedCounts, addLinearPart, LARGEST_LOG } from "./onnx_counts.ts";
 import {
   addClickProduct,
   addEmptyState,
@@ -20,7 +20,7 @@ import {
 } from "./onnx_encoders.ts";
 import type { ContextFeature } from "../../data/manifest.ts";
 import { boundContextFeatures, describeContextInputs } from "./onnx_context.ts";
-import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
+import { COUNTED, encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
 
 const PRODUCER = "clickgan";
 /** First bytes of an exported file: tag of the protobuf field producer_name (number 2, type bytes), its length and value. */

@@ -27,6 +27,9 @@ message Model {
 }`;
 const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
 
+/** Name prefix of tensors from which features are computed; export_model.ts has a bound of the features. */
+export const COUNTED = "counts/of_items/";
+
 export const FLOAT = 1;
 export const INT32 = 6;
 export const INT64 = 7;

@@ -5,8 +5,7 @@
  */
 
 import type { ContextFeature, NumberTransform } from "../../data/manifest.ts";
-import { COUNTED } from "./onnx_counts.ts";
-import { FLOAT, type GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
+import { COUNTED, FLOAT, type GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
 
 /** A context column as an input of the graph. */
 interface ContextInput {

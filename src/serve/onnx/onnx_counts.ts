@@ -15,10 +15,8 @@ import { BIAS, FIRST_LAYER, KERNEL, SCALE, TABLE } from "../../model/model_count
 import type { ContextFeature } from "../../data/manifest.ts";
 import { addContextFeatures } from "./onnx_context.ts";
 import { addLastClicks, type EncoderInputs } from "./onnx_encoders.ts";
-import { FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
+import { COUNTED, FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
 
-/** Name prefix of tables whose values are only used inside a logarithm. */
-export const COUNTED = "counts/of_items/";
 /** Logarithm of the largest float. */
 export const LARGEST_LOG = 89;
 
