@@ -91,7 +91,10 @@ export class DeviceLog {
       this.row = this.#arena.allocate("rows", 12 * this.capacity.rows);
       this.item = this.#arena.allocate("items", 8 * items);
       this.facts = counts && {
-        fact: this.#arena.allocate("facts of rows", 4 * countFactWords(counts) * Math.max(1, this.capacity.rows)),
+        fact: this.#arena.allocate(
+          "facts of rows",
+          4 * countFactWords(counts) * Math.max(1, this.capacity.rows),
+        ),
         // One-hot items are identified by their catalogue numbers, even if a batch displays few items.
         itemId: this.#arena.allocate(
           "items of the catalogue",
@@ -152,7 +155,8 @@ export class DeviceLog {
     const width = countFactWords(counted);
     const facts = new Uint32Array(width * rowItem.length);
     const own = packOwnCounts(log, counted);
-    const features = log.rowFeatures && new Uint32Array(log.rowFeatures.buffer, log.rowFeatures.byteOffset, log.rowFeatures.length);
+    const features = log.rowFeatures &&
+      new Uint32Array(log.rowFeatures.buffer, log.rowFeatures.byteOffset, log.rowFeatures.length);
     rowItem.forEach((item, row) => {
       facts[width * row] = ids?.[item] ?? item;
       facts.set(own.subarray(OWN_WORDS * row, OWN_WORDS * (row + 1)), width * row + 1);

@@ -58,7 +58,9 @@ function parseContext(text: string): RequestContext {
   }
   const parsed = v.safeParse(contextSchema, json);
   if (parsed.success) return parsed.output;
-  throw new InvalidValueError(`Expected "page", "impressions" and "time": ${v.describeIssues(parsed.issues.slice(0, 1))}.`);
+  throw new InvalidValueError(
+    `Expected "page", "impressions" and "time": ${v.describeIssues(parsed.issues.slice(0, 1))}.`,
+  );
 }
 
 function readHistory(data: OpenedDataset, { user, history }: RecommendOptions): Uint32Array {
@@ -93,7 +95,9 @@ async function main(): Promise<void> {
     const { items, noClick } = computeRecommendedPage(best, model.config, readPositionEffects(run.weights));
     const found = items.map(({ item, ...scores }) => ({ item: data.items.of(item), ...scores }));
     if (options.json) {
-      console.log(JSON.stringify({ clicks: history.length, items: found, noClick, ...context?.gaps }, null, 2));
+      console.log(
+        JSON.stringify({ clicks: history.length, items: found, noClick, ...context?.gaps }, null, 2),
+      );
       return;
     }
     console.log(`After ${history.length} clicks${newOnly ? ", items not clicked before" : ""}:`);
@@ -114,8 +118,12 @@ async function main(): Promise<void> {
       }.`,
     );
     const { missing = [], unknown = [] } = context?.gaps ?? {};
-    if (missing.length > 0) console.log(`Context columns without a value (--context): ${missing.join(", ")}.`);
-    if (unknown.length > 0) console.log(`Context columns with a value that training did not see: ${unknown.join(", ")}.`);
+    if (missing.length > 0) {
+      console.log(`Context columns without a value (--context): ${missing.join(", ")}.`);
+    }
+    if (unknown.length > 0) {
+      console.log(`Context columns with a value that training did not see: ${unknown.join(", ")}.`);
+    }
   });
 }
 

@@ -35,7 +35,10 @@ export class EncodedContext {
    * @param features - context features of the data set.
    * @throws UserError for an unknown column, or for a value that is no number or time where the column needs one.
    */
-  constructor(private readonly features: readonly ContextFeature[], private readonly context: RequestContext = {}) {
+  constructor(
+    private readonly features: readonly ContextFeature[],
+    private readonly context: RequestContext = {},
+  ) {
     const { page = {}, time } = context;
     this.#now = time === undefined ? Date.now() : readTime("context.time", time);
     this.#ofPage = this.#encodeRecord("page", page, "context.page");
@@ -70,7 +73,9 @@ export class EncodedContext {
     const columns = [...new Set(own.map(({ column }) => column))];
     const other = Object.keys(record).find((name) => !columns.includes(name));
     if (other !== undefined) {
-      const known = columns.length > 0 ? `one of ${columns.join(", ")}` : `none, as the data set has no ${kind} features`;
+      const known = columns.length > 0
+        ? `one of ${columns.join(", ")}`
+        : `none, as the data set has no ${kind} features`;
       throw new UserError(`${where}.${other}: Expected a column among the ${kind} features: ${known}.`);
     }
     for (const column of columns) {
@@ -120,11 +125,17 @@ function readNumber(
 /** Returns a time in ms: of seconds or ms since 1970, or of a date in ISO 8601. @throws UserError for another text. */
 function readTime(where: string, value: string | number): number {
   const number = Number(value);
-  if (Number.isFinite(number) && String(value).trim() !== "") return Math.abs(number) < 1e11 ? 1000 * number : number;
+  if (Number.isFinite(number) && String(value).trim() !== "") {
+    return Math.abs(number) < 1e11 ? 1000 * number : number;
+  }
   const [, day = "", clock = "00:00", zone = "Z"] =
-    /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?)?$/.exec(String(value).trim()) ?? [];
+    /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?)?$/.exec(
+      String(value).trim(),
+    ) ?? [];
   const offset = zone.length === 3 && zone !== "UTC" ? `${zone}:00` : zone.replace("UTC", "Z");
   const time = Date.parse(`${day}T${clock.replace(",", ".")}${offset}`);
   if (!Number.isNaN(time)) return time;
-  throw new UserError(`${where}: Expected a time (ISO 8601, or a number since 1970), got ${JSON.stringify(value)}.`);
+  throw new UserError(
+    `${where}: Expected a time (ISO 8601, or a number since 1970), got ${JSON.stringify(value)}.`,
+  );
 }

@@ -137,7 +137,10 @@ export class PageReader {
     const [first, end] = [this.#first, this.#user];
     if (end === first) return;
     this.#first = end;
-    this.take({ userSplit: this.users.userSplit.slice(first, end), ...this.#pending.shift(this.widths.impression + this.widths.page) });
+    this.take({
+      userSplit: this.users.userSplit.slice(first, end),
+      ...this.#pending.shift(this.widths.impression + this.widths.page),
+    });
   }
 
   #add(columns: PageColumns, k: number, fail: Fail): void {
@@ -319,7 +322,11 @@ function parseContext(
     const column = columns[name];
     const found: unknown = column === ABSENT ? undefined : column[k];
     if (!Array.isArray(found) || found.length !== count) {
-      const got = Array.isArray(found) ? String(found.length) : column === ABSENT ? "no column" : formatValue(found);
+      const got = Array.isArray(found)
+        ? String(found.length)
+        : column === ABSENT
+        ? "no column"
+        : formatValue(found);
       return fail(k, `${count} numbers in ${name} as in the manifest`, got);
     }
     return found.map((value) => {

@@ -192,7 +192,10 @@ class BlockBatch implements ClickBatch {
     this.rowItem = arena.upload("row_item", rowNumbers);
     this.slotItem = arena.upload("slot_item", rowNumbers);
     if (config.counts) {
-      this.facts = { fact: arena.allocate("facts of rows", 4 * countFactWords(config.counts) * rows), itemId: this.slotItem };
+      this.facts = {
+        fact: arena.allocate("facts of rows", 4 * countFactWords(config.counts) * rows),
+        itemId: this.slotItem,
+      };
     }
     this.items = new DeviceItems(gpu, catalogue.read(Uint32Array.of(0)), rows, catalogue.tokenCounts);
   }

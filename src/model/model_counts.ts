@@ -155,7 +155,9 @@ export function loadCountedLog(
 ): LogWithCounts | undefined {
   if (!counts) return undefined;
   const { latest, sampledPages, rowFeatures } = counts;
-  if (!Array.from(users).some((user) => source.userSplit[user] === TRAIN)) return { sampledPages, rowFeatures };
+  if (!Array.from(users).some((user) => source.userSplit[user] === TRAIN)) {
+    return { sampledPages, rowFeatures };
+  }
   const table = parameters.constant(TABLE);
   const width = countTableWidth(counts);
   const { shown, clicks } = countTrain(source);

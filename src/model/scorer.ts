@@ -195,7 +195,10 @@ function findRow({ view, stride }: Tensor, event: number): View {
 
 /** @throws UserError for an empty page, an item that is not in the catalogue, or a wrong number of context features. */
 export function checkPage(
-  { shape: { count: items }, config: { counts } }: { readonly shape: ItemsShape; readonly config: ModelConfig },
+  { shape: { count: items }, config: { counts } }: {
+    readonly shape: ItemsShape;
+    readonly config: ModelConfig;
+  },
   { history, page, features }: ScoringRequest,
 ): void {
   const X = counts?.rowFeatures ?? 0;

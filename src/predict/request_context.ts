@@ -24,9 +24,13 @@ export function encodeContext(
 ): EncodedContext | undefined {
   const features = data.dataset.features?.context ?? [];
   if (features.length === 0 && context === undefined) return undefined;
-  const unknown = Object.keys(context?.impressions ?? {}).find((id) => data.items.findIndex(id) === undefined);
+  const unknown = Object.keys(context?.impressions ?? {}).find((id) =>
+    data.items.findIndex(id) === undefined
+  );
   if (unknown !== undefined && !skipUnknown) {
-    throw new UserError(`context.impressions: Expected ids of items of the data set, got ${JSON.stringify(unknown)}.`);
+    throw new UserError(
+      `context.impressions: Expected ids of items of the data set, got ${JSON.stringify(unknown)}.`,
+    );
   }
   return new EncodedContext(features, context);
 }

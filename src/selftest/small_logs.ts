@@ -80,7 +80,8 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
     eventClick: Uint32Array.from(eventClick),
     rowItem: Uint32Array.from(rowItem),
     ...(eventKind.some((kind) => kind > 0) ? { eventKind: Uint8Array.from(eventKind) } : {}),
-    ...(rowWidth > 0 && { rowFeatures: Float32Array.from({ length: rowWidth * rowItem.length }, () => random.normal()) }),
+    ...(rowWidth > 0 &&
+      { rowFeatures: Float32Array.from({ length: rowWidth * rowItem.length }, () => random.normal()) }),
   };
 }
 

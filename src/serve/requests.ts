@@ -197,7 +197,12 @@ export interface RecommendRequest {
 /** Parses the body of a request to /recommend. @throws UserError as {@link readScore}. */
 export function readRecommend(data: OpenedDataset, body: string): RecommendRequest {
   const { top, newOnly, ...rest } = parse(recommendSchema, body);
-  return { ...resolveHistory(data, rest), context: encodeContext(data, rest.context, rest.skipUnknown), top, newOnly };
+  return {
+    ...resolveHistory(data, rest),
+    context: encodeContext(data, rest.context, rest.skipUnknown),
+    top,
+    newOnly,
+  };
 }
 
 function resolveHistory(

@@ -257,7 +257,12 @@ export class Service {
     };
     const { context } = request;
     const features = context && ((item: number) => context.encodeRow(this.data.items.of(item)));
-    const best = await recommend(this.#items, { ...request, features, candidates: this.#candidates, onItems });
+    const best = await recommend(this.#items, {
+      ...request,
+      features,
+      candidates: this.#candidates,
+      onItems,
+    });
     const { items, noClick } = computeRecommendedPage(best, this.model.config, this.options.effects);
     return json({
       items: items.map(({ item, ...scores }) => ({ item: this.data.items.of(item), ...scores })),

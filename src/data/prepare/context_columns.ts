@@ -88,7 +88,13 @@ export async function openContext(
       ...[position, kind, k + 1, name, transform.column, meaning, transform.of],
       "value" in transform ? transform.value : null,
       columns[k]?.type === "time",
-      ...[scale?.log ?? null, scale?.mean ?? null, scale?.sd ?? null, scale?.low ?? null, scale?.high ?? null],
+      ...[
+        scale?.log ?? null,
+        scale?.mean ?? null,
+        scale?.sd ?? null,
+        scale?.low ?? null,
+        scale?.high ?? null,
+      ],
     ];
     await engine.run(`INSERT INTO like_row_feature VALUES (${row.map(formatLiteral).join(", ")})`);
   }

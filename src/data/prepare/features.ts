@@ -109,7 +109,9 @@ export async function checkItems(
   { title }: ScriptStep,
 ): Promise<void> {
   if (title === "Numbers of items" && like?.isOneHot) await expectKnownItems(engine, like);
-  if ((title === "Vocabulary" || title === "Shares of context values") && like) await expectLike(engine, like);
+  if ((title === "Vocabulary" || title === "Shares of context values") && like) {
+    await expectLike(engine, like);
+  }
   if (title === "Types of context columns") await expectOnePageValue(engine);
   if (title !== "Vocabulary" || !areTokensNamed) return;
   const [free] = await engine.rows("FROM text_column WHERE is_free ORDER BY k LIMIT 1");

@@ -143,10 +143,14 @@ function buildRowsSql(
     candidates: { column: names.candidates, as: "items" },
     context_text: { column: names.context, as: "text" },
     click_time: { column: clickedAt && "click time", as: "number" },
-    ...Object.fromEntries(context.map(({ name }, k) => [`value ${k}`, { column: name, as: "text" as const }])),
+    ...Object.fromEntries(
+      context.map(({ name }, k) => [`value ${k}`, { column: name, as: "text" as const }]),
+    ),
   });
   const values = context.map((_, k) => `"value ${k}"`);
-  return `SELECT * EXCLUDE (${["context_text", ...values].join(", ")}), [${values}]::VARCHAR[] AS row_values, NULL::VARCHAR AS part, coalesce(context_text = 'true', false) AS context FROM (${select})`;
+  return `SELECT * EXCLUDE (${
+    ["context_text", ...values].join(", ")
+  }), [${values}]::VARCHAR[] AS row_values, NULL::VARCHAR AS part, coalesce(context_text = 'true', false) AS context FROM (${select})`;
 }
 
 /** Builds the SQL of the view `source` for a log with a row per page: a list of its items, and the ids of the clicked items. */
@@ -175,7 +179,9 @@ function buildListsSql(
     kind === "page" ? values[k] : `CASE WHEN len(${values[k]}) = len(list) THEN ${values[k]}[k] END`
   );
   return [
-    `SELECT * EXCLUDE (${["list, clicks, chances, k", ...values].join(", ")}), [${ofItem}]::VARCHAR[] AS row_values,`,
+    `SELECT * EXCLUDE (${
+      ["list, clicks, chances, k", ...values].join(", ")
+    }), [${ofItem}]::VARCHAR[] AS row_values,`,
     "  list[k] AS item_id, (k - 1)::VARCHAR AS position,",
     "  CASE WHEN list_has_all(list, clicks) THEN list_contains(clicks, list[k])::VARCHAR END AS clicked,",
     "  CASE",

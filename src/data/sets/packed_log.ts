@@ -72,7 +72,10 @@ export class PackedLog implements LogSource, Disposable {
   ): PackedLog {
     const file = PackedFile.open(path, "click log");
     try {
-      const [, , , users = 0, events = 0, rows = 0, otherRows = 0, rowWidth = 0] = file.header(MAGIC, VERSION);
+      const [, , , users = 0, events = 0, rows = 0, otherRows = 0, rowWidth = 0] = file.header(
+        MAGIC,
+        VERSION,
+      );
       const end = 4 * HEADER_WORDS + 8 * events + 4 * (1 + rowWidth) * rows;
       const index = new Uint32Array(3 * (users + 1));
       file.readAt(end, index);

@@ -20,7 +20,15 @@ import {
 } from "./onnx_encoders.ts";
 import type { ContextFeature } from "../../data/manifest.ts";
 import { boundContextFeatures, describeContextInputs } from "./onnx_context.ts";
-import { COUNTED, encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
+import {
+  COUNTED,
+  encodeModel,
+  FLOAT,
+  GraphBuilder,
+  INT64,
+  makeValueInfo,
+  type TensorName,
+} from "./graph_builder.ts";
 
 const PRODUCER = "clickgan";
 /** First bytes of an exported file: tag of the protobuf field producer_name (number 2, type bytes), its length and value. */
@@ -40,7 +48,9 @@ export interface ExportedModel {
 }
 
 /** Returns the bytes of an ONNX file. @throws UserError for a model that is too large, or has utilities that may overflow. */
-export function exportModel({ config, catalogue, weights, context = [], metadata }: ExportedModel): Uint8Array {
+export function exportModel(
+  { config, catalogue, weights, context = [], metadata }: ExportedModel,
+): Uint8Array {
   const graph = new GraphBuilder();
   const features = config.counts?.rowFeatures === undefined ? [] : context;
   const optional = (name: string) => weights.get(name) as Float32Array<ArrayBuffer> | undefined;
@@ -59,7 +69,9 @@ export function exportModel({ config, catalogue, weights, context = [], metadata
   const utilities = utility(inputs, config, features);
   const effects = readPositionEffects(weights);
   const largest = (effects ?? []).reduce((most, effect) => Math.max(most, Math.abs(effect)), 0);
-  if (!(boundValues(graph, boundContextFeatures(features)) + largest < LARGEST_FLOAT)) throw nonFiniteWeightsError("some that may be none");
+  if (!(boundValues(graph, boundContextFeatures(features)) + largest < LARGEST_FLOAT)) {
+    throw nonFiniteWeightsError("some that may be none");
+  }
   outputs(graph, config, utilities, effects);
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
   expectFits(catalogue, bytes);
@@ -95,7 +107,10 @@ export function exportModel({ config, catalogue, weights, context = [], metadata
 function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: number): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
   // Count features are logarithms of floats, which are bounded.
-  let bound = Math.max(largestFeature, initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1);
+  let bound = Math.max(
+    largestFeature,
+    initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1,
+  );
   for (const { name, dims, dataType, rawData: { buffer, byteOffset, length } } of initializers) {
     if (dataType !== FLOAT || name.startsWith(COUNTED)) continue;
     const values = new Float32Array(buffer, byteOffset, length / 4);
@@ -119,7 +134,11 @@ function paddedHistory(graph: GraphBuilder): TensorName {
 }
 
 /** Adds the utility [users, items, 1] of the displayed items. A page entry of -1 gets the utility of item 0. */
-function utility(inputs: EncoderInputs, config: ModelConfig, features: readonly ContextFeature[]): TensorName {
+function utility(
+  inputs: EncoderInputs,
+  config: ModelConfig,
+  features: readonly ContextFeature[],
+): TensorName {
   const { graph, tensor } = inputs;
   const bias = tensor("utility/output/bias", 1);
   const counts = config.counts ? addDisplayedCounts(inputs, config.counts, features) : undefined;

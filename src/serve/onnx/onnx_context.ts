@@ -73,10 +73,15 @@ function standardised(
   const constant = (name: string, value: number) =>
     graph.tensor(`${COUNTED}context/${k}/${name}`, [], Float32Array.of(value));
   const known = graph.op("Where", [graph.op("IsNaN", [input]), constant("low", low), input]);
-  const clipped = graph.op("Max", [graph.op("Min", [known, constant("high", high)]), constant("lowest", low)]);
+  const clipped = graph.op("Max", [
+    graph.op("Min", [known, constant("high", high)]),
+    constant("lowest", low),
+  ]);
   const scaled = log === null ? clipped : graph.op("Mul", [
     graph.op("Sign", [clipped]),
-    graph.op("Log", [graph.op("Add", [graph.op("Div", [graph.op("Abs", [clipped]), constant("log", log)]), 1])]),
+    graph.op("Log", [
+      graph.op("Add", [graph.op("Div", [graph.op("Abs", [clipped]), constant("log", log)]), 1]),
+    ]),
   ]);
   return graph.op("Div", [graph.op("Sub", [scaled, constant("mean", mean)]), constant("sd", sd)]);
 }
