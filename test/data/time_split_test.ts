@@ -9,6 +9,7 @@ import { computeCountFeatures } from "../../src/counts/page_counts.ts";
 import { chooseLatestLimit, countPairs, countTrain } from "../../src/counts/train_counts.ts";
 import { type ClickLog, EARLIER_PAGE, isPage, listUsers, type Split } from "../../src/data/click_log.ts";
 import { countScored, MemoryLog } from "../../src/data/log_source.ts";
+import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult, PrepareOptions } from "../../src/data/prepare/prepare.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { openDataset } from "../../src/data/sets/dataset.ts";
@@ -30,6 +31,9 @@ const DAY = 86_400_000;
 const START = Date.UTC(2025, 0, 1);
 const VALIDATION = START + 14 * DAY;
 const TEST = START + 17 * DAY;
+
+/** Probability of a page of 4 of the 20 items. */
+const P = 1 / (20 * 19 * 18 * 17);
 
 interface Page {
   readonly user: number;
@@ -85,20 +89,21 @@ async function prepareByTime(
   all: readonly Page[],
   options: Partial<PrepareOptions> = { splitAt: { validation: VALIDATION, test: TEST } },
   sampled = false,
+  others: Partial<LogOptions> = {},
 ): Promise<PreparationResult> {
   const rows = all.flatMap(({ user, time, items, clicked }, page) =>
     items.map((item, position) =>
-      `u${user},p${page},i${item},${time},${position},${clicked.includes(position) ? 1 : 0}`
+      `u${user},p${page},i${item},${time},${position},${clicked.includes(position) ? 1 : 0},${P}`
     )
   );
   const files = {
-    "log.csv": ["uid,request,sku,ts,position,label", ...rows].join("\n"),
+    "log.csv": ["uid,request,sku,ts,position,label,p", ...rows].join("\n"),
     "items.csv": `${items}\n`,
   };
   const own = sampled
     ? { pages: "sampled", pageSize: 4, sampledWindow: 2 } as const
     : { page: "request", position: "position" };
-  const more = { features: "items.csv", featuresKey: "sku", rareBelow: RARE, ...own };
+  const more = { features: "items.csv", featuresKey: "sku", rareBelow: RARE, ...own, ...others };
   return await prepareFiles(files, "log.csv", more, { split: "time", ...options });
 }
 
@@ -304,6 +309,19 @@ Deno.test("commands name the dates of a split by time, and refuse what would mix
     .map((row) => row.split(",").slice(0, 2).join());
   const expected = pages.flatMap((_, k) => new Array<string>(4).fill(`u${k % 40},${Math.floor(k / 40)}`));
   assert.deepEqual(found.sort(), expected.sort());
+
+  // Off-policy estimates of both splits have the same pages, and intervals over the same users.
+  await using policy = new CommandSeries("policy");
+  const evaluatePolicy = async (split: "time" | "hash") => {
+    const more = { propensity: "p", like: set, itemIds: undefined };
+    const { folder } = await prepareByTime(pages, { split }, false, more);
+    const args = ["evaluate", "--log", folder, "--model", run, "--policy", "random", "--repeats", "--json"];
+    const { users, excluded, estimates: { logged } } = JSON.parse((await policy.ok(args)).stdout);
+    return { users, excluded, logged };
+  };
+  const estimates = await evaluatePolicy("time");
+  assert.deepEqual([estimates.users, estimates.excluded], [40, 0]);
+  assert.deepEqual(estimates, await evaluatePolicy("hash"));
 
   const refusals: readonly [CommandSeries, readonly string[], RegExp][] = [
     [evaluate, ["--model", run, "--split", "all"], /Expected one part of .* with --split, got all/],
