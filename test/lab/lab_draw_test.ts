@@ -392,6 +392,8 @@ Deno.test("a ladder against the shipped one: reversals are marked, and noise is 
   const both = renderLadderTable("t", noisy, undefined).text;
   assert.doesNotMatch(both, />fastest here/);
   assert.match(both, /3\. texture[^]*correct at 4 sizes/);
+  const columns = (table: string) => table.match(/<td>/g)?.length ?? 0;
+  assert.equal(columns(text) - columns(both), 3 * steps.length, "no columns without recorded times");
   assert.deepEqual(compareLadder(own, undefined).map(({ reversal }) => reversal), Array(5).fill(undefined));
 });
 

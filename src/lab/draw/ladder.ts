@@ -128,16 +128,20 @@ export function renderLadderTable(
 <td>${time ? formatShort(estimateMedianError(time)) : "-"}</td>
 <td>${times(gainOnFirst)}</td>
 <td>${gain === undefined ? "-" : `${times(gain)} vs. ${changes}`}</td>
-<td>${recorded?.time ? formatShort(recorded.time.median) : "-"}</td>
+${
+      shipped && markup`<td>${recorded?.time ? formatShort(recorded.time.median) : "-"}</td>
 <td>${times(recorded?.gainOnFirst)}</td>
-<td>${times(recorded?.gain)}</td>
+<td>${times(recorded?.gain)}</td>`
+    }
 </tr>`;
   });
-  const other = shipped ? shipped.adapter.replace(/ \(.*/, "") : "elsewhere";
+  const other = shipped &&
+    markup`<th scope="colgroup" colspan="3">${shipped.adapter.replace(/ \(.*/, "")}</th>`;
+  const versus = steps[0]?.idea.includes("shipped") ? "vs. step 1" : "vs. naive";
   const head =
-    markup`<tr><th scope="col" rowspan="2">step</th><th scope="col" rowspan="2" class="text">vs. naive</th>
-<th scope="colgroup" colspan="4">here</th><th scope="colgroup" colspan="3">${other}</th></tr>
-${renderHeadRow("us", "± us", "vs. naive", "gain", "us", "vs. naive", "gain")}`;
+    markup`<tr><th scope="col" rowspan="2">step</th><th scope="col" rowspan="2" class="text">${versus}</th>
+<th scope="colgroup" colspan="4">here</th>${other}</tr>
+${renderHeadRow("us", "± us", versus, "gain", ...(shipped ? ["us", versus, "gain"] : []))}`;
   return renderScrollTable(title, "numeric ladder", head, rows);
 }
 
