@@ -3,7 +3,7 @@
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]        output = ELU(input W + bias)
 //   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4.
 //
-// Your task    the shipped tile has 72 vector registers per lane on navi31, for 4 x 4 outputs. Here an invocation has 2 x 4.
+// Your task    the shipped tile has 60 vector registers per lane on navi31, for 4 x 4 outputs. Here an invocation has 2 x 4.
 //              Add up the tile's products so that 36 registers are enough: deno task exercise registers --gpu navi31
 // Then         compare what is read from workgroup memory for a multiply-add, and how many subgroups per SIMD holds.
 //

@@ -19,7 +19,7 @@
 //              tiles of 128 x 128, which layers of 64 columns leave half empty. 16 k are 64 bytes of a row: whole sectors.
 //   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a core. While one waits
 //              for memory or at a barrier, another computes.
-//   Grid       12,800 x 64 x 64 are 200 workgroups. Few rows give few of them, and a large GPU is then half idle.
+//   Grid       25,600 x 64 x 64 are 400 workgroups. Few rows give few of them, and a large GPU is then half idle.
 //   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, and 274 vector operations in a turn of the loop for 256
 //              multiply-adds (flat tiles: 368; workgroups that do not end early: 72, 20); mi200 64, 4
 // On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md

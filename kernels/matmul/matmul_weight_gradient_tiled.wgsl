@@ -11,7 +11,7 @@
 // Grid         16 (K / 64) (N / 64) x 16 chunks invocations in workgroups of 16 x 16.
 // Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x 4 weights, in
 //              registers. The workgroup copies 16 rows of both operands into workgroup memory at a time. Each invocation adds
-//              up what it copies of the output's gradient; one of sixteen adds up these sums for the bias.
+//              up what it copies of the output's gradient; for the bias these sums are added up once, after the last rows.
 // On a GPU     (reasoned) tile, reuse and occupancy as in matmul_forward_tiled.wgsl.
 //   Chunks     the sum is long and the weights are few: 64 x 64 are a single workgroup. So the rows are split into up to 128
 //              chunks of 64 rows or more, a workgroup each, and adam.wgsl adds up their partial sums in order: no atomics, the
