@@ -50,6 +50,13 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
+  noise: u32,          // this and the next five: of other kernels
+  counted: u32,
+  page: u32,
+  episode: u32,
+  first_user: u32,
+  epsilon: f32,
+  table_decay: f32,    // share that weight decay takes off the tables
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
@@ -92,6 +99,7 @@ fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   v[i] = v1;
   let w = weights[i];
   var w1 = w - step.learning_rate * m1 / (sqrt(v1) + EPSILON);
-  if ((i >= DECAY1 && i < DECAY1_END) || (i >= DECAY2 && i < DECAY2_END)) { w1 -= step.decay * w; }
+  if (i >= DECAY1 && i < DECAY1_END) { w1 -= step.decay * w; }
+  if (i >= DECAY2 && i < DECAY2_END) { w1 -= step.table_decay * w; }
   weights[i] = w1;
 }

@@ -43,6 +43,13 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
+  noise: u32,          // this and the next five: of other kernels
+  counted: u32,
+  page: u32,
+  episode: u32,
+  first_user: u32,
+  epsilon: f32,
+  table_decay: f32,    // share that weight decay takes off the tables
 }
 
 @group(0) @binding(0) var<storage, read> sparse_rows: array<u32>;
@@ -66,6 +73,6 @@ fn adam_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
   v[i] = v1;
   let w = weights[i];
   var w1 = w - step.learning_rate * m1 / (sqrt(v1) + EPSILON);
-  if (DECAYS) { w1 -= step.decay * w; }
+  if (DECAYS) { w1 -= step.table_decay * w; }
   weights[i] = w1;
 }

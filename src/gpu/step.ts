@@ -19,6 +19,8 @@ export interface StepSettings {
   readonly iteration: number;
   /** Fraction that weight decay subtracts from the parameters that decay: learning rate x weight decay. */
   readonly decay?: number;
+  /** The same fraction for the parameters in tables; by default `decay`. */
+  readonly tableDecay?: number;
   /** Random seed of the step, 32 bits. */
   readonly noise?: number;
   readonly page?: SimulatedPage;
@@ -45,7 +47,7 @@ export interface StepBatch<S extends BatchSizes> {
 /** Number of bytes from one step header to the next: the smallest uniform offset that every adapter accepts. */
 export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
-export const STEP_BYTES = 64;
+export const STEP_BYTES = 80;
 
 /** Step headers in reused slots. The queue runs writes and steps in order, so steps in flight keep their headers. */
 export class StepHeaders<S extends BatchSizes> {
@@ -111,4 +113,5 @@ function writeStepHeader<S extends BatchSizes>(
   target.setUint32(offset + 52, purpose.page?.episode ?? 0, true);
   target.setUint32(offset + 56, purpose.page?.firstUser ?? 0, true);
   target.setFloat32(offset + 60, purpose.page?.epsilon ?? 0, true);
+  target.setFloat32(offset + 64, purpose.tableDecay ?? purpose.decay ?? 0, true);
 }

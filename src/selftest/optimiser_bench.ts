@@ -43,6 +43,8 @@ export interface OptimiserRun {
 
 const RATE = 0.01;
 const DECAY = 0.02;
+/** Weight decay of tables, relative to that of other parameters. */
+const TABLES = 1.5;
 
 export function drawNormals(
   length: number,
@@ -146,7 +148,13 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
   const encodeStep = (commands: CommandRecorder, t: number, part: number) => {
     const sizes = getSizes(t);
     const batch = { sizes, counted: ROWS, first: 0 };
-    headers.put(0, batch, { slot: 0, learningRate: adamRate(RATE, t), iteration: t, decay });
+    headers.put(0, batch, {
+      slot: 0,
+      learningRate: adamRate(RATE, t),
+      iteration: t,
+      decay,
+      tableDecay: TABLES * decay,
+    });
     headers.upload(0, 1);
     for (const spec of specs) putGradients(spec, t, part);
     if (sum) sum.encode(commands, sizes, 0, { first: part === 0, last: part + 1 === parts });
@@ -194,7 +202,11 @@ function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferen
       times[row] = (times[row] ?? NaN) + 1;
       const part = (all: Float64Array) => all.subarray(row * columns, (row + 1) * columns);
       const own = { w: part(moved.w), m: part(moved.m), v: part(moved.v) };
-      adamReference(own, sum, { t, learningRate: RATE, decay: decays ? moves.decay ?? DECAY : 0 });
+      adamReference(own, sum, {
+        t,
+        learningRate: RATE,
+        decay: decays ? (moves.decay ?? DECAY) * (spec.table ? TABLES : 1) : 0,
+      });
     }
   }
   return { moved, times };

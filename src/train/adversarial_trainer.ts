@@ -61,7 +61,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
     clicks: ClickStageContext<GameMetrics>,
     stack: DisposableStack,
   ) {
-    super(clicks, combinePrograms(config, programs), stack);
+    super(clicks, combinePrograms(config, model.shape.kind === "mixed", programs), stack);
   }
 
   /**
@@ -170,10 +170,14 @@ function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
 
-function combinePrograms(config: AdversarialConfig, programs: GamePrograms): ClickPrograms {
+function combinePrograms(
+  config: AdversarialConfig,
+  hasTokens: boolean,
+  programs: GamePrograms,
+): ClickPrograms {
   return {
     layout: programs.layout,
-    settings: (t) => listSettings(config, t),
+    settings: (t) => listSettings(config, hasTokens, t),
     phases: listPhases(config, programs),
   };
 }
@@ -195,12 +199,21 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
 }
 
 /** Returns the settings of all updates in iteration t. The reward is not updated during the generator's warm-up. */
-function listSettings(config: AdversarialConfig, t: number): UpdateSettings[] {
-  const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
+function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number): UpdateSettings[] {
+  const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate } = config;
+  const { weightDecay, tokenDecay } = config;
+  const ofTables = hasTokens ? tokenDecay ?? weightDecay : weightDecay;
   const generatorSteps = countGeneratorSteps(config);
-  const toSettings = (rate: number, steps: number, k: number, decay: number): UpdateSettings => ({
+  const toSettings = (
+    rate: number,
+    steps: number,
+    k: number,
+    decay: number,
+    ofTables = decay,
+  ): UpdateSettings => ({
     learningRate: steps > 0 ? adamRate(rate, (t - 1) * steps + k + 1) : 0,
     decay: rate * decay,
+    tableDecay: rate * ofTables,
   });
   const generatorRate = scheduleLearningRate(generatorLearningRate, t);
   const isWarmup = generatorSteps > 0 && t <= generatorWarmup;
@@ -210,7 +223,7 @@ function listSettings(config: AdversarialConfig, t: number): UpdateSettings[] {
     (_, header) =>
       header < generatorSteps
         ? toSettings(generatorRate, generatorSteps, header, 0)
-        : toSettings(rewardRate, rewardSteps, header - generatorSteps, weightDecay),
+        : toSettings(rewardRate, rewardSteps, header - generatorSteps, weightDecay, ofTables),
   );
 }
 

@@ -16,7 +16,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 import type { SharedStep, Steps, StepSums } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
-export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay">;
+export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay" | "tableDecay">;
 
 export interface ClickPrograms {
   /** Program that builds the index arrays of several batches at once. Each batch has a slice of the arrays. */

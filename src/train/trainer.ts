@@ -27,7 +27,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
     clicks: ClickStageContext<ChoiceMetrics>,
     stack: DisposableStack,
   ) {
-    super(clicks, listStepPrograms(config, program), stack);
+    super(clicks, listStepPrograms(config, model.shape.kind === "mixed", program), stack);
   }
 
   /**
@@ -80,12 +80,18 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   }
 }
 
-function listStepPrograms(config: TrainingConfig, { layout, program, update }: ModelProgram): ClickPrograms {
+function listStepPrograms(
+  { learningRate, weightDecay, tokenDecay }: TrainingConfig,
+  hasTokens: boolean,
+  { layout, program, update }: ModelProgram,
+): ClickPrograms {
+  // A one-hot model's tables are all that it knows of the items: they decay as the other weights.
+  const ofTables = hasTokens ? tokenDecay ?? weightDecay : weightDecay;
   return {
     layout,
     settings(t) {
-      const rate = scheduleLearningRate(config.learningRate, t);
-      return [{ learningRate: adamRate(rate, t), decay: rate * config.weightDecay }];
+      const rate = scheduleLearningRate(learningRate, t);
+      return [{ learningRate: adamRate(rate, t), decay: rate * weightDecay, tableDecay: rate * ofTables }];
     },
     phases: [{ ...update, header: 0, gradients: [program], recompute: [] }],
   };

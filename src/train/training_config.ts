@@ -36,6 +36,8 @@ export interface StageConfig {
   adam: AdamKind;
   /** AdamW's decoupled weight decay: each step subtracts this share of a kernel, times the learning rate. */
   weightDecay: number;
+  /** Weight decay of embeddings of tokens, such as item ids; null: `weightDecay`. */
+  tokenDecay: number | null;
   /** Probability that training hides the item of a displayed row. */
   itemDropout: number;
   /** Training stops when this validation metric has not improved for `patience` iterations. `none` turns early stopping off. */
@@ -76,7 +78,7 @@ export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "microBatc
 
 /** Options against overfitting, for both stages. */
 export const overFittingFields: ConfigFields<
-  Pick<StageConfig, "weightDecay" | "itemDropout" | "earlyStopping" | "patience">
+  Pick<StageConfig, "weightDecay" | "tokenDecay" | "itemDropout" | "earlyStopping" | "patience">
 > = {
   weightDecay: defineField(
     "--weight-decay <x>",
@@ -84,6 +86,14 @@ export const overFittingFields: ConfigFields<
       "counts, otherwise 0)",
     between(0, 1000),
     0,
+    { depends: true },
+  ),
+  tokenDecay: defineField(
+    "--token-decay <x>",
+    "each step shrinks the embeddings of item ids and categories by this share times the learning rate (default: 0.04 / " +
+      "learning rate in the Shannon stage of a model with counts, otherwise --weight-decay)",
+    orNull(between(0, 1000)),
+    null,
     { depends: true },
   ),
   itemDropout: defineField(

@@ -117,6 +117,7 @@ const stepHeader = [
   "episode: u32",
   "first_user: u32",
   "epsilon: f32",
+  "table_decay: f32",
 ];
 const getByteSize = (fields: number) => (fields === 0 ? 0 : 16 + 4 * (fields - 1));
 

@@ -44,7 +44,7 @@ import { UserError } from "../../user_error.ts";
 /** Options with defaults that depend on the data: see {@link withDefaults}. */
 type ByData =
   & Pick<CommonModelConfig, "wide">
-  & Pick<TrainingConfig, "batchSize" | "earlyStopping" | "learningRate" | "weightDecay">
+  & Pick<TrainingConfig, "batchSize" | "earlyStopping" | "learningRate" | "weightDecay" | "tokenDecay">
   & { positionBias: number };
 
 type ModelOptions =
@@ -225,6 +225,11 @@ const PLACES = 20;
 const LEARNING_RATE = 1e-3;
 /** Weight decay in the Shannon stage of a model with count features. */
 export const WEIGHT_DECAY = 0.1;
+/**
+ * Share of the embeddings of tokens that a step of the Shannon stage of a model with count features subtracts by default. An id
+ * that stands for itself alone is what over-fits, and counts already tell how popular each item is.
+ */
+export const TOKEN_SHRINKAGE = 0.04;
 /** Default of --early-stopping in the Shannon stage of a model with count features. */
 export const EARLY_STOPPING = "loss";
 
@@ -235,8 +240,10 @@ export const EARLY_STOPPING = "loss";
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
 >(options: T, { source, pageOrder }: Pick<ModelData, "source" | "pageOrder">): T & ByData {
-  const { learningRate, weightDecay, batchSize, earlyStopping } = defaultTraining;
-  const paper: ByData = { wide: 0, positionBias: 0, batchSize, earlyStopping, learningRate, weightDecay };
+  const { learningRate, weightDecay, tokenDecay, batchSize, earlyStopping } = defaultTraining;
+  const paper: ByData = {
+    ...{ wide: 0, positionBias: 0, batchSize, earlyStopping, learningRate, weightDecay, tokenDecay },
+  };
   // The adversarial stage models choices without position effects.
   const placed = pageOrder === "shown" && !options.adversarial && options.loss === "choice";
   const own: ByData = {
@@ -246,6 +253,7 @@ function withDefaults<
     earlyStopping: EARLY_STOPPING,
     learningRate: LEARNING_RATE,
     weightDecay: WEIGHT_DECAY,
+    tokenDecay: TOKEN_SHRINKAGE / (options.learningRate ?? LEARNING_RATE),
   };
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
   return { ...options.counts === "none" ? paper : own, ...given };

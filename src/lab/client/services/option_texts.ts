@@ -9,6 +9,7 @@ import {
   seedOption,
   stagesGroups,
   type StagesOptions,
+  TOKEN_SHRINKAGE,
   WEIGHT_DECAY,
 } from "../../../run/options/stages_options.ts";
 import {
@@ -76,6 +77,12 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
     ...{ encoder: model.encoder, counts: model.counts ? "all" : "none" },
     ...{ pretrain, adversarial: adversarial?.iterations ?? 0 },
     weightDecay: formatStageOption("weightDecay", model.counts ? WEIGHT_DECAY : 0, training, adversarial),
+    tokenDecay: formatStageOption(
+      "tokenDecay",
+      model.counts ? TOKEN_SHRINKAGE / training.learningRate : null,
+      training,
+      adversarial,
+    ),
     earlyStopping: formatStageOption(
       "earlyStopping",
       model.counts ? EARLY_STOPPING : "none",
@@ -92,7 +99,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
 }
 
 /** Returns the text of an option whose default differs by stage: "" for the default. @param standard - default of the Shannon stage */
-function formatStageOption<N extends "weightDecay" | "earlyStopping">(
+function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStopping">(
   name: N,
   standard: StageConfig[N],
   { [name]: shannon }: Pick<StageConfig, N>,
@@ -100,7 +107,7 @@ function formatStageOption<N extends "weightDecay" | "earlyStopping">(
 ): string {
   const isDefault = shannon === standard &&
     (!shannon || shannon === "none" || adversarial?.[name] !== shannon);
-  return isDefault ? "" : String(shannon);
+  return isDefault ? "" : String(shannon ?? "");
 }
 
 /** Returns the flags of the options in which two trainings differ. @param but names of options to ignore */
