@@ -484,8 +484,8 @@ Deno.test("tune: stopped and killed, it resumes without a difference; messages, 
     assert.equal(winner.validation.loss, best);
 
     // The command of the best setting reproduces it bit for bit.
-    const [deno, task, train, ...own] = result.command.split(" ");
-    assert.deepEqual([deno, task, train], ["deno", "task", "train"]);
+    const [deno, task, quiet, train, ...own] = result.command.split(" ");
+    assert.deepEqual([deno, task, quiet, train], ["deno", "task", "-q", "train"]);
     await runOk("train", ...own, "--save-dir", `${folder}/again`, "--no-report");
     const bytes = (run: string) => Deno.readFileSync(`${run}/best-loss.safetensors`);
     assert.deepEqual(bytes(`${folder}/again`), bytes(winner.folder));
