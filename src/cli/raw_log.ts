@@ -1,6 +1,6 @@
 /** Answers a raw log, where a prepared data set or column names are missing, with the command that prepares the log. */
 
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { listParquetColumns } from "../data/parquet.ts";
@@ -14,8 +14,10 @@ import {
   type LogSample,
   REQUIRED_COLUMNS,
   sampleLog,
+  selectLog,
 } from "../data/guess_columns.ts";
-import { expectFile, openFile } from "../files/local_file.ts";
+import { makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
+import { expectFile, openFile, pathExists, readText } from "../files/local_file.ts";
 import { openParquetFile } from "../data/sets/prepared_folder.ts";
 import { UserError } from "../user_error.ts";
 import { getPreparedFolder, quotePath } from "./arguments.ts";
@@ -31,6 +33,8 @@ export interface LogPreparation {
   readonly isComplete: boolean;
   /** Names of the log's columns. */
   readonly names: readonly string[];
+  /** SELECT of a log that `data log` cannot read by columns alone. Its file is an argument of the command. */
+  readonly select?: { readonly file: string; readonly text: string };
 }
 
 /** Number of bytes, from the start of a file, in which columns are guessed. */
@@ -53,9 +57,17 @@ export async function suggestPreparation(
   const columns = guessColumns(sample.names, sample.rows, given);
   const folder = out ??
     getPreparedFolder(basename(path).replace(/\..*$/, "").replace(/[^\w-]+/g, "_") || "mine");
-  const args = listLogArguments(source, columns, folder);
-  const isComplete = args[0] === "--source" && REQUIRED_COLUMNS.every((name) => columns[name] !== undefined);
-  return { columns, args, out: folder, isComplete, names: sample.names };
+  const select = selectLog(source, sample, columns);
+  const file = `${folder}.sql`;
+  const args = select === undefined
+    ? listLogArguments(source, columns, folder)
+    : ["--query", file, "--out", folder];
+  const isKnown = REQUIRED_COLUMNS.every((name) => columns[name] !== undefined);
+  const isComplete = isKnown && (select !== undefined || args[0] === "--source");
+  return {
+    ...{ columns, args, out: folder, isComplete, names: sample.names },
+    ...(select !== undefined && { select: { file, text: select } }),
+  };
 }
 
 async function readSample(path: string): Promise<LogSample | undefined> {
@@ -83,16 +95,26 @@ async function readGunzipped(path: string): Promise<string> {
   return head;
 }
 
+/** Writes the file of a preparation's SELECT, if the preparation has one. @throws UserError if there is another file */
+export async function writeSelect({ select }: LogPreparation): Promise<void> {
+  if (!select) return;
+  if (await pathExists(select.file) && await readText(select.file) !== `${select.text}\n`) {
+    throw new UserError(
+      `Expected no file ${select.file}, got one with another SELECT. Pass it by --query, or remove it.`,
+    );
+  }
+  await makeFolder(dirname(select.file));
+  await writeFileAtomically(select.file, `${select.text}\n`);
+}
+
 /** Error for a raw log that is given where a data set is expected. The message has the commands that prepare and use the log. */
 export class RawLogError extends UserError {
   constructor(path: string, readonly preparation: LogPreparation, use?: string) {
-    const canRun = use !== undefined && preparation.isComplete;
+    const next = `Prepare the log and use the data set${use === undefined ? "" : ", or add --yes"}:`;
     super(
       `Expected a prepared data set or a file in the paper's layout, got ${path}, which seems to be a raw log. ` +
-        `${describeGuess(preparation)} Prepare it, then use the data set${
-          canRun ? ", or add --yes" : ""
-        }:\n` +
-        `  ${formatLogCommand(preparation.args)}\n  ${use ?? `--data ${quotePath(preparation.out)}`}`,
+        `${describeGuess(preparation, next)}\n  ${formatLogCommand(preparation.args)}\n` +
+        `  ${use ?? `--data ${quotePath(preparation.out)}`}`,
     );
   }
 }
@@ -118,9 +140,16 @@ function isFile(path: string): boolean {
   }
 }
 
-/** Says which columns were guessed, and which are missing. */
-export function describeGuess({ columns, names, isComplete }: LogPreparation): string {
-  if (isComplete) return "The columns below were guessed by names and values.";
+/** Says which columns were guessed or are missing, and shows the SELECT that a log needs. @param next - what to do next */
+export function describeGuess(
+  { columns, names, isComplete, select }: LogPreparation,
+  next: string,
+): string {
+  if (select) {
+    return "Its separator or its clicks need a SELECT, whose columns were guessed by names and values. Save it as " +
+      `${select.file}:\n${select.text}\nThen ${next.charAt(0).toLowerCase()}${next.slice(1)}`;
+  }
+  if (isComplete) return `The columns below were guessed by names and values. ${next}`;
   const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
   return `Replace COLUMN (${missing.join(", ")}) by one of: ${
     names.map((name) => JSON.stringify(name)).join(", ")

@@ -6,6 +6,8 @@ export interface LogSample {
   readonly names: readonly string[];
   /** [rows, columns] values as text. */
   readonly rows: readonly (readonly string[])[];
+  /** Separator of a CSV file; undefined for JSON lines and Parquet. */
+  readonly separator?: string;
 }
 
 /** For each option of `data log`, usual column names in lower case and without separators; the most likely name is first. */
@@ -42,7 +44,7 @@ export function suggestCommand(path: string, head: string): string {
 /** Lists the arguments of `data log` for a log. A required column that is unknown has the name COLUMN. */
 export function listLogArguments(path: string, columns: LogColumns, out: string): string[] {
   if (Object.values(columns).some((column) => column.includes("."))) {
-    return ["--query", "log.sql", "--out", out];
+    return ["--query", NESTED, "--out", out];
   }
   const words = OPTIONS.flatMap((option) => {
     const column = columns[option] ?? (OPTIONAL.includes(option) ? undefined : "COLUMN");
@@ -51,9 +53,12 @@ export function listLogArguments(path: string, columns: LogColumns, out: string)
   return ["--source", path, ...words, "--out", out];
 }
 
+/** File of the SELECT that a reader writes for nested values. */
+const NESTED = "log.sql";
+
 /** Formats the command `data log` for a shell. */
 export function formatLogCommand(args: readonly string[]): string {
-  const note = args[0] === "--query" ? " # with a SELECT as in data/recipes/nested_names.sql" : "";
+  const note = args[1] === NESTED ? " # with a SELECT as in data/recipes/nested_names.sql" : "";
   return `deno task -q data log ${args.map(shellWord).join(" ")}${note}`;
 }
 
@@ -74,7 +79,11 @@ export function sampleLog(head: string): LogSample {
   }
   const counts = [",", "\t", ";", "|"].map((mark) => ({ mark, count: first.split(mark).length }));
   const { mark } = counts.reduce((most, one) => one.count > most.count ? one : most);
-  return { names: splitLine(first, mark), rows: others.map((line) => splitLine(line, mark)) };
+  return {
+    names: splitLine(first, mark),
+    rows: others.map((line) => splitLine(line, mark)),
+    separator: mark,
+  };
 }
 
 /** Splits a line of a CSV file. */
@@ -134,6 +143,8 @@ const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
 const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
+/** Words for a click that `data log` does not read. */
+const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
 /** Guesses the columns that `found` lacks by the rows of pages, which have one time: a page has one user and different items. */
 function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogColumn, string>>): void {
@@ -146,6 +157,7 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogColu
   const count = (values: readonly string[]) => new Set(values).size;
   guess("time", (values) => values.every(isTime));
   guess("clicked", (values) => values.every(isFlag) && count(values) === 2);
+  guess("clicked", (values) => count(values) === 2 && count(values.filter(isYes)) === 1);
   if (found.time === undefined) return;
   const times = read(found.time);
   const pages = [...Map.groupBy(rows.keys(), (k) => times[k]).values()].filter(({ length }) => length > 1);
@@ -157,6 +169,34 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogColu
   guess("item", (values) =>
     count(values) > longest && !values.some((text) => /^-?\d*[.,]\d+$/.test(text)) &&
     inMost((page) => count(on(values, page)) === page.length));
+}
+
+/**
+ * Returns the SELECT that reads a log which `data log --source` does not read: with another separator than the file's name
+ * says, or with other words for clicks. Returns undefined for other logs, and if a required column is unknown.
+ */
+export function selectLog(
+  path: string,
+  { names, rows, separator }: LogSample,
+  columns: LogColumns,
+): string | undefined {
+  if (separator === undefined || REQUIRED_COLUMNS.some((name) => columns[name] === undefined)) {
+    return undefined;
+  }
+  const [, format = ""] = /\.(csv|tsv)(\.gz|\.zst)?$/i.exec(path) ?? [];
+  const at = names.indexOf(columns.clicked ?? "");
+  const yes = rows.map((row) => row[at] ?? "").find(isYes);
+  const isUsual = separator === { csv: ",", tsv: "\t" }[format.toLowerCase()];
+  if (isUsual && yes === undefined) return undefined;
+  const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
+  const list = OPTIONS.flatMap((option) => {
+    const column = columns[option];
+    if (column === undefined) return [];
+    const test = option === "clicked" && yes !== undefined ? ` = ${text(yes)}` : "";
+    return [`"${column.replaceAll('"', '""')}"${test} AS "${option}"`];
+  });
+  return `SELECT ${list.join(", ")}\n` +
+    `FROM read_csv(${text(path)}, delim = ${text(separator)}, header = true, all_varchar = true)`;
 }
 
 function shellWord(text: string): string {

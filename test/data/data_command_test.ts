@@ -291,6 +291,16 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
     "--dims 8 --lstm-units 4 --iterations 2 --validate-every 1 --batch-size 8 --no-report --save-dir";
   const trained = await train.ok(["--data", "raw log.csv", "--yes", ...splitArgs(small, "runs/a")]);
   assert.ok(trained.stderr.includes(`Running ${command}\n`), trained.stderr);
+  await Deno.writeTextFile(`${folder}/semi.csv`, [odd, ...lines].join("\n").replaceAll(",", ";"));
+  const semi = ["log", "--source", "semi.csv"];
+  const select =
+    /Save it as runs\/data\/semi\.sql:\nSELECT "Leser" AS "user".*\nFROM read_csv\('semi\.csv', delim = ';'/;
+  await data.refused(semi, select);
+  await Deno.writeTextFile(`${folder}/runs/data/semi.sql`, "SELECT 1\n");
+  await data.refused([...semi, "--yes"], /runs\/data\/semi\.sql, got one with another SELECT/);
+  await Deno.remove(`${folder}/runs/data/semi.sql`);
+  const selected = await data.ok([...semi, "--yes"]);
+  assert.match(selected.stdout, /^200 pages with 600 displayed items of \d+, 200 clicks/m);
   const guessed = await data.ok(["log", ...source, "--yes", "--out", "guessed"]);
   assert.match(guessed.stdout, /^200 pages with 600 displayed items of \d+, 200 clicks/m);
   for (const file of ["items.parquet", "pages.parquet", "users.parquet"]) {

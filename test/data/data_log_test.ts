@@ -213,6 +213,10 @@ i9,7,green,4,true,
   ]);
   assert.equal(manifest.skipped["displayed items without a row of features"], 1);
   assert.match(manifest.notes.join(), /without numbers or text: nothing/);
+  assert.doesNotMatch(manifest.notes.join(), /decimal comma/);
+  const commas = { ...files, "features.csv": 'sku,price\ni1,"1,5"\ni2,2\ni3,"3,25"\ni4,\n' };
+  const read = await prepareFiles(commas, "log.csv", { features: "features.csv" });
+  assert.match(read.manifest.notes.join(), /numbers with a decimal comma: price\. Convert them in a SELECT/);
   const some = { features: "features.csv", dense: ["weight"], tokens: ["price"], itemIds: true };
   const three = { ...files, "log.csv": log.replace("a,i4,1600000000,1\n", "") };
   const chosen = await prepareFiles(three, "log.csv", some);

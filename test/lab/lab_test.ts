@@ -5,7 +5,7 @@ import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import type { PageData } from "../../src/lab/draw/kernel_panel.ts";
-import { guessColumns, sampleLog, suggestCommand } from "../../src/data/guess_columns.ts";
+import { guessColumns, sampleLog, selectLog, suggestCommand } from "../../src/data/guess_columns.ts";
 import { checkFiles, readFiles } from "../../src/lab/client/reader.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { getKernelTableKey } from "../../src/serve/bundle/kernel_table.ts";
@@ -160,6 +160,16 @@ Deno.test("columns with unusual names are guessed by their values", () => {
   assert.deepEqual(guessColumns(names, rows), columns);
   assert.deepEqual(guessColumns(names, rows, { user: "Lesezeit" }), { ...columns, user: "Lesezeit" });
   assert.deepEqual(guessColumns(names), {}, "the names alone say nothing");
+  const sample = sampleLog(lines.join("\n"));
+  assert.match(selectLog("log.csv", sample, columns) ?? "", /"Geklickt" AS "clicked"\nFROM .*delim = ';'/);
+  assert.equal(selectLog("log.csv", { ...sample, separator: "," }, columns), undefined);
+  const words = {
+    ...sample,
+    separator: ",",
+    rows: rows.map((row) => row.with(4, row[4] === "1" ? "ja" : "nein")),
+  };
+  assert.deepEqual(guessColumns(names, words.rows), columns);
+  assert.match(selectLog("log.csv", words, columns) ?? "", /"Geklickt" = 'ja' AS "clicked"/);
   const twice = rows.map((row) => row.with(3, "b"));
   assert.equal(guessColumns(names, twice).item, undefined, "a page has different items");
 });

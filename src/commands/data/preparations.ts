@@ -22,7 +22,7 @@ import {
 } from "../../cli/command_options.ts";
 import { printLine } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
-import { describeGuess, suggestPreparation } from "../../cli/raw_log.ts";
+import { describeGuess, suggestPreparation, writeSelect } from "../../cli/raw_log.ts";
 import { formatLogCommand, type LogColumns, REQUIRED_COLUMNS } from "../../data/guess_columns.ts";
 import { findFiles } from "../../data/prepare/sources.ts";
 import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
@@ -128,7 +128,7 @@ async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },
   given: GivenOptions,
   error: unknown,
-): Promise<LogColumns & { out?: string }> {
+): Promise<LogColumns & { query?: string; source?: undefined; out?: string }> {
   const { source, query, items } = options;
   const missing = REQUIRED_COLUMNS.filter((name) => options[name] === undefined);
   const hasFile = source !== undefined && query === undefined && items === undefined;
@@ -139,10 +139,13 @@ async function guessMissing(
   const command = formatLogCommand(found.args);
   if (options.yes && found.isComplete) {
     printLine(`Running ${command}`);
-    return { ...found.columns, out: found.out };
+    await writeSelect(found);
+    return found.select
+      ? { query: found.select.file, source: undefined, out: found.out }
+      : { ...found.columns, out: found.out };
   }
-  const next = found.isComplete ? " Run this command, or add --yes:" : "";
-  throw new UserError(`${error.message}\n${describeGuess(found)}${next}\n  ${command}`, { cause: error });
+  const guess = describeGuess(found, "Run this command, or add --yes:");
+  throw new UserError(`${error.message}\n${guess}\n  ${command}`, { cause: error });
 }
 
 /** Creates a stub for a removed command. The stub's error names the replacement. */

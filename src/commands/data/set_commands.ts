@@ -87,14 +87,15 @@ function text(path: string, d: DataDescription): string {
     "",
     formatTable(head, rows, { drop: ["unseen shown", "items per page"] }),
     "",
-    "Baselines: loss of a uniform guess; prec@1 and prec@2 at random and by click rate; prec@1 of the other " +
-    "baselines; loss of the last baseline, from which training starts",
+    "Baselines: prec@1 (@2: prec@2) on each part; uniform loss: loss of a uniform guess; its loss: loss of the logit on " +
+    "counts, from which training starts",
     formatTable(
       [
         ...["", "uniform loss", "random @1", "@2", "click rate @1", "@2"],
         ...[...OTHERS.map((name) => baselineTitles[name]), "its loss"],
       ],
       baselines,
+      { drop: ["@2", "last click", "uniform loss", "category rate", "item-kNN"] },
     ),
     "",
     `items per page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,

@@ -119,6 +119,15 @@ async function runAndShow(
       },
     });
     verdict = watch?.verdict();
+    const iterations = stage.iterations(run.config);
+    if (result.test && result.iteration < iterations) {
+      shown.note(
+        `Early stopping after ${formatThousands(result.iteration)} of ${
+          formatThousands(iterations)
+        } iterations: later ` +
+          "validations were not better. --early-stopping none trains to the end.",
+      );
+    }
     if (result.ranks) shown.note(spentText(result.ranks));
     return result;
   } finally {

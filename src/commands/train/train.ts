@@ -27,7 +27,7 @@ import {
 import { quotePath, quoteShellWord } from "../../cli/arguments.ts";
 import { runChild } from "../../cli/jobs.ts";
 import { describeProcess } from "../../cli/launch.ts";
-import { expectNoRawLog, RawLogError } from "../../cli/raw_log.ts";
+import { expectNoRawLog, RawLogError, writeSelect } from "../../cli/raw_log.ts";
 import { formatLogCommand } from "../../data/guess_columns.ts";
 import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { expectOneJob, parseTrainOptions, type TrainOptions } from "./train_options.ts";
@@ -86,6 +86,7 @@ async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopReques
     if (!(error instanceof RawLogError) || !yes || !error.preparation.isComplete) throw error;
     const { args, out } = error.preparation;
     printLine(`Running ${formatLogCommand(args)}`);
+    await writeSelect(error.preparation);
     await runChild({
       process: describeProcess("data", ["log", ...args]),
       signal,

@@ -50,10 +50,11 @@ export async function chooseColumns(
   const classifyColumn = (name: string) => kinds.get(name) ?? theItem;
   const { path } = source;
   for (const name of dense ?? []) {
-    const { kind, example } = classifyColumn(name);
+    const { kind, example, hasCommas } = classifyColumn(name);
     if (kind === "token" || kind === "date" || kind === "other") {
       throw new UserError(
-        `${path}: expected ${name} (${options.dense}) to be numbers, got ${example}. Name it with --tokens, or correct it.`,
+        `${path}: expected ${name} (${options.dense}) to be numbers, got ${example}. ` +
+          (hasCommas ? CONVERT_COMMAS : "Name it with --tokens, or correct it."),
       );
     }
   }
@@ -79,6 +80,9 @@ export async function chooseColumns(
   };
 }
 
+/** What to do with numbers such as 3,14. */
+const CONVERT_COMMAS = "Convert them in a SELECT (--features items.sql): replace(column, ',', '.')::DOUBLE.";
+
 async function noteColumns(engine: SqlEngine, kinds: ReadonlyMap<string, ColumnKind>): Promise<void> {
   const named = (wanted: (name: string, kind: ColumnKind) => boolean) =>
     [...kinds].filter(([name, kind]) => wanted(name, kind)).map(([name]) => name).join(", ");
@@ -88,12 +92,14 @@ async function noteColumns(engine: SqlEngine, kinds: ReadonlyMap<string, ColumnK
     kind === "number" && isWhole === true && /(^|_)(id|code|nr|no)$|(Id|ID|Code)$/.test(name)
   );
   const split = named((_, { isSplit }) => isSplit === true);
+  const commas = named((_, { hasCommas }) => hasCommas === true);
   for (
     const [names, text] of [
       [left, `ignored columns without numbers or text: ${left}`],
       [dates, `ignored dates that are not all written like 1995-01-31 or 31-Jan-1995: ${dates}`],
       [codes, `read as numbers (if they are codes, name the columns with --tokens): ${codes}`],
       [split, `values are split at |: ${split}`],
+      [commas, `read as text, although they are numbers with a decimal comma: ${commas}. ${CONVERT_COMMAS}`],
     ] as const
   ) if (names !== "") await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);
 }
@@ -103,6 +109,8 @@ interface ColumnKind {
   /** Example of a value of the column, for messages. */
   readonly example: string;
   readonly isWhole?: boolean;
+  /** True for numbers such as 3,14, which are read as text. */
+  readonly hasCommas?: boolean;
   /** True for text with several values, separated by |. */
   readonly isSplit?: boolean;
 }
@@ -156,9 +164,11 @@ async function classifyColumns(
       : "token";
     const isSplit = kind === "token" && type !== "JSON" && Number(of("bars")) > 0 &&
       await hasFewerParts(engine, select, `x${k}`);
+    const commas = Number(of("commas"));
     kinds.set(name, {
       kind,
       isWhole,
+      hasCommas: kind === "token" && commas > 0 && commas + Number(of("wholes")) === n,
       isSplit,
       example: wrong === null ? "no text" : `"${shortenValue(String(wrong))}"`,
     });
@@ -177,6 +187,7 @@ function buildStatisticsSql(k: number): string {
     `count(*) FILTER (iso_time(trim(${x})) IS NOT NULL) AS dates${k}, ` +
     `count(*) FILTER (regexp_full_match(trim(${x}), ${formatLiteral(DATE_LIKE)})) AS days${k}, ` +
     `count(*) FILTER (contains(${x}, '|')) AS bars${k}, ` +
+    `count(*) FILTER (regexp_full_match(trim(${x}), '-?\\d+,\\d+')) AS commas${k}, ` +
     `count(*) FILTER (abs(${number}) <= 9e15 AND ${number} = floor(${number})) AS wholes${k}, ` +
     `min(${number}) AS low${k}, max(${number}) AS high${k}`;
 }

@@ -330,7 +330,7 @@ export async function checkFeatures(
   if (twice !== undefined) {
     throw new UserError(
       `${path}: expected one row per item, got several with different values for the item "${twice}". ` +
-        "Keep one of them.",
+        "Keep one of them, or name the columns that describe items by --tokens and --dense.",
     );
   }
   const names = formatLiteral(columns.dense);
