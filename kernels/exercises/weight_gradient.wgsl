@@ -1,4 +1,4 @@
-// weight_gradient.wgsl - exercise: the gradient of a dense layer's weights           (read kernels/course/2-matmul.md)
+// weight_gradient.wgsl - exercise: the gradient of a dense layer's weights   (read kernels/course/14-filling-the-machine.md)
 //
 //   input [M, K]   output_gradient [M, N]   partials [chunks, K, N]
 //   The gradient is input^T output_gradient, a sum over all M rows of the batch. M is long and K N is small, so the rows are

@@ -118,7 +118,7 @@ const inputGradient: Exercise = {
 const weightGradient: Exercise = {
   name: "weight-gradient",
   what: "the gradient of a dense layer's weights, in chunks",
-  chapter: "2-matmul.md",
+  chapter: "14-filling-the-machine.md",
   starter: weightStarter,
   ladder: findLadder("weight"),
   solution: "matmul_weight_gradient_tiled",
