@@ -109,7 +109,6 @@ const others: readonly BadInput[] = [
     example: a shop that there is not | data example --shop corner | Allowed choices are demo, restless
     merge: one set | data merge demo | Expected at least two data sets to merge, got 1
     merge: a set that is not there | data merge demo DIR/none | none
-    a command that was removed | data retailrocket --source DIR/rr | See data/recipes/retailrocket.sql
     describe: no name | data describe | missing required argument
     describe: no folder | data describe DIR/none | Expected a prepared data set
     check: no folder | data check DIR/none | Expected a prepared data set

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { createPreparationCommands } from "../../src/commands/data/preparations.ts";
-import { REMOVED_COMMANDS, REMOVED_OPTIONS } from "../../src/data/prepare/log_options.ts";
+import { createLogCommand } from "../../src/commands/data/preparations.ts";
 import { parseAndRun } from "../../src/cli/command_options.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import { expectRefusal, parseRows, toPattern } from "../case_table.ts";
@@ -27,10 +26,10 @@ async function prepared(
   );
   const made: PreparationResult[] = [];
   const command = new Command("data");
-  const run: Parameters<typeof createPreparationCommands>[0] = async (recipe, { maxEvents, threads = 1 }) => {
+  const run: Parameters<typeof createLogCommand>[0] = async (recipe, { maxEvents, threads = 1 }) => {
     made.push(await prepareIn(folder, prepareInRounds(recipe, rounds), { maxEvents, threads }));
   };
-  for (const preparation of createPreparationCommands(run)) command.addCommand(preparation);
+  command.addCommand(createLogCommand(run));
   await parseAndRun(command, inFolder);
   return made[0] ?? assert.fail("nothing was prepared");
 }
@@ -261,23 +260,6 @@ Deno.test("shapes: unsuitable logs are refused with what to do", async () => {
   for (const [args = "", says = ""] of REFUSED) {
     const written = args.replaceAll(/\b[A-Z_]{4,}\b/g, (name) => columns[name] ?? name);
     await refuses(folder, `log --source ${written}`, says);
-  }
-});
-
-Deno.test("shapes: a removed option or command is reported with the SELECT that replaces it", async () => {
-  const folder = await makeFolderWith();
-  const recipes = [...Deno.readDirSync(new URL("../../data/recipes", import.meta.url))].map(({ name }) =>
-    name
-  );
-  const removed = [
-    ...Object.entries(REMOVED_OPTIONS).map(([name, recipe]) => [`log --source log.csv --${name} x`, recipe]),
-    ...Object.entries(REMOVED_COMMANDS).map((
-      [name, recipe],
-    ) => [`${name} --source x --pages session`, recipe]),
-  ];
-  for (const [args = "", recipe] of removed) {
-    assert.ok(recipes.includes(`${recipe}.sql`), recipe);
-    await refuses(folder, args, `was removed…See data/recipes/${recipe}.sql`);
   }
 });
 

@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { formatCsvRow } from "../../csv.ts";
 import { version } from "../../version.ts";
 import { checkCommand, describeCommand, mergeCommand } from "./set_commands.ts";
-import { createPreparationCommands } from "./preparations.ts";
+import { createLogCommand } from "./preparations.ts";
 import { runMain } from "../../cli/run_main.ts";
 import { folder, LARGEST_SEED, parseAndRun, parseWholeNumber } from "../../cli/command_options.ts";
 import { demo, describeDemoItem, findShop, shops, type ShopTruth } from "../../data/shops.ts";
@@ -19,10 +19,8 @@ async function main(): Promise<void> {
   const command = new Command("deno task data")
     .description("Prepares a data set from a raw log for deno task train --data, or describes a data set.")
     .version(version);
-  for (const preparation of createPreparationCommands()) {
-    command.addCommand(preparation, { hidden: preparation.name() !== "log" });
-  }
   command
+    .addCommand(createLogCommand())
     .addCommand(mergeCommand())
     .addCommand(describeCommand())
     .addCommand(checkCommand())

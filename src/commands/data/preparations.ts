@@ -4,12 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { formatBadRows } from "../../data/prepare/bad_rows.ts";
 import { EngineStoppedError } from "../../data/prepare/sql_engine.ts";
 import { type LogOptions, logRecipe } from "../../data/prepare/prepare_log.ts";
-import {
-  expectShape,
-  logOptions,
-  REMOVED_COMMANDS,
-  REMOVED_OPTIONS,
-} from "../../data/prepare/log_options.ts";
+import { expectShape, logOptions } from "../../data/prepare/log_options.ts";
 import { type PreparationRecipe, prepare, type PrepareOptions } from "../../data/prepare/prepare.ts";
 import { getPreparedFolder, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
 import {
@@ -33,24 +28,14 @@ import { UserError } from "../../user_error.ts";
 /** Prepares a data set by a recipe. An interruption ends the process with the recipe's exit code. */
 type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
-/** Creates the command `data log`, and stubs for removed commands. A stub names the command's replacement. */
-export function createPreparationCommands(run: Prepare = runPreparation): Command[] {
-  return [
-    logCommand(run),
-    ...Object.entries(REMOVED_COMMANDS).map(([name, recipe]) => removed(name, recipe)),
-  ];
-}
-
-function logCommand(run: Prepare): Command {
+/** Creates the command `data log`. */
+export function createLogCommand(run: Prepare = runPreparation): Command {
   const command = addOptions(new Command("log"), Object.values(logOptions)).description(
     "Prepares a log in a common layout: a row per displayed item, per page, or per click, in CSV or " +
       "TSV with a header, JSON lines (both plain, .gz or .zst) or Parquet. Any other layout is read by a SELECT (--query); " +
       "data/recipes has examples. Ids are text, exactly as written. Times are seconds, milli-, micro- or nanoseconds " +
       "since 1970, or ISO 8601, detected from most rows. Times without a time zone are UTC. A page may have several clicks.",
   );
-  for (const name of Object.keys(REMOVED_OPTIONS)) {
-    command.addOption(new Option(`--${name} [value]`).hideHelp());
-  }
   return command
     .option(
       OUT_FOLDER,
@@ -99,10 +84,6 @@ function logCommand(run: Prepare): Command {
     )
     .option("--yes", "read a --source without column names by the columns that are guessed", false)
     .action(async (options: PrepareOptions & LogOptions & { yes: boolean }) => {
-      const given = Object.entries(REMOVED_OPTIONS).find(([name]) =>
-        command.getOptionValueSource(name.replace(/-(.)/g, (_, letter) => letter.toUpperCase())) === "cli"
-      );
-      if (given) throw new UserError(removedText(`--${given[0]}`, given[1]));
       if (options.splitAt && options.split !== "time") {
         throw new UserError(
           "Expected --split time with --split-at, got a split by hash. Add it, or leave --split-at out.",
@@ -147,17 +128,6 @@ async function guessMissing(
   const guess = describeGuess(found, "Run this command, or add --yes:");
   throw new UserError(`${error.message}\n${guess}\n  ${command}`, { cause: error });
 }
-
-/** Creates a stub for a removed command. The stub's error names the replacement. */
-function removed(name: string, recipe: string): Command {
-  return new Command(name).helpOption(false).allowUnknownOption().argument("[rest...]").action(() => {
-    throw new UserError(removedText(`data ${name}`, recipe));
-  });
-}
-
-const removedText = (what: string, recipe: string) =>
-  `${what} was removed. Read such a log by a SELECT, with deno task -q data log --query. ` +
-  `See data/recipes/${recipe}.sql.`;
 
 /** Parses three percentages such as "80-10-10". */
 function shares(text: string): PrepareOptions["shares"] {

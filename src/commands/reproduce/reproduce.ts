@@ -22,14 +22,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { makeFolder } from "../../files/atomic_write.ts";
 import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
-import {
-  expectMarkers,
-  fitsWidth,
-  formatMarkdownTable,
-  formatTable,
-  getOutputWidth,
-  writeBetweenMarkers,
-} from "../../cli/table.ts";
+import { expectMarkers, formatMarkdownTable, formatTable, writeBetweenMarkers } from "../../cli/table.ts";
 import type { RunConfig } from "../../run/run_config.ts";
 import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
 import type { SeedsConfig } from "../../run/seeds_folder.ts";
@@ -297,17 +290,10 @@ async function writeResults(
   console.log(`\nResults are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
-/** Formats all columns of the outcomes. On a narrow terminal, the test metrics are in a second table below. */
 function outcomeTable(rows: readonly ModelOutcomeRow[]): string {
   const cells = rows.map(({ name, cells }) => [name, ...cells]);
-  const wide = formatTable(OUTCOME_HEAD, cells);
-  if (fitsWidth(wide, getOutputWidth())) return wide;
-  const part = (columns: readonly number[]) =>
-    formatTable(
-      columns.map((c) => OUTCOME_HEAD[c] ?? ""),
-      cells.map((row) => columns.map((c) => row[c] ?? "")),
-    );
-  return `${part([0, 1, 2, 3])}\n\n${part([0, 4, 5, 6, 7])}`;
+  const drop = ["val prec@2", "test prec@2", "val loss", "val prec@1", "sampling"];
+  return formatTable(OUTCOME_HEAD, cells, { drop });
 }
 
 export interface ReadmeBlock {

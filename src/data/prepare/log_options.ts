@@ -171,16 +171,3 @@ export function expectShape(options: LogOptions): void {
 export function formatFlag(name: keyof LogOptions): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
-
-/** Removed options and commands, each with the recipe (a SELECT in data/recipes) that replaces it. */
-export const REMOVED_OPTIONS: Readonly<Record<string, string>> = {
-  ...{ "date": "dates_in_parts", "time-format": "time_format", "format": "delimiter" },
-  ...{ "clicked-any": "ratings", "clicked-from": "ratings", "clicked-values": "ratings" },
-  ...{ "clicked-as": "page_marks", "clicks": "clicks_table", "clicks-columns": "clicks_table" },
-  ...{ "click-within": "clicks_by_time", "event": "events", "event-shown": "events" },
-  ...{ "event-clicked": "events", "delimiter": "delimiter" },
-};
-export const REMOVED_COMMANDS: Readonly<Record<string, string>> = {
-  retailrocket: "retailrocket",
-  impressions: "mind",
-};
