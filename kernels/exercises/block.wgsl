@@ -4,15 +4,12 @@
 //
 // Your task    an invocation puts its element into `tile`, the memory of its workgroup, and after the barrier takes the element
 //              that another invocation has put there. Delete the barrier: which message follows?
-//
 // Rules        kernels/README.md, "The exercises". Letters of the grid: N, a multiple of 64.
 // grid: N
 
 const WORKGROUP = 64;
 const N = 64u;  // set by the host
-
 struct Step { size: vec4u }  // the host's header, which every kernel binds last; not needed here
-
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<uniform> step: Step;

@@ -6,17 +6,13 @@
 //   returns the v of the lane whose number differs in the last bit, so lanes 0 and 1 exchange theirs, and lanes 2 and 3.
 //
 // Your task    two lines: after the first, v is a sum of two; after the second, with 2u, a sum of four.
-//
 // Rules        kernels/README.md, "The exercises". Letters of the grid: N, a multiple of 64. The adapter must have subgroups.
 // grid: N
 
 enable subgroups;
-
 const WORKGROUP = 64;
 const N = 64u;  // set by the host
-
 struct Step { size: vec4u }  // the host's header, which every kernel binds last; not needed here
-
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<uniform> step: Step;

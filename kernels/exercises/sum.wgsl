@@ -5,15 +5,12 @@
 // Your task    add up 64 numbers in six turns: in the first turn 32 invocations add a number each, then 16, 8, 4, 2 and 1.
 //              In the first turn `half` is 32, and the invocations with local < 32 add the numbers of the other half to theirs.
 // Then         why may the barrier not be inside of "if (local < half)"?
-//
 // Rules        kernels/README.md, "The exercises". Letters of the grid: N.
 // grid: N
 
 const WORKGROUP = 64;
 const N = 1u;  // set by the host
-
 struct Step { size: vec4u }  // the host's header, which every kernel binds last; not needed here
-
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<uniform> step: Step;

@@ -22,7 +22,6 @@ import { U } from "../selftest/ops/op_batches.ts";
 import { createShippedLadder, type Exercise, HOLE, parseGrid, type SizeLetters } from "./exercise.ts";
 
 interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
-  readonly title: string;
   readonly size: LadderSize;
   readonly oddSizes: readonly LadderSize[];
   /** Lines that solve the puzzle, one for each line of the starter with a hole. */
@@ -31,7 +30,6 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
   readonly inputs: (size: LadderSize) => Readonly<Record<string, number>>;
   /** Number of numbers that are added up in an element of the result. */
   readonly terms?: number;
-  readonly columns?: (size: LadderSize) => number;
   /** Returns the result y. */
   readonly compute: (inputs: Readonly<Record<string, Float32Array>>, size: LadderSize) => readonly number[];
 }
@@ -54,10 +52,7 @@ function sumBlocks(x: Float32Array, length: number): number[] {
 
 const puzzles: readonly Puzzle[] = [
   {
-    name: "map",
-    what: "one invocation per element",
-    title: "y = 2 x + 1, N elements",
-    starter: mapStarter,
+    ...{ name: "map", what: "y = 2 x + 1: one invocation per element", starter: mapStarter },
     answer: ["  y[i] = 2.0 * x[i] + 1.0;"],
     ...{
       size: [large],
@@ -67,10 +62,7 @@ const puzzles: readonly Puzzle[] = [
     },
   },
   {
-    name: "guard",
-    what: "more invocations than elements",
-    title: "y = x x, N elements",
-    starter: guardStarter,
+    ...{ name: "guard", what: "y = x x: more invocations than elements", starter: guardStarter },
     answer: ["  if (i < N) { y[i] = x[i] * x[i]; }"],
     ...{
       size: [large - 1],
@@ -80,39 +72,33 @@ const puzzles: readonly Puzzle[] = [
     },
   },
   {
-    name: "grid-2d",
-    what: "rows and columns",
-    title: "y[m, n] = a[m] + b[n], M x N elements",
-    starter: gridStarter,
+    ...{ name: "grid-2d", what: "y[m, n] = a[m] + b[n]: rows and columns", starter: gridStarter },
     answer: ["  if (m < M && n < N) { y[m * N + n] = a[m] + b[n]; }"],
-    ...{ size: [500, 500], oddSizes: [[1, 1], [3, 17], [37, 70]] },
-    inputs: ([M = 1, N = 1]) => ({ a: M, b: N }),
-    columns: ([, N = 1]) => N,
+    ...{
+      size: [500, 500],
+      oddSizes: [[1, 1], [3, 17], [37, 70]],
+      inputs: ([M = 1, N = 1]) => ({ a: M, b: N }),
+    },
     compute: ({ a = [], b = [] }) => Array.from(a).flatMap((a) => Array.from(b, (b) => a + b)),
   },
   {
-    name: "block",
-    what: "workgroup memory and a barrier",
-    title: "every block of 64 reversed, N elements",
-    starter: blockStarter,
+    ...{
+      name: "block",
+      what: "every 64 elements reversed: workgroup memory and a barrier",
+      starter: blockStarter,
+    },
     answer: ["  tile[local] = x[i];", "  y[i] = tile[u32(WORKGROUP) - 1u - local];"],
     ...{ size: [large], oddSizes: whole, inputs: ofX },
-    compute: ({ x = [] }) => Array.from(x, (_, i) => x[i - i % BLOCK + BLOCK - 1 - i % BLOCK] ?? NaN),
+    compute: ({ x = [] }) => Array.from(x, (_, i) => x[i + BLOCK - 1 - 2 * (i % BLOCK)] ?? NaN),
   },
   {
-    name: "sum",
-    what: "the sum of every 64 elements, as a tree",
-    title: "the sum of every 64 of N elements",
-    starter: sumStarter,
+    ...{ name: "sum", what: "the sum of every 64 elements, as a tree", starter: sumStarter },
     answer: ["    if (local < half) { part[local] += part[local + half]; }"],
     ...{ size: [large - 1], oddSizes: odd, inputs: ofX, terms: BLOCK },
     compute: ({ x = new Float32Array() }) => sumBlocks(x, BLOCK),
   },
   {
-    name: "shuffle",
-    what: "sums within a subgroup, without memory",
-    title: "the sum of every four of N elements, four times",
-    starter: shuffleStarter,
+    ...{ name: "shuffle", what: "the sum of every four elements, without memory", starter: shuffleStarter },
     answer: ["  v += subgroupShuffleXor(v, 1u);\n  v += subgroupShuffleXor(v, 2u);"],
     ...{ size: [large], oddSizes: whole, inputs: ofX, terms: 4 },
     compute: ({ x = new Float32Array() }) => sumBlocks(x, 4).flatMap((sum) => [sum, sum, sum, sum]),
@@ -141,7 +127,7 @@ function createPuzzleTrial(
   const y = arena.allocate("y", 4 * expected.length);
   const views = { ...Object.fromEntries(inputs.map(([name, data]) => [name, arena.upload(name, data)])), y };
   const bytes = 4 * inputs.reduce((sum, [, { length }]) => sum + length, expected.length);
-  const [constants, columns] = [getLetters(size), puzzle.columns?.(size)];
+  const [constants, [, columns]] = [getLetters(size), size];
   const invocations = parseGrid({ starter, letters: getLetters }, starter).invocations?.(size) ?? [1];
   const sizes = { users: 1, events: 1, rows: 1, items: 1 };
   return {
@@ -159,14 +145,20 @@ function createPuzzleTrial(
 }
 
 function createPuzzle(puzzle: Puzzle): Exercise {
-  const { name, what, starter, answer, title, size, oddSizes } = puzzle;
+  const { name, what, starter, answer, size, oddSizes } = puzzle;
   const lines = [...answer];
   const text = starter.replaceAll(new RegExp(`^.*${HOLE}.*$`, "gm"), () => lines.shift() ?? "");
   const kernel = parseKernel(`${name.replaceAll("-", "_")}_solution`, text);
   const open = (gpu: Gpu, size: LadderSize) => createPuzzleTrial(gpu, kernel, puzzle, size);
   return {
     ...{ name, what, starter, chapter: "0-first-kernels.md" },
-    ladder: createShippedLadder({ kernel }, { title, size, oddSizes, open, dispatch: kernel.name }),
+    ladder: createShippedLadder({ kernel }, {
+      title: `${what} (${Object.keys(getLetters(size)).join(" x ")} elements)`,
+      size,
+      oddSizes,
+      open,
+      dispatch: kernel.name,
+    }),
     ...{ solution: kernel.name, hard: [], letters: getLetters },
     refuses: ([N = 1]) => oddSizes === whole && N % BLOCK > 0 ? `needs a multiple of ${BLOCK}` : undefined,
   };

@@ -5,7 +5,7 @@ import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "..
 import { buildBundle, type Bundle, readPackageFile } from "../serve/bundle/bundle.ts";
 import { getKernelTableKey } from "../serve/bundle/kernel_table.ts";
 import { version } from "../version.ts";
-import { extractMathematics, type KernelTexts, type PageData } from "./draw/kernel_panel.ts";
+import type { KernelTexts, PageData } from "./draw/kernel_panel.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
@@ -79,35 +79,25 @@ async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string
   return kernels;
 }
 
-/** Numbers of the course chapters about kernels of a training step. */
-const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+/** Number of the last course chapter about kernels of a training step. */
+const LAST_STEP_CHAPTER = 9;
 /** Number of the course chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Returns chapters by kernel, and f64 references by op. @throws Error if a chapter, or a chapter's section, is missing */
+/** Returns chapters by kernel, and f64 references by op. */
 export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; text: string }> = {};
   const chapterOf: Record<string, string> = {};
   const pages = await listNames("kernels/course/", ".md");
-  const page = async (number: number) => {
-    const file = pages.find((name) => name.startsWith(`${number}-`));
-    if (file === undefined) throw new Error(`Expected chapter ${number} in kernels/course.`);
-    return { file, text: await read(`kernels/course/${file}`) };
-  };
-  for (const file of pages) {
+  const later: string[] = [];
+  for (const file of pages.sort((a, b) => parseInt(a) - parseInt(b))) {
     const text = await read(`kernels/course/${file}`);
-    const [, title] = /^# (.*)$/m.exec(text) ?? [];
-    if (title === undefined) throw new Error(`Expected a title in kernels/course/${file}.`);
-    chapters[file] = { title, text };
+    chapters[file] = { title: /^# (.*)$/m.exec(text)?.[1] ?? file, text };
+    const [number, kernels] = [parseInt(file), findChapterKernels(text)];
+    if (number === CPU_CHAPTER) later.push(...kernels);
+    if (number <= LAST_STEP_CHAPTER) { for (const kernel of kernels) chapterOf[kernel] ??= file; }
   }
-  for (const number of CHAPTERS) {
-    const { file, text } = await page(number);
-    if (!extractMathematics({ title: "", text })) {
-      throw new Error(`Expected a section "The mathematics" in kernels/course/${file}.`);
-    }
-    for (const kernel of findChapterKernels(text)) chapterOf[kernel] ??= file;
-  }
-  for (const kernel of findChapterKernels((await page(CPU_CHAPTER)).text)) {
+  for (const kernel of later) {
     // A CPU-adapter kernel gets the chapter of the GPU kernel that computes equal results.
     const twin = Object.keys(chapterOf).find((name) => stem(name) === stem(kernel));
     if (twin !== undefined) chapterOf[kernel] ??= chapterOf[twin] ?? "";

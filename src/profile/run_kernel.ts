@@ -55,8 +55,7 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   { inputs, outputs, constants, invocations, onTime }: KernelRun<O>,
 ): Promise<KernelOutputs<O>> {
   const kernel = parseOwnKernel(text, constants);
-  const [x, y] = checkInvocations(invocations);
-  checkGrid(gpu, kernel, [x, y]);
+  const [x, y] = checkGrid(gpu, kernel, invocations);
   const arrays = checkArrays(kernel, inputs, outputs);
   using arena = new Arena(gpu, kernel.name);
   const views = new Map(
@@ -88,87 +87,59 @@ function parseOwnKernel(text: string, values: Constants = {}): Kernel {
   const code = removeComments(text);
   const [, name] = /@compute\b[^{]*?\bfn\s+(\w+)/.exec(code) ?? [];
   if (name === undefined) throw new UserError("Expected a kernel, a function with @compute, got none.");
-  const bindings = [...code.matchAll(/@binding\(/g)].length;
+  const refuse = (expected: string, got: string): never => {
+    throw new UserError(`kernel ${name}: expected ${expected}, got ${got}.`);
+  };
   if (!/\bvar<uniform>\s*step\s*:/.test(code)) {
-    throw new UserError(
-      `kernel ${name}: expected the last binding to be the numbers of invocations, got none. Add this line: ` +
-        `@group(0) @binding(${bindings}) var<uniform> step: vec4u;`,
-    );
+    const count = [...code.matchAll(/@binding\(/g)].length;
+    refuse(`the last line of bindings to be @group(0) @binding(${count}) var<uniform> step: vec4u;`, "none");
   }
   const kernel = parseKernel(name, code);
-  for (const constant of Object.keys(values)) {
-    if (!kernel.constants.has(constant)) {
-      throw new UserError(
-        `kernel ${name}: expected constants of the text (${
-          [...kernel.constants.keys()].join(", ")
-        }), got ${constant}.`,
-      );
-    }
-  }
+  const unknown = Object.keys(values).find((constant) => !kernel.constants.has(constant));
+  if (unknown) refuse(`constants of the text (${[...kernel.constants.keys()].join(", ")})`, unknown);
   const [, sizes = ""] = /@workgroup_size\(([^)]*)\)/.exec(code) ?? [];
-  const [size = 0, sizeY = 1, sizeZ = 1] = sizes.split(",").map((size) => size.trim()).filter((size) =>
-    size !== ""
-  ).map((size) => {
-    if (/^\d+[ui]?$/.test(size)) return parseInt(size);
-    if (typeof values[size] === "number" || /^\d+u?$/.test(kernel.constants.get(size) ?? "")) {
-      return getConstant(kernel, size, values);
-    }
-    throw new UserError(
-      `kernel ${name}: expected numbers or names of constants in @workgroup_size(${sizes}), got ${size}. A constant ` +
-        `is a number on a line of its own, such as const WORKGROUP = 64;`,
-    );
-  });
-  const own = { WORKGROUP: size, WORKGROUP_Y: sizeY };
-  const declared = Object.keys(own).filter((size) => kernel.constants.has(size));
-  const differs = declared.some((size) =>
-    getConstant(kernel, size, values) !== own[size as keyof typeof own]
+  const [x = 0, y = 1, z = 1] = sizes.split(",").map((size) => size.trim()).filter((size) => size !== "").map(
+    (size) => {
+      const value = values[size] ?? parseInt(kernel.constants.get(size)?.match(/^\d+u?$/)?.[0] ?? "");
+      return Number(/^\d+[ui]?$/.test(size) ? parseInt(size) : value);
+    },
   );
-  if (size < 1 || sizeZ !== 1 || differs) {
-    const equal = declared.map((size) => `${size} = ${getConstant(kernel, size, values)}`).join(", ");
-    throw new UserError(
-      `kernel ${name}: expected @workgroup_size of one or two numbers${
-        equal && `, equal to ${equal}`
-      }, got @workgroup_size(${sizes}).`,
-    );
+  const own = { WORKGROUP: x, WORKGROUP_Y: y };
+  const declared = (["WORKGROUP", "WORKGROUP_Y"] as const).filter((size) => kernel.constants.has(size));
+  const differs = declared.some((size) => getConstant(kernel, size, values) !== own[size]);
+  if (!(x >= 1 && y >= 1) || z !== 1 || differs) {
+    const numbers =
+      "@workgroup_size of one or two numbers, or of constants with a number and a line of their own";
+    refuse(differs ? `@workgroup_size(${declared.join(", ")})` : numbers, `@workgroup_size(${sizes})`);
   }
-  return {
-    ...kernel,
-    constants: new Map([
-      ...kernel.constants,
-      ...Object.entries(own).map(([size, value]) => [size, String(value)] as const),
-    ]),
-  };
+  const constants = Object.entries(own).map(([size, value]) => [size, String(value)] as const);
+  return { ...kernel, constants: new Map([...kernel.constants, ...constants]) };
 }
 
-function checkInvocations(counts: unknown): readonly [x: number, y: number] {
+/** Returns the numbers of invocations along x and y. @throws UserError for numbers that the adapter does not support. */
+function checkGrid(
+  { device, maxGrid }: Gpu,
+  kernel: Kernel,
+  counts: unknown,
+): readonly [x: number, y: number] {
   const [x, y = 1, ...more]: unknown[] = Array.isArray(counts) ? counts : [];
   const isCount = (count: unknown): count is number => Number.isInteger(count) && Number(count) > 0;
-  if (isCount(x) && isCount(y) && more.length === 0) return [x, y];
-  throw new UserError(
-    `Expected invocations of one or two whole numbers from 1, such as [100] or [100, 8], got ${
-      JSON.stringify(counts)
-    }.`,
-  );
-}
-
-function checkGrid({ device, maxGrid }: Gpu, kernel: Kernel, counts: readonly [x: number, y: number]): void {
+  if (!isCount(x) || !isCount(y) || more.length > 0) {
+    const example = "one or two whole numbers from 1, such as [100] or [100, 8]";
+    throw new UserError(`Expected invocations of ${example}, got ${JSON.stringify(counts)}.`);
+  }
   const sizes = ["WORKGROUP", "WORKGROUP_Y"].map((size) => getConstant(kernel, size));
   const { maxComputeInvocationsPerWorkgroup: most } = device.limits;
-  const own = sizes.reduce((product, size) => product * size, 1);
-  if (own > most) {
+  const [across = 1, down = 1] = sizes;
+  const groups = [Math.ceil(x / across), Math.ceil(y / down)];
+  if (across * down > most) {
     throw new UserError(
-      `kernel ${kernel.name}: expected at most ${most} invocations in a workgroup, got ${
-        sizes.join(" x ")
-      } = ${own}.`,
+      `kernel ${kernel.name}: expected at most ${most} invocations in a workgroup, got ${across} x ${down}.`,
     );
   }
-  const groups = counts.map((count, axis) => Math.ceil(count / (sizes[axis] ?? 1)));
-  if (kernel.foldable || Math.max(...groups) <= maxGrid) return;
+  if (kernel.foldable || Math.max(...groups) <= maxGrid) return [x, y];
   throw new UserError(
-    `kernel ${kernel.name}: expected at most ${maxGrid} workgroups along an axis, got ${
-      groups.join(" x ")
-    }. ` +
-      "Use larger workgroups, or both axes.",
+    `kernel ${kernel.name}: expected at most ${maxGrid} workgroups along an axis, got ${groups.join(" x ")}.`,
   );
 }
 

@@ -96,7 +96,7 @@ Deno.test("wrong requests are refused before the kernel runs, with the expected 
       await refused(/^UserError: Expected invocations/, { invocations });
     }
     await refused(
-      /Add this line: @group\(0\) @binding\(2\) var<uniform> step/,
+      /to be @group\(0\) @binding\(2\) var<uniform> step/,
       {},
       kernelText().replace(/.*step: vec4u.*/, ""),
     );
@@ -104,7 +104,11 @@ Deno.test("wrong requests are refused before the kernel runs, with the expected 
     await refused(/at most \d+ invocations in a workgroup, got 64 x 64/, {}, kernelText({ size: "64, 64" }));
     const single = kernelText({ head: "", size: "1" });
     await refused(/workgroups along an axis, got 100000 x 1/, { invocations: [100_000] }, single);
-    await refused(/a number on a line of its own/, {}, kernelText({ head: "const W = 8 * 8;", size: "W" }));
+    await refused(
+      /expected @workgroup_size of one or two numbers/,
+      {},
+      kernelText({ head: "const W = 8 * 8;", size: "W" }),
+    );
     // A dispatch that only WebGPU refuses: its outputs would be 0.
     await refused(
       /size 4 where the shader expects 400/,

@@ -1,4 +1,4 @@
-/** Renders the panel of a dispatch: measurements, work split, origin, WGSL, mathematics and f64 reference. */
+/** Renders the panel of a dispatch: measurements, work split, origin, WGSL, chapter and f64 reference. */
 
 import { highlightText, languages } from "prism-code-editor/prism";
 import type { DispatchMeasurement, ShippedLadder } from "../../profile/bench_report.ts";
@@ -10,7 +10,7 @@ import { estimateMedianError } from "../../profile/timing.ts";
 import type { DispatchSummary, KernelSummary } from "../client/services/step_service.ts";
 import { chooseMiddle, countChoices, countLaunched, renderOwned } from "./ownership.ts";
 import { formatPercent, formatShort } from "../../number_text.ts";
-import { formatBytes, formatCount, formatMicroseconds, renderMarkdown, renderScrollTable } from "./text.ts";
+import { formatBytes, formatCount, formatMicroseconds, renderScrollTable } from "./text.ts";
 import { isUnsure } from "./timeline.ts";
 
 /** Data in the page, written by build.ts. */
@@ -37,11 +37,6 @@ export interface ChapterText {
   readonly text: string;
 }
 
-/** Returns the Markdown of a chapter's section "The mathematics"; undefined for a chapter without the section. */
-export function extractMathematics({ text }: ChapterText): string | undefined {
-  return /^## The mathematics\n([^]*?)^## /m.exec(text)?.[1]?.trim();
-}
-
 export function renderKernelPanel(
   facts: DispatchSummary,
   timed: DispatchMeasurement | undefined,
@@ -59,7 +54,6 @@ ${measurements}`;
   const split = describeWorkSplit(code.text, code);
   const chapter = texts.chapterOf[kernel] ?? "";
   const { [chapter]: about } = texts.chapters;
-  const mathematics = about && extractMathematics(about);
   const reference = node && texts.references[node.op];
   return markup`<h3 tabindex="-1">${label}</h3>
 <p class="path">${kernel}.wgsl</p>
@@ -78,11 +72,7 @@ ${origin(facts)}
 <p>${specialisedText(code, specialised.length)}</p>
 ${renderWgslListing(code.text, specialised)}</details>
 <details class="machine"><summary>Machine code of a GPU</summary><div></div></details>
-${
-    about && mathematics &&
-    markup`<p>Chapter: <a href="#course/${chapter.replace(/\.md$/, "")}">${about.title}</a></p>
-<details><summary>The derivation</summary><div class="prose">${renderMarkdown(mathematics)}</div></details>`
-  }
+${about && markup`<p>Explained in <a href="#course/${chapter.replace(/\.md$/, "")}">${about.title}</a></p>`}
 ${
     reference && markup`<details><summary>The float64 reference of the tests</summary>
 <pre tabindex="0" role="region" aria-label="Reference in float64"><code>${reference}</code></pre></details>`

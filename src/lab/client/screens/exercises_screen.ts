@@ -2,8 +2,6 @@
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";
-import { renderMarkdown } from "../../draw/text.ts";
-import { extractMathematics } from "../../draw/kernel_panel.ts";
 import { Editor } from "../editor.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
@@ -34,7 +32,6 @@ class ExerciseView {
   readonly #size = element("input", { id: "exercise-size", type: "text", size: 12, autocomplete: "off" });
   readonly #shipped = element("input", { id: "exercise-shipped", type: "checkbox" });
   readonly #about = element("p", { class: "about" });
-  readonly #derivation = element("div");
   readonly #editor = new Editor("The kernel", () => this.#save());
   readonly #notice = new Notice();
   readonly #results = element("div", { class: "answered", role: "status" });
@@ -51,7 +48,7 @@ class ExerciseView {
     const time = button("Check and time", () => this.#check(ROUNDS));
     const reset = element("button", { type: "button", onclick: () => this.#reset() }, "Reset");
     this.element = dom`<div>
-<div class="buttons"><label>Exercise${this.#names}</label></div>${this.#about}${this.#derivation}
+<div class="buttons"><label>Exercise${this.#names}</label></div>${this.#about}
 <div class="buttons">${check}${time}${this.#stop.element}<label>Size${this.#size}</label>
 <label>${this.#shipped}Show a solution</label>${reset}</div>
 ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
@@ -73,14 +70,6 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     fill(
       this.#about,
       markup`${next.title}. Chapter: <a href="${address}">${chapter?.title ?? next.chapter}</a>`,
-    );
-    const mathematics = chapter && extractMathematics(chapter);
-    fill(
-      this.#derivation,
-      markup`${
-        mathematics && markup`<details><summary>The derivation</summary>
-<div class="prose">${renderMarkdown(mathematics)}</div></details>`
-      }`,
     );
     this.#show();
   }

@@ -23,8 +23,7 @@ fn squares(@builtin(global_invocation_id) id: vec3u) {
   arrays: { x: "0..99", y: "100" },
   invocations: "100",
 };
-const STORAGE = "clickgan scratchpad";
-/** Milliseconds after the last change until the fields are adapted to the text. */
+/** Milliseconds after the last change until fields and address are adapted to the text. */
 const PAUSE_MS = 200;
 /** Number of values per line. */
 const LINE = 8;
@@ -41,55 +40,43 @@ class ScratchpadView {
   readonly #fields = element("div", { class: "buttons" });
   readonly #results = element("div", { class: "answered", role: "status" });
   readonly #editor = new Editor("Your kernel", () => this.#change());
-  readonly #invocations = element("input", {
-    id: "scratch-invocations",
-    type: "text",
-    size: 12,
-    autocomplete: "off",
-  });
+  readonly #invocations = element("input", { type: "text", size: 12, autocomplete: "off" });
   readonly #arrays = new Map<string, string>();
   #pause: ReturnType<typeof setTimeout> | undefined;
-  /** Last text in the address that was opened. */
-  #opened: string | undefined;
+  /** Names of the arrays that have a field. */
+  #names: string | undefined;
+  /** Part of the address that has the shown kernel. */
+  #shown: string | undefined;
 
   constructor(private readonly lab: Lab) {
-    this.#invocations.addEventListener("input", () => this.#save());
+    this.#invocations.addEventListener("input", () => this.#change());
     const run = button("Run", () => this.#run(), { class: "main" });
-    const link = button("Copy link", () => this.#copyLink());
-    const example = button("Example", () => {
-      this.#show(EXAMPLE);
-      this.#save();
-    });
     this.element =
       dom`<div><p>Write a kernel, give its inputs and the lengths of its outputs, and run it: this is <code>runKernel</code>
 of the library behind a form. Inputs are numbers (<code>1 2.5 3</code>), ranges (<code>0..99</code>), repetitions
-(<code>100*0</code>) or random numbers in 0..1 (<code>100*random</code>).</p>
-${this.#editor.element}
-<div class="buttons">${this.#fields}<label>Invocations${this.#invocations}</label></div>
-<div class="buttons">${run}${link}${example}</div>${this.#notice.element}${this.#results}</div>`;
+(<code>100*0</code>) or random numbers in 0..1 (<code>100*random</code>). The address of this page contains your kernel and its
+numbers: copy it to save or share them.</p>${this.#editor.element}
+<div class="buttons">${this.#fields}<label>Invocations${this.#invocations}</label>${run}</div>${this.#notice.element}${this.#results}</div>`;
   }
 
-  /** Shows the kernel of an address, or for "" the kernel that was shown last. */
+  /** Shows the kernel of an address. For "", the shown kernel stays; at first, an example is shown. */
   async open(part: string): Promise<void> {
-    if (this.#opened !== undefined && (part === "" || part === this.#opened)) return;
-    const saved = this.#opened === undefined ? load() : undefined;
-    this.#opened = part;
-    try {
-      this.#show(part === "" ? saved ?? EXAMPLE : await decode(part));
-    } catch {
-      this.#show(saved ?? EXAMPLE);
-      this.#notice.show("Expected an address by Copy link, got a damaged one. Copy it again.", "error");
+    if (part === this.#shown || (part === "" && this.#shown !== undefined)) return;
+    this.#shown = part;
+    clearTimeout(this.#pause);
+    this.#notice.clear();
+    const request = part === "" ? EXAMPLE : await decode(part).catch(() => undefined);
+    if (!request) {
+      this.#notice.show("Expected a complete address of the scratchpad, got a part of one.", "error");
     }
-  }
-
-  #show({ text, arrays, invocations }: ScratchRequest): void {
+    const { text, arrays, invocations } = request ?? EXAMPLE;
     this.#editor.show(text, false);
     this.#invocations.value = invocations;
+    this.#names = undefined;
     this.#arrays.clear();
     for (const [name, value] of Object.entries(arrays)) this.#arrays.set(name, value);
     this.#results.replaceChildren();
-    this.#notice.clear();
-    void this.#showFields();
+    await this.#showFields();
   }
 
   get #request(): ScratchRequest {
@@ -98,35 +85,28 @@ ${this.#editor.element}
   }
 
   #change(): void {
+    this.#shown = "";
     clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => void this.#showFields(), PAUSE_MS);
-    this.#save();
-  }
-
-  /** Saves a change by the user. The kernel then differs from that of the address. */
-  #save(): void {
-    this.#opened = "";
-    if (location.hash.startsWith("#scratchpad=")) history.replaceState(null, "", "#scratchpad");
-    try {
-      localStorage.setItem(STORAGE, JSON.stringify(this.#request));
-    } catch {
-      // The browser may forbid storage: then a link keeps the kernel.
-    }
+    this.#pause = setTimeout(async () => {
+      await this.#showFields();
+      this.#shown = await encode(this.#request);
+      if (/^#scratchpad\b/.test(location.hash)) history.replaceState(null, "", `#scratchpad=${this.#shown}`);
+    }, PAUSE_MS);
   }
 
   /** Shows a field per array that the text declares. */
   async #showFields(): Promise<void> {
     const declared = await this.lab.call("scratchpad", "arrays", this.#editor.text);
     const names = declared.map(({ name, isOutput }) => `${name} ${isOutput}`).join();
-    if (this.#fields.dataset.names === names) return;
-    this.#fields.dataset.names = names;
+    if (this.#names === names) return;
+    this.#names = names;
     this.#fields.replaceChildren(...declared.map(({ name, isOutput }) => {
       const value = this.#arrays.get(name) ?? (isOutput ? "1" : "0");
       this.#arrays.set(name, value);
       const field = element("input", { type: "text", size: isOutput ? 10 : 28, value, autocomplete: "off" });
       field.addEventListener("input", () => {
         this.#arrays.set(name, field.value);
-        this.#save();
+        this.#change();
       });
       return element("label", {}, isOutput ? `Length of ${name}` : name, field);
     }));
@@ -146,17 +126,6 @@ ${this.#editor.element}
       this.#notice.show("Your kernel does not compile.", "error");
       this.#results.replaceChildren(faults);
     }
-  }
-
-  async #copyLink(): Promise<void> {
-    this.#opened = await encode(this.#request);
-    history.replaceState(null, "", `#scratchpad=${this.#opened}`);
-    const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
-    this.#notice.show(
-      copied
-        ? "The link with your kernel and numbers is copied."
-        : "The address of this page now has your kernel and numbers: copy it.",
-    );
   }
 }
 
@@ -186,22 +155,6 @@ function renderOutput({ name, length, values }: ScratchResult["outputs"][number]
   }</code></pre>`;
 }
 
-function load(): ScratchRequest | undefined {
-  try {
-    return parse(localStorage.getItem(STORAGE) ?? "");
-  } catch {
-    return undefined; // nothing was saved, or the browser forbids storage
-  }
-}
-
-/** @throws Error for a text that is no kernel with its data */
-function parse(json: string): ScratchRequest {
-  const { text, arrays, invocations }: Record<string, unknown> = JSON.parse(json);
-  if (typeof text !== "string" || typeof invocations !== "string") throw new Error("expected a kernel");
-  const entries = Object.entries(Object(arrays)).map(([name, value]) => [name, String(value)]);
-  return { text, arrays: Object.fromEntries(entries), invocations };
-}
-
 async function encode(request: ScratchRequest): Promise<string> {
   const stream = new Blob([JSON.stringify(request)]).stream().pipeThrough(
     new CompressionStream("deflate-raw"),
@@ -215,5 +168,11 @@ async function decode(code: string): Promise<ScratchRequest> {
   const text = atob(code.replaceAll("-", "+").replaceAll("_", "/"));
   const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return parse(await new Response(stream).text());
+  const { arrays, ...rest }: ScratchRequest = JSON.parse(await new Response(stream).text());
+  const texts = Object.entries(arrays).map(([name, value]) => [name, String(value)]);
+  return {
+    text: String(rest.text),
+    invocations: String(rest.invocations),
+    arrays: Object.fromEntries(texts),
+  };
 }
