@@ -19,7 +19,7 @@ import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_trainin
 export interface TrainedPolicy {
   /** Folder of the policy. */
   readonly path: string;
-  /** Name of the policy in tables: the algorithm, with the addition ", unfinished" while its training is unfinished. */
+  /** Name of the policy in tables: the algorithm, with the addition "(unfinished)" while its training is unfinished. */
   readonly name: string;
   /**
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
@@ -112,7 +112,7 @@ export async function rank(
 }
 
 /** Mark in the name of a policy whose training is unfinished. */
-const UNFINISHED = ", unfinished";
+const UNFINISHED = " (unfinished)";
 
 export class OpenedPolicy implements TrainedPolicy {
   constructor(

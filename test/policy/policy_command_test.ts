@@ -46,10 +46,10 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const early = await simulations.ok(
     splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [stopped, "--save-dir", page]),
   );
-  assert.match(early.stdout, /^gdqn, unfinished +\d+\.\d\d /m);
+  assert.match(early.stdout, /^gdqn \(unfinished\) +\d+\.\d\d /m);
   assert.match(early.stdout, /unfinished: [\d,]+ of 2,560,000 user pages.*--resume/);
   assert.match(early.stdout, /\nPage: .*report\.html\n$/);
-  assert.match(await Deno.readTextFile(`${page}/report.html`), /gdqn, unfinished/);
+  assert.match(await Deno.readTextFile(`${page}/report.html`), /gdqn \(unfinished\)/);
   const resumed = (steps: number) => ["train", "--resume", stopped, "--steps", `${steps}`];
   const fewer = new RegExp(`Expected --steps of at least ${done}, the finished user pages`);
   await policies.refused(resumed(done - 256), fewer);
