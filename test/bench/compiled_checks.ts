@@ -105,5 +105,5 @@ export const chapter = Deno.readTextFileSync(
 );
 
 export function isCompiler(compiler: string): boolean {
-  return chapter.replaceAll(/\s+/g, " ").includes(`of ${compiler}.`);
+  return chapter.replaceAll(/\s+/g, " ").includes(`from ${compiler}.`);
 }
