@@ -52,7 +52,7 @@ Deno.test("a refused config is named with its path; the value found is cut and s
 
 const HOST = "gpu/host files commands serve data/sets data/prepare cli report autotune".split(" ");
 /** Bytes of the script before compression. */
-const MOST_BYTES = { code: 252_000, kernels: 194_000 };
+const MOST_BYTES = { code: 252_000, kernels: 195_000 };
 
 type Library = typeof source;
 
