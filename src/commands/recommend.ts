@@ -5,9 +5,7 @@ import { parseIds } from "../data/ids.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { RequestContext } from "../data/context_values.ts";
-import { contextSchema, encodeContext } from "../predict/request_context.ts";
-import { InvalidValueError } from "../option.ts";
-import * as v from "../schema.ts";
+import { contextSchema, encodeContext, makeJsonParser } from "../predict/request_context.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -35,7 +33,7 @@ function parseOptions(args: readonly string[]): RecommendOptions {
       .option(
         "--context <json>",
         'values of context columns, such as {"page": {"device": "phone"}, "impressions": {"B07": {"price": 12}}}',
-        parseContext,
+        makeJsonParser(contextSchema, '{"page": {"device": "phone"}}'),
       )
       .option("--top <n>", "number of items", parseWholeNumber(1, 10_000), 10)
       .option("--new-only", "omit items that were clicked", false),
@@ -46,21 +44,6 @@ function parseOptions(args: readonly string[]): RecommendOptions {
       "\nExample:\n  deno task -q recommend --model runs/mine --data runs/data/mine --history B07,B11 --top 10",
     );
   return parse<RecommendOptions>(command, args);
-}
-
-/** Parses the value of --context. @throws InvalidValueError for text that is not JSON of a context */
-function parseContext(text: string): RequestContext {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new InvalidValueError(`Expected JSON such as {"page": {"device": "phone"}}, got ${text}.`);
-  }
-  const parsed = v.safeParse(contextSchema, json);
-  if (parsed.success) return parsed.output;
-  throw new InvalidValueError(
-    `Expected "page", "impressions" and "time": ${v.describeIssues(parsed.issues.slice(0, 1))}.`,
-  );
 }
 
 function readHistory(data: OpenedDataset, { user, history }: RecommendOptions): Uint32Array {

@@ -1,8 +1,10 @@
 /** Reads the context of a request: values of the data set's impression and page columns, from which context features are computed. */
 
 import * as v from "../schema.ts";
-import { EncodedContext, type RequestContext } from "../data/context_values.ts";
+import { type ContextRecord, EncodedContext, type RequestContext } from "../data/context_values.ts";
+import type { ContextFeature } from "../data/manifest.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
+import { InvalidValueError } from "../option.ts";
 import { UserError } from "../user_error.ts";
 
 const record = v.record(v.string(), v.union([v.string(), v.finiteNumber(), v.boolean(), v.null()]));
@@ -12,6 +14,55 @@ export const contextSchema = v.strictObject({
   impressions: v.optional(v.record(v.string(), record)),
   time: v.optional(v.union([v.string(), v.finiteNumber()])),
 });
+
+/** Makes a parser of an option's value, which is JSON. @param example - for messages */
+export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
+  return (text) => {
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch {
+      throw new InvalidValueError(`Expected JSON such as ${example}, got ${text}.`);
+    }
+    const parsed = v.safeParse(schema, json);
+    if (parsed.success) return parsed.output;
+    throw new InvalidValueError(`Expected JSON such as ${example}: ${v.describeIssues(parsed.issues.slice(0, 1))}.`);
+  };
+}
+
+/** Schema of values of columns that hold on all pages of a simulation, by the column's name. */
+export const standInSchema = record;
+
+/**
+ * Returns a model's scale of counts in which values stand in for context features where no page is logged. Features of columns
+ * without a value keep their means. @param scale - [3, C] values of the tensor `counts/scale`
+ * @throws UserError for unknown columns or unreadable values
+ */
+export function setStandIns(
+  scale: Float32Array<ArrayBuffer>,
+  features: readonly ContextFeature[],
+  values: ContextRecord,
+): Float32Array<ArrayBuffer> {
+  const ofKind = (kind: ContextFeature["kind"]) =>
+    Object.fromEntries(
+      Object.entries(values).filter(([name]) =>
+        features.some((feature) => feature.kind === kind && feature.transform.column === name)
+      ),
+    );
+  const columns = [...new Set(features.map(({ transform }) => transform.column))];
+  const other = Object.keys(values).find((name) => !columns.includes(name));
+  if (other !== undefined) {
+    throw new UserError(
+      `Expected --context with the context columns of the model (${columns.join(", ") || "it has none"}), got ${other}.`,
+    );
+  }
+  const row = new EncodedContext(features, { page: ofKind("page"), impressions: { "": ofKind("impression") } }).encodeRow("");
+  const changed = scale.slice();
+  features.forEach(({ transform }, k) => {
+    if (transform.column in values) changed[scale.length - features.length + k] = row[k] ?? 0;
+  });
+  return changed;
+}
 
 /**
  * Returns the encoded context of a request; undefined for a data set without context features, if the request has no context.

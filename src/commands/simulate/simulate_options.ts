@@ -4,6 +4,8 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { Split } from "../../data/click_log.ts";
 import { ROW_FORMATS, type RowFormat } from "../../files/row_file.ts";
 import { policyTrainingFields } from "../../policy/learning/policy_training_config.ts";
+import type { ContextRecord } from "../../data/context_values.ts";
+import { makeJsonParser, standInSchema } from "../../predict/request_context.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { DATA, SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
@@ -145,7 +147,12 @@ export function parseSimulateOptions(
     .addOption(
       createExploreOption("draw slates by the policy's scores; --write-log records their propensities"),
     )
-    .option("--no-rivals", "do not show random and popular slates to the same users");
+    .option("--no-rivals", "do not show random and popular slates to the same users")
+    .option(
+      "--context <json>",
+      "values of context columns on all pages (default: their means)",
+      makeJsonParser(standInSchema, '{"price": 12, "device": "phone"}'),
+    );
   addEpisodeOptions(command)
     .optionsGroup("Output:")
     .option(SAVE_DIR, "a new folder for the metrics (default: print only)", folder)
@@ -175,6 +182,8 @@ export interface UserSelectionOptions extends ShopSeedOptions {
   truth: boolean;
   memoryRows: number;
   uncalibrated: boolean;
+  /** Values of context columns on all simulated pages. */
+  context?: ContextRecord;
 }
 
 /** Creates the option --shop. @param about - purpose of the option, for the help. */

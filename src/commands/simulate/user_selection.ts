@@ -18,6 +18,9 @@ import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.t
 import type { ItemFeatures } from "../../data/click_log.ts";
 import type { DataConfig } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
+import type { ContextRecord } from "../../data/context_values.ts";
+import { SCALE } from "../../model/model_counts.ts";
+import { setStandIns } from "../../predict/request_context.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
 /** A learned model on whose users a policy is trained. */
@@ -60,10 +63,10 @@ export async function findUsers(
   options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
 ): Promise<UserSelection> {
   const data = options.shop ?? options.data;
-  const { model, truth, uncalibrated } = options;
+  const { model, truth, uncalibrated, context } = options;
   if (model !== undefined) {
     const opened = await openModel({ ...options, model, data });
-    const found = await selectModel(opened, { truth, uncalibrated });
+    const found = await selectModel(opened, { truth, uncalibrated, context });
     if (truth) await expectOwnShop(opened, options);
     return found;
   }
@@ -115,12 +118,14 @@ async function expectOwnShop(
 
 async function selectModel(
   { run, data }: { run: OpenedRun; data: OpenedDataset },
-  { truth, uncalibrated }: Pick<UserSelectionOptions, "truth" | "uncalibrated">,
+  { truth, uncalibrated, context }: Pick<UserSelectionOptions, "truth" | "uncalibrated" | "context">,
 ): Promise<UserSelection> {
   const { sha256 } = await computeFileChecksum(run.path);
+  const assumed = assumeContext(run, data, context);
   // While a run is unfinished, its result.json describes an earlier model.
   const tested = run.unfinished ? [] : await readTestVerdict(run.path);
-  const verdict = tested.length === 0 ? undefined : `Test of ${dirname(run.path)}: ${tested.join(" ")}`;
+  const test = tested.length === 0 ? [] : [`Test of ${dirname(run.path)}: ${tested.join(" ")}`];
+  const verdict = [...test, ...assumed].join("\n") || undefined;
   const shop = truth ? selectTruth(data) : undefined;
   return {
     ...{ data, run },
@@ -135,6 +140,23 @@ async function selectModel(
         : { environment: learned, known: undefined };
     },
   };
+}
+
+/**
+ * Sets the context of simulated pages: the given values, and the means of the other columns. @returns a sentence about it
+ * @throws UserError for values of columns that the model does not have
+ */
+function assumeContext(run: OpenedRun, data: OpenedDataset, values: ContextRecord = {}): string[] {
+  const features = run.info.model.counts?.rowFeatures ? data.dataset.features?.context ?? [] : [];
+  const scale = run.weights.get(SCALE);
+  const changed = setStandIns(scale ?? new Float32Array(), features, values);
+  if (scale) run.weights.set(SCALE, changed);
+  const columns = [...new Set(features.map(({ transform }) => transform.column))];
+  if (columns.length === 0) return [];
+  const given = Object.entries(values).map(([name, value]) => `${name} = ${value}`);
+  const means = columns.filter((name) => !(name in values));
+  const parts = [...given, ...(means.length > 0 ? [`the means of ${means.join(", ")}`] : [])];
+  return [`On simulated pages, these stand in for the context: ${parts.join(", ")}.`];
 }
 
 function selectTruth(data: OpenedDataset): UserSelection {
