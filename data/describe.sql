@@ -14,13 +14,14 @@ FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT 
 CREATE VIEW pages AS
 SELECT
   user, items, clicked, coalesce(additional_clicks, []) AS additional_clicks,
-  coalesce(context, false) OR coalesce(earlier, false) AS context, coalesce(earlier, false) AS earlier,
+  coalesce(context, false) OR coalesce(earlier, false) AS context, coalesce(earlier, false) AS earlier, impression_features, page_features,
   list_aggregate(list_transform(coalesce(propensities, []), lambda p: ln(p)), 'sum') AS log_propensity,
   coalesce(page, list_position(getvariable('page_files'), page_file) * 4294967296 + file_row_number) AS page
 FROM (
   SELECT * FROM read_parquet(getvariable('pages'), filename = 'page_file', file_row_number = true)
   UNION ALL BY NAME
-  SELECT []::UINTEGER[] AS additional_clicks, false AS context, false AS earlier, NULL::BIGINT AS page, []::DOUBLE[] AS propensities WHERE false
+  SELECT []::UINTEGER[] AS additional_clicks, false AS context, false AS earlier, NULL::BIGINT AS page, []::DOUBLE[] AS propensities,
+    []::FLOAT[] AS impression_features, []::FLOAT[] AS page_features WHERE false
 );
 CREATE TABLE page AS
 SELECT split, user, page, len(items)::INTEGER AS size, clicked, additional_clicks, context, earlier, log_propensity

@@ -101,9 +101,30 @@ function text(path: string, d: DataDescription): string {
     `items per page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,
     `click position:    ${histogram(d.clickPositions.map(({ position, clicks }) => [position, clicks]))}`,
     ...positionLines(d.positionEffect),
+    ...contextLines(d.contextFeatures),
     ...(d.warnings.length > 0 ? ["", "Warnings:"] : []),
     ...d.warnings.map((warning) => `- ${warning}`),
   ].join("\n");
+}
+
+/** Formats the table of context features. */
+function contextLines(features: DataDescription["contextFeatures"]): string[] {
+  if (features.length === 0) return [];
+  const p = (share: number | undefined) => share === undefined ? "-" : `${(100 * share).toFixed(1)} %`;
+  const rows = features.map(({ name, kind, shares, low, high, ratio, error }) => [
+    ...[name, kind, p(shares?.absent), p(shares?.clipped), p(shares?.unknown), p(low), p(high)],
+    `${ratio.toFixed(2)} (${(ratio * Math.exp(-error)).toFixed(2)} to ${(ratio * Math.exp(error)).toFixed(2)})`,
+  ]);
+  return [
+    "",
+    "Context features: clicks per display in the lowest and the highest third of the values (categories: without and with " +
+    "the value), and high / low with a 95 % interval that takes clicks as independent",
+    formatTable(
+      ["", "of the", "missing", "clipped", "unknown", "low", "high", "high / low"],
+      rows,
+      { drop: ["of the", "clipped", "unknown", "missing"] },
+    ),
+  ];
 }
 
 /** Formats the click rate per position, relative to the mean click rate of the items at the position, with an explanation. */

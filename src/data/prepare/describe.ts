@@ -4,7 +4,7 @@ import { type ScriptStep, splitScript, SqlEngine } from "./sql_engine.ts";
 import { type LogSource, makeStatus, type PreparationStatus } from "../log_source.ts";
 import { type BaselineName, FittedBaselines } from "../../metrics/baselines/baselines.ts";
 import { listUsers, type Split, splits } from "../click_log.ts";
-import type { Manifest } from "../manifest.ts";
+import type { ColumnShares, ContextFeature, Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";
 import type { TableName } from "../prepared_tables.ts";
 import { listTableFiles, openPreparedSet } from "../sets/prepared_folder.ts";
@@ -56,9 +56,26 @@ export interface DataDescription {
   readonly positionEffect: PositionEffect;
   /** Number of pages with a known propensity, and minimum and median of these propensities. */
   readonly propensities: { readonly pages: number; readonly least: number; readonly median: number };
+  readonly contextFeatures: readonly ContextDescription[];
   /** Minimum, the three quartiles and maximum of the number of events per user. */
   readonly eventsPerUser: readonly number[];
   readonly warnings: readonly string[];
+}
+
+/**
+ * Clicks per display where a context feature is low and where it is high: in the lowest and the highest third of its values; of a
+ * category, without and with the value.
+ */
+export interface ContextDescription {
+  readonly name: string;
+  readonly kind: ContextFeature["kind"];
+  /** Shares of the column's values; undefined if another engine wrote the set. */
+  readonly shares: ColumnShares | undefined;
+  readonly low: number;
+  readonly high: number;
+  /** high / low, and half of its 95 % interval on a log scale, if clicks were independent. */
+  readonly ratio: number;
+  readonly error: number;
 }
 
 /** Describes the data set in a folder. @throws UserError if the folder is not a prepared data set. */
@@ -138,10 +155,39 @@ async function buildDescription(
     })),
     propensities: await propensitiesIn(engine),
     positionEffect: await measurePositionEffect(engine, manifest.pageOrder),
+    contextFeatures: await describeContext(engine, manifest),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
     // Warnings about the pages of the source are only in the manifest: `data log` has computed these warnings.
     warnings: [...new Set([...manifest.warnings ?? [], ...await countedWarnings(engine, parts)])],
   };
+}
+
+async function describeContext(
+  engine: SqlEngine,
+  { features: { context = [] }, shares }: Manifest,
+): Promise<ContextDescription[]> {
+  const Xi = context.filter(({ kind }) => kind === "impression").length;
+  const rows = "SELECT list_contains(clicks, j) AS is_clicked, " +
+    `list_concat(impression_features[j * ${Xi} + 1 : (j + 1) * ${Xi}], page_features) AS f FROM (` +
+    "SELECT list_prepend(clicked, additional_clicks) AS clicks, unnest(range(0, len(items))) AS j, impression_features, " +
+    "page_features FROM pages WHERE NOT context)";
+  const found: ContextDescription[] = [];
+  for (const [k, { name, kind, transform: { of, column } }] of context.entries()) {
+    if (of === "known") continue;
+    const x = `f[${k + 1}]`;
+    const [row = {}] = await engine.rows(
+      `WITH r AS (${rows}), q AS (SELECT quantile_cont(${x}, [1.0 / 3, 2.0 / 3]) AS q, count(DISTINCT ${x}) = 2 AS is_flag, ` +
+        `max(${x}) AS most FROM r), s AS (SELECT is_clicked, if(is_flag, ${x} < most, ${x} <= q[1]) AS is_low, ` +
+        `if(is_flag, ${x} = most, ${x} >= q[2]) AS is_high FROM r, q) ` +
+        "SELECT count_if(is_low) AS low, count_if(is_low AND is_clicked) AS low_clicks, count_if(is_high) AS high, " +
+        "count_if(is_high AND is_clicked) AS high_clicks FROM s",
+    );
+    const [low, high] = [Number(row.low_clicks) / Number(row.low), Number(row.high_clicks) / Number(row.high)];
+    const error = 1.96 * Math.sqrt(1 / Number(row.low_clicks) + 1 / Number(row.high_clicks));
+    const own = shares.find((one) => one.column === column);
+    found.push({ ...{ name, kind, low, high, ratio: high / low, error }, shares: own });
+  }
+  return found;
 }
 
 async function propensitiesIn(engine: SqlEngine): Promise<DataDescription["propensities"]> {
