@@ -6,6 +6,20 @@ import type { ContextFeature, NumberTransform } from "./manifest.ts";
 /** Values of context columns by name. A column that is missing or null is unknown. */
 export type ContextRecord = Readonly<Record<string, string | number | boolean | null>>;
 
+/** Splits values of columns into those of the page and those of impressions. Columns without features are left out. */
+export function splitContext(
+  features: readonly ContextFeature[],
+  values: ContextRecord,
+): Readonly<Record<ContextFeature["kind"], ContextRecord>> {
+  const ofKind = (kind: ContextFeature["kind"]) =>
+    Object.fromEntries(
+      Object.entries(values).filter(([name]) =>
+        features.some((feature) => feature.kind === kind && feature.transform.column === name)
+      ),
+    );
+  return { page: ofKind("page"), impression: ofKind("impression") };
+}
+
 /** Context of a page in a request. */
 export interface RequestContext {
   /** Values of the page's columns. */

@@ -1,7 +1,7 @@
 /** Reads the context of a request: values of the data set's impression and page columns, from which context features are computed. */
 
 import * as v from "../schema.ts";
-import { type ContextRecord, EncodedContext, type RequestContext } from "../data/context_values.ts";
+import { type ContextRecord, EncodedContext, type RequestContext, splitContext } from "../data/context_values.ts";
 import type { ContextFeature } from "../data/manifest.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { InvalidValueError } from "../option.ts";
@@ -43,12 +43,6 @@ export function setStandIns(
   features: readonly ContextFeature[],
   values: ContextRecord,
 ): Float32Array<ArrayBuffer> {
-  const ofKind = (kind: ContextFeature["kind"]) =>
-    Object.fromEntries(
-      Object.entries(values).filter(([name]) =>
-        features.some((feature) => feature.kind === kind && feature.transform.column === name)
-      ),
-    );
   const columns = [...new Set(features.map(({ transform }) => transform.column))];
   const other = Object.keys(values).find((name) => !columns.includes(name));
   if (other !== undefined) {
@@ -56,7 +50,8 @@ export function setStandIns(
       `Expected --context with the context columns of the model (${columns.join(", ") || "it has none"}), got ${other}.`,
     );
   }
-  const row = new EncodedContext(features, { page: ofKind("page"), impressions: { "": ofKind("impression") } }).encodeRow("");
+  const { page, impression } = splitContext(features, values);
+  const row = new EncodedContext(features, { page, impressions: { "": impression } }).encodeRow("");
   const changed = scale.slice();
   features.forEach(({ transform }, k) => {
     if (transform.column in values) changed[scale.length - features.length + k] = row[k] ?? 0;

@@ -26,6 +26,7 @@ class UserView {
   readonly #keepPage = element("input", { type: "checkbox", id: "same-page" });
   readonly #history = element("ol", { class: "history", "aria-label": "Your clicks, oldest first" });
   readonly #about = element("p", { class: "about", role: "status" });
+  readonly #context = element("form", { class: "fields", "aria-label": "Context of the page" });
   readonly #list = element("ol", { class: "page", "aria-label": "The page" });
   readonly #map = element("figure", { class: "style-map" });
   readonly #body: HTMLElement;
@@ -42,13 +43,15 @@ class UserView {
     const reset = button("New user", () => this.#load(this.#page, []));
     this.#body = dom`<div class="split wide-left" hidden>
 <div class="card"><div class="buttons">${another}${reset}<label>${this.#keepPage}keep the same page</label></div>
-${this.#about}${this.#list}</div>
+${this.#context}${this.#about}${this.#list}</div>
 <div class="results"><div class="card"><h3>Your clicks</h3>${this.#history}</div>${this.#map}</div></div>`;
     this.element = dom`<div>${this.#notice.element}${this.#trainLink}${this.#body}</div>`;
     this.#list.addEventListener("click", ({ target }) => {
       const chosen = target instanceof Element ? target.closest("button") : null;
       if (chosen) void this.#click(this.#page[this.#buttons().indexOf(chosen)]);
     });
+    this.#context.addEventListener("change", () => void this.#load());
+    this.#context.addEventListener("submit", (event) => event.preventDefault());
     lab.onShow("user", () => void this.#enter());
   }
 
@@ -58,6 +61,7 @@ ${this.#about}${this.#list}</div>
       const shop = await this.lab.call("user", "shop", undefined);
       const isOther = shop.name !== this.#shop?.name || shop.items !== this.#shop.items;
       this.#shop = shop;
+      if (isOther) this.#showContext(shop);
       this.#body.hidden = false;
       this.#trainLink.hidden = true;
       this.#notice.clear();
@@ -67,6 +71,24 @@ ${this.#about}${this.#list}</div>
       this.#trainLink.hidden = false;
       this.#notice.fail(error);
     }
+  }
+
+  /** Shows an input for each context column, which holds for all items of a page. */
+  #showContext({ context }: ShopView): void {
+    this.#context.hidden = context.length === 0;
+    const fields = context.map(({ column, values }) => {
+      const options = values.map((value) => markup`<option>${value}</option>`);
+      return values.length > 0
+        ? markup`<label>${column} <select name="${column}"><option value="">unknown</option>${options}</select></label>`
+        : markup`<label>${column} <input name="${column}" placeholder="unknown" size="10"></label>`;
+    });
+    fill(this.#context, markup`${fields}`);
+  }
+
+  /** Returns the values that were entered for the context columns. */
+  #readContext(): Record<string, string> {
+    const entries = [...new FormData(this.#context)].map(([name, value]) => [name, String(value)] as const);
+    return Object.fromEntries(entries.filter(([, value]) => value !== ""));
   }
 
   /** Adds a click and shows the next page. @param item undefined if the user leaves the page without a click */
@@ -86,8 +108,10 @@ ${this.#about}${this.#list}</div>
     [this.#page, this.#clicked] = [page, history];
     const request = ++this.#requests;
     try {
-      const scored = await this.lab.call("user", "score", { history, page });
-      if (request === this.#requests) this.#show(page, scored);
+      const scored = await this.lab.call("user", "score", { history, page, context: this.#readContext() });
+      if (request !== this.#requests) return;
+      this.#notice.clear();
+      this.#show(page, scored);
     } catch (error) {
       this.#notice.fail(error);
     }

@@ -8,6 +8,8 @@ import {
   getItemFeatures,
   type ShopState,
 } from "../../../data/shops.ts";
+import { type ContextRecord, EncodedContext, splitContext } from "../../../data/context_values.ts";
+import type { ContextFeature } from "../../../data/manifest.ts";
 import { computeChoiceProbabilities } from "../../../model/choice_probabilities.ts";
 import { addPositionEffects, readPositionEffects } from "../../../model/position_effect.ts";
 import { UserError } from "../../../user_error.ts";
@@ -18,6 +20,8 @@ export interface PageView {
   /** Items that the user clicked, the oldest click first. */
   readonly history: readonly number[];
   readonly page: readonly number[];
+  /** Values of context columns by name; those of impressions hold for all items of the page. */
+  readonly context?: ContextRecord;
 }
 
 /** Utilities and click probabilities of a page's items, by the model or by the ground truth. */
@@ -43,6 +47,8 @@ export interface ShopView {
   /** Features of each item by name; undefined unless the shop is synthetic. */
   readonly features: readonly Readonly<Record<string, number>>[] | undefined;
   readonly model: string;
+  /** Context columns that the model reads; a category has the values that training saw. */
+  readonly context: readonly { readonly column: string; readonly values: readonly string[] }[];
 }
 
 export function createUserService(worker: LabWorker) {
@@ -56,7 +62,8 @@ export function createUserService(worker: LabWorker) {
   return {
     /** Returns the shop of the current model. @throws UserError without a model */
     shop(): ShopView {
-      const { model, data: { source, truth } } = expectModel();
+      const { model, data } = expectModel();
+      const { source, truth } = data;
       const { items } = source;
       const values = items.items?.kind === "dense" ? items.items.values : undefined;
       return {
@@ -65,12 +72,20 @@ export function createUserService(worker: LabWorker) {
         features: truth && values &&
           Array.from({ length: items.shape.count }, (_, item) => describeDemoItem(values, item)),
         model: model.config.encoder,
+        context: [...Map.groupBy(listContext(model, data), ({ transform }) => transform.column)].map((
+          [column, own],
+        ) => ({
+          column,
+          values: own.flatMap(({ transform }) => transform.of === "value" ? [transform.value] : []),
+        })),
       };
     },
 
-    async score({ history, page }: PageView): Promise<ScoredPage> {
-      const { model, data: { source, truth }, iteration } = expectModel();
-      const utilities = await model.score({ history, page });
+    async score({ history, page, context }: PageView): Promise<ScoredPage> {
+      const { model, data, iteration } = expectModel();
+      const { source, truth } = data;
+      const features = encodePage(listContext(model, data), page, context);
+      const utilities = await model.score({ history, page, features });
       const effects = model.config.positions > 0 ? readPositionEffects(await model.weights()) : undefined;
       const values = source.items.items?.kind === "dense" ? source.items.items.values : undefined;
       const known = truth && values && computeTruth(truth.shop, values, { history, page });
@@ -82,6 +97,26 @@ export function createUserService(worker: LabWorker) {
       };
     },
   };
+}
+
+function listContext(
+  { config }: CurrentModel["model"],
+  { features }: CurrentModel["data"],
+): readonly ContextFeature[] {
+  return config.counts?.rowFeatures ? features?.context ?? [] : [];
+}
+
+/** Returns the context features of a page's items, [items, features]. @throws UserError for a value that cannot be read */
+function encodePage(
+  features: readonly ContextFeature[],
+  page: readonly number[],
+  values: ContextRecord = {},
+): Float32Array<ArrayBuffer> | undefined {
+  if (features.length === 0) return undefined;
+  const { page: ofPage, impression } = splitContext(features, values);
+  const ids = page.map(String);
+  const impressions = Object.fromEntries(ids.map((id) => [id, impression]));
+  return new EncodedContext(features, { page: ofPage, impressions }).encodeRows(ids);
 }
 
 function computeScores(
