@@ -1,7 +1,12 @@
 /** Reads the context of a request: values of the data set's impression and page columns, from which context features are computed. */
 
 import * as v from "../schema.ts";
-import { type ContextRecord, EncodedContext, type RequestContext, splitContext } from "../data/context_values.ts";
+import {
+  type ContextRecord,
+  EncodedContext,
+  type RequestContext,
+  splitContext,
+} from "../data/context_values.ts";
 import type { ContextFeature } from "../data/manifest.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { InvalidValueError } from "../option.ts";
@@ -26,7 +31,9 @@ export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: 
     }
     const parsed = v.safeParse(schema, json);
     if (parsed.success) return parsed.output;
-    throw new InvalidValueError(`Expected JSON such as ${example}: ${v.describeIssues(parsed.issues.slice(0, 1))}.`);
+    throw new InvalidValueError(
+      `Expected JSON such as ${example}: ${v.describeIssues(parsed.issues.slice(0, 1))}.`,
+    );
   };
 }
 
@@ -47,7 +54,9 @@ export function setStandIns(
   const other = Object.keys(values).find((name) => !columns.includes(name));
   if (other !== undefined) {
     throw new UserError(
-      `Expected --context with the context columns of the model (${columns.join(", ") || "it has none"}), got ${other}.`,
+      `Expected --context with the context columns of the model (${
+        columns.join(", ") || "it has none"
+      }), got ${other}.`,
     );
   }
   const { page, impression } = splitContext(features, values);

@@ -12,6 +12,7 @@ import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { initializeOnLog } from "../../src/model/model_counts.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { exportModel } from "../../src/serve/onnx/export_model.ts";
+import { setStandIns } from "../../src/predict/request_context.ts";
 import { readScore } from "../../src/serve/requests.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
@@ -195,6 +196,17 @@ Deno.test("wrong context columns are refused", async () => {
   for (const text of ["", "a,a", "hour:word"]) {
     assert.throws(() => parseContextColumns(text), /Expected/);
   }
+});
+
+Deno.test("values stand in for the context of simulated pages, and the other columns keep their means", async () => {
+  const folder = await makeFolderWith(files);
+  const { manifest: { features: { context: of = [] } } } = await prepareIn(folder, recipe(folder));
+  const scale = Float32Array.from({ length: 3 * 12 }, (_, k) => k);
+  const [price = 0] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");
+  const changed = setStandIns(scale, of, { price: "3", device: "phone" });
+  assert.deepEqual(changed.subarray(0, 31), scale.subarray(0, 31));
+  assert.deepEqual([...changed.subarray(31)], [price, 1, scale[33], 0, 1]);
+  await expectRefusal(() => setStandIns(scale, of, { cost: 3 }), "(price, published, device), got cost");
 });
 
 Deno.test("requests with unknown columns or unreadable values are refused, and gaps are named", async () => {

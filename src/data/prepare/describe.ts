@@ -182,7 +182,10 @@ async function describeContext(
         "SELECT count_if(is_low) AS low, count_if(is_low AND is_clicked) AS low_clicks, count_if(is_high) AS high, " +
         "count_if(is_high AND is_clicked) AS high_clicks FROM s",
     );
-    const [low, high] = [Number(row.low_clicks) / Number(row.low), Number(row.high_clicks) / Number(row.high)];
+    const [low, high] = [
+      Number(row.low_clicks) / Number(row.low),
+      Number(row.high_clicks) / Number(row.high),
+    ];
     const error = 1.96 * Math.sqrt(1 / Number(row.low_clicks) + 1 / Number(row.high_clicks));
     const own = shares.find((one) => one.column === column);
     found.push({ ...{ name, kind, low, high, ratio: high / low, error }, shares: own });
