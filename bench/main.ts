@@ -23,11 +23,9 @@ export const studies: Readonly<Record<string, Study>> = {
   compiled: { ...cold, about: "compiles every kernel for GPUs; needs no GPU" },
   peers: { ...warm, about: "times a training step of clickgan and other libraries on this machine" },
   simulate: { ...warm, about: "times pages of simulated users, compared with PyTorch" },
-  serve: { ...warm, about: "loads the service, and checks that each request gets its own answer" },
   results: { ...warm, about: "trains the models of a table of results, and writes the table" },
   demo: { ...cold, about: "writes the final output of deno task train to a page" },
   logs: { ...none, about: "writes synthetic logs, and the best metrics that a model can attain on each" },
-  truth: { ...none, about: "computes the best possible policies in the synthetic shops" },
 };
 
 const USUAL = "profile";

@@ -1,6 +1,6 @@
 /** `serve_client.ts URL CALLS.json REQUESTS CLIENTS` sends requests and prints the load's result as JSON. */
 
-import { load } from "../bench/serve_load.ts";
+import { load } from "./serve_load.ts";
 
 const [url = "", file = "", requests = "", clients = ""] = Deno.args;
 const calls = JSON.parse(await Deno.readTextFile(file));

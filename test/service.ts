@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { LoadRequest } from "../bench/serve_load.ts";
+import type { LoadRequest } from "./serve_load.ts";
 import { getItemsShape } from "../src/data/item_catalogue.ts";
 import { drawInitialWeights } from "../src/model/initial_weights.ts";
 import { listModelParameters, UserModel } from "../src/model/user_model.ts";

@@ -1,17 +1,11 @@
-/** Makes tables of test metrics: of models trained with several seeds, and of models with hashed item ids. */
+/** Makes tables of test metrics of models that are trained with several seeds. */
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
-import { computePairedDifference } from "../../src/data/paired_difference.ts";
 import { readJson } from "../../src/files/json_file.ts";
 import { formatMarkdownTable } from "../../src/cli/table.ts";
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
-import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
-import { requireWritable } from "../../src/files/write_scope.ts";
-import { pathExists } from "../../src/files/local_file.ts";
-import { makeFolder, writeFileAtomically } from "../../src/files/atomic_write.ts";
-import { formatThousands } from "../../src/number_text.ts";
 
 const metricSchema = { nll: v.finiteNumber(), prec1: v.finiteNumber(), prec2: v.finiteNumber() };
 const resultSchema = v.looseObject({
@@ -125,55 +119,6 @@ export const modelsTable: ResultTable = {
   },
 };
 
-/** Number of seeds in the table of likelihoods, which compares models with and without regularisation. */
-const LIKELIHOOD_SEEDS = 15;
-
-const settings = [
-  {
-    data: "yelp",
-    model: "PW tanh",
-    options: "--encoder pw --pw-nonlinearity tanh",
-    against: "--weight-decay 10 --early-stopping loss --patience 300",
-  },
-  {
-    data: "rsc",
-    model: "LSTM",
-    options: "",
-    against:
-      "--weight-decay 20 --item-dropout 0.2 --learning-rate 1e-3 --iterations 8000 --early-stopping loss --patience 300",
-  },
-] as const;
-
-export const likelihoodTable: ResultTable = {
-  name: "likelihood",
-  about: "test loss on yelp and rsc with the best settings and without them",
-  async make(runs) {
-    const rows = await Promise.all(settings.map(async ({ data, model, options, against }) => {
-      const losses = async (options: string) =>
-        (await collectTestMetrics(runs, { data, options, seeds: LIKELIHOOD_SEEDS })).map(({ loss }) => loss);
-      const [best, plain] = await Promise.all([losses(`${options} ${against}`), losses(options)]);
-      const { mean, low, high } = computePairedDifference(best, plain);
-      return [
-        ...[data, model, `\`${[options, against].join(" ").trim()}\``],
-        ...[meanWithSd(meanAndSd(best)), meanWithSd(meanAndSd(plain))],
-        `${formatFixed(mean)} (${formatFixed(low)} to ${formatFixed(high)})`,
-      ];
-    }));
-    return [
-      `The test losses are mean and sd over seeds 1 to ${LIKELIHOOD_SEEDS}. The difference is given with its 95 % interval over these seeds.`,
-      "",
-      ...formatMarkdownTable([
-        "data",
-        "model",
-        "settings",
-        "test loss",
-        "without these settings",
-        "difference",
-      ], rows),
-    ].join("\n");
-  },
-};
-
 const REFERENCE_SEEDS = 5;
 
 type Spread = readonly [mean: number, sd: number];
@@ -246,93 +191,3 @@ export const referenceTable: ResultTable = {
     ].join("\n");
   },
 };
-
-/** Numbers of buckets for hashed item ids (N of `data log --hash-items N`). */
-const BUCKETS = [1_000, 10_000, 100_000, 1_000_000];
-/**
- * Options of a small model, whose only item features are ids. With N = 1,000,000 buckets each table of 2 N rows and 16
- * columns just fits into a binding of 128 MiB.
- */
-const MODEL =
-  "--adam row-sparse --lstm-units 4 --dims 16 --counts none --learning-rate 0.005 --validate-every 100";
-
-const PAGES = "--user user --item item --time time --clicked clicked --page page --source";
-const LOGS = [
-  { name: "demo", title: "demo shop, 500 items", log: PAGES, source: demoLog },
-  { name: "shop", title: "a shop of 100,000 items", log: PAGES, source: largeShop },
-  { name: "yelp", title: "yelp, 804 items", log: "--query", source: yelpLog },
-];
-
-export const hashedTable: ResultTable = {
-  name: "hashed",
-  about: "hashed and unique item ids on the demo shop, a shop of 100,000 items, and yelp",
-  async make(runs) {
-    const columns = await Promise.all(LOGS.map((log) => buildColumn(runs, log)));
-    const rows = [undefined, ...BUCKETS].map((buckets, k) => [
-      buckets === undefined ? "unique ids" : formatThousands(buckets),
-      ...columns.map((column) => column[k] ?? ""),
-    ]);
-    return [
-      `The table has prec@1 on test users, +- half its 95 % range over users, with \`${MODEL}\`:`,
-      "",
-      ...formatMarkdownTable(["N", ...LOGS.map(({ title }) => title)], rows),
-    ].join("\n");
-  },
-};
-
-/** Returns a log's cells: first the cell for unique ids, then a cell per number of buckets. */
-async function buildColumn(runs: ResultRuns, { name, log, source }: typeof LOGS[number]): Promise<string[]> {
-  const path = await source(runs);
-  return await Promise.all([undefined, ...BUCKETS].map(async (buckets) => {
-    const words = buckets === undefined ? ["--no-item-ids"] : ["--hash-items", String(buckets)];
-    const prepare = [...log.split(" "), path, "--shares", "60-20-20", ...words];
-    const of = `${name}-${buckets ?? "ids"}`;
-    const data = await runs.trained(`hashed-data-${of}`, "data log", prepare, "--out");
-    const args = ["--data", data, "--no-report", ...MODEL.split(" ")];
-    const { prec1, sampling } = await readTestMetrics(await runs.trained(`hashed-${of}`, "train", args));
-    return `${formatFixed(prec1)} +- ${formatFixed(sampling)}`;
-  }));
-}
-
-async function demoLog(runs: ResultRuns): Promise<string> {
-  return `${await runs.trained("hashed-log-demo", "data example", [], "--out")}/log.csv`;
-}
-
-/** Writes a SELECT that reads yelp.txt. The file has tabs between columns, and its times are consecutive numbers. */
-async function yelpLog({ folder, papers }: ResultRuns): Promise<string> {
-  await makeFolder(folder);
-  const select =
-    "SELECT session_new_index AS user, item_new_index AS item, to_timestamp(Time) AS time, is_click AS clicked\n" +
-    `FROM read_csv(${formatLiteral(`${papers}/yelp.txt`)}, header = true, delim = '\\t')\n`;
-  await writeFileAtomically(`${folder}/hashed-yelp.sql`, select, `\n${select.split("\n")[0]}`);
-  return `${folder}/hashed-yelp.sql`;
-}
-
-/**
- * Generates the log of a shop with 100,000 items and 6,000 users, who see ten pages of ten items. Pages show popular items
- * more often. The utility of item i is the same for all users, u_i = 1.2 z_i - 2 with normal z_i; no click has utility 0.
- */
-async function largeShop({ folder }: ResultRuns): Promise<string> {
-  const path = `${folder}/hashed-shop.parquet`;
-  if (await pathExists(path)) return path;
-  await makeFolder(folder);
-  const engine = await SqlEngine.open({ workFolder: "", memory: "2GB", threads: 1 });
-  try {
-    await engine.run(
-      "SELECT setseed(0.5);" +
-        "CREATE TABLE item AS SELECT range AS item, 1.2 * sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random()) - 2 AS u FROM range(100000);" +
-        "CREATE TABLE shown AS SELECT range // 10 AS page, floor(1e5 * power(random(), 3))::BIGINT AS item, -ln(-ln(random())) AS luck " +
-        "FROM range(600000);" +
-        "CREATE TABLE best AS SELECT page, max(u + luck) AS most FROM shown JOIN item USING (item) GROUP BY page ORDER BY page;" +
-        "CREATE TABLE nothing AS SELECT page, -ln(-ln(random())) AS luck FROM (SELECT page FROM best ORDER BY page);" +
-        "COPY (SELECT DISTINCT page // 10 AS user, page, 1700000000 + page AS time, 'sku-' || item AS item, " +
-        "(u + shown.luck = most AND most > nothing.luck)::INTEGER AS clicked " +
-        "FROM shown JOIN item USING (item) JOIN best USING (page) JOIN nothing USING (page) ORDER BY page, item) " +
-        `TO ${formatLiteral(`${path}.part`)} (FORMAT parquet)`,
-    );
-    await Deno.rename(`${path}.part`, requireWritable(path));
-  } finally {
-    engine.close();
-  }
-  return path;
-}

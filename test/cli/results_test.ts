@@ -1,12 +1,7 @@
 import { isUserError } from "../run/folder_check.ts";
 import assert from "node:assert/strict";
-import { likelihoodTable, modelsTable, readTestMetrics, referenceTable } from "../../bench/results/models.ts";
-import {
-  secondModelTable,
-  simulatedTable,
-  slatesTable,
-  truthTable,
-} from "../../bench/results/policy_tables.ts";
+import { modelsTable, readTestMetrics, referenceTable } from "../../bench/results/models.ts";
+import { slatesTable } from "../../bench/results/slates.ts";
 import { FolderRuns, type ResultRuns } from "../../bench/results/runs.ts";
 import { pathExists } from "../../src/files/local_file.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
@@ -16,7 +11,7 @@ import { withFolder } from "../prepared_folder.ts";
 function makeRuns(
   folder: string,
   results: (name: string, seed: number) => unknown,
-  printed: (command: string, args: readonly string[]) => unknown,
+  json: () => unknown,
 ): ResultRuns & { readonly asked: string[]; readonly names: Set<string> } {
   const asked: string[] = [];
   const names = new Set<string>();
@@ -36,9 +31,7 @@ function makeRuns(
       }
       return Promise.resolve(`${folder}/${name}`);
     },
-    kept: none,
-    printed: (command, args) => Promise.resolve(String(printed(command, args))),
-    json: (command, args) => Promise.resolve(printed(command, args)),
+    json: () => Promise.resolve(json()),
   };
 }
 
@@ -79,19 +72,6 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each metri
     assert.ok(runs.asked.every((asked) => /^train --data (papers\/yelp\.txt|demo) --seeds 3 /.test(asked)));
   }));
 
-Deno.test("results: the likelihood with and without regularisation, seed by seed", () =>
-  withFolder({}, async (folder) => {
-    const runs = makeRuns(
-      folder,
-      (name, seed) => makeResult(name.includes("early-stopping") ? 0.9 + seed / 100 : 1 + seed / 100, 0.5),
-      none,
-    );
-    const rows = parseTable(await likelihoodTable.make(runs));
-    const [, , best, plain, difference] = rows["yelp"] ?? [];
-    assert.deepEqual([best, plain], [".980 +- .045", "1.080 +- .045"]);
-    assert.equal(difference, "-.100 (-.100 to -.100)");
-  }));
-
 Deno.test("results: models compared with metrics of another implementation", () =>
   withFolder({}, async (folder) => {
     const runs = makeRuns(folder, (_, seed) => makeResult(seed / 10, 0.5), none);
@@ -104,80 +84,27 @@ Deno.test("results: models compared with metrics of another implementation", () 
     );
   }));
 
-const OWN = "the model a";
-const SECOND = "the model b";
-const SHOP = "the restless shop";
-
-function makeComparison(slate: number, policies: Readonly<Record<string, readonly (number | null)[]>>) {
+function makeComparison(slate: number, policies: Readonly<Record<string, number>>) {
   const environments = [
-    { name: OWN, role: "trained on" },
-    { name: SECOND, role: "second model" },
-    { name: SHOP, role: "truth", optimum: 15 },
+    { name: "the model a", role: "trained on" },
+    { name: "the model b", role: "second model" },
+    { name: "the restless shop", role: "truth" },
   ];
-  const cells = Object.entries(policies).flatMap(([policy, seeds]) =>
-    environments.flatMap(({ name, role }, e) =>
-      seeds.map((seed) => {
-        const clicks = (seed ?? 0) + 10 - e;
-        return {
-          ...{ policy, seed, environment: name },
-          figures: { return: { mean: clicks }, clickRate: { mean: clicks / 20 + slate / 1000 } },
-          ...(role === "truth" && { calibration: { predicted: clicks + 0.5 } }),
-        };
-      })
-    )
+  const cells = Object.entries(policies).flatMap(([policy, more]) =>
+    environments.map(({ name }, e) => ({
+      ...{ policy, environment: name },
+      figures: { clickRate: { mean: (more + 10 - e) / 20 + slate / 1000 } },
+    }))
   );
-  const difference = { mean: 2, interval: [1, 3] };
-  const differences = Object.keys(policies).filter((policy) => policy !== "greedy").map((policy) => ({
-    ...{ environment: SHOP, policy, rival: "greedy", difference },
-  }));
-  return { ...{ slate, pages: 20, users: 10000 }, environments, cells, differences };
+  return { ...{ slate, pages: 20, users: 10000 }, environments, cells };
 }
 
-Deno.test("results: trainings on the truth in ascending order, compared with the optimum and greedy", async () => {
-  const printed: string[] = [];
-  const runs = makeRuns("", none, (command, args) => {
-    printed.push(`${command} ${args.join(" ")}`);
-    const { environments, cells, ...rest } = makeComparison(3, { CDQN: [1, 2, 3, 4, 5], greedy: [null] });
-    const shop = environments.filter(({ role }) => role === "truth");
-    return [{ ...rest, environments: shop, cells: cells.filter(({ environment }) => environment === SHOP) }];
-  });
-  const rows = parseTable(await truthTable.make(runs));
-  assert.deepEqual(rows["optimum's policy"], ["-", "15.00", "100 %"]);
-  assert.deepEqual(rows["GDQN"], ["1,000,000", "11.00 (9.00 to 13.00)", "73.3 %"]);
-  assert.deepEqual(rows["greedy"], ["-", "8.00", "53.3 %"]);
-  assert.deepEqual([new Set(runs.asked).size, runs.names.size], [30, 30]);
-  assert.deepEqual(printed.map((line) => /--optimum (\w+)/.exec(line)?.[1]), [
-    "fine",
-    ...Array.from({ length: 5 }, () => "none"),
-  ]);
-});
-
-Deno.test("results: the output of simulate, with the folder's name on the page", async () => {
-  const runs = makeRuns(
-    "kept",
-    none,
-    (command, args) => `${command} of the users of ${args[1]}/best.safetensors\n`,
-  );
-  const text = await simulatedTable.make(runs);
-  assert.equal(text, "```\nsimulate of the users of runs/a/best.safetensors\n```");
-  assert.deepEqual(runs.asked, ["train --data restless --counts none --no-report"]);
-});
-
 Deno.test("results: slates of two sizes, in three environments", async () => {
-  const policies = { SlateQ: [1], CDQN: [2], greedy: [null] };
+  const policies = { SlateQ: 1, CDQN: 2, greedy: 0 };
   const runs = makeRuns("", none, () => [makeComparison(3, policies), makeComparison(5, policies)]);
   const text = await slatesTable.make(runs);
   assert.match(text, /^\| policy \| its own model, k = 3 \| its own model, k = 5 \| second model, k = 3 /m);
   assert.deepEqual(parseTable(text)["CDQN"], [".603", ".605", ".553", ".555", ".503", ".505"]);
-});
-
-Deno.test("results: predicted returns of policies, and returns in the shop", async () => {
-  const runs = makeRuns("", none, () => [makeComparison(3, { CDQN: [1, 2, 3], greedy: [null] })]);
-  const rows = parseTable(await secondModelTable.make(runs));
-  assert.deepEqual(rows["CDQN"], [
-    ...["12.00", "11.00", "10.00", "+2.00 (+1.00 to +3.00)", "20 %", "10 %", "10.50"],
-  ]);
-  assert.equal(rows["greedy"]?.[3], "");
 });
 
 Deno.test("results: a finished training is repeated only for other settings", () =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { LoadResult } from "../../bench/serve_load.ts";
+import type { LoadResult } from "../serve_load.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { computeScorerCapacity, type ScoringRequest, UtilityScorer } from "../../src/model/scorer.ts";

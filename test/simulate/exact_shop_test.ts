@@ -25,8 +25,6 @@ import {
   type HostPolicy,
   simulateOnHost,
 } from "../../src/simulate/host/host_simulator.ts";
-import { runBench } from "../command_check.ts";
-import { withFolder } from "../prepared_folder.ts";
 
 function* listSets(items: readonly number[], k: number): Generator<number[]> {
   if (k === 0) return yield [];
@@ -281,23 +279,3 @@ Deno.test("plan: invalid settings are refused", () => {
     /Expected a slate of 1\.\.5 items, got 6/,
   );
 });
-
-Deno.test("bench truth: a row, and the table on its page", () =>
-  withFolder({
-    "page.md": "before\n<!-- bench truth -->\n<!-- end of bench truth -->\nafter\n",
-  }, async (folder) => {
-    const page = `${folder}/page.md`;
-    const few = ["truth", "--users", "10", "--points", "coarse"];
-    const { code, stdout, stderr } = await runBench([...few, "--only", "^restless$", "--readme", page]);
-    assert.equal(code, 0, stderr);
-    assert.match(stdout, /^restless +\d+\.\d{3} ± .* 16\.87 +\d+ \/ \d+ %$/m);
-    assert.match(stderr, /1 of 1, restless: simulating optimum/);
-    const text = await Deno.readTextFile(page);
-    assert.match(
-      text,
-      /^before\n<!-- bench truth -->\n\nShop of seed 1, 10 users per policy, [^]*\| restless \| .*after\n$/s,
-    );
-    const none = await runBench([...few, "--only", "x"]);
-    assert.equal(none.code, 1);
-    assert.match(none.stderr, /^error: Expected --only to match a row \(demo; .*got x\./m);
-  }));
