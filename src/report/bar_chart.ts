@@ -27,7 +27,12 @@ export interface Bar {
 
 /** Builds a bar chart with values and whiskers (interval or sd). Bars are horizontal, so that long names fit on a phone. */
 export function buildBarChart(
-  chart: ChartHead & { readonly xTitle: string; readonly bars: readonly Bar[] },
+  chart: ChartHead & {
+    readonly xTitle: string;
+    readonly bars: readonly Bar[];
+    /** Left end of the axis, by default 0. */
+    readonly xFrom?: number;
+  },
 ): ChartDefinition {
   const points = chart.bars.map(({ name, mean, sd, range, runs, snapshot }, y): ChartPoint => {
     const text = formatMean(mean, sd);
@@ -39,6 +44,7 @@ export function buildBarChart(
     };
   });
   const end = Math.max(...points.map((point) => computeWhisker(point)?.[1] ?? point.x));
+  const from = chart.xFrom === undefined ? { beginAtZero: true } : { min: chart.xFrom };
   return {
     ...getChartHead(chart),
     summary: `${chart.title}: ` + points.map(({ name, label }) => `${name} ${label}`).join("; "),
@@ -59,7 +65,7 @@ export function buildBarChart(
           borderColor: chart.bars.map(({ colour }) => nameColour(colour)),
         }],
       },
-      options: barOptions({ ...buildAxis(chart.xTitle), beginAtZero: true, suggestedMax: end }, false),
+      options: barOptions({ ...buildAxis(chart.xTitle), ...from, suggestedMax: end }, false),
     },
   };
 }

@@ -19,6 +19,7 @@ import {
   listSnapshotTests,
   listStageRuns,
   type ReportPart,
+  sortBaselines,
 } from "./report_parts.ts";
 import type { Criterion } from "../train/best_records.ts";
 import type { BaselineMetrics, ReportData, ReportModel } from "./report_data.ts";
@@ -67,6 +68,14 @@ function listSharedLevels(models: readonly ReportModel[]): Levels {
       const y = getMetric(baseline, metric);
       return typeof y === "number" ? [{ name: baseline.name, y }] : [];
     }) ?? [];
+}
+
+/** Selects the levels that are near the curves. Distant levels would compress the curves; the bar chart has all levels. */
+function selectNearLevels(levels: readonly Level[], curves: readonly Series[]): Level[] {
+  const heights = curves.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []));
+  const [low, high] = [Math.min(...heights), Math.max(...heights)];
+  const margin = (high - low) / 2;
+  return levels.filter(({ y }) => y >= low - margin && y <= high + margin);
 }
 
 /** Builds charts of prec@1 and prec@2 for all models, and a second pair of charts for all models with pre-training. */
@@ -129,8 +138,9 @@ function lineChart(
   yTitle: string,
   window: number,
   drawn: readonly Series[],
-  levels: readonly Level[] = [],
+  all: readonly Level[] = [],
 ): ChartDefinition[] {
+  const levels = selectNearLevels(all, drawn);
   // Curves of a model with a generator have names that begin with "generator" or "reward".
   const isGenerator = ({ dash }: Series) => dash === dashes.dashed || dash === dashes.dashDotted;
   const series = !drawn.some(isGenerator) ? drawn : drawn.map((one): Series => ({
@@ -193,12 +203,22 @@ function barChart(
       : "",
   ].filter((sentence) => sentence !== "").join(" ");
   const baselines = groups.length === 1 ? baselineBars(groups[0]?.baselines ?? [], metric) : [];
-  const title = `Test ${label}`;
-  return [buildBarChart({ id: `test-${metric}`, title, note, xTitle: label, bars: [...bars, ...baselines] })];
+  const head = { id: `test-${metric}`, title: `Test ${label}`, note, xTitle: label };
+  const all = [...bars, ...baselines];
+  return [buildBarChart(metric === "nll" ? cutAxis({ ...head, bars: all }) : { ...head, bars: all })];
+}
+
+/** Lets the axis of losses begin near the lowest loss, because small differences between losses matter. The note says so. */
+function cutAxis<C extends { readonly note: string; readonly bars: readonly Bar[] }>(chart: C) {
+  const ends = chart.bars.flatMap(({ mean, sd, range }) => range ?? [mean - (sd ?? 0), mean + (sd ?? 0)]);
+  const [low, high] = [Math.min(...ends), Math.max(...ends)];
+  const xFrom = Math.floor(10 * (low - 0.2 * (high - low))) / 10;
+  if (!(xFrom > 0)) return chart;
+  return { ...chart, xFrom, note: `${chart.note} Lower is better; the axis begins at ${xFrom}.` };
 }
 
 function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName): Bar[] {
-  return baselines.flatMap((baseline): Bar[] => {
+  return sortBaselines(baselines, metric).flatMap((baseline): Bar[] => {
     const { name, details } = baseline;
     const mean = getMetric(baseline, metric);
     const range = details?.intervals[metric];

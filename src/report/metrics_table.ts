@@ -3,10 +3,11 @@
  * For each model, the details show differences, calibration, and metrics by page length, history, position and item.
  */
 
-import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
+import type { MetricName } from "../metrics/metric_columns.ts";
 import { compareLoadedSums, type LoadedSums, loadSums } from "../metrics/test_result.ts";
 import { classifyDifference } from "../metrics/baseline_verdict.ts";
 import { type Html, markup } from "./html.ts";
+import { ECE, renderGlossary, renderMetricTitle } from "./metric_glossary.ts";
 import {
   computeMeanAndSd,
   getMetric,
@@ -20,6 +21,7 @@ import {
   type ReportPart,
   type Scoring,
   type SharedBaselines,
+  sortBaselines,
 } from "./report_parts.ts";
 import type {
   ReportModel,
@@ -45,16 +47,18 @@ export function renderMetricsTable(models: readonly ReportModel[]): Html | undef
   const groups = groupByBaselines(models);
   const several = models.some(({ runs }) => runs.length > 1);
   const longer = hasSingleItemPages(parts);
+  const hasGenerator = parts.some(({ ranking }) => ranking === "generator");
   const names = COLUMNS.filter((name) => longer || !LONGER.includes(name));
   return markup`<p>${several ? "Means over the seeds ± one standard deviation." : ""}
 Small numbers: 95 % bootstrap interval over test users.
 ${longer ? "Columns with * and AUC leave out pages of one item, which any model ranks correctly." : ""}</p>
 ${
-    renderTable("Table of test metrics", ["snapshot", "iteration", ...names.map(getMetricTitle)], [
+    renderTable("Table of test metrics", ["snapshot", "iteration", ...names.map(renderMetricTitle)], [
       ...parts.map((part) => listPartRows(part, names)),
       ...groups.map((group) => listBaselineRows(group, groups.length > 1, names)),
     ])
-  }`;
+  }
+${renderGlossary([...names, ...(hasGenerator ? PI : []), ...PROBABILITIES])}`;
 }
 
 /** Returns true if some test pages have only one item. Leaving out single-item pages then changes prec@1. */
@@ -98,7 +102,7 @@ function listBaselineRows(
   named: boolean,
   names: readonly MetricName[],
 ): ReportRowGroup {
-  const rows = baselines.map((baseline): ReportRow => {
+  const rows = sortBaselines(baselines, "prec1").map((baseline): ReportRow => {
     const { name, setting } = baseline;
     const title = setting === undefined ? name : markup`${name}<br><small>${setting}</small>`;
     return [title, "", ...renderCells([baseline], names)];
@@ -184,20 +188,18 @@ ${result.shown.map(({ name, details }) => renderScoringDetails(part, name, detai
 </details>`;
 }
 
-function renderDifferenceTable(part: ReportPart, { test, snapshots }: StageResult): Html {
+/** Renders the differences between the judged snapshot and each baseline, the best baseline first. */
+function renderDifferenceTable(part: ReportPart, { test }: StageResult): Html {
   const columns = [...METRICS, ...(test.some(({ piPrec1 }) => piPrec1 !== undefined) ? PI : [])];
   const titles = new Map<string, string>(shownBaselines);
-  const rows = [
-    ...test.flatMap(({ snapshot, against }) =>
-      Object.entries(against).map(([name, found]) =>
-        renderDifferenceRow(`${snapshot} minus ${titles.get(name) ?? name}`, found, columns)
-      )
-    ),
-    ...snapshots.map(({ snapshot, minus, differences }) =>
-      renderDifferenceRow(`${snapshot} minus ${minus}`, differences, columns)
-    ),
-  ];
-  const head = ["difference", ...columns.map(getMetricTitle)];
+  const judged = findJudged(part, test);
+  const compared = Object.entries(judged?.against ?? {}).toSorted(([, a], [, b]) =>
+    (a.prec1?.value ?? 0) - (b.prec1?.value ?? 0)
+  );
+  const rows = compared.map(([name, found]) =>
+    renderDifferenceRow(`${judged?.snapshot} minus ${titles.get(name) ?? name}`, found, columns)
+  );
+  const head = ["difference", ...columns.map(renderMetricTitle)];
   return markup`<p>Differences are on the same users. If the interval excludes 0, the difference is significant.</p>
 ${renderTable(`Differences of ${part.name}`, head, [["", rows]])}`;
 }
@@ -211,9 +213,13 @@ function renderDifferenceRow(
   return [name, ...cells];
 }
 
+function findJudged({ judged }: ReportPart, test: readonly SnapshotMetrics[]): SnapshotMetrics | undefined {
+  return test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
+}
+
 /** Renders a table of prec@1. The table has a row per slice of the test pages, and columns for the model and the baselines. */
 function renderComparedSlices(part: ReportPart, { test, shown }: StageResult): Html {
-  const model = test.find(({ snapshot }) => snapshot === part.judged) ?? test.at(-1);
+  const model = findJudged(part, test);
   if (!model?.details) return markup``;
   const others = shown.flatMap(({ name, details }) => details ? [{ name, details }] : []);
   const all = [{ name: model.snapshot, details: model.details }, ...others];
@@ -266,7 +272,7 @@ function renderSlices(part: ReportPart, name: string, details: StoredDetails): H
       slices.map((slice) => row(`${by} ${slice.name}`, slice.events, slice, slice.ece))
     ),
   ];
-  const head = ["slice", "pages", ...columns.map(getMetricTitle), "ECE of P(click)"];
+  const head = ["slice", "pages", ...columns.map(renderMetricTitle), ECE];
   return renderTable(`All metrics of ${part.name}, ${name}`, head, [["", rows]]);
 }
 

@@ -47,7 +47,6 @@ const detailsSchema = v.looseObject({
 const pairedSchema = v.looseObject({ users: v.string(), groups: v.whole(1, MOST_GROUPS), sums: v.string() });
 
 const differencesSchema = named(v.looseObject({ value: number, interval }));
-const comparison = { snapshot: v.string(), minus: v.string(), differences: differencesSchema };
 
 const baselineSchema = v.object({
   ...v.partial(metricsSchema, ["nll"]).entries,
@@ -90,8 +89,6 @@ export const resultSchema = v.looseObject({
   })),
   test: v.optional(v.array(snapshotSchema)),
   baselines: v.optional(named(v.nullable(baselineSchema)), {}),
-  /** Metric differences between two snapshots of the stage. */
-  snapshots: v.optional(v.array(v.looseObject(comparison)), []),
   verdict: v.optional(v.array(v.string()), []),
 });
 export type StoredResult = v.InferOutput<typeof resultSchema>;

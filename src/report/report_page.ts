@@ -24,6 +24,8 @@ import {
   compareWithBaselines,
   describeUsers,
   describeVerdict,
+  formatSigned,
+  formatSignedRange,
   type Significance,
 } from "../metrics/baseline_verdict.ts";
 import {
@@ -33,7 +35,10 @@ import {
   listSnapshotNames,
   listSnapshotTests,
   listTrainedStages,
+  type ReportPart,
 } from "./report_parts.ts";
+import { baselineTitles } from "../metrics/baselines/baselines.ts";
+import { describeLoss } from "../run/test_stage.ts";
 
 /**
  * Writes an HTML page about runs. The page needs no network. An existing page is replaced.
@@ -47,11 +52,16 @@ export async function writeReport(folders: readonly string[], out: string): Prom
 
 export function buildReportPage(data: ReportData, charts: readonly ChartDefinition[]): PageContent {
   const { models, claims, title } = data;
-  const configuration = renderSettings(models, ({ settings }) => settings, "configuration");
   const main = markup`${claims.length > 0 && renderSection("claims", "Claims", renderClaims(claims))}
 ${renderSection("charts", "Charts", renderAllCharts(charts))}
 ${renderSection("test-metrics", "Test metrics", renderTestMetrics(models))}
-${renderSection("configuration", "Configuration", configuration)}
+${
+    renderSection(
+      "configuration",
+      "Configuration",
+      renderSettings(models, ({ settings }) => settings, "configuration"),
+    )
+  }
 ${renderSection("machine", "Machine", renderSettings(models, ({ machine }) => machine, "machine"))}`;
   return { kind: "report", title: `${title} - clickgan report`, header: renderHeader(data), main };
 }
@@ -86,7 +96,7 @@ ${different.length > 0 ? renderDiffering(models, different, values, what) : mark
 
 function renderShared(keys: readonly string[], value: (key: string) => string): Html {
   const rows = keys.map((key) => markup`<tr><th scope="row">${key}</th><td>${value(key)}</td></tr>\n`);
-  return markup`<table class="settings">${rows}</table>`;
+  return markup`<details><summary>${keys.length} settings</summary><table class="settings">${rows}</table></details>`;
 }
 
 function renderDiffering(
@@ -121,29 +131,63 @@ function renderModel(model: ReportModel): Html {
 ${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
-/** Renders a run's verdict and advice, as `train` printed them. For several runs, renders the verdict on the mean metrics. */
-function renderOutcome(model: ReportModel): readonly Html[] {
+/** Renders what the model's best ranking learned, its comparison with the simple methods, and what to do. */
+function renderOutcome(model: ReportModel): Html {
+  const [best] = judgeParts(model).toSorted((a, b) => b.prec1 - a.prec1);
+  if (!best) return markup``;
+  const results = model.runs.flatMap(({ stages }) => stages[best.stage]?.result ?? []);
+  const { data, shown = [] } = results[0] ?? {};
+  const source = data ? `From ${formatThousands(data.users[0])} users, the` : "The";
+  const chance = shown.find(({ name }) => name === RANDOM)?.prec1;
+  const random = typeof chance === "number" ? ` (random order: ${formatShare(chance)})` : "";
+  const seeds = results.length > 1 ? `, mean of ${results.length} seeds` : "";
+  return markup`<p class="outcome">${source} model learned which item of a page a user clicks: ${
+    best.name.text === "" ? "it" : best.name
+  } ranks the clicked item first on ${
+    formatShare(best.prec1)
+  } of the test pages with a click${random}${seeds}.</p>
+<p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}</p>
+<ul class="actions">${listActions(model, best).map((text) => markup`<li>${text}</li>`)}</ul>`;
+}
+
+const RANDOM = baselineTitles.random;
+
+function formatShare(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** Compares a part with the best baseline in one sentence, in percentage points. */
+function describeAgainstSimple({ comparisons, prec1, users }: PartVerdict): string {
+  const [best] = comparisons;
+  if (!best) return "";
+  const { name, difference, interval } = best;
+  const reached = `the best one (${name}) reaches ${formatShare(prec1 - difference)}`;
+  const points = `the difference is ${formatSigned(100 * difference, 1)} percentage points`;
+  if (!interval) return `Too few test users for an interval: of the simple methods, ${reached}; ${points}.`;
+  const ends = formatSignedRange([100 * interval[0], 100 * interval[1]], 1);
+  const measured = [`95 % interval ${ends}`, ...(users === undefined ? [] : [users])].join(", ");
+  return `${AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]}: ${reached}, ${points} (${measured}).`;
+}
+
+/** Lists what to do: whether to use the model, and the advice that `train` printed about the part's stage. */
+function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): string[] {
   const [run] = model.runs;
-  const stages = run && model.runs.length === 1 ? listTrainedStages(model) : [];
-  const verdicts = stages.flatMap(({ name, judged }) => {
-    const { test = [], verdict = [] } = run?.stages[name]?.result ?? {};
-    return verdict.length > 0 ? [{ name, judged, test, verdict }] : [];
-  });
-  if (verdicts.length === 0) {
-    return judgeParts(model).map(({ name, ...verdict }) =>
-      markup`<p class="outcome">${renderVerdictSign(verdict)} ${name}${
-        describeVerdict(verdict).join(" ")
-      }</p>`
-    );
+  const { test = [], verdict = [] } = (model.runs.length === 1 && run?.stages[stage]?.result) || {};
+  const judged = listTrainedStages(model).find(({ name }) => name === stage)?.judged;
+  const own = compareRanking(test, judged);
+  const likelihoods = test.flatMap(({ nll, ...one }) => nll === null ? [] : [{ ...one, nll }]);
+  // The sentences that `train` printed about the comparison say the same as the page's first sentences.
+  const said = new Set([...(own ? describeVerdict(own) : []), ...describeLoss(likelihoods)]);
+  const advice = verdict.filter((text) => !said.has(text));
+  if (classifyAgainstBaselines(comparisons) === "better") {
+    const folder = run?.folder ?? model.folder;
+    return [
+      `Use the model: deno task -q serve --model ${/^[\w./-]+$/.test(folder) ? folder : `'${folder}'`}`,
+      ...advice,
+    ];
   }
-  const heads = verdicts.map(({ name, judged, test, verdict: [first = ""] }) => {
-    const own = compareRanking(test, judged);
-    const sign = own && own.comparisons.length > 0 ? markup`${renderVerdictSign(own)} ` : "";
-    const who = stages.length > 1 ? `${name === "shannon" ? "pre-training" : name}: ` : "";
-    return markup`<p class="outcome">${sign}${who}${first}</p>`;
-  });
-  const advice = new Set(verdicts.flatMap(({ verdict }) => verdict.slice(1)));
-  return [...heads, ...[...advice].map((text) => markup`<p>${text}</p>`)];
+  const [best] = comparisons;
+  return advice.length > 0 ? advice : [`Until the model ranks better, rank by ${best?.name}.`];
 }
 
 /** Renders facts about the models: facts with equal values for all models as a list, all other facts as a table. */
@@ -180,6 +224,11 @@ ${SIGNS.worse} worse than a baseline</p>`;
 
 const NONE: Significance = "no significant difference";
 const SIGNS = { better: "\u2713", [NONE]: "=", worse: "\u2717" } as const;
+const AGAINST_SIMPLE = {
+  better: "This is better than every simple method",
+  [NONE]: "This is not significantly different from the best simple method",
+  worse: "This is worse than a simple method",
+} as const;
 const CLASSES = { better: "better", [NONE]: "alike", worse: "worse" } as const;
 
 function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
@@ -274,6 +323,7 @@ interface PartVerdict extends BaselineVerdict {
   /** Name of the part; empty if the model has only one part. */
   readonly name: Html;
   readonly prec1: number;
+  readonly stage: ReportPart["stage"];
 }
 
 function judgeParts(model: ReportModel): PartVerdict[] {
@@ -287,6 +337,14 @@ function judgeParts(model: ReportModel): PartVerdict[] {
     const comparisons = compareWithBaselines(tests.map(({ against }) => against), metric);
     if (prec1 === undefined || comparisons.length === 0) return [];
     const name = parts.length > 1 ? markup`<b>${part.name.slice(model.name.length + 2)}</b>: ` : markup``;
-    return [{ subject, metric, comparisons, users: describeUsers(tests[0]?.users), name, prec1 }];
+    return [{
+      subject,
+      metric,
+      comparisons,
+      users: describeUsers(tests[0]?.users),
+      name,
+      prec1,
+      stage: part.stage,
+    }];
   });
 }

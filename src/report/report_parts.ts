@@ -146,6 +146,18 @@ export function groupByBaselines(models: readonly ReportModel[]): SharedBaseline
   return [...groups.values()];
 }
 
+/** Sorts baselines by a metric, the best first. Baselines without the metric come last. */
+export function sortBaselines(
+  baselines: readonly BaselineMetrics[],
+  metric: MetricName,
+): readonly BaselineMetrics[] {
+  const getCost = (baseline: BaselineMetrics) => {
+    const value = getMetric(baseline, metric) ?? undefined;
+    return value === undefined ? Infinity : metric === "nll" ? value : -value;
+  };
+  return baselines.toSorted((a, b) => getCost(a) < getCost(b) ? -1 : Number(getCost(a) > getCost(b)));
+}
+
 function distinctBaselines(model: ReportModel): (readonly BaselineMetrics[])[] {
   const stages: ReportStage[] = model.runs.flatMap(({ stages }) => Object.values(stages));
   return stages.flatMap(({ result }) => result && result.shown.length > 0 ? [result.shown] : []);

@@ -35,7 +35,7 @@ function isWord(cell: ReportCell | undefined): boolean {
  */
 export function renderTable(
   label: string,
-  head: readonly string[],
+  head: readonly ReportCell[],
   groups: readonly ReportRowGroup[],
   look: "numeric" | "differences" = "numeric",
 ): Html {

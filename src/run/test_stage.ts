@@ -14,6 +14,7 @@ import type { StageMetrics, TrainingStage } from "./stages.ts";
 import type { KeptStart } from "./start_choice.ts";
 import type { ItemData } from "../data/item_ids.ts";
 import {
+  type BaselineDifferences,
   classifyAgainstBaselines,
   compareRanking,
   compareWithBaselines,
@@ -127,7 +128,15 @@ export function describeRanking(
 }
 
 /** Compares the loss of best-loss (or of the only snapshot) with the baselines. Returns [] if there are too few users for an interval. */
-export function describeLoss(test: readonly SnapshotResult[], split?: string): string[] {
+export function describeLoss(
+  test: readonly {
+    readonly snapshot: string;
+    readonly nll: number;
+    readonly users?: number;
+    readonly against: BaselineDifferences;
+  }[],
+  split?: string,
+): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
     (test.length === 1 ? test[0] : undefined);
   if (!best) return [];

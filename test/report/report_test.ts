@@ -190,16 +190,19 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
     const bars = barsIn(charts, "test-prec2");
     assert.deepEqual(bars.map(({ name, x, sd, snapshot }) => [name, x, sd, snapshot]), [
       ["run", 0.4, null, "best-loss"],
-      ["random", 0.2, null, "baseline"],
-      ["click rate", 0.5, null, "baseline"],
       ["best attainable", 0.8, null, "baseline"],
+      ["click rate", 0.5, null, "baseline"],
+      ["random", 0.2, null, "baseline"],
     ]);
     assert.match(chartIn(charts, "test-prec2").note, /best-loss/);
     assert.deepEqual(barsIn(charts, "test-nll").map(({ name }) => name), [
       "run",
-      "random",
       "best attainable",
+      "random",
     ]);
+    const getMin = (id: string) => chartIn(charts, id).config.options.scales?.x?.min;
+    assert.ok(Number(getMin("test-nll")) > 0 && Number(getMin("test-nll")) < 1.3, "the loss axis is cut");
+    assert.equal(getMin("test-prec1"), undefined);
     const page = renderPage(buildReportPage(data, charts), { style: "", script: "" });
     assert.doesNotMatch(page, /NaN|undefined|null</);
     assert.doesNotMatch(page, /unfinished/);
@@ -309,11 +312,19 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
       const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
       return /<p class="outcome">[^]*?(?=<dl)/.exec(page)?.[0].replaceAll(/\s*<\/p>\s*/g, "\n") ?? "";
     };
-    assert.match(await outcome(0.35, 0.02), /class="better".*is better than every baseline/);
-    assert.match(await outcome(0.35, 0.06), /class="alike".*No significant difference/);
-    assert.match(await outcome(0.25, 0.02), /class="worse".*is worse than/);
-    const said = await outcome(0.25, 0.02, ["It ranks badly.", "Try <this>."]);
-    assert.match(said, /<span class="worse">.<\/span> It ranks badly\.\n<p>Try &lt;this&gt;\.\n$/);
+    const better = await outcome(0.35, 0.02);
+    assert.match(better, / 60 users.* 35\.0 %.*10\.0 %/); // train users, prec@1, chance
+    assert.match(better, /class="better".*click rate\) .*30\.0 %.*\+5\.0 .*\+3\.0 to \+7\.0/);
+    assert.match(better, /<li>.*serve --model [^ ]*\/run</);
+    assert.match(await outcome(0.35, 0.06), /class="alike"/);
+    const worse = await outcome(0.25, 0.02);
+    assert.match(worse, /class="worse".*-5\.0 /);
+    assert.match(worse, /<li>.*click rate/);
+    assert.doesNotMatch(worse, /serve/);
+    // The advice of the training is listed; its sentences about the comparison are not repeated.
+    const compared =
+      "best-loss is worse than the best baseline (click rate): prec@1 -0.050, 95 % CI -0.070 to -0.030.";
+    assert.match(await outcome(0.25, 0.02, [compared, "Try <this>."]), /><li>Try &lt;this&gt;\.<\/li><\/ul>/);
     // Several seeds show their mean, several models a line each.
     const seed = (seed: number, prec1: number) => ({
       ...{ seed, shannon: { ...FINISHED, test: [figures("best-loss", 1.5, prec1, 0.5)] } },
@@ -325,6 +336,21 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
     assert.match(page, /<span class="better">.<\/span> prec@1 0\.3800 against 0\.3000 \(click rate\)<\/div>/);
     assert.match(page, /not yet/);
     assert.equal(page.match(/class="(better|alike|worse)"/g)?.length, 1, "unfinished: no verdict");
+  }));
+
+Deno.test("only the judged snapshot is compared with the baselines, and every metric in a head is defined", () =>
+  withEmptyFolder(async (folder) => {
+    const details = { metrics: { prec1: 0.3 }, intervals: {} };
+    const test = [{ ...figures("best-loss", 1.5, 0.3, 0.4), details }, { ...TEST[1], details }];
+    writeRun(folder, { shannon: { ...FINISHED, test } });
+    const data = await collect([folder]);
+    const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
+    const names = [...page.matchAll(/<th scope="row">([^<]*) minus ([^<]*)</g)].map(([, a, b]) => [a, b]);
+    // The strongest baseline is first.
+    assert.deepEqual(names, [["best-loss", "click rate"], ["best-loss", "random"]]);
+    const heads = new Set([...page.matchAll(/<abbr title="[^"]+">([^<]+)</g)].map(([, name]) => name));
+    assert.ok(heads.size >= 6, `${heads.size} heads`);
+    for (const name of heads) assert.equal(page.split(`<dt>${name}</dt><dd>`).length, 2, name);
   }));
 
 Deno.test("losses that span a decade have a logarithmic axis", () =>
