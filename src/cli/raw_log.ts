@@ -120,7 +120,7 @@ export class RawLogError extends UserError {
 }
 
 /**
- * @param use - returns the command that uses the prepared data set and that has the option --yes
+ * @param use - returns, for the folder of the prepared data set, the command to run on it, with --yes
  * @throws RawLogError for a file with at least two of the columns of a raw log, and for a Parquet file.
  */
 export async function expectNoRawLog(data: string, use?: (out: string) => string): Promise<void> {

@@ -136,7 +136,7 @@ export interface LogitOptions {
 
 /** Utility of an item with counts c and dense features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
 export interface CountsLogit {
-  /** [C] means of the count features over the sample. */
+  /** Mean of each count feature over the sample, [C]. */
   readonly mean: Float64Array;
   /** [C] 1 / standard deviation of each count feature. */
   readonly scaled: Float64Array;

@@ -31,7 +31,7 @@ const logs: readonly BadInput[] = [
     one begin for two parts | --split time --split-at 14d | Expected the begin of validation and, after it, of the test
     a test before validation | --split time --split-at 7d,14d | Expected the begin of validation and, after it, of the test
     a begin on a day that is none | --split time --split-at 2025-02-30,2025-03-01 | Expected the begin of validation
-    a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | and the test part after it, within the log, got a log from 2020-09-13
+    a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | then the test part, in order of time; got a log from 2020-09-13
     a memory that is none | --memory much | Expected a size such as 2GB or 800MB
     no hashes | --hash-items 0 | Expected a whole number in 1..10000000
     hashes of ids that are left out | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both

@@ -150,7 +150,7 @@ export interface FaultMessage {
 export interface FaultSource {
   /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and value columns. */
   readonly view: string;
-  /** Name of a table or view in which the faults are counted: the rows of `view` with the column fault. */
+  /** Name of a table or view with the rows of `view` and a column `fault`, by which the faults are counted. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }

@@ -218,7 +218,7 @@ async function withoutFeatures(
 ): Promise<PreparedFeatures> {
   for (const [list, option] of [[options.dense, "--dense"], [options.tokens, "--tokens"]] as const) {
     if (list === undefined) continue;
-    throw new UserError(`Expected --features with ${option}: the file with the columns.`);
+    throw new UserError(`Expected --features FILE with ${option}: the file that has the feature columns.`);
   }
   const missing = [...like?.columns.dense ?? [], ...like?.columns.tokens ?? []];
   if (like && missing.length > 0) {

@@ -194,7 +194,7 @@ async function readTimeSplit(engine: SqlEngine): Promise<Manifest["timeSplit"]> 
   const [begin, end] = [Number(validation ?? -Infinity), Number(test ?? Infinity)];
   if (Number(row.train) === 0 || begin > end || (test !== undefined && end > Number(row.last))) {
     throw new UserError(
-      `Expected pages for training before the validation part, and the test part after it, within the log, got a log from ${dates.first} to ` +
+      `Expected a log with train pages, then the validation part, then the test part, in order of time; got a log from ${dates.first} to ` +
         `${dates.last} with validation from ${dates.validation} and the test from ${dates.test}. Choose another --split-at or --shares.`,
     );
   }

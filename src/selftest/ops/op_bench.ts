@@ -54,7 +54,10 @@ export interface OpCase {
   readonly once?: boolean;
   /** For a loss op, returns the number that the op differentiates, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
-  /** Name of a leaf whose column sums the op writes to a ring of one slot. A loss sums its output instead. */
+  /**
+   * Name of the input of which the op adds up each column; the sums go to the result ring. A loss adds up its own output, and
+   * needs no name.
+   */
   readonly sumsOf?: string;
   /** Returns text that follows the index of a wrong row in messages, such as " (page 3)". */
   readonly named?: (rows: Tensor["rows"], row: number) => string;

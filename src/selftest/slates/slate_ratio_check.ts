@@ -47,7 +47,7 @@ function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
 }
 type Inputs = ReturnType<typeof ratioInputs>;
 
-/** Functions that compute the worth of clicks and of slates of a row in f64. */
+/** Functions that compute, in f64, what a row's clicks and slates are worth. */
 type Worth = ReturnType<typeof worth64>;
 
 function worth64({ u, scores, values }: Inputs, utility: boolean) {
