@@ -9,6 +9,7 @@ import { computeCountFeatures } from "../../src/counts/page_counts.ts";
 import { chooseLatestLimit, countPairs, countTrain } from "../../src/counts/train_counts.ts";
 import { type ClickLog, EARLIER_PAGE, isPage, listUsers, type Split } from "../../src/data/click_log.ts";
 import { countScored, MemoryLog } from "../../src/data/log_source.ts";
+import { parseContextColumns } from "../../src/data/prepare/context_columns.ts";
 import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult, PrepareOptions } from "../../src/data/prepare/prepare.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -91,18 +92,25 @@ async function prepareByTime(
   sampled = false,
   others: Partial<LogOptions> = {},
 ): Promise<PreparationResult> {
+  // Devices and costs of later pages are others.
+  const late = (time: number) => time >= VALIDATION;
   const rows = all.flatMap(({ user, time, items, clicked }, page) =>
     items.map((item, position) =>
-      `u${user},p${page},i${item},${time},${position},${clicked.includes(position) ? 1 : 0},${P}`
+      `u${user},p${page},i${item},${time},${position},${clicked.includes(position) ? 1 : 0},${P},` +
+      `${3 * item + time % (late(time) ? 997 : 97)},${new Date(time - 36e5 * item).toISOString()},d${
+        time % (late(time) ? 5 : 3)
+      }`
     )
   );
   const files = {
-    "log.csv": ["uid,request,sku,ts,position,label,p", ...rows].join("\n"),
+    "log.csv": ["uid,request,sku,ts,position,label,p,cost,since,device", ...rows].join("\n"),
     "items.csv": `${items}\n`,
   };
-  const own = sampled
-    ? { pages: "sampled", pageSize: 4, sampledWindow: 2 } as const
-    : { page: "request", position: "position" };
+  const own = sampled ? { pages: "sampled", pageSize: 4, sampledWindow: 2 } as const : {
+    ...{ page: "request", position: "position" },
+    impressionFeatures: parseContextColumns("cost,since"),
+    pageFeatures: parseContextColumns("device"),
+  };
   const more = { features: "items.csv", featuresKey: "sku", rareBelow: RARE, ...own, ...others };
   return await prepareFiles(files, "log.csv", more, { split: "time", ...options });
 }
@@ -225,7 +233,7 @@ Deno.test("shares are shares of the pages, and durations count from the last pag
 });
 
 Deno.test("a split by time without pages for training, or without order, is refused", async () => {
-  const both = /Expected pages for training before the validation part, and the test part after it/;
+  const both = /Expected a log with train pages, then the validation part/;
   for (const splitAt of [{ validation: START - DAY, test: TEST }, { validation: TEST, test: -5 * DAY }]) {
     await expectRefusal(() => prepareByTime(pages, { splitAt }), both);
   }
