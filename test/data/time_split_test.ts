@@ -108,8 +108,11 @@ async function prepareByTime(
   };
   const own = sampled ? { pages: "sampled", pageSize: 4, sampledWindow: 2 } as const : {
     ...{ page: "request", position: "position" },
-    impressionFeatures: parseContextColumns("cost,since"),
-    pageFeatures: parseContextColumns("device"),
+    // The set of --encoding-from names the columns.
+    ...(others.like === undefined && {
+      impressionFeatures: parseContextColumns("cost,since"),
+      pageFeatures: parseContextColumns("device"),
+    }),
   };
   const more = { features: "items.csv", featuresKey: "sku", rareBelow: RARE, ...own, ...others };
   return await prepareFiles(files, "log.csv", more, { split: "time", ...options });
