@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   await withModel(options, async ({ run, data, model }) => {
     const history = readHistory(data, options);
     const { top, newOnly } = options;
-    const context = encodeContext(data, options.context);
+    const context = encodeContext(data, model.config, options.context);
     const features = context && ((item: number) => context.encodeRow(data.items.of(item)));
     const best = await withProgress((told) =>
       recommend(model, {

@@ -7,7 +7,8 @@ import {
   type RequestContext,
   splitContext,
 } from "../data/context_values.ts";
-import type { ContextFeature } from "../data/manifest.ts";
+import type { ContextFeature, FeatureManifest } from "../data/manifest.ts";
+import type { ModelConfig } from "../model/model_config.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { InvalidValueError } from "../option.ts";
 import { UserError } from "../user_error.ts";
@@ -35,6 +36,14 @@ export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: 
       `Expected JSON such as ${example}: ${v.describeIssues(parsed.issues.slice(0, 1))}.`,
     );
   };
+}
+
+/** Lists the context features that a model reads; none for a model without counts. */
+export function listModelContext(
+  { counts }: ModelConfig,
+  features: FeatureManifest | undefined,
+): readonly ContextFeature[] {
+  return counts?.rowFeatures ? features?.context ?? [] : [];
 }
 
 /** Schema of values of columns that hold on all pages of a simulation, by the column's name. */
@@ -69,15 +78,16 @@ export function setStandIns(
 }
 
 /**
- * Returns the encoded context of a request; undefined for a data set without context features, if the request has no context.
+ * Returns the encoded context of a request; undefined for a model without context features, if the request has no context.
  * @param skipUnknown: true to ignore impressions of unknown items. @throws UserError for unknown items, columns and values.
  */
 export function encodeContext(
   data: OpenedDataset,
+  config: ModelConfig,
   context: RequestContext | undefined,
   skipUnknown = false,
 ): EncodedContext | undefined {
-  const features = data.dataset.features?.context ?? [];
+  const features = listModelContext(config, data.dataset.features);
   if (features.length === 0 && context === undefined) return undefined;
   const unknown = Object.keys(context?.impressions ?? {}).find((id) =>
     data.items.findIndex(id) === undefined

@@ -5,6 +5,7 @@ import { idSchema } from "../data/ids.ts";
 import type { PastPages } from "../data/click_log.ts";
 import type { ContextGaps, EncodedContext, RequestContext } from "../data/context_values.ts";
 import { contextSchema, encodeContext } from "../predict/request_context.ts";
+import type { ModelConfig } from "../model/model_config.ts";
 import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
@@ -170,11 +171,11 @@ export interface ScoreRequest extends ScoringRequest {
 }
 
 /** Parses the body of a request to /score. @throws UserError for an invalid body, or for ids that are not in the data set. */
-export function readScore(data: OpenedDataset, body: string): ScoreRequest {
+export function readScore(data: OpenedDataset, config: ModelConfig, body: string): ScoreRequest {
   const { page, positions, ...rest } = parse(scoreSchema, body);
   const found = resolveItems(data, "page", page, rest.skipUnknown);
   if (found.length === 0) throw new UserError("page: Expected at least one item of the data set, got none.");
-  const context = encodeContext(data, rest.context, rest.skipUnknown);
+  const context = encodeContext(data, config, rest.context, rest.skipUnknown);
   return {
     ...resolveHistory(data, rest),
     features: context?.encodeRows(found.map(({ index }) => page[index] ?? "")),
@@ -195,11 +196,11 @@ export interface RecommendRequest {
 }
 
 /** Parses the body of a request to /recommend. @throws UserError as {@link readScore}. */
-export function readRecommend(data: OpenedDataset, body: string): RecommendRequest {
+export function readRecommend(data: OpenedDataset, config: ModelConfig, body: string): RecommendRequest {
   const { top, newOnly, ...rest } = parse(recommendSchema, body);
   return {
     ...resolveHistory(data, rest),
-    context: encodeContext(data, rest.context, rest.skipUnknown),
+    context: encodeContext(data, config, rest.context, rest.skipUnknown),
     top,
     newOnly,
   };

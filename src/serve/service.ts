@@ -229,7 +229,7 @@ export class Service {
   }
 
   async score(body: string): Promise<Response> {
-    const request = readScore(this.data, body);
+    const request = readScore(this.data, this.model.config, body);
     const utilities = await this.#onDevice(() => this.#batcher.submit(request));
     const { positions, indices: places } = request;
     const effects = positions === "first" ? undefined : this.options.effects;
@@ -251,7 +251,7 @@ export class Service {
   }
 
   async recommend(body: string, { isGone }: ServiceRequest): Promise<Response> {
-    const request = readRecommend(this.data, body);
+    const request = readRecommend(this.data, this.model.config, body);
     const onItems = () => { // called between blocks, because scoring a large catalogue takes a while
       if (isGone?.()) throw new Refusal(499, "The client has disconnected.");
     };

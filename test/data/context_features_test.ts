@@ -266,6 +266,7 @@ Deno.test("a log, a request and ONNX give a page with context features the same 
         const unknown = (text: string) => ["", "NaN", "twelve"].includes(text);
         const request = readScore(
           data,
+          config,
           JSON.stringify({
             history: [],
             page: shown.map(({ item }) => item),

@@ -20,7 +20,7 @@ import type { DataConfig } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
 import type { ContextRecord } from "../../data/context_values.ts";
 import { SCALE } from "../../model/model_counts.ts";
-import { setStandIns } from "../../predict/request_context.ts";
+import { listModelContext, setStandIns } from "../../predict/request_context.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
 /** A learned model on whose users a policy is trained. */
@@ -147,7 +147,7 @@ async function selectModel(
  * @throws UserError for values of columns that the model does not have
  */
 function assumeContext(run: OpenedRun, data: OpenedDataset, values: ContextRecord = {}): string[] {
-  const features = run.info.model.counts?.rowFeatures ? data.dataset.features?.context ?? [] : [];
+  const features = listModelContext(run.info.model, data.dataset.features);
   const scale = run.weights.get(SCALE);
   const changed = setStandIns(scale ?? new Float32Array(), features, values);
   if (scale) run.weights.set(SCALE, changed);

@@ -177,13 +177,14 @@ export async function withGpu<T>(
 ): Promise<T> {
   const stepFlops = Math.max(...trained.map((one) => estimateIterationFlops(data.source, one)));
   using gpu = await openGpu({ stepFlops });
-  describe(gpu, data);
+  describe(gpu, data, trained.some(({ model }) => model.counts?.rowFeatures !== undefined));
   const result = await use(gpu);
   gpu.check();
   return result;
 }
 
-function describe(gpu: Gpu, data: Dataset): void {
+/** @param readsContext - true if the model reads the data's context features */
+function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
   const { kind, description } = gpu.adapter;
   printLine(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
   const { name, items: { shape }, userSplit } = data.source;
@@ -205,6 +206,12 @@ function describe(gpu: Gpu, data: Dataset): void {
         }context or additional clicks`
         : ""),
   );
+  const columns = new Set((data.features?.context ?? []).map(({ transform }) => transform.column));
+  if (columns.size > 0) {
+    printLine(
+      `context: ${[...columns].join(", ")}${readsContext ? "" : " (not read by a model without counts)"}`,
+    );
+  }
   if (data.timeSplit) {
     const [validation, test] = [
       listUsers(data.source, "validation").length,

@@ -120,6 +120,8 @@ export function computeDataChecksum({ log, items }: LogSource): string {
   if (log) {
     for (const part of [log.userSplit, log.userEvents, log.eventRows, log.eventClick]) add(part);
     for (const part of [log.eventKind, log.rowItem]) add(part);
+    const { rowFeatures } = log;
+    if (rowFeatures) add(new Uint32Array(rowFeatures.buffer, rowFeatures.byteOffset, rowFeatures.length));
   }
   const features = items.items;
   if (features && features.kind !== "one-hot") {

@@ -10,6 +10,7 @@ import {
 } from "../../../data/shops.ts";
 import { type ContextRecord, EncodedContext, splitContext } from "../../../data/context_values.ts";
 import type { ContextFeature } from "../../../data/manifest.ts";
+import { listModelContext } from "../../../predict/request_context.ts";
 import { computeChoiceProbabilities } from "../../../model/choice_probabilities.ts";
 import { addPositionEffects, readPositionEffects } from "../../../model/position_effect.ts";
 import { UserError } from "../../../user_error.ts";
@@ -72,7 +73,9 @@ export function createUserService(worker: LabWorker) {
         features: truth && values &&
           Array.from({ length: items.shape.count }, (_, item) => describeDemoItem(values, item)),
         model: model.config.encoder,
-        context: [...Map.groupBy(listContext(model, data), ({ transform }) => transform.column)].map((
+        context: [
+          ...Map.groupBy(listModelContext(model.config, data.features), ({ transform }) => transform.column),
+        ].map((
           [column, own],
         ) => ({
           column,
@@ -84,7 +87,7 @@ export function createUserService(worker: LabWorker) {
     async score({ history, page, context }: PageView): Promise<ScoredPage> {
       const { model, data, iteration } = expectModel();
       const { source, truth } = data;
-      const features = encodePage(listContext(model, data), page, context);
+      const features = encodePage(listModelContext(model.config, data.features), page, context);
       const utilities = await model.score({ history, page, features });
       const effects = model.config.positions > 0 ? readPositionEffects(await model.weights()) : undefined;
       const values = source.items.items?.kind === "dense" ? source.items.items.values : undefined;
@@ -97,13 +100,6 @@ export function createUserService(worker: LabWorker) {
       };
     },
   };
-}
-
-function listContext(
-  { config }: CurrentModel["model"],
-  { features }: CurrentModel["data"],
-): readonly ContextFeature[] {
-  return config.counts?.rowFeatures ? features?.context ?? [] : [];
 }
 
 /** Returns the context features of a page's items, [items, features]. @throws UserError for a value that cannot be read */
