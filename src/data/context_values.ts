@@ -89,7 +89,7 @@ export class EncodedContext {
     if (other !== undefined) {
       const known = columns.length > 0
         ? `one of ${columns.join(", ")}`
-        : `none, as the data set has no ${kind} features`;
+        : `none, as the model reads no ${kind} features`;
       throw new UserError(`${where}.${other}: Expected a column among the ${kind} features: ${known}.`);
     }
     for (const column of columns) {

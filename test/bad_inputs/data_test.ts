@@ -36,7 +36,7 @@ const logs: readonly BadInput[] = [
     no hashes | --hash-items 0 | Expected a whole number in 1..10000000
     hashes of ids that are left out | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both
     hashes of ids, and the ids | --hash-items 9 --item-ids | Expected --hash-items or --item-ids, got both
-    --dense without --features | --dense x | Expected --features with --dense
+    --dense without --features | --dense x | Expected --features FILE with --dense
     a folder that holds something | --out DIR | holds log.csv
     below a file | --out DIR/log.csv/out | log.csv
     a name too long | --out DIR/${"n".repeat(300)} | the name is too long
