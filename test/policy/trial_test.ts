@@ -213,7 +213,8 @@ function allocateValues(arena: Arena): View {
 function openPolicy(path: string, training: Partial<PolicyTrainingConfig>, dataSeed = 1): OpenedPolicy {
   const trainedOn = { kind: "truth", shop: "restless", dataSeed };
   const config = { items: ITEMS, trainedOn, training: { ...defaultPolicyTraining, ...training } };
-  return new OpenedPolicy(path, config as unknown as PolicyConfig, {} as unknown as PolicySnapshot);
+  const snapshot = { iteration: config.training.steps };
+  return new OpenedPolicy(path, config as unknown as PolicyConfig, snapshot as unknown as PolicySnapshot);
 }
 
 Deno.test("trainings that differ only in their seed are one policy; another slate size is another comparison", () => {
