@@ -37,6 +37,8 @@ export interface LineChart extends ChartHead {
   readonly yTitle: string;
   /** True for a logarithmic y axis, which needs values above 0. */
   readonly logarithmic?: boolean;
+  /** Title in CSV files for half the height of the bands, by default "sd". */
+  readonly spread?: string;
   /** Vertical lines where the adversarial stage begins: one line for all models, or one line per model in the model's colour. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   /** Horizontal lines for the baselines. */
@@ -60,7 +62,8 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
     summary: `${chart.title} over ${xTitle}: ${ends.join("; ")}`,
     legend: buildCurveLegend(series, datasets),
     columns: [
-      ...[["series", "label"], [xTitle, "x"], ["mean", "y"], ["sd", "sd"], ["runs", "runs"]] as const,
+      ...[["series", "label"], [xTitle, "x"], ["mean", "y"], [chart.spread ?? "sd", "sd"]] as const,
+      ["runs", "runs"],
       ["stage begins at", "offset"],
     ],
     config: {

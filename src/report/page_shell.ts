@@ -76,8 +76,15 @@ ${inlineScript(script)}`;
   return htmlPage(POLICY, head, body);
 }
 
-export function renderPageHeader(title: string, facts: NamedFacts, notes: readonly string[] = []): Html {
+/** @param verdict: conclusions in sentences, which come first */
+export function renderPageHeader(
+  title: string,
+  facts: NamedFacts,
+  notes: readonly string[] = [],
+  verdict: readonly string[] = [],
+): Html {
   return markup`<h1>${title}</h1>
+${verdict.map((text) => markup`<p class="outcome">${text}</p>`)}
 ${renderFacts(facts)}
 ${notes.map(renderNote)}${noScript}`;
 }

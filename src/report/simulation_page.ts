@@ -20,12 +20,14 @@ export interface SimulationPageData extends SimulationScope {
   /** Facts in the page's header, such as the environment. */
   readonly facts: NamedFacts;
   readonly notes: readonly string[];
+  /** Comparisons of the first policy with its rivals, in sentences. */
+  readonly verdict: readonly string[];
   /** The requested policy, followed by the rivals that it is compared with. */
   readonly policies: readonly SimulatedPolicy[];
 }
 
 export function buildSimulationPage(simulation: SimulationPageData): PageContent {
-  const { facts, notes, policies } = simulation;
+  const { facts, notes, verdict, policies } = simulation;
   const lines = pageLines(simulation, policies);
   const users = userLines(simulation, policies);
   const title = "Simulated users";
@@ -35,7 +37,7 @@ ${renderCharts(returnBars(simulation, policies), "charts bars")}`;
   const main = markup`${renderSection("metrics", "Metrics", metrics)}
 ${lines.length > 0 && renderSection("by-page", "By page", renderCharts(lines))}
 ${users.length > 0 && renderSection("by-user", "By user", byUser)}`;
-  const header = renderPageHeader(title, facts, notes);
+  const header = renderPageHeader(title, facts, notes, verdict);
   return { kind: "simulation", title: `${title} - clickgan report`, header, main };
 }
 
@@ -98,9 +100,7 @@ export interface SimulationScope {
   readonly leaves: boolean;
 }
 
-/** Width of the 95 % interval of a normal distribution, in standard deviations. */
-const WIDTH = 2 * 1.96;
-const DEVIATION = "± one bootstrap standard error over users";
+const INTERVAL = "95 % bootstrap interval over users";
 /** Largest number of points of a curve over users. */
 const CURVE_POINTS = 101;
 
@@ -113,21 +113,24 @@ function returnUnit({ reward }: SimulationScope): string {
 }
 
 function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
-  const bars = (of: (metrics: PolicyMetrics) => { mean: number; sd: number | null }): Bar[] =>
-    policies.map(({ name, metrics }, colour) => ({ name, colour, ...of(metrics), runs: 1, snapshot: name }));
+  const bars = (of: (metrics: PolicyMetrics) => MeanEstimate): Bar[] =>
+    policies.map(({ name, metrics }, colour): Bar => {
+      const { mean, interval } = of(metrics);
+      return { name, colour, mean, sd: null, ...(interval && { range: interval }), runs: 1, snapshot: name };
+    });
   const returns = buildBarChart({
     id: "return",
     title: "Return",
-    note: `Whiskers: ${DEVIATION}.`,
+    note: `Whiskers: ${INTERVAL}.`,
     xTitle: returnUnit(scope),
-    bars: bars(({ return: { mean, interval } }) => ({ mean, sd: deviation(interval) })),
+    bars: bars(({ return: { mean, interval } }) => ({ mean, interval })),
   });
   const coverage = buildBarChart({
     id: "coverage",
     title: "Coverage",
     note: "Share of the items that were shown at least once.",
     xTitle: "% of the catalogue",
-    bars: bars(({ coverage }) => ({ mean: 100 * coverage, sd: null })),
+    bars: bars(({ coverage }) => ({ mean: 100 * coverage, interval: null })),
   });
   return [...(hasReturns(scope) ? [returns] : []), coverage];
 }
@@ -139,12 +142,13 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   const chart = (id: string, title: string, note: string, of: (page: PageCurvePoint) => MeanEstimate) =>
     buildLineChart({
       ...{ id, title, note: `${note}${wide}`.trim(), xTitle: "page", yTitle: title.toLowerCase() },
+      spread: "half of the 95 % interval",
       series: policies.map(({ name, metrics: { byPage } }, colour) => ({
         ...{ model: name, colour, part: title, points: computePoints(byPage, window, of) },
       })),
     });
   const bands = scope.pages > 1 && policies.some(({ metrics }) => metrics.byPage[0]?.reward.interval)
-    ? `Bands: ${DEVIATION}.`
+    ? `Bands: ${INTERVAL}.`
     : "";
   const there = ({ users }: PageCurvePoint) => ({ mean: users, interval: null });
   return [
@@ -172,9 +176,8 @@ function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   });
 }
 
-/** Returns the standard deviation of the normal distribution that has a given 95 % interval. */
-function deviation(interval: Interval | null): number | null {
-  return interval && toFiniteOrNull((interval[1] - interval[0]) / WIDTH);
+function computeHalfWidth(interval: Interval | null): number | null {
+  return interval && toFiniteOrNull((interval[1] - interval[0]) / 2);
 }
 
 /** Computes a curve with one point per window of pages. A point is a mean over pages, weighted by each page's number of users. */
@@ -188,7 +191,7 @@ function computePoints(
     const [only] = pages;
     if (only && pages.length === 1) {
       const { mean, interval } = of(only);
-      return { x: k * window + 1, y: mean, sd: deviation(interval) };
+      return { x: k * window + 1, y: mean, sd: computeHalfWidth(interval) };
     }
     const seen = pages.filter(({ users }) => users > 0);
     const users = seen.reduce((sum, page) => sum + page.users, 0);

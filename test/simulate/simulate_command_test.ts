@@ -493,7 +493,7 @@ function pointsIn(charts: readonly ChartDefinition[], id: string) {
 
 const onPage: Omit<SimulationPageData, "policies"> = {
   ...{ pages: 6, reward: "click", clickRates: true, leaves: true },
-  ...{ facts: [["who clicks", "<nobody>"]], notes: ["Read this."] },
+  ...{ facts: [["who clicks", "<nobody>"]], notes: ["Read this."], verdict: ["greedy <wins>"] },
 };
 
 Deno.test("the page about simulated users: metrics with ranges, curves, and differences in words", () => {
@@ -502,6 +502,7 @@ Deno.test("the page about simulated users: metrics with ranges, curves, and diff
   assert.deepEqual(charts.map(({ id }) => id), ["return", "coverage", "click-rate", "users", "returns"]);
   assert.match(page, /<dd>&lt;nobody&gt;<\/dd>/);
   assert.match(page, /Read this\./);
+  assert.ok(page.indexOf("greedy &lt;wins&gt;") < page.indexOf("<dl"), "the verdict comes first");
   const [greedy] = policies;
   const { mean, interval } = greedy?.metrics.return ?? assert.fail();
   const range = interval?.map((end) => end.toFixed(2)).join(" to ");
@@ -512,7 +513,13 @@ Deno.test("the page about simulated users: metrics with ranges, curves, and diff
   const curve = pointsIn(charts, "click-rate");
   assert.deepEqual(curve.map(({ x }) => x), [1, 2, 3, 4, 5, 6]);
   assert.deepEqual(curve.map(({ y }) => y), greedy?.metrics.byPage.map(({ clickRate }) => clickRate.mean));
-  assert.ok(curve.every(({ sd = null }) => sd === null || (sd > 0 && sd < 0.2)));
+  // Bars and bands have the intervals of the table.
+  const bar = pointsIn(charts, "return")[0];
+  assert.deepEqual([bar?.low, bar?.high], [...interval ?? assert.fail()]);
+  const halves = greedy?.metrics.byPage.map(({ clickRate: { interval } }) =>
+    interval && (interval[1] - interval[0]) / 2
+  );
+  assert.deepEqual(curve.map(({ sd }) => sd), halves);
   assert.deepEqual(pointsIn(charts, "users").map(({ y }) => y), [40, 39, 39, 39, 39, 39]);
   const returns = pointsIn(charts, "returns");
   assert.deepEqual([returns.at(0)?.x, returns.at(-1)?.x], [0, 100]);

@@ -6,7 +6,12 @@ import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { writePage } from "../../report/page_shell.ts";
 import { buildSimulationPage } from "../../report/simulation_page.ts";
 import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./simulate_options.ts";
-import { buildResults, formatResults, type SimulationSummary } from "./simulation_results.ts";
+import {
+  buildResults,
+  describeDifferences,
+  formatResults,
+  type SimulationSummary,
+} from "./simulation_results.ts";
 import { findPolicy, openNamedPolicy, openTrainedPolicy, RIVALS, runPolicies } from "./simulate_policies.ts";
 import type { PolicySimulation, ReadyPolicy } from "./simulate_policies.ts";
 import { type SimulationContext, withSimulated } from "./user_selection.ts";
@@ -64,6 +69,7 @@ async function writeSimulationPage(
         ["seed", String(seed)],
         ["adapter", gpu.adapter.description],
       ],
+      verdict: summary.noClickRateReason === undefined ? describeDifferences(summary, runs) : [],
       notes: [
         ...(summary.noClickRateReason === undefined ? [] : [summary.noClickRateReason]),
         ...summary.notes,

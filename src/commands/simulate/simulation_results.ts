@@ -65,7 +65,7 @@ export function formatResults(
   const { users, pages, slate } = options;
   const most = Math.min(width, WIDEST);
   const { text: metrics } = formatFittedTable(listResultColumns(summary), runs, most);
-  const [lead, ...others] = differenceWords(summary, runs);
+  const [lead, ...others] = describeDifferences(summary, runs);
   return [
     ...lead === undefined ? [] : [`${lead}\n`],
     `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${some(items, "item")}; click model: ` +
@@ -140,7 +140,7 @@ function sentences(
 }
 
 /** Describes how the first policy differs from the others on the same users. The strongest of the others is first. */
-function differenceWords(summary: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
+export function describeDifferences(summary: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
   if (summary.noClickRateReason !== undefined) return [summary.noClickRateReason];
   const [first, ...all] = runs;
   if (!first) return [];
