@@ -84,12 +84,7 @@ SELECT row_number() OVER (ORDER BY kind, k, is_indicator, value) - 1 AS position
 FROM (
   SELECT
     false AS is_indicator, kind, k, name, name AS "column", if(is_time, 'age', 'number') AS "of", NULL AS "value", is_time, scale, mean, sd, low, high,
-    CASE
-      WHEN as_it_is(scale, mean, sd) THEN name || ', 0 or 1'
-      WHEN is_time THEN 'logarithm of the age in days when the page was shown, standardised'
-      WHEN scale IS NOT NULL THEN 'logarithm of ' || name || ', standardised'
-      ELSE name || ', standardised'
-    END || if(is_partly, ', 0 where unknown', '') AS meaning
+    number_meaning(if(is_time, 'the age in days when the page was shown', name), scale, mean, sd, is_partly) AS meaning
   FROM row_scale WHERE is_used
   UNION ALL
   SELECT true, kind, k, name || '_known', name, 'known', NULL, is_time, NULL, NULL, NULL, NULL, NULL, '1 if ' || name || ' is known'

@@ -100,18 +100,18 @@ DROP TABLE number_value;
 
 -- 0 and 1
 CREATE MACRO as_it_is(scale, mean, sd) AS scale IS NULL AND mean = 0 AND sd = 1;
+CREATE MACRO number_meaning(what, scale, mean, sd, is_partly) AS CASE
+  WHEN as_it_is(scale, mean, sd) THEN what || ', 0 or 1'
+  WHEN scale IS NOT NULL THEN 'logarithm of ' || what || ', standardised'
+  ELSE what || ', standardised'
+END || if(is_partly, ', 0 where unknown', '');
 SET VARIABLE scales = (SELECT list(s ORDER BY k) FROM number_scale s);
 CREATE TABLE dense_feature AS
 SELECT (row_number() OVER (ORDER BY k, is_indicator) - 1)::INTEGER AS position, *
 FROM (
   SELECT
     k, false AS is_indicator, name, name AS "column", is_time, scale, mean, sd, low, high,
-    CASE
-      WHEN as_it_is(scale, mean, sd) THEN name || ', 0 or 1'
-      WHEN is_time THEN 'logarithm of the age in days, standardised'
-      WHEN scale IS NOT NULL THEN 'logarithm of ' || name || ', standardised'
-      ELSE name || ', standardised'
-    END || if(is_partly, ', 0 where unknown', '') AS meaning
+    number_meaning(if(is_time, 'the age in days', name), scale, mean, sd, is_partly) AS meaning
   FROM number_scale WHERE is_used
   UNION ALL
   SELECT k, true, name || '_known', name, false, NULL, NULL, NULL, NULL, NULL, '1 if ' || name || ' is known'
