@@ -15,7 +15,10 @@ import { createDelayedProgress } from "./progress.ts";
 import { expectNoRawLog } from "./raw_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
-import type { UserModel } from "../model/user_model.ts";
+import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
+import { FittedBaselines } from "../metrics/baselines/baselines.ts";
+import { BIAS, initializeFromCounts, SCALE, TABLE } from "../model/model_counts.ts";
+import { listModelParameters, resolveWeights, type UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
@@ -120,6 +123,8 @@ export interface ModelDataOptions extends ShopSeedOptions {
   seed: number;
   resplit: boolean;
   memoryRows: number;
+  /** Simple model to use in place of the trained one. */
+  baseline?: "logit";
 }
 
 export function withModelAndData(command: Command): Command {
@@ -134,6 +139,14 @@ export function withModelAndData(command: Command): Command {
     )
     .addOption(createMemoryRowsOption());
   return addSplitOptions(addShopSeeds(command, MODEL_SEED));
+}
+
+/** Creates the option --baseline, for commands that call {@link openModel}. */
+export function createBaselineOption(): Option {
+  return new Option(
+    "--baseline <name>",
+    "use a simple model of the run's train users instead: the logit on counts, from which the training started",
+  ).choices(["logit"]);
 }
 
 export interface OpenedModel {
@@ -160,7 +173,46 @@ export async function openModel(
     [],
   );
   const { users, items } = await withProgress((onProgress) => OpenedDataset.of(own, onProgress)); // before aligning, which adds the items that only the model has
+  if (options.baseline) await useLogit(run, own);
   return { run, data: new OpenedDataset(run.fit(own), users, items) };
+}
+
+/** Scale of utilities without validation users. */
+const NO_SCALE = { offset: 0, slope: 1 };
+
+/**
+ * Replaces a run's weights by those of the baseline: the logit on counts of the train users, from which its training started,
+ * scaled on the validation users.
+ * @param own - data of the command, which are used if they are the run's training data.
+ * @throws UserError for a model without counts, and if the training data are unknown
+ */
+async function useLogit(run: OpenedRun, own: Dataset): Promise<void> {
+  const { path, trainedOn, info: { model } } = run;
+  if (!model.counts || !trainedOn) {
+    throw new UserError(
+      `Expected --baseline logit with ${
+        model.counts
+          ? "a run, whose config.json names the training data"
+          : "a model with counts (--counts all)"
+      }, got ${path}.`,
+    );
+  }
+  const isOwn = JSON.stringify(own.config) === JSON.stringify(trainedOn);
+  const { source, features, pageOrder } = run.fit(isOwn ? own : await reopenData(trainedOn));
+  const start = await withProgress((onProgress) => {
+    const { offset, slope } =
+      FittedBaselines.of(source, features?.tokens, onProgress, pageOrder).scale("logit") ?? NO_SCALE;
+    const weights = initializeFromCounts(source, model, LOGIT_SEED, onProgress);
+    for (const [name, values] of weights) {
+      if (name !== TABLE && name !== SCALE) {
+        values.forEach((value, k) => values[k] = slope * value + (name === BIAS ? offset : 0));
+      }
+    }
+    return Promise.resolve(weights);
+  });
+  const weights = resolveWeights(listModelParameters(source.items.shape, model), { seed: LOGIT_SEED, start });
+  for (const [name, values] of weights) run.weights.set(name, values);
+  console.error(`The model is the logit on counts, the baseline of ${path}.`);
 }
 
 /**

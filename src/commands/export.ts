@@ -3,7 +3,12 @@
 import { Command, Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { type ModelDataOptions, openModel, withModelAndData } from "../cli/open_data.ts";
+import {
+  createBaselineOption,
+  type ModelDataOptions,
+  openModel,
+  withModelAndData,
+} from "../cli/open_data.ts";
 import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
 import { formatThousands } from "../number_text.ts";
@@ -22,7 +27,7 @@ function parseOptions(args: readonly string[]): ExportOptions {
       .description("Writes a trained model with the items of a data set as ONNX, e.g. for onnxruntime.")
       .version(version)
       .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx")),
-  ).addOption(
+  ).addOption(createBaselineOption()).addOption(
     new Option(
       "--positions <which>",
       "positions for the probabilities of a model with a position effect: those on the page, or the first for every item",

@@ -12,7 +12,12 @@ import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { type ModelDataOptions, withModel, withModelAndData } from "../cli/open_data.ts";
+import {
+  createBaselineOption,
+  type ModelDataOptions,
+  withModel,
+  withModelAndData,
+} from "../cli/open_data.ts";
 import { createOption, makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectApart } from "../cli/outputs.ts";
 import { printLine } from "./train/run_stages.ts";
@@ -35,7 +40,7 @@ function parseOptions(args: readonly string[]): PredictOptions {
       )
       .version(version)
       .requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv")),
-  )
+  ).addOption(createBaselineOption())
     .addOption(new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"))
     .addOption(
       new Option(

@@ -10,7 +10,13 @@ import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/run_main.ts";
-import { type ModelDataOptions, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
+import {
+  createBaselineOption,
+  type ModelDataOptions,
+  withModel,
+  withModelAndData,
+  withProgress,
+} from "../cli/open_data.ts";
 import { IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { formatTable } from "../cli/table.ts";
 
@@ -37,7 +43,7 @@ function parseOptions(args: readonly string[]): RecommendOptions {
       )
       .option("--top <n>", "number of items", parseWholeNumber(1, 10_000), 10)
       .option("--new-only", "omit items that were clicked", false),
-  )
+  ).addOption(createBaselineOption())
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",

@@ -8,7 +8,13 @@ import { version } from "../version.ts";
 import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
-import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "../cli/open_data.ts";
+import {
+  createBaselineOption,
+  type ModelDataOptions,
+  type OpenedModel,
+  withModel,
+  withModelAndData,
+} from "../cli/open_data.ts";
 import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { printLine } from "./train/run_stages.ts";
 import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../cli/stop.ts";
@@ -37,7 +43,7 @@ function parseOptions(args: readonly string[]): ServeOptions {
           "environments that a program in any language steps.",
       )
       .version(version),
-  )
+  ).addOption(createBaselineOption())
     .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)
     .option("--max-requests <n>", "maximum requests in flight", parseWholeNumber(1, 100_000), maxRequests)

@@ -22,6 +22,7 @@ import {
   describeVerdict,
 } from "../metrics/baseline_verdict.ts";
 import { formatThousands } from "../number_text.ts";
+import { baselineTitles } from "../metrics/baselines/baselines.ts";
 import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
 
 /** Results of the test of a finished stage. */
@@ -120,8 +121,8 @@ export function describeRanking(
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
   return [
     ...words,
-    `Until the model ranks better than the baselines, rank by the best one (${
-      comparisons[0]?.name
+    `Until the model ranks better than the baselines, rank by the best one (${comparisons[0]?.name}${
+      comparisons[0]?.name === baselineTitles.logit ? ": --baseline logit of predict and recommend" : ""
     }). deno task tune ` +
     "compares other options on the validation users; deno task data describe shows what the log lacks.",
   ];

@@ -9,7 +9,8 @@ import { type Prediction, predictPages, writePredictions } from "../../src/predi
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { UserError } from "../../src/user_error.ts";
-import { listFiles } from "../command_check.ts";
+import { listFiles, withSmallLog } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import { foreignLog, withCopy } from "../foreign_set.ts";
 import { withGpu } from "../op_check.ts";
 import { withFolder } from "../prepared_folder.ts";
@@ -79,6 +80,27 @@ Deno.test("predictions are the utilities of each page by log ids, from memory an
     })
   ));
 
+/** Returns the mean loss of the pages of a file of predictions. */
+async function computePredictedLoss(path: string, loss: "choice" | "logistic"): Promise<number> {
+  const lines = (await Deno.readTextFile(path)).trimEnd().split("\n").map((line) => line.split(","));
+  const pages = Map.groupBy(lines.slice(1), ([user, page]) => `${user} ${page}`);
+  const losses = pages.values().map((rows) => {
+    const chances = rows.map(([, , , , , p]) => Number(p));
+    const order = rows.map((row) => Number(row[8]));
+    if (loss === "logistic") {
+      return -Math.log(chances.reduce((all, p, k) => all * (order[k] ? p : 1 - p), 1));
+    }
+    let [sum, left] = [-Math.log(Number(rows[0]?.[6])), 1];
+    for (let click = 1; order.includes(click); click++) {
+      const p = chances[order.indexOf(click)] ?? NaN;
+      if (click === 1) [sum, left] = [-Math.log(p), chances.reduce((all, p) => all + p, 0) - p];
+      else [sum, left] = [sum - Math.log(p / left), left - p];
+    }
+    return sum;
+  }).toArray();
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+}
+
 Deno.test("the loss recomputed from predictions and logged positions is that of an evaluation", () =>
   withCopy((folder) =>
     withGpu(undefined, async (gpu) => {
@@ -91,34 +113,38 @@ Deno.test("the loss recomputed from predictions and logged positions is that of 
         model.setWeights(weights);
         const users = Uint32Array.from({ length: 30 }, (_, user) => user);
         using evaluation = await NetworkEvaluation.ofModel(model, data.source, users);
-        const { nll, events } = await evaluation.evaluate();
+        const { nll } = await evaluation.evaluate();
         const computeLoss = async (effects: readonly number[] | undefined) => {
           const path = `${folder}/p.csv`;
           await writePredictions(path, predictPages(model, data, users, { shards: 0, effects, signal }));
-          const lines = (await Deno.readTextFile(path)).trimEnd().split("\n").map((line) => line.split(","));
-          const pages = Map.groupBy(lines.slice(1), ([user, page]) => `${user} ${page}`);
-          const losses = pages.values().map((rows) => {
-            const chances = rows.map(([, , , , , p]) => Number(p));
-            const order = rows.map((row) => Number(row[8]));
-            if (loss === "logistic") {
-              return -Math.log(chances.reduce((all, p, k) => all * (order[k] ? p : 1 - p), 1));
-            }
-            let [sum, left] = [-Math.log(Number(rows[0]?.[6])), 1];
-            for (let click = 1; order.includes(click); click++) {
-              const p = chances[order.indexOf(click)] ?? NaN;
-              if (click === 1) [sum, left] = [-Math.log(p), chances.reduce((all, p) => all + p, 0) - p];
-              else [sum, left] = [sum - Math.log(p / left), left - p];
-            }
-            return sum;
-          }).toArray();
-          assert.equal(losses.length, events);
-          return losses.reduce((sum, loss) => sum + loss, 0) / events;
+          return await computePredictedLoss(path, loss);
         };
         assert.ok(Math.abs(await computeLoss(readPositionEffects(weights)) - nll) < 1e-6, loss);
         assert.ok(Math.abs(await computeLoss(undefined) - nll) > 0.01, loss);
       }
     })
   ));
+
+Deno.test("predict --baseline logit predicts what the test results list as the logit on counts", () =>
+  withSmallLog(async (folder, data) => {
+    const run = `${folder}/run`;
+    await using train = new CommandSeries("train");
+    await using predict = new CommandSeries("predict");
+    const small = "--no-report --validate-every 2 --batch-size 8 --dims 8 --lstm-units 4 --iterations".split(
+      " ",
+    );
+    await train.ok(["--data", data, "--save-dir", run, ...small, "4"]);
+    const { baselines: { logit } } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
+    const out = `${folder}/p.csv`;
+    const args = ["--split", "test", "--out", out, "--baseline", "logit", "--model"];
+    await predict.ok([...args, run]);
+    const found = await computePredictedLoss(out, "choice");
+    assert.ok(Math.abs(found - logit.nll) < 1e-5, `${found}, expected ${logit.nll}`);
+    await train.ok(["--data", data, "--save-dir", `${folder}/plain`, "--counts", "none", ...small, "4"]);
+    const { code, stderr } = await predict.run([...args, `${folder}/plain`]);
+    assert.equal(code, 1);
+    assert.match(stderr, /Expected --baseline logit with a model with counts/);
+  }));
 
 const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({
   user: k % 3 === 0 ? `a "quoted", id` : `ünï ${k}`,

@@ -124,6 +124,11 @@ export class FittedBaselines {
     return { users: counted, eta, isSeen };
   }
 
+  /** Returns the scale from a baseline's scores to utilities; undefined without validation users, or without the baseline. */
+  scale(name: BaselineName): UtilityScale | undefined {
+    return this.scorers.get(name)?.logOdds;
+  }
+
   /** Computes the metrics of all baselines on the users `users`. */
   test(users: ArrayLike<number>, onProgress?: OnProgress): Map<BaselineName, BaselineResult> {
     const collectors = [...this.scorers].map(([name, own]) => {
