@@ -145,7 +145,7 @@ export function withModelAndData(command: Command): Command {
 export function createBaselineOption(): Option {
   return new Option(
     "--baseline <name>",
-    "use a simple model of the run's train users instead: the logit on counts, from which the training started",
+    "use a simple model of the run's train users instead: the logit on counts, the baseline of the test results",
   ).choices(["logit"]);
 }
 
