@@ -6,7 +6,7 @@
 import { buildEventLists, checkLog, checkSplits, getRowWidth, listUsers, NONE, splits } from "./click_log.ts";
 import type { ClickLog, Clicks, Split } from "./click_log.ts";
 import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_catalogue.ts";
-import type { TimeSplit } from "./manifest.ts";
+import type { ContextColumn, TimeSplit } from "./manifest.ts";
 import { UserError } from "../user_error.ts";
 
 /** Index of the users of a log: each user's split, and offsets of events and rows. The index takes 13 bytes of memory per user. */
@@ -283,6 +283,8 @@ export interface DataSizes {
   readonly warnings?: readonly string[];
   /** Dates of a split by time; absent for a split by users. */
   readonly timeSplit?: TimeSplit;
+  /** Columns of context features; absent if there are none. */
+  readonly context?: readonly ContextColumn[];
 }
 
 export function computeDataSizes(source: LogSource): DataSizes {

@@ -59,6 +59,24 @@ export interface ContextFeature {
   transform: Transform | ValueTransform;
 }
 
+/** Column of the log from which context features are computed. */
+export interface ContextColumn extends Pick<ContextFeature, "kind"> {
+  readonly column: string;
+  readonly type: "number" | "age" | "category";
+}
+
+/** Lists the columns of context features, each column once; undefined if there are none. */
+export function listContextColumns(
+  features: Pick<FeatureManifest, "context"> | undefined,
+): readonly ContextColumn[] | undefined {
+  const columns = new Map<string, ContextColumn>();
+  for (const { kind, transform: { of, column } } of features?.context ?? []) {
+    if (of === "known") continue; // tells only whether the column's number is present
+    columns.set(`${kind} ${column}`, { kind, column, type: of === "value" ? "category" : of });
+  }
+  return columns.size > 0 ? [...columns.values()] : undefined;
+}
+
 /** Description of one dense feature. The column `dense` of the table of items has one number per dense feature. */
 export interface DenseFeature {
   name: string;

@@ -32,9 +32,7 @@ export function renderMetricTitle(name: MetricName): Html {
 
 export function renderGlossary(names: readonly MetricName[]): Html {
   const entries = [...names.map((name) => [getMetricTitle(name), MEANINGS[name]]), [ECE, ECE_MEANING]];
-  return markup`<details><summary>What the metrics mean</summary>
-<dl class="glossary">${
-    entries.map(([title = "", text = ""]) => markup`<dt>${title}</dt><dd>${text}</dd>`)
-  }</dl>
+  return markup`<details class="glossary"><summary>What the metrics mean</summary>
+<dl>${entries.map(([title = "", text = ""]) => markup`<dt>${title}</dt><dd>${text}</dd>`)}</dl>
 </details>`;
 }

@@ -1,6 +1,6 @@
 /**
  * Renders tables of test metrics: metrics of snapshots and baselines, and differences between the best model and all other models.
- * For each model, the details show differences, calibration, and metrics by page length, history, position and item.
+ * For each model, the details show differences, calibration, and all metrics of snapshots and baselines.
  */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
@@ -171,7 +171,7 @@ export function renderMetricDetails(models: readonly ReportModel[]): Html {
 }
 
 /** Returns the result of a part's first finished run; undefined if the result has no details. */
-function findDetailedResult(part: ReportPart): StageResult | undefined {
+export function findDetailedResult(part: ReportPart): StageResult | undefined {
   return listStageRuns(part).flatMap(({ result }) => result ?? [])
     .find(({ test }) => test.some(({ details }) => details));
 }
@@ -180,9 +180,8 @@ function renderPartDetails(part: ReportPart): Html | undefined {
   const result = findDetailedResult(part);
   if (!result) return undefined;
   const several = listStageRuns(part).length > 1 ? " (first seed)" : "";
-  return markup`<details><summary>${part.name}${several}: differences, calibration, slices of the pages</summary>
+  return markup`<details><summary>${part.name}${several}: differences and all metrics</summary>
 ${renderDifferenceTable(part, result)}
-${renderComparedSlices(part, result)}
 ${result.test.map((test) => renderScoringDetails(part, test.snapshot, test.details))}
 ${result.shown.map(({ name, details }) => renderScoringDetails(part, name, details))}
 </details>`;
@@ -213,34 +212,17 @@ function renderDifferenceRow(
   return [name, ...cells];
 }
 
-function findJudged({ judged }: ReportPart, test: readonly SnapshotMetrics[]): SnapshotMetrics | undefined {
+/** Returns the judged snapshot of a stage's test or, if missing, the last snapshot. */
+export function findJudged(
+  { judged }: ReportPart,
+  test: readonly SnapshotMetrics[],
+): SnapshotMetrics | undefined {
   return test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
-}
-
-/** Renders a table of prec@1. The table has a row per slice of the test pages, and columns for the model and the baselines. */
-function renderComparedSlices(part: ReportPart, { test, shown }: StageResult): Html {
-  const model = findJudged(part, test);
-  if (!model?.details) return markup``;
-  const others = shown.flatMap(({ name, details }) => details ? [{ name, details }] : []);
-  const all = [{ name: model.snapshot, details: model.details }, ...others];
-  const rows = Object.entries(model.details.slices).flatMap(([by, slices]) =>
-    slices.map(({ name, events }): ReportRow => [
-      `${by} ${name}`,
-      String(events),
-      ...all.map(({ details }) =>
-        renderSliceMetric(details.slices[by]?.find((other) => other.name === name), "prec1")
-      ),
-    ])
-  );
-  const head = ["slice", "pages", ...all.map(({ name }) => name)];
-  return markup`<p>prec@1 on slices of the test pages: by the clicked position, by the clicked item, and by history (the number of
-the user's clicks before the page).</p>
-${renderTable(`prec@1 of ${part.name} by slice`, head, [["", rows]])}`;
 }
 
 type SliceMetrics = Pick<StoredDetails, "metrics" | "intervals">;
 
-function renderSliceMetric(found: SliceMetrics | undefined, name: string): ReportCell {
+export function renderSliceMetric(found: SliceMetrics | undefined, name: string): ReportCell {
   return renderMetric(found?.metrics[name], 4, found?.intervals[name]);
 }
 

@@ -66,6 +66,8 @@ const snapshotSchema = v.looseObject({
   /** prec@1 of the generator pi; absent in the Shannon stage (maximum likelihood). */
   piPrec1: v.optional(metric),
   piPrec2: v.optional(metric),
+  /** Learned effects of the positions on the page, from the first on. */
+  positionEffects: v.optional(v.array(number)),
   details: v.optional(detailsSchema),
   /** Metric differences between the snapshot and each baseline, by the baseline's name. */
   against: v.optional(named(differencesSchema), {}),
@@ -86,6 +88,10 @@ export const resultSchema = v.looseObject({
     ...{ pages: v.wholeNumber(), rows: v.wholeNumber(), items: v.wholeNumber() },
     hashed: v.optional(v.whole(1)),
     warnings: v.optional(v.array(v.string())),
+    context: v.optional(v.array(v.looseObject({
+      ...{ kind: v.picklist(["impression", "page"]), column: v.string() },
+      type: v.picklist(["number", "age", "category"]),
+    }))),
   })),
   test: v.optional(v.array(snapshotSchema)),
   baselines: v.optional(named(v.nullable(baselineSchema)), {}),

@@ -9,13 +9,14 @@ import {
   renderMetricDetails,
   renderMetricsTable,
 } from "./metrics_table.ts";
+import { renderSegments } from "./segments.ts";
 import { type Html, markup } from "./html.ts";
 import { noScript, renderCharts, renderNote, renderSection, writePage } from "./page_shell.ts";
 import type { PageContent } from "./page_shell.ts";
 import type { ReportData, ReportModel, ReportRun, Settings, StageResult } from "./report_data.ts";
 import { MISSING, renderClaims, renderFacts, renderTable, type ReportRow } from "./report_tables.ts";
 import type { DataSizes } from "../data/log_source.ts";
-import { describeTimeSplit } from "../data/manifest.ts";
+import { type ContextColumn, describeTimeSplit } from "../data/manifest.ts";
 import { formatThousands } from "../number_text.ts";
 import {
   type BaselineVerdict,
@@ -52,9 +53,11 @@ export async function writeReport(folders: readonly string[], out: string): Prom
 
 export function buildReportPage(data: ReportData, charts: readonly ChartDefinition[]): PageContent {
   const { models, claims, title } = data;
+  const segments = renderSegments(models);
   const main = markup`${claims.length > 0 && renderSection("claims", "Claims", renderClaims(claims))}
 ${renderSection("charts", "Charts", renderAllCharts(charts))}
 ${renderSection("test-metrics", "Test metrics", renderTestMetrics(models))}
+${segments && renderSection("segments", "Segments", segments)}
 ${
     renderSection(
       "configuration",
@@ -164,7 +167,9 @@ function describeAgainstSimple({ comparisons, prec1, users }: PartVerdict): stri
   const reached = `the best one (${name}) reaches ${formatShare(prec1 - difference)}`;
   const points = `the difference is ${formatSigned(100 * difference, 1)} percentage points`;
   if (!interval) return `Too few test users for an interval: of the simple methods, ${reached}; ${points}.`;
-  const ends = formatSignedRange([100 * interval[0], 100 * interval[1]], 1);
+  const [low, high] = [100 * interval[0], 100 * interval[1]];
+  // An end near 0 decides on the verdict, so it has more digits.
+  const ends = formatSignedRange([low, high], Math.min(Math.abs(low), Math.abs(high)) < 0.05 ? 3 : 1);
   const measured = [`95 % interval ${ends}`, ...(users === undefined ? [] : [users])].join(", ");
   return `${AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]}: ${reached}, ${points} (${measured}).`;
 }
@@ -269,13 +274,18 @@ function listWarnings(models: readonly ReportModel[]): string[] {
   return [...new Set(all)];
 }
 
-function describeSizes({ users, pages, rows, items, hashed, timeSplit }: DataSizes): string {
+function describeSizes({ users, pages, rows, items, hashed, timeSplit, context }: DataSizes): string {
   const [train, validation, test] = users;
   const [a, b, c, d, e, f] = [train, validation, test, pages, rows, items].map(formatThousands);
   const tokens = hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`;
   const dates = timeSplit && describeTimeSplit(timeSplit, { validation, test });
   return `${a} train, ${b} validation and ${c} test users, ${d} pages, ${e} impressions of ${f} items${tokens}` +
+    (context ? `. Context: ${context.map(describeContext).join(", ")}` : "") +
     (dates === undefined ? "" : `. ${dates}`);
+}
+
+function describeContext({ kind, column, type }: ContextColumn): string {
+  return `${column} (${type} of each ${kind})`;
 }
 
 function formatDate(results: readonly StageResult[]): string {

@@ -53,8 +53,11 @@ export async function testStage(
   const all: { snapshot: SnapshotName; tested: TestResult }[] = [];
   const take = async (snapshot: SnapshotName, iteration: number, weights: Weights) => {
     const onShard = (done: number, all: number) => onProgress?.(`Test users, ${snapshot}`, done, all);
-    const found = await tested.test(evaluation, getProbabilityOptions(config.model, weights), onShard);
+    const options = getProbabilityOptions(config.model, weights);
+    const found = await tested.test(evaluation, options, onShard);
+    const { positionEffects } = options;
     test.push({
+      ...(positionEffects && { positionEffects }),
       ...buildSnapshotResult(snapshot, iteration, found, tested),
       paired: packSums(found.tested),
     });

@@ -177,6 +177,8 @@ export type SnapshotResult =
     readonly users?: number;
     /** Mean rank correlation between reward and true utility, if known; see {@link meanSpearman}. */
     readonly spearman?: number;
+    /** Learned effects of the positions on the page, from the first on; absent for a model without position effects. */
+    readonly positionEffects?: readonly number[];
     readonly details: MetricDetails;
     /** Differences in metrics between the snapshot and each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;

@@ -13,6 +13,7 @@ import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import { createDistributedContext } from "../train/distributed_context.ts";
 import { DivergedError, type TrainingStepResult, type ValidationResult } from "../train/training_results.ts";
+import { listContextColumns } from "../data/manifest.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { StartChoice } from "./start_choice.ts";
 import { type StageTest, testStage } from "./test_stage.ts";
@@ -289,6 +290,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
         hashed: getHashSize(data.features),
         warnings: data.warnings,
         timeSplit: data.timeSplit,
+        context: listContextColumns(data.features),
       },
       ...(spent && { ranks: spent }),
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress, kept) : {}),

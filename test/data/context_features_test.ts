@@ -6,6 +6,7 @@ import { type ContextRecord, EncodedContext } from "../../src/data/context_value
 import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
+import { listContextColumns } from "../../src/data/manifest.ts";
 import { parseContextColumns } from "../../src/data/prepare/context_columns.ts";
 import { buildCountsConfig } from "../../src/counts/count_tables.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
@@ -120,6 +121,13 @@ Deno.test("context features of a prepared log are those of requests with the log
     ["page", "device=desktop", "value"],
     ["page", "device=phone", "value"],
   ]);
+  // A column with several features is listed once.
+  assert.deepEqual(listContextColumns(features), [
+    { kind: "impression", column: "price", type: "number" },
+    { kind: "impression", column: "published", type: "age" },
+    { kind: "page", column: "device", type: "category" },
+  ]);
+  assert.equal(listContextColumns({}), undefined);
   const price = features.context?.[0]?.transform;
   assert.ok(price?.of === "number" && price.log !== null, "a heavy tail");
   assert.ok(notes.some((note) => note.startsWith("price: 2 values")));

@@ -353,6 +353,47 @@ Deno.test("only the judged snapshot is compared with the baselines, and every me
     for (const name of heads) assert.equal(page.split(`<dt>${name}</dt><dd>`).length, 2, name);
   }));
 
+Deno.test("a result with slices, position effects and context shows segments, a curve, and the columns", () =>
+  withEmptyFolder(async (folder) => {
+    const slice = (name: string, events: number, prec1: number) => ({
+      ...{ name, events, metrics: { prec1 }, intervals: {} },
+    });
+    const details = (prec1: number) => ({
+      ...{ metrics: { prec1 }, intervals: {} },
+      slices: {
+        history: [slice("0", 30, prec1 / 2), slice("1-2", 10, prec1)],
+        "page length": [slice("10-19", 40, 0.875)], // all pages: no segment
+      },
+    });
+    const render = async (positionEffects?: number[]) => {
+      const test = { ...figures("best-loss", 1.5, 0.3, 0.4), details: details(0.5), positionEffects };
+      writeRun(folder, { shannon: { ...FINISHED, test: [test] } });
+      const result = JSON.parse(Deno.readTextFileSync(`${folder}/result.json`));
+      result.baselines.random.details = details(0.125);
+      result.baselines.clickRate.details = details(0.25);
+      result.baselines.attainable.details = details(0.75);
+      result.data.context = [{ kind: "page", column: "device", type: "category" }];
+      writeJson(`${folder}/result.json`, result);
+      const data = await collect([folder]);
+      return buildReportPage(data, buildCharts(data));
+    };
+    const { header, main } = await render([0, -Math.LN2, 0]);
+    assert.match(header.text, /device.*category.*page/);
+    const rows = [...main.text.matchAll(/<tr><th scope="row">(0|1-2|10-19)<\/th>(.*?)<\/tr>/g)].map((
+      [, name, cells = ""],
+    ) => [name, ...cells.split("</td>").map((cell) => cell.replace(/<[^>]*>/g, ""))]);
+    // The model, the best baseline, and the best attainable ranking.
+    assert.deepEqual(rows.slice(0, 2), [
+      ["0", "30", "75.0 %", "0.2500", "0.1250", "0.3750", ""],
+      ["1-2", "10", "25.0 %", "0.5000", "0.2500", "0.7500", ""],
+    ]);
+    const segments = main.text.split('id="segments"')[1] ?? assert.fail("no segments");
+    assert.doesNotMatch(segments, /0\.8750/);
+    // Position 3 never occurred.
+    assert.deepEqual(curvesIn(main.charts, "position-effect").map(listY), [[1, 0.5]]);
+    assert.ok(!listIds((await render()).main.charts).includes("position-effect"));
+  }));
+
 Deno.test("losses that span a decade have a logarithmic axis", () =>
   withEmptyFolder(async (folder) => {
     const getAxis = async () =>

@@ -1,0 +1,96 @@
+/** Renders how good a model is on parts of the test pages, and how a position on the page changes clicks. */
+
+import { type SliceKey, slicings } from "../metrics/metric_columns.ts";
+import { formatPercent, formatThousands } from "../number_text.ts";
+import { shownBaselines } from "../run/tested_users.ts";
+import type { ChartDefinition } from "./chart_definition.ts";
+import { type Html, markup } from "./html.ts";
+import { buildLineChart } from "./line_chart.ts";
+import { findDetailedResult, findJudged, renderSliceMetric } from "./metrics_table.ts";
+import { renderMetricTitle } from "./metric_glossary.ts";
+import { renderCharts } from "./page_shell.ts";
+import type { ReportModel, StageResult } from "./report_data.ts";
+import { listLossParts, listStageRuns, type ReportPart, sortBaselines } from "./report_parts.ts";
+import { renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
+
+/** Renders segments of the test pages and the position effect; undefined if no result has them. */
+export function renderSegments(models: readonly ReportModel[]): Html | undefined {
+  const parts = listLossParts(models);
+  const tables = parts.flatMap((part) => {
+    const result = findDetailedResult(part);
+    const table = result && renderSegmentTable(part, result);
+    return table ? [{ part, table }] : [];
+  });
+  const charts = buildPositionCharts(parts);
+  if (tables.length === 0 && charts.length === 0) return undefined;
+  const folded = tables.length > 1;
+  return markup`${renderCharts(charts)}
+${
+    tables.map(({ part, table }) =>
+      folded ? markup`<details><summary>${part.name}</summary>${table}</details>` : table
+    )
+  }`;
+}
+
+const ATTAINABLE = shownBaselines.find(([key]) => key === "attainable")?.[1];
+
+const TITLES: Readonly<Record<SliceKey, string>> = {
+  "page length": "by the number of items on the page",
+  history: "by the number of the user's earlier clicks (0: new users)",
+  position: "by the position of the clicked item",
+  item: "by the clicked item",
+};
+
+/** Renders prec@1 by slice: of the judged snapshot, the best baseline and, if known, the best attainable ranking. */
+function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Html | undefined {
+  const model = findJudged(part, test);
+  if (!model?.details) return undefined;
+  const { slices } = model.details;
+  const detailed = sortBaselines(shown.filter(({ details }) => details), "prec1");
+  const best = detailed.find(({ name }) => name !== ATTAINABLE);
+  const compared = [best, detailed.find(({ name }) => name === ATTAINABLE)].filter((one) =>
+    one !== undefined
+  );
+  const columns = [{ name: model.snapshot, details: model.details }, ...compared];
+  const groups = slicings.flatMap(({ by }): ReportRowGroup[] => {
+    const own = slices[by] ?? [];
+    if (own.length < 2) return []; // a single slice has all pages
+    const all = own.reduce((sum, { events }) => sum + events, 0);
+    const rows = own.map(({ name, events }): ReportRow => [
+      name,
+      formatThousands(events),
+      formatPercent(events / all, 1),
+      ...columns.map(({ details }) =>
+        renderSliceMetric(details?.slices[by]?.find((other) => other.name === name), "prec1")
+      ),
+    ]);
+    return [[TITLES[by], rows]];
+  });
+  if (groups.length === 0) return undefined;
+  const head = ["segment", "pages", "share", ...columns.map(({ name }) => name)];
+  return markup`<p>${renderMetricTitle("prec1")} on parts of the test pages, of the model (${model.snapshot})
+and of the best simple method. Small numbers: 95 % bootstrap interval over test users.</p>
+${renderTable(`Segments of ${part.name}`, head, groups)}`;
+}
+
+/** Builds a chart of the learned position effects, one curve per run. Positions that never occurred in training are left out. */
+function buildPositionCharts(parts: readonly ReportPart[]): ChartDefinition[] {
+  return buildLineChart({
+    id: "position-effect",
+    title: "Position effect",
+    note:
+      "Odds of a click at a position, compared with the same item at position 1, as the model learned them.",
+    ...{ xTitle: "position on the page", yTitle: "odds of a click, position 1 = 1" },
+    series: parts.flatMap((part) =>
+      listStageRuns(part).flatMap(({ result }, k, runs) => {
+        const effects = result && findJudged(part, result.test)?.positionEffects;
+        if (!effects) return [];
+        const eta = Number(part.model.settings.get("model.eta") ?? 1);
+        const seen = effects.slice(0, effects.findLastIndex((effect) => effect !== 0) + 1);
+        const points = seen.map((effect, position) => ({ x: position + 1, y: Math.exp(eta * effect) }));
+        const seed = runs.length > 1 ? `run ${k + 1}` : "learned";
+        return [{ model: part.name, colour: part.colour, part: seed, points }];
+      })
+    ),
+  });
+}
