@@ -32,6 +32,7 @@ import {
 import {
   computeMeanAndSd,
   getMetric,
+  groupByBaselines,
   listRankingParts,
   listSnapshotNames,
   listSnapshotTests,
@@ -145,12 +146,24 @@ function renderOutcome(model: ReportModel): Html {
   const random = typeof chance === "number" ? ` (random order: ${formatShare(chance)})` : "";
   const seeds = results.length > 1 ? `, mean of ${results.length} seeds` : "";
   return markup`<p class="outcome">${source} model learned which item of a page a user clicks: ${
-    best.name.text === "" ? "it" : best.name
+    best.name === "" ? "it" : `it (${best.name})`
   } ranks the clicked item first on ${
     formatShare(best.prec1)
   } of the test pages with a click${random}${seeds}.</p>
 <p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}</p>
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${text}</li>`)}</ul>`;
+}
+
+/** Renders which of several models ranks best, and its comparison with the simple methods; needs equal test users. */
+function renderBestModel(models: readonly ReportModel[]): Html {
+  const judged = models.flatMap((model) => judgeParts(model).map((part) => ({ ...part, model: model.name })));
+  const [best] = judged.toSorted((a, b) => b.prec1 - a.prec1);
+  const count = new Set(judged.map(({ model }) => model)).size;
+  if (!best || count < 2 || groupByBaselines(models).length !== 1) return markup``;
+  const name = best.name === "" ? best.model : `${best.model} (${best.name})`;
+  return markup`<p class="outcome">Of ${count} models, ${name} ranks the clicked item first most often: on ${
+    formatShare(best.prec1)
+  } of the test pages with a click. ${describeAgainstSimple(best)}</p>`;
 }
 
 const RANDOM = baselineTitles.random;
@@ -208,16 +221,16 @@ function renderModels(models: readonly ReportModel[]): Html {
 <tr><th scope="row">${model.name}</th><td class="verdicts">${
       judgeParts(model).map(({ name, prec1, ...verdict }) => {
         const [best] = verdict.comparisons;
-        return markup`<div>${renderVerdictSign(verdict)} ${name}prec@1 ${prec1.toFixed(4)} against ${
-          best ? `${(prec1 - best.difference).toFixed(4)} (${best.name})` : MISSING
-        }</div>`;
+        return markup`<div>${renderVerdictSign(verdict)} ${name !== "" && markup`<b>${name}</b>: `}prec@1 ${
+          prec1.toFixed(4)
+        } against ${best ? `${(prec1 - best.difference).toFixed(4)} (${best.name})` : MISSING}</div>`;
       })
     }</td>${
       own.map(({ name, k }) => markup`<td class="${getTimeClass(name)}">${values(k)[row] ?? ""}</td>`)
     }</tr>`
   );
   const head = ["model", "verdict", ...own.map(({ name }) => name)];
-  return markup`${renderFacts(shared, getTimeClass)}
+  return markup`${renderBestModel(models)}${renderFacts(shared, getTimeClass)}
 <div class="scroll" tabindex="0" role="region" aria-label="The models">
 <table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>
@@ -331,7 +344,7 @@ function listUnfinished({ stages }: ReportRun): string[] {
 /** Verdict on a part of a model (a stage, generator or reward). The part was compared with at least one baseline. */
 interface PartVerdict extends BaselineVerdict {
   /** Name of the part; empty if the model has only one part. */
-  readonly name: Html;
+  readonly name: string;
   readonly prec1: number;
   readonly stage: ReportPart["stage"];
 }
@@ -346,7 +359,7 @@ function judgeParts(model: ReportModel): PartVerdict[] {
     const prec1 = computeMeanAndSd(tests.map((test) => getMetric(test, metric)))?.mean;
     const comparisons = compareWithBaselines(tests.map(({ against }) => against), metric);
     if (prec1 === undefined || comparisons.length === 0) return [];
-    const name = parts.length > 1 ? markup`<b>${part.name.slice(model.name.length + 2)}</b>: ` : markup``;
+    const name = parts.length > 1 ? part.name.slice(model.name.length + 2) : "";
     return [{
       subject,
       metric,

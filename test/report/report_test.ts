@@ -335,6 +335,11 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
     const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
     assert.match(page, /<span class="better">.<\/span> prec@1 0\.3800 against 0\.3000 \(click rate\)<\/div>/);
     assert.match(page, /not yet/);
+    assert.doesNotMatch(page, /class="outcome"/, "a single finished model is not the best of several");
+    writeRun(`${folder}/other`, { shannon: { ...FINISHED, test: [figures("best-loss", 1.5, 0.45, 0.5)] } });
+    const both = await collect([`${folder}/seeds`, `${folder}/other`]);
+    const { header } = buildReportPage(both, buildCharts(both));
+    assert.match(header.text, /class="outcome">[^<]* 2 models, other [^<]* 45\.0 %[^<]*\+15\.0 /);
     assert.equal(page.match(/class="(better|alike|worse)"/g)?.length, 1, "unfinished: no verdict");
   }));
 
