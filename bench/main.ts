@@ -25,7 +25,7 @@ export const studies: Readonly<Record<string, Study>> = {
   simulate: { ...warm, about: "times pages of simulated users, compared with PyTorch" },
   results: { ...warm, about: "trains the models of a table of results, and writes the table" },
   demo: { ...cold, about: "writes the final output of deno task train to a page" },
-  logs: { ...none, about: "writes synthetic logs, and the best metrics that a model can attain on each" },
+  logs: { ...none, about: "writes synthetic logs, and prepares them" },
 };
 
 const USUAL = "profile";

@@ -124,18 +124,11 @@ const START = Date.UTC(2025, 0, 1) / 1000;
 export interface GeneratedPage {
   readonly time: number;
   readonly items: readonly number[];
-  /** Utility that an item gains by its position and the user's earlier clicks, per item. */
-  readonly shift: readonly number[];
   /** Positions of the page's clicked items, in the order of the clicks. */
   readonly clicks: readonly number[];
 }
 
 export interface GeneratedLog {
-  readonly kind: LogKind;
-  /** [types, items] utility of each item for a user type, without the effects of position and earlier clicks. */
-  readonly utility: Float64Array;
-  /** [users] type of each user. */
-  readonly typeOf: readonly number[];
   readonly pages: readonly (readonly GeneratedPage[])[];
   /** Lines of the CSV file of items; undefined if items have no features. */
   readonly itemRows: string[] | undefined;
@@ -144,16 +137,16 @@ export interface GeneratedLog {
 /** Generates a log from a seed. @param users - number of users (default: the number of the kind) */
 export function makeLog(kind: LogKind, seed: number, users = kind.users): GeneratedLog {
   const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
-  const typeOf: number[] = [];
   const pages = Array.from({ length: users }, (_, u) => {
     const random = createRandomStream(seed, "made log", kind.name, "user", u);
-    typeOf[u] = random.integer(kind.types);
-    return makePages(kind, world, typeOf[u], random);
+    return makePages(kind, world, random.integer(kind.types), random);
   });
-  return { kind, ...world, typeOf, pages };
+  return { itemRows: world.itemRows, pages };
 }
 
-interface World extends Pick<GeneratedLog, "utility" | "itemRows"> {
+interface World extends Pick<GeneratedLog, "itemRows"> {
+  /** [types, items] utility of each item for a user type, without the effects of position and earlier clicks. */
+  readonly utility: Float64Array;
   /** [items] cumulative sum of the display weights, by which items are drawn for a page. */
   readonly shown: readonly number[];
 }
@@ -215,7 +208,7 @@ function makePages(kind: LogKind, { utility, shown }: World, type: number, rando
     }
     const now = clicks.map((position) => items[position]!).reverse();
     clicked = [...now, ...clicked.filter((item) => !now.includes(item))];
-    return { time: Math.floor(time), items, shift, clicks };
+    return { time: Math.floor(time), items, clicks };
   });
 }
 

@@ -533,26 +533,23 @@ Deno.test("bench simulate: the command measures all kinds, and writes its table"
     assert.ok(rows.every(([, , , ms]) => Number(ms) > 0), text);
   }));
 
-Deno.test("bench logs: a synthetic log is prepared completely, and only the truth predicts it best", () =>
+Deno.test("bench logs: a synthetic log is prepared completely", () =>
   withEmptyFolder(async (folder) => {
     // One log with all that is planted, and one with several clicks per page.
     const only = /^(all|several)$/;
     const args = ["logs", "made", "--users", "100", "--only", only.source];
-    const { code, stderr } = await runBench(args, { cwd: folder });
+    const { code, stdout, stderr } = await runBench(args, { cwd: folder });
     assert.equal(code, 0, stderr);
-    const json = async (path: string) => JSON.parse(await Deno.readTextFile(`${folder}/made/${path}`));
     for (const { name, goesOn, columns } of kinds.filter(({ name }) => only.test(name))) {
-      const { counts, test: { truth, history, noClick } } = await json(`${name}.json`);
-      const { counts: prepared, features, pageOrder } = await json(`${name}/manifest.json`);
-      const { train, validation, test } = prepared.users;
-      assert.deepEqual([train + validation + test, prepared.clicks], [100, counts.clicks], name);
-      if (goesOn === 0) assert.equal(prepared.pages, counts.pages, name);
-      else assert.ok(truth.drawnLaterLoss > 0 && truth.drawnAnyPrec1 >= truth.drawnPrec1, name);
-      assert.equal(pageOrder, "shown");
+      const manifest = JSON.parse(await Deno.readTextFile(`${folder}/made/${name}/manifest.json`));
+      const { counts: { users, pages, clicks }, features, pageOrder } = manifest;
+      assert.deepEqual([users.train + users.validation + users.test, pageOrder], [100, "shown"], name);
+      const [, made = "", noClick = NaN] = stdout.match(new RegExp(`^${name} .* (\\S+) +(\\S+) %$`, "m")) ??
+        [];
+      assert.equal(Number(made.replace(",", "")), pages, name);
+      assert.ok(Number(noClick) > 5 && Number(noClick) < 60, stdout);
+      assert.equal(clicks > pages * (1 - Number(noClick) / 100) + 1, goesOn > 0, name);
       const fields = [...features.dense, ...features.tokens].map((field: { name: string }) => field.name);
       for (const column of columns) assert.ok(fields.includes(column), `${name}: ${fields}`);
-      // By Gibbs' inequality, and because no ranking has more probability at its top than the true one.
-      assert.ok(truth.loss <= history.loss + 1e-9 && truth.prec1 >= history.prec1 - 1e-9, name);
-      assert.ok(noClick > 0.05 && noClick < 0.6, `${name}: ${noClick}`);
     }
   }));
