@@ -11,16 +11,6 @@ import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
 
 const SEEDS = 5;
-/** Options of `train` that are compared with the defaults, with one seed. */
-const VARIANTS = [
-  "--wide 0",
-  "--encoder pw",
-  "--encoder none",
-  "--position-bias 0",
-  "--learning-rate 0.003",
-  "--counts none",
-];
-const VARIED = ["similarity", "all"];
 
 const difference = v.looseObject({
   value: v.finiteNumber(),
@@ -47,7 +37,8 @@ export const trialsTable: ResultTable = {
   async make(runs) {
     const logs = await listLogs(runs);
     const rows = await Promise.all(logs.map(async ([name, data]) => {
-      const folder = await trainTrial(runs, name, data);
+      const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
+      const folder = await runs.trained(`trial-${name}`, "train", args);
       const seeds = Array.from({ length: SEEDS }, (_, k) => getSeedFolder(folder, k + 1));
       const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
       return formatRow(name, results.filter((result) => result !== undefined));
@@ -60,41 +51,9 @@ export const trialsTable: ResultTable = {
         ["log", ...["loss", "prec@1"].flatMap((of) => [of, "best baseline", "better", "worse"])],
         rows,
       ),
-      "",
-      `Loss of best-loss with other options (one seed) on the logs ${VARIED.join(", ")}:`,
-      "",
-      ...formatMarkdownTable(["options", ...VARIED], await variantRows(runs, new Map(logs))),
     ].join("\n");
   },
 };
-
-async function trainTrial(runs: ResultRuns, name: string, data: string): Promise<string> {
-  const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
-  return await runs.trained(`trial-${name}`, "train", args);
-}
-
-async function variantRows(runs: ResultRuns, logs: ReadonlyMap<string, string>): Promise<string[][]> {
-  return await Promise.all(["", ...VARIANTS].map(async (options) => {
-    const losses = await Promise.all(VARIED.map(async (name) => {
-      const data = logs.get(name);
-      const words = options.split(" ").filter((word) => word !== "");
-      const trained = words.map((word) => word.replace(/^--/, "")).join("-");
-      const folder = data &&
-        (words.length === 0
-          ? getSeedFolder(await trainTrial(runs, name, data), 1)
-          : await runs.trained(`variant-${name}-${trained}`, "train", [
-            "--data",
-            data,
-            "--no-report",
-            ...words,
-          ]));
-      const result = folder && await readJson(`${folder}/result.json`, resultSchema);
-      const loss = result ? result.test.find(({ snapshot }) => snapshot === "best-loss")?.nll : undefined;
-      return loss === undefined ? "-" : formatFixed(loss);
-    }));
-    return [options === "" ? "the defaults" : `\`${options}\``, ...losses];
-  }));
-}
 
 async function listLogs({ logs, papers }: ResultRuns): Promise<[string, string][]> {
   const found: [string, string][] = [];

@@ -61,14 +61,11 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       env: { DENO_V8_FLAGS: "--gc-global,--max-semi-space-size=1" },
     },
     external: {
-      about:
-        "tests with Spark, Open MPI, Gymnasium, Open Bandit Pipeline, a GPU compiler and npm, where installed",
+      about: "tests with Spark, Open MPI, Gymnasium, a GPU compiler and npm, where installed",
       args: [
         "task",
         "test",
-        ...["package", "spark", "mpirun", "gymnasium", "open_bandit", "compiled"].map((name) =>
-          `test/external/${name}.ts`
-        ),
+        ...["package", "spark", "mpirun", "gymnasium", "compiled"].map((name) => `test/external/${name}.ts`),
       ],
     },
     sizes: {
@@ -82,10 +79,6 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
     gallery: {
       about: "retakes the screenshots of the lab's gallery, in Chromium",
       args: run("test/lab/gallery.ts", "all"),
-    },
-    adapters: {
-      about: "runs the self-test on Deno's WebGPU, on Dawn and in Chromium",
-      args: run("test/adapters/main.ts", "all"),
     },
   },
 };

@@ -77,8 +77,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   ok: "it is what runs this test",
   test: "it is what runs this test",
   "test:special faults": "faults_test.ts: the same functions, fewer points",
-  "test:special external":
-    "it needs Spark, Open MPI, Gymnasium, Open Bandit Pipeline and a compiler for GPUs",
+  "test:special external": "it needs Spark, Open MPI, Gymnasium and a compiler for GPUs",
   "test:special sizes": "it needs minutes; its files run with fewer sizes",
   "test:special soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
   bench: "bench_test.ts, ladder_test.ts",
@@ -89,7 +88,6 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   selftest: "selftest_test.ts",
   lab: "lab_test.ts: what it serves and writes, in a browser",
   "test:special gallery": "it needs a browser and minutes; lab_draw_test.ts looks at the pictures",
-  "test:special adapters": "it needs a browser and minutes",
   serve: "serve_test.ts",
   exercise: "exercise_test.ts",
   "build report": "report_test.ts: the bundle is what the sources give",
