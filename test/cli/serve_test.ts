@@ -481,7 +481,7 @@ async function clientLoad(
   const flags = ["--allow-net=127.0.0.1", "--allow-read"];
   const args = [url, calls, String(requests), String(clients)];
   const { code, stdout, stderr } = await runScript(
-    new URL("../serve_client.ts", import.meta.url),
+    new URL("../serve_load.ts", import.meta.url),
     flags,
     args,
   );

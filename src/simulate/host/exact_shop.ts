@@ -9,7 +9,6 @@
  * createOptimalPolicy} then shows the allowed items that are best by V one page ahead, and its return is a lower bound.
  */
 
-import { createRandomStream } from "../../data/random.ts";
 import {
   advanceShopState,
   computeShopUtility,
@@ -23,15 +22,12 @@ import { ShopDynamics } from "./dynamics.ts";
 import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simulator.ts";
 import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
-/** Options of the simulation for which the policy is optimal. With random pools of items, V is a mean over pools. */
-export interface PlanOptions
-  extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave" | "randomPool"> {
+/** Options of the simulation for which the policy is optimal. */
+export interface PlanOptions extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave"> {
   /** Numbers of grid points along m1, m2 and p; odd, so that the state of a new user is a grid point. */
   readonly points?: readonly [m1: number, m2: number, p: number];
   readonly onProgress?: (done: number, all: number) => void;
 }
-
-const POOLS = 64;
 
 /** Default numbers of grid points. Values on this grid differ by at most 0.3 % from values on a much finer grid. */
 export const usualPoints = [33, 33, 17] as const;
@@ -97,9 +93,6 @@ class Sweep {
   readonly #cell: readonly Uint32Array[];
   readonly #share: readonly Float64Array[];
   readonly #items: number;
-  /** Item numbers 0, 1, ..., I - 1. */
-  readonly #all: Uint32Array;
-  readonly #random = createRandomStream(1, "pools of a plan");
 
   constructor(
     shop: ShopTruth,
@@ -108,7 +101,6 @@ class Sweep {
     private readonly options: PlanOptions,
   ) {
     const items = this.#items = values.length / demoFeatures;
-    this.#all = Uint32Array.from({ length: items }, (_, item) => item);
     const features = Array.from({ length: items }, (_, item) => getItemFeatures(values, item));
     this.#weights = new Float64Array(grid.size * items);
     grid.each((point, m1, m2, p) => {
@@ -140,7 +132,6 @@ class Sweep {
     const [nx, ny, nz] = [grid.axes[0].length, grid.axes[1].length, grid.axes[2].length];
     const found = new Float64Array(grid.size);
     const gains = new Float64Array(items);
-    const pools = this.#pools();
     const search = new SlateSearch(items, k);
     for (let x = 0, point = 0; x < nx; x++) {
       for (let y = 0; y < ny; y++) {
@@ -151,30 +142,11 @@ class Sweep {
             gains[item] = (reward === "click" ? 1 : Math.log(weights[item]!)) + discount * gains[item]!;
           }
           const problem = { weights, values: gains, noneValue: discount * (1 - leave) * behind[point]! };
-          if (!pools) {
-            const best = this.#slates.subarray(point * k, (point + 1) * k);
-            found[point] = search.best(problem, best, {});
-            continue;
-          }
-          for (const pool of pools) {
-            const value = search.best(problem, pool.slice(0, k), { items: pool });
-            found[point] = found[point]! + value / pools.length;
-          }
+          found[point] = search.best(problem, this.#slates.subarray(point * k, (point + 1) * k));
         }
       }
     }
     return found;
-  }
-
-  /** Draws the random pools of a page. Returns undefined if all items may be shown. */
-  #pools(): Uint32Array[] | undefined {
-    const { slate, randomPool: n } = this.options;
-    if (n === undefined) return undefined;
-    const share = n / this.#items;
-    return Array.from({ length: POOLS }, () => {
-      const pool = this.#all.filter(() => this.#random.uniform() < share);
-      return pool.length < slate ? this.#all : pool;
-    });
   }
 
   /** Interpolates the values [items] of the states after a click on each item. The click is at grid point (x, y, z). */

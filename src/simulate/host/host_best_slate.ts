@@ -16,23 +16,20 @@ export type MaskValues = ArrayLike<number>;
  */
 export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
   const slate = new Array<number>(k);
-  const count = selectTop(scores, slate, scores.length, undefined, masked);
+  const count = selectTop(scores, slate, masked);
   if (count === k) return slate;
   throw new RangeError(`Expected a slate of at most the ${count} items that may be shown, got ${k}`);
 }
 
-/** Writes the best items to `slate`. @param items - candidates, by default all. @returns number of chosen items, at most k */
+/** Writes the best items to `slate`. @returns number of chosen items, at most k */
 function selectTop(
   scores: ArrayLike<number>,
   slate: number[] | Uint32Array,
-  items: number,
-  of?: ArrayLike<number>,
   masked?: MaskValues,
 ): number {
   const k = slate.length;
   let count = 0, least = -Infinity;
-  for (let at = 0; at < items; at++) {
-    const item = of ? of[at]! : at;
+  for (let item = 0; item < scores.length; item++) {
     if (masked?.[item]) continue;
     const score = scores[item]!;
     if (count === k && !(score > least)) continue;
@@ -72,7 +69,6 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
 }
 
 interface Among {
-  readonly items?: ArrayLike<number>;
   readonly masked?: MaskValues | undefined;
   /** Output: values Q of the slates in the search's successive rounds. */
   readonly path?: number[];
@@ -90,18 +86,16 @@ export class SlateSearch {
   }
 
   /** Finds the best slate. @param slate - input: start of the search; output: best slate. @returns the best slate's Q */
-  best(problem: SlateProblem, slate: Uint32Array, { items, masked, path }: Among): number {
+  best(problem: SlateProblem, slate: Uint32Array, { masked, path }: Among = {}): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];
-    const count = items ? items.length : scores.length;
     let value = computeSlateValue(problem, slate);
     for (;;) {
       path?.push(value);
-      for (let at = 0; at < count; at++) {
-        const item = items ? items[at]! : at;
+      for (let item = 0; item < scores.length; item++) {
         scores[item] = weights[item]! * (values[item]! - value);
       }
-      selectTop(scores, next, count, items, masked);
+      selectTop(scores, next, masked);
       const found = computeSlateValue(problem, next);
       if (!(found > value)) return value;
       value = found;
