@@ -1,5 +1,5 @@
 /**
- * Tasks for contributors, such as `deno task build kernels`, `deno task check types` or `deno task test:special soak`.
+ * Tasks for contributors, such as `deno task build kernels`, `deno task check types` or `deno task test:special faults`.
  * Tasks for contributors may only start processes, which have their own permissions.
  */
 
@@ -54,11 +54,6 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
     faults: {
       about: "kills commands at every file operation, at random, and in races",
       args: run("test/faults/main.ts", "all"),
-    },
-    soak: {
-      about: "trains, serves and simulates for an hour and checks that memory does not grow",
-      args: run("test/soak/soak.ts", "all"),
-      env: { DENO_V8_FLAGS: "--gc-global,--max-semi-space-size=1" },
     },
     external: {
       about: "tests with Spark, Open MPI, Gymnasium, a GPU compiler and npm, where installed",

@@ -79,7 +79,6 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "test:special faults": "faults_test.ts: the same functions, fewer points",
   "test:special external": "it needs Spark, Open MPI, Gymnasium and a compiler for GPUs",
   "test:special sizes": "it needs minutes; its files run with fewer sizes",
-  "test:special soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
   bench: "bench_test.ts, ladder_test.ts",
   "bench peers": "peers_test.ts",
   "bench compiled": "compiled_test.ts: two kernels, for one GPU",
