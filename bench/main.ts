@@ -24,7 +24,6 @@ export const studies: Readonly<Record<string, Study>> = {
   peers: { ...warm, about: "times a training step of clickgan and other libraries on this machine" },
   simulate: { ...warm, about: "times pages of simulated users, compared with PyTorch" },
   results: { ...warm, about: "trains the models of a table of results, and writes the table" },
-  demo: { ...cold, about: "writes the final output of deno task train to a page" },
   logs: { ...none, about: "writes synthetic logs, and prepares them" },
 };
 

@@ -176,7 +176,7 @@ export function runScript(
 
 export const WITH_CACHE = { MESA_SHADER_CACHE_DISABLE: "false" };
 
-const BENCH_PERMISSIONS = ["read", "env", "write", "run", "ffi", "sys=cpus,uid", "net=127.0.0.1"]
+const BENCH_PERMISSIONS = ["read", "env", "write", "run", "ffi", "sys=cpus,uid"]
   .map((name) => `--allow-${name}`);
 
 export function runBench(

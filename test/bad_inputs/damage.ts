@@ -72,19 +72,6 @@ export function drawDamagedText(separator: string, most = 4): fc.Arbitrary<Edit<
   ], most);
 }
 
-export const damagedBytes: fc.Arbitrary<Edit<Uint8Array<ArrayBuffer>>> = edited([
-  fc.tuple(place, fc.integer({ min: 0, max: 255 })).map(([a, value]) => (bytes: Uint8Array<ArrayBuffer>) => {
-    const out = bytes.slice();
-    out[at(a, out.length)] = value;
-    return out;
-  }),
-  place.map((a) => (bytes: Uint8Array<ArrayBuffer>) => bytes.slice(0, at(a, bytes.length))),
-  fc.tuple(place, fc.uint8Array({ maxLength: 9 })).map(([a, put]) => (bytes: Uint8Array<ArrayBuffer>) => {
-    const start = at(a, bytes.length);
-    return Uint8Array.of(...bytes.subarray(0, start), ...put, ...bytes.subarray(start));
-  }),
-], 3);
-
 export const damagedJson: fc.Arbitrary<Edit<string>> = edited([
   fc.tuple(fc.nat(), fc.jsonValue({ maxDepth: 2 }), fc.constantFrom("replace", "remove", "add"), nasty).map(
     ([place, value, what, name]) => (text: string) => {
