@@ -3,7 +3,7 @@
 import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
 import { type Html, markup } from "./html.ts";
 
-const MEANINGS: Readonly<Record<MetricName, string>> = {
+const MEANINGS = {
   nll: "Mean of -log of the probability that was predicted for what the user did on a page. Lower is better.",
   prec1: "Share of the pages with a click whose clicked item is ranked first. Higher is better.",
   prec2: "Share of the pages with a click whose clicked item is ranked first or second. Higher is better.",
@@ -14,25 +14,15 @@ const MEANINGS: Readonly<Record<MetricName, string>> = {
   auc: "Share of a page's unclicked items that rank below the clicked item. 0.5 is chance; higher is better.",
   piPrec1: "prec@1 of the ranking by the generator pi.",
   piPrec2: "prec@2 of the ranking by the generator pi.",
-  pClick: "Mean predicted click probability of an item on a page.",
-  clicked: "Observed share of the items on pages that were clicked. The closer to P(click), the better.",
-  pNoClick: "Mean predicted probability that a page gets no click.",
-  noClick: "Observed share of the pages without a click. The closer to P(no click), the better.",
-};
-
-/** Title and definition of the calibration error, which is no ratio of sums like the other metrics. */
-export const ECE = "ECE of P(click)";
-const ECE_MEANING = "Mean distance between predicted click probabilities and observed shares " +
-  "(expected calibration error). Lower is better.";
+} as const satisfies Partial<Record<MetricName, string>>;
+export type DefinedMetric = keyof typeof MEANINGS;
 
 /** Renders a metric's title. The title shows the metric's definition on hover. */
-export function renderMetricTitle(name: MetricName): Html {
+export function renderMetricTitle(name: DefinedMetric): Html {
   return markup`<abbr title="${MEANINGS[name]}">${getMetricTitle(name)}</abbr>`;
 }
 
-export function renderGlossary(names: readonly MetricName[]): Html {
-  const entries = [...names.map((name) => [getMetricTitle(name), MEANINGS[name]]), [ECE, ECE_MEANING]];
-  return markup`<details class="glossary"><summary>What the metrics mean</summary>
-<dl>${entries.map(([title = "", text = ""]) => markup`<dt>${title}</dt><dd>${text}</dd>`)}</dl>
-</details>`;
+export function renderGlossary(names: readonly DefinedMetric[]): Html {
+  const entries = names.map((name) => markup`<dt>${getMetricTitle(name)}</dt><dd>${MEANINGS[name]}</dd>`);
+  return markup`<details class="glossary"><summary>What the metrics mean</summary><dl>${entries}</dl></details>`;
 }

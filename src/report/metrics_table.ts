@@ -1,13 +1,14 @@
 /**
  * Renders tables of test metrics: metrics of snapshots and baselines, and differences between the best model and all other models.
- * For each model, the details show differences, calibration, and all metrics of snapshots and baselines.
+ * For each model, the details show differences from the baselines. Reliability diagrams show the calibration.
  */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { compareLoadedSums, type LoadedSums, loadSums } from "../metrics/test_result.ts";
+import type { ProbabilityCalibration } from "../metrics/probability_calibration.ts";
 import { classifyDifference } from "../metrics/baseline_verdict.ts";
 import { type Html, markup } from "./html.ts";
-import { ECE, renderGlossary, renderMetricTitle } from "./metric_glossary.ts";
+import { type DefinedMetric, renderGlossary, renderMetricTitle } from "./metric_glossary.ts";
 import {
   computeMeanAndSd,
   getMetric,
@@ -23,13 +24,7 @@ import {
   type SharedBaselines,
   sortBaselines,
 } from "./report_parts.ts";
-import type {
-  ReportModel,
-  SnapshotMetrics,
-  StageResult,
-  StoredDetails,
-  StoredDifferences,
-} from "./report_data.ts";
+import type { ReportModel, SnapshotMetrics, StageResult } from "./report_data.ts";
 import { renderDifference, renderMetric, renderTable } from "./report_tables.ts";
 import type { ReportCell, ReportRow, ReportRowGroup } from "./report_tables.ts";
 import { shownBaselines } from "../run/tested_users.ts";
@@ -38,8 +33,8 @@ import { buildScatterChart } from "./scatter_chart.ts";
 import type { ScatterPoint } from "./scatter_chart.ts";
 import { NEUTRAL } from "./theme.ts";
 
-const LONGER: readonly MetricName[] = ["longerPrec1", "longerPrec2"];
-const COLUMNS: readonly MetricName[] = ["nll", "prec1", "prec2", ...LONGER, "mrr", "ndcg", "auc"];
+const LONGER: readonly DefinedMetric[] = ["longerPrec1", "longerPrec2"];
+const COLUMNS: readonly DefinedMetric[] = ["nll", "prec1", "prec2", ...LONGER, "mrr", "ndcg", "auc"];
 
 export function renderMetricsTable(models: readonly ReportModel[]): Html | undefined {
   const parts = listRankingParts(models).filter((part) => listSnapshotNames(part).length > 0);
@@ -58,7 +53,7 @@ ${
       ...groups.map((group) => listBaselineRows(group, groups.length > 1, names)),
     ])
   }
-${renderGlossary([...names, ...(hasGenerator ? PI : []), ...PROBABILITIES])}`;
+${renderGlossary([...names, ...(hasGenerator ? PI : [])])}`;
 }
 
 /** Returns true if some test pages have only one item. Leaving out single-item pages then changes prec@1. */
@@ -161,13 +156,12 @@ function getLossScale({ part: { model, stage } }: ComparedPart): string | undefi
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }
 
-const METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
-const PI: readonly MetricName[] = ["piPrec1", "piPrec2"];
-const PROBABILITIES: readonly MetricName[] = ["pClick", "clicked", "pNoClick", "noClick"];
+const METRICS: readonly DefinedMetric[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
+const PI: readonly DefinedMetric[] = ["piPrec1", "piPrec2"];
 
 /** Renders a collapsible section per part with details. If a part has several seeds, the section shows the first seed. */
 export function renderMetricDetails(models: readonly ReportModel[]): Html {
-  return markup`${listLossParts(models).flatMap((part) => renderPartDetails(part) ?? [])}`;
+  return markup`${listLossParts(models).flatMap((part) => renderDifferences(part) ?? [])}`;
 }
 
 /** Returns the result of a part's first finished run; undefined if the result has no details. */
@@ -176,40 +170,29 @@ export function findDetailedResult(part: ReportPart): StageResult | undefined {
     .find(({ test }) => test.some(({ details }) => details));
 }
 
-function renderPartDetails(part: ReportPart): Html | undefined {
-  const result = findDetailedResult(part);
-  if (!result) return undefined;
-  const several = listStageRuns(part).length > 1 ? " (first seed)" : "";
-  return markup`<details><summary>${part.name}${several}: differences and all metrics</summary>
-${renderDifferenceTable(part, result)}
-${result.test.map((test) => renderScoringDetails(part, test.snapshot, test.details))}
-${result.shown.map(({ name, details }) => renderScoringDetails(part, name, details))}
-</details>`;
-}
-
 /** Renders the differences between the judged snapshot and each baseline, the best baseline first. */
-function renderDifferenceTable(part: ReportPart, { test }: StageResult): Html {
-  const columns = [...METRICS, ...(test.some(({ piPrec1 }) => piPrec1 !== undefined) ? PI : [])];
-  const titles = new Map<string, string>(shownBaselines);
+function renderDifferences(part: ReportPart): Html | undefined {
+  const { test = [] } = findDetailedResult(part) ?? {};
   const judged = findJudged(part, test);
   const compared = Object.entries(judged?.against ?? {}).toSorted(([, a], [, b]) =>
     (a.prec1?.value ?? 0) - (b.prec1?.value ?? 0)
   );
-  const rows = compared.map(([name, found]) =>
-    renderDifferenceRow(`${judged?.snapshot} minus ${titles.get(name) ?? name}`, found, columns)
-  );
-  const head = ["difference", ...columns.map(renderMetricTitle)];
-  return markup`<p>Differences are on the same users. If the interval excludes 0, the difference is significant.</p>
-${renderTable(`Differences of ${part.name}`, head, [["", rows]])}`;
-}
-
-function renderDifferenceRow(
-  name: string,
-  found: StoredDifferences,
-  columns: readonly MetricName[],
-): ReportRow {
-  const cells = columns.map((key) => renderDifference(found[key]?.value, 4, found[key]?.interval));
-  return [name, ...cells];
+  if (compared.length === 0) return undefined;
+  const columns = [...METRICS, ...(test.some(({ piPrec1 }) => piPrec1 !== undefined) ? PI : [])];
+  const titles = new Map<string, string>(shownBaselines);
+  const rows = compared.map(([name, found]): ReportRow => [
+    `${judged?.snapshot} minus ${titles.get(name) ?? name}`,
+    ...columns.map((key) => renderDifference(found[key]?.value, 4, found[key]?.interval)),
+  ]);
+  const several = listStageRuns(part).length > 1 ? " (first seed)" : "";
+  return markup`<details><summary>${part.name}${several}: differences from the baselines</summary>
+<p>Differences are on the same users. If the interval excludes 0, the difference is significant.</p>
+${
+    renderTable(`Differences of ${part.name}`, ["difference", ...columns.map(renderMetricTitle)], [[
+      "",
+      rows,
+    ]])
+  }</details>`;
 }
 
 /** Returns the judged snapshot of a stage's test or, if missing, the last snapshot. */
@@ -220,64 +203,6 @@ export function findJudged(
   return test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
 }
 
-type SliceMetrics = Pick<StoredDetails, "metrics" | "intervals">;
-
-export function renderSliceMetric(found: SliceMetrics | undefined, name: string): ReportCell {
-  return renderMetric(found?.metrics[name], 4, found?.intervals[name]);
-}
-
-function renderScoringDetails(part: ReportPart, name: string, details: SnapshotMetrics["details"]): Html {
-  if (!details) return markup``;
-  return markup`<details><summary>${name}: all metrics</summary>
-${renderSlices(part, name, details)}
-${renderCalibration(part, name, "P(click) of impressions", details.calibration?.click)}
-${renderCalibration(part, name, "P(no click) of pages", details.calibration?.noClick)}
-</details>`;
-}
-
-function renderSlices(part: ReportPart, name: string, details: StoredDetails): Html {
-  const hasProbabilities = details.calibration !== undefined;
-  const columns = [
-    ...METRICS.filter((metric) => hasProbabilities || metric !== "nll"),
-    ...(details.metrics.piPrec1 === undefined ? [] : PI),
-    ...(hasProbabilities ? PROBABILITIES : []),
-  ];
-  const row = (title: string, events: number | "", own: SliceMetrics, ece?: number): ReportRow => [
-    title,
-    String(events),
-    ...columns.map((metric) => renderSliceMetric(own, metric)),
-    renderMetric(ece, 4),
-  ];
-  const rows = [
-    row("all", "", details, details.calibration?.click?.ece),
-    ...Object.entries(details.slices).flatMap(([by, slices]) =>
-      slices.map((slice) => row(`${by} ${slice.name}`, slice.events, slice, slice.ece))
-    ),
-  ];
-  const head = ["slice", "pages", ...columns.map(renderMetricTitle), ECE];
-  return renderTable(`All metrics of ${part.name}, ${name}`, head, [["", rows]]);
-}
-
-type CalibrationFigures = NonNullable<NonNullable<StoredDetails["calibration"]>["click"]>;
-
-function renderCalibration(
-  part: ReportPart,
-  name: string,
-  what: string,
-  found: CalibrationFigures | undefined,
-): Html {
-  if (!found) return markup``;
-  const { ece, eceByChance, bins } = found;
-  const chance = eceByChance === null ? "" : ` (a perfectly calibrated model: ${eceByChance.toFixed(4)})`;
-  const rows = bins.map(({ cases, predicted, observed, interval }): ReportRow => [
-    String(cases),
-    renderMetric(predicted, 4),
-    renderMetric(observed, 4, interval),
-  ]);
-  return markup`<p>${what}: expected calibration error ${ece.toFixed(4)}${chance}.</p>
-${renderTable(`${what}, ${part.name}, ${name}`, ["cases", "predicted", "observed"], [["", rows]])}`;
-}
-
 const SNAPSHOT = "best-loss";
 const DIAGONAL = { name: "perfect calibration", colour: NEUTRAL };
 
@@ -286,10 +211,12 @@ export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDef
   const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
   const chart = (key: "click" | "noClick", id: string, title: string) => {
     const shares: number[] = [];
+    const errors: string[] = [];
     const drawn = parts.flatMap((part) => {
       const test = findDetailedResult(part)?.test;
-      const bins = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details?.calibration?.[key]?.bins ??
-        [];
+      const found = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details?.calibration?.[key];
+      const bins = found?.bins ?? [];
+      if (found) errors.push(describeError(part.name, found));
       const all = bins.reduce((sum, { cases }) => sum + cases, 0);
       shares.push(...bins.map(({ cases }) => Math.round(100 * cases / all)));
       const points = bins.map(({ predicted, observed, cases, interval }): ScatterPoint => ({
@@ -311,7 +238,7 @@ export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDef
         `Snapshot ${SNAPSHOT}. Each point is a bin with ${
           sharesText(shares)
         } % of the cases. Whiskers: 95 % bootstrap ` +
-        "interval over users.",
+        `interval over users. Mean distance from the diagonal (ECE): ${errors.join(", ")}.`,
       xTitle: "predicted probability",
       yTitle: "observed share",
       logarithmic: [],
@@ -322,6 +249,14 @@ export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDef
     ...chart("click", "reliability-click", "Reliability of P(click)"),
     ...chart("noClick", "reliability-no-click", "Reliability of P(no click)"),
   ];
+}
+
+function describeError(
+  name: string,
+  { ece, eceByChance }: Pick<ProbabilityCalibration, "ece" | "eceByChance">,
+): string {
+  const chance = eceByChance === null ? "" : ` (if perfectly calibrated: ${eceByChance.toFixed(4)})`;
+  return `${name} ${ece.toFixed(4)}${chance}`;
 }
 
 function sharesText(shares: readonly number[]): string {

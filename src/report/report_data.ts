@@ -33,7 +33,7 @@ const calibrationSchema = v.looseObject({
 const calibration = v.optional(calibrationSchema);
 const measuredSchema = v.looseObject({ metrics: named(metric), intervals: named(interval) });
 const sliceSchema = v.looseObject({
-  ...{ ...measuredSchema.entries, name: v.string(), events: number, ece: v.optional(number) },
+  ...{ ...measuredSchema.entries, name: v.string(), events: number },
 });
 
 /** Schema of all metrics on the test users: `MetricDetails` of metrics/test_result.ts. */

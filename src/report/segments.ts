@@ -6,12 +6,12 @@ import { shownBaselines } from "../run/tested_users.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
 import { type Html, markup } from "./html.ts";
 import { buildLineChart } from "./line_chart.ts";
-import { findDetailedResult, findJudged, renderSliceMetric } from "./metrics_table.ts";
+import { findDetailedResult, findJudged } from "./metrics_table.ts";
 import { renderMetricTitle } from "./metric_glossary.ts";
 import { renderCharts } from "./page_shell.ts";
 import type { ReportModel, StageResult } from "./report_data.ts";
 import { listLossParts, listStageRuns, type ReportPart, sortBaselines } from "./report_parts.ts";
-import { renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
+import { renderMetric, renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
 
 /** Renders segments of the test pages and the position effect; undefined if no result has them. */
 export function renderSegments(models: readonly ReportModel[]): Html | undefined {
@@ -60,9 +60,10 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
       name,
       formatThousands(events),
       formatPercent(events / all, 1),
-      ...columns.map(({ details }) =>
-        renderSliceMetric(details?.slices[by]?.find((other) => other.name === name), "prec1")
-      ),
+      ...columns.map(({ details }) => {
+        const found = details?.slices[by]?.find((other) => other.name === name);
+        return renderMetric(found?.metrics.prec1, 4, found?.intervals.prec1);
+      }),
     ]);
     return [[TITLES[by], rows]];
   });

@@ -369,6 +369,13 @@ Deno.test("a result with slices, position effects and context shows segments, a 
         history: [slice("0", 30, prec1 / 2), slice("1-2", 10, prec1)],
         "page length": [slice("10-19", 40, 0.875)], // all pages: no segment
       },
+      calibration: {
+        click: {
+          ece: 0.0125,
+          eceByChance: null,
+          bins: [{ cases: 4, predicted: 0.25, observed: 0.5, interval: null }],
+        },
+      },
     });
     const render = async (positionEffects?: number[]) => {
       const test = { ...figures("best-loss", 1.5, 0.3, 0.4), details: details(0.5), positionEffects };
@@ -394,6 +401,7 @@ Deno.test("a result with slices, position effects and context shows segments, a 
     ]);
     const segments = main.text.split('id="segments"')[1] ?? assert.fail("no segments");
     assert.doesNotMatch(segments, /0\.8750/);
+    assert.match(chartIn(main.charts, "reliability-click").note, /0\.0125/);
     // Position 3 never occurred.
     assert.deepEqual(curvesIn(main.charts, "position-effect").map(listY), [[1, 0.5]]);
     assert.ok(!listIds((await render()).main.charts).includes("position-effect"));
