@@ -56,11 +56,14 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       args: run("test/faults/main.ts", "all"),
     },
     external: {
-      about: "tests with Spark, Open MPI, Gymnasium, a GPU compiler and npm, where installed",
+      about:
+        "tests with Spark, Open MPI, Gymnasium, Open Bandit Pipeline, a GPU compiler and npm, where installed",
       args: [
         "task",
         "test",
-        ...["package", "spark", "mpirun", "gymnasium", "compiled"].map((name) => `test/external/${name}.ts`),
+        ...["package", "spark", "mpirun", "gymnasium", "open_bandit", "compiled"].map((name) =>
+          `test/external/${name}.ts`
+        ),
       ],
     },
     sizes: {

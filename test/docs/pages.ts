@@ -77,7 +77,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   ok: "it is what runs this test",
   test: "it is what runs this test",
   "test:special faults": "faults_test.ts: the same functions, fewer points",
-  "test:special external": "it needs Spark, Open MPI, Gymnasium and a compiler for GPUs",
+  "test:special external":
+    "it needs Spark, Open MPI, Gymnasium, Open Bandit Pipeline and a compiler for GPUs",
   "test:special sizes": "it needs minutes; its files run with fewer sizes",
   bench: "bench_test.ts, ladder_test.ts",
   "bench peers": "peers_test.ts",
