@@ -104,15 +104,14 @@ export function writeJson(file: string, value: unknown): void {
 
 /** Returns all metrics of a scoring, as wide as they get. */
 function makeDetails(prec1: number) {
-  const names = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc", "pClick", "clicked", "pNoClick", "noClick"];
+  const names = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
   const measured = {
     metrics: Object.fromEntries(names.map((name) => [name, prec1])),
     intervals: Object.fromEntries(names.map((name) => [name, [prec1 - 0.02, prec1 + 0.02]])),
   };
   return {
     ...measured,
-    calibration: {}, // it has probabilities
-    slices: { "page length": [{ ...measured, name: "10-19", events: 700, ece: 0.01 }] },
+    slices: { "page length": ["5-9", "10-19"].map((name) => ({ ...measured, name, events: 700 })) },
   };
 }
 
