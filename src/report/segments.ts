@@ -23,11 +23,10 @@ export function renderSegments(models: readonly ReportModel[]): Html | undefined
   });
   const charts = buildPositionCharts(parts);
   if (tables.length === 0 && charts.length === 0) return undefined;
-  const folded = tables.length > 1;
   return markup`${renderCharts(charts)}
 ${
     tables.map(({ part, table }) =>
-      folded ? markup`<details><summary>${part.name}</summary>${table}</details>` : table
+      tables.length > 1 ? markup`<details><summary>${part.name}</summary>${table}</details>` : table
     )
   }`;
 }
