@@ -7,6 +7,7 @@ import { folder } from "../src/cli/command_options.ts";
 import { createReadmeOption, createStudy, StudyPage } from "./study.ts";
 import { modelsTable, referenceTable } from "./results/models.ts";
 import { slatesTable } from "./results/slates.ts";
+import { expectLightgbm } from "./results/lightgbm.ts";
 import { offPolicyTable } from "./results/off_policy.ts";
 import { FolderRuns } from "./results/runs.ts";
 import { trialsTable } from "./results/trials.ts";
@@ -18,6 +19,7 @@ interface Options {
   logs?: string;
   runs: string;
   jobs: number;
+  python?: string;
   readme?: string;
 }
 
@@ -34,17 +36,19 @@ export function createCommand(): Command {
     .option("--papers <folder>", "folder of the paper's yelp.txt and rsc.txt", folder, ".")
     .option("--logs <folder>", "folder of prepared sets that bench logs wrote, for the table trials", folder)
     .option("--runs <folder>", "folder for the trainings", folder, "runs/results")
+    .option("--python <path>", "trials: a Python with LightGBM, which is then trained and compared, too")
     .addOption(createJobsOption("trainings"))
     .option(...createReadmeOption("bench results TABLE"))
     .action(results);
 }
 
-async function results(name: string, { papers, logs, runs, jobs, readme }: Options): Promise<void> {
+async function results(name: string, { papers, logs, runs, jobs, python, readme }: Options): Promise<void> {
   const chosen = tables.find((table) => table.name === name);
   if (!chosen) throw new Error(`Expected a table, got ${name}.`);
+  const lightgbm = python === undefined ? undefined : await expectLightgbm(python);
   const page = await StudyPage.open(readme, `bench results ${name}`);
   allowFolder({ by: "--runs", path: runs });
-  const kept = new FolderRuns(runs, papers, logs, jobs);
+  const kept = new FolderRuns(runs, papers, logs, jobs, lightgbm);
   const text = await chosen.make(kept).finally(() => kept.waitForAll());
   console.log(text);
   await page.write(`bench results ${name}`, text);

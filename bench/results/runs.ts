@@ -9,6 +9,7 @@ import { UserError } from "../../src/user_error.ts";
 import { readJson, writeJson } from "../../src/files/json_file.ts";
 import { JobSlots } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
+import type { LightgbmPython } from "./lightgbm.ts";
 
 export interface ResultTable {
   /** Name of the table. In the page, the table is between the markers of "bench results NAME". */
@@ -32,14 +33,29 @@ const FORMAT = "clickgan-kept-run";
 /** Schema of a run's state: `made` is the command of a finished run, or null while the command runs. */
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
+/** Makes and fills a folder. @param cores - number of cores that may be used */
+type Make = (path: string, cores: number) => Promise<unknown>;
+
 /** Trains models and policies, and runs commands on the results. */
 export interface ResultRuns {
   readonly folder: string;
   /** Folder with the paper's files yelp.txt and rsc.txt. */
   readonly papers: string;
   readonly logs?: string;
-  /** Runs a command with --save-dir, unless an earlier run of equal arguments made the folder. @returns its path */
-  trained(name: string, command: string, args: readonly string[]): Promise<string>;
+  /** Python with LightGBM; if absent, no LightGBM models are trained. */
+  readonly python?: LightgbmPython;
+  /**
+   * Runs a command that makes a folder, unless an earlier run made the folder. @returns the folder's path
+   * @param command - e.g. "policy train" @param option - name of the command's option for the folder
+   */
+  trained(
+    name: string,
+    command: string,
+    args: readonly string[],
+    option?: "--save-dir" | "--out",
+  ): Promise<string>;
+  /** Makes a folder of results, unless it exists for equal `words`: texts that determine the results. @returns its path */
+  kept(name: string, words: readonly string[], make: Make): Promise<string>;
   /** Runs a command and returns the JSON that it prints. @param args - arguments except --json and --out. */
   json(command: string, args: readonly string[]): Promise<unknown>;
 }
@@ -55,19 +71,22 @@ export class FolderRuns implements ResultRuns {
     readonly papers: string,
     readonly logs?: string,
     jobs = 1,
+    readonly python?: LightgbmPython,
   ) {
     this.#jobs = new JobSlots(jobs, jobs);
   }
 
-  trained: ResultRuns["trained"] = (name, command, args) => {
-    const key = JSON.stringify([name, command, ...args]);
-    const known = this.#asked.get(key) ?? this.#jobs.run(() => this.#train(name, command, args));
+  trained: ResultRuns["trained"] = (name, command, args, option = "--save-dir") =>
+    this.kept(name, [command, ...args], (path) => this.#run(command, [...args, option, path], name));
+
+  kept: ResultRuns["kept"] = (name, words, make) => {
+    const key = JSON.stringify([name, ...words]);
+    const known = this.#asked.get(key) ?? this.#jobs.run(() => this.#make(name, words, make));
     this.#asked.set(key, known);
     return known;
   };
 
-  async #train(name: string, command: string, args: readonly string[]): Promise<string> {
-    const words = [command, ...args];
+  async #make(name: string, words: readonly string[], make: Make): Promise<string> {
     const path = `${this.folder}/${name}`;
     const done = `${path}.done.json`;
     const before = await readJson(done, doneSchema);
@@ -81,7 +100,7 @@ export class FolderRuns implements ResultRuns {
     await makeFolder(this.folder);
     await writeJson(done, { format: FORMAT, made: null }); // marks the folder as made by this bench
     await Deno.remove(requireWritable(path), { recursive: true }).catch(expectNotFound);
-    await this.#run(command, [...args, "--save-dir", path], name);
+    await make(path, Math.max(1, Math.floor(navigator.hardwareConcurrency / this.#jobs.count)));
     await writeJson(done, { format: FORMAT, made: words });
     return path;
   }

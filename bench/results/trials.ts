@@ -3,10 +3,14 @@
 import * as v from "../../src/schema.ts";
 import { baselineNames, baselineTitles } from "../../src/metrics/baselines/baselines.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
+import type { Interval } from "../../src/metrics/bootstrap.ts";
+import { compareLoadedSums, loadSums, type StoredSums } from "../../src/metrics/test_result.ts";
 import { classifyDifference } from "../../src/metrics/baseline_verdict.ts";
 import { pathExists } from "../../src/files/local_file.ts";
 import { readJson } from "../../src/files/json_file.ts";
 import { formatMarkdownTable } from "../../src/cli/table.ts";
+import { UserError } from "../../src/user_error.ts";
+import { type LightgbmResult, objectives, storedSumsSchema, trainLightgbm } from "./lightgbm.ts";
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
 
@@ -20,6 +24,7 @@ const metrics = { nll: v.optional(v.finiteNumber()), prec1: v.finiteNumber() };
 const resultSchema = v.looseObject({
   test: v.array(v.looseObject({
     ...{ snapshot: v.string(), nll: v.finiteNumber(), prec1: v.finiteNumber() },
+    paired: v.optional(storedSumsSchema),
     against: v.record(
       v.string(),
       v.looseObject({ nll: v.optional(difference), prec1: v.optional(difference) }),
@@ -41,14 +46,17 @@ export const trialsTable: ResultTable = {
       const folder = await runs.trained(`trial-${name}`, "train", args);
       const seeds = Array.from({ length: SEEDS }, (_, k) => getSeedFolder(folder, k + 1));
       const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
-      return formatRow(name, results.filter((result) => result !== undefined));
+      const lightgbm = await trainLightgbm(runs, name, data);
+      return formatRow(name, results.filter((result) => result !== undefined), lightgbm);
     }));
+    const titles = runs.python ? objectives.map((objective) => `LightGBM ${objective}`) : [];
     return [
       `Loss and prec@1 of best-loss on test users (mean and sd of ${SEEDS} seeds), the best baseline of each metric, and the ` +
-      "number of seeds in which the model is significantly better or worse (paired 95 % interval over users).",
+      "number of seeds in which the model is significantly better or worse (paired 95 % interval over users)." +
+      (runs.python ? " LightGBM has these numbers in brackets." : ""),
       "",
       ...formatMarkdownTable(
-        ["log", ...["loss", "prec@1"].flatMap((of) => [of, "best baseline", "better", "worse"])],
+        ["log", ...["loss", "prec@1"].flatMap((of) => [of, "best baseline", "better", "worse", ...titles])],
         rows,
       ),
     ].join("\n");
@@ -66,25 +74,39 @@ async function listLogs({ logs, papers }: ResultRuns): Promise<[string, string][
   return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
 }
 
-function formatRow(name: string, results: readonly Result[]): string[] {
-  return [name, ...cells(results, "nll"), ...cells(results, "prec1")];
+function formatRow(name: string, results: readonly Result[], lightgbm: readonly LightgbmResult[]): string[] {
+  return [name, ...cells(results, "nll", lightgbm), ...cells(results, "prec1", lightgbm)];
 }
 
-/** Returns the metric of the model and of the best baseline, and the numbers of seeds with a significant difference. */
-function cells(results: readonly Result[], of: Metric): string[] {
+/** Returns the metric of the model, the best baseline and LightGBM, and the numbers of seeds with a significant difference. */
+function cells(results: readonly Result[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const own = results.map(({ test }) => test.find(({ snapshot }) => snapshot === "best-loss"));
   const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));
   const sign = of === "nll" ? -1 : 1;
   const baselines = results[0]?.baselines ?? {};
   const best = baselineNames.filter((name) => baselines[name]?.[of] !== undefined)
     .reduce((a, b) => sign * (baselines[b]?.[of] ?? NaN) > sign * (baselines[a]?.[of] ?? NaN) ? b : a);
-  const outcomes = own.map((one) =>
-    classifyDifference(one?.against[best]?.[of]?.interval, { lowerIsBetter: of === "nll" })
-  );
+  const count = (intervals: (Interval | null | undefined)[]) => {
+    const outcomes = intervals.map((one) => classifyDifference(one, { lowerIsBetter: of === "nll" }));
+    return ["better", "worse"].map((wanted) => String(outcomes.filter((one) => one === wanted).length));
+  };
   const value = baselines[best]?.[of] ?? NaN;
   return [
     meanWithSd({ mean, sd }),
     `${formatFixed(value)} (${baselineTitles[best]})`,
-    ...["better", "worse"].map((wanted) => String(outcomes.filter((one) => one === wanted).length)),
+    ...count(own.map((one) => one?.against[best]?.[of]?.interval)),
+    ...lightgbm.map((other) => {
+      const counts = count(own.map((one) => compareSums(one?.paired, of, other)));
+      return `${formatFixed(other[of])} (${counts.join(", ")})`;
+    }),
   ];
+}
+
+/** Returns the interval of a model's metric minus LightGBM's metric. @throws UserError if the test users differ */
+function compareSums(own: StoredSums | undefined, of: Metric, { paired }: LightgbmResult) {
+  const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
+  if (found) return found.interval;
+  throw new UserError(
+    "Expected trainings and LightGBM on the same test users, found others: a log has changed since. Use another --runs.",
+  );
 }

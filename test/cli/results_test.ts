@@ -31,6 +31,7 @@ function makeRuns(
       }
       return Promise.resolve(`${folder}/${name}`);
     },
+    kept: () => assert.fail("no results but trainings are made"),
     json: () => Promise.resolve(json()),
   };
 }

@@ -262,7 +262,7 @@ function listLatest(history: readonly number[], most: number): number[] {
 }
 
 /** Number of page positions that have an effect of their own. */
-const PLACES = 20;
+export const PLACES = 20;
 /** Fixed seed that draws the pages for fitting the logit on a large log, so that all runs on the log have one baseline. */
 export const LOGIT_SEED = 1;
 
