@@ -6,13 +6,12 @@ import { createJobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/command_options.ts";
 import { createReadmeOption, createStudy, StudyPage } from "./study.ts";
 import { modelsTable, referenceTable } from "./results/models.ts";
-import { slatesTable } from "./results/slates.ts";
 import { expectLightgbm } from "./results/lightgbm.ts";
 import { offPolicyTable } from "./results/off_policy.ts";
 import { FolderRuns } from "./results/runs.ts";
 import { trialsTable } from "./results/trials.ts";
 
-const tables = [modelsTable, referenceTable, slatesTable, offPolicyTable, trialsTable];
+const tables = [modelsTable, referenceTable, offPolicyTable, trialsTable];
 
 interface Options {
   papers: string;

@@ -56,8 +56,6 @@ export interface ResultRuns {
   ): Promise<string>;
   /** Makes a folder of results, unless it exists for equal `words`: texts that determine the results. @returns its path */
   kept(name: string, words: readonly string[], make: Make): Promise<string>;
-  /** Runs a command and returns the JSON that it prints. @param args - arguments except --json and --out. */
-  json(command: string, args: readonly string[]): Promise<unknown>;
 }
 
 /** Runs clickgan's commands, whose results are stored in a folder. */
@@ -108,12 +106,6 @@ export class FolderRuns implements ResultRuns {
   /** Waits until all runs have ended, even if a run has failed. */
   async waitForAll(): Promise<void> {
     await Promise.allSettled(this.#asked.values());
-  }
-
-  async json(command: string, args: readonly string[]): Promise<unknown> {
-    const words = [...args, "--json", "--out", `${this.folder}/page.html`];
-    console.error(`${command} ${words.join(" ")}`);
-    return JSON.parse(await this.#jobs.run(() => this.#run(command, words)));
   }
 
   #run(command: string, args: readonly string[], name = command): Promise<string> {

@@ -1,7 +1,6 @@
 import { isUserError } from "../run/folder_check.ts";
 import assert from "node:assert/strict";
 import { modelsTable, readTestMetrics, referenceTable } from "../../bench/results/models.ts";
-import { slatesTable } from "../../bench/results/slates.ts";
 import { FolderRuns, type ResultRuns } from "../../bench/results/runs.ts";
 import { pathExists } from "../../src/files/local_file.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
@@ -11,7 +10,6 @@ import { withFolder } from "../prepared_folder.ts";
 function makeRuns(
   folder: string,
   results: (name: string, seed: number) => unknown,
-  json: () => unknown,
 ): ResultRuns & { readonly asked: string[]; readonly names: Set<string> } {
   const asked: string[] = [];
   const names = new Set<string>();
@@ -32,7 +30,6 @@ function makeRuns(
       return Promise.resolve(`${folder}/${name}`);
     },
     kept: () => assert.fail("no results but trainings are made"),
-    json: () => Promise.resolve(json()),
   };
 }
 
@@ -55,14 +52,11 @@ function parseTable(text: string): Record<string, string[]> {
   }));
 }
 
-const none = () => assert.fail("asks for nothing more");
-
 Deno.test("results: models of both data sets, mean and sd over seeds, each metric from its own snapshot", () =>
   withFolder({}, async (folder) => {
     const runs = makeRuns(
       folder,
       (name, seed) => makeResult(name.startsWith("yelp") ? seed : 1.5, 0.5 + seed / 100),
-      none,
     );
     const text = await modelsTable.make(runs);
     const rows = parseTable(text);
@@ -75,7 +69,7 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each metri
 
 Deno.test("results: models compared with metrics of another implementation", () =>
   withFolder({}, async (folder) => {
-    const runs = makeRuns(folder, (_, seed) => makeResult(seed / 10, 0.5), none);
+    const runs = makeRuns(folder, (_, seed) => makeResult(seed / 10, 0.5));
     const text = await referenceTable.make(runs);
     const lines = text.split("\n").filter((line) => /^\| (yelp|rsc) /.test(line));
     assert.equal(lines.length, 10);
@@ -84,29 +78,6 @@ Deno.test("results: models compared with metrics of another implementation", () 
       "| yelp | LSTM 64-64 | .875 +- .016 | .300 +- .158 | .733 +- .011 | .500 +- .000 | .871 +- .006 | .800 +- .000 |",
     );
   }));
-
-function makeComparison(slate: number, policies: Readonly<Record<string, number>>) {
-  const environments = [
-    { name: "the model a", role: "trained on" },
-    { name: "the model b", role: "second model" },
-    { name: "the restless shop", role: "truth" },
-  ];
-  const cells = Object.entries(policies).flatMap(([policy, more]) =>
-    environments.map(({ name }, e) => ({
-      ...{ policy, environment: name },
-      figures: { clickRate: { mean: (more + 10 - e) / 20 + slate / 1000 } },
-    }))
-  );
-  return { ...{ slate, pages: 20, users: 10000 }, environments, cells };
-}
-
-Deno.test("results: slates of two sizes, in three environments", async () => {
-  const policies = { SlateQ: 1, CDQN: 2, greedy: 0 };
-  const runs = makeRuns("", none, () => [makeComparison(3, policies), makeComparison(5, policies)]);
-  const text = await slatesTable.make(runs);
-  assert.match(text, /^\| policy \| its own model, k = 3 \| its own model, k = 5 \| second model, k = 3 /m);
-  assert.deepEqual(parseTable(text)["CDQN"], [".603", ".605", ".553", ".555", ".503", ".505"]);
-});
 
 Deno.test("results: a finished training is repeated only for other settings", () =>
   withFolder({}, async (folder) => {
