@@ -17,7 +17,12 @@ import type { GameOptions } from "../ops/minimax.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { UserError } from "../user_error.ts";
 import { chooseExchange, type ClickStageContext, ClickTrainer, setUpClicks } from "./click_trainer.ts";
-import { type AdversarialConfig, adversarialConfigSchema, scheduleLearningRate } from "./training_config.ts";
+import {
+  type AdversarialConfig,
+  adversarialConfigSchema,
+  getTableDecay,
+  scheduleLearningRate,
+} from "./training_config.ts";
 import { type EvaluationContext, NetworkEvaluation } from "./network_evaluation.ts";
 import { fitTraining } from "./fit_memory.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
@@ -200,30 +205,21 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
 
 /** Returns the settings of all updates in iteration t. The reward is not updated during the generator's warm-up. */
 function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number): UpdateSettings[] {
-  const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate } = config;
-  const { weightDecay, tokenDecay } = config;
-  const ofTables = hasTokens ? tokenDecay ?? weightDecay : weightDecay;
+  const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
   const generatorSteps = countGeneratorSteps(config);
-  const toSettings = (
-    rate: number,
-    steps: number,
-    k: number,
-    decay: number,
-    ofTables = decay,
-  ): UpdateSettings => ({
-    learningRate: steps > 0 ? adamRate(rate, (t - 1) * steps + k + 1) : 0,
-    decay: rate * decay,
-    tableDecay: rate * ofTables,
-  });
+  const getRate = (rate: number, steps: number, k: number) =>
+    steps > 0 ? adamRate(rate, (t - 1) * steps + k + 1) : 0;
   const generatorRate = scheduleLearningRate(generatorLearningRate, t);
   const isWarmup = generatorSteps > 0 && t <= generatorWarmup;
   const rewardRate = isWarmup ? 0 : scheduleLearningRate(rewardLearningRate, t);
   return Array.from(
     { length: countHeaders(config) },
     (_, header) =>
-      header < generatorSteps
-        ? toSettings(generatorRate, generatorSteps, header, 0)
-        : toSettings(rewardRate, rewardSteps, header - generatorSteps, weightDecay, ofTables),
+      header < generatorSteps ? { learningRate: getRate(generatorRate, generatorSteps, header) } : {
+        learningRate: getRate(rewardRate, rewardSteps, header - generatorSteps),
+        decay: rewardRate * weightDecay,
+        tableDecay: rewardRate * getTableDecay(config, hasTokens),
+      },
   );
 }
 

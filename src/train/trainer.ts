@@ -9,7 +9,12 @@ import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { ClickPrograms } from "./click_steps.ts";
 import { chooseExchange, type ClickStageContext, ClickTrainer, setUpClicks } from "./click_trainer.ts";
-import { scheduleLearningRate, type TrainingConfig, trainingConfigSchema } from "./training_config.ts";
+import {
+  getTableDecay,
+  scheduleLearningRate,
+  type TrainingConfig,
+  trainingConfigSchema,
+} from "./training_config.ts";
 import { NetworkEvaluation } from "./network_evaluation.ts";
 import { fitTraining } from "./fit_memory.ts";
 import { choiceSummary } from "./training_results.ts";
@@ -81,17 +86,17 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
 }
 
 function listStepPrograms(
-  { learningRate, weightDecay, tokenDecay }: TrainingConfig,
+  config: TrainingConfig,
   hasTokens: boolean,
   { layout, program, update }: ModelProgram,
 ): ClickPrograms {
-  // A one-hot model's tables are all that it knows of the items: they decay as the other weights.
-  const ofTables = hasTokens ? tokenDecay ?? weightDecay : weightDecay;
+  const { learningRate, weightDecay } = config;
+  const tableDecay = getTableDecay(config, hasTokens);
   return {
     layout,
     settings(t) {
       const rate = scheduleLearningRate(learningRate, t);
-      return [{ learningRate: adamRate(rate, t), decay: rate * weightDecay, tableDecay: rate * ofTables }];
+      return [{ learningRate: adamRate(rate, t), decay: rate * weightDecay, tableDecay: rate * tableDecay }];
     },
     phases: [{ ...update, header: 0, gradients: [program], recompute: [] }],
   };

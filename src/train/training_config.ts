@@ -46,6 +46,17 @@ export interface StageConfig {
   patience: number;
 }
 
+/**
+ * Returns the weight decay of a model's tables. The tables of one-hot items decay as all other weights, because they are all that
+ * the model knows of the items. @param hasTokens - true for items with tokens, false for one-hot items
+ */
+export function getTableDecay(
+  { weightDecay, tokenDecay }: Pick<StageConfig, "weightDecay" | "tokenDecay">,
+  hasTokens: boolean,
+): number {
+  return hasTokens ? tokenDecay ?? weightDecay : weightDecay;
+}
+
 /** Config of the Shannon stage. */
 export interface TrainingConfig extends StageConfig {
   /** Seed of all random draws: weights, batches, the demo data, a new split. */
