@@ -13,7 +13,7 @@ export interface StopRequest {
   onStop: (() => void) | undefined;
 }
 
-/** Exit code of a command that a signal has stopped. */
+/** Exit code of a command that a signal has stopped, as is usual in shells. */
 export const EXIT_INTERRUPTED = 130;
 
 /** Milliseconds within which a signal counts as a repetition, because terminal, task and launcher all send signals. */

@@ -19,7 +19,7 @@ export interface StepSettings {
   readonly iteration: number;
   /** Fraction that weight decay subtracts from the parameters that decay: learning rate x weight decay. */
   readonly decay?: number;
-  /** The same fraction for the parameters in tables; by default `decay`. */
+  /** Fraction that weight decay subtracts from the parameters in tables in this step; by default `decay`. */
   readonly tableDecay?: number;
   /** Random seed of the step, 32 bits. */
   readonly noise?: number;

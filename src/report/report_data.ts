@@ -32,9 +32,7 @@ const calibrationSchema = v.looseObject({
 
 const calibration = v.optional(calibrationSchema);
 const measuredSchema = v.looseObject({ metrics: named(metric), intervals: named(interval) });
-const sliceSchema = v.looseObject({
-  ...{ ...measuredSchema.entries, name: v.string(), events: number },
-});
+const sliceSchema = v.looseObject({ ...measuredSchema.entries, name: v.string(), events: number });
 
 /** Schema of all metrics on the test users: `MetricDetails` of metrics/test_result.ts. */
 const detailsSchema = v.looseObject({
@@ -101,8 +99,6 @@ export type StoredResult = v.InferOutput<typeof resultSchema>;
 /** Metrics of a snapshot or baseline. A metric is null if no page contributes to its mean. */
 export type StoredMetrics = v.InferOutput<typeof metricsSchema>;
 export type SnapshotMetrics = v.InferOutput<typeof snapshotSchema>;
-export type StoredDetails = v.InferOutput<typeof detailsSchema>;
-export type StoredDifferences = v.InferOutput<typeof differencesSchema>;
 
 export const experimentSchema = v.looseObject({
   data: v.optional(v.string()),

@@ -166,7 +166,7 @@ export interface ScoreRequest extends ScoringRequest {
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";
-  /** What the request does not say of the data set's context columns; undefined for a data set without such columns. */
+  /** Context columns without a value, or with an unknown value, in the request; undefined for a data set without such columns. */
   readonly gaps: ContextGaps | undefined;
 }
 

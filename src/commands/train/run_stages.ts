@@ -31,8 +31,6 @@ import type { ModelConfig } from "../../model/model_config.ts";
 import { readPositionEffects } from "../../model/position_effect.ts";
 import type { Weights } from "../../tape/parameters.ts";
 
-/** Exit code after Ctrl-C, as is usual in shells. */
-
 /**
  * Resumes a run, or starts a run that has no saved state.
  * @param report - called after each stage that is finished or interrupted.

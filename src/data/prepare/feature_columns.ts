@@ -80,7 +80,7 @@ export async function chooseColumns(
   };
 }
 
-/** What to do with numbers such as 3,14. */
+/** Advice for a column of numbers such as 3,14. */
 const CONVERT_COMMAS = "Convert them in a SELECT (--features items.sql): replace(column, ',', '.')::DOUBLE.";
 
 async function noteColumns(engine: SqlEngine, kinds: ReadonlyMap<string, ColumnKind>): Promise<void> {
