@@ -2,7 +2,7 @@
 
 import { Argument, type Command } from "commander";
 import { folder, LARGEST_SEED, parseWholeNumber } from "../src/cli/command_options.ts";
-import { quoteShellWord } from "../src/cli/arguments.ts";
+import { quoteShellWord } from "../src/shell_word.ts";
 import { formatTable } from "../src/cli/table.ts";
 import { allowFolder } from "../src/cli/outputs.ts";
 import { makeFolder, writeAtomically, writeFileAtomically } from "../src/files/atomic_write.ts";

@@ -1,4 +1,4 @@
-/** Options that several commands share, in commander's syntax. Also quoting for shells, and default output folders. */
+/** Options that several commands share, in commander's syntax, and default output folders. */
 
 import { basename, isAbsolute, join } from "node:path";
 
@@ -35,19 +35,6 @@ export function removeOptions(args: readonly string[], options: readonly string[
     else if (!options.some((option) => arg.startsWith(`${extractFlag(option)}=`))) rest.push(arg);
   }
   return rest;
-}
-
-/** Characters without a special meaning in POSIX shells. */
-const PLAIN = /^[\w./:@%+,-]+$/;
-
-/** Quotes a text without NUL as one shell word that users can paste. The shell executes no part of the word. */
-export function quoteShellWord(text: string): string {
-  return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-/** Quotes a path for a shell. A leading hyphen gets the prefix "./", because commands would parse it as an option. */
-export function quotePath(path: string): string {
-  return quoteShellWord(path.startsWith("-") ? `./${path}` : path);
 }
 
 /** Returns the value of an environment variable; undefined if the variable is not set or must not be read. */

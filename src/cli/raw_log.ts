@@ -20,7 +20,8 @@ import { makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
 import { expectFile, openFile, pathExists, readText } from "../files/local_file.ts";
 import { openParquetFile } from "../data/sets/prepared_folder.ts";
 import { UserError } from "../user_error.ts";
-import { getPreparedFolder, quotePath } from "./arguments.ts";
+import { getPreparedFolder } from "./arguments.ts";
+import { quotePath } from "../shell_word.ts";
 
 /** The command `data log` for a raw log, with guessed columns. */
 export interface LogPreparation {

@@ -1,5 +1,7 @@
 /** Guesses which columns of a raw log hold users, items, times and clicks, and suggests the command that prepares the log. */
 
+import { quoteShellWord } from "../shell_word.ts";
+
 /** First lines of a log as a table. */
 export interface LogSample {
   /** Names of the columns. Nested fields of JSON have dotted names. */
@@ -59,7 +61,7 @@ const NESTED = "log.sql";
 /** Formats the command `data log` for a shell. */
 export function formatLogCommand(args: readonly string[]): string {
   const note = args[1] === NESTED ? " # with a SELECT as in data/recipes/nested_names.sql" : "";
-  return `deno task -q data log ${args.map(shellWord).join(" ")}${note}`;
+  return `deno task -q data log ${args.map(quoteShellWord).join(" ")}${note}`;
 }
 
 /** Reads the first lines of a text file: CSV with a header, or JSON lines. The last line may be incomplete and is not read. */
@@ -197,8 +199,4 @@ export function selectLog(
   });
   return `SELECT ${list.join(", ")}\n` +
     `FROM read_csv(${text(path)}, delim = ${text(separator)}, header = true, all_varchar = true)`;
-}
-
-function shellWord(text: string): string {
-  return /^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

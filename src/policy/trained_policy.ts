@@ -13,6 +13,7 @@ import type { PolicyConfig } from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { basename } from "node:path";
 import { formatThousands } from "../number_text.ts";
+import { quotePath } from "../shell_word.ts";
 import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_training_config.ts";
 
 /** A policy that `deno task policy train` has trained. */
@@ -140,7 +141,7 @@ export class OpenedPolicy implements TrainedPolicy {
     return `The training of ${path} is unfinished: ${formatThousands(iteration * users)} of ${
       formatThousands(steps)
     } ` +
-      `user pages. Finish it with: deno task -q policy train --resume ${path}`;
+      `user pages. Finish it with: deno task -q policy train --resume ${quotePath(path)}`;
   }
 
   /** @param observes - see {@link import("./policy_config.ts").expectTrainedOn}. */

@@ -18,6 +18,7 @@ import { MISSING, renderClaims, renderFacts, renderTable, type ReportRow } from 
 import type { DataSizes } from "../data/log_source.ts";
 import { type ContextColumn, describeTimeSplit } from "../data/manifest.ts";
 import { formatThousands } from "../number_text.ts";
+import { quotePath } from "../shell_word.ts";
 import {
   type BaselineVerdict,
   classifyAgainstBaselines,
@@ -200,7 +201,7 @@ function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): s
   if (classifyAgainstBaselines(comparisons) === "better") {
     const folder = run?.folder ?? model.folder;
     return [
-      `Use the model: deno task -q serve --model ${/^[\w./-]+$/.test(folder) ? folder : `'${folder}'`}`,
+      `Use the model: deno task -q serve --model ${quotePath(folder)}`,
       ...advice,
     ];
   }

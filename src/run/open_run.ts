@@ -1,5 +1,6 @@
 /** Opens a trained model from a run's folder or a snapshot file. */
 
+import { quotePath } from "../shell_word.ts";
 import { dirname, join } from "node:path";
 import * as v from "../schema.ts";
 import { pathExists } from "../files/local_file.ts";
@@ -127,7 +128,7 @@ export async function describeUnfinished(path: string): Promise<string | undefin
     return `The run in ${path} is unfinished: iteration ${formatThousands(iteration)} of ${
       formatThousands(iterations)
     } of its ` +
-      `${stage.title}. Resume it with: deno task -q train --resume ${path}`;
+      `${stage.title}. Resume it with: deno task -q train --resume ${quotePath(path)}`;
   }
 }
 

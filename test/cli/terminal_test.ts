@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { ProgressMetrics } from "../../src/cli/progress.ts";
 import { createDelayedProgress, createTrainingProgress, formatProgressLine } from "../../src/cli/progress.ts";
 import { formatTable, wrapText } from "../../src/cli/table.ts";
-import { quotePath, quoteShellWord } from "../../src/cli/arguments.ts";
+import { quotePath, quoteShellWord } from "../../src/shell_word.ts";
 
 const metrics: ProgressMetrics = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
 const status = { iteration: 1500, total: 20_000, start: 1000, seconds: 10, metrics };

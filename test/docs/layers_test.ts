@@ -9,7 +9,16 @@ const COMMAND = /^commands\/|\/build_package\.ts$/;
 
 /** Layers from the lowest up; those of one line may use each other. A nested folder may have its own line. */
 const LAYERS = [
-  ["user_error.ts", "number_text.ts", "csv.ts", "version.ts", "deno_flags.ts", "schema.ts", "option.ts"],
+  [
+    "user_error.ts",
+    "number_text.ts",
+    "shell_word.ts",
+    "csv.ts",
+    "version.ts",
+    "deno_flags.ts",
+    "schema.ts",
+    "option.ts",
+  ],
   ["gpu", "kernel_analysis"],
   ["tape"],
   ["data"],

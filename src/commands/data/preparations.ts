@@ -6,7 +6,8 @@ import { EngineStoppedError } from "../../data/prepare/sql_engine.ts";
 import { type LogOptions, logRecipe } from "../../data/prepare/prepare_log.ts";
 import { expectShape, logOptions } from "../../data/prepare/log_options.ts";
 import { type PreparationRecipe, prepare, type PrepareOptions } from "../../data/prepare/prepare.ts";
-import { getPreparedFolder, OUT_FOLDER, quotePath } from "../../cli/arguments.ts";
+import { getPreparedFolder, OUT_FOLDER } from "../../cli/arguments.ts";
+import { quotePath } from "../../shell_word.ts";
 import {
   addOptions,
   folder,

@@ -32,7 +32,8 @@ import type { AdversarialConfig, StagesConfig } from "../../train/training_confi
 import { chooseVariants } from "../../cli/choose_variants.ts";
 import { runMain } from "../../cli/run_main.ts";
 import { openData } from "../../cli/open_data.ts";
-import { getDefaultFolder, quotePath, reportFile } from "../../cli/arguments.ts";
+import { getDefaultFolder, reportFile } from "../../cli/arguments.ts";
+import { quotePath } from "../../shell_word.ts";
 import { expectTrainUsers, getBatchSize, parseReproduceOptions, selectModels } from "./reproduce_options.ts";
 import type { ReproduceOptions } from "./reproduce_options.ts";
 import {

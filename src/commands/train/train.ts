@@ -24,7 +24,7 @@ import {
   warnOfSingleItemPages,
   withGpu,
 } from "./run_stages.ts";
-import { quotePath, quoteShellWord } from "../../cli/arguments.ts";
+import { quotePath, quoteShellWord } from "../../shell_word.ts";
 import { runChild } from "../../cli/jobs.ts";
 import { describeProcess } from "../../cli/launch.ts";
 import { expectNoRawLog, RawLogError, writeSelect } from "../../cli/raw_log.ts";

@@ -5,7 +5,8 @@ import { checkTogether, seedOption, stagesGroups } from "../../run/options/stage
 import type { StagesOptions } from "../../run/options/stages_options.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
-import { quotePath, RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
+import { quotePath } from "../../shell_word.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
 import { autotune } from "../../cli/choose_variants.ts";
 import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";

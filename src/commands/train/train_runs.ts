@@ -12,7 +12,8 @@ import type { RunContext, StageRunResult, TrainingRun } from "../../run/training
 import type { ModelConfig } from "../../model/model_config.ts";
 import { continueRun, isFinished, listModelNotes, printLine } from "./run_stages.ts";
 import { EXIT_INTERRUPTED } from "../../cli/stop.ts";
-import { quotePath, reportFile } from "../../cli/arguments.ts";
+import { reportFile } from "../../cli/arguments.ts";
+import { quotePath } from "../../shell_word.ts";
 import {
   describeAttainedShare,
   describeBaselineSettings,

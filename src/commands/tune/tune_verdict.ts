@@ -21,7 +21,7 @@ import {
 } from "../../metrics/baseline_verdict.ts";
 import type { SettingRow } from "../../tune/tune_folder.ts";
 import { createLiveLine, formatDuration, type ProgressOutput } from "../../cli/progress.ts";
-import { quotePath } from "../../cli/arguments.ts";
+import { quotePath } from "../../shell_word.ts";
 import type { RunCallbacks } from "../../run/training_run.ts";
 import { describeSetting } from "../../tune/space.ts";
 import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
