@@ -5,6 +5,7 @@ import * as values from "../option.ts";
 import { formatValue, InvalidValueError } from "../option.ts";
 import type { GivenOptions, OptionDefinition, OptionGroup } from "../option.ts";
 import { LARGEST_SEED } from "../train/training_config.ts";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { endProcess } from "./run_main.ts";
 import { expectOutputsApart } from "./outputs.ts";
@@ -62,6 +63,23 @@ export const parseWholeNumber = (least: number, most?: number): (text: string) =
 /** Makes a parser of numbers that a schema accepts. @param expected - description of the accepted numbers */
 export const makeNumberParser = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.makeNumberParser(schema, expected));
+
+/** Makes a parser of JSON that a schema accepts. @param example - accepted JSON, for messages */
+export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
+  return (text) => {
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch {
+      throw new InvalidArgumentError(`Expected JSON such as ${example}, got ${text}.`);
+    }
+    const parsed = v.safeParse(schema, json);
+    if (parsed.success) return parsed.output;
+    throw new InvalidArgumentError(
+      `Expected JSON such as ${example}: ${v.describeIssues(parsed.issues.slice(0, 1))}.`,
+    );
+  };
+}
 
 /** Help text for the values of options that `parseIds` parses. */
 export const IDS = 'joined by commas, or a JSON list such as ["a","b, c"]; "" for none';

@@ -5,7 +5,7 @@ import { parseIds } from "../data/ids.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { RequestContext } from "../data/context_values.ts";
-import { contextSchema, encodeContext, makeJsonParser } from "../predict/request_context.ts";
+import { contextSchema, encodeContext } from "../predict/request_context.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -17,7 +17,7 @@ import {
   withModelAndData,
   withProgress,
 } from "../cli/open_data.ts";
-import { IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
+import { IDS, makeJsonParser, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { formatTable } from "../cli/table.ts";
 
 interface RecommendOptions extends ModelDataOptions {

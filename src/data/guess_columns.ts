@@ -21,13 +21,13 @@ const COMMON_NAMES = {
   page: "page pageid request requestid impression impressionid slate slateid listid query queryid",
   position: "position pos place rank slot displayposition index",
 } as const;
-export type LogColumn = keyof typeof COMMON_NAMES;
-const OPTIONS: readonly LogColumn[] = ["user", "time", "item", "clicked", "page", "position"];
+type LogOption = keyof typeof COMMON_NAMES;
+const OPTIONS: readonly LogOption[] = ["user", "time", "item", "clicked", "page", "position"];
 /** Options of `data log` whose columns a log may lack. */
-const OPTIONAL: readonly LogColumn[] = ["page", "position"];
+const OPTIONAL: readonly LogOption[] = ["page", "position"];
 /** Options of `data log` whose columns a log must have. */
 export const REQUIRED_COLUMNS = OPTIONS.filter((option) => !OPTIONAL.includes(option));
-export type LogColumns = Readonly<Partial<Record<LogColumn, string>>>;
+export type LogColumns = Readonly<Partial<Record<LogOption, string>>>;
 
 /** Names of columns that only files in the paper's layout have. */
 const PAPER_COLUMNS = ["session_new_index", "tr_val_tst"];
@@ -117,7 +117,7 @@ export function guessColumns(
   rows: LogSample["rows"] = [],
   given: LogColumns = {},
 ): LogColumns {
-  const found: Partial<Record<LogColumn, string>> = {};
+  const found: Partial<Record<LogOption, string>> = {};
   for (const option of OPTIONS) if (given[option] !== undefined) found[option] = given[option];
   // The ending "itemid" of `clicked_item_id` means an item. Words of up to three letters only match whole names.
   const tests = [
@@ -149,9 +149,9 @@ const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
 /** Guesses the columns that `found` lacks by the rows of pages, which have one time: a page has one user and different items. */
-function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogColumn, string>>): void {
+function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOption, string>>): void {
   const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
-  const guess = (option: LogColumn, fits: (values: readonly string[]) => boolean) => {
+  const guess = (option: LogOption, fits: (values: readonly string[]) => boolean) => {
     const taken = Object.values(found);
     const name = names.find((name) => name !== "" && !taken.includes(name) && fits(read(name)));
     if (found[option] === undefined && name !== undefined) found[option] = name;

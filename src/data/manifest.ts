@@ -63,18 +63,17 @@ export interface ContextFeature {
 export interface ContextColumn extends Pick<ContextFeature, "kind"> {
   readonly column: string;
   readonly type: "number" | "age" | "category";
+  /** Values of a category that have a feature, in the order of the features; empty for numbers and ages. */
+  readonly values: readonly string[];
 }
 
-/** Lists the columns of context features, each column once; undefined if there are none. */
-export function listContextColumns(
-  features: Pick<FeatureManifest, "context"> | undefined,
-): readonly ContextColumn[] | undefined {
-  const columns = new Map<string, ContextColumn>();
-  for (const { kind, transform: { of, column } } of features?.context ?? []) {
-    if (of === "known") continue; // tells only whether the column's number is present
-    columns.set(`${kind} ${column}`, { kind, column, type: of === "value" ? "category" : of });
-  }
-  return columns.size > 0 ? [...columns.values()] : undefined;
+/** Lists the columns of context features in the order of the features, each column once. */
+export function listContextColumns(features: readonly ContextFeature[] = []): readonly ContextColumn[] {
+  return [...Map.groupBy(features, ({ transform }) => transform.column)].map(([column, own]) => {
+    const values = own.flatMap(({ transform }) => transform.of === "value" ? [transform.value] : []);
+    const number = own.some(({ transform }) => transform.of === "age") ? "age" : "number";
+    return { kind: own[0]?.kind ?? "page", column, type: values.length > 0 ? "category" : number, values };
+  });
 }
 
 /** Description of one dense feature. The column `dense` of the table of items has one number per dense feature. */

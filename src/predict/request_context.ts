@@ -7,10 +7,9 @@ import {
   type RequestContext,
   splitContext,
 } from "../data/context_values.ts";
-import type { ContextFeature, FeatureManifest } from "../data/manifest.ts";
+import { type ContextFeature, type FeatureManifest, listContextColumns } from "../data/manifest.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
-import { InvalidValueError } from "../option.ts";
 import { UserError } from "../user_error.ts";
 
 const record = v.record(v.string(), v.union([v.string(), v.finiteNumber(), v.boolean(), v.null()]));
@@ -20,23 +19,6 @@ export const contextSchema = v.strictObject({
   impressions: v.optional(v.record(v.string(), record)),
   time: v.optional(v.union([v.string(), v.finiteNumber()])),
 });
-
-/** Makes a parser of an option's value, which is JSON. @param example - for messages */
-export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
-  return (text) => {
-    let json: unknown;
-    try {
-      json = JSON.parse(text);
-    } catch {
-      throw new InvalidValueError(`Expected JSON such as ${example}, got ${text}.`);
-    }
-    const parsed = v.safeParse(schema, json);
-    if (parsed.success) return parsed.output;
-    throw new InvalidValueError(
-      `Expected JSON such as ${example}: ${v.describeIssues(parsed.issues.slice(0, 1))}.`,
-    );
-  };
-}
 
 /** Lists the context features that a model reads; none for a model without counts. */
 export function listModelContext(
@@ -59,7 +41,7 @@ export function setStandIns(
   features: readonly ContextFeature[],
   values: ContextRecord,
 ): Float32Array<ArrayBuffer> {
-  const columns = [...new Set(features.map(({ transform }) => transform.column))];
+  const columns = listContextColumns(features).map(({ column }) => column);
   const other = Object.keys(values).find((name) => !columns.includes(name));
   if (other !== undefined) {
     throw new UserError(

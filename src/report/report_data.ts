@@ -89,6 +89,7 @@ export const resultSchema = v.looseObject({
     context: v.optional(v.array(v.looseObject({
       ...{ kind: v.picklist(["impression", "page"]), column: v.string() },
       type: v.picklist(["number", "age", "category"]),
+      values: v.optional(v.array(v.string()), []),
     }))),
   })),
   test: v.optional(v.array(snapshotSchema)),

@@ -277,6 +277,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
     const tested = !untested && (trainer.iteration >= iterations || trainer.stopped);
     await save(training, folder);
     const kept = await training.choice?.choose();
+    const context = listContextColumns(data.features?.context);
     const result: StageRunResult = {
       stage: stage.name,
       folder: folder.path,
@@ -290,7 +291,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
         hashed: getHashSize(data.features),
         warnings: data.warnings,
         timeSplit: data.timeSplit,
-        context: listContextColumns(data.features),
+        ...(context.length > 0 && { context }),
       },
       ...(spent && { ranks: spent }),
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress, kept) : {}),

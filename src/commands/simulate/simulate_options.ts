@@ -5,7 +5,7 @@ import type { Split } from "../../data/click_log.ts";
 import { ROW_FORMATS, type RowFormat } from "../../files/row_file.ts";
 import { policyTrainingFields } from "../../policy/learning/policy_training_config.ts";
 import type { ContextRecord } from "../../data/context_values.ts";
-import { makeJsonParser, standInSchema } from "../../predict/request_context.ts";
+import { standInSchema } from "../../predict/request_context.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { DATA, SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
@@ -17,6 +17,7 @@ import {
   type GivenOptions,
   LARGEST_SEED,
   listGivenOptions,
+  makeJsonParser,
   parse,
   parseWholeNumber,
   path,

@@ -19,6 +19,7 @@ import type { ItemFeatures } from "../../data/click_log.ts";
 import type { DataConfig } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
 import type { ContextRecord } from "../../data/context_values.ts";
+import { listContextColumns } from "../../data/manifest.ts";
 import { SCALE } from "../../model/model_counts.ts";
 import { listModelContext, setStandIns } from "../../predict/request_context.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
@@ -151,7 +152,7 @@ function assumeContext(run: OpenedRun, data: OpenedDataset, values: ContextRecor
   const scale = run.weights.get(SCALE);
   const changed = setStandIns(scale ?? new Float32Array(), features, values);
   if (scale) run.weights.set(SCALE, changed);
-  const columns = [...new Set(features.map(({ transform }) => transform.column))];
+  const columns = listContextColumns(features).map(({ column }) => column);
   if (columns.length === 0) return [];
   const given = Object.entries(values).map(([name, value]) => `${name} = ${value}`);
   const means = columns.filter((name) => !(name in values));

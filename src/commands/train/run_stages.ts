@@ -3,7 +3,7 @@
 import process from "node:process";
 import { computeLogSize, type LogSource } from "../../data/log_source.ts";
 import { listUsers } from "../../data/click_log.ts";
-import { describeTimeSplit } from "../../data/manifest.ts";
+import { describeTimeSplit, listContextColumns } from "../../data/manifest.ts";
 import { describePages } from "../../run/options/stages_options.ts";
 import { getHashSize } from "../../data/item_ids.ts";
 import { UserError } from "../../user_error.ts";
@@ -204,11 +204,9 @@ function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
         }context or additional clicks`
         : ""),
   );
-  const columns = new Set((data.features?.context ?? []).map(({ transform }) => transform.column));
-  if (columns.size > 0) {
-    printLine(
-      `context: ${[...columns].join(", ")}${readsContext ? "" : " (not read by a model without counts)"}`,
-    );
+  const columns = listContextColumns(data.features?.context).map(({ column }) => column);
+  if (columns.length > 0) {
+    printLine(`context: ${columns.join(", ")}${readsContext ? "" : " (not read by a model without counts)"}`);
   }
   if (data.timeSplit) {
     const [validation, test] = [

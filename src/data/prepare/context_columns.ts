@@ -2,14 +2,14 @@
 
 import { InvalidValueError } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
-import type { ContextFeature, FeatureManifest } from "../manifest.ts";
+import { type ContextFeature, listContextColumns } from "../manifest.ts";
 import { readManifest } from "../sets/prepared_folder.ts";
 import { formatLiteral, type SqlEngine, type SqlValue } from "./sql_engine.ts";
 
 const TYPES = ["number", "time", "category"] as const;
 
 /** A column of the log that belongs to each impression (a displayed item of a page) or to the page. */
-export interface ContextColumn {
+export interface LogContextColumn {
   readonly name: string;
   readonly kind: ContextFeature["kind"];
   /** Type of the values; null if the values determine the type. */
@@ -17,7 +17,7 @@ export interface ContextColumn {
 }
 
 /** Parses columns joined by commas, each with an optional type: "price,device:category". */
-export function parseContextColumns(text: string): Omit<ContextColumn, "kind">[] {
+export function parseContextColumns(text: string): Omit<LogContextColumn, "kind">[] {
   const columns = text.split(",").map((one) => one.trim()).filter((one) => one !== "").map((one) => {
     const [, name = one, type] = /^(.+):(\w+)$/.exec(one) ?? [];
     const known = TYPES.find((own) => own === type);
@@ -29,17 +29,17 @@ export function parseContextColumns(text: string): Omit<ContextColumn, "kind">[]
 }
 
 /** Options that determine the context columns of a log. */
-export interface ContextOptions {
-  readonly impressionFeatures?: Omit<ContextColumn, "kind">[];
-  readonly pageFeatures?: Omit<ContextColumn, "kind">[];
+interface ContextOptions {
+  readonly impressionFeatures?: Omit<LogContextColumn, "kind">[];
+  readonly pageFeatures?: Omit<LogContextColumn, "kind">[];
   readonly like?: string;
 }
 
-/** Lists the context columns of a log, those of impressions first. @throws UserError for a column that is named twice. */
-export async function listContextColumns(
+/** Chooses the context columns of a log by the options, those of impressions first. @throws UserError for a column that is named twice. */
+export async function chooseContextColumns(
   { impressionFeatures = [], pageFeatures = [], like }: ContextOptions,
-): Promise<ContextColumn[]> {
-  const columns: ContextColumn[] = [
+): Promise<LogContextColumn[]> {
+  const columns: LogContextColumn[] = [
     ...impressionFeatures.map((column) => ({ ...column, kind: "impression" as const })),
     ...pageFeatures.map((column) => ({ ...column, kind: "page" as const })),
   ];
@@ -57,23 +57,15 @@ export async function listContextColumns(
       }: it takes the columns of ${like}.`,
     );
   }
-  return listEncodedColumns((await readManifest(like)).features);
-}
-
-function listEncodedColumns({ context = [] }: FeatureManifest): ContextColumn[] {
-  const columns = new Map<string, ContextColumn>();
-  for (const { kind, transform } of context) {
-    const { of, column: name } = transform;
-    const type = of === "age" ? "time" : of === "value" ? "category" : of === "number" ? of : null;
-    columns.set(name, { name, kind, type: columns.get(name)?.type ?? type });
-  }
-  return [...columns.values()];
+  return listContextColumns((await readManifest(like)).features.context).map(({ kind, column, type }) => ({
+    ...{ name: column, kind, type: type === "age" ? "time" : type },
+  }));
 }
 
 /** Creates the table like_row_feature, which is empty without a set of --encoding-from, and returns the script's variables. */
 export async function openContext(
   engine: SqlEngine,
-  columns: readonly ContextColumn[],
+  columns: readonly LogContextColumn[],
   like: string | undefined,
 ): Promise<Record<string, SqlValue>> {
   await engine.run(

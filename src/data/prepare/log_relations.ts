@@ -18,7 +18,7 @@ import {
   type RequestedColumn,
 } from "./relation.ts";
 import { openSelect } from "./select.ts";
-import type { ContextColumn } from "./context_columns.ts";
+import type { LogContextColumn } from "./context_columns.ts";
 import type { SourceFile } from "./sources.ts";
 
 /** Columns of a log. A SELECT uses these names. For files, the option --user names the column for `user`, and so on. */
@@ -43,7 +43,7 @@ export interface LogRelations {
 export async function openLog(
   engine: SqlEngine,
   options: LogOptions,
-  context: readonly ContextColumn[],
+  context: readonly LogContextColumn[],
   work: string,
   signal?: AbortSignal,
 ): Promise<LogRelations> {
@@ -88,7 +88,7 @@ function listWantedColumns(
 async function ofFiles(
   engine: SqlEngine,
   options: LogOptions,
-  context: readonly ContextColumn[],
+  context: readonly LogContextColumn[],
   signal?: AbortSignal,
 ): Promise<Relation> {
   const wanted = [
@@ -107,7 +107,7 @@ async function ofFiles(
   return log;
 }
 
-function listWantedContext(context: readonly ContextColumn[], { like }: LogOptions): RequestedColumn[] {
+function listWantedContext(context: readonly LogContextColumn[], { like }: LogOptions): RequestedColumn[] {
   return context.map(({ name: column, kind }) => ({
     column,
     option: like === undefined ? `--${kind}-features` : "--encoding-from",
@@ -118,7 +118,7 @@ function listWantedContext(context: readonly ContextColumn[], { like }: LogOptio
 function buildRowsSql(
   log: Relation,
   names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>,
-  context: readonly ContextColumn[],
+  context: readonly LogContextColumn[],
 ): string {
   // If the column `clicked` has times, a row with a time was clicked, and the times define the order of a page's clicks.
   const clickedAt = log.columns.find(({ name, type }) =>
@@ -157,7 +157,7 @@ function buildRowsSql(
 function buildListsSql(
   log: Relation,
   { user, items, page, time, clicked, propensity, propensityOf }: LogOptions,
-  context: readonly ContextColumn[],
+  context: readonly LogContextColumn[],
 ): string {
   const select = buildSelectSql(log, {
     user_id: { column: user, as: "id" },
@@ -225,7 +225,7 @@ function findColumnNames(
   path: string,
   columns: readonly RelationColumn[],
   { pages, like }: LogOptions,
-  context: readonly ContextColumn[],
+  context: readonly LogContextColumn[],
 ): LogRelations["names"] {
   const known = Object.keys(QUERY_COLUMNS);
   const optional = pages === "sampled" ? ["clicked"] : [];

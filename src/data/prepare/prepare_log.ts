@@ -17,7 +17,7 @@ import {
   READING_FEATURES,
 } from "./features.ts";
 import { DEFAULT_PAGE_SIZE, DEFAULT_SAMPLED_WINDOW, expectShape, type LogOptions } from "./log_options.ts";
-import { listContextColumns, openContext } from "./context_columns.ts";
+import { chooseContextColumns, openContext } from "./context_columns.ts";
 import { type LogRelations, openLog } from "./log_relations.ts";
 import type { PreparationRecipe, PreparedInput } from "./prepare.ts";
 import { UserError } from "../../user_error.ts";
@@ -35,7 +35,7 @@ async function begin(
   work: string,
   signal?: AbortSignal,
 ): Promise<PreparedInput> {
-  const context = await listContextColumns(options);
+  const context = await chooseContextColumns(options);
   const source = await openLog(engine, options, context, work, signal);
   const { names, query } = source;
   const features = await openFeatures(

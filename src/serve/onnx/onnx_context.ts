@@ -4,40 +4,25 @@
  * unknown or other value.
  */
 
-import type { ContextFeature, NumberTransform } from "../../data/manifest.ts";
+import { type ContextFeature, listContextColumns, type NumberTransform } from "../../data/manifest.ts";
 import { COUNTED, FLOAT, type GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
-
-/** A context column as an input of the graph. */
-interface ContextInput {
-  readonly name: TensorName;
-  readonly column: string;
-  readonly kind: ContextFeature["kind"];
-  /** Values of a category in the order of their indices; undefined for numbers and ages. */
-  readonly values: readonly string[] | undefined;
-  readonly isAge: boolean;
-}
-
-export function listContextInputs(features: readonly ContextFeature[]): ContextInput[] {
-  return [...Map.groupBy(features, ({ transform }) => transform.column)].map(([column, own]) => {
-    const kind = own[0]?.kind ?? "page";
-    const values = own.flatMap(({ transform }) => transform.of === "value" ? [transform.value] : []);
-    const isAge = own.some(({ transform }) => transform.of === "age");
-    return { name: `${kind}.${column}`, column, kind, isAge, values: values.length > 0 ? values : undefined };
-  });
-}
 
 /** Describes the inputs of the graph: [users, items] for impressions, [users] for pages. */
 export function describeContextInputs(features: readonly ContextFeature[]) {
-  return listContextInputs(features).map(({ name, column, kind, values, isAge }) =>
+  return listContextColumns(features).map(({ kind, column, type, values }) =>
     makeValueInfo(
-      name,
-      values ? INT64 : FLOAT,
+      formatInput(kind, column),
+      type === "category" ? INT64 : FLOAT,
       kind === "page" ? ["users"] : ["users", "items"],
-      values
+      type === "category"
         ? `index of the value of ${column} in ${JSON.stringify(values)}, or -1`
-        : `${isAge ? `age in days by ${column}` : column}, NaN where unknown`,
+        : `${type === "age" ? `age in days by ${column}` : column}, NaN where unknown`,
     )
   );
+}
+
+function formatInput(kind: ContextFeature["kind"], column: string): TensorName {
+  return `${kind}.${column}`;
 }
 
 /** Adds the context features, one tensor [users, items, 1] per feature. @param zero - zeros [users, items, 1] */
@@ -46,15 +31,17 @@ export function addContextFeatures(
   features: readonly ContextFeature[],
   zero: TensorName,
 ): TensorName[] {
-  const inputs = listContextInputs(features);
+  const columns = new Map(listContextColumns(features).map((own) => [own.column, own]));
   return features.map(({ kind, transform }, k) => {
-    const input = inputs.find(({ column }) => column === transform.column);
-    if (!input) throw new Error(`expected an input for ${transform.column}`);
+    const input = formatInput(kind, transform.column);
     const value = transform.of === "value"
-      ? toFloat(graph, graph.op("Equal", [input.name, [input.values?.indexOf(transform.value) ?? -1]]))
-      : toFloat(graph, graph.op("Not", [graph.op("IsNaN", [input.name])]));
+      ? toFloat(
+        graph,
+        graph.op("Equal", [input, [columns.get(transform.column)?.values.indexOf(transform.value) ?? -1]]),
+      )
+      : toFloat(graph, graph.op("Not", [graph.op("IsNaN", [input])]));
     const feature = transform.of === "number" || transform.of === "age"
-      ? graph.op("Mul", [value, standardised(graph, input.name, transform, k)])
+      ? graph.op("Mul", [value, standardised(graph, input, transform, k)])
       : value;
     return graph.op("Add", [zero, graph.op("Unsqueeze", [feature, kind === "page" ? [1, 2] : [2]])]);
   });

@@ -9,7 +9,7 @@ import {
   type ShopState,
 } from "../../../data/shops.ts";
 import { type ContextRecord, EncodedContext, splitContext } from "../../../data/context_values.ts";
-import type { ContextFeature } from "../../../data/manifest.ts";
+import { type ContextColumn, type ContextFeature, listContextColumns } from "../../../data/manifest.ts";
 import { listModelContext } from "../../../predict/request_context.ts";
 import { computeChoiceProbabilities } from "../../../model/choice_probabilities.ts";
 import { addPositionEffects, readPositionEffects } from "../../../model/position_effect.ts";
@@ -48,8 +48,8 @@ export interface ShopView {
   /** Features of each item by name; undefined unless the shop is synthetic. */
   readonly features: readonly Readonly<Record<string, number>>[] | undefined;
   readonly model: string;
-  /** Context columns that the model reads; a category has the values that training saw. */
-  readonly context: readonly { readonly column: string; readonly values: readonly string[] }[];
+  /** Context columns that the model reads. */
+  readonly context: readonly ContextColumn[];
 }
 
 export function createUserService(worker: LabWorker) {
@@ -73,14 +73,7 @@ export function createUserService(worker: LabWorker) {
         features: truth && values &&
           Array.from({ length: items.shape.count }, (_, item) => describeDemoItem(values, item)),
         model: model.config.encoder,
-        context: [
-          ...Map.groupBy(listModelContext(model.config, data.features), ({ transform }) => transform.column),
-        ].map((
-          [column, own],
-        ) => ({
-          column,
-          values: own.flatMap(({ transform }) => transform.of === "value" ? [transform.value] : []),
-        })),
+        context: listContextColumns(listModelContext(model.config, data.features)),
       };
     },
 
