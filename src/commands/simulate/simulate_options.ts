@@ -222,7 +222,9 @@ export function addUsersOptions(
 }
 
 /** @throws UserError if the click model is missing, or given twice. */
-export function checkUsers({ model, data, shop, truth, uncalibrated }: UserSelectionOptions): void {
+export function checkUsers(
+  { model, data, shop, truth, uncalibrated, context }: UserSelectionOptions,
+): void {
   if (shop !== undefined && data !== undefined) {
     throw new UserError("Expected either --shop or --data, got both. Omit one of the two.");
   }
@@ -246,8 +248,9 @@ export function checkUsers({ model, data, shop, truth, uncalibrated }: UserSelec
   if (truth && named === undefined && model === undefined) {
     throw new UserError(`Expected --shop with --truth: ${shopNames}, got none.`);
   }
-  if (uncalibrated && model === undefined) {
-    throw new UserError("Expected --uncalibrated only with --model, got no --model. Omit --uncalibrated.");
+  const option = uncalibrated ? "--uncalibrated" : context ? "--context" : undefined;
+  if (option !== undefined && model === undefined) {
+    throw new UserError(`Expected ${option} only with --model, got no --model. Omit ${option}.`);
   }
 }
 
