@@ -17,7 +17,7 @@ import {
   selectLog,
 } from "../data/guess_columns.ts";
 import { makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
-import { expectFile, openFile, pathExists, readText } from "../files/local_file.ts";
+import { expectFile, explainFileError, pathExists, readText } from "../files/local_file.ts";
 import { openParquetFile } from "../data/sets/prepared_folder.ts";
 import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
@@ -38,8 +38,8 @@ export interface LogPreparation {
   readonly select?: { readonly file: string; readonly text: string };
 }
 
-/** Number of bytes, from the start of a file, in which columns are guessed. */
-const HEAD_BYTES = 1 << 16;
+/** Number of characters, from the start of a file, in which columns are guessed. */
+const HEAD_LENGTH = 1 << 16;
 
 /**
  * Guesses the columns of a log. @param given - columns that are known. @param out - folder of the prepared data set
@@ -75,23 +75,24 @@ async function readSample(path: string): Promise<LogSample | undefined> {
   expectFile(path);
   if (/\.parquet$/i.test(path)) return { names: await listParquetColumns(openParquetFile(path)), rows: [] };
   if (/\.zst$/i.test(path)) return undefined;
-  const head = /\.gz$/i.test(path) ? await readGunzipped(path) : await readHead(path);
+  const head = await readHead(path);
   return head.includes("\0") || isPaperHead(head) ? undefined : sampleLog(head);
 }
 
+/** Returns the first characters of a text file, which gzip may have compressed. @throws UserError if it cannot be read */
 async function readHead(path: string): Promise<string> {
-  using file = openFile(path);
-  const bytes = new Uint8Array(HEAD_BYTES);
-  const count = await file.read(bytes) ?? 0;
-  return new TextDecoder().decode(bytes.subarray(0, count));
-}
-
-async function readGunzipped(path: string): Promise<string> {
-  let head = "";
+  const file = createReadStream(path);
   const decoder = new TextDecoder();
-  for await (const bytes of createReadStream(path).pipe(createGunzip())) {
-    head += decoder.decode(bytes, { stream: true });
-    if (head.length >= HEAD_BYTES) break;
+  let head = "";
+  try {
+    for await (const bytes of /\.gz$/i.test(path) ? file.pipe(createGunzip()) : file) {
+      head += decoder.decode(bytes, { stream: true });
+      if (head.length >= HEAD_LENGTH) break;
+    }
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  } finally {
+    file.destroy();
   }
   return head;
 }
