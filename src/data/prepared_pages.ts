@@ -153,13 +153,8 @@ export class PageReader {
     const isEarlier = this.#parseEarlierFlag(columns, isContext, k, fail);
     const propensities = parsePropensities(columns, size, k, fail);
     const candidates = parseCandidates(columns, this.items, k, fail);
-    this.#pending.push(
-      size,
-      click,
-      isContext ? CONTEXT_EVENT : isEarlier ? EARLIER_PAGE : 0,
-      propensities,
-      candidates,
-    );
+    const kind = isContext ? CONTEXT_EVENT : isEarlier ? EARLIER_PAGE : 0;
+    this.#pending.push(size, click, kind, propensities, candidates);
     for (const item of shown) this.#pending.items.push(item);
     const features = parseContext(columns, this.widths, size, k, fail);
     const width = this.widths.impression + this.widths.page;

@@ -321,17 +321,8 @@ Deno.test("a full disk ends training with a message and leaves no half-written f
       const disk = `${folder}/disk`;
       await withSmallDisk(disk, room, async () => {
         const run = `${disk}/run`;
-        const args = [
-          "--save-dir",
-          run,
-          "--batch-size",
-          "12",
-          "--iterations",
-          "4000",
-          "--early-stopping",
-          "none",
-          ...size,
-        ];
+        const endless = "--batch-size 12 --iterations 4000 --early-stopping none";
+        const args = ["--save-dir", run, ...splitArgs(endless), ...size];
         const { code, stderr } = await runCommand("train", "--data", data, ...args);
         assert.equal(code, 1, stderr);
         assert.match(stderr, /disk is full/);

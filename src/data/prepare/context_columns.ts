@@ -75,19 +75,13 @@ export async function openContext(
   const { context = [] } = like === undefined ? {} : (await readManifest(like)).features;
   for (const [position, { kind, name, meaning, transform }] of context.entries()) {
     const k = columns.findIndex((column) => column.name === transform.column);
-    const scale = "mean" in transform ? transform : undefined;
-    const row: SqlValue[] = [
-      ...[position, kind, k + 1, name, transform.column, meaning, transform.of],
-      "value" in transform ? transform.value : null,
-      columns[k]?.type === "time",
-      ...[
-        scale?.log ?? null,
-        scale?.mean ?? null,
-        scale?.sd ?? null,
-        scale?.low ?? null,
-        scale?.high ?? null,
-      ],
-    ];
+    const { of, column } = transform;
+    const value = of === "value" ? transform.value : null;
+    const scale = of === "value" || of === "known"
+      ? [null, null, null, null, null]
+      : [transform.log, transform.mean, transform.sd, transform.low, transform.high];
+    const isTime = columns[k]?.type === "time";
+    const row: SqlValue[] = [position, kind, k + 1, name, column, meaning, of, value, isTime, ...scale];
     await engine.run(`INSERT INTO like_row_feature VALUES (${row.map(formatLiteral).join(", ")})`);
   }
   return {

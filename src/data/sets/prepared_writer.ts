@@ -300,16 +300,8 @@ async function* pageGroups(
         const items = Array.from(rowItem.subarray(row, end));
         const own = lists.map((name) => [...clicks[name]?.[e] ?? []]);
         const context = kinds.map((kind) => listContext(clicks, widths, kind, row, end));
-        const page = [
-          users.count,
-          pages,
-          items,
-          clicked[0] ?? null,
-          clicked.slice(1),
-          isContext,
-          ...own,
-          ...context,
-        ];
+        const [first = null, ...others] = clicked;
+        const page = [users.count, pages, items, first, others, isContext, ...own, ...context];
         if ((clicks.eventPropensities?.[e] ?? []).length > 0) users.propensities++;
         page.forEach((value, column) => group[column]?.push(value));
         if (isContext) users.sums.context++;
