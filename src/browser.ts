@@ -1,6 +1,6 @@
 /**
- * clickgan as a library for browsers: kernels, tape, models, trainers and simulated users. The library needs WebGPU, but no
- * Deno, no Node.js and no files; a test checks this. src/mod.ts also exports the modules that need files.
+ * clickgan as a library for browsers: kernels, tape, models, trainers and simulated users. The library needs
+ * WebGPU, but no Deno, no Node.js and no files (a test checks this). src/mod.ts adds modules that need files.
  *
  * @module
  */

@@ -1,10 +1,10 @@
-/** Value of a CSV cell. Null and undefined give an empty cell, a boolean gives 1 or 0. */
+/** Value of a CSV cell. Null and undefined are written as an empty cell, booleans as 1 or 0. */
 export type Cell = string | number | boolean | null | undefined;
 
 /**
  * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted. Other text is
- * unchanged, so that ids equal the log's ids. A spreadsheet may therefore run a cell such as `=1+1`, see
- * {@link isFormula}. Numbers are written without rounding.
+ * unchanged, so that ids equal the log's ids; a spreadsheet may therefore run a cell such as `=1+1` (see
+ * {@link isFormula}). Numbers are not rounded.
  */
 export function formatCsvRow(cells: readonly Cell[]): string {
   return `${cells.map(formatCell).join(",")}\n`;
@@ -17,7 +17,7 @@ function formatCell(cell: Cell): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Returns true if a spreadsheet may run a cell as a formula. A number with a sign is no formula. */
+/** Returns true if a spreadsheet may run a cell as a formula. A signed number is not a formula. */
 export function isFormula(cell: Cell): boolean {
   return typeof cell === "string" && /^[=+\-@\t\r]/.test(cell) && !Number.isFinite(Number(cell));
 }

@@ -1,7 +1,7 @@
 /**
- * Flags with which Deno runs, checks or fetches a module of this program. The tasks in deno.json have the same flags.
+ * Flags with which Deno runs, checks or fetches a module of this program; deno.json has the same flags.
  *
- * Unless `nodeModulesDir` is "manual", `deno task` fetches every package of the lock file before any task. So deno.json
- * sets "manual". Each run of a module then sets "none", and Deno fetches only the packages of this module.
+ * By default, `deno task` fetches every package of the lock file before any task; deno.json prevents this by
+ * `nodeModulesDir` "manual". With "none", each run of a module fetches only the packages that it imports.
  */
 export const DENO_FLAGS = ["--frozen", "--node-modules-dir=none", "--quiet"] as const;

@@ -1,7 +1,7 @@
 /**
- * Options as data. An option is defined once, with flags, help, range and default, next to the schema of the config field
- * that the option sets. Schema and defaults of the config, the command line and the lab's form are derived from the
- * definition, so that all use the same words and refuse the same values.
+ * Options as data. An option is defined once, with flags, help text, range and default, next to the schema of
+ * the config field that the option sets. Config schema, config defaults, command line and the lab's form are
+ * derived from this definition, so that all use the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
@@ -10,7 +10,7 @@ import { UserError } from "./user_error.ts";
 /** Error for a value that an option does not accept. The caller adds the name of the option. */
 export class InvalidValueError extends UserError {}
 
-/** Range of an option's values: schema of values in a config, and parser of typed values. */
+/** Accepted values of an option: a schema of the values in a config, and a parser of typed values. */
 export interface ValueRange<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   /** Parses a typed value. @throws InvalidValueError for a value out of range. */
@@ -19,7 +19,7 @@ export interface ValueRange<T> {
   readonly choices?: readonly string[];
 }
 
-/** Returns a parser of whole numbers from `least` to `most`. The parser throws InvalidValueError. */
+/** Returns a parser of whole numbers from `least` to `most`. It throws InvalidValueError otherwise. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -32,7 +32,7 @@ export function makeWholeNumberParser(
   };
 }
 
-/** A schema of numbers, in the form of https://standardschema.dev. */
+/** A schema of numbers with the interface of https://standardschema.dev. */
 export interface NumberSchema {
   readonly "~standard": { validate(value: unknown): object };
 }
@@ -68,7 +68,7 @@ export function between(least: number, most: number): ValueRange<number> {
 const MOST_LAYERS = 8;
 const WIDEST_LAYER = 4096;
 
-/** Returns the range of lists of layer sizes such as 64-64. With `least` 0, the list may be empty ("none"). */
+/** Returns the range of layer sizes such as 64-64. With `least` 0, it includes the empty list ("none"). */
 export function layers(least: 0 | 1): ValueRange<number[]> {
   return {
     schema: v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS)),
@@ -78,7 +78,7 @@ export function layers(least: 0 | 1): ValueRange<number[]> {
       const isEach = /^\d+(-\d+)*$/.test(text) && sizes.every((size) => size >= 1 && size <= WIDEST_LAYER);
       if (isEach && sizes.length <= MOST_LAYERS) return sizes;
       throw new InvalidValueError(
-        `Expected 1 to ${MOST_LAYERS} sizes of 1..${WIDEST_LAYER} joined by hyphens, such as 64-64 or 32-64-32, got "${text}".`,
+        `Expected 1 to ${MOST_LAYERS} layer sizes in 1..${WIDEST_LAYER}, such as 64-64, got "${text}".`,
       );
     },
   };
@@ -89,7 +89,7 @@ export function picklist<const T extends string>(choices: readonly T[]): ValueRa
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }
 
-/** Returns a range extended by null, the value of an option that is not given. */
+/** Returns a range that also accepts null, the value of an option that the user does not type. */
 export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | null> {
   return { ...range, schema: v.nullable(schema) };
 }
@@ -107,48 +107,48 @@ export interface ValueOption extends Common {
   readonly kind: "value";
   /** Parses a typed value. @throws InvalidValueError for a value out of range. */
   parse(text: string): unknown;
-  /** Default value; undefined if the default depends on other options or data, as `about` then explains. */
+  /** Default value; undefined if the default depends on other options or data, see `about`. */
   readonly default?: unknown;
-  /** Value of an option that is typed without a value; undefined if a value is required. */
+  /** Value if the user types the option without a value; undefined if a value is required. */
   readonly preset?: string;
 }
 
-/** An option whose values are a few words. */
+/** An option that accepts one of a few words. */
 export interface ChoiceOption extends Common {
   readonly kind: "choice";
   readonly choices: readonly string[];
   readonly default?: string;
 }
 
-/** A boolean option. An option `--no-...` has the default true. */
+/** A boolean option. An option with flag `--no-...` has the default true. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
-  /** Default value; undefined if the command must know whether the option was given. */
+  /** Default value; undefined if the command must know whether the user typed the option. */
   readonly default: boolean | undefined;
-  /** Help of the form `--no-...`, if the option has both forms. */
+  /** Help text of the flag `--no-...`, if the option has two flags. */
   readonly otherwise?: string;
 }
 
 export type OptionDefinition = ValueOption | ChoiceOption | SwitchOption;
 
-/** Definition of an option whose value has type T. */
+/** Definition of an option with values of type T. */
 export type TypedOption<T> = OptionDefinition & { readonly type?: T };
 
 type Table = Readonly<Record<string, TypedOption<unknown>>>;
 type TypeOf<O> = O extends { readonly type?: infer T } ? Exclude<T, undefined> : never;
-/** Values of a table of options, by the table's keys. */
+/** Option values, by the keys of a table of options. */
 export type OptionValues<O extends Table> = { readonly [K in keyof O]?: TypeOf<O[K]> };
 
-/** Options under a common heading of the help. */
+/** Options that the help text lists under one heading. */
 export interface OptionGroup {
   readonly heading: string;
   readonly options: readonly OptionDefinition[];
 }
 
-/** Flags of the typed options, by name of the option and in the order of the help. */
+/** Flags of the options that a user typed, by option name and in the order of the help. */
 export type GivenOptions = ReadonlyMap<string, string>;
 
-/** Defines an option that sets no config field by itself. @param preset - see {@link ValueOption} */
+/** Defines an option that sets no config field. @param preset - see {@link ValueOption} */
 export function defineValueOption<T>(
   flags: string,
   about: string,
@@ -168,12 +168,12 @@ export function defineValueOption<T>(
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }
 
-/** Defines a boolean option. @param flags - names of the option; the default of `--no-...` is true. */
+/** Defines a boolean option. Its default is true if `flags` is `--no-...`, else false. */
 export function defineSwitchOption(flags: string, about: string): SwitchOption & TypedOption<boolean> {
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
-/** Defines an option that is true if typed. @param otherwise - see {@link SwitchOption} */
+/** Defines an option whose value is true if typed. @param otherwise - see {@link SwitchOption} */
 export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
   return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }
@@ -188,16 +188,16 @@ function anyText(text: string, expected: string): string {
   throw new InvalidValueError(`Expected ${expected}, got nothing.`);
 }
 
-/** Parses the path of a file or folder. @throws InvalidValueError for blank text, or a name that is not UTF-8. */
+/** Parses the path of a file or folder. @throws InvalidValueError for blank or non-UTF-8 text. */
 export function parsePath(text: string): string {
   return utf8Path(text, "a path");
 }
 
-/** Refuses a path that is not UTF-8. Deno replaces invalid bytes by U+FFFD, so that such a path would name another file. */
+/** Refuses a path not in UTF-8: Deno replaces invalid bytes by U+FFFD, which would name another file. */
 function utf8Path(text: string, expected: string): string {
   if (!text.includes("\uFFFD")) return anyText(text, expected);
   throw new InvalidValueError(
-    `Expected ${expected} in UTF-8, got ${JSON.stringify(text)}. Rename it, or name a link to it.`,
+    `Expected ${expected} in UTF-8, got ${JSON.stringify(text)}. Rename it, or use a link to it.`,
   );
 }
 
@@ -219,7 +219,7 @@ function extractName(flags: string): string {
   );
 }
 
-/** Formats a value as a user would type it; "" for no value. */
+/** Formats a value as a user would type it; "" for null and undefined. */
 export function formatValue(value: unknown): string {
   if (Array.isArray(value)) return value.join("-") || "none";
   return String(value ?? "");
@@ -235,12 +235,12 @@ export interface ConfigField<T> {
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
 interface FieldOptions {
-  /** True if the option's default depends on data or other options (see `about`), but the field's default does not. */
+  /** True if the option's default, but not the field's, depends on data or other options (see `about`). */
   readonly depends?: boolean;
   readonly preset?: string;
 }
 
-/** Defines a config field that is set by an option with a value. */
+/** Defines a config field that an option with a value sets. */
 export function defineField<T>(
   flags: string,
   about: string,
@@ -252,7 +252,7 @@ export function defineField<T>(
   return { ...defineFixedField(range, standard), option };
 }
 
-/** Defines a boolean config field. Typing the option inverts the field's default. */
+/** Defines a boolean config field. If the user types the option, the field's default is inverted. */
 export function defineSwitchField(flags: string, about: string, standard: boolean): ConfigField<boolean> {
   return { ...defineFixedField({ schema: v.boolean() }, standard), option: defineSwitchOption(flags, about) };
 }
@@ -264,7 +264,7 @@ export function defineFixedField<T>({ schema }: Pick<ValueRange<T>, "schema">, s
 
 type Entries<T> = { readonly [K in keyof T]: v.GenericSchema<unknown, T[K]> };
 
-/** Returns the schemas of all fields, from which the schema of their config is built. */
+/** Returns the schemas of all config fields, from which the config's schema is built. */
 export function buildSchemaEntries<T>(fields: ConfigFields<T>): Entries<T> {
   return mapped(fields, ({ schema }) => schema) as unknown as Entries<T>;
 }
@@ -277,7 +277,7 @@ export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
-/** Builds a config from option values; other fields get their defaults. @param values - option values by name. */
+/** Builds a config from option values by name. Fields without a value get their defaults. */
 export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;
@@ -288,7 +288,7 @@ export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<
   }) as T;
 }
 
-/** Returns the option values from which {@link buildConfig} builds a config. */
+/** Returns the option values, by name, from which {@link buildConfig} builds this config. */
 export function getOptionValues<T>(fields: ConfigFields<T>, config: T): Record<string, unknown> {
   const values = Object.values(mapped(fields, ({ option, standard }, name) => {
     const value = config[name];

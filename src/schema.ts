@@ -1,10 +1,10 @@
-/** Schemas of external data. The schemas use valibot, which is small enough for a web page, with additions for JSON. */
+/** Schemas of external data: the library valibot (small enough for a web page), and additions for JSON. */
 
 import * as v from "valibot";
 
 export * from "valibot";
 
-/** Returns a schema of finite numbers. JSON's `1e999` is read as Infinity, which is refused. */
+/** Returns a schema of finite numbers. It refuses JSON's `1e999`, which is parsed as Infinity. */
 export const finiteNumber = () => v.pipe(v.number(), v.finite());
 
 export const wholeNumber = () => v.pipe(v.number(), v.safeInteger());
@@ -21,11 +21,11 @@ export const positive = (most = Number.MAX_VALUE) => v.pipe(v.number(), v.gtValu
 export const between = (least: number, most: number) =>
   v.pipe(v.number(), v.minValue(least), v.maxValue(most));
 
-/** Maximum number of characters of a refused value in a message. */
+/** Maximum length, in characters, of the description of a refused value. */
 const LONGEST_MESSAGE = 200;
 const SIGNS = { ">=": "at least", "<=": "at most", ">": "more than" } as const;
 
-/** Describes the values that a schema refused, one per line, with path, expected value and found value. */
+/** Describes the values that a schema refused. Each line has path, expected value and found value. */
 export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string {
   return issues.map((issue) => {
     const place = v.getDotPath(issue);
@@ -33,7 +33,7 @@ export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string 
   }).join("\n");
 }
 
-/** Describes a refused value without control characters, which a damaged file could send to the terminal. */
+/** Describes a refused value. Control characters, which could harm the terminal, become "?". */
 export function describeIssue({ message, expected }: v.BaseIssue<unknown>): string {
   if (message.startsWith("Invalid key: ")) return expected === "never" ? "not known" : "missing";
   const plain = message.replace(/^Invalid [a-z ]+: E(xpected .*?) but received /s, "e$1, got ")

@@ -1,8 +1,8 @@
 /**
- * A problem that the user can solve: a missing file, a wrong option, a faulty row. The message tells what was expected,
- * what was found and what to do. The command line prints the message alone, without a stack trace.
+ * A problem that the user can solve: a missing file, a wrong option, a faulty row. The message says what was
+ * expected, what was found and what to do. Commands print the message alone, without a stack trace.
  */
 export class UserError extends Error {
-  /** Prefix of the message if the whole error is printed. */
+  /** Prefix of the message when the error is printed as a whole. */
   override readonly name = "UserError";
 }

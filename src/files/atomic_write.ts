@@ -1,10 +1,10 @@
 /**
  * Writes files atomically: after a write, a file either has all new contents or is unchanged.
  *
- * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the folder of `train.csv`. The
- * writing process has the operating system's lock on the temporary file. If a temporary file is not locked, the process that
- * wrote it was killed. The temporary file is then overwritten by the next process that writes `train.csv`, or removed by the next
- * process that owns the folder.
+ * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
+ * folder, which the writing process keeps locked. If a temporary file is not locked, its process was killed.
+ * The next process that writes `train.csv` overwrites the temporary file, or the next process that owns the
+ * folder removes the temporary file.
  */
 
 import { UserError } from "../user_error.ts";
@@ -14,21 +14,22 @@ import { basename, dirname, join } from "node:path";
 import { isAtPath, openLocked, tryLock } from "./lock.ts";
 import { isHeld, requireMakeable, requireWritable } from "./write_scope.ts";
 
-/** Contents of a file: a text (written as UTF-8), an array of bytes, or several arrays of bytes (written in order). */
+/** Contents of a file: text (written as UTF-8), an array of bytes, or several arrays (written in order). */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
 
-/** Time limit, in seconds, of waiting for a file that another process is writing. */
+/** Maximum time, in seconds, to wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Small pieces are joined up to this number of bytes, and written in one call. */
+/** Small arrays are joined up to this number of bytes, and written in one call. */
 const RUN_BYTES = 2 ** 20;
 
 /**
- * Writes a file atomically: at any time, the file has either all old contents, or all new contents. The bytes are written to a
- * temporary file in the file's folder and synced to the disk. Then the temporary file is renamed. The file keeps its permissions.
+ * Writes a file atomically: at any time, the file has either all old or all new contents. The bytes are
+ * written to a temporary file in the same folder and flushed to the disk. Then the temporary file is renamed.
+ * An existing file keeps its permissions.
  *
  * @param mark: see {@link expectReplaceable}
- * @throws {UserError} with path, cause and remedy; the temporary file is then removed
+ * @throws {UserError} that names path, cause and remedy; the temporary file is then removed
  */
 export function writeFileAtomically(path: string, contents: FileContents, mark?: string): Promise<void> {
   return writeAtomically(path, async (write) => {
@@ -37,8 +38,8 @@ export function writeFileAtomically(path: string, contents: FileContents, mark?:
 }
 
 /**
- * Writes a file atomically, piece by piece, because the contents may be larger than memory.
- * @param make: function that passes all pieces, in order, to its argument. If `make` throws, the temporary file is removed.
+ * Writes a file atomically and in pieces, so that the contents may be larger than memory.
+ * @param make: passes all pieces, in order, to its argument. If `make` throws, the temporary file is removed.
  */
 export async function writeAtomically(
   path: string,
@@ -52,16 +53,16 @@ export async function writeAtomically(
   try {
     await make((bytes) => orExplained(path, () => writeAll(temporary.file, bytes)));
     await orExplained(path, async () => {
-      const mode = expectReplaceable(path, mark); // checked again: another process may have created a file at `path`
+      const mode = expectReplaceable(path, mark); // again, because a file may have appeared meanwhile
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
-      await temporary.file.sync(); // else the named file could have old or empty blocks after a power cut
+      await temporary.file.sync(); // otherwise, a power cut could leave old or empty blocks
       await Deno.rename(temporary.path, requireWritable(path));
     });
   } catch (error) {
     removeTemporary(temporary);
     throw error;
   }
-  temporary.file.close(); // closed only after renaming, because closing releases the file's lock
+  temporary.file.close(); // after renaming, because closing unlocks the file
 }
 
 async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -72,15 +73,15 @@ async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** A mark is searched for in this number of bytes at each end of a file. */
+/** Number of bytes, at each end of a file, in which a mark is searched for. */
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. The path must be free, or a regular file that contains the mark, or a regular file
- * that this process has locked (itself or its folder). Neither a link nor its target is ever replaced.
- * @param mark: a text near the beginning or the end of every file of one kind, and of no other file. A mark of complete lines
- * begins and ends with a newline. @returns the file's permissions. @throws UserError if the file may not be written. Errors of
- * the file system are thrown unchanged.
+ * Checks that a file may be written at a path: no file exists, or a regular file that this process has locked
+ * (the file or its folder), or a regular file with the mark. Links and their targets are never replaced.
+ * @param mark: text near the beginning or the end of every file of one kind, and of no other file. A mark of
+ * whole lines begins and ends with a newline. @returns the file's permissions. @throws UserError if the file
+ * may not be written. Errors of the file system are not changed.
  */
 export function expectReplaceable(path: string, mark?: string): number | undefined {
   const info = regularFile(path);
@@ -98,9 +99,9 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 }
 
 /**
- * Checks that a file may be changed in place: the path is free, or a regular file with only one name. A write to a file with hard
- * links would also change the contents under the other names.
- * @throws UserError if the file may not be changed. Errors of the file system are thrown unchanged.
+ * Checks that a file may be changed in place: no file, or a regular file without hard links. A write to
+ * a hard link would also change the file under its other names.
+ * @throws UserError if the file may not be changed. Errors of the file system are not changed.
  */
 export function expectSole(path: string): void {
   if ((regularFile(path)?.nlink ?? 1) === 1) return;
@@ -111,7 +112,7 @@ export function expectSole(path: string): void {
   );
 }
 
-/** Stats a path. Returns undefined if the path does not exist. @throws UserError for a link or anything but a regular file. */
+/** Returns a file's metadata; undefined if it is missing. @throws UserError for other than a regular file. */
 function regularFile(path: string): Deno.FileInfo | undefined {
   let info: Deno.FileInfo;
   try {
@@ -123,11 +124,11 @@ function regularFile(path: string): Deno.FileInfo | undefined {
   if (info.isFile) return info;
   throw new UserError(
     info.isDirectory
-      ? `cannot write ${formatPath(path)}: it is a folder, and a file was expected. Choose another path.`
+      ? `cannot write ${formatPath(path)}: the path is a folder, not a file. Choose another path.`
       : `Expected ${formatPath(path)} to be free or a regular file, got ${
         info.isSymlink ? "a link" : describeFileKind(info)
       }. ` +
-        (info.isSymlink ? "Name the file that it leads to, or remove the link." : "Choose another path."),
+        (info.isSymlink ? "Name the link's target, or remove the link." : "Choose another path."),
   );
 }
 
@@ -152,13 +153,13 @@ async function waitForTemporary(path: string): Promise<TemporaryFile> {
     await new Promise((done) => setTimeout(done, LOOK_MS));
   }
   throw new UserError(
-    `cannot write ${path}: another process has been writing it for ${MOST_SECONDS} seconds. Wait until it has ended.`,
+    `cannot write ${path}: another process has been writing it for ${MOST_SECONDS} s. Wait until it ends.`,
   );
 }
 
 /**
  * Creates a folder, including missing parent folders.
- * @throws {UserError} if the path is the path of a file, or if the folder cannot be created
+ * @throws {UserError} if the path is a file, or if the folder cannot be created
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
@@ -173,7 +174,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
   return contents instanceof Uint8Array ? [contents] : contents;
 }
 
-/** Joins small pieces. Without joining, a snapshot with dozens of small tensors would need as many system calls. */
+/** Joins small arrays. Otherwise, a snapshot with dozens of small tensors would need as many system calls. */
 function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
@@ -191,7 +192,7 @@ function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   if (length > 0) yield Buffer.concat(waiting);
 }
 
-/** Writes all bytes. Several calls may be needed, because `file.write` may write only a part of a large array. */
+/** Writes all bytes in one or more calls, because `file.write` may write only a part of a large array. */
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
@@ -207,7 +208,7 @@ export function isTemporaryName(name: string): boolean {
   return name.startsWith(".") && name.endsWith(ENDING) && name.length > ENDING.length + 1;
 }
 
-/** An empty temporary file that is locked for this process. */
+/** An empty temporary file that this process has locked. */
 export interface TemporaryFile {
   readonly file: Deno.FsFile;
   readonly path: string;
@@ -215,8 +216,8 @@ export interface TemporaryFile {
 
 /**
  * Opens an empty temporary file for the new contents of the file at `path`.
- * @returns undefined if another process has locked the temporary file. @throws UserError if the temporary file's path is a link,
- * a folder or a device. Errors of the file system are thrown unchanged.
+ * @returns undefined if another process has locked the temporary file. @throws UserError if its path is a
+ * link, a folder or a device. Errors of the file system are not changed.
  */
 export function openTemporary(path: string): TemporaryFile | undefined {
   const temporary = makeTemporaryName(path);
@@ -231,7 +232,7 @@ export function openTemporary(path: string): TemporaryFile | undefined {
   return { file, path: temporary };
 }
 
-/** Removes the temporary files of ended processes from a folder. Errors of the file system are thrown unchanged. */
+/** Removes the temporary files of ended processes in a folder. Errors of the file system are not changed. */
 export function removeTemporaries(folder: string): void {
   for (const { name, isFile } of [...Deno.readDirSync(folder)]) {
     if (!isFile || !isTemporaryName(name)) continue;
@@ -240,17 +241,17 @@ export function removeTemporaries(folder: string): void {
       using file = Deno.openSync(path, { read: true, write: true });
       if (tryLock(file) && isAtPath(file, path)) Deno.removeSync(requireWritable(path));
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error; // not found: another process has just renamed the file
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // another process may have just renamed it
     }
   }
 }
 
-/** Removes a temporary file after an error. If removing fails, the next process that owns the folder removes the file. */
+/** Removes a temporary file after an error. If this fails, the folder's next owner removes the file. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // The file was already removed, or cannot be removed. Only the earlier error is reported.
+    // The file is already removed, or cannot be removed. The caller reports the earlier error only.
   }
   file.close();
 }

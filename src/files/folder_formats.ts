@@ -3,8 +3,8 @@ import { parseJson } from "./json_file.ts";
 import { readTextSync } from "./local_file.ts";
 
 /**
- * Kinds of folders that commands create. Each such folder has a JSON file; the file's field `format` names the kind. Only the
- * field `format` shows that clickgan created the folder.
+ * Kinds of folders that commands create. The field `format` of a JSON file in the folder names the kind. This
+ * field alone shows that clickgan created the folder.
  */
 export const FOLDER_FORMATS = {
   dataset: "clickgan-dataset",
@@ -16,14 +16,14 @@ export const FOLDER_FORMATS = {
   simulation: "clickgan-simulation",
 } as const;
 
-/** Names of the JSON files that have a field `format`. */
+/** Names of the JSON files with a field `format`. */
 const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "result"].map((name) =>
   `${name}.json`
 );
-/** Largest size in bytes of a JSON file that is read. Larger files are ignored. */
+/** Maximum size, in bytes, of a JSON file that is read. Larger files are ignored. */
 const MOST_BYTES = 2 ** 26;
 
-/** Returns the first folder that clickgan created among `folder` and its parent folders; undefined if clickgan created none. */
+/** Returns `folder` or its nearest parent folder that clickgan created; undefined if there is none. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));

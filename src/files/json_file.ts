@@ -3,7 +3,7 @@ import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readText } from "./local_file.ts";
 
-/** Reads a JSON file. @returns undefined if the file is missing. @throws UserError if the file does not match the schema. */
+/** Reads a JSON file; undefined if it is missing. @throws UserError if it does not match the schema. */
 export async function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   let text: string;
   try {
@@ -18,14 +18,14 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
 }
 
 /**
- * Writes a JSON file. An existing file is replaced only if its first field is `format`, with the value's `format`.
- * @throws UserError if the file cannot be written, or if the path has another kind of file (see expectReplaceable).
+ * Writes a JSON file. An existing file is replaced only if it begins with the same `format` as the new file.
+ * @throws UserError if the file cannot be written, or is of another kind (see expectReplaceable).
  */
 export function writeJson(file: string, value: object): Promise<void> {
   return writeFileAtomically(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
 }
 
-/** Returns a mark: the first two lines of the value's JSON file, which contain `format`. Undefined for values without `format`. */
+/** Returns the first two lines of the JSON file of a value with a field `format`; undefined without it. */
 export function formatMark(value: object, indent = "  "): string | undefined {
   if (!("format" in value) || typeof value.format !== "string") return undefined;
   return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;

@@ -1,22 +1,22 @@
 /**
- * Locks of files and folders. A lock is a separate file with an operating-system lock (flock). The operating system releases the
- * lock when the process ends. The text of the lock's file names the process.
+ * Locks of files and folders. A lock is a separate file with an operating-system lock (flock), which the
+ * system releases when the process ends. The text of the lock's file names the process.
  */
 
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "./local_file.ts";
 import { holdPlace, requireWritable } from "./write_scope.ts";
 
-/** Interval at which a waiting process tries to take the lock. */
+/** Interval, in milliseconds, at which a waiting process tries to take the lock. */
 const LOOK_MS = 100;
 
-/** Largest number of tries to open and lock a file. A try fails if the lock's holder removes the file after it was opened. */
+/** Maximum number of tries to lock a file. A try fails if another process removes the opened file. */
 const MOST_TRIES = 100;
 
-/** Error codes that a file system without locks returns. */
+/** Error codes of file systems that do not support locks. */
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
-/** Tries to lock a file. Returns false if another process has the lock; true on success, or if the file system has no locks. */
+/** Locks a file. Returns false if another process has the lock; true also if the file system has no locks. */
 export function tryLock(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);
@@ -26,7 +26,7 @@ export function tryLock(file: Deno.FsFile): boolean {
   }
 }
 
-/** Returns true if `path` still leads to the open file `file`. Another process may have removed or replaced the file. */
+/** Returns true if `path` is still the open file. Another process may have removed or replaced it. */
 export function isAtPath(file: Deno.FsFile, path: string): boolean {
   const own = file.statSync();
   try {
@@ -39,8 +39,8 @@ export function isAtPath(file: Deno.FsFile, path: string): boolean {
 }
 
 /**
- * Opens and locks a file. A missing file is created; the contents of an existing file are kept.
- * @param purpose: use of the file in messages, such as "a lock". @returns undefined if another process has the lock.
+ * Opens and locks a file. A missing file is created. The contents of an existing file are kept.
+ * @param purpose: use of the file, for messages ("a lock"). @returns undefined if another process locks it.
  * @throws UserError if the path is not a regular file. Errors of the file system are thrown unchanged.
  */
 export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
@@ -50,7 +50,7 @@ export function openLocked(path: string, purpose: string): Deno.FsFile | undefin
     let kept = false;
     try {
       if (!tryLock(file)) return undefined;
-      kept = isAtPath(file, path); // false if the former holder of the lock has just removed or renamed the file
+      kept = isAtPath(file, path); // false if its last process has just removed or renamed the file
       if (kept) return file;
     } finally {
       if (!kept) file.close();
@@ -62,12 +62,12 @@ export function openLocked(path: string, purpose: string): Deno.FsFile | undefin
 function expectPlainFile(path: string, purpose: string): void {
   try {
     const { isFile, nlink } = Deno.lstatSync(path);
-    if (isFile && (nlink ?? 1) === 1) return; // a file with a second name (hard link) may be someone else's
+    if (isFile && (nlink ?? 1) === 1) return; // a file with a hard link may belong to the user
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  throw new UserError(`Expected ${path} to be free for ${purpose}, got something else. Move it away.`);
+  throw new UserError(`Expected no other file at ${path}, the path of ${purpose}. Move the other file away.`);
 }
 
 export class Lock implements Disposable {
@@ -79,25 +79,24 @@ export class Lock implements Disposable {
       file.truncateSync(0);
       file.writeSync(new TextEncoder().encode(`${ourselves()}\n`));
     } catch {
-      // The disk is full. This process still has the lock, but other processes call it "another process".
+      // The disk is full. The lock works, but messages of other processes cannot name this process.
     }
   }
 
   /**
-   * Takes a lock.
-   * @param path: the lock's file, which is removed when the lock is released. @param what: the locked file or folder, such as
-   * "runs/x". Until the lock is released, this process may replace files in `what`. @throws UserError if another process has
-   * the lock; the message names the other process.
+   * Takes a lock. Until it is released, this process may replace files in `what`, such as "runs/x".
+   * @param path: the lock's file, removed when the lock is released. @param what: locked file or folder.
+   * @throws UserError that names the other process, if another process has the lock.
    */
   static take(path: string, what: string): Lock {
     const taken = Lock.#try(path, what);
     if (taken instanceof Lock) return taken;
     throw new UserError(
-      `${what} is being written by ${taken.holder}. Wait until it has ended, or stop it; nothing was changed.`,
+      `${what} is being written by ${taken.holder}. Wait until it ends, or stop it; nothing was changed.`,
     );
   }
 
-  /** Waits until a lock is free, and takes the lock. @param onWait: called once with the holder's name if the lock is not free. */
+  /** Waits for a lock and takes it. @param onWait: called once, with the name of the locking process. */
   static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
     for (let told = false;; told = true) {
       const taken = Lock.#try(path, what);
@@ -119,9 +118,9 @@ export class Lock implements Disposable {
   [Symbol.dispose](): void {
     this.#held[Symbol.dispose]();
     try {
-      Deno.removeSync(this.path); // before the lock is released: later, the file could be another process's
+      Deno.removeSync(this.path); // before unlocking: afterwards, the file may belong to another process
     } catch {
-      // The lock's file was removed with its folder, or cannot be removed. A file without a lock blocks no process.
+      // The lock's file is already removed, or cannot be removed. An unlocked file blocks no process.
     }
     this.file.close();
   }
@@ -139,6 +138,6 @@ function holderAt(path: string): string {
   try {
     return Deno.readTextFileSync(path).trim().split("\n", 1)[0] || unnamed;
   } catch {
-    return unnamed; // the holder has just ended, or the system does not allow reading a locked file
+    return unnamed; // the other process has just ended, or the system forbids reading a locked file
   }
 }

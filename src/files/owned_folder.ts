@@ -1,11 +1,10 @@
 /**
- * An owned folder: only one process writes to it. A command that writes a run, several runs or a data set locks the output folder
- * until the command ends.
+ * An owned folder is written by one process only. A command that writes a run, several runs or a data set
+ * locks the output folder until the command ends, and writes all files of the folder atomically.
  *
- * In an owned folder, all files are written atomically. Only the lock's file and temporary files of killed processes are removed.
- * Output that cannot be resumed, such as a data set, is an exception. Until such output is complete, the folder contains a sign
- * file. If the command fails, the command removes the incomplete output. If the command is killed, the next command in the folder
- * removes the incomplete output.
+ * Output that cannot be resumed, such as a data set, is marked while it is incomplete: its folder contains
+ * the sign file `.clickgan-partial`. If the command fails, the command removes the incomplete output. If the
+ * command is killed, the next command in the folder removes the incomplete output.
  */
 
 import { basename, dirname, join, relative } from "node:path";
@@ -16,27 +15,27 @@ import { Lock } from "./lock.ts";
 import { requireWritable } from "./write_scope.ts";
 
 const LOCK = ".clickgan.lock";
-/** Name of the sign file. The sign file marks incomplete output: it is written before all other files, and removed at the end. */
+/** Name of the sign file. It marks incomplete output: it is written first, and removed last. */
 export const SIGN = ".clickgan-partial";
-const SIGN_TEXT = "A command is making this, or did not finish: the next one removes it.\n";
+const SIGN_TEXT = "This output is incomplete. The next command in this folder removes the output.\n";
 
-/** Returns the path of a lock in the parent folder. The lock is for a file, or for a folder that does not exist yet. */
+/** Returns the path of the lock of a file or folder. The lock is stored in the parent folder. */
 export function lockBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}${LOCK}`);
 }
 
-/** Returns true if a file name is that of a lock or temporary file of clickgan. Such files are not the user's data. */
+/** Returns true for names of clickgan's locks and temporary files, which are not the user's data. */
 export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** Purpose of an output folder, such as "the run", and the folder's option, such as "--save-dir". Messages contain these texts. */
+/** An output folder in messages: its content, such as "the run", and its option, such as "--save-dir". */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files. Present only if the output cannot be resumed; {@link SIGN} then marks incomplete output. */
+  /** Names of all output files, if the output cannot be resumed and {@link SIGN} marks it. */
   readonly own?: readonly string[];
-  /** Pattern for names of working files. Working files are removed when the output is complete. */
+  /** Pattern of the names of working files, which are removed when the output is complete. */
   readonly work?: RegExp;
 }
 
@@ -44,17 +43,17 @@ export class OwnedFolder implements Disposable {
   private constructor(
     readonly path: string,
     private readonly lock: Lock,
-    /** True if this process created the folder. If the folder is empty at the end, the process removes it. */
+    /** True if this process created the folder, and removes it if it is empty at the end. */
     private readonly made: boolean,
   ) {}
 
-  /** Purpose of the folder. Undefined if the output is complete, or if the output can be resumed. */
+  /** Purpose of a folder with incomplete output that cannot be resumed; otherwise undefined. */
   #unfinished: FolderPurpose | undefined;
 
   /**
    * Creates a new folder, or takes an empty folder.
-   * @param together: all folders, in order, of an output with several folders. The first folder's sign names all folders, and is
-   * removed last. As long as the first sign exists, no folder is complete, and the command may be repeated.
+   * @param together: all folders, in order, of an output with several folders. The first folder's sign file
+   * names all folders and is removed last. Until then, no folder is complete.
    * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
    */
   static async begin(
@@ -67,7 +66,7 @@ export class OwnedFolder implements Disposable {
     await makeFolder(path);
     const owned = OwnedFolder.#own(path, made);
     try {
-      expectEmpty(path, purpose, together); // checked again: another process may have written output before the lock was taken
+      expectEmpty(path, purpose, together); // again, because another process may have written before the lock
       if (purpose.own) {
         owned.#unfinished = purpose;
         const named = path === together[0] ? together : [];
@@ -84,7 +83,7 @@ export class OwnedFolder implements Disposable {
     }
   }
 
-  /** Takes an existing folder. @throws UserError if the folder does not exist, or is owned by another process. */
+  /** Opens an existing folder. @throws UserError if it does not exist, or is owned by another process. */
   static open(path: string): OwnedFolder {
     if (listContents(path) === undefined) {
       throw new UserError(`Expected a folder at ${path}, got nothing. Check the path.`);
@@ -108,7 +107,7 @@ export class OwnedFolder implements Disposable {
     OwnedFolder.finishAll([this]);
   }
 
-  /** Marks all folders of an output as complete. @param folders: folders in the order in which they were begun. */
+  /** Marks all folders of an output as complete. @param folders: in the order in which they were begun. */
   static finishAll(folders: readonly OwnedFolder[]): void {
     for (const folder of folders.toReversed()) {
       removeFiles(folder.path, (name) => folder.#unfinished?.work?.test(name) === true);
@@ -117,14 +116,14 @@ export class OwnedFolder implements Disposable {
     for (const folder of folders) folder.#unfinished = undefined;
   }
 
-  /** Releases the folder. Removes incomplete output that cannot be resumed. */
+  /** Releases the folder, and removes incomplete output that cannot be resumed. */
   [Symbol.dispose](): void {
     try {
       const unfinished = this.#unfinished;
       if (unfinished) removeFiles(this.path, (name) => isPurposeName(unfinished, name));
       if (unfinished) this.finish();
     } catch {
-      // The next command that begins in the folder removes the output.
+      // The next command in the folder removes the output.
     }
     this.lock[Symbol.dispose]();
     if (!this.made) return;
@@ -153,8 +152,8 @@ function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean
 }
 
 /**
- * Checks that a command may write output to a folder: the folder is empty, or only contains incomplete output of a killed command.
- * @param together: see {@link OwnedFolder.begin}. @throws UserError if the folder has any other file, or if `path` is a file.
+ * Checks that a folder is empty, or contains only incomplete output of a killed command.
+ * @param together: see {@link OwnedFolder.begin}. @throws UserError for any other folder, and for a file.
  */
 export function expectEmpty(path: string, purpose: FolderPurpose, together: readonly string[] = []): void {
   const names = listContents(path) ?? [];
@@ -163,7 +162,8 @@ export function expectEmpty(path: string, purpose: FolderPurpose, together: read
   if (first === undefined) return;
   const { what, option } = purpose;
   throw new UserError(
-    `Expected a new or empty folder for ${what}, but ${path} holds ${first}. Choose another ${option}; nothing was changed.`,
+    `Expected a new or empty folder for ${what}, but ${path} holds ${first}. ` +
+      `Choose another ${option}; nothing was changed.`,
   );
 }
 
@@ -179,9 +179,8 @@ function isNamed(path: string, first: string | undefined): boolean {
 }
 
 /**
- * Returns the sorted names of the files in a folder, without clickgan's locks and temporary files. Returns undefined if the folder
- * is missing.
- * @throws UserError if the path does not lead to a folder, or if the folder cannot be read.
+ * Returns the sorted names of the files in a folder, without clickgan's locks and temporary files; undefined
+ * if the folder is missing. @throws UserError if the path is no folder, or if the folder cannot be read.
  */
 export function listContents(path: string): string[] | undefined {
   try {

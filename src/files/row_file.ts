@@ -1,24 +1,24 @@
-/** Writes tables to CSV or Parquet files, one group of rows at a time. Each file is written atomically. */
+/** Writes tables to CSV or Parquet files, group of rows by group of rows. Each file is written atomically. */
 
 import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
 import { writeAtomically } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
 
-/** A column of a file: name, type, and a function from a row to the column's value. */
+/** A column of a table file. `of` returns a row's value. */
 export interface RowColumn<Row> {
   readonly name: string;
   /** Type of the column in Parquet. */
   readonly type: "STRING" | "INT32" | "FLOAT" | "BOOLEAN";
-  /** True if some rows have no value. */
+  /** True if a row may have no value. */
   readonly nullable?: boolean;
   of(row: Row): Exclude<Cell, undefined>;
 }
 
-/** Number of rows per write, and per row group of a Parquet file. */
+/** Number of rows that are written together. In Parquet, these rows are one row group. */
 const ROWS = 2 ** 16;
 
-/** Number of written rows, and number of CSV cells that a spreadsheet program may interpret as formulas. */
+/** Number of written rows, and number of CSV cells that a spreadsheet program may run as formulas. */
 export interface RowsWritten {
   readonly rows: number;
   readonly formulas: number;
@@ -32,22 +32,22 @@ export const ROW_FORMATS = ["csv", "parquet"] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
 
 /**
- * Returns the file format for a file's extension. @param what: purpose of the file, for messages. @throws UserError if the
- * extension is neither .csv nor .parquet.
+ * Returns the format of a file with the extension .csv or .parquet. @param what: purpose of the file, for
+ * messages. @throws UserError for any other extension.
  */
 function parseRowFormat(path: string, what: string): RowFormat {
   const ending = path.replace(/^.*\./, "").toLowerCase();
   const format = ROW_FORMATS.find((name) => name === ending);
   if (format !== undefined && path.includes(".")) return format;
   throw new UserError(
-    `Expected a file that ends in .parquet or .csv for the ${what}, got ${path}. Give it one of these endings.`,
+    `Expected a .parquet or .csv file for the ${what}, got ${path}. Choose a name with one of these endings.`,
   );
 }
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what: purpose of the file, for messages. @param shared: number of first columns that all files of one kind share. An
- * existing file is replaced only if its first columns are the shared columns.
+ * @param what: purpose of the file, for messages. @param shared: number of leading columns that all files
+ * with this purpose share. An existing file is replaced only if it has the same shared columns.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -79,8 +79,9 @@ export async function writeRows<Row>(
 }
 
 /**
- * Returns a mark (see expectReplaceable). For CSV, the mark is the beginning of the header; for Parquet, the creator's name.
- * @param isWhole: true if `columns` are all columns of the header
+ * Returns the text by which files with this purpose are recognised (the mark of `expectReplaceable`): the
+ * beginning of a CSV file's header, or the creator's name of a Parquet file.
+ * @param isWhole: true if `columns` are all columns of the file
  */
 export function getRowsMark(
   path: string,
@@ -97,7 +98,7 @@ function findMaker(what: string): string {
   return `clickgan ${what}`;
 }
 
-/** Writes a CSV file. @returns the number of cells that a spreadsheet program may interpret as formulas. */
+/** Writes a CSV file. @returns the number of cells that a spreadsheet program may run as formulas. */
 async function writeCsv<Row>(
   columns: readonly RowColumn<Row>[],
   groups: Groups<Row>,
@@ -106,7 +107,7 @@ async function writeCsv<Row>(
   let formulas = 0;
   const counted = (cell: Cell): Cell => {
     if (isFormula(cell)) formulas++;
-    // Nine digits identify every 32-bit float exactly.
+    // Nine significant digits identify every 32-bit float.
     return typeof cell === "number" ? Number(cell.toPrecision(9)) : cell;
   };
   const encoder = new TextEncoder();
@@ -142,7 +143,7 @@ async function writeParquet<Row>(
   );
 }
 
-/** Writes a Parquet file. A row group is written as soon as the row group is available. */
+/** Writes a Parquet file. Each row group is written as soon as it is available. */
 export async function writeParquetGroups(
   schema: ParquetWriter["schema"],
   groups: AsyncIterable<ColumnSource[]>,
@@ -156,7 +157,7 @@ export async function writeParquetGroups(
   await file.finish();
 }
 
-/** Buffers the bytes of a row group, and passes the buffered bytes to `write`. */
+/** Buffers the bytes of one row group, and then passes the bytes to `write`. */
 class FlushingWriter extends ByteWriter {
   constructor(private readonly write: Write) {
     super();

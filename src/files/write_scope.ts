@@ -1,21 +1,21 @@
 /**
- * Limits a command's writes to the command's outputs. Deno's permissions allow writes anywhere, because permissions are fixed
- * before the arguments are parsed. Afterwards, every write is checked against the outputs that the arguments name. Writes of
- * native code, such as the SQL engine, are not checked.
+ * Limits a command's writes to its outputs. Deno's permissions allow writes anywhere, because they are fixed
+ * before the arguments are parsed. After parsing, every write is checked against the outputs that the
+ * arguments name. Writes of native code, such as the SQL engine, are not checked.
  */
 
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 
 let outputs: string[] | undefined;
 
-/** Limits this process's writes to `paths` and the paths of earlier calls. With `paths` undefined, all writes are allowed. */
+/** Limits writes to `paths` and to the paths of earlier calls. `undefined` allows all writes. */
 export function confineWrites(paths: readonly string[] | undefined): void {
   if (paths === undefined) outputs = undefined;
   else outputs ??= [];
   paths?.forEach(allowWrites);
 }
 
-/** Allows writes to one more file or folder, such as a report in the folder of its run. */
+/** Allows writes to another file or folder, such as a report in the folder of its run. */
 export function allowWrites(path: string): void {
   outputs?.push(resolve(path));
   try {
@@ -26,40 +26,41 @@ export function allowWrites(path: string): void {
 }
 
 /**
- * Returns `path` if this command may write, rename or remove the path. The path must be an output, or inside an output folder, or
- * a file next to an output whose name begins like the output's (a lock, a temporary file, "page-returns.csv" next to "page.html").
- * @throws Error for any other path. Such a write would be a bug
+ * Returns `path` if this command may write, rename or remove the path. Allowed are the outputs, paths in an
+ * output folder, and files next to an output whose names begin like the output's name: locks, temporary
+ * files, and "page-returns.csv" next to "page.html".
+ * @throws Error for any other path, because writing to it would be a bug.
  */
 export function requireWritable(path: string): string {
   if (outputs === undefined) return path;
   const place = resolve(path);
   if (outputs.some((output) => isWithin(place, output) || isBeside(place, output))) return path;
-  throw new Error(`expected to write to ${outputs.join(", ")} alone, was about to write to ${place}`);
+  throw new Error(`expected writes only to ${outputs.join(", ")}, was about to write to ${place}`);
 }
 
-/** Returns `path` if this command may create the folder. It must be writable ({@link requireWritable}) or contain an output. */
+/** Returns `path` if this command may create it: a writable path, or a folder that contains an output. */
 export function requireMakeable(path: string): string {
   const place = resolve(path);
   return outputs?.some((output) => isWithin(output, place)) ? path : requireWritable(path);
 }
 
-/** Paths, with all links resolved, of the files and folders whose locks this process has. */
+/** Files and folders that this process has locked, as paths without links. */
 const locked = new Set<string>();
 
-/** Records that this process has the lock of a file or folder. Disposing the returned object deletes the record. */
+/** Records that this process has locked a file or folder, until the returned object is disposed of. */
 export function holdPlace(path: string): Disposable {
   const { place } = resolvePath(path);
   locked.add(place);
   return { [Symbol.dispose]: () => void locked.delete(place) };
 }
 
-/** Returns true if this process has the lock of the file, or the lock of a folder that contains the file. */
+/** Returns true if this process has locked the file, or a folder that contains the file. */
 export function isHeld(path: string): boolean {
   const { place } = resolvePath(path);
   return [...locked].some((held) => isWithin(place, held));
 }
 
-/** Resolves the links in a path. The path may be missing; `above` is the nearest existing folder that contains the path. */
+/** Resolves the links in a path, which need not exist. `above` is its nearest existing parent folder. */
 export function resolvePath(path: string): { place: string; above: string } {
   let [place, above] = ["", ""];
   let isReal = true;
@@ -73,7 +74,7 @@ export function resolvePath(path: string): { place: string; above: string } {
   return { place, above };
 }
 
-/** Resolves the links in a path. Returns undefined if the path does not exist, or cannot be read. */
+/** Resolves the links in a path; undefined if the path does not exist or cannot be read. */
 export function tryRealPath(path: string): string | undefined {
   try {
     return Deno.realPathSync(path);

@@ -1,6 +1,6 @@
 /**
- * The published experiments on one data set. This file defines the models with their order and folders, and reads the
- * results: metrics per model and seed, and the outcomes of the published claims.
+ * The published experiments on one data set: the models with their order and folders, and the results:
+ * metrics per model and seed, and outcomes of the published claims.
  */
 
 import * as v from "../schema.ts";
@@ -22,8 +22,8 @@ export interface ExperimentModel {
   readonly folder: string;
   readonly model: ModelConfig;
   /**
-   * Folder name of the model whose Shannon stage pre-trains the adversarial stage; "none" without pre-training. Undefined for
-   * a model without an adversarial stage.
+   * Folder name of the model whose Shannon stage pre-trains the adversarial stage, or "none" without
+   * pre-training; undefined for a model without an adversarial stage.
    */
   readonly adversarialAfter?: string | "none";
 }
@@ -69,24 +69,24 @@ const pw: ExperimentModel[] = [
   },
 ];
 
-/** All models in the order of training: the six models of the original reports, then the models with position weights. */
+/** All models in the order of training: six of the original reports, then four with position weights (PW). */
 export const experimentModels: readonly ExperimentModel[] = [...reports, ...pw];
 
-/** Returns true if a model supports a kind of item features. Position weights with tanh do not support tokens. */
+/** Returns true if a model supports this kind of item features. PW models with tanh do not support tokens. */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
 
 const experimentSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.experiment),
-  /** Data set as typed: a file, or the name of a synthetic shop. */
+  /** Data set as the user typed it: a file, or the name of a synthetic shop. */
   data: v.string(),
-  /** Seed of the synthetic shop, if given. `dataUsersSeed` is the seed that only the shop's users depend on. */
+  /** Seed of a synthetic shop, if typed. `dataUsersSeed` is the separate seed of the shop's users. */
   dataSeed: v.optional(v.wholeNumber()),
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),
   seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
-  /** Number of iterations of the Shannon stage. `adversarial` is the number of iterations of the adversarial stage. */
+  /** Iterations of the Shannon stage; `adversarial`: iterations of the adversarial stage. */
   iterations: v.wholeNumber(),
   adversarial: v.wholeNumber(),
   models: v.pipe(v.array(v.strictObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
@@ -97,18 +97,18 @@ export async function writeExperiment(path: string, experiment: Experiment): Pro
   await writeJson(`${path}/experiment.json`, { format: FOLDER_FORMATS.experiment, ...experiment });
 }
 
-/** Reads experiment.json. Returns undefined for a folder without that file. @throws UserError for a damaged file. */
+/** Reads experiment.json; undefined for a folder without this file. @throws UserError for a damaged file. */
 export function readExperiment(path: string): Promise<Experiment | undefined> {
   return readJson(`${path}/experiment.json`, experimentSchema);
 }
 
-/** Metrics of one model with one seed. Every metric is from the snapshot with the best validation value of that metric. */
+/** Metrics of a model with one seed, each from the snapshot with the metric's best validation value. */
 export interface SeedOutcome extends TestedFigures<FigureSet> {
-  /** Half-widths of the 95 % bootstrap intervals of test prec@1, for reward and generator. */
+  /** Half-widths of the 95 % bootstrap intervals of test prec@1, for the reward and the generator pi. */
   readonly sampling: { readonly reward: number; readonly pi: number };
-  /** Metrics of the generator; undefined for a model without a generator. */
+  /** Metrics of the generator pi; undefined for a model without a generator. */
   readonly pi: TestedFigures<Omit<FigureSet, "loss">> | undefined;
-  /** Validation log of the model's last stage, which no other model shares. */
+  /** Validation log of the stage that only this model trains (its adversarial stage, if it has one). */
   readonly log: RunLog;
 }
 
@@ -118,25 +118,25 @@ interface FigureSet {
   readonly prec2: number;
 }
 
-/** Metrics of a reward or of a generator. A generator has no loss. */
+/** Metrics of a reward or a generator. A generator has no loss. */
 interface TestedFigures<F extends Partial<FigureSet> = Partial<FigureSet>> {
   readonly validation: F;
   readonly test: F;
 }
 
-/** A model with its outcomes, in the order of the seeds. */
+/** A model with one outcome per seed, in the order of the seeds. */
 export interface ModelOutcome {
   readonly model: ExperimentModel;
   readonly seeds: readonly SeedOutcome[];
 }
 
-/** Returns the folder of the model's last stage, which no other model shares. */
+/** Returns the folder of the stage that only this model trains: its adversarial stage, or its whole run. */
 function stageFolder(model: ExperimentModel, path: string, seed: number): string {
   const run = getSeedFolder(`${path}/${model.folder}`, seed);
   return model.adversarialAfter === undefined ? run : `${run}/adversarial`;
 }
 
-/** Reads a run's test metrics. Returns undefined if the run is unfinished. @throws UserError for a damaged run. */
+/** Reads a run's test metrics; undefined for an unfinished run. @throws UserError for a damaged run. */
 export async function readOutcome(
   model: ExperimentModel,
   path: string,
@@ -171,7 +171,7 @@ export async function readOutcome(
   return {
     sampling: { reward: sampling("prec1"), pi: sampling("piPrec1") },
     validation: {
-      // The loss of a game is not a likelihood, so its reward is tested at the best prec@1 of the generator pi.
+      // A game's loss is no likelihood, so a reward's loss is from the snapshot with pi's best prec@1.
       loss: valueAt("loss", (game ? prec1 : loss).iteration),
       prec1: valueAt("prec1", prec1.iteration),
       prec2: valueAt("prec2", prec2.iteration),
@@ -195,7 +195,7 @@ export async function readOutcome(
 /** Table row with the metrics of a model's reward or generator. */
 export interface ModelOutcomeRow {
   readonly name: string;
-  /** Texts "mean +- sd", one per metric; "-" for a missing metric. */
+  /** One text "mean +- sd" per metric; "-" for a missing metric. */
   readonly cells: readonly string[];
 }
 
@@ -209,11 +209,11 @@ export const OUTCOME_HEAD = [
   "test prec@2",
   "sampling",
 ];
-/** Explanation of the table's last column, `sampling`. */
+/** Explanation of the last column of the table. */
 export const SAMPLING_NOTE =
   "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
 
-/** Builds the rows of the table, with mean and standard deviation of each metric over the seeds. */
+/** Builds the table's rows: mean and standard deviation over the seeds of each metric. */
 export function listModelOutcomeRows(outcomes: readonly ModelOutcome[]): ModelOutcomeRow[] {
   const cell = (values: readonly number[]) => {
     const { mean, sd } = meanAndSd(values);
@@ -239,7 +239,7 @@ export function listModelOutcomeRows(outcomes: readonly ModelOutcome[]): ModelOu
   });
 }
 
-/** Formats the mean over seeds of the intervals' half-width. All seeds have the same test users. */
+/** Formats the mean half-width of the intervals over the seeds, which all have the same test users. */
 function describeSampling(values: readonly number[]): string {
   const { mean } = meanAndSd(values.filter((value) => !Number.isNaN(value)));
   return Number.isNaN(mean) ? "-" : `+- ${fixed(mean)}`;
@@ -250,7 +250,7 @@ function fixed(value: number): string {
   return value.toFixed(4).replace(/^0/, "");
 }
 
-/** Tests the five published claims by paired differences over the seeds. Claims about untrained models are omitted. */
+/** Tests the published claims about the trained models, by paired differences over the seeds. */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   const of = (folder: string) => outcomes.find(({ model }) => model.folder === folder)?.seeds;
   const [baseline, batchNorm, wide] = ["baseline-64-64", "batchnorm-64-64", "baseline-32-64-32"].map(of);
@@ -276,7 +276,7 @@ export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
     claims.push(claim(
       "(3) Skipping pre-training harms convergence too",
       points(tuned.map(meanPiPrec1), random.map(meanPiPrec1)),
-      "the gain from pre-training in the generator's validation prec@1, averaged over the whole adversarial stage,",
+      "the gain from pre-training in the generator's mean validation prec@1 over the adversarial stage",
     ));
   }
   if (baseline && batchNorm) {
@@ -293,7 +293,7 @@ export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
         tuned.map((s, k) => (s.pi?.validation.prec1 ?? NaN) - (baseline[k]?.validation.prec1 ?? NaN)),
         baseline.map(lateGain),
       ),
-      "the gain in best validation prec@1 by fine-tuning minus the gain by the second half of Shannon training",
+      "the gain in best validation prec@1 by fine-tuning, minus by the second half of Shannon training,",
     ));
   }
   return claims;
@@ -320,7 +320,7 @@ function points(a: readonly number[], b: readonly number[]): PairedDifference & 
   return { ...computePairedDifference(a.map((x) => 100 * x), b.map((x) => 100 * x)), points: true };
 }
 
-/** Tests the claim that a difference is above 0. */
+/** Tests the claim that a difference is above 0. @param what - description of the difference */
 function claim(name: string, d: PairedDifference & { points?: true }, what: string): Claim {
   const interval = [d.low, d.high] as const;
   const holds = judgeClaim(interval);

@@ -1,53 +1,52 @@
 /**
- * Hyperparameter search: the state of a search, and the order in which settings are trained within the time budget. Callbacks
- * train the settings.
+ * Hyperparameter search: the order in which settings are trained within a time budget. Callbacks train them.
  *
- * Asynchronous successive halving (Li et al., 2020) with a time limit: a rung is a number of iterations at which settings are
- * compared. Whenever three more settings have reached a rung, the best setting on the rung that is not yet promoted continues
- * to the next rung. Otherwise a new setting starts. Several settings may be trained at once. The search can be stopped at any
- * time, and needs no estimate of the number of settings that fit the budget.
+ * Asynchronous successive halving (Li et al., 2020) with a time limit. A rung is a number of iterations at
+ * which settings are compared. Whenever three more settings have reached a rung, the best setting on the rung
+ * that is not yet promoted continues to the next rung. Otherwise a new setting starts. Settings may train in
+ * parallel. The search can be stopped at any time, and need not know how many settings fit the budget.
  */
 
 import type { TuneSetting } from "./space.ts";
 import type { Criterion } from "../train/best_records.ts";
 
-/** Validation metric of a setting at each validation. */
+/** Metric of a setting at each of its validations. */
 export interface ValidationCurve {
   readonly iteration: readonly number[];
-  /** Value of the metric at each validation. Null for an undefined metric, such as precision if no page has a click. */
+  /** One value per validation; null for an undefined metric, such as precision if no page has a click. */
   readonly value: readonly (number | null)[];
 }
 
-/** A setting, with the progress and result of its training so far. */
+/** A setting (a set of `train` options), with the progress and result of its training so far. */
 export interface SearchCandidate {
   readonly setting: TuneSetting;
-  /** Number of iterations that the setting has been trained for. */
+  /** Number of finished training iterations. */
   readonly iterations: number;
-  /** Seconds spent on the setting, including starts and resumes. */
+  /** Seconds of training in all sessions. `setUpSeconds` are the other seconds of the last session. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   readonly curve: ValidationCurve;
-  /** State of the training. "stopped" (by early stopping) and "diverged" mean that the setting is not trained further. */
+  /** State of the training. After early stopping ("stopped") or divergence, it does not continue. */
   readonly end: "open" | "stopped" | "diverged";
 }
 
 export interface SearchState {
   readonly criterion: Criterion;
   /**
-   * Numbers of iterations at which settings are compared, ascending. Empty until the default setting was trained, because its
-   * speed determines the rungs.
+   * Numbers of iterations at which settings are compared, ascending. They depend on the speed of the default
+   * setting, so the list is empty until the default setting was trained.
    */
   readonly rungs: readonly number[];
-  /** All settings so far, by number. Setting 0 is the default. */
+  /** All settings so far, by number. Setting 0 is the default setting. */
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** Ratio of the iterations of consecutive rungs. Of HALVING settings on a rung, one setting is promoted. */
+/** Ratio of the iterations of consecutive rungs. Of HALVING settings on a rung, one is promoted. */
 const HALVING = 3;
-/** Maximum number of rungs. More rungs would compare settings so early that fast learners, which overfit, would win. */
+/** Maximum number of rungs. With more rungs, early comparisons would favour fast learners, which overfit. */
 const RUNGS = 2;
 
-/** Lists the rungs. @param top - iterations of the last rung. @param step - iterations between validations. */
+/** Lists the rungs. @param top - last rung. @param step - iterations between two validations. */
 export function listRungs(top: number, step: number): number[] {
   const rungs = Array.from({ length: RUNGS }, (_, k) => {
     const wanted = top / HALVING ** (RUNGS - 1 - k);
@@ -56,15 +55,15 @@ export function listRungs(top: number, step: number): number[] {
   return [...new Set(rungs)].filter((rung) => rung <= top);
 }
 
-/** Best validation of a setting: the iteration, and the value of the metric. */
+/** Best validation of a setting: its iteration, and the value of the metric. */
 export interface BestValidation {
-  /** Number by which settings are ranked: a loss or a negative precision, so lower is better. Infinity without a metric. */
+  /** Loss or negative precision by which settings are ranked (lower is better); else Infinity. */
   readonly rank: number;
   readonly value: number | null;
   readonly iteration: number;
 }
 
-/** Returns the best validation up to an iteration. A diverged setting has no best validation. */
+/** Returns a setting's best validation up to an iteration. A diverged setting has no best validation. */
 export function findBestValidation(
   { curve, end }: SearchCandidate,
   criterion: Criterion,
@@ -81,10 +80,10 @@ export function findBestValidation(
   return best;
 }
 
-/** Returns the numbers of the settings, best setting first. Settings without a metric are last. */
+/** Returns the numbers of all settings, best setting first, and settings without a metric last. */
 export function rankSettings({ candidates, criterion }: SearchState, upTo = Infinity): number[] {
   const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion, upTo).rank);
-  // Infinity - Infinity is NaN.
+  // Infinity - Infinity is NaN, so equal ranks are compared by number.
   const compare = (
     a: number,
     b: number,
@@ -99,17 +98,17 @@ export function findWinner(state: SearchState): number | undefined {
   return candidate && findBestValidation(candidate, state.criterion).value !== null ? first : undefined;
 }
 
-/** Returns true if a setting has reached a rung, or if its training ended before the rung. */
+/** Returns true if a setting was trained up to a rung, or if its training ended before the rung. */
 export function hasReached({ iterations, end }: SearchCandidate, rung: number): boolean {
   return iterations >= rung || end !== "open";
 }
 
-/** Maximum share of the budget for the default setting. If the default needs more time, other settings cannot finish either. */
+/** Maximum share of the budget for the default setting. If it takes longer, so would other settings. */
 const DEFAULT_SHARE = 0.3;
-/** Minimum relative increase of the default's training time, below which a larger budget does not continue the default. */
+/** Minimum share by which a larger budget must extend the default's training time, or it is not extended. */
 const LEAST_MORE = 0.25;
 
-/** Initial state of a setting that has not been trained. */
+/** State of a setting before its training. */
 const FRESH: SearchCandidate = {
   setting: {},
   iterations: 0,
@@ -122,31 +121,31 @@ const FRESH: SearchCandidate = {
 /** Parameters and callbacks of a search. */
 export interface Search {
   readonly budgetSeconds: number;
-  /** Number of iterations of a complete training. `validateEvery` is the number of iterations between two validations. */
+  /** Iterations of a complete training. `validateEvery` is the number of iterations between validations. */
   readonly iterations: number;
   readonly validateEvery: number;
-  /** Maximum number of settings in training at the same time. The default is trained first and alone. */
+  /** Maximum number of settings that are trained in parallel. The default is trained first and alone. */
   readonly jobs: number;
-  /** Draws the setting with the given number. Returns undefined if all settings have been drawn. */
+  /** Draws the setting with a number; undefined if all settings have been drawn. */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
-  /** Starts or resumes a setting, and trains it up to an iteration. @param seconds - time limit. */
+  /** Starts or resumes the training of a setting, up to an iteration or a time limit in `seconds`. */
   readonly train: (
     number: number,
     candidate: SearchCandidate,
     iterations: number,
     seconds: number,
   ) => Promise<SearchCandidate>;
-  /** Saves the state of the search. Called after each training. */
+  /** Saves the state of the search, after the training of a setting has paused or ended. */
   readonly keep: (state: SearchState, spentSeconds: number) => Promise<void>;
-  /** Returns the current time of any clock in seconds. */
+  /** Returns the current time, in seconds, of any clock. */
   readonly now: () => number;
-  /** When the signal is aborted, the search ends after the running trainings. */
+  /** If this signal is aborted, the search ends after the running trainings. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs a search until its time budget is spent or no setting is left to train.
- * @param spent - seconds of earlier sessions. @returns the state of the search, and the seconds of all sessions.
+ * Runs a search until its time budget is spent, or no setting is left to train.
+ * @param spent - seconds of earlier sessions. @returns the final state, and the seconds of all sessions.
  */
 export async function search(
   state: SearchState,
@@ -208,7 +207,7 @@ function withCandidate(state: SearchState, number: number, candidate: SearchCand
   return { ...state, candidates };
 }
 
-/** Computes the rungs from the default setting's iterations. Adds no rungs if the default's first training was interrupted. */
+/** Computes the rungs from the default setting's iterations, unless its first training was interrupted. */
 function withRungs(state: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
   const [first] = state.candidates;
   if (!first) return state;
@@ -218,7 +217,7 @@ function withRungs(state: SearchState, { iterations, validateEvery, signal }: Se
   return { ...state, rungs: listRungs(whole, validateEvery) };
 }
 
-/** A training to start: the setting's number, and the iteration up to which it is trained. */
+/** A training to start: the number of its setting, and the iteration up to which the setting is trained. */
 interface Job {
   readonly number: number;
   readonly iterations: number;
@@ -226,15 +225,15 @@ interface Job {
   readonly seconds: number;
 }
 
-/** Settings that are in training, by number. */
+/** Settings in training, by number. */
 type Busy = ReadonlyMap<number, unknown>;
 
-/** Minimum seconds that must remain to start a training. */
+/** Minimum number of seconds in which a training can be useful. */
 const LEAST_SECONDS = 1;
 
 /**
- * Chooses the training to start next. @param secondsLeft - remaining seconds of the budget. @param more - true if there are
- * untried settings. @param busy - settings in training. @returns undefined if no training fits the remaining time.
+ * Chooses the next training; undefined if no training fits into the remaining `secondsLeft` of the budget.
+ * @param more - true if some settings are untried. @param busy - settings in training.
  */
 function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
   const { candidates, rungs } = state;
@@ -244,7 +243,7 @@ function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: B
     if (job && job.seconds <= secondsLeft) return job;
   }
   const finish = finishing(state, secondsLeft, busy);
-  // Settings whose training was cut short come first: by a stop, or by the first rung of a smaller budget.
+  // First come settings whose training a stop or a smaller budget's first rung has cut short.
   const begun = rankSettings(state).find((number) =>
     !busy.has(number) && !hasReached(candidates[number] ?? FRESH, rungs[0] ?? 0)
   );
@@ -256,8 +255,8 @@ function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: B
 }
 
 /**
- * Returns the number of the best setting on a rung that may be promoted, if any. A third of the settings that have reached
- * the rung are promoted. The default is not counted, because its training is complete before.
+ * Returns the number of the best setting that may be promoted from a rung; undefined if none may. A third of
+ * the settings on the rung are promoted. The default is not counted, because its training is complete.
  */
 function promoted(state: SearchState, rung: number, busy: Busy): number | undefined {
   const { candidates, rungs } = state;
@@ -272,7 +271,7 @@ function promoted(state: SearchState, rung: number, busy: Busy): number | undefi
   return here.slice(0, places).find((number) => !busy.has(number) && !reached(number, rung + 1));
 }
 
-/** Continues the best setting up to the last iteration, or as far as the time allows. */
+/** Returns the training that continues the best setting up to the last rung. */
 function finishing(state: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
   const number = findWinner(state);
   const top = state.rungs.length - 1;
@@ -291,7 +290,7 @@ function buildJob(state: SearchState, number: number, rung: number): Job {
   return { number, iterations, seconds };
 }
 
-/** Estimates the seconds of a training up to the first rung, by the median of earlier settings. */
+/** Estimates the seconds of a new training up to the first rung, as the median over all settings. */
 function firstSeconds({ candidates, rungs }: SearchState): number {
   const iterations = rungs[0] ?? 0;
   const all = candidates.map((one) => one.setUpSeconds + iterations * perIteration(one)).sort((a, b) =>

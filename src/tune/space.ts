@@ -1,33 +1,33 @@
 /**
- * Search space of `tune`. A setting is a set of typed options of `train`. The first setting is the default. A few settings
- * that are known to do well follow, and then random settings.
+ * Search space of `tune`. A setting is a set of typed options of `train`. The default setting comes first,
+ * then a few settings that are known to do well, then random settings.
  */
 
 import { createRandomStream, type Random } from "../data/random.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { findItemIdField } from "../data/item_ids.ts";
 
-/** A setting: typed options of `train`, such as { "--encoder": "pw", "--no-item-ids": "" }. All other options have defaults. */
+/** A setting: typed options of `train`, such as { "--encoder": "pw", "--no-item-ids": "" }. */
 export type TuneSetting = Readonly<Record<string, string>>;
 
-/** Search space for a data set. Options that the user gives are fixed. */
+/** Search space for a data set. */
 export interface SearchSpace {
   readonly seed: number;
-  /** Flags that the search does not vary, because the user typed the flag, or because the flag does not apply to the data. */
+  /** Flags that the search does not vary: the user typed them, or they do not apply to the data. */
   readonly fixed: ReadonlySet<string>;
-  /** Encoder of the default setting. `learningRate` is the default learning rate. */
+  /** Encoder of the default setting. `learningRate` is the learning rate of the default setting. */
   readonly encoder: string;
   readonly learningRate: number;
-  /** Returns true if a setting is valid with the fixed options, the data set's items and the GPU adapter. */
+  /** Returns true if a setting is valid for the fixed options, the data set's items and the adapter. */
   readonly accepts: (setting: TuneSetting) => boolean;
-  /** Metric for early stopping. The default setting has no early stopping. */
+  /** Metric for early stopping. The default setting trains without early stopping. */
   readonly stopping: string;
 }
 
 export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_BIAS = "--position-bias";
 
-/** Settings that are worth trying on any log. Fast learners are first, because a small budget may not suffice for all. */
+/** Settings that are worth trying on any log. Fast learners are first, in case of a small budget. */
 const KNOWN: readonly TuneSetting[] = [
   { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
@@ -39,17 +39,17 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/** Tried values of --dims. The list is short, because every value needs its own kernels. */
+/** Tried values of --dims. The list is short, because each value needs different kernels. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
-/** Value of --dims for no hidden layers, which is possible only without a click history. */
+/** Value of --dims without hidden layers, which only models without a click history allow. */
 const LINEAR = "none";
 const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
-/** Range of the weights' relative shrinkage per step, which is weight decay x learning rate. */
+/** Range of the relative shrinkage of the weights per step: weight decay x learning rate. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 
-/** Lists flags that do not apply to a data set without item ids to leave out, or without known positions. */
+/** Lists the flags that a data set does not support, because it has no item ids or no known positions. */
 export function listInapplicableFlags(
   { features, pageOrder }: Pick<Dataset, "features" | "pageOrder">,
 ): ReadonlySet<string> {
@@ -59,10 +59,10 @@ export function listInapplicableFlags(
   ]);
 }
 
-/** Number of consecutive draws of already tried settings after which the search space counts as exhausted. */
+/** If this many consecutive draws give settings that were tried before, the search space is exhausted. */
 const MOST_DRAWS = 100;
 
-/** Draws setting `number`; setting 0 is the default. @param before - earlier settings. @returns undefined if no setting is left. */
+/** Draws setting `number` (0: the default); undefined if none is left. @param before - earlier settings */
 export function drawSetting(
   number: number,
   space: SearchSpace,
@@ -72,7 +72,7 @@ export function drawSetting(
   const taken = new Set(before.map(describeSetting));
   const isNew = (setting: TuneSetting) => !taken.has(describeSetting(setting)) && space.accepts(setting);
   const known = KNOWN.map((setting) => finish(setting, space)).find(isNew);
-  // A resumed search draws the same: each known setting is either among the earlier ones or next.
+  // A resumed search draws the same setting: each known setting is either tried already, or next.
   if (known) return known;
   const random = createRandomStream(space.seed, "tune", number);
   for (let k = 0; k < MOST_DRAWS; k++) {
@@ -82,7 +82,7 @@ export function drawSetting(
   return undefined;
 }
 
-/** Returns a setting as arguments of `train`. */
+/** Returns a setting as command-line arguments of `train`. */
 export function listArguments(setting: TuneSetting): string[] {
   return Object.entries(setting).flatMap(([flag, value]) => value === "" ? [flag] : [flag, value]);
 }
@@ -97,7 +97,7 @@ export function describeSetting(setting: TuneSetting): string {
 
 const STOPPING = ["--early-stopping"];
 
-/** Removes the fixed options from a setting, and adds early stopping. */
+/** Removes the flags that the search must not vary from a setting, and adds early stopping. */
 function finish(setting: TuneSetting, { fixed, stopping }: SearchSpace): TuneSetting {
   const searched = { ...setting, "--early-stopping": stopping };
   return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));

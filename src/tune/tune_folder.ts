@@ -1,6 +1,6 @@
 /**
- * Folder of a search. The folder has `tune.json` (settings and state), one ordinary run per setting, `table.csv`, and
- * after the test `result.json`.
+ * Folder of a search. It contains `tune.json` (settings and state), an ordinary run per setting, `table.csv`
+ * and, after the test, `result.json`.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -17,11 +17,11 @@ import { describeSetting, listArguments, type TuneSetting } from "./space.ts";
 const tuneSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.tune),
   clickgan: v.string(),
-  /** Typed options of `train` that all settings share. */
+  /** Options of `train` that the user typed. All settings share them. */
   options: v.array(v.string()),
   data: runConfigSchema.entries.data,
   criterion: v.picklist(criteria),
-  /** Number of seconds that all sessions took together. */
+  /** Total seconds of all sessions. */
   spentSeconds: v.atLeast(0),
   rungs: v.array(v.whole(1)),
   settings: v.array(v.strictObject({
@@ -32,14 +32,14 @@ const tuneSchema = v.strictObject({
     end: v.picklist(["open", "stopped", "diverged"]),
   })),
 });
-/** Settings and state of a search, except the validation curves, which are in the logs of the runs. */
+/** Settings and state of a search, without the validation curves, which are in the logs of the runs. */
 export type TuneConfig = Omit<v.InferOutput<typeof tuneSchema>, "format">;
 
 function tuneFile(path: string): string {
   return `${path}/tune.json`;
 }
 
-/** Reads tune.json. Returns undefined for a folder without tune.json. @throws UserError for a damaged file. */
+/** Reads tune.json; undefined for a folder without this file. @throws UserError for a damaged file. */
 export function readTune(path: string): Promise<TuneConfig | undefined> {
   return readJson(tuneFile(path), tuneSchema);
 }
@@ -61,7 +61,7 @@ export async function writeTune(
   await writeJson(tuneFile(path), tune);
 }
 
-/** Reads the state of a search from its folder. @throws UserError if the log of a run is damaged. */
+/** Reads the state of a search from its folder. @throws UserError if a run's log is damaged. */
 export async function readSearchState(
   path: string,
   { criterion, rungs, settings }: TuneConfig,
@@ -83,7 +83,7 @@ export async function readCurve(run: string, criterion: Criterion): Promise<Vali
   return { iteration, value: columns.get(criterion) ?? iteration.map(() => null) };
 }
 
-/** A setting with validation metrics. Every metric has the best value over all iterations; null if undefined. */
+/** A setting with its validation metrics. Each metric is its best value, or null if undefined. */
 export interface SettingRow {
   readonly number: number;
   readonly setting: TuneSetting;
@@ -96,7 +96,7 @@ export interface SettingRow {
   readonly validation: Readonly<Record<Criterion, number | null>>;
 }
 
-/** Lists the rows of all settings, best setting first. @param path - folder of the search. */
+/** Lists all settings with their metrics, best setting first. @param path - folder of the search */
 export async function listSettingRows(path: string, state: SearchState): Promise<SettingRow[]> {
   return await Promise.all(
     rankSettings(state).flatMap((number) => {
@@ -133,7 +133,7 @@ async function buildSettingRow(
   };
 }
 
-/** Formats the rows as CSV, with one column per option that was searched. */
+/** Formats settings as CSV, with one row per setting and one column per searched option. */
 export function formatSettingsCsv(rows: readonly SettingRow[]): string {
   const flags = [...new Set(rows.flatMap(({ setting }) => Object.keys(setting)))].sort();
   const head = [
@@ -160,8 +160,8 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
 }
 
 /**
- * Returns the arguments with which `train` repeats a setting. @param options - options that all settings
- * share. @param usual - default iterations.
+ * Returns the arguments with which `train` repeats a setting.
+ * @param options - options that all settings share. @param usual - default number of iterations.
  */
 export function trainArguments(
   options: readonly string[],

@@ -171,7 +171,7 @@ const searches: readonly BadInput[] = [
   tune(
     "a search whose data have changed",
     search({ ...SEARCH, data: { ...SEARCH.data, path: "DIR/log.tsv" } }),
-    "its data have changed since it began",
+    "its data have changed since its start",
   ),
   reproduce("40 train users", FEW, log(40), "Expected at least 50 train users"),
   reproduce(

@@ -364,13 +364,13 @@ Deno.test("errors of the file system have a cause and a remedy, on one line", ()
       notCapable("no"),
       "read",
       "/dev/stdin",
-      /the path is in a system folder that this program must not use/,
+      /the path is in a system folder, which this program does not use/,
     ],
     [
       notCapable("no"),
       "write",
       "/devices/x",
-      /started without permission for it\. Start it through its task/,
+      /has no permission for the path\. Start the command by its task/,
     ],
   ];
   for (const [error, doing, path, says] of cases) {
@@ -395,7 +395,7 @@ Deno.test("system errors become a line with path and cause; program faults do no
         /^cannot read \/n+\.\.\..*: the name is too long\. \w/,
       ],
       [() => Deno.readTextFile(""), /(empty|"")/],
-      [() => Deno.stat("a\0b"), /does not take this name/],
+      [() => Deno.stat("a\0b"), /does not accept this name/],
       [() => readFileSync(`${folder}/none`), /\/none: no such file or folder/],
       [() => Deno.mkdir(`${folder}/a/b`), /^cannot make the folder .*\/a\/b: /],
       [() => new Uint8Array(2 ** 45), /Expected enough memory/],
@@ -403,7 +403,7 @@ Deno.test("system errors become a line with path and cause; program faults do no
         () => new Deno.Command("clickgan-none").output(),
         /Expected the command clickgan-none, found none\. Install it/,
       ],
-      [coded("EIO"), /the disk reports a fault/],
+      [coded("EIO"), /the disk reports an error/],
       [coded("EWHATEVER", "the moon is full"), /the moon is full\. \w/],
       [new SuppressedError(coded("EIO"), coded("ENOSPC")), /the disk is full/],
       [new Error("outer", { cause: coded("ENOSPC") }), /the disk is full/],

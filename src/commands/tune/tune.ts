@@ -1,4 +1,4 @@
-/** `tune`: searches good options of `train` for a data set, within a time budget, by metrics of validation users. */
+/** `tune`: searches for good options of `train` within a time budget, by metrics of validation users. */
 
 import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { search, type SearchState } from "../../tune/search.ts";
@@ -87,14 +87,15 @@ interface Work {
 function expectSame(path: string, before: TuneConfig, now: About): void {
   const refuse = (what: string) =>
     new UserError(
-      `Expected a search with the same data and options in ${path}, but ${what}. Choose another --save-dir; nothing was changed.`,
+      `Expected a search with the same data and options in ${path}, but ${what}. ` +
+        "Choose another --save-dir; nothing was changed.",
     );
   const { data, criterion, options } = before;
   if (data.kind !== now.data.kind || ("path" in data && "path" in now.data && data.path !== now.data.path)) {
-    throw refuse("it is on other data");
+    throw refuse("its data set is another one");
   }
   if (JSON.stringify(data) !== JSON.stringify(now.data)) {
-    throw refuse("its data have changed since it began, or are split or read in another way");
+    throw refuse("its data have changed since its start, or are now split or read in another way");
   }
   if (criterion !== now.criterion) throw refuse(`its --criterion is ${criterion}`);
   if (JSON.stringify(options) !== JSON.stringify(now.options)) {
@@ -102,7 +103,7 @@ function expectSame(path: string, before: TuneConfig, now: About): void {
   }
 }
 
-/** Runs the search until the time budget is spent or the user interrupts it. */
+/** Searches until the time budget is spent or the user interrupts the command. */
 async function searchOn(
   work: Work,
   state: SearchState,

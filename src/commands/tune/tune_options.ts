@@ -1,4 +1,4 @@
-/** Options of `tune`, and options of `train` that all tried settings share. */
+/** Options of `tune`, and the options of `train` that all settings share. */
 
 import { Command, Option } from "commander";
 import * as v from "../../schema.ts";
@@ -34,9 +34,9 @@ export interface TuneOptions extends ShopSeedOptions {
   readonly budget: number;
   readonly criterion: Criterion;
   readonly saveDir?: string;
-  /** Number of trainings that run in parallel. */
+  /** Number of parallel trainings. */
   readonly jobs: number;
-  /** True if kernel variants are measured on the adapter. The default depends on the adapter. */
+  /** True if kernel variants are timed on the adapter. The default depends on the adapter. */
   readonly autotune?: boolean;
 }
 
@@ -44,15 +44,15 @@ const BUDGET = "--budget <minutes>";
 const CRITERION = "--criterion <metric>";
 
 const HELP = `
-It searches the encoder, the hidden layers, the wide part, the learning rate, the weight decay and
-the item dropout; for data with item ids, whether they are used; for data with known positions,
---position-bias.
-Options of train that you give are fixed in all runs, and not searched.
+The search varies the encoder, the hidden layers, the wide part (a linear model on item features),
+the learning rate, the weight decay and the item dropout. If the data have item ids, it also tries
+models without item ids. If the positions are known, it also tries --position-bias 0.
+Options of train that you give are the same in all trainings and not searched.
 
 Examples:
   deno task -q tune --data runs/data/mine --budget 10
   deno task -q tune --data runs/data/mine --budget 60 --criterion prec1 --encoder lstm
-  deno task -q tune --data runs/data/mine --budget 30    continues a search of 10 minutes`;
+    deno task -q tune --data runs/data/mine --budget 30    (continues a search of 10 minutes)`;
 
 /**
  * Parses the arguments of `tune`.
@@ -64,10 +64,9 @@ export function parseTuneOptions(
 ): { options: TuneOptions; trainArguments: string[]; given: ReadonlySet<string> } {
   const command = new Command("deno task tune")
     .description(
-      "Searches the options of train for a data set, by its validation users only and within a time budget: " +
-        "successive halving of random settings and the default. It prints the command of the best setting, " +
-        "and its test metrics compared with the default and the baselines. It may be interrupted and resumed with " +
-        "the same command.",
+      "Searches for good options of train within a time budget, by successive halving of random settings " +
+        "and the default, compared on validation users only. Prints the train command of the best setting, " +
+        "and its test metrics compared with the default and the baselines. The same command resumes it.",
     )
     .version(version);
   addSearchOptions(command);
@@ -84,12 +83,14 @@ function addSearchOptions(command: Command): Command {
     .optionsGroup("Search:")
     .option(
       BUDGET,
-      "minutes of training in all sessions; a larger value continues a finished search",
+      "minutes for all sessions together; a larger value continues a finished search",
       makeNumberParser(v.positive(10_000), "a number of minutes above 0 and at most 10000"),
       10,
     )
     .addOption(
-      new Option(CRITERION, "validation metric to choose settings by").choices(criteria).default("loss"),
+      new Option(CRITERION, "validation metric by which settings are compared").choices(criteria).default(
+        "loss",
+      ),
     )
     .addOption(createJobsOption("settings"))
     .option(SAVE_DIR, "output folder (default: runs/tune-<data>)", folder);
@@ -97,14 +98,14 @@ function addSearchOptions(command: Command): Command {
     .optionsGroup("Run:")
     .option(
       "--seed <n>",
-      "seed of settings, weights, batches, dropout, a synthetic shop, a new split",
+      "seed of the settings, weights, batches, dropout, synthetic shop and --resplit",
       parseWholeNumber(0, LARGEST_SEED),
       defaultTraining.seed,
     );
   return addOptions(command, [autotune]);
 }
 
-/** Builds the config that `train` would use with the given arguments. @throws {UserError} for invalid arguments */
+/** Builds the config of `train` for the given arguments. @throws {UserError} for invalid arguments */
 export function parseTrainArguments(
   args: readonly string[],
   data: ModelData,

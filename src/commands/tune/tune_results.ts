@@ -1,6 +1,6 @@
 /**
- * Results of `tune`: a table of settings, the `train` command of the best setting, and its test metrics compared with the
- * default setting and the baselines.
+ * Results of `tune`: a table of settings, the `train` command of the best setting, and its test metrics
+ * compared with the default setting and the baselines.
  */
 
 import { writeJson } from "../../files/json_file.ts";
@@ -23,11 +23,11 @@ import { parseTrainOptions } from "../train/train_options.ts";
 import type { TuneOptions } from "./tune_options.ts";
 import { describeBudget, describeTuneVerdict, judgeBestSetting, listCautions } from "./tune_verdict.ts";
 
-/** Objects from which the results are written. */
+/** Objects that {@link reportTune} needs. */
 interface Results {
   readonly path: string;
   readonly options: TuneOptions;
-  /** Options of `train` that all settings share. */
+  /** Options of `train` that the user typed. All settings share them. */
   readonly trainArguments: readonly string[];
   /** Number of iterations of a complete training. */
   readonly iterations: number;
@@ -36,10 +36,10 @@ interface Results {
 
 type Tested = Required<Pick<StageRunResult, "test" | "baselines">>;
 
-/** Maximum number of rows in the printed table. The file table.csv has all rows. */
+/** Maximum number of printed settings. The file table.csv has all settings. */
 const SHOWN = 10;
 
-/** Tests the best setting, prints the results, and writes result files. @throws UserError if no setting could be trained. */
+/** Tests the best setting, prints and writes the results. @throws UserError if no setting has a metric. */
 export async function reportTune(
   results: Results,
   { state, spentSeconds }: { readonly state: SearchState; readonly spentSeconds: number },
@@ -51,7 +51,7 @@ export async function reportTune(
   if (!winner) throw noWinner(state);
   console.log(
     "\n" +
-      `Validation users, each metric at its best (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +
+      `Best validation metrics of each setting (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +
       `all in ${quotePath(`${path}/table.csv`)}):`,
   );
   console.log(settingsTable(rows));
@@ -87,15 +87,15 @@ export async function reportTune(
   const result = { winner: winner.number, command, verdict, words, spentSeconds, settings, test: shown };
   await writeJson(`${path}/result.json`, { ...result, baselines: tested.baselines });
   console.log(`\nThe best setting: ${winner.text}`);
-  console.log(`  its run    ${quotePath(winner.folder)}`);
-  console.log(`  by itself  ${command}`);
+  console.log(`  run        ${quotePath(winner.folder)}`);
+  console.log(`  command    ${command}`);
   console.log(`Results are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
 function noWinner({ candidates }: SearchState): UserError {
   const why = candidates.some(({ end }) => end === "diverged")
-    ? "training diverged with all of them. Use a smaller --learning-rate"
-    : "there was no time for a validation, or the validation users have no click. Use a larger --budget, or " +
+    ? "the training of every setting diverged. Use a smaller --learning-rate"
+    : "the budget was too small for a validation, or no validation user clicked. Use a larger --budget, or " +
       "--criterion loss";
   return new UserError(`Expected a setting with a validation metric, found none: ${why}.`);
 }
@@ -109,7 +109,7 @@ async function testSetting(
   return await testCandidate(run, { onProgress: progress.onProgress });
 }
 
-/** Returns the tested snapshots with the setting's name, for a comparison. */
+/** Returns the tested snapshots for a table, with the setting's name. */
 function named(name: string, { test }: Tested, { criterion }: TuneOptions): SnapshotResult[] {
   const shown = ["best-loss", "best-prec1", `best-${criterion}`];
   return test.filter(({ snapshot }) => shown.includes(snapshot)).map(({ paired: _, ...result }) => ({

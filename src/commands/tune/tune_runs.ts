@@ -1,4 +1,4 @@
-/** Runs of a search. A setting is trained in an ordinary run with the setting's config and data, but not tested. */
+/** Runs of a search. Each setting is trained in an ordinary run, but the run is not tested. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -24,12 +24,12 @@ import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
 
 export class TuneRuns {
-  /** The data set without item ids as a feature; undefined if item ids cannot be left out. */
+  /** The data set without item ids as a feature; undefined for data without item ids. */
   readonly #withoutIds: Dataset | undefined;
-  /** Cache of kernel variants by model and batch size. */
+  /** Kernel variants by model and batch size. */
   readonly #variants = new Map<string, KernelVariants>();
 
-  /** @param options - typed arguments of `train` for all settings. @param autotune - value of --autotune, if given. */
+  /** @param options - arguments of `train` for all settings. @param autotune - typed value of --autotune */
   constructor(
     private readonly gpu: Gpu,
     private readonly data: Dataset,
@@ -54,7 +54,7 @@ export class TuneRuns {
     }
   }
 
-  /** Opens the run that trains a setting. @param path - folder of the run. @param iterations - total number of iterations */
+  /** Opens the run of a setting. @param path - folder of the run. @param iterations - total iterations */
   async openRun(setting: TuneSetting, path: string, iterations: number): Promise<TrainingRun> {
     const data = this.getData(setting);
     const config = await this.#buildConfig(setting, iterations);
@@ -74,7 +74,7 @@ export class TuneRuns {
     return [...this.options, ...listArguments(setting)];
   }
 
-  /** Returns the data set on which a setting is trained. */
+  /** Returns the data set on which a setting is trained, with or without item ids. */
   getData(setting: TuneSetting): Dataset {
     return setting[NO_ITEM_IDS] === undefined ? this.data : this.#withoutIds ?? this.data;
   }
@@ -94,9 +94,9 @@ export class TuneRuns {
 
 /**
  * Continues the training of a setting.
- * @param common - settings that all runs share. Their signal ends the training.
- * @param inJob - child process that trains, and locks the run's folder itself
- * @param limit - seconds after which training is interrupted, but not before the first validation.
+ * @param common - the run. Its signal ends the training.
+ * @param inJob - child process that trains the setting and locks the run's folder, if any.
+ * @param limit - seconds after which training is interrupted, but only after the first validation.
  * @throws UserError if files have changed or cannot be written.
  */
 export async function trainCandidate(
@@ -150,7 +150,7 @@ export async function trainCandidate(
   }
 }
 
-/** Tests a setting without further training. @param run - run whose config has the number of finished iterations. */
+/** Tests a setting without further training. @param run - run whose config has the finished iterations. */
 export async function testCandidate(
   run: TrainingRun,
   events: RunCallbacks,
@@ -180,6 +180,6 @@ async function startOrResume(
 export async function expectRun(path: string, { iterations }: SearchCandidate): Promise<void> {
   if (iterations === 0 || await RunFolder.hasState(path)) return;
   throw new UserError(
-    `Expected the run of a setting in ${path}, found none. Put the folder back, or choose another --save-dir.`,
+    `Expected the run of a setting in ${path}, found none. Restore the folder, or choose another --save-dir.`,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * Messages of `tune`. During the search, messages show progress and new best settings. At the end, messages say whether the
- * best model beats the baselines and the default, and add cautions.
+ * Messages of `tune`: progress and new best settings during the search; at its end, comparisons of the best
+ * setting with the baselines and the default setting, and cautions.
  */
 
 import process from "node:process";
@@ -26,7 +26,7 @@ import type { RunCallbacks } from "../../run/training_run.ts";
 import { describeSetting } from "../../tune/space.ts";
 import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
 
-/** Metrics by which models are compared. A lower loss is better, a higher precision is better. */
+/** Metrics by which models are compared. A lower loss (nll) and a higher precision are better. */
 type ComparedBy = "nll" | "prec1" | "prec2";
 
 /** Comparison of a model with the baselines by one metric. */
@@ -34,16 +34,16 @@ interface Comparison {
   readonly metric: ComparedBy;
   readonly snapshot: SnapshotResult["snapshot"];
   readonly value: number;
-  /** Baselines with the values of the metric, best baseline first. */
+  /** Baselines with their values of the metric, best baseline first. */
   readonly baselines: readonly (BaselineComparison & { readonly value: number })[];
   readonly users?: number;
 }
 
-/** Comparison of the best setting with baselines and default, by a precision on the test users. */
+/** Comparison of the best setting with the baselines and the default on the test users, by a precision. */
 export interface TuneVerdict extends Comparison {
   /** Comparison by the loss. Absent if the utilities are not the log-odds of a choice. */
   readonly loss?: Comparison;
-  /** Differences of metrics: best setting minus default. */
+  /** Metrics of the best setting minus those of the default setting. */
   readonly versusDefault?: Readonly<Partial<Record<ComparedBy, MetricDifference>>>;
 }
 
@@ -52,7 +52,7 @@ type Tested = Pick<SnapshotResult, "snapshot" | "users" | "nll" | "prec1" | "pre
   readonly paired?: StoredSums;
 };
 
-/** Properties of a search that its verdict needs besides the tested snapshots. */
+/** Properties of a search that determine the verdict, besides the tested snapshots. */
 export interface TuneVerdictOptions {
   readonly criterion: Criterion;
   /** True if the model's utilities are the log-odds of a choice. */
@@ -61,7 +61,7 @@ export interface TuneVerdictOptions {
   readonly usual?: readonly Tested[];
 }
 
-/** Compares the best setting with baselines and default. @returns undefined if no test user has clicked. */
+/** Compares the best setting with the baselines and the default; undefined if no test user has clicked. */
 export function judgeBestSetting(
   test: readonly Tested[],
   { criterion, isChoice, usual }: TuneVerdictOptions,
@@ -99,7 +99,7 @@ function compareCriterion(
   };
 }
 
-/** Compares the best setting with the default. Returns an empty object if the two cannot be compared. */
+/** Compares the best setting with the default setting; {} if a snapshot was not tested. */
 function compareWithDefault(
   test: readonly Tested[],
   usual: readonly Tested[],
@@ -121,7 +121,7 @@ export interface SearchSummary {
   readonly iterations: number;
 }
 
-/** Describes whether the best setting is better than the baselines and the default. */
+/** Describes whether the best setting is better than the baselines and the default setting. */
 export function describeTuneVerdict(verdict: TuneVerdict | undefined, finalists: SearchSummary): string[] {
   if (!verdict) return [];
   return [
@@ -143,13 +143,13 @@ function rankingText({ metric, baselines: comparisons, users }: TuneVerdict): st
   return [
     NONE_IS_BETTER,
     ...words,
-    `Until a model ranks better, rank by ${simple.name}. deno task data describe shows what the log lacks.`,
+    `Until a model ranks better, rank by ${simple.name}. What the log lacks: deno task data describe.`,
   ];
 }
 
 const NONE_IS_BETTER = "No setting is better than every baseline on the test users.";
 
-/** Compares the loss of the best setting with the baselines. */
+/** Describes the loss of the best setting, compared with the baselines. */
 function lossText({ loss }: TuneVerdict): string[] {
   if (!loss) return [];
   const { baselines: comparisons, users } = loss;
@@ -159,35 +159,35 @@ function lossText({ loss }: TuneVerdict): string[] {
   return ["By the loss, no setting is better than every baseline on the test users.", ...words];
 }
 
-/** Describes the differences between the best setting and the default. */
+/** Describes the differences between the best and the default setting. */
 function usualText({ versusDefault = {} }: TuneVerdict, finalists: SearchSummary): string[] {
   const parts = (["prec1", "prec2", "nll"] as const).flatMap((metric) => {
     const found = versusDefault[metric];
     return found ? [`${getMetricTitle(metric)} ${describeDifference(found)}: ${found.is}`] : [];
   });
   if (parts.length === 0) return [];
-  const short = cutShort(finalists).length > 0 ? ", both as far as trained" : "";
+  const short = cutShort(finalists).length > 0 ? ", with the iterations that the time allowed" : "";
   const isBetter = Object.values(versusDefault).some((found) => found?.is === "better");
   return [
     `The best setting minus the default${short}, on the same test users: ${parts.join("; ")}.`,
     ...(isBetter ? [] : [
-      "The search found nothing significantly better than the default, which is simpler. " +
+      "No setting is significantly better than the default, which is simpler. " +
       "Better data may help more: item features, positions, more users.",
     ]),
   ];
 }
 
-/** Describes a best setting or default that has fewer iterations than planned, because the time ran out. */
+/** Describes that the time ran out before the best setting or the default had all iterations. */
 function cutShort({ rows, winner, iterations }: SearchSummary): string[] {
   return rows.filter((row) => row.number === 0 || row === winner)
     .filter((row) => row.end === "open" && row.iterations < iterations)
     .map((row) => `The ${row.number === 0 ? "default" : "best setting"} was trained for ${row.iterations}`);
 }
 
-/** Share of the iterations. If the best validation is after this share, training was still improving. */
+/** If the best validation is after this share of the iterations, training was still improving. */
 const STILL_IMPROVING = 0.9;
 
-/** Lists cautions about the metrics, and what a longer search might change. */
+/** Lists cautions about the metrics, and says what a longer search may change. */
 export function listCautions(finalists: SearchSummary): string[] {
   const { rows, winner, criterion, iterations } = finalists;
   const lines: string[] = [];
@@ -197,13 +197,13 @@ export function listCautions(finalists: SearchSummary): string[] {
     lines.push(`The default has the best ${metric} of ${rows.length} settings.`);
   } else if (rows.length > 1) {
     lines.push(
-      `The best of ${rows.length} settings was chosen by its ${metric}, which is therefore optimistic. The test ` +
-        "metrics are not.",
+      `The best of ${rows.length} settings was chosen by its ${metric}, so it is optimistic. The test ` +
+        "metrics are not optimistic.",
     );
   }
   for (const text of cutShort(finalists)) {
     lines.push(
-      `${text} of ${iterations} iterations, because the budget ran out. A larger --budget may improve the metrics.`,
+      `${text} of ${iterations} iterations, because the budget was spent. A larger --budget may improve it.`,
     );
   }
   if (usual?.end === "diverged") {
@@ -211,7 +211,7 @@ export function listCautions(finalists: SearchSummary): string[] {
   }
   if (winner.bestIteration === 0) {
     lines.push(
-      `Training did not improve the ${metric} of the best setting: nothing was learned.`,
+      `Training did not improve the ${metric} of the best setting: it has learned nothing.`,
     );
   } else if (winner.end === "open" && winner.bestIteration > STILL_IMPROVING * winner.iterations) {
     lines.push(
@@ -222,7 +222,7 @@ export function listCautions(finalists: SearchSummary): string[] {
   return lines;
 }
 
-/** Describes the time that the search took, compared with the budget. */
+/** Describes the seconds that the search took, compared with its budget. */
 export function describeBudget(spentSeconds: number, budgetSeconds: number): string {
   const over = spentSeconds - budgetSeconds;
   const took = `The search took ${formatDuration(spentSeconds)} of ${formatDuration(budgetSeconds)}`;
@@ -230,11 +230,11 @@ export function describeBudget(spentSeconds: number, budgetSeconds: number): str
 }
 
 export interface SearchProgress extends Disposable {
-  /** Reports that the training of a setting begins. @param iterations - last iteration @returns callbacks of the run */
+  /** Reports that a setting's training begins. @param iterations - last iteration @returns run callbacks */
   begin(number: number, candidate: SearchCandidate, iterations: number): RunCallbacks;
-  /** Reports that the training of a setting has paused or ended. */
+  /** Reports that a setting's training has paused or ended. */
   ended(number: number): void;
-  /** Reports the state of the search after a change. */
+  /** Updates the display after the state of the search has changed. */
   done(state: SearchState): void;
   note(text: string): void;
 }
@@ -245,7 +245,7 @@ const CRITERION_NAMES: Readonly<Record<Criterion, string>> = {
   prec2: "prec@2",
 };
 
-/** Creates the progress display of a search. @param spent - seconds of the search in earlier sessions. */
+/** Creates the progress display of a search. @param spent - seconds of earlier sessions */
 export function searchProgress(
   state: SearchState,
   budgetSeconds: number,
@@ -294,7 +294,7 @@ export function searchProgress(
   };
 }
 
-/** Formats the best setting so far: "38 settings, best val loss 1.3912: setting 7". */
+/** Formats the best setting so far, such as "38 settings, best val loss 1.3912: setting 7". */
 function bestText(state: SearchState): string {
   const { candidates, criterion } = state;
   const number = findWinner(state);
@@ -305,7 +305,7 @@ function bestText(state: SearchState): string {
   return `${count}, best val ${formatMetric(criterion, value)}: setting ${number}`;
 }
 
-/** Formats a validation metric: "loss 1.3912". */
+/** Formats a validation metric, such as "loss 1.3912". */
 function formatMetric(criterion: Criterion, value: number | null): string {
   return `${CRITERION_NAMES[criterion]} ${value === null || Number.isNaN(value) ? "-" : value.toFixed(4)}`;
 }
