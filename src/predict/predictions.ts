@@ -1,6 +1,6 @@
 /**
- * Predicts the clicks on all pages of a log, and writes one row per displayed item. Users are scored in groups (shards), so the
- * memory use does not depend on the log's size.
+ * Predicts the clicks on all pages of a log, and writes one row per displayed item. The program scores the
+ * users in groups (shards), so its memory use does not depend on the size of the log.
  */
 
 import { ADDITIONAL_CLICK, type Clicks, listClickedRows } from "../data/click_log.ts";
@@ -22,21 +22,21 @@ export interface Prediction {
   readonly position: number;
   readonly item: string;
   readonly utility: number;
-  /** Probability that the user chooses this item. The user chooses one of the page's items, or no click. */
+  /** Probability that the user clicks this item first, and not another item of the page or no item. */
   readonly probability: number;
   /** Probability that no item on the page is clicked. */
   readonly noClick: number;
   readonly clicked: boolean;
-  /** Rank of the item's click among the page's clicks: 1 for the first clicked item; 0 for an item without a click. */
+  /** Order of the item's click among the clicks of the page, from 1; 0 for an item without a click. */
   readonly clickOrder: number;
 }
 
 export interface PredictOptions {
-  /** Number of shards (groups of users). With 0, the smallest number is used for which each shard fits in memory. */
+  /** Number of shards (groups of users). 0 means: the smallest number for which each shard fits in memory. */
   readonly shards: number;
   /**
-   * [positions] effects that are added to the utilities by position. Without `effects`, each item is scored as if it were at the
-   * first position.
+   * [positions] effects of the positions, which are added to the utilities. Without `effects`, the
+   * probabilities are those of items at the first position.
    */
   readonly effects?: readonly number[] | undefined;
   readonly signal: AbortSignal;
@@ -44,9 +44,9 @@ export interface PredictOptions {
 }
 
 /**
- * Yields one list per user with predictions for all pages of the user except context events.
- * @param model: model of the data set's items. @param users: ascending distinct user numbers.
- * @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
+ * Yields one list per user: the predictions of all pages of the user, without pages that are only history
+ * (context events). @param model user model with the items of the data set @param users distinct ascending
+ * user numbers @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
  */
 export async function* predictPages(
   model: UserModel,
@@ -107,7 +107,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
 
-/** Checks that {@link writePredictions} may write a file. @throws UserError if a file of another kind exists at `path`. */
+/** Checks that predictions may be written to `path`. @throws UserError if `path` has other content */
 export function expectPredictions(path: string): void {
   expectReplaceable(path, getRowsMark(path, "predictions", COLUMNS));
 }

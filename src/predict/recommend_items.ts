@@ -10,16 +10,16 @@ import { addPositionEffects } from "../model/position_effect.ts";
 export interface Recommendation {
   /** Number of the item. */
   readonly item: number;
-  /** Utility of the item for a user with the history of the request. */
+  /** Utility of the item for the user whose click history is in the request. */
   readonly utility: number;
 }
 
-/** A recommended item, and the probability of a click on it if the recommended items form a page in their order. */
+/** A recommended item with its click probability. The page has all recommended items in their order. */
 export interface RecommendedPageItem extends Recommendation {
   readonly probability: number;
 }
 
-/** Computes the click probabilities of a page of the recommended items. @param effects position effects of the model */
+/** Computes the click probabilities of a page of recommended items. @param effects [positions] */
 export function computeRecommendedPage(
   best: readonly Recommendation[],
   config: ModelConfig,
@@ -36,21 +36,21 @@ export interface RecommendOptions {
   readonly history: ArrayLike<number>;
   /** Numbers of the items that may be recommended, ascending. */
   readonly candidates: Uint32Array<ArrayBuffer>;
-  /** Totals over the user's earlier pages. Without `past`, the user is assumed to click as often as the average user. */
+  /** Totals over the user's earlier pages. Without `past`, the user clicks as often as the average user. */
   readonly past?: PastPages | undefined;
-  /** Returns the context features of an item's impression. Without it, nothing is known of the context. */
+  /** Returns the context features of an item's impression. Without it, all context is unknown. */
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
   /** Number of items to return. */
   readonly top: number;
-  /** True to recommend no item of the history. */
+  /** True to leave out the items that are in the history. */
   readonly newOnly?: boolean;
-  /** Callback after each block of items. `done` items of `all` items are scored. An exception in the callback ends the work. */
+  /** Called when `done` of `all` items are scored. An exception of `onItems` ends the work. */
   readonly onItems?: (done: number, all: number) => void;
 }
 
 /**
- * Returns the items with the largest utilities, largest utility first. Items with equal utilities are ordered by ascending number.
- * @param scorer: computes the utilities, for example by a model. @throws UserError if a utility is not finite.
+ * Returns the items with the largest utilities in descending order; items with equal utilities by ascending
+ * number. @param scorer computes the utilities @throws UserError if a utility is not finite
  */
 export async function recommend(
   scorer: ItemScorer,
@@ -65,7 +65,7 @@ export async function recommend(
     const block = known.size === 0 ? all : all.filter((item) => !known.has(item));
     const utilities = await scorer.scoreItems(state, block);
     expectFinite(utilities);
-    // Compare by `>`, not `>=`: at equal utilities, the last item of `best` has the smaller number.
+    // Compare by `>`, not by `>=`: of two items with equal utilities, the item with the smaller number stays.
     const least = best.length < top ? -Infinity : best.at(-1)?.utility ?? Infinity;
     const better: Recommendation[] = [];
     utilities.forEach((utility, place) => {

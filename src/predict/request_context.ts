@@ -1,4 +1,4 @@
-/** Reads the context of a request: values of the data set's impression and page columns, from which context features are computed. */
+/** Reads the context of a request: values of the page columns and impression columns of the data set. */
 
 import * as v from "../schema.ts";
 import {
@@ -20,7 +20,7 @@ export const contextSchema = v.strictObject({
   time: v.optional(v.union([v.string(), v.finiteNumber()])),
 });
 
-/** Lists the context features that a model reads; none for a model without counts. */
+/** Lists the context features that are inputs of a model; none for a model without count features. */
 export function listModelContext(
   { counts }: ModelConfig,
   features: FeatureManifest | undefined,
@@ -28,12 +28,13 @@ export function listModelContext(
   return counts?.rowFeatures ? features?.context ?? [] : [];
 }
 
-/** Schema of values of columns that hold on all pages of a simulation, by the column's name. */
+/** Schema of the values that all pages of a simulation have, by name of the column. */
 export const standInSchema = record;
 
 /**
- * Returns a model's scale of counts in which values stand in for context features where no page is logged. Features of columns
- * without a value keep their means. @param scale - [3, C] values of the tensor `counts/scale`
+ * Replaces means of context features by given values, for pages without a logged context (simulated pages).
+ * Other features keep their means. @param scale [3, C] tensor `counts/scale` of a model @returns a changed
+ * copy
  * @throws UserError for unknown columns or unreadable values
  */
 export function setStandIns(
@@ -44,11 +45,8 @@ export function setStandIns(
   const columns = listContextColumns(features).map(({ column }) => column);
   const other = Object.keys(values).find((name) => !columns.includes(name));
   if (other !== undefined) {
-    throw new UserError(
-      `Expected --context with the context columns of the model (${
-        columns.join(", ") || "it has none"
-      }), got ${other}.`,
-    );
+    const expected = columns.join(", ") || "the model has none";
+    throw new UserError(`Expected --context with the model's context columns (${expected}), got ${other}.`);
   }
   const { page, impression } = splitContext(features, values);
   const row = new EncodedContext(features, { page, impressions: { "": impression } }).encodeRow("");
@@ -60,8 +58,9 @@ export function setStandIns(
 }
 
 /**
- * Returns the encoded context of a request; undefined for a model without context features, if the request has no context.
- * @param skipUnknown: true to ignore impressions of unknown items. @throws UserError for unknown items, columns and values.
+ * Encodes the context of a request; undefined if the request has none and the model needs none. @param
+ * skipUnknown true to ignore impressions of unknown items @throws UserError for unknown items, columns and
+ * values
  */
 export function encodeContext(
   data: OpenedDataset,

@@ -1,4 +1,4 @@
-/** Schedules GPU work. All waiting requests are scored in one batch; longer work is divided into pieces. */
+/** Schedules GPU work: scores all waiting requests in one batch, and divides long work into short pieces. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
@@ -13,16 +13,16 @@ interface Waiting {
 }
 
 /**
- * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch. So a single request runs without
- * delay, and batches grow under load. Batches alternate with pieces of longer work, such as blocks of a catalogue: at most one
- * piece runs between two batches, and at most one batch runs between two pieces.
+ * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch: a single
+ * request runs at once, and batches grow under load. Batches alternate with pieces of long work, such as
+ * blocks of a catalogue: at most one piece runs between two batches, and one batch between two pieces.
  */
 export class Batcher {
   #queue: Waiting[] = [];
   readonly #pieces: (() => Promise<void>)[] = [];
   #running = false;
 
-  /** @param onBatch: callback after each scored batch. */
+  /** @param onBatch called after each scored batch */
   constructor(
     private readonly scorer: BatchScorer,
     private readonly onBatch: (requests: number, rows: number, seconds: number) => void = () => {},
@@ -33,10 +33,10 @@ export class Batcher {
     return this.#queue.length;
   }
 
-  /** Scores a page in the next batch. @throws Error if the request exceeds the scorer's capacity, or if the scorer fails. */
+  /** Scores a page in the next batch. @throws Error if the page is too large, or if the scorer fails. */
   submit(request: ScoringRequest): Promise<Float32Array<ArrayBuffer>> {
     if (!fits(computeScorerCapacity([request]), this.scorer.room)) {
-      throw new Error("a request that does not fit a batch");
+      throw new Error("the request is too large for a batch");
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ request, resolve, reject });
@@ -44,7 +44,7 @@ export class Batcher {
     });
   }
 
-  /** Queues a piece of longer work. A batch of waiting requests runs before the piece. @throws any error of `piece`. */
+  /** Runs a piece of long work after the batch of the waiting requests. @throws any error of `piece`. */
   do<T>(piece: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#pieces.push(() => piece().then(resolve, reject));
@@ -74,7 +74,7 @@ export class Batcher {
     }
   }
 
-  /** Removes from the queue the oldest requests, as many as fit in a batch. */
+  /** Removes the oldest requests from the queue, as many as fit in one batch, and returns them. */
   #take(): Waiting[] {
     const requests = this.#queue.map(({ request }) => request);
     let count = 0;

@@ -1,4 +1,4 @@
-/** Environments of the service. In an environment, the model simulates users. A client sends one slate per user and page. */
+/** Environments of the service. A model simulates the users; a client sends one slate per user and page. */
 
 import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -9,11 +9,11 @@ import { SlateError } from "../simulate/simulator_options.ts";
 import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
-const MOST = 64;
-/** Idle time (without requests) after which an environment may be replaced by a new environment. */
+const MAX_ENVIRONMENTS = 64;
+/** Time in ms without requests, after which a new environment may replace an environment. */
 const IDLE_MS = 600_000;
 
-/** An environment of the pool. The promise `turn` resolves when all earlier requests of the environment are done. */
+/** An environment of the pool. `turn` resolves when all earlier requests of the environment are done. */
 interface PooledEnvironment {
   readonly simulator: Simulator;
   /** `performance.now()` at the last request. */
@@ -21,11 +21,11 @@ interface PooledEnvironment {
   turn: Promise<unknown>;
 }
 
-/** Error if a new environment is requested, the pool is full, and no environment is idle. */
+/** Error: a client requests a new environment, the pool is full, and no environment is idle. */
 export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {
-  /** Environments by name, ordered by last use; the most recently used environment is last. */
+  /** Environments by name, in the order of their last use: the most recently used environment is last. */
   readonly #environments = new Map<string, PooledEnvironment>();
   #created = 0;
   #creating = 0;
@@ -36,7 +36,7 @@ export class EnvironmentPool {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Creates or resets an environment. Its users then have no clicks. @throws UserError for invalid options. */
+  /** Creates or resets an environment. Users begin without clicks. @throws UserError for invalid options. */
   async reset({ environment, episode, ...options }: ResetRequest) {
     let name = environment;
     if (name === undefined) {
@@ -60,7 +60,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Shows each user a slate. @throws UserError for invalid slates; the users' states are then unchanged. */
+  /** Shows a slate to each user. @throws UserError for invalid slates, before any state changes. */
   async step({ environment, slates }: EnvironmentStepRequest) {
     return await this.#inTurn(environment, async ({ simulator }) => {
       const { users, slate } = simulator.settings;
@@ -86,7 +86,7 @@ export class EnvironmentPool {
     });
   }
 
-  /** Removes an environment after its pending requests are done. @throws UserError for an unknown environment. */
+  /** Removes an environment after its pending requests. @throws UserError for an unknown environment. */
   async close({ environment }: CloseRequest): Promise<void> {
     await this.#inTurn(environment, ({ simulator }) => {
       this.#environments.delete(environment);
@@ -119,15 +119,15 @@ export class EnvironmentPool {
     return name;
   }
 
-  /** If the pool is full, removes the longest idle environment. @throws TooManyEnvironmentsError if no environment is idle */
+  /** Closes the longest idle environment of a full pool. @throws TooManyEnvironmentsError if none is idle */
   async #evictIdle(): Promise<void> {
     const [oldest] = this.#environments;
-    if (this.#environments.size + this.#creating <= MOST) return;
+    if (this.#environments.size + this.#creating <= MAX_ENVIRONMENTS) return;
     const [environment, { lastUse }] = oldest ?? ["", { lastUse: Infinity }];
     if (this.now() - lastUse < IDLE_MS) {
       throw new TooManyEnvironmentsError(
-        `Expected at most ${MOST} environments. End one with POST /close, or wait until one is idle for ` +
-          `${IDLE_MS / 60_000} minutes.`,
+        `Expected at most ${MAX_ENVIRONMENTS} environments. End an environment with POST /close, or wait until ` +
+          `an environment is idle for ${IDLE_MS / 60_000} minutes.`,
       );
     }
     await this.close({ environment });
@@ -149,7 +149,7 @@ export class EnvironmentPool {
     kept.lastUse = this.now();
     const before = kept.turn;
     const own = before.then(() => work(kept));
-    kept.turn = own.catch(() => {}); // the error is reported only to the client of this request
+    kept.turn = own.catch(() => {}); // only the client of this request gets the error
     return await own;
   }
 }

@@ -1,4 +1,4 @@
-/** HTTP server on a port of this machine, for `serve` and `lab`. The server checks hosts, and limits times and connections. */
+/** HTTP server on a port of this machine. It checks hosts, and limits times and connections. */
 
 import { type IncomingHttpHeaders, type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { Duplex } from "node:stream";
@@ -7,10 +7,10 @@ import { UserError } from "../user_error.ts";
 
 export const HOST = "127.0.0.1";
 
-/** Host names of this machine that are accepted in the header Host. */
+/** Names of this machine that a request may have in the header Host. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limit in ms for receiving headers. `REQUEST_MS` and `WRITE_MS` limit requests and writes. Slow connections are closed. */
+/** Time limits in ms for receiving headers, for a request, and for a write. Slow connections are closed. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
@@ -28,9 +28,9 @@ export interface ServiceRequest {
 
 export interface ListenOptions {
   readonly port: number;
-  /** Additional host names that are accepted in the headers Host and Origin, such as the name of a proxy. */
+  /** Additional names that a request may have in the headers Host and Origin, such as the name of a proxy. */
   readonly allowHost: readonly string[];
-  /** Largest number of open connections. Further connections are closed; if no file descriptor is free, connections wait. */
+  /** Largest number of open connections. Others are closed, or wait if no file descriptor is free. */
   readonly connections: number;
 }
 
@@ -66,15 +66,15 @@ function listenerOn(port: number): Deno.TcpListener {
     if (!taken && !(error instanceof Deno.errors.PermissionDenied)) throw error;
     const why = taken ? "the port is in use" : "the system does not permit it";
     throw new UserError(
-      `Cannot listen on ${HOST}:${port}: ${why}. Choose another --port, or 0 for any free one.`,
+      `Cannot listen on ${HOST}:${port}: ${why}. Choose another --port, or --port 0 for any free port.`,
       { cause: error },
     );
   }
 }
 
 /**
- * Accepts connections instead of Node's server. Node's server accepts all pending connections before it counts them, and stops
- * accepting connections for ever when no file descriptor is free.
+ * Accepts connections in place of Node's server, which accepts all pending connections before it counts them,
+ * and never accepts a connection again if the process had no free file descriptor.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -85,7 +85,7 @@ async function acceptAll(
   let open = 0;
   while (!ended.aborted) {
     const connection = await listener.accept().catch(() => undefined);
-    if (!connection) await new Promise((resolve) => setTimeout(resolve, 100)); // wait until descriptors are free
+    if (!connection) await new Promise((resolve) => setTimeout(resolve, 100)); // no free descriptor
     else if (open >= most) connection.close();
     else {
       open++;
@@ -97,7 +97,7 @@ async function acceptAll(
   }
 }
 
-/** A Node server that does not listen: accepted connections are passed to the server. Node's time limits apply to them. */
+/** A Node server that does not listen: it gets accepted connections, and applies its time limits. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
@@ -113,10 +113,10 @@ class InjectedSocket extends Duplex {
 
   constructor(private readonly connection: Deno.TcpConn) {
     super();
-    connection.setNoDelay(true); // send each part of a response without waiting for acknowledgements
+    connection.setNoDelay(true); // send each part of a response at once, without Nagle's algorithm
   }
 
-  /** Closes the connection after `ms` idle milliseconds, as `setTimeout` of a Node socket does. */
+  /** Closes the connection after `ms` milliseconds without data, as `setTimeout` of a Node socket does. */
   setTimeout(ms: number): this {
     clearTimeout(this.#timer);
     this.#timer = ms > 0 ? setTimeout(() => this.destroy(), ms) : undefined;
@@ -157,10 +157,10 @@ class InjectedSocket extends Duplex {
 }
 
 /**
- * Returns a refusal if a web page of another site may have sent the request; else undefined. A foreign page can let its own host
- * name resolve to this machine (DNS rebinding) to read responses; the header Host then has the foreign name. A foreign page can
- * also send cross-site requests; the header Origin or, without Origin, Sec-Fetch-Site shows that the site is foreign. A link that
- * a user follows is allowed, because no page reads the response.
+ * Returns an error response if a web page of another site may have sent the request, otherwise undefined. The
+ * page could let its own host name resolve to this machine to read responses (DNS rebinding); the header Host
+ * then has the foreign name. Or the page sends cross-site requests, which Origin or Sec-Fetch-Site shows.
+ * Links that a user follows are allowed, because no page reads the response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,
@@ -195,13 +195,13 @@ function buildRequest(request: IncomingMessage, response: ServerResponse): Servi
     method,
     path: url.replace(/[?#].*$/, ""),
     headers,
-    // Do not close the connection if the body was only partly read, so that a refusal of the body can be sent.
+    // Keep the connection open if the body was only partly read, so that the error response can be sent.
     body: request.iterator({ destroyOnReturn: false }),
     isGone: () => response.destroyed,
   };
 }
 
-/** Sends a response. The parts of a chunked response are sent no faster than the client reads them. */
+/** Sends a response. A chunked response is sent no faster than the client reads it. */
 async function send(answer: Response, response: ServerResponse): Promise<void> {
   const inParts = answer.headers.has("transfer-encoding") ? answer.body : null;
   const body = inParts ? undefined : new Uint8Array(await answer.arrayBuffer());

@@ -1,4 +1,4 @@
-/** Parses the JSON bodies of requests, and converts the ids in the bodies to user numbers and item numbers. */
+/** Parses the JSON bodies of requests, and converts ids of users and items to their numbers. */
 
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
@@ -10,7 +10,7 @@ import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** Largest numbers: ids per history, ids per page, recommended items, users per environment, displayed items per episode. */
+/** Limits: ids per history or page, recommended items, users per environment, impressions per episode. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) =>
@@ -19,10 +19,10 @@ const ids = (most: number) =>
     v.maxLength(most, ({ received }) => `expected at most ${most} ids, got ${received}`),
   );
 const historyFields = {
-  /** Id of a user of the data set. The user's most recent clicks become the history. */
+  /** Id of a user of the data set. The history then consists of the user's latest clicks in the data set. */
   user: v.optional(idSchema),
   history: v.optional(ids(LIMITS.history)),
-  /** Totals over the user's earlier pages, which show how often the user clicks. Known users have totals in the data set. */
+  /** Totals over the user's earlier pages: how often the user clicks. Default: totals in the data set. */
   past: v.optional(v.pipe(
     v.strictObject({ pages: v.whole(0), clickedPages: v.whole(0), displays: v.whole(0), clicks: v.whole(0) }),
     v.check(
@@ -32,9 +32,9 @@ const historyFields = {
         `expected clickedPages <= pages <= displays, and clicks <= displays, got ${JSON.stringify(input)}`,
     ),
   )),
-  /** Values of the data set's context columns; see {@link RequestContext}. Missing values are treated as in training. */
+  /** Values of the context columns ({@link RequestContext}). Missing values are treated as in training. */
   context: v.optional(contextSchema),
-  /** True to ignore unknown item ids, such as ids of newer items. With false, a request with an unknown id is refused. */
+  /** True to ignore unknown item ids, such as ids of new items; false to refuse the request. */
   skipUnknown: v.optional(v.boolean(), false),
 };
 type HistoryFields = {
@@ -57,7 +57,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id, got none")),
-    /** Position of an item for its probability. "page": the item's position on the page. "first": the first position. */
+    /** Probabilities are computed for the positions on the page, or with each item at the first position. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),
@@ -75,7 +75,7 @@ const share = v.between(0, 1);
 const resetSchema = v.pipe(
   v.strictObject({
     environment: v.optional(v.string()),
-    /** Number of the episode, which determines the users' random numbers. */
+    /** Number of the episode. It determines the random numbers of the users. */
     episode: v.optional(v.whole(0, 2 ** 32 - 1), 0),
     users: v.optional(v.whole(1, LIMITS.users)),
     slate: v.optional(v.whole(1, 1024)),
@@ -89,20 +89,20 @@ const resetSchema = v.pipe(
     ({ environment, episode: _, ...options }) =>
       environment === undefined || Object.keys(options).length === 0,
     ({ input: { environment: _, episode: __, ...options } }) =>
-      'expected "environment" with "episode" alone, because it keeps its settings, got ' +
+      'expected only "episode" together with "environment", whose settings do not change, got ' +
       Object.keys(options).map((name) => JSON.stringify(name)).join(", "),
   ),
   v.transform(({ users = 1, slate = 3, pages = 20, ...others }) => ({ users, slate, pages, ...others })),
   v.check(
     ({ users, slate, pages }) => users * slate * pages <= LIMITS.shown,
     ({ input: { users, slate, pages } }) =>
-      `expected users x pages x slate of at most ${LIMITS.shown}, because slates are stored until the episode ends, ` +
-      `got ${users * slate * pages}`,
+      `expected users x pages x slate of at most ${LIMITS.shown}, because all slates of an episode are ` +
+      `stored, got ${users * slate * pages}`,
   ),
 );
 const stepSchema = v.strictObject({
   environment: v.string(),
-  /** Item numbers on each user's slate. Item ids are not accepted, because a policy network outputs item numbers. */
+  /** Item numbers on each user's slate: not ids, because a policy network outputs item numbers. */
   slates: v.array(v.array(v.whole(0, 2 ** 32 - 1))),
 });
 
@@ -112,22 +112,19 @@ export type CloseRequest = v.InferOutput<typeof closeSchema>;
 export type ResetRequest = v.InferOutput<typeof resetSchema>;
 export type EnvironmentStepRequest = v.InferOutput<typeof stepSchema>;
 
-/** Parses the body of a request to /reset. @throws UserError for an invalid body. */
 export function readReset(body: string): ResetRequest {
   return parse(resetSchema, body);
 }
 
-/** Parses the body of a request to /step. @throws UserError for an invalid body. */
 export function readStep(body: string): EnvironmentStepRequest {
   return parse(stepSchema, body);
 }
 
-/** Parses the body of a request to /close. @throws UserError for an invalid body. */
 export function readClose(body: string): CloseRequest {
   return parse(closeSchema, body);
 }
 
-/** Parses and validates a JSON body. @throws UserError with the invalid field and the reason. */
+/** Parses and validates a JSON body. @throws UserError with the name of the invalid field and the reason. */
 function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   let json: unknown;
   try {
@@ -143,7 +140,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   throw new UserError(describeRefusal(parsed.issues[0]));
 }
 
-/** Words of a client for JSON types and missing fields, in place of valibot's words. */
+/** Replaces terms of valibot in error messages by the terms of JSON. */
 const TYPES: readonly (readonly [RegExp, string])[] = [
   [/^missing$/, "expected a value, got none"],
   [/^not known$/, "expected no field of this name, got one"],
@@ -154,7 +151,7 @@ const TYPES: readonly (readonly [RegExp, string])[] = [
   [/^expected string\b/, "expected a text"],
 ];
 
-/** Formats an issue as all errors of the service: `page[1]: Expected a whole number, got 1.5.` */
+/** Formats an error of a request, for example `page[1]: Expected a whole number, got 1.5.` */
 function describeRefusal(issue: v.BaseIssue<unknown>): string {
   const path = (issue.path ?? []).map(({ key }) => typeof key === "number" ? `[${key}]` : `.${key}`).join("");
   const text = TYPES.reduce((text, [pattern, words]) => text.replace(pattern, words), v.describeIssue(issue));
@@ -162,15 +159,15 @@ function describeRefusal(issue: v.BaseIssue<unknown>): string {
 }
 
 export interface ScoreRequest extends ScoringRequest {
-  /** Positions, on the requested page, of the items that are in the data set. */
+  /** Positions on the requested page of those items that are in the data set. */
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";
-  /** Context columns without a value, or with an unknown value, in the request; undefined for a data set without such columns. */
+  /** Context columns for which the request has no known value; undefined without context columns. */
   readonly gaps: ContextGaps | undefined;
 }
 
-/** Parses the body of a request to /score. @throws UserError for an invalid body, or for ids that are not in the data set. */
+/** Parses the body of a request to /score. @throws UserError for an invalid body or an unknown id. */
 export function readScore(data: OpenedDataset, config: ModelConfig, body: string): ScoreRequest {
   const { page, positions, ...rest } = parse(scoreSchema, body);
   const found = resolveItems(data, "page", page, rest.skipUnknown);
@@ -195,7 +192,7 @@ export interface RecommendRequest {
   readonly newOnly: boolean;
 }
 
-/** Parses the body of a request to /recommend. @throws UserError as {@link readScore}. */
+/** Parses the body of a request to /recommend. @throws UserError for an invalid body or an unknown id. */
 export function readRecommend(data: OpenedDataset, config: ModelConfig, body: string): RecommendRequest {
   const { top, newOnly, ...rest } = parse(recommendSchema, body);
   return {

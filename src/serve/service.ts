@@ -1,4 +1,4 @@
-/** The HTTP service computes responses to requests. The service opens no port, so tests can call the service directly. */
+/** Computes the responses of the HTTP service. This class opens no port, so tests can call it directly. */
 
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
@@ -19,17 +19,17 @@ export interface ServiceOptions {
   readonly maxRequests: number;
   readonly maxBody: number;
   readonly maxBatch: number;
-  /** True if the model's utilities are not log-odds (adversarial stage). Such a model cannot simulate users. */
+  /** True if the utilities are not log-odds (adversarial stage): the model then cannot simulate users. */
   readonly uncalibrated?: boolean;
-  /** [positions] effects that are added to utilities when probabilities are computed; undefined without position effects. */
+  /** [positions] effects of the positions, which are added to the utilities to compute probabilities. */
   readonly effects?: readonly number[] | undefined;
 }
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
 
-/** Largest number of rows per batch: enough for one request of the largest size, or several requests of usual sizes. */
+/** Largest number of rows per batch: enough for one largest request, or for several usual requests. */
 const ROWS = 2 ** 15;
-/** Number of item ids per response chunk of {@link Service.items}. */
+/** Number of item ids per chunk of the response to /items. */
 const ITEMS_A_PART = 2 ** 13;
 
 class Refusal extends Error {
@@ -51,15 +51,15 @@ export class Service {
   readonly #batcher: Batcher;
   readonly #environments: EnvironmentPool;
   readonly #candidates: Uint32Array<ArrayBuffer>;
-  /** Scores items of the catalogue. A call waits until the GPU is free. */
+  /** Scores items of the catalogue when the GPU is free. */
   readonly #items: ItemScorer;
   #inFlight = 0;
   #closing = false;
   #failed = false;
 
   /**
-   * @param onFault: callback for errors of the service, but not for invalid requests. After an error during scoring, such as a
-   *   lost device, {@link failed} is true.
+   * @param onFault called for each error, but not for invalid requests. If scoring fails, for example because
+   * the device is lost, {@link failed} is true.
    */
   constructor(
     private readonly model: UserModel,
@@ -91,12 +91,12 @@ export class Service {
     return this.#inFlight;
   }
 
-  /** True after scoring has failed. The service then cannot continue. */
+  /** True if scoring has failed. The service then cannot continue. */
   get failed(): boolean {
     return this.#failed;
   }
 
-  /** Starts to refuse new requests. Requests in flight are still answered. */
+  /** Refuses all new requests. Requests in flight are still answered. */
   shutDown(): void {
     this.#closing = true;
   }
@@ -135,7 +135,7 @@ export class Service {
     }
   }
 
-  /** Runs `work`, and counts it as a request in flight. @throws Refusal if too many requests are in flight. */
+  /** Runs `work` as a request in flight. @throws Refusal if too many requests are in flight. */
   async #admitted(work: () => Promise<Response>): Promise<Response> {
     if (this.#closing) throw new Refusal(503, "The service is shutting down.", { Connection: "close" });
     const { maxRequests } = this.options;
@@ -152,9 +152,9 @@ export class Service {
     }
   }
 
-  /** Reads a request's body. @throws Refusal if the content type is not JSON, or if the body is too large or incomplete. */
+  /** Reads a request's body. @throws Refusal if it is too large, incomplete, or not declared as JSON. */
   async #readBody({ headers, body }: ServiceRequest): Promise<string> {
-    // Only JSON is accepted, because foreign web pages can send some other content types without a preflight request.
+    // Accept only JSON, because a foreign web page cannot send JSON without a preflight request.
     const type = headers["content-type"] ?? "";
     if (!/^application\/json\s*(;|$)/i.test(type)) {
       throw new Refusal(415, `Expected content-type: application/json, got ${JSON.stringify(type)}.`);
@@ -178,7 +178,7 @@ export class Service {
     return text + decoder.decode();
   }
 
-  /** Runs work on the GPU. Any error other than a UserError is fatal: {@link failed} becomes true. */
+  /** Runs work on the GPU. After any error except a UserError, {@link failed} is true. */
   async #onDevice<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -191,7 +191,8 @@ export class Service {
   async reset(body: string): Promise<Response> {
     if (this.options.uncalibrated) {
       throw new UserError(
-        "Expected a model of the first stage to simulate users, got one of the adversarial stage, whose utilities are not log-odds.",
+        "Expected a model of the first stage to simulate users. The utilities of a model of the adversarial " +
+          "stage are not log-odds.",
       );
     }
     const request = readReset(body);
@@ -209,7 +210,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** Streams the ids of all items, in the order of their numbers. The list may be longer than the longest JavaScript string. */
+  /** Streams all item ids in the order of their numbers: one string could be too long for JavaScript. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {
@@ -235,7 +236,7 @@ export class Service {
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);
     const { items, noClick } = computeChoiceProbabilities(this.model.config, logits);
-    /** Returns values in the order of the requested page. Items that are not in the data set get null. */
+    /** Returns the values in the order of the requested page, with null for an unknown item. */
     const inRequestOrder = (values: ArrayLike<number>) => {
       const all = Array<number | null>(request.pageSize).fill(null);
       places.forEach((place, k) => all[place] = values[k] ?? null);
@@ -252,7 +253,7 @@ export class Service {
 
   async recommend(body: string, { isGone }: ServiceRequest): Promise<Response> {
     const request = readRecommend(this.data, this.model.config, body);
-    const onItems = () => { // called between blocks, because scoring a large catalogue takes a while
+    const onItems = () => { // called after each block of items
       if (isGone?.()) throw new Refusal(499, "The client has disconnected.");
     };
     const { context } = request;
@@ -284,7 +285,7 @@ export class Service {
   metricsPage(): Response {
     const text = this.metrics.text({
       clickgan_requests_in_flight: ["Scoring requests in flight.", this.#inFlight],
-      clickgan_requests_waiting: ["Pages waiting for the next dispatch.", this.#batcher.waiting],
+      clickgan_requests_waiting: ["Pages that wait for the next batch.", this.#batcher.waiting],
     });
     return new Response(text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
   }

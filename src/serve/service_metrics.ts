@@ -1,6 +1,6 @@
 /** Counters and histograms of the service, in the text format of Prometheus. */
 
-/** Map from labels, such as `endpoint="/score"`, to a metric's value. A value without labels has the key "". */
+/** Values of a metric by labels, for example `endpoint="/score"`. A value without labels has the key "". */
 type Series = Map<string, number>;
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -59,14 +59,14 @@ export class ServiceMetrics {
   readonly requests = new Counter("clickgan_requests_total", "Answered requests, by status.");
   readonly seconds = new Histogram(
     "clickgan_request_seconds",
-    "Time from a request's arrival to its answer.",
+    "Time from the arrival of a request to its answer.",
     SECONDS,
   );
-  readonly batches = new Histogram("clickgan_batch_requests", "Requests scored in one dispatch.", REQUESTS);
-  readonly batchSeconds = new Histogram("clickgan_batch_seconds", "Time of a dispatch.", SECONDS);
+  readonly batches = new Histogram("clickgan_batch_requests", "Requests per scored batch.", REQUESTS);
+  readonly batchSeconds = new Histogram("clickgan_batch_seconds", "Time to score a batch.", SECONDS);
   readonly rows = new Counter("clickgan_rows_total", "Scored rows: clicks of histories and items of pages.");
 
-  /** Formats all metrics. @param gauges: map from a gauge's name to its help text and current value. */
+  /** Formats all metrics. @param gauges help text and current value of each gauge, by name */
   text(gauges: Readonly<Record<string, readonly [help: string, value: number]>>): string {
     const now = Object.entries(gauges).map(([name, [help, value]]) =>
       head({ name, help }, "gauge") + line(name, "", value)

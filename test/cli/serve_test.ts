@@ -145,7 +145,7 @@ Deno.test("environments: users' pages are those of a simulator, in turn; invalid
         own("/reset", { environment, episode: 5 }),
       ]);
       assert.deepEqual(both.map(({ status }) => status), [200, 200]);
-      await refused("/reset", { environment, users: 3 }, /with "episode" alone/);
+      await refused("/reset", { environment, users: 3 }, /only "episode" together with "environment"/);
       await refused(
         "/step",
         { environment, slates: [[0, 1]] },

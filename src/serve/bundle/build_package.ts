@@ -1,7 +1,7 @@
 /**
- * Builds the library as a package for JSR and npm: `deno task build package` writes a folder, which can be published, and a
- * tarball. The folder only has the files that src/mod.ts imports; deno.json in the folder only has the packages that the files
- * import. Kernels become TypeScript modules, because registries and users of the package cannot import WGSL as text.
+ * Builds the library as a package for JSR and npm: `deno task build package` writes a folder to publish, and
+ * a tarball. The folder has the files that src/mod.ts imports; its deno.json lists the packages that they
+ * import. Kernels become TypeScript modules, because WGSL cannot be imported as text from a registry.
  */
 
 import { dirname, relative, resolve } from "node:path";
@@ -22,7 +22,7 @@ export interface StagedPackage {
   readonly tarball: string;
 }
 
-/** Builds the package, and runs Deno's checks for publishing. @param folder new or empty. @throws UserError for another folder */
+/** Builds and checks the package. @param folder new or empty @throws UserError for another folder */
 export async function buildPackage(folder: string): Promise<StagedPackage> {
   const staged = `${folder}/package`;
   const tarball = `${folder}/clickgan-${config.version}.tgz`;
@@ -39,7 +39,7 @@ export async function buildPackage(folder: string): Promise<StagedPackage> {
   await write(`${staged}/deno.json`, JSON.stringify(packageConfig(used), null, 2) + "\n");
   await write(`${staged}/README.md`, await readme());
   for (const name of LICENCES) await write(`${staged}/${name}`, await Deno.readTextFile(ROOT + name));
-  await deno(staged, "publish", "--dry-run", "--allow-dirty", "--no-check"); // `deno pack` below checks the types
+  await deno(staged, "publish", "--dry-run", "--allow-dirty", "--no-check"); // `deno pack` checks types
   await deno(staged, "pack", "--allow-dirty", "--output", resolve(tarball));
   return { folder: staged, tarball };
 }
@@ -49,7 +49,7 @@ async function write(file: string, text: string): Promise<void> {
   await writeFileAtomically(file, text);
 }
 
-/** Returns the paths of the local files that a module imports, directly or indirectly. */
+/** Lists the local files that a module imports, directly or indirectly. */
 async function listModules(path: string): Promise<string[]> {
   const graph: unknown = JSON.parse(await deno(ROOT, "info", "--json", ...DENO_FLAGS, path));
   if (typeof graph !== "object" || graph === null || !("modules" in graph) || !Array.isArray(graph.modules)) {
@@ -64,7 +64,6 @@ function kernelModule(text: string): string {
   return `const text: string = ${JSON.stringify(text)};\nexport default text;\n`;
 }
 
-/** Replaces `from "./k.wgsl" with { type: "text" }` by `from "./k.wgsl.ts"`. */
 function withKernelModules(text: string): string {
   return text.replace(/from "([^"]+\.wgsl)" with \{\s*type: "text",?\s*\}/g, 'from "$1.ts"');
 }
@@ -86,10 +85,10 @@ async function readme(): Promise<string> {
   const page = await Deno.readTextFile(`${ROOT}src/README.md`);
   const [, section = ""] = page.split(/^## As a library$/m);
   const text = section.split(/^## /m)[0]?.replace(/<!--.*?-->\n*/gs, "");
-  return `# clickgan\n\nLearns from click logs what users would click, by hand-written WGSL kernels. It needs Deno.\n${text}`;
+  return `# clickgan\n\nFits user models to click logs, with hand-written WGSL kernels. Needs Deno.\n${text}`;
 }
 
-/** Runs a command of Deno. @returns its stdout. @throws UserError with its stderr, if it fails */
+/** Runs a command of Deno. @returns its stdout. @throws UserError with the stderr of a failed command */
 async function deno(cwd: string, ...args: string[]): Promise<string> {
   const env = { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd, env }).output();

@@ -1,6 +1,6 @@
 /**
- * Bundles a script for browsers with its packages, and with or without the texts of its kernels. The packages are in Deno's cache;
- * `deno info` reports the paths of the packages to the bundler.
+ * Bundles a script for browsers with the packages that it imports, and with or without the texts of its
+ * kernels. The packages are in Deno's cache; `deno info` lists their paths.
  */
 
 import * as esbuild from "esbuild";
@@ -11,16 +11,16 @@ import { formatTableEntry } from "./kernel_table.ts";
 
 export interface BundleOptions {
   readonly entry: string;
-  /** "iife" for a script of a web page or a worker, "esm" for a module. */
+  /** "iife" for a script of a web page or a worker; "esm" for a module. */
   readonly format: "iife" | "esm";
   /** False to keep the script readable; true by default. */
   readonly minify?: boolean;
   readonly banner?: string;
-  /** "whole" (default): the script contains the kernels. "from a table": it reads them from a table (kernel_table.ts). */
+  /** Kernel texts: in the script ("whole", default), or read from a table (kernel_table.ts). */
   readonly kernels?: "whole" | "without comments" | "from a table";
-  /** Folders of packages that Deno does not find for the entry, by package name. */
+  /** Folders of packages, by name, that Deno does not find from the entry. */
   readonly folders?: Readonly<Record<string, string>>;
-  /** Texts of modules to replace, by the name under which a module is imported. */
+  /** Texts that replace modules, by the name under which a module is imported. */
   readonly replacements?: Readonly<Record<string, string>>;
 }
 
@@ -33,8 +33,8 @@ export interface Bundle {
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
- * Bundles a script. Do not build two bundles at once: the bundler is a process, which is stopped after the first bundle.
- * @returns the script, whose bytes only depend on the sources. @throws Error with the messages of the bundler
+ * Bundles a script. Do not build two bundles at once: the first call stops the bundler's process. @returns
+ * the script; equal sources give equal bytes. @throws Error with the messages of the bundler
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   const { entry, format, minify = true, banner, folders, replacements: instead = {}, kernels = "whole" } =
@@ -99,9 +99,9 @@ function replaceModules(texts: Readonly<Record<string, string>>): esbuild.Plugin
   };
 }
 
-/** Resolves the import of a package in the package's folder: by its exports, or by path for a package without exports. */
+/** Resolves an import by the exports of the package, or by path if the package has no exports. */
 function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
-  const found = "found"; // marks a call of build.resolve by this plugin, which must not be resolved again
+  const found = "found"; // marks calls of build.resolve by this plugin, to avoid an endless recursion
   return {
     name: "deno-cache",
     setup(build) {
@@ -124,7 +124,7 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
   const { npmPackages }: { npmPackages: Record<string, { name: string; localPath: string }> } = JSON.parse(
     new TextDecoder().decode(stdout),
   );
-  // If DENO_DIR is a relative path, the paths of the packages are also relative.
+  // The paths are relative if DENO_DIR is relative.
   return new Map(Object.values(npmPackages).map(({ name, localPath }) => [name, resolve(localPath)]));
 }
 
@@ -135,9 +135,9 @@ export async function readPackageFile(entry: string, name: string, file: string)
 }
 
 /**
- * Removes comments (more than a third of a kernel's text), empty lines, and spaces at the ends of lines; in functions and structs,
- * spaces next to = , ; { and } are removed, too. One space stays before a constant in a function, because the host replaces
- * constants that begin a line.
+ * Removes comments (more than a third of a kernel's text), empty lines, and spaces at line ends. In functions
+ * and structs, also removes spaces next to = , ; { and }. One space stays before a constant in a function:
+ * the program replaces the values of only those constants that begin a line.
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>

@@ -1,23 +1,23 @@
 /**
- * Makes the script of a web page read kernels from a table. A page that shows kernels contains the texts of the kernels as data.
- * To avoid a second copy in the script, the page defines a global table of kernels by name before the script runs.
+ * Lets the script of a web page read kernels from a global table that the page defines before the script
+ * runs. A page that shows the kernels already has their texts as data; the table avoids a second copy.
  */
 
 const TABLE = "WGSL";
 
-/** Returns the key of a kernel in the table: the file name without extension. An exercise has the key of its solution. */
+/** Returns a kernel's key in the table: its file name without extension, for an exercise with a prefix. */
 export function getKernelTableKey(path: string): string {
   const name = path.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   return /[/\\]exercises[/\\]/.test(path) ? `exercise_${name}` : name;
 }
 
-/** Returns the JavaScript expression that replaces a kernel's text in a script. */
+/** Returns the JavaScript expression that replaces a kernel's text in the script. */
 export function formatTableEntry(path: string): string {
   return `${TABLE}.${getKernelTableKey(path)}`;
 }
 
-/** Returns JavaScript code that defines the table, to be run before the script. @param kernels WGSL texts by key, as JSON */
+/** Returns the script that defines the table. @param kernels WGSL texts by key, as JSON */
 export function buildTableScript(kernels: string): string {
-  // The table is a property of globalThis, because later scripts could not see a variable of a module.
+  // Scripts share globalThis, but they do not share the variables of a module.
   return `globalThis.${TABLE}=${kernels};\n`;
 }

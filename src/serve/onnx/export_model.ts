@@ -1,4 +1,4 @@
-/** Exports a trained model to ONNX. Inputs: numbers of clicked and displayed items. Outputs: utilities and probabilities. */
+/** Exports a trained model to ONNX: item numbers of clicks and of a page give utilities and probabilities. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { nonFiniteWeightsError } from "../../model/choice_probabilities.ts";
@@ -31,7 +31,7 @@ import {
 } from "./graph_builder.ts";
 
 const PRODUCER = "clickgan";
-/** First bytes of an exported file: tag of the protobuf field producer_name (number 2, type bytes), its length and value. */
+/** First bytes of an exported file: the tag, length and value of protobuf field 2 (bytes producer_name). */
 export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
 
 const OPSET = 17;
@@ -42,12 +42,12 @@ export interface ExportedModel {
   readonly config: ModelConfig;
   readonly catalogue: ItemCatalogue;
   readonly weights: Weights;
-  /** Context features of the model's data set, in order; absent if it has none. */
+  /** Context features of the model's data set, in their order. */
   readonly context?: readonly ContextFeature[] | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Returns the bytes of an ONNX file. @throws UserError for a model that is too large, or has utilities that may overflow. */
+/** Returns the bytes of an ONNX file. @throws UserError if the model is too large or may overflow. */
 export function exportModel(
   { config, catalogue, weights, context = [], metadata }: ExportedModel,
 ): Uint8Array {
@@ -85,8 +85,13 @@ export function exportModel(
       node: graph.nodes,
       initializer: graph.initializers,
       input: [
-        makeValueInfo("history", INT64, ["users", "clicks"], "clicked items, oldest click first, then -1"),
-        makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 where there is none"),
+        makeValueInfo(
+          "history",
+          INT64,
+          ["users", "clicks"],
+          "clicked items from the oldest to the latest, then -1",
+        ),
+        makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 at empty positions"),
         ...describeContextInputs(features),
       ],
       output: [
@@ -101,12 +106,12 @@ export function exportModel(
 }
 
 /**
- * Returns an upper bound of the absolute values that the graph computes. A value is multiplied at most once with each tensor: with
- * one row of a table, or with a sum over the rows of a kernel.
+ * Returns an upper bound of the absolute values in the graph. Each tensor multiplies a value at most once: by
+ * one row of a table, or by a sum over the rows of a kernel.
  */
 function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: number): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
-  // Count features are logarithms of floats, which are bounded.
+  // Count features are logarithms of floats, so they have a bound.
   let bound = Math.max(
     largestFeature,
     initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1,
@@ -126,14 +131,14 @@ function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: numb
   return bound;
 }
 
-/** Appends a column of -1 to the history, so that no history is empty. The result is [users, clicks + 1]. */
+/** Adds a column of -1 at the end of the history, [users, clicks + 1], so that no history is empty. */
 function paddedHistory(graph: GraphBuilder): TensorName {
   const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
   const column = graph.op("Concat", [users, [1]], { axis: 0 });
   return graph.op("Concat", ["history", graph.op("Expand", [[-1], column])], { axis: 1 });
 }
 
-/** Adds the utility [users, items, 1] of the displayed items. A page entry of -1 gets the utility of item 0. */
+/** Adds nodes for utilities [users, items, 1] of a page. Empty positions (-1) get the value of item 0. */
 function utility(
   inputs: EncoderInputs,
   config: ModelConfig,
@@ -161,7 +166,7 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   }
 }
 
-/** Adds the share [users, items, K] of a layer's input that depends only on the displayed item. */
+/** Adds nodes for the part [users, items, K] of a layer's input that depends only on the displayed item. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue, optional } = inputs;
   const items = foldItems(catalogue, {
@@ -204,7 +209,7 @@ function hiddenLayers(
   return graph.op("MatMul", [hidden, tensor("utility/output/kernel", dims.at(-1) ?? 0, 1)]);
 }
 
-/** Adds batch normalisation with running averages, in the form of a factor and a shift per column. */
+/** Adds batch normalisation with the running averages: a factor and an offset per column. */
 function normalised(
   graph: GraphBuilder,
   { batchNorm, dims }: ModelConfig,
@@ -228,7 +233,7 @@ function normalised(
   return graph.op("Add", [scaled, graph.tensor(`${name}/shift`, [columns], Float32Array.from(shifts))]);
 }
 
-/** Adds the outputs. The probabilities are a softmax over the items and no click (utility 0). @param effects one per position */
+/** Adds the outputs of the graph. @param effects [positions] effects of the positions */
 function outputs(
   graph: GraphBuilder,
   { eta, loss }: ModelConfig,

@@ -1,6 +1,6 @@
 /**
- * Builds an ONNX graph. The name of a node is the name of its result. Constants are tensors in the file. The protobuf schema only
- * has the fields that exported models use, from https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
+ * Builds an ONNX graph. A node has the name of its result; constants are tensors in the file. The protobuf
+ * schema has only the fields that we use, from https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  */
 
 import protobuf from "protobufjs";
@@ -11,7 +11,8 @@ message OperatorSet { string domain = 1; int64 version = 2; }
 message Tensor { repeated int64 dims = 1; int32 dataType = 2; string name = 8; bytes rawData = 9; }
 message Attribute { string name = 1; int64 i = 3; bytes s = 4; repeated int64 ints = 8; int32 type = 20; }
 message Node {
-  repeated string input = 1; repeated string output = 2; string name = 3; string opType = 4; repeated Attribute attribute = 5;
+  repeated string input = 1; repeated string output = 2; string name = 3; string opType = 4;
+  repeated Attribute attribute = 5;
 }
 message Dimension { int64 dimValue = 1; string dimParam = 2; }
 message Shape { repeated Dimension dim = 1; }
@@ -19,15 +20,16 @@ message TensorType { int32 elemType = 1; Shape shape = 2; }
 message Type { TensorType tensorType = 1; }
 message Value { string name = 1; Type type = 2; string docString = 3; }
 message Graph {
-  repeated Node node = 1; string name = 2; repeated Tensor initializer = 5; repeated Value input = 11; repeated Value output = 12;
+  repeated Node node = 1; string name = 2; repeated Tensor initializer = 5; repeated Value input = 11;
+  repeated Value output = 12;
 }
 message Model {
-  int64 irVersion = 1; string producerName = 2; string producerVersion = 3; string docString = 6; Graph graph = 7;
-  repeated OperatorSet opsetImport = 8; repeated Entry metadataProps = 14;
+  int64 irVersion = 1; string producerName = 2; string producerVersion = 3; string docString = 6;
+  Graph graph = 7; repeated OperatorSet opsetImport = 8; repeated Entry metadataProps = 14;
 }`;
 const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
 
-/** Name prefix of tensors from which features are computed; export_model.ts has a bound of the features. */
+/** Prefix of tensors from which features are computed. export_model.ts bounds them in another way. */
 export const COUNTED = "counts/of_items/";
 
 export const FLOAT = 1;
@@ -87,8 +89,8 @@ export class GraphBuilder {
   readonly initializers: Tensor[] = [];
 
   /**
-   * Adds a node. @returns the name of the node's last result. @param input names of tensors; numbers and lists of whole numbers
-   * are constants. @param attributes whole numbers, texts, or lists of whole numbers, by name.
+   * Adds a node. @returns the name of its last result. @param input names of tensors, or constants: a number
+   * or a list of whole numbers. @param attributes whole numbers, texts, or lists of whole numbers, by name.
    */
   op(
     opType: string,
@@ -108,7 +110,7 @@ export class GraphBuilder {
     return output.at(-1) ?? "";
   }
 
-  /** Adds a tensor to the file, such as a weight of the model or a table of indices. */
+  /** Adds a tensor to the file, for example a weight of the model or a table of indices. */
   tensor(
     name: TensorName,
     dims: readonly number[],
@@ -122,7 +124,7 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Returns the tensor of a constant. Equal constants share one tensor. */
+  /** Returns the name of a constant's tensor. Equal constants share one tensor. */
   #constant(value: number | readonly number[]): TensorName {
     const isFloat = typeof value === "number";
     const name = isFloat
@@ -136,7 +138,7 @@ export class GraphBuilder {
   }
 }
 
-/** Makes the description of a graph's input or output. @param dims names of the dimensions. */
+/** Describes an input or output of the graph. @param dims names of the dimensions. */
 export function makeValueInfo(
   name: TensorName,
   elemType: number,

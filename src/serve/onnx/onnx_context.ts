@@ -1,13 +1,13 @@
 /**
- * Adds a data set's context features to an ONNX graph. Each context column is an input of the graph. A column of numbers, or of
- * dates as ages in days, has floats, and NaN for an unknown value. A column of categories has indices of its values, and -1 for an
- * unknown or other value.
+ * Adds the context features of a data set to an ONNX graph. Each context column is an input of the graph.
+ * Numbers, and dates as ages in days, are floats: NaN if unknown. Categories are indices of their values: -1
+ * for any other value.
  */
 
 import { type ContextFeature, listContextColumns, type NumberTransform } from "../../data/manifest.ts";
 import { COUNTED, FLOAT, type GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
 
-/** Describes the inputs of the graph: [users, items] for impressions, [users] for pages. */
+/** Describes the inputs of the graph: [users, items] for impression columns, [users] for page columns. */
 export function describeContextInputs(features: readonly ContextFeature[]) {
   return listContextColumns(features).map(({ kind, column, type, values }) =>
     makeValueInfo(
@@ -16,7 +16,7 @@ export function describeContextInputs(features: readonly ContextFeature[]) {
       kind === "page" ? ["users"] : ["users", "items"],
       type === "category"
         ? `index of the value of ${column} in ${JSON.stringify(values)}, or -1`
-        : `${type === "age" ? `age in days by ${column}` : column}, NaN where unknown`,
+        : `${type === "age" ? `age in days by ${column}` : column}, NaN if unknown`,
     )
   );
 }
@@ -25,7 +25,7 @@ function formatInput(kind: ContextFeature["kind"], column: string): TensorName {
   return `${kind}.${column}`;
 }
 
-/** Adds the context features, one tensor [users, items, 1] per feature. @param zero - zeros [users, items, 1] */
+/** Adds nodes for the context features, [users, items, 1] each. @param zero zeros [users, items, 1] */
 export function addContextFeatures(
   graph: GraphBuilder,
   features: readonly ContextFeature[],
@@ -73,7 +73,7 @@ function standardised(
   return graph.op("Div", [graph.op("Sub", [scaled, constant("mean", mean)]), constant("sd", sd)]);
 }
 
-/** Returns the largest absolute value of a context feature. */
+/** Returns the largest absolute value that a context feature can have. */
 export function boundContextFeatures(features: readonly ContextFeature[]): number {
   return features.reduce((most, { transform }) => {
     if (transform.of !== "number" && transform.of !== "age") return Math.max(most, 1);

@@ -1,6 +1,7 @@
 /**
- * Adds count features (see src/counts/page_counts.ts) to an ONNX graph. The graph counts each item and token in a user's recent
- * clicks, and looks up the counts for each displayed item. A catalogue takes a few hundred words per item in the file.
+ * Adds count features (src/counts/page_counts.ts) to an ONNX graph. The graph counts items and tokens in a
+ * user's recent clicks, and looks up the counts of displayed items. Each item of the catalogue takes a few
+ * hundred words.
  */
 
 import {
@@ -17,23 +18,26 @@ import { addContextFeatures } from "./onnx_context.ts";
 import { addLastClicks, type EncoderInputs } from "./onnx_encoders.ts";
 import { COUNTED, FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
 
-/** Logarithm of the largest float. */
+/** Upper bound of the logarithm of a float. */
 export const LARGEST_LOG = 89;
 
 interface CountInputs {
   readonly graph: GraphBuilder;
   readonly config: CountsConfig;
   readonly items: number;
-  /** Returns the value of an item in a column of the model's table of counts. */
+  /** Returns an item's value in a column of the model's table of counts. */
   readonly at: (item: number, column: number) => number;
   /** [users, items] numbers of the displayed items; 0 for an empty position. */
   readonly page: TensorName;
   readonly recent: TensorName;
-  /** [users, LAGS] 1 for an entry of `recent` with a click, 0 for an entry without a click. */
+  /** [users, LAGS] 1 if the entry of `recent` is a click, otherwise 0. */
   readonly there: TensorName;
 }
 
-/** Adds the standardised count and context features [users, items, C], assuming an average click rate and no displays without a click. */
+/**
+ * Adds nodes for standardised count and context features [users, items, C]. They assume that the user has the
+ * average click rate, and has seen no item without a click.
+ */
 export function addDisplayedCounts(
   inputs: EncoderInputs,
   config: CountsConfig,
@@ -82,7 +86,7 @@ export function addDisplayedCounts(
   return graph.op("Mul", [centred, graph.tensor("counts/scaled", [C], scale.slice(C, 2 * C))]);
 }
 
-/** Adds the product [users, items, N] of the count features and the first layer's weights for count features. */
+/** Adds nodes for count features x weights of the first layer: [users, items, N]. */
 export function addCountsLayer(
   { graph, weight, tensor }: EncoderInputs,
   counts: TensorName,
@@ -91,7 +95,7 @@ export function addCountsLayer(
   return graph.op("MatMul", [counts, tensor(FIRST_LAYER, weight(FIRST_LAYER).length / N, N)]);
 }
 
-/** Adds the part of the utility that is linear in the count features, [users, items, 1]. */
+/** Adds nodes for the part of the utility that is linear in the count features, [users, items, 1]. */
 export function addLinearPart({ graph, weight, tensor }: EncoderInputs, counts: TensorName): TensorName {
   const product = graph.op("MatMul", [counts, tensor(KERNEL, weight(KERNEL).length, 1)]);
   return graph.op("Add", [product, tensor(BIAS, 1)]);
@@ -110,7 +114,7 @@ function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
-/** Adds a value for each displayed item, [users, items, 1]. @param of function that returns the value of a catalogue item */
+/** Adds nodes that look up a value per displayed item [users, items, 1]. @param of value of an item */
 function ofItems(
   { graph, items, page }: CountInputs,
   name: string,
@@ -120,7 +124,7 @@ function ofItems(
   return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
-/** Adds [users, size]: each user's sums of values with equal indices. @param place [users, .] indices @param value [users, .] */
+/** Adds nodes for each user's sums [users, size] of `value` [users, .] by the index `place` [users, .]. */
 function summed(
   { graph, page }: CountInputs,
   size: number,
@@ -133,7 +137,7 @@ function summed(
   return graph.op("ScatterElements", [zeros, place, value], { axis: 1, reduction: "add" });
 }
 
-/** Adds [users, items, 1]: for each item, a weighted sum of K of the user's values. A table has the indices and weights. */
+/** Adds nodes for one weighted sum of K values of the user per displayed item: [users, items, 1]. */
 function lookedUp(
   { graph, items, page }: CountInputs,
   name: string,
@@ -150,7 +154,7 @@ function lookedUp(
 }
 
 /**
- * Adds each item's similarity to the clicked items [users, items, 1]. Clicks on the item itself and repeated clicks are ignored.
+ * Adds nodes for each item's similarity to the other clicked items, [users, items, 1]; repeats do not count.
  */
 function similarity(of: CountInputs, clicked: TensorName): TensorName {
   const { graph, config: { fields, neighbours: M }, items, at } = of;
@@ -161,7 +165,7 @@ function similarity(of: CountInputs, clicked: TensorName): TensorName {
   for (let k = 0; k < items * M; k++) {
     const item = Math.floor(k / M);
     const other = at(item, first + k % M);
-    if (other >= items) continue; // NO_ITEM: the item has fewer than M neighbours
+    if (other >= items) continue; // NO_ITEM: no further neighbour
     places[k] = other;
     factors[k] = at(item, first + M + k % M) / Math.sqrt(users(item) * users(other));
   }
@@ -169,7 +173,7 @@ function similarity(of: CountInputs, clicked: TensorName): TensorName {
   return lookedUp(of, "neighbours", different, { places, factors });
 }
 
-/** Adds [users, items]: 1 for the item of the user's last click, 0 for any other item. */
+/** Adds nodes for flags [users, items]: 1 for the item that the user clicked last, otherwise 0. */
 function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName): TensorName {
   const place = graph.op("Max", [graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), [1]]), [0]]);
   const last = graph.op("GatherElements", [history, place], { axis: 1 });
@@ -180,7 +184,7 @@ function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName
   return graph.op("Cast", [same], { to: FLOAT });
 }
 
-/** Adds the number of displayed items [users], clamped to the range from 1 to `longest`. */
+/** Adds nodes for the number of displayed items [users], clipped to 1 to `longest`. */
 function pageLength(graph: GraphBuilder, longest: number): TensorName {
   const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", [0]])], { to: FLOAT });
   const length = graph.op("ReduceSum", [shown, [1]], { keepdims: 0 });
@@ -188,9 +192,10 @@ function pageLength(graph: GraphBuilder, longest: number): TensorName {
 }
 
 /**
- * Adds the count feature [users, items, 1] of each category field. A click on an item with T tokens adds 1 / T to the number q_t
- * of each token t. The number q counts clicks on items with tokens. The feature is the log of the mean, over the displayed item's
- * T tokens, of (q_t + PRIOR share_t) / ((q + PRIOR) share_t). This mean equals (sum_t q_t / (T share_t) + PRIOR) / (q + PRIOR).
+ * Adds nodes for the count feature [users, items, 1] of each category field. A click adds 1 / T to the count
+ * q_t of each of the T tokens of the clicked item; q counts clicks on items with tokens. The feature is the
+ * log of the mean of (q_t + PRIOR share_t) / ((q + PRIOR) share_t) over the T tokens of the displayed item,
+ * which equals (sum_t q_t / (T share_t) + PRIOR) / (q + PRIOR).
  */
 function categories(of: CountInputs): TensorName[] {
   const { graph, config: { fields }, items, at, recent, there } = of;
@@ -219,7 +224,7 @@ function categories(of: CountInputs): TensorName[] {
     const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];
     const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
     const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
-    // For an item without tokens, the mean is 1, and so the feature is 0.
+    // The mean of an item without tokens is defined as 1, so its feature is 0.
     const missing = graph.op("Mul", [clicks, ofItems(of, `${name}/none`, (item) => none[item] ?? 0)]);
     const above = graph.op("Add", [graph.op("Add", [lifted, missing]), PRIOR]);
     return graph.op("Log", [graph.op("Div", [above, graph.op("Add", [clicks, PRIOR])])]);

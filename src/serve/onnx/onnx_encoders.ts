@@ -1,4 +1,4 @@
-/** Adds encoders to an ONNX graph. Input: clicked items. Output: the user state's share [users, N] of the first layer's input. */
+/** Adds encoders to an ONNX graph: clicked items give a part [users, N] of the first layer's input. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -7,7 +7,7 @@ import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { FLOAT, type GraphBuilder, INT32, type TensorName } from "./graph_builder.ts";
 
-/** Inputs of an encoder, and the graph to which the encoder is added. */
+/** The graph, and inputs of an encoder. */
 export interface EncoderInputs {
   readonly graph: GraphBuilder;
   readonly catalogue: ItemCatalogue;
@@ -16,17 +16,18 @@ export interface EncoderInputs {
   /** Adds a weight of the model to the file. @returns the name of the tensor. */
   readonly tensor: (name: string, ...dims: readonly number[]) => TensorName;
   readonly optional: (name: string) => Float32Array<ArrayBuffer> | undefined;
-  /** [users, clicks + 1] numbers of the clicked items, oldest click first, followed by -1. */
+  /** [users, clicks + 1] numbers of the clicked items from the oldest to the latest click, then -1. */
   readonly history: TensorName;
   readonly clicks: TensorName;
 }
 
-/** For each gate in the order of ONNX (i, o, f, c), its index in our order (i, g, f, o). Gate c of ONNX is our gate g. */
+/** Index of each gate of ONNX (i, o, f, c) in our order (i, g, f, o). ONNX's c is our g. */
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * Adds the LSTM. A table has, for each item, the product of its features and the input weights. The ONNX op gets these products as
- * input, and the identity as input weights. The result is exact, because the op only multiplies by 1 and adds zeros.
+ * Adds the LSTM. A table has the product of features and input weights per item. The ONNX op gets these
+ * products as input, and the identity as weights: it only multiplies by 1 and adds zeros, so the result is
+ * exact.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
@@ -39,7 +40,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
   });
   const recurrent = weight("encoder/lstm/recurrent_kernel");
   const bias = weight("encoder/lstm/bias");
-  /** Converts a column of ONNX's weights to the column of our weights. */
+  /** Converts a column of ONNX's weights to a column of our weights. */
   const ours = (place: number) => (GATES[Math.floor(place / H)] ?? 0) * H + place % H;
   const table = Float32Array.from(products, (_, k) => {
     const column = k % columns;
@@ -50,7 +51,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
     (_, k) => recurrent[(k % H) * columns + ours(Math.floor(k / H))] ?? 0,
   );
   const B = Float32Array.from({ length: 2 * columns }, (_, k) => {
-    const forget = Math.floor(k / H) === 2 ? 1 : 0; // our LSTM adds 1 in the forget gate, as TensorFlow does; ONNX does not
+    const forget = Math.floor(k / H) === 2 ? 1 : 0; // our forget gate adds 1, as TensorFlow does
     return k < columns ? (bias[ours(k)] ?? 0) + forget : 0;
   });
   const identity = Float32Array.from(
@@ -73,7 +74,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
     { hidden_size: H },
     ["", "lstm_state"],
   );
-  // Set the state of a user without clicks to 0, because runtimes return different states for an empty sequence.
+  // Set the state of a user without clicks to 0: runtimes differ for an empty sequence.
   const some = graph.op("Unsqueeze", [graph.op("Greater", [clicks, [0]]), [1]]);
   const kept = graph.op("Where", [some, graph.op("Squeeze", [state, [0]]), 0]);
   return addBias(inputs, graph.op("MatMul", [kept, tensor("utility/layer1/state_kernel", H, N)]), N);
@@ -89,12 +90,11 @@ function addBias(
 }
 const LAYER_BIAS = "utility/layer1/bias";
 
-/** Adds the state of a model without an encoder: the bias [1, N]. */
 export function addEmptyState({ tensor }: EncoderInputs, { dims }: ModelConfig): TensorName {
   return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
 }
 
-/** Adds position weights without a nonlinearity, [users, N]: a bias plus a weighted sum of the last m clicks' table rows. */
+/** Adds linear position weights [users, N]: a bias plus a weighted sum of table rows of the last m clicks. */
 export function addClickProduct(
   inputs: EncoderInputs,
   names: ClickProductNames,
@@ -103,7 +103,7 @@ export function addClickProduct(
   const { graph, catalogue, tensor, optional } = inputs;
   const last = addLastClicks(inputs, m);
   const weights = graph.op("Mul", [tensor(names.weights, m, n), last.there]);
-  // The matrices [F n, N] and [F, n N] have equal memory layouts.
+  // The matrices [F n, N] and [F, n N] have the same memory layout.
   const table = foldItems(catalogue, {
     kernel: optional(names.kernel),
     tokens: optional(names.tokenTable),
@@ -113,7 +113,10 @@ export function addClickProduct(
   return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
 }
 
-/** Adds the last m clicks, latest first. `item` [users, m]: item number, 0 without click. `there` [users, m, 1]: 1 for a click. */
+/**
+ * Adds nodes for the last m clicks from the latest on: `item` [users, m] (0 if none), `there` [users, m, 1]
+ * (1 or 0).
+ */
 export function addLastClicks(
   { graph, history, clicks }: EncoderInputs,
   m: number,
@@ -125,7 +128,7 @@ export function addLastClicks(
   return { item: graph.op("Max", [item, [0]]), there: graph.op("Unsqueeze", [there, [2]]) };
 }
 
-/** Adds the position-weights encoder: a weighted sum over the last m clicks, optionally tanh, times the first layer's kernel. */
+/** Adds the position-weights encoder: weighted sums of the last m clicks, times the first layer's kernel. */
 export function addPwState(inputs: EncoderInputs, config: PwModelConfig): TensorName {
   const { graph, catalogue, weight, tensor } = inputs;
   const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
@@ -142,7 +145,7 @@ export function addPwState(inputs: EncoderInputs, config: PwModelConfig): Tensor
   return graph.op("Add", [product, graph.tensor("encoder/pw/base", [N], base)]);
 }
 
-/** Adds [users, N]: the bias and the sum over m lags and n weightings of `weights` [users, m, n] x the items' `rows` [I, n, N]. */
+/** Adds nodes [users, N]: bias plus the sum of `weights` [users, m, n] x the items' `rows` [I, n, N]. */
 function weightedRows(
   inputs: EncoderInputs,
   rows: TensorName,
@@ -156,7 +159,7 @@ function weightedRows(
   return addBias(inputs, graph.op("ReduceSum", [product, [1, 2]], { keepdims: 0 }), N, bias);
 }
 
-/** Adds tanh(sum over lags of weight x features + bias), [users, F n], times the first layer's kernel: [users, N]. */
+/** Adds nodes [users, N]: tanh(sum over lags of weight x features + bias) [users, F n] x kernel. */
 function tanhOfDense(
   inputs: EncoderInputs,
   config: PwModelConfig,
@@ -178,9 +181,9 @@ function tanhOfDense(
 }
 
 /**
- * Adds tanh position weights for one-hot features. The state has a component tanh(w + bias) per item, where w is the sum of the
- * weights of all lags at which the item was clicked (0 without a click). `base` is the product of the kernel and tanh(bias): the
- * state of a user without clicks. `delta` has tanh(w + bias) - tanh(bias) at one click of each clicked item.
+ * Adds tanh position weights for one-hot features. The state has one component tanh(w + bias) per item; w
+ * sums the weights of all lags at which the user clicked the item. `base`, the state of a user without
+ * clicks, is tanh(bias) x kernel. `delta` has tanh(w + bias) - tanh(bias) at one click of each clicked item.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
@@ -218,14 +221,14 @@ function tanhOfOneHot(
 const ITEMS = 2 ** 14;
 
 export interface ItemWeights {
-  /** Weights [F, C] of the dense features, or [I, C] of one-hot items; undefined for items with only tokens. */
+  /** Weights [F, C] of dense features, or [I, C] of one-hot items; undefined if items have only tokens. */
   readonly kernel: Float32Array<ArrayBuffer> | undefined;
   /** Weights [V, C] of the tokens. */
   readonly tokens: Float32Array<ArrayBuffer> | undefined;
   readonly columns: number;
 }
 
-/** Computes in float64 the product [I, C] of the items' features and the weights. For one-hot items, the product is the kernel. */
+/** Computes features x weights [I, C] in float64. For one-hot items, the product is the kernel. */
 export function foldItems(
   catalogue: ItemCatalogue,
   { kernel, tokens, columns }: ItemWeights,
@@ -255,18 +258,19 @@ export function foldItems(
   return folded;
 }
 
-/** Limit of the tables' size in bytes, because a protobuf message must be smaller than 2 GiB. */
+/** Limit of the size of all tables in bytes. A protobuf message must be smaller than 2 GiB. */
 const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
-/** Call this function before computing tables. @throws UserError if tables of `bytes` bytes exceed the limit of a file. */
+/** Call this before computing tables. @throws UserError if `bytes` bytes are too many for a file. */
 export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw new UserError(
-    `The model's tables over ${formatThousands(count)} items have at least ${
+    `The model's tables for ${formatThousands(count)} items have at least ${
       formatThousands(bytes)
-    } bytes, but an ` +
-      `ONNX file holds at most ${formatThousands(MOST_BYTES)}. Export a model with smaller layers, or over ` +
-      "fewer items.",
+    } bytes, but ` +
+      `an ONNX file has at most ${
+        formatThousands(MOST_BYTES)
+      }. Export a model with smaller layers or fewer items.`,
   );
 }
 
