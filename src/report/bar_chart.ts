@@ -1,4 +1,4 @@
-/** Builds charts of horizontal bars. Bars can be divided into segments. */
+/** Builds charts of horizontal bars, with or without segments. */
 
 import type { ChartOptions } from "chart.js";
 import {
@@ -16,21 +16,21 @@ export interface Bar {
   readonly name: string;
   readonly colour: number;
   readonly mean: number;
-  /** Standard deviation over the runs; null for fewer than two runs. */
+  /** Standard deviation over the runs; null for a single run. */
   readonly sd: number | null;
-  /** 95 % bootstrap interval over test users; absent for several runs. */
+  /** 95 % bootstrap interval over test users; undefined if `runs` is above 1. */
   readonly range?: readonly [low: number, high: number];
   readonly runs: number;
-  /** Name of the snapshot whose metric the bar shows; "baseline" for a baseline. */
+  /** Snapshot whose metric the bar shows; "baseline" for a baseline. */
   readonly snapshot: string;
 }
 
-/** Builds a bar chart with values and whiskers (interval or sd). Bars are horizontal, so that long names fit on a phone. */
+/** Builds a bar chart with values and whiskers (interval or sd). Long names fit beside horizontal bars. */
 export function buildBarChart(
   chart: ChartHead & {
     readonly xTitle: string;
     readonly bars: readonly Bar[];
-    /** Left end of the axis, by default 0. */
+    /** Left end of the axis; default: 0. */
     readonly xFrom?: number;
   },
 ): ChartDefinition {
@@ -72,7 +72,7 @@ export function buildBarChart(
 
 const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
 
-/** Returns the options of a bar chart. The pointer selects the bar at its height, even to the right of the bar's end. */
+/** Returns the options of a bar chart. The pointer selects the bar at its height, also beside the bar. */
 function barOptions(x: object, stacked: boolean): ChartOptions {
   return {
     indexAxis: "y",
@@ -95,12 +95,12 @@ function wrap(name: string): string[] {
   return lines;
 }
 
-/** Chart of equally long horizontal bars with segments. A bar's name is followed by the sum of the bar's values. */
+/** Chart of equally long bars that are divided into segments. Each bar's name shows the sum of its values. */
 export interface StackChart extends ChartHead {
   readonly unit: string;
-  /** Names of the bars, at least one. */
+  /** Names of the bars (at least one). */
   readonly bars: readonly string[];
-  /** Segments, each with one value per bar. A value is drawn as a share of the bar's sum, because sums may differ a lot. */
+  /** Segments, with one value per bar. A value is drawn as a share of the bar's sum: sums may differ. */
   readonly segments: readonly {
     readonly name: string;
     readonly colour: number;

@@ -1,6 +1,6 @@
 /**
- * Bundles Chart.js and the script of report pages. The bundle is committed, so writing a report needs no bundler. Run
- * `deno task build report` after each change in client/.
+ * Bundles Chart.js and the script of report pages. The bundle is committed, so that the program needs no
+ * bundler to write a report. Run `deno task build report` after each change in client/.
  */
 
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ export const BUNDLE = fileURLToPath(new URL("./client_bundle.js", import.meta.ur
 
 const BANNER = "/* Built by `deno task build report` from client/. */";
 
-/** Builds the script of report pages. The script's bytes depend on the sources, not on the machine. */
+/** Builds the script of report pages. Equal sources give equal bytes on all machines. */
 export async function bundleClient(): Promise<string> {
   return (await buildBundle({ entry: ENTRY, format: "iife", banner: BANNER })).text;
 }

@@ -1,11 +1,11 @@
-/** Types of charts. A chart is a Chart.js configuration without functions, stored in a page as JSON. The script is in client/. */
+/** Types of charts. A chart is a Chart.js configuration without functions, stored in a page as JSON. */
 
 import type { Chart, ChartEvent, ChartOptions, InteractionItem } from "chart.js";
 import { nameColour } from "./theme.ts";
 
 declare module "chart.js" {
   interface InteractionModeMap {
-    /** Selects, on each curve, the point whose x is nearest to the pointer. See client/report_client.ts. */
+    /** Selects the point of each curve whose x is nearest to the pointer (client/report_client.ts). */
     nearestX: (chart: Chart, event: ChartEvent) => InteractionItem[];
   }
 }
@@ -13,31 +13,31 @@ declare module "chart.js" {
 /** A point of a chart, or the end of a horizontal bar. */
 export interface ChartPoint {
   readonly x: number;
-  /** y coordinate; null for a gap in a curve. For a bar, y is the bar's index from the top. */
+  /** y coordinate; null for a gap in a curve; for a bar, its index from the top. */
   readonly y: number | null;
-  /** Sample standard deviation over the runs; null for fewer than two runs. */
+  /** Sample standard deviation over the runs; null for a single run. */
   readonly sd?: number | null;
   readonly runs?: number;
-  /** Lower end of a whisker: of a 95 % bootstrap interval, or of an interquartile range. */
+  /** Lower end of a whisker: a 95 % bootstrap interval or an interquartile range. */
   readonly low?: number;
   readonly high?: number;
   readonly name?: string;
-  /** Lines of the point's tooltip. Without `text`, the tooltip shows the dataset's name, y, sd and the remark. */
+  /** Lines of the tooltip. Default: the name of the dataset, y, sd and `remark`. */
   readonly text?: readonly string[];
   readonly remark?: string;
-  /** Text that is drawn next to the point if it fits. */
+  /** Text that is drawn next to the point, if it fits. */
   readonly label?: string;
-  /** Name of the snapshot that a bar shows; "baseline" for a baseline. */
+  /** Snapshot whose metric the bar shows; "baseline" for a baseline. */
   readonly snapshot?: string;
-  /** Value of a bar's segment. For a segment, x is the segment's share of the bar in percent. */
+  /** Value of a bar's segment, for which x is the share of the bar in percent. */
   readonly value?: number;
 }
 
-/** A Chart.js dataset: Chart.js options, and fields that only the page's own script and the CSV export read. */
+/** Options of a Chart.js dataset, and fields that are only read by our script and the CSV export. */
 export interface ChartDataset {
   readonly label: string;
   readonly data: readonly ChartPoint[];
-  /** Name of the line's colour (see {@link nameColour}). */
+  /** Name of the line's colour ({@link nameColour}). */
   readonly borderColor?: string | readonly string[];
   readonly backgroundColor?: string | readonly string[];
   readonly borderDash?: readonly number[];
@@ -50,26 +50,25 @@ export interface ChartDataset {
   readonly pointBorderColor?: string;
   readonly pointBackgroundColor?: string;
   readonly maxBarThickness?: number;
-  /** True for band edges, and for marks on a curve. Tooltips and CSV files do not include decorations. */
+  /** True for the edges of a band and for marks on a curve: tooltips and CSV files do not include them. */
   readonly isDecoration?: boolean;
-  /** True for a curve that has no tooltip, because the chart has many curves. */
+  /** True for a curve without a tooltip, in a chart with many curves. */
   readonly isQuiet?: boolean;
-  /** x at which the curve's training stage begins; 0 for the first stage. */
+  /** x at which the training stage of the curve begins; 0 for the first stage. */
   readonly offset?: number;
 }
 
-/** A legend entry: a button that shows or hides datasets. */
+/** A button of the legend that shows or hides datasets. */
 export interface LegendEntry {
   readonly text: string;
   readonly colour: string;
   readonly dash: readonly number[];
-  /** Indices of the datasets that the button shows or hides. A dataset is visible if all of its legend entries are switched on. */
+  /** Indices of the datasets. A dataset is visible if all its buttons are switched on. */
   readonly datasets: readonly number[];
 }
 
-/** Id, title and note of a chart. */
 export interface ChartHead {
-  /** HTML id of the chart, unique on the page. An id consists of letters, digits and hyphens. */
+  /** HTML id of the chart (letters, digits and hyphens), unique on the page. */
   readonly id: string;
   readonly title: string;
   readonly note: string;
@@ -78,7 +77,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the chart's CSV file: a title, and the field of points or datasets from which the values are read. */
+  /** Columns of the CSV file: the title, and the field of a point or dataset that has the values. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";
@@ -105,16 +104,16 @@ export function buildAxis(title: string, logarithmic = false) {
   };
 }
 
-/** Number format with at most four digits and suffixes: K for thousands, M for millions. */
+/** Number format with at most four digits, and with the suffixes K (thousands) and M (millions). */
 const COMPACT = { notation: "compact", maximumSignificantDigits: 4 } as const;
 export const compact = new Intl.NumberFormat("en-US", COMPACT);
 
-/** Formats a metric and, if known, the standard deviation, for example "0.8737 \u00b1 0.0190". */
+/** Formats a metric and its standard deviation (if known), for example "0.8737 \u00b1 0.0190". */
 export function formatMean(mean: number, sd: number | null | undefined): string {
   return typeof sd === "number" ? `${mean.toFixed(4)} \u00b1 ${sd.toFixed(4)}` : mean.toFixed(4);
 }
 
-/** Returns the ends of a point's whisker: the interval's ends or, without an interval, x ± one standard deviation. */
+/** Returns the ends of a point's whisker: its interval or, if undefined, x ± one standard deviation. */
 export function computeWhisker({ x, sd, low, high }: ChartPoint): readonly [number, number] | undefined {
   if (low !== undefined && high !== undefined) return [low, high];
   return typeof sd === "number" ? [x - sd, x + sd] : undefined;
@@ -124,10 +123,9 @@ export function buildLegendEntry(text: string, colour: number, dataset: number):
   return { text, colour: nameColour(colour), dash: dashes.solid, datasets: [dataset] };
 }
 
-/** An axis is logarithmic from this ratio (largest value / smallest value) on. */
+/** An axis is logarithmic if largest value / smallest value is at least this number. */
 const DECADE = 10;
 
-/** Returns true if an axis with these values should be logarithmic. */
 export function isLogarithmicRange(values: readonly number[]): boolean {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return values.length > 1 && least > 0 && most >= DECADE * least;

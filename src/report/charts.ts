@@ -1,4 +1,4 @@
-/** Builds the charts of runs: bar charts of test metrics, followed by learning curves. Charts without data are left out. */
+/** Builds the charts of runs: bar charts of test metrics, and learning curves. Skips charts without data. */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { buildBarChart } from "./bar_chart.ts";
@@ -25,7 +25,7 @@ import type { Criterion } from "../train/best_records.ts";
 import type { BaselineMetrics, ReportData, ReportModel } from "./report_data.ts";
 import { NEUTRAL } from "./theme.ts";
 
-/** Matches names of models without pre-training. Their metrics are so bad that an axis including them compresses other curves. */
+/** Matches names of models without pre-training, whose bad metrics would make other curves look flat. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
 export function buildCharts({ models }: ReportData): ChartDefinition[] {
@@ -60,7 +60,7 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
 type Level = NonNullable<LineChart["levels"]>[number];
 type Levels = (metric: MetricName) => Level[];
 
-/** Returns a function that lists a metric's values for all baselines. The list is empty if models have different test users. */
+/** Returns a function that lists a metric of all baselines; none if the models have different test users. */
 function listSharedLevels(models: readonly ReportModel[]): Levels {
   const [only, ...others] = groupByBaselines(models);
   return (metric) =>
@@ -70,7 +70,7 @@ function listSharedLevels(models: readonly ReportModel[]): Levels {
     }) ?? [];
 }
 
-/** Selects the levels that are near the curves. Distant levels would compress the curves; the bar chart has all levels. */
+/** Selects the levels (baselines) near the curves. Distant levels would make the curves look flat. */
 function selectNearLevels(levels: readonly Level[], curves: readonly Series[]): Level[] {
   const heights = curves.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []));
   const [low, high] = [Math.min(...heights), Math.max(...heights)];
@@ -78,7 +78,7 @@ function selectNearLevels(levels: readonly Level[], curves: readonly Series[]): 
   return levels.filter(({ y }) => y >= low - margin && y <= high + margin);
 }
 
-/** Builds charts of prec@1 and prec@2 for all models, and a second pair of charts for all models with pre-training. */
+/** Builds charts of prec@1 and prec@2: one pair for all models, one pair for models with pre-training. */
 function precisionCharts(
   parts: readonly ReportPart[],
   window: number,
@@ -102,13 +102,13 @@ function precisionCharts(
   return [...charts(parts, "", ""), ...charts(pretrained, "-pretrained", ", pre-trained models")];
 }
 
-/** Dash patterns of curves. A pattern has one meaning in all charts. */
+/** Dash patterns of curves, which mean the same in all charts. */
 const DASHES = {
   reward: { validation: dashes.solid, train: dashes.dotted },
   generator: { validation: dashes.dashed, train: dashes.dashDotted },
 } as const;
 
-/** Builds two curves of a metric: the metric on the validation users, and the metric on the training batches. */
+/** Builds two curves of a metric: on the validation users, and on the training batches. */
 function curves(part: ReportPart, column: string, window: number, offset = computeOffset(part)): Series[] {
   const { model, colour, ranking } = part;
   return (["validation", "train"] as const).flatMap((log) => {
@@ -121,7 +121,7 @@ function curves(part: ReportPart, column: string, window: number, offset = compu
   });
 }
 
-/** Returns the number of iterations before a stage, by which the curves of an adversarial stage are shifted to the right. */
+/** Returns the iterations before a stage. Curves of the stage are moved to the right by this number. */
 function computeOffset({ model, stage }: Pick<ReportPart, "model" | "stage">): number {
   if (stage === "shannon") return 0;
   return Math.max(0, ...model.runs.map(({ stages }) => stages.shannon?.iteration ?? 0));
@@ -141,7 +141,7 @@ function lineChart(
   all: readonly Level[] = [],
 ): ChartDefinition[] {
   const levels = selectNearLevels(all, drawn);
-  // Curves of a model with a generator have names that begin with "generator" or "reward".
+  // Names of curves begin with "generator" or "reward" if a model has a generator.
   const isGenerator = ({ dash }: Series) => dash === dashes.dashed || dash === dashes.dashDotted;
   const series = !drawn.some(isGenerator) ? drawn : drawn.map((one): Series => ({
     ...one,
@@ -171,7 +171,7 @@ function describeCurves(drawn: readonly Series[], window: number): string {
     several ? "Lines: means over seeds; bands: ± one standard deviation." : "",
     drawn.some(({ marks = [] }) => marks.length > 0) ? "Circles: best snapshots." : "",
     window > 1 ? `Each point is the mean of ${window} iterations.` : "",
-    drawn.some(({ offset = 0 }) => offset > 0) ? "The adversarial stage is right of the divider." : "",
+    drawn.some(({ offset = 0 }) => offset > 0) ? "The adversarial stage begins at the vertical line." : "",
   ].filter((sentence) => sentence !== "").join(" ");
 }
 
@@ -208,7 +208,7 @@ function barChart(
   return [buildBarChart(metric === "nll" ? cutAxis({ ...head, bars: all }) : { ...head, bars: all })];
 }
 
-/** Lets the axis of losses begin near the lowest loss, because small differences between losses matter. The note says so. */
+/** Lets the axis of losses begin near the lowest loss, to show small differences. Adds a note about it. */
 function cutAxis<C extends { readonly note: string; readonly bars: readonly Bar[] }>(chart: C) {
   const ends = chart.bars.flatMap(({ mean, sd, range }) => range ?? [mean - (sd ?? 0), mean + (sd ?? 0)]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
@@ -227,7 +227,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds a bar for a metric. The value is that of the stage's judged snapshot or, if missing, of another snapshot. */
+/** Builds a bar for a metric of the stage's judged snapshot (or of another snapshot, if it is missing). */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -237,20 +237,20 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
     const found = computeMeanAndSd(tests.map((test) => getMetric(test, own)));
     if (!found) continue;
     const { name, colour } = part;
-    // For several runs, a whisker shows the standard deviation over seeds instead of an interval over users.
+    // For several runs, the whisker shows the standard deviation over seeds, not an interval over users.
     const range = tests.length === 1 && own !== undefined ? tests[0]?.details?.intervals[own] : undefined;
     return { name, colour, snapshot, ...found, ...(range && { range }) };
   }
   return undefined;
 }
 
-/** Criterion of the best snapshot, by column of a validation log. In the adversarial stage, the criteria are generator metrics. */
+/** Criterion of a best snapshot, by column of validation.csv; in the adversarial stage, of the generator. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
-/** Returns one point per run: iteration and value of the run's best snapshot in a column of the validation log. */
+/** Returns one point per run: iteration of the run's best snapshot, and its value in validation.csv. */
 function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];
@@ -265,7 +265,7 @@ function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: nu
   });
 }
 
-/** Returns the index of the first row with the best value of a column; -1 for a column without values. */
+/** Returns the index of the first row with the best value of a column; -1 if the column has no value. */
 function findBestRow(values: readonly (number | null)[], column: string): number {
   const present = values.flatMap((value) => value ?? []);
   const best = column.startsWith("loss") ? Math.min(...present) : Math.max(...present);

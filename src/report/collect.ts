@@ -1,4 +1,4 @@
-/** Reads the folders of a report: finished and unfinished runs, runs with several seeds, experiments, and CSV logs. */
+/** Reads the folders of a report: finished and unfinished runs, runs with several seeds, and experiments. */
 
 import { basename, resolve } from "node:path";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -26,9 +26,9 @@ import {
 import { shownBaselines } from "../run/tested_users.ts";
 
 /**
- * Collects the models of a report. The folder of an experiment has several models.
- * @param folders: folders of runs, of several seeds, or of experiments
- * @throws UserError if a folder is missing, damaged or of another kind, or if the logs of a run have no row yet
+ * Reads the models of a report. An experiment has several models. @param folders folders of runs, of several
+ * seeds, or of experiments @throws UserError if a folder is missing, damaged or of another kind, or if the
+ * logs have no row yet
  */
 export async function collect(folders: readonly string[]): Promise<ReportData> {
   const models: ReportModel[] = [];
@@ -58,7 +58,7 @@ async function checkFolder(folder: string): Promise<void> {
   } catch (error) {
     throw explainFileError(error, "read the folder", folder);
   }
-  throw new UserError(`Expected the folder of a run, got the file ${folder}. Name the folder that it is in.`);
+  throw new UserError(`Expected the folder of a run, got the file ${folder}. Name the folder of this file.`);
 }
 
 async function requireModel(folder: string, name: string): Promise<ReportModel> {
@@ -78,7 +78,7 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
   return found;
 }
 
-/** Reads the model in a folder. Returns "none" if the folder has no run, and "empty" if the logs of all runs have no row yet. */
+/** Reads the model in a folder: "none" if the folder has no run, "empty" if the logs have no row yet. */
 async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
   if (!seeds) {
@@ -101,7 +101,7 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data, runs, missingSeeds, ...listSettings(seeds.config) };
 }
 
-/** Reads an experiment. Returns undefined for any other folder. The result has one note per model that has not started. */
+/** Reads an experiment; undefined for another folder. Each model without a log row gets a note. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
@@ -122,7 +122,7 @@ async function readExperiment(folder: string): Promise<Omit<ReportData, "title">
   return { models, claims: result?.claims ?? [], notes };
 }
 
-/** Makes the names of models unique. If several models share a name, each model's folder is added to the name. */
+/** Makes the names of models unique: adds the folder to a name that several models have. */
 function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   const count = (name: string) => models.filter((model) => model.name === name).length;
   return models.map((model) =>
@@ -130,10 +130,10 @@ function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   );
 }
 
-/** Log columns that the charts draw. A log may lack some of the columns. */
+/** Columns of the logs that the charts show. A log may lack some of them. */
 const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
-/** Sections of a run's config that describe the machine and not the model. */
+/** Sections of a run's config that describe the machine. */
 const MACHINE_KEYS = ["clickgan", "adapter", "system", "variants"];
 
 export interface FoundRun {
@@ -141,7 +141,7 @@ export interface FoundRun {
   readonly run: ReportRun | undefined;
 }
 
-/** Reads the run in a folder; undefined for a folder without a run. @throws UserError for a damaged file */
+/** Reads the run in a folder; undefined if the folder has no run. @throws UserError for a damaged file */
 export async function readRun(folder: string): Promise<FoundRun | undefined> {
   if (!await hasConfig(folder)) return undefined;
   const config = await readConfig(folder);
@@ -155,7 +155,7 @@ export async function readRun(folder: string): Promise<FoundRun | undefined> {
   return { config, run: begun ? { folder, seed: config.training.seed, stages } : undefined };
 }
 
-/** Reads a training stage. Returns undefined if the stage's logs have no row. */
+/** Reads a training stage; undefined if its logs have no row. */
 async function readStage(folder: string, planned: number | undefined): Promise<ReportStage | undefined> {
   const train = await readLog(`${folder}/train.csv`, LOG_COLUMNS);
   const validation = await readLog(`${folder}/validation.csv`, LOG_COLUMNS);
@@ -164,12 +164,12 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
   if (rows === 0) {
     if (!result?.test) return undefined;
     throw new UserError(
-      `Expected the train.csv and validation.csv of result.json in ${folder}, found no row. ` +
+      `Expected rows in the train.csv or validation.csv of ${folder}, which has a result.json, found no row. ` +
         "Put the old files back, or train again.",
     );
   }
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
-  // A resumed run has an outdated result until the run ends again. A run that stopped early has a valid result.
+  // A resumed run has an old result until it ends again. A run that stopped early has a valid result.
   const finished = result?.test !== undefined && result.iteration >= iteration;
   const kept = (await readSavedStage(folder))?.kept;
   const parsed = finished ? parseStageResult(result) : undefined;
@@ -184,7 +184,6 @@ function parseStageResult(result: StoredResult): StageResult {
   return { ...result, test: result.test ?? [], shown };
 }
 
-/** Describes the data set of a run, such as "yelp.txt". */
 function describeData({ data }: RunConfig): string {
   if (data.kind === "demo") {
     const users = data.usersSeed === undefined ? "" : `, users of seed ${data.usersSeed}`;
@@ -193,7 +192,7 @@ function describeData({ data }: RunConfig): string {
   return basename(data.path) + (data.resplit === null ? "" : `, split again with seed ${data.resplit}`);
 }
 
-/** Returns a run's settings without the seed, and settings of the run's machine. Each setting's name is its path in the config. */
+/** Returns the settings of a run without the seed, and of its machine, by their path in the config. */
 function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");
@@ -212,9 +211,9 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /**
- * Reads some columns of a log. A last line without a newline is ignored, because the line may be incomplete. If the file is
- * missing, a log without rows is returned.
- * @throws UserError that names file and line, if the header lacks the column `iteration`, or a row is damaged
+ * Reads columns of a log. Ignores a last line without a newline, which may be incomplete. A missing file has
+ * no rows.
+ * @throws UserError with file and line if the column `iteration` is missing, or if a row is damaged
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {
   const text = await readText(path).catch((error: unknown) => {
@@ -243,7 +242,9 @@ export function parseLog(text: string, path: string, columns: readonly string[])
   lines.forEach((line, index) => {
     const row = fields(line);
     const damaged = (expected: string) =>
-      new UserError(`${path}:${index + 2}: expected ${expected}, found "${line}". Correct or remove it.`);
+      new UserError(
+        `${path}:${index + 2}: expected ${expected}, found "${line}". Correct or remove this line.`,
+      );
     if (row.length !== header.length) throw damaged(`${header.length} values`);
     const number = Number(row[at] || NaN);
     const last = iteration.at(-1) ?? -1;
@@ -258,7 +259,7 @@ export function parseLog(text: string, path: string, columns: readonly string[])
   return { iteration, columns: values };
 }
 
-/** Parses a number. Returns null for an empty text or a non-finite number, and undefined for any other text. */
+/** Parses a number; null for an empty text or a non-finite number, undefined for any other text. */
 function parseValue(text: string): number | null | undefined {
   if (text.trim() === "") return null;
   const value = Number(text);
@@ -266,7 +267,7 @@ function parseValue(text: string): number | null | undefined {
   return /^(nan|[-+]?inf(inity)?)$/i.test(text.trim()) ? null : undefined;
 }
 
-/** Splits a CSV line. Quoted fields become empty, because quoted fields contain no numbers, but may contain commas. */
+/** Splits a CSV line. Replaces quoted fields by "": they may contain commas, but never numbers. */
 function fields(line: string): string[] {
   return line.replace(/"(?:[^"]|"")*"/g, '""').split(",");
 }

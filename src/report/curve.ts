@@ -1,17 +1,17 @@
-/** Computes learning curves: means over seeds, and over windows of iterations. */
+/** Computes learning curves: means over seeds and over windows of iterations. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { toFiniteOrNull } from "./line_chart.ts";
 import type { CurvePoint } from "./line_chart.ts";
 import type { RunLog } from "./report_data.ts";
 
-/** Largest number of points per curve. On a phone, more points would be less than two pixels apart. */
+/** Largest number of points per curve: on a phone, they are two pixels apart. */
 const MAX_POINTS = 150;
 
 /**
- * Chooses the window size of a page: 1, 2, 5, 10, 20, ... iterations. A point of a curve is a mean over one window. A page has
- * one window size, so that the smoothness of curves can be compared.
- * @param iterations: number of iterations of the longest run
+ * Chooses the number of iterations over which a point of a curve is a mean: 1, 2, 5, 10, 20, ... All curves
+ * of a page have the same window, so that their smoothness can be compared. @param iterations iterations of
+ * the longest run
  */
 export function chooseWindow(iterations: number): number {
   for (let decade = 1;; decade *= 10) {
@@ -21,11 +21,10 @@ export function chooseWindow(iterations: number): number {
 }
 
 /**
- * Computes a curve of a log column. First, each run's values are averaged per window of iterations. Then the curve gets, for each
- * window, the mean and the sd of these averages over the runs. Runs may end at different iterations. Ignores non-finite values.
- * Returns [] for a column without values.
- * @param window: iterations per window. The first window is iterations 1 to `window`; iteration 0 is a separate point
- * @param offset: number that is added to all iterations
+ * Computes a curve of a log column: for each window of iterations, first the mean of each run, then mean and
+ * sd of these means over the runs. Runs may end at different iterations. Ignores non-finite values.
+ * @param window iterations per window: 1 to `window`, and so on; iteration 0 is a separate point
+ * @param offset number that is added to all iterations @returns [] for a column without values
  */
 export function computeCurve(
   logs: readonly RunLog[],
@@ -48,7 +47,7 @@ export function computeCurve(
   return points.every(({ y }) => y === null) ? [] : points;
 }
 
-/** Returns a map from iteration to a column's value. A value that is not finite is null. */
+/** Returns the values of a column by iteration. Values that are not finite are null. */
 function readColumn({ iteration, columns }: RunLog, column: string): ReadonlyMap<number, number | null> {
   const values = columns.get(column);
   return new Map(values ? iteration.map((at, row) => [at, values[row] ?? null]) : []);

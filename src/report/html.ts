@@ -1,15 +1,15 @@
-/** Builds HTML as values of the type {@link Html}. An Html value also lists the charts in it. Strings are always escaped. */
+/** Builds HTML as values of type {@link Html}, which also list their charts. Strings are always escaped. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 
 export class Html {
-  /** @param text: HTML source. @param charts: definitions of the charts whose figures are in `text`. */
+  /** @param text HTML source @param charts definitions of the charts with a figure in `text` */
   constructor(readonly text: string, readonly charts: readonly ChartDefinition[] = []) {}
 }
 
 type Content = string | number | Html | readonly Html[] | undefined | false;
 
-/** Template tag that escapes all values except {@link Html}. The name is not `html`, as `deno fmt` formats `html` templates. */
+/** Template tag that escapes all values except {@link Html}. `deno fmt` would format a tag named `html`. */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     pieces.map((piece, k) => piece + (k < values.length ? renderContent(values[k]) : "")).join(""),
@@ -36,13 +36,13 @@ function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
-/** Returns a script element that contains a value as JSON. `<` is escaped, so no value can end the element or begin a comment. */
+/** Returns a script element with a value as JSON. `<` is escaped, so the value cannot end the element. */
 export function jsonScript(id: string, value: unknown): Html {
   const json = new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. Scripts only have end tags in string literals; escaping does not change their values. */
+/** Escapes end tags in a trusted script. They are in string literals, whose values do not change. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

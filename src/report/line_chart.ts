@@ -1,4 +1,4 @@
-/** Builds charts of curves, with bands, marks, dividers between stages, and horizontal lines for baselines. */
+/** Builds charts of curves with bands, marks, lines between stages, and lines for baselines. */
 
 import type { AnnotationOptions } from "chartjs-plugin-annotation";
 import { buildAxis, dashes, getChartHead } from "./chart_definition.ts";
@@ -11,22 +11,22 @@ import type {
 } from "./chart_definition.ts";
 import { nameColour, NEUTRAL } from "./theme.ts";
 
-/** A point of a curve: mean y and standard deviation over runs with different seeds. If y is null or NaN, the curve has a gap. */
+/** A point of a curve: mean and standard deviation over seeds. y is null or NaN at a gap of the curve. */
 export type CurvePoint = Pick<ChartPoint, "x" | "y" | "sd" | "runs">;
 
-/** A curve of a model. The curve's name in a chart consists of `model` and `part`. */
+/** A curve of a model. The name of the curve consists of `model` and `part`. */
 export interface Series {
-  /** Points, ascending by x. x is an iteration, or the middle of a window of iterations. */
+  /** Points in ascending order of x: an iteration, or the middle of a window of iterations. */
   readonly points: readonly CurvePoint[];
-  /** Name of the model. All curves of a model have one colour. */
+  /** Name of the model. All curves of a model have the same colour. */
   readonly model: string;
   readonly colour: number;
-  /** Name of the curve among the model's curves, such as "train". Curves with equal `part` have one dash pattern. */
+  /** Kind of curve, such as "train". Curves of the same kind have the same dash pattern. */
   readonly part: string;
   readonly dash?: readonly number[];
-  /** True for a thin and pale curve in the background. */
+  /** True for a thin and pale curve. */
   readonly faint?: boolean;
-  /** x at which the curve's training stage begins; 0 or absent for the first stage. */
+  /** x at which the training stage of the curve begins; default: 0. */
   readonly offset?: number;
   /** Points of the best snapshots, one per run. */
   readonly marks?: readonly { readonly x: number; readonly y: number }[];
@@ -37,9 +37,9 @@ export interface LineChart extends ChartHead {
   readonly yTitle: string;
   /** True for a logarithmic y axis, which needs values above 0. */
   readonly logarithmic?: boolean;
-  /** Title in CSV files for half the height of the bands, by default "sd". */
+  /** Title in CSV files for half the height of the bands; default: "sd". */
   readonly spread?: string;
-  /** Vertical lines where the adversarial stage begins: one line for all models, or one line per model in the model's colour. */
+  /** Vertical lines at the begin of the adversarial stage: one line, or one per model in its colour. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   /** Horizontal lines for the baselines. */
   readonly levels?: readonly { readonly name: string; readonly y: number }[];
@@ -83,7 +83,7 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
   }];
 }
 
-/** Names a curve: by `part` if the chart has one model, by `model` if all curves have an equal `part`, else by model and part. */
+/** Names a curve by model and part. Leaves out what all curves of the chart have in common. */
 function nameSeries(series: readonly Series[], { model, part }: Series): string {
   if (series.every((one) => one.model === model)) return part;
   return series.every((one) => one.part === part) ? model : `${model}: ${part}`;
@@ -102,7 +102,7 @@ export function toFiniteOrNull(value: number | null): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Builds a curve's datasets: two edges of an optional band, the curve itself, and optional marks. */
+/** Builds the datasets of a curve: two edges of the band (if any), the curve, and the marks (if any). */
 function buildCurve(series: Series, label: string, crowded: boolean): ChartDataset[] {
   const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
   const most = Math.max(...points.map(({ runs = 1 }) => runs));
@@ -130,7 +130,7 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
     backgroundColor: nameColour(colour),
     borderDash: dash,
     borderWidth: faint ? 1.25 : 2,
-    // A point between two gaps is drawn as a circle, because no line makes the point visible.
+    // A point between two gaps is drawn as a circle, because no line shows it.
     pointRadius: isAlone.includes(true) ? isAlone.map((alone) => alone ? 3 : 0) : 0,
     pointHoverRadius: 4,
     fill: false,
@@ -155,14 +155,14 @@ function isGap(point: CurvePoint | undefined): boolean {
   return (point?.y ?? null) === null;
 }
 
-/** Rounds a number to six digits, which are more precise than a pixel. Rounding makes pages smaller. */
+/** Rounds a number to six digits, which are more precise than a pixel, to make pages smaller. */
 function round(value: number): number {
   return Number(value.toPrecision(6));
 }
 
 /**
- * Builds the legend: an entry per model with the model's colour, and an entry per `part` with its dash pattern. If all curves have
- * one model, or one `part`, the legend has no entry for it. @param datasets: the datasets of each series
+ * Builds the legend: an entry per model with its colour, and an entry per `part` with its dash pattern.
+ * Leaves out models (parts) if there is only one. @param datasets datasets of each series
  */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));
@@ -179,7 +179,7 @@ function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDat
   return parts.length === 1 ? models : [...models, ...parts];
 }
 
-/** Builds a horizontal or vertical line. Curves are drawn over the line. @param name: label on the line */
+/** Builds a horizontal or vertical line behind the curves. @param name label on the line */
 function buildLine(
   scaleID: "x" | "y",
   value: number,
@@ -195,12 +195,12 @@ function buildLine(
   };
 }
 
-/** Half the average width of a character, in pixels. */
+/** Half the average width of a character in pixels. */
 const HALF_CHARACTER = 2.8;
-/** Height of a text line, divided by the chart's height. */
+/** Height of a line of text, divided by the height of the chart. */
 const LINE = 0.07;
 
-/** Builds the vertical and horizontal lines of a chart. If a line's name would overlap another name, only the line is drawn. */
+/** Builds the vertical and horizontal lines of a chart. A label that would overlap another is left out. */
 function buildReferenceLines(
   { dividers = [], levels = [], logarithmic = false }: LineChart,
   points: readonly CurvePoint[],
@@ -214,7 +214,7 @@ function buildReferenceLines(
   const upright = dividers.map(({ x, colour, name }, k) => {
     const look = { borderColor: nameColour(colour), borderWidth: 1.5 };
     if (k > 0) return buildLine("x", x, look, undefined); // only the first divider has a name
-    // The name of a line is drawn at the line's top, on the side with more space.
+    // The label is at the top of the line, on the side with more space.
     const isRight = x < 0.4 * end;
     for (const position of x > 0.7 * end ? ["center", "end"] : ["center"]) {
       named.push({ height: top, position });

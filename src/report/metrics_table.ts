@@ -1,6 +1,6 @@
 /**
- * Renders tables of test metrics: metrics of snapshots and baselines, and differences between the best model and all other models.
- * For each model, the details show differences from the baselines. Reliability diagrams show the calibration.
+ * Renders tables of test metrics of snapshots and baselines, differences between the best model and all
+ * others, differences between each model and the baselines, and reliability diagrams.
  */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
@@ -56,7 +56,7 @@ ${
 ${renderGlossary([...names, ...(hasGenerator ? PI : [])])}`;
 }
 
-/** Returns true if some test pages have only one item. Leaving out single-item pages then changes prec@1. */
+/** Returns true if some test pages have only one item: prec@1 then changes without these pages. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
@@ -82,9 +82,9 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** Renders metrics of a snapshot. @param scorings: one per run. @param names: names of metrics; undefined if missing */
+/** Renders metrics of a snapshot. @param scorings one per run @param names undefined: no such metric */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
-  // For several runs, a cell shows the standard deviation over seeds instead of an interval over users.
+  // For several runs, a cell shows the standard deviation over seeds, not an interval over users.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
   return names.map((name) => {
     const found = computeMeanAndSd(scorings.map((scoring) => getMetric(scoring, name)));
@@ -105,7 +105,7 @@ function listBaselineRows(
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }
 
-/** A part of a model (a stage, generator or reward), with metrics of the part's judged snapshot. */
+/** A part of a model (stage, generator or reward) with metrics of its judged snapshot. */
 interface ComparedPart {
   readonly part: ReportPart;
   /** Metric sums per group of test users, from which differences between models are computed. */
@@ -113,16 +113,16 @@ interface ComparedPart {
   readonly prec1: number;
 }
 
-/** Renders differences between the part with the highest prec@1 and other parts that have its test users; undefined if none. */
+/** Renders the best part (by prec@1) minus each other part with the same test users; undefined if none. */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
   if (!best) return undefined;
   const rows = others.map((other) => renderComparisonRow(best, other)).filter((row) => row !== undefined);
   if (rows.length === 0) return undefined;
-  return markup`<h3>${best.part.name} minus the others</h3>
-<p>${best.part.name} has the highest prec@1. Differences are on the same test users, for the snapshot that represents each model.
-If the interval excludes 0, the difference is significant.</p>
+  return markup`<h3>${best.part.name} minus the other models</h3>
+<p>${best.part.name} has the highest prec@1. All models are compared on the same test users. If the interval
+excludes 0, the difference is significant.</p>
 ${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`;
 }
 
@@ -151,7 +151,7 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow
   ];
 }
 
-/** Returns the kind of a loss; only losses of one kind can be compared. Undefined for losses of the adversarial stage. */
+/** Returns the kind of a loss: only losses of one kind are comparable. Undefined in the adversarial stage. */
 function getLossScale({ part: { model, stage } }: ComparedPart): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }
@@ -159,18 +159,18 @@ function getLossScale({ part: { model, stage } }: ComparedPart): string | undefi
 const METRICS: readonly DefinedMetric[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
 const PI: readonly DefinedMetric[] = ["piPrec1", "piPrec2"];
 
-/** Renders a collapsible section per part with details. If a part has several seeds, the section shows the first seed. */
+/** Renders a collapsible section per part with details of its first seed. */
 export function renderMetricDetails(models: readonly ReportModel[]): Html {
   return markup`${listLossParts(models).flatMap((part) => renderDifferences(part) ?? [])}`;
 }
 
-/** Returns the result of a part's first finished run; undefined if the result has no details. */
+/** Returns the result of the first finished run of a part; undefined if no result has details. */
 export function findDetailedResult(part: ReportPart): StageResult | undefined {
   return listStageRuns(part).flatMap(({ result }) => result ?? [])
     .find(({ test }) => test.some(({ details }) => details));
 }
 
-/** Renders the differences between the judged snapshot and each baseline, the best baseline first. */
+/** Renders the judged snapshot minus each baseline, beginning with the best baseline. */
 function renderDifferences(part: ReportPart): Html | undefined {
   const { test = [] } = findDetailedResult(part) ?? {};
   const judged = findJudged(part, test);
@@ -186,7 +186,8 @@ function renderDifferences(part: ReportPart): Html | undefined {
   ]);
   const several = listStageRuns(part).length > 1 ? " (first seed)" : "";
   return markup`<details><summary>${part.name}${several}: differences from the baselines</summary>
-<p>Differences are on the same users. If the interval excludes 0, the difference is significant.</p>
+<p>The snapshot and the baselines are compared on the same users. If the interval excludes 0, the difference
+is significant.</p>
 ${
     renderTable(`Differences of ${part.name}`, ["difference", ...columns.map(renderMetricTitle)], [[
       "",
@@ -195,7 +196,7 @@ ${
   }</details>`;
 }
 
-/** Returns the judged snapshot of a stage's test or, if missing, the last snapshot. */
+/** Returns the judged snapshot of a test or, if it is missing, the last snapshot. */
 export function findJudged(
   { judged }: ReportPart,
   test: readonly SnapshotMetrics[],
@@ -206,7 +207,7 @@ export function findJudged(
 const SNAPSHOT = "best-loss";
 const DIAGONAL = { name: "perfect calibration", colour: NEUTRAL };
 
-/** Builds reliability diagrams of the Shannon stage (maximum likelihood). Utilities of the adversarial stage are not log-odds. */
+/** Builds reliability diagrams of the Shannon stage: only its utilities (maximum likelihood) are log-odds. */
 export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDefinition[] {
   const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
   const chart = (key: "click" | "noClick", id: string, title: string) => {
@@ -234,11 +235,10 @@ export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDef
     return [buildScatterChart({
       id,
       title,
-      note:
-        `Snapshot ${SNAPSHOT}. Each point is a bin with ${
-          sharesText(shares)
-        } % of the cases. Whiskers: 95 % bootstrap ` +
-        `interval over users. Mean distance from the diagonal (ECE): ${errors.join(", ")}.`,
+      note: `Snapshot ${SNAPSHOT}. Each point is a bin with ${sharesText(shares)} % of the probabilities. ` +
+        `Whiskers: 95 % bootstrap interval over users. Mean distance from the diagonal (ECE): ${
+          errors.join(", ")
+        }.`,
       xTitle: "predicted probability",
       yTitle: "observed share",
       logarithmic: [],

@@ -1,4 +1,4 @@
-/** Writes a page with charts as one HTML file. The file contains style, script and data. */
+/** Writes a page with charts as one HTML file, with its style, script and data. */
 
 import { dirname } from "node:path";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
@@ -9,23 +9,23 @@ import { getCssColour } from "./theme.ts";
 
 export interface PageParts {
   readonly style: string;
-  /** The bundled script that draws the charts: see client/report_client.ts. */
+  /** Bundled script that draws the charts (client/report_client.ts). */
   readonly script: string;
 }
 
-/** Kind of a page. A page may only replace a page of its own kind. */
+/** Kind of a page. A page may replace only a page of the same kind. */
 export type PageKind = "report" | "simulation" | "policies" | "bench" | "compiled";
 
 function renderGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
-/** Checks that {@link writePage} may write a page. @throws UserError if a file of another kind exists at the path */
+/** Checks that a page may be written. @throws UserError if `file` exists and is not such a page */
 export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page, and creates the page's folder. @throws UserError if writing fails, or if the path has a file of another kind */
+/** Writes a page and its folder. @throws UserError if writing fails, or if `file` is not such a page */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));
@@ -41,7 +41,7 @@ export async function readPageParts(): Promise<PageParts> {
 
 const DATA_ID = "chart-data";
 
-/** Height in CSS pixels of a bar with a two-line name. `AXIS_HEIGHT` is the height of the axis. */
+/** Height in CSS pixels of a bar with a two-line name, and of the axis. */
 const BAR_HEIGHT = 36;
 const AXIS_HEIGHT = 64;
 
@@ -56,7 +56,7 @@ export interface PageContent {
   readonly rules?: string;
 }
 
-/** Renders a page, including the data of all charts in `main`. */
+/** Renders a page with the data of all charts in `main`. */
 export function renderPage(
   { kind, title, header, main, rules = "" }: PageContent,
   { style, script }: PageParts,
@@ -76,7 +76,7 @@ ${inlineScript(script)}`;
   return htmlPage(POLICY, head, body);
 }
 
-/** @param verdict: conclusions in sentences, which come first */
+/** @param verdict sentences with conclusions, at the top of the page */
 export function renderPageHeader(
   title: string,
   facts: NamedFacts,
@@ -103,18 +103,18 @@ export function renderNote(text: string): Html {
 export const noScript: Html =
   markup`<noscript><p>The charts need JavaScript, which is switched off.</p></noscript>`;
 
-/** Renders figures for some charts side by side. */
+/** Renders the figures of charts side by side. */
 export function renderCharts(charts: readonly ChartDefinition[], look = "charts"): Html {
   if (charts.length === 0) return markup``;
   return markup`<div class="${look}">${charts.map(renderFigure)}
 </div>`;
 }
 
-/** Renders the figure for a chart. The page's script finds the figure by id, and draws the chart. */
+/** Renders the empty figure of a chart. The page's script finds it by its id, and draws the chart. */
 function renderFigure(chart: ChartDefinition): Html {
   const { id, title, note, summary, legend, config } = chart;
   const bars = config.data.labels?.length;
-  // A bar chart's height depends on the number of bars. page.css sets the height of any other chart.
+  // The height of a bar chart depends on its bars. page.css sets the height of any other chart.
   const style = bars === undefined ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
   const figure = markup`
 <figure id="${id}">
@@ -130,10 +130,10 @@ ${note !== "" && markup`<figcaption>${note}</figcaption>`}
   return new Html(figure.text, [chart]);
 }
 
-/** Renders a legend button that shows or hides curves. The button contains a sample of the line. */
+/** Renders a legend button that shows or hides curves, with a sample of their line. */
 function renderLegendButton({ text, colour, dash }: LegendEntry): Html {
-  return markup`<button type="button" aria-pressed="true"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33"
- y1="5" y2="5" style="stroke: ${getCssColour(colour)}" stroke-width="2.5" stroke-dasharray="${
+  return markup`<button type="button" aria-pressed="true"><svg width="34" height="10" aria-hidden="true"><line
+ x1="1" x2="33" y1="5" y2="5" style="stroke: ${getCssColour(colour)}" stroke-width="2.5" stroke-dasharray="${
     dash.join(" ")
   }"/></svg>${text}</button>`;
 }

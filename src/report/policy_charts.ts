@@ -1,4 +1,4 @@
-/** Builds the charts of a policy comparison. A chart's title names the environment. */
+/** Builds the charts of a policy comparison. The title of a chart names the environment. */
 
 import { buildBarChart } from "./bar_chart.ts";
 import type { Bar } from "./bar_chart.ts";
@@ -23,18 +23,18 @@ import { meanAndSd } from "../data/mean_sd.ts";
 
 const describeSpread = (what: string) => `${what}: ± one standard deviation over trainings.`;
 
-/** Makes a chart's HTML id from names. An id consists of letters, digits and hyphens. */
+/** Makes the HTML id of a chart (letters, digits and hyphens) from names. */
 function formatChartId(...names: readonly (string | number)[]): string {
   return names.join("-").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
-/** Returns an environment's name and role, such as "restless shop (ground truth)". */
+/** Returns name and role of an environment, for example "restless shop (ground truth)". */
 export function describeEnvironment({ name, role }: ComparisonEnvironment): string {
   const roles: Record<string, string> = { truth: "ground truth", "trained on": "the policies' own model" };
   return `${name} (${roles[role] ?? role})`;
 }
 
-/** Builds one bar chart per environment. The chart shows the returns of all policies. */
+/** Builds a bar chart of the returns of all policies for each environment. */
 export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition[] {
   const unit = `${getRewardUnit(comparison)} per user`;
   return comparison.environments.map((environment) => {
@@ -56,7 +56,7 @@ export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition
   });
 }
 
-/** Builds one chart per environment. Each policy has a curve of the click rate by page number. */
+/** Builds a chart of click rates by page number for each environment, with one curve per policy. */
 export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
@@ -79,7 +79,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** Builds charts of predicted and realised clicks by page: one chart per environment except the policies' training model. */
+/** Builds charts of predicted and realised clicks by page, except for the policies' training model. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listComparedPolicies(comparison).flatMap(({ name }, colour) => {
@@ -102,7 +102,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
     return lineChart(
       formatChartId("calibration", comparison.slate, environment.name),
       `Predicted and realised clicks in ${describeEnvironment(environment)}`,
-      "predicted: clicks by the model that the policies were trained on; realised: clicks on the same pages in this environment.",
+      "predicted: by the model on which the policies were trained; realised: here, on the same pages.",
       "page",
       "P(any click), click rate",
       series,
@@ -110,7 +110,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds charts of return differences between a learned policy and rivals, sorted over users; in the ground truth if known. */
+/** Builds charts of learned policy minus rival, sorted over users: in the ground truth, if it is known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -140,13 +140,13 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
   );
 }
 
-/** Learning curve of a policy: its returns in evaluations during training. */
+/** Returns of a policy in the evaluations during its training. */
 export interface LearningCurve {
   readonly name: string;
   readonly points: readonly Pick<LearningCurvePoint, "userSteps" | "return" | "standardError">[];
 }
 
-/** Builds a chart of returns during training. A band shows the 95 % interval over an evaluation's users. */
+/** Builds a chart of returns during training. Bands show the 95 % interval over the evaluated users. */
 export function buildLearningCharts(
   curves: readonly LearningCurve[],
   environment: string,
@@ -170,16 +170,15 @@ export function buildLearningCharts(
   return buildLineChart({
     id: "learning",
     title: `Return while the policies were trained, in ${environment}`,
-    note:
-      "Bands: 95 % interval over the users of an evaluation. Changes beyond the bands come from the training itself. Circles: " +
-      "evaluation of the weights that the policy uses.",
+    note: "Bands: 95 % interval over the users of an evaluation. Larger changes come from the training. " +
+      "Circles: evaluation of the weights that the policy uses.",
     xTitle: "pages of users",
     yTitle: `${unit} per user`,
     series,
   });
 }
 
-/** Builds a chart per learned policy: Q^1, Q^2, ... plotted against Q^k. The policy of the first training visits the states. */
+/** Builds a chart of Q^1, Q^2, ... against Q^k per learned policy, for states that the policy visited. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
@@ -193,7 +192,8 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
       id: formatChartId("consistency", k, cell.policy),
       title: `Consistency of the values of ${cell.policy}`,
       note:
-        `States visited in ${cell.environment}. Root mean square difference from Q${k}, divided by the mean of Q${k}: ${
+        `States that the policy visited in ${cell.environment}. Root mean square difference from Q${k} / ` +
+        `mean of Q${k}: ${
           found.map(({ position, relative }) => `Q${position} ${(100 * relative).toFixed(1)} %`).join(", ")
         }.`,
       xTitle: `Q${k}`,
@@ -213,7 +213,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds a curve with one point per page: mean and sd over training runs. @param curves: one per training run, from page 1 on */
+/** Builds a curve by page: mean and sd over trainings. @param curves values by page of each training */
 function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],

@@ -1,4 +1,4 @@
-/** Builds the page about policies. The page shows the verdicts of a policy comparison, and tables and charts per environment. */
+/** Builds the page about policies: verdicts of a comparison, and tables and charts per environment. */
 
 import { formatPercent } from "../number_text.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
@@ -67,8 +67,8 @@ export function buildPolicyPage(
 }
 
 /**
- * Renders the sections of a policy comparison. @param task: name of the task; "" on a page with only one task
- * @param once: function that makes an HTML id unique on the page
+ * Renders the sections of a policy comparison. @param task name of the task; "" if the page has one task
+ * @param once makes an HTML id unique on the page
  */
 function renderTask(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
   const several = task === "" ? "" : ` of ${task}`;
@@ -92,7 +92,7 @@ ${part("pages", "By page", markup``, buildPageCharts(comparison))}
 ${part("trust", "Reliability", trustTable(comparison), trust)}`;
 }
 
-/** Returns a function that makes HTML ids unique. For example, it changes the second "pages-3" to "pages-3-2". */
+/** Returns a function that makes HTML ids unique: the second "pages-3" becomes "pages-3-2". */
 function createUniqueIds(): (id: string) => string {
   const used = new Set<string>();
   return (id) => {
@@ -108,7 +108,7 @@ function verdicts(comparison: PolicyComparison): Html {
   return found.length > 0 ? renderFindings(found) : markup`<p>There is no learned policy to judge.</p>`;
 }
 
-/** Renders a table with rows grouped by environment. Returns undefined if the table has no rows. */
+/** Renders a table with rows grouped by environment; undefined if there are no rows. */
 function renderByEnvironment(
   label: string,
   head: readonly string[],
@@ -121,7 +121,7 @@ function renderByEnvironment(
   return groups.length > 0 ? renderTable(label, head, groups) : undefined;
 }
 
-/** Renders the paper's table: a row per policy, grouped by environment; columns are reward and click rate per slate size. */
+/** Renders the paper's table: reward and click rate per slate size (columns) and policy (rows). */
 function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly SlateSizeGroup[]): Html {
   const kinds = comparisons.flatMap(({ slate: k }) => [`reward per page, k = ${k}`, `click rate, k = ${k}`]);
   const rows = groups.map(({ environment, rows }) =>
@@ -136,8 +136,8 @@ function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly 
       ]),
     ] as const
   );
-  return markup`<p>k is the slate size. Values are means over trainings \u00b1 one standard deviation. For a single training, the
-95 % bootstrap interval over users is shown.</p>
+  return markup`<p>k is the slate size. Values: mean over trainings \u00b1 one standard deviation;
+for a single training, 95 % bootstrap interval over users.</p>
 ${renderTable("Policies by slate size", ["policy", ...kinds], rows)}`;
 }
 
@@ -166,8 +166,8 @@ function policiesTable(comparison: PolicyComparison): Html {
         ]];
       }),
   );
-  return markup`<p>Values are means over trainings \u00b1 one standard deviation. For a single training, the 95 % bootstrap interval
-over users is shown. Coverage is the share of the catalogue that was shown at least once.</p>
+  return markup`<p>Values: mean over trainings \u00b1 one standard deviation; for a single training,
+95 % bootstrap interval over users. Coverage: share of the catalogue that was shown at least once.</p>
 ${table ?? ""}`;
 }
 
@@ -201,10 +201,11 @@ function differencesTable(comparison: PolicyComparison): Html {
       all.filter(({ environment }) => environment === name)
         .map(({ policy, rival, difference }) => renderDifferenceRow(`${policy} minus ${rival}`, difference)),
   );
-  return markup`<p>In ${
+  return markup`<p>Differences in ${
     getRewardUnit(comparison)
-  } per user, for the same users and random numbers. The interval is the wider of the interval
-over users and the interval over trainings. A user loses if the policy gives the user a lower mean return than the rival.</p>
+  } per user, with the same users and random numbers. The interval is over users
+or over trainings, whichever is wider. A user loses if the policy gives the user a lower mean
+return than the rival.</p>
 ${table ?? ""}`;
 }
 
@@ -247,9 +248,9 @@ function trustTable(comparison: PolicyComparison): Html {
       }),
   );
   if (!table) return markup``;
-  return markup`<p>The table compares predicted and realised clicks per user on the policy's pages. The policy's training model predicts.
-A state is outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states. Rarely logged items have fewer than
-20 impressions. For such states and items, the model extrapolates. A second model that is trained on a similar log often has the
-same errors, so it may not show that a policy exploits the errors of the first model.</p>
+  return markup`<p>Predicted: clicks per user on the policy's pages, by the policy's training model. A state
+is outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states. Rarely logged items
+have fewer than 20 impressions. For these states and items, the model extrapolates. A second model, trained on
+a similar log, often has the same errors, so it may not show that a policy exploits errors of the first one.</p>
 ${table}`;
 }

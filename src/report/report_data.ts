@@ -1,4 +1,4 @@
-/** Types for runs and logs in a report, and schemas of the JSON fields that a report reads from run folders. */
+/** Types of runs and logs in a report, and schemas of the JSON that a report reads from folders of runs. */
 
 import { MOST_GROUPS } from "../metrics/bootstrap.ts";
 import type { Claim } from "../metrics/baseline_verdict.ts";
@@ -6,20 +6,20 @@ import type { StageName } from "../run/stages.ts";
 import type { Criterion } from "../train/best_records.ts";
 import * as v from "../schema.ts";
 
-/** A training log: map from a column's name to the column's values. A value that is not finite is null. */
+/** A training log: values by name of the column. A value that is not finite is null. */
 export interface RunLog {
   readonly iteration: readonly number[];
   readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
 }
 
 const number = v.finiteNumber();
-/** Schema of a metric. NaN is stored as null, because JSON has no NaN. */
+/** Schema of a metric. JSON has no NaN: it is stored as null. */
 const metric = v.nullable(number);
 
 const metricsSchema = v.object({ nll: metric, prec1: metric, prec2: metric });
 const rankingMetrics = { ...metricsSchema.entries, piPrec1: metric, piPrec2: metric };
 
-/** Schema of a 95 % bootstrap interval over users; null if there are too few users. */
+/** Schema of a 95 % bootstrap interval over users; null with too few users. */
 const interval = v.nullable(v.tuple([number, number]));
 
 const named = <T extends v.GenericSchema>(schema: T) => v.record(v.string(), schema);
@@ -34,14 +34,14 @@ const calibration = v.optional(calibrationSchema);
 const measuredSchema = v.looseObject({ metrics: named(metric), intervals: named(interval) });
 const sliceSchema = v.looseObject({ ...measuredSchema.entries, name: v.string(), events: number });
 
-/** Schema of all metrics on the test users: `MetricDetails` of metrics/test_result.ts. */
+/** Schema of the metrics on the test users: `MetricDetails` of metrics/test_result.ts. */
 const detailsSchema = v.looseObject({
   ...measuredSchema.entries,
   calibration: v.optional(v.looseObject({ click: calibration, noClick: calibration })),
   slices: v.optional(named(v.array(sliceSchema)), {}),
 });
 
-/** Schema of metric sums per group of test users (see metrics/test_result.ts). Models are compared by the sums. */
+/** Schema of metric sums per group of test users (metrics/test_result.ts), to compare models. */
 const pairedSchema = v.looseObject({ users: v.string(), groups: v.whole(1, MOST_GROUPS), sums: v.string() });
 
 const differencesSchema = named(v.looseObject({ value: number, interval }));
@@ -49,7 +49,7 @@ const differencesSchema = named(v.looseObject({ value: number, interval }));
 const baselineSchema = v.object({
   ...v.partial(metricsSchema, ["nll"]).entries,
   longerPages: v.optional(v.partial(metricsSchema), {}),
-  /** The baseline's setting that was best on the validation users. */
+  /** Setting of the baseline that was best on the validation users. */
   setting: v.optional(v.string()),
   details: v.optional(detailsSchema),
 });
@@ -59,25 +59,25 @@ const snapshotSchema = v.looseObject({
   iteration: v.wholeNumber(),
   users: v.optional(v.wholeNumber()),
   ...metricsSchema.entries,
-  /** Metrics over pages with more than one item. */
+  /** Metrics on pages with more than one item. */
   longerPages: v.optional(v.partial(v.object(rankingMetrics)), {}),
-  /** prec@1 of the generator pi; absent in the Shannon stage (maximum likelihood). */
+  /** prec@1 of the generator pi; undefined in the Shannon stage (maximum likelihood). */
   piPrec1: v.optional(metric),
   piPrec2: v.optional(metric),
-  /** Learned effects of the positions on the page, from the first on. */
+  /** Learned effects of the positions on the page, beginning with position 1. */
   positionEffects: v.optional(v.array(number)),
   details: v.optional(detailsSchema),
-  /** Metric differences between the snapshot and each baseline, by the baseline's name. */
+  /** Differences of metrics between the snapshot and each baseline, by name of the baseline. */
   against: v.optional(named(differencesSchema), {}),
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of a stage's result. If a run gets more iterations, the result has no test metrics until the run ends again. */
+/** Schema of the result of a stage. A run that continues has no test metrics until it ends again. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */
   finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
-  /** Duration in seconds of the last session of the run, without the set-up. */
+  /** Duration of the run's last session in seconds, without the set-up. */
   sessionSeconds: v.optional(v.atLeast(0)),
   /** True if the run had earlier sessions. */
   resumed: v.optional(v.boolean(), false),
@@ -97,7 +97,7 @@ export const resultSchema = v.looseObject({
   verdict: v.optional(v.array(v.string()), []),
 });
 export type StoredResult = v.InferOutput<typeof resultSchema>;
-/** Metrics of a snapshot or baseline. A metric is null if no page contributes to its mean. */
+/** Metrics of a snapshot or baseline; null if no page has a value. */
 export type StoredMetrics = v.InferOutput<typeof metricsSchema>;
 export type SnapshotMetrics = v.InferOutput<typeof snapshotSchema>;
 
@@ -112,7 +112,7 @@ export const experimentResultSchema = v.looseObject({
   claims: v.optional(v.array(claimSchema), []),
 });
 
-/** Metrics of a baseline, and the name that pages show for it. */
+/** Metrics of a baseline, and its name on pages. */
 export type BaselineMetrics = StoredMetrics & Omit<v.InferOutput<typeof baselineSchema>, "nll"> & {
   readonly name: string;
 };
@@ -126,11 +126,11 @@ export interface ReportStage {
   readonly train: RunLog;
   readonly validation: RunLog;
   readonly iteration: number;
-  /** Planned number of iterations; undefined if it is unknown. */
+  /** Planned number of iterations; undefined if unknown. */
   readonly planned: number | undefined;
-  /** Iteration of the best snapshot, by criterion; undefined if the stage's folder has no snapshots. */
+  /** Iteration of the best snapshot by each criterion; undefined without snapshots. */
   readonly kept?: Readonly<Partial<Record<Criterion, number>>>;
-  /** Result of the stage; undefined until the stage is finished. */
+  /** Result of the stage; undefined until the stage ends. */
   readonly result: StageResult | undefined;
 }
 
@@ -140,18 +140,18 @@ export interface ReportRun {
   readonly stages: Readonly<Partial<Record<StageName, ReportStage>>>;
 }
 
-/** Map from a setting's path in the config, such as "training.batchSize", to the setting's value as text. */
+/** Settings as text, by path in the config, such as "training.batchSize". */
 export type Settings = ReadonlyMap<string, string>;
 
-/** A model of a report: one run, or runs that differ only in their seed. */
+/** A model of a report: one run, or runs that differ only in the seed. */
 export interface ReportModel {
   /** Name of the model, unique in the report. */
   readonly name: string;
   readonly folder: string;
   readonly data: string;
-  /** Runs of the model (at least one), ascending by seed. */
+  /** Runs of the model (at least one) in ascending order of the seed. */
   readonly runs: readonly ReportRun[];
-  /** Planned seeds for which no run has written a log row yet. */
+  /** Planned seeds without a run that has written a row of a log. */
   readonly missingSeeds: readonly number[];
   readonly settings: Settings;
   readonly machine: Settings;

@@ -1,4 +1,4 @@
-/** Builds the report on runs: one self-contained HTML page. The page's header has verdict, data, date and duration. */
+/** Builds the report on runs: one HTML page without other files. Its header has verdict, data and times. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildCharts } from "./charts.ts";
@@ -44,9 +44,9 @@ import { baselineTitles } from "../metrics/baselines/baselines.ts";
 import { describeLoss } from "../run/test_stage.ts";
 
 /**
- * Writes an HTML page about runs. The page needs no network. An existing page is replaced.
- * @param folders: folders of runs, of several seeds, or of experiments. The runs need not be finished
- * @throws UserError if a folder is damaged or has no run, or if the page cannot be written
+ * Writes an HTML page about runs, which replaces an existing page and needs no network. @param folders
+ * folders of runs (finished or not), of several seeds, or of experiments @throws UserError if a folder is
+ * damaged or has no run, or if the page cannot be written
  */
 export async function writeReport(folders: readonly string[], out: string): Promise<void> {
   const data = await collect(folders);
@@ -85,7 +85,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders settings that are equal for all models, followed by settings that differ. @param what: kind of settings, for labels */
+/** Renders settings that are equal for all models, then other settings. @param what kind of settings */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
@@ -136,7 +136,7 @@ function renderModel(model: ReportModel): Html {
 ${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
-/** Renders what the model's best ranking learned, its comparison with the simple methods, and what to do. */
+/** Renders the result of the model's best ranking, its comparison with the baselines, and what to do. */
 function renderOutcome(model: ReportModel): Html {
   const [best] = judgeParts(model).toSorted((a, b) => b.prec1 - a.prec1);
   if (!best) return markup``;
@@ -155,7 +155,7 @@ function renderOutcome(model: ReportModel): Html {
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${text}</li>`)}</ul>`;
 }
 
-/** Renders which of several models ranks best, and its comparison with the simple methods; needs equal test users. */
+/** Renders which of several models with equal test users ranks best, and compares it with baselines. */
 function renderBestModel(models: readonly ReportModel[]): Html {
   const judged = models.flatMap((model) => judgeParts(model).map((part) => ({ ...part, model: model.name })));
   const [best] = judged.toSorted((a, b) => b.prec1 - a.prec1);
@@ -173,29 +173,31 @@ function formatShare(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-/** Compares a part with the best baseline in one sentence, in percentage points. */
+/** Compares a part of a model with the best baseline in one sentence, in percentage points. */
 function describeAgainstSimple({ comparisons, prec1, users }: PartVerdict): string {
   const [best] = comparisons;
   if (!best) return "";
   const { name, difference, interval } = best;
   const reached = `the best one (${name}) reaches ${formatShare(prec1 - difference)}`;
   const points = `the difference is ${formatSigned(100 * difference, 1)} percentage points`;
-  if (!interval) return `Too few test users for an interval: of the simple methods, ${reached}; ${points}.`;
+  if (!interval) {
+    return `There are too few test users for an interval. Of the simple methods, ${reached}; ${points}.`;
+  }
   const [low, high] = [100 * interval[0], 100 * interval[1]];
-  // An end near 0 decides on the verdict, so it has more digits.
+  // The verdict depends on an end near 0, so such an end has more digits.
   const ends = formatSignedRange([low, high], Math.min(Math.abs(low), Math.abs(high)) < 0.05 ? 3 : 1);
   const measured = [`95 % interval ${ends}`, ...(users === undefined ? [] : [users])].join(", ");
   return `${AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]}: ${reached}, ${points} (${measured}).`;
 }
 
-/** Lists what to do: whether to use the model, and the advice that `train` printed about the part's stage. */
+/** Lists what to do: whether to use the model, and the advice that `train` printed about the stage. */
 function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): string[] {
   const [run] = model.runs;
   const { test = [], verdict = [] } = (model.runs.length === 1 && run?.stages[stage]?.result) || {};
   const judged = listTrainedStages(model).find(({ name }) => name === stage)?.judged;
   const own = compareRanking(test, judged);
   const likelihoods = test.flatMap(({ nll, ...one }) => nll === null ? [] : [{ ...one, nll }]);
-  // The sentences that `train` printed about the comparison say the same as the page's first sentences.
+  // Leave out the sentences that the page has already shown in other words.
   const said = new Set([...(own ? describeVerdict(own) : []), ...describeLoss(likelihoods)]);
   const advice = verdict.filter((text) => !said.has(text));
   if (classifyAgainstBaselines(comparisons) === "better") {
@@ -209,7 +211,7 @@ function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): s
   return advice.length > 0 ? advice : [`Until the model ranks better, rank by ${best?.name}.`];
 }
 
-/** Renders facts about the models: facts with equal values for all models as a list, all other facts as a table. */
+/** Renders facts about the models: equal facts as a list, different facts as a table. */
 function renderModels(models: readonly ReportModel[]): Html {
   const facts = models.map(listFacts);
   const names = (facts[0] ?? []).map(([name]) => name);
@@ -255,7 +257,7 @@ function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
   return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
-/** Returns a fact's CSS class. Times have a separate class, so that a comparison of two pages can ignore times. */
+/** Returns the CSS class of a fact. Comparisons of two pages ignore the class "time". */
 function getTimeClass(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }
@@ -276,7 +278,7 @@ function listFacts(model: ReportModel): [name: string, value: string][] {
   ];
 }
 
-/** Lists all distinct warnings about the models' data sets. */
+/** Lists the warnings about all data sets, without duplicates. */
 function listWarnings(models: readonly ReportModel[]): string[] {
   const all = models.flatMap(({ data, runs }) =>
     runs.flatMap(({ stages }) =>
@@ -293,7 +295,8 @@ function describeSizes({ users, pages, rows, items, hashed, timeSplit, context }
   const [a, b, c, d, e, f] = [train, validation, test, pages, rows, items].map(formatThousands);
   const tokens = hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`;
   const dates = timeSplit && describeTimeSplit(timeSplit, { validation, test });
-  return `${a} train, ${b} validation and ${c} test users, ${d} pages, ${e} impressions of ${f} items${tokens}` +
+  return `${a} train, ${b} validation and ${c} test users, ${d} pages, ` +
+    `${e} impressions of ${f} items${tokens}` +
     (context ? `. Context: ${context.map(describeContext).join(", ")}` : "") +
     (dates === undefined ? "" : `. ${dates}`);
 }
@@ -322,7 +325,7 @@ function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
 }
 
-/** Returns one line per unfinished run, such as "seed 2 unfinished: iteration 120 of 2,000". */
+/** Returns a line per unfinished run, for example "seed 2 unfinished: iteration 120 of 2,000". */
 export function listProgressNotes(model: ReportModel): string[] {
   const several = model.runs.length + model.missingSeeds.length > 1;
   const who = (seed: number) => several ? `seed ${seed} ` : "";
@@ -342,9 +345,9 @@ function listUnfinished({ stages }: ReportRun): string[] {
   });
 }
 
-/** Verdict on a part of a model (a stage, generator or reward). The part was compared with at least one baseline. */
+/** Verdict on a part of a model (stage, generator or reward) that was compared with a baseline. */
 interface PartVerdict extends BaselineVerdict {
-  /** Name of the part; empty if the model has only one part. */
+  /** Name of the part; "" if the model has only one part. */
   readonly name: string;
   readonly prec1: number;
   readonly stage: ReportPart["stage"];

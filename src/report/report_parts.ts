@@ -1,4 +1,4 @@
-/** Lists the parts of a model that have metrics: the two stages; in the adversarial stage, also generator pi and reward u. */
+/** Parts of a model with metrics: the two stages; in the adversarial stage, generator pi and reward u. */
 
 import { stages as trainedStages } from "../run/stages.ts";
 import type { StageName, TrainingStage as TrainedStage } from "../run/stages.ts";
@@ -19,11 +19,11 @@ export interface ReportPart {
   readonly model: ReportModel;
   readonly stage: StageName;
   readonly ranking: "reward" | "generator";
-  /** Name of the snapshot whose test metrics are shown for the part. */
+  /** Snapshot whose test metrics represent the part. */
   readonly judged: TrainedStage["judged"];
 }
 
-/** Lists the training stages of the models. Only stages have a loss. */
+/** Lists the training stages of all models, which are the parts with a loss. */
 export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   return models.flatMap((model, colour) => {
     const stages = listTrainedStages(model);
@@ -39,7 +39,7 @@ export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   });
 }
 
-/** Lists the parts that rank items: the Shannon stage's model, and the adversarial stage's generator and reward. */
+/** Lists the parts that rank items: the Shannon stage, or generator and reward of the adversarial stage. */
 export function listRankingParts(models: readonly ReportModel[]): ReportPart[] {
   return listLossParts(models).flatMap((part): ReportPart[] => {
     if (part.stage === "shannon") return [part];
@@ -55,12 +55,12 @@ export function listTrainedStages(model: ReportModel): TrainedStage[] {
   return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
 }
 
-/** Returns a stage's data for each run that has begun the stage. */
+/** Returns the data of a stage for each run that has begun it. */
 export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stage">): ReportStage[] {
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Map from a metric's name to the metric's name for the generator. */
+/** Names of the metrics of the generator, by name of the same metric of the reward. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -68,14 +68,14 @@ const PI: Readonly<Record<string, string>> = {
   longerPrec2: "longerPiPrec2",
 };
 
-/** Mean and standard deviation of a metric over runs. sd is null for fewer than two runs. */
+/** Mean and standard deviation of a metric over runs. sd is null for a single run. */
 export interface MeanAndSd {
   readonly mean: number;
   readonly sd: number | null;
   readonly runs: number;
 }
 
-/** Computes mean and sd of the numbers among the values. Returns undefined if no value is a number. */
+/** Computes mean and sd of those values that are numbers; undefined if there are none. */
 export function computeMeanAndSd(values: readonly (number | null | undefined)[]): MeanAndSd | undefined {
   const present = values.flatMap((value) => value ?? []);
   if (present.length === 0) return undefined;
@@ -94,7 +94,7 @@ export type Scoring = Readonly<StoredMetrics> & {
   };
 };
 
-/** Returns a metric's name for the reward or the generator. Returns undefined if the generator lacks the metric. */
+/** Returns the name of a metric of the reward or generator; undefined if the generator has no such metric. */
 export function getMetricName(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
@@ -124,7 +124,7 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Models with equal test users. The baselines have equal metrics for these models. */
+/** Models with the same test users, and therefore the same metrics of baselines. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];
@@ -146,7 +146,7 @@ export function groupByBaselines(models: readonly ReportModel[]): SharedBaseline
   return [...groups.values()];
 }
 
-/** Sorts baselines by a metric, the best first. Baselines without the metric come last. */
+/** Sorts baselines by a metric from the best to the worst. Baselines without the metric come last. */
 export function sortBaselines(
   baselines: readonly BaselineMetrics[],
   metric: MetricName,

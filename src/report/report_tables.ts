@@ -1,4 +1,4 @@
-/** Renders tables and lists for all kinds of pages: groups of rows, metrics with intervals, and claims with their outcomes. */
+/** Renders tables and lists of pages: rows in groups, metrics with intervals, claims with outcomes. */
 
 import type { Interval } from "../metrics/bootstrap.ts";
 import { type Claim, claimOutcomes, formatSigned, formatSignedRange } from "../metrics/baseline_verdict.ts";
@@ -6,10 +6,10 @@ import { type Html, markup } from "./html.ts";
 
 export const MISSING = "-";
 
-/** Pairs of name and value for a page, such as ("folder", "runs/x"). */
+/** Pairs of a name and a value on a page, such as ("folder", "runs/x"). */
 export type NamedFacts = readonly (readonly [string, string])[];
 
-/** Renders facts as a list. @param getClass: function from a fact's name to the CSS class of the value */
+/** Renders facts as a list. @param getClass returns the CSS class of a value by name of the fact */
 export function renderFacts(facts: NamedFacts, getClass?: (name: string) => string): Html {
   const look = (name: string) => getClass && markup` class="${getClass(name)}"`;
   return markup`<dl class="facts">${
@@ -17,21 +17,21 @@ export function renderFacts(facts: NamedFacts, getClass?: (name: string) => stri
   }</dl>`;
 }
 
-/** A row of a table: the row's name, followed by the cells. */
+/** A row of a table: its name and its cells. */
 export type ReportRow = readonly [name: ReportCell, ...cells: ReportCell[]];
 export type ReportCell = string | Html;
 
-/** A group of rows with a title; the title "" means that the group has no heading. */
+/** A group of rows with a title. A group with the title "" has no heading. */
 export type ReportRowGroup = readonly [title: string, rows: readonly ReportRow[]];
 
-/** Returns true if a cell has words, such as a verdict or a kernel's name. A column with words is aligned like text. */
+/** Returns true for words, such as a verdict or a kernel's name: their column is aligned like text. */
 function isWord(cell: ReportCell | undefined): boolean {
   return typeof cell === "string" && /^[a-z]/i.test(cell);
 }
 
 /**
- * Renders a table. If the table is wider than the page, it can be scrolled.
- * @param label: label for screen readers. @param head: names of the columns; the first column has the names of the rows
+ * Renders a table. A table that is wider than the page can be scrolled. @param label label for screen readers
+ * @param head names of the columns; the first column has the names of the rows
  */
 export function renderTable(
   label: string,
@@ -55,7 +55,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a metric. Below the metric is, in small text, its sd over runs (if given) or its interval. */
+/** Renders a metric and, below it in small text, its sd over runs (if given) or its interval. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,
@@ -82,7 +82,7 @@ export function renderDifference(
   }</small>`;
 }
 
-/** Returns the number of digits for interval ends. Interval ends have at most 3 digits, because they are less precise. */
+/** Returns the digits of the ends of an interval: at most 3, because these ends are less precise. */
 const rangeDigits = (digits: number) => Math.min(digits, 3);
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;

@@ -10,22 +10,22 @@ export interface ScatterPoint extends Pick<ChartPoint, "low" | "high" | "label">
   readonly name: string;
 }
 
-/** A scatter chart, such as a roofline chart of kernels. */
+/** A scatter chart, for example a roofline chart of kernels. */
 export interface ScatterChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
   readonly logarithmic: readonly ("x" | "y")[];
-  /** Series of points. A chart has at least one series; a series has at least one point. */
+  /** Series (at least one) of points (at least one per series). */
   readonly series: readonly {
     readonly name: string;
     readonly colour: number;
-    /** True if a line connects the points of the series in list order. */
+    /** True if a line connects the points in their order. */
     readonly joined: boolean;
     readonly points: readonly ScatterPoint[];
   }[];
 }
 
-/** Builds a scatter chart. The whisker of a point extends from `low` to `high`. */
+/** Builds a scatter chart. A whisker goes from `low` to `high` of a point. */
 export function buildScatterChart(chart: ScatterChart): ChartDefinition {
   const { xTitle, yTitle, logarithmic, series } = chart;
   const ends = series.flatMap(({ points }) => points.flatMap(({ y, low = y, high = y }) => [low, high]));

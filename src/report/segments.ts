@@ -1,4 +1,4 @@
-/** Renders how good a model is on parts of the test pages, and how a position on the page changes clicks. */
+/** Renders metrics of a model on segments (parts of the test pages), and the learned position effect. */
 
 import { type SliceKey, slicings } from "../metrics/metric_columns.ts";
 import { formatPercent, formatThousands } from "../number_text.ts";
@@ -13,7 +13,7 @@ import type { ReportModel, StageResult } from "./report_data.ts";
 import { listLossParts, listStageRuns, type ReportPart, sortBaselines } from "./report_parts.ts";
 import { renderMetric, renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
 
-/** Renders segments of the test pages and the position effect; undefined if no result has them. */
+/** Renders metrics by segment and the position effect; undefined if no result has them. */
 export function renderSegments(models: readonly ReportModel[]): Html | undefined {
   const parts = listLossParts(models);
   const tables = parts.flatMap((part) => {
@@ -40,7 +40,7 @@ const TITLES: Readonly<Record<SliceKey, string>> = {
   item: "by the clicked item",
 };
 
-/** Renders prec@1 by slice: of the judged snapshot, the best baseline and, if known, the best attainable ranking. */
+/** Renders prec@1 by segment: judged snapshot, best baseline and, if known, best attainable ranking. */
 function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Html | undefined {
   const model = findJudged(part, test);
   if (!model?.details) return undefined;
@@ -53,7 +53,7 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
   const columns = [{ name: model.snapshot, details: model.details }, ...compared];
   const groups = slicings.flatMap(({ by }): ReportRowGroup[] => {
     const own = slices[by] ?? [];
-    if (own.length < 2) return []; // a single slice has all pages
+    if (own.length < 2) return []; // a single segment has all pages
     const all = own.reduce((sum, { events }) => sum + events, 0);
     const rows = own.map(({ name, events }): ReportRow => [
       name,
@@ -73,13 +73,12 @@ and of the best simple method. Small numbers: 95 % bootstrap interval over test 
 ${renderTable(`Segments of ${part.name}`, head, groups)}`;
 }
 
-/** Builds a chart of the learned position effects, one curve per run. Positions that never occurred in training are left out. */
+/** Builds a chart of the position effects per run. Leaves out positions that never occurred in training. */
 function buildPositionCharts(parts: readonly ReportPart[]): ChartDefinition[] {
   return buildLineChart({
     id: "position-effect",
     title: "Position effect",
-    note:
-      "Odds of a click at a position, compared with the same item at position 1, as the model learned them.",
+    note: "Learned odds of a click at a position, divided by the odds of the same item at position 1.",
     ...{ xTitle: "position on the page", yTitle: "odds of a click, position 1 = 1" },
     series: parts.flatMap((part) =>
       listStageRuns(part).flatMap(({ result }, k, runs) => {

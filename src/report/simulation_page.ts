@@ -1,4 +1,4 @@
-/** Builds the page about simulated users. The page shows metrics per policy, curves by page, and differences between policies. */
+/** Builds the page about simulated users: metrics per policy, curves by page, and differences of policies. */
 
 import { formatPercent } from "../number_text.ts";
 import type { Interval } from "../metrics/bootstrap.ts";
@@ -17,12 +17,12 @@ import { renderDifference, renderMetric, renderTable } from "./report_tables.ts"
 import type { NamedFacts, ReportCell, ReportRow } from "./report_tables.ts";
 
 export interface SimulationPageData extends SimulationScope {
-  /** Facts in the page's header, such as the environment. */
+  /** Facts in the header of the page, such as the environment. */
   readonly facts: NamedFacts;
   readonly notes: readonly string[];
-  /** Comparisons of the first policy with its rivals, in sentences. */
+  /** Sentences that compare the first policy with its rivals. */
   readonly verdict: readonly string[];
-  /** The requested policy, followed by the rivals that it is compared with. */
+  /** The requested policy, then the rivals with which it is compared. */
   readonly policies: readonly SimulatedPolicy[];
 }
 
@@ -58,12 +58,12 @@ function usersTable(simulation: SimulationPageData): Html {
   const rows = policies.map((
     { name, metrics },
   ): ReportRow => [name, ...shown.map(([, , cell]) => cell(metrics))]);
-  return markup`<p>Small numbers: 95 % bootstrap interval over users. Coverage: share of the catalogue that was shown at least
-once.</p>
+  return markup`<p>Small numbers: 95 % bootstrap interval over users. Coverage: share of the
+catalogue that was shown at least once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Renders differences between the requested policy and its rivals. All policies get equal users and equal random numbers. */
+/** Renders requested policy minus each rival. The policies get the same users and random numbers. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
@@ -85,16 +85,16 @@ ${renderTable("Differences of policies", head, [["", rows]])}`;
 export interface SimulatedPolicy {
   readonly name: string;
   readonly metrics: PolicyMetrics;
-  /** [U] return of each user. */
+  /** [U] return of each of U users. */
   readonly returns: Float64Array;
 }
 
-/** Size of a simulation, and flags for the metrics that are defined for the simulation. */
+/** Size of a simulation, and flags for metrics that a simulation may lack. */
 export interface SimulationScope {
   /** Largest number of pages per user. */
   readonly pages: number;
   readonly reward: "click" | "utility";
-  /** True if click rates can be computed, and if returns can be counted in clicks. */
+  /** True if click rates and returns in clicks can be computed. */
   readonly clickRates: boolean;
   /** True if users may leave before the last page. */
   readonly leaves: boolean;
@@ -135,7 +135,7 @@ function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]
   return [...(hasReturns(scope) ? [returns] : []), coverage];
 }
 
-/** Builds charts of click rate, reward and number of remaining users against the page number. Undefined metrics have no chart. */
+/** Builds charts of click rate, reward and remaining users by page. Undefined metrics have no chart. */
 function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   const window = chooseWindow(scope.pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";
@@ -158,7 +158,7 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   ];
 }
 
-/** Builds a chart of returns with one curve per policy. The users of a curve are sorted by return. */
+/** Builds a chart of returns with one curve per policy over the users, who are sorted by return. */
 function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   if (!hasReturns(scope)) return [];
   return buildLineChart({
@@ -180,7 +180,7 @@ function computeHalfWidth(interval: Interval | null): number | null {
   return interval && toFiniteOrNull((interval[1] - interval[0]) / 2);
 }
 
-/** Computes a curve with one point per window of pages. A point is a mean over pages, weighted by each page's number of users. */
+/** Computes a curve: one mean per window of pages. Each page counts by its number of users. */
 function computePoints(
   byPage: readonly PageCurvePoint[],
   window: number,

@@ -1,17 +1,17 @@
-/** Colours of charts in light and dark mode. The file has no imports, because it is also bundled into the script of pages. */
+/** Colours of charts in light and dark mode. No imports, because the script of pages includes this file. */
 
-/** Colours of a light or dark page. Colour-blind readers can distinguish the colours of the palette. */
+/** Colours of a light or dark page. The palette suits colour-blind readers. */
 export interface Theme {
   readonly text: string;
   readonly grid: string;
   readonly background: string;
-  /** Colour of baselines and of all other elements that belong to no model. */
+  /** Colour of everything that belongs to no model, such as a baseline. */
   readonly neutral: string;
   /** Colours of curves and bars: curve k has colour k modulo the number of colours. */
   readonly palette: readonly string[];
 }
 
-/** Light theme with the palette of Okabe and Ito. Colours that are too pale for a thin line on white are darkened. */
+/** Light theme with the palette of Okabe and Ito; colours too pale for thin lines on white are darker. */
 export const light: Theme = {
   text: "#333a44",
   grid: "#dfe3e8",
@@ -50,18 +50,18 @@ export const dark: Theme = {
   ],
 };
 
-/** Index of the neutral colour, for baselines, ceilings, and all other elements that belong to no model. */
+/** Index of the neutral colour, for everything that belongs to no model, such as a baseline. */
 export const NEUTRAL = -1;
 
-/** A colour of a theme: an index in the palette, or the name of another colour. */
+/** Index of a colour in the palette, or name of another colour. */
 export type Colour = number | "text" | "background";
 
-/** Returns a colour's name for a chart's configuration; {@link resolveColour} resolves the name. @param opacity: 0 to 1 */
+/** Returns the name of a colour in a chart's configuration ({@link resolveColour}). @param opacity 0..1 */
 export function nameColour(colour: Colour, opacity = 1): string {
   return `${colour === NEUTRAL ? "neutral" : colour}/${opacity}`;
 }
 
-/** Converts a colour's name to the theme's CSS colour. */
+/** Converts the name of a colour to a CSS colour of the theme. */
 export function resolveColour(theme: Theme, name: string): string {
   const [key = "", opacity = "1"] = name.split("/");
   const colour = key === "text" || key === "background" || key === "neutral"
@@ -70,7 +70,7 @@ export function resolveColour(theme: Theme, name: string): string {
   return opacity === "1" ? colour : colour + Math.round(255 * Number(opacity)).toString(16).padStart(2, "0");
 }
 
-/** Converts a colour's name to a CSS expression. The expression depends on the page's current theme. */
+/** Converts the name of a colour to a CSS expression for the light or dark page. */
 export function getCssColour(name: string): string {
   return `light-dark(${resolveColour(light, name)}, ${resolveColour(dark, name)})`;
 }

@@ -126,8 +126,8 @@ export class EnvironmentPool {
     const [environment, { lastUse }] = oldest ?? ["", { lastUse: Infinity }];
     if (this.now() - lastUse < IDLE_MS) {
       throw new TooManyEnvironmentsError(
-        `Expected at most ${MAX_ENVIRONMENTS} environments. End an environment with POST /close, or wait until ` +
-          `an environment is idle for ${IDLE_MS / 60_000} minutes.`,
+        `Expected at most ${MAX_ENVIRONMENTS} environments. End an environment with POST /close, or wait ` +
+          `until an environment is idle for ${IDLE_MS / 60_000} minutes.`,
       );
     }
     await this.close({ environment });

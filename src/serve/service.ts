@@ -191,8 +191,8 @@ export class Service {
   async reset(body: string): Promise<Response> {
     if (this.options.uncalibrated) {
       throw new UserError(
-        "Expected a model of the first stage to simulate users. The utilities of a model of the adversarial " +
-          "stage are not log-odds.",
+        "Expected a model of the first stage to simulate users. A model of the adversarial stage has " +
+          "utilities that are not log-odds.",
       );
     }
     const request = readReset(body);

@@ -249,7 +249,7 @@ Deno.test("requests during a dispatch form the next batch, and each gets its own
   const found = await Promise.all(answers);
   assert.deepEqual(found.map((u) => Array.from(u)), Array.from({ length: 10 }, (_, k) => [k, 40 - k]));
   assert.deepEqual(scorer.batches, [1, 4, 4, 1]);
-  assert.throws(() => batcher.submit({ history: Array(10_000).fill(0), page: [0] }), /does not fit/);
+  assert.throws(() => batcher.submit({ history: Array(10_000).fill(0), page: [0] }), /too large for a batch/);
 });
 
 Deno.test("a batch is split at the limit of clicks and rows", async () => {

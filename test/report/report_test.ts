@@ -453,7 +453,7 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     ]);
     const all = ["usual", "better", "elsewhere", "older", "seeds"].map((name) => `${folder}/${name}`);
     const text = renderComparisonTable((await collect(all)).models)?.text ?? assert.fail("no table");
-    assert.match(text, /better minus the others/);
+    assert.match(text, /better minus the other models/);
     const rows = text.split("<tr>").slice(2).map((row) =>
       row.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim()
     );

@@ -1,4 +1,4 @@
-/** Draws a chart in its figure on the page, and handles the buttons of the legend and of the downloads. */
+/** Draws a chart in its figure on the page, and handles the buttons for the legend and for downloads. */
 
 import type { Chart, ChartConfiguration } from "chart.js";
 import type { ChartDefinition } from "../chart_definition.ts";
@@ -33,7 +33,7 @@ export class ChartCard {
     onSave("png", () => this.#savePng());
   }
 
-  /** Draws the chart in a theme. Hidden datasets stay hidden. @param width in CSS pixels; by default that of the chart's box */
+  /** Draws the chart; hidden datasets stay hidden. @param width in CSS pixels; default: as the figure */
   draw(theme: Theme, width?: number): void {
     const canvas = this.#figure.querySelector("canvas");
     if (!canvas) throw new Error(`Expected a canvas for the chart ${this.#definition.id}.`);
@@ -50,7 +50,7 @@ export class ChartCard {
     chart?.update();
   }
 
-  /** Saves the chart as a picture of fixed size in light colours. The picture includes title and legend. */
+  /** Saves the chart, its title and its legend as a picture of fixed size in light colours. */
   #savePng(): void {
     const canvas = Object.assign(document.createElement("canvas"), SIZE);
     const copy = makeChart(canvas, this.#definition, light, (same) => this.#forPaper(same));
@@ -87,7 +87,7 @@ export class ChartCard {
   }
 }
 
-/** Size of a saved picture in CSS pixels. Width and height in device pixels are {@link PIXEL_RATIO} times as large. */
+/** Size of a saved picture in CSS pixels. Each has {@link PIXEL_RATIO} x {@link PIXEL_RATIO} pixels. */
 const SIZE = { width: 960, height: 600 };
 const PIXEL_RATIO = 2;
 
@@ -103,6 +103,6 @@ function save(blob: Blob, name: string): void {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // Revoke the URL later: the download has only begun.
+  // Revoke the URL later, because the download has just begun.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

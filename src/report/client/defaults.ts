@@ -9,12 +9,12 @@ export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
 /** Sets the Chart.js defaults that do not depend on the theme. */
 export function setDefaults(): void {
-  // Charts are not animated, because moving charts are harder to read.
+  // Charts do not move, because moving charts are hard to read.
   defaults.set({ animation: false, maintainAspectRatio: false, layout: { padding: { top: 6, right: 8 } } });
   defaults.set("font", { family: FONT, size: 12 });
   defaults.set("scale", { ticks: { maxRotation: 0, includeBounds: false } });
   defaults.set("elements.line", { borderJoinStyle: "round" });
-  // A chart draws its legend only in a saved picture. On the page, the legend is HTML.
+  // Chart.js draws the legend only in a saved picture. On the page, the legend is HTML.
   Object.assign(defaults.plugins.legend, { display: false });
   const box = { borderWidth: 1, boxWidth: 8, boxHeight: 8, boxPadding: 4, bodyFont: { size: 11 } };
   Object.assign(defaults.plugins.tooltip, box);
@@ -49,7 +49,7 @@ export function makeChart(
   return new Chart(canvas, change(inTheme(config, theme) as ChartConfiguration));
 }
 
-/** Returns a copy of a chart configuration in which a theme's colours replace the names of colours. */
+/** Returns a copy of a chart configuration with a theme's colours in place of names of colours. */
 function inTheme(value: unknown, theme: Theme, key = ""): unknown {
   if (typeof value === "string") return /color$/i.test(key) ? resolveColour(theme, value) : value;
   if (Array.isArray(value)) return value.map((one) => inTheme(one, theme, key));

@@ -9,7 +9,7 @@ import { FONT } from "./defaults.ts";
 const CAP = 4;
 /** Distance between a mark and its text, in pixels. */
 const GAP = 6;
-/** Height of a line of text in pixels. `POINT` is the radius of a point in pixels. */
+/** Height of a line of text, and radius of a point, in pixels. */
 const LINE = 12;
 const POINT = 4;
 
@@ -37,7 +37,7 @@ export const marks: Plugin = {
     ctx.lineWidth = 1.5;
     ctx.font = `${isBars ? 12 : 11}px ${FONT}`;
     ctx.textBaseline = "middle";
-    // Areas that a name must not cover: points, and names that were drawn earlier.
+    // Areas that names must not cover: points and earlier names.
     const taken = drawn.map(({ x, y }) => boxAround(x - POINT, x + POINT, y, 2 * POINT));
     for (const mark of drawn) {
       ctx.strokeStyle = isBars ? text : String(mark.dataset.borderColor);
@@ -50,13 +50,13 @@ export const marks: Plugin = {
   },
 };
 
-/** Draws a point's whisker. @returns the whisker's two ends in pixels; without a whisker, the bar's end twice. */
+/** Draws a whisker. @returns its ends in pixels; without a whisker, twice the end of the bar */
 function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: boolean): [number, number] {
   const scale = isBars ? scales.x : scales.y;
   const [from = x, to = x] = computeWhisker(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
   if (from === to) return [from, to];
   ctx.beginPath();
-  // A bar's whisker is horizontal, a point's whisker vertical.
+  // Whiskers of bars are horizontal, whiskers of points are vertical.
   const line = (a: number, b: number, c: number, d: number) => {
     ctx.moveTo(...isBars ? [a, y + b] as const : [x + b, a] as const);
     ctx.lineTo(...isBars ? [c, y + d] as const : [x + d, c] as const);
@@ -67,7 +67,7 @@ function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: bool
   return [from, to];
 }
 
-/** Draws a value inside its bar if it fits, else to the right of the bar. @param ends start and end of the bar's whisker */
+/** Draws a value inside its bar if it fits, otherwise right of the bar. @param ends ends of the whisker */
 function drawValue(chart: Chart, text: string, { y }: Mark, ends: readonly [number, number]): void {
   const { ctx, chartArea, scales } = chart;
   const { width } = ctx.measureText(text);
@@ -87,7 +87,7 @@ function boxAround(left: number, right: number, y: number, height: number): Box 
   return { left, right, top: y - height / 2, bottom: y + height / 2 };
 }
 
-/** Draws a name at the first free place: right, left, above or below its point; for a point on a line, only below or above. */
+/** Draws a name at the first free place: right, left, above or below its point; if joined, below or above. */
 function drawName(chart: Chart, name: string, { x, y, dataset }: Mark, taken: Box[]): void {
   const { ctx, chartArea: area } = chart;
   const { width } = ctx.measureText(name);

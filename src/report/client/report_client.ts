@@ -1,4 +1,4 @@
-/** The script of report pages, which draws the charts. `deno task build report` bundles it. */
+/** Script of report pages, which draws the charts. `deno task build report` bundles it. */
 
 import annotation from "chartjs-plugin-annotation";
 import {
@@ -38,7 +38,7 @@ function main(): void {
   Chart.register(annotation, marks);
   registerNearestX();
   setDefaults();
-  Object.assign(globalThis, { Chart }); // so that the browser's console can use Chart
+  Object.assign(globalThis, { Chart }); // for use in the browser's console
   const data: ChartDefinition[] = JSON.parse(document.getElementById("chart-data")?.textContent ?? "[]");
   const cards = data.map((definition) => new ChartCard(definition, getTheme()));
   const draw = (theme = getTheme(), width?: number) => cards.forEach((card) => card.draw(theme, width));
@@ -51,10 +51,10 @@ function getTheme() {
   return darkMode.matches && !print.matches ? dark : light;
 }
 
-/** Largest horizontal distance, in pixels, at which the pointer selects a point. */
+/** Largest horizontal distance in pixels at which the pointer selects a point. */
 const REACH = 24;
 
-/** Registers the interaction mode `nearestX`, which selects, on each curve, the point whose x is nearest to the pointer. */
+/** Registers the interaction mode `nearestX`: it selects the point of each curve that is nearest in x. */
 function registerNearestX(): void {
   Interaction.modes.nearestX = (chart, event) =>
     chart.getSortedVisibleDatasetMetas().flatMap((meta): InteractionItem[] => {

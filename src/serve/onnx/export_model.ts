@@ -260,7 +260,8 @@ function outputs(
 
 function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorName {
   const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
-  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]); // NonZero: 0, 1, 2, ...
+  // NonZero gives 0, 1, 2, ...
+  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]);
   return graph.op("Gather", [
     graph.tensor(POSITION_BIAS, [effects.length], Float32Array.from(effects)),
     positions,
