@@ -1,9 +1,9 @@
 /**
- * The adversarial stage trains a reward model and a click generator in turn on a minimax loss with an L2 regulariser
- * (kernels/course/9-minimax.md).
- * | Each iteration draws one batch. The generator first takes its steps on the batch against the current reward. Then the
- * reward takes its steps on the batch against the updated generator. src/model/README.md explains the options that keep the
- * stage stable. {@link RewardWatch} warns if the stage makes the reward worse.
+ * Adversarial stage: trains a reward model and a click generator in turn on a minimax loss with an L2
+ * regulariser (kernels/course/9-minimax.md). Each iteration draws one batch. The generator takes its steps on
+ * the batch first, against the current reward. Then the reward takes its steps on the batch, against the
+ * updated generator. src/model/README.md explains the options that keep training stable.
+ * {@link RewardWatch} warns if the stage makes the reward worse.
  */
 
 import type { ClickLog } from "../data/click_log.ts";
@@ -32,18 +32,17 @@ import { openTrainingSource } from "./training_log.ts";
 import type { ClickPrograms, TrainingPhase, UpdateSettings } from "./click_steps.ts";
 
 export interface AdversarialOptions {
-  /** Seed of all random draws. */
   readonly seed: number;
   readonly evaluationShards: number;
-  /** Largest number of validation users; null or absent for all validation users. */
+  /** Largest number of validation users; null or absent to validate on all validation users. */
   readonly validationUsers?: number | null;
   /** Initial weights of the generator. If absent, the weights are drawn from the seed. */
   readonly generatorWeights?: Weights;
   /** False to train without validation. */
   readonly validate?: boolean;
-  /** Number of batches for which clicks are read from a log on disk at a time. */
+  /** Number of batches whose clicks are read at once, if the log is on disk. */
   readonly windowBatches?: number;
-  /** Ranks that train the same model on the same log; undefined for a single process. */
+  /** Context of the processes that train the same model on the same log; undefined for one process. */
   readonly distributed?: DistributedContext;
 }
 
@@ -56,12 +55,12 @@ export function buildGameOptions(model: UserModel, config: AdversarialConfig): G
 /** Trains a reward and a generator against each other. */
 export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   private constructor(
-    /** Reward model; freeing the trainer does not free the model. */
+    /** Reward model, which is not freed with the trainer. */
     readonly model: UserModel,
     /** Generator network; undefined if the generator is computed exactly, without a network. */
     readonly generator: UserModel | undefined,
     readonly config: AdversarialConfig,
-    /** @internal GPU programs of an iteration, recorded in advance. */
+    /** @internal Recorded GPU programs of an iteration. */
     readonly programs: GamePrograms,
     clicks: ClickStageContext<GameMetrics>,
     stack: DisposableStack,
@@ -71,8 +70,8 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
 
   /**
    * Uploads the click log and records the GPU programs of an iteration.
-   * @param model - reward model with its initial weights. @throws UserError if a config value is out of range, the log has no
-   * clicks or does not fit the model, or sizes exceed the limits of the adapter.
+   * @param model - reward model with its initial weights. @throws UserError if a config value is out of
+   * range, the log has no clicks or does not fit the model, or a buffer exceeds the limits of the adapter.
    */
   static async create(
     model: UserModel,
@@ -161,7 +160,7 @@ export function evaluateGame(
 function checkClicks(source: LogSource): void {
   if (hasClicks(source, "train")) return;
   throw new UserError(
-    `Expected clicks among the train users of ${source.name}, found none: the adversarial stage learns from clicks.`,
+    `Expected clicks of train users in ${source.name}, found none: the adversarial stage learns from clicks.`,
   );
 }
 
@@ -170,7 +169,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of headers (settings of a weight update) per iteration: one per step, at least one for the reward. */
+/** Returns the number of weight updates per iteration; if the reward is frozen, one empty update counts. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -192,7 +191,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   const generatorSteps = countGeneratorSteps(config);
   return Array.from({ length: countHeaders(config) }, (_, header) => {
     const player = header < generatorSteps ? generator : reward;
-    // Of the two networks, only the one that was updated last computes its outputs again.
+    // After an update, only the network that was just updated computes its outputs again.
     const updated = header > generatorSteps ? utilities : logits;
     return {
       ...player,
@@ -203,7 +202,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   });
 }
 
-/** Returns the settings of all updates in iteration t. The reward is not updated during the generator's warm-up. */
+/** Returns the settings of all updates in iteration t. The generator's warm-up does not update the reward. */
 function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number): UpdateSettings[] {
   const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
   const generatorSteps = countGeneratorSteps(config);
@@ -223,20 +222,20 @@ function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number):
   );
 }
 
-/** Tolerated relative drop of prec@1. A small drop is normal, because the initial weights were the best of many validations. */
+/** Tolerated relative drop of prec@1: the start weights are the best of many validations by chance. */
 const RELATIVE_DROP = 0.05;
 /** Tolerated drop of prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;
 
 type Validation = Pick<ValidationResult<GameMetrics>, "iteration" | "prec1" | "counted">;
 
-/** Warns if prec@1 in a validation is lower than in the validation before the stage's first step. */
+/** Warns if the reward's prec@1 on validation users falls below its value at the start of the stage. */
 export class RewardWatch {
   #start: Validation | undefined;
   #last: Validation | undefined;
   #warned = false;
 
-  /** Takes the next validation. @returns a warning the first time that the reward's prec@1 has dropped too far; else undefined */
+  /** Adds a validation. @returns a warning, once, if prec@1 has dropped too far; otherwise undefined */
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;
@@ -245,7 +244,7 @@ export class RewardWatch {
     return this.#formatWarning();
   }
 
-  /** Returns a warning if the reward's last prec@1 is too far below its prec@1 in the first validation. */
+  /** Returns a warning if the last prec@1 is too far below the prec@1 at the start of the stage. */
   verdict(): string | undefined {
     return this.#hasFallen() ? this.#formatWarning() : undefined;
   }

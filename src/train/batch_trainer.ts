@@ -1,8 +1,8 @@
 /**
- * Training loop of all stages. The host submits steps in groups, without waiting for results. A group is one command
- * buffer, which also contains the validations that are due between steps of the group. The host reads a group's results
- * from a ring buffer while later groups run.
- * | {@link import("./steps.ts").Steps} defines what is trained, and on which batches.
+ * Training loop of all stages. The host submits steps in groups, without waiting for results. A group is one
+ * command buffer, which also contains the validations that are due between the group's steps. The host reads
+ * a group's results from a ring buffer while later groups run. The interface {@link
+ * import("./steps.ts").Steps} supplies the batches and the GPU programs of a step.
  */
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
@@ -17,11 +17,11 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { readState, readWeights, writeState, writeWeights } from "./trainer_state.ts";
 import type { StateBuffers, TrainerState } from "./trainer_state.ts";
 
-/** Number of groups of steps in flight: one group runs while the next group waits in the queue. */
+/** Number of groups of steps in flight: one group runs on the device and one waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group of steps, in ms. It is longer than a read-back (up to 11 ms), but short enough that pausing feels immediate. */
+/** Target duration of a group of steps, in ms: longer than a read-back (up to 11 ms), short for pausing. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size. The first group is small because the device is idle while the host encodes the group. */
+/** Divisor of the first group's size: the group is small because the device is idle during its encoding. */
 const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */
@@ -30,26 +30,26 @@ export interface TrainingCallbacks<F> {
   onStep?(result: TrainingStepResult<F>): void;
   /** Called after every validation, in the order of the validations. */
   onValidation?(result: ValidationResult<F>): void;
-  /** Called between groups of steps, when all steps up to `iteration` are done. The callback may read the trainer's state. */
+  /** Called between groups, with no step in flight after step `iteration`. May read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
-  /** Returns true to request a call of {@link onPause}, which the trainer makes once no step is in flight. */
+  /** Returns true to request a call of {@link onPause} as soon as no step is in flight. */
   wantsPause?(): boolean;
 }
 
-/** Components of a trainer. Type C is the input of an iteration. Type F is the metrics of a batch. */
+/** Parts of a trainer. Type C is the input of an iteration. Type F has the metrics of a batch. */
 export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
   readonly summary: MetricSummary<F>;
   readonly networks: readonly TrainedNetwork[];
   readonly schedule: ValidationSchedule;
   /** Names of the options that set the learning rates, for error messages. */
   readonly rates: string;
-  /** Ranks of a distributed training; undefined for a single process. */
+  /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
   /** Resources that are freed with the trainer. */
   readonly stack: DisposableStack;
 }
 
-/** Trains networks, one step or many steps per call. Type C is the input of an iteration. Type F is the metrics of a batch. */
+/** Trains networks by gradient steps. Type C is the input of an iteration. Type F has a batch's metrics. */
 export class BatchTrainer<C, F> {
   #iteration = 0;
   #groupSize = 2;
@@ -62,19 +62,18 @@ export class BatchTrainer<C, F> {
     protected readonly components: TrainerComponents<C, F>,
   ) {}
 
-  /** Number of finished steps. */
   get iteration(): number {
     return this.#iteration;
   }
-  /** Best validation result so far, by each criterion. */
+  /** Best validation result so far for each criterion. */
   get best(): BestRecords {
     return this.#best;
   }
-  /** Largest number of steps in a command buffer. */
+  /** Largest number of steps per command buffer. */
   get maxGroup(): number {
     return this.components.ring.steps;
   }
-  /** Specifications of all networks' parameters, with the names that {@link state} uses. */
+  /** Specifications of all networks' parameters, under the names of the training state. */
   get specs(): ParameterSpec[] {
     return joinParameterSpecs(this.components.networks);
   }
@@ -95,7 +94,7 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Trains one step on the given batch, by default on the next iteration's batch, and waits for the step's result.
+   * Trains one step, by default on the batch of the next iteration, and waits for the result.
    * {@link run} is faster for many steps, because it does not wait after each step.
    * @throws UserError for an invalid batch. @throws DivergedError for a non-finite loss.
    */
@@ -109,8 +108,8 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Trains up to iteration `to`. Validates before the first step and then on schedule. If `signal` is aborted or early
-   * stopping is due, the method returns early, after all submitted steps are done.
+   * Trains up to iteration `to`. Validates before the first step and then on schedule. If `signal` is aborted
+   * or early stopping is due, the method returns early, after all submitted steps are done.
    * @throws DivergedError for a non-finite loss.
    */
   async run(to: number, callbacks: TrainingCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
@@ -127,7 +126,7 @@ export class BatchTrainer<C, F> {
       const group = groups.shift();
       if (!group) return;
       const now = performance.now();
-      // The size of a group changes how often the host reads results, but not the results.
+      // The group size changes how often the host reads results, but not the results.
       const stepMs = (now - last) / group.batches.length;
       last = now;
       size = Math.max(
@@ -139,7 +138,7 @@ export class BatchTrainer<C, F> {
     };
     try {
       while (!signal?.aborted) {
-        // No step is submitted beyond the earliest possible early stop, so the host's speed does not change the last step.
+        // Steps after the earliest possible early stop are not submitted, so the host's speed has no effect.
         let end = Math.min(to, this.#computeEarlyEnd());
         while (submitted >= end && reads.length > 0) {
           await takeOne();
@@ -152,7 +151,7 @@ export class BatchTrainer<C, F> {
           last = performance.now();
         }
         const group = this.#encode(submitted, Math.min(size, end - submitted));
-        // The device still runs the previous group. If reads wait for all submitted work, read the previous group first.
+        // The device still runs the previous group. A read that waits for all work comes before the submit.
         while (reads.waitsForAll && reads.length > 0) await takeOne();
         groups.push(group);
         await reads.submit(group.commands);
@@ -165,7 +164,7 @@ export class BatchTrainer<C, F> {
     }
   }
 
-  /** Trains as one rank of several. All ranks stop and validate at the same synchronisation points. */
+  /** Trains as one of several ranks. All ranks stop and validate at the same synchronisation points. */
   async #runDistributed(
     distributed: DistributedContext,
     to: number,
@@ -196,8 +195,8 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Trains up to the next synchronisation point.
-   * @param requests - requests to stop and to pause, each 1 or 0. @returns sums of `requests` over all ranks.
+   * Trains up to the next synchronisation point. @param requests - this rank's requests to stop and to pause,
+   * each 1 or 0. @returns the sums of `requests` over all ranks.
    */
   async #advance(
     { ranks, syncEvery, collectives }: DistributedContext,
@@ -225,7 +224,7 @@ export class BatchTrainer<C, F> {
     return all.subarray(0, requests.length);
   }
 
-  /** Trains this rank alone, from iteration `after` to `to`. @returns per step the metric sums, then the number of events */
+  /** Trains only this rank, up to iteration `to`. @returns per step: metric sums, then number of events */
   async #trainAlone(after: number, to: number): Promise<number[][]> {
     const { gpu, ring } = this.components;
     const own: number[][] = [];
@@ -279,7 +278,7 @@ export class BatchTrainer<C, F> {
         try {
           this.#reportValidation(iteration, sums, callbacks);
         } catch (error) {
-          // If the loss of the validation before the first step is not finite, the error of the first step is usually thrown.
+          // Prefer the error of the first step to the error of the validation before the first step.
           if (!(error instanceof DivergedError) || iteration > group.after) throw error;
           broken = error;
         }
@@ -288,7 +287,7 @@ export class BatchTrainer<C, F> {
     return steps;
   }
 
-  /** Returns the weights with the best validation result. @throws Error if the trainer has not validated. */
+  /** Returns the weights with the best validation result. @throws Error if there was no validation. */
   async snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.components.validation) throw new Error("this trainer does not validate");
     const weights = await this.components.validation.keeper.snapshot(criterion);
@@ -296,17 +295,17 @@ export class BatchTrainer<C, F> {
     return weights;
   }
 
-  /** Reads all current weights. No step may be in flight. */
+  /** Reads all current weights. Call it only when no step is in flight. */
   weights(): Promise<Weights> {
     return readWeights(this.components.networks);
   }
 
-  /** Replaces all weights. No step may be in flight. */
+  /** Replaces all weights. Call it only when no step is in flight. */
   setWeights(weights: Weights): void {
     writeWeights(this.components.networks, weights);
   }
 
-  /** Reads the training state for a later call of {@link restore}. No step may be in flight. */
+  /** Reads the training state for {@link restore}. Call it only when no step is in flight. */
   state(): Promise<TrainerState> {
     return readState(this.#stateBuffers, { iteration: this.#iteration, best: this.#best });
   }
@@ -316,12 +315,12 @@ export class BatchTrainer<C, F> {
     return { networks, keeper: validation?.keeper };
   }
 
-  /** Restores a training state of this or another trainer and continues from that state. No step may be in flight. */
+  /** Restores a training state of this or another trainer. Call it only when no step is in flight. */
   restore(state: TrainerState): void {
     writeState(this.#stateBuffers, state);
     this.#iteration = state.iteration;
     this.#best = state.best;
-    // The session that saved the state has run this iteration's validation, except at iteration 0.
+    // The session that saved the state also ran this iteration's validation, except at iteration 0.
     this.#validated = state.iteration > 0 ? state.iteration : -1;
   }
 
@@ -329,7 +328,7 @@ export class BatchTrainer<C, F> {
   destroy(): void {
     this.components.stack.dispose();
   }
-  /** Same as `destroy`, for `using`. */
+  /** Calls `destroy`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -1,4 +1,4 @@
-/** Keeps copies of the best weights on the device. The device itself compares each validation with the best one so far. */
+/** Keeps copies of the best weights on the device, which compares each validation with the best so far. */
 
 import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
 import keepText from "../../kernels/adam/keep_best.wgsl" with { type: "text" };
@@ -18,12 +18,12 @@ import type { MetricSummary, ResultRing } from "./training_results.ts";
 const compareKernel = parseKernel("best_compare", compareText);
 const keepKernel = parseKernel("keep_best", keepText);
 
-/** Largest number of invocations of the kernel that copies weights. With more vectors, each invocation copies several vectors. */
+/** Largest number of invocations that copy weights. Each invocation may copy several vectors. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
 type Copies = ReadonlyMap<TrainedNetwork, View>;
 
-/** Batch without sizes, for the kernel that compares a validation with the best one: that kernel reads no batch. */
+/** Empty batch for the kernel that compares validations, because a kernel must get some batch. */
 const noBatch = new Dimensions<Record<"none", number>>(["none"], "none");
 const nothing = { sizes: { none: 0 }, counted: 0, first: 0 };
 
@@ -32,14 +32,14 @@ export class BestKeeper {
     private readonly networks: readonly TrainedNetwork[],
     private readonly ring: ResultRing,
     private readonly headers: StepHeaders<typeof nothing["sizes"]>,
-    /** Program that copies all weights if a validation's metric sums are better than the best sums so far. */
+    /** Program that copies all weights if a validation is the best so far. */
     readonly program: Program,
     private readonly record: View,
     private readonly snapshots: Readonly<Record<Criterion, Copies>>,
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards - view of the ring slots of a validation's shards. @param summary - layout of the metric sums in a slot */
+  /** @param shards - ring slots of a validation's shards. @param summary - layout of a slot's metric sums */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,
@@ -66,7 +66,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Encodes the comparison of validation n, which follows step `iteration`. The evaluation must be encoded earlier. */
+  /** Encodes the comparison of validation n, after step `iteration`. Encode the evaluation earlier. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

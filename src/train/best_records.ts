@@ -1,26 +1,26 @@
 import * as v from "../schema.ts";
 
-/** Criterion of the best snapshot: the lowest loss, highest prec@1 or highest prec@2 on the validation users. */
+/** Criterion of the best snapshot: lowest loss, highest prec@1 or highest prec@2 on validation users. */
 export type Criterion = "loss" | "prec1" | "prec2";
-/** All criteria of the best snapshot, in the order in which the device stores the best values. */
+/** All criteria of the best snapshot, in the order of the best values on the device. */
 export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly Criterion[];
 
-/** Best validation result so far by one criterion. The value is a sum over the validation events, in f32 as on the device. */
+/** Best validation result so far by one criterion. */
 export interface BestRecord {
-  /** Sum of the criterion's metric over the validation events; infinite before the first validation. */
+  /** Sum of the metric over the validation events, in f32 as on the device; infinite before a validation. */
   readonly value: number;
-  /** Number of training steps after which the best value was reached. */
+  /** Number of finished training steps when the best value was reached. */
   readonly iteration: number;
 }
 /** Schedule of validations and early stopping. */
 export interface ValidationSchedule {
   readonly validateEvery: number;
-  /** Training stops when this metric has not improved for `patience` iterations. `none` turns early stopping off. */
+  /** Training stops if this metric has not improved for `patience` iterations; `none`: no early stopping. */
   readonly earlyStopping: Criterion | "none";
   readonly patience: number;
 }
 
-/** Returns the iteration at which early stopping ends the training if no validation until that iteration improves the metric. */
+/** Returns the iteration at which early stopping ends the training if no later validation is better. */
 export function computeEarlyEnd(
   { earlyStopping, patience, validateEvery }: ValidationSchedule,
   best: BestRecords,
@@ -38,7 +38,7 @@ export const noBest: BestRecords = {
   prec2: { value: -Infinity, iteration: 0 },
 };
 
-/** Returns the best records after a validation. Only better values replace records, and only if the loss is finite. */
+/** Returns the best records after a validation. If the validation's loss is not finite, none changes. */
 export function improveRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
   const [loss = NaN, prec1 = NaN, prec2 = NaN] = Array.from(sums);
   if (!Number.isFinite(loss)) return best;
@@ -51,7 +51,7 @@ export function improveRecords(best: BestRecords, sums: ArrayLike<number>, itera
   };
 }
 
-// JSON has no infinities, so a null value means that there was no validation yet.
+// JSON has no infinities, so null stands for the value before the first validation.
 const entry = v.object({ value: v.nullable(v.finiteNumber()), iteration: v.wholeNumber() });
 const schema = v.pipe(v.string(), v.parseJson(), v.strictObject({ loss: entry, prec1: entry, prec2: entry }));
 
@@ -59,7 +59,7 @@ export function formatBestRecords(best: BestRecords): string {
   return JSON.stringify(best);
 }
 
-/** Parses a text of best records. @returns undefined for a text that {@link formatBestRecords} did not write. */
+/** Parses what {@link formatBestRecords} returns. @returns undefined for any other text. */
 export function parseBestRecords(text: string | undefined): BestRecords | undefined {
   const { success, output } = v.safeParse(schema, text);
   if (!success) return undefined;

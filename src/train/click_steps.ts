@@ -1,6 +1,6 @@
 /**
- * Training steps on batches of clicks. A step draws users, writes their numbers to the batch plan (a GPU buffer), builds
- * the batch's index arrays on the device, and runs the GPU programs of a training stage on the batch.
+ * Training steps on clicks. A step draws a batch of users, writes the user numbers to the batch plan (a GPU
+ * buffer), builds the batch's index arrays on the device, and runs the GPU programs of the training stage.
  */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -19,35 +19,35 @@ import type { TrainingLog } from "./training_log.ts";
 export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay" | "tableDecay">;
 
 export interface ClickPrograms {
-  /** Program that builds the index arrays of several batches at once. Each batch has a slice of the arrays. */
+  /** Program that builds the index arrays of several batches at once, each batch in a slice of the arrays. */
   readonly layout: Program<ClickSizes>;
   /** Returns the settings (e.g. the learning rate) of each weight update in iteration t. */
   settings(t: number): readonly UpdateSettings[];
-  /** Phases of an iteration, in order. Each phase runs on all micro-batches of the batch. */
+  /** Phases of an iteration, in order; each phase updates one network after all micro-batches. */
   readonly phases: readonly TrainingPhase[];
 }
 
 export interface TrainingPhase extends WeightUpdate {
-  /** Index of the phase's step header, which is the GPU's copy of the update settings. */
+  /** Index of the step header, which holds the update settings of the phase on the GPU. */
   readonly header: number;
-  /** Programs that compute the forward pass and the gradients of a micro-batch from its index arrays. */
+  /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` in later phases of a batch of one micro-batch, and omit results that are still valid. */
+  /** Programs that replace `gradients` after phase 0 if the batch is not split. They reuse results. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
 export interface ClickBatches {
   readonly training: TrainingLog;
   readonly plan: BatchPlan;
-  /** Limits above which batches are split into micro-batches. */
+  /** Limits above which a batch is split into micro-batches. */
   readonly cut: MicroBatchPlan;
   readonly trainUsers: Uint32Array;
   readonly schedule: { readonly seed: number; readonly batchSize: number };
-  /** Ranks of a distributed training; undefined for a single process. */
+  /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
 }
 
-/** Batch of a step. The micro-batches of the batch are in consecutive slots of the batch plan. */
+/** Batch of a step. Its micro-batches are in consecutive slots of the batch plan. */
 export interface PlannedStep {
   readonly counted: number;
   readonly microBatches: number;
@@ -71,7 +71,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
   /** @throws UserError for an unknown or repeated user, or if the users have no event to predict. */
   put(after: number, most: number, own?: ArrayLike<number>): PlannedStep[] {
     const { training, plan, cut, distributed } = this.batches;
-    // All checks precede all changes, so a rejected batch changes nothing.
+    // All checks come before all changes, so a rejected batch changes nothing.
     const counts: (number | undefined)[] = [];
     const taken = training.take(most, (k) => {
       const users = own ?? this.draw(after + 1 + k);
@@ -86,7 +86,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Writes the users of iteration t to the batch plan. @param counted - number of events in the means; by default all */
+  /** Writes the users of iteration t to the plan. @param counted - divisor of means; default: all events */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;
@@ -109,7 +109,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** Programs that an iteration runs on a batch that is one micro-batch, each with the index of its step header. */
+  /** Programs of an iteration on a batch that is not split, each with the index of its step header. */
   get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
     return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
       const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];

@@ -1,4 +1,4 @@
-/** Sets up the stages that train on clicks: creates the device log, the batch plan, the result ring and the validation. */
+/** Sets up stages that train on clicks: the log on the device, batch plan, result ring and validation. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
@@ -23,33 +23,33 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Largest number of steps whose results the result ring holds. For batches of very many users the ring holds fewer steps. */
+/** Largest number of steps whose results the result ring holds; smaller if batches have very many users. */
 const MOST_STEPS = 256;
 /** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
 const PLAN_USERS = 2 ** 20;
 
-/** Schedule of a stage's batches and validations; part of the stage's config. */
+/** Seed, batch size and validation schedule of a stage. */
 export interface ClickSchedule extends ValidationSchedule {
   readonly seed: number;
   readonly batchSize: number;
 }
 
-/** Users on whom a stage's networks are evaluated, and the log of these users. */
+/** Users on whom a stage's networks are evaluated, and a log that has the clicks of these users. */
 export interface EvaluationUserSet<F extends ChoiceMetrics> {
   readonly log: ClickLog | LogSource;
-  /** Whole log on the device. If undefined, each shard of users is read from `log` when the shard is evaluated. */
+  /** Whole log on the device; undefined to read each shard of users from `log` during the evaluation. */
   readonly deviceLog: DeviceLog | undefined;
   readonly users: ArrayLike<number>;
-  /** Number of shards in which the users are evaluated; 0 for as few shards as fit the device. */
+  /** Number of shards into which the users are split; 0 for as few shards as fit the device. */
   readonly shards: number;
   readonly makeRing?: EvaluationOptions<F>["makeRing"];
 }
 
 export interface ClickStage<F extends ChoiceMetrics> {
-  /** Name of the stage, for messages about memory. */
+  /** Stage's name in messages about memory. */
   readonly name: string;
   readonly gpu: Gpu;
-  /** Log with the model's items, as {@link import("./training_log.ts").openTrainingSource} returns it. */
+  /** Log with the model's items, returned by {@link import("./training_log.ts").openTrainingSource}. */
   readonly source: LogSource;
   readonly schedule: ClickSchedule;
   /** Largest number of rows per micro-batch; a batch with more rows is split into micro-batches. */
@@ -58,13 +58,13 @@ export interface ClickStage<F extends ChoiceMetrics> {
   readonly batchOption: string;
   /** Names of the options that set the learning rates, for error messages. */
   readonly rates: string;
-  /** Number of step headers (GPU copies of update settings) per iteration. */
+  /** Number of weight updates per iteration; each has a step header (a GPU copy of its settings). */
   readonly headers: number;
-  /** Number of batches for which clicks are read from a log on disk at a time. */
+  /** Number of batches whose clicks are read at once, if the log is on disk. */
   readonly windowBatches?: number;
-  /** Processes that train on a share of each batch; undefined for a single process. */
+  /** Context of the processes that share each batch; undefined for a single process. */
   readonly distributed?: DistributedContext;
-  /** Number of shards, and largest number of users (null for all), of a validation. Undefined to train without validation. */
+  /** Validation on `users` users (null: all) in `shards` shards; undefined to train without validation. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
   readonly counted: LogWithCounts | undefined;
@@ -77,7 +77,7 @@ interface ClickValidation<F extends ChoiceMetrics> {
   /** Evaluation of this rank's share of the validation users. */
   readonly evaluation: NetworkEvaluation<F>;
   readonly keeper: BestKeeper;
-  /** Creates an evaluation on all validation users; undefined if `evaluation` covers all validation users. */
+  /** Creates an evaluation on all validation users; undefined if `evaluation` has all of them. */
   readonly whole: (() => Promise<NetworkEvaluation<F>>) | undefined;
 }
 
@@ -87,11 +87,11 @@ export interface ClickStageContext<F extends ChoiceMetrics>
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Calls `make`, which records programs for batches or micro-batches. @throws the same errors as {@link fitMicroBatches}. */
+  /** Calls `make`, which records programs for the planned sizes. @throws as {@link fitMicroBatches}. */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
-/** @param stack - stack that takes ownership of all resources. @throws UserError for too few train users or too large sizes. */
+/** @param stack - owner of all resources. @throws UserError for too few train users or too large sizes. */
 export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
@@ -112,9 +112,9 @@ export async function setUpClicks<F extends ChoiceMetrics>(
     new TrainingLog(gpu, source, full, stage.batchOption, stage.windowBatches, stage.counted),
   );
   const steps = chooseRingSteps(batchSize, parts);
-  // Micro-batches of a batch are built one at a time, because each micro-batch adds its gradients to those of earlier ones.
+  // Micro-batches are built one at a time, because each adds its gradients to those of earlier micro-batches.
   const slices = parts > 1 ? 1 : BatchIndexBuffers.countSlices(training.deviceLog, capacity, stage.headers);
-  // Networks that are trained together have the chunks of the network with the most weights.
+  // All networks use the chunk sizes of the network with the most weights.
   const [chunks] = networks.map(({ parameters }) => parameters.chunks).sort((a, b) => a.most - b.most);
   const dimensions = chunks ? clickDimensions.withChunks(chunks) : clickDimensions;
   const plan = stack.use(
@@ -145,8 +145,8 @@ export async function setUpClicks<F extends ChoiceMetrics>(
 }
 
 /**
- * Returns how the gradients of a step are combined before Adam's update.
- * @throws UserError for micro-batches if ranks exchange gradients in every step: the gradients would be summed twice.
+ * Returns how the gradients of a step are combined before Adam's update. @throws UserError for micro-batches
+ * if ranks exchange gradients in every step: the gradients would be summed twice.
  */
 export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
@@ -187,16 +187,16 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
   get plan(): BatchPlan {
     return this.#clicks.plan;
   }
-  /** Number of micro-batches of the largest batch: 1 if the largest batch fits the device as a whole. */
+  /** Number of micro-batches of the largest batch; 1 if no batch is split. */
   get microBatches(): number {
     return this.#clicks.cut.parts;
   }
-  /** @internal Clicks on the device: the whole log or, for a log on disk, the clicks of the next steps' users. */
+  /** @internal Clicks on the device: the whole log or, for a log on disk, the next steps' users. */
   get deviceLog(): DeviceLog {
     return this.#clicks.training.deviceLog;
   }
 
-  /** @internal Programs that an iteration runs on a batch that is one micro-batch, each with the index of its step header. */
+  /** @internal Programs of an iteration on a batch that is not split, each with its step header's index. */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }
@@ -206,12 +206,12 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#steps.draw(t);
   }
 
-  /** @internal Replaces the function that draws batches, so that several programs can be compared on equal batches. */
+  /** @internal Replaces the function that draws batches, to compare several programs on equal batches. */
   takeBatches(drawBatch: (t: number) => Uint32Array): void {
     this.#steps.draw = drawBatch;
   }
 
-  /** @internal Calls `use` with the evaluation on all validation users, or with undefined if the trainer does not validate. */
+  /** @internal Calls `use` with the evaluation on all validation users; undefined without validation. */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();
@@ -223,8 +223,9 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
   }
 
   /**
-   * Creates an evaluation of the networks on any users of the log. The caller frees the evaluation.
-   * @param shards - number of shards; 0 for as few as fit the device. @throws UserError if no user has an event to predict.
+   * Creates an evaluation of the networks on any users of the log. The caller frees the evaluation. @param
+   * shards - number of shards; 0 for as few as fit the device. @throws UserError if no user has an event to
+   * predict.
    */
   evaluation(users: ArrayLike<number>, shards: number): Promise<NetworkEvaluation<F>> {
     const { source, deviceLog } = this.#clicks.training;

@@ -1,6 +1,6 @@
 /**
- * Distributed training: ranks start from the same state, share validations, sum gradients or average weights, and compare
- * weights.
+ * Distributed training: ranks (processes) start from the same state, share validations, sum gradients or
+ * average weights, and compare their weights.
  */
 
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -36,7 +36,7 @@ async function averageOverRanks(
   }
 }
 
-/** Evaluates this rank's share of the validation users, and keeps the weights if all ranks' metric sums are the best so far. */
+/** Evaluates this rank's share of the validation users. Keeps the weights if the ranks' sum is the best. */
 async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -58,8 +58,8 @@ async function validateShared(
 }
 
 /**
- * Returns rank 0's training state, with this rank's snapshots: snapshots are not sent, because only rank 0 saves snapshots.
- * @param own - this rank's state, which gives the sizes of the tensors
+ * Returns the training state of rank 0, except its snapshots of the best weights: each rank keeps its own
+ * snapshots, because only rank 0 saves snapshots. @param own - state of this rank, with all tensor sizes
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -71,7 +71,7 @@ export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Pr
   const getRecord = (k: number) => ({ value: values[2 * k] ?? NaN, iteration: values[2 * k + 1] ?? NaN });
   const best = { loss: getRecord(0), prec1: getRecord(1), prec2: getRecord(2) };
   for (const tensors of [own.weights, own.m, own.v]) {
-    // Ranks other than 0 add zeros, so the sum is rank 0's tensor.
+    // All ranks but rank 0 add zeros, so the sum is rank 0's tensor.
     for (const [name, own] of tensors) {
       tensors.set(name, await ranks.sum(isFirst ? own : new Float32Array(own.length), true));
     }
@@ -79,7 +79,7 @@ export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Pr
   return { ...own, iteration, best };
 }
 
-/** Compares the ranks' weights every {@link CHECK_EVERY} iterations. @throws UserError if a rank's weights differ in any bit. */
+/** Compares weights of ranks every {@link CHECK_EVERY} iterations. @throws UserError if any bit differs. */
 async function expectEqualWeights(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -91,10 +91,12 @@ async function expectEqualWeights(
   const sums = (await ranks.gather(Uint32Array.of(computeChecksum(words)))).map(([sum]) => sum);
   const odd = sums.findIndex((sum) => sum !== sums[0]);
   if (odd < 0) return;
-  const found = `the weights of rank ${odd} have the checksum ${sums[odd]}, those of rank 0 have ${sums[0]}`;
+  const found = `the weights of rank ${odd} have the checksum ${sums[odd]}, the weights of rank 0 have ${
+    sums[0]
+  }`;
   throw new UserError(
-    `Expected the same weights on all ranks after iteration ${iteration}, but ${found}. The ranks' machines compute differently. ` +
-      "Use machines of one kind, with one driver. Snapshots that were saved earlier are valid.",
+    `Expected equal weights on all ranks after iteration ${iteration}, but ${found}. The machines compute differently. ` +
+      "Use equal machines with equal drivers. Earlier snapshots are valid.",
   );
 }
 
@@ -106,7 +108,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's users of a batch that all ranks share, and the number of events over which the step's means are taken. */
+/** Returns this rank's users of a common batch, and the number of events by which sums are divided. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
@@ -117,15 +119,16 @@ function shareOfBatch(
   const users = selectRankShare(ranks, present);
   const counting = syncEvery === 1 ? present : users;
   const counted = counting.reduce((sum, user) => sum + countScored(source, user), 0);
-  // A rank's share may consist of context events only, which have no gradient.
+  // A share without events to predict has no gradient; 1 avoids a division by zero.
   return { users, counted: Math.max(1, counted) };
 }
 
-/** @throws UserError if a rank's share of a batch is split into micro-batches, whose gradients would be summed twice. */
+/** @throws UserError if a rank's share of a batch is split: its gradients would be summed twice. */
 function expectWhole(parts: number): void {
   if (parts === 1) return;
   throw new UserError(
-    `Expected each rank's share of a batch to fit the adapter and --micro-batch-rows without a split, got up to ${parts} micro-batches per share. ` +
+    `Expected each rank's share of a batch to fit the adapter and --micro-batch-rows, ` +
+      `got a share that needs ${parts} micro-batches. ` +
       "Start more ranks, use a smaller batch, or set --sync-every to 2 or more.",
   );
 }
@@ -147,9 +150,9 @@ interface SharedSteps {
 }
 
 /**
- * Runs step t together with the other ranks: computes each network's gradients, sums the gradients over all ranks, and
- * updates the network. @param own - more numbers of this rank that are summed over all ranks. @param patient - true to
- * wait longer for ranks that may still be busy.
+ * Runs step t together with the other ranks: computes each network's gradients, sums the gradients over all
+ * ranks, and updates the network. @param own - additional numbers of this rank, which are also summed over
+ * all ranks. @param patient - true to wait longer for ranks that may still be busy.
  */
 async function stepShared(
   steps: SharedSteps,
@@ -185,7 +188,7 @@ async function stepShared(
   return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
 
-/** Collective operations, declared as an interface so that the library's published types do not depend on the functions. */
+/** Operations across ranks; an interface hides the functions from the library's published types. */
 interface Collectives {
   readonly averageOverRanks: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;
@@ -212,12 +215,13 @@ const collectives: Collectives = {
   validateShared,
 };
 
-/** Ranks of a distributed training, and collective operations, whose code a single process (e.g. a browser) does not load. */
+/** Ranks of a distributed training, and operations whose code a single process does not load. */
 export interface DistributedContext {
   readonly ranks: ProcessGroup;
   /**
-   * Number of steps between synchronisations of ranks. If 1, gradients are summed over all ranks in every step. If larger,
-   * each rank trains alone between synchronisations, which average weights and Adam's moments over all ranks.
+   * Number of steps between synchronisations of ranks. If 1, every step sums the gradients over all ranks. If
+   * larger, ranks train alone between synchronisations, which average weights and Adam's moments over all
+   * ranks.
    */
   readonly syncEvery: number;
   readonly collectives: Collectives;

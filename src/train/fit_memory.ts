@@ -1,4 +1,4 @@
-/** Fits a training to the device's memory, by smaller micro-batches and smaller shards of evaluated users. */
+/** Makes a training fit the device's memory, with smaller micro-batches and smaller shards of users. */
 
 import { computeBatchCapacity, type MicroBatchPlan } from "../batch/plan.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -7,11 +7,11 @@ import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 import { countRows, type LogSource } from "../data/log_source.ts";
 
-/** Largest number of rows per micro-batch if the batch does not fit as a whole; a hidden layer of 64 units then takes 32 MiB. */
+/** Largest number of rows per micro-batch of a split batch; 64 hidden units take 32 MiB. */
 const MICRO_BATCH_ROWS = 2 ** 17;
 
 class MicroBatchTooLarge extends Error {
-  /** @param rows - estimated number of rows that would fit. */
+  /** @param rows - estimated number of rows that fit */
   constructor(readonly rows: number) {
     super(`a micro-batch may have ${rows} rows`);
   }
@@ -30,8 +30,9 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 }
 
 /**
- * Calls `make`, which allocates memory for the micro-batches of a plan. If a micro-batch is too large, {@link fitTraining}
- * tries smaller ones. @param single - sizes of the largest user's batch. @throws UserError if that batch does not fit.
+ * Calls `make`, which allocates memory for the micro-batches of a plan. If these are too large, {@link
+ * fitTraining} tries smaller ones. @param single - sizes of the largest user's batch. @throws UserError if
+ * that batch does not fit.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -60,12 +61,13 @@ function userTooLargeError({ share, message }: LimitError, { events, rows }: Cli
   );
 }
 
-/** Largest number of rows per shard if the number of shards is not set; a hidden layer of 64 units then takes 32 MiB. */
+/** Largest number of rows per shard if the user sets no number of shards; 64 hidden units take 32 MiB. */
 const SHARD_ROWS = 2 ** 17;
 
 /**
- * Calls `make` with ever smaller shards of users until the shards fit the device. @param shards - number of shards; 0 for as
- * few as fit. @throws UserError if the number of shards is set but too small, or if a single user does not fit.
+ * Calls `make` with smaller and smaller shards of users until they fit the device. @param shards - number of
+ * shards; 0 for as few as fit. @throws UserError if the number of shards is set but too small, or if one user
+ * does not fit.
  */
 export async function makeInShards<T>(
   source: LogSource,
@@ -86,7 +88,7 @@ export async function makeInShards<T>(
   }
 }
 
-/** Estimates how many rows per shard fit. @throws UserError if the number of shards is set, or if a single user does not fit. */
+/** Estimates how many rows per shard fit. @throws UserError if `shards` is set or one user does not fit. */
 function shrinkShards(
   error: LimitError,
   source: LogSource,
@@ -105,7 +107,7 @@ function shrinkShards(
   return Math.max(1, Math.floor(error.share * rows));
 }
 
-/** Splits users, in order, into shards of at most `most` rows. A user with more than `most` rows is alone in a shard. */
+/** Splits users, in order, into shards of at most `most` rows. A user with more rows is alone in a shard. */
 function splitIntoShards(source: LogSource, users: Uint32Array, most: number): Uint32Array[] {
   const out: number[][] = [];
   let rows = Infinity;

@@ -1,4 +1,4 @@
-/** Estimates the FLOPs of a training iteration in advance, to choose the number of threads of a software driver. */
+/** Estimates the FLOPs of a training iteration in advance, to choose the threads of a software driver. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -14,10 +14,10 @@ export interface TrainingWorkload {
     | null;
 }
 
-/** FLOPs of the first layer per row, unit and step, other than products: an exponential (as equivalent FLOPs) and sums. */
+/** FLOPs per row and unit of the first layer in a step: sums and an exponential, without products. */
 const FIRST_LAYER = 60;
 
-/** Estimates the FLOPs of one iteration of the more expensive stage, including an iteration's share of a validation. */
+/** Estimates the FLOPs per iteration of the more expensive stage, with a share of the next validation. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,
@@ -25,7 +25,7 @@ export function estimateIterationFlops(
   const users = source.userSplit.length;
   const rowsPerUser = (source.userRows.at(-1) ?? 0) / Math.max(1, users);
   const validation = Math.min(listUsers(source, "validation").length, training.validationUsers ?? Infinity);
-  // A step computes a forward pass and two gradients per product; a validation computes the forward pass alone.
+  // A step computes a forward pass and two gradients per product. A validation computes a forward pass.
   const flops = (
     flopsPerRow: number,
     { batchSize, validateEvery }: { batchSize: number; validateEvery: number },

@@ -21,42 +21,38 @@ import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceSummary, type MetricSummary } from "./training_results.ts";
 
-/** Metrics over the events of the evaluated users. */
+/** Metrics of the evaluated users' events. */
 export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
-  /** Metrics over events whose page has at least two items: a page of one item is always ranked correctly. */
+  /** Metrics without pages of one item, on which every ranking is correct. */
   readonly longerPages: F;
   readonly events: number;
 };
 
 export interface EvaluationProgram extends Disposable {
   readonly program: Program<ClickSizes>;
-  /** Tensor [events, 4 * vectors] of the values that each event adds to the metric sums. */
+  /** Tensor [events, 4 * vectors]: what each event adds to the metric sums. */
   readonly outcomes: Tensor;
-  /** Tensor [rows, 1] of the reward model's utilities. */
+  /** Tensor [rows, 1]: utilities of the reward model. */
   readonly utilities: Tensor;
 }
 
 export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly gpu: Gpu;
   readonly source: LogSource;
-  /** Whole log on the device. If undefined, each shard of users is read from the source when the shard is evaluated. */
+  /** Whole log on the device; undefined to read each shard of users from `source` during the evaluation. */
   readonly deviceLog?: DeviceLog;
   /** Users with at least one event to predict. */
   readonly users: ArrayLike<number>;
-  /** Number of shards; by default, and for 0, as few shards as fit the device. */
+  /** Number of shards; 0 or absent for as few shards as fit the device. */
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
-  /**
-   * Creates the ring buffer for the metric sums of the shards, which start at slot `firstSlot`. By default the evaluation
-   * creates a ring buffer of its own.
-   */
+  /** Creates the ring buffer for the shards' metric sums, which start at slot `firstSlot`. Optional. */
   makeRing?(shards: number): { view: View; firstSlot: number };
-  /** Settings of the log's count features; needed for a reward model with count features if shards are read one at a time. */
+  /** Count settings; needed if the reward model has count features and shards are read one at a time. */
   readonly counted?: LogWithCounts;
 }
 
-/** Optional arguments of a model's evaluation. */
 export type EvaluationContext<F extends ChoiceMetrics = ChoiceMetrics> = Pick<
   EvaluationOptions<F>,
   "deviceLog" | "shards" | "makeRing" | "counted"
@@ -67,11 +63,11 @@ interface Shard {
   readonly sizes: BatchSlot | undefined;
 }
 
-/** Users of an evaluation, and the utilities of the items displayed to them. */
+/** Utilities of all items that were displayed to some users. */
 export interface UserUtilities {
-  /** Numbers of the users in the whole log. */
+  /** User numbers in the whole log. */
   readonly users: Uint32Array;
-  /** Log with the clicks of `users`. A log in memory also has all other users. Items have their catalogue numbers. */
+  /** Log with the clicks of `users`, or the whole log if it is in memory. Items have catalogue numbers. */
   readonly log: Clicks;
   /** Indices of the users in `log`. */
   readonly indices: Uint32Array;
@@ -79,40 +75,40 @@ export interface UserUtilities {
   readonly utilities: Float32Array;
 }
 
-/** Users of an evaluation, with their utilities and the outcomes of their events. */
+/** Utilities and event outcomes of some users. */
 export interface UserOutcomes extends UserUtilities {
-  /** Array [events of the users, words] of the values that each event adds to the metric sums; see train/training_results.ts. */
+  /** Array [events, words]: what each event adds to the metric sums; see train/training_results.ts. */
   readonly outcomes: Float32Array;
   /** Number of values per event in `outcomes`. */
   readonly words: number;
 }
 
 /**
- * Evaluation of networks on a fixed set of users. Context events are not evaluated. All users of a shard are evaluated at
- * once. If the whole log is not on the device, shards are read one at a time.
+ * Evaluation of networks on a fixed set of users, without context events (history that is not predicted). All
+ * users of a shard are evaluated at once. If the whole log is not on the device, shards are read one at a
+ * time.
  */
 export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   private constructor(
     private readonly options: EvaluationOptions<F>,
     /** Number of events in all shards, without context events. */
     readonly counted: number,
-    /** Slot of the ring buffer for the metric sums of the first shard. */
+    /** Ring slot of the first shard's metric sums. */
     readonly firstSlot: number,
     /** @internal Program that evaluates one shard. */
     readonly program: EvaluationProgram,
     private readonly shardList: readonly Shard[],
     private readonly plan: BatchPlan,
-    /** Device log that holds one shard at a time; undefined if the whole log is on the device. */
+    /** Device log with one shard at a time; undefined if the whole log is on the device. */
     private readonly window: DeviceLog | undefined,
     private readonly stack: DisposableStack,
   ) {}
 
-  /** Number of shards. */
   get shards(): number {
     return this.shardList.length;
   }
 
-  /** Creates the evaluation of a reward model alone. */
+  /** Creates the evaluation of a reward model without a generator. */
   static ofModel(
     model: RecordableModel,
     log: ClickLog | LogSource,
@@ -177,20 +173,22 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Encodes the evaluation of all shards, without waiting for the device.
-   * @throws Error if shards are read one at a time.
-   * @internal
+   * @internal Encodes the evaluation of all shards, without waiting for the device. @throws Error if shards
+   * are read one by one.
    */
   encode(commands: CommandRecorder): void {
     this.shardList.forEach(({ sizes }, k) => {
-      if (!sizes) throw new Error("this evaluation reads its shards one by one: it cannot be part of a pass");
+      if (!sizes) {
+        throw new Error("an evaluation that reads its shards one by one cannot be encoded as a whole");
+      }
       this.program.program.encode(commands, sizes, this.plan.offset(k));
     });
   }
 
   /**
-   * Evaluates the networks with their current weights, and adds up the metrics in f64. Waits for the GPU once per shard.
-   * @param onShard - called with the number of finished shards. @param onUsers - called with the results of each shard.
+   * Evaluates the networks with their current weights, and adds up the metrics in f64. Waits for the GPU once
+   * per shard. @param onShard - called before each shard. @param onUsers - called with the results of each
+   * shard.
    */
   async evaluate(
     onShard?: (done: number, all: number) => void,
@@ -231,8 +229,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Yields the reward's utilities shard by shard, with one wait for the GPU per shard. @param onShard - called with the
-   * number of finished shards.
+   * Yields the reward's utilities per shard, after one wait for the GPU. @param onShard - called before each
+   * shard.
    */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
     for (const [k, shard] of this.shardList.entries()) {
@@ -244,8 +242,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Returns the reward's utility of each row of the log; NaN in rows of users without an event to predict. Waits for the
-   * GPU once per shard.
+   * Returns the reward's utility of each row of the log. Waits for the GPU once per shard. Rows of users
+   * without an event to predict are NaN.
    */
   async utilities(): Promise<Float32Array> {
     const { source } = this.options;
@@ -278,7 +276,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   destroy(): void {
     this.stack.dispose();
   }
-  /** Same as `destroy`, for `using`. */
+  /** Calls `destroy`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -1,4 +1,4 @@
-/** Joins the networks that a trainer updates into one set of named weights. Names of the generator's weights get a prefix. */
+/** Joins the weights of all trained networks in one map. Names of the generator's weights get a prefix. */
 
 import type { AdamState } from "../ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../tape/parameters.ts";
@@ -22,7 +22,7 @@ export function joinParameterSpecs(networks: readonly TrainedNetwork[]): Paramet
   );
 }
 
-/** Reads the buffer that `pick` selects from each network, with one wait per network. Without such a buffer, values are zero. */
+/** Reads a buffer of each network, selected by `pick`. For a network without the buffer, values are zero. */
 export async function readJoined(networks: readonly TrainedNetwork[], pick: BufferPicker): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
@@ -40,7 +40,7 @@ export async function readJoined(networks: readonly TrainedNetwork[], pick: Buff
   return joined;
 }
 
-/** Writes the buffer that `pick` selects from each network. @throws Error for a name or length that no parameter has. */
+/** Writes a buffer of each network, selected by `pick`. @throws Error for an unknown name or wrong length. */
 export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, pick: BufferPicker): void {
   for (const network of networks) {
     const buffer = pick(network);

@@ -1,4 +1,4 @@
-/** Declares the interface to the processes of distributed training (src/run/ranks/ implements it), and sums gradients. */
+/** Declares the interface of the processes of distributed training (src/run/ranks/), and sums gradients. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
@@ -12,15 +12,15 @@ export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
   /**
-   * Returns the sum of all ranks' arrays, with equal bits on all ranks because arrays are added in rank order.
-   * @param patient - true to wait longer for busy ranks.
+   * Returns the sum of all ranks' arrays. Arrays are added in rank order, so all ranks get equal bits.
+   * @param patient - true to wait longer for busy ranks
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;
   /** Returns the arrays of all ranks, in rank order. All arrays must have the same length. */
   gather(values: Uint32Array<ArrayBuffer>, patient?: boolean): Promise<Uint32Array<ArrayBuffer>[]>;
 }
 
-/** Returns a rank's share of `all`, a contiguous range. The shares partition `all`; their sizes differ by at most one. */
+/** Returns a rank's share of `all`, a contiguous range. The ranks' shares have equal lengths, +- 1. */
 export function selectRankShare(
   { rank, size }: Pick<ProcessGroup, "rank" | "size">,
   all: Uint32Array<ArrayBuffer>,
@@ -33,14 +33,15 @@ export function selectRankShare(
 export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number, what: string): void {
   if (users >= size) return;
   throw new UserError(
-    `Expected no more ranks than ${what}, because each rank needs at least one: got ${size} ranks for ${users} users. Start fewer ranks with mpirun -n.`,
+    `Expected no more ranks than ${what}, because each rank needs at least one: ` +
+      `got ${size} ranks for ${users} users. Start fewer ranks with mpirun -n.`,
   );
 }
 
 /**
- * Adds up all ranks' gradients of one network, and writes the sums to the buffers that Adam reads. @param own - this rank's
- * gradients: contents of {@link SharedGradient.listRowViews}, then of the dense views. @param extra - more numbers to sum.
- * @returns the sum of `extra` over all ranks
+ * Adds up all ranks' gradients of one network, and writes the sums to the buffers that Adam reads. @param own
+ * - gradients of this rank: the contents of {@link SharedGradient.listRowViews}, then of the dense views.
+ * @param extra - additional numbers to sum. @returns the sum of `extra` over all ranks
  */
 export async function shareGradient<S extends BatchSizes>(
   gpu: Gpu,

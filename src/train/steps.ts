@@ -1,4 +1,4 @@
-/** Declares the interface between the training loop and a stage's batches, and encodes groups of steps. */
+/** Declares how a stage supplies batches to the training loop, and encodes groups of steps. */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { ProcessGroup } from "./process_group.ts";
@@ -7,13 +7,13 @@ import type { Gpu } from "../gpu/device.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 
 export interface CountedBatch {
-  /** Number of samples over which the batch's means are taken: for clicks, the number of predicted events. */
+  /** Number of samples by which the batch's sums are divided: for clicks, the number of predicted events. */
   readonly counted: number;
-  /** Number of micro-batches of the batch; 1 if absent. Each micro-batch has a ring slot for its metric sums. */
+  /** Number of micro-batches of the batch; 1 if absent. Each has its own ring slot for metric sums. */
   readonly microBatches?: number;
 }
 
-/** Arguments of a step that several ranks run together; see {@link import("./distributed_context.ts").stepShared}. */
+/** Arguments of a step that ranks run together; see {@link import("./distributed_context.ts").stepShared}. */
 export type SharedStep = [
   t: number,
   ranks: ProcessGroup,
@@ -22,7 +22,7 @@ export type SharedStep = [
   patient: boolean,
 ];
 
-/** Sums over all ranks: `extra` sums the additional numbers, `sums` has the step's metric sums over `counted` samples. */
+/** Sums over all ranks: `extra` of the additional numbers, `sums` of metrics on `counted` samples. */
 export interface StepSums {
   readonly extra: Float32Array;
   readonly sums: Float32Array;
@@ -30,38 +30,39 @@ export interface StepSums {
 }
 
 /**
- * Steps of a training. {@link import("./batch_trainer.ts").BatchTrainer} handles iterations, ring slots, command buffers,
- * sums, validations and snapshots. An implementation of this interface draws a batch (type C), uploads it (type B), encodes
- * the programs of a step, and reports the number of samples over which means are taken. `click_steps.ts` trains on clicks,
- * `policy/learning/policy_steps.ts` on pages of a replay buffer.
- * | The batch of iteration t is in slot t modulo the ring's number of steps. For each group of steps the trainer calls
- * {@link put} once, then {@link encodeLayout} per {@link slices} batches and {@link encode} per batch. No method except
- * {@link stepShared} may wait for the device.
+ * Steps of a training. {@link import("./batch_trainer.ts").BatchTrainer} handles iterations, ring slots,
+ * command buffers, sums, validations and snapshots. An implementation of this interface draws a batch (type
+ * C), uploads it (type B), encodes a step's GPU programs, and reports by which number of samples sums are
+ * divided. Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_steps.ts` on pages of
+ * a replay buffer.
+ * The batch of iteration t is in slot t modulo the ring's number of steps. For each group of steps the
+ * trainer calls {@link put} once, {@link encodeLayout} per {@link slices} batches, and {@link encode} per
+ * batch. Only {@link stepShared} may wait for the device.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */
   readonly slices: number;
   /**
-   * Fills and uploads the slots of iterations after + 1, after + 2, ... A batch depends only on the seed and the iteration,
-   * so a resumed run has the same batches. @param most - largest number of filled slots; if the device has less room, fewer
-   * slots, but at least one, are filled. @param own - input that replaces the drawn batches. @throws UserError for an invalid
-   * batch, before anything is changed.
+   * Fills and uploads the slots of iterations after + 1, after + 2, ... A batch depends only on the seed and
+   * the iteration, so a resumed run has the same batches. @param most - largest number of slots to fill. If
+   * the device has less room, fewer slots, but at least one, are filled. @param own - input that replaces the
+   * drawn batches. @throws UserError for an invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes the construction of index arrays, in slices 0, 1, ..., for the batches in slots `slot`, `slot` + 1, ... */
+  /** Encodes the building of index arrays for the batches from `slot` on; batch k fills slice k. */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;
-  /** Runs a step in which all ranks exchange gradients before the update. Waits for the device and the other ranks. */
+  /** Runs a step whose gradients are summed over all ranks. Waits for the device and the other ranks. */
   stepShared?(...step: SharedStep): Promise<StepSums>;
 }
 
 /** Validation that runs on the device between two steps and keeps the best weights. */
 export interface Validation {
-  /** Number of samples over which the validation's means are taken. */
+  /** Number of samples by which the validation's sums are divided. */
   readonly counted: number;
   readonly evaluation: {
-    /** Encodes the evaluation, whose metric sums go to the ring slots of the shards. Does not wait for the device. */
+    /** Encodes the evaluation without waiting. The metric sums go to the ring slots of the shards. */
     encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;
@@ -83,9 +84,10 @@ export interface StepGroup {
 }
 
 /**
- * Encodes the steps from iteration `after` + 1 on, and the validations that are due, including one before the first step.
- * @param range - `most`: largest number of steps; the group is shorter if the device has no room for the batches. `validated`:
- * last iteration with a validation. @throws UserError for an invalid batch, before anything is changed.
+ * Encodes steps from iteration `after` + 1 on and the validations that are due, including one before the
+ * first step. @param range - `most`: largest number of steps; fewer are encoded if the batches do not fit the
+ * device. `validated`: last iteration with a validation. @throws UserError for an invalid batch, before
+ * anything is changed.
  */
 export function encodeGroup<C>(
   { gpu, steps, ring, validation, schedule: { validateEvery } }: StepGroupInputs<C>,

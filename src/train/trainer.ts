@@ -1,4 +1,4 @@
-/** The Shannon stage trains by maximum likelihood of the clicks, which is the minimax game with an exact generator. */
+/** The Shannon stage trains by maximum likelihood of the clicks, the minimax game with an exact generator. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -24,7 +24,7 @@ import { openTrainingSource } from "./training_log.ts";
 /** Trains a model by maximum likelihood of the clicks. */
 export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
-    /** Model that is trained; freeing the trainer does not free the model. */
+    /** Model in training, which is not freed with the trainer. */
     readonly model: UserModel,
     readonly config: TrainingConfig,
     /** @internal GPU programs of a step, recorded in advance. */
@@ -36,11 +36,12 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   }
 
   /**
-   * Uploads the log and records the GPU programs of a step. @param model - model to train from its current weights. @param
-   * clicks - log with train users and, to validate, validation users. @param options.validate - false to train without
-   * validation. @param options.windowBatches - number of batches for which clicks are read from a log on disk at a time.
-   * @param options.distributed - ranks that train the same model on the same log. @throws UserError if a config value is out
-   * of range, the log does not fit the model, or sizes exceed the limits of the adapter.
+   * Uploads the log and records the GPU programs of a step. @param model - model with the initial weights.
+   * @param clicks - log with train users and, to validate, validation users. @param options.validate - false
+   * to train without validation. @param options.windowBatches - number of batches whose clicks are read at
+   * once, if the log is on disk. @param options.distributed - processes that train the same model on the same
+   * log. @throws UserError if a config value is out of range, the log does not fit the model, or a buffer
+   * exceeds the limits of the adapter.
    */
   static async create(
     model: UserModel,

@@ -3,29 +3,28 @@ import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
 import { type BufferPicker, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 
-/** State from which a resumed training computes the same bits. Names of the generator's parameters have a prefix. */
+/** State from which a resumed training computes the same bits. The generator's parameters have a prefix. */
 export interface TrainerState {
   /** Number of finished steps. */
   readonly iteration: number;
-  /** Weights of all networks. */
   readonly weights: Weights;
   /** Adam's first moments; zeros for a network that is not trained. */
   readonly m: Weights;
   /** Adam's second moments; zeros for a network that is not trained. */
   readonly v: Weights;
-  /** Best validation result so far, by each criterion. */
+  /** Best validation result so far for each criterion. */
   readonly best: BestRecords;
-  /** Weights with the best validation result, by each criterion; empty if the training does not validate. */
+  /** Best weights for each criterion; empty if the training does not validate. */
   readonly snapshots: Partial<Record<Criterion, Weights>>;
 }
 
-/** Networks and snapshots from which a training state is read, or to which it is written. */
+/** Networks and snapshots whose state is read or written. */
 export interface StateBuffers {
   readonly networks: readonly TrainedNetwork[];
   readonly keeper: BestKeeper | undefined;
 }
 
-/** Reads the training state. Waits for the device. No step may be in flight. */
+/** Reads the training state. Waits for the device. Call it only when no step is in flight. */
 export async function readState(
   { networks, keeper }: StateBuffers,
   { iteration, best }: Pick<TrainerState, "iteration" | "best">,
@@ -59,7 +58,7 @@ export function writeState({ networks, keeper }: StateBuffers, state: TrainerSta
   keeper?.restore(state.best, state.snapshots);
 }
 
-/** Reads all current weights. Waits for the device. */
+/** Reads all weights. Waits for the device. */
 export function readWeights(networks: readonly TrainedNetwork[]): Promise<Weights> {
   return readJoined(networks, BUFFERS.weights);
 }

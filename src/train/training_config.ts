@@ -1,6 +1,6 @@
 /**
- * Training config, part of every run's config. An interface defines the type of each field. A table defines each field's
- * option, range and default, from which src/option.ts derives schemas, default configs and help texts.
+ * Training config, part of every run's config. An interface has the fields' types. A table has each field's
+ * option, range and default; src/option.ts derives schemas, default configs and help texts from the table.
  */
 
 import * as v from "../schema.ts";
@@ -22,33 +22,33 @@ import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
 import { modelConfigSchema } from "../model/model_config.ts";
 
-/** Config fields that both training stages (Shannon and adversarial) have. */
+/** Config fields of both training stages (Shannon and adversarial). */
 export interface StageConfig {
   /** Number of optimiser steps. */
   iterations: number;
   /** B, number of users per batch. A batch has all events of its users. */
   batchSize: number;
-  /** Largest number of rows per micro-batch; larger batches are split between users. Null: as many as fit the device. */
+  /** Largest number of rows per micro-batch; a larger batch is split between users. Null: as many as fit. */
   microBatchRows: number | null;
   /** Number of iterations between validations. */
   validateEvery: number;
-  /** A step updates all rows of a table, or only rows of the batch's items: see {@link import("../ops/adam.ts").AdamKind}. */
+  /** A step updates all table rows or only the batch's rows: {@link import("../ops/adam.ts").AdamKind}. */
   adam: AdamKind;
-  /** AdamW's decoupled weight decay: each step subtracts this share of a kernel, times the learning rate. */
+  /** AdamW's decoupled weight decay: a step subtracts learning rate * weightDecay * kernel from a kernel. */
   weightDecay: number;
-  /** Weight decay of embeddings of tokens, such as item ids; null: `weightDecay`. */
+  /** Weight decay of the embeddings of tokens (item ids, categories); null: `weightDecay`. */
   tokenDecay: number | null;
-  /** Probability that training hides the item of a displayed row. */
+  /** Probability that a training step hides the features of a displayed item. */
   itemDropout: number;
-  /** Training stops when this validation metric has not improved for `patience` iterations. `none` turns early stopping off. */
+  /** Training stops if this metric has not improved for `patience` iterations; `none`: no early stopping. */
   earlyStopping: Criterion | "none";
-  /** Number of iterations without a better validation after which training stops. */
   patience: number;
 }
 
 /**
- * Returns the weight decay of a model's tables. The tables of one-hot items decay as all other weights, because they are all that
- * the model knows of the items. @param hasTokens - true for items with tokens, false for one-hot items
+ * Returns the weight decay of a model's tables. Tables of one-hot items decay like all other weights, because
+ * they hold all that the model knows about the items. @param hasTokens - true for items with tokens, false
+ * for one-hot items
  */
 export function getTableDecay(
   { weightDecay, tokenDecay }: Pick<StageConfig, "weightDecay" | "tokenDecay">,
@@ -63,9 +63,9 @@ export interface TrainingConfig extends StageConfig {
   seed: number;
   /** Learning rate of Adam, multiplied by 0.96 after every 100,000 iterations. */
   learningRate: number;
-  /** Number of shards in which users are evaluated: more shards need less memory. 0: as few shards as fit the device. */
+  /** Number of shards of evaluated users: more shards need less memory. 0: as few as fit the device. */
   evaluationShards: number;
-  /** Largest number of validation users in both stages, who are drawn once from the seed; null for all users. */
+  /** Largest number of validation users in both stages, drawn once from the seed; null for all users. */
   validationUsers: number | null;
 }
 
@@ -73,8 +73,8 @@ export interface TrainingConfig extends StageConfig {
 export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "microBatchRows">> = {
   adam: defineField(
     "--adam <kind>",
-    "dense updates every row of a table in every step; row-sparse updates only the rows of the items in the batch: " +
-      "the cost of a step does not grow with the catalogue",
+    "dense updates every row of a table in every step; row-sparse updates only the rows of the batch's items: " +
+      "a step then costs the same for any size of the catalogue",
     picklist(adamKinds),
     "dense",
   ),
@@ -93,60 +93,66 @@ export const overFittingFields: ConfigFields<
 > = {
   weightDecay: defineField(
     "--weight-decay <x>",
-    "each step shrinks the kernels by this share times the learning rate (default: 0.1 in the Shannon stage of a model with " +
-      "counts, otherwise 0)",
+    "each step shrinks the kernels by this share times the learning rate (default: 0.1 in the Shannon stage of " +
+      "a model with counts, otherwise 0)",
     between(0, 1000),
     0,
     { depends: true },
   ),
   tokenDecay: defineField(
     "--token-decay <x>",
-    "each step shrinks the embeddings of item ids and categories by this share times the learning rate (default: 0.04 / " +
-      "learning rate in the Shannon stage of a model with counts, otherwise --weight-decay)",
+    "each step shrinks the embeddings of item ids and categories by this share times the learning rate " +
+      "(default: 0.04 / learning rate in the Shannon stage of a model with counts, otherwise --weight-decay)",
     orNull(between(0, 1000)),
     null,
     { depends: true },
   ),
   itemDropout: defineField(
     "--item-dropout <p>",
-    "probability that the features of a displayed item are hidden, in training",
+    "probability that a training step hides the features of a displayed item",
     between(0, 0.99),
     0,
   ),
   earlyStopping: defineField(
     "--early-stopping <metric>",
-    "stop when this validation metric no longer improves (default: loss in the Shannon stage of a model with counts, " +
-      "otherwise none)",
+    "stop when this validation metric no longer improves (default: loss in the Shannon stage of a model with " +
+      "counts, otherwise none)",
     picklist([...criteria, "none"]),
     "none",
     { depends: true },
   ),
-  patience: defineField("--patience <n>", "iterations to wait for an improvement", whole(1), 500),
+  patience: defineField(
+    "--patience <n>",
+    "iterations without improvement until early stopping",
+    whole(1),
+    500,
+  ),
 };
 
 const learningRate = positive(10);
 export const LARGEST_SEED = 2 ** 32 - 1;
 
-/** Fields of the Shannon stage alone, with the defaults of the paper's scripts. */
+/** Fields of the Shannon stage only, with the defaults of the paper's scripts. */
 export const shannonFields: ConfigFields<
   Omit<TrainingConfig, "seed" | keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
   iterations: defineField("--iterations <n>", "steps of the optimiser", whole(1, 2 ** 31), 2000),
   batchSize: defineField(
     "--batch-size <n>",
-    "users in a step, with all their events (default: as many users as have about 400 pages together; 50 with --counts none)",
+    "users per step, with all their events (default: as many as have about 400 pages; 50 with --counts none)",
     whole(1),
     50,
     { depends: true },
   ),
   learningRate: defineField(
     "--learning-rate <x>",
-    "learning rate of Adam; multiplied by 0.96 after every 100,000 iterations (default: 0.001; 0.0005 with --counts none)",
+    "learning rate of Adam, multiplied by 0.96 after every 100,000 iterations (default: 0.001; 0.0005 with " +
+      "--counts none)",
     learningRate,
     5e-4,
     { depends: true },
   ),
-  validateEvery: defineField("--validate-every <n>", "iterations per validation", whole(1), 10),
+  validateEvery: defineField("--validate-every <n>", "iterations between validations", whole(1), 10),
   evaluationShards: defineField(
     "--evaluation-shards <n>",
     "number of shards in which users are evaluated: more shards need less memory; 0: as few as fit",
@@ -155,7 +161,7 @@ export const shannonFields: ConfigFields<
   ),
   validationUsers: defineField(
     "--validation-users <n>",
-    "validate on at most this many users, drawn once by the seed, in both stages (default: all)",
+    "validate on at most this many users, drawn once from the seed, in both stages (default: all)",
     orNull(whole(1)),
     null,
   ),
@@ -164,7 +170,7 @@ export const shannonFields: ConfigFields<
 export const trainingFields: ConfigFields<TrainingConfig> = {
   seed: defineField(
     "--seed <n>",
-    "seed of all that is random: weights, batches, dropout, a synthetic shop, a new split",
+    "seed of all random draws: weights, batches, dropout, a synthetic shop, a new split",
     whole(0, LARGEST_SEED),
     1,
   ),
@@ -184,19 +190,17 @@ export interface AdversarialConfig extends StageConfig {
   behaviourDims: number[];
   /** Initial standard deviation of the generator's kernels. */
   behaviourSd: number;
-  /** Number of generator steps per iteration, which precede the reward's steps on the same batch. */
+  /** Number of generator steps per iteration, before the reward's steps on the same batch. */
   generatorSteps: number;
-  /** Number of reward steps per iteration. 0 freezes the reward, as in the paper's code. */
+  /** Number of reward steps per iteration. 0 freezes the reward, as the paper's code does. */
   rewardSteps: number;
-  /** Number of iterations at the start that train only the generator, so that it matches the reward. */
+  /** Number of iterations at the start that train only the generator, so that it fits the initial reward. */
   generatorWarmup: number;
-  /** Learning rate of the generator. */
   generatorLearningRate: number;
-  /** Learning rate of the reward. */
   rewardLearningRate: number;
-  /** Eta of the regulariser; the paper uses 1. {@link import("../ops/minimax.ts").GameOptions} explains this and the next fields. */
+  /** Eta of the regulariser (paper: 1); {@link import("../ops/minimax.ts").GameOptions} has its formula. */
   generatorEta: number;
-  /** True to divide generatorEta by the number of items of a page. */
+  /** True to divide generatorEta by the number of items of the page. */
   etaByPage: boolean;
   /** Weight of the penalty on utility differences within a page. */
   utilityPenalty: number;
@@ -204,7 +208,7 @@ export interface AdversarialConfig extends StageConfig {
   skipNoClick: boolean;
 }
 
-/** Fields of the adversarial stage alone. src/model/README.md explains why training with their defaults is stable. */
+/** Fields of the adversarial stage only. src/model/README.md explains why the defaults train stably. */
 export const gameFields: ConfigFields<
   Omit<AdversarialConfig, keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
@@ -231,7 +235,7 @@ export const gameFields: ConfigFields<
   ),
   generatorWarmup: defineField(
     "--generator-warmup <n>",
-    "number of first iterations, which train only the generator",
+    "iterations at the start that train only the generator",
     whole(0, 2 ** 31),
     500,
   ),
@@ -256,8 +260,13 @@ export const gameFields: ConfigFields<
     0.1,
   ),
   skipNoClick: defineSwitchField("--count-no-click", "count events without a click in the loss", true),
-  batchSize: defineField("--adversarial-batch-size <n>", "users in an iteration", whole(1), 100),
-  validateEvery: defineField("--adversarial-validate-every <n>", "iterations per validation", whole(1), 100),
+  batchSize: defineField("--adversarial-batch-size <n>", "users per iteration", whole(1), 100),
+  validateEvery: defineField(
+    "--adversarial-validate-every <n>",
+    "iterations between validations",
+    whole(1),
+    100,
+  ),
 };
 
 export const adversarialFields: ConfigFields<AdversarialConfig> = {
@@ -267,12 +276,12 @@ export const adversarialFields: ConfigFields<AdversarialConfig> = {
 };
 /** @internal */
 export const adversarialConfigSchema = v.strictObject(buildSchemaEntries(adversarialFields));
-/** Default config of the adversarial stage, with which training is stable: see src/model/README.md. */
+/** Default config of the adversarial stage; src/model/README.md explains why it trains stably. */
 export const defaultAdversarial: AdversarialConfig = getDefaults(adversarialFields);
 
 /**
- * Adversarial config of the paper, with the regulariser 1/2 sum pi^2, which the command `reproduce` uses.
- * src/model/README.md compares the paper's config with the default config.
+ * Adversarial config of the paper, with the regulariser 1/2 sum pi^2; `reproduce` uses it.
+ * src/model/README.md compares it with the default config.
  */
 export const paperAdversarial: AdversarialConfig = {
   ...defaultAdversarial,
@@ -281,7 +290,7 @@ export const paperAdversarial: AdversarialConfig = {
   utilityPenalty: 0.4,
 };
 
-/** Returns the learning rate of iteration t = 1, 2, ... The rate falls in steps, as in the paper's released code. */
+/** Returns the learning rate of iteration t = 1, 2, ..., which falls in steps, as in the paper's code. */
 export function scheduleLearningRate(learningRate: number, t: number): number {
   return learningRate * 0.96 ** Math.floor((t - 1) / 100000);
 }
@@ -292,7 +301,7 @@ export const stagesConfigSchema = v.strictObject({
   training: trainingConfigSchema,
   /** True if the run has a Shannon stage. */
   pretrain: v.boolean(),
-  /** Config of the adversarial stage, which runs after the Shannon stage or alone; null for a run without that stage. */
+  /** Config of the adversarial stage, which follows the Shannon stage or runs alone; null without it. */
   adversarial: v.nullable(adversarialConfigSchema),
 });
 export type StagesConfig = v.InferOutput<typeof stagesConfigSchema>;

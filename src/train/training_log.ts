@@ -1,7 +1,7 @@
 /**
- * Copy of the training log on the device. A log in memory is uploaded as a whole. Of a log on disk, only the clicks of the
- * next steps' users are uploaded, into one window of device memory. One window is enough, because the queue runs uploads
- * and steps in order: an upload overwrites the window after all earlier steps.
+ * Copy of the training log on the device. A log in memory is uploaded as a whole. From a log on disk, only
+ * the clicks of the next steps' users are uploaded, into one window of device memory. One window is enough,
+ * because the queue runs uploads and steps in order: an upload overwrites the window after all earlier steps.
  */
 
 import { DeviceLog, type LogCapacity } from "../batch/device_log.ts";
@@ -18,12 +18,13 @@ import { alignSourceToModel } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Number of batches of mean size that a window holds, unless the window becomes too large. */
+/** Default number of batches of average size per window, within the limits of rows and events. */
 const WINDOW_BATCHES = 64;
-/** Largest numbers of rows (12 bytes each) and events (16 bytes each) in a window. Item features need additional memory. */
+/** Largest number of rows per window, 12 bytes each. Item features need additional memory. */
 const WINDOW_ROWS = 2 ** 21;
+/** Largest number of events per window, 16 bytes each. */
 const WINDOW_EVENTS = 2 ** 20;
-/** Largest number of rows of validation users on the device, for a log on disk. */
+/** Largest number of rows of validation users on the device, if the log is on disk. */
 const VALIDATION_ROWS = 2 ** 22;
 
 /** @throws UserError for a log that does not fit the model or has no users to train or validate on. */
@@ -42,7 +43,7 @@ export interface DeviceBatches {
   readonly log: ClickLog;
   /** Users of each batch, as indices in the log. */
   readonly batches: readonly ArrayLike<number>[];
-  /** Uploads the log. Callers first check the batches. */
+  /** Uploads the log. Check the batches before this call. */
   send(): void;
 }
 
@@ -52,9 +53,9 @@ export class TrainingLog {
   readonly log: ClickLog;
 
   /**
-   * @param capacity - capacity of a batch of any users. @param batchOption - name of the option that sets the batch size.
-   * @param counted - count settings, for models with counts. @param windowBatches - number of batches of mean size that a
-   * window holds; a window always has room for one batch of any users.
+   * @param capacity - largest sizes of a batch. @param batchOption - option that sets the batch size. @param
+   * windowBatches - number of batches of average size per window; a window always fits one batch of any
+   * users. @param counted - count settings, for models with counts
    */
   constructor(
     gpu: Gpu,
@@ -102,7 +103,7 @@ export class TrainingLog {
       for (const user of fresh) present.add(user);
       taken.push(batch);
     }
-    // Users are sorted, so that an item's rows have the same order as in the whole log and sums have the same bits.
+    // Users are sorted: each item's rows then have the order of the whole log, so sums have the same bits.
     const all = Uint32Array.from(present).sort();
     const indices = new Map(Array.from(all, (user, index) => [user, index]));
     const log = readLog(source, all);
@@ -127,7 +128,7 @@ export class TrainingLog {
   }
 }
 
-/** Returns the capacity of a window: enough for any batch, and at most that of the whole log. */
+/** Returns the capacity of a window: enough for any batch, and at most the size of the whole log. */
 function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: number): LogCapacity {
   const share = batches * batch.users / Math.max(1, source.userSplit.length);
   const room = (least: number, all: number, most: number) =>
@@ -149,8 +150,9 @@ export interface ValidationLog {
 }
 
 /**
- * @param most - largest number of validation users, who are drawn from the seed; null for all users. @param keep - function
- * that takes ownership of the device log. @throws UserError if a log on disk has too many rows of validation users.
+ * @param most - largest number of validation users, drawn from the seed; null for all users. @param keep -
+ * function that takes ownership of the device log. @throws UserError if a log on disk has too many rows of
+ * validation users.
  */
 export function openValidationLog(
   gpu: Gpu,
@@ -165,8 +167,8 @@ export function openValidationLog(
     throw new UserError(
       `Expected validation users with at most ${
         formatThousands(VALIDATION_ROWS)
-      } displayed items, because these ` +
-        `stay on the device during training, but the ${
+      } displayed items, because their ` +
+        `rows stay on the device during training, but the ${
           formatThousands(users.length)
         } validation users of ${source.name} have ` +
         `${formatThousands(rows)}. Validate on fewer users: --validation-users ` +

@@ -1,4 +1,4 @@
-/** Declares the results of steps and validations, computes metrics from sums, and defines the error for a diverged training. */
+/** Declares results of steps and validations, and computes metrics from sums. */
 
 import { UserError } from "../user_error.ts";
 import type { BestRecords } from "./best_records.ts";
@@ -7,23 +7,22 @@ import { MINIMAX_VECTORS } from "../ops/minimax.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
 
-/** Result of a training step: the metrics F of the step's batch, before the update. */
+/** Result of a training step: metrics F of the step's batch, before the update. */
 export type TrainingStepResult<F> = F & {
-  /** Number of finished steps. */
   readonly iteration: number;
 };
 
 /** Result of a validation: metrics F of the weights after step `iteration`. */
 export type ValidationResult<F> = TrainingStepResult<F> & {
-  /** Best validation result so far by each criterion, including this validation. */
+  /** Best validation result so far for each criterion, including this validation. */
   readonly best: BestRecords;
-  /** Number of events over which the loss is averaged; precisions are averaged over the events with a click. */
+  /** Number of events in the mean loss. Mean precisions are over the events with a click. */
   readonly counted: number;
 };
 
 /** Thrown for a non-finite loss. */
 export class DivergedError extends UserError {
-  /** @param iteration - iteration with the non-finite loss. @param rates - learning rate options. @param loss - loss's name. */
+  /** @param rates - names of the learning rate options. @param loss - name of the loss */
   constructor(readonly iteration: number, rates: string, loss = "loss") {
     super(
       `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +
@@ -36,17 +35,17 @@ export class DivergedError extends UserError {
 export interface MetricSummary<F> {
   /** Number of vectors per slot of the result ring; a vector holds four metric sums. */
   readonly vectors: number;
-  /** Index of the vector by which the best snapshots are selected: its first three sums are a loss, prec@1 and prec@2. */
+  /** Index of the vector that selects the best snapshots: its first three sums are a loss, prec@1, prec@2. */
   readonly bestBy: number;
-  /** Converts metric sums to means. @param counted - number of events over which means are taken. */
+  /** Converts metric sums to means. @param counted - number of events over which means are taken */
   means(sums: ArrayLike<number>, counted: number): F;
   /** Returns the loss in `metrics`. A non-finite loss means that training has diverged. */
   loss(metrics: F): number;
 }
 
 /**
- * Converts the sums of {@link import("../ops/choice_nll.ts").choiceNll} to the mean loss over all events, and to mean
- * precisions over events with a click.
+ * Converts sums of {@link import("../ops/choice_nll.ts").choiceNll} to the mean loss over all events, and the
+ * mean precisions over events with a click.
  */
 export const choiceSummary: MetricSummary<ChoiceMetrics> = {
   vectors: 1,
@@ -60,7 +59,7 @@ function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceMetrics {
   return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
-/** Metrics of the adversarial game. nll, prec1 and prec2 are the reward's metrics. A mean over no events is NaN. */
+/** Metrics of the adversarial game. nll, prec1 and prec2 rate the reward. A mean over no events is NaN. */
 export interface GameMetrics extends ChoiceMetrics {
   /** Loss that the reward minimises. */
   readonly lossMin: number;
@@ -72,7 +71,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true for losses over events with a click only. */
+/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true: losses over clicks only */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -95,18 +94,18 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
 }
 
 /**
- * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots hold sums of the
- * last steps' micro-batches, the next slots sums of the last validations, and the final slots sums of a validation's
- * shards. A step's slot is reused after `steps` steps.
+ * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots hold
+ * the sums of the last steps' micro-batches. The next slots hold the sums of the last validations. The final
+ * slots hold the sums of a validation's shards. A step's slot is reused after `steps` steps.
  */
 export class ResultRing {
   /** View of (microBatches + 1) * steps + shards slots with 4 * vectors f32 per slot. */
   readonly view: View;
 
   /**
-   * @param steps - number of steps, and also of validations, whose sums are kept. @param vectors - vectors per slot.
-   * @param shards - shards of a validation; 0 if there is no validation. @param microBatches - micro-batches of the
-   * largest batch.
+   * @param steps - number of steps whose sums are kept, and also number of validations. @param vectors -
+   * vectors per slot. @param shards - shards of a validation; 0 without validation. @param microBatches -
+   * micro-batches of the largest batch
    */
   constructor(
     arena: Arena,
@@ -122,17 +121,16 @@ export class ResultRing {
     return (this.microBatches + 1) * this.steps;
   }
 
-  /** View of the slots that hold the shards' sums. */
+  /** View of the slots with the shards' sums. */
   get shardsView(): View {
     return this.slotsView(this.firstShard, this.shards);
   }
-  /** Returns a view of `slots` consecutive slots from `slot` on. */
   slotsView(slot: number, slots: number): View {
     const bytes = 16 * this.vectors;
     return { ...this.view, offset: this.view.offset + bytes * slot, size: bytes * slots };
   }
 
-  /** Returns the slot of step t. If the step has several micro-batches, their slots follow one another from this slot on. */
+  /** Returns the slot of step t: the first slot if the step has several micro-batches. */
   stepSlot(t: number): number {
     return t % this.steps * this.microBatches;
   }
@@ -143,8 +141,8 @@ export class ResultRing {
   }
 
   /**
-   * Adds up the metric sums of consecutive slots. @param values - contents of the whole ring. @param slots - number of slots.
-   * @returns [4 * vectors] sums
+   * Adds up the metric sums of consecutive slots. @param values - contents of the whole ring. @returns [4 *
+   * vectors] sums
    */
   sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array<ArrayBuffer> {
     const words = 4 * this.vectors;
