@@ -1,6 +1,6 @@
 /**
- * Append-only CSV file of numbers with a fixed header, such as the losses of a run. A mark stores the log's length and
- * checksum at one moment. When a run resumes, the mark shows whether the log's first bytes have changed.
+ * Append-only CSV file of numbers with a fixed header, for example the losses of a run. A mark stores the
+ * file's length and checksum. When a run resumes, the mark shows whether the first bytes have changed.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -11,14 +11,14 @@ import { UserError } from "../user_error.ts";
 import { expectSole } from "../files/atomic_write.ts";
 import { explainFileError, readBytesSync } from "../files/local_file.ts";
 
-/** Methods of an open file that a log calls. */
+/** Methods of an open file that {@link CsvLog} calls. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
 
-/** Mark of a log: number and SHA-256 of the bytes that the log had at one moment. */
+/** Mark of a log: number and SHA-256 of the bytes in the log at one moment. */
 export const logMarkSchema = v.strictObject({ bytes: v.whole(0), sha256: v.string() });
 export type LogMark = v.InferOutput<typeof logMarkSchema>;
 
-/** Maximum bytes of a log's row, which has only a few numbers. */
+/** Largest number of bytes per row of a log. */
 const LONGEST_ROW = 4096;
 
 /** A CSV log that is open for appending. New rows stay in memory until `flush` or `close`. */
@@ -26,12 +26,12 @@ export class CsvLog {
   readonly #file: LogFile;
   readonly #path: string;
   readonly #columns: number;
-  /** Hash of all bytes that are already in the file. */
+  /** Hash of the bytes that are already in the file. */
   readonly #hash = createHash("sha256");
   #size = 0;
   #pending = "";
 
-  /** Create logs by `begin` or `resume`. @param file - file that is open for appending @param bytes - the file's content */
+  /** Use `begin` or `resume` instead. @param file - open for appending. @param bytes - content of the file */
   constructor(file: LogFile, path: string, columns: number, bytes = new Uint8Array()) {
     this.#file = file;
     this.#path = path;
@@ -39,7 +39,7 @@ export class CsvLog {
     this.#written(bytes);
   }
 
-  /** Creates a log file with a header. @throws {UserError} as {@link expectUnbegun}, or if the file cannot be created */
+  /** Creates a log file with a header. @throws {UserError} as {@link expectUnbegun}, or if creation fails */
   static begin(path: string, columns: readonly string[]): CsvLog {
     CsvLog.expectUnbegun(path, columns);
     try {
@@ -60,7 +60,7 @@ export class CsvLog {
     }
   }
 
-  /** Checks that no log was begun at a path. @throws {UserError} for a file with more bytes than the header */
+  /** @throws {UserError} if the file at `path` has more bytes than the header */
   static expectUnbegun(path: string, columns: readonly string[]): void {
     const bytes = readIfThere(path);
     if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
@@ -71,10 +71,10 @@ export class CsvLog {
   }
 
   /**
-   * Checks that the first bytes of a log are those that a mark describes.
+   * Checks that the first bytes of a log equal the bytes in a mark.
    * @param mark - mark that was taken when the checkpoint was written
-   * @param iteration - number of the checkpoint's iteration, for a log with one row per iteration
-   * @throws {UserError} if the log's first bytes have changed, or if their last row belongs to another iteration
+   * @param iteration - iteration of the checkpoint, for a log with one row per iteration
+   * @throws {UserError} if the log's first bytes have changed, or if the last row is of another iteration
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
     const found = readIfThere(path) ?? new Uint8Array();
@@ -86,20 +86,20 @@ export class CsvLog {
         iteration === undefined || Number(last) === iteration || (iteration === 0 && last === "iteration")
       ) return;
       throw new UserError(
-        `Expected a snapshot of iteration ${last}, the last row of ${path}, got one of iteration ${iteration}. ` +
-          "Put the old snapshot back.",
+        `Expected a snapshot of iteration ${last}, the last row of ${path}, got a snapshot of iteration ` +
+          `${iteration}. Put the old snapshot back.`,
       );
     }
     throw new UserError(
       `Expected the same first ${bytes} bytes in ${path} as when the run was last saved, ` +
         `found ${found.length < bytes ? `only ${found.length}` : "other bytes"}. ` +
-        "Put the old file back. Without it the run cannot be resumed, but its snapshots are intact: start a " +
-        "new run from one of them with --init.",
+        "Put the old file back. Otherwise the run cannot be resumed, but its snapshots are intact: start a " +
+        "new run from one of its snapshots with --init.",
     );
   }
 
   /**
-   * Opens a log and truncates the file to the length in a mark, which removes all rows newer than the checkpoint.
+   * Opens a log and truncates the file to the length in a mark: all rows after the checkpoint are removed.
    * @throws {UserError} if the bytes up to the mark have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
@@ -120,8 +120,8 @@ export class CsvLog {
   }
 
   /**
-   * Returns a mark of the log's end in the file; rows that wait for `flush` are not included. The file is flushed to
-   * disk first: after a power cut, no checkpoint may have a mark beyond the end of the log.
+   * Returns a mark of the end of the file, without the rows that wait for `flush`. The file is synced to disk
+   * first: even after a power cut, no checkpoint may have a mark beyond the end of the log.
    * @throws {UserError} if the disk fails
    */
   mark(): LogMark {
@@ -142,8 +142,8 @@ export class CsvLog {
   }
 
   /**
-   * Writes the pending rows. If writing fails, the file has only complete rows, and a later flush writes the rest.
-   * @throws {UserError} that names the file, if the disk is full or missing
+   * Writes the pending rows. If writing fails, the file has only complete rows, and a later flush writes the
+   * rest. @throws {UserError} that names the file, if the disk is full or missing
    */
   flush(): void {
     const bytes = new TextEncoder().encode(this.#pending);

@@ -22,14 +22,11 @@ import { adversarialStage, listStages, shannonStage } from "./stages.ts";
 import { readSnapshot } from "./snapshot_file.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
-/** A trained model with its training data. */
+/** Trained model with its training data. */
 export class OpenedRun {
   readonly #fitted = new WeakSet<Dataset>();
 
-  /**
-   * Use {@link openRun}.
-   * @internal
-   */
+  /** @internal Use {@link openRun}. */
   constructor(
     /** Path of the snapshot. */
     readonly path: string,
@@ -38,18 +35,15 @@ export class OpenedRun {
     /** Weights of the reward network, by parameter name. */
     readonly weights: Weights,
     private readonly variants: KernelVariants | undefined,
-    /**
-     * Training data; undefined if the snapshot is not in a run's folder.
-     * @internal
-     */
+    /** @internal Data config of the training; undefined if the snapshot is not in a run's folder. */
     readonly trainedOn: DataConfig | undefined,
-    /** Set for an unfinished run: a sentence with its progress and the command that resumes it. */
+    /** For an unfinished run, a sentence with the progress and the command that resumes the run. */
     readonly unfinished?: string,
   ) {}
 
   /**
-   * Creates the model on the GPU for the items of a data set. The model uses the run's kernel variants. @throws
-   * UserError if the data set and the model have different items.
+   * Creates the model on the GPU for the items of a data set, with the kernel variants of the run.
+   * @throws UserError if the data set and the model have different items.
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);
@@ -58,8 +52,8 @@ export class OpenedRun {
   }
 
   /**
-   * Aligns a data set to the model's items. @throws UserError if the data set and the model have different items.
-   * @internal
+   * @internal Aligns a data set to the model's items. @throws UserError if data and model have different
+   * items.
    */
   fit(data: Dataset): Dataset {
     if (this.#fitted.has(data)) return data; // warnings are printed once
@@ -79,27 +73,27 @@ export async function openRun(path: string): Promise<OpenedRun> {
   const { info, weights } = await readSnapshot(file);
   if (!info) {
     throw new UserError(
-      `Expected a snapshot written by train, got ${file}, which does not describe its model. Name another file.`,
+      `Expected a snapshot written by train, got ${file}, which has no model config. Name another file.`,
     );
   }
   const { variants, data } = await readRunConfig(file);
   return new OpenedRun(file, info, selectNetworkWeights(weights, ""), variants, data, unfinished);
 }
 
-/** Snapshot that commands use when a user names a run. */
+/** Snapshot that commands use if `--model` names a run. */
 export interface FoundSnapshot {
   readonly file: string;
-  /** See {@link OpenedRun.unfinished}. */
+  /** Sentence about an unfinished run: {@link OpenedRun.unfinished}. */
   readonly unfinished: string | undefined;
 }
 
 /**
- * Finds the snapshot at a path. A file is the snapshot itself. In a run's folder, the snapshot is best-loss, or
- * best-prec1 if the run has only an adversarial stage. An unfinished run has the best snapshot up to its last save.
+ * Finds the snapshot at a path: a file, or in a run's folder best-loss (best-prec1 if the run has only an
+ * adversarial stage). For an unfinished run this is the best snapshot at the last save.
  * @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
-  // If the file is missing or damaged, reading it reports the error.
+  // If the file is missing or damaged, the function that reads the file reports the error.
   if (!await isFolder(path)) return { file: path, unfinished: undefined };
   const [own, game] = [shannonStage.folder(path), adversarialStage.folder(path)];
   const best = await findBest(own, "loss") ?? await findBest(game, "prec1");
@@ -110,12 +104,12 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
     throw new UserError(`Expected one run, got ${path}, which has several. Name the folder of one seed.`);
   }
   throw new UserError(
-    `Expected a run with snapshots, or a snapshot (.safetensors), got ${path}, a folder without them. Name a folder that ` +
-      "train has written.",
+    `Expected a run with snapshots, or a snapshot (.safetensors), got ${path}, a folder without snapshots. ` +
+      "Name a folder that train has written.",
   );
 }
 
-/** Describes the progress of an unfinished run and the command that resumes it. Returns undefined for finished runs. */
+/** Describes progress and resume command of an unfinished run. Returns undefined for a finished run. */
 export async function describeUnfinished(path: string): Promise<string | undefined> {
   const config = await configIn(path, stagesSchema);
   if (!config) return undefined;
@@ -148,14 +142,14 @@ const configSchema = v.looseObject({
 });
 
 /**
- * Reads the kernel variants and the data config of a snapshot's run. The variants are needed to compute bitwise equal
- * utilities. Returns an empty object if the snapshot is not in a run's folder.
+ * Reads the kernel variants and the data config of a snapshot's run. With the same variants, utilities have
+ * the same bits. Returns an empty object if the snapshot is not in a run's folder.
  */
 export async function readRunConfig(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
   return await configIn(dirname(snapshot), configSchema) ?? {};
 }
 
-/** Reads a folder's config.json. Returns undefined if the file is missing or unreadable. */
+/** Reads config.json in a folder. Returns undefined if the file is missing or unreadable. */
 async function configIn<T>(folder: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   try {
     return await readJson(join(folder, "config.json"), schema);

@@ -31,16 +31,16 @@ export const runConfigSchema = v.pipe(
     }),
     /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
     system: v.string(),
-    /** Kernel variants that the run uses. Without this field, the run uses the fixed table of variants. */
+    /** Kernel variants of the run; absent if the run uses the fixed table of variants. */
     variants: v.optional(kernelVariantsSchema),
-    /** Number of ranks, and number of training steps between two synchronisations of the ranks. */
+    /** Number of ranks (processes), and number of training steps between synchronisations of the ranks. */
     ranks: v.optional(v.strictObject({ size: v.wholeNumber(), syncEvery: v.wholeNumber() })),
   }),
   v.check(({ pretrain, adversarial }) => pretrain || adversarial !== null, "there is no stage to train"),
 );
 export type RunConfig = v.InferOutput<typeof runConfigSchema>;
 
-/** @throws UserError if the folder has no run, or the run's config is damaged. */
+/** @throws UserError if the folder has no run, or if the run's config is damaged. */
 export async function readConfig(path: string): Promise<RunConfig> {
   const config = await readJson(configFile(path), runConfigSchema);
   if (!config) throw new UserError(`Expected a run folder with a config.json, found none at ${path}.`);

@@ -1,7 +1,8 @@
 /**
- * Folder of one stage of a run. The folder has `config.json` (everything needed to repeat the run), `train.csv`,
- * `validation.csv`, the safetensors snapshots `best-loss`, `best-prec1`, `best-prec2` and `last`, and at the end
- * `result.json`. The Shannon stage uses the run's folder, the adversarial stage the subfolder `adversarial`.
+ * Folder of one stage of a run: `config.json` (everything needed to repeat the run), `train.csv`,
+ * `validation.csv`, the safetensors snapshots `best-loss`, `best-prec1`, `best-prec2` and `last`, and at the
+ * end `result.json`. The Shannon stage uses the run's folder, the adversarial stage its subfolder
+ * `adversarial`.
  */
 
 import { requireWritable } from "../files/write_scope.ts";
@@ -32,12 +33,12 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** Description of a stage that determines the contents of its files, except for the training state. */
+/** Contents of a stage's files, apart from the training state. */
 export interface StageFiles {
   readonly config: RunConfig;
-  /** Columns of the stage's logs, after the column of the iteration. */
+  /** Columns of the stage's logs, after the first column `iteration`. */
   readonly columns: readonly string[];
-  /** Game of the adversarial stage, as the stage's snapshots record it. */
+  /** Game of the adversarial stage, recorded in snapshots. */
   readonly game: SnapshotGame | undefined;
   readonly features: FeatureManifest | undefined;
 }
@@ -49,9 +50,9 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
   return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
 
-/** Files of a stage. While the files are open, the caller owns the run's folder (files/owned_folder.ts). */
+/** Files of a stage. While they are open, the caller owns the run's folder (files/owned_folder.ts). */
 export class RunFolder {
-  /** Iteration of the best snapshot in the folder, per validation criterion. */
+  /** Iteration of the best snapshot in the folder, for each validation criterion. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
   /** Names of the files in the folder when the stage began; undefined if there was no folder. */
   #before: readonly string[] | undefined;
@@ -64,7 +65,7 @@ export class RunFolder {
   ) {}
 
   /**
-   * Starts a stage. The folder may have files of an earlier process that was killed before it wrote a snapshot.
+   * Starts a stage. The folder may have files of a process that was killed before its first snapshot.
    * @throws UserError if the folder cannot be written, or if data would be lost.
    */
   static async begin(path: string, about: StageFiles): Promise<RunFolder> {
@@ -89,7 +90,7 @@ export class RunFolder {
   }
 
   /**
-   * Opens a stage for resuming. The stage's logs are truncated to the length that they had when `last` was written.
+   * Opens a stage to resume it. The logs are truncated to their lengths at the time when `last` was written.
    * @param last - result of {@link readLast}. @throws UserError if the files have changed.
    */
   static resume(path: string, about: StageFiles, last: LastState): RunFolder {
@@ -114,7 +115,7 @@ export class RunFolder {
     }
   }
 
-  /** Adds a row to a log. The field of an undefined metric is empty, for example precision if no page has a click. */
+  /** Adds a row to a log. An undefined metric (e.g. precision without clicks) gives an empty field. */
   append(log: "train" | "validation", iteration: number, row: readonly number[]): void {
     this[log].append([iteration, ...row.map((value) => (Number.isNaN(value) ? "" : value))]);
   }
@@ -129,10 +130,11 @@ export class RunFolder {
   }
 
   /**
-   * Writes all snapshots and logs. A new best snapshot has a temporary name until `last` is written, because `last` refers to
-   * the best snapshots. So after a crash at any point, the folder has a `last` and the best snapshots to which `last` refers.
-   * @param kept - initial weights, if best-loss stores them instead of the weights with the lowest loss. `last` then also
-   * stores the weights with the lowest loss, which a resumed training needs.
+   * Writes all snapshots and logs. A new best snapshot has a temporary name until `last`, which refers to the
+   * best snapshots, is written. So after a crash at any point, the folder has a `last` and the best snapshots
+   * to which `last` refers. @param kept - initial weights, if best-loss stores them instead of the weights
+   * with the lowest loss. Then `last` also stores the weights with the lowest loss, which a resumed training
+   * needs.
    */
   async save(
     specs: readonly ParameterSpec[],
@@ -162,7 +164,7 @@ export class RunFolder {
     }
   }
 
-  /** Writes only the best snapshots, if training cannot continue. Best snapshots to which `last` refers are renamed. */
+  /** Writes only the best snapshots, after divergence. Best snapshots of `last` get temporary names. */
   async saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
@@ -225,8 +227,8 @@ export class RunFolder {
 }
 
 /**
- * Checks that a stage may begin in a folder. The folder may have no files of a run, except those of an earlier process
- * that was killed before it wrote a snapshot. @throws UserError if data would be lost.
+ * Checks that a stage may begin in a folder. The folder may have no files of a run, except files of a process
+ * that was killed before its first snapshot. @throws UserError if data would be lost.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
   const names = listContents(path) ?? [];
@@ -234,7 +236,7 @@ export async function expectUnbegun(path: string, columns: readonly string[]): P
   if (kept !== undefined) {
     throw new UserError(
       `Expected ${getSnapshotPath(path, "last")} to resume from, found none, although ${path} ` +
-        `has ${kept}. Nothing was changed: put the file back. Without it the run cannot be resumed; start a ` +
+        `has ${kept}. Nothing was changed: put the file back. Otherwise the run cannot be resumed; start a ` +
         "new run in another folder, from a remaining snapshot with --init.",
     );
   }
@@ -255,7 +257,7 @@ async function takeBack(path: string, before: readonly string[] | undefined): Pr
   }
 }
 
-/** Removes the temporary files that a killed process has left. */
+/** Removes temporary files of a killed process. */
 function clean(path: string): void {
   try {
     removeTemporaries(path);

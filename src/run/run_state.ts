@@ -1,6 +1,6 @@
 /**
- * State from which a stage resumes: the snapshot `last`, the best snapshots to which `last` refers, and marks of the
- * stage's logs. This file also defines the names of the snapshot files.
+ * State from which a stage resumes: the snapshot `last`, the best snapshots to which `last` refers, and marks
+ * of the stage's logs. This file also defines the names of the snapshot files.
  */
 
 import { requireWritable } from "../files/write_scope.ts";
@@ -23,7 +23,7 @@ const logsSchema = v.strictObject({ train: logMarkSchema, validation: logMarkSch
 type LogMarks = v.InferOutput<typeof logsSchema>;
 export const LOGS = ["train", "validation"] as const;
 
-/** Training state that the snapshot `last` stores. */
+/** Contents of the snapshot `last`. */
 export interface LastState {
   readonly snapshot: Snapshot;
   readonly info: SnapshotInfo;
@@ -41,22 +41,21 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
 }
 
 /**
- * Returns the temporary path of a best snapshot. The temporary path is used for a best snapshot that is newer than
- * `last`, or for one that belongs to `last` while a newer best snapshot has the usual path.
+ * Returns the temporary path of a best snapshot: either the snapshot is newer than `last`, or it belongs to
+ * `last` and a newer best snapshot has the usual path.
  */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
 }
 
-/** State of a stage, as the header of the stage's snapshot `last` records it. */
+/** State of a stage, read from the header of the snapshot `last`. */
 export interface SavedStage {
-  /** Number of finished iterations. */
   readonly iteration: number;
-  /** Best value so far and the iteration that reached this value, per validation criterion. */
+  /** Best value so far and its iteration, for each validation criterion. */
   readonly best: BestRecords;
   /** True for the adversarial stage, false for the Shannon stage. */
   readonly isGame: boolean;
-  /** Iteration of the stage's best snapshot, per validation criterion; undefined before the first validation. */
+  /** Iteration of the best snapshot, for each validation criterion; undefined before a validation. */
   readonly kept: Readonly<Record<Criterion, number | undefined>>;
 }
 
@@ -83,7 +82,7 @@ export async function readSavedStage(path: string): Promise<SavedStage | undefin
 
 /**
  * Returns the path of a stage's best snapshot, if any: the best snapshot to which `last` refers. After a
- * crash it may still have a temporary name. After divergence, the best snapshot may be newer than `last`.
+ * crash the snapshot may have a temporary name. After divergence, the snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -102,8 +101,8 @@ export async function findBest(path: string, criterion: Criterion): Promise<stri
 }
 
 /**
- * Checks that a stage can be resumed: its snapshot `last` is readable, and its logs are unchanged.
- * @returns the number of finished iterations. @throws UserError if a file is missing or has changed.
+ * Checks that a stage can be resumed: its snapshot `last` is readable, and its logs are unchanged. @returns
+ * the number of finished iterations. @throws UserError if a file is missing or has changed.
  */
 export async function expectResumable(path: string): Promise<number> {
   const { iteration, logs } = await readLast(path);
@@ -117,7 +116,7 @@ export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "i
   CsvLog.expectMarked(logFile(path, "validation"), logs.validation);
 }
 
-/** Reads the snapshot `last` of a stage. @throws UserError if the file is damaged or lacks the state. */
+/** Reads the snapshot `last` of a stage. @throws UserError if the file is damaged or lacks a state. */
 export async function readLast(path: string): Promise<LastState> {
   const file = getSnapshotPath(path, "last");
   const snapshot = await readSnapshot(file);
@@ -125,8 +124,8 @@ export async function readLast(path: string): Promise<LastState> {
   const logs = v.safeParse(logsSchema, parseJson(snapshot.metadata.logs));
   if (!snapshot.info || !best || !logs.success) {
     throw new UserError(
-      `Expected the state of a run in ${file}, found none. Put the run's own file back, or start a new run from these ` +
-        "weights with --init.",
+      `Expected the training state of a run in ${file}, found none. Put the run's file back, or start a new ` +
+        "run from these weights with --init.",
     );
   }
   const { info } = snapshot;
@@ -134,9 +133,9 @@ export async function readLast(path: string): Promise<LastState> {
 }
 
 /**
- * Reads the training state of a stage and checks it against the model. No file is changed.
- * @param last - result of {@link readLast}. @returns the training state, and the validation criteria whose best snapshots
- * still have temporary names, for {@link settleBest}.
+ * Reads the training state of a stage and checks the state against the model. No file is changed.
+ * @param last - result of {@link readLast}. @returns the training state, and the criteria whose best
+ * snapshots still have temporary names, for {@link settleBest}.
  * @throws UserError if a snapshot is missing or damaged, or has other shapes than the model.
  */
 export async function restoreState(
@@ -170,14 +169,14 @@ export async function restoreState(
   return { state, aside };
 }
 
-/** Renames the best snapshots that still have temporary names. */
+/** Gives the usual names to best snapshots with temporary names. */
 export async function settleBest(path: string, aside: readonly Criterion[]): Promise<void> {
   for (const criterion of aside) {
     await replaceFile(getPendingSnapshotPath(path, criterion), getSnapshotPath(path, `best-${criterion}`));
   }
 }
 
-/** Adds the model's constants, which are not trained, to the best weights. @throws UserError for wrong shapes. */
+/** Adds the model's constants, which are not trained, to the best weights. @throws for wrong shapes. */
 function withConstants(
   specs: readonly ParameterSpec[],
   best: Weights,
@@ -192,7 +191,7 @@ function withConstants(
   return weights;
 }
 
-/** Reads the best snapshot of an iteration. After a crash or divergence, the snapshot may have a temporary name. */
+/** Reads the best snapshot of an iteration. After a crash or divergence it may have a temporary name. */
 async function readBest(
   path: string,
   specs: readonly ParameterSpec[],

@@ -18,10 +18,8 @@ import {
 } from "./snapshot/safetensors.ts";
 
 /**
- * Writes a snapshot atomically.
- * @param specs - parameters of all networks. @param weights - weights by parameter name, of shape [rows, columns].
- * @param more - other tensors, such as the optimiser's moments, by prefix of their names. @param extra - other metadata.
- * @throws UserError if the file cannot be written.
+ * Writes a snapshot atomically; {@link buildSnapshot} explains the parameters. @throws UserError if the file
+ * cannot be written.
  */
 export async function writeSnapshot(
   path: string,
@@ -35,7 +33,7 @@ export async function writeSnapshot(
   await writeSafetensors(path, tensors, metadata);
 }
 
-/** Reads a snapshot, or another program's safetensors file. @throws UserError for a missing or damaged file. */
+/** Reads a snapshot, or another program's safetensors file. @throws UserError if missing or damaged. */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   return parseSnapshot(await readSafetensors(path), path);
 }
@@ -52,7 +50,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   return decodeSafetensors(bytes, path, crc32);
 }
 
-/** Checks the header before the whole file is read, because an endless pipe or a huge file would fill the memory. */
+/** Checks the header before the file is read: an endless pipe or a huge file would fill the memory. */
 async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
   const { isDirectory, size } = await Deno.stat(path);
   if (!isDirectory) expectFile(path); // reading a folder reports its own error
@@ -62,7 +60,7 @@ async function checkBeginning(path: string): Promise<ReturnType<typeof readLayou
   return readLayout(Buffer.concat([begin, header]), size, path);
 }
 
-/** Reads the metadata and the tensors' names, but no tensor values. @throws UserError as {@link readSnapshot}. */
+/** Reads the metadata and the names of the tensors. @throws UserError as {@link readSnapshot}. */
 export async function readSnapshotHeader(
   path: string,
 ): Promise<{ readonly names: readonly string[]; readonly metadata: Readonly<Record<string, string>> }> {
@@ -85,7 +83,7 @@ async function readNextBytes(file: Deno.FsFile, count: number): Promise<Uint8Arr
   return bytes;
 }
 
-/** Text that occurs in the header of every snapshot of this program. */
+/** Text in the header of every snapshot of this program. */
 const FORMAT_MARK = '"format":"clickgan-';
 
 /** Writes a safetensors file atomically. @throws {UserError} if the file cannot be written */

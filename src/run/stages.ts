@@ -1,4 +1,4 @@
-/** Stages of a run. A stage defines how a model is trained, the folder of the stage, and the names of its metrics. */
+/** Stages of a run. A stage defines how a model is trained, its folder and the names of its metrics. */
 
 import type { ChoiceMetrics } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -20,10 +20,10 @@ import type { SnapshotGame } from "./snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 
-/** Metrics of a training stage. Metrics of the adversarial game are defined only in the adversarial stage. */
+/** Metrics of a training stage. Only the adversarial stage has the metrics of the adversarial game. */
 export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 
-/** A metric, and the name of the metric in progress lines. */
+/** Metric with its name in progress lines. */
 export interface NamedMetric {
   readonly name: string;
   readonly metric: keyof GameMetrics;
@@ -36,25 +36,25 @@ export interface TrainingStage {
   readonly heading: string;
   /** Option of `train` that sets the stage's number of iterations. */
   readonly option: "iterations" | "adversarial";
-  /** Error message if `option` should extend the stage, but the run does not have the stage. */
+  /** Error message if `option` is set in order to extend the stage, but the run lacks the stage. */
   readonly absent: string;
-  /** Metrics by column of train.csv and validation.csv. Before these columns, the files have a column of the iteration. */
+  /** Metrics by column of train.csv and validation.csv, after the first column `iteration`. */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
-  /** Metrics that the stage's progress lines show. */
+  /** Metrics in the stage's progress lines. */
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
-  /** True if the stage's loss is a likelihood, so that it can be compared with the loss of the ground truth. */
+  /** True if the loss is a negative log-likelihood, comparable with the loss of the ground truth. */
   readonly hasLikelihood: boolean;
   /** Snapshot whose item ranking is compared with the rankings of the baselines. */
   readonly judged: "best-loss" | "best-prec1";
   isPartOf(config: StagesConfig): boolean;
   /** Returns the path of the stage's folder. @param run - path of the run's folder */
   folder(run: string): string;
-  /** Returns the stage's number of iterations. The config of a stage's methods must include the stage. */
+  /** Returns the stage's number of iterations. The config passed to any method must include the stage. */
   iterations(config: StagesConfig): number;
   /** Returns the interval between validations, and the rule for early stopping. */
   schedule(config: StagesConfig): ValidationSchedule;
   withIterations<C extends StagesConfig>(config: C, iterations: number): C;
-  /** Creates the stage's trainer. @param generator - initial weights of the generator, random if not given. */
+  /** Creates the stage's trainer. @param generator - initial weights of the generator; undefined: random */
   create(
     model: UserModel,
     data: Pick<Dataset, "source">,
@@ -75,8 +75,8 @@ export const shannonStage: TrainingStage = {
   columns: { loss: "nll", prec1: "prec1", prec2: "prec2" },
   shown: { loss: { name: "loss", metric: "nll" }, prec1: { name: "prec@1", metric: "prec1" } },
   hasLikelihood: true,
-  // All commands use best-loss. On most logs it ranks better than best-prec1, because the validation loss uses the
-  // probability of each page's click, and prec@1 only one bit per page (bench/trials.md).
+  // All commands use best-loss. On most logs it ranks better than best-prec1 (bench/trials.md), because the
+  // loss uses the probability of each page's click, but prec@1 uses only one bit per page.
   judged: "best-loss",
   isPartOf: ({ pretrain }) => pretrain,
   folder: (run) => run,
@@ -139,19 +139,20 @@ function getAdversarialConfig({ adversarial }: StagesConfig) {
 /** All stages, in the order of training. */
 export const stages: readonly TrainingStage[] = [shannonStage, adversarialStage];
 
-/** Returns the stages of a run in order. Each stage starts from the best-prec1 snapshot of the previous stage. */
+/** Returns the stages of a run in order. A stage starts from best-prec1 of the previous stage. */
 export function listStages(config: StagesConfig): TrainingStage[] {
   return stages.filter((stage) => stage.isPartOf(config));
 }
 
-/** Returns the stage that a run trains before another stage; undefined if the other stage is the run's first. */
+/** Returns the stage that a run trains before `stage`; undefined if `stage` is the run's first. */
 export function findStageBefore(stage: TrainingStage, config: StagesConfig): TrainingStage | undefined {
   return listStages(config)[listStages(config).indexOf(stage) - 1];
 }
 
 /**
- * Builds the initial weights of a stage. Networks that `init` lacks get random weights, other networks the weights of `init`.
- * Without position effects in the model (as in the adversarial stage), the position effects of `init` are dropped.
+ * Builds the initial weights of a stage: the weights of `init`, and random weights for networks that `init`
+ * lacks. For a model without position effects, as in the adversarial stage, the position effects of `init`
+ * are dropped.
  */
 export function buildStart(
   init: Weights | undefined,
@@ -165,7 +166,7 @@ export function buildStart(
   return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 
-/** Returns one value per column of the stage's logs: the column's metric, or NaN if the metric is undefined. */
+/** Returns one value per column of the stage's logs: the metric, or NaN if the metric is undefined. */
 export function buildRow({ columns }: TrainingStage, metrics: StageMetrics): number[] {
   return Object.values(columns).map((name) => metrics[name] ?? NaN);
 }

@@ -1,7 +1,7 @@
 /**
- * Chooses the best weights of a maximum-likelihood training: the weights with the lowest validation loss, or the
- * initial weights if the lowest loss is not significantly lower than the initial loss. The choice is made at every
- * save, so that an interrupted run also has its best weights.
+ * Chooses the best weights of a maximum-likelihood training: the weights with the lowest validation loss, or
+ * the initial weights if the lowest loss is not significantly lower than the initial loss. The choice is made
+ * at every save, so that an interrupted run also has its best weights.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -10,16 +10,16 @@ import type { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { StageMetrics } from "./stages.ts";
 
-/** Initial weights that are stored as best-loss instead of the weights of the lowest validation loss. */
+/** Initial weights that best-loss stores instead of the weights with the lowest validation loss. */
 export interface KeptStart {
   readonly record: BestRecord;
   readonly weights: Weights;
 }
 
-/** Minimum gain in standard errors. If the true gain is 0, the measured gain is larger in one of ten cases. */
+/** Smallest significant gain in standard errors. If the true gain is 0, one of ten gains is larger. */
 const ERRORS = 1.28;
 
-/** Computes the validation loss of the current weights: [users] sum of the losses of each user's events. */
+/** Computes the validation loss of the current weights. @returns [users] sum of a user's event losses */
 export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
@@ -37,8 +37,8 @@ export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetri
 }
 
 /**
- * Returns true if the loss has decreased significantly. As users are a random sample, the standard error of the total
- * gain follows from the variance of the gains per user.
+ * Returns true if the loss has decreased significantly. Users are a random sample, so the variance of the
+ * gains per user gives the standard error of the total gain.
  * @param before - [users] old losses @param after - [users] new losses
  */
 export function isGain(before: Float64Array, after: Float64Array): boolean {
@@ -54,20 +54,20 @@ function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Decides whether best-loss gets the initial weights instead of the weights of the lowest validation loss. */
+/** Decides whether best-loss stores the initial weights. */
 export class StartChoice {
   /** [users] losses of the initial weights; undefined until the first comparison. */
   #before: Float64Array | undefined;
-  /** Result of the last comparison, and the iteration of the lowest loss that was compared. */
+  /** Result of the last comparison, and the iteration of the lowest loss in this comparison. */
   #compared = { iteration: 0, isGain: true };
 
-  /** @param start - computes the initial weights, which are not stored because they are large and seldom needed */
+  /** @param start - computes the initial weights, which are not stored: they are large and seldom needed */
   constructor(private readonly trainer: ClickTrainer<StageMetrics>, private readonly start: () => Weights) {}
 
   /**
-   * Returns the initial weights if no later weights have a significantly lower validation loss; otherwise undefined.
-   * The minimum over many validations is optimistic, because on other users the loss of the best weights is higher. No
-   * step may be in flight. The trainer's weights are unchanged afterwards.
+   * Returns the initial weights if no later weights have a significantly lower validation loss; else
+   * undefined. The lowest of many validation losses is optimistic: other users have a higher loss. Call it
+   * only when no step is in flight. The trainer's weights are unchanged afterwards.
    */
   async choose(): Promise<KeptStart | undefined> {
     const { iteration } = this.trainer.best.loss;

@@ -1,4 +1,4 @@
-/** Tests the snapshots of a finished stage, compares snapshots with baselines, and gives advice on the training. */
+/** Tests snapshots of a finished stage, compares them with baselines, and gives advice on the training. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
@@ -35,8 +35,8 @@ export interface StageTest {
 }
 
 /**
- * Tests the snapshots of a stage. The trainer's weights are unchanged afterwards.
- * @param kept - initial weights, if best-loss stores them instead of the weights with the lowest validation loss.
+ * Tests the snapshots of a stage; restores the trainer's weights afterwards. @param kept - initial weights,
+ * if best-loss stores them instead of the weights with the lowest validation loss
  */
 export async function testStage(
   stage: TrainingStage,
@@ -85,15 +85,12 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
 }
 
-/** The best validation counts as early if it is within the first 5 % of the iterations. */
+/** A best validation within the first 5 % of the iterations is early. */
 const EARLY = 0.05;
-/**
- * The best validation counts as late if it is within the last 10 % of the iterations. Validation losses fluctuate, so a
- * model that still improves seldom has its best validation at the very end.
- */
+/** A best validation within the last 10 % is late: losses fluctuate, so the last one is seldom the best. */
 const LATE = 0.9;
 
-/** Describes the test of a finished stage in sentences. @param iterations - number of the stage's iterations */
+/** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
 export function describeTest(
   test: readonly SnapshotResult[],
   stage: TrainingStage,
@@ -103,14 +100,14 @@ export function describeTest(
 ): string[] {
   return [
     ...describeRanking(test, stage.judged),
-    // The loss is not compared after an adversarial stage, whose utilities are no log-odds; nor for the logistic loss:
-    // a uniform guess assumes one click per page, the logistic loss does not.
+    // Losses are not compared after an adversarial stage (its utilities are not log-odds), or for the
+    // logistic loss (only the uniform guess's loss assumes one click per page).
     ...(stage.hasLikelihood && config.model.loss === "choice" ? describeLoss(test) : []),
     ...(stage.hasLikelihood ? describeTraining(test, config, data, iterations) : []),
   ];
 }
 
-/** Compares a ranking with the baselines, and gives advice if a baseline is as good. @param split - tested users */
+/** Compares a ranking with baselines. If a baseline is as good, adds advice. @param split - tested users */
 export function describeRanking(
   test: readonly SnapshotResult[],
   judged?: SnapshotResult["snapshot"],
@@ -131,7 +128,7 @@ export function describeRanking(
   ];
 }
 
-/** Compares the loss of best-loss (or of the only snapshot) with the baselines. Returns [] if there are too few users for an interval. */
+/** Compares the loss of best-loss (or of the only snapshot) with baselines; [] for too few users. */
 export function describeLoss(
   test: readonly {
     readonly snapshot: string;
@@ -150,7 +147,7 @@ export function describeLoss(
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
 
-/** Describes why the metrics table's row "logit on counts" differs from the logit from which the training started. */
+/** Describes why the table's row "logit on counts" differs from the logit with which training started. */
 function describeLogitRow(
   { positions, wide }: StagesConfig["model"],
   { seed }: StagesConfig["training"],
@@ -158,10 +155,10 @@ function describeLogitRow(
 ): string {
   const hasNumbers = shape.kind !== "one-hot" && shape.width > 0;
   return [
-    'The row "logit on counts" differs, because its probabilities are fitted again on validation users',
-    ...(positions > 0 ? ["its ranking includes position effects"] : []),
-    ...(wide > 0 && hasNumbers ? ["it has no products of features and last clicks"] : []),
-    ...(seed !== LOGIT_SEED ? [`it samples the pages of a large log by seed ${LOGIT_SEED}`] : []),
+    'The row "logit on counts" differs, because the baseline\'s probabilities are fitted again on validation users',
+    ...(positions > 0 ? ["the baseline's ranking includes position effects"] : []),
+    ...(wide > 0 && hasNumbers ? ["the baseline has no products of features and last clicks"] : []),
+    ...(seed !== LOGIT_SEED ? [`the baseline samples the pages of a large log by seed ${LOGIT_SEED}`] : []),
   ].join("; ") + ".";
 }
 
@@ -183,14 +180,14 @@ function describeTraining(
   }
   if (best.iteration === 0 && model.counts) {
     return [
-      "best-loss is the logit on counts that the training started from: no later weights were significantly better on the " +
-      "validation users. " +
+      "best-loss is the logit on counts with which training started: no later weights were significantly better " +
+      "on the validation users. " +
       describeLogitRow(model, training, data),
     ];
   }
   if (best.iteration > EARLY * iterations) return [];
   return [
-    `The validation loss was best at ${of} and rose afterwards: the model overfits early. deno task tune compares values of ` +
-    `--weight-decay, --item-dropout, --learning-rate and --dims on the validation users.`,
+    `The validation loss was best at ${of} and rose afterwards: the model overfits early. deno task tune ` +
+    `compares values of --weight-decay, --item-dropout, --learning-rate and --dims on the validation users.`,
   ];
 }

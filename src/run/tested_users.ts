@@ -17,11 +17,11 @@ import type { Dataset } from "../data/sets/dataset.ts";
 import type { StageMetrics } from "./stages.ts";
 import type { SnapshotName } from "./run_state.ts";
 
-/** Test metrics of a baseline. Baselines that only rank items have no loss. */
+/** Test metrics of a baseline. The loss is missing if the baseline only ranks items. */
 export interface BaselineMetricsResult extends RankingMetrics {
   readonly nll?: number;
   readonly longerPages: RankingMetrics;
-  /** Setting of the baseline that has the best metrics on the validation users. */
+  /** Setting of the baseline with the best metrics on the validation users. */
   readonly setting?: string;
   readonly details: MetricDetails;
 }
@@ -29,15 +29,15 @@ export interface BaselineMetricsResult extends RankingMetrics {
 /** Test results of the baselines by name; null for a baseline that cannot be computed from the data. */
 export type BaselineResults = Readonly<Record<BaselineName | "attainable", BaselineMetricsResult | null>>;
 
-/** Baselines that all tables show, with the titles of the baselines' rows. */
+/** Baselines in all tables, with their row titles. */
 export const shownBaselines: readonly (readonly [keyof BaselineResults, string])[] = [
   ...baselineNames.map((name) => [name, baselineTitles[name]] as const),
   ["attainable", "best attainable"],
 ];
 
 /**
- * Options that turn utilities into probabilities. {@link
- * import("../metrics/metric_collector.ts").MetricCollectorOptions} describes them.
+ * Options that turn utilities into probabilities; see
+ * {@link import("../metrics/metric_collector.ts").MetricCollectorOptions}.
  */
 export interface ProbabilityOptions {
   readonly eta: number;
@@ -45,7 +45,7 @@ export interface ProbabilityOptions {
   readonly positionEffects?: readonly number[];
 }
 
-/** Returns the options that turn utilities of a model with these weights into probabilities. */
+/** Returns the options that turn the model's utilities into probabilities. */
 export function getProbabilityOptions(
   { eta, loss }: Pick<ModelConfig, "eta" | "loss">,
   weights: Weights,
@@ -56,13 +56,13 @@ export function getProbabilityOptions(
 interface TestedModel<F extends StageMetrics> {
   readonly metrics: EvaluationMetrics<F>;
   readonly tested: TestResult;
-  /** Mean over pages of the rank correlation between reward and true utility. Undefined without known ground truth. */
+  /** Mean over pages of the rank correlation of utilities and ground truth; undefined if unknown. */
   readonly spearman: number | undefined;
 }
 
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
-/** Cached baselines of a log. Runs, stages and the lab share the cache, because a log's features never change. */
+/** Cached baselines of a log, which runs, stages and the lab share. A log's features never change. */
 interface LogBaselines {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
@@ -77,7 +77,7 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, BaselineResult>,
   ) {}
 
-  /** Returns the users of a split and the baselines' test results, which are computed only once per log and split. */
+  /** Returns the users of a split and the baselines' test results, computed once per log and split. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
     const tested = parts.get(part) ?? TestedUsers.of(data, listUsers(data.source, part), onProgress);
@@ -85,7 +85,7 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Tests the baselines on users. Baselines are fitted once per log, on its train users. @param users - ascending indices. */
+  /** Tests the baselines on users. They are fitted once per log, on train users. @param users - ascending */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
@@ -98,7 +98,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Tests the current weights of an evaluation's networks. @param choice - turns utilities into probabilities. */
+  /** Tests the current weights of an evaluation's networks. @param choice - converts to probabilities */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,
@@ -167,7 +167,7 @@ function buildBaselineResult({ details, setting }: BaselineResult): BaselineMetr
   };
 }
 
-/** Test metrics of one snapshot. A snapshot of the adversarial stage also has metrics of the adversarial game. */
+/** Test metrics of a snapshot; after the adversarial stage, also metrics of the game. */
 export type SnapshotResult =
   & EvaluationMetrics
   & StageMetrics
@@ -175,14 +175,14 @@ export type SnapshotResult =
     readonly snapshot: SnapshotName;
     readonly iteration: number;
     readonly users?: number;
-    /** Mean rank correlation between reward and true utility, if known; see {@link meanSpearman}. */
+    /** Mean rank correlation of utilities and ground truth, if known; see {@link meanSpearman}. */
     readonly spearman?: number;
-    /** Learned effects of the positions on the page, from the first on; absent for a model without position effects. */
+    /** Learned effects of the positions on a page, from the first on; absent without position effects. */
     readonly positionEffects?: readonly number[];
     readonly details: MetricDetails;
     /** Differences in metrics between the snapshot and each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;
-    /** Metric sums over groups of test users. The report uses the sums for paired comparisons with other runs. */
+    /** Metric sums over groups of test users, for the report's paired comparisons of runs. */
     readonly paired?: StoredSums;
   };
 

@@ -1,4 +1,4 @@
-/** Trains a run in its folder, from the first iteration or the last saved iteration, and computes test metrics. */
+/** Trains a run in its folder, from the first or the last saved iteration, and computes test metrics. */
 
 import { getHashSize } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -24,13 +24,13 @@ import { readSnapshot } from "./snapshot_file.ts";
 import { buildRow, buildStart, findStageBefore } from "./stages.ts";
 import type { StageMetrics, StageName, TrainingStage } from "./stages.ts";
 
-/** Minimum number of seconds between two saves. A crash loses all work since the last save. */
+/** Smallest number of seconds between two saves. A crash loses all work since the last save. */
 const SAVE_SECONDS = 20;
-/** Minimum interval between two saves, in multiples of a save's duration. Large item tables make saves slow. */
+/** Smallest interval between two saves, as a multiple of the time of a save (long for large tables). */
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
-  /** Called before the first step if batches are split into micro-batches. @param parts - maximum micro-batches per batch */
+  /** Called before the first step if batches are split. @param parts - maximum number of micro-batches */
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
@@ -46,12 +46,12 @@ export interface StageRunResult extends Partial<StageTest> {
   readonly iteration: number;
   /** Time at which training ended, in ISO 8601. */
   readonly finished: string;
-  /** Seconds of training in this session, without the time for set-up. */
+  /** Seconds of training in this session, without set-up. */
   readonly sessionSeconds: number;
   /** True if this session resumed the training of an earlier session. */
   readonly resumed: boolean;
   readonly data: DataSizes;
-  /** Time and bytes of communication during this session's training, as measured on rank 0. */
+  /** Communication during this session's training, measured on rank 0. */
   readonly ranks?: CommunicationTimes & { readonly size: number; readonly share: number };
 }
 
@@ -59,36 +59,36 @@ export interface TrainingRun {
   readonly gpu: Gpu;
   readonly data: Dataset;
   readonly config: RunConfig;
-  /** Path of the run's folder. The caller must own the folder. */
+  /** Path of the run's folder, which the caller must own. */
   readonly path: string;
   /** Initial weights; undefined for random weights. */
   readonly init: Weights | undefined;
-  /** When the signal is aborted, the run ends after the steps that are in flight. */
+  /** Signal that ends the run after the steps in flight. */
   readonly signal: AbortSignal;
-  /** Group of MPI ranks, if several processes train the run together. */
+  /** MPI ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;
-  /** True if no test metrics are computed. Commands that choose among runs by validation metrics set this field. */
+  /** True to skip the test, for commands that choose among runs by validation metrics. */
   readonly untested?: boolean;
 }
 
 /** Settings that all runs of a command share. */
 export type RunContext = Omit<TrainingRun, "config" | "path">;
 
-/** Objects of a stage while it is trained. */
+/** Objects of a stage in training. */
 interface Training {
   readonly stage: TrainingStage;
   readonly run: TrainingRun;
   readonly events: RunCallbacks;
   readonly trainer: ClickTrainer<StageMetrics>;
   readonly model: UserModel;
-  /** Compares the initial loss with the best validation loss. Set only if training starts from a logit on counts. */
+  /** Compares the initial with the best loss; undefined if training does not start from a logit on counts. */
   readonly choice: StartChoice | undefined;
 }
 
 /**
- * Checks that a stage can be resumed or begun, and changes no file.
- * @param path - path of the run's folder. @returns the number of finished iterations; undefined without a saved state.
- * @throws UserError if files of the stage have changed.
+ * Checks that a stage can be resumed or begun; changes no file.
+ * @param path - path of the run's folder. @returns the number of finished iterations; undefined without a
+ * saved state. @throws UserError if files of the stage have changed.
  */
 export async function countIterationsDone(stage: TrainingStage, path: string): Promise<number | undefined> {
   const folder = stage.folder(path);
@@ -108,7 +108,7 @@ export async function runStage(
 }
 
 /**
- * Starts a stage in a new folder. The initial weights are the best-prec1 snapshot of the run's previous stage, if any.
+ * Starts a stage in a new folder, from the best-prec1 snapshot of the run's previous stage, if any.
  * @throws UserError if nothing can be saved. The stage's files are then removed.
  */
 async function startStage(
@@ -125,13 +125,13 @@ async function startStage(
   await sendItemsShape(run, run.data.source);
   return await withTrainer(stage, run, events, start, async (training) => {
     const folder = stage.folder(path);
-    // --resume reads the config in the run's folder, so a run without a Shannon stage needs a config there too.
+    // --resume reads the config in the run's folder, so a run without a Shannon stage also has one there.
     const alone = folder !== path && !await hasConfig(path);
     if (alone) await writeConfig(path, config);
     let files: RunFolder | undefined;
     try {
       files = await RunFolder.begin(folder, buildStageFiles(training));
-      // An unwritable folder should fail now, not after hours: save at once.
+      // An unwritable folder should fail now, not after hours, so the state is saved at once.
       await save(training, files);
     } catch (error) {
       await files?.takeBack();
@@ -149,7 +149,7 @@ async function resumeStage(
 ): Promise<StageRunResult> {
   const folder = stage.folder(run.path);
   const last = await readLast(folder);
-  // The data are those that the run began with, so only the shape of the items is aligned.
+  // The data are the data with which the run began, so only the shape of the items is aligned.
   const source = alignSourceToModel(run.data.source, last.info.items, `The run in ${run.path}`);
   const data = { ...run.data, source };
   // Initial weights from counts are computed again, for the comparison with the best validation.
@@ -166,7 +166,7 @@ async function resumeStage(
   });
 }
 
-/** Checks that the saved stages of a run can be restored; changes no file. @throws UserError if resuming would fail. */
+/** Checks that the saved stages of a run can be restored; changes no file. @throws UserError otherwise. */
 export async function expectRestorable(stages: readonly TrainingStage[], run: TrainingRun): Promise<void> {
   for (const stage of stages) {
     const folder = stage.folder(run.path);
@@ -180,12 +180,11 @@ export async function expectRestorable(stages: readonly TrainingStage[], run: Tr
   }
 }
 
-/** Sends the shape of the model's items from rank 0 to all other ranks. */
 async function sendItemsShape({ ranks }: TrainingRun, { items }: LogSource): Promise<void> {
   if (ranks) await gatherTexts(ranks, JSON.stringify(items.shape));
 }
 
-/** Trains a stage on a rank other than 0. @returns true if the stage was trained to its end. */
+/** Trains a stage on a rank other than 0. @returns true if the stage was trained to its end */
 export async function followStage(stage: TrainingStage, run: TrainingRun, ranks: MpiRanks): Promise<boolean> {
   const { data, signal } = run;
   const shape: ItemsShape = JSON.parse((await gatherTexts(ranks, ""))[0] ?? "");
@@ -202,13 +201,13 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** Initial weights. If `begins` is true, count features of the data initialise the weights that `init` lacks. */
+  /** Initial weights. If `begins` is true, count features initialise the weights that `init` lacks. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
   const { gpu, data: { source }, config, ranks } = run;
   const joint = ranks && createDistributedContext(ranks, config.ranks?.syncEvery ?? 1);
-  // The recorded kernel variants give a resumed run the same bits.
+  // With the recorded kernel variants, a resumed run gives the same bits.
   gpu.setVariants(reuseVariants(config.variants, gpu.variants));
   const { initial, generator } = buildStart(start.init, config.training.seed, config.model);
   const counted = start.begins ? initializeOnLog(source, config.model, initial, events.onProgress) : initial;
@@ -232,14 +231,14 @@ function buildStageFiles({ stage, run: { config, data }, model }: Training): Sta
 
 async function save({ trainer, model, choice }: Training, folder: RunFolder): Promise<void> {
   const state = await trainer.state();
-  // The last step may have made weights non-finite, as the next loss would show. Non-finite weights are never saved.
+  // The last step may have made weights non-finite, as the next loss would show; these are never saved.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
   await folder.save(trainer.specs, model.shape, state, await choice?.choose());
 }
 
-/** Returns the communication since `before`, and its share of the training time. @param of - seconds of training. */
+/** Returns the communication since `before` and its share of the training. @param of - training seconds */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

@@ -1,8 +1,8 @@
 /**
  * Training loop of all stages. The host submits steps in groups, without waiting for results. A group is one
  * command buffer, which also contains the validations that are due between the group's steps. The host reads
- * a group's results from a ring buffer while later groups run. The interface {@link
- * import("./steps.ts").Steps} supplies the batches and the GPU programs of a step.
+ * a group's results from a ring buffer while later groups run. The interface
+ * {@link import("./steps.ts").Steps} supplies the batches and the GPU programs of a step.
  */
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";

@@ -223,9 +223,8 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
   }
 
   /**
-   * Creates an evaluation of the networks on any users of the log. The caller frees the evaluation. @param
-   * shards - number of shards; 0 for as few as fit the device. @throws UserError if no user has an event to
-   * predict.
+   * Creates an evaluation of the networks on any users of the log; the caller frees it. @param shards -
+   * number of shards; 0 for as few as fit the device. @throws UserError if no user has an event to predict.
    */
   evaluation(users: ArrayLike<number>, shards: number): Promise<NetworkEvaluation<F>> {
     const { source, deviceLog } = this.#clicks.training;

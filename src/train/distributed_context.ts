@@ -91,12 +91,10 @@ async function expectEqualWeights(
   const sums = (await ranks.gather(Uint32Array.of(computeChecksum(words)))).map(([sum]) => sum);
   const odd = sums.findIndex((sum) => sum !== sums[0]);
   if (odd < 0) return;
-  const found = `the weights of rank ${odd} have the checksum ${sums[odd]}, the weights of rank 0 have ${
-    sums[0]
-  }`;
+  const found = `rank ${odd} has the checksum ${sums[odd]}, rank 0 has ${sums[0]}`;
   throw new UserError(
-    `Expected equal weights on all ranks after iteration ${iteration}, but ${found}. The machines compute differently. ` +
-      "Use equal machines with equal drivers. Earlier snapshots are valid.",
+    `Expected equal weights on all ranks after iteration ${iteration}, but ${found}. The machines ` +
+      "compute differently. Use equal machines with equal drivers. Earlier snapshots are valid.",
   );
 }
 

@@ -30,9 +30,8 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 }
 
 /**
- * Calls `make`, which allocates memory for the micro-batches of a plan. If these are too large, {@link
- * fitTraining} tries smaller ones. @param single - sizes of the largest user's batch. @throws UserError if
- * that batch does not fit.
+ * Calls `make`, which allocates memory for micro-batches. If these are too large, {@link fitTraining} tries
+ * smaller ones. @param single - sizes of the largest user's batch. @throws UserError if that is too large.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -65,9 +64,8 @@ function userTooLargeError({ share, message }: LimitError, { events, rows }: Cli
 const SHARD_ROWS = 2 ** 17;
 
 /**
- * Calls `make` with smaller and smaller shards of users until they fit the device. @param shards - number of
- * shards; 0 for as few as fit. @throws UserError if the number of shards is set but too small, or if one user
- * does not fit.
+ * Calls `make` with smaller and smaller shards of users until they fit. @param shards - number of shards; 0
+ * for as few as fit. @throws UserError if `shards` is set but too small, or if one user does not fit.
  */
 export async function makeInShards<T>(
   source: LogSource,

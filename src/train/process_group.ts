@@ -7,7 +7,7 @@ import type { BatchSizes } from "../gpu/sizes.ts";
 import type { SharedGradient } from "../ops/gradient_sum.ts";
 import { UserError } from "../user_error.ts";
 
-/** Processes of a distributed training, numbered from 0. All processes make the same calls in the same order. */
+/** Processes of a distributed training, numbered from 0. All of them make the same calls in equal order. */
 export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
@@ -29,7 +29,7 @@ export function selectRankShare(
   return all.subarray(start(rank), start(rank + 1));
 }
 
-/** @throws UserError if there are fewer users than ranks. @param what - description of the users, for the message */
+/** @throws UserError if there are fewer users than ranks. @param what - name of the users, for the message */
 export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number, what: string): void {
   if (users >= size) return;
   throw new UserError(

@@ -102,7 +102,7 @@ const data: readonly BadInput[] = [
     "positions where the order of a page is none",
     "train --data DIR/set --position-bias",
     makeSet({ manifest: { pageOrder: "arbitrary" } }),
-    "the order of the items on its pages is not that in which they were shown",
+    "its pages lack the order in which items were shown",
   ),
 ];
 
@@ -168,7 +168,11 @@ const resumed: readonly BadInput[] = [
   },
   resume("no last snapshot", run(remove("old/last.safetensors")), "last.safetensors"),
   resume("a last snapshot that is cut", run(cut("old/last.safetensors", -1)), "last.safetensors…truncated"),
-  resume("a last snapshot without logs", last((m) => void delete m.logs), "Expected the state of a run in"),
+  resume(
+    "a last snapshot without logs",
+    last((m) => void delete m.logs),
+    "Expected the training state of a run in",
+  ),
   resume("another iteration", last((m) => void (m.iteration = "3")), "a snapshot of iteration 4"),
   resume("no best snapshot", run(remove("old/best-prec1.safetensors")), "best-prec1.safetensors"),
   resume(

@@ -130,7 +130,7 @@ Deno.test("a best validation at the start or end is reported with what to try", 
   const placed = { ...counted, model: { ...counted.model, positions: 20 } };
   assert.match(
     describeTest(best(0), shannonStage, placed, ITEMS, 2000).join("\n"),
-    /; its ranking includes position effects\./,
+    /; the baseline's ranking includes position effects\./,
   );
   assert.doesNotMatch(kept, /overfits/);
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);

@@ -96,7 +96,7 @@ Deno.test("openRun takes a run's best-loss snapshot, its replacement, or the nam
     const run = `${folder}/run`;
     await refuses(
       run,
-      /^Expected a run with snapshots, or a snapshot \(\.safetensors\), got .*, a folder without them/,
+      /^Expected a run with snapshots, or a snapshot \(\.safetensors\), got .*, a folder without snapshots/,
     );
     for (const name of ["adversarial/last", "last", "adversarial/best-prec1", "best-loss"]) {
       await snapshot(`${run}/${name}.safetensors`, name.replace(/^.*\//, ""));

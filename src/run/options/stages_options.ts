@@ -1,6 +1,7 @@
 /**
- * Options of `train` for models and stages, the checks of their combinations, and the configs built from the options. Options
- * that set a single config field are defined next to the field, in model/model_config.ts or train/training_config.ts.
+ * Options of `train` for models and stages, checks of their combinations, and the resulting configs. An
+ * option of one config field is defined next to the field, in model/model_config.ts or
+ * train/training_config.ts.
  */
 
 import type { TokenField } from "../../counts/train_counts.ts";
@@ -54,12 +55,12 @@ type ModelOptions =
     encoder: ModelConfig["encoder"];
     /** Standard deviation of the initial kernel weights. The default depends on the encoder. */
     kernelSd?: number;
-    /** Selects whether count features are inputs of the utility network. */
+    /** `all` to give the utility network count features as inputs. */
     counts: "all" | "none";
   };
 
 type GameOptions = Omit<AdversarialConfig, keyof StageConfig | "behaviourSd" | "skipNoClick"> & {
-  /** Number of iterations of the adversarial stage. With 0, training skips the stage. */
+  /** Number of iterations of the adversarial stage; 0 to skip the stage. */
   adversarial: number;
   /** True if training begins with the Shannon stage. */
   pretrain: boolean;
@@ -74,7 +75,7 @@ export type StagesOptions =
   & Omit<TrainingConfig, keyof ByData>
   & GameOptions
   & {
-    /** Snapshot or run that provides the initial weights. By default, initial weights are random. */
+    /** Snapshot or run with the initial weights. Without it, initial weights are random. */
     init?: string;
   };
 
@@ -102,7 +103,7 @@ export const trainingGroups: readonly OptionGroup[] = [
   { heading: "Regularisation (both stages):", options: listOptions(overFittingFields) },
 ];
 
-/** Options that are allowed only with an adversarial stage. */
+/** Options that need an adversarial stage. */
 const gameOptions = listOptions(gameFields);
 
 export const adversarialGroup: OptionGroup = {
@@ -110,7 +111,7 @@ export const adversarialGroup: OptionGroup = {
   options: [
     defineValueOption(
       "--adversarial <n>",
-      "iterations of this stage, after the Shannon stage; 0: skip it",
+      "iterations of the adversarial stage, after the Shannon stage; 0: skip the stage",
       { parse: makeWholeNumberParser(0, 2 ** 31) },
       0,
     ),
@@ -138,20 +139,20 @@ function checkModel(options: StagesOptions): void {
   const { encoder, dims, batchNorm, positionBias = 0, loss, adversarial } = options;
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
-      `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers its state does not ` +
-        "change the order of a page. For a linear model with a history: --encoder none --dims none --wide.",
+      `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers, the encoder's ` +
+        "state does not change the ranking. For a linear model with a history: --encoder none --dims none --wide.",
     );
   }
   if (dims.length === 0 && batchNorm) {
     throw new UserError(
-      "Expected hidden layers with --batch-norm, got --dims none. Remove one of the two.",
+      "Expected hidden layers with --batch-norm, got --dims none. Remove one of these options.",
     );
   }
   if ((positionBias > 0 || loss !== "choice") && adversarial > 0) {
     const other = positionBias > 0 ? "--position-bias" : `--loss ${loss}`;
     throw new UserError(
       `Expected either ${other} or --adversarial, got both: the adversarial stage models choices without position ` +
-        "effects. Remove one of the two.",
+        "effects. Remove one of these options.",
     );
   }
 }
@@ -166,12 +167,12 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
   if (!pretrain && adversarial === 0) {
     throw new UserError(
-      "Expected --adversarial <n> with --no-pretrain, got none: without either stage there is nothing to train.",
+      "Expected --adversarial <n> with --no-pretrain, got none: without a stage there is nothing to train.",
     );
   }
   if (!pretrain && init !== undefined) {
     throw new UserError(
-      "Expected either --no-pretrain (a random reward) or --init (a trained one), got both. Remove one.",
+      "Expected either --no-pretrain (a random reward) or --init (a trained reward), got both. Remove one.",
     );
   }
   const idle = adversarial === 0 ? gameOptions.flatMap(({ name }) => given.get(name) ?? []) : [];
@@ -183,7 +184,7 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
 }
 
-/** Returns true if a run has a Shannon stage. An adversarial stage that starts from `init` needs no Shannon stage. */
+/** Returns true if a run has a Shannon stage. An adversarial stage with `init` needs no Shannon stage. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }
@@ -196,7 +197,7 @@ export interface ModelData {
   readonly pageOrder?: PageOrder;
 }
 
-/** Builds the stages' config from options. @param init - model whose initial weights and count features are used */
+/** Builds the config of all stages. @param init - model with the initial weights; its counts are used */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
@@ -216,9 +217,9 @@ export function buildStagesConfig(
   };
 }
 
-/** Default number of pages per batch. Smaller batches make gradients noisy; larger batches make steps slow. */
+/** Default number of pages per batch: fewer pages give noisy gradients, more pages give slow steps. */
 const BATCH_PAGES = 400;
-/** Minimum number of users per batch: pages of one user are similar, so a batch needs several users. */
+/** Smallest default batch size in users: a user's pages are similar, so a batch needs several users. */
 const LEAST_USERS = 8;
 const WIDE = 8;
 const PLACES = 20;
@@ -226,16 +227,16 @@ const LEARNING_RATE = 1e-3;
 /** Weight decay in the Shannon stage of a model with count features. */
 export const WEIGHT_DECAY = 0.1;
 /**
- * Share of the embeddings of tokens that a step of the Shannon stage of a model with count features subtracts by default. An id
- * that stands for itself alone is what over-fits, and counts already tell how popular each item is.
+ * Share by which a step shrinks the embeddings of tokens by default, in the Shannon stage of a model with
+ * counts. Embeddings of item ids overfit, and count features already tell how popular each item is.
  */
 export const TOKEN_SHRINKAGE = 0.04;
 /** Default of --early-stopping in the Shannon stage of a model with count features. */
 export const EARLY_STOPPING = "loss";
 
 /**
- * Fills in defaults. With count features, the defaults are the values that did best on many logs (bench/trials.md);
- * some depend on the data. Without count features, the defaults are the values in the paper's scripts.
+ * Fills in defaults. With count features, the defaults did best on many logs (bench/trials.md), and some
+ * depend on the data. Without count features, the defaults are those of the paper's scripts.
  */
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
@@ -259,7 +260,7 @@ function withDefaults<
   return { ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Returns a batch size in users, with about {@link BATCH_PAGES} pages and at most a quarter of the train users. */
+/** Returns the number of users with about {@link BATCH_PAGES} pages, at most a quarter of the train users. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;
@@ -269,23 +270,23 @@ function batchFor(source: LogSource): number {
 }
 
 /**
- * Checks that a model can learn from the pages of a log.
- * @returns a warning if each page shows one item, because every ranking of one item is perfect; otherwise undefined.
- * @throws UserError if every displayed item is clicked.
+ * Checks that a model can learn from the pages of a log. @returns a warning if each page shows one item,
+ * because every ranking of one item is correct; otherwise undefined. @throws UserError if every displayed
+ * item was clicked.
  */
 export function describePages(name: string, { userRows, userEvents, log }: LogSource): string | undefined {
   if (log && !log.eventClick.some((_, e) => passedOver(log, e))) {
     throw new UserError(
-      `Expected pages with items that were not clicked in ${name}, found only clicked ones: there is nothing to learn, ` +
+      `Expected items that were not clicked in ${name}, found only clicked items: there is nothing to learn, ` +
         "and prec@1 would be 1.000. Prepare a log of clicks with deno task -q data log --pages sampled.",
     );
   }
   if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return undefined;
-  return "Each page shows one item, so prec@1, prec@2 and all ranking metrics are 1 and carry no information. Use the " +
-    "loss; without learning it is the entropy of the click rate.";
+  return "Each page shows one item, so prec@1, prec@2 and all ranking metrics are 1 and carry no information. Use " +
+    "the loss; a constant prediction has the entropy of the click rate as its loss.";
 }
 
-/** Returns true for a scored page on which at least one item was not clicked. */
+/** Returns true for a predicted page with at least one item that was not clicked. */
 function passedOver(log: ClickLog, event: number): boolean {
   if (log.eventKind?.[event]) return false;
   return log.eventRows[event + 1]! - log.eventRows[event]! > listClickedRows(log, event).length;
@@ -296,12 +297,12 @@ interface DataOrder {
   readonly pageOrder?: PageOrder;
 }
 
-/** Returns true if the data record in which order a page showed its items. */
+/** Returns true if the data record the order in which each page showed its items. */
 export function hasPositions({ kind, pageOrder }: DataOrder): boolean {
   return kind !== "paper" && pageOrder !== "arbitrary";
 }
 
-/** @throws UserError for a model with position effects if the data do not record the order of items on a page. */
+/** @throws UserError for a model with position effects if the data lack the order of the items on a page. */
 export function expectPlaces(
   name: string,
   order: DataOrder,
@@ -310,9 +311,9 @@ export function expectPlaces(
   if (positions === 0 || hasPositions(order)) return;
   const why = order.kind === "paper"
     ? "files in the paper's layout have no positions (in the paper's own data the click is always the last row)"
-    : "the order of the items on its pages is not that in which they were shown";
+    : "its pages lack the order in which items were shown";
   throw new UserError(
-    `Expected data with known positions for --position-bias, got ${name}: ${why}. Prepare the log with deno task ` +
-      "data log --position <column>, or remove --position-bias.",
+    `Expected data with known positions for --position-bias, got ${name}: ${why}. Prepare the log with deno ` +
+      "task data log --position <column>, or remove --position-bias.",
   );
 }

@@ -1,12 +1,12 @@
 /**
- * Ranks of Open MPI: finds rank and size in the environment, and calls MPI's C interface. MPI only transfers bytes.
- * This file adds values in the order of ranks, so that sums do not depend on the algorithm that MPI chooses.
+ * Processes (ranks) of Open MPI: reads rank and size from the environment, and calls MPI's C interface. MPI
+ * only transfers bytes. This file adds in the order of ranks, so sums do not depend on MPI's algorithm.
  */
 
 import { UserError } from "../../user_error.ts";
 import type { ProcessGroup } from "../../train/process_group.ts";
 
-/** Index of this process's rank, from 0, and the number of ranks. */
+/** Number of this process among the ranks, from 0, and the number of ranks. */
 interface RankPlace {
   readonly rank: number;
   readonly size: number;
@@ -19,7 +19,7 @@ const ENVIRONMENTS = [
 ] as const;
 
 /**
- * Reads this process's rank from the environment. Returns undefined if there is only one process, even under mpirun.
+ * Reads this process's rank from the environment. Returns undefined for a single process, even under mpirun.
  * @throws UserError for invalid variables: this process would train alone while the other ranks wait
  */
 export function rankPlace(variable: (name: string) => string | undefined): RankPlace | undefined {
@@ -32,7 +32,7 @@ export function rankPlace(variable: (name: string) => string | undefined): RankP
         `Expected ${names.rank} to be a rank below ${names.size}, found ${
           texts.map((text) => JSON.stringify(text) ?? "nothing").join(" and ")
         }. ` +
-          "Unset both to train alone, or start train with mpirun.",
+          "Unset both variables to train alone, or start train with mpirun.",
       );
     }
     if (size > 1) return { rank, size };
@@ -48,7 +48,7 @@ export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string
 const LIBRARY = "libmpi.so.40";
 /** Value of MPI_THREAD_SERIALIZED: several threads of Deno call MPI, but only one at a time. */
 const SERIALIZED = 2;
-/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE. Unlike C handles, Fortran handles are the same in every process. */
+/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE; unlike C handles, they are equal in every process. */
 const [WORLD, BYTE] = [0, 1];
 
 /** Upper bound of MPI_MAX_PROCESSOR_NAME in all MPI libraries. */
@@ -73,11 +73,11 @@ const symbols = {
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** Maximum number of values per MPI call. MPI stores byte counts in 32 bits, and smaller messages need less memory. */
+/** Largest number of values per MPI call: MPI counts bytes in 32 bits, and smaller messages save memory. */
 const PIECE = 2 ** 24;
-/** A rank counts as hung after HANG_MS, or if longer, TIMES times the caller's computing time before the call. */
+/** Time limit in ms of a call, and the smallest multiple of the caller's computing time before the call. */
 const [HANG_MS, TIMES] = [6500, 4];
-/** Time limit in ms of calls that wait while one rank saves, or while the ranks open their data. */
+/** Time limit in ms of calls during which a rank may save a file or open its data. */
 const PATIENCE_MS = 30 * 60_000;
 
 /** Time and bytes that this rank has spent on communication. */
@@ -90,7 +90,7 @@ export interface CommunicationTimes {
 }
 
 export class MpiRanks implements ProcessGroup {
-  /** True once training has begun, that is, after the first call with the short time limit. */
+  /** True after the first call with the short time limit: training has begun. */
   begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
   #left = performance.now();
@@ -106,9 +106,8 @@ export class MpiRanks implements ProcessGroup {
   }
 
   /**
-   * Initialises MPI together with all other ranks.
-   * @param library - path of Open MPI's library, for tests. @throws UserError without the library, or if MPI reports
-   * another rank or size than the environment.
+   * Initialises MPI together with all other ranks. @param library - path of Open MPI's library, for tests.
+   * @throws UserError without the library, or if MPI reports another rank or size than the environment.
    */
   static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {
     const mpi = open(library, place.size);
@@ -121,11 +120,11 @@ export class MpiRanks implements ProcessGroup {
     throw new UserError(
       `Expected rank ${place.rank} of ${place.size}, as in the environment, but ${library} reports rank ` +
         `${rank[0]} of ${size[0]}: another MPI has started the process. Use ` +
-        "its mpirun, or srun --mpi=pmix.",
+        "the mpirun of Open MPI, or srun --mpi=pmix.",
     );
   }
 
-  /** Name of the machine that this rank runs on. */
+  /** Name of the machine of this rank. */
   get machine(): string {
     const [text, length] = [new Uint8Array(LONGEST_NAME), new Int32Array(1)];
     this.mpi.MPI_Get_processor_name(text, length);
@@ -144,7 +143,7 @@ export class MpiRanks implements ProcessGroup {
     return sum;
   }
 
-  /** Sums values over the ranks. Each rank sums one part of the values over all ranks. Then all parts are gathered. */
+  /** Sums values over the ranks: each rank sums one part over all ranks, then all parts are gathered. */
   async #sumPiece(values: Float32Array<ArrayBuffer>, patient: boolean): Promise<Float32Array<ArrayBuffer>> {
     const { size } = this;
     const share = Math.ceil(values.length / size);
@@ -169,12 +168,12 @@ export class MpiRanks implements ProcessGroup {
     );
   }
 
-  /** Finalizes MPI, together with all other ranks. */
+  /** Finalizes MPI together with all other ranks. */
   async leave(): Promise<void> {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
 
-  /** Runs a collective operation. @param count - number of values that each rank sends to each other rank. */
+  /** Runs a collective operation. @param count - number of values from each rank to each other rank */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
     given: Words,
@@ -187,7 +186,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(call, given.byteLength, patient);
   }
 
-  /** Awaits an MPI call, which ends when all ranks have made the call. @throws UserError if the call takes too long. */
+  /** Awaits an MPI call, which ends when all ranks have made it. @throws UserError if it takes too long. */
   async #call(call: () => Promise<number>, bytes: number, patient: boolean): Promise<void> {
     const began = performance.now();
     if (!patient) this.begun = true;
@@ -223,12 +222,12 @@ function open(library: string, size: number): Mpi {
 
 function hangs(limit: number): UserError {
   return new UserError(
-    `Expected an answer of all ranks within ${Math.round(limit / 1000)} s, but one of them hangs or has ` +
+    `Expected an answer of all ranks within ${Math.round(limit / 1000)} s, but a rank hangs or has ` +
       "ended. Saved files are complete. Resume with the same number of ranks and --resume.",
   );
 }
 
-/** Gathers one text from each rank, in the order of ranks. */
+/** Gathers a text from each rank, in the order of ranks. */
 export async function gatherTexts(ranks: ProcessGroup, own: string): Promise<string[]> {
   const bytes = new TextEncoder().encode(own);
   const lengths = (await ranks.gather(Uint32Array.of(bytes.length), true)).map(([length = 0]) => length);

@@ -5,10 +5,10 @@
  *   header    JSON {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}
  *   data      the tensors, row-major and little-endian, without gaps; offsets count from its first byte
  *
- * Files of clickgan store a checksum of data and metadata in the metadata. Decoding verifies the checksum if present.
+ * In files of clickgan the metadata have a checksum of data and metadata, which decoding verifies if present.
  *
- * Only F32 and U32 are supported. As every machine with WebGPU is little-endian, typed arrays have the byte order of
- * the file.
+ * Only F32 and U32 are supported. Every machine with WebGPU is little-endian, so typed arrays have the file's
+ * byte order.
  */
 
 import * as v from "../../schema.ts";
@@ -21,24 +21,24 @@ export interface TensorData {
   data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 }
 
-/** Contents of a safetensors file. The arrays may share memory with the bytes that were decoded. */
+/** Contents of a safetensors file. The arrays may share memory with the decoded bytes. */
 export interface TensorFile {
   tensors: Map<string, TensorData>;
   metadata: Record<string, string>;
 }
 
 const METADATA = "__metadata__";
-/** Metadata key of the file's CRC-32, a hexadecimal text. */
+/** Metadata key of the file's CRC-32, stored as hexadecimal text. */
 const CHECKSUM = "crc32";
-/** Bytes of the field that stores the length of the header. */
+/** Bytes of the field with the length of the header. */
 export const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 const ELEMENT_BYTES = 4;
-/** Maximum bytes of a header, as in the reference implementation. A longer header is a sign of damage or an attack. */
+/** Largest header in bytes, as in the reference implementation: a longer header is damaged or an attack. */
 const LONGEST_HEADER = 100_000_000;
 
 /**
- * Encodes a safetensors file. The file has the tensors in the order of the map, so equal input gives equal bytes.
+ * Encodes a safetensors file. Tensors are in the order of the map, so equal input gives equal bytes.
  * @throws {RangeError} if the length of an array does not fit its shape
  */
 export function encodeSafetensors(
@@ -57,7 +57,7 @@ export function encodeSafetensors(
 
 /**
  * Encodes a file as consecutive byte arrays. The values of the tensors are not copied: the arrays are views.
- * @param crc - implementation of CRC-32, if the host has a faster one.
+ * @param crc - implementation of CRC-32, if the host has a faster one
  */
 export function encodeSafetensorsPieces(
   tensors: ReadonlyMap<string, TensorData>,
@@ -100,10 +100,11 @@ function encodeHeader(
 }
 
 /**
- * Decodes a safetensors file. Tensors are returned in the order of their data. Values at multiples of 4 bytes are views
- * of `bytes`; other values are copied.
- * @param what - name of the bytes in errors, usually a path. @param crc - see {@link encodeSafetensorsPieces}
- * @throws {UserError} if the header is damaged, data are missing or overlap, or a tensor is neither F32 nor U32
+ * Decodes a safetensors file. Tensors are returned in the order of their data. Values at offsets that are
+ * multiples of 4 are views of `bytes`; other values are copied. @param what - name of the bytes in errors,
+ * usually a path. @param crc - see {@link encodeSafetensorsPieces}
+ * @throws {UserError} if the header is damaged, data are missing or overlap, or a tensor is neither F32 nor
+ * U32
  */
 export function decodeSafetensors(
   bytes: Uint8Array<ArrayBuffer>,
@@ -123,7 +124,7 @@ export function decodeSafetensors(
   return { tensors, metadata };
 }
 
-/** Computes the checksum of the metadata and of the values of all tensors, in the order of the tensors. */
+/** Computes the checksum of the metadata and of the tensors' values, in the order of the tensors. */
 function computeChecksum(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>>,
@@ -135,9 +136,8 @@ function computeChecksum(
 }
 
 /**
- * Reads the header of a safetensors file.
- * @param bytes - beginning of the file, with at least the header. @param size - bytes of the whole file.
- * @throws {UserError} as {@link decodeSafetensors}
+ * Reads the header of a safetensors file. @param bytes - beginning of the file, with the whole header.
+ * @param size - bytes of the whole file. @throws {UserError} as {@link decodeSafetensors}
  */
 export function readLayout(
   bytes: Uint8Array,
@@ -152,7 +152,7 @@ export function readLayout(
   return { entries, rawMetadata, dataStart };
 }
 
-/** Description of a tensor in the header of the file. */
+/** Tensor in the header of the file. */
 interface Entry {
   name: string;
   dtype: "F32" | "U32";
@@ -172,7 +172,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Returns the offset of the data. @param bytes - first 8 bytes of the file, or more. @param size - bytes of the whole file. */
+/** Returns the offset of the data. @param bytes - at least 8 bytes of the file. @param size - file size */
 export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
     throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${formatThousands(size)} found`);
@@ -230,7 +230,7 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
       `${what}: ${quoted} has type ${dtype}, expected F32 or U32. Convert it to F32.`,
     );
   }
-  if (begin > end) throw damaged(what, `${quoted}: its data begin at ${begin} and end before, at ${end}`);
+  if (begin > end) throw damaged(what, `${quoted}: its data begin at ${begin} and end earlier, at ${end}`);
   if (end - begin !== bytesOfShape(shape)) {
     throw damaged(
       what,
@@ -248,7 +248,7 @@ export function readMetadata(raw: unknown, what: string): {
 } {
   if (raw === undefined) return { metadata: {}, checksum: undefined };
   if (!isObject(raw)) throw damaged(what, `${METADATA} should be an object of strings`);
-  // Copies entry by entry, because a schema's record would lose the key "__proto__".
+  // Entries are copied one by one, because a schema's record would lose the key "__proto__".
   const { [CHECKSUM]: checksum, ...metadata } = Object.fromEntries(
     Object.entries(raw).map(([key, value]) => {
       if (typeof value !== "string") {
@@ -260,7 +260,7 @@ export function readMetadata(raw: unknown, what: string): {
   return { metadata, checksum };
 }
 
-/** Checks that every byte of the data belongs to exactly one tensor. The check also detects duplicate names. */
+/** Checks that every byte of the data belongs to one tensor. The check also detects duplicate names. */
 function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: number, what: string): void {
   let at = 0;
   let before = "";
@@ -298,7 +298,7 @@ function values(
     : new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Returns the bytes of a tensor with 4-byte elements. A result beyond 2^53 is inexact, but larger than any file. */
+/** Returns the bytes of a tensor with 4-byte elements. A result above 2^53 is inexact, but above any file. */
 function bytesOfShape(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
 }
@@ -314,7 +314,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, crc) => {
   return crc;
 });
 
-/** Computes a CRC-32. @param before - CRC-32 of the preceding bytes; 0 if there are none. */
+/** Computes a CRC-32. @param before - CRC-32 of the preceding bytes; 0 if there are none */
 function computeCrc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let k = 0; k < bytes.length; k++) crc = TABLE[(crc ^ bytes[k]!) & 255]! ^ (crc >>> 8);

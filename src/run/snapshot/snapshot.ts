@@ -1,4 +1,4 @@
-/** Snapshots: the weights of a model, stored as a safetensors file that other tools can read. */
+/** Snapshots: the weights of a model in a safetensors file, which other tools can read. */
 
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
@@ -21,43 +21,39 @@ export const gameSchema = v.strictObject({
   skipNoClick: v.boolean(),
 });
 
-/** Parameters of the generator and the losses in the adversarial stage that trained a snapshot. */
+/** Generator and losses of the adversarial stage that trained a snapshot. */
 export interface SnapshotGame {
   /** Config of the generator's network; null for the exact generator. */
   generator: ModelConfig | null;
   /**
-   * Inverse temperature of the reward. {@link import("../../train/training_config.ts").AdversarialConfig} describes all
-   * fields.
+   * Inverse temperature of the reward. {@link import("../../train/training_config.ts").AdversarialConfig}
+   * describes all fields.
    */
   eta: number;
   /** Inverse temperature of the generator. */
   generatorEta: number;
-  /** True if `generatorEta` is divided by the number of items on the page. */
   etaByPage: boolean;
-  /** Weight of the penalty on the spread of utilities within a page. */
   utilityPenalty: number;
-  /** True if the game skips events without a click. */
   skipNoClick: boolean;
 }
 
-/** Metadata of a snapshot, which describe the model that the weights belong to. */
+/** Metadata of a snapshot: they describe the model of the weights. */
 export interface SnapshotInfo {
   /** Config of the reward network. */
   readonly model: ModelConfig;
-  /** Number and kind of the items that the model was built for. */
+  /** Number and kind of the items for which the model was built. */
   readonly items: ItemsShape;
   /**
-   * Names, order, scales, values and checksums of the item features. Undefined if the data had no manifest.
-   * @internal
+   * @internal Names, order, scales, values and checksums of the item features; undefined if the data had no
+   * manifest.
    */
   readonly features?: FeatureManifest;
-  /** Number of training iterations before the snapshot was taken. */
+  /** Number of training iterations before the snapshot. */
   readonly iteration: number;
   /** Kind of the snapshot: "last", or "best-" and the validation criterion. */
   readonly kind: string;
   /**
-   * Game of the adversarial stage. The file stores the generator's weights by name with a prefix.
-   * @internal
+   * @internal Game of the adversarial stage. In the file, the names of the generator's weights have a prefix.
    */
   readonly game?: SnapshotGame;
 }
@@ -77,7 +73,7 @@ const itemsSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("mixed"), count, width: v.whole(0), tokens: count }),
 ]);
 
-/** Schema of the number of training iterations, which the metadata store as text. */
+/** Schema of the number of training iterations, stored in the metadata as text. */
 export const iterationSchema = v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number));
 
 const metadataSchema = v.object({
@@ -96,9 +92,9 @@ function json<S extends v.GenericSchema>(schema: S) {
 }
 
 /**
- * Builds the tensors and metadata of a snapshot file.
- * @param specs - parameters of all networks. @param weights - weights by parameter name, of shape [rows, columns].
- * @param more - other tensors, such as the optimiser's moments, by prefix of their names. @param extra - other metadata.
+ * Builds the tensors and metadata of a snapshot file. @param specs - parameters of all networks.
+ * @param weights - weights by parameter name, of shape [rows, columns]. @param more - additional tensors
+ * (e.g. the optimiser's moments) by prefix of their names. @param extra - additional metadata
  */
 export function buildSnapshot(
   specs: readonly ParameterSpec[],
@@ -118,7 +114,7 @@ export function buildSnapshot(
   return { tensors, metadata: snapshotMetadata(info, extra) };
 }
 
-/** Returns the parameters that a file stores under names with a prefix. With a prefix, the file stores no constants. */
+/** Returns the parameters that a file stores under names with a prefix; constants have no prefix. */
 export function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
@@ -152,23 +148,23 @@ export function encodeSnapshot(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Decoded contents of a snapshot. */
+/** Contents of a snapshot. */
 export interface Snapshot {
   /** Weights by name. The names of a generator's weights begin with a prefix. */
   readonly weights: Weights;
   /** Returns the tensors whose names begin with a prefix such as "adam.m/", by name without the prefix. */
   part(prefix: string): Weights;
-  /** Checks that the tensors have the shapes [rows, columns] of the parameters. @throws UserError for a wrong shape. */
+  /** Checks that the tensors have the parameters' shapes [rows, columns]. @throws UserError otherwise. */
   checkShapes(specs: readonly ParameterSpec[]): void;
-  /** Metadata of the model; undefined for a file of another program, whose weights may still be usable. */
+  /** Metadata of the model; undefined for a file of another program, whose weights may be usable. */
   readonly info: SnapshotInfo | undefined;
   /** All metadata of the file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Name prefixes of Adam's first and second moments in the file of a snapshot. */
+/** Name prefixes of Adam's first and second moments in a snapshot file. */
 export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
-/** Prefixes that mark the best weights so far, per validation criterion, in a file with a whole training state. */
+/** Name prefixes of the best weights so far, per validation criterion, in a file with a training state. */
 export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   loss: "best-loss/",
   prec1: "best-prec1/",
@@ -178,8 +174,8 @@ export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
 const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 
 /**
- * Decodes a snapshot, or a safetensors file that another program wrote.
- * @param path - name of the file in errors. @throws UserError if the bytes are damaged or the metadata unreadable.
+ * Decodes a snapshot, or a safetensors file of another program. @param path - name of the file in errors.
+ * @throws UserError if the bytes are damaged or the metadata unreadable.
  */
 export function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>, path: string): Snapshot {
   return parseSnapshot(decodeSafetensors(bytes, path), path);
@@ -227,7 +223,7 @@ export function parseSnapshot({ tensors, metadata }: TensorFile, path: string): 
   };
 }
 
-/** Lists the tensors that a snapshot with the given metadata may have. */
+/** Lists all tensors that a snapshot with these metadata may have. */
 function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] {
   const under = (prefix: string, specs: readonly ParameterSpec[]) =>
     specs.map((spec) => ({ ...spec, name: prefix + spec.name }));
@@ -239,10 +235,9 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Returns weights with a usable table row for feature values that were not in the training data. If a field's token for
- * "other values" is untrained, the row becomes the mean of the field's other rows, so that an unknown value is treated
- * as an average value.
- * @param V - number of the model's tokens.
+ * Returns weights with a usable table row for feature values that were not in the training data. If the
+ * training data had no value for a field's token "other", the token's row becomes the mean of the field's
+ * other rows, so an unknown value counts as an average value. @param V - number of the model's tokens
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

@@ -1,6 +1,6 @@
 /**
- * Stores a training state in one file, for hosts without folders such as a browser. The file is a run's snapshot
- * `last`, extended by the optimiser's moments, the best weights so far and the settings of the training.
+ * Stores a training state in one file, for hosts without folders, such as a browser. The file is a run's
+ * snapshot `last`, with the optimiser's moments, the best weights so far and the settings of the training.
  */
 
 import * as v from "../../schema.ts";
@@ -14,19 +14,19 @@ import { encodeSafetensors } from "./safetensors.ts";
 import { BEST_PREFIXES, buildSnapshot, MOMENT_PREFIXES } from "./snapshot.ts";
 import type { Snapshot, SnapshotInfo } from "./snapshot.ts";
 
-/** Settings of a training that are stored in the file of the training. */
+/** Settings of a training, stored in its file. */
 const settingSchema = v.strictObject({
   config: stagesConfigSchema,
-  /** Stage that was being trained when the file was written. */
+  /** Stage that was in training when the file was written. */
   stage: v.picklist(["shannon", "adversarial"]),
   /** Checksum of the data that the model was trained on. */
   data: v.string(),
-  /** Description of the GPU adapter on which the model was trained, for information only. */
+  /** GPU adapter on which the model was trained, for information only. */
   adapter: v.string(),
 });
 export type TrainingSetting = v.InferOutput<typeof settingSchema>;
 
-/** Encodes the file of a training. @param specs - parameters of all networks. */
+/** Encodes the file of a training. @param specs - parameters of all networks */
 export function encodeTraining(
   specs: readonly ParameterSpec[],
   state: TrainerState,
@@ -43,15 +43,17 @@ export function encodeTraining(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Reads a training's settings. @returns undefined if the snapshot has no settings. @throws UserError if damaged. */
+/** Reads a training's settings; undefined if the snapshot has none. @throws UserError if damaged. */
 export function readTrainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
   if (metadata.training === undefined) return undefined;
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), settingSchema), metadata.training);
   if (parsed.success) return parsed.output;
-  throw new UserError(`${path}: its training settings are damaged: ${v.describeIssues(parsed.issues)}`);
+  throw new UserError(
+    `${path}: the training settings of the file are damaged: ${v.describeIssues(parsed.issues)}`,
+  );
 }
 
-/** Reads the state from which a training resumes. @param specs - parameters of all networks. @throws UserError if damaged. */
+/** Reads the state to resume a training. @param specs - all parameters. @throws UserError if damaged. */
 export function readTrainingState(
   snapshot: Snapshot,
   specs: readonly ParameterSpec[],
