@@ -62,6 +62,7 @@ export class BatchTrainer<C, F> {
     protected readonly components: TrainerComponents<C, F>,
   ) {}
 
+  /** Number of finished steps. */
   get iteration(): number {
     return this.#iteration;
   }

@@ -104,6 +104,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     private readonly stack: DisposableStack,
   ) {}
 
+  /** Number of shards. */
   get shards(): number {
     return this.shardList.length;
   }

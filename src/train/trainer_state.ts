@@ -7,6 +7,7 @@ import { type BufferPicker, readJoined, type TrainedNetwork, writeJoined } from 
 export interface TrainerState {
   /** Number of finished steps. */
   readonly iteration: number;
+  /** Weights of all networks. */
   readonly weights: Weights;
   /** Adam's first moments; zeros for a network that is not trained. */
   readonly m: Weights;

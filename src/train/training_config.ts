@@ -42,6 +42,7 @@ export interface StageConfig {
   itemDropout: number;
   /** Training stops if this metric has not improved for `patience` iterations; `none`: no early stopping. */
   earlyStopping: Criterion | "none";
+  /** Number of iterations without improvement after which early stopping ends the training. */
   patience: number;
 }
 
@@ -196,7 +197,9 @@ export interface AdversarialConfig extends StageConfig {
   rewardSteps: number;
   /** Number of iterations at the start that train only the generator, so that it fits the initial reward. */
   generatorWarmup: number;
+  /** Learning rate of the generator. */
   generatorLearningRate: number;
+  /** Learning rate of the reward. */
   rewardLearningRate: number;
   /** Eta of the regulariser (paper: 1); {@link import("../ops/minimax.ts").GameOptions} has its formula. */
   generatorEta: number;

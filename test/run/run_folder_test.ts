@@ -108,7 +108,7 @@ Deno.test("openRun takes a run's best-loss snapshot, its replacement, or the nam
     assert.equal((await openRun(`${run}/last.safetensors`)).info.kind, "last");
     await refuses(`${folder}/none`, /cannot read .*none: no such file or folder/);
     await writeSafetensors(`${folder}/foreign.safetensors`, new Map(), {});
-    await refuses(`${folder}/foreign.safetensors`, /which does not describe its model/);
+    await refuses(`${folder}/foreign.safetensors`, /which has no model config/);
   }));
 
 Deno.test("a model's data are those of its run unless others are named", () =>
