@@ -1,4 +1,4 @@
-/** Options that several commands share, in commander's syntax, and default output folders. */
+/** Flags of options that several commands share, in commander's syntax, and default output folders. */
 
 import { basename, isAbsolute, join } from "node:path";
 
@@ -26,7 +26,7 @@ function extractFlag(option: string): string {
   return option.replace(/ .*/, "");
 }
 
-/** Removes options and their values from command-line arguments. @param options - flags in commander's syntax. */
+/** Removes options and their values from arguments. @param options - flags in commander's syntax */
 export function removeOptions(args: readonly string[], options: readonly string[]): string[] {
   const rest: string[] = [];
   for (let k = 0; k < args.length; k++) {
@@ -37,7 +37,7 @@ export function removeOptions(args: readonly string[], options: readonly string[
   return rest;
 }
 
-/** Returns the value of an environment variable; undefined if the variable is not set or must not be read. */
+/** Returns an environment variable; undefined if it is not set, or if this process may not read it. */
 export function readEnvironmentVariable(name: string): string | undefined {
   try {
     return Deno.env.get(name);
@@ -47,7 +47,7 @@ export function readEnvironmentVariable(name: string): string | undefined {
   }
 }
 
-/** Returns the folder for cached results. Undefined if the system defines no such folder. */
+/** Returns the folder for cached results; undefined if the system has no cache folder. */
 export function getCacheFolder(
   variable: (name: string) => string | undefined = readEnvironmentVariable,
   os: typeof Deno.build.os = Deno.build.os,
@@ -57,12 +57,12 @@ export function getCacheFolder(
     return local ? join(local, "clickgan") : undefined;
   }
   const cache = variable("XDG_CACHE_HOME");
-  if (cache && isAbsolute(cache)) return join(cache, "clickgan"); // XDG requires absolute paths
+  if (cache && isAbsolute(cache)) return join(cache, "clickgan"); // XDG requires an absolute path
   const home = variable("HOME");
   return home ? join(home, ".cache", "clickgan") : undefined;
 }
 
-/** Folder of new runs without `--save-dir`, relative to the working folder. */
+/** Parent folder of new runs without `--save-dir`, relative to the working directory. */
 export const DEFAULT_RUN_FOLDER = "runs";
 
 /** Returns the default path of a report about runs. @param run - folder of the first run */

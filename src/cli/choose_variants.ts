@@ -1,4 +1,4 @@
-/** Chooses the kernel variants of a new run: variants of the fixed table, or on a GPU the fastest measured variants. */
+/** Chooses the kernel variants of a new run: standard variants, or on a GPU the fastest measured variants. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -7,16 +7,16 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { defineFlagOption } from "../option.ts";
 import { getCacheFolder } from "./arguments.ts";
 
-/** Options --autotune and --no-autotune. Without both, kernels are autotuned on a GPU and not on a CPU. */
+/** Options --autotune and --no-autotune. Without them, kernels are autotuned on a GPU, but not on a CPU. */
 export const autotune = defineFlagOption(
   "--autotune",
-  "time the kernel variants on this adapter, once and in under 3 s, and use the fastest (default on a GPU)",
+  "time the kernel variants on this adapter (once, under 3 s), and use the fastest (default on a GPU)",
   "use the standard kernels (default if the adapter computes on the CPU)",
 );
 
 /**
- * Chooses the kernel variants of a run. @param wanted - value of --autotune; undefined without the option.
- * @param sizes - model, and number of users per batch. @param say - prints the line that reports the choice.
+ * Chooses the kernel variants of a run. @param wanted - typed value of --autotune; undefined without it.
+ * @param sizes - model, and number of users per batch. @param say - prints a line that reports the choice.
  */
 export async function chooseVariants(
   wanted: boolean | undefined,

@@ -1,6 +1,6 @@
 /**
- * Tasks for contributors, such as `deno task build kernels`, `deno task check types` or `deno task test:special faults`.
- * Tasks for contributors may only start processes, which have their own permissions.
+ * Tasks for contributors ("chores"), such as `deno task build kernels`, `deno task check types` or
+ * `deno task test:special faults`. This program may only start processes, which have their own permissions.
  */
 
 import { DENO_FLAGS } from "../deno_flags.ts";
@@ -10,7 +10,7 @@ import { forwardSignals } from "./launch.ts";
 
 interface Chore {
   readonly about: string;
-  /** Arguments of the Deno process. Arguments of the command line are appended. */
+  /** Arguments of the Deno process. Further arguments of the command line are appended. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -19,7 +19,7 @@ function run(script: string, ...permissions: readonly string[]): string[] {
   return ["run", ...DENO_FLAGS, "--no-prompt", ...permissions.map((name) => `--allow-${name}`), script];
 }
 
-/** All tasks for contributors, by the name of the deno.json task, then by chore name. */
+/** All chores, by the name of their deno.json task, then by their own name. */
 const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
     kernels: {
@@ -36,14 +36,14 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
     },
   },
   check: {
-    format: { about: "the format of every file", args: ["fmt", "--check"] },
+    format: { about: "format of all files", args: ["fmt", "--check"] },
     lint: { about: "common mistakes", args: ["lint"], env: { DENO_V8_FLAGS: "--single-threaded" } },
     docs: {
-      about: "documentation of everything that the library exports",
+      about: "documentation comments of all exports of the library",
       args: ["doc", "--lint", ...DENO_FLAGS, "src/mod.ts", "src/browser.ts"],
     },
     types: {
-      about: "types, including the scripts of the pages; fetches all packages the first time",
+      about: "types, including scripts in Markdown pages; the first check fetches all packages",
       args: [
         ...["check", "--doc", ...DENO_FLAGS, "."],
         ...["kernels/README.md", "src/README.md", "src/policy/README.md", "src/simulate/README.md"],
@@ -52,12 +52,12 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   },
   "test:special": {
     faults: {
-      about: "kills commands at every file operation, at random, and in races",
+      about: "kills commands at every file operation and at random times, and runs races",
       args: run("test/faults/main.ts", "all"),
     },
     external: {
       about:
-        "tests with Spark, Open MPI, Gymnasium, Open Bandit Pipeline, a GPU compiler and npm, where installed",
+        "tests with Spark, Open MPI, Gymnasium, Open Bandit Pipeline, a GPU compiler and npm, if installed",
       args: [
         "task",
         "test",
@@ -82,9 +82,9 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
 };
 
 /**
- * Runs the named chores one after another until a chore fails. Without names, the task `check` runs all its
- * chores. In other tasks, arguments after the first name are passed to the chore. @returns exit code. @throws
- * UserError for an unknown name
+ * Runs the named chores of a task one after another until one fails. Without names, the task `check` runs all
+ * its chores. In other tasks, arguments after the first name are passed to the chore. @returns the exit code.
+ * @throws UserError for an unknown name
  */
 async function main(task: string, args: readonly string[]): Promise<number> {
   const chores = CHORES[task] ?? {};
@@ -102,7 +102,7 @@ async function main(task: string, args: readonly string[]): Promise<number> {
     }
     const child = new Deno.Command(Deno.execPath(), {
       args: [...chore.args, ...(task === "check" ? [] : rest)],
-      // Deno's own tools colour what they write to a file, too.
+      // Deno's tools also colour output to a file, unless NO_COLOR is set.
       env: { ...chore.env, ...(Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" }) },
       stdin: "inherit",
     }).spawn();

@@ -45,7 +45,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Wraps a parser for commander. For a refused value, the wrapper throws commander's error, which names the option. */
+/** Adapts a parser for commander: a refused value becomes commander's error, which names the option. */
 function asArgument<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
@@ -56,15 +56,15 @@ function asArgument<T>(parse: (text: string) => T): (text: string) => T {
   };
 }
 
-/** Makes a parser of integers from `least` to `most`, both included. */
+/** Makes a parser of whole numbers from `least` to `most`, both included. */
 export const parseWholeNumber = (least: number, most?: number): (text: string) => number =>
   asArgument(values.makeWholeNumberParser(least, most));
 
-/** Makes a parser of numbers that a schema accepts. @param expected - description of the accepted numbers */
+/** Makes a parser of the numbers that a schema accepts. @param expected - description of these numbers */
 export const makeNumberParser = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.makeNumberParser(schema, expected));
 
-/** Makes a parser of JSON that a schema accepts. @param example - accepted JSON, for messages */
+/** Makes a parser of JSON that a schema accepts. @param example - valid JSON, for messages */
 export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
   return (text) => {
     let json: unknown;
@@ -81,7 +81,7 @@ export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: 
   };
 }
 
-/** Help text for the values of options that `parseIds` parses. */
+/** Help text for lists of ids, which `parseIds` parses. */
 export const IDS = 'joined by commas, or a JSON list such as ["a","b, c"]; "" for none';
 
 /** Parses an amount of memory in DuckDB's syntax, such as "2GB". */
@@ -90,12 +90,12 @@ export function parseMemorySize(text: string): string {
   throw new InvalidArgumentError(`Expected a size such as 2GB or 800MB, got "${text}".`);
 }
 
-/** @throws UserError if the last of `count` consecutive seeds would exceed the largest possible seed. */
+/** @throws UserError if the last of `count` consecutive seeds would exceed the largest allowed seed. */
 export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
   if (last <= LARGEST_SEED) return;
   throw new UserError(
-    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}: the last seed is ${last}. ` +
+    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}: seed ${last}. ` +
       "Use a smaller --seed.",
   );
 }
@@ -103,41 +103,41 @@ export function checkSeeds(first: number, count: number): void {
 /** Parses the path of a file or folder. */
 export const path = asArgument(values.parsePath);
 
-/** Parses the path of a folder, which need not exist. */
+/** Parses the path of a folder. The folder need not exist. */
 export const folder = asArgument(values.parseFolder);
 
-/** Arguments of `.option(...ALLOW_HOST)`, which lists the host names that `serve` and `lab` accept. */
+/** Arguments of commander's `option` for host names that `serve` and `lab` accept. */
 export const ALLOW_HOST = [
   "--allow-host <name>",
-  "host name to accept besides localhost, such as that of a proxy; may be repeated",
+  "accept requests to this host name, such as a proxy's, besides localhost; may be repeated",
   (text: string, before: readonly string[]): readonly string[] => {
     if (URL.parse(`http://${text}`)?.host === text.toLowerCase() && !/:\d+$/.test(text)) {
       return [...before, text];
     }
-    throw new InvalidArgumentError(`Expected a host's name such as shop.example, got "${text}".`);
+    throw new InvalidArgumentError(`Expected a host name such as shop.example, got "${text}".`);
   },
   [] as readonly string[],
 ] as const;
-/** Makes a parser of output paths with one of the given file endings, so that no file of another kind is replaced. */
+/** Makes a parser of output paths that have one of the endings. So no file of another kind is replaced. */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = path(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
   throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
 };
 
-/** Returns the options that a user typed, after {@link parse}. */
+/** Returns the options that the user typed. Call {@link parse} first. */
 export function listGivenOptions(command: Command): GivenOptions {
   const given = new Map<string, string>();
   for (const option of command.options) {
     const name = option.attributeName();
     if (command.getOptionValueSource(name) !== "cli") continue;
-    const isOff = command.getOptionValue(name) === false; // set by its --no- form, which may be a separate option
+    const isOff = command.getOptionValue(name) === false; // typed as --no-..., which may be a separate option
     if (option.negate === isOff) given.set(name, option.long ?? option.flags);
   }
   return given;
 }
 
-/** Parses arguments with commander. Errors of commander become UserErrors; --help and --version end the process. */
+/** Parses arguments. Errors of commander become UserErrors. --help and --version end the process. */
 export function parse<T extends object>(command: Command, args: readonly string[]): T {
   prepare(command);
   try {
@@ -149,7 +149,7 @@ export function parse<T extends object>(command: Command, args: readonly string[
   return command.opts<T>();
 }
 
-/** Parses the arguments, and runs the action of the command or the named subcommand. */
+/** Parses arguments, and runs the action of the command or of the typed subcommand. */
 export async function parseAndRun(command: Command, args: readonly string[]): Promise<void> {
   for (const one of [command, ...command.commands]) prepare(one);
   command.hook("preAction", (_, meant) => expectOutputsApart(meant));
@@ -160,20 +160,21 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
   }
 }
 
-/** Width of help texts without a terminal. It is commander's width of options. */
+/** Width of help texts without a terminal, in characters. Commander has the same default. */
 const HELP_WIDTH = 80;
 
 function prepare(command: Command): void {
   const width = Number.isFinite(getOutputWidth()) ? getOutputWidth() : HELP_WIDTH;
-  // Unlike the stream, console.log is guarded.
+  // console.log is guarded against write errors; the stream is not.
   const writeOut = (text: string) => console.log(wrapText(text.replace(/\n$/, ""), width));
-  const plain = { getOutHasColors: () => false, getErrHasColors: () => false }; // reads no environment variables
+  // Without colours, commander reads no environment variables.
+  const plain = { getOutHasColors: () => false, getErrHasColors: () => false };
   command.exitOverride().configureOutput({ ...plain, writeOut, outputError: () => {} });
   command.showHelpAfterError(false);
   command.allowExcessArguments(false);
 }
 
-/** Suggests an option in place of an unknown option: an option whose choices include the given value. */
+/** Suggests an option that accepts the value of an unknown option; "" if there is none. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {
@@ -185,7 +186,7 @@ function meantBy({ options }: Command, args: readonly string[]): string {
   return hints[0] ?? "";
 }
 
-/** Converts an error of commander or of a command's action. @param hint - text that is added if an option is unknown. */
+/** Converts errors of commander to UserErrors. @param hint - text to add if an option is unknown */
 function toUserError(error: unknown, hint = ""): unknown {
   if (!(error instanceof Error) || !("exitCode" in error)) return error;
   if (error.exitCode === 0) endProcess(0);

@@ -1,7 +1,7 @@
 /**
- * Parallel trainings (`--jobs`): a limited number of child processes, which share the cores. The parent command owns the
- * children's folder, creates the files that all children share, and ends the children when it is stopped. If the parent is
- * killed, the children end by themselves.
+ * Parallel trainings (`--jobs`) in a limited number of child processes, which share the cores. The parent
+ * command owns the children's folder, creates the files that all children share, and ends the children when
+ * it is stopped. If the parent is killed, the children end by themselves.
  */
 
 import { deserialize } from "node:v8";
@@ -14,23 +14,23 @@ import { describeSignal, type ProcessOptions } from "./launch.ts";
 import { parseWholeNumber } from "./command_options.ts";
 import { createLiveLine, formatDuration, type ProgressOutput } from "./progress.ts";
 
-/** Creates the option --jobs. @param what - name of the parallel units, such as "seeds" */
+/** Creates the option --jobs. @param what - what is trained in parallel, such as "seeds" */
 export function createJobsOption(what: string): Option {
   return new Option(
     JOBS,
-    `number of ${what} to train in parallel, each in its own process with its share of the cores`,
+    `number of ${what} to train in parallel, each in a process with an equal share of the cores`,
   )
     .argParser(parseWholeNumber(1, 256)).default(1);
 }
 
-/** A child process: its command, its input and its callbacks. */
+/** A child process: command, input and callbacks. */
 interface Child {
-  /** Program of the process; Deno by default. */
+  /** Program to run; Deno by default. */
   readonly program?: string;
   readonly process: ProcessOptions;
   /** Text that the child reads from its standard input. */
   readonly input?: string;
-  /** When the signal is aborted, the child is interrupted as by Ctrl-C. */
+  /** If this signal is aborted, the child is interrupted as by Ctrl-C. */
   readonly signal?: AbortSignal;
   /** Called with each line that the child writes to standard output. */
   readonly onOutput: (line: string) => void;
@@ -38,27 +38,27 @@ interface Child {
   readonly onNote: (line: string) => void;
 }
 
-/** Error of a training whose child process has failed. */
+/** Error of a training whose child process failed. */
 export class FailedJobError extends UserError {}
 
-/** Limits how many child processes run at the same time. */
+/** Slots that limit the number of child processes at the same time. */
 export class JobSlots {
   #free: number;
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param first - number of slots that are open at the start. {@link openAll} opens the rest. */
+  /** @param first - number of slots that are open at first. {@link openAll} opens the other slots. */
   constructor(readonly count: number, first = 1) {
     this.#free = Math.min(first, count);
     this.#unopened = count - this.#free;
   }
 
-  /** Opens all slots. Called when the driver's shader cache is filled, so that later children compile no kernels. */
+  /** Opens all slots, after the driver's shader cache was filled, so that new children compile no kernels. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
 
-  /** Waits until a slot is free, then runs the work in it. */
+  /** Waits for a free slot, and runs the work in it. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((enter) => this.#waiting.push(enter));
@@ -76,14 +76,14 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns environment variables that limit the cores of a child's graphics driver. @param alone - true for an only child */
+  /** Returns variables that limit the cores of a child's driver. @param alone - true for an only child */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };
   }
 }
 
-/** Runs a child process to its end. @throws FailedJobError if the child fails */
+/** Runs a child process until it ends. @throws FailedJobError if the child fails */
 export async function runChild(
   { program = Deno.execPath(), process, input, signal, onOutput, onNote }: Child,
 ): Promise<void> {
@@ -127,7 +127,7 @@ async function writeInput(child: Deno.ChildProcess, text: string): Promise<void>
     await writer.write(new TextEncoder().encode(text));
     await writer.close();
   } catch {
-    // The child ended before it read the input. Its exit code explains why.
+    // The child ended before it read the input. Its exit code shows why.
   }
 }
 
@@ -141,21 +141,21 @@ async function eachLine(stream: ReadableStream<Uint8Array>, onLine: (line: strin
   if (rest !== "") onLine(rest);
 }
 
-/** Decodes a value that a child printed. The value is serialised by v8, which keeps NaN and Infinity. */
+/** Decodes a value that a child printed. The format of v8 also encodes NaN and Infinity. */
 export function decodeMessage(line: string): unknown {
   return deserialize(Uint8Array.fromBase64(line));
 }
 
 export interface JobsProgress extends Disposable {
-  /** Updates the progress of one training. @param share - finished share, 0 to 1. @param text - state, such as the iteration */
+  /** Updates the progress of one training. @param share - finished share, 0 to 1. @param text - state */
   update(name: string, share: number, text: string): void;
   ended(name: string): void;
   note(text: string): void;
 }
 
 /**
- * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, ten lines per training are printed.
- * @param total - number of trainings
+ * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, each training
+ * prints ten lines. @param total - number of trainings
  */
 export function createJobsProgress(total: number, output: ProgressOutput = process.stderr): JobsProgress {
   const began = performance.now();
@@ -194,7 +194,8 @@ export function createJobsProgress(total: number, output: ProgressOutput = proce
 }
 
 /**
- * Waits until all tasks have ended, even if some fail. @param resumeHint - sentence on how to continue the failed tasks.
+ * Waits until all tasks have ended, even if some fail. @param resumeHint - sentence on how to continue failed
+ * tasks.
  * @returns the results. @throws UserError that names the failed tasks
  */
 export async function runAllSettled<T>(
@@ -210,7 +211,7 @@ export async function runAllSettled<T>(
   });
   if (failed.length > 0) {
     throw new UserError(
-      `${failed.length} of ${names.length} trainings failed; the others are kept:\n` +
+      `${failed.length} of ${names.length} trainings failed; the other trainings are saved:\n` +
         `${failed.join("\n")}\n` +
         `${resumeHint}`,
     );

@@ -1,11 +1,10 @@
 /**
- * Runs a command in a child process and reports how it ended: `launch.ts --allow-read ... src/commands/train/train.ts ARGS`.
- * The permissions of each command are in deno.json, in front of its module.
+ * Runs a command in a child process, and reports how it ended. Each task of deno.json gives the command's
+ * permissions and module, for example `launch.ts --allow-read src/commands/train/train.ts`.
  *
- * A command needs a parent because nothing else can report that it crashed in the graphics driver or was killed for lack of
- * memory. The launcher reads none of the command's arguments, uses no package, and delays a command by 0.05 s.
- *
- * Commands that start others run them as `deno task` does, by {@link describeProcess}.
+ * Only a parent process can report that a command crashed in the graphics driver, or was killed because
+ * memory ran out. The launcher reads no arguments of the command, uses no package, and delays a command by
+ * 0.05 s. Commands that start commands run them as `deno task` does, by {@link describeProcess}.
  */
 
 import config from "../../deno.json" with { type: "json" };
@@ -15,10 +14,10 @@ import { runMain } from "./run_main.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT, hasDriver } from "./setup.ts";
 import { ECHO_MS, LAUNCHER_VARIABLE, listenForSignals, REQUESTED_SIGNALS, watchAncestors } from "./stop.ts";
 
-/** Flags of Deno for a command. Without --quiet, Deno shows its progress when it downloads missing packages. */
+/** Deno's flags for a command. Without --quiet, Deno shows its progress when it downloads packages. */
 const FLAGS = DENO_FLAGS.filter((flag) => flag !== "--quiet");
 
-/** Runs a command. @returns the command's exit code; 128 + n if signal n has ended the command */
+/** Runs a command. @returns its exit code; 128 + n if signal n ended the command */
 async function launch(args: readonly string[]): Promise<number> {
   const at = args.findIndex((arg) => !arg.startsWith("--"));
   const [permissions, module = "", rest] = [args.slice(0, at), args[at], args.slice(at + 1)];
@@ -39,19 +38,19 @@ async function launch(args: readonly string[]): Promise<number> {
     console.error(
       `error: ${
         basename(module, ".ts")
-      } ${cause}. Files that it had saved are complete. Continue train and policy train ` +
-        "with --resume FOLDER; start any other command again.",
+      } ${cause}. All saved files are complete. Continue train and policy train ` +
+        "with --resume FOLDER; repeat any other command.",
     );
   }
   return code;
 }
 
-/** Time in which a command must end after a second signal, in milliseconds. */
+/** Milliseconds after a second signal, after which a command is killed. */
 const GRACE_MS = 3000;
 
 /**
- * Passes signals on to a child process, which decides how to react. In a terminal, each Ctrl-C reaches the child twice:
- * directly, and from the launcher. A child that hangs in a read or a driver is killed after a second Ctrl-C.
+ * Forwards signals to a child process, which decides how to react. In a terminal, each Ctrl-C reaches the
+ * child twice: directly, and from the launcher. A child that hangs is killed after a second Ctrl-C.
  */
 export function forwardSignals(child: Deno.ChildProcess): void {
   let first: number | undefined;
@@ -67,24 +66,24 @@ function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch {
-    // The child has just ended, and its status follows.
+    // The child has just ended.
   }
 }
 
 const CAUSES: Partial<Record<Deno.Signal, string>> = {
-  SIGKILL: "it was killed, by a user or by the system when memory ran out",
-  SIGABRT: "it aborted: memory ran out, or the graphics driver found a fault",
+  SIGKILL: "it was killed by a user, or by the system because memory ran out",
+  SIGABRT: "it aborted: memory ran out, or the graphics driver failed",
   SIGTRAP: "it aborted, most likely because its memory ran out",
   SIGSEGV: "it crashed, most likely in the graphics driver",
-  SIGBUS: "it crashed: a full disk or faulty memory can be the cause",
+  SIGBUS: "it crashed: possible causes are a full disk or faulty memory",
   SIGILL: "it crashed: this processor lacks an instruction that the driver uses",
   SIGXFSZ: "it wrote a file larger than the system allows",
-  SIGXCPU: "its processor time is used up",
+  SIGXCPU: "it reached its limit of processor time",
 };
 
 /**
- * Describes why a signal ended a process: "was ended by SIGSEGV: it crashed, most likely in the graphics driver".
- * @returns undefined if the process exited by itself, or was asked to end.
+ * Describes why a signal ended a process, such as "was ended by SIGSEGV: it crashed, most likely in the
+ * graphics driver". @returns undefined if the process exited by itself, or was asked to end.
  */
 export function describeSignal(signal: Deno.Signal | null): string | undefined {
   if (signal === null || REQUESTED_SIGNALS.includes(signal)) return undefined;
@@ -93,13 +92,13 @@ export function describeSignal(signal: Deno.Signal | null): string | undefined {
 
 export type TaskName = keyof typeof config.tasks;
 
-/** Module URL of a command, and the command's permission flags, such as "--allow-read". */
+/** Module URL of a command, and its permission flags, such as "--allow-read". */
 export interface CommandTask {
   readonly module: string;
   readonly permissions: readonly string[];
 }
 
-/** Returns module and permissions of a command's task in deno.json. @throws Error if the task does not use the launcher. */
+/** Returns module and permissions of a task in deno.json. @throws Error for a task without the launcher */
 export function readTask(name: TaskName): CommandTask {
   const task = config.tasks[name];
   const [, text] = task.command.split("src/cli/launch.ts ");
@@ -116,8 +115,8 @@ export interface ProcessOptions {
 }
 
 /**
- * Returns arguments and environment variables that start a command without the launcher, as a child of this process.
- * @param module - module that runs with the command's permissions instead of the command's own module
+ * Returns arguments and environment variables that start a command as a child, without the launcher.
+ * @param module - module that runs with the command's permissions; by default the command's own module
  */
 export function describeProcess(
   name: TaskName,

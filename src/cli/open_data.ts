@@ -1,6 +1,6 @@
 /**
- * Opens the data set of a command, with a progress display and the cache folder. Also opens the model of predict, recommend
- * and serve.
+ * Opens the data set of a command, with a progress display and the cache folder, and the model of predict,
+ * recommend and serve.
  */
 
 import { type Command, Option } from "commander";
@@ -26,7 +26,7 @@ import { UserError } from "../user_error.ts";
 export function createDataOption(): Option {
   return new Option(
     DATA,
-    "a prepared data set (a folder made by deno task data), a tab-separated click log in the paper's layout, or a " +
+    "a prepared data set (a folder made by deno task data), a click log in the paper's layout, or a " +
       `synthetic shop: ${shops.map(({ name, about }) => `"${name}" (${about})`).join(", ")}`,
   ).argParser(path).default("demo");
 }
@@ -36,25 +36,25 @@ export interface ShopSeedOptions {
   dataUsersSeed?: number;
 }
 
-/** Description of the default of --data-seed in commands with a model. */
+/** Default of --data-seed in the help of commands with a model. */
 export const MODEL_SEED = "the seed of the model's data, else --seed";
 
-/** Adds the options for a synthetic shop's seeds. @param seed - default of --data-seed, for the help. */
+/** Adds the options for the seeds of a synthetic shop. @param seed - default of --data-seed, for the help */
 export function addShopSeeds(command: Command, seed = "--seed"): Command {
   return command
     .option(
       "--data-seed <n>",
-      `seed of a synthetic shop, of its items and its users (default: ${seed})`,
+      `seed of a synthetic shop's items and users (default: ${seed})`,
       parseWholeNumber(0, LARGEST_SEED),
     )
     .option(
       "--data-users-seed <n>",
-      "seed of a synthetic shop's users and clicks, which does not affect the items (default: the shop's seed)",
+      "seed of a synthetic shop's users and clicks, but not of its items (default: the shop's seed)",
       parseWholeNumber(0, LARGEST_SEED),
     );
 }
 
-/** Adds the options for the training data, and for the split into train, validation and test users. */
+/** Adds options for the training data, and for their split into train, validation and test users. */
 export function addDataOptions(command: Command): Command {
   command.optionsGroup("Data:").addOption(createDataOption());
   return addShopSeeds(command)
@@ -65,27 +65,27 @@ export function addDataOptions(command: Command): Command {
 
 export const RESPLIT = [
   "--resplit",
-  "split the users again by --seed, instead of using the file's split into train, validation and test users",
+  "ignore the data's split into train, validation and test users, and split the users again by --seed",
   false,
 ] as const;
 
-/** Adds options for commands that use a model. By default, the data are split as in the model's training. */
+/** Adds split options for commands with a model. By default, data are split as in the model's training. */
 function addSplitOptions(command: Command): Command {
   return command
-    .option("--seed <n>", "seed of a synthetic shop, and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
+    .option("--seed <n>", "seed of a synthetic shop and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
     .option(...RESPLIT);
 }
 
 export function createMemoryRowsOption(): Option {
   return new Option(
     "--memory-rows <n>",
-    "keep a prepared data set with more impressions than this on disk, and read it as needed",
+    "keep a prepared data set with more impressions (displayed items) than this on disk instead of in memory",
   ).argParser(parseWholeNumber(0)).default(MEMORY_ROWS);
 }
 
 const NO_ITEM_IDS = [
   "--no-item-ids",
-  "represent items by their features only, even if the data set has a token per item",
+  "represent items by their features only, and ignore item ids",
 ] as const;
 
 export async function openData(
@@ -123,7 +123,7 @@ export interface ModelDataOptions extends ShopSeedOptions {
   seed: number;
   resplit: boolean;
   memoryRows: number;
-  /** Simple model to use in place of the trained one. */
+  /** Baseline to use instead of the trained model. */
   baseline?: "logit";
 }
 
@@ -131,7 +131,7 @@ export function withModelAndData(command: Command): Command {
   command
     .requiredOption(
       "--model <run>",
-      "a run's folder (its best-loss snapshot is used), or a snapshot (.safetensors)",
+      "a run's folder (uses its best-loss snapshot), or a snapshot (.safetensors)",
       path,
     )
     .addOption(
@@ -141,25 +141,25 @@ export function withModelAndData(command: Command): Command {
   return addSplitOptions(addShopSeeds(command, MODEL_SEED));
 }
 
-/** Creates the option --baseline, for commands that call {@link openModel}. */
+/** Creates the option --baseline of commands that call {@link openModel}. */
 export function createBaselineOption(): Option {
   return new Option(
     "--baseline <name>",
-    "use a simple model of the run's train users instead: the logit on counts, the baseline of the test results",
+    "use a baseline instead of the run's model: logit, the logit on counts, fitted to the run's train users",
   ).choices(["logit"]);
 }
 
 export interface OpenedModel {
   readonly run: OpenedRun;
-  /** Data set of the command, aligned to the model's items. */
+  /** Data set of the command, with the items of the model. */
   readonly data: OpenedDataset;
   readonly gpu: Gpu;
   readonly model: UserModel;
 }
 
 /**
- * Opens the model of a command, and a data set aligned to the model's items.
- * @param recorded - data to open if the options name no data; by default the data of the model's training.
+ * Opens the model of a command, and a data set that has the items of the model.
+ * @param recorded - data to open if no option names data; by default the data of the model's training.
  * @throws UserError if the data set and the model have different items.
  */
 export async function openModel(
@@ -172,19 +172,20 @@ export async function openModel(
     { ...options, ...openModelData(run.path, recorded ?? run.trainedOn, options) },
     [],
   );
-  const { users, items } = await withProgress((onProgress) => OpenedDataset.of(own, onProgress)); // before aligning, which adds the items that only the model has
+  // Read before run.fit, which adds items that only the model has.
+  const { users, items } = await withProgress((onProgress) => OpenedDataset.of(own, onProgress));
   if (options.baseline) await useLogit(run, own);
   return { run, data: new OpenedDataset(run.fit(own), users, items) };
 }
 
-/** Scale of utilities without validation users. */
+/** Offset and slope of a logit that is not scaled, because the data have no validation users. */
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
- * Replaces a run's weights by those of the baseline: the logit on counts of the train users, from which its training started,
- * scaled on the validation users.
- * @param own - data of the command, which are used if they are the run's training data.
- * @throws UserError for a model without counts, and if the training data are unknown
+ * Replaces a run's weights by the weights of the baseline: the logit on counts of the train users, from which
+ * the run's training started, scaled on the validation users.
+ * @param own - data of the command. They are used if they are the run's training data.
+ * @throws UserError for a model without counts, and for unknown training data
  */
 async function useLogit(run: OpenedRun, own: Dataset): Promise<void> {
   const { path, trainedOn, info: { model } } = run;
@@ -216,12 +217,12 @@ async function useLogit(run: OpenedRun, own: Dataset): Promise<void> {
 }
 
 /**
- * Returns the data options of a command that uses a model. @param path - path of the model's snapshot. @throws UserError if
- * neither the options nor the run's config name data.
+ * Returns the data options of a command that uses a model. @param path - path of the model's snapshot.
+ * @throws UserError if neither the options nor the run's config name data.
  */
 export function openModelData(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
   const { data, seed, resplit, dataSeed, dataUsersSeed } = options;
-  // A named synthetic shop has the seeds of the model's data by default, not --seed.
+  // A synthetic shop has the seeds of the model's data by default, not --seed.
   if (trainedOn?.kind === "demo" && findShop(data ?? trainedOn.shop ?? "demo")) {
     const { shop = "demo", seed: ofShop, usersSeed } = trainedOn;
     const seeds = { dataSeed: dataSeed ?? ofShop, dataUsersSeed: dataUsersSeed ?? (dataSeed ?? usersSeed) };
@@ -232,11 +233,11 @@ export function openModelData(path: string, trainedOn: DataConfig | undefined, o
     return { data: trainedOn.path, seed: trainedOn.resplit ?? seed, resplit: trainedOn.resplit !== null };
   }
   throw new UserError(
-    `Expected --data, because no config.json next to ${path} names the model's training data, got none. Add --data.`,
+    `Expected --data, because no config.json next to ${path} names the training data. Add --data.`,
   );
 }
 
-/** Opens model, data and device, calls a function with them, and closes them. @throws UserError as {@link openModel}. */
+/** Opens model, data and device, calls `use`, and closes them. @throws UserError as {@link openModel} */
 export async function withModel<T>(
   options: ModelDataOptions,
   use: (opened: OpenedModel) => Promise<T>,

@@ -1,4 +1,4 @@
-/** Checks output paths. A command must not overwrite its inputs or another command's output, or write to other paths. */
+/** Checks output paths: commands must not overwrite their inputs or another command's output. */
 
 import type { Command } from "commander";
 import { findMadeFolder } from "../files/folder_formats.ts";
@@ -19,7 +19,7 @@ import {
   WRITE_LOG,
 } from "./arguments.ts";
 
-/** Options whose values are output paths. */
+/** Options whose values are paths of new outputs. */
 const OUTPUTS: readonly string[] = [
   OUT_FILE,
   OUT_FOLDER,
@@ -30,10 +30,10 @@ const OUTPUTS: readonly string[] = [
   JSON_FILE,
   HTML_FILE,
 ];
-/** Options whose values are files or folders that a command continues or edits. */
+/** Options whose values are existing files or folders that a command continues or edits. */
 const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
 
-/** A path, and the option or argument whose value is the path. */
+/** A path, and the name of the option or argument whose value is the path. */
 export interface NamedPath {
   readonly by: string;
   readonly path: string;
@@ -64,7 +64,7 @@ export function expectOutputsApart(command: Command): void {
   [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER].forEach(allowWrites);
 }
 
-/** Allows writes into a folder without an option. @throws UserError if it is, or lies in, another command's output */
+/** Allows writes into a folder that no option names. @throws UserError if it is another command's output */
 export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);
@@ -75,13 +75,13 @@ function describeOption(option: Command["options"][number]) {
   return { flags: option.flags, long: option.long ?? option.flags, attributeName: option.attributeName() };
 }
 
-/** Lists all strings in a parsed option value, such as those of an array. */
+/** Lists all strings in an option's parsed value, such as the strings of an array. */
 function listTexts(value: unknown): string[] {
   if (typeof value === "string") return [value];
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
-/** @throws UserError if an output is, or lies within, one of the other paths or another command's folder. */
+/** @throws UserError if an output is, or lies within, one of the `others` or another command's folder. */
 export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
   const { place, above } = resolvePath(path);
   const within = others.find((other) => isWithin(place, resolvePath(other.path).place));
@@ -89,7 +89,7 @@ export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[
   if (owner !== undefined) throw overlap({ by, path }, owner, within && `the path of ${within.by}`);
 }
 
-/** @throws UserError if another command has created the folder. Commands that create folders make this check themselves. */
+/** @throws UserError for another command's folder. Commands that create folders check this themselves. */
 function expectNotMade(folder: NamedPath): void {
   const { place } = resolvePath(folder.path);
   if (findMadeFolder(place) === place) throw overlap(folder, place);

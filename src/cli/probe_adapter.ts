@@ -1,6 +1,6 @@
 /**
- * Prints the WebGPU adapter as one line of JSON: {description, software}, or null without an adapter. The probe runs in its
- * own process, because a process caches its first adapter, and a broken driver may crash the process.
+ * Prints the WebGPU adapter as one line of JSON: {description, software}, or null without an adapter. Runs in
+ * its own process, because a process caches its first adapter, and a broken driver may crash the process.
  */
 
 const adapter = await navigator.gpu?.requestAdapter() ?? null;

@@ -1,10 +1,10 @@
-/** Progress displays. A terminal shows one line that changes. Without a terminal, a line is printed per tenth of the work. */
+/** Progress displays. A terminal shows one changing line; else a line per tenth of the work is printed. */
 
 import process from "node:process";
 import { formatThousands } from "../number_text.ts";
 import type { OnProgress, PreparationStatus } from "../data/log_source.ts";
 
-/** Metrics that a progress line shows. Metrics without a value are omitted. */
+/** Metrics of a progress line. Undefined metrics are not shown. */
 export interface ProgressMetrics {
   loss?: number;
   prec1?: number;
@@ -18,11 +18,11 @@ interface ProgressMetricNames {
 }
 const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };
 
-/** Progress display of a training. The process ends only after the display is stopped or disposed of. */
+/** Progress display of a training. The process cannot end before the display is stopped or disposed of. */
 interface TrainingProgress extends Disposable {
-  /** Updates the number of finished iterations. Metrics that the call omits keep their last value. */
+  /** Updates the number of finished iterations. Omitted metrics keep their last values. */
   update(iteration: number, metrics?: ProgressMetrics): void;
-  /** Writes a line of text above the display. */
+  /** Prints a line of text above the display. */
   note(text: string): void;
   stop(): void;
 }
@@ -37,12 +37,12 @@ export interface ProgressOutput {
 export interface TrainingStatus {
   iteration: number;
   total: number;
-  /** Number of iterations that earlier sessions have finished. */
+  /** Number of iterations of earlier sessions. */
   start: number;
   /** Seconds since this session began. */
   seconds: number;
   metrics: ProgressMetrics;
-  /** Iteration in which the validation metrics were computed. */
+  /** Iteration of the last validation. */
   validated?: number;
   names?: ProgressMetricNames;
 }
@@ -50,7 +50,7 @@ export interface TrainingStatus {
 /**
  * Shows the progress of a training.
  * @param total - number of the last iteration
- * @param start - number of iterations of earlier sessions; the remaining time follows from this session's speed
+ * @param start - number of iterations of earlier sessions, which do not count for the speed
  */
 export function createTrainingProgress(
   total: number,
@@ -86,7 +86,7 @@ interface Display {
 
 const CLEAR_LINE = "\r\x1b[K";
 
-/** Shows one line that is updated from the first step on and remains at the end. Notes are written on separate lines. */
+/** Shows a line that is updated from the first step on and stays at the end. Notes appear above it. */
 function terminalDisplay(status: Readonly<TrainingStatus>, output: ProgressOutput): Display {
   let live: ReturnType<typeof createLiveLine> | undefined;
   return {
@@ -122,8 +122,8 @@ const SHORTEST_BAR = 6;
 const LONGEST_BAR = 30;
 
 /**
- * Formats a progress line of at most `width` characters. If the line is too long, the bar is dropped first, then the least
- * important metrics. @param longestBar - maximum length of the bar; 0 for no bar
+ * Formats a progress line of at most `width` characters. If the line is too long, first the bar is dropped,
+ * and then the least important metrics. @param longestBar - maximum length of the bar; 0 for no bar
  */
 export function formatProgressLine(
   status: Readonly<TrainingStatus>,
@@ -131,7 +131,7 @@ export function formatProgressLine(
   longestBar = LONGEST_BAR,
 ): string {
   const { iteration, total, metrics, names = usualNames } = status;
-  // In display order. If the line is too long, the part with the highest `rank` is dropped first.
+  // In display order. If the line is too long, the field with the highest `rank` is dropped first.
   const fields = [
     { rank: 0, text: `${formatThousands(iteration)}/${formatThousands(total)}` },
     { rank: 1, text: formatMetric(names.loss, metrics.loss, 4) },
@@ -178,21 +178,21 @@ export function formatDuration(seconds: number): string {
 
 const REFRESH_MS = 250;
 
-/** Returns the width of the terminal less 1, because a character in the last column would wrap on some terminals. */
+/** Returns the terminal's width less 1: on some terminals, a character in the last column would wrap. */
 function getTerminalWidth({ columns }: ProgressOutput): number {
   return (columns || 80) - 1;
 }
 
 /**
- * Creates a terminal line that is updated regularly. Without a terminal, only notes are printed. @param text - returns the
- * line, which has at most `width` characters
+ * Creates a line of the terminal that is updated every 250 ms. Without a terminal, only notes are printed.
+ * @param text - returns the line, which must have at most `width` characters
  */
 export function createLiveLine(output: ProgressOutput, text: (width: number) => string) {
   const draw = () => void output.write(CLEAR_LINE + text(getTerminalWidth(output)));
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   return {
     draw,
-    /** Prints a permanent line above the updated line. */
+    /** Prints a line that stays above the updated line. */
     note: (line: string) => void output.write(`${output.isTTY ? CLEAR_LINE : ""}${line}\n`),
     stop() {
       if (timer === undefined) return;
@@ -203,12 +203,12 @@ export function createLiveLine(output: ProgressOutput, text: (width: number) => 
 }
 
 interface StepProgress extends Disposable {
-  /** Reports that a step, or one round of a step, begins. */
+  /** Reports that a step, or a round of a step, begins. */
   begin(status: PreparationStatus): void;
   stop(): void;
 }
 
-/** Shows the progress of a task with several steps, on one line of a terminal. Without a terminal, a line per step is printed. */
+/** Shows the progress of a task with several steps: one terminal line, or a printed line per step. */
 export function stepProgress(output: ProgressOutput = process.stderr): StepProgress {
   let current: PreparationStatus | undefined;
   let began = performance.now();
@@ -227,10 +227,10 @@ export function stepProgress(output: ProgressOutput = process.stderr): StepProgr
   };
 }
 
-/** Milliseconds after which progress appears. Shorter work shows no progress. */
+/** Milliseconds without a display. Shorter work shows no progress. */
 const SILENT_MS = 1000;
 
-/** Shows progress on a terminal, from one second after the start. Without a terminal, no progress is printed. */
+/** Shows progress on a terminal after `silentMs` milliseconds. Without a terminal, nothing is printed. */
 export function createDelayedProgress(
   output: ProgressOutput = process.stderr,
   silentMs: number = SILENT_MS,

@@ -1,4 +1,4 @@
-/** Answers a raw log, where a prepared data set or column names are missing, with the command that prepares the log. */
+/** Error messages for a raw log in place of a data set. They show the command that prepares the log. */
 
 import { basename, dirname } from "node:path";
 import { createReadStream } from "node:fs";
@@ -23,7 +23,7 @@ import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
 import { quotePath } from "../shell_word.ts";
 
-/** The command `data log` for a raw log, with guessed columns. */
+/** A command `data log` that prepares a raw log, with guessed columns. */
 export interface LogPreparation {
   readonly columns: LogColumns;
   /** Arguments of `data log`. */
@@ -34,16 +34,16 @@ export interface LogPreparation {
   readonly isComplete: boolean;
   /** Names of the log's columns. */
   readonly names: readonly string[];
-  /** SELECT of a log that `data log` cannot read by columns alone. Its file is an argument of the command. */
+  /** SQL for a log that `data log` cannot read by column names alone. The SQL's file is an argument. */
   readonly select?: { readonly file: string; readonly text: string };
 }
 
-/** Number of characters, from the start of a file, in which columns are guessed. */
+/** Number of leading characters of a file from which columns are guessed. */
 const HEAD_LENGTH = 1 << 16;
 
 /**
- * Guesses the columns of a log. @param given - columns that are known. @param out - folder of the prepared data set
- * @returns undefined for a file in the paper's layout, and for a file without a readable table
+ * Guesses the columns of a log. @param given - known columns. @param out - folder of the prepared data set
+ * @returns undefined for a file in the paper's layout, and for a file that is not a table
  */
 export async function suggestPreparation(
   path: string,
@@ -79,7 +79,7 @@ async function readSample(path: string): Promise<LogSample | undefined> {
   return head.includes("\0") || isPaperHead(head) ? undefined : sampleLog(head);
 }
 
-/** Returns the first characters of a text file, which gzip may have compressed. @throws UserError if it cannot be read */
+/** Returns the beginning of a text file, which may be gzipped. @throws UserError if it cannot be read */
 async function readHead(path: string): Promise<string> {
   const file = createReadStream(path);
   const decoder = new TextDecoder();
@@ -97,24 +97,24 @@ async function readHead(path: string): Promise<string> {
   return head;
 }
 
-/** Writes the file of a preparation's SELECT, if the preparation has one. @throws UserError if there is another file */
+/** Writes the file of a preparation's SELECT, if any. @throws UserError if the file exists and differs */
 export async function writeSelect({ select }: LogPreparation): Promise<void> {
   if (!select) return;
   if (await pathExists(select.file) && await readText(select.file) !== `${select.text}\n`) {
     throw new UserError(
-      `Expected no file ${select.file}, got one with another SELECT. Pass it by --query, or remove it.`,
+      `Expected no file ${select.file}, found another SELECT in it. Pass it by --query, or remove it.`,
     );
   }
   await makeFolder(dirname(select.file));
   await writeFileAtomically(select.file, `${select.text}\n`);
 }
 
-/** Error for a raw log that is given where a data set is expected. The message has the commands that prepare and use the log. */
+/** Error for a raw log in place of a data set. The message has the commands that prepare and use the log. */
 export class RawLogError extends UserError {
   constructor(path: string, readonly preparation: LogPreparation, use?: string) {
     const next = `Prepare the log and use the data set${use === undefined ? "" : ", or add --yes"}:`;
     super(
-      `Expected a prepared data set or a file in the paper's layout, got ${path}, which seems to be a raw log. ` +
+      `Expected a prepared data set or a file in the paper's layout, got ${path}, probably a raw log. ` +
         `${describeGuess(preparation, next)}\n  ${formatLogCommand(preparation.args)}\n` +
         `  ${use ?? `--data ${quotePath(preparation.out)}`}`,
     );
@@ -122,8 +122,8 @@ export class RawLogError extends UserError {
 }
 
 /**
- * @param use - returns, for the folder of the prepared data set, the command to run on it, with --yes
- * @throws RawLogError for a file with at least two of the columns of a raw log, and for a Parquet file.
+ * @param use - returns the user's command with the folder of the prepared data set as data
+ * @throws RawLogError for a table with at least two of a raw log's columns, and for a Parquet file
  */
 export async function expectNoRawLog(data: string, use?: (out: string) => string): Promise<void> {
   if (findShop(data) || !isFile(data)) return;
@@ -142,16 +142,16 @@ function isFile(path: string): boolean {
   }
 }
 
-/** Says which columns were guessed or are missing, and shows the SELECT that a log needs. @param next - what to do next */
+/** Describes guessed and missing columns, and the SELECT, if needed. @param next - what to do next */
 export function describeGuess(
   { columns, names, isComplete, select }: LogPreparation,
   next: string,
 ): string {
   if (select) {
-    return "Its separator or its clicks need a SELECT, whose columns were guessed by names and values. Save it as " +
+    return "The log's separator or clicks need a SELECT, whose columns were guessed. Save the SELECT as " +
       `${select.file}:\n${select.text}\nThen ${next.charAt(0).toLowerCase()}${next.slice(1)}`;
   }
-  if (isComplete) return `The columns below were guessed by names and values. ${next}`;
+  if (isComplete) return `The columns in the command were guessed by names and values. ${next}`;
   const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
   return `Replace COLUMN (${missing.join(", ")}) by one of: ${
     names.map((name) => JSON.stringify(name)).join(", ")

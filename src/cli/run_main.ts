@@ -1,6 +1,6 @@
 /**
- * Ends a command: exit codes and error messages. If writing to standard output fails (for example, on a full disk), the
- * command continues on standard error, and its exit code reports a failure. A closed pipe is no failure.
+ * Ends a command with an exit code and an error message. If standard output cannot be written, for example on
+ * a full disk, the command continues on standard error and exits with a failure. A closed pipe is no failure.
  */
 
 import process from "node:process";
@@ -10,18 +10,18 @@ import { confineWrites } from "../files/write_scope.ts";
 import { explainFileError } from "../files/local_file.ts";
 import { UserError } from "../user_error.ts";
 
-/** Exit code of an error that the user can fix. */
+/** Exit code for an error that the user can fix. */
 export const EXIT_USER_ERROR = 1;
-/** Exit code of a bug in the program (EX_SOFTWARE of sysexits.h). */
+/** Exit code for a bug in the program (EX_SOFTWARE of sysexits.h). */
 export const EXIT_FAULT = 70;
 
-/** Runs a command, and ends the process with the exit code that `main` returns, by default 0. */
+/** Runs a command, and ends the process with the exit code that `main` returns (default 0). */
 export async function runMain(main: () => Promise<number | void>): Promise<never> {
   watchLauncher();
   confineWrites([getCacheFolder()].filter((path) => path !== undefined)); // each command adds its own outputs
   guardOutput();
   const report = (text: string) => console.error(text);
-  // Uncaught errors outside `main` are reported as those of `main`, without a stack trace.
+  // Errors outside of `main` are reported like errors of `main`, without a stack trace.
   const failUncaught = (event: Event, error: unknown) => {
     event.preventDefault();
     Deno.exit(reportFailure(error, report));
@@ -31,19 +31,19 @@ export async function runMain(main: () => Promise<number | void>): Promise<never
   return endProcess(await runToExitCode(main, report));
 }
 
-/** Ends the process. If writing to standard output has failed, exit code 0 is replaced by the code of a failure. */
+/** Ends the process. If standard output could not be written, exit code 0 is replaced by a failure's code. */
 export function endProcess(code: number): never {
   const lost = failure;
   if (lost === undefined) return Deno.exit(code);
   const cause = explainFailure(lost)?.message ?? String(lost);
   console.error(
     `error: standard output could not be written (${cause.replace(/^cannot use a file: /, "")}) ` +
-      "The output's lines were written to standard error instead: see above.",
+      "The output was written to standard error instead, above.",
   );
   return Deno.exit(code === 0 ? EXIT_USER_ERROR : code);
 }
 
-/** Runs `main` and returns its exit code. An error is passed to `report`. */
+/** Runs `main` and returns the exit code. If `main` throws, the error's message is passed to `report`. */
 export async function runToExitCode(
   main: () => Promise<number | void>,
   report: (text: string) => void,
@@ -55,7 +55,7 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first of nested errors. On a full disk, for example, closing a file fails after writing has failed. */
+/** Returns the first of nested errors. On a full disk, for example, writing fails, and then closing fails. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
@@ -73,13 +73,13 @@ function reportFailure(thrown: unknown, report: (text: string) => void): number 
   return EXIT_FAULT;
 }
 
-/** First error when writing to standard output; undefined without an error. */
+/** First error of writing to standard output; undefined without an error. */
 let failure: unknown;
 
-/** Makes console.log and console.error safe: if a line cannot be written, the command continues. */
+/** Makes console.log and console.error safe: the command continues if a line cannot be written. */
 function guardOutput(): void {
   const [log, error] = [console.log, console.error];
-  const write = process.stderr.write.bind(process.stderr); // progress lines use it
+  const write = process.stderr.write.bind(process.stderr); // used by progress lines
   process.stderr.write = (what: string | Uint8Array) => {
     try {
       return write(what);
@@ -106,15 +106,15 @@ function guardOutput(): void {
   };
 }
 
-/** Explains a system failure that no caller has explained. @returns undefined for a bug in the program. */
+/** Explains a failure of the system that no caller has explained; undefined for a bug in the program. */
 export function explainFailure(thrown: unknown): UserError | undefined {
   const error = findFirstError(thrown);
   if (error instanceof UserError) return error;
   if (!(error instanceof Error)) return undefined;
   if (lacksMemory(error)) {
     return new UserError(
-      `Expected enough memory, got "${error.message}". Use a smaller input, close other programs, or raise the limit ` +
-        "of this process (ulimit -v).",
+      `Expected enough memory, got "${error.message}". Use a smaller input, close other programs, or raise ` +
+        "this process's limit (ulimit -v).",
       { cause: error },
     );
   }
@@ -135,7 +135,7 @@ export function explainFailure(thrown: unknown): UserError | undefined {
   return error.cause === undefined ? undefined : explainFailure(error.cause);
 }
 
-/** Returns true if JavaScript lacked memory. An invalid length (negative or NaN) is a bug instead. */
+/** Returns true if JavaScript ran out of memory. A negative or NaN length is a bug instead. */
 function lacksMemory(error: Error): boolean {
   if (!(error instanceof RangeError)) return false;
   return /^(Array buffer allocation failed|Invalid string length|(Map|Set) maximum size exceeded)/.test(
@@ -144,7 +144,7 @@ function lacksMemory(error: Error): boolean {
     /^Invalid typed array length: \d+$/.test(error.message);
 }
 
-/** Extracts operation and path from the message of an error: "...: open '/a/b'" (Deno), "..., open '/a/b'" (Node). */
+/** Extracts operation and path from an error's message: "...: open '/a'" (Deno), "..., open '/a'" (Node). */
 function findFailedPath(error: Error): { doing: string; path: string } {
   const found = error.message.match(/[:,] (\w+) '([^]*)'$/);
   if (!found) return { doing: "use", path: ownPath(error) ?? refusedPath(error) ?? "a file" };
@@ -154,7 +154,7 @@ function findFailedPath(error: Error): { doing: string; path: string } {
   return { doing: writes ? "write" : "read", path };
 }
 
-/** Returns the path that Deno's permissions refused; undefined for another error. */
+/** Returns the path to which Deno's permissions refused access; undefined for other errors. */
 function refusedPath({ message }: Error): string | undefined {
   return message.match(/access to "([^"]*)"/)?.[1];
 }

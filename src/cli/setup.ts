@@ -1,6 +1,6 @@
 /**
- * Makes sure that WebGPU finds an adapter. Without an adapter, the command installs Mesa's software driver if root runs it on
- * Debian or Ubuntu, and prints instructions otherwise.
+ * Makes sure that WebGPU finds an adapter. If none is found and root runs the command on Debian or Ubuntu,
+ * Mesa's software driver is installed; otherwise, instructions are printed.
  */
 
 import { UserError } from "../user_error.ts";
@@ -13,33 +13,33 @@ export interface AdapterSummary {
   software: boolean;
 }
 
-/** Operations on the machine that `ensureAdapter` uses. Tests replace them. */
+/** Operations on the machine that {@link ensureAdapter} uses. Tests replace them. */
 export interface SetupHost {
   readonly os: typeof Deno.build.os;
   isRoot(): boolean;
-  /** Returns the WebGPU adapter that a new process finds; null if it finds none. */
+  /** Starts a new process, and returns the WebGPU adapter that it finds, or null. */
   probe(): Promise<AdapterSummary | null>;
-  /** Runs apt-get without output. @throws {Deno.errors.NotFound} if the system has no apt-get */
+  /** Runs apt-get and captures its output. @throws {Deno.errors.NotFound} if the system has no apt-get */
   aptGet(args: readonly string[]): Promise<{ success: boolean; output: string }>;
   /** Prints a message for the user. */
   say(text: string): void;
 }
 
 /**
- * Environment variables of every process that uses WebGPU. OpenGL is excluded, because it would silently replace a missing
- * Vulkan driver, and because kernels are tested only on Vulkan, Metal and DirectX 12.
+ * Environment variables of every process that uses WebGPU. OpenGL is excluded: kernels are tested only on
+ * Vulkan, Metal and DirectX 12, and OpenGL would silently replace a missing Vulkan driver.
  */
 export const GPU_ENVIRONMENT: Readonly<Record<string, string>> = {
   DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
 };
 
-/** Environment variables of every child process, which stop Deno from looking for a newer version. */
+/** Environment variables of every child process. They stop Deno from looking for a newer version. */
 export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPDATE_CHECK: "1" };
 
 const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
 const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(" ")}`;
 
-/** Returns the adapter; installs a driver first if needed and possible. @throws {UserError} without an adapter */
+/** Returns the adapter, after installing a driver if possible. @throws {UserError} without an adapter */
 export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<AdapterSummary> {
   const found = await host.probe();
   if (found !== null) return found;
@@ -51,20 +51,20 @@ export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<Adapte
   throw new UserError(
     noAdapter(
       `The packages ${PACKAGES.join(" and ")} are installed, but Vulkan still finds no driver. ` +
-        "Check that the variables VK_DRIVER_FILES and VK_ICD_FILENAMES, if set, name existing files, and see what " +
-        "`vulkaninfo --summary` (package vulkan-tools) reports.",
+        "Check that VK_DRIVER_FILES and VK_ICD_FILENAMES, if set, name existing files, and run " +
+        "`vulkaninfo --summary` (package vulkan-tools).",
     ),
   );
 }
 
-/** Folders where the Vulkan loader on Linux looks for drivers. */
+/** Folders in which the Vulkan loader on Linux looks for drivers. */
 const DRIVER_FOLDERS = ["/usr/share", "/usr/local/share", "/etc", "/usr/local/etc"].map((folder) =>
   `${folder}/vulkan/icd.d`
 );
 
 /**
- * Returns true if WebGPU probably has a driver, without starting the driver (under 1 ms). On Linux, the driver must be
- * registered with Vulkan or named by VK_DRIVER_FILES. If the driver fails later, commands advise `deno task setup`.
+ * Returns true if WebGPU probably has a driver, without starting the driver (under 1 ms). On Linux, a driver
+ * must be registered with Vulkan or named by VK_DRIVER_FILES. If it fails later, `deno task setup` is advised.
  */
 export function hasDriver(): boolean {
   if (Deno.build.os !== "linux") return true;
@@ -87,10 +87,10 @@ async function install(host: SetupHost): Promise<void> {
   for (const args of steps) {
     const result = await aptGetOrAdvice(host, args);
     log += `$ apt-get ${args.join(" ")}\n${result.output.trimEnd()}\n`;
-    // The update may fail for one of many sources. Only the installation must succeed.
+    // The update fails if one of many sources fails. Only the installation must succeed.
     if (!result.success && args[0] === "install") {
       host.say(log);
-      throw new UserError(noAdapter(`apt-get failed: fix the errors above, then run: ${COMMAND}`));
+      throw new UserError(noAdapter(`apt-get failed. Fix the errors above, then run: ${COMMAND}`));
     }
   }
 }
@@ -105,17 +105,17 @@ async function aptGetOrAdvice(host: SetupHost, args: readonly string[]): ReturnT
 }
 
 function noAdapter(advice: string): string {
-  return `Expected a graphics driver for Vulkan, Metal or DirectX 12, found none: WebGPU has no adapter. ${advice}`;
+  return `Expected a driver for Vulkan, Metal or DirectX 12, but WebGPU found no adapter. ${advice}`;
 }
 
 function linuxAdvice(): string {
-  return `Install your graphics card's Vulkan driver, or a software driver. On Debian or Ubuntu, run: ${COMMAND}`;
+  return `Install a Vulkan driver for your graphics card, or Mesa. On Debian or Ubuntu, run: ${COMMAND}`;
 }
 
 function getDriverName(os: SetupHost["os"]): string {
   switch (os) {
     case "darwin":
-      return "Metal is a part of macOS, but most virtual machines cannot use Metal.";
+      return "macOS includes Metal, but most virtual machines cannot use Metal.";
     case "windows":
       return "Install your graphics card's current driver, which includes DirectX 12.";
     default:
@@ -123,7 +123,7 @@ function getDriverName(os: SetupHost["os"]): string {
   }
 }
 
-/** Validates the probe's output without a schema, because the launcher runs before any package is installed. */
+/** Parses the probe's output, without a schema library: the launcher runs before packages are installed. */
 function readProbe(text: string): AdapterSummary | null {
   const value: unknown = JSON.parse(text);
   if (value === null) return null;
@@ -145,8 +145,10 @@ async function probeInChild(): Promise<AdapterSummary | null> {
   const text = new TextDecoder().decode(stdout).trim();
   if (code === 0) return readProbe(text);
   throw new UserError(
-    `Expected to find a WebGPU adapter, but the probe failed with exit code ${code}, most likely in the graphics driver. Update the driver, or ` +
-      `choose another driver with VK_DRIVER_FILES. Probe output:\n${new TextDecoder().decode(stderr).trim()}`,
+    `Expected a WebGPU adapter, but the process that searches for it failed with exit code ${code}, most ` +
+      `likely in the graphics driver. Update the driver, or choose another by VK_DRIVER_FILES. Its output:\n${
+        new TextDecoder().decode(stderr).trim()
+      }`,
   );
 }
 

@@ -1,7 +1,8 @@
 /**
- * Stops commands by signals. The first Ctrl-C (or similar signal) ends the training after the steps in flight. A later signal
- * ends the process. No process outlives its parent: a command stops as by Ctrl-C when its launcher has ended, and a launcher
- * stops when the parent task or npx has ended. (`kill -9` ends only one process.)
+ * Stops commands by signals. The first Ctrl-C (or similar signal) ends the training after the submitted
+ * steps. A later signal ends the process at once. No process outlives its parent: when the launcher has
+ * ended, its command stops as by Ctrl-C; when the parent task or npx has ended, the launcher stops.
+ * (`kill -9` ends only one process.)
  */
 
 import process from "node:process";
@@ -9,16 +10,16 @@ import { readEnvironmentVariable } from "./arguments.ts";
 
 export interface StopRequest {
   readonly signal: AbortSignal;
-  /** Callback at the first signal. */
+  /** Called at the first signal. */
   onStop: (() => void) | undefined;
 }
 
 /** Exit code of a command that a signal has stopped, as is usual in shells. */
 export const EXIT_INTERRUPTED = 130;
 
-/** Milliseconds within which a signal counts as a repetition, because terminal, task and launcher all send signals. */
+/** Signals within this number of milliseconds count as one: terminal, task and launcher all send a signal. */
 export const ECHO_MS = 1000;
-/** Signals that ask a process to end. The system sends SIGHUP when the terminal is closed. */
+/** Signals that ask a process to end. When a terminal is closed, the system sends SIGHUP. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** Calls a function at each signal that asks a process to end. Windows supports only SIGINT. */
@@ -27,7 +28,7 @@ export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 
-/** Listens for signals that ask the command to end. @param exitCode - exit code after a later signal */
+/** Listens for signals that ask the command to end. @param exitCode - exit code if a second signal ends it */
 export function stopOnSignals(exitCode: number): StopRequest {
   const controller = new AbortController();
   const stop: StopRequest = { signal: controller.signal, onStop: undefined };
@@ -44,35 +45,35 @@ export function stopOnSignals(exitCode: number): StopRequest {
   return stop;
 }
 
-/** Prints a note at the first signal, until the returned object is disposed of. */
+/** Prints `text` at the first signal, until the returned object is disposed of. */
 export function reportAtStop(
   stop: StopRequest,
   note: (text: string) => void,
-  text = "stopping: finishing and saving the steps in flight",
+  text = "stopping: finishing the current steps and saving",
 ): Disposable {
   stop.onStop = () => note(text);
   return { [Symbol.dispose]: () => stop.onStop = undefined };
 }
 
-/** Environment variable that holds the process id of the launcher. */
+/** Environment variable with the process id of the launcher. */
 export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
 /** Environment variable that npm sets in its child processes. */
 const NPM_VARIABLE = "npm_command";
 
 const LOOK_MS = 500;
-/** Maximum number of processes from the launcher up to npx: the task, a shell, npx. */
+/** Maximum number of processes between the launcher and npx, both included: the task, a shell, npx. */
 const MOST_ANCESTORS = 4;
 
-/** Function that ends the command when its launcher has ended. {@link stopOnSignals} sets the function. */
+/** Ends the command when its launcher has ended. {@link stopOnSignals} replaces this function. */
 let end: () => void = () => Deno.exit(143);
 
-/** Ends this command when the launcher that started it has ended. */
+/** Ends this command when its launcher has ended. */
 export function watchLauncher(): void {
   const launcher = Number(readEnvironmentVariable(LAUNCHER_VARIABLE));
   if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
 }
 
-/** Watches the processes that started the launcher. @param gone - called once, when one of them has ended. */
+/** Watches the processes that started the launcher. @param gone - called once, when one of them has ended */
 export async function watchAncestors(gone: () => void): Promise<void> {
   const parent = Deno.ppid;
   const npx = readEnvironmentVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
@@ -96,7 +97,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Returns the process ids from the grandparent of the launcher up to npx; [] if the system does not report process ids. */
+/** Returns the ids of the parents of process `parent` up to npx; [] if npx or the ids are not found. */
 async function ancestorsUpToNpx(parent: number): Promise<number[]> {
   const found: number[] = [];
   for (let pid = parent; found.length < MOST_ANCESTORS;) {
@@ -111,7 +112,7 @@ async function ancestorsUpToNpx(parent: number): Promise<number[]> {
 
 async function findParentProcess(pid: number): Promise<number | undefined> {
   const text = Deno.build.os === "linux"
-    ? (await runCommand("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // the name may contain spaces
+    ? (await runCommand("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // without the name
     : await runCommand("ps", ["-o", "ppid=", "-p", String(pid)]);
   return Number.parseInt(text) || undefined;
 }

@@ -1,19 +1,19 @@
-/** Formats tables for the terminal, and writes generated Markdown between markers in a hand-written file. */
+/** Formats tables for the terminal, and writes generated Markdown between two markers of a Markdown file. */
 
 import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "../files/atomic_write.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 
-/** Width of a table, and titles of the columns that a table drops one after another until it has this width. */
+/** Maximum width of a table, and columns that are dropped, in this order, while the table is wider. */
 export interface TableFit {
   readonly width?: number;
   readonly drop?: readonly string[];
 }
 
 /**
- * Formats a table with a rule below the header and no other borders. Columns with only numbers (or "-" or nothing for a
- * missing number) are aligned to the right. A table that is too wide for the terminal loses columns, then its longest column
- * of texts is wrapped at words. @returns lines without trailing blanks, and no final line break
+ * Formats a table with a rule below the header and no other borders. Numeric columns are aligned to the
+ * right; they may contain "-" or nothing for a missing number. If the table is too wide, columns are dropped,
+ * and then the widest text column is wrapped at words. @returns lines without trailing blanks
  */
 export function formatTable(
   head: readonly string[],
@@ -57,12 +57,12 @@ export function formatTable(
 }
 
 const GAP = "  ";
-/** Least width to which a column of texts is wrapped. */
+/** Minimum width to which a text column is wrapped, in characters. */
 const NARROWEST = 12;
 
 /**
- * Wraps the lines of a text at words. The rest of a line is aligned with its second column, or is indented like its beginning.
- * Commands are wrapped by a backslash, so that they can be pasted.
+ * Wraps the lines of a text at words. Continuation lines are aligned with the second column of the line, or
+ * have the line's indentation. Commands are continued with a backslash, so that they can be pasted.
  */
 export function wrapText(text: string, width: number): string {
   return text.split("\n").map((line) => {
@@ -85,7 +85,7 @@ export function wrapText(text: string, width: number): string {
   }).join("\n");
 }
 
-/** Returns the display width of a text. An East Asian letter counts as two columns, a combining mark as none. */
+/** Returns the display width of a text. East Asian letters count as 2 characters, combining marks as 0. */
 function measureText(text: string): number {
   const marks = text.match(/\p{Mark}/gu)?.length ?? 0;
   const wide = text.match(
@@ -94,17 +94,17 @@ function measureText(text: string): number {
   return [...text].length - marks + (wide?.length ?? 0);
 }
 
-/** A column of a table. If lines are too long, columns with the lowest `dropOrder` above 0 are dropped first. */
+/** A column of a table. If lines are too long, the columns with the lowest `dropOrder` above 0 go first. */
 export interface TableColumn<Row> {
   readonly head: string;
   readonly dropOrder: number;
   cell(row: Row): string;
 }
 
-/** Maximum line length of a table with columns that may be dropped. */
+/** Maximum line length, in characters, of a table whose columns may be dropped. */
 export const WIDEST = 100;
 
-/** Formats a table without the columns that exceed the width. @returns the text, and the shown columns. */
+/** Formats a table without the columns that exceed `width`. @returns the text, and the shown columns */
 export function formatFittedTable<Row>(
   columns: readonly TableColumn<Row>[],
   rows: readonly Row[],
@@ -136,20 +136,20 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** Number of characters at the beginning of a file that must be unchanged when the file is replaced. */
+/** Number of leading characters of a file that must be unchanged when the file is replaced. */
 const READ_AGAIN = 400;
 
 /**
  * Replaces the text between the lines `<!-- NAME -->` and `<!-- end of NAME -->` of a file, atomically.
- * @throws UserError if the file cannot be read or written, or lacks the two marker lines.
+ * @throws UserError if the file cannot be read or written, or does not contain both lines.
  */
 export async function writeBetweenMarkers(file: string, name: string, text: string): Promise<void> {
   const { before, after } = await aroundMarkers(file, name);
-  // Replaces the file only if it is still the one that was read.
+  // Replaces the file only if it still has the text that was read.
   await writeFileAtomically(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
 }
 
-/** Writes a block with a bold title between markers. A block with the same title is replaced; other blocks stay. */
+/** Writes a block with a bold title between markers. A block with the same title is replaced. */
 export async function writeBlock(file: string, name: string, title: string, text: string): Promise<void> {
   const { between } = await aroundMarkers(file, name);
   const begin = `**${title}**`;
@@ -159,7 +159,7 @@ export async function writeBlock(file: string, name: string, title: string, text
   await writeBetweenMarkers(file, name, blocks.join("\n\n"));
 }
 
-/** @throws UserError if the file cannot be read, or does not have the markers. */
+/** @throws UserError if the file cannot be read, or does not contain the marker lines. */
 export async function expectMarkers(file: string, name: string): Promise<void> {
   await aroundMarkers(file, name);
 }
@@ -178,7 +178,7 @@ async function aroundMarkers(
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) {
     throw new UserError(
-      `Expected the lines ${begin} and ${end} in ${file}, found none. Add the two lines where the table belongs.`,
+      `Expected the lines ${begin} and ${end} in ${file}, found none. Add them where the table belongs.`,
     );
   }
   const start = from + begin.length;

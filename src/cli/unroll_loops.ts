@@ -1,8 +1,8 @@
 /**
  * Unrolls loops in the kernel files; run by `deno task build kernels`.
  *
- * Some kernels for a CPU driver are fast only if every index is a literal instead of a loop counter (the headers of the
- * kernels for CPU adapters explain why). Such a kernel has one line per iteration between two comments:
+ * Some kernels for CPU adapters are fast only if every index is a literal instead of a loop counter (their
+ * headers explain why). Such a kernel has one line per iteration between two comments:
  *
  *     // unrolled, n = 1 to 3: if (K4 > {n}u) { s = add(s, a[{n}], {n}u); }
  *     if (K4 > 1u) { s = add(s, a[1], 1u); }
@@ -10,8 +10,8 @@
  *     if (K4 > 3u) { s = add(s, a[3], 3u); }
  *     // end of n
  *
- * The first comment defines the loop; the lines after it are generated and valid WGSL. To change them, edit the comment and
- * run the task. Iterations that a size does not need are removed when the kernel is compiled (gpu/kernel.ts).
+ * The first comment defines the loop. The lines after it are generated, and are valid WGSL. To change them,
+ * edit the comment and run the task. Iterations that a size does not need are removed when the kernel is
  */
 
 const loop = /^( *)\/\/ unrolled, n = (\d+) to (\d+)(?: by (\d+))?: (.*)$/;

@@ -268,7 +268,7 @@ const paths: readonly BadInput[] = [
     no file | DIR/none.tsv | none.tsv
     a path of 5,000 characters | DIR/${"p".repeat(5000)} | too long
     a name that a shell would run | 'DIR/$(touch x);\`id\`' | no such file
-    the address of a file | file://DIR/log.tsv | Name it without file://
+    the address of a file | file://DIR/log.tsv | Remove file:// from the path
     a name of a hyphen | - | -
   `,
   ...makeCases(makeNothing, "train --data", LINUX)`

@@ -92,7 +92,7 @@ const models: readonly BadInput[] = [
     "a regular file",
   ),
   ...makeCases(given, `predict ${GIVEN} --out`)`
-    predict: a file of another kind | DIR/p.xlsx | ends in .parquet or .csv
+    predict: a file of another kind | DIR/p.xlsx | Expected a .parquet or .csv file
     predict: a folder that is not there | DIR/x/p.csv | no such file or folder
   `,
   makeCase(
@@ -113,7 +113,7 @@ const models: readonly BadInput[] = [
   `,
   ...makeCases(given, `serve ${GIVEN}`)`
     serve: a port that is words | --port http | Expected a whole number in 0..65535
-    serve: an address as a host | --allow-host http://shop.example | Expected a host's name
+    serve: an address as a host | --allow-host http://shop.example | Expected a host name
     serve: a batch of nobody | --max-batch 0 | Expected a whole number in 1..4096
   `,
   ...makeCases(makeAll(given, makeFolder("m.onnx")), `export ${GIVEN} --onnx`)`

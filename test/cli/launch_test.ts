@@ -129,14 +129,14 @@ Deno.test("ensureAdapter reports what to do without an adapter", async () => {
     [{ aptGet: () => Promise.reject(new Deno.errors.NotFound()) }, command],
     [{ aptGet: () => Promise.resolve({ success: false, output: "E: no network" }) }, command],
     [{}, /are installed, but Vulkan still finds no driver.*VK_DRIVER_FILES/],
-    [{ os: "darwin" }, /Metal is a part of macOS/],
+    [{ os: "darwin" }, /macOS includes Metal/],
     [{ os: "windows" }, /DirectX 12/],
   ];
   for (const [changes, message] of cases) {
     const { host } = machine([], changes);
     await assert.rejects(
       ensureAdapter(host),
-      isUserError(/^Expected a graphics driver .*: WebGPU has no adapter/, message),
+      isUserError(/^Expected a driver .*, but WebGPU found no adapter/, message),
     );
   }
   const aptGet: SetupHost["aptGet"] = ([verb]) =>

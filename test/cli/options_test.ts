@@ -48,7 +48,7 @@ const VALUES = parseRows(`
   --reward-steps | Expected a whole number in 0..32 | ["33"]
   --dims | Expected 1 to 8 sizes of 1..4096 joined by hyphens
     | ["", "0", "64-", "-64", "64,64", "64-x", "4097", "1-1-1-1-1-1-1-1-1", "\uff16\uff14"]
-  --behaviour-dims | such as 64-64 or 32-64-32 | ["8x8"]
+  --behaviour-dims | such as 64-64 | ["8x8"]
   --encoder | Allowed choices are lstm, pw | ["", "LSTM"]
   --adam | Allowed choices are dense, row-sparse | ["sparse"]
   --early-stopping | Allowed choices are loss, prec1, prec2, none | ["accuracy"]

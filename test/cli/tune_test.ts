@@ -399,8 +399,8 @@ Deno.test("tune: reports the difference of the best setting from the default on 
     better,
     /minus the default, on the same test users: prec@1 \+0\.084, 95 % CI \+0\.0\d+ to \+0\.1\d+: better; loss -0\.084/,
   );
-  assert.doesNotMatch(better, /nothing significantly better than the default/);
-  assert.match(text(usual, usual), /nothing significantly better than the default/);
+  assert.doesNotMatch(better, /No setting is significantly better than the default/);
+  assert.match(text(usual, usual), /No setting is significantly better than the default/);
   const shifted = text(makePaired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
   assert.match(shifted, /prec@1 [-+]0\.000, [^:]*: no significant difference/);
   assert.match(text(usual, makePaired(() => 4)), /: worse; loss \+[^]*: worse\./);

@@ -73,9 +73,9 @@ Deno.test("writing a file and creating a folder report the obstacle", () =>
     assert.ok(Deno.statSync(`${folder}/a/b`).isDirectory);
     Deno.writeTextFileSync(`${folder}/file`, "");
     const cases: [write: typeof makeFolder, path: string, says: RegExp][] = [
-      [makeFolder, "file", /the folder .*file: a file of this name exists/],
+      [makeFolder, "file", /the folder .*file: a file with this name exists/],
       [makeFolder, "file/x", /a part of this path is a file/],
-      [(path) => writeFileAtomically(path, "x"), "a", /cannot write .*a: it is a folder/],
+      [(path) => writeFileAtomically(path, "x"), "a", /cannot write .*a: the path is a folder/],
       [(path) => writeFileAtomically(path, "x"), "file/x", /file\/x: a part of this path is a file/],
       [(path) => writeFileAtomically(path, "x"), "no/x", /no\/x: no such file or folder/],
       [(path) => writeFileAtomically(path, "x"), "n".repeat(300), /the name is too long/],
@@ -237,17 +237,17 @@ Deno.test("a foreign file with a reserved name is refused, not written through",
     Deno.symlinkSync(victim, makeTemporaryName(path));
     await assert.rejects(
       writeFileAtomically(path, "x"),
-      isUserError(/clickgan-tmp to be free for a temporary file/),
+      isUserError(/no other file at .*clickgan-tmp, the path of a temporary file/),
     );
     Deno.linkSync(victim, makeTemporaryName(`${folder}/second`));
     await assert.rejects(
       writeFileAtomically(`${folder}/second`, "x"),
-      isUserError(/to be free for a temporary file/),
+      isUserError(/the path of a temporary file/),
     );
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(
       () => Lock.take(`${folder}/lock`, "it"),
-      isUserError(/lock to be free for a lock, got something else/),
+      isUserError(/no other file at .*lock, the path of a lock/),
     );
     assert.equal(Deno.readTextFileSync(victim), "precious");
     OwnedFolder.open(folder)[Symbol.dispose]();

@@ -183,7 +183,10 @@ Deno.test("readSafetensors and writeSafetensors name the path", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/model.safetensors`;
     await assert.rejects(readSafetensors(path), /cannot read .*model\.safetensors: no such file or folder/);
-    await assert.rejects(readSafetensors(folder), /cannot read .*: it is a folder, and a file was expected/);
+    await assert.rejects(
+      readSafetensors(folder),
+      /cannot read .*: the path is a folder, and a file was expected/,
+    );
     const shared = new Float32Array([0, 1, 2, 3, 4]);
     await writeSafetensors(path, new Map([["w", { shape: [2], data: shared.subarray(1, 3) }]]));
     const { tensors } = await readSafetensors(path);
