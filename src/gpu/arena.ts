@@ -2,14 +2,14 @@ import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, makeRowLayout, type TextureLayout, type TextureView, type View } from "./memory.ts";
 import type { SizeExpression } from "./sizes.ts";
 
-/** Alignment of binding offsets, in bytes, that every adapter accepts. */
+/** Alignment of the offset of a binding in bytes, valid on every adapter. */
 const BINDING_ALIGNMENT = 256;
 
 export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Buffers that are freed together. Each tensor has its own buffer, because a dispatch may not read and write the same buffer. */
+/** Buffers that are freed together. A tensor has a separate buffer: a dispatch cannot read and write one. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];
@@ -21,14 +21,14 @@ export class Arena {
     return this.#bytes;
   }
 
-  /** Allocates a buffer. @throws UserError if the adapter cannot hold or bind so many bytes. */
+  /** Allocates a buffer. @throws UserError if the adapter cannot allocate or bind so many bytes. */
   allocate(name: string, bytes: number): View {
     const label = `${this.purpose}: ${name}`;
     this.gpu.requireBindable(bytes, label);
     return this.allocateUnbound(name, bytes);
   }
 
-  /** Allocates a buffer that kernels bind in windows, and that may thus be larger than the largest binding. */
+  /** Allocates a buffer that may exceed the largest binding, because kernels bind it in several windows. */
   allocateUnbound(name: string, bytes: number): View {
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const usage = STORAGE | UNIFORM | COPY_SRC | COPY_DST;
@@ -39,8 +39,8 @@ export class Arena {
   }
 
   /**
-   * Allocates a texture for vectors of four f32. @param used - number of bytes that a batch uses, if kernels write the
-   * texture; undefined if only the host writes it. @throws UserError if the adapter does not support the size.
+   * Allocates a texture for vectors of four f32. @throws UserError if the adapter does not support the size.
+   * @param used - number of bytes that a batch uses, if kernels write the texture; undefined if the host does
    */
   allocateTexture(
     name: string,
@@ -53,7 +53,7 @@ export class Arena {
     this.#textures.push(texture);
     this.#bytes += BYTES_PER_TEXEL * width * height;
     if (!used) return { texture, layout, size: bytes };
-    // The size is a number of whole lines, because a copy takes whole lines.
+    // The size is a whole number of texture lines, because a copy into a texture copies whole lines.
     const view = this.allocate(`${name}, as written`, BYTES_PER_TEXEL * width * height);
     return { texture, layout, size: bytes, written: { view, bytes: used } };
   }

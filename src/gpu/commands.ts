@@ -1,4 +1,4 @@
-/** Records the commands of a submission: compute passes, and copies between passes. */
+/** Records the commands of one submission: compute passes, and copies between the passes. */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, listRegions, type TextureView, type View } from "./memory.ts";
@@ -18,12 +18,12 @@ export class CommandRecorder {
     gpu.queue.submit([commands.finish()]);
   }
 
-  /** The current compute pass; a copy ends the pass. */
+  /** The current compute pass. A copy ends the pass, and the next access begins another pass. */
   get pass(): GPUComputePassEncoder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }
 
-  /** Copies the data that kernels wrote for a batch of `sizes` into the texture that other kernels read. */
+  /** Copies the data that kernels wrote for a batch of `sizes` into the texture that later kernels read. */
   copyToTexture(view: TextureView, sizes: BatchSizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);

@@ -1,4 +1,4 @@
-/** The GPU device: its adapter, limits, errors, and live buffers. */
+/** The GPU device: its adapter, its limits, its errors and its live buffers. */
 
 import { UserError } from "../user_error.ts";
 import { ENABLE_SUBGROUPS } from "./kernel.ts";
@@ -10,7 +10,7 @@ import { formatThousands } from "../number_text.ts";
 
 /** Error for a request that exceeds a limit of the adapter. */
 export class LimitError extends UserError {
-  /** @param share - fraction of the request that the adapter has room for, below 1. */
+  /** @param share - largest possible size divided by the requested size; below 1 */
   constructor(message: string, readonly share: number) {
     super(message);
   }
@@ -18,7 +18,7 @@ export class LimitError extends UserError {
 
 const SUBGROUPS: GPUFeatureName = "subgroups";
 
-/** Description of a run's adapter; part of every run's config. */
+/** Description of the adapter that a run used, which the run's config records. */
 export interface AdapterDescription {
   /** @internal Kind of adapter, which selects the kernels. */
   readonly kind: AdapterKind;
@@ -28,39 +28,41 @@ export interface AdapterDescription {
   readonly vendor: string;
   /** Architecture that the driver reports; may be empty. */
   readonly architecture: string;
-  /** Runtime that drives the adapter, e.g. "Deno/2.9.6". */
+  /** Name and version of the runtime, e.g. "Deno/2.9.6". */
   readonly runtime: string;
 }
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /** @internal Kind of adapter whose default kernel variants are used, in place of the adapter's own kind. For tests. */
+  /** @internal Kind of adapter whose default kernel variants are used, not the actual kind's. For tests. */
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
-  /** Largest number of workgroups along an axis, instead of the adapter's limit. For tests of long grids. */
+  /** Largest number of workgroups along an axis, instead of the adapter's limit. For tests of large grids. */
   readonly maxGrid?: number;
-  /** Size of workgroup memory in bytes, instead of 32 KiB. For tests of adapters with WebGPU's minimum. */
+  /** Size of workgroup memory in bytes, instead of 32 KiB. For tests with the minimum of WebGPU. */
   readonly workgroupBytes?: number;
-  /** Largest binding in bytes, instead of the adapter's limit. For tests of data that does not fit. */
+  /** Largest binding in bytes, instead of the adapter's limit. For tests of data that exceed it. */
   readonly bindingBytes?: number;
-  /** Advice to the user if there is no adapter; by default for users of a browser. */
+  /** Advice in the error if there is no adapter; by default advice for users of a browser. */
   readonly noAdapterHint?: string;
 }
 
 const BROWSER =
-  "Use a current Chrome, Edge, Safari or Firefox, and enable hardware acceleration. In Chrome and Edge chrome://gpu " +
-  "shows why WebGPU is off; chrome://flags/#enable-unsafe-webgpu, and on Linux #enable-vulkan, enable it for graphics cards " +
-  "that the browser does not enable by itself. In Firefox, set dom.webgpu.enabled in about:config.";
+  "Use a current Chrome, Edge, Safari or Firefox, and enable hardware acceleration. In Chrome and Edge " +
+  "chrome://gpu shows why WebGPU is off; chrome://flags/#enable-unsafe-webgpu, and on Linux " +
+  "#enable-vulkan, enable it for other graphics cards. In Firefox, set dom.webgpu.enabled in about:config.";
 const INSECURE =
-  "Browsers offer WebGPU only to secure pages: open this page over https, over http://localhost (as deno task lab does), or " +
-  "from the disk.";
+  "Browsers offer WebGPU only to secure pages: open this page over https, over http://localhost (as " +
+  "deno task lab does), or from a file on the disk.";
 
 /**
- * An open device. All memory and pipelines on the GPU are created through this class, which records live memory and errors.
+ * An open device. All GPU memory and pipelines are created through this class, which records live memory and
+ * errors.
  *
- * WebGPU reports some errors to no caller ("uncaptured"). By default such errors are silent: an invalid dispatch is skipped,
- * and the program computes garbage. This class collects the errors, and {@link Gpu.check} throws them.
+ * WebGPU reports some errors to no caller ("uncaptured errors"). Without a handler they are silent: an
+ * invalid dispatch is skipped, and the results are garbage. This class collects the errors, and {@link
+ * Gpu.check} throws them.
  */
 export class Gpu {
   /** Adapter of the device. */
@@ -71,7 +73,7 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /** Wraps a device. @param maxGrid - most workgroups along an axis. @param bindingBytes - largest binding in bytes. */
+  /** @param maxGrid - most workgroups along an axis @param bindingBytes - size of the largest binding */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -96,7 +98,7 @@ export class Gpu {
     });
   }
 
-  /** @internal Kernel variants of the programs that are recorded on the device. */
+  /** @internal Kernel variants of programs that are recorded on the device. */
   get variants(): KernelVariants {
     return this.#variants;
   }
@@ -115,15 +117,15 @@ export class Gpu {
     this.#variants = variants;
   }
 
-  /** Queue of submitted work and writes, which run in order. */
+  /** Queue of submitted work and writes, which the device executes in order. */
   get queue(): GPUQueue {
     return this.device.queue;
   }
-  /** True if compute passes can be timed. */
+  /** True if the device has timestamp queries, which time compute passes. */
   get hasTimestamps(): boolean {
     return this.device.features.has("timestamp-query");
   }
-  /** Largest size of workgroup memory, in bytes. */
+  /** Size of a workgroup's memory, in bytes. */
   get workgroupBytes(): number {
     return this.device.limits.maxComputeWorkgroupStorageSize;
   }
@@ -131,24 +133,23 @@ export class Gpu {
   get hasSubgroups(): boolean {
     return this.device.features.has(SUBGROUPS);
   }
-  /** Number of buffers and textures that are not destroyed; 0 at the end of a program that frees all of them. */
+  /** Number of buffers and textures that are not destroyed yet; 0 if a program freed all of them. */
   get liveBuffers(): number {
     return this.#held.size;
   }
-  /** Bytes of the live buffers and textures. */
+  /** Total size of the live buffers and textures, in bytes. */
   get liveBytes(): number {
     const bytes = (held: GPUBuffer | GPUTexture) =>
       held instanceof GPUBuffer ? held.size : BYTES_PER_TEXEL * held.width * held.height;
     return [...this.#held.keys()].reduce((sum, held) => sum + bytes(held), 0);
   }
-  /** Labels of the live buffers and textures. */
   get liveBufferLabels(): string[] {
     return [...this.#held.values()];
   }
 
   /**
-   * Creates a buffer, which counts as live until {@link destroyBuffer}. @param bytes - size, which is rounded up to a multiple
-   * of 4, at least 4. @throws UserError if the adapter does not support that size.
+   * Creates a buffer, which counts as live until {@link destroyBuffer}. @param bytes - size, rounded up to a
+   * multiple of 4 and to at least 4. @throws UserError if the adapter does not support that size.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
@@ -158,7 +159,7 @@ export class Gpu {
     return buffer;
   }
 
-  /** Frees a buffer of {@link createBuffer}; does nothing if it is freed already. */
+  /** Frees a buffer of {@link createBuffer}; does nothing if the buffer is freed already. */
   destroyBuffer(buffer: GPUBuffer): void {
     if (this.#held.delete(buffer)) buffer.destroy();
   }
@@ -172,12 +173,12 @@ export class Gpu {
     return texture;
   }
 
-  /** Frees a texture of {@link createTexture}; does nothing if it is freed already. */
+  /** Frees a texture of {@link createTexture}; does nothing if the texture is freed already. */
   destroyTexture(texture: GPUTexture): void {
     if (this.#held.delete(texture)) texture.destroy();
   }
 
-  /** Checks the size of a binding. @param what - name for the message. @throws UserError for a size beyond the largest binding. */
+  /** @param what - name for the message. @throws UserError if a binding of `bytes` bytes is too large. */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }
@@ -198,7 +199,7 @@ export class Gpu {
     );
   }
 
-  /** Returns the pipeline of a shader source, which is compiled once. An error names the kernel and the line in its source. */
+  /** Compiles a shader source once. @throws Error with the name of the kernel and the line of its source */
   async pipeline(
     kernel: string,
     source: string,
@@ -208,7 +209,7 @@ export class Gpu {
     const known = this.#pipelines.get(key);
     if (known) return known;
     let made = await this.#compile(kernel, source, layout);
-    // The WebGPU standard and browsers require the line "enable subgroups"; naga, Deno's compiler, does not support it yet.
+    // Browsers require the line "enable subgroups", but naga, Deno's compiler, does not support it yet.
     if (made.error && source.includes(ENABLE_SUBGROUPS)) {
       made = await this.#compile(kernel, source.replace(ENABLE_SUBGROUPS, ""), layout);
     }
@@ -234,22 +235,22 @@ export class Gpu {
   }
 
   /**
-   * Waits until all submitted work has run. Deno polls every 10 ms, so a call takes 11 ms or more, and no training step
-   * makes one. A read needs no preceding call of this method, because a read waits for the submitted work. Errors of the
-   * work are thrown by {@link check}, not by this method.
+   * Waits until all submitted work has run. A call takes 11 ms or more, because Deno polls every 10 ms, so no
+   * training step calls this method. Call it not before a read, which waits for submitted work. It throws no
+   * errors of the work; {@link check} throws them.
    */
   async workDone(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /** Throws the uncaptured errors so far. Call this cheap method wherever results are read. @throws Error */
+  /** @throws Error with the uncaptured errors so far. Call this cheap method before results are used. */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = [...new Set(this.#errors.splice(0))];
     throw new Error(`WebGPU reported ${errors.length} error(s):\n${errors.slice(0, 5).join("\n")}`);
   }
 
-  /** Destroys the device and all of its buffers. To see uncaptured errors, call {@link check} before. */
+  /** Destroys the device and all of its buffers. Call {@link check} before to see uncaptured errors. */
   close(): void {
     this.#closed = true;
     for (const memory of this.#held.keys()) memory.destroy();
@@ -263,10 +264,11 @@ export class Gpu {
 }
 
 /**
- * Opens a device in any runtime with WebGPU. The device's limits are WebGPU's defaults, except those in limits.ts.
+ * Opens a device in any runtime with WebGPU. The device's limits are WebGPU's defaults, except those in
+ * limits.ts.
  *
- * @param gpu - WebGPU object from which an adapter is requested.
- * @throws UserError if there is no adapter, or if its limits are too low.
+ * @param gpu - WebGPU object that provides the adapter
+ * @throws UserError if there is no adapter, or if its limits are too low
  */
 export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined = webgpu()): Promise<Gpu> {
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
@@ -283,7 +285,7 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
   const timed = features.has("timestamp-query") ? ["timestamp-query" as const] : [];
   const open = (requiredFeatures: GPUFeatureName[]) =>
     adapter.requestDevice({ label: "clickgan", requiredFeatures, requiredLimits });
-  // Deno 2.9.6 grants subgroups that its adapter does not list. If an adapter refuses, a device without subgroups is requested.
+  // Deno 2.9.6 grants subgroups that its adapter does not list. If they are refused, retry without them.
   const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
   const variants = options.variants ?? chooseDefaultVariants(info, options.variantsFor);
@@ -291,8 +293,9 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
 }
 
 /**
- * Formats an error of a shader compiler, which begins with the position in the kernel's text. naga (Deno, Firefox) repeats
- * the position, names parts of its own syntax tree, and shows the faulty lines, which are kept.
+ * Formats an error of a shader compiler: first the position in the kernel's source, then the message. The
+ * faulty lines that naga (Deno, Firefox) shows are kept; its repeated position and its internal names are
+ * removed.
  */
 function formatCompilerError(kernel: string, { lineNum, linePos, message }: GPUCompilationMessage): string {
   const [head = "", ...lines] = message.trim().replaceAll(/ naga::ir::.*/g, "").split("\n");
@@ -304,12 +307,12 @@ function formatCompilerError(kernel: string, { lineNum, linePos, message }: GPUC
   ].join("\n");
 }
 
-/** Returns the WebGPU object; undefined in a browser without WebGPU, or on a page that may not use it. */
+/** Returns the WebGPU object; undefined in a browser without WebGPU, and on a page that may not use it. */
 function webgpu(): GPU | undefined {
   return navigator.gpu;
 }
 
-/** Matches names of drivers that compute on the CPU, for runtimes that do not set `isFallbackAdapter`. */
+/** Matches the names of drivers that compute on the CPU, for runtimes that do not set `isFallbackAdapter`. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
 function classifyAdapter(
@@ -319,12 +322,13 @@ function classifyAdapter(
 }
 
 /**
- * Matches the names, in Deno and Chromium, of CPU adapters that read buffers faster than textures. SwiftShader and llvmpipe
- * were measured (bench/ladder.md, "SwiftShader"); all other adapters are assumed to be like llvmpipe.
+ * Matches the names, in Deno and Chromium, of CPU adapters that read buffers faster than textures.
+ * SwiftShader and llvmpipe were measured (bench/ladder.md, "SwiftShader"). All other CPU adapters are treated
+ * like llvmpipe.
  */
 const READS_BUFFERS = /swiftshader/i;
 
-/** Returns the default kernel variants. @param kind - kind of the adapter, or another kind in a test. */
+/** @param kind - kind of the adapter, or a different kind in a test */
 function chooseDefaultVariants(
   info: GPUAdapterInfo,
   kind: AdapterKind = classifyAdapter(info),
@@ -334,7 +338,7 @@ function chooseDefaultVariants(
   return getDefaultVariants(kind, buffers ? "buffers" : undefined);
 }
 
-/** Returns a name of the adapter. Browsers give no description, but often the vendor and the architecture. */
+/** Returns a name of the adapter: in browsers the vendor and the architecture, which lack a description. */
 function formatAdapterName({ description, device, vendor, architecture }: GPUAdapterInfo): string {
   return description || device || [vendor, architecture].filter((name) => name).join(" ") ||
     "unnamed adapter";

@@ -1,4 +1,4 @@
-/** A hand-written kernel: its WGSL text, the interface that is parsed from the text, and the text that the driver compiles. */
+/** A kernel: its WGSL source, its parsed bindings and constants, and the text that the driver compiles. */
 
 import type { AdapterKind } from "./kernel_variants.ts";
 import { formatTexelCode, formatTexelIndexCode, isTexture, isUniform, TEXTURE_FORMAT } from "./memory.ts";
@@ -15,26 +15,26 @@ export interface Kernel {
   readonly name: string;
   readonly source: string;
   readonly bindings: readonly KernelBinding[];
-  /** Default of each constant by name, as text such as "8u". */
+  /** Default value of each constant by name, as text such as "8u". */
   readonly constants: ReadonlyMap<string, string>;
-  /** True if the kernel computes its index as x + y * (width of the grid), so that a long x axis can be folded into x and y. */
+  /** True if the kernel's index is x + y * (width of the grid): then a long x axis can be split over x, y. */
   readonly foldable: boolean;
 }
 
 export type Constants = Readonly<Record<string, number | boolean>>;
 
-/** Name of the step header, the uniform that every kernel binds last; see {@link import("./step.ts")}. */
+/** Name of the last binding of a kernel: the step header, a uniform; see {@link import("./step.ts")}. */
 export const STEP = "step";
 /** Name of the array of step headers that a multi-step kernel binds instead of {@link STEP}. */
 export const STEPS = "steps";
 
 export const ENABLE_SUBGROUPS = "enable subgroups;";
 
-/** Matches a constant of a kernel's text: name, optional type, default. */
+/** Matches a constant in a kernel's source: name, optional type, default value. */
 const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@binding\((\d+)\)\s*(?:@group\(0\)\s*)?var<([^>]+)>\s*(\w+)\s*:/g;
 
-/** Parses a kernel's interface from its text. @throws Error for wrong binding numbers or a missing step header. */
+/** Parses the interface of a kernel. @throws Error for wrong binding numbers or a missing step header. */
 export function parseKernel(name: string, source: string): Kernel {
   const bindings = [...source.matchAll(bindingPattern)].map(([, index, space, binding]): KernelBinding => {
     const kind = (space ?? "").replace(/\s/g, "");
@@ -58,12 +58,12 @@ export function parseKernel(name: string, source: string): Kernel {
   return { name, source, bindings, constants, foldable: source.includes("num_workgroups") };
 }
 
-/** Returns true if a kernel works for several steps at once, with one z slice of its grid per step. */
+/** Returns true if one dispatch of a kernel computes several steps: one z slice of its grid per step. */
 export function isMultiStep({ bindings }: Pick<Kernel, "bindings">): boolean {
   return bindings.at(-1)?.name === STEPS;
 }
 
-/** Returns a numeric constant of a kernel, e.g. its workgroup size. @throws Error if the kernel has no such constant. */
+/** Returns a numeric constant of a kernel, e.g. its workgroup size. @throws Error for an unknown constant. */
 export function getConstant(
   { name: kernel, constants }: Pick<Kernel, "name" | "constants">,
   name: string,
@@ -76,7 +76,7 @@ export function getConstant(
   return Number(number);
 }
 
-/** Returns a dispatch with `GPU_WORKGROUP` invocations per workgroup (whole subgroups) on a GPU, and fewer on a CPU driver. */
+/** On a GPU, returns a dispatch with `GPU_WORKGROUP` invocations per workgroup, which are whole subgroups. */
 export function adaptWorkgroup<U extends KernelTextInputs>(kind: AdapterKind, use: U): U {
   const { kernel, constants } = use;
   if (kind !== "gpu" || !kernel.constants.has("GPU_WORKGROUP")) return use;
@@ -91,8 +91,8 @@ export interface KernelTextInputs {
 }
 
 /**
- * Returns the text that the driver compiles. @throws Error for an undeclared constant, for a constant of an unrolled loop
- * that is no number, and for a binding without the line of WGSL that must be replaced.
+ * Returns the text that the driver compiles. @throws Error for an undeclared constant, for the bound of an
+ * unrolled loop that is no number, and for a binding without the line of WGSL that must be replaced.
  */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
@@ -108,9 +108,9 @@ export function buildKernelText({ kernel, constants = {}, views }: KernelTextInp
   return text;
 }
 
-/** A piece of a kernel's text: a fixed text, or a function of the constants. */
+/** A piece of a kernel's source: a fixed text, or a function that inserts a constant. */
 type Piece = string | ((constants: Constants) => string);
-/** Cached pieces of kernels. Without the cache, constants would be searched for in each dispatch, which delays a training. */
+/** Cached pieces of kernels, because searching for constants in each dispatch would delay a training. */
 const piecesOf = new WeakMap<Kernel, readonly Piece[]>();
 
 function splitKernel(kernel: Kernel): readonly Piece[] {
@@ -163,14 +163,14 @@ function* findUnrolledTurns(kernel: Kernel): Generator<Substitution> {
   }
 }
 const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
-/** Matches an iteration of an unrolled loop. `first`, the beginning of a part of the loop, is 0 or more. */
+/** Matches one iteration of an unrolled loop. `first`, the start of a part of the loop, is at least 0. */
 const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
 
 function isReadOnly(kernel: Kernel, name: string): boolean {
   return kernel.bindings.some((binding) => binding.name === name && binding.kind === "read");
 }
 
-/** Declares a binding as a uniform, which has a fixed size. */
+/** Replaces the declaration of a storage binding by a uniform, which has a fixed size. */
 function bindAsUniform(kernel: Kernel, text: string, name: string, { size }: UniformView): string {
   const declaration = `var<storage, read> ${name}: array<vec4f>;`;
   if (!text.includes(declaration)) {
@@ -193,9 +193,9 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
     );
 }
 
-/** Changes the text so that the kernel writes a buffer in the texture's order. */
+/** Changes the text so that the kernel writes a buffer in the texture's order of vectors. */
 function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
-  if (layout.rowVectors === 1) return text; // row by row
+  if (layout.rowVectors === 1) return text; // stored row by row, as the kernel writes
   const head = `fn store_${name}(i: u32, value: vec4f)`;
   const line = `${head} { ${name}[i] = value; }`;
   if (!text.includes(line)) {

@@ -1,6 +1,6 @@
 /**
- * Kernel variants: defaults per kind of adapter, and variants that autotuning (src/autotune) chose for certain sizes by
- * timing.
+ * Kernel variants: the defaults per kind of adapter, and the variants that autotuning (src/autotune) chose by
+ * timing for certain matrix sizes.
  */
 
 import * as v from "../schema.ts";
@@ -9,25 +9,25 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** Direction of a product: "forward" is act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
+/** Product: "forward" is act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
-/** Kernel variant of a matrix product. The number in a panel's name is the number of rows per workgroup. */
+/** Kernel variant of a matrix product. The number in "panel 64" is the number of rows per workgroup. */
 export type MatmulVariant = "panel 64" | "panel 128" | "panel 256" | "rows" | "tiled";
 const panels = ["panel 64", "panel 128", "panel 256"] as const;
 const matmulVariants = [...panels, "rows", "tiled"] as const satisfies readonly MatmulVariant[];
 
-/** Direction of an LSTM: "forward" computes states of all events, "backward" the gradient of the gates' inputs. */
+/** Direction of an LSTM: "forward" computes all states, "backward" the gradients of the gates' inputs. */
 export type LstmDirection = "forward" | "backward";
 
 /**
- * Kernel variant of an LSTM on a GPU. `group n` has a workgroup for n users, with one invocation per unit and user. `group`
- * has as many users per workgroup as fit 64 invocations. `user` has one invocation per user.
+ * Kernel variant of an LSTM on a GPU. `group n`: a workgroup computes n users, with one invocation per unit
+ * and user. `group`: as `group n`, with as many users as fit 64 invocations. `user`: one invocation per user.
  */
 export type LstmVariant = "group" | "group 1" | "group 4" | "user";
 export const lstmVariants = ["group", "group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
 
-/** Kernel variant of a workgroup's final sum, computed by one invocation (serial) or by the lanes of a subgroup. */
+/** Kernel variant of a workgroup's final sum: one invocation adds (serial), or the lanes of a subgroup do. */
 export type SumVariant = "serial" | "subgroups";
 const sumVariants = ["serial", "subgroups"] as const satisfies readonly SumVariant[];
 
@@ -40,13 +40,14 @@ export const kernelVariantsSchema = v.strictObject({
   lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),
   sum: v.optional(v.record(v.string(), v.picklist(sumVariants))),
 });
-/** Kernel variants of an adapter. Variants may add numbers in different orders, so results may differ in the last bits. */
+/** Kernel variants of an adapter. Results of different variants may differ in the last bits. */
 export interface KernelVariants {
-  /** Kind of adapter, which also determines which data is stored in uniforms. */
+  /** Kind of adapter. It also determines which data is stored in uniforms. */
   readonly kind: AdapterKind;
   /**
-   * Storage of matrices that products read many times. If absent, matrices are in storage textures on a CPU adapter,
-   * because llvmpipe reads textures faster, and in buffers on a GPU. SwiftShader, a CPU adapter, reads buffers faster.
+   * Storage of matrices that products read many times. If absent, they are stored in textures on a CPU
+   * adapter, because llvmpipe reads textures faster, and in buffers on a GPU. SwiftShader, a CPU adapter,
+   * needs "buffers".
    */
   readonly matrices?: "buffers" | undefined;
   /** Variants of matrix products that differ from the defaults, by {@link formatMatmulKey}. */
@@ -68,7 +69,7 @@ export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
 
-/** Merges tuned variants into the defaults. @param chosen - variants by {@link formatMatmulKey} and the like. */
+/** Adds tuned variants to the defaults. @param chosen - variants by key, e.g. {@link formatMatmulKey} */
 export function mergeTunedVariants(
   { kind, matrices }: AdapterTraits,
   chosen: Readonly<Record<string, KernelVariant>>,
@@ -89,40 +90,41 @@ function isVariant<V extends KernelVariant>(all: readonly V[], variant: KernelVa
   return all.some((one) => one === variant);
 }
 
-/** Returns true if variants are for adapters of the given kind and storage of matrices. */
+/** Returns true if variants are for the given kind of adapter and storage of matrices. */
 export function matchAdapter(variants: AdapterTraits, { kind, matrices }: AdapterTraits): boolean {
   return variants.kind === kind && variants.matrices === matrices;
 }
 
-/** Returns recorded variants if they are for the adapter `own`, otherwise the adapter's default variants. */
+/** Returns recorded variants if they match the adapter `own`, otherwise the adapter's default variants. */
 export function reuseVariants(recorded: KernelVariants | undefined, own: AdapterTraits): KernelVariants {
   return recorded && matchAdapter(recorded, own) ? recorded : getDefaultVariants(own.kind, own.matrices);
 }
 
-/** Returns a key such as "forward 64x32", with the padded sizes [K, N] of the weights. @param k4 - K / 4. @param n4 - N / 4. */
+/** Returns a key such as "forward 64x32" for padded weights [K, N]. @param k4 - K / 4. @param n4 - N / 4 */
 export function formatMatmulKey(direction: MatmulDirection, k4: number, n4: number): string {
   return `${direction} ${4 * k4}x${4 * n4}`;
 }
 
-/** Returns an LSTM's key such as "lstm backward 20", with the padded number of units. @param h4 - units / 4. */
+/** Returns a key such as "lstm backward 20" with the padded number of units. @param h4 - units / 4 */
 export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Largest K / 4 of panel kernels, whose text unrolls the sum over K. The bound is lower on a GPU, to shorten compilation. */
+/** Largest K / 4 of panel kernels, which unroll the sum over K. Lower on a GPU, to shorten compilation. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {
   readonly variants: KernelVariants;
-  /** Size of the adapter's workgroup memory in bytes; at least 16,384. */
+  /** Size of a workgroup's memory on the adapter, in bytes; at least 16,384. */
   readonly workgroupBytes: number;
   /** True if kernels may use subgroup operations. */
   readonly subgroups: boolean;
 }
 
 /**
- * Returns the bytes of workgroup memory of a panel: sixteen columns of the weights and, in the forward kernel, the bias and
- * the dot product's weights. With 256 inputs the forward kernel takes 16,512 bytes; WebGPU guarantees only 16,384.
+ * Returns the bytes of workgroup memory that a panel kernel needs: sixteen columns of the weights and, in the
+ * forward kernel, the bias and the weights of the dot product. With 256 inputs the forward kernel needs
+ * 16,512 bytes, more than the 16,384 that WebGPU guarantees.
  */
 export function computePanelBytes(direction: "forward" | "input", k4: number, n4: number): number {
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
@@ -131,7 +133,7 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
 /** Time to copy a panel of weights, divided by the time to compute one row of the panel's product. */
 const PANEL_COPY = 19;
 
-/** Returns the panel variants, fastest first for `rows` rows. A workgroup computes all its rows, even past the batch's end. */
+/** Returns the panel variants, fastest first. A workgroup also computes rows past the end of the batch. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -140,9 +142,10 @@ function rankPanels(rows: number): MatmulVariant[] {
 }
 
 /**
- * Returns the variants that can compute a product: first the default, then alternatives, most promising first. Tiled
- * kernels read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panels come last, because
- * reading workgroup memory is slow there. @param rows - number of rows of the largest batch.
+ * Returns the variants that can compute a product: first the default, then alternatives, most promising
+ * first. Tiled kernels read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader
+ * panels come last, because reading workgroup memory is slow there. @param rows - number of rows of the
+ * largest batch
  */
 export function listMatmulVariants(
   { variants, workgroupBytes }: VariantContext,
@@ -160,7 +163,7 @@ export function listMatmulVariants(
   return usesTextures(variants) ? [...rankPanels(rows), "rows"] : ["rows", ...rankPanels(rows)];
 }
 
-/** @throws UserError for a recorded variant that cannot compute the product. */
+/** @throws UserError for a recorded variant that cannot compute the product */
 export function chooseMatmulVariant(
   choice: VariantContext,
   direction: MatmulDirection,
@@ -172,10 +175,9 @@ export function chooseMatmulVariant(
   return pickVariant(key, choice.variants.matmul[key], listMatmulVariants(choice, direction, k4, n4, rows));
 }
 
-/** Number of invocations per workgroup that WebGPU guarantees. */
 const WORKGROUP_MOST = 256;
 
-/** Returns the variants that can compute an LSTM on a GPU, default first. @param h4 - number of units / 4. */
+/** Returns the variants that can compute an LSTM on a GPU, the default first. @param h4 - units / 4 */
 export function listLstmVariants(h4: number): readonly LstmVariant[] {
   const group = lstmVariants.filter((variant) => {
     const users = countGroupUsers(variant, h4);
@@ -184,24 +186,24 @@ export function listLstmVariants(h4: number): readonly LstmVariant[] {
   return [...group, "user"];
 }
 
-/** Number of invocations per workgroup that fills subgroups of 32 or 64. */
+/** Number of invocations per workgroup that fills whole subgroups of 32 or 64. */
 const FULL_GROUP = 64;
 
-/** Returns the number of users per workgroup; undefined for one invocation per user. @param h4 - number of units / 4. */
+/** Returns the number of users per workgroup; undefined for one invocation per user. @param h4 - units / 4 */
 export function countGroupUsers(variant: LstmVariant, h4: number): number | undefined {
   const most = Math.max(1, Math.floor(FULL_GROUP / (4 * h4)));
   return { group: most, "group 1": 1, "group 4": 4, user: undefined }[variant];
 }
 
 /**
- * Returns the bytes of workgroup memory of an LSTM that stores its weights in workgroup memory: the weights, two buffers
- * for the exchange between units, and the number of loop iterations. @param units - padded number of units.
+ * Returns the bytes of workgroup memory of an LSTM that stores its weights there: the weights, two buffers
+ * with which units exchange values, and the number of loop iterations. @param units - padded number of units
  */
 export function computeLstmBytes(direction: LstmDirection, units: number, users: number): number {
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;
 }
 
-/** @throws UserError for a recorded variant that cannot compute the LSTM. */
+/** @throws UserError for a recorded variant that cannot compute the LSTM */
 export function chooseLstmVariant(
   { variants }: VariantContext,
   direction: LstmDirection,
@@ -211,12 +213,12 @@ export function chooseLstmVariant(
   return pickVariant(key, variants.lstm?.[key], listLstmVariants(h4));
 }
 
-/** Returns the variants that can compute a sum, default first. */
+/** Returns the variants that can compute a sum, the default first. */
 export function listSumVariants({ variants, subgroups }: VariantContext): readonly SumVariant[] {
   return variants.kind === "gpu" && subgroups ? sumVariants : ["serial"];
 }
 
-/** @throws UserError for a recorded variant that cannot compute the sum. */
+/** @throws UserError for a recorded variant that cannot compute the sum */
 export function chooseSumVariant(choice: VariantContext, kernel: string): SumVariant {
   return pickVariant(kernel, choice.variants.sum?.[kernel], listSumVariants(choice));
 }

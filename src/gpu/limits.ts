@@ -1,4 +1,4 @@
-/** Limits that are requested from an adapter: WebGPU's defaults, or higher limits where an adapter supports them. */
+/** Limits that are requested from an adapter: WebGPU's defaults, or higher limits if it supports them. */
 
 import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
@@ -17,7 +17,7 @@ const NAMES = [
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 export type LimitName = typeof NAMES[number];
 
-/** WebGPU's default limits, which every core adapter has. On an adapter with a lower limit, some models cannot be trained. */
+/** WebGPU's default limits. An adapter with a lower limit is refused, because it cannot train some models. */
 export const LEAST: Readonly<Record<LimitName, number>> = {
   maxStorageBuffersPerShaderStage: 8,
   maxStorageTexturesPerShaderStage: 4,
@@ -32,13 +32,14 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
 };
 
 /**
- * Upper bounds of the limits that are requested where an adapter supports more than the default:
+ * Upper bounds of the limits that are requested if an adapter supports more than the default:
  *
- * - the size of a buffer. A model of many items needs arenas beyond the default 256 MiB.
- * - the size of a binding. A table of items or tokens must fit into one binding. The default is 128 MiB; many cards allow 2
- * GiB or more. An arena of several tables may be larger, because kernels access arenas in windows.
- * - workgroup memory. A panel of 256 inputs takes 16,512 bytes. With less memory, another kernel computes the product (see
- * kernel_variants.ts).
+ * - Size of a buffer: the parameters of a model with many items need more than the default 256 MiB.
+ * - Size of a binding: a table with a row per item or token must fit into one binding. The default is 128
+ * MiB; many cards allow 2 GiB or more. A buffer of several tables may be larger, because kernels bind it in
+ * windows.
+ * - Workgroup memory: a panel kernel with 256 inputs needs 16,512 bytes. With less memory, another kernel
+ * computes the product (see kernel_variants.ts).
  */
 const MOST: Readonly<Partial<Record<LimitName, number>>> = {
   maxBufferSize: Infinity,
@@ -47,8 +48,9 @@ const MOST: Readonly<Partial<Record<LimitName, number>>> = {
 };
 
 /**
- * Returns the limits to request from an adapter. @param adapter - name of the adapter, for errors. @param most - upper bounds of
- * the limits, for tests. @throws UserError for an adapter below a default limit; the message names the limit.
+ * Returns the limits to request from an adapter. @param adapter - name of the adapter, for errors
+ * @param most - upper bounds of the limits, for tests
+ * @throws UserError for an adapter with less than a default limit; the message has the limit's name
  */
 export function computeRequiredLimits(
   limits: Readonly<Record<LimitName, number>>,

@@ -1,23 +1,26 @@
 /**
  * Memory that a kernel accesses: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
- * Why textures: the software adapter llvmpipe reads storage buffers number by number, with a bounds check for each number.
- * It reads a texel of four f32 as a whole, with a third of the instructions (bench/ladder.md, "How llvmpipe runs a
- * kernel"). Storing a texel takes longer than storing to a buffer. So kernels write a buffer, which is then copied into the
- * texture. Writing and copying together take half the time of textureStore.
+ * Why textures: the software adapter llvmpipe reads storage buffers number by number, with a bounds check for
+ * each number. It reads a texel of four f32 as a whole, with a third of the instructions (bench/ladder.md,
+ * "How llvmpipe runs a kernel"). But storing a texel takes longer than storing to a buffer. So kernels write
+ * a buffer, which is then copied into the texture. Writing and copying together take half the time of
+ * textureStore.
  *
- * On llvmpipe only the matrices that products read many times are stored in textures. kernel.ts changes the kernel's text
- * accordingly. SwiftShader, another software adapter, reads a texture no faster than a buffer, so all its matrices are
- * stored in buffers (kernel_variants.ts).
+ * On llvmpipe only the matrices that products read many times are stored in textures; kernel.ts adapts the
+ * source of kernels that read or write them. SwiftShader, another software adapter, reads a texture no faster
+ * than a buffer, so there all matrices are stored in buffers (kernel_variants.ts).
  *
- * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In a panel, sixteen
- * numbers of a row (64 bytes) are followed by the next row's sixteen numbers, not by the same row's next panel.
+ * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In a
+ * panel, sixteen numbers of a row (64 bytes) are followed by the sixteen numbers of the next row in the same
+ * columns.
  *
- * Why panels: some kernels read one panel of every row. If the matrix is stored row by row, these kernels read one cache
- * line in four, or one in sixteen in a wide layer. No CPU's prefetcher follows such a pattern, so a kernel waits for main
- * memory once per eight rows. In a panel the lines are adjacent and arrive in time; bench/ladder.md has the gain for the
- * gradients. Panels of 512 rows give half of this gain, panels of 2,048 rows all of it. A matrix that is read by whole
- * rows, such as a gradient, is stored row by row.
+ * Why panels: some kernels read the same sixteen columns of every row. If the matrix is stored row by row,
+ * they read one cache line in four, or one in sixteen in a wide layer. No CPU's prefetcher follows such a
+ * pattern, so a kernel waits for main memory once per eight rows. In a panel the cache lines are adjacent and
+ * arrive in time; bench/ladder.md reports the speedup for the gradients. Panels of 512 rows give half of this
+ * speedup, panels of 2,048 rows all of it. A matrix that kernels read by whole rows, such as a gradient, is
+ * stored row by row.
  */
 
 import type { SizeExpression } from "./sizes.ts";
@@ -29,21 +32,21 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Number and distance of slices, if the view is the first of several slices with one slice per batch. */
-  readonly slices?: { readonly count: number; /** In bytes. */ readonly stride: number };
+  /** Slices, one per batch, if the view is the first of several: their number and their distance in bytes. */
+  readonly slices?: { readonly count: number; readonly stride: number };
 }
 
-/** A texture with a vector of four f32 per texel. */
+/** A texture in which each texel stores a vector of four f32. */
 export interface TextureView {
   readonly texture: GPUTexture;
   readonly layout: TextureLayout;
   /** Size of the matrix in bytes. */
   readonly size: number;
-  /** Buffer that kernels write in place of the texture, and the bytes that a batch writes; absent if only the host writes. */
+  /** Buffer that kernels write, and number of bytes that a batch writes; absent if only the host writes. */
   readonly written?: { readonly view: View; readonly bytes: SizeExpression };
 }
 
-/** A range of at most 64 KiB that is read as a uniform: llvmpipe reads a uniform with fewer instructions than storage. */
+/** A range of at most 64 KiB that is bound as a uniform, which llvmpipe reads faster than storage. */
 export interface UniformView extends View {
   readonly uniform: true;
 }
@@ -54,10 +57,10 @@ export function isTexture(memory: Memory): memory is TextureView {
   return "texture" in memory;
 }
 
-/** Largest uniform binding in bytes on every adapter. */
+/** Size in bytes of a uniform binding that every adapter allows. */
 export const UNIFORM_BYTES = 65536;
 
-/** Returns the view as a uniform if the view fits a uniform binding, otherwise unchanged. */
+/** Returns the view as a uniform if it fits a uniform binding, otherwise the unchanged view. */
 export function toUniformIfSmall(view: View): View {
   const uniform: UniformView = { ...view, uniform: true };
   return view.size <= UNIFORM_BYTES ? uniform : view;
@@ -67,13 +70,13 @@ export function isUniform(memory: Memory): memory is UniformView {
   return "uniform" in memory && memory.uniform === true;
 }
 
-/** Returns the memory as a buffer's range. @throws Error for a texture. */
+/** Returns the memory as a range of a buffer. @throws Error for a texture. */
 export function asBufferView(memory: Memory): View {
   if (isTexture(memory)) throw new Error(`expected a buffer, got the texture ${memory.texture.label}`);
   return memory;
 }
 
-/** Writes whole vectors of four numbers at the beginning of the memory. */
+/** Writes vectors of four numbers to the beginning of the memory. */
 export function writeMemory(
   queue: GPUQueue,
   memory: Memory,
@@ -97,25 +100,25 @@ export function writeMemory(
   }
 }
 
-/** Number of texels per line; the largest width that every adapter supports. */
+/** Number of texels per line of a texture: the largest width that every adapter supports. */
 const TEXTURE_WIDTH = 8192;
 export const TEXTURE_FORMAT = "rgba32float";
 export const BYTES_PER_TEXEL = 16;
 
-/** Number of a row's vectors in a panel: 64 bytes. */
+/** Number of vectors of a row that are in one panel: 64 bytes. */
 const PANEL_VECTORS = 4;
-/** Number of texels in 256 bytes: a copy of several lines takes only line lengths that are a multiple of 256 bytes. */
+/** Number of texels in 256 bytes: WebGPU copies several lines only if their length is a multiple of 256. */
 const WIDTH_STEP = 16;
 
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Number of vectors per row: columns / 4. For storage row by row the number is 1, and each vector counts as a row. */
+  /** Number of vectors per row: columns / 4. If stored row by row, 1: each vector then counts as a row. */
   readonly rowVectors: number;
   readonly panelVectors: number;
-  /** Number of panels per row. The last panel may be narrower, but takes as much space as the other panels. */
+  /** Number of panels per row. The last panel takes full space even if it has fewer columns. */
   readonly panels: number;
-  /** Number of a panel's rows in one line of the texture. The panels of a line's rows are in consecutive lines. */
+  /** Number of rows per line of the texture. The panels of these rows are in consecutive lines. */
   readonly lineRows: number;
 }
 
@@ -123,12 +126,12 @@ export function makeRowLayout(bytes: number): TextureLayout {
   return makeTextureLayout(bytes, 1, 1);
 }
 
-/** @param rowVectors - number of columns of the matrix / 4. */
+/** @param rowVectors - number of columns of the matrix / 4 */
 export function makePanelLayout(bytes: number, rowVectors: number): TextureLayout {
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** Returns the layout of a matrix that products read: panels, unless a row is shorter than two cache lines. */
+/** Returns the layout for matrices that products read: panels, unless a row is below two cache lines. */
 export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }
@@ -148,7 +151,7 @@ function makeTextureLayout(bytes: number, rowVectors: number, panelVectors: numb
   };
 }
 
-/** Returns the index of the texel (line by line) that stores vector i of the matrix (row by row). */
+/** Returns the index of the texel, line by line, that stores vector i of the matrix, row by row. */
 export function computeTexelIndex(layout: TextureLayout, i: number): number {
   const { width, rowVectors, panelVectors, panels, lineRows } = layout;
   const row = Math.floor(i / rowVectors);
@@ -157,13 +160,13 @@ export function computeTexelIndex(layout: TextureLayout, i: number): number {
   return line * width + (row % lineRows) * panelVectors + column % panelVectors;
 }
 
-/** Returns WGSL for the texel coordinates of vector `i`. */
+/** Returns WGSL code for the texel coordinates of vector `i`. */
 export function formatTexelCode(layout: TextureLayout): string {
   const { x, y } = formatTexelCoordinates(layout);
   return `vec2u(${x}, ${y})`;
 }
 
-/** Returns WGSL for {@link computeTexelIndex}. */
+/** Returns WGSL code that computes {@link computeTexelIndex}. */
 export function formatTexelIndexCode(layout: TextureLayout): string {
   const { x, y } = formatTexelCoordinates(layout);
   return `(${y}) * ${layout.width}u + ${x}`;
@@ -178,7 +181,7 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** Formats a division in WGSL. A division by a power of two becomes a shift, because WGSL guards every division against zero. */
+/** Formats a division in WGSL, by a power of two as a shift: WGSL checks every division for zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
@@ -188,7 +191,7 @@ function formatRemainder(a: string, by: number): string {
   return Number.isInteger(Math.log2(by)) ? `(${a} & ${by - 1}u)` : `(${a} % ${by}u)`;
 }
 
-/** Consecutive lines of a texture. At the beginning of each line, `texels` texels belong to the matrix. */
+/** Consecutive lines of a texture. The first `texels` texels of each line belong to the matrix. */
 export interface TextureRegion {
   readonly line: number;
   readonly lines: number;
@@ -204,12 +207,12 @@ export function listRegions(layout: TextureLayout, bytes: number): TextureRegion
   return [whole, last].filter(({ lines, texels }) => lines * texels > 0);
 }
 
-/** Returns the texels of a matrix, line by line. Texels that do not belong to the matrix are zero. */
+/** Returns the texels that store a matrix, line by line. All other texels are zero. */
 function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
   layout: TextureLayout,
   matrix: Words,
 ): Words {
-  // Numbers are copied as integers, because copying a NaN as a float may change its bits.
+  // Numbers are copied as integers, because a copy of a NaN as a float may change its bits.
   const texels = new Uint32Array(4 * layout.width * layout.height);
   const words = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length);
   forEachVector(layout, words.length, (at, texel) => {
@@ -218,7 +221,7 @@ function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayB
   return (matrix instanceof Float32Array ? new Float32Array(texels.buffer) : texels) as Words;
 }
 
-/** Inverts {@link packTexels}. @param length - number of words of the matrix. */
+/** Inverts {@link packTexels}. @param length - number of 32-bit words of the matrix */
 export function unpackTexels(
   layout: TextureLayout,
   texels: Uint32Array<ArrayBuffer>,
@@ -231,7 +234,7 @@ export function unpackTexels(
   return matrix;
 }
 
-/** Calls `visit` for each vector, with the indices of its first word in the matrix and among the texels. */
+/** Calls `visit` for each vector with two indices: its first word in the matrix, and in the texels. */
 function forEachVector(
   layout: TextureLayout,
   words: number,

@@ -1,4 +1,4 @@
-/** Times compute passes by timestamp queries, for benches. With a pass per dispatch, a profile is slower than a replay. */
+/** Times compute passes by timestamp queries, for benches. One pass per dispatch slows the program down. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
@@ -12,13 +12,13 @@ export interface PassBoundary {
   between(encoder: GPUCommandEncoder): void;
 }
 
-/** Largest number of timestamps in a query set of WebGPU; a pass takes two. */
+/** Largest number of timestamps in a query set of WebGPU. A pass takes two timestamps. */
 const MOST_QUERIES = 4096;
 
 /**
  * Runs passes, and commands between passes, in order in one submission.
- * @returns microseconds of each pass; timestamps must be nanoseconds, as on llvmpipe and NVIDIA.
- * @throws Error if the adapter has no timestamps, or for more passes than a query set holds.
+ * @returns microseconds of each pass; timestamps must be nanoseconds, as on llvmpipe and NVIDIA
+ * @throws Error if the adapter has no timestamps, or for more passes than a query set holds
  */
 export async function timePasses(
   gpu: Gpu,
@@ -38,7 +38,7 @@ export async function timePasses(
       encoder.beginComputePass({ timestampWrites }).end();
     passes.forEach((encode, k) => {
       if (typeof encode !== "function") {
-        // The commands are timed from the end of an empty pass to the beginning of another empty pass.
+        // Commands are timed from the end of an empty pass before them to the start of an empty pass after.
         mark({ querySet, endOfPassWriteIndex: 2 * k });
         encode.between(encoder);
         mark({ querySet, beginningOfPassWriteIndex: 2 * k + 1 });
@@ -61,15 +61,15 @@ export async function timePasses(
   }
 }
 
-/** Work to time: a dispatch, or the copies into textures that follow a dispatch. */
+/** Work to time: a dispatch, or the copies into textures after a dispatch. */
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Number of steps that the work is for. The time is for all steps, but the cost is for one step. */
+  /** Number of steps that the work computes. The measured time is for all steps, the cost for one step. */
   readonly steps: number;
   /** Number of invocations for all steps together; absent for copies. */
   readonly invocations?: number;
-  /** Index of the dispatch in its program; for copies, the index of the dispatch before the copies. */
+  /** Index of the dispatch in its program. Copies have the index of the dispatch that wrote the data. */
   readonly dispatch: number;
   readonly encode: EncodePass | PassBoundary;
 }

@@ -1,7 +1,8 @@
 /**
- * A recorded program: the dispatches of a step. Each dispatch has a pipeline, a bind group, and a grid that is a function of
- * the batch's sizes. Recording creates all objects for the first slice. The first replay of another slice creates the bind
- * groups of all slices. A replay creates no other objects.
+ * A recorded program: the dispatches of a training step. Each dispatch has a pipeline, a bind group, and a
+ * grid that is a function of the batch's sizes. Recording creates all objects for the first slice (batch) of
+ * the index arrays. The first replay of another slice creates the bind groups of all slices. Replays create
+ * no other objects.
  */
 
 import { UserError } from "../user_error.ts";
@@ -15,32 +16,33 @@ import { type BatchSizes, evaluateSize, type SizeExpression } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
- * Work of one dispatch: the number of floating-point operations, and the number of bytes that must move at least once. A
- * number in memory counts once for all reads, and once for all writes. Of rows that an index selects, only distinct rows
- * count, as far as the sizes determine their number. Lists of indices and small weights may be left out.
+ * Work of one dispatch: the number of floating-point operations, and the number of bytes that must move at
+ * least once. A number in memory counts once for all reads, and once for all writes. If an index selects
+ * rows, only distinct rows count, as far as the sizes determine their number. Index lists and small weights
+ * may be left out.
  */
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
-  /** Parts of a dispatch whose workgroups do several kinds of work, for bench/compiled/time_model.ts. */
+  /** Work of each kind of workgroup, if a dispatch has several kinds, for bench/compiled/time_model.ts. */
   readonly parts?: readonly { readonly workgroups: number; readonly flops: number }[];
 }
 
-/** Returns the work of a dispatch; zero if its spec does not define it. */
+/** Returns the work of a dispatch; zero if its spec does not state it. */
 export function getCost<S extends BatchSizes>({ cost }: Pick<DispatchSpec<S>, "cost">, sizes: S): Cost {
   return cost?.(sizes) ?? { flops: 0, bytes: 0 };
 }
 
-/** Kernel variants that can compute a dispatch or a part of it. */
+/** Choice among kernel variants that can compute a dispatch or a part of it. */
 export interface KernelChoice<S extends BatchSizes = BatchSizes> {
   /**
-   * Key of the choice: see formatMatmulKey and formatLstmKey in {@link import("./kernel_variants.ts")}; for a sum, the
-   * kernel's name.
+   * Key of the choice; for a sum, the kernel's name. See formatMatmulKey and formatLstmKey in {@link
+   * import("./kernel_variants.ts")}.
    */
   readonly key: string;
   /** Kernel variants of the choice, the default variant first. */
   readonly variants: readonly KernelVariant[];
-  /** True if the longest chain of dependent operations, not the number of FLOPs, determines the dispatch's time. */
+  /** True if the longest chain of dependent operations determines the time, not the number of FLOPs. */
   readonly serial?: boolean;
   /** Returns the dispatch with one of the variants. */
   buildDispatch(variant: KernelVariant): DispatchSpec<S>;
@@ -67,23 +69,23 @@ export function computeInvocations<S extends BatchSizes>(
   return [evaluateSize(x, sizes), evaluateSize(y, sizes)];
 }
 
-/** A dispatch to record. @typeParam S batch sizes on which the grid depends; by default none */
+/** A dispatch to record. @typeParam S batch sizes that determine the grid; by default none */
 export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelTextInputs {
   /** Numbers of invocations along x and y, which are rounded up to whole workgroups. */
   readonly invocations: InvocationCounts<S>;
   readonly cost?: (sizes: S) => Cost;
   /** Purpose of the dispatch, e.g. "utility/layer2 forward". */
   readonly label: string;
-  /** Alternative kernels for the dispatch or its parts: for matrix products and, on a GPU, for LSTMs and sums. */
+  /** Alternative kernels for the dispatch or its parts: for matrix products and, on a GPU, LSTMs and sums. */
   readonly choices?: readonly KernelChoice<S>[];
-  /** Node of the tape; absent for the dispatches of the batch and of the optimiser, which have no node. */
+  /** Node of the tape; absent for dispatches that build the batch or update the weights. */
   readonly node?: DispatchNode;
 }
 
-/** Slice of index arrays that a replay uses: batches that are built at once have one slice per batch. */
+/** Slice of the index arrays that a replay uses. Batches that are built at once have one slice each. */
 export interface BatchSlice {
   readonly index: number;
-  /** Number of batches for which a {@link isMultiStep multi-step kernel} works at once. */
+  /** Number of batches that a {@link isMultiStep multi-step kernel} computes at once. */
   readonly count: number;
 }
 export const onlySlice: BatchSlice = { index: 0, count: 1 };
@@ -92,12 +94,12 @@ interface Dispatch<S extends BatchSizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
   readonly slices: number;
-  /** Bind groups by slice. Later slices get bind groups on first use, because single steps need only the first slice. */
+  /** Bind groups by slice. All but the first are created on first use: single steps need only the first. */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
   readonly manySteps: boolean;
-  /** Textures whose buffers the dispatch writes; the buffers are copied into the textures afterwards. */
+  /** Textures that the dispatch writes through buffers. The buffers are copied into them afterwards. */
   readonly copies: readonly TextureView[];
 }
 
@@ -108,7 +110,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     readonly dispatches: readonly Dispatch<S>[],
   ) {}
 
-  /** Compiles and binds the dispatches. @param steps - buffer of step headers. @throws Error that names the kernel. */
+  /** Compiles and binds dispatches. @param steps - buffer of step headers. @throws Error with the kernel */
   static async record<S extends BatchSizes>(
     gpu: Gpu,
     name: string,
@@ -122,12 +124,12 @@ export class Program<S extends BatchSizes = BatchSizes> {
     return new Program(gpu, name, dispatches);
   }
 
-  /** Encodes the whole program, with the header at `stepOffset` bytes. @param sizes - sizes of the largest batch. */
+  /** Encodes the program with the step header at byte `stepOffset`. @param sizes - sizes of the batch */
   encode(commands: CommandRecorder, sizes: S, stepOffset: number, slice = onlySlice): void {
     for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset, slice);
   }
 
-  /** Encodes one dispatch, and the copies into textures that follow the dispatch. */
+  /** Encodes one dispatch, and the copies into textures that must follow it. */
   encodeStep(
     commands: CommandRecorder,
     index: number,
@@ -139,7 +141,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     for (const view of this.dispatches[index]?.copies ?? []) commands.copyToTexture(view, sizes);
   }
 
-  /** Encodes one dispatch alone; the profiler times it in a separate pass. */
+  /** Encodes one dispatch alone, which the profiler times in a separate pass. */
   encodeOne(
     pass: GPUComputePassEncoder,
     index: number,
@@ -167,9 +169,11 @@ export class Program<S extends BatchSizes = BatchSizes> {
 const offsets = new Uint32Array(1);
 
 /**
- * Computes the numbers of workgroups of a dispatch along x, y and z. A too long x axis of a foldable kernel is folded.
- * @param workgroup - invocations of a workgroup along x and y. @param maxGrid - largest number of workgroups along an axis.
- * @throws UserError for a grid that exceeds `maxGrid`.
+ * Computes the numbers of workgroups of a dispatch along x, y and z. If the x axis of a foldable kernel is
+ * too long, it is split over x and y.
+ * @param workgroup - invocations per workgroup along x, y. @param maxGrid - largest number of workgroups per
+ * axis
+ * @throws UserError for a grid that exceeds `maxGrid`
  */
 export function computeGrid<S extends BatchSizes>(
   { spec, workgroup, manySteps }: Pick<Dispatch<S>, "spec" | "workgroup" | "manySteps">,
@@ -237,7 +241,6 @@ async function recordDispatch<S extends BatchSizes>(
   return { spec, pipeline, slices, bindGroups, bind, workgroup, manySteps: isMultiStep(kernel), copies };
 }
 
-/** Creates the entry of a binding. @throws Error for a binding without a view. */
 function createEntry<S extends BatchSizes>(
   gpu: Gpu,
   steps: GPUBuffer,

@@ -1,14 +1,14 @@
-/** Reads results back to the host. A wait may take 10 ms for any size (see {@link StagingPool}), so no training step waits. */
+/** Reads results back to the host. A read may wait 10 ms (see {@link StagingPool}), so no step reads. */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
 
 /** Alignment in bytes of a copied texture. */
 const ALIGNMENT = 256;
-/** Largest size in bytes of a staging buffer that views share: creating a buffer takes longer than copying a small view. */
+/** Largest staging buffer that views share, in bytes: copying a small view is faster than a new buffer. */
 const MOST_SHARED = 2 ** 20;
 
-/** Copies buffers and textures to the host in one wait. Returns raw words, whose buffer a Float32Array reads as floats. */
+/** Copies buffers and textures to the host in one wait. Returns 32-bit words, which may be floats. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
   const { locations, sizes } = planStaging(views.map(stagingBytes));
@@ -47,7 +47,7 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
   return words;
 }
 
-/** Places ranges one after another in as few buffers as possible. @returns the location of each range, and the buffers' sizes. */
+/** Arranges ranges one after another in as few buffers as possible. @returns locations and buffer sizes */
 function planStaging(lengths: readonly number[]) {
   const sizes: number[] = [];
   const locations = lengths.map((bytes) => {
@@ -65,7 +65,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Pending reads of one view. Each read is copied in the queue's order, and awaited only when {@link take} is called. */
+/** Pending reads of one view. Reads are copied in the queue's order; only {@link take} waits for a result. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -77,7 +77,7 @@ export class ReadbackQueue {
   get length(): number {
     return this.#pending.length;
   }
-  /** True if {@link take} waits for all submitted work. Callers then submit later work after the call. */
+  /** True if {@link take} waits for all submitted work. Callers then take before they submit more work. */
   get waitsForAll(): boolean {
     return this.#staging.mapsAtOnce;
   }
@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns what the view contained after the oldest submission that was not taken yet. @throws Error that WebGPU reported. */
+  /** Returns the view as of the oldest submission not yet taken. @throws Error that WebGPU reported */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("no read is under way");
@@ -122,30 +122,30 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 }
 
 /**
- * Matches Deno versions whose mapAsync waits for the device itself: when the call returns, the range is mapped, and
- * awaiting the promise only adds the 10 ms or more until Deno polls. A new buffer's first map must be awaited, otherwise
- * Deno panics. In all other Deno versions each map is awaited.
+ * Matches Deno versions in which mapAsync itself waits for the device: when the call returns, the range is
+ * mapped, and awaiting the promise would add 10 ms or more until Deno polls. The first map of a new buffer
+ * must be awaited, because Deno panics otherwise. In other Deno versions every map is awaited.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** Largest buffer in bytes that is kept for reuse: copying a larger buffer takes longer than the wait. */
+/** Largest buffer in bytes that is kept for reuse. Copying a larger buffer takes longer than the wait. */
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
-/** Largest number of milliseconds between yields to signals, timers and servers, which reads without waits would block. */
+/** Largest time between yields to signals, timers and servers in ms; reads without waits block them. */
 const MOST_MS = 100;
 
 export interface StagingBuffer {
   readonly buffer: GPUBuffer;
   readonly size: number;
-  /** True if a map of the buffer was awaited once. */
+  /** True if a map of the buffer was awaited at least once. */
   mappedBefore: boolean;
   mapped?: Promise<void>;
 }
 
-/** Pool of staging buffers, to which results are copied for the host. Small buffers are kept and reused. */
+/** Pool of buffers through which the host reads results. Small buffers are kept and reused. */
 export class StagingPool {
-  /** True if mapping waits for the device, so that a mapped range can be read at once. */
+  /** True if mapping itself waits for the device, so that the mapped range can be read immediately. */
   get mapsAtOnce(): boolean {
     return this.#mapsSynchronously;
   }
@@ -161,14 +161,14 @@ export class StagingPool {
 
   static readonly #ofGpu = new WeakMap<Gpu, StagingPool>();
 
-  /** Returns the pool of a device. The pool's buffers are freed with the device, and do not count as live. */
+  /** Returns the pool of a device. Its buffers are freed with the device, and do not count as live. */
   static of(gpu: Gpu): StagingPool {
     const staging = StagingPool.#ofGpu.get(gpu) ?? new StagingPool(gpu);
     StagingPool.#ofGpu.set(gpu, staging);
     return staging;
   }
 
-  /** Returns a buffer of at least `bytes` bytes, for one {@link read}. @throws UserError for a size beyond the adapter's limit. */
+  /** Returns a buffer of at least `bytes` bytes for one {@link read}. @throws UserError if it is too large */
   take(bytes: number): StagingBuffer {
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     if (bytes > MOST_KEPT) {
@@ -183,12 +183,12 @@ export class StagingPool {
       };
   }
 
-  /** Starts mapping a buffer, unless mapping waits for the device. Must be called after the copy into the buffer is submitted. */
+  /** Starts mapping, unless mapping waits for the device. To be called after the copy is submitted. */
   startMapping(staging: StagingBuffer): void {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
 
-  /** Awaits a buffer, calls `use` with a function that reads ranges, and recycles the buffer. @throws Error that WebGPU reported. */
+  /** Awaits a buffer, calls `use` with a function that reads ranges, and frees the buffer. @throws Error */
   async read<T>(
     staging: StagingBuffer,
     use: (range: (at: number, bytes: number) => ArrayBuffer) => T,
@@ -204,7 +204,7 @@ export class StagingPool {
       const used = early ? await this.#useWhenMapped(now, mapped) : now();
       buffer.unmap();
       if (performance.now() - this.#lastTurn > MOST_MS) await this.yieldToEvents();
-      this.gpu.check(); // before the buffer is free for another read: after an error, it is dropped
+      this.gpu.check(); // check before the buffer is reused: after an error, it is dropped
       this.#recycle(staging);
       return used;
     } catch (error) {
@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Reads at once or, if reading fails, when the buffer is mapped: npm's Dawn on Deno maps buffers as browsers do. */
+  /** Reads now or, if that fails, after the buffer is mapped: npm's Dawn on Deno maps like browsers. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();
@@ -227,10 +227,10 @@ export class StagingPool {
     }
   }
 
-  /** Yields to signals, timers and servers, if reads do not wait. */
+  /** Lets Deno handle signals, timers and servers, if reads do not wait for an event. */
   async yieldToEvents(): Promise<void> {
     if (!this.mapsAtOnce) return;
-    // Yielding by a timer of 0 ms takes 1 to 2 ms. Yielding by a message takes 0.01 ms, but Deno then handles no signal.
+    // A timer of 0 ms takes 1 to 2 ms. A message takes 0.01 ms, but Deno then handles no signal.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#lastTurn = performance.now();
   }

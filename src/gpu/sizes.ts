@@ -1,16 +1,17 @@
 /**
- * Sizes of a batch. Each kind of batch has at most four named dimensions: click batches have users, events, rows and items;
- * a replay buffer may have transitions and candidates. This module does not depend on the kind of batch.
+ * Sizes of a batch. Each kind of batch has at most four named dimensions: a batch of clicks has users,
+ * events, rows and items; a batch of a replay buffer has, for example, transitions and candidates. This
+ * module depends on no kind.
  */
 
-/** Sizes of a batch by dimension. Each kind of batch has its own type. */
+/** Sizes of a batch by dimension. Each kind of batch has a separate type. */
 export type BatchSizes = Readonly<Record<string, number>>;
 
 /** Number of rows of a tensor: a fixed number, or a dimension of the batch. */
 export type Dim<S extends BatchSizes = BatchSizes> = number | DimName<S>;
 export type DimName<S extends BatchSizes = BatchSizes> = keyof S & string;
 
-/** @throws Error for a dimension that the batch does not have. */
+/** @throws Error for a dimension that the batch does not have */
 export function getSize(dim: Dim, sizes: BatchSizes): number {
   const size = typeof dim === "number" ? dim : sizes[dim];
   if (size === undefined) {
@@ -19,15 +20,15 @@ export function getSize(dim: Dim, sizes: BatchSizes): number {
   return size;
 }
 
-/** Returns an upper bound of the number of distinct rows among `picks` selected rows of a matrix. */
+/** Returns an upper bound of the number of distinct rows among `picks` rows that an index selects. */
 export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes): number {
   return Math.min(picks, getSize(rows, sizes));
 }
 
-/** A function of batch sizes, as data: "events", or `{ of: "users", per: 4, times: 64 }` for 64 invocations per four users. */
+/** A function of batch sizes: "events", or `{ of: "users", per: 4, times: 64 }` for 64 * ceil(users / 4). */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
-/** The number times * ceil((of + plus) / per), but at least `least` and at most `most`. */
+/** The number times * ceil((of + plus) / per), clipped to at least `least` and at most `most`. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   /** A dimension, or a function of the sizes. */
   readonly of: Dim<S> | ((sizes: S) => number);
@@ -38,7 +39,7 @@ export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   readonly most?: number;
 }
 
-/** @throws Error for a dimension that the batch does not have. */
+/** @throws Error for a dimension that the batch does not have */
 export function evaluateSize<S extends BatchSizes>(amount: SizeExpression<S>, sizes: S): number {
   if (typeof amount !== "object") return getSize(amount, sizes);
   const { of, plus = 0, per = 1, times = 1, least = 0, most = Infinity } = amount;
@@ -47,34 +48,34 @@ export function evaluateSize<S extends BatchSizes>(amount: SizeExpression<S>, si
   return Math.min(most, Math.max(least, times * Math.ceil(counted / per)));
 }
 
-/** Rule by which the rows of a batch are split into chunks. Weight gradients are summed within chunks, then over chunks. */
+/** Rule that splits a batch's rows into chunks. Weight gradients are summed per chunk, then over chunks. */
 export interface ChunkRule {
-  /** Number of rows per chunk; larger if a batch would have more than `most` chunks. */
+  /** Number of rows per chunk; larger if a batch would otherwise have more than `most` chunks. */
   readonly rows: number;
   /** Largest number of chunks of a batch. */
   readonly most: number;
 }
 
-/** Largest number of chunks of a batch on a CPU adapter, which has few threads, and of a model with many weights on a GPU. */
+/** Largest number of chunks on a CPU adapter (few threads), and for a model with many weights on a GPU. */
 export const MAX_CHUNKS = 16;
 export const cpuChunks: ChunkRule = { rows: 256, most: MAX_CHUNKS };
 
-/** Largest number of chunks on a GPU: a workgroup per chunk for most of its cores. */
+/** Largest number of chunks on a GPU. With one workgroup per chunk, most of its cores are busy. */
 const GPU_CHUNKS = 128;
-/** Bytes of partial sums up to which a GPU gets more than {@link MAX_CHUNKS} chunks. */
+/** Size of partial sums, in bytes, up to which a GPU may use more than {@link MAX_CHUNKS} chunks. */
 const PARTIAL_BYTES = 2 ** 24;
 
-/** Returns the rule for a GPU. Many weights are many workgroups by themselves, and their partial sums take much memory. */
+/** Returns the rule for a GPU. Many weights get few chunks: they fill the GPU and need much memory anyway. */
 export function chooseGpuChunks(summedWeights: number): ChunkRule {
   const fit = Math.floor(PARTIAL_BYTES / (4 * Math.max(1, summedWeights)));
   return { rows: 64, most: Math.min(GPU_CHUNKS, Math.max(MAX_CHUNKS, fit)) };
 }
 
-/** Dimensions of a kind of batch, in the order of the kernels' `step.size`. */
+/** Dimensions of a kind of batch, in the order of `step.size` in kernels. */
 export class Dimensions<S extends BatchSizes = BatchSizes> {
   /**
-   * @param names - names of at most four dimensions. @param chunked - dimension that determines the number of chunks; see
-   * {@link countChunks}.
+   * @param names - names of at most four dimensions
+   * @param chunked - dimension that is split into chunks; see {@link countChunks}
    */
   constructor(
     readonly names: readonly DimName<S>[],
@@ -85,12 +86,12 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
     this.index(chunked);
   }
 
-  /** Returns the index of a dimension in `step.size`. @throws Error for a fixed number of rows, and for an unknown name. */
+  /** Returns the index of a dimension in `step.size`. @throws Error for a number or an unknown name. */
   index(dim: Dim): number {
     return this.names.indexOf(this.resolveName(dim));
   }
 
-  /** Returns the dimension's name, typed for this kind of batch. @throws Error as {@link index}. */
+  /** Returns a dimension's name, typed for this kind of batch. @throws Error for an unknown name */
   resolveName(dim: Dim): DimName<S> {
     const name = this.names.find((name) => name === dim);
     if (name === undefined) throw new Error(`expected one of ${this.names.join(", ")}, got ${dim}`);
@@ -98,20 +99,19 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
   }
 
   /**
-   * Returns the number of partial sums of a step's weight gradients. The number, and thus the order of every sum, depends only
-   * on the batch and the rule. @param times - factor per chunk.
+   * Returns the number of partial sums of a step's weight gradients. It depends only on the batch and the
+   * rule for chunks, so every sum has a fixed order. @param times - number of partial sums per chunk
    */
   scaleByChunks(times = 1): ScaledSize<S> {
     const { rows, most } = this.chunks;
     return { of: this.chunked, per: rows, times, least: times, most: times * most };
   }
 
-  /** Returns the same dimensions with another rule for chunks. */
+  /** Returns the same dimensions with a different rule for chunks. */
   withChunks(chunks: ChunkRule): Dimensions<S> {
     return new Dimensions(this.names, this.chunked, chunks);
   }
 
-  /** Returns the number of chunks of a batch. */
   countChunks(sizes: S): number {
     return evaluateSize(this.scaleByChunks(), sizes);
   }

@@ -1,9 +1,9 @@
 /**
- * The step header is a uniform that all kernels of a step share. The header has the sizes of the step's batch and the slot
- * of the step's results.
+ * The step header: a uniform that all kernels of a training step share. It has the sizes of the step's batch
+ * and the slot for the step's results.
  *
- * A program is recorded once. Each step replays the program with another offset into a buffer of step headers, so a batch
- * of other sizes costs only 256 bytes of memory.
+ * A program is recorded once. Each step replays it with a different offset into a buffer of step headers, so
+ * a batch of different sizes costs only 256 bytes of memory.
  */
 
 import type { Arena } from "./arena.ts";
@@ -11,15 +11,15 @@ import { type BatchSizes, type Dimensions, getSize } from "./sizes.ts";
 
 /** Settings of a step besides its batch. */
 export interface StepSettings {
-  /** Slot of the result ring to which the step writes. */
+  /** Slot of the ring buffer of results to which the step writes. */
   readonly slot: number;
-  /** Adam's bias-corrected rate of this iteration; 0 without training. */
+  /** Learning rate of this iteration after Adam's bias correction; 0 without training. */
   readonly learningRate: number;
-  /** Number of iterations completed before this step, for the record of the best iteration. */
+  /** Number of iterations before this step. Kernels record it as the iteration of the best loss. */
   readonly iteration: number;
-  /** Fraction that weight decay subtracts from the parameters that decay: learning rate x weight decay. */
+  /** Factor of weight decay: learning rate x weight decay. A step subtracts `decay` * w from a weight w. */
   readonly decay?: number;
-  /** Fraction that weight decay subtracts from the parameters in tables in this step; by default `decay`. */
+  /** Factor of weight decay for tables in this step; by default `decay`. */
   readonly tableDecay?: number;
   /** Random seed of the step, 32 bits. */
   readonly noise?: number;
@@ -30,9 +30,9 @@ export interface SimulatedPage {
   /** Index of the page within the episode. */
   readonly page: number;
   readonly episode: number;
-  /** Number of the first user; random numbers depend on each user's number. */
+  /** Number of the first user of the batch. Random numbers depend on each user's number. */
   readonly firstUser: number;
-  /** Probability of a random slate. */
+  /** Probability that a slate is random. */
   readonly epsilon?: number;
 }
 
@@ -44,20 +44,20 @@ export interface StepBatch<S extends BatchSizes> {
   readonly first: number;
 }
 
-/** Number of bytes from one step header to the next: the smallest uniform offset that every adapter accepts. */
+/** Distance of step headers in bytes: the smallest uniform offset that every adapter accepts. */
 export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;
 
-/** Step headers in reused slots. The queue runs writes and steps in order, so steps in flight keep their headers. */
+/** Step headers in slots. A slot may be rewritten early: the queue runs writes and steps in order. */
 export class StepHeaders<S extends BatchSizes> {
-  /** Buffer with the headers, for {@link import("./program.ts").Program.record}. */
+  /** Buffer of the headers, for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
   /**
-   * @param each - number of headers per slot, for programs on one batch. @param seen - number of slots that a multi-step kernel
-   * reads.
+   * @param each - number of headers per slot, for programs that use the same batch
+   * @param seen - number of slots that a multi-step kernel reads
    */
   constructor(
     private readonly arena: Arena,
@@ -71,12 +71,12 @@ export class StepHeaders<S extends BatchSizes> {
     this.buffer = arena.allocate("headers", this.#values.byteLength + behind).buffer;
   }
 
-  /** Returns the byte offset of a header, for {@link import("./program.ts").Program.encode}. */
+  /** Returns the offset of a header in bytes, for {@link import("./program.ts").Program.encode}. */
   offset(slot: number, header = 0): number {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes the headers of a slot for {@link upload}. @param purpose - settings, of which the last fill all remaining headers. */
+  /** Writes a slot's headers for {@link upload}. @param purpose - settings of each header; the last repeat */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {
@@ -85,14 +85,14 @@ export class StepHeaders<S extends BatchSizes> {
     }
   }
 
-  /** Uploads `count` slots from `first` on. */
+  /** Uploads `count` slots, beginning at slot `first`. */
   upload(first: number, count: number): void {
     const [from, to] = [this.offset(first), this.offset(first + count)];
     this.arena.gpu.queue.writeBuffer(this.buffer, from, new Uint8Array(this.#values.buffer, from, to - from));
   }
 }
 
-/** Writes a header in the layout of the kernels' `struct Step`. */
+/** Writes a header in the layout of `struct Step` of the kernels. */
 function writeStepHeader<S extends BatchSizes>(
   target: DataView,
   offset: number,

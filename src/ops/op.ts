@@ -7,7 +7,7 @@ import type { BatchSizes, Dim, Dimensions, DimName, SizeExpression } from "../gp
 import type { ListLength, PartialTarget } from "../tape/node.ts";
 import { type Activation, formatShape, type Tensor } from "../tape/tensor.ts";
 
-/** Returns the batch dimension that gives the number of rows of an op's input. @throws Error for a fixed number of rows. */
+/** Returns the batch dimension that is an input's number of rows. @throws Error if the number is fixed. */
 export function getRowDimension<S extends BatchSizes>(
   op: string,
   { dimensions }: { readonly dimensions: Dimensions<S> },
@@ -15,11 +15,11 @@ export function getRowDimension<S extends BatchSizes>(
 ): DimName<S> {
   if (typeof input.rows === "string") return dimensions.resolveName(input.rows);
   throw new Error(
-    `${op}: expected ${input.name} to have rows that the batch counts, got ${formatShape(input)}`,
+    `${op}: expected the number of rows of ${input.name} to depend on the batch, got ${formatShape(input)}`,
   );
 }
 
-/** Checks a tensor's shape. @throws Error that names the op, the expected shape and the actual shape. */
+/** Checks a tensor's shape. @throws Error with the op, the expected shape and the actual shape. */
 export function expectShape(op: string, tensor: Tensor, rows: Dim, columns: number): void {
   if (tensor.rows !== rows || tensor.columns !== columns) {
     throw new Error(
@@ -39,8 +39,8 @@ export function slopeConstants({ activation }: { readonly activation: Activation
 }
 
 /**
- * Returns the views of a kernel that writes partial sums. The offsets of weights are data instead of constants, so that
- * layers of one size share a shader.
+ * Returns the views of a kernel that writes partial sums. The offsets of weights are data instead of
+ * constants, so that layers of one size share a shader.
  */
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
@@ -51,14 +51,14 @@ export function partialViews(
   return { partials: weights.view, places: call.upload("offsets of partial sums", offsets) };
 }
 
-/** Returns how many partial sums a kernel reads at once. A GPU needs many loads in flight; llvmpipe is faster with a plain loop. */
+/** Returns how many partial sums a kernel loads at once: many on a GPU to hide latency, 1 on llvmpipe. */
 export function getSumConstants({ kind }: AdapterTraits): { readonly AT_ONCE: number } {
   return { AT_ONCE: kind === "gpu" ? 8 : 1 };
 }
 
 /**
- * Returns the number of vectors of four columns per invocation. On a GPU it is 1, so that neighbouring invocations read
- * neighbouring memory; llvmpipe is faster with fewer, longer invocations.
+ * Returns the number of vectors of four columns per invocation. On a GPU it is 1, so that neighbouring
+ * invocations read neighbouring memory; llvmpipe is faster with fewer, longer invocations.
  */
 export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS: number } {
   return { VECTORS: kind === "gpu" ? 1 : 4 };

@@ -7,35 +7,35 @@ import type { BatchSizes, Dimensions, DimName } from "../gpu/sizes.ts";
 import type { ReferenceOp } from "./reference.ts";
 import type { Activation, Tensor } from "./tensor.ts";
 
-/** Argument of an op's forward and backward functions. */
+/** Object that an op's forward and backward functions receive. */
 export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
   readonly dimensions: Dimensions<S>;
   readonly capacity: S;
-  /** Returns the gradient of a trainable output or, with an activation, the gradient of the activation's input. */
+  /** Returns the gradient of the output or, with an activation, the gradient of the activation's input. */
   outputGradient(): Memory;
-  /** Uses the output's gradient as the gradient of `input`, which the op adds to the output. No other op may read `input`. */
+  /** Makes the output's gradient also the gradient of `input`, a summand that no other op may read. */
   passGradient(input: Tensor): void;
-  /** Returns where to write an input's gradient; undefined if the input does not depend on trainable parameters. */
+  /** Returns where to write an input's gradient; undefined if the input depends on no trainable parameter. */
   gradient(input: Tensor): GradientTarget | undefined;
-  /** Returns where to write partial sums of a parameter's gradient, for a parameter that all rows of the batch use. */
+  /** Returns where to write partial sums of the gradient of a parameter that all rows of the batch use. */
   partials(parameter: Tensor): PartialTarget;
   /**
-   * Returns where to write a table's sparse gradient; undefined if a dense gradient is required. @param list - rows of
-   * the table; see {@link SparseRows}
+   * Returns where to write a table's sparse gradient; undefined if a dense gradient is required.
+   * @param list - rows of the table; see {@link SparseRows}
    */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
-   * Buffer for writable bindings that a kernel variant does not use. A dispatch binds a buffer either to read or to write,
-   * so unused read-only bindings need another buffer.
+   * Buffer for writable bindings that a kernel variant does not use. Unused read-only bindings need another
+   * buffer, because a dispatch binds each buffer either for reading or for writing.
    */
   readonly unwritten: View;
 }
 
 /**
- * Length of a list of rows: one of the batch's sizes, or an upper bound that depends on the sizes. The op fills the list
- * with NONE up to the bound, because Adam runs an invocation per list entry.
+ * Length of a list of rows: one of the batch's sizes, or an upper bound that depends on the sizes. The op
+ * fills unused entries up to the bound with NONE, because Adam runs one invocation per list entry.
  */
 export type ListLength<S extends BatchSizes> = DimName<S> | {
   readonly of: (sizes: S) => number;
@@ -54,7 +54,7 @@ export interface SparseRows<S extends BatchSizes> {
 
 export interface GradientTarget {
   readonly view: Memory;
-  /** True if the op must add to `view`, in which another op has written its part of the gradient. */
+  /** True if the op must add to `view`, because another op has already written a part of the gradient. */
   readonly accumulate: boolean;
   /** Activation that computed the input. The op must multiply the gradient by the activation's slope. */
   readonly activation: Activation | undefined;
@@ -72,10 +72,10 @@ export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Inputs that the op's matrix products read many times; also the output, if the products read its gradient many times. */
+  /** Inputs, and the output, that the op's matrix products read (or whose gradient they read) many times. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
-  /** Returns the dispatches of the gradients; absent for an op without a gradient. Called only for a trainable output. */
+  /** Returns the dispatches that compute gradients; absent without a gradient. For trainable outputs only. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
   readonly reference: ReferenceOp<R>;
 }

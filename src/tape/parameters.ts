@@ -1,4 +1,4 @@
-/** Stores all parameters of a model in one flat buffer (arena), and gradients and partial sums of gradients in two more. */
+/** Stores a model's parameters in one flat buffer (arena). Two buffers store gradients and partial sums. */
 
 import { alignBinding, Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
@@ -19,13 +19,13 @@ export interface ParameterSpec {
   readonly columns: number;
   /** Number of equal parts of a row that are padded separately, e.g. 4 for the gates of an LSTM. */
   readonly groups?: number;
-  /** True for a table with a row per item of the catalogue or per token; see {@link import("./tensor.ts").ParameterLocation}. */
+  /** True for a table with a row per item or token; see {@link import("./tensor.ts").ParameterLocation}. */
   readonly table?: boolean;
   /** True if weight decay shrinks the parameter. */
   readonly decays?: boolean;
-  /** True for a running average, which a kernel writes and which has a zero gradient. Snapshots contain running averages. */
+  /** True for a running average, which a kernel writes, whose gradient is zero, and which is in snapshots. */
   readonly statistic?: boolean;
-  /** True for a table of fixed counts, with its own buffer and no gradient. Snapshots contain such tables. */
+  /** True for a table of fixed counts with a separate buffer and no gradient. It is stored in snapshots. */
   readonly constant?: boolean;
 }
 
@@ -38,28 +38,29 @@ export interface ArenaRange {
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
 /**
- * Weights and gradients of a model, in this order:
+ * Weights and gradients of a model in one buffer each. The parameters are stored in this order:
  *
- * summed, decaying | summed | statistics | tables, decaying | tables
+ * summed with decay | summed | statistics | tables with decay | tables
  *
- * The gradient of a summed parameter is a sum over the batch. Summed parameters take the first `summed` floats. Kernels
- * bind an arena in windows, none larger than the largest binding: see {@link splitBindingRanges}.
+ * "Summed" parameters have gradients that are sums over the batch; they take the first `summed` floats. A
+ * kernel binds a large arena in several windows, because the size of a binding is limited: see {@link
+ * splitBindingRanges}.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
   readonly #constants = new Map<string, Float32Array<ArrayBuffer>>();
   readonly #arena: Arena;
   readonly length: number;
-  /** Number of floats at the arena's start, whose gradients are summed over chunks of rows. */
+  /** Number of floats of the summed parameters, which are at the start of the arena. */
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} does not contain sparse gradients. */
+  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} lacks them. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** @throws UserError if the parameters exceed a limit of the adapter; the message names the parameter and the limit. */
+  /** @throws UserError if a parameter exceeds a limit of the adapter; it has the parameter and the limit. */
   constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
     const places = new Map<string, number>();
     let offset = 0;
@@ -73,7 +74,7 @@ export class ParameterArena {
     };
     for (const { name, statistic, table, decays } of specs) {
       if (statistic && (table || decays)) {
-        throw new Error(`parameter ${name}: expected a statistic to be no table and not to decay`);
+        throw new Error(`parameter ${name}: expected a running average to be no table and not to decay`);
       }
     }
     const isSummed = (spec: ParameterSpec) => !spec.table && !spec.statistic && !spec.constant;
@@ -104,20 +105,20 @@ export class ParameterArena {
     }
   }
 
-  /** Gradients in the layout of the weights. Created on first use, because a model that only scores needs no gradients. */
+  /** Gradients in the layout of the weights. Created on first use, because prediction needs no gradients. */
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
-  /** Rule for the chunks over which gradients are summed. A batch may have fewer chunks than the rule, but not more. */
+  /** Maximum number of row chunks over which gradients are summed. A small batch may have fewer chunks. */
   get chunks(): ChunkRule {
     return this.gpu.variants.kind === "gpu" ? chooseGpuChunks(this.summed) : cpuChunks;
   }
-  /** Partial sums [chunks.most, summed]; at least one vector, so that the buffer can be bound if all parameters are tables. */
+  /** Partial sums [chunks.most, summed]. At least 16 bytes, because an empty buffer cannot be bound. */
   get partials(): View {
     return this.#partials ??= this.#allocatePartials();
   }
 
-  /** Allocates the weights. @throws UserError for too large parameters. The message has the largest number of items. */
+  /** Allocates the weights. @throws UserError if they are too large, with the number of items that fit. */
   #allocateWeights(): View {
     // If all weights together are too large, the tables are larger than all other parameters.
     const table = this.specs.find(({ table }) => table);
@@ -147,7 +148,7 @@ export class ParameterArena {
     return [...this.#byName.keys()];
   }
 
-  /** Returns the values of a constant as written; undefined for any other name. */
+  /** Returns the unpadded values of a constant; undefined if `name` is no constant. */
   constant(name: string): Float32Array | undefined {
     return this.#constants.get(name);
   }
@@ -156,7 +157,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads parameters, and constants only if `buffer` has the weights. @throws Error for a wrong name or length. */
+  /** Uploads parameters, and constants if `buffer` has the weights. @throws Error for a bad name or size. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -189,7 +190,7 @@ export class ParameterArena {
     return ranges;
   }
 
-  /** Reads the weights, the gradients or a snapshot by parameter name, and the constants. Waits once for the device. */
+  /** Reads weights, gradients or a snapshot by parameter name, and the constants. Waits once for the GPU. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
@@ -217,7 +218,7 @@ function mapLimitError<T>(make: () => T, refusal: (error: LimitError) => UserErr
   }
 }
 
-/** @throws UserError for a parameter beyond the largest binding. */
+/** @throws UserError if a parameter is larger than the largest binding. */
 function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
   const what = `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`;
   mapLimitError(
@@ -226,7 +227,7 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
   );
 }
 
-/** Adds the parameter's largest possible size to the error, and the options that make the parameter smaller. */
+/** Returns an error with the largest size that fits, and with the options that make the parameter smaller. */
 function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
   const { rows, columns, table, constant } = spec;
   if (constant) {

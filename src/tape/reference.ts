@@ -1,4 +1,4 @@
-/** Helpers of the ops' f64 references on the CPU. References are written for clarity and are used only to check kernels. */
+/** Helpers of the ops' f64 references on the CPU: code written for clarity that only checks kernels. */
 
 import type { Activation } from "./tensor.ts";
 
@@ -10,8 +10,9 @@ export interface Matrix {
 }
 
 /**
- * Computes an op from the values of its inputs, in the order of the node's `inputs`. Returns the output, and a function
- * that computes the gradients of the inputs from the output's gradient. All gradients are with respect to activated values.
+ * Computes an op from the values of its inputs, in the order of the node's `inputs`. Returns the output, and
+ * a function that computes the inputs' gradients from the output's. Gradients are with respect to activated
+ * values.
  *
  * @typeParam R data of a batch that the reference reads; nothing by default
  */
@@ -45,12 +46,12 @@ export function add(m: Matrix, row: number, column: number, value: number): void
   m.data[row * m.columns + column] = getAt(m, row, column) + value;
 }
 
-/** Returns the product of a and b, each transposed if requested. */
+/** Returns the matrix product of a and b. Each matrix is transposed first if requested. */
 export function multiply(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
   const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [others, columns] = transposeB ? [b.columns, b.rows] : [b.rows, b.columns];
   if (others !== inner) throw new RangeError(`expected [${inner}, ...], found [${others}, ${columns}]`);
-  // Elements are read by strides, because getAt takes three times as long and tests spend most of their time in this loop.
+  // Read by strides: getAt takes three times as long, and tests spend most of their time in this loop.
   const [nextRow, nextA] = transposeA ? [1, a.columns] : [a.columns, 1];
   const [nextB, nextColumn] = transposeB ? [1, b.columns] : [b.columns, 1];
   return makeMatrix(rows, columns, (i, j) => {
@@ -79,7 +80,7 @@ export function applySigmoid(z: number): number {
   return 1 / (1 + Math.exp(-z));
 }
 
-/** Returns the gradient of ELU's input, from the output and its gradient. */
+/** Returns the gradient of ELU's input from the output and the output's gradient. */
 export function backpropagateElu(output: Matrix, gradient: Matrix): Matrix {
   return backpropagateActivation("elu", output, gradient);
 }
@@ -92,7 +93,7 @@ export function computeActivationSlope(activation: Activation | undefined, y: nu
   return activation === "elu" ? eluSlope(y) : activation === "relu" && y <= 0 ? 0 : 1;
 }
 
-/** Returns the gradient of an activation's input, from the output and its gradient. */
+/** Returns the gradient of an activation's input from the output and the output's gradient. */
 export function backpropagateActivation(
   activation: Activation | undefined,
   output: Matrix,

@@ -1,11 +1,11 @@
 /**
  * The autodiff tape. It is used in three stages:
  *
- *   record     an op appends a node, which computes the op's output and gradients
- *   place memory is allocated for tensors; its kind depends on the ops that read a tensor
- *   dispatch   `forward` visits the nodes in order, `backward` in reverse; both only *collect dispatches*
+ * record     an op appends a node, which can compute the op's output and gradients
+ * place      memory is allocated for each tensor: a buffer or a texture, depending on the ops that read it
+ * dispatch   `forward` visits the nodes in order, `backward` in reverse; both return a list of dispatches
  *
- * A program is recorded from the dispatches. Every step replays the program, without the tape.
+ * The dispatches become a program. Every training step replays the program, without the tape.
  */
 
 import type { Arena } from "../gpu/arena.ts";
@@ -31,7 +31,7 @@ export interface TapeOptions<S extends BatchSizes> {
 /** @typeParam S sizes of the batches @typeParam R data of a batch that f64 references read */
 export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   readonly nodes: TapeNode<S, R>[] = [];
-  /** Sparse gradients of tables, which {@link backward} adds to the map. */
+  /** Sparse gradients of tables. {@link backward} fills the map. */
   readonly sparseRows: Map<Tensor, SparseRows<S>> = new Map();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
@@ -55,8 +55,9 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Creates a tensor for an op's output, or a constant if `trainable` is false. {@link place} allocates the tensor's
-   * memory, unless a view is given. @param more.textured - true if all kernels that read the tensor can also read a texture.
+   * Creates a tensor for an op's output, or a constant if `trainable` is false. {@link place} allocates its
+   * memory, unless a view is given.
+   * @param more.textured - true if all kernels that read the tensor can also read a texture.
    */
   tensor(
     name: string,
@@ -89,18 +90,18 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return tensor;
   }
 
-  /** Allocates a buffer of [rows, columns] floats for values that the backward pass needs. */
+  /** Allocates a buffer [rows, columns] of floats, in which an op saves values for the backward pass. */
   saved(name: string, rows: Dim<S>, columns: number): View {
     const { arena, capacity } = this.options;
     return arena.allocate(name, evaluateSize(computeTensorBytes({ rows, stride: columns }), capacity));
   }
 
-  /** Allocates memory like {@link saved}, but for a matrix that products read many times. */
+  /** Allocates memory like {@link saved}, but for a matrix that matrix products read many times. */
   savedForProducts(name: string, rows: Dim<S>, columns: number): Memory {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
 
-  /** @param layout - texture layout, for a matrix that products read many times: some CPU adapters read textures faster. */
+  /** @param layout - texture layout for a matrix that products read often: some CPUs are then faster */
   #allocate(
     name: string,
     extent: Pick<Tensor, "rows" | "stride">,
@@ -124,7 +125,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return node.output;
   }
 
-  /** Allocates all tensors. A tensor's memory depends on the ops that read it, so all ops must be recorded before. */
+  /** Allocates all tensors, after all ops are recorded: the ops that read a tensor determine its memory. */
   place(): void {
     for (const place of this.#unplaced ?? []) place();
     this.#unplaced = undefined;
@@ -136,9 +137,9 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Returns the dispatches that compute the outputs of nodes, in order. @param part - nodes to use: nodes after an output,
-   * or up to an output, or with a number of rows; by default all. @throws Error for a node whose dispatches an earlier call
-   * returned
+   * Returns the dispatches that compute the outputs of nodes, in order.
+   * @param part - nodes to use: after an output, up to an output, or with a number of rows; by default all
+   * @throws Error for a node whose dispatches an earlier call returned
    */
   forward(
     part: { readonly after?: Tensor; readonly upTo?: Tensor; readonly rows?: Dim<S> } = {},
@@ -155,9 +156,9 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Returns the dispatches that compute the gradients of all parameters, from the last node to the first. @param given
-   * - outputs whose gradients are already computed; by default the loss, the output of the last node.
-   * @throws Error for an op without a gradient, for a node whose output is unused, and for an unused parameter.
+   * Returns the dispatches that compute the gradients of all parameters, from the last node to the first.
+   * @param given - outputs with known gradients; by default the loss, which is the output of the last node
+   * @throws Error for an op without a gradient, a node whose output is unused, and an unused parameter
    */
   backward(given: readonly Tensor[] = this.nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {
     const specs: DispatchSpec<S>[] = [];
@@ -166,7 +167,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       if (!node.output.trainable) continue;
       if (!node.backward) throw new Error(`op ${node.op} (${node.output.name}) has no gradient`);
       if (!this.#written.has(node.output)) {
-        throw new Error(`${formatShape(node.output)} has no part in the loss: nothing gave it a gradient`);
+        throw new Error(`${formatShape(node.output)} is unused: expected the loss to depend on it`);
       }
       specs.push(...tagDispatches(node, "backward", node.backward(this.#call(node))));
     }
@@ -179,7 +180,6 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return specs;
   }
 
-  /** Returns the memory of a tensor's gradient. */
   getGradient(tensor: Tensor): Memory {
     if (tensor.parameter) return this.options.parameters.gradientView(tensor);
     const known = this.#gradients.get(tensor);
@@ -192,7 +192,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   #call(node: TapeNode<S, R>): OpCall<S> {
     const { arena, dimensions, capacity, parameters } = this.options;
-    /** Marks a tensor as written. @returns true if the tensor was marked before. */
+    /** Marks a tensor as written. @returns true if an earlier op marked the tensor */
     const claim = (tensor: Tensor): boolean => {
       const before = this.#written.has(tensor);
       this.#written.add(tensor);
@@ -208,7 +208,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       outputGradient: () => this.getGradient(node.output),
       passGradient: (input) => {
         if (!input.trainable) return;
-        if (claim(input)) throw new Error(`${input.name} has another gradient: expected one op to read it`);
+        if (claim(input)) throw new Error(`${input.name}: expected one op to read it, found two`);
         this.#gradients.set(input, this.getGradient(node.output));
       },
       gradient: (input) => {
@@ -227,7 +227,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       },
       sparseGradient: (table, count, list) => {
         if (!this.options.sparseGradients) return undefined;
-        // Only one op may have a sparse gradient of a table, because a row must be updated once.
+        // Only one op may have a sparse gradient of a table, because Adam must update each row once.
         if (this.sparseRows.has(table)) {
           throw new Error(`expected one op with a sparse gradient of ${table.name}, got two`);
         }

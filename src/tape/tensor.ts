@@ -8,10 +8,10 @@ export type Activation = "elu" | "relu";
 /**
  * A matrix [rows, columns] in f32, row-major.
  *
- * Rows are padded to whole vectors of four, so that every kernel can load vec4f. A row has `groups` equal parts (four gates
- * in an LSTM, otherwise one part), and the columns of a part are padded to a multiple of 4. Padding is always zero: zero
- * weights give zero activations, zero gradients and zero Adam updates. Only the utility has no padding (stride 1), because
- * scalar kernels read one number per row.
+ * Rows are padded to whole vectors of four floats, so that every kernel can load vec4f. A row has `groups`
+ * equal parts (four gates in an LSTM, otherwise one part), and each part is padded to a multiple of 4
+ * columns. Padding is always zero: zero weights give zero activations, zero gradients and zero Adam updates.
+ * Only the utility has no padding (stride 1), because scalar kernels read one number per row.
  */
 export interface Tensor {
   readonly name: string;
@@ -21,9 +21,9 @@ export interface Tensor {
   readonly stride: number;
   readonly view: Memory;
   /**
-   * Activation that computed the tensor. The tensor's gradient buffer then holds the gradient of the activation's *input*:
-   * the op that writes the gradient multiplies by the derivative, computed from the output y: ELU' = min(y, 0) + 1, and
-   * ReLU' = 1 for y > 0, else 0.
+   * Activation that computed the tensor. The tensor's gradient buffer then has the gradient of the
+   * activation's *input*: the op that writes the gradient multiplies it by the slope, which follows from the
+   * output y: ELU' = min(y, 0) + 1, and ReLU' = 1 for y > 0, else 0.
    */
   readonly activation?: Activation;
   /** A parameter's location in the arena; absent for activations and constants. */
@@ -31,24 +31,24 @@ export interface Tensor {
   /** True if the tensor depends on trainable parameters. */
   readonly trainable: boolean;
   /**
-   * Requests that the layer of this tensor also multiplies each row by `weights` [1, columns]. Absent or undefined if the
-   * layer cannot multiply rows.
+   * Requests that the layer that computes this tensor also multiplies each row by the vector `weights`
+   * [1, columns]. Absent or undefined if the layer does not support it.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
-  /** Leaves the tensor's computation to the only op that reads the tensor, for at most `most` inputs. Absent if not supported. */
+  /** Lets the only op that reads the tensor compute it from at most `most` inputs. Absent if unsupported. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
-  /** Adds up the outcomes of a loss in the dispatch that computes the op's gradients. Absent or false if not supported. */
+  /** Requests that the op's gradient kernel also sums outcomes of a loss. Absent or false if unsupported. */
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
 }
 
 export interface OutcomeSums {
-  /** Tensor [events, 4 v]: v vectors of four per event. */
+  /** Tensor [events, 4 v]: v vectors of four floats per event. */
   readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;
-  /** Ring buffer [slots, v] of vec4f: the sums are written to the slot of the step. */
+  /** Ring buffer [slots, v] of vec4f. Each training step writes its sums to one slot. */
   readonly ring: View;
 }
 
-/** Dense layer, input * weights + bias, that is computed by the only op that reads the layer's output. */
+/** Dense layer, input * weights + bias, that is computed by the only op that reads its output. */
 export interface DeferredLinear {
   /** Tensor [rows, K]. */
   readonly input: Tensor;
@@ -58,7 +58,7 @@ export interface DeferredLinear {
   readonly bias: Tensor;
 }
 
-/** Dot products of rows with a vector, as `panels` partial sums per row: one per panel, an equal part of the columns. */
+/** Dot products of rows with a vector, each as `panels` partial sums: one per equal part of the columns. */
 export interface RowDots {
   /** Array [rows, panels] of f32, with rows padded to whole vectors. */
   readonly view: View;
@@ -67,7 +67,7 @@ export interface RowDots {
 
 export interface ParameterLocation {
   readonly offset: number;
-  /** True if each row belongs to an item or a token. Such gradients are written row by row, not summed over chunks. */
+  /** True if each row belongs to an item or token. Its gradient is written by row, not summed over chunks. */
   readonly table: boolean;
   /** True for a running average that a kernel writes itself; not trainable. */
   readonly statistic: boolean;
@@ -81,7 +81,7 @@ export function padColumns(columns: number, groups = 1): number {
   return groups * 4 * Math.ceil(columns / groups / 4);
 }
 
-/** Returns the bytes of a tensor. A parameter's number of rows is padded to a multiple of 4. */
+/** Returns the size of a tensor in bytes. A parameter's number of rows is padded to a multiple of 4. */
 export function computeTensorBytes<S extends BatchSizes>(
   { rows, stride }: { readonly rows: Dim<S>; readonly stride: number },
 ): SizeExpression<S> {
@@ -106,7 +106,7 @@ export function padRows(
   return out;
 }
 
-/** Inverts {@link padRows}. @param stride - number of floats from one row to the next. */
+/** Inverts {@link padRows}. @param stride - number of floats from one row to the next */
 export function unpadRows(
   data: ArrayLike<number>,
   rows: number,
@@ -120,7 +120,7 @@ export function unpadRows(
   return out;
 }
 
-/** Copies values without padding in one call, because tables of many items have tens of millions of values. */
+/** Copies unpadded values in one call, because tables of many items have tens of millions of values. */
 function copyFloats(data: ArrayLike<number>, length: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(length);
   const values = data instanceof Float32Array ? data : Float32Array.from(data);

@@ -49,7 +49,7 @@ Deno.test("adam: the order of the arena, and its weight decay", () =>
     for (const wrong of [{ table: true }, { decays: true }]) {
       assert.throws(
         () => new ParameterArena(gpu, [{ name: "s", rows: 1, columns: 1, statistic: true, ...wrong }]),
-        /parameter s: expected a statistic to be no table and not to decay/,
+        /parameter s: expected a running average to be no table and not to decay/,
       );
     }
   }));

@@ -1,57 +1,61 @@
 /**
- * Sets the number of threads of an adapter's driver. Reads the driver's version from the file system where possible,
- * because WebGPU does not report driver versions.
+ * Sets the number of threads of a software adapter's driver. Reads the version of the driver from the file
+ * system where possible, because WebGPU does not report it.
  *
- * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. This program sets two threads per
- * core, or 0 threads for small steps. The number of threads changes no bit of the results.
+ * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. This program sets two
+ * threads per core, or 0 threads for small steps. The number of threads does not change the bits of results.
  *
- * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the next dispatch
- * waits for the slowest thread. With one thread per core, any other work on a core delays a whole dispatch, and this
- * program's host code runs all the time, because it encodes the next steps. With two threads per core, one thread runs
- * while the other thread waits. On two cores (three pairs of runs of `bench peers`) a step of workload W1 takes 5 % less
- * time, and a step on the yelp data about 18 % less. Four threads per core are no faster.
+ * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the
+ * next dispatch waits for the slowest thread. With one thread per core, any other work on one core delays the
+ * whole dispatch, and this program's host code always runs on a core, because it encodes the next steps. With
+ * two threads per core, one thread runs while the other thread waits. On two cores (three pairs of runs of
+ * `bench peers`) a step of workload W1 takes 5 % less time, and a step on the yelp data about 18 % less. Four
+ * threads per core are no faster.
  *
- * Why 0 threads for small steps: waking threads for a dispatch and waiting for these threads takes three quarters of a tiny
- * step's time. With 0 threads the driver computes on the thread that reads its commands, and the other core is free for the
- * host. On two cores with layers of 64-64 units, the time of a step with 0 threads, divided by the time with 4 threads, is
- * 0.62 for 8 rows, 0.84 for yelp's 227 rows, 0.91 for 500 rows, 1 for 750 rows, 1.14 for 1,000 rows. A whole training on
- * yelp with its validations (890 rows per iteration) takes 0.94 of the time and 0.72 of the CPU time; a training with 1,900
- * rows per iteration takes 1.1 of the time.
+ * Why 0 threads for small steps: waking threads for a dispatch and waiting for them takes three quarters of a
+ * tiny step's time. With 0 threads the driver computes on the thread that reads its commands, and the second
+ * core is free for the host. Measured on two cores with layers of 64-64 units: the time of a step with 0
+ * threads, divided by the time with 4 threads, is 0.62 for 8 rows, 0.84 for yelp's 227 rows, 0.91 for 500
+ * rows, 1 for 750 rows, 1.14 for 1,000 rows. A whole training on yelp with its validations (890 rows per
+ * iteration) takes 0.94 of the time and 0.72 of the CPU time; a training with 1,900 rows per iteration takes
+ * 1.1 of the time.
  *
- * A process with one core (`--jobs`) also gets 0 threads, because two threads would share the only core with the host code.
+ * A process with one core (`--jobs`) gets 0 threads, because two threads would share the core with the host
+ * code.
  */
 
 import { Buffer } from "node:buffer";
 
 const VARIABLE = "LP_NUM_THREADS";
-/** Environment variable for the number of cores that one of several processes may use; by default all cores of the machine. */
+/** Environment variable: number of cores that a process may use; by default all cores of the machine. */
 export const CORES_VARIABLE = "CLICKGAN_CORES";
-/** Environment variables for which {@link setDriverThreads} needs permission. */
+/** Environment variables that {@link setDriverThreads} must be permitted to access. */
 const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads of llvmpipe. */
 const MOST = 32;
 
-/** Largest number of FLOPs of a small step, including its share of a validation: about 1,000 rows in layers of 64-64 units. */
+/** Largest number of FLOPs of a small step with its share of a validation: about 1,000 rows, 64-64 units. */
 const SMALL_STEP = 3e7;
 
 /**
  * Chooses the number of threads.
- * @param own - the user's setting, which takes precedence. @param flops - FLOPs of a training step, if known.
+ * @param own - the user's setting, which is used if it is given. @param flops - FLOPs of a training step, if
+ * known
  */
 export function chooseDriverThreads(cores: number, own?: string, flops = Infinity): string {
   return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));
 }
 
-/** Returns the environment variable that sets the number of driver threads of a process. */
+/** Returns the environment variables that set the number of driver threads of a process. */
 export function buildDriverEnvironment(flops?: number): Record<string, string> {
   const cores = Number(Deno.env.get(CORES_VARIABLE)) || navigator.hardwareConcurrency;
   return { [VARIABLE]: chooseDriverThreads(cores, Deno.env.get(VARIABLE), flops) };
 }
 
 /**
- * Sets the number of driver threads for this process, if permitted, until the result is disposed. Call this before the
- * first adapter is requested, because the driver reads the environment variable once. The variable is removed again,
- * because a child process would take the variable for the user's setting.
+ * Sets the number of driver threads for this process, if permitted, until the result is disposed. Call this
+ * before the first adapter is requested, because the driver reads the environment variable only then.
+ * Disposing removes the variable, because a child process would mistake it for the user's setting.
  */
 export function setDriverThreads(flops?: number): Disposable {
   const isGranted = (variable: string) =>
@@ -85,7 +89,7 @@ export async function readDriverVersion(adapter: string): Promise<string> {
       }
     }
   } catch {
-    // Another system, or no permission: the version stays unknown.
+    // On another operating system, or without permission, the version stays unknown.
   }
   return "unknown";
 }
@@ -111,11 +115,11 @@ const VERSION = /^Mesa \d+\.\d+\.\d+[-+\w.]*/;
 const LONGEST = 64;
 const CHUNK = 1 << 18;
 
-/** Searches a file part by part. Searching its 20 MB as one text would take several times as long, in every run. */
+/** Searches a file in parts: a search in its 20 MB as one text would take several times as long. */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);
   const bytes = Buffer.alloc(CHUNK);
-  let kept = 0; // bytes kept from the part before, where the text may begin
+  let kept = 0; // bytes kept from the previous part, which may contain the beginning of the text
   let cutOff: string | undefined;
   for (;;) {
     const read = file.readSync(bytes.subarray(kept));

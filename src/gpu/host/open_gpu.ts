@@ -6,17 +6,18 @@ import { watchKernels } from "./watchdog.ts";
 
 /** Options of {@link openGpu}. */
 export interface OpenGpuOptions extends GpuOptions {
-  /** FLOPs of a training step, if known: they determine the number of threads of a software driver. */
+  /** FLOPs of a training step, if known; used to choose the number of threads of a software driver. */
   readonly stepFlops?: number;
-  /** Seconds to wait for results before the process ends with an error. If absent, an endless kernel blocks the process. */
+  /** Seconds to wait for results before the process ends with an error; by default without a limit. */
   readonly kernelSeconds?: number;
 }
 
-const INSTALL = "Run `deno task -q setup`: it installs a software Vulkan driver or says what to install.";
+const INSTALL = "Run `deno task -q setup`: it installs a software Vulkan driver or prints what to install.";
 
 /**
- * Opens the default adapter; see `openDevice`. Sets the number of threads of a software driver if no adapter was requested
- * before. @throws UserError if there is no adapter, or if its limits are too low.
+ * Opens the default adapter; see `openDevice`. Sets the number of threads of a software driver, if the
+ * process has not requested an adapter before. @throws UserError if there is no adapter, or if its limits are
+ * too low.
  */
 export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
   using _threads = setDriverThreads(stepFlops);

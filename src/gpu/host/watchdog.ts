@@ -1,16 +1,16 @@
-/** Ends the process from a second thread if a kernel does not end, because a wait for the device blocks Deno's event loop. */
+/** Ends the process from a second thread if a kernel does not end, as the wait blocks Deno's event loop. */
 
 import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
 import { StagingPool } from "../readback.ts";
 
 interface Watch {
-  /** Two numbers: how many calls may be waiting for the device, and how often a call has begun or ended. */
+  /** Two counters: calls that are waiting for the device now, and beginnings and ends of calls so far. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
 
-/** Ends the process (SIGTERM) if a submission or a read waits for `seconds`; reports a wait every five seconds. */
+/** Ends the process (SIGTERM) if a submission or a read waits for `seconds`; prints a line every 5 s. */
 export function watchKernels(gpu: Gpu, seconds: number): void {
   const state = new Int32Array(new SharedArrayBuffer(8));
   const script = `import { workerData } from "node:worker_threads"; (${watch})(workerData);`;
@@ -21,7 +21,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
     Atomics.add(state, 1, 1);
   };
   StagingPool.of(gpu).onWait = count;
-  // After a kernel that does not end, the next submission does not return either.
+  // A submission after a kernel that does not end does not return, so submissions are watched like reads.
   const submit = gpu.queue.submit.bind(gpu.queue);
   gpu.queue.submit = (commands) => {
     count(1);
@@ -33,7 +33,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
   };
 }
 
-/** Watches the calls from a separate thread. The function may use only its argument, because the thread gets only its text. */
+/** Watches from a separate thread, which gets the function's source text. So it uses only its argument. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
     Deno.stderr.writeSync(
