@@ -1,4 +1,4 @@
-/** Adds up partial sums of gradients and updates the weights by Adam, in a dispatch per window of the arena and sparse table. */
+/** Sums partial gradients and updates weights by Adam: a dispatch per sparse table and window of weights. */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
@@ -18,9 +18,10 @@ const rowsKernel = parseKernel("adam_rows", rowsText);
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
- * Parameters that a step updates. `dense`: all parameters; a missing gradient counts as zero. `row-sparse`: only the
- * batch's rows of tables with a row per item or token; the other rows keep their weights and moments, so the cost of a step
- * does not depend on the catalogue's size. `adam_rows.wgsl` explains how the results differ.
+ * Parameters that a step updates. `dense`: all parameters; a missing gradient counts as zero. `row-sparse`:
+ * in tables with a row per item or token only the rows that the batch uses. Their other rows keep weights and
+ * moments, so the cost of a step does not depend on the catalogue's size. `adam_rows.wgsl` explains how the
+ * results differ.
  */
 export type AdamKind = "dense" | "row-sparse";
 export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];
@@ -31,7 +32,7 @@ export interface GradientViews<S extends BatchSizes> {
   readonly sparseRows: ReadonlyMap<Tensor, SparseRows<S>>;
 }
 
-/** Adam's two moments of every parameter, in the layout of the weights. */
+/** Adam's two moments of each parameter, in the layout of the weights. */
 export class AdamState {
   readonly #arena: Arena;
   readonly m: View;
@@ -43,7 +44,7 @@ export class AdamState {
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /** Returns one dispatch per window of the arena and per sparse table. @param most - bytes per window, which tests make small. */
+  /** Returns one dispatch per window of the weights and per sparse table. @param most - bytes per window */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
@@ -63,7 +64,7 @@ export class AdamState {
   ): DispatchSpec<S> {
     const { weights, gradient, partials, summed, decaying } = this.parameters;
     const first = window.offset / 4;
-    /** Converts an offset in the arena, in floats, to an offset in the window, in vectors of four. */
+    /** Converts an offset in the arena, in floats, to an offset in the window, in vectors of four floats. */
     const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
     const [decay1, decay2] = decaying;
     const sums = 4 * inWindow(summed);
@@ -133,18 +134,18 @@ export class AdamState {
   }
 }
 
-/** Returns the step size of iteration t = 1, 2, ...: lr sqrt(1 - b2^t) / (1 - b1^t), with TensorFlow's bias correction. */
+/** Returns Adam's step size in iteration t = 1, 2, ... (TensorFlow): lr sqrt(1 - b2^t) / (1 - b1^t). */
 export function adamRate(learningRate: number, t: number): number {
   const { BETA1, BETA2 } = adamConstants;
   return learningRate * Math.sqrt(1 - BETA2 ** t) / (1 - BETA1 ** t);
 }
 
-/** Weights w, and Adam's running means of the gradients (m) and of their squares (v). */
+/** Weights w, and Adam's moving averages of the gradients (m) and of their squares (v). */
 export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
- * Computes Adam's update t = 1, 2, ... in f64, in place. Adam's constants are repeated, so that tests notice a changed
- * constant. @param decay - share of the weight that weight decay subtracts
+ * Computes Adam's update t = 1, 2, ... in f64, in place. The constants are written out again, so that tests
+ * notice a changed constant. @param decay - fraction of a weight that weight decay subtracts
  */
 export function adamReference(
   { w, m, v }: AdamReferenceState,

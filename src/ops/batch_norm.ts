@@ -1,4 +1,4 @@
-/** Op batch_norm normalises each column over the rows of the batch, as Keras' BatchNormalization does. */
+/** Op batch_norm normalises each column over the rows of the batch, like Keras' BatchNormalization. */
 
 import forwardText from "../../kernels/batch_norm/batch_norm_forward.wgsl" with { type: "text" };
 import inputGradientText from "../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
@@ -41,10 +41,10 @@ export interface BatchNormInputs {
 }
 
 /**
- * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the batch's mean mu and variance var, and
- * moves the running mean and variance a hundredth of the way towards the batch's. Evaluation uses the running mean and
- * variance, and has no gradient. About 7 R N flops forward and 11 R N backward, for R rows. @throws Error for shapes that
- * do not fit.
+ * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the mean mu and variance
+ * var of the batch, and moves the running mean and variance by 1 % towards them. Evaluation uses the running
+ * mean and variance, and has no gradient. For R rows about 7 R N flops forward and 11 R N backward. @throws
+ * Error for shapes that do not fit
  */
 export function batchNorm<S extends BatchSizes, R>(
   tape: Tape<S, R>,
@@ -58,7 +58,8 @@ export function batchNorm<S extends BatchSizes, R>(
   if (!options.training) {
     return tape.record({ ...node, forward: () => runningForward(norm), reference: runningReference });
   }
-  // Forward and backward share a buffer: backward writes after the last read of the chunk statistics of forward.
+  // Forward and backward share a buffer: backward overwrites the chunk statistics after forward has read
+  // them.
   const chunkSums = tape.saved(`${name}/chunks`, 2 * tape.dimensions.chunks.most, input.stride);
   const normaliser = tape.saved(`${name}/normaliser`, 2, input.stride);
   const training = { ...norm, chunkSums, normaliser };
@@ -100,7 +101,7 @@ function makeNorm<S extends BatchSizes, R>(tape: Tape<S, R>, name: string, input
   }
   for (const running of [mean, variance]) {
     if (!running.parameter?.statistic) {
-      throw new Error(`batch_norm: expected ${running.name} to be a statistic`);
+      throw new Error(`batch_norm: expected ${running.name} to be a running average`);
     }
   }
   const { dimensions } = tape;
@@ -203,12 +204,12 @@ function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>):
   return specs;
 }
 
-/** Returns the number of invocations: one per four columns and block of ROWS rows (a constant of the kernel). */
+/** Returns one invocation per vector of four columns and block of ROWS rows (a constant of the kernel). */
 function countInvocations<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: Norm<S>): SizeExpression<S> {
   return { of: rows, per: getConstant(kernel, "ROWS"), times: N4 };
 }
 
-/** Returns the smallest range of the weights that contains `parameters`, and each parameter's offset in the range in floats. */
+/** Returns the smallest range of weights with all `parameters`, and their offsets in it in floats. */
 function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   const views = parameters.map((p) => asBufferView(p.view));
   const offset = Math.min(...views.map((v) => v.offset));

@@ -1,7 +1,7 @@
 /**
- * Op choice_nll computes the mean negative log-likelihood of the users' choices. "No click" is an option of utility 0. Each
- * additional click on a page is a choice among the items not clicked yet. With the `logistic` likelihood, rows are clicked
- * independently.
+ * Op choice_nll computes the mean negative log-likelihood of the users' choices. "No click" is an option with
+ * utility 0. Each further click on the same page is a choice among the items that are not clicked yet. With
+ * the `logistic` likelihood, the items of a page are clicked independently.
  */
 
 import lossText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
@@ -21,7 +21,7 @@ import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.t
 
 const lossKernel = parseKernel("choice_nll", lossText);
 
-/** Likelihood of a page: `choice`, or `logistic`, where rows are clicked independently with P(click) = 1 / (1 + exp(-eta u)). */
+/** `choice`: softmax over a page. `logistic`: independent clicks with P(click) = 1 / (1 + exp(-eta u)). */
 export type PageLikelihood = "choice" | "logistic";
 
 export interface ChoiceOptions {
@@ -29,15 +29,16 @@ export interface ChoiceOptions {
   /** Inverse temperature: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   readonly eta: number;
   readonly loss?: PageLikelihood;
-  /** Parameter [1, P]: effects on utilities of a page's rows from the second on. Rows after row P + 1 have the last effect. */
+  /** Parameter [1, P]: utility offsets of positions 2 to P + 1. Later positions have the last offset. */
   readonly positionEffect?: Tensor;
 }
 
 /**
- * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. A context event and an additional click have
- * zeros. The column sums are written to the step's slot of `ring`. With `train`, the gradient of the mean loss is computed
- * as well. @param scores - utilities [rows, 1], or partial dot products that the op adds up to utilities. @param ring - [slots]
- * vec4f. @throws Error for another shape.
+ * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. A context event (history that is
+ * not predicted) and a further click on a page have zeros. The column sums are written to the step's slot of
+ * `ring`. With `train`, the dispatch also computes the gradient of the mean loss. @param scores - utilities
+ * [rows, 1], or partial dot products that the op sums. @param ring - [slots] vec4f @throws Error for other
+ * shapes
  */
 export function choiceNll(
   tape: ClickTape,
@@ -91,12 +92,12 @@ export function choiceNll(
   });
 }
 
-/** Returns the number of a page's rows that an invocation keeps in registers: 0 with a CPU driver. */
+/** Returns how many rows of a page an invocation keeps in registers: 0 on a CPU adapter. */
 export function getRegisterRows({ variants }: VariantContext): number {
   return variants.kind === "gpu" ? 16 : 0;
 }
 
-/** Number of rows without a position effect: only the first row, to which effects are relative. */
+/** Number of rows without a position effect: the first row, to which all effects are relative. */
 const SKIP = 1;
 
 export const reference =
@@ -144,7 +145,7 @@ function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   return clicks;
 }
 
-/** Returns a page's loss, prec@1, prec@2, and 1 if the page has a click. @param clicked - positions of clicked items */
+/** Returns loss, prec@1, prec@2, and 1 for a page with clicks. @param clicked - positions of clicked items */
 export function choiceOutcome(page: readonly number[], clicked: readonly number[], eta: number): number[] {
   const loss = lossOf.choice(page.map((x) => eta * x), clicked);
   return [loss, ...computeTopShares(page, clicked), clicked.length > 0 ? 1 : 0];
@@ -159,7 +160,7 @@ const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly nu
     ),
 };
 
-/** Returns prec@1 and prec@2 of a page's ranking, in expectation over random orders of ties; 0 for a page without a click. */
+/** Returns prec@1 and prec@2 of a page, in expectation over random orders of ties; 0 without a click. */
 export function computeTopShares(page: readonly number[], clicked: readonly number[]): [number, number] {
   if (clicked.length === 0) return [0, 0];
   return [
@@ -172,7 +173,7 @@ function countedEvents({ events }: ReferenceBatch): number {
   return events.filter(({ click }) => isPredicted(click)).length;
 }
 
-/** Returns the gradient of the mean loss with respect to u. @param z - [rows, 1] logits */
+/** Returns the gradient of the mean loss with respect to u. @param z - logits [rows, 1] */
 function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: PageLikelihood): Matrix {
   const gradient = makeMatrix(z.rows, 1);
   const counted = countedEvents(batch);

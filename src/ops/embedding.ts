@@ -1,4 +1,4 @@
-/** Gathers rows of a table by distinct item, or by the item that an event feeds to the encoder, and computes table gradients. */
+/** Gathers table rows by item of the batch or item that the encoder reads; computes table gradients. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
@@ -21,7 +21,7 @@ export function distinctItems({ slotItem }: ClickBatch): ClickGather {
   return { rows: "items", index: slotItem, of: (batch) => batch.slotItem };
 }
 
-/** Gathers, for each event, the row of the item that the event feeds to the encoder. Without such an item, row 0 is gathered. */
+/** Gathers the row of the item that the encoder reads at each event; row 0 if there is no item. */
 export function eventItems({ eventItem }: ClickBatch): ClickGather {
   return {
     rows: "events",
@@ -33,7 +33,7 @@ export function eventItems({ eventItem }: ClickBatch): ClickGather {
 const allKernel = parseKernel("embedding_gradient", allText);
 const rowsKernel = parseKernel("embedding_gradient_rows", rowsText);
 
-/** Returns the dispatch for a table's dense or sparse gradient. @param source - gradient by event, [events, N] */
+/** Returns the dispatch for a table's dense or sparse gradient. @param source - gradient [events, N] */
 export function embeddingGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -57,7 +57,7 @@ export function embeddingGradient(
   };
 }
 
-/** Returns the dispatch that sums events' gradients by fed item. @param source - [events, N] @param output - [items, N] */
+/** Returns the dispatch that sums gradients [events, N] by item that the encoder reads, into [items, N]. */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -78,7 +78,7 @@ export function eventItemGradient(
   };
 }
 
-/** Returns the dispatch for a table's sparse gradient; undefined for a dense gradient. @param source - gradient [events, N] */
+/** Returns the dispatch for a table's sparse gradient, if required. @param source - gradient [events, N] */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,

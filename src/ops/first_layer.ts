@@ -1,4 +1,4 @@
-/** Op first_layer: the first hidden layer of each row, ELU(item term + state term + W counts), from terms per item and event. */
+/** Op first_layer: the first hidden layer of each row, ELU(item term + state term + W counts). */
 
 import backwardText from "../../kernels/matmul/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { type: "text" };
@@ -14,20 +14,20 @@ const forwardKernel = parseKernel("first_layer_forward", forwardText);
 const backwardKernel = parseKernel("first_layer_backward", backwardText);
 
 export interface FirstLayerInputs {
-  /** Tensor [items, N] with a row per distinct item of the batch, or, with one-hot features, a table parameter [I, N]. */
+  /** Tensor [items, N] with a row per distinct item of the batch; with one-hot features, a table [I, N]. */
   readonly item: Tensor;
   /** Tensor [events, N]. */
   readonly state: Tensor;
-  /** Count features: `input` is a constant [rows, C] with C at most 12, `weights` a parameter [C, N] */
+  /** Count features: `input` is a constant [rows, C] with C at most 12; `weights` is a parameter [C, N]. */
   readonly counts?: { readonly input: Tensor; readonly weights: Tensor };
 }
 
 export interface FirstLayerOptions {
-  /** Probability, in training, that a row's item is hidden; 0 for never. */
+  /** Probability, in training, that the item of a row is hidden; by default 0. */
   readonly itemDropout?: number;
 }
 
-/** Returns [rows, N]. About 2 R N (1 + C) flops and R N exponentials, for R rows. @throws Error for shapes that do not fit. */
+/** Returns [rows, N]. Takes about 2 R N (1 + C) flops and R N exponentials for R rows. @throws Error */
 export function firstLayer(
   tape: ClickTape,
   name: string,
@@ -88,7 +88,7 @@ export function firstLayer(
   });
 }
 
-/** Largest width of a state for which first_layer itself computes the state's product with weights, on a GPU. */
+/** Largest width of a state whose product with weights first_layer itself computes, on a GPU. */
 const FUSED_COLUMNS = 32;
 
 function backward(
@@ -104,7 +104,8 @@ function backward(
   const toItem = call.gradient(item);
   if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
   const table = isTable(item);
-  // The item gradient has a row per distinct item (dense features) or per item of the catalogue (one-hot features).
+  // The item gradient has a row per item of the batch (dense features) or of the catalogue (one-hot
+  // features).
   const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !sparse ? Number(item.rows) : 0;
   const itemRows = (s: ClickSizes) => ITEMS || s.items;
@@ -142,19 +143,19 @@ export function computeDropoutScale(row: number, stepNoise: number, itemDropout:
   return computeDropoutNoise(row, stepNoise) <= getLargestKeptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
 }
 
-/** Returns the largest noise (an integer below 2^32) for which item dropout keeps a row's item. */
+/** Returns the largest noise (an integer below 2^32) for which item dropout keeps the item of a row. */
 function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }
 
-/** Returns the pseudo-random noise that the kernels compute for a row of the batch. */
+/** Returns the pseudo-random number that the kernels compute for a row of the batch. */
 function computeDropoutNoise(row: number, stepNoise: number): number {
   const state = (Math.imul(row ^ stepNoise, 747796405) + 2891336453) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Returns true for a table with a row per item of the catalogue. @throws Error for another tensor with a fixed number of rows. */
+/** Returns true for a table with a row per item. @throws Error for other tensors with fixed rows */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
   if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be a table parameter`);

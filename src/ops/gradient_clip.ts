@@ -1,4 +1,4 @@
-/** Gradient clipping by the global norm, before Adam's update, in two dispatches. */
+/** Clips gradients by their global norm before Adam's update, in two dispatches. */
 
 import clipText from "../../kernels/adam/gradient_clip.wgsl" with { type: "text" };
 import normText from "../../kernels/adam/gradient_norm.wgsl" with { type: "text" };
@@ -12,7 +12,7 @@ const clipKernel = parseKernel("gradient_clip", clipText);
 
 const PARTS = 16;
 
-/** Scales a gradient whose norm exceeds `most` to norm `most`. @throws UserError for parameters larger than a binding. */
+/** Scales a gradient with a norm above `most` to norm `most`. @throws UserError for too large parameters */
 export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;
   parameters.gpu.requireBindable(4 * length, "a gradient whose length is bounded");

@@ -1,10 +1,10 @@
 /**
- * Accumulates gradients over micro-batches and over processes, between the backward pass and Adam.
- * | A batch is one or more micro-batches, computed one after another. If the batch has one micro-batch, its gradients
- * update the weights directly. Gradients of several micro-batches are added up first, because each micro-batch overwrites
- * the gradients of the previous micro-batch.
- * | In distributed training each process computes the gradients of its share of a batch's users. All processes then use the
- * sum over all processes. For tables with row-sparse Adam, only rows of the batch are exchanged.
+ * Accumulates gradients over micro-batches and over processes, between the backward pass and Adam. A batch
+ * consists of one or more micro-batches, which are computed one after another. The gradients of a single
+ * micro-batch update the weights directly. Gradients of several micro-batches are added up first, because
+ * each micro-batch overwrites the gradients of the previous one. In distributed training each process
+ * computes the gradients of its share of a batch's users, and all processes update by the sum over all
+ * processes. For tables with row-sparse Adam, processes exchange only the rows that the batch uses.
  */
 
 import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };
@@ -38,12 +38,12 @@ interface AccumulationPrograms<S extends BatchSizes> {
 /** Updates the weights by a batch's gradient, summed over its micro-batches. */
 export class GradientSum<S extends BatchSizes> {
   private constructor(
-    /** Program that updates the weights by the gradients of a batch that is one micro-batch. */
+    /** Program that updates the weights by the gradients of a batch with a single micro-batch. */
     readonly update: Program<S>,
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
-  /** @param options.accumulates - true if a batch may have micro-batches. @param options.most - bytes per window, for tests. */
+  /** @param options.accumulates - true for batches of micro-batches @param options.most - bytes per window */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,
@@ -80,9 +80,10 @@ export class GradientSum<S extends BatchSizes> {
   }
 
   /**
-   * Encodes the dispatches that follow a micro-batch's backward pass. After the last micro-batch the weights are updated.
-   * @param slice - slice of a batch that is one micro-batch. @throws Error for several micro-batches if `accumulates` was
-   * false.
+   * Encodes the dispatches after a micro-batch's backward pass; those after the last micro-batch update the
+   * weights.
+   * @param slice - slice of the index arrays, for a batch with a single micro-batch
+   * @throws Error for several micro-batches if `accumulates` was false
    */
   encode(
     commands: CommandRecorder,
@@ -100,7 +101,7 @@ export class GradientSum<S extends BatchSizes> {
   }
 }
 
-/** Returns the dispatch that adds the gradient of a micro-batch to the total, for a window of the arena. */
+/** Returns the dispatch that adds a micro-batch's gradient to the total, for a window of the weights. */
 function addDispatch(
   { parameters }: AdamState,
   total: View,
@@ -149,7 +150,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the sparse rows of all micro-batches. Position k of the list has k if a micro-batch has row k. */
+/** Returns the rows that any micro-batch used: entry k of the list is k if row k was used, otherwise NONE. */
 function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };
@@ -163,12 +164,12 @@ function markRows(table: Tensor, arena: Arena): { blank: View; mark: View } {
   };
 }
 
-/** Table whose gradient is exchanged only for the batch's rows. */
+/** Table for which processes exchange only the gradients of rows that the batch uses. */
 export interface SharedTable {
   readonly table: Tensor;
   /** Largest number of table rows that one process uses in a batch. */
   readonly maxRows: number;
-  /** Table rows that any process uses in the batch, then NONE. `gradient` has the gradients of the listed rows. */
+  /** Table rows that any process uses in the batch, followed by NONE. `gradient` has their gradients. */
   readonly list: View;
   readonly gradient: View;
 }
@@ -178,12 +179,12 @@ export class SharedGradient<S extends BatchSizes> {
     readonly sum: Program<S>,
     readonly update: Program<S>,
     private readonly sparseRows: readonly SparseRows<S>[],
-    /** Gradients that are exchanged as a whole. */
+    /** Gradients that the processes exchange as a whole. */
     readonly dense: readonly View[],
     readonly tables: readonly SharedTable[],
   ) {}
 
-  /** @param ranks - number of ranks that share a batch. */
+  /** @param ranks - number of processes that share a batch */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     { dimensions, sparseRows }: GradientViews<S>,
@@ -224,7 +225,7 @@ export class SharedGradient<S extends BatchSizes> {
     );
   }
 
-  /** Returns two views per sparse table: the list of the table's rows in the batch, and the gradients of the listed rows. */
+  /** Returns two views per sparse table: the list of rows in the batch, and the gradients of these rows. */
   listRowViews(sizes: S): View[] {
     return this.sparseRows.flatMap(({ count, list, gradient }, k) => {
       const bytes = 4 * evaluateSize(count, sizes);

@@ -1,4 +1,4 @@
-/** Op item_term computes a term of the utility: the dot product of an event vector and an item vector. */
+/** Op item_term computes a term of the utility: the dot product of an event's and an item's vector. */
 
 import backwardText from "../../kernels/scatter/item_term_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/scatter/item_term_forward.wgsl" with { type: "text" };
@@ -17,17 +17,17 @@ const backwardKernel = parseKernel("item_term_backward", backwardText);
 const gradientKernel = parseKernel("item_term_gradient", gradientText);
 
 export interface ItemTermInputs {
-  /** Tensor [items, N] with a row per distinct item of the batch, or, with one-hot features, a table parameter [I, N]. */
+  /** Tensor [items, N] with a row per distinct item of the batch; with one-hot features, a table [I, N]. */
   readonly item: Tensor;
-  /** Tensor [events, N]. If absent, N is 1 and the term is a scalar per item. */
+  /** Tensor [events, N]. If absent, N is 1 and the term is one number per item. */
   readonly state?: Tensor;
-  /** Tensor to which the term is added: [rows, 1], which no other op may read, or a parameter [1, 1]. */
+  /** Summand: a parameter [1, 1], or a tensor [rows, 1] that no other op may read. */
   readonly base: Tensor;
 }
 
 /**
  * Records base + state . item, [rows, 1]. Takes 2 R N flops forward and 4 R N backward, for R rows.
- * @param itemDropout - probability of hiding a row's item in training.
+ * @param itemDropout - probability, in training, that the item of a row is hidden
  */
 export function itemTerm(
   tape: ClickTape,
@@ -82,7 +82,7 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** Returns the dispatch for the gradient of the event vectors. `base` has the output's gradient. */
+/** Returns the dispatch for the gradient of the event vectors. `base` gets the output's gradient. */
 function stateGradient(
   { tape, item, state, base, N4, constants }: ItemTerm,
   call: ClickCall,
@@ -118,7 +118,8 @@ function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: Clic
   if (!toItem) throw new Error(`item_term: ${item.name} must be trainable`);
   const { row, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const table = isTable(item);
-  // The item gradient has a row per distinct item (dense features) or per item of the catalogue (one-hot features).
+  // The item gradient has a row per item of the batch (dense features) or of the catalogue (one-hot
+  // features).
   const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !sparse ? Number(item.rows) : 0;
   return {

@@ -1,4 +1,4 @@
-/** Selects the kernel of a matrix product or an LSTM, from direction, sizes, kernel variants and workgroup memory. */
+/** Selects the kernel of a matrix product or an LSTM by direction, sizes, variants and workgroup memory. */
 
 import forwardPanelText from "../../kernels/matmul/matmul_forward_panel.wgsl" with { type: "text" };
 import forwardRowsText from "../../kernels/matmul/matmul_forward_rows.wgsl" with { type: "text" };
@@ -38,7 +38,7 @@ import { toUniformIfSmall, type View } from "../gpu/memory.ts";
 import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
 import { type BatchSizes, type Dim, type Dimensions, getSize } from "../gpu/sizes.ts";
 
-/** Work of an invocation: a row in a panel of 16 columns, a block of rows, or a part of a tile that a workgroup computes. */
+/** Work of an invocation: a row in 16 columns (panel), a block of rows, or a part of a workgroup's tile. */
 export type MatmulStructure = "panel" | "rows" | "tiled";
 
 export interface MatmulKernel extends Kernel {
@@ -81,7 +81,7 @@ function panels(panel: MatmulKernel): Partial<Record<MatmulVariant, MatmulKernel
   return { "panel 64": of(64), "panel 128": of(128), "panel 256": of(256) };
 }
 
-/** Joins the texts of all matmul kernels. Recorded timings are valid only for unchanged texts. */
+/** Joins the sources of all matmul kernels. Recorded timings are valid only for unchanged sources. */
 export function joinMatmulTexts(): string {
   return Object.values(matmulKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join(
     "",
@@ -94,7 +94,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** Selects the kernel of a matrix product. @param k4 - input columns / 4. @param n4 - output columns / 4. @throws UserError */
+/** Selects a matrix product's kernel. @param k4 - input columns / 4. @param n4 - output columns / 4 */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -105,7 +105,7 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
-/** Returns a product's dispatch with the selected kernel and its alternatives. @param make - builds the dispatch of a kernel. */
+/** Returns a product's dispatch with the selected kernel and its alternatives. @param make - builds one */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -128,17 +128,17 @@ export function matmulDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the number of panels (16 columns each) of a kernel's result; 0 without panels. @param columns4 - result columns / 4. */
+/** Returns the number of panels of 16 columns; 0 for other kernels. @param columns4 - result columns / 4 */
 function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns the number of partial dot products that a kernel computes per row: one per panel, or one if a tile has whole rows. */
+/** Returns how many partial dot products a kernel computes per row: one per panel, or one per whole row. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
 
-/** Returns the invocations of a matmul kernel, from the number of rows of the batch and the number of output columns / 4. */
+/** Returns the invocations of a matmul kernel for a number of rows and of output columns / 4. */
 export function computeMatmulInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   rows: Dim<S>,
@@ -146,7 +146,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
 ): InvocationCounts<S> {
   const panels = countPanels(kernel, columns4);
   if (panels > 0) {
-    // Workgroups that read the same rows are consecutive, so that the rows are in cache.
+    // Workgroups that read the same rows are consecutive, so that these rows stay in the cache.
     const owned = getConstant(kernel, "WORKGROUP", kernel.own);
     return [owned * panels, { of: rows, per: owned }];
   }
@@ -155,7 +155,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** Returns the number of invocations of a weight gradient kernel, over blocks of weights and chunks of rows. */
+/** Returns the invocations of a weight gradient kernel, over blocks of weights and chunks of rows. */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
@@ -167,7 +167,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Returns the number of invocations of {@link gradientsKernel}. Along y: chunks of each column block, then row blocks. */
+/** Returns the invocations of {@link gradientsKernel}. Along y: chunks per column block, then row blocks. */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -178,7 +178,7 @@ export function computeGradientsInvocations<S extends BatchSizes>(
   return [16 * Math.ceil(k4 / 16), { of: groups, times: 16 }];
 }
 
-/** Binds the weights of a matmul kernel, as a uniform if the kernel's structure is `rows`. Panel kernels copy the weights. */
+/** Binds weights, as a uniform if the structure is `rows`. Panel kernels copy weights to workgroup memory. */
 export function bindMatmulWeights(kernel: MatmulKernel, weights: View): View {
   return kernel.structure === "rows" ? toUniformIfSmall(weights) : weights;
 }
@@ -196,37 +196,38 @@ export const lstmKernels = {
   },
 } as const;
 
-/** Joins the texts of all LSTM kernels. Recorded timings are valid only for unchanged texts. */
+/** Joins the sources of all LSTM kernels. Recorded timings are valid only for unchanged sources. */
 export function joinLstmTexts(): string {
   return Object.values(lstmKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join("");
 }
 
 /**
- * Largest number of units for which llvmpipe runs the panel kernels, whose products are unrolled. SwiftShader takes about
- * thirty times as long to compile panel kernels as the loop kernel, and runs them little faster (bench/ladder.md,
- * "SwiftShader").
+ * Largest number of units for which llvmpipe runs panel kernels, whose matrix products are unrolled.
+ * SwiftShader takes about thirty times as long to compile a panel kernel as the loop kernel, and runs it
+ * little faster (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
-/** Number of users per invocation of the loop kernel on a CPU adapter. A weight is read once for all of these users. */
+/** Number of users per invocation of the loop kernel on a CPU adapter. They share each read of a weight. */
 const LOOP_USERS = 4;
 
 export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** `times` invocations per `per` users. */
+  /** The dispatch has `times` invocations per `per` users. */
   readonly invocations: { readonly times: number; readonly per: number };
 }
 
-/** Storage of an LSTM's weights: a unit's weights in registers; all weights in workgroup memory; or no copy of the weights. */
+/** Where an LSTM kernel stores weights: in registers, in workgroup memory, or only in the weights' buffer. */
 export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**
- * Largest number of units for which weights are in registers. RADV unrolls loops of up to 32 iterations, and keeps arrays
- * out of registers if a loop that is not unrolled indexes them.
+ * Largest number of units for which weights are stored in registers. RADV (AMD's Vulkan driver) unrolls loops
+ * of up to 32 iterations. It keeps an array out of registers if a loop that is not unrolled indexes the
+ * array.
  */
 const HELD_UNITS = 32;
 
-/** @param units - number of units, padded to a multiple of 4. */
+/** @param units - number of units, padded to a multiple of 4 */
 function chooseLstmWeightStorage(
   direction: LstmDirection,
   units: number,
@@ -237,7 +238,7 @@ function chooseLstmWeightStorage(
   return computeLstmBytes(direction, units, users) <= workgroupBytes ? "workgroup" : "cache";
 }
 
-/** Returns the LSTM kernel with one workgroup per `users` users. @param h4 - number of units / 4. */
+/** Returns the LSTM kernel with one workgroup per `users` users. @param h4 - number of units / 4 */
 export function makeGroupUse(
   direction: LstmDirection,
   h4: number,
@@ -275,7 +276,7 @@ function buildLstmKernelUse(
   return makeGroupUse(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
 }
 
-/** @param units - number of units without padding. */
+/** @param units - number of units without padding */
 function selectCpuUse(
   variants: AdapterTraits,
   direction: LstmDirection,
@@ -287,8 +288,8 @@ function selectCpuUse(
 }
 
 /**
- * Returns an LSTM's dispatch with the selected kernel and, on a GPU, with alternatives. @throws UserError for invalid
- * recorded variants.
+ * Returns an LSTM's dispatch with the selected kernel and, on a GPU, with alternatives. @throws UserError for
+ * invalid recorded variants
  */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,

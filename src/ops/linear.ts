@@ -27,12 +27,12 @@ import {
   selectMatmulKernel,
 } from "./kernel_selection.ts";
 
-/** Index by which rows of a constant are gathered. */
+/** Index array that selects rows of a constant. */
 export interface Gather<S extends BatchSizes, R> {
   readonly rows: DimName<S>;
-  /** Array [rows] of u32: the input row of each output row. */
+  /** Array [rows] of u32: the input row for each output row. */
   readonly index: View;
-  /** Returns the gather index for a reference batch. */
+  /** Returns the index array for a batch of the f64 reference. */
   readonly of: (batch: R) => readonly number[];
 }
 
@@ -49,7 +49,7 @@ export interface LinearInputs {
   readonly bias?: Tensor;
 }
 
-/** Records act(input W + b), [M, N]. The forward pass and each gradient take 2 M K N flops. @throws Error for unfit shapes. */
+/** Records act(input W + b), [M, N]; 2 M K N flops, also per gradient. @throws Error for other shapes */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
@@ -132,7 +132,7 @@ function productCost<S extends BatchSizes>(s: S, { input, weights, rows }: Produ
   };
 }
 
-/** Returns the work of a weight gradient's tiles of 64 x 64, padding included. */
+/** Returns the work of a weight gradient's tiles of 64 x 64, including the padding. */
 function weightTiles(k4: number, n4: number, rows: number, chunks: number) {
   const tiles = Math.ceil(k4 / 16) * Math.ceil(n4 / 16);
   return { workgroups: tiles * chunks, flops: 2 * 64 ** 2 * tiles * rows };
@@ -167,7 +167,7 @@ function bothGradients<S extends BatchSizes>(
   };
 }
 
-/** Returns the dispatch for the input's gradient; undefined if the input depends on no trainable parameter. */
+/** Returns the dispatch for the input's gradient; undefined if it depends on no trainable parameter. */
 function inputGradient<S extends BatchSizes>(
   call: OpCall<S>,
   product: Product<S>,
@@ -201,19 +201,19 @@ function inputGradient<S extends BatchSizes>(
   }));
 }
 
-/** Vector by which each row of the output is multiplied, for dot products. */
+/** Vector with which each row of the output is multiplied, for dot products. */
 interface Dot extends RowDots {
   /** parameter [1, N] */
   readonly weights: Tensor;
 }
 
-/** Returns the dispatch for act(input W + b), also for the LSTM. @param p.dot - dot products that the kernel computes as well. */
+/** Returns the dispatch for act(input W + b), also for the LSTM. @param p.dot - dot products to compute */
 export function forwardProduct<S extends BatchSizes>(
   call: OpCall<S>,
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  /** Returns the dot products if the kernel computes `panels` parts of them. Autotuning also tries kernels with other numbers. */
+  /** Returns the dot products if they have the kernel's number of parts; autotuning tries many kernels. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, getSize(p.rows, call.capacity), call, (kernel) => ({
     kernel,
@@ -250,7 +250,7 @@ export function forwardProduct<S extends BatchSizes>(
   }));
 }
 
-/** Returns the dispatch for the gradients of weights and bias. @param g.second - second input of the layer, with its weights. */
+/** Returns the dispatch for gradients of weights and bias. @param g.second - second input with its weights */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,
   g: Product<S> & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },

@@ -1,6 +1,6 @@
 /**
- * Losses are the last ops of a tape. One dispatch in the forward pass computes a loss and its gradient, because loss
- * and gradient need a page's softmax.
+ * Losses: the last ops of a tape. One dispatch of the forward pass computes a loss and its gradient, because
+ * both need the softmax of a page.
  */
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
@@ -18,25 +18,25 @@ import type { OutcomeSums, Tensor } from "../tape/tensor.ts";
 const sumKernel = parseKernel("outcome_sum", sumText);
 const subgroupsKernel = parseKernel("outcome_sum_subgroups", subgroupsText);
 
-/** Texts of the sum kernels. Recorded timings are valid only for unchanged texts. */
+/** Sources of the sum kernels. Recorded timings are valid only for unchanged sources. */
 export const sumTexts = sumText + subgroupsText;
 
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** Values that each event adds to the loss's sums: v vectors of four, [events, 4 v]. */
+  /** Values that each event adds to the sums of the loss: v vectors of four, [events, 4 v]. */
   readonly output: Tensor;
   /** Input whose gradient the loss computes; no other op may read it. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
-  /** Returns the dispatch of loss and gradient. @param gradient - the target's gradient; an unused buffer in an evaluation. */
+  /** Returns the dispatch of loss and gradient. @param gradient - gradient of `target`; unused without it */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
-  /** Ring buffer [slots, v] of vec4f. The sums are written to the step's slot. Undefined if the sums are not read. */
+  /** Ring buffer [slots, v] of vec4f: a step writes the sums to its slot. Undefined if nothing reads them. */
   readonly ring: View | undefined;
   readonly reference: ReferenceOp<R>;
 }
 
-/** Records a loss. If another op has a gradient for the target, an Error is thrown later, when dispatches are created. */
+/** Records a loss. Creating its dispatches fails with an Error if another op also reads the target. */
 export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
   const { op, inputs, output, target, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);

@@ -32,11 +32,11 @@ import {
 } from "./mixed_product.ts";
 
 export interface LstmInputs {
-  /** Constant [I, F]; absent for one-hot features, whose product with `inputWeights` is a row of `inputWeights`. */
+  /** Constant [I, F]. Absent for one-hot features: their product with `inputWeights` is one of its rows. */
   readonly features?: Tensor;
-  /** Parameter [F, 4H] for gates i, g, f, o. With one-hot features a table [I, 4H]. Absent if items have only tokens. */
+  /** Parameter [F, 4H] for gates i, g, f, o; for one-hot features a table [I, 4H]; absent for tokens only. */
   readonly inputWeights?: Tensor;
-  /** Table parameter [V, 4H] for mixed features: the rows of an item's tokens are added to the input product. */
+  /** Table parameter [V, 4H] for mixed features. The input product includes the rows of an item's tokens. */
   readonly tokenTable?: Tensor;
   /** Recurrent parameter [H, 4H]. */
   readonly weights: Tensor;
@@ -45,9 +45,10 @@ export interface LstmInputs {
 }
 
 /**
- * Returns states [events, H]; a user's state is zero at the first event. The cell is TensorFlow's BasicLSTMCell with a
- * forget bias of 1 inside the sigmoid. Forward takes 2 E 4H (F + H) flops for E events, backward twice as many. The inputs'
- * product with the weights is computed for all events at once. @throws Error for shapes that do not fit.
+ * Returns states [events, H]; a user's state is zero at the first event. The cell is TensorFlow's
+ * BasicLSTMCell with a forget bias of 1 inside the sigmoid. For E events, forward takes 2 E 4H (F + H) flops
+ * and backward twice as many. One product of inputs and weights covers all events. @throws Error for shapes
+ * that do not fit
  */
 export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor {
   const { features, inputWeights, tokenTable, weights, bias } = inputs;
@@ -75,7 +76,7 @@ interface Cell extends LstmInputs {
   readonly H4: number;
   readonly dense: { readonly input: Tensor; readonly weights: Tensor } | undefined;
   readonly lookedUp: Tensor | undefined;
-  /** Products [events, 4H] of input weights and the items that events feed; undefined if rows of a table are used instead. */
+  /** Input product [events, 4H]; undefined for one-hot features, which use rows of a table directly. */
   readonly products: View | undefined;
   readonly input: Memory;
   /** Buffer [events, H]. */
@@ -110,14 +111,14 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates };
 }
 
-/** Binds weights that are read at every event; on a CPU adapter as a uniform, unless the kernel copies the weights. */
+/** Binds weights that each event reads; on a CPU adapter as a uniform, unless the kernel copies them. */
 function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
   return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))
     : asBufferView(view);
 }
 
-/** Gathers, for the input product, the row of the item that each event feeds. */
+/** Gathers, for the input product, the row of the item that the encoder reads at each event. */
 function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }
@@ -217,7 +218,7 @@ function tokenReference(tokens: ItemTokens): ClickReference {
   };
 }
 
-/** Intermediate results of the forward pass at one event, for the backward pass. */
+/** Intermediate results of the forward pass at one event, which the backward pass needs. */
 interface Saved {
   readonly event: number;
   readonly item: number;
@@ -226,7 +227,7 @@ interface Saved {
   readonly tanhCell: number[];
 }
 
-/** @param features - undefined if features are one-hot. */
+/** @param features - undefined for one-hot features */
 export function reference(
   features: Matrix | undefined,
   inputWeights: Matrix | undefined,
@@ -236,7 +237,7 @@ export function reference(
 ): ReturnType<ClickReference> {
   if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input weights, weights and bias");
   const H = weights.rows;
-  /** Each item's input to the gates: the item's features times W, or a row of W. */
+  /** Input of the gates per item: the item's features times W, or for one-hot features a row of W. */
   const product = features ? productOf(features, inputWeights) : inputWeights;
   const output = makeMatrix(batch.events.length, H);
   const saved: Saved[] = [];
@@ -281,7 +282,7 @@ export function reference(
   };
 }
 
-/** Returns the gradient of the gates [events, 4H] by backpropagation through time. */
+/** Returns the gradient of the gates, [events, 4H], by backpropagation through time. */
 function gateGradients(
   gradient: Matrix,
   weights: Matrix,

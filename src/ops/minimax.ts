@@ -1,10 +1,10 @@
 /**
- * Op minimax computes the losses of the game between generator and reward, with the L2 regulariser R. One dispatch computes
- * both losses and the gradient of one player. See kernels/course/9-minimax.md.
+ * Op minimax computes the losses of the game between generator and reward, with the L2 regulariser R. One
+ * dispatch computes both losses and the gradient of one player. See kernels/course/9-minimax.md.
  *
  *   V = 1/E { sum_e sum_{r in e} pi_r u_r - R(pi) } - 1/E sum_e u_click,   R(pi) = 1/(2 eta) sum pi^2
  *
- * The generator maximises V; the reward minimises V.
+ * The generator maximises V, and the reward minimises V.
  */
 
 import exactText from "../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
@@ -27,15 +27,15 @@ const exactKernel = parseKernel("exact_minimax", exactText);
 export const MINIMAX_VECTORS = 2;
 
 export interface GameOptions {
-  /** Inverse temperature of the choice, in the likelihood of u. */
+  /** Inverse temperature of the choice model in the likelihood of u. */
   readonly eta: number;
-  /** Eta of the regulariser R(pi). A larger eta makes the generator sharper: its best answer to u is sparsemax(eta u). */
+  /** Eta in R(pi). A larger eta makes the generator sharper: its best response to u is sparsemax(eta u). */
   readonly generatorEta: number;
-  /** True to divide {@link generatorEta} by the number K of a page's items: the regulariser is then K / (2 eta) sum pi^2. */
+  /** True to divide {@link generatorEta} by the number K of items on the page: R is K / (2 eta) sum pi^2. */
   readonly etaByPage: boolean;
-  /** Weight of a penalty on utility differences within a page: adds penalty / 2 times mean((u - mean u)^2) to its loss. */
+  /** Weight of the penalty mean((u - mean u)^2) / 2 over a page, which the reward's loss includes. */
   readonly utilityPenalty: number;
-  /** True to leave events without a click out of the losses, because pi has no option for no click. */
+  /** True if losses ignore events without a click, because pi has no option for no click. */
   readonly skipNoClick: boolean;
 }
 
@@ -46,13 +46,14 @@ export interface MinimaxInputs {
   readonly logits: ClickScores;
 }
 
-/** Player that is trained; the other player's output is a constant. Undefined in an evaluation. */
+/** Player that is trained; the output of the opponent is a constant. Undefined in an evaluation. */
 export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
- * Returns [events, 8]. Columns 0 to 3: nll, prec@1 and prec@2 of u, and 1 for an event with a click. Columns 4 to 7:
- * loss_min, prec@1 and prec@2 of pi, and loss_max. A context event has zeros in all columns. If a ring is given, the column
- * sums are written to the step's slot. The op takes about 40 R flops for R rows. @throws Error for shapes that do not fit.
+ * Returns [events, 8]. Columns 0 to 3: nll, prec@1 and prec@2 of u, and 1 for an event with a click. Columns
+ * 4 to 7: loss_min, prec@1 and prec@2 of pi, and loss_max. A context event (history that is not predicted)
+ * has zeros. If `ring` is given, the column sums are written to the step's slot. Takes about 40 R flops for R
+ * rows. @throws Error for shapes that do not fit
  */
 export function minimax(
   tape: ClickTape,
@@ -122,7 +123,7 @@ export function computePageEta(
   return etaByPage ? generatorEta / items : generatorEta;
 }
 
-/** Returns [events, 8] like {@link minimax}, for the exact generator pi = sparsemax(eta u), and writes pi to `policy` [rows]. */
+/** Returns [events, 8] like {@link minimax}, for pi = sparsemax(eta u), and writes pi [rows] to `policy`. */
 export function exactMinimax(
   tape: ClickTape,
   name: string,
@@ -174,7 +175,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Page of one event. Of several clicks only the first is used. */
+/** Page of one event. If it has several clicks, only the first is used. */
 interface Page {
   readonly first: number;
   readonly clicked: number | undefined;

@@ -1,7 +1,8 @@
 /**
- * Op mixed_product computes the product W f for items with mixed features f = (tokens, dense features).
- * | Other ops over mixed features share the token part of the product, its gradient and its reference. A token is a feature
- * that is 1 for items with the token and 0 for others, so the token part of W f is the sum of the rows of an item's tokens.
+ * Op mixed_product computes the product W f for items with mixed features f = (tokens, dense features). A
+ * token is a feature that is 1 for items with the token and 0 for all other items, so the token part of W f
+ * is the sum of the table rows of an item's tokens. Further ops on mixed features use this file's functions
+ * for the token part of the product, its gradient and its reference.
  */
 
 import chunksText from "../../kernels/scatter/token_gradient_chunks.wgsl" with { type: "text" };
@@ -30,9 +31,10 @@ export interface MixedProductInputs {
 }
 
 /**
- * Returns [items, N], one row per distinct item of the batch, or [events, N], one row per event for the item that the event
- * feeds. Rows of events that feed no item must not be read, and their gradients must be zero. Forward and backward each
- * take 2 rows F N flops, plus N per token of an item. @throws Error for shapes that do not fit, or items without tokens.
+ * Returns [items, N], one row per distinct item of the batch, or [events, N], one row for the item that the
+ * encoder reads at each event. Rows of events without such an item must not be read, and their gradients must
+ * be zero. Forward and backward each take 2 rows F N flops, plus N per token of an item. @throws Error for
+ * shapes that do not fit, or items without tokens
  */
 export function mixedProduct(
   tape: ClickTape,
@@ -75,7 +77,8 @@ export function mixedProduct(
     op: "mixed_product",
     inputs: dense ? [table, dense.features, dense.weights] : [table],
     output,
-    // The output is not in `rereads`: its gradient is read by token, in scattered rows, for which textures are slow.
+    // The output is not in `rereads`: its gradient is read by token in scattered rows, which textures slow
+    // down.
     rereads: dense ? [dense.features] : [],
     forward,
     backward,
@@ -92,7 +95,8 @@ function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
     const items = rows === "items" ? batch.slotItem : batch.events.map(({ fed }) => fed);
     const x = makeMatrix(items.length, V + (features?.columns ?? 0), (i, k) => {
       const item = items[i] ?? NONE;
-      // An event that feeds no item gathers the dense features of the first item; that row is not read.
+      // An event without an item for the encoder gathers the dense features of item 0; nothing reads that
+      // row.
       if (k >= V && features) return getAt(features, item === NONE ? 0 : item, k - V);
       return item === NONE ? 0 : getAt(hot, item, k);
     });
@@ -116,7 +120,7 @@ const gradientKernel = parseKernel("token_gradient", gradientText);
 /** Number of (item, token) pairs per chunk. The gradient is first summed within chunks. */
 const CHUNK = getConstant(gradientKernel, "CHUNK");
 
-/** Rows of the output: one per distinct item of the batch, or one per event for the item that the event feeds. */
+/** Rows of the output: one per distinct item of the batch, or one per event for the item that is read. */
 export type TokenRows = "items" | "events";
 
 export function getTokens({ batch }: ClickTape): DeviceTokens {
@@ -126,8 +130,8 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
 }
 
 /**
- * Returns the dispatch that sums each item's token rows. @param table - [V, N] @param output - [rows, N] @param add - true to add
- * to `output`.
+ * Returns the dispatch that sums the table rows of each item's tokens.
+ * @param table - [V, N] @param output - [rows, N] @param add - true to add to `output`
  */
 export function tokenSum(
   tape: ClickTape,
@@ -162,7 +166,7 @@ export function tokenSum(
   };
 }
 
-/** Returns the dispatches for the table's sparse or dense gradient. @param source - gradient [rows, N] of the sums. */
+/** Returns the dispatches for the table's dense or sparse gradient. @param source - gradient [rows, N] */
 export function tokenGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -223,7 +227,7 @@ export function tokenGradient(
   return specs;
 }
 
-/** Returns [I, V]: 1 for the tokens of each item, 0 elsewhere. */
+/** Returns a matrix [I, V] with 1 for the tokens of each item, and 0 elsewhere. */
 export function multiHot({ count, first, token }: ItemTokens): Matrix {
   const hot = makeMatrix(first.length - 1, count);
   for (let item = 0; item < hot.rows; item++) {

@@ -12,8 +12,9 @@ import type { Tensor } from "../tape/tensor.ts";
 const gradientKernel = parseKernel("position_gradient", gradientText);
 
 /**
- * Returns the dispatch of the gradient, which takes one flop per row. @param effect - parameter [1, P] for positions from
- * `skip` on. @param source - [rows, 1]
+ * Returns the dispatch of the gradient, which takes one flop per row.
+ * @param effect - parameter [1, P] for the positions after the first `skip` positions. @param source - [rows,
+ * 1]
  */
 export function positionGradient(
   { batch, dimensions }: ClickTape,

@@ -1,4 +1,4 @@
-/** Op pw_state computes n learned weightings of the last m clicks before every event, for items with dense features. */
+/** Op pw_state: n learned weighted sums of the last m clicks before every event, for dense features. */
 
 import backwardText from "../../kernels/pw/pw_state_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
@@ -22,15 +22,15 @@ export interface PwStateInputs {
   readonly features: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
   readonly weights: Tensor;
-  /** Parameter [1, F n]. With a bias, sigma is tanh; without, sigma is the identity. */
+  /** Parameter [1, F n]. With a bias, sigma is tanh; without a bias, sigma is the identity. */
   readonly bias?: Tensor;
 }
 
 /**
- * Returns [events, F n]. Column k n + j (feature k, weighting j) is sigma(bias + sum over the last m clicks of
- * weights_lag,j feature_k). Missing clicks add nothing. For E events, forward and backward take at most 2 E m F n flops
- * each.
- * @throws Error for shapes that do not fit.
+ * Returns [events, F n]. Column k n + j (feature k, weighting j) is sigma(bias + sum over the last m clicks
+ * of weights_lag,j feature_k). Missing clicks count as zero. For E events, forward and backward each take at
+ * most 2 E m F n flops.
+ * @throws Error for shapes that do not fit
  */
 export function pwState(tape: ClickTape, name: string, { features, weights, bias }: PwStateInputs): Tensor {
   const F = features.columns;

@@ -1,6 +1,6 @@
 /**
- * Op pw_table computes the term of position weights in the first layer: a weighted sum of table rows (one-hot features) or
- * of products of clicked items (mixed features).
+ * Op pw_table computes the part of the first layer that depends on the last clicks: a weighted sum of table
+ * rows (one-hot features) or of feature products of clicked items (mixed features).
  */
 
 import baseText from "../../kernels/pw/pw_base.wgsl" with { type: "text" };
@@ -37,23 +37,25 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * Table parameter [I, n N] of n groups: group j of row i has the first layer's weights for item i and weighting j. Or
-   * [events, n N]: for each event, the product of such weights and the features of the item that the event feeds. Or, in a
-   * batch with lists of clicks, [items, n N]: the product of such weights and each item's features.
+   * Table parameter [I, n N] of n groups: group j of row i has the first layer's weights for item i and
+   * weighting j. Or [events, n N]: for each event, the product of such weights and the features of the item
+   * that the encoder reads at the event. Or, in a batch with lists of clicks, [items, n N]: the product of
+   * such weights and the features of each item.
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
   readonly weights: Tensor;
   /** Parameter [1, N]: the first layer's bias. */
   readonly layerBias: Tensor;
-  /** Table parameter [I, n]. With an item bias, sigma is tanh; without, sigma is the identity. */
+  /** Table parameter [I, n]. With an item bias, sigma is tanh; without it, sigma is the identity. */
   readonly itemBias?: Tensor;
 }
 
 /**
- * Returns [events, N]: {@link import("./linear.ts").linear} of {@link import("./pw_state.ts").pwState} over one-hot
- * features, without computing the state. Forward takes at most 2 E m n N flops for E events, and backward twice as many.
- * With tanh, forward and backward each take 2 I n N more. @throws Error for shapes that do not fit.
+ * Returns [events, N]: {@link import("./linear.ts").linear} of {@link import("./pw_state.ts").pwState} over
+ * one-hot features, without computing the state. For E events, forward takes at most 2 E m n N flops, and
+ * backward twice as many. With tanh, forward and backward each take 2 I n N more. @throws Error for shapes
+ * that do not fit
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
   const { table, weights, layerBias, itemBias } = inputs;
@@ -72,7 +74,7 @@ interface TableSum extends PwTableInputs {
   readonly tape: ClickTape;
   readonly name: string;
   readonly output: Tensor;
-  /** True if the table has a row per event instead of per item. */
+  /** True if the table has a row per event instead of a row per item. */
   readonly BY_EVENT: boolean;
   readonly TANH: boolean;
   readonly window: Window | undefined;
@@ -82,7 +84,7 @@ interface TableSum extends PwTableInputs {
   readonly n: number;
   readonly N: number;
   readonly N4: number;
-  /** Number of vectors of four that hold the weights of one lag. */
+  /** Number of vectors of four numbers that contain the weights of one lag. */
   readonly blocks: number;
 }
 
@@ -119,7 +121,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** Returns the weighted sums' cost. @param read - table vectors read for all events. @param each - other vectors per event. */
+/** Returns the cost of the weighted sums. @param read - table vectors. @param each - others per event */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
@@ -156,7 +158,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   const { tape, name, table, BY_EVENT, TANH, n, N4, blocks } = sum;
   const toTable = call.gradient(table);
   if (!toTable) throw new Error(`pw_table: ${table.name} must be trainable`);
-  // With tanh the gradient has one more row: the total over all events.
+  // With tanh the gradient has one extra row: the sum over all events.
   const row = n * N4 + (TANH ? blocks : 0);
   const rows = tape.options.capacity.events + (TANH ? 1 : 0);
   const source = BY_EVENT
@@ -168,7 +170,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns the dispatches for the gradients by event, by weight, and by click. @param source memory for the gradients by click */
+/** Returns the dispatches for gradients per event, weight and click. @param source - gradients per click */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,
@@ -216,7 +218,7 @@ function eventGradients(
   ];
 }
 
-/** Returns the dispatches that add up the clicks' gradients per item: for the table and, with tanh, for the items' biases. */
+/** Returns the dispatches that sum clicks' gradients by item: for the table and, with tanh, the item bias. */
 function itemGradients(
   { tape, name, table, itemBias, TANH, I, n, N, N4, blocks }: TableSum,
   call: ClickCall,
@@ -258,7 +260,7 @@ interface Window {
   forward(): ClickDispatch[];
 }
 
-/** Allocates the buffers for tanh: the sum over the catalogue, and the change of this sum by each click of an event. */
+/** Allocates buffers for tanh: a sum over all items, and how each click of an event changes that sum. */
 function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
@@ -305,7 +307,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   };
 }
 
-/** Reference that computes the state [events, I x n], then the layer. @param byEvent - true if the table has a row per event. */
+/** Reference: the state [events, I x n], then the layer. @param byEvent - true for a table row per event */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent

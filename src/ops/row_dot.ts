@@ -1,4 +1,4 @@
-/** Op row_dot is the last layer of the utility, which computes one number per row. */
+/** Op row_dot is the last layer of the utility network. It computes one number per row. */
 
 import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
 import backwardGroupText from "../../kernels/choice/row_dot_backward_group.wgsl" with { type: "text" };
@@ -33,20 +33,20 @@ export interface RowDotInputs {
   readonly weights: Tensor;
   /** Parameter [1, 1]. */
   readonly bias: Tensor;
-  /** Tensor [rows, 1] that is added to the result. No other op may read the tensor. */
+  /** Tensor [rows, 1] that is added to the result. No other op may read it. */
   readonly base?: Tensor;
 }
 
 /**
- * Last layer of a network that is not computed yet: base + bias + input . weights, one number (score) per row. The op that
- * reads the scores selects how to compute the scores: in a separate dispatch, or in the reading kernel.
+ * Last layer of a network, not computed yet: base + bias + input . weights, one number (score) per row. The
+ * op that reads the scores decides how they are computed: by a separate dispatch, or in its own kernel.
  */
 export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown> {
   #read:
     | { readonly by: "dispatch" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots }
     | undefined;
 
-  /** @throws Error for shapes that do not fit. */
+  /** @throws Error for shapes that do not fit */
   constructor(readonly tape: Tape<S, R>, readonly name: string, readonly inputs: RowDotInputs) {
     const { input, weights, bias, base } = inputs;
     const rows = getRowDimension("row_dot", tape, input);
@@ -56,14 +56,14 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     if (base) expectShape("row_dot", base, rows, 1);
   }
 
-  /** Returns scores [rows, 1] that a dispatch computes, with 2 R K flops forward and 5 R K backward for R rows. */
+  /** Returns scores [rows, 1] from a separate dispatch: 2 R K flops forward and 5 R K backward for R rows. */
   compute(): Tensor {
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
   /**
-   * Returns scores [rows, 1] that the reading op adds up from partial dot products of the layer below; undefined if the
-   * layer below computes no dot products.
+   * Returns scores [rows, 1] that the reading op sums from partial dot products of the previous layer;
+   * undefined if the previous layer computes no dot products.
    */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const { bias, base } = this.inputs;
@@ -71,15 +71,15 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return dots && { ...this.#readBy("sums", () => dots), dots, bias };
   }
 
-  /** Returns scores [rows, 1] for an op that itself multiplies `input` by `weights`. @throws Error if there is a base. */
+  /** Returns scores [rows, 1] for an op that multiplies `input` by `weights`. @throws Error with a base */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (this.inputs.base) {
-      throw new Error(`row_dot: expected ${this.name} to have no base, as its reader multiplies`);
+      throw new Error(`row_dot: expected ${this.name} to have no base, because its reader multiplies`);
     }
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
 
-  /** Output tensor. @throws Error before an op has read the scores. */
+  /** Output tensor. @throws Error if no op has read the scores yet */
   get output(): Tensor {
     if (!this.#read) throw new Error(`row_dot: expected ${this.name} to be read by an op first`);
     return this.#read.output;
@@ -107,12 +107,12 @@ export type Scores<S extends BatchSizes = BatchSizes, R = unknown> = Tensor | Un
 
 export type ClickScores = Scores<ClickSizes, ReferenceBatch>;
 
-/** Returns scores [rows, 1] as a tensor. A dispatch computes the tensor unless it exists. */
+/** Returns scores as a tensor [rows, 1], which a dispatch computes if they are not a tensor yet. */
 export function materialize<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
   return scores instanceof UnmaterializedScores ? scores.compute() : scores;
 }
 
-/** Returns the output of scores that an op has read. @throws Error if no op has read the scores. */
+/** Returns the output of scores that an op has read. @throws Error if no op has read the scores */
 export function getMaterialized<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
   return scores instanceof UnmaterializedScores ? scores.output : scores;
 }
@@ -179,7 +179,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes the gradients with a workgroup per chunk of rows and {@link GROUP_COLUMNS} columns, and sums a loss. */
+/** Computes gradients by one workgroup per row chunk and {@link GROUP_COLUMNS} columns, and sums a loss. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,

@@ -299,7 +299,7 @@ Deno.test("batch_norm: wrong inputs are named; evaluation has no gradient", () =
     if (!scale || !shift || !mean) assert.fail();
     assert.throws(
       () => batchNorm(tape, "y", { input: x, scale, shift, mean, variance: shift }, { training: true }),
-      /expected shift to be a statistic/,
+      /expected shift to be a running average/,
     );
     const y = recordNorm(tape, x, false);
     tape.place();
