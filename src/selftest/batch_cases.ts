@@ -1,4 +1,4 @@
-/** Self-test cases of the kernels that build a batch: its events, rows, distinct items, rows by item, items by token. */
+/** Self-test cases of the kernels that build a batch: events, rows, distinct items, rows by item, tokens. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
@@ -25,7 +25,7 @@ import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./op
 const EXPAND = ["batch_expand"];
 const rankKernel = ({ variants: { kind } }: Gpu) => kind === "gpu" ? "batch_rank_blocks" : "batch_rank";
 
-/** Compares a batch on the device with the reference. @param slice - index of the batch among batches built at once */
+/** Compares a batch on the device with the reference. @param slice - index of the batch among several */
 export async function compareBatch(
   gpu: Gpu,
   log: ClickLog,
@@ -50,7 +50,7 @@ export async function compareBatch(
     columns?: number,
   ) => checks.same(found, wanted, { kernels, what, columns });
   same("events", EXPAND, events, expected.events.flatMap((e) => [e.first, e.end, e.click, e.fed]), 4);
-  same("items fed", EXPAND, eventItems, expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)));
+  same("items for the encoder", EXPAND, eventItems, expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)));
   same("history", EXPAND, histories, expected.history.flatMap((h) => [h.clicks, h.end]), 2);
   // The third word of a row is not compared, because no kernel reads it.
   same(
@@ -68,7 +68,7 @@ export async function compareBatch(
   const byId = log.items.kind === "one-hot";
   same("items of rows", GROUP, rowItems, byId ? expected.rows.map((row) => row.item) : expected.rowSlot);
   same("distinct items", GROUP, slotItems, expected.slotItem);
-  // Rows are sorted by item. The order of an item's rows does not matter.
+  // Rows are sorted by item. The order of rows with the same item is arbitrary.
   const ofItem = expected.slotItem.map((item) =>
     expected.rows.flatMap((row, r) => row.item === item ? [r] : [])
   );
@@ -80,7 +80,7 @@ export async function compareBatch(
   same("rows by item", GROUP, segments, ofItem.flat());
 }
 
-/** Compares the (item, token) pairs that the device sorts by token: of all items, then of items fed to the encoder. */
+/** Compares the (item, token) pairs that the device sorts by token: all items, then items for the encoder. */
 async function compareTokens(
   gpu: Gpu,
   { first, token, count }: ItemTokens,
@@ -128,7 +128,7 @@ export function createBatchTrial(gpu: Gpu, { log, users }: TestBatch): KernelTri
 
 async function checkBatch(gpu: Gpu, batch: TestBatch, checks: CheckCollector): Promise<void> {
   using trial = createBatchTrial(gpu, batch);
-  // The dispatches run twice, so the check fails if bits of the first run remain in the second run.
+  // The dispatches run twice, so the check fails if the first run leaves bits that change the second run.
   await runTrial(trial, checks);
 }
 
@@ -136,7 +136,7 @@ function createCase(name: string, batch: TestBatch): NamedCheck {
   return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
-/** Numbers of words: less than a vector, a block of the kernel for GPUs, and several blocks. */
+/** Numbers of words: less than a vector, less than a workgroup's block on a GPU, a block, several blocks. */
 const WORDS = [1, 37, 4096, 9001];
 
 async function checkRanks(gpu: Gpu, checks: CheckCollector): Promise<void> {
@@ -169,7 +169,7 @@ async function checkRanks(gpu: Gpu, checks: CheckCollector): Promise<void> {
     });
     checks.same(left?.subarray(0, words), expected.slice(0, words).fill(0), {
       kernels,
-      what: "bits that are left",
+      what: "bits, which the kernel clears",
     });
   }
 }
@@ -179,8 +179,8 @@ export const batchCases: readonly NamedCheck[] = [
   { name: "batch, bits before each word", check: checkRanks },
   createCase("few rows", few),
   createCase("several chunks", chunks),
-  createCase("given events", given),
-  createCase("several clicks a page", further),
+  createCase("context events", given),
+  createCase("several clicks per page", further),
   createCase("one-hot items", oneHot),
   createCase("items with tokens", mixed.many),
 ];

@@ -55,9 +55,9 @@ import {
   type TestBatch,
 } from "./ops/op_batches.ts";
 
-/** Numbers of events: one, about as many as a workgroup's 256 invocations, and more than run at once. */
+/** Numbers of events: one, about a workgroup's 256 invocations, and more than can run at once. */
 const EVENTS = [1, 255, 256, 257, 1000];
-/** Slot of the ring to which the step writes. The other slots must not change. */
+/** Slot of the ring buffer to which the step writes. All other slots must not change. */
 const SLOT = 2;
 
 /** Checks the sums of outcomes over events. @param columns - number of columns of an event's outcome */
@@ -101,7 +101,7 @@ export const sumCases: readonly NamedCheck[] = [4, 12].map((columns) => ({
   check: (gpu, checks) => checkSums(gpu, checks, columns),
 }));
 
-/** Kernel variants that a case uses in place of the default variants. */
+/** Kernel variants that a case uses instead of the default variants. */
 type Chosen = Partial<Pick<KernelVariants, "matmul" | "lstm">>;
 
 function products(forward: MatmulVariant, input: MatmulVariant): Chosen {
@@ -133,7 +133,7 @@ function testOp(name: string, make: CaseFactory, batches: readonly TestBatch[], 
   };
 }
 
-/** Returns the cases of all ops. Where possible, a case's batches share shader texts, because compiling is slow. */
+/** Returns the cases of all ops. Batches of a case share shaders where possible: compiling takes long. */
 function opCases(kind: AdapterKind): NamedCheck[] {
   const on = [few, chunks];
   return [
@@ -158,7 +158,7 @@ function opCases(kind: AdapterKind): NamedCheck[] {
       : []),
     testOp("row_dot, computed by a layer", makeRowDotOfLayer(12, 84), [chunks]),
     testOp("mixed_product", makeMixedProduct("items", 12), [mixed.few, mixed.many]),
-    testOp("mixed_product, fed items", makeMixedProduct("events", 12), [mixed.few, mixed.many]),
+    testOp("mixed_product, items for the encoder", makeMixedProduct("events", 12), [mixed.few, mixed.many]),
     testOp("mixed_product, sparse gradients", makeMixedProduct("items", 12, { sparse: true }), [rareTokens]),
     testOp("first_layer", makeFirstLayer(17), [...on, popular]),
     testOp("first_layer, item dropout", makeFirstLayer(17, 0.2), [chunks, popular]),
@@ -206,14 +206,14 @@ function opCases(kind: AdapterKind): NamedCheck[] {
   ];
 }
 
-/** A self-test case: runs kernels, and compares their results with f64 references. */
+/** A self-test case: it runs kernels and compares their results with f64 references. */
 export interface SelftestCase {
   readonly name: string;
-  /** Runs the case. It throws nothing: an error is in the finding. @param gpu - device with the case's kernel variants */
+  /** Runs the case. Errors are returned, not thrown. @param gpu - device with the case's kernel variants */
   readonly run: (gpu: Gpu) => Promise<CaseFinding>;
 }
 
-/** Returns the cases: first the kernels of a training step in their order, then simulated users and policies. */
+/** Returns the cases: first the kernels of a training step in order, then simulated users and policies. */
 export function listSelftestCases(kind: AdapterKind): SelftestCase[] {
   const all: NamedCheck[] = [
     ...batchCases,

@@ -1,4 +1,4 @@
-/** Findings of the self-test by case and kernel. This file imports no kernels, so that a page can import it. */
+/** Results of the self-test by case and kernel. This file imports no kernels, so web pages can import it. */
 
 import type { AdapterDescription, Gpu } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";
@@ -8,37 +8,37 @@ interface Element {
   readonly index: string;
   readonly expected: number;
   readonly got: number;
-  /** Largest allowed error of the element; 0 if the values must be equal. */
+  /** Largest allowed error of the element; 0 if the two values must be equal. */
   readonly tolerance: number;
 }
 
-/** Result of a check, which compares computed numbers with expected values, or tests another condition. */
+/** Result of a check, which compares computed numbers with expected numbers or tests a condition. */
 export interface ComparedValues {
   /** Names of the kernels that wrote the numbers, without `.wgsl`. */
   readonly kernels: readonly string[];
-  /** Name of the numbers, e.g. "output" or "gradient of w". */
+  /** Name of the compared numbers, e.g. "output" or "gradient of w". */
   readonly what: string;
-  /** Number of compared values; 0 for a condition that compares no values. */
+  /** Number of compared values; 0 for a condition. */
   readonly values: number;
   /** Number of values whose error exceeds their tolerance; absent if no values were compared. */
   readonly wrong?: number;
   readonly differs: boolean;
   /** Element with the largest error relative to its tolerance; absent if no values were compared. */
   readonly worst?: Element;
-  /** Message if the error is not numeric: a stray write, or two runs that differ. */
+  /** Message if the error is not a wrong number: a stray write, or two runs that differ. */
   readonly fault?: string;
 }
 
 export interface CaseFinding {
   readonly name: string;
   readonly kernels: readonly string[];
-  /** Checks in the order of computation. If several checks fail, the first failure may have caused the later ones. */
+  /** Checks in the order of computation. The first failure may have caused all later failures. */
   readonly checks: readonly ComparedValues[];
   /** Error that ended the case, e.g. a kernel that does not compile, or a lost device. */
   readonly error?: string;
 }
 
-/** Returns the error of an element divided by its tolerance. The element is wrong if the result is more than 1. */
+/** Returns the error of an element divided by its tolerance. A result above 1 is wrong. */
 export function computeErrorShare({ expected, got, tolerance }: Element): number {
   if (Object.is(expected, got) || expected === got) return 0;
   if (Number.isNaN(expected) && Number.isNaN(got)) return 0;
@@ -47,7 +47,7 @@ export function computeErrorShare({ expected, got, tolerance }: Element): number
   return error / tolerance;
 }
 
-/** Formats a number with up to nine significant digits, enough for f32. Whole numbers have all digits. */
+/** Formats a number with up to nine significant digits, enough for f32; integers with all digits. */
 function digits(x: number, most = 9): string {
   return String(Number.isInteger(x) ? x : Number(x.toPrecision(most)));
 }
@@ -63,7 +63,7 @@ export function checkText({ what, worst, fault }: ComparedValues): string {
   return `${what}${fault ? `: ${fault}` : worst ? ` ${formatElement(worst)}` : ""}`;
 }
 
-/** Returns one line per failed check or error of a finding; an empty list if there is none. */
+/** Returns one line per failed check or error of a case; an empty list if the case passed. */
 export function listFaults({ checks, error }: CaseFinding): string[] {
   return [
     ...checks.filter(({ differs }) => differs).map((check) =>
@@ -78,13 +78,13 @@ export interface ToleranceOptions {
   readonly kernels: readonly string[];
   readonly what: string;
   readonly tolerance: number | ((k: number) => number);
-  /** Number of columns, if the numbers are a matrix. Messages then name row and column. */
+  /** Number of columns, if the numbers are a matrix: messages then have row and column. */
   readonly columns?: number;
-  /** Returns text that follows the index of number k in messages. */
+  /** Returns text that messages show after the index of number k. */
   readonly named?: (k: number) => string;
 }
 
-/** Collects the results of a case's checks. A failed check throws nothing, so that one run finds all differences. */
+/** Collects the results of a case's checks. A failed check does not throw, so one run finds all errors. */
 export class CheckCollector {
   readonly #checks: ComparedValues[] = [];
 
@@ -92,7 +92,7 @@ export class CheckCollector {
     return this.#checks;
   }
 
-  /** Compares numbers with their expected values. The check fails if there are fewer numbers than expected. */
+  /** Compares numbers with expected numbers. The check fails if there are fewer numbers than expected. */
   numbers(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
@@ -121,7 +121,7 @@ export class CheckCollector {
     this.#checks.push({ kernels, what, values, wrong, differs: most > 1, worst });
   }
 
-  /** Compares words or numbers with their expected values, which they must equal. */
+  /** Compares words or numbers with expected values, which they must equal. */
   same(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
@@ -130,12 +130,12 @@ export class CheckCollector {
     this.numbers(found, expected, { ...by, tolerance: 0 });
   }
 
-  /** Adds a check that is passed if `condition` is true. @param fault - message if the condition is false */
+  /** Adds a check that passes if `condition` is true. @param fault - message if `condition` is false */
   holds(condition: boolean, kernels: readonly string[], what: string, fault: string): void {
     this.#checks.push({ kernels, what, values: 0, differs: !condition, ...(condition ? {} : { fault }) });
   }
 }
-/** @throws Error that describes all failed checks, if a check failed */
+/** @throws Error with all failed checks, if a check failed */
 export function expectAll({ all }: CheckCollector): void {
   const wrong = all.filter(({ differs }) => differs);
   if (wrong.length > 0) throw new Error(wrong.map(checkText).join("\n"));
@@ -146,7 +146,7 @@ export interface NamedCheck {
   readonly check: (gpu: Gpu, checks: CheckCollector) => Promise<void>;
 }
 
-/** Finding of a self-test case that ran with the kernel variants for one kind of adapter. */
+/** Result of a self-test case with the kernel variants for one kind of adapter. */
 export interface KindFinding extends CaseFinding {
   readonly kind: AdapterKind;
 }
@@ -154,7 +154,7 @@ export interface KindFinding extends CaseFinding {
 export interface SelftestResult {
   readonly adapter?: AdapterDescription;
   readonly findings: readonly KindFinding[];
-  /** Names of kernels that did not run, because the adapter never uses them. */
+  /** Names of kernels that did not run, because no model uses them on this adapter. */
   readonly leftOut: readonly string[];
   readonly seconds: number;
 }
@@ -163,9 +163,9 @@ export interface SelftestResult {
 export interface KernelFinding {
   readonly kernel: string;
   readonly kind: AdapterKind;
-  /** Number of compared values that the kernel wrote, or that were computed from what the kernel wrote. */
+  /** Number of compared values that the kernel wrote, or that were computed from the kernel's output. */
   readonly values: number;
-  /** True if a failed check points to the kernel. */
+  /** True if a failed check points to the kernel as its cause. */
   readonly differs: boolean;
   /** Element with the largest error relative to its tolerance, over all cases. */
   readonly worst?: WorstElement;
@@ -175,11 +175,11 @@ export interface WorstElement {
   readonly element: Element;
   readonly case: string;
   readonly what: string;
-  /** Error of the element divided by its tolerance; infinite if the tolerance is 0 and the values differ. */
+  /** Error of the element divided by its tolerance; infinite if different values must be equal. */
   readonly share: number;
 }
 
-/** Returns the kernels that computed the first wrong numbers, except kernels whose checked numbers are correct. */
+/** Returns the kernels that computed the first wrong numbers, except kernels with other, correct numbers. */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // Wrong numbers point to a kernel more clearly than a difference between two runs.
@@ -227,7 +227,7 @@ export function describeVerdict(findings: readonly KindFinding[], seconds: numbe
     : `${wrong} of ${took}: results differ from float64 by more than rounding explains.`;
 }
 
-/** Returns the cases with a failed check: a heading with the kernels to look at, and a line per failure. */
+/** Returns the cases with failed checks: a heading with the suspected kernels, and one line per failure. */
 export function listFaultyCases(findings: readonly KindFinding[]): { head: string; faults: string[] }[] {
   return findings.map((finding) => ({ finding, faults: listFaults(finding) }))
     .filter(({ faults }) => faults.length > 0)
@@ -247,7 +247,7 @@ export function describeLeftOut(kernels: readonly string[]): string {
     "in buffers.";
 }
 
-/** Formats the result of a self-test as JSON. Non-finite numbers are strings: "NaN", "Infinity". */
+/** Formats the result of a self-test as JSON. NaN and infinite numbers become strings: "NaN", "Infinity". */
 export function formatSelftestJson({ adapter, findings, leftOut, seconds }: SelftestResult): string {
   const whole = { adapter, seconds, leftOut, kernels: groupByKernel(findings), findings };
   const known = (_: string, value: unknown) =>

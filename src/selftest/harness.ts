@@ -1,6 +1,7 @@
 /**
- * Runs the kernels of every check. The memory detects stray writes, two runs must give the same bits, and the kernels that
- * wrote wrong numbers are named. A case declares inputs, dispatches and expected results; see {@link runTwice}.
+ * Runs the kernels of every check. Memory with known words (canaries) detects stray writes, two runs must
+ * give the same bits, and a failure names the kernels that wrote wrong numbers. A case states inputs,
+ * dispatches and expected results; see {@link runTwice}.
  */
 
 import { Arena } from "../gpu/arena.ts";
@@ -15,29 +16,30 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** Word that marks memory as not written. No kernel writes this word by chance. As f32 it is NaN, even times 0. */
+/** Word that marks memory as not written. No kernel writes it by chance. As f32 it is NaN, even times 0. */
 export const CANARY = 0x7fda7a7a;
-/** Number of canary words after every buffer. Canaries are inside of the binding, so that stray writes reach them. */
+/** Number of canary words after every buffer. They are part of the binding, so that stray writes hit them. */
 const CANARIES = 64;
 
-/** An arena that adds canary words after each buffer, and records the number of bytes that kernels may write. */
+/** An arena that adds canary words after each buffer, and records how many bytes kernels may write. */
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - number of canary words per buffer @param behind - canaries' value: finite if reads must show */
+  /** @param canaries - words per buffer @param behind - their value: finite if reads of them must show */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
 
   override allocate(name: string, bytes: number): View {
     const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * this.canaries);
-    // In a training, memory that is not yet written has values of an earlier step. Only a batch's bit sets are cleared.
+    // In a training, unwritten memory has values of an earlier step; only the bit sets of a batch are
+    // cleared.
     this.begin(view, name.startsWith("bits") ? view.size - 4 * this.canaries : 0);
     this.views.push({ name, view, bytes: view.size - 4 * this.canaries });
     return view;
   }
 
-  /** Fills a buffer with canaries. @param first - byte to fill @param initial - values at the start, in place of canaries */
+  /** Fills a buffer with canaries. @param first - first byte @param initial - numbers at the start instead */
   begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
     const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
     words.fill(this.behind, words.length - this.canaries);
@@ -58,12 +60,12 @@ export class CanaryArena extends Arena {
     this.views.push({ name, view, bytes });
     return view;
   }
-  /** True if canaries follow a view. */
+  /** True if canaries follow the view in its buffer. */
   owns(view: Memory): boolean {
     return this.views.some((own) => own.view === view);
   }
 
-  /** Returns the buffers whose canaries were overwritten, each with the index of the first overwritten word. */
+  /** Returns the buffers whose canaries were overwritten, with the index of the first overwritten word. */
   async #strayWrites(): Promise<{ name: string; view: Memory; words: number; at: number }[]> {
     const all = await readViews(this.gpu, this.views.map(({ view }) => view));
     return this.views.flatMap(({ name, view, bytes }, k) => {
@@ -73,7 +75,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries. @param kernels - names of kernels that ran, or dispatches among which the culprit is found */
+  /** Checks all canaries. @param kernels - names of kernels that ran, or dispatches to find the culprit */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -91,7 +93,7 @@ export class CanaryArena extends Arena {
 
 export type BufferWords = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
-/** A run that can be repeated. `start` resets what a run changes; each function of `encode` makes a submission. */
+/** A repeatable run. `start` resets what a run changes; each function of `encode` makes one submission. */
 export interface RepeatedRun<T extends BufferWords> {
   readonly start?: () => void;
   readonly encode: ((commands: CommandRecorder) => void) | readonly ((commands: CommandRecorder) => void)[];
@@ -99,8 +101,8 @@ export interface RepeatedRun<T extends BufferWords> {
 }
 
 /**
- * Runs commands twice from the same start. Checks that both runs gave the same bits, and that no run wrote past a buffer's end.
- * Both runs are awaited together, because the queue executes reads in order.
+ * Runs commands twice from the same start. Checks that both runs give the same bits, and that no run writes
+ * past the end of a buffer. Both runs are awaited together, because the queue executes reads in order.
  * @returns the values of the first run
  */
 export async function runTwice<T extends BufferWords>(
@@ -122,19 +124,19 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Test of recorded dispatches, with inputs and expected results. A dispatch can be replaced by one with another kernel. */
+/** Test of dispatches with inputs and expected results. Its dispatches may be replaced, to test a kernel. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
   readonly sizes: S;
-  /** Headers of steps. The dispatches run once per header, in the order of `offsets` (in bytes). */
+  /** Buffer of step headers. The dispatches run once per offset (in bytes) in `offsets`, in that order. */
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
   readonly start?: () => void;
-  /** Memory that is read after each of the two runs. Both runs must give the same bits. */
+  /** Memory that is read after each of the two runs, which must give the same bits. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
-  /** Compares the results. @param words - returns a view's words without canaries @param specs - dispatches that ran */
+  /** Compares results. @param words - returns a view's words without canaries @param specs - dispatches */
   readonly compare: (
     words: WordReader,
     specs: readonly DispatchSpec<S>[],
@@ -144,7 +146,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
 
 export type WordReader = (view: Memory) => Uint32Array<ArrayBuffer>;
 
-/** Runs the dispatches of a test twice and compares the results. @param specs - dispatches that replace the test's dispatches */
+/** Runs a test's dispatches twice and compares the results. @param specs - replace the test's dispatches */
 export async function runTrial<S extends BatchSizes>(
   trial: KernelTrial<S>,
   checks: CheckCollector,
@@ -159,7 +161,7 @@ export async function runTrial<S extends BatchSizes>(
   });
   const words: WordReader = (view) => {
     const own = found[views.indexOf(view)];
-    if (!own) throw new Error("Expected one of the trial's views, got another view. Add it to the trial.");
+    if (!own) throw new Error("Expected one of the test's views, got another view. Add it to `views`.");
     return arena.owns(view) ? own.subarray(0, own.length - arena.canaries) : own;
   };
   await trial.compare(words, specs, checks);
@@ -190,7 +192,7 @@ export async function recordStep<S extends BatchSizes>(
   return (commands) => program.encode(commands, batch.sizes, 0);
 }
 
-/** Runs checks. @param checks - collects failures. @throws Error for a failed check, if `checks` is undefined */
+/** Runs checks. @param checks - collects failures; if undefined, a failed check throws an Error */
 export async function runChecked<T>(
   checks: CheckCollector | undefined,
   run: (checks: CheckCollector) => Promise<T>,
@@ -207,9 +209,9 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 }
 
 /**
- * Returns the names of the kernels that write to `memory`, and of the kernels that computed what these kernels read.
+ * Returns the names of the kernels that write `memory`, and of the kernels that computed their inputs.
  * @param specs - dispatches in the order in which they run
- * @param known - memory that is checked separately; its writers are left out
+ * @param known - memory that is checked separately; kernels that write only such memory are omitted
  */
 export function listWriters(
   specs: readonly KernelTextInputs[],
@@ -223,7 +225,7 @@ export function listWriters(
     specs.slice(0, before).forEach((spec, at) => {
       if (found.has(spec) || !boundTo(spec, "read_write").some((view) => isOverlapping(view, of))) return;
       found.add(spec);
-      // A dispatch also reads memory that it updates, and an earlier dispatch may have written that memory.
+      // A dispatch also reads memory that it updates, which an earlier dispatch may have written.
       const read = [...boundTo(spec, "read"), ...boundTo(spec, "read_write")];
       const unknown = read.filter((view) => !known.some((one) => isOverlapping(one, view)));
       wanted.push(...unknown.map((memory) => ({ memory, before: at })));
@@ -232,7 +234,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns memory that a dispatch binds for access `how`, except {@link import("../tape/node.ts").Call.unwritten}. */
+/** Returns memory that a dispatch binds with access `how`, except memory that no kernel writes. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -247,14 +249,14 @@ export function isOverlapping(one: Memory, other: Memory): boolean {
   return a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
-/** Returns the view to which kernels write: for a texture the buffer from which it is copied. */
+/** Returns the view that kernels write: for a texture, the buffer that is copied into the texture. */
 function writtenPart(memory: Memory): View | undefined {
   return isTexture(memory) ? memory.written?.view : memory;
 }
 
 export const listIndices = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
-/** Returns the exclusive prefix sums of lengths, and last the sum of all. */
+/** Returns the exclusive prefix sums of lengths, followed by the total. */
 export function computePrefixSums(lengths: readonly number[]): number[] {
   const sums = [0];
   for (const length of lengths) sums.push((sums.at(-1) ?? NaN) + length);
@@ -269,12 +271,12 @@ function toBits({ buffer, byteOffset, length }: BufferWords): Uint32Array<ArrayB
   return new Uint32Array(buffer, byteOffset, length);
 }
 
-/** True if two arrays have the same words. For millions of words this takes a fraction of the time of deepEqual. */
+/** True if two arrays have the same words. For millions of words it is much faster than deepEqual. */
 function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
-/** Returns mask bits as [panels, rows] words; a panel has 32 items. @param taken - true if a row's bit of an item is set */
+/** Returns mask bits as words [panels of 32 items, rows]. @param taken - true if a row's item has a bit */
 export function makeMaskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
   const words = new Uint32Array(Math.ceil(items / 32) * rows);
   for (let row = 0; row < rows; row++) {
@@ -287,7 +289,7 @@ export function makeMaskBits(rows: number, items: number, taken: (row: number, i
   return words;
 }
 
-/** True if the bit of an item is set for a row. */
+/** True if a row's bit of an item is set. */
 export function getBit(words: Uint32Array, rows: number, row: number, item: number): boolean {
   return (((words[(item >>> 5) * rows + row] ?? 0) >>> (item & 31)) & 1) === 1;
 }

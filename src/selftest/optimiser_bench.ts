@@ -1,4 +1,4 @@
-/** Runs steps of Adam on the device and in f64, with partial sums, row-sparse tables, micro-batches, decay and windows. */
+/** Runs Adam on the device and in f64: partial sums, sparse tables, micro-batches, decay and windows. */
 
 import { NONE } from "../data/click_log.ts";
 import { createRandomStream } from "../data/random.ts";
@@ -28,22 +28,22 @@ const MOST_PLACES = 2 * 90;
 
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
-  /** Row-sparse tables by name. The value is the batch dimension that limits the number of rows with gradients. */
+  /** Row-sparse tables by name, each with the batch dimension that limits its rows with gradients. */
   readonly sparseRows?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
   /** Number of micro-batches whose gradients are summed. If absent, the batch is not split. */
   readonly parts?: number;
-  /** Weight decay: share of a weight that a step subtracts. */
+  /** Weight decay: fraction of a weight that a step subtracts. */
   readonly decay?: number;
-  /** Rule for the chunks of partial sums (default: that of a CPU adapter). */
+  /** Rule for the chunks of partial sums (default: the rule for CPU adapters). */
   readonly chunks?: ChunkRule;
-  /** Bytes of a window, through which a kernel binds a part of the arena (default: the largest binding). */
+  /** Bytes of a window: the part of the weights that a kernel binds (default: the largest binding). */
   readonly most?: number;
 }
 
 const RATE = 0.01;
 const DECAY = 0.02;
-/** Weight decay of tables, relative to that of other parameters. */
+/** Weight decay of tables, divided by the weight decay of other parameters. */
 const TABLES = 1.5;
 
 export function drawNormals(
@@ -62,7 +62,7 @@ function getDimensions({ chunks }: OptimiserRun): Dimensions<Sizes> {
   return chunks ? dimensions.withChunks(chunks) : dimensions;
 }
 
-/** Draws a micro-batch's gradient per chunk, from a fixed seed. A statistic has no gradient. */
+/** Draws a micro-batch's gradient per chunk, from a fixed seed. Running averages have no gradient. */
 function drawGradients(
   { name, rows, columns, table, statistic }: ParameterSpec,
   moves: OptimiserRun,
@@ -73,13 +73,13 @@ function drawGradients(
   return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 
-/** Returns distinct row numbers by slot; NONE in empty slots. Kernels must not read the slots past the step's number. */
+/** Returns distinct rows by slot; NONE in empty slots. Kernels must not read slots after the last in use. */
 function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
   const order = drawPermutation(10 * t + part + name.length, rows);
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
 }
 
-/** Returns the rows that have a gradient in a micro-batch. Without row-sparse gradients, all rows have one. */
+/** Returns the rows with a gradient in a micro-batch: all rows, unless the table is row-sparse. */
 function listSparseRows(
   spec: ParameterSpec,
   { sparseRows = {} }: OptimiserRun,
@@ -126,7 +126,7 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
     const own = lists.get(table);
     drawGradients(spec, moves, t, part).forEach((values, chunk) => {
       if (own) {
-        // Slots without a row get NaN, because kernels must not read them.
+        // Slots without a row are NaN, because kernels must not read them.
         const list = listRowNumbers(spec, t, part);
         const byPlace = new Float32Array(list.length * columns).fill(NaN);
         list.forEach((row, k) => {
@@ -213,9 +213,9 @@ function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferen
 }
 
 /**
- * Compares weights, moments and gradients with f64. Rows without updates must keep their bits, and padding must be zero.
- * @param tolerance - error of numbers near 1 after some steps: few operations, a square root and a division are rounded.
- * @param exact - true if partial sums must be added in order; some drivers use another order
+ * Compares weights, moments, gradients with f64. Rows without updates keep their bits; padding must be zero.
+ * @param tolerance - error of numbers near 1 after some steps with a few roundings each
+ * @param exact - true if partial sums must be added in order; some drivers add in another order
  */
 export function compareMoves(
   found: MovedArenas,
@@ -235,7 +235,7 @@ export function compareMoves(
         all || parts !== undefined,
         kernels,
         `rows of ${name}`,
-        `moved ${times} times: the case is weak`,
+        `updated ${times} times: the check needs rows with 0, 1 and 2 updates`,
       );
     }
     const by = {
@@ -247,7 +247,7 @@ export function compareMoves(
     checks.numbers(found.m.get(name), moved.m, { ...by, what: `means of gradients of ${name}` });
     checks.numbers(found.v.get(name), moved.v, { ...by, what: `means of squares of ${name}` });
     if (name in sparseRows || parts) continue;
-    // The last step's partial sums are added up in f32 and in order.
+    // The partial sums of the last step are added up in f32 and in order.
     const last = drawGradients(spec, moves, steps, 0);
     const sum = Float64Array.from(
       moved.w,

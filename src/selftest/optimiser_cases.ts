@@ -1,4 +1,4 @@
-/** Self-test cases of the optimiser: sums of partial gradients, clipping, Adam, and the copy of the best weights. */
+/** Self-test cases of the optimiser: sums of partial gradients, clipping, Adam, copies of best weights. */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -21,10 +21,10 @@ const specs: readonly ParameterSpec[] = [
   { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 
-/** Rule for 20 chunks of the checked batches: one block of partial sums that a GPU reads at once, and part of another. */
+/** Rule for 20 chunks: more partial sums than the block of them that a GPU reads at once. */
 const manyChunks: ChunkRule = { rows: 50, most: 128 };
 
-/** Makes a check of Adam. @param of - kernel names: `rows` updates row-sparse tables, `all` all other parameters */
+/** Makes a check of Adam. @param of - kernel names: `rows` for row-sparse tables, `all` for the rest */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,
@@ -73,21 +73,21 @@ export async function checkClip(
     encode,
     read: () => Promise.all([readFloats(gpu, partials), readFloats(gpu, gradient)]),
   });
-  // A gradient that is shorter than the bound keeps its bits.
+  // A gradient whose norm is below the limit keeps its bits.
   const [share, tolerance] = norm > most ? [most / norm, 2e-6 * scale] : [1, 0];
   const by = { kernels: ["gradient_clip", "gradient_norm"], tolerance };
-  const what = `of a gradient ${norm > most ? "longer" : "shorter"} than its bound`;
+  const what = `of a gradient with a norm ${norm > most ? "above" : "below"} the limit`;
   checks.numbers(sums, given.partials.map((g) => share * g), { ...by, what: `partial sums ${what}` });
   const wanted = given.gradient.map((g, i) => (i < summed ? g : share * g));
   checks.numbers(direct, wanted, {
     ...by,
     what: `tables ${what}`,
-    // The sums of partial gradients are also here, for other kernels. They must not change.
+    // This buffer also has the sums of partial gradients, for other kernels. They must not change.
     tolerance: (i) => (i < summed ? 0 : tolerance),
   });
 }
 
-/** Sums of two shards per validation. The first validation is the best by all criteria; the second is better only by prec@1. */
+/** Sums of two shards per validation. The first is the best by all criteria; the second only by prec@1. */
 const validations = [
   { sums: [[3, 1, 4, 9], [2, 1, 3, 9]], better: ["loss", "prec1", "prec2"] },
   { sums: [[4, 2, 3, 9], [3, 2, 4, 9]], better: ["prec1"] },
@@ -120,7 +120,7 @@ async function checkBest(gpu: Gpu, checks: CheckCollector): Promise<void> {
       const kept = await keeper.snapshot(criterion);
       for (const { name, columns } of specs) {
         const expected = wanted.get(criterion)?.get(name) ?? new Float32Array(0);
-        const what = `${name} that was best by ${criterion} after validation ${n}`;
+        const what = `${name}, best by ${criterion} after validation ${n}`;
         checks.same(kept?.get(name), expected, { kernels, what, columns });
       }
     }
@@ -135,15 +135,15 @@ export const optimiserCases: readonly NamedCheck[] = [
     check: moving({ sparseRows: { table: "items" } }, { all: "adam", rows: "adam_rows" }),
   },
   {
-    name: "gradients of a batch in parts, in windows of the arena",
-    // With two steps the check fails if sums of the first batch remain in the second.
+    name: "gradients of micro-batches, in windows of the weights",
+    // With two steps the check fails if the second step still has sums of the first.
     check: moving({ sparseRows: { table: "items" }, steps: 2, parts: 3, most: 2048 }, {
       all: "gradient_add adam",
       rows: "gradient_rows_add adam_rows",
     }),
   },
   {
-    name: "gradients of bounded length",
+    name: "gradients with a limited norm",
     async check(gpu, checks) {
       for (const scale of [1e-3, 1]) await checkClip(gpu, checks, { specs, rows: 700, scale, most: 10 });
     },

@@ -1,4 +1,4 @@
-/** Runs the self-test, which runs and checks every kernel on this machine's adapter. */
+/** Runs the self-test: runs and checks every kernel on this machine's adapter. */
 
 import type { Gpu, GpuOptions } from "../gpu/device.ts";
 import type { AdapterKind, KernelVariants } from "../gpu/kernel_variants.ts";
@@ -8,7 +8,7 @@ import type { KindFinding, SelftestResult } from "./finding.ts";
 
 const panels = ["lstm_backward_panel", "lstm_forward_panel"];
 
-/** Kernels that read only textures, by the name of the case that runs them. A test checks that the list is complete. */
+/** Kernels that read only textures, by the case that runs them. A test checks that the list is complete. */
 const NEED_TEXTURES: Readonly<Record<string, readonly string[]>> = {
   "row_dot, computed by a layer": ["row_dot_sum"],
   "lstm": panels,
@@ -16,12 +16,12 @@ const NEED_TEXTURES: Readonly<Record<string, readonly string[]>> = {
   "lstm, sparse gradients": panels,
 };
 
-/** Returns the name of a case if it runs with matrices in textures on an adapter that stores matrices in buffers. */
+/** Returns the name of a case that runs with textures on an adapter that stores matrices in buffers. */
 export function formatTextureName(name: string): string {
   return `${name}, from textures`;
 }
 
-/** Kernels that the variants chosen for an adapter never use. */
+/** Kernels that no model uses with the kernel variants of an adapter. */
 export interface UnusedKernels {
   /** Names of the cases that run the kernels. */
   readonly cases: readonly string[];
@@ -29,7 +29,7 @@ export interface UnusedKernels {
   readonly variants: KernelVariants;
 }
 
-/** Returns the kernels that an adapter never uses, if any. @param own - kernel variants of the adapter. */
+/** Returns the kernels that no model uses on an adapter, if any. @param own - the adapter's variants */
 export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels | undefined {
   const variants = getDefaultVariants(own.kind);
   if (usesTextures(own) || !usesTextures(variants)) return undefined;
@@ -39,15 +39,15 @@ export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels
   return { cases, kernels, variants };
 }
 
-/** Treatment of kernels that the adapter never uses: they are named only, run after the other kernels, or run alone. */
+/** Treatment of kernels that no model uses on the adapter: only named, run after all others, or run alone. */
 export type LeftOutChoice = "named" | "too" | "alone";
 
 export interface SelftestOptions {
   readonly kinds: readonly AdapterKind[];
-  /** Text that the names of cases to run contain. */
+  /** Text that the names of the selected cases contain. */
   readonly only?: string;
   readonly leftOut?: LeftOutChoice | undefined;
-  /** Called before each case. `number` is the case's number from 1, over all kinds of adapters; `of` is the last. */
+  /** Called before each case. `number` counts cases from 1 to `of`, over all kinds of adapters. */
   readonly onCase?: (
     at: { readonly kind: AdapterKind; readonly name: string; number: number; of: number },
   ) => void;
@@ -113,7 +113,7 @@ export async function runSelftest(
   return { adapter: opened[0]?.adapter, findings, leftOut, seconds };
 }
 
-/** Opens a device with variants that use the kernels that the adapter never uses. */
+/** Opens a device with variants that use the kernels that no model uses on the adapter. */
 async function openPart({ cases, variants }: UnusedKernels, open: OpenSelftest): Promise<Part> {
   const { kind } = variants;
   const own = selectCases(kind).filter(({ name }) => cases.includes(name)).map((one) => ({

@@ -15,20 +15,20 @@ export interface SmallLogOptions {
   readonly items: number;
   /** Number of dense features per item; 0 for one-hot items, and for items that have only tokens. */
   readonly width: number;
-  /** Number of tokens of mixed features. Most items have the first token, none has the last, some items have no token. */
+  /** Number of tokens. Most items have the first token, no item has the last, and some items have none. */
   readonly tokens?: number;
   readonly maxEvents?: number;
   readonly maxPage?: number;
   readonly noClick?: number;
   /** True if items are drawn by Zipf popularity instead of uniformly; see {@link createZipfDraw}. */
   readonly zipf?: boolean;
-  /** Share of context events, which may be anywhere in a user's history. */
+  /** Share of context events (not predicted), which may be anywhere in a user's history. */
   readonly given?: number;
-  /** Share of the pages of validation and test users that are earlier pages, which may be anywhere in a user's history. */
+  /** Share of validation and test users' pages that count as history; they may be anywhere in the history. */
   readonly earlier?: number;
   /** Probability of a further click on a page with a click; drawn again after each further click. */
   readonly further?: number;
-  /** X, the number of context features per row. */
+  /** Number of context features per row. */
   readonly rowWidth?: number;
 }
 
@@ -116,7 +116,7 @@ export function createLog(users: readonly (readonly ShownEvent[])[], items: Item
 
 const HISTORY_ITEMS = 50;
 
-/** Creates a log whose events show one item. @param clicks - true if event e, counted over all users, has a click */
+/** Creates a log whose events show one item. @param clicks - true if event e of all users has a click */
 export function createHistoryLog(
   users: number,
   { events, clicks, width }: {

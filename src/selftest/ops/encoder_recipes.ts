@@ -1,4 +1,4 @@
-/** Makes test cases, with inputs and tolerances, for ops that read earlier clicks: encoders, and count features of rows. */
+/** Makes test cases, with inputs and tolerances, of ops that read earlier clicks: encoders and counts. */
 
 import { type CountField, countTableWidth, countWidth } from "../../counts/count_columns.ts";
 import { countTables } from "../../counts/count_tables.ts";
@@ -44,7 +44,7 @@ export function makeLstmOverTable(H: number, sparse: boolean): CaseFactory {
   });
 }
 
-/** Sizes of the position-weights encoder. */
+/** Sizes of the encoder that weights the last clicks by position. */
 export interface PwSizes {
   readonly columns: number;
   readonly lags: number;
@@ -94,7 +94,7 @@ export function makePwTable(
   };
 }
 
-/** Makes a test case of position weights for mixed features: the op reads a row per event instead of a table of items. */
+/** Makes a test of position weights for mixed features: the op reads one row per event, not an item table. */
 export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): CaseFactory {
   return (b) => ({
     ...b,
@@ -107,8 +107,8 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
 }
 
 /**
- * Makes a case of count features, and of the log's context features. @param latest - number of latest clicks in pairs; undefined
- * if users were not counted
+ * Makes a test of count features and of the log's context features. @param latest - number of latest clicks
+ * in the counted pairs; undefined if the users were not counted
  */
 export function makeRowCounts(
   { log, users }: TestBatch,
@@ -121,7 +121,8 @@ export function makeRowCounts(
   const tables = countTables(new MemoryLog(log), config);
   const C = countWidth(config);
   const scale = new Float32Array(3 * C).map((_, k) => k < C ? k / 8 : 1 + k / 16);
-  // These values make some pages longer than the longest counted page, and leave out the pairs of some items.
+  // With these values some pages are longer than the longest counted page, and pairs of some items are
+  // omitted.
   scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1), 2, tables.pageRate], 2 * C);
   const constant = { constant: true };
   return {
@@ -144,7 +145,7 @@ export function makeRowCounts(
   };
 }
 
-/** Makes a case of the op recentClicks, whose output the op of {@link makeRowCounts} reads. */
+/** Makes a test of the op recentClicks, whose output the op of {@link makeRowCounts} reads. */
 export function makeRecentClicks({ log, users }: TestBatch, fields: CountField[]): OpCase {
   const of = makeRowCounts({ log, users }, fields, 8, undefined);
   const config = { fields, neighbours: 8, latest: 3, rowFeatures: getRowWidth(log) };

@@ -1,4 +1,4 @@
-/** Makes test cases of layer ops: inputs, recording and tolerance of an op. The caller chooses sizes and batches. */
+/** Makes test cases of layer ops: inputs, recording and tolerance. The caller chooses sizes and batches. */
 
 import type { ClickTape } from "../../batch/click_tape.ts";
 import { batchNorm } from "../../ops/batch_norm.ts";
@@ -53,7 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a test of row_dot whose backward kernel, on a GPU, also sums a loss's outcomes. @param vectors - vec4f per event */
+/** Makes a test of row_dot whose gradient kernel, on a GPU, also sums a loss. @param vectors - per event */
 export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
   return (b) => {
     const own = makeRowDot(K, activation)(b);
@@ -70,7 +70,7 @@ export function makeRowDotWithSums(K: number, vectors: number, activation?: Acti
   };
 }
 
-/** Returns the inputs of a layer [K, N], and of the op that multiplies each row of the layer's output by a vector. */
+/** Returns the inputs of a layer [K, N], and of the op that multiplies each row of its output by a vector. */
 export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "parameters"> {
   return {
     leaves: [{ name: "x", rows: "rows", columns: K }],
@@ -83,7 +83,7 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
-/** Makes a test of row_dot whose products the preceding layer computes. A second row_dot reads the layer's output instead. */
+/** Makes a test of row_dot whose products the previous layer computes; a second row_dot reads its output. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, Tensor>();
   return (b) => ({
@@ -133,7 +133,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** Makes a test of first_layer whose state term is the output of a layer with S inputs, which first_layer may compute. */
+/** Makes a test of first_layer whose state term is a layer with S inputs, which first_layer may compute. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -193,7 +193,7 @@ export function makeItemTerm(columns: number, itemDropout?: number): CaseFactory
   });
 }
 
-/** Momentum of batch norm in training: a step moves the running statistics by a hundredth towards the batch's statistics. */
+/** Momentum of batch norm in training: a step moves the running statistics by 1 % to the batch's values. */
 const MOMENTUM = 0.99;
 
 function movedStatistics(values: ReadonlyMap<string, Matrix>, runs: number): Map<string, Matrix> {

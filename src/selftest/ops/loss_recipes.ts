@@ -1,4 +1,4 @@
-/** Makes test cases of loss ops: inputs, recording, the output column that is differentiated, and tolerances. */
+/** Makes test cases of loss ops: inputs, recording, the output column that is differentiated, tolerances. */
 
 import { choiceNll } from "../../ops/choice_nll.ts";
 import { linear } from "../../ops/linear.ts";
@@ -14,9 +14,9 @@ export interface ChoiceRecipe {
   readonly loss?: "logistic";
   /** Standard deviation of the utilities (default: 1). */
   readonly scale?: number;
-  /** True to round the utilities to whole numbers, so that some utilities are equal. */
+  /** True to round the utilities to integers, so that some utilities are equal. */
   readonly whole?: boolean;
-  /** Factor eta by which utilities are multiplied (default: 2). */
+  /** Factor eta of the utilities (default: 2). */
   readonly eta?: number;
 }
 
@@ -41,7 +41,7 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
   });
 }
 
-/** Makes a test of the choice loss in a network: the last hidden layer computes partial products, which the loss op sums. */
+/** Makes a test of the choice loss in a network: the last hidden layer computes the products that it sums. */
 export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -63,7 +63,7 @@ export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   });
 }
 
-/** Options of the minimax game that make all terms of the loss nonzero. */
+/** Options of the minimax game for which all terms of the loss are nonzero. */
 const usual: GameOptions = {
   ...{ eta: 3, generatorEta: 1.6, etaByPage: true },
   ...{ utilityPenalty: 0.8, skipNoClick: true },
@@ -81,7 +81,7 @@ export function makeMinimax(player: "generator" | "reward", game = usual): CaseF
       const ring = tape.options.arena.allocate("ring", 32);
       return minimax(tape, "game", { u: t("u"), logits: t("logits") }, ring, player, game);
     },
-    // The choice of the column affects no check: the reference computes the gradient itself.
+    // The column does not matter to any check, because the reference computes the gradient itself.
     loss: (output) => computeEventMean(output, player === "generator" ? 7 : 4, b),
     scale: 2,
     tolerance: 4 * U * 100,

@@ -1,4 +1,4 @@
-/** Batches on which ops are checked: from one row to several chunks of partial sums, and rare cases. */
+/** Batches for tests of ops: from one row to several chunks of partial sums, and rare cases. */
 
 import { buildReferenceBatch } from "../../batch/reference_batch.ts";
 import { type ClickLog, isPredicted } from "../../data/click_log.ts";
@@ -19,17 +19,17 @@ export const many = createBatch(3, usual);
 /** Batch with more rows than one chunk of partial sums covers. */
 export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
-/** Batch with few of the log's 300 items. Some items are not shown, some are not clicked, some are clicked often. */
+/** Batch with few of the log's 300 items. Some items are not shown, not clicked, or clicked often. */
 export const rareItems = createBatch(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
-/** Batches with popular items: one item has more than a hundred rows, and many items have fewer than eight. */
+/** Batches with popular items: one item has over a hundred rows, and many items have fewer than eight. */
 const zipf = { users: 90, items: 400, maxEvents: 9, maxPage: 10, zipf: true };
 export const popular = createBatch(9, { ...zipf, width: 4 });
 export const popularOneHot = createBatch(9, { ...zipf, width: 0 });
-/** Batch in which many events (40 %) are context events. */
+/** Batch in which many events (40 %) are context events: history that is not predicted. */
 export const given = createBatch(7, { ...usual, given: 0.4 });
 /** Batch with several clicks per page, up to the number of items; some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Batch in which many tokens belong to no shown item, and few tokens to an item that is fed to the encoder. */
+/** Batch in which many tokens belong to no shown item, and few tokens to an item that the encoder reads. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -49,20 +49,20 @@ export const mixed = {
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** Batch of the size of `mixed.many`, with tokens but without dense features, whose product is an ordinary dense layer. */
+/** Batch of the size of `mixed.many`, with tokens only, whose dense product is an ordinary dense layer. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
-/** Batches for the ops of position weights. The ops do not read features from the log, so one batch serves all kinds. */
+/** Batches for ops of position weights, which read no item features, so they serve all kinds of features. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
-  /** Batch with histories longer than the window of the last m clicks, and with repeated items in a window. */
+  /** Batch with more clicks than the last m clicks that an op reads, which also contain repeated items. */
   long: createBatch(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
   wide: createBatch(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
   /** Batch of users with only one event. */
   fresh: createBatch(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
-  /** Batch with more rows than one chunk of partial sums covers, and more items than one chunk of the catalogue. */
+  /** Batch with more rows than one chunk of partial sums, and more items than one chunk of the catalogue. */
   chunks: createBatch(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
   /** Batch with clicks on only some of the items. */
   rare: createBatch(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),
@@ -95,7 +95,7 @@ export function computeEventMean(
   return sum / countScoredEvents(log, users);
 }
 
-/** Returns the number of users' events that the loss scores, which excludes context events. */
+/** Returns the number of events that the loss scores. Context events are not scored. */
 export function countScoredEvents(log: ClickLog, users: readonly number[]): number {
   return buildReferenceBatch(log, users).events.filter(({ click }) => isPredicted(click)).length;
 }

@@ -1,4 +1,4 @@
-/** Prepares a test of an op: a batch with canaries after every buffer, random values, a tape, and the f64 reference. */
+/** Prepares a test of an op: batch, canaries after buffers, random values, tape, and f64 reference. */
 
 import { BatchIndexBuffers } from "../../batch/batch_buffers.ts";
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
@@ -39,27 +39,27 @@ export interface OpCase {
   readonly users: readonly number[];
   readonly leaves: readonly LeafSpec[];
   readonly parameters: readonly ParameterSpec[];
-  /** Records ops, and last the op under test. @param tensor - returns a leaf or a parameter by name */
+  /** Records ops; the op under test comes last. @param tensor - returns an input or a parameter by name */
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
-  /** Count settings of the log, with or without counted train users; set if an op reads count features. */
+  /** Settings of the log's counts, with or without counts of train users; only for ops that read counts. */
   readonly counted?: LogWithCounts;
-  /** Values of leaves and parameters, by name, that are used instead of random values. */
+  /** Values of inputs and parameters, by name, that are used instead of random values. */
   readonly values?: Weights;
   readonly scale?: number;
-  /** Largest error relative to the largest value: c 2^-24 K, with the number K of terms of the op's longest sum. */
+  /** Largest error relative to the largest value: c 2^-24 K, with the length K of the op's longest sum. */
   readonly tolerance: number;
   /** True if gradients of tables are computed only for rows that the batch reads. */
   readonly sparse?: boolean;
-  /** True to skip the run with the op recorded twice, which compiles other shaders for the gradients. */
+  /** True to omit the run with the op recorded twice, which compiles other shaders for the gradients. */
   readonly once?: boolean;
   /** For a loss op, returns the number that the op differentiates, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
   /**
-   * Name of the input of which the op adds up each column; the sums go to the result ring. A loss adds up its own output, and
-   * needs no name.
+   * Name of the input whose columns the op sums into the ring buffer of results. Not needed for a loss, which
+   * sums its output.
    */
   readonly sumsOf?: string;
-  /** Returns text that follows the index of a wrong row in messages, such as " (page 3)". */
+  /** Returns text that messages show after the index of a wrong row, such as " (page 3)". */
   readonly named?: (rows: Tensor["rows"], row: number) => string;
   /** True if the op has no gradient, or the gradient is not compared. */
   readonly forwardOnly?: boolean;
@@ -69,7 +69,7 @@ export interface OpCase {
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
-/** Draws values of leaves and parameters, and writes the parameters. @returns the values, and a function to draw more */
+/** Draws inputs and parameters, and writes the parameters. @returns the values, and a function that draws */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: NamedMatrices = new Map();
   const draw = drawing(c);
@@ -117,7 +117,7 @@ function writeParameters(tape: ClickTape, c: OpCase, values: NamedMatrices, draw
     const given = c.values?.get(spec.name);
     const value = draw(spec.rows, spec.columns);
     if (given) value.data.set(given);
-    // Statistics are made positive, because a running variance is never negative.
+    // Running averages are made positive, because a variance is never negative.
     if (spec.statistic) value.data.forEach((x, k) => value.data[k] = Math.abs(x));
     values.set(spec.name, value);
     weights.set(spec.name, new Float32Array(value.data));
@@ -135,7 +135,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes an output's gradient. By convention it is the gradient before the activation. @param value - the output's value */
+/** Writes an output's gradient: by convention before its activation. @param value - value of the output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(
@@ -184,23 +184,23 @@ export function createOpBench(
     variants,
     sparseGradients: sparse,
   });
-  /** The batch as the f64 references read it. */
+  /** The batch in the form that f64 references read. */
   const batch64 = buildReferenceBatch(log, users, NOISE, counted);
   return { arena, plan, sizes, batch, batch64, tape };
 }
 
 export interface RecordedOp {
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
-  /** Outputs of all recordings of the op on the same inputs. The last one is the node's output. */
+  /** Outputs of all recordings of the op on the same inputs. The last output is the node's output. */
   readonly outputs: readonly Tensor[];
-  /** Inputs of the op whose gradients the op computes. */
+  /** Inputs whose gradients the op computes. */
   readonly trainable: readonly Tensor[];
   /** Dispatches of the ops, without the dispatches that build the batch. */
   readonly own: readonly DispatchSpec<ClickSizes>[];
   readonly all: readonly DispatchSpec<ClickSizes>[];
 }
 
-/** Records a case. @param uses - number of recordings. @throws Error if the op under test is not recorded last. */
+/** Records a case. @param uses - number of recordings. @throws Error if the tested op is not recorded last */
 export function recordOp(
   { tape, batch }: OpBench,
   { build, forwardOnly }: OpCase,
@@ -214,7 +214,7 @@ export function recordOp(
   tape.place();
   const node = tape.nodes.at(-1);
   if (!node || node.output !== outputs.at(-1)) {
-    throw new Error("Expected the op under test as the last node of the tape. Record it last in \`build\`.");
+    throw new Error("Expected the op under test as the last node of the tape. Record it last in `build`.");
   }
   const forward = tape.forward();
   const backward = forwardOnly ? [] : tape.backward(outputs);
@@ -223,7 +223,7 @@ export function recordOp(
   return { node, outputs, trainable, own, all: [...batch.layout(), ...own] };
 }
 
-/** Result of an op's f64 reference. Tests check the reference itself with it. */
+/** Result of an op's f64 reference, with which tests also check the reference itself. */
 export interface ReferenceRun {
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   readonly inputs: readonly Matrix[];
@@ -235,9 +235,9 @@ export interface ReferenceRun {
 
 /**
  * Runs the f64 reference of an op.
- * @param values - values of leaves and parameters; this function adds the outputs of earlier ops.
+ * @param values - values of inputs and parameters; this function adds the outputs of earlier ops
  * @param outputGradient - gradient of the op's output, unless the op is a loss or has no gradient
- * @throws Error if the reference has no gradient of a trainable input.
+ * @throws Error if the reference has no gradient of a trainable input
  */
 export function runReference(
   { loss, forwardOnly }: OpCase,
@@ -272,7 +272,7 @@ export function runReference(
 export function noGradient(op: string, where: "reference" | "backward", { name }: Tensor): Error {
   return new Error(
     `${op}: expected a gradient of the input "${name}" from the op's ${where}, got none. Write it, or set ` +
-      "trainable: false on this leaf of the recipe.",
+      "trainable: false for this input of the case.",
   );
 }
 
@@ -284,7 +284,7 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
   return value;
 }
 
-/** Computes the gradients of the last node, a loss. @param values - values of leaves, to which outputs are added */
+/** Computes the gradients of the last node, a loss. @param values - values of inputs; gets the outputs */
 export function computeReferenceGradients<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
   values: NamedMatrices,
@@ -297,7 +297,7 @@ export function computeReferenceGradients<S extends BatchSizes, R>(
   });
   const gradients: NamedMatrices = new Map();
   for (const { node, output, backward } of done.reverse()) {
-    // The last node is a loss, which does not read the gradient of its output.
+    // The last node is a loss, which does not read a gradient of its output.
     const own = gradients.get(node.output.name) ?? makeMatrix(output.rows, output.columns);
     backward(own).forEach((gradient, i) => {
       const name = node.inputs[i]?.name ?? "";

@@ -1,4 +1,4 @@
-/** Runs an op twice on a batch, compares output and gradients with the f64 reference, and checks canaries and equal bits. */
+/** Runs an op twice on a batch, and compares output, gradients, canaries and the bits of both runs. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { getDefaultVariants, type KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -26,7 +26,7 @@ import type { ParameterArena } from "../../tape/parameters.ts";
 import { computeActivationSlope, getAt, makeMatrix, type Matrix } from "../../tape/reference.ts";
 
 export interface OpRunOptions {
-  /** Number of times that the op is recorded on the same inputs. The recordings' gradients are summed. */
+  /** Number of times that the op is recorded on the same inputs. The gradients of all are summed. */
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
   readonly variants?: KernelVariants;
@@ -35,14 +35,14 @@ export interface OpRunOptions {
 /** Options to run the kernel variants for GPUs, which read all inputs from buffers. */
 export const forGpu: OpRunOptions = { variants: getDefaultVariants("gpu") };
 
-/** Returns options to run the adapter's variants with all matrices in buffers, as replaced kernels expect. */
+/** Returns options with the adapter's variants, but all matrices in buffers, as users' kernels expect. */
 export function useBuffers({ variants: { kind } }: Gpu): OpRunOptions {
   return { variants: getDefaultVariants(kind, kind === "cpu" ? "buffers" : undefined) };
 }
 
 const RUNS = 2;
 
-/** Runs an op twice. @returns the names of the kernels that ran. @throws Error if the case is invalid. */
+/** Runs an op twice. @returns the names of the kernels that ran. @throws Error if the case is invalid */
 export async function runOp(
   gpu: Gpu,
   c: OpCase,
@@ -58,7 +58,7 @@ export interface OpTrial extends KernelTrial<ClickSizes> {
   readonly reference: ReferenceRun;
 }
 
-/** Creates a runnable test of an op. @throws Error if the case is invalid. */
+/** Creates a runnable test of an op. @throws Error if the case is invalid */
 export function createOpTrial(
   gpu: Gpu,
   c: OpCase,
@@ -81,7 +81,7 @@ export function createOpTrial(
   }
   const gradients = trainable.map((tensor) => gradientIn(bench, tensor));
   const ring = arena.views.find(({ name }) => name === "ring")?.view;
-  if (c.loss && !ring) throw new Error("Expected a ring of the loss, got none. Allocate it in the recipe.");
+  if (c.loss && !ring) throw new Error("Expected a ring buffer of the loss, got none. Allocate one.");
   const views = [output.view, ...(ring ? [ring] : []), ...gradients.flatMap(({ views }) => views)];
   const own: OpRun = { bench, op, reference, gradients, ring, c, uses, values: inputs.values };
   const kept = stack.move();
@@ -107,7 +107,7 @@ interface OpRun {
   readonly values: NamedMatrices;
 }
 
-/** Compares the results of a run with the reference. @param specs - dispatches that ran after the batch was built */
+/** Compares the results of a run with the reference. @param specs - dispatches that ran after the batch's */
 async function compareRun(
   { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
   words: WordReader,
@@ -118,7 +118,7 @@ async function compareRun(
   const { parameters } = tape.options;
   const by = { sizes, checks, tolerance: c.tolerance, named: c.named };
   const writers = listWriters(specs, node.output.view);
-  // A replaced kernel need not write outputs that its exercise does not require.
+  // A user-written kernel need not write outputs that its exercise does not require.
   if (writers.length > 0) {
     const found = toFloats(words(node.output.view));
     compare(by, `${node.op} output`, writers, node.output, found, reference.output);
@@ -131,7 +131,7 @@ async function compareRun(
     const index = node.inputs.indexOf(tensor);
     const [input, own] = [reference.inputs[index], reference.gradients[index]];
     if (!input || !own) throw noGradient(node.op, "reference", tensor);
-    // Every recording of the op adds the same gradient, hence the factor.
+    // Each recording of the op adds the same gradient, so the expected gradient is multiplied.
     const slope = (i: number, j: number) => computeActivationSlope(tensor.activation, getAt(input, i, j));
     const wanted = makeMatrix(
       own.rows,
@@ -155,7 +155,7 @@ interface By {
   readonly named?: OpCase["named"];
 }
 
-/** Returns the largest magnitude, but at least 1e-3, to which errors are relative. */
+/** Returns the largest absolute value, but at least 1e-3. Errors are relative to it. */
 function largest(values: Float64Array): number {
   return values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
 }
@@ -171,7 +171,7 @@ function compare(
   const rows = getSize(tensor.rows, sizes);
   if (rows !== expected.rows || tensor.columns !== expected.columns) {
     throw new Error(
-      `${what}: expected [${rows}, ${tensor.columns}], got [${expected.rows}, ${expected.columns}] from the reference`,
+      `${what}: expected [${rows}, ${tensor.columns}], reference: [${expected.rows}, ${expected.columns}]`,
     );
   }
   if (!found) throw new Error(`${what}: expected values, got none`);
@@ -185,7 +185,7 @@ function compare(
     named: (k) => ` of [${rows}, ${columns}]${place(k)}`,
   });
   if (tensor.stride === 1) return;
-  // Padding must be zero, except that the padding of a parameter's gradient may still have canaries.
+  // Padding must be zero, but the padding of a parameter's gradient may still have canaries.
   const isParameter = typeof tensor.rows === "number";
   const whole = found.subarray(0, rows * tensor.stride);
   const again = padRows(dense, rows, tensor.columns, tensor.groups);
@@ -214,7 +214,7 @@ async function compareMoved(
   }
 }
 
-/** Compares the sums that a loss writes to a ring of one slot, for the host, with the sums of the loss's output. */
+/** Compares the sums of a loss in the ring buffer (one slot) with sums that the host computes. */
 function checkSums(
   specs: readonly DispatchSpec<ClickSizes>[],
   ring: Memory,
@@ -235,7 +235,7 @@ function checkSums(
   checks.numbers(sums, expected, { kernels: listWriters(specs, ring), what: "sums of the loss", tolerance });
 }
 
-/** Checks that kernels wrote nothing between parameters, and nothing into the gradients of statistics. */
+/** Checks that kernels wrote nothing between parameters, and no gradients of running averages. */
 async function checkParameters(
   parameters: ParameterArena,
   specs: readonly DispatchSpec<ClickSizes>[],
@@ -255,7 +255,7 @@ async function checkParameters(
     const where = `a stray write into partial sums, chunk ${Math.floor(at / summed)}, float ${at % summed}`;
     checks.holds(false, listWriters(specs, parameters.partials), "stray writes", where);
   }
-  // The gradient of a statistic must not be written: Adam reads the gradient, which must stay zero in a training.
+  // Nothing may write a running average's gradient, which Adam reads: it must stay zero in a training.
   const statistics = parameters.specs.filter((spec) => spec.statistic);
   if (statistics.length === 0) return;
   const views = statistics.map(({ name }) => parameters.gradientView(parameters.get(name)));
@@ -266,13 +266,13 @@ async function checkParameters(
   });
 }
 
-/** Memory of a tensor's gradient, and a function that computes the gradient from what is in the memory. */
+/** Memory of a tensor's gradient, and a function that computes the gradient from that memory. */
 interface GradientIn {
   readonly tensor: Tensor;
   /** Memory that kernels write: partial sums for a gradient that is summed over chunks. */
   readonly memory: Memory;
   readonly views: readonly Memory[];
-  /** Returns the dense gradient: other rows of a sparse gradient are zero, and partial sums are added up. */
+  /** Returns the dense gradient: rows missing in a sparse gradient are zero, partial sums are added up. */
   read(
     words: WordReader,
     checks: CheckCollector,
@@ -316,7 +316,7 @@ function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   };
 }
 
-/** Returns a sparse gradient as a dense matrix, and a description of faults in the list of rows. */
+/** Returns a sparse gradient as a dense matrix, and the faults in the list of rows. */
 function byRow(
   { rows: most, stride }: Tensor,
   whole: Uint32Array,
@@ -351,7 +351,7 @@ function byRow(
   return { scattered, faults };
 }
 
-/** Returns a parameter's gradient: the sum, in f64, of its partial sums. */
+/** Returns the gradient of a parameter: the sum, in f64, of its partial sums. */
 export function sumPartials(
   partials: Float32Array,
   { from, length, stride, chunks }: Readonly<Record<"from" | "length" | "stride" | "chunks", number>>,

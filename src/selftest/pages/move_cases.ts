@@ -1,4 +1,4 @@
-/** Self-test cases of kernels that advance simulated users: shops, start clicks, click lists, a step of the LSTM. */
+/** Self-test cases of kernels that advance simulated users: shops, start clicks, click lists, LSTM steps. */
 
 import { NONE } from "../../data/click_log.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
@@ -27,7 +27,7 @@ import type { NamedCheck } from "../finding.ts";
 import { listIndices, toFloats } from "../harness.ts";
 import { applySigmoid } from "../../tape/reference.ts";
 
-/** Checks the users of a shop. @param tolerance - error of utilities; states: a tenth */
+/** Checks the users of a shop. @param tolerance - error of utilities; states may have a tenth of it */
 export const checkShop = (shop: ShopTruth, tolerance: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
@@ -63,7 +63,7 @@ export const checkShop = (shop: ShopTruth, tolerance: number): PageCheck => asyn
   });
   const what = { what: "states", columns: 4 };
   checks.numbers(toFloats(moved), after, { kernels: ["shop_step"], tolerance: tolerance / 10, ...what });
-  // Utilities of all items are computed in chunks of users. At the end the buffer has those of the last chunk.
+  // Utilities of all items are computed in chunks of users. At the end the buffer has the last chunk.
   const all = environment.catalogue();
   const chunk = Math.min(20, all.users);
   const part = { chunk, rows: items, dispatches: all.dispatches };
@@ -93,7 +93,7 @@ const checkFeed: PageCheck = async (checked, checks) => {
     histories[Math.floor(computePhilox([5 + u, 1, 0, purposes.START], key)[0] / 2 ** 32 * 3)] ?? []
   );
   const kernels = ["feed_click"];
-  // At the end the event has the last of two start clicks.
+  // At the end the event has the second of the two start clicks.
   const events = own.flatMap((items, u) => [u * page.slate, (u + 1) * page.slate, NONE, items[1] ?? NONE]);
   checks.same(event, events, { kernels, what: "events", columns: 4 });
   const bits = makePageBits(page, (u, item) => own[u]?.includes(item) ?? false);
@@ -138,7 +138,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
   const words = countPassWords(page);
   const passed = checked.arena.allocate("passed over", 4 * words * users);
   const shown = (u: number, j: number) => (7 * u + 3 * j) % items;
-  // A third of the users click nothing. The other users click one item of their slate.
+  // A third of the users click nothing. Each other user clicks one item of the slate.
   const slot = (u: number) => u % 3 === 0 ? NONE : u % slate;
   checked.write(
     page.slates,
@@ -149,7 +149,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
     return [first, first + slate, ...(own === NONE ? [NONE, NONE] : [first + own, shown(u, own)])];
   });
   checked.write(page.event, Uint32Array.from(events));
-  // The numbers of earlier displays are 0 to 15, the largest number in a field of 4 bits.
+  // The numbers of earlier displays are 0 to 15, the largest number that fits 4 bits.
   const before = (u: number, item: number) => (u + item) % 16;
   const packed = (of: (u: number, item: number) => number, shownPages: number) =>
     Uint32Array.from({ length: words * users }, (_, w) => {

@@ -29,7 +29,7 @@ export class CheckedPage {
     this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
   }
 
-  /** Runs an episode's pages twice. @param set - resets what runs change @returns words of each view, without canaries */
+  /** Runs an episode's pages twice. @param set - resets what runs change @returns words without canaries */
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],
@@ -80,7 +80,7 @@ export function makePageBits(
   return makeMaskBits(page.users, 32 * page.panels, set);
 }
 
-/** Sizes of a page: more users than invocations of a workgroup, and more items than a panel has. */
+/** Sizes of a page: more users than a workgroup's invocations, and more items than a mask word has bits. */
 const ROOM = { users: 70, items: 45, slate: 3 };
 
 /** Makes a self-test case. @param room - sizes of the page that differ from the usual sizes */

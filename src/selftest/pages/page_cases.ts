@@ -1,4 +1,4 @@
-/** Self-test cases of the kernels of simulated pages: items that may be shown, slates, clicks, and users' next states. */
+/** Self-test cases of simulated pages: items that may be shown, slates, clicks, and users' next states. */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
@@ -24,9 +24,9 @@ import { moveCases } from "./move_cases.ts";
 import type { CheckedPage, PageCheck } from "./page_bench.ts";
 import { createPageCase, drawRandomBits, key, makePageBits } from "./page_bench.ts";
 
-/** A random number within this distance of a bound between two choices may give either choice, due to rounding. */
+/** Largest distance of a random number from the bound between two choices at which rounding may decide. */
 const NEAR = 1e-5;
-/** Position effect of the second slot, then the effect of each later slot. */
+/** Position effect of the second slot, then of each later slot. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
 const EPISODE = { firstUser: 100, episode: 2 };
 
@@ -35,7 +35,7 @@ export interface SlateOffer {
   /** Position effects by slot; absent if there are none. */
   readonly effects?: Float32Array<ArrayBuffer>;
   readonly rules: EpisodeRules;
-  /** [users, slots] utilities of the shown items. */
+  /** Utilities [users, slots] of the shown items. */
   readonly utilities: Float32Array<ArrayBuffer>;
   readonly shown: Uint32Array<ArrayBuffer>;
 }
@@ -58,7 +58,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/** Simulates the episode on the host. @param found - outcomes of the device, used where rounding decides the choice */
+/** Simulates the episode on the host. @param found - outcomes on the device, used where rounding decides */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
@@ -128,12 +128,13 @@ export function chooseTrial(
       const kernels = ["choose_click"];
       checks.numbers(found, outcomes, {
         ...{ kernels, what, columns: 4 },
-        // Slots and rewards are exact. Probabilities are rounded; they are computed from exponentials of up to 100.
+        // Slots and rewards are exact. Probabilities are rounded; they are computed from exponentials of up
+        // to 100.
         tolerance: (k) => (k % 4 === 2 ? 2e-5 : 0),
         named: (k) => ` (page ${Math.floor(k / 4 / users)}, user ${Math.floor(k / 4) % users})`,
       });
       const same = (what: string, view: View, expected: ArrayLike<number>, columns?: number) => {
-        // A replaced kernel need not write outputs that its exercise does not require.
+        // A user-written kernel need not write outputs that its exercise does not require.
         if (listWriters(specs, view).length > 0) {
           checks.same(words(view), expected, { kernels, what, columns });
         }
@@ -161,7 +162,7 @@ export const checkChoose = (rules: EpisodeRules): PageCheck => async ({ page, ar
   await runTrial(chooseTrial(page, arena, offer), checks);
 };
 
-/** Checks the mask of items that may not be shown. @param repeats - true if clicked items may be shown again */
+/** Checks the mask of items that may not be shown. @param repeats - true if clicked items may be repeated */
 export const checkMask = (options: PoolOptions, repeats = false): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
@@ -192,7 +193,7 @@ const checkFill: PageCheck = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Returns a mask with random items of each user. The last user's mask leaves only the items of one slate. */
+/** Returns a mask with random items of each user. The last user's mask allows only the items of one slate. */
 function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
   const bits = drawRandomBits(panels * users, share, 3);
   const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);
@@ -209,20 +210,20 @@ function withSlates(page: PageBuffers, bits: Uint32Array, slates: readonly Array
   return makePageBits(page, (u, item) => getBit(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));
 }
 
-/** A kernel that chooses slates, with the expected slates. */
+/** A kernel that chooses slates, with the slates that it is expected to choose. */
 interface SlateExpectation {
   readonly kernel: string;
   readonly dispatch: PageDispatch;
   /** Share of the mask's bits that are set at random. */
   readonly share: number;
-  /** Returns a user's slate before the run. The mask has the bits of the slate's items. */
+  /** Returns a user's slate before the run. The mask excludes the items of this slate. */
   readonly before?: (free: readonly number[]) => readonly number[];
   readonly epsilon?: number;
-  /** Returns a user's expected slate. @param masked - [items] 1 if an item may not be shown, except items of `before` */
+  /** Returns the expected slate. @param masked - [items] 1 if an item may not be shown, except `before` */
   wanted(user: number, masked: Uint8Array): ArrayLike<number>;
 }
 
-/** Compares the slates that a kernel chooses, and the bits that the kernel sets in the mask. */
+/** Compares the slates that a kernel chooses, and the bits that it sets in the mask. */
 async function compareSlates(
   checked: CheckedPage,
   checks: CheckCollector,
@@ -247,7 +248,7 @@ async function compareSlates(
   checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
-/** Checks random slates. @param share - share of masked items @param epsilon - share of users with new slates */
+/** Checks random slates. @param share - share of masked items @param epsilon - share of users who get them */
 export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;
@@ -265,12 +266,12 @@ export const checkRandom = (share: number, epsilon?: number): PageCheck => async
   });
 };
 
-/** Checks the best and the most popular slates. @param hard - true for some NaN and infinite scores, which rank last */
+/** Checks best and most popular slates. @param hard - true for NaN and infinite scores, which rank last */
 export const checkTop = (hard = false): PageCheck => async (checked, checks) => {
   const { page, arena } = checked;
   const { users, items, slate } = page;
   const random = createRandomStream(2, "scores");
-  // Every chunk reads the scores from the same buffer. Scores are whole numbers, so that some are equal.
+  // Every chunk reads the same buffer of scores. Scores are integers, so that some are equal.
   const chunk = Math.ceil(users / 3);
   const scores = Float32Array.from(
     { length: chunk * items },
@@ -295,8 +296,8 @@ export const checkTop = (hard = false): PageCheck => async (checked, checks) => 
 };
 
 /**
- * Checks slates that are drawn at random by scores, and their probabilities. Where rounding decides a draw, the host uses
- * the device's slate.
+ * Checks slates that are drawn at random by scores, and their probabilities. If rounding decides a draw, the
+ * host uses the device's slate.
  * @param shared - true if all users have the same scores
  */
 export const checkDrawn =

@@ -1,4 +1,4 @@
-/** Self-test cases of value networks for slates: values and gradients are compared with the nodes' f64 references. */
+/** Self-test cases of value networks for slates: values and gradients are compared with f64 references. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { drawInitialWeights } from "../../model/initial_weights.ts";
@@ -75,7 +75,7 @@ function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   };
 }
 
-/** Records the ops that compute the values of a batch's slates, the loss of these values, and all gradients. */
+/** Records the ops that compute a batch's values of slates, the loss of these values, and all gradients. */
 function recordLearning(
   { rows, arena, upload }: SlateBench,
   { network, itemVectors, input }: TestNetwork,
@@ -100,7 +100,7 @@ function recordLearning(
   return { tape, specs, q, loss, ring };
 }
 
-/** Returns the leaves of the tape in f64: states, item vectors and weights. */
+/** Returns the inputs of the tape in f64: states, item vectors and weights. */
 function listLeaves64(
   { network, weights, vectors, x }: TestNetwork,
   { shape, count }: LearnedBatch,

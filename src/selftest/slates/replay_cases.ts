@@ -1,4 +1,4 @@
-/** Self-test cases of the replay buffer: pages of simulated users are stored and sampled, and target values computed. */
+/** Self-test cases of the replay buffer: simulated pages are stored, sampled, and get target values. */
 
 import { computePhilox, makeKey, multiplyHigh, type PhiloxKey, purposes } from "../../data/philox.ts";
 import { createRandomStream } from "../../data/random.ts";
@@ -26,12 +26,12 @@ import {
 import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
 
 const BATCH = 128;
-/** Seed of the random words by which pages are sampled. */
+/** Seed of the random numbers that select pages. */
 export const SEED = 12345;
 const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
-/** Number of columns of a state. The next column is the finished share of the episode. */
+/** Number of columns of a state. The next column has the share of the episode that is over. */
 const COLUMNS = STRIDE - 1;
 
 /** Start histories, of which one is drawn per user. */
@@ -39,7 +39,7 @@ const START: StartOptions = [[], [44, 3, 40], [31, 32]];
 
 type Episode = ReturnType<typeof createEpisode>;
 
-/** Draws an episode: [users, stride] start states, and pages. Some users leave after page 1, some after page 2. */
+/** Draws an episode: start states [users, stride], and pages. Some users leave after pages 1 and 2. */
 export function createEpisode(episode: number) {
   const random = createRandomStream(9, "replay", episode);
   const states = () =>
@@ -48,7 +48,7 @@ export function createEpisode(episode: number) {
   return {
     start: states(),
     pages: listIndices(PAGES).map(() => {
-      /** [users] slot of the clicked item; SLATE for no click. */
+      /** Slot of the clicked item per user; SLATE for no click. */
       const slots = listIndices(USERS).map(() => random.integer(SLATE + 1));
       listIndices(USERS).forEach((u) => here[u] = (here[u] ?? false) && random.uniform() > 0.3);
       return {
@@ -62,7 +62,7 @@ export function createEpisode(episode: number) {
   };
 }
 
-/** Returns [users] the number of pages that a user saw. A user who left sees no more pages. */
+/** Returns the number of pages that each user saw. A user who left sees no more pages. */
 function listLengths({ pages }: Episode): number[] {
   return listIndices(USERS).map((u) => {
     const left = pages.findIndex(({ alive }) => alive[u] === 0);
@@ -101,7 +101,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns the items clicked by a user before an episode and on its first `pages` pages. @param key - key of random words */
+/** Returns a user's clicks before an episode and on its first `pages` pages. @param key - of random words */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
@@ -191,7 +191,7 @@ async function compareSample(
   });
 }
 
-/** Returns the pages that the kernel must sample. A random word selects a page. */
+/** Returns the pages that the kernel must sample. A random word selects each page. */
 function selectDrawn(seen: readonly UserPage[]): UserPage[] {
   return listIndices(BATCH).map((b) => {
     const [word] = computePhilox([b, ITERATION, 0, purposes.REPLAY], makeKey(SEED));
@@ -199,13 +199,13 @@ function selectDrawn(seen: readonly UserPage[]): UserPage[] {
   });
 }
 
-/** Returns a page's outcome as 4 numbers: slot, reward, 1 (0 if the user left), and number of the page. */
+/** Returns the outcome of a page as 4 numbers: slot, reward, 1 (0 if the user left), number of the page. */
 function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
   const { slots, rewards, alive } = episodes[episode]?.pages[page] ?? {};
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns [panels, rows] mask words: bits of items clicked before a row's page (+ `later` pages), and bits of no item. */
+/** Returns mask words [panels, rows]: items clicked before a row's page (+ `later` pages), unused bits. */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -222,7 +222,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** @param rows - pages per sample @param episodes - capacity of the ring @returns `after`: [rows, stride] next states */
+/** @param rows - pages per sample @param episodes - capacity @returns `after`: next states [rows, stride] */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
@@ -317,7 +317,7 @@ async function checkTargets(gpu: Gpu, checks: CheckCollector): Promise<void> {
     what: "target values",
     tolerance: 2e-6,
   });
-  // The kernel sums an outcome's last number, usually 1 for a present user. Here it is the number of a page.
+  // The kernel sums the last number of an outcome: usually 1 for a present user, here the page's number.
   const sum = (k: number) => outcomes.reduce((total, outcome) => total + (outcome[k] ?? NaN), 0);
   const slot = toFloats(sums).subarray(4, 8);
   const by = { kernels: ["page_reward"], what: "sums of rewards and users", tolerance: 2 ** -18 * BATCH };

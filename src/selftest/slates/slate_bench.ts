@@ -1,4 +1,4 @@
-/** Bench of all slate checks: memory, a batch type with rows, and programs that run twice. */
+/** Bench of all checks of slates: memory, a kind of batch with rows, and programs that run twice. */
 
 import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -13,7 +13,7 @@ import type { CheckCollector } from "../finding.ts";
 import type { KernelTrial } from "../harness.ts";
 import { CanaryArena, createStepHeader, recordStep, runChecked, runTwice } from "../harness.ts";
 
-/** Sizes of a batch. Rows have the same position as a page's users, so that checks and simulator share shaders. */
+/** Sizes of a batch. `rows` has the index of a page's users, so that checks and simulator share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
@@ -24,9 +24,9 @@ export interface SlateBench extends Disposable {
   readonly sizes: TestSizes;
   step(purpose?: Partial<StepSettings>): Pick<KernelTrial<TestSizes>, "sizes" | "headers" | "offsets">;
   upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
-  /** Uploads a matrix to memory from which matrix products read: a texture if the adapter's variants use textures. */
+  /** Uploads a matrix that matrix products read: to a texture if the adapter's variants use textures. */
   textured(name: string, data: Float32Array<ArrayBuffer>): Memory;
-  /** Runs dispatches twice; the bits must be equal. @param more.reset - resets what runs change @returns words of views */
+  /** Runs dispatches twice; bits must be equal. @param more.reset - resets what runs change @returns words */
   run(
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],

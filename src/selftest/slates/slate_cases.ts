@@ -18,7 +18,7 @@ import { createSlateBench, drawSlateNormals, type SlateBench } from "./slate_ben
 import { checkRatio } from "./slate_ratio_check.ts";
 import { CANARY, type KernelTrial, listIndices, makeMaskBits, runTrial, toFloats } from "../harness.ts";
 
-/** Returns a function that computes the f64 score of an item for a row, and a bound of the kernel's rounding error. */
+/** Returns a function that computes an item's f64 score for a row, and a bound of the kernel's error. */
 function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
   const units = weights.length;
   return (row: number, item: number): { score: number; bound: number } => {
@@ -36,11 +36,11 @@ export interface ScoreSizes {
   readonly rows: number;
   readonly items: number;
   readonly units: number;
-  /** True if a best item's value must have the bits of its stored score. Drivers may round value and score differently. */
+  /** True if the value of the best item must equal its stored score. Drivers may round them differently. */
   readonly exact?: boolean;
 }
 
-/** Sets every second bit past the catalogue's last item. Kernels do not clear these bits; no result may depend on them. */
+/** Sets every second bit past the last item. Kernels keep these bits; no result may depend on them. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
   if (items % PANEL === 0) return words;
   return words.map((word, k) =>
@@ -53,11 +53,11 @@ export interface ScoredRows {
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
   readonly taken: (row: number, item: number) => boolean;
-  /** Returns the first item with the same table row. Of equal items the kernel must choose the first. */
+  /** Returns the first item with the same table row. Among equal items the kernel must choose the first. */
   readonly equal: (item: number) => number;
 }
 
-/** Returns a mask that depends on the row: all items but one, a third of the items, no item, all items, or all but the last. */
+/** Returns a mask by row: all items but one, a third of the items, no item, all items, all but the last. */
 function isTaken(items: number) {
   return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
@@ -77,8 +77,8 @@ export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows
 }
 
 /**
- * Creates a test of the scores of all items, and of the best item of each panel.
- * @param bench - bench with rows of any batch type and with an arena that has canaries.
+ * Creates a test of the scores of all items, and of the best item of each panel (32 items).
+ * @param bench - bench with rows of any kind of batch and with an arena that has canaries
  * @param more.plain - true if the table has no other columns
  */
 export function scoreTrial<S extends BatchSizes>(
@@ -120,7 +120,9 @@ export function scoreTrial<S extends BatchSizes>(
         Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
         { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
       );
-      // A panel's best item must have the largest score within rounding, be the first of equal items, and have its value.
+      // A panel's best item must have the largest score within rounding, come first among equal items, and
+      // have
+      // the value of its stored score.
       const values = toFloats(words(best));
       const winners = listIndices(panels * R).map((k) => {
         const [panel, row] = [Math.floor(k / R), k % R];
@@ -168,7 +170,7 @@ export async function checkScore(gpu: Gpu, checks: CheckCollector, sizes: ScoreS
   await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: createScoredRows(sizes) }), checks);
 }
 
-/** Checks the input of a network, which is the state and the time. @param columns - number of columns of the state */
+/** Checks the input of a network: the state and the time. @param columns - number of columns of the state */
 export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const [R, pages] = [70, 20];
   using bench = createSlateBench(gpu, { rows: R, items: 1 }, checks);
@@ -198,7 +200,7 @@ type Inputs = ReturnType<typeof pickInputs>;
 
 function pickInputs() {
   return {
-    // A table row has the columns of two parts of an item.
+    // A table row has the columns of two parts of an item's vector.
     table: drawSlateNormals(ITEMS * 2 * UNITS, "table"),
     // A row of `bases` has the bases (partial sums) of four positions.
     bases: drawSlateNormals(R * 4 * UNITS, "bases"),
@@ -214,11 +216,11 @@ function pickInputs() {
   };
 }
 
-/** Returns [panels, rows] pairs (value, item). Some panels have no item left, and some rows have no item in any panel. */
+/** Returns pairs (value, item) [panels, rows]. Some panels, in some rows all panels, have no item left. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
-  // Values are whole numbers, so that some are equal.
+  // Values are integers, so that some are equal.
   const random = drawSlateNormals(PANELS * R, "best");
   for (let i = 0; i < PANELS * R; i++) {
     const [panel, row] = [Math.floor(i / R), i % R];
@@ -271,7 +273,7 @@ function findPick({ best, slates }: Inputs, row: number): { item: number; value:
   return { item: listIndices(3).find((item) => !shown.includes(item)) ?? NONE, value: 0 };
 }
 
-/** Computes what the kernel must write. Results are exact, because each is a sum of two numbers, rounded once. */
+/** Computes what the kernel must write. Results are exact: each is a sum of two numbers, rounded once. */
 function pickOnHost(inputs: Inputs) {
   const { table, weights } = inputs;
   const masked = inputs.masked.slice();

@@ -1,4 +1,4 @@
-/** Checks that slates of the exact kernel, by utilities or by network values, are as good as the best slates. */
+/** Checks that slates of the exact kernel, by utilities or by network values, are as good as the best. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { countPanels, PANEL } from "../../policy/network/slate_score.ts";
@@ -13,21 +13,21 @@ const STRIDE = PANEL * countPanels(ITEMS);
 export interface RatioSizes {
   readonly rows: number;
   readonly slate: number;
-  /** True if a click is worth the item's utility and no click is worth 0; false if a network's values are used. */
+  /** True if a click is worth the item's utility, and no click 0; false if a network gives the values. */
   readonly utility: boolean;
-  /** True to make items of every fourth row equal in pairs, and probabilities of every fifth row very different. */
+  /** True to make items of every fourth row equal in pairs, and probabilities of every fifth row unequal. */
   readonly hard?: boolean;
-  /** Allowed error relative to the largest value (default: 2^-18). A slate's worth is a weighted mean of values. */
+  /** Allowed error relative to the largest value (default: 2^-18). A slate's worth is a mean of values. */
   readonly tolerance?: number;
 }
 
-/** Returns a mask. Some of its rows leave only as many items as a slate has. */
+/** Returns a mask. Some of its rows allow only as many items as a slate has. */
 function isTaken({ slate }: RatioSizes) {
   return (row: number, item: number): boolean =>
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/** Returns utilities, scores (relative to a row's value), and `values`: per row the row's value and the value of no click. */
+/** Returns utilities, scores relative to a row's value, and `values`: value of each row and of no click. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);
@@ -47,7 +47,7 @@ function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
 }
 type Inputs = ReturnType<typeof ratioInputs>;
 
-/** Functions that compute, in f64, what a row's clicks and slates are worth. */
+/** Functions that compute, in f64, the worth of a row's clicks and slates. */
 type Worth = ReturnType<typeof worth64>;
 
 function worth64({ u, scores, values }: Inputs, utility: boolean) {
@@ -78,7 +78,7 @@ function* listSlates(
   }
 }
 
-/** Returns the worth of a row's slate (NaN if an item is masked), the worth of the best slate, and the largest value. */
+/** Returns a slate's worth (NaN if an item is masked), the best slate's worth, and the largest value. */
 function compareWithBest(worth: Worth, sizes: RatioSizes, shown: readonly number[], row: number) {
   const taken = isTaken(sizes);
   const free = listIndices(ITEMS).filter((item) => !taken(row, item));
@@ -90,7 +90,7 @@ function compareWithBest(worth: Worth, sizes: RatioSizes, shown: readonly number
   };
 }
 
-/** Runs the exact kernel. Returns the words of its slates, of the slates' worth, and of the mask after the run. */
+/** Runs the exact kernel. Returns the words of its slates, of their worth, and of the mask after the run. */
 function runBest(
   { gpu, arena, rows, upload, run }: SlateBench,
   { u, scores, values }: Inputs,
@@ -110,7 +110,7 @@ function runBest(
   return run([spec], [slates, worth, masked.view], { reset });
 }
 
-/** Returns the worth that the kernel computes for given slates from the utilities and values of their items. */
+/** Returns the worth that the kernel computes for given slates from utilities and values of their items. */
 async function runFixedSlates(
   { arena, rows, upload, run }: SlateBench,
   worth: Worth,
