@@ -73,7 +73,7 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /** @param maxGrid - most workgroups along an axis @param bindingBytes - size of the largest binding */
+  /** Wraps a device. @param maxGrid - workgroups per axis @param bindingBytes - size of a binding, at most */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -143,6 +143,7 @@ export class Gpu {
       held instanceof GPUBuffer ? held.size : BYTES_PER_TEXEL * held.width * held.height;
     return [...this.#held.keys()].reduce((sum, held) => sum + bytes(held), 0);
   }
+  /** Labels of the live buffers and textures. */
   get liveBufferLabels(): string[] {
     return [...this.#held.values()];
   }
@@ -178,7 +179,7 @@ export class Gpu {
     if (this.#held.delete(texture)) texture.destroy();
   }
 
-  /** @param what - name for the message. @throws UserError if a binding of `bytes` bytes is too large. */
+  /** Checks a binding's size. @param what - name for the message. @throws UserError if it is too large */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }
@@ -243,7 +244,7 @@ export class Gpu {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /** @throws Error with the uncaptured errors so far. Call this cheap method before results are used. */
+  /** Throws the uncaptured errors so far. Call this cheap method before results are used. @throws Error */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = [...new Set(this.#errors.splice(0))];
