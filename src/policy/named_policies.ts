@@ -1,4 +1,4 @@
-/** Named policies without training. A new named policy needs a function that returns a Policy, and an entry in a table. */
+/** Policies without training. A new policy needs a function that returns it, and an entry in `named`. */
 
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
@@ -22,10 +22,7 @@ const topKernel = parseKernel("top_slate", topText);
 
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
-/**
- * Records slates that are drawn uniformly from the allowed items.
- * @param explore - true to overwrite each user's slate only with probability `step.epsilon`.
- */
+/** Records uniformly random slates. @param explore - true to draw only with probability `step.epsilon`. */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
   return {
@@ -45,7 +42,7 @@ export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispa
   };
 }
 
-/** Records slates of the first allowed items in a given order. @param order - [items] u32 numbers of all items, best first. */
+/** Records slates of the first allowed items. @param order - [items] u32 item numbers, best first. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -57,7 +54,7 @@ export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch
   };
 }
 
-/** Records slates of the allowed items with the highest scores. @param score - [users of a chunk, items] f32 */
+/** Records slates of the allowed items with the highest scores. @param score - [users, items] f32 */
 export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -69,7 +66,7 @@ export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   };
 }
 
-/** Returns the greedy policy. @param by - model whose expected reward is maximised. The default is the environment. */
+/** Returns the greedy policy. @param by - model that predicts rewards; by default the environment. */
 export function createGreedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",
@@ -91,7 +88,7 @@ export function createGreedyPolicy(by?: UsersSource): Policy {
   };
 }
 
-/** Returns scores that do not depend on the user. @param scores - [items] score of each item */
+/** Returns scores that are equal for all users. @param scores - [items] score of each item */
 function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
   return {
     chunk: page.users,
@@ -125,8 +122,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
 const PRIOR_DISPLAYS = 20;
 
 /**
- * Returns [items] click rates of the items among train users. A rate with few impressions is shrunk towards the mean.
- * @throws UserError if the log has no clicks of train users.
+ * Returns [items] smoothed click rates among train users. @throws UserError if train users have no clicks.
  */
 export function computePopularity(
   log: ClickLog | LogSource,
@@ -142,7 +138,7 @@ export function computePopularity(
   return Float64Array.from(shown, (count, item) => ((clicks[item] ?? 0) + prior) / (count + PRIOR_DISPLAYS));
 }
 
-/** Returns a policy that shows the items with the highest scores. Items with equal scores are ordered by number. */
+/** Returns a policy that shows the items with the highest scores; equal scores are ordered by item number. */
 export function createPopularPolicy(score: ArrayLike<number>): Policy {
   const order = Uint32Array.from({ length: score.length }, (_, item) => item)
     .sort((a, b) => (score[b] ?? 0) - (score[a] ?? 0) || a - b);
@@ -150,7 +146,7 @@ export function createPopularPolicy(score: ArrayLike<number>): Policy {
     name: "popular",
     record({ arena, page }) {
       if (page.items !== order.length) {
-        throw new UserError(`Expected the popularity of ${page.items} items, got that of ${order.length}.`);
+        throw new UserError(`Expected the popularity of ${page.items} items, got ${order.length}.`);
       }
       return [recordPopularSlate(page, arena.upload("order of popularity", order))];
     },

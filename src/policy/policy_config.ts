@@ -1,4 +1,4 @@
-/** policy.json of a trained policy: the config of the training, and a description of the training's users. */
+/** Reads and writes policy.json: the config of a policy's training, and the simulated users. */
 
 import * as v from "../schema.ts";
 import { pathExists } from "../files/local_file.ts";
@@ -15,13 +15,13 @@ const madeUpSchema = v.strictObject({
 });
 const modelSchema = v.strictObject({
   kind: v.literal("model"),
-  /** Path that the model's snapshot had when the policy was trained. */
+  /** Path of the model's snapshot at the time of the training. */
   path: v.string(),
   sha256: v.string(),
   data: runConfigSchema.entries.data,
 });
 
-/** Users that a policy was trained on: users of a learned model, or users of a synthetic shop's ground truth. */
+/** Users that a policy was trained on: a learned model, or the ground truth of a synthetic shop. */
 const subjectSchema = v.variant("kind", [madeUpSchema, modelSchema]);
 export type PolicySubject = v.InferOutput<typeof subjectSchema>;
 
@@ -30,7 +30,6 @@ export const policyConfigSchema = v.object({
   clickgan: v.string(),
   command: v.array(v.string()),
   trainedOn: subjectSchema,
-  /** I, the number of items in the catalogue. */
   items: v.whole(1),
   training: policyTrainingSchema,
   adapter: runConfigSchema.entries.adapter,
@@ -59,27 +58,27 @@ export async function writePolicyConfig(path: string, config: PolicyConfig): Pro
   await writeJson(`${path}/${NAME}`, config);
 }
 
-/** @throws UserError if policy.json does not have the number of items that the training's users have. */
+/** @throws UserError if policy.json has another number of items than the users. */
 export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
   if (itemCount === items) return;
   throw new UserError(
-    `Expected ${itemCount} items in ${path}/${NAME}, as ${users} has, found ${items}. Put the old file back, or use the ` +
-      "users that the policy was trained on.",
+    `Expected ${itemCount} items in ${path}/${NAME}, as in the catalogue of ${users}, found ${items}. ` +
+      "Restore the old file, or use the users that the policy was trained on.",
   );
 }
 
-/** @param saved - users in the snapshot, by {@link describeSubject}. @throws UserError if policy.json names other users. */
+/** @param saved - users that the snapshot names. @throws UserError if policy.json names other users. */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
-  // The checksum identifies a model: its file may have been moved.
+  // Only the checksum identifies a model, because its file may have been moved.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
   if (saved.endsWith(own)) return;
   throw new UserError(
-    `Expected ${path}/${NAME} to say that the policy was trained on ${saved}, as its snapshot does, found ` +
-      `${describeSubject(trainedOn)}. Put the old file back.`,
+    `Expected ${path}/${NAME} to name the users of the snapshot, ${saved}, ` +
+      `found ${describeSubject(trainedOn)}. Restore the old file.`,
   );
 }
 
-/** Describes the users of a training, such as "the truth of the restless shop of --data-seed 1". */
+/** Describes the users of a training, for example "the truth of the restless shop of --data-seed 1". */
 export function describeSubject(subject: PolicySubject): string {
   if (subject.kind === "truth") {
     return `the truth of the ${subject.shop} shop of --data-seed ${subject.dataSeed}`;
@@ -87,18 +86,18 @@ export function describeSubject(subject: PolicySubject): string {
   return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
 }
 
-/** Returns true if two descriptions mean the same users. A model's file may have been moved, or opened with other data. */
+/** Returns true if two descriptions mean the same users. The paths of a model may differ. */
 export function isSame(one: PolicySubject, other: PolicySubject): boolean {
   return one.kind === "truth"
     ? other.kind === "truth" && other.shop === one.shop && other.dataSeed === one.dataSeed
     : other.kind === "model" && other.sha256 === one.sha256;
 }
 
-/** @throws UserError if a policy was trained on users other than `given`, for whom the policy's weights have no meaning. */
+/** @throws UserError if a policy was not trained on the users `given`, so its weights have no meaning. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(
-    `Expected the policy of ${path} to see users through ${describeSubject(given)}, but it was trained on ` +
-      `${describeSubject(trainedOn)}. Use the users of its training, or train another policy.`,
+    `Expected the policy of ${path} to observe users through ${describeSubject(given)}, but it was trained ` +
+      `on ${describeSubject(trainedOn)}. Use the users of its training, or train another policy.`,
   );
 }

@@ -1,4 +1,4 @@
-/** Opens trained policies, computes the slate that a policy shows next, and groups policies that can be compared. */
+/** Opens trained policies, ranks items for a user by a policy, and groups policies that can be compared. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { describeMissingScores, hasScores } from "../simulate/exploring_policy.ts";
@@ -20,24 +20,26 @@ import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_trainin
 export interface TrainedPolicy {
   /** Folder of the policy. */
   readonly path: string;
-  /** Name of the policy in tables: the algorithm, with the addition "(unfinished)" while its training is unfinished. */
+  /** Name in tables: the algorithm, followed by "(unfinished)" if the training is unfinished. */
   readonly name: string;
   /**
-   * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
-   * @param observes - users on which the policy was trained. The policy observes all users through their model.
-   * @throws UserError for another catalogue. Recording the policy throws UserError for untrained sizes of slates or episodes.
+   * Returns the policy for simulated users. Call `destroy` after the last use of the policy. @param observes
+   * - users on which the policy was trained. Their model computes the states that the policy reads. @throws
+   * UserError for another catalogue. To record the policy for other slate sizes or numbers of pages than in
+   * its training throws UserError.
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
-   * Returns the slate that the policy shows a user next. Values are predicted only for users like those in training. After
-   * training with `--start`, a user has clicks before the first page; otherwise at most one click per earlier page.
-   * @param users - users on which the policy was trained. @param history - items that the user has clicked, oldest click first.
-   * @throws UserError for unknown items or pages, and if too few items are left to show.
+   * Returns the slate that the policy shows a user next. The result has predicted returns only if such a
+   * history can occur in the training: any history after training with `--start`, otherwise at most one click
+   * per earlier page.
+   * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
+   * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */
   rank(gpu: Gpu, users: UsersSource, history: ArrayLike<number>, options?: RankOptions): Promise<RankedSlate>;
 }
 
-/** Opens the folder of a trained policy. @throws UserError if the folder has no policy, or a damaged policy. */
+/** Opens the folder of a trained policy. @throws UserError if the policy is missing or damaged. */
 export async function openPolicy(path: string): Promise<TrainedPolicy> {
   return await OpenedPolicy.open(path);
 }
@@ -55,7 +57,7 @@ export interface RankRequest {
 
 /** Options of {@link TrainedPolicy.rank}. */
 export interface RankOptions {
-  /** Number of the current page, from 1 (default) to the number of pages that the policy was trained for. */
+  /** Number of the current page, from 1 (default) to the number of pages per episode in the training. */
   readonly page?: number;
 }
 
@@ -67,7 +69,7 @@ export interface RankedItem {
   readonly utility: number;
   /** P(click) of the item on this slate. */
   readonly probability: number;
-  /** Q^j of a cascade: predicted return of this page and all later pages, given the slate up to this item. */
+  /** Only `cdqn`: predicted return of this and all later pages, given the items down to this item. */
   readonly value?: number;
 }
 
@@ -83,7 +85,7 @@ export interface RankedSlate {
 
 /**
  * Computes the slate that a policy shows a user next. @param users - users on which the policy was trained.
- * @throws UserError for unknown items, and for a slate with more items than are left to show.
+ * @throws UserError for unknown items, or if too few items remain that the user has not clicked.
  */
 export async function rank(
   gpu: Gpu,
@@ -95,9 +97,9 @@ export async function rank(
   const items = Array.from({ length: users.itemCount }, (_, item) => item).filter((item) =>
     !clicked.has(item)
   );
-  // Clicked items are removed from the pool, which need not suffice for all pages.
+  // Clicked items are removed from the pool. With `repeats`, the pool needs only as many items as one slate.
   const pool = { repeats: true, ...(clicked.size > 0 && { start: [history], pool: { items } }) };
-  // The simulation of the user begins with this page.
+  // The simulation begins with the requested page.
   const options = { users: 1, slate, pages, firstPage: page, ...pool };
   const [trial] = await tryPolicy(gpu, users, users, policy, options);
   if (!trial?.predictions) throw new Error("expected a user");
@@ -128,20 +130,19 @@ export class OpenedPolicy implements TrainedPolicy {
     return new OpenedPolicy(path, config, snapshot);
   }
 
-  /** Name of the algorithm, which is marked if the training is unfinished. */
+  /** Name of the algorithm, with a mark if the training is unfinished. */
   get name(): string {
     const { algorithm } = this.config.training;
     return this.unfinished === undefined ? algorithm : `${algorithm}${UNFINISHED}`;
   }
 
-  /** Sentence on an unfinished training; undefined if the training is finished. */
+  /** Message about an unfinished training; undefined if the training is finished. */
   get unfinished(): string | undefined {
     const { path, snapshot: { iteration }, config: { training: { users, steps } } } = this;
     if (iteration * users >= steps) return undefined;
-    return `The training of ${path} is unfinished: ${formatThousands(iteration * users)} of ${
-      formatThousands(steps)
-    } ` +
-      `user pages. Finish it with: deno task -q policy train --resume ${quotePath(path)}`;
+    return `The training of ${path} is unfinished: ${formatThousands(iteration * users)} of ` +
+      `${formatThousands(steps)} user pages. ` +
+      `Finish it with: deno task -q policy train --resume ${quotePath(path)}`;
   }
 
   /** @param observes - see {@link import("./policy_config.ts").expectTrainedOn}. */
@@ -152,8 +153,8 @@ export class OpenedPolicy implements TrainedPolicy {
     const learnerOn = ({ page, observer }: PageContext) => {
       if (page.slate !== training.slate || page.pages !== training.pages) {
         throw new UserError(
-          `Expected slates of ${training.slate} on ${training.pages} pages, for which the policy of ${path} was trained, ` +
-            `got slates of ${page.slate} on ${page.pages}.`,
+          `Expected slates of ${training.slate} on ${training.pages} pages, as in the training of ${path}, ` +
+            `got slates of ${page.slate} on ${page.pages} pages.`,
         );
       }
       const subject = { gpu: page.gpu, config: training, observer, source: observes };
@@ -195,7 +196,8 @@ export class OpenedPolicy implements TrainedPolicy {
     using stack = new DisposableStack();
     const policy = stack.use(this.policy(users));
     const found = await rank(gpu, users, policy, { history, slate, pages, page: page - 1 });
-    // Without start clicks, a user in training has at most one click per earlier page: other values are not learned.
+    // Training without start clicks has at most one click per earlier page. For longer histories no value was
+    // learned.
     if (start !== "empty" || history.length < page) return found;
     const items = found.items.map(({ value: _, ...item }) => item);
     return { items, noClick: found.noClick };
@@ -205,7 +207,7 @@ export class OpenedPolicy implements TrainedPolicy {
 /** Policies with the same slate size and number of pages. */
 export interface PolicyGroup {
   readonly task: PolicyTask;
-  /** Policies by name. A name has one training per seed. */
+  /** Trainings of the policies. Trainings of one policy differ in seed and have the same name. */
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;
@@ -213,7 +215,7 @@ export interface PolicyGroup {
   }[];
 }
 
-/** Groups policies by task. @throws UserError for policies trained on different users, or two equal trainings. */
+/** Groups policies by task. @throws UserError if training users differ, or two trainings are equal. */
 export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] {
   const [first] = policies;
   if (!first) throw new UserError("Expected the folder of at least one policy, got none.");

@@ -19,7 +19,7 @@ export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patien
 export interface LogViews {
   /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] vec4f: clicked slot (slate length if none), reward, P(any click), 1. Zeros once the user has left. */
+  /** [pages, users] vec4f: clicked slot (k if none), reward, P(any click), 1; zeros after a user has left. */
   readonly outcomes: View;
 }
 
@@ -31,7 +31,7 @@ export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews 
   };
 }
 
-/** Draws a click on an item of the slate, or no click, for each user. @param utilities - [rows, 1] of the shown items */
+/** Draws a click or no click for each user. @param utilities - [rows, 1] of the shown items */
 export function choose(
   page: PageBuffers,
   { eta, positionEffects: positionEffects }: Pick<SimulatedUsers, "eta" | "positionEffects">,

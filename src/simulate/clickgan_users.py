@@ -5,8 +5,9 @@ Copy or import this file. It needs Python 3.9, numpy and gymnasium 1.1 or later.
     env = SimulatedUser(slate=1, pages=20)            # one user, for agent libraries
     envs = SimulatedUsers(64, slate=3, pages=20)      # a vector environment
 
-An action is an item number per position of the slate. Every action is legal: an item that is already on the slate
-or, without `repeats`, was clicked before, is replaced by the next allowed number (the first follows the last).
+An action is an item number per position of the slate. Every action is legal: an item that is already on the
+slate, or was clicked before (unless `repeats` is set), is replaced by the next allowed item number (the last
+is followed by 0).
 `info` has
     action_mask   int8 [items], 1 for items that may be shown on the next page
     page          pages shown to the user in this episode
@@ -23,14 +24,14 @@ import numpy as np
 
 
 class SimulatedUsers(gym.vector.VectorEnv):
-    """Vector environment; `reset(options={"reset_mask": over})` starts the next episode of users whose episode is over."""
+    """Vector environment. `reset(options={"reset_mask": mask})` starts a new episode for some users."""
 
     metadata = {"autoreset_mode": gym.vector.AutoresetMode.DISABLED}
 
     def __init__(
         self, num_envs=64, *, url="http://127.0.0.1:8750", slate=3, pages=20, repeats=False, **options
     ):
-        """`options`: further options of POST /reset: seed, leave (probability to leave after a page), patience."""
+        """`options`: other fields of POST /reset: seed, patience, leave (a probability)."""
         self.url, self.num_envs, self.slate, self.repeats = url, num_envs, slate, repeats
         self._options = {**options, "slate": slate, "pages": pages, "repeats": repeats}
         self._groups = []
@@ -44,11 +45,11 @@ class SimulatedUsers(gym.vector.VectorEnv):
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
 
     def reset(self, *, seed=None, options=None):
-        """Starts an episode of all users, or of those in `options["reset_mask"]`; a seed determines it and later ones."""
+        """Starts an episode of all users or those in `options["reset_mask"]`; `seed` fixes all later ones."""
         super().reset(seed=seed)
         mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, bool)))
         if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
-            raise ValueError(f"expected reset_mask to be {self.num_envs} bools, at least one true, got {mask}")
+            raise ValueError(f"expected {self.num_envs} bools as reset_mask, at least one true, got {mask}")
         self._begin(np.flatnonzero(mask), episode=int(self.np_random.integers(2**32)))
         return self._state.copy(), self._info()
 
@@ -61,7 +62,7 @@ class SimulatedUsers(gym.vector.VectorEnv):
         terminated, truncated = np.zeros(users, bool), np.zeros(users, bool)
         slates = np.zeros_like(actions)
         for group in self._groups:
-            here = group.member >= 0  # the others are in another group
+            here = group.member >= 0  # other users are in another group
             if not here.any():
                 continue
             member = group.member[here]
@@ -89,7 +90,7 @@ class SimulatedUsers(gym.vector.VectorEnv):
         for group in self._groups:
             group.member[np.isin(group.member, users)] = -1
         count = len(users)
-        # Creating an environment takes as long as many pages, so environments without members are reused.
+        # Creating an environment takes as long as many pages, so environments without users are reused.
         idle = [group for group in self._groups if (group.member < 0).all() and len(group.member) >= count]
         group = min(idle, key=lambda group: len(group.member), default=None)
         room = min(self.num_envs, 2 ** (count - 1).bit_length())
@@ -158,7 +159,7 @@ class _Group:
 
     def __init__(self, name, users, shape):
         self.name, self.page = name, 0
-        self.member = np.full(shape[0], -1)  # the users' numbers, -1 for none
+        self.member = np.full(shape[0], -1)  # number of the user in each row of the environment, or -1
         self.member[: len(users)] = users
         self.allowed = np.ones(shape, bool)
 

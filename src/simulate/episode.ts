@@ -1,4 +1,4 @@
-/** An episode of simulated users. Its GPU commands are recorded once, and run without a wait between pages. */
+/** An episode of simulated users. Its dispatches are recorded once, and run without a wait between pages. */
 
 import type { Arena } from "../gpu/arena.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";
@@ -23,7 +23,7 @@ export interface EpisodeParts {
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /** Dispatches that run on a page before the policy reads states and masks. Dispatches in `after` run at the page's end. */
+  /** Dispatches that run on each page before the policy reads states; `after` runs at the page's end. */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }
@@ -73,16 +73,16 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Marks the item tables as outdated after weights were set. The next episode computes outdated tables again. */
+  /** Marks the item tables as outdated after weights were set. The next episode recomputes them. */
   weightsChanged(): void {
     this.#prepared = false;
   }
 
-  /** Encodes the start of an episode, and uploads the step headers. The device may still run earlier episodes. */
+  /** Encodes the start of an episode, and uploads step headers. Earlier episodes may still be running. */
   begin(commands: CommandRecorder, key: EpisodeKey): void {
     const { starts, headers, programs, startClicks } = this;
     starts.put(key.users, key.firstUser, key.episode, makeKey(key.seed));
-    // Slot 0 clears the buffers of all users, also of users outside the episode. The next slots apply start clicks.
+    // Header 0 resets all users, also those outside the episode. The next headers apply start clicks.
     headers.put(key, (place) => Math.max(0, place - 1 - (place <= startClicks ? 0 : startClicks)));
     if (!this.#prepared) programs.prepare.encode(commands, 0);
     this.#prepared = true;

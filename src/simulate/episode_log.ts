@@ -10,7 +10,7 @@ import type { PoolPage } from "./pool.ts";
 
 /** Log of one episode of users who were simulated together. */
 export interface EpisodeLog {
-  /** Number of the episode, which selects its random numbers. */
+  /** Number of the episode, which selects the random numbers. */
   readonly episode: number;
   /** Number of the first user in the log. */
   readonly firstUser: number;
@@ -30,13 +30,13 @@ export interface EpisodeLog {
   readonly probabilities: Float32Array<ArrayBuffer>;
   /** [pages, users] 1 if the user saw the page; 0 if the user had left before. */
   readonly present: Uint8Array<ArrayBuffer>;
-  /** [pages, users, slots] log-probability of each item, given the items in earlier slots. Set only for drawn slates. */
+  /** [pages, users, slots] log P(item | items in earlier slots), if the policy draws slates at random. */
   readonly logProbabilities?: Float32Array<ArrayBuffer>;
 }
 
 /**
- * Yields the pages that a user saw, in order. A page has an index in the log's arrays, a slate, and a clicked item
- * (undefined without a click). @param user - index among the users of the log
+ * Yields the pages that a user saw, in order. A page has an index in the log's arrays, a slate, and a clicked
+ * item (undefined without a click). @param user - index among the users of the log
  */
 export function* listSeenPages(
   { users, pages, slate: k, slates, choices, present }: EpisodeLog,
@@ -64,7 +64,7 @@ export function createEmptyLog(
   };
 }
 
-/** Reads the log of the last simulated episode. @param chances - log-probabilities of items, if the policy draws slates */
+/** Reads the log of the last episode. @param chances - log-probabilities of drawn items */
 export async function readLog(
   gpu: Gpu,
   page: PageBuffers,
@@ -99,20 +99,20 @@ export async function readLog(
 export interface EpisodeLogOptions {
   readonly name: string;
   readonly items: ItemFeatures;
-  /** Returns the split of a user: 0 train, 1 validation, 2 test. The default is {@link everyFewUsers}. */
+  /** Returns the split of a user: 0 train, 1 validation, 2 test; by default {@link everyFewUsers}. */
   readonly split?: (user: number) => number;
-  /** Returns the clicks with which a user's episode starts. In the log they are context events before the pages. */
+  /** Returns a user's clicks before an episode. They become context events (history, not predicted). */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
-  /** Returns the items from which a page was drawn. The default is all items that the user had not clicked before. */
+  /** Returns the items from which a page was drawn; by default all items that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];
 }
 
-/** Assigns users to splits: of seven consecutive users, five are for training, one for validation and one for the test. */
+/** Assigns users to splits: of seven consecutive users, five are train, one validation and one test users. */
 function everyFewUsers(user: number): number {
   return user % 7 === 2 ? 1 : user % 7 === 5 ? 2 : 0;
 }
 
-/** Converts episodes to a click log for training a model. The log has one user per simulated user and episode. */
+/** Converts episodes to a click log. Each episode of a simulated user becomes one user of the log. */
 export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
   const {
     name,

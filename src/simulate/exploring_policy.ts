@@ -11,16 +11,14 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const drawnKernel = parseKernel("plackett_luce", drawnText);
 
-/** Distribution from which slates are drawn by scores: Plackett-Luce, with a temperature above 0. */
+/** Distribution (Plackett-Luce) from which slates are drawn by item scores. */
 export interface Exploration {
-  /** Divisor of the scores. With a higher temperature, the distribution is closer to uniform. */
+  /** Divisor of the scores, above 0. With a higher temperature, the distribution is closer to uniform. */
   readonly temperature: number;
 }
 
-/** Limits between which float32 can compute with the temperature. */
+/** Smallest and largest temperature for which float32 arithmetic suffices. */
 export const TEMPERATURES = { least: 1e-3, most: 1e6 } as const;
-
-/** Returns true if a policy has a score for each item. */
 export function hasScores(policy: Policy): policy is Policy & Required<Pick<Policy, "scores">> {
   return policy.scores !== undefined;
 }
@@ -73,6 +71,6 @@ export function recordPlackettLuce(
 }
 
 export function describeMissingScores(name: string): string {
-  return `Expected a policy with a score per item (greedy, popular, random, or a trained gdqn) to draw slates, got ${name}, whose ` +
-    `values depend on the rest of the slate.`;
+  return "Expected a policy with a score per item (greedy, popular, random, or a trained gdqn) " +
+    `to draw slates, got ${name}, whose values depend on the rest of the slate.`;
 }

@@ -1,4 +1,4 @@
-/** Simulated users who click as a learned model predicts. The device stores the encoder's state between pages. */
+/** Simulated users who click as a learned model predicts. The device stores their states between pages. */
 
 import { materialize } from "../ops/row_dot.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -42,7 +42,7 @@ import {
 } from "./recurrent_state.ts";
 import { fill } from "./pool.ts";
 
-/** Trained model, as `openRun` returns it, that can be loaded on a device. */
+/** Trained model that can be loaded on a device; `openRun` returns one. */
 export interface TrainedModel<Data> {
   /** Path of the run or snapshot, for messages. */
   readonly path: string;
@@ -57,7 +57,7 @@ export class LearnedSource implements UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /** Creates a model's users. @param name - name in reports. @throws UserError for a model without a choice per page. */
+  /** Creates a model's users. @param name - in reports. @throws UserError for the logistic loss. */
   constructor(readonly model: UserModel, readonly name = "the model") {
     this.itemCount = model.shape.count;
     if (model.config.loss === "logistic") {
@@ -68,8 +68,9 @@ export class LearnedSource implements UsersSource {
   }
 
   /**
-   * Creates the users of a trained model. @param options.uncalibrated - accepts weights of the adversarial stage.
-   * @throws UserError for other weights of that stage, because their utilities are no log-odds of a click.
+   * Creates the users of a trained model. @param options.uncalibrated - true to accept weights of the
+   * adversarial stage. @throws UserError for weights of that stage otherwise, because their utilities are not
+   * log-odds of a click.
    */
   static ofRun<Data>(
     gpu: Gpu,
@@ -79,8 +80,8 @@ export class LearnedSource implements UsersSource {
   ): LearnedSource {
     if (run.info.game && !uncalibrated) {
       throw new UserError(
-        `Expected a model of the Shannon stage, got ${run.path} of the adversarial stage, whose click probabilities are not ` +
-          "calibrated. Use best-loss.safetensors of its run, or --uncalibrated.",
+        `Expected a model of the Shannon stage, got ${run.path} of the adversarial stage, whose click ` +
+          "probabilities are not calibrated. Use best-loss.safetensors of its run, or --uncalibrated.",
       );
     }
     const model = run.model(gpu, data);
@@ -93,18 +94,21 @@ export class LearnedSource implements UsersSource {
   }
 
   /**
+
    * Allocates the users of a page.
+
    * @internal
+
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
     return new LearnedUsers(page, arena, this.model, this.name);
   }
 }
 
-/** Maximum number of rows (users x items) per chunk. A GPU needs more rows than a CPU (an estimate, not measured). */
+/** Maximum rows (users x items) per chunk. A GPU needs more rows than a CPU (estimated, not measured). */
 const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
 
-/** Returns the number of recent clicks that a model reads; 0 for a model that reads only the state of an LSTM. */
+/** Returns the number of recent clicks that a model reads; 0 if it reads only an LSTM's state. */
 function countLags(config: ModelConfig): number {
   return Math.max(
     config.encoder === "pw" ? config.pwLags : 0,
@@ -121,9 +125,9 @@ export class LearnedUsers implements SimulatedUsers {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
-  /** Number of times that each user saw an item without a click; undefined for a model without count features. */
+  /** How often each user saw each item without a click; undefined for a model without count features. */
   readonly #passed: View | undefined;
-  /** Encoder state and recent clicks, stored together; undefined for a model that does not read recent clicks. */
+  /** Encoder state and recent clicks, stored together; undefined if the model does not read recent clicks. */
   readonly #kept: StoredState | undefined;
   readonly #lstm: LstmStep | undefined;
   readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
@@ -218,14 +222,14 @@ export class LearnedUsers implements SimulatedUsers {
     this.#items.destroy();
   }
 
-  /** Allocates state and cell of an LSTM, and records the matrix products that are inputs of a step of the LSTM. */
+  /** Allocates state and cell of an LSTM, and records the matrix products that a step of the LSTM reads. */
   #carriedLstm(units: number): LstmStep {
     const stride = padColumns(units);
     const { users } = this.page;
     const [state, cell] = ["state", "cell"].map((what) =>
       this.arena.allocate(`encoder/lstm/${what}`, 4 * stride * users)
     );
-    if (!state || !cell) throw new Error("expected room for an LSTM");
+    if (!state || !cell) throw new Error("expected memory for an LSTM");
     const h = makePlainTensor("encoder/lstm/state", "events", units, stride, state);
     const names = { table: LSTM.tokens, kernel: LSTM.input };
     const input = recordItemProduct(this.#tape, "encoder/lstm/item_part", this.#items, names);
@@ -235,7 +239,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups dispatches by the dimension of their rows. @param product - input of the LSTM's step, computed first */
+  /** Groups dispatches by the dimension of their rows. @param product - input of the LSTM's step */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -257,7 +261,7 @@ export class LearnedUsers implements SimulatedUsers {
       this.#output("wide/state_part");
   }
 
-  /** Returns the state [events, columns] for policies: an LSTM's h, the pw encoder's state, or a product with that state. */
+  /** Returns the state [events, columns] for policies: an LSTM's h, or the pw state or its product. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };
@@ -271,7 +275,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns the item vectors [items, columns] for policies: dense features, or else the first layer's item part. */
+  /** Returns [items, columns] item vectors for policies: dense features, or the first layer's item part. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

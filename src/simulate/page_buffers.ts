@@ -22,10 +22,10 @@ export interface PageCapacity {
   readonly startClicks: number;
 }
 
-/** Number of items whose counts share a word. A count is how often the item was shown without a click. */
+/** Number of items whose counts share a word. The counts are impressions without a click. */
 const PASSED_ITEMS = 8;
 
-/** Returns the number of words per user: counts of showings without a click per item, and a last word for pages. */
+/** Returns the words per user: impressions without a click per item, and a last word that counts pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }
@@ -37,7 +37,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Encodes one event without a click per user, as in {@link PageBuffers.event}. @param rows - rows per event */
+/** Encodes one event without a click per user, see {@link PageBuffers.event}. @param rows - rows per event */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -45,8 +45,8 @@ export function encodeEmptyEvents(users: number, rows: number): Uint32Array<Arra
 }
 
 /**
- * Buffers of a page, shared by policy, environment and observer. Masks are stored in panels of 32 items: bit i of
- * word[panel * U + u] belongs to item 32 * panel + i for user u.
+ * Buffers of a page, shared by policy, environment and observer. Masks are stored in panels of 32 items: bit
+ * i of word[panel * U + u] belongs to item 32 * panel + i for user u.
  */
 export class PageBuffers implements PageCapacity {
   readonly users: number;
@@ -60,13 +60,13 @@ export class PageBuffers implements PageCapacity {
   readonly event: View;
   /** [users, slots] u32: the items that each user sees. */
   readonly slates: View;
-  /** [items] u32: 0, 1, 2, ... A page's batch has all items of the catalogue. */
+  /** [items] u32: 0, 1, 2, ..., because a page's batch has all items of the catalogue. */
   readonly allItems: View;
-  /** [panels, users] bits of the items that each user has clicked, in the episode or before. */
+  /** [panels, users] bits of the items that each user has clicked, during the episode or before it. */
   readonly clicked: View;
-  /** [panels, users] bits of the items that the page may not show. Policies also set the bits of items in the slate. */
+  /** [panels, users] bits of items that the page may not show. Policies also set the slate's bits. */
   readonly masked: View;
-  /** [users] u32, written by `choose`: 0 if the user has left, otherwise 1 + number of pages since the last click. */
+  /** [users] u32, written by `choose`: 0 if the user has left, else 1 + pages since the last click. */
   readonly alive: View;
 
   /** @throws UserError if the adapter lacks the memory. */
@@ -90,14 +90,14 @@ export class PageBuffers implements PageCapacity {
 
 /** Clicks of all users, in lists on the device. */
 export interface ClickLists {
-  /** [users] pair: number of clicks so far, and index in `clicks` of the entry after the user's last click. */
+  /** [users] pair: number of clicks so far, and index in `clicks` after the user's last click. */
   readonly history: View;
   /** [users, capacity] vec4u per click, oldest first. The last component is the clicked item. */
   readonly clicks: View;
   readonly capacity: number;
 }
 
-/** A page as a batch for the model's ops. User u is event u of the batch, and the event's rows are the user's slate. */
+/** A page as a batch for the model's ops. User u is event u of the batch; its rows are the user's slate. */
 export class PageBatch implements ClickBatch {
   readonly event: View;
   readonly rowItem: View;
@@ -106,8 +106,9 @@ export class PageBatch implements ClickBatch {
   readonly passed?: ClickBatch["passed"];
 
   /**
-   * @param items - items of the model. @param more.lists - click lists, for a model that reads clicks. @param more.passed
-   * counts of items shown without a click. @param more.all - all items of some users, as events and rows.
+   * @param items - items of the model. @param more.lists - click lists, if the model reads clicks. @param
+   * more.passed - impressions without a click. @param more.all - events and rows that show all items to a
+   * chunk of users.
    */
   constructor(
     readonly page: PageBuffers,
@@ -133,7 +134,7 @@ export class PageBatch implements ClickBatch {
   get clicks(): View | undefined {
     return this.more.lists?.clicks;
   }
-  // Only a batch of a log has the members below. Ops for simulated pages do not read the members.
+  // Only a batch of a log has the following members. Ops for simulated pages do not read them.
   get plan(): View {
     return missing("plan");
   }

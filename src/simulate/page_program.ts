@@ -1,4 +1,4 @@
-/** Programs that compute the pages of an episode, with step headers for all users or for chunks of users. */
+/** Programs that simulate pages, with step headers (uniforms) for all users or for chunks of users. */
 
 import { clickDimensions, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -15,11 +15,11 @@ export interface EpisodeKey {
   readonly firstUser: number;
   readonly episode: number;
   readonly seed: number;
-  /** Probability that an exploring policy shows a random slate. A function returns the probability for a page. */
+  /** Probability that an exploring policy shows a random slate, or a function that returns it for a page. */
   readonly epsilon?: number | ((page: number) => number);
 }
 
-/** A chunk of users: the sizes, and the offset of the chunk's header from the page's header. */
+/** A chunk of users: its sizes, and the offset of its header from the page's header. */
 interface Chunk {
   readonly first: number;
   readonly header: number;
@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places - number of page headers that are stored at once. @param dispatches - dispatches with a header per chunk. */
+  /** @param places - number of page headers that are stored at once. @param dispatches - of all programs. */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -63,8 +63,8 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads the headers of all pages. The header in slot 0 starts an episode, for the whole capacity of
-   * users. @param pageOf - returns the index of the page whose header is in a slot.
+   * Writes and uploads the headers of all pages. Header 0 starts an episode, for as many users as fit. @param
+   * pageOf - returns the index of the page to which a header belongs.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;
@@ -111,7 +111,7 @@ export class PageHeaders {
   }
 }
 
-/** Formats a key from the sizes of chunked dispatches. Dispatches with the same key share headers. */
+/** Formats a key from the sizes of chunked dispatches. Dispatches with equal keys share headers. */
 function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }
@@ -155,7 +155,7 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** Lists the program calls of a page in order. Chunked dispatches have one call per chunk. */
+  /** Lists the program calls of a page in order: chunked dispatches are called once per chunk. */
   calls(place: number): PageCall[] {
     const { headers } = this;
     return this.parts.flatMap(({ program, chunked }) => {

@@ -1,4 +1,4 @@
-/** Interface of policies, which choose the slates. New policies implement the interface. */
+/** Interface of policies, which choose the slates. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -17,9 +17,9 @@ export interface ChunkedDispatches {
 
 export type PageDispatch = ClickDispatch | ChunkedDispatches;
 
-/** Objects that a policy may use while its dispatches are recorded. */
+/** Objects that a policy may use when it records its dispatches. */
 export interface PageContext {
-  /** Arena for the policy's own buffers. The arena has the lifetime of the page. */
+  /** Arena for the policy's own buffers, which live as long as the page's buffers. */
   readonly arena: Arena;
   /** Buffers of the page. The policy writes `slates`, and sets the bits of the chosen items in `masked`. */
   readonly page: PageBuffers;
@@ -33,7 +33,7 @@ export interface PageContext {
 export interface Policy {
   /** Name of the policy in reports. */
   readonly name: string;
-  /** Model whose encoder computes the user states that the policy observes. The default is the environment. */
+  /** Model whose encoder computes the user states that the policy reads; by default the environment. */
   readonly observes?: UsersSource;
   /**
    * Records dispatches that write `slates`. The method is called once for each set of page buffers.
@@ -41,7 +41,8 @@ export interface Policy {
    */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Returns dispatches that compute tables, which run after {@link record}, and again after a change of weights.
+   * Returns dispatches that compute tables. They run once after {@link record}, and after each change of
+   * weights.
    * @internal
    */
   prepare(): readonly ClickDispatch[];
@@ -51,31 +52,31 @@ export interface Policy {
    */
   values?(): SlateValueView | undefined;
   /**
-   * Records one score per item, by which slates can be drawn, instead of slates. Absent for a policy without scores.
+   * Records a score per item instead of slates, to draw slates at random. Absent for a policy without scores.
    * @internal
    */
   scores?(page: PageContext): ItemScores;
   /**
-   * Returns [pages, users, slots] f32 log-probabilities of shown items, given the items in earlier slots. Absent for a
-   * policy that does not draw slates.
+   * Returns [pages, users, slots] f32 log P(shown item | items in earlier slots). Absent for a policy that
+   * does not draw slates at random.
    * @internal
    */
   logProbabilities?(): View | undefined;
 }
 
-/** Scores of all items, which are computed for one chunk of users after another. */
+/** Scores of all items, computed for one chunk of users after another. */
 export interface ItemScores {
   readonly before?: readonly ClickDispatch[];
   readonly chunk: number;
   readonly dispatches: readonly ClickDispatch[];
-  /** [users of a chunk, stride] f32: scores in the first I columns. With stride 0, all users have the same scores. */
+  /** [users of a chunk, stride] f32: scores in the first I columns. Stride 0: all users share one row. */
   readonly scores: View;
   readonly stride: number;
 }
 
 /**
- * [users, stride] f32: Q-values in the first `count` columns, either one per slot or one of the slate. The last column
- * is the value of the slate: the predicted reward of the page and all later pages.
+ * [users, stride] f32: Q-values in the first `count` columns, either one per slot or one of the slate. The
+ * last column is the value of the slate: the predicted reward of the page and all later pages.
  */
 export interface SlateValueView {
   readonly view: View;

@@ -1,4 +1,4 @@
-/** Candidate items of a page: all items, a random pool or a list, except items that a user may not see again. */
+/** Candidate items of a page: all items, a random pool or a list, without items already clicked. */
 
 import { countBitWords } from "../batch/device_log.ts";
 import { computePhilox, getSlotPurpose, makeKey, type PhiloxCounter, purposes } from "../data/philox.ts";
@@ -11,9 +11,9 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
 /**
- * Items that may be shown: `all` items, a list of items, or a `random` pool of n. The random pool is drawn per page,
- * and has each of the I items with probability n / I. If the pool has fewer items for a user than a slate, the page
- * ignores the pool for that user.
+ * Items that may be shown: `all` items, a list of items, or a `random` pool of n. The random pool is drawn
+ * per page, and has each of the I items with probability n / I. If the pool has fewer items for a user than a
+ * slate, the page ignores the pool for that user.
  */
 export type PoolOptions =
   | "all"
@@ -21,14 +21,14 @@ export type PoolOptions =
   | { readonly items: ArrayLike<number> };
 
 export interface ItemPool {
-  /** An item is in the random pool if its random word is below this threshold; 0 without a random pool. */
+  /** An item is in the random pool if its random word is below this threshold. 0: there is no random pool. */
   readonly threshold: number;
-  /** [panels] bits of the items that are never shown. The bits after the last item's bit are set too. */
+  /** [panels of 32 items] bits of the items that are never shown. Bits beyond the last item are also set. */
   readonly excluded: Uint32Array<ArrayBuffer>;
   readonly size: number;
 }
 
-/** Creates a pool. @throws UserError for unknown or repeated items, or a random pool larger than the catalogue. */
+/** Creates a pool. @throws UserError for unknown or repeated items, or a too large random pool. */
 export function createPool(options: PoolOptions, items: number): ItemPool {
   const listed = typeof options === "object" && "items" in options ? options.items : undefined;
   const excluded = new Uint32Array(countBitWords(items)).fill(listed ? 0xffffffff : 0);
@@ -63,7 +63,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Returns [items] 1 for items in a page's random pool, else 0. @param words - returns random words for a purpose */
+/** Returns [items] 1 for items in a page's random pool, else 0. @param words - random words for a purpose */
 export function drawRandomPool(
   threshold: number,
   items: number,
@@ -82,7 +82,6 @@ export interface PoolPage {
   readonly user: number;
   readonly episode: number;
   readonly page: number;
-  /** k, the number of items in a slate. */
   readonly slate: number;
   /** Items that the user had clicked before the page. */
   readonly clicked: ReadonlySet<number>;
@@ -115,7 +114,7 @@ export function listCandidates(
 const fillKernel = parseKernel("fill", fillText);
 const maskKernel = parseKernel("page_mask", maskText);
 
-/** Sets `count` words per user to a value. */
+/** Records that `count` words per user are set to a value. */
 export function fill(label: string, words: View, count: number, value = 0): ClickDispatch {
   return {
     kernel: fillKernel,
@@ -126,7 +125,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
   };
 }
 
-/** Records the mask of excluded items when a page begins. @param repeats - true if clicked items may be shown again. */
+/** Records a page's mask of excluded items. @param repeats - true if clicked items may be shown again. */
 export function recordPageMask(
   page: PageBuffers,
   pool: ItemPool,

@@ -1,4 +1,4 @@
-/** State of simulated users that the device stores between pages: LSTM states, lists of clicks, and encoder states. */
+/** State that the device stores between pages: LSTM states, lists of clicks, and encoder states. */
 
 import passText from "../../kernels/simulate/pass_over.wgsl" with { type: "text" };
 import keepText from "../../kernels/simulate/keep_state.wgsl" with { type: "text" };
@@ -22,7 +22,7 @@ const keepKernel = parseKernel("keep_state", keepText);
 const putKernel = parseKernel("put_state", putText);
 
 export interface LstmStep {
-  /** Input of the items to the LSTM's gates: [items, 4H], or a table [I, 4H]. H is the number of LSTM units. */
+  /** [items, 4H] input of each item to the LSTM's gates. H is the number of LSTM units. */
   readonly input: Tensor;
   /** [events, 4H] recurrent input W_h h + b to the LSTM's gates. */
   readonly product: Tensor;
@@ -76,7 +76,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Counts the items that each user saw without a click, and the user's pages. @param passed - [{@link countPassWords}, U] */
+/** Counts each user's impressions without a click, and pages. @param passed - [{@link countPassWords}, U] */
 export function passOver(
   page: PageBuffers,
   passed: View,
@@ -96,7 +96,7 @@ export interface StoredState {
   readonly encoded: Tensor;
   readonly lists: ClickLists;
   readonly lags: number;
-  /** [events, columns] state of the encoder. Rows are longer than `columns`, because the recent clicks follow. */
+  /** [events, columns] state of the encoder. Rows are longer than `columns`: the recent clicks follow. */
   readonly state: Tensor;
 }
 
@@ -115,7 +115,7 @@ export function createStoredState(
   };
 }
 
-/** Returns the column where clicks begin. The columns before are read by networks: the state, one more number, zeros. */
+/** Returns the column where clicks begin. Networks read the columns before: state, a number, zeros. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
@@ -144,7 +144,7 @@ function moveState(
   };
 }
 
-/** Copies the rows of one chunk of users. @param input - [events, N] rows of all users @param output - rows of the chunk */
+/** Copies the rows of one chunk of users. @param input - [events, N] all users. @param output - the chunk */
 export function takeRows(input: Tensor, output: View): ClickDispatch {
   const N4 = input.stride / 4;
   return {

@@ -25,7 +25,7 @@ const stepKernel = parseKernel("shop_step", stepText);
 
 const CHUNK_ROWS = 2 ** 18;
 
-/** Returns [items, 4]: style1, style2, price, and the part of the utility that does not depend on the user. */
+/** Returns [items, 4]: two style coordinates, price, and the utility's part that is equal for all users. */
 function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
   const { style, price } = featureOffsets;
   const count = values.length / demoFeatures;
@@ -33,7 +33,7 @@ function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuf
   for (let item = 0; item < count; item++) {
     const f = getItemFeatures(values, item);
     const p = f[price] ?? 0;
-    // Before a user's first click, the price term is the only one that depends on the user.
+    // The utility of a new user is this part minus the price term, which is added again here.
     const appeal = computeShopUtility(shop, firstState, f) + 0.3 * p * p;
     table.set([f[style] ?? 0, f[style + 1] ?? 0, p, appeal], 4 * item);
   }
@@ -54,8 +54,11 @@ export class ShopSource implements UsersSource {
   }
 
   /**
+
    * Allocates the users of a page.
+
    * @internal
+
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
     return new ShopUsers(page, arena, this);
@@ -64,7 +67,7 @@ export class ShopSource implements UsersSource {
 
 class ShopUsers implements SimulatedUsers {
   readonly name: string;
-  /** [events, 3] means over the user's clicked items: first style coordinate, second style coordinate, and price. */
+  /** [events, 3] running means over the user's clicked items: the two style coordinates, and price. */
   readonly state: Tensor;
   readonly itemVectors: Tensor;
   readonly eta = 1;
@@ -108,7 +111,7 @@ class ShopUsers implements SimulatedUsers {
     }];
   }
 
-  /** Returns no dispatches: a page without a click does not change the users of a shop. */
+  /** Returns no dispatches, because a page without a click does not change the users of a shop. */
   shown(): ClickDispatch[] {
     return [];
   }

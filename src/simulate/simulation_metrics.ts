@@ -117,7 +117,7 @@ export class SimulationTotals {
 
 function notFinite(user: number, page: number, episode: number): UserError {
   return new UserError(
-    `Expected finite utilities, got NaN or infinity for user ${user} on page ${page} of episode ${episode}. ` +
+    `Expected finite utilities, got NaN or infinity: user ${user}, page ${page}, episode ${episode}. ` +
       "Train the model again; if it diverged, use a smaller --learning-rate.",
   );
 }

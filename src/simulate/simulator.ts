@@ -1,4 +1,4 @@
-/** Simulates users on the device. Slates are chosen by a policy, or page by page by the calling program. */
+/** Simulates users on the device. A policy chooses the slates, or the calling program page by page. */
 
 import { makeKey } from "../data/philox.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -24,15 +24,15 @@ import type { SimulatedUsers, UsersSource } from "./users.ts";
 export interface SimulatorRunOptions {
   /** Number of episodes per user; 1 by default. */
   readonly episodes?: number;
-  /** Number of the first episode, which selects the random numbers; 0 by default. */
+  /** Number of the first episode, 0 by default. The number selects the random numbers. */
   readonly firstEpisode?: number;
   /** Index of the first page to simulate, 0 by default. Earlier pages have no data. */
   readonly firstPage?: number;
-  /** Called and awaited after each group of pages. The function may throw to stop the run. */
+  /** Called and awaited after each group of pages. If the function throws, the run stops. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Called and awaited after each page, whose results are in the device buffers. Pages are then submitted one by one. */
+  /** Called and awaited after each page, when buffers have its results; pages are submitted one by one. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
-  /** Receives the logs in order: one log per episode and group of users that are simulated together. */
+  /** Receives the logs in order: one per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
@@ -50,11 +50,11 @@ export interface StepOutcome {
   readonly truncated: boolean;
 }
 
-/** Number of pages per submission. While the host waits for one group of pages, the device runs the next group. */
+/** Pages per submission. While the host waits for one group of pages, the device runs the next group. */
 const PAGES_A_SUBMIT = 8;
-/** Maximum bytes of the counts of items shown without a click. Every adapter can bind a buffer of this size. */
+/** Maximum bytes of the counts of impressions without a click. Every adapter can bind so many bytes. */
 const PASSED_BYTES = 112 * 2 ** 20;
-/** Maximum users x slots per page. Each hidden layer has one row per user and slot. */
+/** Maximum users x slots per page, because each hidden layer has one row per user and slot. */
 const SLATE_ROWS = 2 ** 18;
 
 /**
@@ -62,8 +62,8 @@ const SLATE_ROWS = 2 ** 18;
  *
  * @example
  * ```ts ignore
- * const simulator = await Simulator.create(gpu, source, { users: 4096, slate: 5, pages: 20, seed: 1 }); const metrics =
- * await simulator.run(randomPolicy, { episodes: 10 }); simulator.destroy();
+ * using simulator = await Simulator.create(gpu, source, { users: 4096, slate: 5, pages: 20 });
+ * const metrics = await simulator.run(randomPolicy, { episodes: 10 });
  * ```
  */
 export class Simulator {
@@ -102,10 +102,7 @@ export class Simulator {
     this.#stack = stack.move();
   }
 
-  /**
-   * Loads the users of a source on the device.
-   * @throws UserError for options that contradict each other or the catalogue, or that exceed the memory.
-   */
+  /** Loads the users on the device. @throws UserError for invalid options, or if memory does not suffice. */
   static create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
     return new Promise((resolve) =>
       resolve(new Simulator(gpu, source, resolveSettings(options, source.itemCount)))
@@ -117,10 +114,7 @@ export class Simulator {
     return this.#page.users;
   }
 
-  /**
-   * Simulates all users with a policy, without waiting between pages.
-   * @throws UserError if utilities are not finite; also errors that the policy throws.
-   */
+  /** Simulates all users with a policy. @throws UserError if utilities are not finite, and as the policy. */
   async run(policy: Policy, options: SimulatorRunOptions = {}): Promise<SimulationMetrics> {
     const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
     if (!Number.isInteger(episodes) || episodes < 1) {
@@ -135,7 +129,7 @@ export class Simulator {
     const all = episodes * windows * groups;
     let done = 0;
     this.#standing = undefined; // this run replaces the users of step()
-    /** Resolves when the log of the previous episode is read; meanwhile the next episode runs. */
+    /** Resolves when the previous episode's log has been read. Meanwhile the next episode runs. */
     let before: Promise<void> | undefined;
     const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
       const log = await reading;
@@ -167,12 +161,12 @@ export class Simulator {
     return sums.metrics;
   }
 
-  /** Starts an episode for {@link step}. @param episode - number that selects the episode's random numbers. */
+  /** Starts an episode for {@link step}. @param episode - number that selects the random numbers. */
   async reset(episode = 0): Promise<void> {
     const { users, seed } = this.settings;
     if (users > this.usersAtOnce) {
       throw new UserError(
-        `Expected at most ${this.usersAtOnce} users for step(), got ${users}. Use fewer, or raise \`usersAtOnce\`.`,
+        `Expected at most ${this.usersAtOnce} users for step(), got ${users}. Raise \`usersAtOnce\`.`,
       );
     }
     const none: Policy = { name: "given slates", record: () => [], prepare: () => [] };
@@ -188,9 +182,9 @@ export class Simulator {
   }
 
   /**
-   * Shows a slate to every user, with one wait for the device.
-   * @param slates - [users, slots] items. Slates of users who have left are ignored.
-   * @throws UserError before {@link reset}, after the last page, and for slates with items that a user may not see.
+   * Shows a slate to every user, with one wait for the device. @param slates - [users, slots] items. Slates
+   * of users who have left are ignored. @throws UserError before {@link reset}, after the last page, and for
+   * slates with items that a user may not see.
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
     const { users, pages, slate: k } = this.settings;
@@ -198,7 +192,7 @@ export class Simulator {
     if (!standing || !given) throw new UserError("Expected reset() before the first step().");
     if (standing.page >= pages) {
       throw new UserError(
-        `Expected at most ${pages} pages per episode, got one more. Begin a new episode by reset.`,
+        `Expected at most ${pages} pages per episode, got one more. Start a new episode by reset().`,
       );
     }
     const room = { users, slate: k, items: this.#page.items };
@@ -216,7 +210,7 @@ export class Simulator {
     const probability = Float32Array.from({ length: users }, (_, u) => values[4 * u + 2] ?? NaN);
     const broken = probability.findIndex((p) => !Number.isFinite(p));
     if (broken >= 0) {
-      throw new UserError(`Expected finite utilities, got others for user ${broken}.`);
+      throw new UserError(`Expected finite utilities, got NaN or infinity for user ${broken}.`);
     }
     standing.page++;
     return {
@@ -228,7 +222,7 @@ export class Simulator {
     };
   }
 
-  /** Waits for the device, and reads the user states [users, columns] that the environment's encoder has computed. */
+  /** Waits for the device, and reads the user states [users, columns] of the environment. */
   async states(): Promise<Float32Array<ArrayBuffer>> {
     const { state } = this.#environment;
     const { users } = this.settings;
@@ -236,7 +230,7 @@ export class Simulator {
     return unpadRows(values, Math.min(users, this.usersAtOnce), state.columns, state.groups, state.stride);
   }
 
-  /** Releases the device memory. No work may be in flight. */
+  /** Releases the device memory. No commands may be running on the device. */
   destroy(): void {
     this.#stack.dispose();
   }
@@ -245,7 +239,7 @@ export class Simulator {
     this.destroy();
   }
 
-  /** Submits an episode in groups of pages. At most two groups are in flight. */
+  /** Submits an episode in groups of pages. At most two groups are submitted and unfinished. */
   async #play(
     episode: Episode,
     key: EpisodeKey,
@@ -275,13 +269,13 @@ export class Simulator {
     await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
   }
 
-  /** Records a policy, whose buffers get their own arena. @param stack - disposes the recorded objects at the end. */
+  /** Records a policy, whose buffers get their own arena. @param stack - disposes the recorded objects. */
   #record(policy: Policy, stack: DisposableStack): Promise<Episode> {
     const { observes } = policy;
     if (observes && observes.itemCount !== this.source.itemCount) {
       throw new UserError(
-        `Expected a policy over the ${this.source.itemCount} items of ${this.source.name}, got ${policy.name} over ` +
-          `${observes.itemCount}.`,
+        `Expected a policy for the ${this.source.itemCount} items of ${this.source.name}, ` +
+          `got ${policy.name} for ${observes.itemCount} items.`,
       );
     }
     const arena = stack.use(new Arena(this.gpu, policy.name));

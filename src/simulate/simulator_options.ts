@@ -1,4 +1,4 @@
-/** Options of simulations, their defaults, and checks of options and of slates that a program provides. */
+/** Options of simulations and their defaults. Also validates slates that a program provides. */
 
 import { UserError } from "../user_error.ts";
 import { createPool, type ItemPool, type PoolOptions } from "./pool.ts";
@@ -22,13 +22,13 @@ export interface SimulatorOptions {
   readonly repeats?: boolean;
   /** Probability that a user leaves after a page without a click; 0 by default. */
   readonly leave?: number;
-  /** Number of consecutive pages without a click after which a user leaves. The default 0 means no limit. */
+  /** Number of consecutive pages without a click after which a user leaves; 0 (default): no limit. */
   readonly patience?: number;
   /** Items that may be shown; all items by default. */
   readonly pool?: PoolOptions;
-  /** Clicks with which users start; none by default. */
+  /** Clicks that users have made before an episode; none by default. */
   readonly start?: StartOptions;
-  /** Maximum number of users that are simulated together, 4,096 by default. Results do not depend on this number. */
+  /** Maximum number of users that are simulated together, 4,096 by default. It does not change results. */
   readonly usersAtOnce?: number;
 }
 
@@ -38,7 +38,7 @@ export interface SimulationSettings extends Required<Omit<SimulatorOptions, "poo
 }
 
 const TOGETHER = 4096;
-/** Maximum number of items in a slate. Each slot has 16 random words per purpose, with 32-bit indices. */
+/** Maximum number of items in a slate, so that the indices of the slots' random words have 32 bits. */
 const MOST_SLATE = 1024;
 
 /** Validates options and fills in defaults. @throws UserError that names the expected value. */
@@ -51,7 +51,7 @@ export function resolveSettings(options: SimulatorOptions, items: number): Simul
   wholeNumber("pages", pages, 1, 100_000);
   wholeNumber("the seed", seed, 0, 2 ** 32 - 1);
   wholeNumber("patience", patience, 0, 2 ** 31);
-  wholeNumber("users stepped together", usersAtOnce, 1, 2 ** 24);
+  wholeNumber("users simulated together", usersAtOnce, 1, 2 ** 24);
   if (!(leave >= 0 && leave <= 1)) {
     throw new UserError(`Expected the probability to leave to be between 0 and 1, got ${leave}.`);
   }
@@ -91,7 +91,7 @@ function checkStart(start: StartOptions, items: number): void {
   }
 }
 
-/** Error for the slate of a user, whose number is `user`. */
+/** Error for the slate of the user with number `user`. */
 export class SlateError extends UserError {
   constructor(readonly user: number, message: string) {
     super(message);
@@ -99,9 +99,9 @@ export class SlateError extends UserError {
 }
 
 /**
- * Validates slates, and converts them for the device.
- * @param slates - [users, slots] items. @param clicked - per user, the items that were clicked and may not be shown again
- * @throws UserError for a wrong number of items, SlateError for unknown items, or items that a user may not see.
+ * Validates slates, and converts them for the device. @param slates - [users, slots] items. @param clicked -
+ * per user, clicked items that may not be shown again @throws UserError for a wrong number of items,
+ * SlateError for unknown items, or items that a user may not see.
  */
 export function validateSlates(
   slates: ArrayLike<number>,
@@ -127,7 +127,7 @@ export function validateSlates(
       if (clicked?.[u]?.has(item)) {
         throw new SlateError(
           u,
-          `Expected no item that was clicked before, got ${item} for user ${u}. Omit the item, or let items repeat.`,
+          `Expected items that were not clicked before, got ${item} for user ${u}. Set \`repeats\` to allow them.`,
         );
       }
       seen.add(item);

@@ -10,7 +10,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** Clicks before the first page: `empty`, or histories (oldest click first), of which each user's episode draws one. */
+/** `empty`, or click histories (oldest click first): each user's episode starts with one drawn history. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {
@@ -29,7 +29,7 @@ export function drawStartHistory(
 }
 
 export class StartClicks {
-  /** [start clicks, users] item, or NONE after the end of a shorter history. The buffer has at least one word. */
+  /** [start clicks, users] item, or NONE after the end of a history. The buffer has at least one word. */
   readonly view: View;
   readonly #items: Uint32Array<ArrayBuffer>;
 
@@ -49,7 +49,7 @@ export class StartClicks {
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
   }
 
-  /** Returns dispatches that update each user by the start click with index `step.page`. */
+  /** Returns a dispatch that updates each user by the start click with index `step.page`. */
   feed(): ClickDispatch {
     const { users: USERS, event, clicked } = this.page;
     return {

@@ -12,12 +12,12 @@ export interface SlateUtilities {
   readonly utilities: Tensor;
 }
 
-/** Utilities of all items, computed per chunk of users, because users x items would be too many rows at once. */
+/** Utilities of all items, computed per chunk of users, because users x items may be too many rows. */
 export interface CatalogueUtilities {
   readonly users: number;
   /**
-   * Dispatches for the users from `step.first_entry` on. A chunk of c users has c events and c x items rows. Utilities
-   * are without position effects; see {@link SimulatedUsers.positionEffects}.
+   * Dispatches for the users from `step.first_entry` on. A chunk of c users has c events and c x items rows.
+   * Utilities are without position effects; see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
   /** [users of the chunk, items] f32. */
@@ -25,37 +25,38 @@ export interface CatalogueUtilities {
 }
 
 /**
- * Simulated users of a page, one row per user, from a learned model or a synthetic shop. The users are the environment,
- * or the observer model whose states a policy reads. The users exist as long as the page's buffers.
+ * Simulated users of a page, one row per user, from a learned model or a synthetic shop. The users are the
+ * environment, or the observer model whose states a policy reads. The users exist as long as the page's
+ * buffers.
  */
 export interface SimulatedUsers extends Disposable {
   readonly name: string;
   /**
-   * [events, columns] state before the page, which policies observe. Long rows also store the recent clicks, from which
-   * a user is restored.
+   * [events, columns] state before the page, which policies read. If the model reads recent clicks, each row
+   * also stores these clicks, so that {@link fromState} can restore the user.
    */
   readonly state: Tensor;
-  /** [items, columns] constant item vectors for policies: dense features, or else the model's frozen first layer. */
+  /** [items, columns] item vectors for policies: dense features, or the model's frozen first layer. */
   readonly itemVectors: Tensor;
   /** Returns dispatches that compute item tables, and run once after weights were set. */
   prepare(): ClickDispatch[];
   /** Returns dispatches that set all users to the state without clicks. */
   reset(): ClickDispatch[];
-  /** Returns dispatches that update the state of each user u with a click; `page.event[u].w` is the clicked item. */
+  /** Returns dispatches that update the state of each user u who clicked the item `page.event[u].w`. */
   step(): ClickDispatch[];
-  /** Returns dispatches that run after each displayed page, but not after start clicks, which have no page. */
+  /** Returns dispatches that run after each displayed page, but not after start clicks (without a page). */
   shown(): ClickDispatch[];
   /** Releases the memory that is not in the arena. */
   [Symbol.dispose](): void;
-  /** Inverse temperature: P(item) is proportional to exp(eta (utility + position effect)), P(no click) to 1. */
+  /** Inverse temperature: P(item) is proportional to exp(eta (utility + position effect)). */
   readonly eta: number;
   /** [P - 1] effects of the positions 2 to P; undefined for users without position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that restore users from a written `state`. Restored users cannot be updated by clicks. */
+  /** Returns dispatches that restore users from a written `state`. Clicks cannot update restored users. */
   fromState(): readonly ClickDispatch[];
-  /** Returns the utilities of the slates' items in the current state. */
+  /** Returns the utilities of the slates' items in the users' current states. */
   utilities(): SlateUtilities;
-  /** Returns the utilities of all items in the current state. Every call returns the same buffers. */
+  /** Returns the utilities of all items in the users' current states. Every call returns the same buffers. */
   catalogue(): CatalogueUtilities;
 }
 
@@ -66,7 +67,8 @@ export interface UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
   /**
-   * Allocates the users of a page. @param arena - allocates the users' memory; by default the arena of the page.
+   * Allocates the users of a page. @param arena - allocates the users' memory; by default the arena of the
+   * page.
    * @internal
    */
   users(page: PageBuffers, arena?: Arena): SimulatedUsers;

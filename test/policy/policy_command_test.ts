@@ -60,7 +60,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const shop = splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
   const shown = await simulations.ok(shop);
   assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /m);
-  const wider = /^error: Expected slates of 2 on 4 pages, for which the policy of .* was trained/m;
+  const wider = /^error: Expected slates of 2 on 4 pages, as in the training of .*/m;
   await simulations.refused([...shop, "--slate", "3"], wider);
   const others = /^error: Expected a policy over the items of restless, got .* with other items\./m;
   await simulations.refused([...shop, "--data-seed", "2"], others);

@@ -322,7 +322,7 @@ Deno.test("policy run: a policy of other users is refused", () =>
     for (const other of others) {
       assert.throws(
         () => expectTrainedOn("p", config, other),
-        /Expected the policy of p to see users through/,
+        /Expected the policy of p to observe users through/,
       );
     }
     assert.match(describeSubject(others[2]), /the model runs\/a \(sha256 abababababab\)/);

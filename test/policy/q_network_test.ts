@@ -344,7 +344,7 @@ Deno.test("replay: restored and resumed, it has the same bits; damaged, it is re
       return () => resumed.replay.restore({ ...state, [name]: words }, ITEMS, "p.safetensors");
     };
     assert.throws(damaged("shown", 5, ITEMS), /p\.safetensors: .* expected items below 45, found 45/);
-    assert.throws(damaged("lengths", 2, PAGES + 1), /at most 3 pages an episode, found 4/);
+    assert.throws(damaged("lengths", 2, PAGES + 1), /at most 3 pages per episode, found 4/);
     assert.throws(damaged("happened", 4, SLATE + 1), /slots up to 2, found 3/);
     assert.throws(damaged("states", 4, 0x7fc00000), /finite states, found NaN/);
     assert.throws(

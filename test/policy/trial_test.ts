@@ -84,7 +84,7 @@ Deno.test("an observer model equal to the truth agrees with it on every page and
     ) => [...observer?.predicted.subarray(0, log.users) ?? []]);
     assert.deepEqual(first.flat(), [...said.predicted.subarray(0, users)]);
     const elsewhere = { ...randomPolicy, observes: new ShopSource(restless, values) };
-    await assert.rejects(tryPolicy(gpu, shop, observer, elsewhere, options), /see users through/);
+    await assert.rejects(tryPolicy(gpu, shop, observer, elsewhere, options), /observe users through/);
   }));
 
 Deno.test("a slate for a history: the policy's next one with its value, without clicked items", () =>

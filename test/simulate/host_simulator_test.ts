@@ -77,7 +77,7 @@ Deno.test("host simulator: clicked items and the history are not shown again, un
   const stubborn: HostPolicy<unknown> = { name: "stubborn", slate: () => [0, 1, 2] };
   assert.throws(
     () => simulateOnHost(shop as HostDynamics<unknown>, stubborn, { ...sizes, pages: 40 }),
-    /Expected of stubborn a slate of 3 different items that may be shown, got 0, 1, 2/,
+    /Expected from stubborn a slate of 3 different items that may be shown, got 0, 1, 2/,
   );
   assert.equal(greedy.name, "greedy");
 });

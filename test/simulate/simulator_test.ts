@@ -313,7 +313,7 @@ Deno.test("step: given slates equal a policy's, and forbidden ones are refused",
     const user = Array.from({ length: 20 }, (_, u) => u).find((u) =>
       drawStartHistory(options.start, u, 0, makeKey(1)).length > 0
     );
-    await refused({ [2 * (user ?? 0)]: 5 }, /no item that was clicked before, got 5/);
+    await refused({ [2 * (user ?? 0)]: 5 }, /items that were not clicked before, got 5/);
   }));
 
 Deno.test("weights of the adversarial stage are refused unless allowed", () =>
@@ -395,11 +395,11 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     using smaller = await Simulator.create(gpu, new ShopSource(restless, drawShopItems(1, 40)), good);
     await assert.rejects(
       smaller.run(createGreedyPolicy(other)),
-      /over the 40 items of the restless shop, got .* over 41/,
+      /for the 40 items of the restless shop, got .* for 41/,
     );
     await assert.rejects(
       smaller.run(createPopularPolicy(new Float64Array(7))),
-      /popularity of 40 items, got that of 7/,
+      /popularity of 40 items, got 7/,
     );
   }));
 

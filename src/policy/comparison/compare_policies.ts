@@ -1,6 +1,6 @@
 /**
- * Compares policies in several environments, with the same users and random numbers. All policies run on the device, except
- * the best known policy of a synthetic shop.
+ * Compares policies in several environments, with the same users and random numbers. All policies run on the
+ * device, except the best known policy of a synthetic shop, which runs on the host.
  */
 
 import type { Gpu } from "../../gpu/device.ts";
@@ -20,7 +20,7 @@ import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
-/** User states and item impressions in the log on which the policies' click model was trained. */
+/** User states and item impressions in the training log of the model that the policies were trained on. */
 export interface LogSupport {
   readonly states: LoggedStates;
   /** [items] number of times that the log shows the item to train users. */
@@ -32,7 +32,7 @@ const LOGGED_USERS = 4096;
 
 export interface ComparisonCellOptions {
   readonly items: number;
-  /** True for the environment that the policies were trained in. Q-values predict returns in this environment. */
+  /** True if policies were trained in this environment, so that their Q-values predict its returns. */
   readonly learnedHere: boolean;
   readonly logged?: LogSupport;
 }
@@ -77,7 +77,7 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
   return { statesBeyond: beyond / total, rareSlots: rare / shown };
 }
 
-/** Returns the rows, of `width` numbers, of users who have not left. */
+/** Selects the rows of users who have not left. Each row has `width` numbers. */
 function presentRows<T extends Float32Array | Uint32Array>(
   values: T,
   width: number,
@@ -87,7 +87,7 @@ function presentRows<T extends Float32Array | Uint32Array>(
 }
 
 /**
- * Returns the ellipsoid that contains most user states after logged clicks.
+ * Computes the user states after logged clicks, and the ellipsoid that contains 99 % of these states.
  * @param histories - clicks of a logged user before a page, oldest click first; one per user.
  */
 export async function readLoggedStates(
@@ -112,7 +112,7 @@ type OnPage = (done: number, of: number) => void | Promise<void>;
 export interface ComparedPolicy {
   readonly policy: string;
   readonly seed: number | null;
-  /** Role of the only environment in which the policy is compared. By default, all environments are used. */
+  /** Role of the only environment in which the policy is run. By default it is run in all environments. */
   readonly only?: ComparisonEnvironment["role"];
   readonly isOptimum?: boolean;
   run(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
@@ -121,17 +121,17 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** Name for reports of the users whose clicks are in `start`; "empty" by default. */
+  /** Name of the split whose users' clicks are in `start`, for reports; "empty" by default. */
   readonly startAs?: PolicyTask["start"];
-  /** Log of the model that policies were trained on. Without a log, support metrics are not computed. */
+  /** Training log of the first environment's model. Without this log, support metrics are not computed. */
   readonly logged?: LogSupport;
-  /** Called for every page with the progress. The function may cancel the comparison by throwing. */
+  /** Called with the progress after every page. If the function throws, the comparison is cancelled. */
   readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;
 }
 
 /**
- * Compares policies. @param environments - environments with one catalogue; policies were trained in the first environment.
- * @throws UserError for options that the catalogue or the policies do not allow.
+ * Compares policies. @param environments - have equal catalogues; policies were trained in the first
+ * environment. @throws UserError for options that the catalogue or the policies do not allow.
  */
 export async function compare(
   environments: readonly OpenEnvironment[],
@@ -178,8 +178,9 @@ export function makeDevicePolicy(
 const WINDOW_USERS = 100;
 
 /**
- * Returns the best known policy of a shop: it maximises the reward plus the value of the next state. The policy runs on the
- * host in float64, with the same users and random numbers as other policies. @param points - numbers of grid points of states.
+ * Returns the best known policy of a shop, which maximises the reward plus the value of the next state. It
+ * runs on the host in float64, with the same users and random numbers as other policies. @param points -
+ * numbers of grid points of states.
  */
 export function makeOptimalPolicy(
   { shop, values }: ShopSource,

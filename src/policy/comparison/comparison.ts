@@ -1,4 +1,4 @@
-/** Results of a comparison as plain data, by policy, environment and training seed. Also differences between policies. */
+/** Results of a comparison of policies as plain data, and differences between policies. */
 
 import { computePairedDifference } from "../../data/paired_difference.ts";
 import type { Interval } from "../../metrics/bootstrap.ts";
@@ -13,27 +13,27 @@ export interface PolicyDifference {
   /** Mean difference of returns per user, policy minus rival, over all trainings. */
   readonly mean: number;
   readonly rival: number;
-  /** 95 % bootstrap interval over users of differences per user; null for fewer than two users. */
+  /** 95 % bootstrap interval of the mean, over users; null for fewer than two users. */
   readonly overUsers: Interval | null;
-  /** 95 % interval of Student's t over trainings; null if each of the two policies was trained once. */
+  /** 95 % interval of the mean by Student's t, over trainings; null if both policies were trained once. */
   readonly overSeeds: Interval | null;
-  /** The wider of the intervals over users and over trainings, which is printed. */
+  /** The wider of `overUsers` and `overSeeds`, which is printed. */
   readonly interval: Interval | null;
   readonly wider: IntervalScope | null;
   readonly trainings: number;
   /** Share of users whose mean return is lower (`lose`) or higher (`gain`) than with the rival policy. */
   readonly lose: number;
   readonly gain: number;
-  /** Ascending differences of at most {@link CURVE_POINTS} evenly spaced users, with the least and the greatest. */
+  /** Ascending differences per user. Above {@link CURVE_POINTS} users, that many evenly spaced quantiles. */
   readonly sorted: Float64Array;
 }
 
 export const CURVE_POINTS = 201;
 
 /**
- * Compares the returns of two policies. @param policy, rival - one array per training: [users] returns of the same users.
- * Trainings are paired in order; a policy with one training is paired with all trainings of the other policy.
- * @throws RangeError if there are no users, or the numbers of users differ.
+ * Compares the returns of two policies. @param policy, rival - per training: [users] returns of the same
+ * users. Trainings are paired in order; a policy with one training is paired with all trainings of the other
+ * policy. @throws RangeError if there are no users, or the numbers of users differ.
  */
 export function comparePolicies(
   policy: readonly Float64Array[],
@@ -81,7 +81,7 @@ function average(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Selects at most {@link CURVE_POINTS} evenly spaced values, with the first and the last value. */
+/** Selects at most {@link CURVE_POINTS} evenly spaced values, including the first and the last value. */
 function selectQuantiles(ascending: Float64Array): Float64Array {
   const count = Math.min(CURVE_POINTS, ascending.length);
   if (count === ascending.length) return ascending;
@@ -102,7 +102,7 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
   patience: (patience) => patience > 0 ? `a patience of ${patience}` : "endless patience",
 };
 
-/** Names tasks by the settings in which they differ, for example "slates of 3, 20 pages". A single task has the name "". */
+/** Names tasks by their differing settings, for example "slates of 3, 20 pages"; "" for a single task. */
 export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   if (tasks.length < 2) return tasks.map(() => "");
   const names = Object.keys(WORDS) as (keyof PolicyTask)[];
@@ -111,7 +111,7 @@ export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   return tasks.map((task) => told.map((name) => word(name, task)).join(", "));
 }
 
-/** Role of an environment in a comparison: the model that policies were trained on, another model, or a ground truth. */
+/** Role of an environment: the model that policies were trained on, another model, or a ground truth. */
 export type EnvironmentRole = "trained on" | "second model" | "truth";
 
 export interface ComparisonEnvironment {
@@ -122,7 +122,7 @@ export interface ComparisonEnvironment {
 }
 
 export interface PageSupport {
-  /** Share of user states outside the ellipsoid (around the mean) that contains 99 % of the logged states. */
+  /** Share of user states outside the ellipsoid around the mean that contains 99 % of the logged states. */
   readonly statesBeyond: number;
   /** Share of shown items that have fewer than 20 impressions in the log. */
   readonly rareSlots: number;
@@ -136,11 +136,11 @@ export interface ComparisonCell {
   /** Calibration of the policy's training model on the pages that the policy shows. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
-  /** Consistency of the Q-values per position; undefined for a policy without Q-values. */
+  /** Consistency of the Q-values, per position; undefined for a policy without Q-values per position. */
   readonly consistency?: readonly QConsistency[];
 }
 
-/** Comparison of policies on one task, which has T pages with slates of k items. */
+/** Comparison of policies on one task, which sets for example the number of pages and the slate size. */
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
@@ -150,7 +150,7 @@ export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly cells: readonly ComparisonCell[];
 }
 
-/** Returns the names of the policies in the order of the comparison, which begins with the trained policies. */
+/** Returns the names of the policies in the order of the comparison: trained policies come first. */
 export function listComparedPolicies({ cells }: PolicyComparison): { name: string; learned: boolean }[] {
   const learned = (wanted: boolean) =>
     [
@@ -159,7 +159,7 @@ export function listComparedPolicies({ cells }: PolicyComparison): { name: strin
   return [...learned(true), ...learned(false)];
 }
 
-/** Returns the cells of one policy in one environment: one cell per training. */
+/** Returns the results of one policy in one environment: one result per training. */
 export function listTrainings(
   { cells }: PolicyComparison,
   policy: string,
@@ -176,7 +176,7 @@ export function summarizeTrainings(
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
-/** Returns the difference between two policies in an environment; undefined if a policy was not run in the environment. */
+/** Returns the difference between two policies in an environment; undefined if one was not run there. */
 export function findDifference(
   comparison: PolicyComparison,
   policy: string,
@@ -196,7 +196,7 @@ export interface NamedDifference {
   readonly difference: PolicyDifference;
 }
 
-/** Lists, in every environment, the differences between each learned policy and each other policy. */
+/** Compares each trained policy with each other policy, in every environment. */
 export function listDifferences(comparison: PolicyComparison): NamedDifference[] {
   const policies = listComparedPolicies(comparison);
   return comparison.environments.flatMap(({ name: environment }) =>
@@ -226,7 +226,7 @@ export interface SlateSizeGroup {
   readonly rows: readonly SlateSizeRow[];
 }
 
-/** Groups the results by slate size. Returns undefined if the comparisons differ in other settings. */
+/** Groups comparisons that differ only in slate size. Returns undefined if other settings differ. */
 export function groupBySlateSize(comparisons: readonly PolicyComparison[]): SlateSizeGroup[] | undefined {
   const [first] = comparisons;
   if (!first || comparisons.length < 2) return undefined;

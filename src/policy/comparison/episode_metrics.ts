@@ -38,7 +38,7 @@ export interface PageMetrics {
 const RESAMPLES = 2000;
 const bootstraps = new Map<number, Bootstrap>();
 
-/** Returns bootstrap resamples. Equal numbers of users have equal resamples, so that differences are paired. */
+/** Returns bootstrap resamples, which depend only on the number of users, so that differences are paired. */
 function getResamples(users: number): Bootstrap {
   const groups = Math.min(users, MOST_GROUPS);
   const known = bootstraps.get(groups) ?? new Bootstrap(groups, RESAMPLES);
@@ -47,7 +47,7 @@ function getResamples(users: number): Bootstrap {
 }
 
 /**
- * Estimates the ratio of two sums over users, such as clicks / pages, with a bootstrap interval.
+ * Estimates the ratio of two sums over users, for example clicks / pages, with a bootstrap interval.
  * @param values - [users] numerators. @param over - [users] denominators, by default 1.
  */
 export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
@@ -71,9 +71,8 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 }
 
 /**
- * Computes the metrics of episodes.
- * @param episodes - episodes of consecutive users, with equal numbers of pages. @param items - catalogue size.
- * @throws RangeError if arrays have wrong sizes, or there are no users.
+ * Computes the metrics of episodes. @param episodes - episodes of consecutive users, with equal numbers of
+ * pages. @param items - catalogue size. @throws RangeError if arrays have wrong sizes, or there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: number): EpisodeMetrics {
   episodes.forEach(checkSizes);
@@ -146,12 +145,12 @@ export interface PolicyMetrics extends EpisodeTotals {
   readonly negativeClicks: number;
 }
 
-/** Maximum number of pages for which intervals by page are computed. The memory for intervals grows with the pages. */
+/** Maximum number of pages per user for which intervals by page are computed. More pages need more memory. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
-/** Sums metrics of episodes over groups of users, so that memory does not grow with the number of users. */
+/** Sums metrics over groups of users, so that the needed memory does not grow with the number of users. */
 export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;
@@ -186,7 +185,7 @@ export class GroupedMetrics {
     }
   }
 
-  /** Computes the metrics with intervals. @param metrics - metrics of the same episodes, one episode per user. */
+  /** Computes metrics with intervals. @param metrics - of the added episodes, one episode per user. */
   compute(metrics: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
     const bootstrap = getResamples(groups);

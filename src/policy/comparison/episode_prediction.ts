@@ -1,6 +1,7 @@
 /**
- * Runs a policy in an environment, and records states and predictions of the observer, the model that the policy was trained
- * on. The observer follows the users' clicks, and predicts P(any click) of each page.
+ * Runs a policy in an environment. The observer, the model that the policy was trained on, updates its user
+ * states by the users' clicks, and predicts P(any click) of each page. These states and predictions are
+ * recorded.
  */
 
 import { joinArrays, readFloats, readViews } from "../../gpu/readback.ts";
@@ -13,7 +14,7 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** Number of the episode in evaluations. No training uses the random numbers of this episode. */
+/** Episode number of evaluations. No training uses this number, so random numbers differ. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 export interface EpisodePrediction {
@@ -26,7 +27,7 @@ export interface EpisodePrediction {
 /** Choice model: P(item) is proportional to exp(eta (utility + position effect)), and P(no click) to 1. */
 export interface ChoiceRule {
   readonly eta: number;
-  /** Effects of the second and later positions. Positions beyond the last effect have the last effect. */
+  /** Effects of the second and later positions. Positions beyond the last listed effect have that effect. */
   readonly positionEffects: ArrayLike<number>;
 }
 
@@ -49,11 +50,11 @@ export interface ModelPredictions {
 }
 
 /**
- * Runs a policy in an environment.
- * @param observer - model whose states the policy observes, also if another model determines the clicks.
- * @param options.firstPage - first page to simulate, see {@link import("../../simulate/simulator.ts").RunOptions}.
- * @param onPage - called after each page, before the next page is simulated.
- * @throws UserError for options that contradict each other, and for utilities that are not finite.
+ * Runs a policy in an environment. @param observer - model whose states the policy observes, also if another
+ * model determines the clicks. @param options.firstPage - first page to simulate, see {@link
+ * import("../../simulate/simulator.ts").RunOptions}. @param onPage - called after each page, before the next
+ * page is simulated. @throws UserError for options that contradict each other, and for utilities that are not
+ * finite.
  */
 export async function tryPolicy(
   gpu: Gpu,
@@ -88,12 +89,12 @@ class ObservedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Pages of each group of users that are simulated together. The log of a group may arrive while the next group runs. */
+  /** Pages of each group of users. A group's log may arrive while the next group is simulated. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, observer: UsersSource) {
     if (policy.observes !== undefined && policy.observes !== observer) {
-      throw new Error(`expected ${policy.name} to see users through ${observer.name}`);
+      throw new Error(`expected ${policy.name} to observe users through ${observer.name}`);
     }
     [this.name, this.observes] = [policy.name, observer];
   }
@@ -160,7 +161,7 @@ export async function readChoiceRule(
   return { eta, positionEffects: places.slice(0, positionEffects.columns) };
 }
 
-/** Computes P(click) of each slot of a slate, and P(no click), in float64. Large utilities do not overflow. */
+/** Computes P(click) of each slot of a slate, and P(no click), in float64, without overflow. */
 export function computeClickProbabilities(
   utilities: ArrayLike<number>,
   { eta, positionEffects: places }: ChoiceRule,

@@ -1,10 +1,10 @@
-/** Calibration of a model on a policy's pages, by predicted and realised clicks. Also the consistency of Q-values. */
+/** Compares predicted with realised clicks on a policy's pages. Also computes the consistency of Q-values. */
 
 import type { Interval } from "../../metrics/bootstrap.ts";
 import { type EpisodeBatch, estimateRatio, type MeanEstimate } from "./episode_metrics.ts";
 
 export interface PredictedPage {
-  /** Mean predicted P(any click) over the users who saw the page; NaN without such a user. */
+  /** Mean predicted P(any click) over the users who saw the page; NaN if no user saw the page. */
   readonly predicted: number;
   readonly realised: number;
   /** Confidence interval of predicted minus realised clicks; null for fewer than two users. */
@@ -24,13 +24,13 @@ export interface PredictedEpisodes {
   readonly predicted: Float32Array;
 }
 
-/** Computes the calibration by page. @param episodes - episodes of consecutive users. @throws RangeError for wrong sizes. */
+/** @param episodes - of consecutive users. @throws RangeError for wrong sizes. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
   for (const { log, predicted } of episodes) {
     if (predicted.length === pages * log.users) continue;
-    throw new RangeError(`expected ${pages * log.users} predictions, one a page, got ${predicted.length}`);
+    throw new RangeError(`expected ${pages * log.users} predictions, one per page, got ${predicted.length}`);
   }
   const [said, done, all] = [new Float64Array(users), new Float64Array(users), new Float64Array(users)];
   const byPage = Array.from({ length: pages }, (_, page): PredictedPage => {
@@ -64,14 +64,14 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
 }
 
 /**
- * Consistency of a cascade's Q-values. The value Q^j of position j predicts the return if all later positions are optimal. So
- * Q^j should equal the value Q^k of the last position, if the policy has chosen the slate.
+ * Consistency of CDQN's Q-values at one position of slates of k items. The Q-value Q^j of position j predicts
+ * the return if all later positions are optimal. If the policy chose the slate, Q^j should equal Q^k of the
+ * last position.
  */
-
 export interface QConsistency {
   /** Number j of the position, from 1 to k - 1. */
   readonly position: number;
-  /** Root mean square of Q^j - Q^k over the n slates. */
+  /** Root mean square of Q^j - Q^k over the slates. */
   readonly rmse: number;
   /** `rmse` divided by the mean of Q^k. */
   readonly relative: number;
@@ -81,7 +81,7 @@ export interface QConsistency {
 
 const POINTS = 300;
 
-/** Computes the consistency per position. @param q - [n, k] Q-values of n chosen slates. @throws RangeError if empty. */
+/** @param q - [n, k] Q-values of n chosen slates of k items. @throws RangeError if empty. */
 export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
   if (!(n >= 1) || !Number.isInteger(n)) {

@@ -1,7 +1,4 @@
-/**
- * Measures how well a log supports a policy's pages. Where user states or shown items are rare in the log,
- * the model extrapolates.
- */
+/** Measures how rare a policy's user states and items are in a log, because models extrapolate there. */
 
 import { ADDITIONAL_CLICK, listUsers, NONE } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
@@ -11,7 +8,7 @@ import { createRandomStream } from "../../data/random.ts";
 const USUAL = 0.99;
 /** Number of logged impressions below which an item is rare. */
 const FEW_DISPLAYS = 20;
-/** Share of the mean variance that is added to each variance, because a constant column would give infinite distances. */
+/** Share of the mean variance that is added to each variance, so that distances are finite. */
 const RIDGE = 1e-6;
 
 /** Ellipsoid around the mean that contains 99 % of the logged user states. */
@@ -52,7 +49,7 @@ export class LoggedStates {
     this.limit = distances[Math.min(n - 1, Math.ceil(USUAL * n) - 1)]!;
   }
 
-  /** Returns the squared Mahalanobis distance of a state from the logged states' mean. @param states - [.., width] */
+  /** Returns the squared Mahalanobis distance of a state from the logged mean. @param states - [.., width] */
   distance(states: Float32Array, row: number): number {
     const { width } = this;
     const from = new Float64Array(width);
@@ -60,7 +57,7 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** Counts the states [.., width] outside the ellipsoid. @param counts - selects the rows to test; default: all. */
+  /** Counts the states [.., width] outside the ellipsoid. @param counts - true for rows to test. */
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
@@ -75,14 +72,14 @@ export class LoggedStates {
   }
 }
 
-/** Returns the share of shown items with under {@link FEW_DISPLAYS} impressions. @param displays - [items] impressions. */
+/** Returns the share of rare items in slates. @param displays - [items] number of logged impressions. */
 export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
   let rare = 0;
   for (let k = 0; k < slates.length; k++) if ((displays[slates[k]!] ?? 0) < FEW_DISPLAYS) rare++;
   return rare / slates.length;
 }
 
-/** Returns the lower triangular L [n, n] of A = L L', row-major. @throws RangeError if A is not positive definite. */
+/** Returns lower triangular L [n, n] of A = L L'. @throws RangeError if A is not positive definite. */
 export function decomposeCholesky(a: Float64Array, n: number): Float64Array {
   const l = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -108,7 +105,7 @@ export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64
 }
 
 /**
- * Returns click histories of train users up to a page, with the page's clicks. Pages are drawn uniformly.
+ * Draws pages of train users uniformly. Returns for each page the user's clicks up to and including the page.
  * @param most - maximum number of histories. @throws RangeError if the log has no page of a train user.
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {

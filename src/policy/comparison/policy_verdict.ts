@@ -19,9 +19,9 @@ import {
   judgeClaim,
 } from "../../metrics/baseline_verdict.ts";
 
-/** Baseline that does not plan. A learned policy has gained from planning only if it is better than this baseline. */
+/** Baseline that does not plan. A policy that is better than this baseline gains from planning. */
 export const RIVAL = "greedy";
-/** Minimum gain of the optimum over greedy, as a share. With less, planning cannot help. */
+/** Minimum relative gain of the best known policy over greedy. With less gain, planning cannot help. */
 const LEAST_HEADROOM = 0.02;
 
 /** Decides for each learned policy whether it is better than greedy. */
@@ -53,7 +53,7 @@ function judgeOnTruth(comparison: PolicyComparison, policy: string, truth: Compa
   return { claim, holds, text: words.join(" ") };
 }
 
-/** Names the simulators in which a policy beats greedy, if the policy does not beat greedy on the ground truth. */
+/** Names the simulators in which a policy beats greedy. Called if it does not on the ground truth. */
 function describeSimulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);
@@ -79,14 +79,14 @@ function judgeInSimulators(comparison: PolicyComparison, policy: string): Claim 
         describeFinding(comparison, policy, difference, `In the simulator (${name})`)
       ),
       found.length > 1
-        ? "Both models were trained on the same kind of log and extrapolate alike, so the second model may not reveal that a policy " +
-          "exploits errors of the first model. Confirm the result with real users (A/B test)."
+        ? "Both models were trained on the same kind of log and extrapolate alike, so the second may not reveal " +
+          "that a policy exploits errors of the first model. Confirm the result with real users (A/B test)."
         : "The simulator is a model: confirm the result with real users (A/B test).",
     ].join(" "),
   };
 }
 
-/** Formats "In the simulator (A) slateq is worse than greedy: -2.42 clicks per user (-7.5 %; 95 % CI ...)." */
+/** Formats e.g. "In the simulator (A) slateq is worse than greedy: -2.4 clicks per user (-7 %; ...)." */
 function describeFinding(
   comparison: PolicyComparison,
   policy: string,
@@ -96,9 +96,8 @@ function describeFinding(
   const finding = describeSignificance(classifyDifference(interval), policy, RIVAL, place);
   const share = comparison.reward === "click" && rival > 0 ? `${percent(mean / rival)}; ` : "";
   const range = interval && wider
-    ? `${describeInterval(interval)} over ${wider === "users" ? "users" : `${trainings} training seeds`}${
-      overSeeds ? ", the wider interval" : ", of one training"
-    }`
+    ? `${describeInterval(interval)} over ${wider === "users" ? "users" : `${trainings} training seeds`}` +
+      (overSeeds ? ", the wider interval" : ", of one training")
     : "no interval";
   return `${finding}: ${formatSigned(mean)} ${getRewardUnit(comparison)} per user (${share}${range}).`;
 }
@@ -149,10 +148,8 @@ function describePredictionBias(
     ` Predicted by ${name}, an independent model: ${value.toFixed(2)} (${percent(value / real - 1)}).`
   );
   return [
-    `Predicted return by ${predicted.name}: ${
-      predicted.value.toFixed(2)
-    } ${unit} per user; realised in ${truth.name}: ` +
-    `${real.toFixed(2)}, so the prediction is ${Math.abs(100 * bias).toFixed(0)} % too ` +
+    `Predicted return by ${predicted.name}: ${predicted.value.toFixed(2)} ${unit} per user; realised in ` +
+    `${truth.name}: ${real.toFixed(2)}, so the prediction is ${Math.abs(100 * bias).toFixed(0)} % too ` +
     `${bias >= 0 ? "high" : "low"}.${second.join("")}`,
   ];
 }

@@ -1,13 +1,15 @@
 /**
- * Off-policy estimators, in float64, of the clicks that a policy pi would earn. The estimators read pages that another policy
+ * Off-policy estimators (float64) of the clicks that a policy pi would earn, from pages that another policy
  * mu drew.
  *
- * The log has n pages. Page i has the slate A_i, the user state s_i, the reward r_i, and the importance weight w_i = pi(A_i |
- * s_i) / mu(A_i | s_i). A model predicts q_i = r_hat(s_i, A_i) and v_i = E_pi r_hat(s_i, .). Estimators for slates read
- * columns [n, k] with a number per slot: r_il is the reward of slot l. All estimators are defined as in Open Bandit Pipeline
- * 0.5.5 (obp/ope/estimators_slate.py, https://github.com/st-tech/zr-obp).
+ * The log has n pages. Page i has the slate A_i, the user state s_i, the reward r_i, and the importance
+ * weight w_i = pi(A_i | s_i) / mu(A_i | s_i). A model predicts q_i = r_hat(s_i, A_i) and v_i = E_pi
+ * r_hat(s_i, .). Estimators for slates of k items read columns [n, k]: r_il is the reward of slot l on page
+ * i. All estimators are defined as in Open Bandit Pipeline 0.5.5 (obp/ope/estimators_slate.py,
+ * https://github.com/st-tech/zr-obp).
  *
- * An estimator returns terms. The estimate is sum(values) / sum(over), so that users can be resampled.
+ * An estimator returns terms per page. The estimate is sum(values) / sum(over), so that users can be
+ * resampled.
  */
 
 import type { LogEvidence } from "./evidence.ts";
@@ -27,7 +29,7 @@ export type EvidenceColumns = Pick<
 
 interface Estimator {
   readonly title: string;
-  /** Column of importance weights per slot that the estimator needs, and that some logs lack. */
+  /** Column of importance weights per slot that the estimator needs. Some logs lack this column. */
   readonly needs?: "slotWeight" | "prefixWeight";
   terms(of: EvidenceColumns): EstimatorTerms;
 }
@@ -45,8 +47,9 @@ const all = {
     terms: ({ weight, reward, q, v }) => ({ values: weight.map((w, i) => v[i]! + w * (reward[i]! - q[i]!)) }),
   },
   /**
-   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean of sum_l w_il r_il. The weight w_il is pi / mu of the
-   * probability that slot l shows its item. IIPS is unbiased if a click depends only on the clicked item.
+   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean of sum_l w_il r_il. The weight w_il is
+   * P(slot l shows its item) under pi, divided by the same probability under mu. IIPS is unbiased if a click
+   * depends only on the clicked item.
    */
   iips: {
     ...{ title: "IIPS (slates)", needs: "slotWeight" },
@@ -54,8 +57,9 @@ const all = {
       bySlate(slate, slotWeight.map((w, at) => w * slotReward[at]!)),
   },
   /**
-   * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): IIPS with the weight w_i,1:l, pi / mu of
-   * the probability of the first l items. RIPS is unbiased if clicks do not depend on items in later slots.
+   * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): like IIPS, but the
+   * weight w_i,1:l is P(first l items) under pi, divided by the same probability under mu. RIPS is unbiased
+   * if clicks do not depend on items in later slots.
    */
   rips: {
     ...{ title: "RIPS (slates)", needs: "prefixWeight" },
@@ -63,9 +67,9 @@ const all = {
       bySlate(slate, prefixWeight.map((w, at) => w * slotReward[at]!)),
   },
   /**
-   * Cascade doubly robust estimator (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust): mean of sum_l w_i,1:l (r_il -
-   * Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. The estimate is unbiased for any Q if RIPS is unbiased. For least
-   * variance, obp fits Q_l to the rewards of slot l and later slots.
+   * Cascade doubly robust estimator (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust): mean of sum_l
+   * w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. The estimate is unbiased for any Q if
+   * RIPS is unbiased. For least variance, obp fits Q_l to the rewards of slot l and later slots.
    */
   cascadeDr: {
     ...{ title: "Cascade-DR (slates)", needs: "prefixWeight" },
@@ -84,7 +88,7 @@ function weighed({ weight, reward }: EvidenceColumns): EstimatorTerms {
   return { values: weight.map((w, i) => w * reward[i]!) };
 }
 
-/** Sums terms [n, k] over the slots. Returns [n] sums, one per page. */
+/** Sums terms [n, k] over the slots. Returns one sum per page. */
 function bySlate(slate: number, terms: Float64Array): EstimatorTerms {
   const sums = (_: unknown, i: number) => sumValues(terms.subarray(i * slate, (i + 1) * slate));
   return { values: Float64Array.from({ length: terms.length / slate }, sums) };
@@ -97,10 +101,11 @@ function sumValues(values: ArrayLike<number>): number {
 }
 
 /**
- * Per-decision doubly robust estimator (Jiang and Li 2016; weights: Precup et al. 2000) for the first pages of each user:
- * mean over users of sum_t w_1 .. w_t (r_t - q_t) + w_1 .. w_t-1 v_t over consecutive pages t. The model only predicts
- * rewards of single pages, so the estimate needs no rollouts and is unbiased with any model.
- * @param last - index of each user's last page. @param pages - number of pages per user. @returns one term per user
+ * Per-decision doubly robust estimator (Jiang and Li 2016; weights: Precup et al. 2000) for the first pages
+ * of each user: mean over users of sum_t w_1 .. w_t (r_t - q_t) + w_1 .. w_t-1 v_t over consecutive pages t.
+ * The model only predicts rewards of single pages, so the estimate needs no rollouts and is unbiased with any
+ * model. @param last - index of each user's last page. @param pages - number of pages per user. @returns one
+ * term per user
  */
 export function estimatePerDecisionDoublyRobust(
   { weight, reward, q, v }: EvidenceColumns,

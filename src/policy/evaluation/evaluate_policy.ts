@@ -1,4 +1,4 @@
-/** Off-policy evaluation: estimates of a policy's clicks on the next page, with bootstrap intervals over users. */
+/** Off-policy evaluation: estimates a policy's clicks on the next page, with intervals over users. */
 
 import { createRandomStream } from "../../data/random.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -18,23 +18,24 @@ import type { LogEvidence } from "./evidence.ts";
 /** Minimum effective sample size, as a share of the number of pages. */
 const LEAST_SHARE = 0.05;
 /**
- * Minimum effective sample size, in pages or users. On logs of a shop with a known truth (test/policy/exact_logs.ts), 95 %
- * intervals of per-decision DR contained the truth in 85 % of the logs with an effective size below 5, in 91 % of those with
- * 5 to 10, in 93 % with 10 to 30, and in 94 to 96 % above 30. The minimum is 50, because a sample that happens to lack the
- * largest weights overestimates the effective size.
+ * Minimum effective sample size, in pages or users. On logs of a shop with a known truth
+ * (test/policy/exact_logs.ts), 95 % intervals of per-decision DR contained the truth in 85 % of the logs with
+ * an effective size below 5, in 91 % of the logs with 5 to 10, in 93 % with 10 to 30, and in 94 to 96 % above
+ * 30. The minimum is 50, because a sample that happens to lack the largest weights overestimates the
+ * effective size.
  */
 const LEAST_SIZE = 50;
 /** Maximum number of pages per user in per-decision DR, which multiplies the weights of a user's pages. */
 const MOST_DECISIONS = 5;
-/** Number of pages with the largest weights. Their share of the total weight is reported. */
+/** Number of pages with the largest weights whose share of the total weight is reported. */
 const LARGEST = 10;
 
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of excluded pages. Pages are excluded if they have another number of items, or no propensity. */
+  /** Number of pages that were excluded because they have another number of items, or no propensity. */
   readonly excluded: number;
-  /** Estimated clicks per page, by estimator; undefined for an estimator that needs a column that the log lacks. */
+  /** Estimated clicks per page, by estimator; undefined if the log lacks a column that it needs. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
   /** Estimated clicks on the first `pages` pages of each user, and the effective sample size in users. */
   readonly decisions:
@@ -49,25 +50,25 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean weight, which is 1 if the propensities are correct, and if the log could show every page of the policy. */
+  /** Mean weight: 1 if propensities are correct, and the log could show every page of the policy. */
   readonly meanWeight: MeanEstimate;
-  /** Verdict on the propensities, which determines the valid estimators. */
+  /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
   /** Factor by which all propensities are wrong; undefined unless the verdict is "scaled". */
   readonly factor: number | undefined;
-  /** Predicted clicks per page minus the DR estimate. The weights are normalised if propensities are scaled. */
+  /** Predicted clicks per page minus the DR estimate (weights normalised if propensities are scaled). */
   readonly modelBias: MeanEstimate;
-  /** Minimum and maximum ratio of logged propensities to propensities computed from scores at the log's temperature. */
+  /** Minimum and maximum of logged propensity / propensity computed from scores at the log's temperature. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
 /**
- * "right": the mean weight is 1. "scaled": all propensities are wrong by one factor, so only estimators that divide by
- * the sum of the weights (SNIPS) are valid. "wrong": no estimator is valid.
+ * "right": the mean weight is 1. "scaled": all propensities are wrong by one factor, so only estimators that
+ * divide by the sum of the weights (SNIPS) are valid. "wrong": no estimator is valid.
  */
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
-/** Evaluates a policy. @throws UserError if log and policy overlap too little. @param name - name of the policy */
+/** Evaluates a policy. @param name - of the policy. @throws UserError if the log rarely shows its slates. */
 export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
   expectEnough(evidence, name, temperature);
   const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);
@@ -97,13 +98,14 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
   };
 }
 
-/** Error of the mean weight that float32 rounding can cause. */
+/** Maximum error of the mean weight that float32 rounding can cause. */
 const ROUNDING = 1e-4;
 
 /**
- * Judges the propensities. Correct propensities give a mean weight of 1. If all propensities are wrong by one factor,
- * normalised weights still give the mean of any function of the page under the policy, such as the model's P(click),
- * so E[w (q - v)] = 0 for any model. Both statements are false if the policy shows pages that the log could not show.
+ * Judges the propensities. Correct propensities give a mean weight of 1. If all propensities are wrong by one
+ * factor, normalised weights still give the mean of any function of the page under the policy, such as the
+ * model's P(click), so E[w (q - v)] = 0 for any model. Both statements are false if the policy shows pages
+ * that the logging policy could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -118,7 +120,7 @@ function judgePropensities(evidence: LogEvidence): PropensityVerdict {
     : "wrong";
 }
 
-/** Returns the factor by which all propensities are wrong; undefined if the scores reveal no such factor. */
+/** Returns the factor by which all propensities are wrong; undefined if scores reveal no such factor. */
 function knownFactor({ propensityRatios: [least, most] = [1, 1] }: LogEvidence): number | undefined {
   return isOne(most / least) && !isOne(least) ? least : undefined;
 }
@@ -134,7 +136,7 @@ function clip({ mean, interval }: MeanEstimate, pages: number): MeanEstimate {
   return { mean: within(mean), interval: interval && [within(interval[0]), within(interval[1])] };
 }
 
-/** Estimates a ratio of two sums of terms, with an interval over users. @param user - [n] number of the user of each page */
+/** Estimates sum(values) / sum(over), with an interval over users. @param user - [n] user of each page */
 export function estimateMean(user: ArrayLike<number>, { values, over }: EstimatorTerms): MeanEstimate {
   const terms = [...Map.groupBy(values.keys(), (i) => user[i]!).values()];
   const sums = (of: (i: number) => number) =>
@@ -142,7 +144,7 @@ export function estimateMean(user: ArrayLike<number>, { values, over }: Estimato
   return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
-/** Estimates the clicks on each user's first pages. The effective sample size limits the number of pages. */
+/** Estimates the clicks on each user's first pages: as many pages as the effective sample size allows. */
 function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
   const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
@@ -167,7 +169,7 @@ function expectEnough(
 ): void {
   if (mu.every((chance) => chance === 1)) {
     throw new UserError(
-      `Expected a log of randomised pages, got one with all propensities 1, from which ${name} cannot be evaluated. ` +
+      `Expected a log of randomised pages to evaluate ${name}, got a log with all propensities 1. ` +
         `Randomise pages: simulate --explore plackett-luce:1 --write-log.`,
     );
   }
@@ -176,10 +178,8 @@ function expectEnough(
   if (share >= LEAST_SHARE && size >= LEAST_SIZE) return;
   if (share >= LEAST_SHARE) {
     throw new UserError(
-      `Expected an effective sample of ${LEAST_SIZE} pages or more, got ${
-        size.toFixed(0)
-      } of ${weight.length} for ${name}. Log ` +
-        "more users, or evaluate a policy that is closer to the logging policy (a more similar temperature).",
+      `Expected an effective sample of ${LEAST_SIZE} pages or more for ${name}, got ${size.toFixed(0)} of ` +
+        `${weight.length}. Log more users, or evaluate a policy with a temperature closer to the log's.`,
     );
   }
   const percent = `${(100 * share).toPrecision(2)} %`;
@@ -194,7 +194,8 @@ function expectEnough(
     ...(warmer === undefined
       ? []
       : [`the same policy at temperature ${warmer}: --explore plackett-luce:${warmer}`]),
-    `a log of random slates from about ${pool} items per page: simulate --policy random --explore plackett-luce:1 --pool random:${pool}`,
+    `a log of random slates from about ${pool} items per page: simulate --policy random ` +
+    `--explore plackett-luce:1 --pool random:${pool}`,
   ];
   throw new UserError(
     `Expected an effective sample of ${100 * LEAST_SHARE} % of the pages or more, got ${percent} for ` +
@@ -202,7 +203,7 @@ function expectEnough(
   );
 }
 
-/** Returns the lowest temperature (two digits) at which the kept pages have a sufficient effective sample. */
+/** Returns the lowest temperature (two digits) with a sufficient effective size of the sampled pages. */
 function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
@@ -220,12 +221,12 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Number of pages, and of slates per page, on which a pool size is tested. */
+/** Number of pages, and number of slates per page, with which a pool size is tested. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * Returns the largest tested pool size at which a log of random slates has a sufficient effective sample for
- * a policy. For N equally likely slates, the effective share is 1 / E_pi[N pi(A)].
+ * Returns the largest tested pool size at which a log of random slates has a sufficient effective sample
+ * size. For N equally likely slates, the effective share is 1 / E_pi[N pi(A)].
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");
@@ -246,12 +247,12 @@ function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number
   return poolFor(slate);
 }
 
-/** Returns the number of ordered slates of k out of n items. */
+/** Returns the number of ordered slates of `slate` out of n items. */
 function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest pool size at which random slates equal one fixed slate of k items often enough. */
+/** Returns the largest pool size at which a random slate equals a fixed slate with enough probability. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

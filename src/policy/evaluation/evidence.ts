@@ -1,4 +1,4 @@
-/** Data of a log from which a policy is evaluated: importance weights and model predictions per page. */
+/** Data for off-policy evaluation from a log: importance weights and model predictions per page. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import { computePhilox, getSlotPurpose, makeKey, purposes, toUniform24 } from "../../data/philox.ts";
@@ -11,44 +11,44 @@ import { UserError } from "../../user_error.ts";
 import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pages.ts";
 
 export interface LogEvidenceOptions extends ReplayOptions {
-  /** Temperature at which the policy draws slates by its scores. By default the policy shows the best slates. */
+  /** Temperature at which the policy draws slates by its scores. By default it shows the best slates. */
   readonly temperature?: number;
-  /** Temperature at which the log's slates were drawn by the policy's scores, if known. Independent IPS needs it. */
+  /** Temperature at which the policy's scores drew the logged slates. IIPS needs this temperature. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
   /** Number of slates drawn per page to estimate an expectation under the policy; 32 by default. */
   readonly draws?: number;
 }
 
-/** Data of a page; pi is the evaluated policy, mu the policy that drew the log. Arrays [slots] have a number per slot. */
+/** Data of a page. The evaluated policy is pi; the policy that drew the log is mu. */
 interface Row {
   /** Number of the user; `page` is the number of the page among the user's pages. */
   readonly user: number;
   readonly page: number;
   readonly mu: number;
-  /** Reward of the page: 1 if any item was clicked, otherwise 0. `slotReward` [slots] has the rewards of the items. */
+  /** Reward of the page: 1 if any item was clicked, else 0. `slotReward` [slots] has rewards per item. */
   readonly reward: number;
   readonly slotReward: readonly number[];
   /** Importance weight pi / mu of the whole slate. */
   readonly weight: number;
-  /** [slots] pi / mu of the items in a slot and all earlier slots; NaN if mu is known for whole pages only. */
+  /** [slots] P(items down to the slot) under pi / under mu; NaN if mu is known only for whole pages. */
   readonly prefixWeight: readonly number[];
-  /** [slots] pi / mu of the marginal probability that a slot shows its item; NaN if mu's probability is unknown. */
+  /** [slots] marginal P(the slot shows its item) under pi / under mu; NaN if mu's probability is unknown. */
   readonly slotWeight: readonly number[];
-  /** Model's P(click) on the shown page; `v` is the mean of P(click) under the policy. */
+  /** P(any click) on the shown page by the model; `v` is the mean of P(any click) under the policy. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click) on a slot's item if the page ended at the slot; `slotV` is the mean under the policy. */
+  /** [slots] model's P(click on the slot's item) if the page ended there; `slotV`: mean under the policy. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
 
-/** Data of all n pages in columns [n], or [n x slots] page by page. The pages of a user are consecutive. */
+/** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Pages on which other temperatures are tested. A page has candidates' scores, indices of the shown items, and mu. */
+  /** Pages with which other temperatures are tested: scores of candidates, indices of shown items, and mu. */
   readonly samples: readonly PageSample[];
-  /** Number of excluded pages: pages of another size, without propensity, or beyond the limit per user. */
+  /** Number of excluded pages: pages of other sizes, without a propensity, or beyond the limit per user. */
   readonly excluded: number;
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
@@ -65,11 +65,10 @@ const LARGEST_WEIGHT = 1e60;
 const KEPT = 2000;
 const KEY: PhiloxKey = makeKey(1);
 
-const NO_PROPENSITIES =
-  "Expected a log with propensities, got one without. Log randomised pages (simulate --explore plackett-luce:1 --write-log), or " +
-  "name the column of the propensities (data log --propensity).";
+const NO_PROPENSITIES = "Expected a log with propensities, got one without. Log randomised pages " +
+  "(simulate --explore plackett-luce:1 --write-log), or name the column of the propensities (data log --propensity).";
 
-/** Collects the data of a log. @throws UserError if propensities are missing, or slates could not be shown. */
+/** Collects the data of a log. @throws UserError if propensities are missing, or a slate is impossible. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);
@@ -79,7 +78,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** Users with one id are one person in several parts of a split by time, so intervals treat them as one user. */
+  /** First user number of each id. A split by time divides a person into several users with one id. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
@@ -93,7 +92,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const [first] = rows;
   if (!first) {
     throw new UserError(
-      `Expected pages of ${options.slate} items with a propensity, found none in the log. Set --slate for another size.`,
+      `Expected pages of ${options.slate} items with a propensity, found none. Set --slate for another size.`,
     );
   }
   rows.sort((a, b) => a.user - b.user || a.page - b.page);
@@ -107,8 +106,8 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
 }
 
 /**
- * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is mu / the propensity computed
- * from the scores at the log's temperature (1 if the temperature is unknown).
+ * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is mu divided by
+ * the propensity that the scores give at the log's temperature (1 if the temperature is unknown).
  * @param kept - receives pages on which other temperatures are tested
  */
 function buildRow(
@@ -152,10 +151,8 @@ function buildRow(
       `Expected a probability as the propensity, got ${propensities.join(", ")} on page ${
         page.page + 1
       } of ` +
-        `user ${options.getUserId?.(user) ?? user}, which gives the weight ${
-          weight.toPrecision(2)
-        }. Correct it if it is ` +
-        "a logarithm or a density; leave it empty if it is unknown.",
+        `user ${options.getUserId?.(user) ?? user}, which gives the weight ${weight.toPrecision(2)}. ` +
+        "Correct it if it is a logarithm or a density; leave it empty if it is unknown.",
     );
   }
   const own = shown.map((place, j) =>
@@ -175,7 +172,7 @@ function buildRow(
   };
 }
 
-/** Returns the indices of a page's items in the list of candidates. @throws UserError if an item is no candidate. */
+/** Returns the indices of a page's items among the candidates. @throws UserError if an item is missing. */
 function findCandidateIndices(
   { eventRows, rowItem }: Clicks,
   event: number,
@@ -186,8 +183,8 @@ function findCandidateIndices(
     const place = places.get(item);
     if (place !== undefined) return place;
     throw new UserError(
-      `Expected pages without items that their user had clicked, got item ${item} after its click. Set --repeats if items ` +
-        "are shown again after their click.",
+      `Expected pages without items that the user had clicked, got item ${item} after its click. ` +
+        "Set --repeats if items are shown again after their click.",
     );
   });
 }
@@ -219,7 +216,7 @@ function predicted(
   const sum = (slate: readonly number[]) =>
     slate.reduce((sum, place, j) => sum + Math.exp(logit(place, j)), 0);
   const any = (slate: readonly number[]) => 1 - 1 / (1 + sum(slate));
-  /** P(click on the last item of a page). @param others - 1 + the sum of the weights of the items above */
+  /** P(click on the last item of a page). @param others - 1 + sum of exp(logit) of the items above */
   const last = (place: number, j: number, others: number) => 1 / (1 + others * Math.exp(-logit(place, j)));
   const others = shown.map((_, j) => 1 + sum(shown.slice(0, j)));
   return {

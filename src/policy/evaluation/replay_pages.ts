@@ -1,6 +1,6 @@
 /**
- * Replays logged pages. For each page, a model's utilities of all items and the policy's slate or scores are
- * computed. A user's state follows the logged clicks, even if the policy would have shown other items.
+ * Replays logged pages. For each page, computes the model's utilities of all items, and the policy's slate or
+ * scores. The logged clicks update a user's state, even if the policy would have shown other items.
  */
 
 import { countBitWords } from "../../batch/device_log.ts";
@@ -21,7 +21,7 @@ export interface ReplayOptions {
   /** Click model, which predicts clicks and utilities. */
   readonly model: UsersSource;
   readonly policy: Policy;
-  /** k, the number of items in a page. Pages of other sizes update the users' states, but are not reported. */
+  /** k, the number of items on a page. Pages of other sizes only update the users' states. */
   readonly slate: number;
   /** T, the maximum number of pages per user. A trained policy is not defined on later pages. */
   readonly pages: number;
@@ -29,7 +29,7 @@ export interface ReplayOptions {
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
 }
 
-/** A logged page. Data in device memory are valid until the next page. */
+/** A logged page. */
 export interface ReplayedPage {
   /** Number of the user in the log. `page` is the index of the page among the user's pages. */
   readonly user: number;
@@ -37,12 +37,12 @@ export interface ReplayedPage {
   readonly event: number;
   /** Items that the page could have shown, in ascending order. */
   readonly candidates: readonly number[];
-  /** [items] utilities of all items by the model. `choice` is the rule that turns utilities into click probabilities. */
+  /** [items] utilities of all items by the model. `choice` turns utilities into click probabilities. */
   readonly utilities: Float32Array;
   readonly choice: ChoiceRule;
   /** [items] scores of all items by the policy; undefined for a policy without a score per item. */
   readonly scores: Float32Array | undefined;
-  /** [slots] items that a policy without scores shows; undefined for other policies. */
+  /** [slots] items that a policy without item scores shows; undefined for a policy with scores. */
   readonly chosen: Uint32Array | undefined;
 }
 
@@ -64,18 +64,17 @@ function readLoggedUser(log: Clicks, user: number): LoggedUser {
   return { user, before, pages };
 }
 
-/** A click: the item, and the slot on the page. `slot` is undefined for an additional click outside the page. */
+/** A click: the item, and the slot on the page; `slot` is undefined for a click outside a page. */
 interface Click {
   readonly item: number;
   readonly slot: number | undefined;
 }
 
-/** Maximum of users x items per group of users. The data of a page are read back for the whole group at once. */
+/** Maximum of users x items per group of users, whose results are read back together. */
 const TOGETHER_ITEMS = 2 ** 15;
 
 /**
- * Replays all users of a log. @param take - receives the pages of k items in order, for one group of users after another.
- * @throws UserError as the policy does, and for a page with items that could not be shown.
+ * Replays all users of a log. @param take - receives the pages of k items. @throws UserError as the policy.
  */
 export async function replayPages(
   gpu: Gpu,
@@ -120,7 +119,7 @@ class Replay {
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  /** Creates the replay of a group of users. @param stack - disposes the replay's device objects at the end. */
+  /** Creates the replay for groups of at most `users` users. @param stack - disposes its device objects. */
   static async create(
     gpu: Gpu,
     options: ReplayOptions,
@@ -177,7 +176,7 @@ class Replay {
         const shown = Array.from({ length: k }, (_, j) => own[j % own.length]!);
         const click = log.eventClick[event]!;
         if (click !== NONE) {
-          const slot = Math.min(click - row, k - 1); // on a longer page, clicks on later slots count for the last slot
+          const slot = Math.min(click - row, k - 1); // a click below slot k - 1 of a longer page
           shown[slot] = log.rowItem[click]!;
           clicks[u] = { item: log.rowItem[click]!, slot };
         }
@@ -244,7 +243,7 @@ class Replay {
   }
 }
 
-/** Records a policy. @param known - view of the utilities, which the model computes for every policy */
+/** Records a policy. @param known - the model's utilities, which need not be computed again as scores */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

@@ -1,11 +1,14 @@
 /**
- * Algorithms that train policies. A new algorithm needs a name in policy_training_config.ts, and an entry below.
+ * Algorithms that train policies. A new algorithm needs a name in policy_training_config.ts, and an entry
+ * below.
  *
- * CDQN: a cascade of Q-values, one per position of the slate. Each position gets the best item, given the items before it.
- * With the common target (as published), all Q-values are regressed on the return of the whole slate. With the chained
- * target, Q-values of earlier positions are regressed on the target network's best value of the next position.
+ * CDQN: one Q-value per position of the slate. Each position gets the best item, given the items above that
+ * position. With the common target (as published), all Q-values are regressed on the return of the whole
+ * slate. With the chained target, the Q-value of each position except the last is regressed on the target
+ * network's best value of the next position.
  *
- * GDQN: one Q-value per item. The value of a slate is the sum of its items' values, so the largest values are best.
+ * GDQN: one Q-value per item. The value of a slate is the sum of its items' values, so the best slate has the
+ * items with the largest values.
  *
  * SlateQ: see slateq.ts.
  */
@@ -36,9 +39,9 @@ import { SlateQLearner } from "./slateq.ts";
 /** Properties in which CDQN and GDQN differ. */
 interface Variant {
   kind(config: PolicyTrainingConfig): QKind;
-  /** Rule that selects the values of a slate that the loss uses. */
+  /** Which Q-values of a slate the loss uses. */
   readonly counts: QCounts;
-  /** Returns the columns of the values [rows, slots] that add up to the value of a slate. */
+  /** Returns which columns of the Q-values [rows, slots] add up to the value of a slate. */
   worth(slate: number): Pick<NextValue, "first" | "count">;
 }
 
@@ -87,7 +90,7 @@ class QLearner extends NetworkLearner {
     const masked = { view: sample.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "target";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
-    /** Records the values of slates. A tape changes the base tensor that it reads, so each call creates a base tensor. */
+    /** Records the values of slates. Each call creates a base tensor, because the tape overwrites it. */
     const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
       const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
       const state = network.state(tape, copy, input);
@@ -96,7 +99,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** Records the best values of the next positions. Values per item do not depend on positions, so none are recorded. */
+    /** Best values of the next positions; undefined for Q-values per item, which have no position. */
     const chained = config.target === "chained" && network.shape.kind !== "item"
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },

@@ -1,4 +1,4 @@
-/** Interface of training algorithms, and their common base class: a Q-network that chooses slates and learns. */
+/** Interface of training algorithms, and their base class, which chooses slates by a Q-network. */
 
 import type { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -21,7 +21,8 @@ import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
  * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. The sizes have
- * the indices of users, events, rows and items in batches of click logs, so that all batches share shaders.
+ * the same indices as users, events, rows and items in batches of click logs, so both kinds of batches share
+ * shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 export type LearnDispatch = DispatchSpec<LearnSizes>;
@@ -38,11 +39,11 @@ export interface TrainingBatch {
   readonly sample: ReplaySample;
   /** [rows] target value of each page, computed between {@link RecordedUpdate.next} and `fit`. */
   readonly targets: View;
-  /** Ring of results. Slot `step.slot` gets (sum of losses, sum of the shown slates' values, 0, 0). */
+  /** Ring of results. Slot `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View;
 }
 
-/** [rows, stride] f32. The value of a row is the sum of `count` columns, from column `first` on. */
+/** Values of slates in a matrix [rows, stride] f32: sums of `count` columns, from column `first` on. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -52,12 +53,9 @@ export interface NextValue {
 
 /** Dispatches of a training step, except the optimiser's dispatches. */
 export interface RecordedUpdate {
-  /** Value of the best slate on the page after each replayed page. */
+  /** Values of the best slates on the pages after the replayed pages. */
   readonly nextValue: NextValue;
-  /**
-   * Records programs with other kinds of batches, which run after the replay sample and before {@link next}.
-   * @returns a function that encodes these programs
-   */
+  /** Records programs that run before {@link next}. @returns a function that encodes these programs */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */
@@ -71,7 +69,7 @@ export interface RecordedUpdate {
 export interface LearnerSubject {
   readonly gpu: Gpu;
   readonly config: PolicyTrainingConfig;
-  /** Users that the policy observes: user states, and item vectors. */
+  /** Simulated users whose states the policy reads, with their items' vectors. */
   readonly observer: SimulatedUsers;
   readonly source: UsersSource;
 }
@@ -81,22 +79,22 @@ export type LearnerFactory = (subject: LearnerSubject) => Learner;
 export interface Learner extends Disposable {
   readonly policy: Policy;
   readonly parameters: ParameterArena;
-  /** Weights of the target network, in the layout of the parameters. The target network values next pages' slates. */
+  /** Weights of the target network, which values next pages' slates, in the layout of the parameters. */
   readonly target: View;
-  /** Records the training step. A learner can record one training step. */
+  /** Records the training step. Call this once per learner. */
   record(update: TrainingBatch): RecordedUpdate;
 }
 
 export type ValueLayout = Pick<QShape, "kind" | "zero">;
 
-/** A learner with a Q-network. A subclass defines which slates are best, and how weights are updated. */
+/** A learner with a Q-network. A subclass defines how the best slates are found, and the training step. */
 export abstract class NetworkLearner implements Learner {
   readonly policy: Policy;
   protected readonly network: QNetwork;
   protected readonly arena: Arena;
   /** Dispatches that update the tables of the online weights, for the last recorded page. */
   #tables: readonly ClickDispatch[] = [];
-  /** Q-values of the slates on the last recorded page; undefined for an algorithm without Q-values of slates. */
+  /** Q-values of the last recorded page's slates; undefined if the algorithm has only values per item. */
   protected values: SlateValueView | undefined;
 
   constructor(name: string, shape: ValueLayout, protected readonly subject: LearnerSubject) {
@@ -122,7 +120,7 @@ export abstract class NetworkLearner implements Learner {
     return this.network.target;
   }
 
-  /** Returns dispatches that write the best slates of a page, and set the mask bits of the slates' items. */
+  /** Returns dispatches that write the best slates of a page, and set the mask bits of the chosen items. */
   protected abstract best(
     context: PageContext,
     rows: SlateRows<ClickSizes>,
@@ -143,8 +141,6 @@ export abstract class NetworkLearner implements Learner {
     const { before, scored, scores, stride } = scoreItems(this.network, rows, act, chunk);
     return { before: [dispatch, ...before], chunk, dispatches: [scored], scores, stride };
   }
-
-  /** Records the input of the network for a page. */
   #seen({ page, observer, arena }: PageContext) {
     const { slates, masked, users } = page;
     const rows = createPageRows(arena, page);

@@ -1,7 +1,7 @@
 /**
- * Trains a policy from the first page, or from a saved state, to the last page. The policy's folder has `policy.json`,
- * `train.csv` (metrics of every page), `curve.csv` (metrics of every evaluation), and `last.safetensors` (training
- * state and best weights so far).
+ * Trains a policy from the beginning, or from a saved state, to the end. The policy's folder has
+ * `policy.json`, `train.csv` (metrics of every page), `curve.csv` (metrics of every evaluation), and
+ * `last.safetensors` (training state and best weights so far).
  */
 
 import { pathExists, readText } from "../../files/local_file.ts";
@@ -26,7 +26,7 @@ export interface LearningCurvePoint {
   readonly coverage: number;
 }
 
-/** Files of a policy's training. While the files are open, the caller owns the folder (files/owned_folder.ts). */
+/** Open files of a policy's training. The caller must own the folder meanwhile (files/owned_folder.ts). */
 export class PolicyFolder {
   private constructor(
     readonly path: string,
@@ -43,7 +43,7 @@ export class PolicyFolder {
   }
 
   /**
-   * Creates the files of a training. For a resumed training, opens the files, and truncates the logs to their saved lengths.
+   * Creates the files of a training. To resume, opens them and truncates the logs to their saved lengths.
    * @param before - snapshot of the training to resume.
    * @throws UserError if the folder cannot be written or has foreign files, or if files have changed.
    */
@@ -123,7 +123,7 @@ export interface PolicyCallbacks {
 export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
-  /** Final evaluation of the best weights, on other users than the users of the curve, who selected the weights. */
+  /** Final evaluation of the best weights, on other users than those whose returns selected the weights. */
   readonly chosen: LearningCurvePoint | undefined;
 }
 
@@ -141,9 +141,10 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 }
 
 /**
- * Trains to the end. The state is saved at each point of the curve, between two episodes; interruption and resuming change no
- * bits. If `signal` is aborted, the current episode is finished and saved. At the end, the trainer has the best weights.
- * @throws DivergedError. Files saved before remain.
+ * Trains to the end. The state is saved at each point of the learning curve, between two episodes.
+ * Interrupting and resuming a training changes no bits. If `signal` is aborted, the current episode is
+ * finished and saved. At the end, the trainer has the best weights. @throws DivergedError. Files saved before
+ * the error remain.
  */
 export async function runPolicy(
   trainer: PolicyTrainer,
@@ -171,7 +172,7 @@ export async function runPolicy(
     best = { userSteps: point.userSteps, return: point.return, weights: await trainer.weights() };
   };
   if (!best) {
-    await save(); // before the curve has a row, because the snapshot identifies the training of the rows
+    await save(); // first, because a snapshot must exist before the curve has a row
     await evaluate();
     await save();
   }

@@ -72,21 +72,22 @@ export async function writePolicy(
 
 export interface PolicySnapshot {
   readonly iteration: number;
-  /** Users that the policy was trained on, as describeSubject describes them. */
+  /** Description of the users that the policy was trained on, see describeSubject in policy_config.ts. */
   readonly trainedOn: string;
   readonly marks: PolicyLogMarks;
   /**
-   * Returns the weights with which the policy acts: the best weights, or before the first evaluation the last weights.
-   * @param specs - parameters of the policy's network. @throws UserError if weights are damaged, or belong to another network.
+   * Returns the weights that the policy uses: the best weights, or before the first evaluation the latest
+   * weights. @param specs - parameters of the network. @throws UserError for damaged weights, or those of
+   * another network.
    */
   weights(specs: readonly ParameterSpec[]): Weights;
-  /** Returns the best weights; undefined before the first evaluation. @throws UserError as {@link weights}. */
+  /** Returns the best weights; undefined before the first evaluation. @throws as {@link weights}. */
   best(specs: readonly ParameterSpec[]): BestWeights | undefined;
   /** Returns the training state. @throws UserError as {@link weights}, and if tensors are missing. */
   state(specs: readonly ParameterSpec[]): PolicyState;
 }
 
-/** Reads a policy's snapshot. @param path - the policy's folder. @throws UserError for a missing or damaged snapshot. */
+/** Reads the snapshot in a policy's folder. @throws UserError if it is missing or damaged. */
 export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const file = getPolicyPath(path);
   const { tensors, metadata } = await readSafetensors(file);
@@ -128,7 +129,7 @@ function readWeights(
     if (!(data instanceof Float32Array) || shape?.join() !== [rows, columns].join()) {
       const found = data && shape ? `${data instanceof Float32Array ? "F32" : "U32"} [${shape}]` : "none";
       throw new UserError(
-        `${file} does not fit its policy.json: expected ${prefix}${name} to be F32 [${rows}, ${columns}], found ${found}.`,
+        `${file} does not fit policy.json: expected F32 [${rows}, ${columns}] ${prefix}${name}, found ${found}.`,
       );
     }
     const broken = data.findIndex((value) => !Number.isFinite(value));
@@ -146,7 +147,7 @@ function readReplayState(file: string, tensors: TensorFile["tensors"]): ReplaySt
     const data = tensors.get(REPLAY + name)?.data;
     if (data instanceof Uint32Array) return [name, data] as const;
     throw new UserError(
-      `${file}: expected U32 values of ${REPLAY}${name}, found none. The training cannot go on.`,
+      `${file}: expected U32 values of ${REPLAY}${name}, found none. The training cannot be resumed.`,
     );
   });
   return Object.fromEntries(parts) as ReplayState;

@@ -1,4 +1,4 @@
-/** Iterations of a policy's training: a page for all users, then training steps. Also the schedule of iterations. */
+/** Iterations of a policy's training: each simulates a page for all users, and then runs training steps. */
 
 import { adamRate, type AdamState } from "../../ops/adam.ts";
 import type { PolicyTrainingConfig } from "./policy_training_config.ts";
@@ -16,11 +16,11 @@ import { computeLearnSizes, learnDimensions, type Learner, type LearnSizes } fro
 import type { ReplaySample } from "./replay_sample.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
-/** Share of the iterations after which the learning rate is multiplied by {@link LATE_RATE}. */
+/** Share of the iterations after which the learning rate is multiplied by LATE_RATE. */
 const LATE = 0.75;
 const LATE_RATE = 0.2;
 
-/** Schedule of a training. An iteration t = 1, 2, ... shows a page to all users, and then runs training steps. */
+/** Schedule of a training's iterations t = 1, 2, ... */
 export class PolicySchedule {
   /** Number of iterations, which is a multiple of the pages per episode. */
   readonly iterations: number;
@@ -53,7 +53,7 @@ export class PolicySchedule {
     return epsilonStart + (epsilonEnd - epsilonStart) * Math.min(1, done);
   }
 
-  /** Returns the number of optimiser steps before iteration t. The first episode has no optimiser steps. */
+  /** Returns the number of optimiser steps before iteration t. No steps run during the first episode. */
   learnedBefore(t: number): number {
     return this.config.stepsPerPage * Math.max(0, t - 1 - this.config.pages);
   }
@@ -62,7 +62,7 @@ export class PolicySchedule {
     return t > this.config.pages ? this.config.stepsPerPage : 0;
   }
 
-  /** Returns Adam's step size for the optimiser step n = 1, 2, ..., in iteration t. */
+  /** Returns Adam's step size for optimiser step n = 1, 2, ... in iteration t. */
   rate(t: number, n: number): number {
     const { learningRate } = this.config;
     return adamRate(t > LATE * this.iterations ? LATE_RATE * learningRate : learningRate, n);
@@ -142,7 +142,8 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   put(after: number, most: number): PolicyBatch[] {
     const { schedule, items, ring } = this.parts;
     const { config } = schedule;
-    // The page headers of an episode are uploaded before its commands, so a group has one episode.
+    // The page headers of an episode are uploaded before its commands, so one call covers at most one
+    // episode.
     const count = Math.min(most, schedule.endOfEpisode(after + 1) - after);
     const { rows, seed: noise, stepsPerPage, slate } = config;
     const sizes = computeLearnSizes(rows, slate, items);

@@ -33,7 +33,7 @@ export interface PolicyStepMetrics {
   readonly loss: number;
   /** Mean Q-value of the replayed slates; 0 before the first training step. */
   readonly q: number;
-  /** Mean reward over the users who saw the page, including users to whom exploration showed random slates. */
+  /** Mean reward over the users who saw the page. Some of them saw random slates (exploration). */
   readonly reward: number;
 }
 
@@ -48,7 +48,7 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   loss: ({ loss, reward }) => loss + reward,
 };
 
-/** State of a training between two episodes. Resuming from it gives the bits of an uninterrupted training. */
+/** State of a training between two episodes. A resumed training has the bits of an uninterrupted one. */
 export interface PolicyState {
   readonly trainer: TrainerState;
   readonly target: Weights;
@@ -57,7 +57,7 @@ export interface PolicyState {
 
 export interface PolicyTrainerOptions {
   readonly start?: StartOptions;
-  /** Creates the learner. The default is the algorithm in the config. */
+  /** Creates the learner. By default it is that of the config's algorithm. */
   readonly makeLearner?: LearnerFactory;
 }
 
@@ -82,9 +82,9 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 
   /**
-   * Allocates users, network and replay buffer on the device, and records the steps.
-   * @param source - simulated users to train on.
-   * @throws UserError for a config that is out of range, contradicts the catalogue, or exceeds the adapter's limits.
+   * Allocates users, network and replay buffer on the device, and records the steps. @param source -
+   * simulated users to train on. @throws UserError for a config that is out of range, contradicts the
+   * catalogue, or exceeds the adapter's limits.
    */
   static async create(
     gpu: Gpu,
@@ -139,7 +139,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     return this.own.learner.policy;
   }
 
-  /** Simulates the policy without exploration. No work may be in flight. @param episode - selects the random numbers. */
+  /** Simulates the policy without exploration. The device must be idle. */
   async evaluate(users = this.config.evaluationUsers, episode = CURVE_EPISODE): Promise<SimulationMetrics> {
     const { source, start, trainerParts: { gpu } } = this.own;
     using simulator = await Simulator.create(gpu, source, { ...this.config, users, start });
@@ -150,13 +150,13 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     return this.schedule.config;
   }
 
-  /** Sets the weights of the online network and the target network. No work may be in flight. */
+  /** Sets the weights of the online and the target network. The device must be idle. */
   override setWeights(weights: Weights): void {
     super.setWeights(weights);
     this.#writeTarget(weights);
   }
 
-  /** Reads the training state between two episodes, for {@link restoreAll}. No work may be in flight. */
+  /** Reads the training state for {@link restoreAll}, between two episodes. The device must be idle. */
   async stateOfAll(): Promise<PolicyState> {
     if (this.iteration % this.config.pages !== 0) {
       throw new Error(`expected to be between two episodes, not after page ${this.iteration}`);
@@ -169,7 +169,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     };
   }
 
-  /** Restores a saved state. @param from - file name for messages. @throws UserError for a damaged replay buffer. */
+  /** Restores a state. @param from - file name for messages. @throws UserError for a damaged replay buffer. */
   restoreAll({ trainer, target, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);
@@ -189,5 +189,5 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Number of the episode in learning curves. No training or comparison uses the random numbers of this episode. */
+/** Episode number of learning curves. No training or comparison uses it, so random numbers differ. */
 export const CURVE_EPISODE = 2 ** 31;

@@ -1,6 +1,6 @@
 /**
- * Training config of a policy, which is part of every policy.json. The interface has the types of the fields. The table of
- * fields has options, ranges and defaults, from which src/option.ts derives schema and help.
+ * Training config of a policy, which is part of every policy.json. src/option.ts derives the schema and the
+ * help from the table of fields below, which has options, ranges and defaults.
  */
 
 import { type Split, splits } from "../../data/click_log.ts";
@@ -38,7 +38,7 @@ export interface PolicyTrainingConfig {
   steps: number;
   /** Reward of a click: 1, or the utility of the clicked item. */
   reward: "click" | "utility";
-  /** "empty": users start without clicks. Name of a split: each user starts with all clicks of a logged user of the split. */
+  /** "empty": users start without clicks. A split: each user starts with a logged user's clicks. */
   start: "empty" | Split;
   repeats: boolean;
   leave: number;
@@ -51,18 +51,18 @@ export interface PolicyTrainingConfig {
   /** True if all positions of a slate share one network. */
   sharePositions: boolean;
   /**
-   * Regression target of a cascade's positions. `common`: the value of the whole slate, as published. `chained`: the best
-   * value of the next position, which converges to the exact value under any exploration.
+   * Regression target of a cascade's positions. `common`: the value of the whole slate, as published.
+   * `chained`: the best value of the next position, which converges to the exact value under any exploration.
    */
   target: TargetKind;
-  /** True for double Q-learning: the online network selects the next slate, and the target network values it. */
+  /** True for double Q-learning: the online network selects the next slate, the target network values it. */
   doubleQ: boolean;
-  /** Training steps between copies to the target network; 1 equals the paper's listing, which has no target network. */
+  /** Training steps between copies to the target network; 1: as in the paper, which has no target network. */
   targetEvery: number;
   discount: number;
-  /** True if the target of an episode's last page includes the value of a next page, as if the episode went on. */
+  /** True if the target of an episode's last page includes the value of a next page. */
   bootstrapAtEnd: boolean;
-  /** Learning rate of Adam in the first three quarters of the training. The last quarter has a fifth of this rate. */
+  /** Learning rate of Adam in the first three quarters of the training; a fifth of it in the last quarter. */
   learningRate: number;
   rows: number;
   stepsPerPage: number;
@@ -70,11 +70,11 @@ export interface PolicyTrainingConfig {
   clip: number | null;
   /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
   huber: boolean;
-  /** Minimum capacity of the replay buffer in user pages. A user page is a page that one user has seen. */
+  /** Minimum capacity of the replay buffer in user pages, which are pages that one user has seen. */
   replay: number;
   /** Probability of a random slate at the beginning of the training. */
   epsilonStart: number;
-  /** Probability of a random slate after a share `epsilonShare` of the training, during which the probability falls linearly. */
+  /** Probability of a random slate after a share `epsilonShare` of the training; it falls linearly. */
   epsilonEnd: number;
   epsilonShare: number;
   evaluateEvery: number;
@@ -91,12 +91,12 @@ const share = between(0, 1);
 const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));
 const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
 
-/** Options of the training. Defaults that do not depend on the task did best on a synthetic shop with a known optimum. */
+/** Options of the training. Defaults of the algorithm did best on a synthetic shop with a known optimum. */
 export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   algorithm: defineField(
     "--algorithm <name>",
-    "cdqn: a cascade of Q-values, one per position; gdqn: the sum of a Q-value per item; slateq: Q-values of a click on each item " +
-      "and of no click, and the slate that is optimal for them",
+    "cdqn: a Q-value per position of the slate; gdqn: the sum of a Q-value per item; " +
+      "slateq: Q-values of a click on each item and of no click, weighted by the click probabilities",
     picklist(algorithmNames),
     "cdqn",
   ),
@@ -118,7 +118,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   ),
   start: defineField(
     "--start <users>",
-    "empty: users start without a click; train, validation or test: with all clicks of a logged user of this split",
+    "empty: users start without a click; train, validation or test: with all clicks of a user of that split",
     picklist(["empty", ...splits]),
     "empty",
   ),
@@ -144,12 +144,12 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   ),
   target: defineField(
     "--target <kind>",
-    "cdqn: regression target of the positions. common: the value of the whole slate, as published; chained: the best value " +
-      "of the next position",
+    "cdqn: regression target of the positions. common: the value of the whole slate, as published; " +
+      "chained: the best value of the next position",
     picklist(targetKinds),
     "common",
   ),
-  doubleQ: defineSwitchField("--no-double-q", "let the target network select the next slate, too", true),
+  doubleQ: defineSwitchField("--no-double-q", "let the target network also select the next slate", true),
   targetEvery: defineField(
     "--target-every <n>",
     "training steps between two copies of the weights to the target network; 1: copy at every step",
@@ -164,7 +164,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   ),
   learningRate: defineField(
     "--learning-rate <x>",
-    "learning rate of Adam; a fifth of it in the last quarter",
+    "learning rate of Adam; the last quarter of the training uses a fifth of this rate",
     positive(10),
     1e-3,
   ),
@@ -193,7 +193,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   ),
   replay: defineField(
     "--replay <n>",
-    "least number of user pages in the replay buffer",
+    "minimum capacity of the replay buffer in user pages",
     whole(1, MOST),
     200_000,
   ),

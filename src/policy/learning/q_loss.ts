@@ -19,7 +19,7 @@ import { findRowDimension, type SlateRows } from "../network/slate_rows.ts";
 const targetKernel = parseKernel("q_target", qTargetText);
 const rewardKernel = parseKernel("page_reward", pageRewardText);
 
-/** Computes the targets [rows] of replayed pages from the pages' outcomes [rows] and from the values of next pages. */
+/** Computes the targets [rows] of replayed pages from outcomes [rows] and the values of next pages. */
 export function qTarget(
   { rows, pages, discount, bootstrapAtEnd }: Pick<
     PolicyTrainingConfig,
@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Writes the reward of a page to slot `step.slot` of a ring. @param views - outcomes [pages, users], and the ring. */
+/** Writes a page's reward to slot `step.slot` of a ring. @param views - outcomes [pages, users], ring. */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -56,34 +56,34 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Values of a slate that the loss uses: "each" value, the "sum" of all values, or only the value of the "outcome". */
+/** Q-values of a slate that the loss uses: "each", the "sum" of all, or only that of the "outcome". */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
   readonly targets: readonly number[];
   /** [rows] column of `q` that belongs to the outcome, which is the clicked slot or no click. */
   readonly outcome: readonly number[];
-  /** [rows, columns] targets of the values; undefined for the common target. */
+  /** [rows, columns] chained targets of the Q-values; undefined for the common target. */
   readonly chained?: readonly (readonly number[])[];
 }
 
 export interface QLoss {
-  /** [rows, columns] values of the shown slates. */
+  /** [rows, columns] Q-values of the shown slates. */
   readonly q: Tensor;
   readonly counts: QCounts;
   /** [rows] f32 target of each row. */
   readonly targets: View;
   /** [rows] vec4f; the first component is the column of the outcome. */
   readonly outcome: View;
-  /** [rows, stride] chained targets. Column c + 1 has the target of value c. The last value has no chained target. */
+  /** [rows, stride] chained targets: column c + 1 is the target of Q-value c. The last Q-value has none. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
   readonly huber?: boolean;
-  /** Ring of results. The step's slot gets (sum of losses, sum of the shown slates' values, 0, 0). */
+  /** Ring of results. The step's slot gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View | undefined;
 }
 
-/** Records the loss. The output is [rows, 4]: (loss, value of the shown slate, 0, 0). */
+/** Records the loss. The output is [rows, 4]: (loss, Q-value of the shown slate, 0, 0). */
 export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,

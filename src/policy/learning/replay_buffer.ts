@@ -1,8 +1,8 @@
 /**
- * Replay buffer: a ring of whole episodes on the device. Training samples pages uniformly from the ring.
- * Users are simulated together, so an episode is a block of T pages and T + 1 states: the state after a page is the state
- * before the next page. A new episode overwrites the oldest one. The slot of an episode follows from its number, which the
- * host counts. See `replay_push.wgsl`.
+ * Replay buffer: a ring of whole episodes in device memory, from which training samples pages uniformly. For
+ * each user an episode has T pages and T + 1 states: the state after a page is the state before the next
+ * page. A new episode overwrites the oldest episode. The slot of an episode follows from the episode's
+ * number. See `replay_push.wgsl`.
  */
 
 import pushText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
@@ -18,11 +18,10 @@ import { UserError } from "../../user_error.ts";
 const pushKernel = parseKernel("replay_push", pushText);
 const startsKernel = parseKernel("replay_starts", startsText);
 
-/** Bit of a stored choice that is set if the user left after the page. The kernels use the same bit. */
+/** Bit of a stored choice: set if the user left after the page. The kernels use the same bit. */
 export const LEFT = 0x80000000;
 
 export interface ReplayCapacity {
-  /** U, the number of users that are simulated together. */
   readonly users: number;
   readonly pages: number;
   readonly slate: number;
@@ -38,15 +37,13 @@ export interface ReplayPage {
   readonly slates: View;
   /** [pages, users] f32: slot of the clicked item (`slate` if none), reward, and two unused numbers. */
   readonly outcomes: View;
-  /** [users] u32: 0 for users who have left after the page or before. */
+  /** [users] u32: 0 for users who left after this page or earlier. */
   readonly alive: View;
 }
-
-/** Names of the arrays in the buffer. */
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
-/** Returns the number of episodes in a ring for `capacity` user pages, rounded up, plus the current episode. */
+/** Returns the ring's size in episodes: enough for `capacity` user pages, plus the current episode. */
 export function countEpisodes(
   capacity: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
@@ -59,11 +56,11 @@ export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, pages, users]: clicked slot (`slate` if none) with the bit {@link LEFT}, and the bits of the reward. */
+  /** [episodes, pages, users] vec2u: clicked slot (`slate` if none) | {@link LEFT}; bits of the reward. */
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;
-  /** [episodes, users + 1] u32: prefix sums of `lengths`, the index of the user's first page in the episode. */
+  /** [episodes, users + 1] u32: prefix sums of `lengths`: index of each user's first page in the episode. */
   readonly starts: View;
 
   /** @throws UserError if the adapter cannot allocate or bind the memory. */
@@ -144,7 +141,7 @@ export class ReplayBuffer {
     const { slate, pages } = this.size;
     const wrong = (expected: string, found: string) =>
       new UserError(
-        `${from}: its replay buffer is damaged: expected ${expected}, found ${found}. Use an earlier snapshot.`,
+        `${from}: damaged replay buffer: expected ${expected}, found ${found}. Use an earlier snapshot.`,
       );
     for (const name of replayParts) {
       const [expected, found] = [this[name].size, state[name].byteLength];
@@ -153,7 +150,7 @@ export class ReplayBuffer {
     const item = state.shown.find((item) => item >= items);
     if (item !== undefined) throw wrong(`items below ${items}`, `${item}`);
     const length = state.lengths.find((length) => length > pages);
-    if (length !== undefined) throw wrong(`at most ${pages} pages an episode`, `${length}`);
+    if (length !== undefined) throw wrong(`at most ${pages} pages per episode`, `${length}`);
     for (let k = 0; k < state.happened.length; k += 2) {
       const slot = ((state.happened[k] ?? 0) & ~LEFT) >>> 0;
       if (slot > slate) throw wrong(`slots up to ${slate}`, `${slot}`);

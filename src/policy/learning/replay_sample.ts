@@ -23,18 +23,18 @@ const statesKernel = parseKernel("replay_sample_states", statesText);
 export interface ReplaySampleOptions {
   readonly rows: number;
   readonly items: number;
-  /** Number of columns of a state without padding. The network's input has one column more, for page number / T. */
+  /** Columns of a state without padding. The network's input has one more column: page number / T. */
   readonly stateColumns: number;
   readonly repeats: boolean;
-  /** [panels] bits of the items that are never shown; none by default. */
+  /** [panels of 32 items] bits of the items that are never shown; none by default. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
-  /** Clicks with which users start an episode; none by default. */
+  /** Clicks that users have made before an episode; none by default. */
   readonly start?: StartOptions;
 }
 
-/** Pages sampled for a training step. In masks, bit i of word p x B + b belongs to item 32 p + i of row b. */
+/** B pages sampled for a training step. In masks, bit i of word p x B + b is for item 32 p + i of row b. */
 export class ReplaySample {
-  /** [2 x rows, columns + 1] f32, padded: state and page number / T. First all rows before the pages, then all rows after. */
+  /** [2 x rows, columns + 1] f32, padded: state and page number / T. `before` and `after` are its halves. */
   readonly inputs: View;
   get slate(): number {
     return this.replay.size.slate;
@@ -44,18 +44,18 @@ export class ReplaySample {
   readonly before: View;
   /** [rows, columns + 1] network input of the states after the pages, a part of `inputs`. */
   readonly after: View;
-  /** [panels, rows] u32: bits of the items that the page could not show. */
+  /** [panels of 32 items, rows] u32: bits of the items that the page could not show. */
   readonly maskBefore: View;
-  /** [panels, rows] u32: bits of the items that the next page could not show. */
+  /** [panels of 32 items, rows] u32: bits of the items that the next page could not show. */
   readonly maskAfter: View;
   readonly slates: View;
-  /** [rows] f32: slot of the clicked item (`slate` if none), reward, 1 (0 if the user left), number of the page. */
+  /** [rows] vec4f: clicked slot (`slate` if none), reward, 1 (0 if the user left), page number. */
   readonly outcome: View;
-  /** [rows] u32 of each sampled page: slot of the episode, page, user, and an unused number. */
+  /** [rows] vec4u per sampled page: slot of the episode, page, user, and an unused number. */
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
-  /** [episodes, users] (first, end): range in `#history` of the clicks with which a user started an episode. */
+  /** [episodes, users] (first, end): range in `#history` of a user's clicks before an episode. */
   readonly #begun: View;
   readonly #history: View;
   readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();
@@ -66,7 +66,7 @@ export class ReplaySample {
     readonly options: ReplaySampleOptions,
   ) {
     const { rows, items, stateColumns, leftOut, start = "empty" } = options;
-    // With a multiple of 64 rows, half of a buffer can be bound.
+    // With a multiple of 64 rows, the second half of a buffer has an offset at which it can be bound.
     if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
     const panels = countPanels(items);
     this.inputStride = padColumns(stateColumns + 1);
@@ -89,7 +89,7 @@ export class ReplaySample {
     this.#begun = arena.upload("starts of replayed episodes", new Uint32Array(2 * episodes * users));
   }
 
-  /** Stores an episode's start clicks before the episode begins. @param key - random key of the users in this episode */
+  /** Stores the users' clicks before an episode. @param key - random key of the users in this episode */
   begin(episode: number, key: PhiloxKey): void {
     const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
     if (start === "empty") return;
@@ -101,7 +101,7 @@ export class ReplaySample {
     this.arena.gpu.queue.writeBuffer(buffer, offset + 8 * users * (episode % episodes), ranges);
   }
 
-  /** Returns dispatches that sample pages at random, by the step's noise and iteration, and gather the pages' data. */
+  /** Returns dispatches that sample pages at random and gather the pages' data. */
   dispatches(): DispatchSpec[] {
     const { replay, drawn, options: { rows, items, stateColumns, repeats } } = this;
     const { users, pages, slate, stateStride, episodes } = replay.size;
@@ -139,7 +139,7 @@ export class ReplaySample {
     ];
   }
 
-  /** Copies the padded states after the sampled pages. @param state - [rows, columns] with the row stride of the buffer. */
+  /** Copies the states after the pages. @param state - output [rows, columns], with the buffer's stride. */
   statesAfter(state: Tensor): DispatchSpec {
     const { replay, drawn, options: { rows } } = this;
     const { users, pages, stateStride } = replay.size;

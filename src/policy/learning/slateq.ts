@@ -1,6 +1,7 @@
 /**
- * SlateQ: Q-values of no click and of a click on each item, learned from realised outcomes. The value of a slate is the
- * expected Q-value under the choice model. The best slate is found exactly, from the users' utilities of all items.
+ * SlateQ learns Q-values of no click and of a click on each item, from the users' actual choices. The value
+ * of a slate is the expected Q-value under the choice model. The best slate is found exactly, from the users'
+ * utilities of all items.
  */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -56,7 +57,7 @@ export class SlateQLearner extends NetworkLearner {
     };
   }
 
-  /** Records the values of the best slates after replayed pages, from the users' utilities in the states after the pages. */
+  /** Records the values of the best slates on the next pages, from utilities in the states before them. */
   async #after(sample: ReplaySample, worth: View): Promise<(commands: CommandRecorder) => void> {
     const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;

@@ -1,4 +1,4 @@
-/** Finds the slate with the largest expected value. The result is exact if clicks follow the choice model. */
+/** Finds slates with the largest expected value. The search is exact if clicks follow the choice model. */
 
 import ratioText from "../../../kernels/slates/slate_ratio.wgsl" with { type: "text" };
 import { type Constants, parseKernel } from "../../gpu/kernel.ts";
@@ -10,7 +10,7 @@ import { allocateUnused, countCatalogueItems, findRowDimension, type SlateRows }
 
 const ratioKernel = parseKernel("slate_ratio", ratioText);
 
-/** Maximum number of items of a slate in the exact search. */
+/** Maximum number of items per slate in the exact search. */
 const MOST_EXACT = 16;
 
 /** Bits of excluded items. Bit i of word p x stride + r belongs to item 32 p + i in row r. */
@@ -29,22 +29,22 @@ export interface ChoiceModel {
 export interface BestSlateInputs extends ChoiceModel {
   readonly label: string;
   readonly utilities: View;
-  /** Value of a click on an item: the item's utility (0 for no click), or a value that a network computes. */
+  /** Value of a click on an item: the item's utility (0 for no click), or a Q-network's value. */
   readonly worthOf: "utility" | {
-    /** [rows of a chunk, stride] values of the items, without the part of a value that depends only on the row. */
+    /** [rows of a chunk, stride] values of the items, without the part that depends only on the row. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride]: first column: part of the values that depends only on the row; second column: value of no click. */
+    /** [rows, stride] columns: part of a value that depends only on the row; value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };
   readonly masked: ItemMask;
   readonly slates: View;
-  /** [rows] f32 output: value of the slate of each row. */
+  /** [rows] f32 output: expected value of each row's slate. */
   readonly worth: View;
 }
 
-/** Records the best slates of a chunk of rows from `step.first_entry` on. @throws UserError for slates that are too long. */
+/** Records the best slates of rows from `step.first_entry` on. @throws UserError for too long slates. */
 export function recordBestSlate<S extends BatchSizes>(
   rows: SlateRows<S>,
   best: BestSlateInputs,
@@ -102,7 +102,7 @@ function ratio<S extends BatchSizes>(
 ): Omit<DispatchSpec<S>, "views"> {
   if (slate > MOST_EXACT) {
     throw new UserError(
-      `Expected slates of at most ${MOST_EXACT} items where the best slate is found exactly, got ${slate}. ` +
+      `Expected at most ${MOST_EXACT} items per slate to search the best slate exactly, got ${slate}. ` +
         "Use a smaller --slate, or another algorithm.",
     );
   }

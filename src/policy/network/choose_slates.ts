@@ -1,4 +1,4 @@
-/** Chooses slates by a Q-network: position by position, or exactly, as the slate with the largest expected value. */
+/** Chooses slates by a Q-network: position by position, or by an exact search for the largest value. */
 
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
@@ -14,25 +14,25 @@ import type { QNetwork, QState, WeightCopy } from "./q_network.ts";
 import { type ItemMask, recordBestSlate } from "./best_slate.ts";
 import { allocateRows, countCatalogueItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";
 
-/** Inputs and outputs of choosing slates. */
+/** Inputs of a Q-network's choice, and the buffers to which slates and masks are written. */
 export interface SlateChoiceViews {
   readonly copy: WeightCopy;
   readonly input: Tensor;
   readonly slates: View;
   /** Mask of items. The bits of the chosen items are set. */
   readonly masked: ItemMask;
-  /** True if slates are an input: column j of `q` then gets the value of the best item after the slate's first j items. */
+  /** True if slates are given: column j of `q` gets the value of the best item after the first j items. */
   readonly given?: boolean;
 }
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32: column j < `slate` has Q^j of the first j + 1 items. Kind `item` has no such values. */
+  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items. Kind `item` has none. */
   readonly q: View;
   readonly stride: number;
 }
 
-/** Chooses the best item for one position after another. Each position scores all items; chosen items are masked. */
+/** Chooses the best item for each position in turn: scores all items, except already chosen items. */
 export function chooseByPosition<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -59,9 +59,9 @@ export interface ExactChoiceViews extends SlateChoiceViews {
 }
 
 /**
- * Chooses the slates with the largest expected value, from a network of kind `item` and the users' utilities of all items.
- * Dispatches over all items run in chunks of rows. @param users - simulated users, whose states are those of the rows. @throws
- * UserError for slates that are too long for the exact search.
+ * Chooses the slates with the largest expected value, from a network of kind `item` and the users' utilities
+ * of all items. Dispatches over all items run in chunks of rows. @param users - simulated users, one per row.
+ * @throws UserError for slates that are too long for the exact search.
  */
 export function chooseExactly(
   network: QNetwork,
@@ -80,7 +80,7 @@ export function chooseExactly(
   return [...before, { chunk, rows: countCatalogueItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
-/** Computes the values of all items, in chunks of rows, and of the states, by a network of kind `item`. */
+/** Records the values of all items (in chunks of rows) and of the states, by a network of kind `item`. */
 export function scoreItems(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,
@@ -108,20 +108,20 @@ export function scoreItems(
   return { before: [...forward, firstBase(choice)], scored, scores, stride, values: choice.state.values };
 }
 
-/** Operands that the dispatches of all positions share. */
+/** Buffers and tensors that the dispatches of all positions share. */
 interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   readonly network: QNetwork;
   readonly rows: SlateRows<S>;
   readonly state: QState;
-  /** [panels, rows] best item of each panel: see {@link recordSlatePick}. */
+  /** [panels, rows] best item of each panel of 32 items: see {@link recordSlatePick}. */
   readonly best: View;
-  /** [rows, stride] values of the slates, to which the values of chosen items are added. */
+  /** [rows, stride] linear parts of Q-values, to which the values of chosen items are added. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;
 }
 
-/** Computes from the rows' states: partial sums of hidden units (bases), and linear parts of Q-values. */
+/** Records from the rows' states: partial sums of the hidden units (bases), and linear parts of Q-values. */
 function begin<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -163,7 +163,7 @@ function score<S extends BatchSizes>(
   });
 }
 
-/** Writes the best item, the item's value, and the base of the next position. @param position - current position. */
+/** Writes the best item, its value, and the base of the next position. @param position - current position. */
 function pick<S extends BatchSizes>(
   { network, rows, copy, slates, masked, given, state: { bases }, best, q, current }: PositionChoice<S>,
   label: string,
@@ -180,7 +180,7 @@ function pick<S extends BatchSizes>(
   });
 }
 
-/** Returns the kernels' settings for a position. Position -1 is the state before the first position is filled. */
+/** Returns the kernels' settings for a position; -1 stands for the state before the first position. */
 function buildPickSettings<S extends BatchSizes>(
   { network, rows, masked, stride, state: { bases } }: PositionChoice<S>,
   position: number,

@@ -1,4 +1,4 @@
-/** Q-network: structure and parameters. The device has online weights and target weights, with item tables for each. */
+/** Q-network: structure and parameters. Online weights and target weights each have their own item tables. */
 
 import { drawInitialWeights, type ModelParameter } from "../../model/initial_weights.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
@@ -15,14 +15,14 @@ import type { Tape } from "../../tape/tape.ts";
 import { countCatalogueItems, createTape, type SlateRows } from "./slate_rows.ts";
 
 /**
- * Kind of Q-values. `cascade`: one net per position, which predicts the value of the whole slate, given the items so far.
- * `shared`: one net for all positions, which reads a bias per position and the sum of the items so far. `item`: a value per
- * item.
+ * Kind of Q-values. `cascade`: one net per position, which predicts the value of the whole slate from the
+ * items down to that position. `shared`: one net for all positions, which reads a bias per position and the
+ * sum of the items above. `item`: a value per item.
  */
 export type QKind = "cascade" | "shared" | "item";
 
 /**
- * Shape of the network. Position j has the value Q^j, computed from a trunk z and item vectors g of G columns:
+ * Shape of the network. The Q-value Q^j of position j is computed from a trunk z and item vectors g:
  *     z = relu(W x + b)                             x = [state; page / T]
  *     hidden_j = relu(S_j z + c_j + sum over m < j of C_jm g_m + E_j g_j)
  *     Q^j = q_j . hidden_j + v_j . z + d_j
@@ -35,31 +35,31 @@ export interface QShape {
   readonly trunk: number;
   readonly inputs: number;
   readonly itemColumns: number;
-  /** True if a network of kind `item` also has a value of a page without a click. */
+  /** True if a network of kind `item` also has a Q-value of no click. */
   readonly zero?: boolean;
 }
 
-/** Returns the number of nets, equal to the numbers of bases per row and item products: one per position, or 1 in all. */
+/** Returns the number of nets, each with its base and item table: one per position for `cascade`, else 1. */
 export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the number of columns of an item product: a part for the slot's position, and parts for later positions. */
+/** Returns the columns of an item table: a part for the slot itself, and parts for later positions. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
 }
 
-/** Returns the number of values that depend only on the state: one per position, or for kind `item` 1 (2 with no click). */
+/** Counts the values that depend only on the state: one per position; for kind `item` one (+ no click). */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
 
-/** Returns the number of values of a slate: one per position, and one for no click in networks with such a value. */
+/** Returns the number of Q-values of a slate: one per position, and one more if no click has a Q-value. */
 export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
 
-/** Returns the parameter name of an item product's weights [item columns, width]. @param product - index of the product */
+/** Returns the parameter name of an item table's weights [item columns, width]. */
 export function getItemKernelName(product: number): string {
   return `item${product + 1}/kernel`;
 }
@@ -68,7 +68,7 @@ export function getItemKernelName(product: number): string {
 export function listQParameters(shape: QShape): ModelParameter[] {
   const { kind, slate, units, trunk, inputs, itemColumns, zero } = shape;
   expectUnits(units);
-  if (zero && kind !== "item") throw new Error("only a network of single items has a value of no click");
+  if (zero && kind !== "item") throw new Error("only a network of kind item has a Q-value of no click");
   if (padColumns(trunk) !== trunk) {
     throw new Error(`expected a multiple of 4 units of the trunk, got ${trunk}`);
   }
@@ -99,14 +99,14 @@ export function listQParameters(shape: QShape): ModelParameter[] {
 /** Copy of the weights: "online" weights are trained, "target" weights belong to the target network. */
 export type WeightCopy = "online" | "target";
 
-/** Item tables for one copy of the weights: [items, {@link getProductWidth}] for each item product. */
+/** Item tables for one copy of the weights: item vectors x weights, [items, {@link getProductWidth}] each. */
 export type QTables = readonly View[];
 
 /** Parts of the Q-values that depend only on the state. */
 export interface QState {
-  /** [rows, units] for each base, a partial sum of hidden units. The bases of a row are adjacent. */
+  /** [rows, nets x units] bases: partial sums of the hidden units, which the state determines. */
   readonly bases: Tensor;
-  /** [rows, values] parts of the values that are linear in the trunk. */
+  /** [rows, values] parts of the Q-values that are linear in the trunk. */
   readonly values: Tensor;
 }
 
@@ -116,10 +116,7 @@ export class QNetwork {
   readonly tables: Readonly<Record<WeightCopy, QTables>>;
   readonly #arena: Arena;
 
-  /**
-   * @param items - number of items. @param seed - seed of the initial weights. @throws Error for an invalid
-   * shape; UserError if too large.
-   */
+  /** @throws Error for a shape that the kernels do not support; UserError if the network is too large. */
   constructor(readonly gpu: Gpu, readonly shape: QShape, readonly items: number, seed: number) {
     const declared = listQParameters(shape);
     this.parameters = new ParameterArena(gpu, declared);
@@ -141,7 +138,7 @@ export class QNetwork {
     return { buffer, offset: 0, size: 4 * length };
   }
 
-  /** Returns the item table that a position of the slate reads. @throws Error for a position without a table. */
+  /** Returns the item table that a position of the slate reads. @throws Error if there is none. */
   table(copy: WeightCopy, position: number): View {
     const table = this.tables[copy][this.shape.kind === "cascade" ? position : 0];
     if (!table) throw new Error(`there is no table of position ${position}`);
@@ -160,7 +157,7 @@ export class QNetwork {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns the offsets of a slate position's data in the buffers, in units of four floats. Position -1 is before the first. */
+  /** Returns the offsets of a position's data in buffers, in units of four floats. -1: before the first. */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;
@@ -175,7 +172,7 @@ export class QNetwork {
     };
   }
 
-  /** Records dispatches that compute the item tables after a change of weights. @param itemVectors - [items, columns] */
+  /** Records the item tables. Run it after a change of weights. @param itemVectors - [items, columns] */
   makeTables<S extends BatchSizes>(
     rows: SlateRows<S>,
     copy: WeightCopy,
@@ -217,7 +214,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Records the bases and values of states. @param input - [rows, inputs] a state and page number / T */
+  /** Records the state's parts of Q-values. @param input - [rows, inputs] state and page number / T */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

@@ -1,4 +1,4 @@
-/** Rows for which slates are chosen or trained: users of a page, or replayed pages. Also the network's input for rows. */
+/** Rows for which slates are chosen: users of a page, or replayed pages. Also the network's input. */
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import type { Arena } from "../../gpu/arena.ts";
@@ -12,8 +12,8 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * Dimensions that are the rows and the items of a batch, and the arena of the batch's buffers. Batches share shaders if these
- * dimensions have equal indices. In batches of click logs, the rows are the events.
+ * Names of a batch's dimensions for rows and items, and the arena of its buffers. Batches share shaders if
+ * these dimensions have equal indices. In batches of click logs, the rows are the events.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
@@ -23,7 +23,7 @@ export interface SlateRows<S extends BatchSizes> {
   readonly capacity: S;
 }
 
-/** Returns the number of rows in a batch. The default is the largest batch. */
+/** Returns the number of rows in a batch; by default in the largest batch. */
 export function countRows<S extends BatchSizes>(
   { rows, capacity }: SlateRows<S>,
   sizes: S = capacity,
@@ -68,7 +68,7 @@ export function createTape<S extends BatchSizes, R>(
 
 const inputKernel = parseKernel("state_input", inputText);
 
-/** Records the network's input [rows, columns + 1]: the state, and step.page / T. @param pages - number T of pages */
+/** Records the network's input [rows, columns + 1]: state, page number / T. @param pages - T */
 export function recordStateInput<S extends BatchSizes>(
   rows: SlateRows<S>,
   state: Tensor,

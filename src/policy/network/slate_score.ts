@@ -1,6 +1,7 @@
 /**
- * Scores every item for every row, and stores the best item per panel of 32 items, or all scores. Then the best item is
- * written into the next slot. Settings of a position are data, so that all positions share one shader.
+ * Scores every item for every row, and stores the best item per panel of 32 items, or all scores. A second
+ * kernel writes the best item into the next slot. Settings of a position are data, so that all positions
+ * share one shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -19,7 +20,7 @@ export function countPanels(items: number): number {
   return Math.ceil(items / PANEL);
 }
 
-/** Fields in the order of the kernels' `struct Place`. A name that ends with 4 is a number of vectors of four. */
+/** Fields in the order of the kernels' `struct Place`. Names that end with 4 count vectors of four floats. */
 const fields = [
   "items",
   "maskStride",
@@ -55,7 +56,7 @@ const kernels = {
   gpu: parseKernel("slate_score_tiled", tiledText),
 } as const;
 
-/** Maximum number of hidden units. The kernels unroll the sums over the units. */
+/** Maximum number of hidden units, because the kernels unroll the sums over the units. */
 export const MOST_UNITS = 64;
 
 export interface SlateScoreInputs {
@@ -71,8 +72,9 @@ export interface SlateScoreInputs {
     readonly place: View;
   };
   /**
-   * Output. Either `best`, the best item of each panel: [panels, rows] (bits of the value, item or NONE), except items whose
-   * bit in `masked` [panels, rows] is set. Or all `scores`: [rows of a chunk, 32 x panels], from row `step.first_entry` on.
+   * Output: either `best` [panels, rows], the best item of each panel of 32 items (bits of its value; item or
+   * NONE), without items whose bit in `masked` [panels, rows] is set; or all `scores` [rows of a chunk, 32 x
+   * panels], from row `step.first_entry` on.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
@@ -129,7 +131,7 @@ export interface SlatePickInputs {
     readonly best: View;
     readonly table: View;
     readonly weights: View;
-    /** [R, bases x L] bases of all positions. */
+    /** [rows, nets x L] bases (partial sums of hidden units) of all positions. */
     readonly bases: View;
     readonly masked: View;
     readonly slates: View;

@@ -1,4 +1,4 @@
-/** Q-values of given slates, with gradients: one value per position, or one per item and one for no click. */
+/** Q-values of given slates, with gradients: one per position, or one per item and one for no click. */
 
 import backwardText from "../../../kernels/slates/slate_value_backward.wgsl" with { type: "text" };
 import forwardText from "../../../kernels/slates/slate_value_forward.wgsl" with { type: "text" };
@@ -41,8 +41,9 @@ export interface SlateValueInputs {
 }
 
 /**
- * Records the Q-values [rows, columns] of slates: Q^j of the first j + 1 items, or one value per item and one of no click.
- * The op reads item tables, and modifies the bases. Only online weights get gradients.
+ * Records the Q-values [rows, columns] of slates: column j is the value of the first j + 1 items; for kind
+ * `item`, of item j or of no click. The op reads item tables, and modifies the bases. Only online weights get
+ * gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -74,9 +75,9 @@ export function slateValue<S extends BatchSizes, R extends SlateBatch>(
 
 interface ValueParameters {
   readonly weights: Tensor;
-  /** Biases of the positions; undefined if each position has its own net. */
+  /** Biases of the positions; undefined unless all positions share a net of kind `shared`. */
   readonly bias: Tensor | undefined;
-  /** Weights of the item products, whose results the item tables store. */
+  /** Weights of the products with item vectors. The item tables store these products. */
   readonly products: readonly Tensor[];
 }
 
@@ -99,7 +100,7 @@ interface SlateValue extends SlateValueInputs {
   readonly slotItems: (slot: number) => View;
 }
 
-/** Records one dispatch per slot, in order: a slot's dispatch adds to the bases of later slots. */
+/** Records one dispatch per slot, in order, because each dispatch adds to the bases of later slots. */
 function forward<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -124,7 +125,7 @@ function forward<S extends BatchSizes>(
   });
 }
 
-/** Fields in the order of the kernel's `struct Slot`, which kernels/slates/slate_value_forward.wgsl documents. */
+/** Fields in the order of `struct Slot` in kernels/slates/slate_value_forward.wgsl, which explains them. */
 const slotFields = [
   "slate",
   "position",
@@ -144,7 +145,7 @@ const slotFields = [
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
-/** Returns the settings of a slot as data for a shader that all slots share. */
+/** Returns the settings of a slot. They are data, so that all slots share one shader. */
 function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;
@@ -173,7 +174,7 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Gradients of the item products: [rows, width] per slot. The slots follow each other in one buffer. */
+/** Gradients of the item tables' entries: [rows, width] per slot, one slot after another in one buffer. */
 interface Parts {
   readonly all: View;
   readonly slots: readonly View[];
@@ -194,7 +195,7 @@ function allocateParts<S extends BatchSizes>(call: OpCall<S>, rows: SlateRows<S>
   return { all, slots, columns };
 }
 
-/** Records gradients through the hidden units, for bases, values, item products, output weights and bias. */
+/** Records the gradients of bases, values, item tables' entries, output weights and bias. */
 function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -238,7 +239,7 @@ function hiddenGradients<S extends BatchSizes>(
   };
 }
 
-/** Records gradients of the item products' weights, with one dispatch per slot. */
+/** Records the gradients of the weights that compute item tables, with one dispatch per slot. */
 function productGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -260,7 +261,7 @@ function productGradients<S extends BatchSizes>(
   });
 }
 
-/** Returns the f64 reference. Its inputs are bases, values, item vectors, output weights, products and position bias. */
+/** f64 reference. Inputs: bases, values, item vectors, output weights, item weights, position bias. */
 function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
   return ([bases, values, vectors, output, ...rest], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");
@@ -338,7 +339,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the terms of the sum in hidden unit n of position j: item, weights, and column of the weights. */
+/** Lists the items that hidden unit n of position j adds up, each with its weights and their column. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({

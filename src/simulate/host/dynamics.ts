@@ -1,4 +1,4 @@
-/** Reference implementation of simulated users and of their choice model, in f64 and for one user at a time. */
+/** Reference implementation of simulated users and their choice model, in f64, for one user at a time. */
 
 import {
   advanceShopState,
@@ -13,7 +13,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Distance of `uniform` from the nearest number with another outcome. With a tiny distance, f32 may give that outcome. */
+  /** Distance of `uniform` from the nearest number with another outcome, which f32 may give if it is tiny. */
   readonly margin: number;
 }
 
@@ -24,7 +24,7 @@ export interface ChoiceWeights {
   readonly slots: Float64Array;
 }
 
-/** Computes exp(logit - largest logit) for no click, whose logit is 0, and for each slot. @param logits - one per slot */
+/** Computes exp(logit - largest logit) for no click (logit 0) and each slot. @param logits - per slot */
 export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
   let most = 0;
   for (let j = 0; j < logits.length; j++) most = Math.max(most, logits[j]!);
@@ -34,9 +34,9 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 }
 
 /**
- * Draws the click by inverting the distribution function of the outcomes: no click, then the slots in order. As no
- * click is first, two policies with the same random numbers have as many pages without a click in common as possible.
- * @param logits - one per slot. @param uniform - random number in [0, 1)
+ * Draws the click by inverting the distribution function of the outcomes: no click, then the slots in order.
+ * As no click is first, two policies with the same random numbers have as many pages without a click in
+ * common as possible. @param logits - one per slot. @param uniform - random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
   const { none, slots } = computeChoiceWeights(logits);
@@ -55,7 +55,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes the logits of a slate's items. @param utilities - utility per item. @param effects - effects of positions 2, 3, ... */
+/** Computes the logits of a slate. @param utilities - per item. @param effects - of positions 2, 3, ... */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,
@@ -64,14 +64,13 @@ export function computeSlateLogits(
   return Float64Array.from(utilities, (u, j) => eta * (u + (effects[Math.min(j, effects.length) - 1] ?? 0)));
 }
 
-/** Computes the state changes and the utilities of a simulated user. @typeParam S immutable state of a user */
+/** State changes and utilities of a simulated user. @typeParam S immutable state of a user */
 export interface HostDynamics<S> {
   readonly name: string;
-  /** I, the number of items in the catalogue. */
   readonly items: number;
-  /** Inverse temperature eta, by default 1. P(item) is proportional to exp(eta (utility + position effect)), P(no click) to 1. */
+  /** Inverse temperature, 1 by default: P(item) is proportional to exp(eta (utility + position effect)). */
   readonly eta?: number;
-  /** Effects of the second and later positions. Positions beyond the last effect have the last effect. */
+  /** Effects of the second and later positions. Positions beyond the last listed effect have that effect. */
   readonly positionEffects?: readonly number[];
   initial(): S;
   /** Returns the utilities of the given items, in their order and without position effects. */

@@ -1,12 +1,15 @@
 /**
- * Computes the optimal policy of a synthetic shop. The state of a user is three numbers (m1, m2, p), so a grid of three
- * dimensions approximates all states. If clicked items may be shown again, the value of state s with t pages left is
+ * Computes the optimal policy of a synthetic shop. The state of a user is three numbers (m1, m2, p), so a
+ * grid of three dimensions approximates all states. If clicked items may be shown again, the value of state s
+ * with t pages left is
  *
- *   V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)       v_i = exp(u_i(s))
+ * V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i) v_i =
+ * exp(u_i(s))
  *
- * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. Trilinear interpolation
- * computes V between grid points. If clicked items are not shown again, V is an upper bound. The policy of {@link
- * createOptimalPolicy} then shows the allowed items that are best by V one page ahead, and its return is a lower bound.
+ * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. Trilinear
+ * interpolation computes V between grid points. If clicked items are not shown again, V is an upper bound. In
+ * that case {@link createOptimalPolicy} shows the allowed items that maximise the reward plus V of the next
+ * state, and its return is a lower bound of the optimum.
  */
 
 import {
@@ -24,15 +27,15 @@ import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
 /** Options of the simulation for which the policy is optimal. */
 export interface PlanOptions extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave"> {
-  /** Numbers of grid points along m1, m2 and p; odd, so that the state of a new user is a grid point. */
+  /** Numbers of grid points along m1, m2 and p; odd, so that a new user's state is a grid point. */
   readonly points?: readonly [m1: number, m2: number, p: number];
   readonly onProgress?: (done: number, all: number) => void;
 }
 
-/** Default numbers of grid points. Values on this grid differ by at most 0.3 % from values on a much finer grid. */
+/** Default numbers of grid points. Values differ by at most 0.3 % from those of a much finer grid. */
 export const usualPoints = [33, 33, 17] as const;
 
-/** Ranges of the states that users can reach: m1 and m2 (mean styles) from -2 to 2, p (mean price) from -1 to 1. */
+/** Ranges of reachable states: m1 and m2 (mean styles) from -2 to 2, p (mean price) from -1 to 1. */
 const RANGES = [[-2, 2], [-2, 2], [-1, 1]] as const;
 
 export class ShopPlan {
@@ -53,20 +56,20 @@ export class ShopPlan {
     }
   }
 
-  /** Returns the expected future return of the best policy that may repeat items. @param left - pages left, 0..T */
+  /** Returns the best expected return if clicked items may be shown again. @param left - pages left, 0..T */
   value({ m1, m2, p }: ShopState, left: number): number {
     const values = this.#values[left];
     if (values) return this.#grid.at(values, m1, m2, p);
     throw new RangeError(`Expected 0..${this.options.pages} pages left, got ${left}`);
   }
 
-  /** Upper bound of any policy's return, up to the error of the grid. The bound is the value of a new user's state. */
+  /** Value of a new user's state: an upper bound of any policy's return, up to the error of the grid. */
   get bound(): number {
     return this.value(firstState, this.options.pages);
   }
 }
 
-/** Returns the policy that maximises the page's reward plus the value of the next state, for the plan's sizes only. */
+/** Returns the policy that maximises reward + value of the next state, for the slate size of the plan. */
 export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   const { reward = "click", discount = 1, leave = 0 } = plan.options;
   return {
@@ -83,11 +86,11 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** Computes the grid points' values for t pages left from the values for t - 1. Data that do not depend on t are cached. */
+/** Computes the values for t pages left from those for t - 1. Data that do not depend on t are cached. */
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
-  /** [grid points, slots] best slate with one page less left. The search starts from this slate. */
+  /** [grid points, slots] best slate of the previous sweep, from which the search starts. */
   readonly #slates: Uint32Array;
   /** Per axis: [grid points on the axis, items] grid cell of the state after a click on the item. */
   readonly #cell: readonly Uint32Array[];
@@ -149,7 +152,7 @@ class Sweep {
     return found;
   }
 
-  /** Interpolates the values [items] of the states after a click on each item. The click is at grid point (x, y, z). */
+  /** Interpolates [items] values of the states after a click on each item at grid point (x, y, z). */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];
@@ -181,7 +184,7 @@ export class InterpolationGrid {
   readonly #first: Three<number>;
   readonly #step: Three<number>;
 
-  /** @param ranges - lower and upper ends of the three axes. @param points - number of grid points per axis, 2 or more. */
+  /** @param ranges - ends of the three axes. @param points - number of grid points per axis, 2 or more. */
   constructor(ranges: Three<readonly [number, number]>, points: Three<number>) {
     if (!points.every((n) => Number.isInteger(n) && n >= 2)) {
       throw new RangeError(`Expected 2 points or more along each axis, got ${points.join(" x ")}`);
@@ -203,7 +206,7 @@ export class InterpolationGrid {
     }
   }
 
-  /** Returns the grid cell of a coordinate x on an axis, and the position in that cell, 0..1. Coordinates are clipped. */
+  /** Returns the cell of a coordinate x (clipped to the axis), and the position in the cell, 0..1. */
   locate(axis: number, x: number): { readonly cell: number; readonly share: number } {
     const last = this.axes[axis]!.length - 1;
     const place = Math.min(Math.max((x - this.#first[axis]!) / this.#step[axis]!, 0), last);

@@ -1,17 +1,18 @@
 /**
  * Finds the slate with the highest expected value, exactly. The value of a slate A of k items is
  *
- *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)      w_i = exp(logit of i), w0 = 1: no click
+ * Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i) w_i = exp(logit of i), w0 = 1: no click
  *
- * Fractional programming (Dinkelbach): A is optimal if no slate B has a larger sum_B w_i (q_i - Q(A)) than A has. A
- * top-k selection finds the B with the largest sum. The search replaces A by B, until Q no longer rises.
+ * Fractional programming (Dinkelbach): A is optimal if no slate B has a larger sum_B w_i (q_i - Q(A)) than A.
+ * A top-k selection finds the slate B with the largest sum. The search replaces A by B until Q no longer
+ * rises.
  */
 
 /** Mask of items. An item whose value is not 0 is excluded. */
 export type MaskValues = ArrayLike<number>;
 
 /**
- * Returns the k items with the highest scores, best first. Of items with equal scores, the lowest number is first.
+ * Returns the k items with the highest scores, best first. Items with equal scores are ordered by number.
  * @param scores - [items] without NaN. @throws RangeError if fewer than k items are allowed.
  */
 export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
@@ -55,7 +56,7 @@ export interface SlateSolution {
   /** Items of the best slate, by descending weight x (value - Q). */
   readonly slate: number[];
   readonly value: number;
-  /** Values Q of the slates in the search's successive rounds, increasing up to `value`. */
+  /** Values Q of the slates in successive rounds of the search, increasing up to `value`. */
   readonly path: number[];
   readonly rounds: number;
 }
@@ -70,11 +71,11 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
 
 interface Among {
   readonly masked?: MaskValues | undefined;
-  /** Output: values Q of the slates in the search's successive rounds. */
+  /** Output: values Q of the slates in successive rounds of the search. */
   readonly path?: number[];
 }
 
-/** Search for best slates. All searches reuse the same memory. */
+/** Searches best slates. Successive searches reuse the same memory. */
 export class SlateSearch {
   /** [items] score of each item in the current round. */
   readonly #scores: Float64Array;
@@ -85,7 +86,7 @@ export class SlateSearch {
     this.#next = new Uint32Array(slate);
   }
 
-  /** Finds the best slate. @param slate - input: start of the search; output: best slate. @returns the best slate's Q */
+  /** Finds the best slate and returns its value Q. @param slate - start, replaced by the best slate */
   best(problem: SlateProblem, slate: Uint32Array, { masked, path }: Among = {}): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];

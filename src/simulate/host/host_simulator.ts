@@ -1,7 +1,7 @@
 /**
- * Reference simulator on the host, written directly from the definition: in f64, one user after another. Host and
- * device use the same random words (data/philox.ts), so that their clicks can be compared one by one. The available
- * policies are random, popular, and greedy. Greedy is exact for rewards by click and by utility.
+ * Reference simulator on the host in f64, one user after another. Host and device use the same random words
+ * (data/philox.ts), so that their clicks can be compared one by one. The policies are random, popular, and
+ * greedy (exact for both kinds of rewards).
  */
 
 import {
@@ -26,13 +26,11 @@ export interface HostPage<S> {
   readonly state: S;
   readonly user: number;
   readonly page: number;
-  /** T, the number of pages in an episode. */
   readonly pages: number;
-  /** k, the number of items in a slate. */
   readonly slate: number;
   /** [items] 1 for an item that may not be shown, 0 for others. */
   readonly masked: Uint8Array;
-  /** Returns four random words of this page for one purpose (see data/philox.ts). */
+  /** Returns four random words of this page for a purpose (see data/philox.ts). */
   readonly words: (purpose: number) => PhiloxCounter;
 }
 
@@ -45,7 +43,6 @@ export interface HostPolicy<S> {
 export interface HostDraw extends UniformChoice {
   readonly user: number;
   readonly page: number;
-  /** [slots] items of the shown slate. */
   readonly slate: ArrayLike<number>;
 }
 
@@ -56,11 +53,11 @@ export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "s
   readonly firstUser?: number;
   /** Discount factor per page; 1 by default. */
   readonly discount?: number;
-  /** Mean size of the random pool of items that is drawn per page; see {@link import("../pool.ts").PoolOptions}. */
+  /** Mean size of the random pool that is drawn per page; see {@link import("../pool.ts").PoolOptions}. */
   readonly randomPool?: number;
   /** Returns the items that a user clicked before the episode, oldest first. */
   readonly history?: (user: number) => ArrayLike<number>;
-  /** Returns a clicked slot (k if none) that replaces the drawn slot, to repeat the clicks of a log. */
+  /** Returns a slot (k for no click) that replaces the drawn slot, to repeat the clicks of a log. */
   readonly follow?: (drawn: HostDraw) => number;
 }
 
@@ -68,12 +65,12 @@ export interface HostEpisodes<S> extends EpisodeLog {
   /** [users] sum of the discounted rewards of each user. */
   readonly returns: Float64Array;
   readonly length: Uint32Array;
-  /** [users] 1 for a user who left before the last page, 0 for a user whose episode ended with the last page. */
+  /** [users] 1 for a user who left, 0 for a user whose episode ended with the last page. */
   readonly terminated: Uint8Array;
   readonly states: readonly S[];
 }
 
-/** Simulates one episode per user. @throws RangeError if a slate has a wrong length, or masked or repeated items. */
+/** Simulates one episode per user. @throws RangeError for a slate with masked, repeated or too few items. */
 export function simulateOnHost<S>(
   dynamics: HostDynamics<S>,
   policy: HostPolicy<S>,
@@ -114,7 +111,7 @@ class OneUser<S> {
   left = false;
   #withoutClick = 0;
   readonly #masked: Uint8Array;
-  /** Threshold of the random words for the random pool; 0 without a random pool. */
+  /** An item is in the random pool if its random word is below this threshold; 0 without a random pool. */
   readonly #threshold: number;
 
   constructor(
@@ -185,12 +182,12 @@ class OneUser<S> {
     const wrong = items.find((item) => masked[item] !== 0);
     if (items.length === k && new Set(items).size === k && wrong === undefined) return;
     throw new RangeError(
-      `Expected of ${policy} a slate of ${k} different items that may be shown, got ${items.join(", ")}`,
+      `Expected from ${policy} a slate of ${k} different items that may be shown, got ${items.join(", ")}`,
     );
   }
 }
 
-/** Returns the policy that draws slates uniformly, with the random words of kernels/simulate/random_slate.wgsl. */
+/** Returns the policy that draws slates uniformly, as kernels/simulate/random_slate.wgsl does. */
 export function createRandomPolicy<S>(): HostPolicy<S> {
   return { name: "random", slate: drawSlate };
 }
@@ -206,7 +203,7 @@ export function drawSlate(
   });
 }
 
-/** Draws a free item uniformly: up to three draws among all items, then a fourth among the free items. */
+/** Draws a free item uniformly: up to three draws among all items, then one draw among the free items. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);
@@ -219,7 +216,7 @@ function drawItem(taken: Uint8Array, words: readonly number[]): number {
   throw new RangeError("Expected an item that may be shown, found none");
 }
 
-/** Returns a policy that shows the first allowed items of an order. @param order - numbers of the items, best first */
+/** Returns a policy that shows the first allowed items. @param order - item numbers, best first */
 export function createHostPopularPolicy<S>(order: ArrayLike<number>): HostPolicy<S> {
   const items = Array.from(order);
   return {
@@ -242,7 +239,7 @@ function allItems(count: number): Uint32Array {
   return all;
 }
 
-/** Returns the utilities of all items for a user, and the weights of the choice model for these utilities. */
+/** Returns the utilities of all items for a user, and the choice model's weights. */
 export function scoreCatalogue<S>({ dynamics, state }: HostPage<S>): {
   readonly utilities: Float64Array;
   readonly noneWeight: number;

@@ -1,11 +1,12 @@
 /**
- * Draws slates by scores, item after item (Plackett-Luce): the reference of kernels/simulate/plackett_luce.wgsl, in
- * float64.
+ * Draws slates by scores, item after item (Plackett-Luce); float64 reference of
+ * kernels/simulate/plackett_luce.wgsl.
  *
- *   P(slot j shows i | the slots before it) = exp(z_i) / sum over the remaining items of exp(z)        z = score / temperature
+ * P(slot j shows i | the slots before it) = exp(z_i) / sum over the remaining items of exp(z) z = score /
+ * temperature
  */
 
-/** If less than this share of the total weight remains, the rest is summed again. A difference would lose digits. */
+/** If less than this share of all weights remains, they are summed again: a difference would lose digits. */
 const LOST = 1e-6;
 /** Replacement for scores that are not finite, as in the kernel. */
 const LOWEST = -1e30;
@@ -13,7 +14,7 @@ const LOWEST = -1e30;
 interface DrawnSlate {
   /** Indices of the k drawn scores, in display order. */
   readonly indices: number[];
-  /** Minimum over the slots of the distance between the random number and the nearest one that draws another item. */
+  /** Minimum over slots of the random number's distance to the nearest number that draws another item. */
   readonly margin: number;
 }
 
@@ -24,7 +25,7 @@ export class PlackettLuce {
   readonly #most: number;
   readonly #all: number;
 
-  /** @param scores - one per candidate. @param temperature - above 0. A small temperature draws the highest scores. */
+  /** @param scores - per candidate. @param temperature - above 0; near 0, the highest scores are drawn. */
   constructor(scores: ArrayLike<number>, temperature: number) {
     this.#z = Float64Array.from(scores, (x) => (Number.isFinite(x) ? x : LOWEST) / temperature);
     this.#most = this.#z.reduce((most, z) => Math.max(most, z), -Infinity);
@@ -32,7 +33,7 @@ export class PlackettLuce {
     this.#all = this.#weights.reduce((sum, weight) => sum + weight, 0);
   }
 
-  /** Returns the log-probability of each item of a slate, given the items before. @param slate - distinct indices */
+  /** Returns log P(item | items in earlier slots) per item of a slate. @param slate - distinct indices */
   logProbabilities(slate: readonly number[]): number[] {
     return slate.map((place, j) => {
       const { most, sum } = this.#left(slate.slice(0, j));
@@ -44,7 +45,7 @@ export class PlackettLuce {
     return Math.exp(this.logProbabilities(slate).reduce((sum, log) => sum + log, 0));
   }
 
-  /** Returns each item's probability to be in the next slot; 0 for items in `before`. @param before - items of earlier slots */
+  /** Returns each item's probability to be drawn for the next slot. @param before - items of earlier slots */
   nextProbabilities(before: readonly number[]): Float64Array {
     const { weights, sum } = this.#left(before);
     const chances = weights.map((weight) => weight / sum);
@@ -53,9 +54,10 @@ export class PlackettLuce {
   }
 
   /**
-   * Estimates the marginal probability that a slot shows an item. The earlier slots are drawn from all other items, and
-   * a draw is weighted by the probability that the earlier slots do not show the item. So the estimate is above 0 even
-   * for an item that is nearly always in an earlier slot. @param uniform - random number in [0, 1) for each draw and slot
+   * Estimates the marginal probability that a slot shows an item. The earlier slots are drawn from all other
+   * items, and each draw is weighted by the probability that the earlier slots do not show the item. So the
+   * estimate is above 0 even if the item is nearly always in an earlier slot. @param uniform - random number
+   * in [0, 1) for each draw and slot
    */
   slotProbability(
     place: number,
@@ -102,7 +104,7 @@ export class PlackettLuce {
     return drawn;
   }
 
-  /** Returns the weights of the items that are not in `before`, divided by exp(most), and the sum of the weights. */
+  /** Returns the weights of the items that are not in `before`, divided by exp(most), and their sum. */
   #left(before: readonly number[]): { weights: Float64Array; most: number; sum: number } {
     const rest = before.reduce((sum, place) => sum - this.#weights[place]!, this.#all);
     if (rest > LOST * this.#all) return { weights: this.#weights, most: this.#most, sum: rest };
