@@ -107,7 +107,7 @@ Deno.test("a training is read back from its file; an incomplete file is refused"
   );
   assert.throws(
     () => readTrainingSetting({ ...snapshot, metadata: { training: '{"stage":"third"}' } }, "x"),
-    /^UserError: x: its training settings are damaged/,
+    /^UserError: x: the training settings of the file are damaged/,
   );
   assert.equal(readTrainingSetting({ ...snapshot, metadata: {} }, "x"), undefined);
 });

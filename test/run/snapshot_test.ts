@@ -138,7 +138,7 @@ Deno.test("damage is reported by kind", () => {
   rejects(file({ a: { ...f32(0, 4), shape: [-1] } }, 4), /tensor "a": shape\.0: /);
   rejects(file({ a: { ...f32(0, 4), shape: [0.25] } }, 4), /tensor "a": shape\.0: /);
   rejects(file({ a: { ...f32(0, 4), data_offsets: [0] } }, 4), /tensor "a": data_offsets/);
-  rejects(file({ a: f32(8, 4, [1]) }, 8), /its data begin at 8 and end before, at 4/);
+  rejects(file({ a: f32(8, 4, [1]) }, 8), /its data begin at 8 and end earlier, at 4/);
   rejects(file({ a: f32(0, 8, [3]) }, 8), /shape \[3\] of F32 takes 12 bytes, 8 found/);
   rejects(file({ a: f32(0, 8), b: f32(4, 12) }, 12), /tensors "a" and "b" overlap/);
   rejects(file({ a: f32(0, 4), b: f32(8, 12) }, 12), /4 bytes before tensor "b" belong to none/);

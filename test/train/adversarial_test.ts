@@ -240,7 +240,7 @@ Deno.test("pages of one item, no history, no clicks: metrics or a refusal, never
     const log = { ...single, eventClick: new Uint32Array(single.eventClick.length).fill(NONE) };
     await assert.rejects(
       trainGame(gpu, log, smallLstm, { ...small, batchSize: 10 }),
-      /Expected clicks among the train users/,
+      /Expected clicks of train users/,
     );
     // On such a log the Shannon stage learns that no user clicks.
     using own = await trainShannon(gpu, log, smallLstm, { batchSize: 10, learningRate: 0.01 });

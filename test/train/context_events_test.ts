@@ -128,7 +128,7 @@ Deno.test("users without predicted events are in no batch, and are skipped in an
     const none = { ...log, eventClick: log.eventClick.with(2, NONE) };
     await assert.rejects(
       trainGame(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),
-      /Expected clicks among the train users/,
+      /Expected clicks of train users/,
     );
   }));
 
