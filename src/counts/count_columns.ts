@@ -1,24 +1,26 @@
 /**
- * Columns of the count features of a displayed item: how often train users clicked the item, how similar the item is to items
- * that the user clicked, and whether the user saw or clicked the item. The utility network reads the features without a gradient.
+ * Count features of a displayed item: how often train users clicked the item, how similar the item is to items
+ * that the user clicked, and whether the user saw or clicked the item. The features are constant inputs of the
+ * utility network.
  *
- * The table of counts has one row of f32 per item (f32 represents item ids exactly up to 2^24). A row has these columns:
+ * The table of counts has one row of f32 per item (f32 is exact for item ids up to 2^24). Columns of a row:
  *
- *   shown, clicks, users, cutoff   numbers of displays, clicks and clicking users (train users only); largest omitted similarity
- *   S x (token, share)        a pair per token slot: one of the item's tokens (-1: free slot), and its share of all clicks
- *   M x id, M x both          ids of the M nearest items (ascending, then NO_ITEM), and numbers of users who clicked the two items
+ *   shown, clicks, users    numbers of displays, clicks and clicking users (train users only)
+ *   cutoff                  largest similarity of an omitted item
+ *   S x (token, share)      per token slot, a token of the item (-1: free slot) and the token's share of all clicks
+ *   M x id, M x both        ids of the M nearest items (ascending, then NO_ITEM), and numbers of common users
  */
 
 import type { PastPages } from "../data/click_log.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
-/** Category field of the items. The field's values are the tokens first .. first + count - 1. */
+/** Category field of the items. Its values are the tokens first .. first + count - 1. */
 export interface CountField {
   /** First token of the field. */
   readonly first: number;
   /** Number of tokens of the field. */
   readonly count: number;
-  /** Number of the field's tokens that the table of counts can store per item. */
+  /** Number of the field's tokens that the table of counts stores per item. */
   readonly slots: number;
 }
 
@@ -30,27 +32,27 @@ export interface CountsConfig {
   neighbours: number;
   /** Number of a user's latest distinct clicked items. Only pairs of these items are counted. */
   latest: number;
-  /** True for a log with sampled pages. Users did not see sampled pages, so only clicks are counted. Absent for false. */
+  /** True for a log with sampled pages, which users did not see: only clicks count. Absent for false. */
   sampledPages?: boolean | undefined;
   /** X, the number of context features per row, which are the last columns. Absent for 0. */
   rowFeatures?: number | undefined;
 }
 
-/** Number of a user's last clicks that the count features read. */
+/** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of pseudo-displays (at the average rate) that smooth a click rate, and of pseudo-clicks that smooth a click share. */
+/** Number of pseudo-displays, at the average rate, per click rate, and of pseudo-clicks per click share. */
 export const PRIOR = 5;
 /** Number of pseudo-displays, at the average click rate, that smooth a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
-/** Largest number of token slots of all fields together; a kernel stores all slots in registers. `MOST_FIELDS` limits fields. */
+/** Largest number of token slots of all fields, which a kernel stores in registers. */
 export const MOST_SLOTS = 8;
 export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
 export const MOST_ROW_FEATURES = 64;
 
-/** Names of the columns before the fields' columns. `AFTER` names the columns after them, which describe the page or the user. */
+/** Names of the columns before the fields' columns. `AFTER` names the later columns, of the page or user. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -68,20 +70,20 @@ export function countTokenSlots(fields: readonly CountField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }
 
-/** Largest numbers of neighbours per item. A large catalogue gets fewer neighbours, because its table exceeds the cache. */
+/** Largest number of neighbours per item; smaller for large catalogues, whose table exceeds the cache. */
 const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
-/** Largest number of floats in a table of counts. A table of 112 MiB fits a storage binding of every adapter. */
+/** Largest number of floats in a table of counts: 112 MiB fit a storage binding of every adapter. */
 const TABLE_FLOATS = 28 * 2 ** 20;
-/** Usual limit of the floats in a table (64 MiB). If 8 neighbours per item need more, {@link TABLE_FLOATS} is the limit. */
+/** Usual limit of floats in a table (64 MiB); {@link TABLE_FLOATS} applies if 8 neighbours exceed it. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns the number of token slots per item that fit the table if tokens and neighbours take equally many floats. */
+/** Returns the number of token slots per item that fit if tokens and neighbours take equally many floats. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
 
-/** Returns M, the even number of neighbours per item that fit the table; 0 if the catalogue is too large for a table. */
+/** Returns M, the even number of neighbours per item that fit the table; 0 for too large catalogues. */
 export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: readonly CountField[]): number {
   const fixed = 4 + 2 * countTokenSlots(fields);
   const even = (floats: number) => 2 * Math.max(0, Math.floor((floats / count - fixed) / 4));
@@ -91,10 +93,11 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 }
 
 /**
- * A user's own counts of an item, packed into one word. `passed` (8 bits) is the number of earlier displays without a click. The
- * other fields are set for train users, who are counted in the tables: displays (11 bits), clicks (11 bits), true if the tables
- * count the user's click pairs (1 bit), true if the item is in such a pair (1 bit). Own counts are subtracted from the tables:
- * otherwise the click rates would reveal the user's own clicks to the model in training, but not in prediction.
+ * A user's own counts of an item, packed into one word. `passed` (8 bits) is the number of earlier displays
+ * without a click. The next fields are set for train users, who are counted in the tables: displays (11
+ * bits), clicks (11 bits), true if the tables count the user's click pairs (1 bit), true if the item is in
+ * such a pair (1 bit). Own counts are subtracted from the tables: otherwise the click rates would reveal the
+ * user's own clicks to the model in training, but not in prediction.
  */
 export interface OwnCounts {
   readonly passed: number;
@@ -104,7 +107,7 @@ export interface OwnCounts {
   readonly inPairs: boolean;
 }
 
-/** Number of words per row: one of {@link packOwn}, followed by two of {@link packPast}. */
+/** Number of words per row: one word of {@link packOwn}, and two words of {@link packPast}. */
 export const OWN_WORDS = 3;
 
 const MOST_PASSED = 255;
@@ -116,17 +119,17 @@ export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): 
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
 }
 
-/** Packs a user's earlier pages into two words: clicked pages and pages, clicks and displays; numerators in the upper 16 bits. */
+/** Packs a user's past: (clicked pages, pages) and (clicks, displays), the first in the upper 16 bits. */
 export function packPast({ pages, clickedPages, displays, clicks }: PastPages): [number, number] {
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }
 
-/** Packs a numerator and a denominator into a word. They are halved until they have 16 bits; only their quotient is used. */
+/** Packs a numerator and a denominator, both halved until they fit. Only their quotient is used. */
 function packShare(part: number, whole: number): number {
   return whole < 2 ** 16 ? (part * 2 ** 16 + whole) >>> 0 : packShare(part >> 1, whole >> 1);
 }
 
-/** Unpacks the two words that {@link packPast} returned. */
+/** Unpacks the words of {@link packPast}. */
 export function unpackPast(pageWord: number, displayWord: number): PastPages {
   return {
     pages: pageWord & 0xffff,

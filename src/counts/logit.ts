@@ -1,6 +1,6 @@
 /**
- * Conditional logit: a choice model in which an item's utility is linear in the item's features. `fitLogit` fits any choices;
- * `fitCounts` fits the choices of train users from count features and dense features.
+ * Conditional logit: a choice model in which an item's utility is linear in the item's features. `fitLogit`
+ * fits any choices. `fitCounts` fits the choices of train users from count features and dense features.
  */
 
 import { logSumExp } from "../data/ranking.ts";
@@ -11,7 +11,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices, and features of the rows to choose from: a page's first click or no click, then each click among unclicked rows. */
+/** Choices with their options: a page's first click or no click, then each click among unclicked rows. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
@@ -27,10 +27,10 @@ export interface LogitSample {
 const MOST_STEPS = 30;
 
 /**
- * Returns the weights w [D] that maximise the likelihood of the choices. Rows have the utilities u = x w; no click has the utility
- * 0. The loss is convex and minimised by Newton's method.
- * @param ridge: [D] positive coefficients. The penalty sum_d ridge_d / 2 w_d^2 is added to the sum of the losses. The penalty
- * keeps the weights finite if no user clicks, or if every user clicks the best item.
+ * Returns the weights w [D] that maximise the likelihood of the choices. Rows have the utilities u = x w; no
+ * click has the utility 0. The loss is convex and minimised by Newton's method.
+ * @param ridge - [D] positive coefficients of a penalty sum_d ridge_d / 2 w_d^2 on the summed loss. The
+ * penalty keeps the weights finite if no user clicks, or if every user clicks the best item.
  */
 export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
   let best = evaluatePoint(choices, new Float64Array(choices.columns), ridge);
@@ -47,7 +47,7 @@ export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float6
   return best.w;
 }
 
-/** A point of the optimisation: weights, loss (with penalties) and the choice probability of each row. */
+/** Point of the optimisation: weights, loss (with penalties) and the choice probability of each row. */
 interface Point {
   readonly w: Float64Array<ArrayBuffer>;
   readonly loss: number;
@@ -89,12 +89,12 @@ function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<numb
   return solve(hessian, gradient);
 }
 
-/** Adds p x x' of each row to the lower triangle of `to`. Two rows are added at once to halve the reads and writes of `to`. */
+/** Adds p x x' of each row to the lower triangle of `to`, two rows at once to halve the reads and writes. */
 function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   const D = Math.sqrt(to.length);
   for (let row = 0; row < p.length; row += 2) {
     const a = row * D;
-    // If the number of rows is odd, the last row is paired with itself, multiplied by 0.
+    // If the number of rows is odd, the last row is added a second time, multiplied by 0.
     const b = row + 1 < p.length ? a + D : a;
     const [pa = 0, pb = 0] = p.subarray(row, row + 2);
     for (let k = 0; k < D; k++) {
@@ -106,7 +106,7 @@ function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   }
 }
 
-/** Solves A x = b by Cholesky decomposition. @param lower: lower triangle of A; overwritten. @param x: b, replaced by x. */
+/** Solves A x = b by Cholesky decomposition. @param lower - A's lower triangle, overwritten. @param x - b */
 function solve(lower: Float64Array, x: Float64Array): Float64Array {
   const D = x.length;
   for (let k = 0; k < D; k++) {
@@ -130,13 +130,13 @@ export interface LogitOptions {
   readonly dense: boolean;
   /** Number of position effects; 0 for none. The last effect also applies to all later positions. */
   readonly positions: number;
-  /** Seed for sampling users. Users are sampled if the log has too many pages for a fit. */
+  /** Seed for sampling users, if the log has too many pages for a fit. */
   readonly seed: number;
 }
 
-/** Utility of an item with counts c and dense features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
+/** Utility of item features (c, f): bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
 export interface CountsLogit {
-  /** Mean of each count feature over the sample, [C]. */
+  /** [C] mean of each count feature over the sample. */
   readonly mean: Float64Array;
   /** [C] 1 / standard deviation of each count feature. */
   readonly scaled: Float64Array;
@@ -151,10 +151,10 @@ export interface CountsLogit {
 /** Largest number of multiply-adds per Hessian, which takes one or two seconds. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
-/** Ridge coefficient of a weight, per choice of the sample. `BIAS_RIDGE` is the coefficient of the bias for the whole sample. */
+/** Ridge coefficient of a weight, per choice in the sample. `BIAS_RIDGE` is for the whole sample. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
-/** Largest number of dense features in a logit. More features are left out, because a fit's time is quadratic in their number. */
+/** Largest number of dense features; with more, none are used: a fit's time is quadratic in their number. */
 const MOST_DENSE = 64;
 
 /** Fits the logit to train users. For a user's rows, the user's own pages are subtracted from the counts. */
@@ -176,7 +176,7 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
   };
 }
 
-/** Returns utilities [rows], including position effects, for users whose pages are not in the tables of counts. */
+/** Returns utilities [rows], with position effects, for users whose pages are not in the counts. */
 export function computeLogitUtilities(
   { mean, scaled, counts, bias, dense, positions: places }: CountsLogit,
   source: LogSource,
@@ -222,8 +222,8 @@ function getLogitColumns(source: LogSource, tables: CountTables, { dense, positi
 }
 
 /**
- * Builds the choices of users. A row has C counts, F dense features, a 1, and P position indicators, all not standardised. The
- * counts for a train user exclude the user's own pages.
+ * Builds the choices of users. A row has C counts, F dense features, a 1, and P position indicators, all
+ * before standardising. The counts for a train user exclude the user's own pages.
  */
 export function buildLogitSample(
   source: LogSource,
@@ -264,7 +264,7 @@ export function buildLogitSample(
   return { x: new Float64Array(x), columns, start, chosen, hasNone };
 }
 
-/** Samples train users, as many as can be fitted in one or two seconds per Hessian. */
+/** Samples as many train users as a Hessian can use in one or two seconds. */
 function sampleUsers(source: LogSource, columns: number, seed: number): number[] {
   const train = listUsers(source, "train");
   const order = createRandomStream(seed, "pages of the logit").sampleWithoutReplacement(
@@ -284,14 +284,14 @@ function sampleUsers(source: LogSource, columns: number, seed: number): number[]
   return users.sort((a, b) => a - b);
 }
 
-/** Standardises the first `count` columns. @returns the mean, and 1 / standard deviation, of each standardised column. */
+/** Standardises the first `count` columns. @returns mean and 1 / standard deviation of each */
 function standardise({ x, columns }: LogitSample, count: number) {
   const rows = Math.max(1, x.length / columns);
   const [mean, variance] = [new Float64Array(count), new Float64Array(count)];
   for (let at = 0; at < x.length; at += columns) {
     for (let k = 0; k < count; k++) mean[k]! += x[at + k]! / rows;
   }
-  // Centre before squaring: for a constant column, mean square minus squared mean has rounding errors of 1e-6 and more.
+  // Centre before squaring: in a constant column, mean square - squared mean has rounding errors of 1e-6.
   for (let at = 0; at < x.length; at += columns) {
     for (let k = 0; k < count; k++) {
       x[at + k]! -= mean[k]!;

@@ -1,4 +1,4 @@
-/** Computes count features in float64, and users' own counts. On the GPU, kernels/pw/row_counts.wgsl computes count features. */
+/** Computes count features in float64 (on the GPU: kernels/pw/row_counts.wgsl), and users' own counts. */
 
 import {
   type CountsConfig,
@@ -34,11 +34,11 @@ export interface CountTables {
   readonly config: CountsConfig;
   /** [I, {@link countTableWidth}] */
   readonly items: Float32Array<ArrayBuffer>;
-  /** Clicks per display over all items. An item without displays gets this click rate. */
+  /** Clicks per display over all items, which is also the click rate of an item without displays. */
   readonly meanRate: number;
   /** Share of pages with a click, above 0 and below 1. */
   readonly pageRate: number;
-  /** Number of items on the longest counted page. The feature "page length" of longer pages is clipped to this number. */
+  /** Number of items on the longest counted page. The feature "page length" is clipped to this number. */
   readonly longestPage: number;
   /** Smallest number of clicking users of an item whose pairs with other items are counted. */
   readonly leastUsers: number;
@@ -46,7 +46,7 @@ export interface CountTables {
 
 /** A user's clicks before a page. */
 export interface PageHistory {
-  /** Clicked items, the latest first. Only the first {@link LAGS} entries are read. */
+  /** Clicked items, the latest first. Only the first {@link LAGS} entries are used. */
   readonly recent: ArrayLike<number>;
   /** Number of the user's clicks before the page. */
   readonly clicks: number;
@@ -67,8 +67,8 @@ export interface LogWithCounts {
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
- * Writes the unstandardised count features of a displayed item to `to`, from index `at` on.
- * @param pageLength: number of items on the page. @param own: the user's own counts of the item.
+ * Writes the unstandardised count features of a displayed item to `to`, from index `at` on. @param pageLength
+ * - number of items on the page. @param own - the user's own counts of the item
  */
 export function writeItemCounts(
   tables: CountTables,
@@ -109,7 +109,7 @@ export function writeItemCounts(
   to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
-/** Returns the item's summed cosines with the user's distinct last clicks. Cosine: users of both / sqrt(users_a x users_b). */
+/** Returns the item's summed cosines, users of both / sqrt(users_a x users_b), with distinct last clicks. */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -145,7 +145,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity by which neighbours are ranked. 0.5 is subtracted, as one user who clicked both is weak evidence. */
+/** Returns the similarity that ranks neighbours: 0.5 less, as one user who clicked both is weak evidence. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -156,8 +156,9 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 }
 
 /**
- * Returns the mean lift of the item's tokens in a field; 1 for an item without tokens. A token's lift is its share of the user's
- * clicks / its share of all clicks. @param own: index in `items` of the field's first slot. @param within: index in a row.
+ * Returns the mean lift of the item's tokens in a field; 1 for an item without tokens. A token's lift is its
+ * share of the user's clicks / its share of all clicks. @param own - index in `items` of the field's first
+ * slot. @param within - the same index within a row
  */
 function computeLift(
   items: Float32Array,
@@ -195,8 +196,8 @@ function computeLift(
 const TRAIN = splits.indexOf("train");
 
 /**
- * Returns, for each row, the own counts of the row's user: [R, {@link OWN_WORDS}], packed by {@link packOwn} and
- * {@link packPast}. Displays on sampled pages are left out.
+ * Returns, for each row, the own counts of the row's user: [R, {@link OWN_WORDS}], packed by {@link packOwn}
+ * and {@link packPast}. Displays on sampled pages are left out.
  */
 export function packOwnCounts(log: Clicks, counted: LogWithCounts): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(OWN_WORDS * log.rowItem.length);
@@ -206,7 +207,7 @@ export function packOwnCounts(log: Clicks, counted: LogWithCounts): Uint32Array<
 
 function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: Uint32Array): void {
   const { userEvents, eventRows, eventKind, rowItem, userSplit } = log;
-  // Only pages of train users are in the tables.
+  // The tables include only pages of train users.
   const latest = userSplit[user] === TRAIN ? counted.latest : undefined;
   const { sampledPages } = counted;
   const [from, end] = [userEvents[user]!, userEvents[user + 1]!];
@@ -218,7 +219,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
     if (!isPage(eventKind?.[e])) continue;
     const clicked = new Set(listClickedRows(log, e).map((row) => rowItem[row]!));
     const words = packPast(past);
-    // Counts are those before the page: otherwise the second row of an item that is displayed twice would reveal no click.
+    // Counts are of earlier pages only: if a page shows an item twice, row 2 must not reveal a click.
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
       own.set([passed.get(rowItem[row]!) ?? 0, ...words], OWN_WORDS * row);
     }
@@ -244,7 +245,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
   }
 }
 
-/** Returns X, the number of context features per row. @throws Error if the log does not have as many as the config */
+/** Returns X, the number of context features per row. @throws Error if log and config differ */
 export function expectRowFeatures(
   log: Clicks,
   { rowFeatures = 0 }: Pick<CountsConfig, "rowFeatures">,
@@ -254,8 +255,9 @@ export function expectRowFeatures(
 }
 
 /**
- * Returns the unstandardised features [rows, C] of all rows of some users, user by user. Rows of context events and of
- * additional clicks have zeros. @param latest: see {@link LogWithCounts}.
+ * Returns the unstandardised features [rows, C] of all rows of some users, user by user. Rows of context
+ * events (history that is not predicted) and of additional clicks are zeros. @param latest - see
+ * {@link LogWithCounts}
  */
 export function computeCountFeatures(
   log: Clicks,

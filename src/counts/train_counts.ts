@@ -1,4 +1,4 @@
-/** Counts over train users: displays and clicks per item, click shares of tokens, and pairs of items that one user clicked. */
+/** Counts over train users: displays and clicks per item, click shares of tokens, pairs of clicked items. */
 
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, listUsers, NONE } from "../data/click_log.ts";
 import type { ClickLog, Clicks, ItemTokens } from "../data/click_log.ts";
@@ -9,11 +9,10 @@ import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 /** Displays and clicks of train users per item: 8 bytes per item. */
 export interface TrainCounts {
   readonly users: number;
-  /** [I] displays of each item. */
   readonly shown: Uint32Array;
   /** [I] clicks on each item. */
   readonly clicks: Uint32Array;
-  /** True for sampled pages. Users did not see sampled pages, so `shown` has the mean over all items for every item. */
+  /** True for sampled pages. Users did not see these, so every item has the average number in `shown`. */
   readonly sampledPages: boolean;
   /** Clicks per display over all items, above 0 and below 1. */
   readonly meanRate: number;
@@ -23,7 +22,7 @@ export interface TrainCounts {
   readonly longestPage: number;
 }
 
-/** Counts displays and clicks of train users. A page with several clicks counts as one display; context events are left out. */
+/** Counts displays and clicks of train users, without context events. A page displays its items once. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
   const source = toLogSource(log);
   const shown = new Uint32Array(source.items.shape.count);
@@ -60,7 +59,7 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
   return { users: train.length, shown, clicks, sampledPages, meanRate, pageRate, longestPage };
 }
 
-/** Returns the click rate of an item, 0 < rate < 1, smoothed with {@link PRIOR} pseudo-displays at the average rate. */
+/** Returns the click rate of an item, 0 < rate < 1, smoothed with {@link PRIOR} average pseudo-displays. */
 export function smoothedClickRate({ shown, clicks, meanRate }: TrainCounts, item: number): number {
   return (clicks[item]! + PRIOR * meanRate) / (shown[item]! + PRIOR);
 }
@@ -69,7 +68,7 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
   return onProgress && ((done: number, all: number) => onProgress(what, done, all));
 }
 
-/** A field of the items. The field's values are the tokens first .. first + count - 1. */
+/** Field of the items. Its values are the tokens first .. first + count - 1. */
 export interface TokenField {
   /** Name of the field in the log. */
   readonly name: string;
@@ -83,7 +82,7 @@ export interface TokenField {
 
 const CHUNK = 2 ** 16;
 
-/** Returns true if a field is a category: at least 2 values, at most one value per two items, and no hashed ids. */
+/** Returns true if a field is a category: 2 or more values, at most one per two items, no hashed ids. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
@@ -92,7 +91,7 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
-/** Returns the features of a log's items, and a function from an item to its index in the features. Reads a file only once. */
+/** Returns the features of a log's items, read once, and a function from an item to its index in them. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
@@ -100,7 +99,7 @@ export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   return { items: catalogue.read(ids), findItemIndex: (item: number) => indices.get(item) ?? NaN };
 }
 
-/** Reads the tokens of some items. @param ids: ascending distinct item numbers. @throws Error if items have no tokens. */
+/** Reads the tokens of some items. @param ids - ascending distinct numbers. @throws Error without tokens */
 function readTokens(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
   const items = catalogue.read(ids);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
@@ -120,7 +119,7 @@ export function forEachItemTokens(
   }
 }
 
-/** Returns, for each token, its share of its field's clicks by train users [V]. Every token gets one pseudo-click. */
+/** Returns each token's share of its field's clicks by train users [V]. Every token gets one pseudo-click. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
   { clicks }: TrainCounts,
@@ -149,7 +148,7 @@ const MOST_SLOTS = 2 ** 22;
 
 const FULL = 0.6;
 
-/** Hash table of item-pair counts (open addressing). Beyond `mostSlots`, the caller must drop pairs by {@link keep}. */
+/** Hash table of item-pair counts (open addressing). If {@link isFull}, call {@link keep} to drop pairs. */
 export class PairCounts {
   #low = new Uint32Array(SMALLEST);
   #high = new Uint32Array(SMALLEST);
@@ -163,7 +162,7 @@ export class PairCounts {
     return this.#used;
   }
 
-  /** True if pairs must be dropped by {@link keep} before many more are added. */
+  /** True if {@link keep} must drop pairs before many more pairs are added. */
   get isFull(): boolean {
     return this.#used > FULL * this.mostSlots;
   }
@@ -233,16 +232,17 @@ const MOST_CLICKS = 500;
 export interface ClickPairs {
   /** [I] for each item, the number of users whose latest clicks include the item. */
   readonly users: Uint32Array;
-  /** Number of users per item pair. A pair is counted if each of the two items has at least {@link least} users. */
+  /** Number of users per item pair, if each of the two items has at least {@link least} users. */
   readonly pairs: PairCounts;
   /**
-   * Smallest number of users of an item in a counted pair; 1 if all pairs fit the table. The limit does not apply to a pair's
-   * count: with such a limit, a pair that is counted only because of a user's own clicks would reveal these clicks.
+   * Smallest number of users of an item in a counted pair; 1 if all pairs fit the table. The limit does not
+   * apply to a pair's count: a pair that reaches the limit only by a user's own clicks would reveal these
+   * clicks.
    */
   readonly least: number;
 }
 
-/** Counts item pairs, also of context events. @param latest: see {@link chooseLatestLimit}. @param pairs: table, for tests. */
+/** Counts item pairs, also of context events. @param latest - see {@link chooseLatestLimit} */
 export function countPairs(
   source: LogSource,
   latest: number,
@@ -281,7 +281,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns a limit of items per user that keeps all pairs within {@link MOST_PAIRS}, even if each event is a new item's click. */
+/** Returns a limit of items per user with at most {@link MOST_PAIRS} pairs, if clicked items differ. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

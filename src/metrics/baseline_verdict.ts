@@ -1,6 +1,6 @@
 /**
- * Classifies differences between models by confidence intervals, compares models with baselines, and describes the results in
- * words. All commands, pages and files use the functions of this file.
+ * Classifies differences between models by confidence intervals, compares models with baselines, and
+ * describes the results in words. All commands, pages and files use the functions of this file.
  */
 
 import { meanAndSd } from "../data/mean_sd.ts";
@@ -13,10 +13,10 @@ import type { MetricGap } from "./test_result.ts";
 /** Outcome of the comparison of a model with another model. */
 export type Significance = "better" | "worse" | "no significant difference";
 
-/** Largest rounding error (from f32 and the order of summation) of a difference between two metrics. */
+/** Largest rounding error (by f32 and the order of summation) of a difference between two metrics. */
 const ROUNDING = 1e-6;
 
-/** Classifies a difference by its confidence interval. @param interval: null for too few users or runs. */
+/** Classifies a difference by its confidence interval. @param interval - null for too few users or runs */
 export function classifyDifference(
   interval: Interval | null | undefined,
   { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
@@ -26,7 +26,7 @@ export function classifyDifference(
   return (low > 0) === lowerIsBetter ? "worse" : "better";
 }
 
-/** Metrics by which models are compared. For the loss (nll), lower is better; for all other metrics, higher is better. */
+/** Metrics for comparisons of models. For the loss (nll) lower is better, for the others higher is better. */
 export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 
 /** Difference between two models in a metric, with its 95 % confidence interval over the test users. */
@@ -44,7 +44,7 @@ export function compareByMetric(
   return { difference, interval, is: classifyDifference(interval, { lowerIsBetter: metric === "nll" }) };
 }
 
-/** Difference in a metric between a model and the baseline `baseline`. */
+/** Difference in a metric between a model and a baseline. */
 export interface BaselineComparison extends MetricDifference {
   readonly name: string;
 }
@@ -55,9 +55,9 @@ export type BaselineDifferences = Readonly<
 >;
 
 /**
- * Compares a model with the baselines. The strongest baseline comes first.
- * @param scorings: differences between the model and the baselines on the test users, one entry per seed. Differences and interval
- * bounds are averaged over seeds. An averaged interval is at least as wide as the interval of the mean difference.
+ * Compares a model with the baselines. The strongest baseline comes first. @param scorings - differences
+ * between the model and the baselines on the test users, one entry per seed. Differences and interval bounds
+ * are averaged over seeds. An averaged interval is at least as wide as the interval of the mean difference.
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -75,7 +75,7 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.difference - b.difference));
 }
 
-/** Returns "better" if the model is significantly better than all baselines; "worse" if a baseline is significantly better. */
+/** Returns "better" if the model beats all baselines significantly, "worse" if a baseline beats it. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
@@ -87,11 +87,11 @@ export interface BaselineVerdict {
   readonly subject: string;
   readonly metric: ComparedMetric;
   readonly comparisons: readonly BaselineComparison[];
-  /** Number of users in words, such as "270 test users"; undefined if the number is unknown. */
+  /** Number of users in words, such as "270 test users"; undefined if unknown. */
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences. The first sentence names the best baseline, or a baseline that the model does not beat. */
+/** Describes a verdict in sentences. The first names the best baseline, or one that is not beaten. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];
@@ -125,8 +125,9 @@ interface Scoring {
 }
 
 /**
- * Compares a snapshot's ranking with the baselines. Of a snapshot with reward and generator, the better ranking is compared.
- * @param judged: name of the snapshot; if no snapshot has the name, the last snapshot is used. @param split: split of the users.
+ * Compares a snapshot's ranking with the baselines: the better ranking of reward and generator, if both
+ * exist. @param judged - name of the snapshot; the last snapshot if none has the name. @param split - split
+ * of the users
  */
 export function compareRanking(
   test: readonly Scoring[],
@@ -151,7 +152,7 @@ export function describeUsers(count: number | undefined, split = "test"): string
   return count === undefined ? undefined : `${formatThousands(count)} ${split} users`;
 }
 
-/** Returns, for example, "In the simulator slateq is worse than greedy". @param place: sentence start "In the simulator" */
+/** Returns, for example, "In the simulator slateq is worse than greedy". @param place - "In the simulator" */
 export function describeSignificance(
   is: Significance,
   subject: string,
@@ -184,7 +185,7 @@ export function describeInterval(interval: Interval, digits?: number): string {
   return `95 % CI ${formatSignedRange(interval, digits)}`;
 }
 
-/** The claim that a difference is above 0, a verdict on the claim, and the result in words. */
+/** Claim that a difference is above 0, a verdict on the claim, and the result in words. */
 export interface Claim {
   readonly claim: string;
   /** Verdict on the claim: "undecided" if the interval of the difference contains 0. */

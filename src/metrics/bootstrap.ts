@@ -1,17 +1,18 @@
 /**
  * Bootstrap over users: estimates how much metrics would differ on other users.
  *
- * The events of a user are not independent, so users are resampled instead of events. A resample has a weight per group of users.
- * The weights only depend on the number of groups, so two models with equal users are compared by paired differences. Users are
- * assigned to {@link MOST_GROUPS} groups; with fewer users, each user is a group. So time and memory do not grow with the number
- * of users. Grouping changes the standard error by about 1 / sqrt(2 groups), or 2 %.
+ * The events of a user are not independent, so users are resampled instead of events. A resample has a weight
+ * per group of users. The weights depend only on the number of groups, so two models with the same users are
+ * compared by paired differences. Users are assigned to {@link MOST_GROUPS} groups; if there are fewer users,
+ * each user is a group. So time and memory do not grow with the number of users. Grouping changes the
+ * standard error by about 1 / sqrt(2 groups), or 2 %.
  */
 
 import { createRandomStream } from "../data/random.ts";
 
 export const MOST_GROUPS = 1000;
 const RESAMPLES = 1000;
-/** Seed of the resamples. With a fixed seed, a set of users always has identical resamples. */
+/** Seed of the resamples: the same set of users always has the same resamples. */
 const SEED = 1;
 
 /** Interval that contains 95 % of the resampled values. */
@@ -22,7 +23,7 @@ const SIDE_BY_SIDE = 8;
 
 /** Bootstrap resamples of groups of users. */
 export class Bootstrap {
-  /** Group numbers of all resamples, ascending per resample from `#starts[b]` on. `#times` has each group's number of draws. */
+  /** Group numbers of the resamples, ascending from `#starts[b]` on. `#times` counts each group's draws. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;
@@ -51,7 +52,7 @@ export class Bootstrap {
     this.#times = times.slice(0, end);
   }
 
-  /** Computes each resample's totals of all columns. @param sums: [groups, columns] @returns [resamples, columns] */
+  /** Computes each resample's column totals. @param sums - [groups, columns] @returns [resamples, columns] */
   totals(sums: Float64Array, columns: number): Float64Array {
     const { groups, resamples } = this;
     const out = new Float64Array(resamples * columns);
@@ -70,7 +71,7 @@ export class Bootstrap {
     return out;
   }
 
-  /** Computes totals of up to 8 columns. @param block: [groups, 8] values. @param own: the columns' indices in `out` */
+  /** Computes totals of up to 8 columns. @param block - [groups, 8] values. @param own - columns in `out` */
   #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {
@@ -96,7 +97,7 @@ export class Bootstrap {
 
 const bootstraps = new Map<string, Bootstrap>();
 
-/** Returns cached resamples for a number of groups. Two models with cached resamples are compared by paired differences. */
+/** Returns cached resamples for a number of groups, so that models are compared by paired differences. */
 export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
@@ -104,7 +105,7 @@ export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   return found;
 }
 
-/** Returns the 2.5 % and 97.5 % quantiles of the values. Returns null for fewer than two groups, or if most values are NaN. */
+/** Returns the 2.5 % and 97.5 % quantiles; null for fewer than two groups, or if most values are NaN. */
 export function computeInterval(values: Float64Array, groups: number): Interval | null {
   if (groups < 2) return null;
   const present = new Float64Array(values.length);
@@ -115,7 +116,7 @@ export function computeInterval(values: Float64Array, groups: number): Interval 
   return [quantile(numbers, 0.025), quantile(numbers, 0.975)];
 }
 
-/** Computes a quantile by interpolation between two values. @param values: at least one value; the array gets reordered. */
+/** Computes a quantile by interpolation. @param values - one or more values, which get reordered */
 function quantile(values: Float64Array, share: number): number {
   const rank = share * (values.length - 1);
   const below = Math.floor(rank);
@@ -127,8 +128,9 @@ function quantile(values: Float64Array, share: number): number {
 }
 
 /**
- * Returns the value at index `rank` of the sorted order (quickselect, Hoare 1961). Smaller values are moved to lower indices,
- * larger values to higher indices. A short training run computes 1,300 intervals; sorting the values would take twice as long.
+ * Returns the value at index `rank` of the sorted order (quickselect, Hoare 1961). Smaller values move to
+ * lower indices, larger values to higher indices. For the 1,300 intervals of a short run, sorting takes twice
+ * as long.
  */
 function select(values: Float64Array, rank: number): number {
   let first = 0, last = values.length - 1;

@@ -1,4 +1,4 @@
-/** Computes metrics from scores of items. Users are added chunk by chunk, so memory does not grow with the number of users. */
+/** Computes metrics from scores of items. Users are added in parts, so memory does not grow with users. */
 
 import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
 import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
@@ -22,7 +22,7 @@ import {
 } from "./metric_columns.ts";
 import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";
 
-/** Number of groups of users per slice. A slice has only some events, so fewer groups and resamples are needed. */
+/** Number of groups of users per slice: a slice has only some events, so fewer groups are enough. */
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
@@ -30,31 +30,31 @@ const SLICE_RESAMPLES = 500;
 export interface ScoredUsers {
   /** Log with the item numbers of the catalogue. */
   readonly log: Clicks;
-  /** Indices, in the log, of the users to add. All compared models must add users in one order. */
+  /** Indices in the log of the users to add. All compared models must add users in the same order. */
   readonly places: ArrayLike<number>;
-  /** Scores of all rows of the log; with `compact`, scores of the rows of the users in `places`, user by user. */
+  /** Scores of all rows of the log; with `compact`, of the rows of the users in `places`, user by user. */
   readonly scores: ArrayLike<number>;
   readonly compact?: boolean;
-  /** Scores by which rows are ranked. If `ranking` is present, `scores` are only used as utilities for probabilities. */
+  /** Scores that rank the rows. If present, `scores` are only used as utilities for probabilities. */
   readonly ranking?: ArrayLike<number>;
-  /** Outcomes (loss, prec@1, prec@2, ...) of all events of the users in `places`; see train/training_results.ts. */
+  /** Outcomes (loss, prec@1, ...) of all events of the users in `places`; see train/training_results.ts. */
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };
 }
 
 export interface MetricCollectorOptions {
-  /** Number of users with a predicted event. All these users must be added, in the same order for each compared model. */
+  /** Number of users with a predicted event. Compared models must add all of them in the same order. */
   readonly users: number;
-  /** Inverse temperature eta of scores u: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined for a ranking without P. */
+  /** Inverse temperature eta: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined without probabilities. */
   readonly eta?: number;
-  /** True if items are clicked independently: P(a) = 1 / (1 + exp(-eta u_a)), and P(no click) = prod_a (1 - P(a)). */
+  /** True if clicks are independent: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) = prod_a (1 - P(a)). */
   readonly single?: boolean;
   /** [positions] effects that are added to the utilities. Positions beyond the list have the last effect. */
   readonly positionEffects?: readonly number[];
-  /** Returns true if train users saw the item. The function is undefined if it is unknown which items train users saw. */
+  /** Returns true if train users saw the item; undefined if the items of train users are unknown. */
   readonly isSeen?: (item: number) => boolean;
 }
 
-/** Accumulates metric sums over the events of users. {@link MetricCollector.tested} returns the metrics. */
+/** Sums metrics over the events of users. {@link MetricCollector.tested} returns the metrics. */
 export class MetricCollector {
   readonly #groups: number;
   readonly #sliceGroups: number;
@@ -92,8 +92,8 @@ export class MetricCollector {
   }
 
   /**
-   * @param shift: a row's index in `scores` minus the row's index in the log. @param moved: an event's index in the outcomes minus
-   * the event's index in the log
+   * @param shift - a row's index in `scores` minus its index in the log. @param moved - an event's index in
+   * the outcomes minus its index in the log
    */
   #addUser(part: ScoredUsers, user: number, shift: number, moved: number): void {
     const { log, scores, ranking = scores, outcomes } = part;
@@ -105,7 +105,7 @@ export class MetricCollector {
         counted = true;
         this.#hash.add(this.#users);
         const [from, to] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-        // A loop is used, because Float64Array.from() is slow for so many rows.
+        // A loop is faster than Float64Array.from() for so many rows.
         const [order, logits] = [new Float64Array(to - from), new Float64Array(to - from)];
         for (let k = 0; k < logits.length; k++) {
           const effect = positionEffects[Math.min(k, positionEffects.length - 1)] ?? 0;
@@ -141,7 +141,7 @@ export class MetricCollector {
       firstSlice.history + historyLengths.findSlice(page.history),
     ];
     for (const slice of ofPage) this.#addSlice(slice, sums);
-    // For slices by position or item, the columns rows, clickedRows and pClick are summed row by row.
+    // In slices by position or item, the columns rows, clickedRows and pClick are summed row by row.
     for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
     const ofRow: number[][] = [];
     for (let k = 0; k < page.items.length; k++) {
@@ -153,7 +153,7 @@ export class MetricCollector {
     this.#addRows(page, ofPage, ofRow);
   }
 
-  /** Adds the rows' click probabilities to the calibration sums, and to the slices by position and by item. */
+  /** Adds the rows' click probabilities to the calibration sums, and to the slices by position and item. */
   #addRows(
     { chances, clicked, logSum }: EvaluatedPage,
     ofPage: readonly number[],
@@ -165,7 +165,7 @@ export class MetricCollector {
       const p = Math.exp(-logSum);
       this.#noClicks.add(group, findBin(p), p, clicked.length === 0);
     }
-    // A choice model predicts probabilities of a page's first click.
+    // A choice model predicts the probability that an item is a page's first click.
     const counts = this.options.single ? clicked : clicked.slice(0, 1);
     chances.forEach((p, k) => {
       const cell = findBin(p);

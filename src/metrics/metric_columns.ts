@@ -1,6 +1,6 @@
 /**
- * Defines columns, slices and metrics. Each event has one value per column. The values are summed over events, and a metric is the
- * ratio of two column sums. A slice is a subset of the events.
+ * Defines columns, slices and metrics. Each event has one value per column. The values are summed over
+ * events, and a metric is the ratio of two column sums. A slice is a subset of the events.
  */
 
 import { computeChoiceLoss, logSumExp, rankPage } from "../data/ranking.ts";
@@ -27,7 +27,7 @@ const COLUMNS = [
   "piPrec1",
   "piPrec2",
   "noClick",
-  /** Predicted probability of no click. `pClick` is the sum of predicted click probabilities over the displayed items. */
+  /** Predicted probability of no click. `pClick` is the sum of click probabilities of the displayed items. */
   "pNoClick",
   "pClick",
 ] as const;
@@ -39,7 +39,7 @@ export const column = Object.fromEntries(COLUMNS.map((name, k) => [name, k])) as
 >;
 export const columns = COLUMNS.length;
 
-/** A metric: a ratio of two sums, and its title in tables. */
+/** Metric: the ratio of two sums, with a title for tables. */
 interface Ratio {
   readonly sum: Column;
   readonly per: Column;
@@ -47,8 +47,9 @@ interface Ratio {
 }
 
 /**
- * Metrics of test users. Metrics named `longer...` exclude pages with one item; metrics named `pi...` belong to the generator.
- * `auc` is the share of a page's unclicked items that rank below a clicked item, and excludes pages without unclicked items.
+ * Metrics of test users. `longer...`: without pages of one item. `pi...`: of the generator. `auc` is the
+ * share of a page's unclicked items that rank below a clicked item; it excludes pages without unclicked
+ * items.
  */
 const ratios = {
   nll: { sum: "nll", per: "events", title: "loss" },
@@ -61,7 +62,7 @@ const ratios = {
   auc: { sum: "auc", per: "pairs", title: "AUC" },
   piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
   piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
-  /** Observed shares: of pages without a click, and of clicked impressions. Names with `p` are predicted shares. */
+  /** Shares of pages without a click, and of clicked impressions. Names with `p` are predicted shares. */
   noClick: { sum: "noClick", per: "events", title: "no click" },
   pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
@@ -71,7 +72,7 @@ const ratios = {
 export type MetricName = keyof typeof ratios;
 export const metricNames = Object.keys(ratios) as readonly MetricName[];
 
-/** Returns the title that a metric has in tables. */
+/** Returns the title of a metric in tables. */
 export function getMetricTitle(name: MetricName): string {
   return ratios[name].title;
 }
@@ -87,7 +88,7 @@ export function computeMetric(name: MetricName, totals: Float64Array): Float64Ar
   return values;
 }
 
-/** Ranges of integers. A range begins at a bound and ends before the next bound; the last range has no end. */
+/** Ranges of integers. A range ends before the lower bound of the next range; the last range has no end. */
 class Ranges {
   readonly names: readonly string[];
 
@@ -118,7 +119,7 @@ export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: bo
 
 export type SliceKey = "page length" | "history" | "position" | "item";
 
-/** All kinds of slices. For slices by position or item, an event's slice is that of the event's first clicked row. */
+/** All kinds of slices. By position or item, an event is in the slice of its first clicked row. */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
   { by: "history", names: historyLengths.names },
@@ -126,7 +127,7 @@ export const slicings = [
   { by: "item", names: seen.names },
 ] as const satisfies readonly { by: SliceKey; names: readonly string[] }[];
 
-/** For each kind of slices, the index of the first slice in the list of all slices. */
+/** For each kind of slices, the index of its first slice in the list of all slices. */
 export const firstSlice = (() => {
   let next = 0;
   return Object.fromEntries(slicings.map(({ by, names }) => {
@@ -146,7 +147,7 @@ export interface EvaluatedPage {
   readonly items: Uint32Array;
   /** Scores that rank the items. */
   readonly ranking: Float64Array;
-  /** eta * (utility + position effect), used for probabilities. */
+  /** eta * (utility + position effect), from which probabilities are computed. */
   readonly logits: Float64Array;
   /** Predicted click probability of each item. */
   readonly chances: Float64Array;
@@ -154,7 +155,7 @@ export interface EvaluatedPage {
   readonly logSum: number;
 }
 
-/** Computes click probabilities from logits; see {@link import("./metric_collector.ts").MetricCollectorOptions}. */
+/** Computes click probabilities; see {@link import("./metric_collector.ts").MetricCollectorOptions}. */
 export function computeProbabilities(
   logits: Float64Array,
   { eta, single }: { readonly eta?: number; readonly single?: boolean },
@@ -167,16 +168,16 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Index of the generator's prec@1 in an event's outcome. makeGameSummary of train/training_results.ts defines the index. */
+/** Index of the generator's prec@1 in an event's outcome, as in makeGameSummary (training_results.ts). */
 const PI = 5;
 
 /** Column values of the current event. Every call of computePageSums overwrites the values. */
 const event = new Float64Array(columns);
 
 /**
- * Computes the value that an event adds to each column.
- * @param single: true if items are clicked independently. @param outcome: the event's outcome, computed by the device.
- * @returns [columns] values. The next call overwrites the returned array.
+ * Computes the value that an event adds to each column. @param single - true if items are clicked
+ * independently. @param outcome - outcome of the event on the device. @returns [columns] values. The next
+ * call overwrites the returned array.
  */
 export function computePageSums(
   { ranking: order, logits, chances, clicked, logSum }: EvaluatedPage,
@@ -184,7 +185,7 @@ export function computePageSums(
   outcome: Float32Array | undefined,
 ): Float64Array {
   const hasClick = clicked.length > 0;
-  // In the adversarial stage, the device's outcome only includes the first click of a page.
+  // In the adversarial stage, the outcome of the device has only the first click of a page.
   const found = clicked.length > 1 ? undefined : outcome;
   const sums = event.fill(0);
   sums[column.events] = 1;

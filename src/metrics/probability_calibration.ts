@@ -3,12 +3,12 @@
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Number of histogram cells for log-odds from -8 to 8. Log-odds outside of this range are put in the first or last cell. */
+/** Number of histogram cells for log-odds from -8 to 8. The outermost cells also hold all other values. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
-/** Largest number of bins in a reliability diagram. A bin consists of histogram cells with about a tenth of all cases. */
+/** Largest number of bins in a reliability diagram. A bin has cells with about a tenth of all cases. */
 const BINS = 10;
-/** Number of values per histogram cell: number of cases, sum of predicted probabilities, number of positive cases. */
+/** Number of values per histogram cell: cases, sum of predicted probabilities, positive cases. */
 const SUMS = 3;
 
 export interface ReliabilityBin {
@@ -23,9 +23,9 @@ export interface ReliabilityBin {
 
 /** Calibration of predicted probabilities. */
 export interface ProbabilityCalibration {
-  /** Expected calibration error: mean of |predicted - observed| over bins, weighted by each bin's number of cases. */
+  /** Expected calibration error: mean of |predicted - observed| over bins, weighted by numbers of cases. */
   readonly ece: number;
-  /** Expected calibration error of perfectly calibrated probabilities at this number of cases. */
+  /** Expected calibration error of perfectly calibrated probabilities with this number of cases. */
   readonly eceByChance: number | null;
   /** Bins in ascending order of probability. */
   readonly bins: readonly ReliabilityBin[];
@@ -39,12 +39,12 @@ export function findBin(probability: number): number {
 
 /** Sums over predicted cases, by histogram cell and group of users. */
 export class CalibrationSums {
-  /** Array [groups, 3] per histogram cell. A cell without cases has no array, because most cells are empty. */
+  /** Array [groups, 3] per histogram cell; undefined without cases, because most cells are empty. */
   readonly #sums: (Float64Array | undefined)[] = Array.from({ length: CELLS });
 
   constructor(private readonly groups: number) {}
 
-  /** Adds one predicted case, which happened or not. @param cell: the probability's histogram cell, see {@link findBin} */
+  /** Adds a predicted case. @param cell - histogram cell of the probability: {@link findBin} */
   add(group: number, cell: number, probability: number, happened: boolean): void {
     const sums = this.#sums[cell] ??= new Float64Array(this.groups * SUMS);
     const at = SUMS * group;
@@ -54,8 +54,8 @@ export class CalibrationSums {
   }
 
   /**
-   * Computes the calibration; undefined without cases.
-   * @param bootstrap: resamples of the groups. Without `bootstrap`, the bins have no intervals.
+   * Computes the calibration; undefined without cases. @param bootstrap - resamples of the groups; if absent,
+   * the bins have no intervals
    */
   calibration(bootstrap?: Bootstrap): ProbabilityCalibration | undefined {
     const { sums, bins: count } = this.#binned();
@@ -68,7 +68,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Returns the standard deviation of `value` over all resamples. Its argument `from` is a resample's offset in `totals`. */
+    /** Returns `value` of each resample, whose sums are in `totals` from offset `from` on. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);
@@ -98,7 +98,7 @@ export class CalibrationSums {
     });
     const total = cases.reduce((sum, n) => sum + n, 0);
     let before = 0;
-    /** Bin index of each cell. A cell belongs to the bin of the cell's middle case. */
+    /** Bin index of each cell: the bin that the middle case of the cell belongs to. */
     const places = cases.map((n) => Math.floor(BINS * ((before += n) - n / 2) / total));
     const used = [...new Set(places)];
     const bins = used.length;

@@ -1,9 +1,9 @@
 /**
- * Test metrics of a model or baseline with intervals, and paired differences between two models with equal test users. Metrics are
- * computed from a model's scores for all items that the test users saw.
+ * Test metrics of a model or baseline with intervals, and paired differences between models with the same
+ * test users. Metrics are computed from a model's scores for all items that the test users saw.
  *
- * Differences between separate runs are also paired. Each run stores metric sums per group of users (about 30 KB per snapshot),
- * and the bootstrap draws equal groups for the two runs.
+ * Differences between separate runs are also paired. Each run stores metric sums per group of users (about 30
+ * KB per snapshot), and the bootstrap draws the same groups for both runs.
  */
 
 import { type Bootstrap, computeInterval, getBootstrap, type Interval } from "./bootstrap.ts";
@@ -17,11 +17,11 @@ export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
 /** 95 % bootstrap intervals over users; null if there are too few users. */
 export type MetricIntervals = Readonly<Partial<Record<MetricName, Interval | null>>>;
 
-/** Metrics that are computed from sums per group of users. */
+/** Metrics that were computed from sums per group of users. */
 export interface MeasuredSums {
   readonly metrics: MetricValues;
   readonly intervals: MetricIntervals;
-  /** Map from a metric to the metric's values in all resamples. */
+  /** Each metric's values in all resamples. */
   readonly resampled: ReadonlyMap<MetricName, Float64Array>;
 }
 
@@ -45,17 +45,17 @@ export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals
   readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
 }
 
-/** Difference in a metric between two models or baselines with equal test users. */
+/** Difference in a metric between two models or baselines with the same test users. */
 export interface MetricGap {
   readonly value: number;
   readonly interval: Interval | null;
 }
-/** Differences between two models or baselines in all metrics that are defined for the two models. */
+/** Differences between two models or baselines in all metrics that both have. */
 export type MetricDifferences = Readonly<Partial<Record<MetricName, MetricGap>>>;
 
 /**
- * Computes the values, intervals and resampled values of metrics. @param sums: [groups, columns] @param names: metrics to compute.
- * Metrics without a value are omitted.
+ * Computes values, intervals and resampled values of metrics. @param sums - [groups, columns] @param names -
+ * metrics to compute; metrics without a value are omitted
  */
 export function measure(
   sums: Float64Array,
@@ -79,7 +79,7 @@ export function measure(
   return { metrics, intervals, resampled };
 }
 
-/** Fields of a test result that are needed for a comparison with another test result. */
+/** Fields of a test result that a comparison with another test result needs. */
 interface Comparable extends Pick<MeasuredSums, "resampled"> {
   readonly details: Pick<MetricDetails, "metrics">;
   /** Number of groups of users that are resampled. */
@@ -95,15 +95,15 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** Map from a generator metric to the reward metric that replaces it for a model without a generator. */
+/** For each generator metric, the reward metric that stands in for it in a model without a generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
 };
-/** Metrics that are observed shares of the data. These metrics do not depend on a model's scores. */
+/** Metrics that are observed shares of the data and do not depend on a model's scores. */
 const OBSERVED: readonly MetricName[] = ["noClick", "clicked"];
 
-/** Computes metric differences between two models or baselines with equal test users. */
+/** Computes metric differences between two models or baselines with the same test users. */
 export function compareScorings(one: Comparable, other: Comparable): MetricDifferences {
   const found: Partial<Record<MetricName, MetricGap>> = {};
   for (const name of metricNames.filter((name) => !OBSERVED.includes(name))) {
@@ -115,14 +115,14 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 }
 
 /**
- * Smallest number of groups for which an interval is computed. For two equal models, all n groups differ in one direction with
- * the probability 2 / 2^n. For n < 6, this probability is above 5 %.
+ * Smallest number of groups for an interval. For two equal models, all n groups differ in the same direction
+ * with the probability 2 / 2^n, which is above 5 % for n < 6.
  */
 const LEAST_GROUPS = 6;
 
 /**
- * Computes the difference between two test results in a metric. Returns undefined if a result lacks the metric. For too few users,
- * the difference has no interval (null).
+ * Computes the difference between two test results in a metric; undefined if a result lacks the metric. For
+ * too few users, the difference has no interval (null).
  */
 function difference(
   one: Comparable,
@@ -146,15 +146,15 @@ const STORED_METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "piPrec1
 
 /** Metric sums of a snapshot or baseline in result.json, for paired comparison with other runs. */
 export interface StoredSums {
-  /** Hash of the users and their events: see {@link UsersHash}. */
+  /** Hash of the users and their events; see {@link UsersHash}. */
   readonly users: string;
   /** Number of groups of users that are resampled. */
   readonly groups: number;
-  /** Base64 of float32 [groups, events | clicks | nll | prec1 | prec2 | piPrec1], little-endian; missing sums are NaN. */
+  /** Base64 of float32 [groups, events|clicks|nll|prec1|prec2|piPrec1], little-endian; NaN if missing. */
   readonly sums: string;
 }
 
-/** Hash of users. Page lengths and click positions of all users, in order, are hashed. */
+/** Hash of page lengths and click positions of all users, in order. */
 export class UsersHash {
   #high = 0x811c9dc5;
   #low = 0x2f0b4c47;
@@ -188,8 +188,8 @@ export interface LoadedSums extends Comparable {
 }
 
 /**
- * Loads the stored metric sums of several evaluations (for example, one per seed), and merges them into one evaluation.
- * @returns undefined if the evaluations have different users, or if stored sums are damaged.
+ * Loads the stored metric sums of several evaluations (e.g. one per seed) and merges them into one
+ * evaluation. @returns undefined if the evaluations have different users, or if stored sums are damaged
  */
 export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefined {
   const [first] = scorings;
@@ -210,7 +210,7 @@ export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefine
   return { users, groups, details: { metrics }, resampled };
 }
 
-/** Computes two models' difference in a metric. @returns undefined if a model lacks the metric, or if the test users differ. */
+/** Computes two models' difference in a metric; undefined if a model lacks it or the test users differ. */
 export function compareLoadedSums(
   one: LoadedSums | undefined,
   name: MetricName,

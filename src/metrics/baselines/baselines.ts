@@ -1,5 +1,5 @@
 /**
- * Baselines that only count clicks and impressions. Settings, and scales from scores to utilities, are fitted to validation users.
+ * Baselines that only count clicks and impressions. Their settings and scales are fitted on validation users.
  */
 
 import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
@@ -22,7 +22,7 @@ import {
 import { computePrecision, listUnclickedRows } from "../../data/ranking.ts";
 import { fitLogit } from "../../counts/logit.ts";
 
-/** Inputs from which the scorers are built: a log, and click and impression counts of the log's train users. */
+/** Inputs of the scorers: a log, and counts of clicks and impressions of the log's train users. */
 interface ScorerInputs {
   readonly source: LogSource;
   /** Item fields whose values are tokens. */
@@ -63,7 +63,7 @@ export const baselineTitles = Object.fromEntries(
   baselineNames.map((name) => [name, BASELINES[name].title]),
 ) as Readonly<Record<BaselineName, string>>;
 
-/** Metrics of a baseline with the setting that is best on the validation users. */
+/** Metrics of a baseline with its best setting on the validation users. */
 export interface BaselineResult extends TestResult {
   /** Description of the setting; empty if the baseline has no settings. */
   readonly setting: string;
@@ -73,7 +73,7 @@ interface ChosenScorer extends Choice {
   readonly scorer: BaselineScorer;
 }
 
-/** Baselines that use counts of a log's train users. The baselines' settings are chosen on the validation users. */
+/** Baselines that use counts of a log's train users. Their settings are chosen on the validation users. */
 export class FittedBaselines {
   private constructor(
     private readonly source: LogSource,
@@ -82,9 +82,10 @@ export class FittedBaselines {
   ) {}
 
   /**
-   * Counts clicks and impressions of the train users. Without train users, only the random baseline exists. For items without
-   * categories, the category-rate baseline does not exist. @param fields item fields whose values are tokens; see {@link
-   * createCategoryRateScorer}. @param pageOrder "shown" if positions on a page are known
+   * Counts clicks and impressions of the train users. Without train users, only the random baseline exists.
+   * For items without categories, the category-rate baseline does not exist. @param fields - item fields
+   * whose values are tokens; see {@link createCategoryRateScorer}. @param pageOrder - "shown" if positions on
+   * a page are known
    */
   static of(
     log: ClickLog | LogSource,
@@ -113,7 +114,7 @@ export class FittedBaselines {
     return new FittedBaselines(source, counts, scorers);
   }
 
-  /** Returns the options of a metric collector for the users `users`. @param eta inverse temperature of a choice model. */
+  /** Returns a metric collector's options for some users. @param eta - inverse temperature of the model */
   collectorOptions(users: ArrayLike<number>, eta?: number): MetricCollectorOptions {
     const { counts, source } = this;
     const counted = Array.from(users).filter((user) => countScored(source, user) > 0).length;
@@ -124,12 +125,12 @@ export class FittedBaselines {
     return { users: counted, eta, isSeen };
   }
 
-  /** Returns the scale from a baseline's scores to utilities; undefined without validation users, or without the baseline. */
+  /** Returns the scale from a baseline's scores to utilities; undefined without validation or baseline. */
   scale(name: BaselineName): UtilityScale | undefined {
     return this.scorers.get(name)?.logOdds;
   }
 
-  /** Computes the metrics of all baselines on the users `users`. */
+  /** Computes the metrics of all baselines on some users. */
   test(users: ArrayLike<number>, onProgress?: OnProgress): Map<BaselineName, BaselineResult> {
     const collectors = [...this.scorers].map(([name, own]) => {
       const collector = new MetricCollector(this.collectorOptions(users, own.logOdds && 1));
@@ -156,13 +157,13 @@ export class FittedBaselines {
 const MOST_ROWS = 2 ** 17;
 
 interface Choice {
-  /** Index of the chosen setting in `settings` of the scorer. */
+  /** Index of the chosen setting in the scorer's `settings`. */
   readonly setting: number;
   /** Scale from scores to utilities; undefined if there are no validation users. */
   readonly logOdds: UtilityScale | undefined;
 }
 
-/** Returns the setting with the best prec@1, or the first of several best. @param onPart gets the number of finished users. */
+/** Returns the (first) setting with the best prec@1. @param onPart - gets the number of finished users */
 function choose(
   source: LogSource,
   scorer: BaselineScorer,
@@ -195,7 +196,7 @@ function fit(
   for (const { log, users: places } of walk(source, users)) {
     const [scores = new Float64Array()] = scorer.score(log, places, [setting]);
     for (const page of listPages(log, places)) {
-      // A page's first click, or no click, is one choice. Each additional click is a choice among the remaining items.
+      // A page's first click, or no click, is one choice. Each more click is a choice among the other items.
       for (let j = 0; j < Math.max(1, page.clicked.length); j++) {
         const left = listUnclickedRows(page.start, page.end, page.clicked.slice(0, j));
         const first = start.at(-1)!;
@@ -211,13 +212,13 @@ function fit(
   return fitLogOdds({ logScores: all, start, chosen, hasNone });
 }
 
-/** Returns the first n users, with the largest n for which the users have at most {@link MOST_ROWS} rows in total. */
+/** Returns the longest start of the list whose users have at most {@link MOST_ROWS} rows in total. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
 }
 
-/** Yields the row range and the clicked rows of each scored page. Row numbers count only rows of the given users. */
+/** Yields the row range and the clicked rows of each predicted page. Only rows of these users are counted. */
 function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
@@ -237,13 +238,13 @@ function* listPages(
 
 export interface UtilityScale {
   readonly offset: number;
-  /** Factor of the log score. The slope is at least 0, so that utilities have the order of the scores. */
+  /** Factor of the log score, at least 0: utilities rank items like the scores. */
   readonly slope: number;
 }
 
 /**
- * Observed choices, with the log scores of all options in one array. A page's first click (or no click) is a choice, and each
- * additional click is a choice.
+ * Observed choices, with the log scores of all options in one array. A page's first click (or no click) is a
+ * choice, and each additional click is a choice.
  */
 export interface CalibrationSample {
   /** [rows] log score of each option, choice after choice. */
@@ -256,10 +257,10 @@ export interface CalibrationSample {
   readonly hasNone: readonly boolean[];
 }
 
-/** Ridge penalty that keeps slope and constant finite in a sample without clicks, or with clicks only on top-ranked items. */
+/** Ridge penalty that keeps slope and offset finite if clicks are missing, or only on top-ranked items. */
 const RIDGE = 1e-3;
 
-/** Fits a logit with a constant and the log score as inputs. @returns undefined for a sample without choices. */
+/** Fits a logit with a constant and the log score as inputs. @returns undefined if there are no choices */
 export function fitLogOdds(
   { logScores, start, chosen, hasNone }: CalibrationSample,
 ): UtilityScale | undefined {
@@ -268,7 +269,7 @@ export function fitLogOdds(
   logScores.forEach((score, row) => x.set([1, score], 2 * row));
   const [offset = 0, slope = 0] = fitLogit({ x, columns: 2, start, chosen, hasNone }, [RIDGE, RIDGE]);
   if (slope >= 0) return { offset, slope };
-  // A negative slope means uninformative scores. In this case only the share of pages without a click is fitted.
+  // A negative slope means useless scores. Then only the share of pages without a click is fitted.
   return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
 }
 

@@ -20,21 +20,21 @@ export interface BaselineScorer {
   /** Descriptions of the settings. The first setting is used if there are no validation users. */
   readonly settings: readonly string[];
   /**
-   * Scores displayed items for users by their clicks on earlier pages. @param log log with the item numbers of the catalogue.
-   * @param users indices of the users in the log. @param chosen indices of settings in `settings`. @returns one array per setting:
-   * scores, above 0, of the rows of these users, user by user.
+   * Scores displayed items for users by their clicks on earlier pages. @param log - log with the item numbers
+   * of the catalogue. @param users - indices of the users in the log. @param chosen - indices of settings in
+   * `settings`. @returns one array per setting: positive scores of the rows of these users, user by user
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
 }
 
 /** Returns the score of a displayed item under a setting. */
 type ItemScore = (setting: number) => number;
-/** Scores the items of a page. @param history items that the user clicked, including context events, from first to last. */
+/** Scores a page's items. @param history - items that the user clicked, oldest first, with context events */
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
 /**
  * Builds a scorer that scores the pages of each user in order. Context events only extend the user's history.
- * @param ofUser takes a log, and returns a function that is called once per user to score that user's pages.
+ * @param ofUser - takes a log, and returns a function that is called once per user to score the user's pages
  */
 function createPageScorer(
   settings: readonly string[],
@@ -71,7 +71,7 @@ function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): nu
   );
 }
 
-/** Scorer that gives all items one score: all items of a page, and no click, are equally likely. */
+/** Scorer with one score for all items: all items of a page, and no click, are equally likely. */
 export const chance: BaselineScorer = {
   settings: [""],
   score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
@@ -85,7 +85,7 @@ export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
   });
 }
 
-/** Settings of the last-click baseline. A setting is the number of latest clicks whose items are ranked first. */
+/** Settings of the last-click baseline: for how many latest clicks the clicked items are ranked first. */
 const AGAIN = [1, 3, 10, Infinity];
 
 /** Ranks the items of the user's latest clicks first, beginning with the latest click. */
@@ -108,20 +108,21 @@ export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
   });
 }
 
-/** Settings of the category-rate baseline. A setting is the number of pseudo-clicks of the prior. */
+/** Settings of the category-rate baseline: number of pseudo-clicks of the prior. */
 const PRIORS = [1, 3, 10, 30, 100];
 const MOST_FIELDS = 8;
 
 /**
  * Scores an item by its click rate times the user's preference for the item's categories.
  *
- * Let p_t be the share of the train users' clicks on items with token t. The user has n clicks so far, n_t of them on items with
- * token t. With a prior of `a` clicks, the lift of token t is (n_t + a p_t) / ((n + a) p_t). The lift of an item is the mean lift
- * of its tokens in a field, multiplied over fields. Before the user's first click every lift is 1.
+ * Let p_t be the share of the train users' clicks on items with token t. The user has n clicks so far, n_t of
+ * them on items with token t. With a prior of `a` clicks, the lift of token t is (n_t + a p_t) / ((n + a)
+ * p_t). The lift of an item is the mean lift of its tokens in a field, multiplied over fields. Before the
+ * user's first click every lift is 1.
  *
- * @param fields item fields whose values are tokens. A field with nearly as many values as items is no category. Without fields,
- * all tokens form one field.
- * @returns undefined for items without categories.
+ * @param fields - item fields whose values are tokens. A field with nearly as many values as items is no
+ * category. Without fields, all tokens form one field.
+ * @returns undefined for items without categories
  */
 export function createCategoryRateScorer(
   catalogue: ItemCatalogue,
@@ -159,7 +160,7 @@ export function createCategoryRateScorer(
   });
 }
 
-/** Number of a user's clicks so far, for each token and field. A click on an item with n tokens in a field adds 1/n per token. */
+/** A user's clicks so far by token and field. A click on an item with n tokens in a field counts 1/n each. */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
   readonly #ofField = new Map<TokenField, number>();
@@ -195,11 +196,11 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }
 
-/** Settings of the item-kNN baseline: for how many of the latest clicks the neighbours of the clicked items are used. */
+/** Settings of the item-kNN baseline: number of latest clicks whose items' neighbours are used. */
 const CLICKS = [1, 5, 20];
 /**
- * Weights of similarity. Infinity ranks by similarity first. A finite weight multiplies the click rate by 1 + weight * mean
- * similarity.
+ * Weights of similarity. Infinity ranks by similarity first, a finite weight multiplies the click rate by 1 +
+ * weight * mean similarity.
  */
 const WEIGHTS = [Infinity, 3, 30];
 /** Settings: true if a clicked item is its own neighbour. */
@@ -210,8 +211,9 @@ const SETTINGS = CLICKS.flatMap((clicks, window) =>
 );
 
 /**
- * Scores an item by its similarity to the items that the user clicked (item-based nearest neighbours). The similarity of items i
- * and j is the cosine n_ij / sqrt(n_i n_j), where n_ij users clicked i and j, n_i users clicked i, and n_j users j.
+ * Scores an item by its similarity to the items that the user clicked (item-based nearest neighbours). The
+ * similarity of items i and j is the cosine n_ij / sqrt(n_i n_j) of users: n_ij clicked both items, n_i
+ * clicked i, n_j clicked j.
  */
 export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts): BaselineScorer {
   const settings = SETTINGS.map(({ clicks, weight, again }) =>
@@ -235,7 +237,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   });
 }
 
-/** Returns [windows, 2] mean similarities of an item to the latest clicks: without clicks on the item, and with these clicks. */
+/** Returns [windows, 2] mean similarities to the latest clicks: without, and with clicks on the item. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];
@@ -261,14 +263,14 @@ function listLatest(history: readonly number[], most: number): number[] {
   return [...found];
 }
 
-/** Number of page positions that have an effect of their own. */
+/** Number of first page positions that each have a position effect; later positions share the last effect. */
 export const PLACES = 20;
-/** Fixed seed that draws the pages for fitting the logit on a large log, so that all runs on the log have one baseline. */
+/** Fixed seed for drawing the pages of a large log: all runs on a log have the same logit on counts. */
 export const LOGIT_SEED = 1;
 
 /**
- * Scores an item by exp(u), where u is the utility of a conditional logit on counts. {@link fitCounts} fits the logit in seconds.
- * @param placed true if the items of a page are in the order in which they were shown
+ * Scores an item by exp(u), with the utility u of a conditional logit on counts. {@link fitCounts} fits the
+ * logit in seconds. @param placed - true if the items of a page are in the order in which they were shown
  */
 export function createLogitScorer(
   source: LogSource,
