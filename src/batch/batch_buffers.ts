@@ -1,4 +1,4 @@
-/** Builds a batch's index arrays on the GPU, from the users in the batch plan: events, rows, distinct items, rows by item. */
+/** Builds a batch's index arrays on the GPU, from the users in the batch plan: events, rows and items. */
 
 import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
@@ -21,7 +21,7 @@ const SLICE_BYTES = 8 * 2 ** 20;
 /** Slices are padded to a multiple of 64 elements, because a binding must begin at an aligned offset. */
 const SLICE_ALIGNMENT = 64;
 
-/** Index arrays of the next steps' batches, one slice per batch. Comments in the batch kernels define the arrays' layouts. */
+/** Index arrays of the next steps' batches, one slice per batch. The batch kernels explain the layouts. */
 export class BatchIndexBuffers implements ClickBatch {
   readonly event: View;
   readonly eventItem: View;
@@ -76,7 +76,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns the number of slices. With more slices, fewer dispatches run, but memory and the uniform of headers are larger. */
+  /** Returns the number of slices: more slices need fewer dispatches, but more memory and header space. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -93,16 +93,16 @@ export class BatchIndexBuffers implements ClickBatch {
    */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;
-    if (!tokens) throw new Error(`expected items with tokens, got ${this.items.kind} ones`);
+    if (!tokens) throw new Error(`expected items with tokens, got ${this.items.kind} items`);
     if (!this.#tokenPairs && this.#dispatched) {
       throw new Error(
-        "the batch's dispatches must be taken after those of the gradients that need its tokens",
+        "the gradients that need the batch's tokens must be recorded before the batch's dispatches",
       );
     }
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** Returns the dispatches that a step runs first on its own batch, after {@link layout}. */
+  /** Returns dispatches that a step runs first on its batch, after {@link layout}. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];
@@ -115,7 +115,7 @@ export class BatchIndexBuffers implements ClickBatch {
     const bits = this.#bits;
     const HEADERS = this.#steps.headersEach;
     const HEADERS_SEEN = HEADERS * this.#steps.slices;
-    // One slice needs no stride: then logs and batches of other sizes have the same kernel text.
+    // One slice needs no stride, so the kernel text is the same for all sizes of logs and batches.
     const stride = (elements: number) => this.#steps.slices > 1 ? padSlots(elements) : 0;
     const EVENTS = stride(this.capacity.events);
     const ROWS = stride(this.capacity.rows);

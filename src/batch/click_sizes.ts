@@ -4,14 +4,14 @@ import { computeGrid, type DispatchSpec, onlySlice, type Program } from "../gpu/
 import { Dimensions } from "../gpu/sizes.ts";
 import type { IndexScope } from "../kernel_analysis/values.ts";
 
-/** Sizes of a batch: numbers of users (B), their events (E), displayed items (rows, R), and distinct items of the rows (D). */
+/** Sizes of a batch: numbers of users (B), events (E), displayed items (rows, R) and distinct items (D). */
 export type ClickSizes = Readonly<Record<"users" | "events" | "rows" | "items", number>>;
 
 export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns the values of the names in a dispatch's index expressions. @throws UserError for a too large grid. */
+/** Returns the values of the names in a dispatch's index expressions. @throws UserError if too large. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

@@ -24,19 +24,19 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
   }
 }
 
-/** Index arrays of a batch of users of a log. The comments at the top of the batch kernels define the arrays' layouts. */
+/** Index arrays of a batch of users. The comments at the top of the batch kernels explain their layouts. */
 export interface ClickBatch {
   readonly plan: View;
   readonly items: DeviceItems;
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
-  /** Per event a list of earlier events with a click, if `event` does not contain the lists. `history` has each list's end. */
+  /** Per event, a list of earlier clicked events, if `event` lacks the lists; `history` has their ends. */
   readonly clicks?: View;
   readonly row: View;
-  /** Inputs of count features, per row and item of the log. Absent if every page consists of the whole catalogue. */
+  /** Inputs of count features, per row and item of the log; absent if each page is the whole catalogue. */
   readonly facts?: LogCountSummary;
-  /** Array [words, users]: what simulated users with pages of `slate` items have seen; see kernels/simulate/pass_over.wgsl. */
+  /** Array [words, users]: what simulated users, with `slate` items a page, saw: simulate/pass_over.wgsl. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;
@@ -45,7 +45,7 @@ export interface ClickBatch {
   };
   /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
-  /** Index of each row's item among the batch's distinct items; with one-hot items the number of the row's item. */
+  /** Each row's item, as an index into the batch's distinct items, or the item's number if one-hot. */
   readonly rowItem: View;
   readonly slotItem: View;
   readonly slotFirst: View;

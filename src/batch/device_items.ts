@@ -1,4 +1,4 @@
-/** The items of a log on the GPU: their features and tokens. */
+/** Items of a log on the GPU: their features and tokens. */
 
 import type { ItemFeatures, ItemTokens } from "../data/click_log.ts";
 import { boundTokens } from "../data/item_catalogue.ts";
@@ -8,19 +8,18 @@ import { usesTextures } from "../gpu/kernel_variants.ts";
 import { makeProductLayout, type Memory, type View, writeMemory } from "../gpu/memory.ts";
 import { padColumns, padRows } from "../tape/tensor.ts";
 
-/** Features and tokens of items. One-hot features are not stored, because their embedding rows are parameters. */
+/** Features and tokens of items. One-hot features are not stored: their embedding rows are parameters. */
 export class DeviceItems {
   readonly #arena: Arena;
   readonly kind: ItemFeatures["kind"];
-  /** F, number of dense features. With one-hot features F is the number of items. */
+  /** F, the number of dense features; for one-hot features, the number of items. */
   readonly width: number;
-  /** Dense features [capacity, F], with rows padded to whole vectors. Absent for items without dense features. */
+  /** Dense features [capacity, F], with rows padded to whole vectors; undefined without dense features. */
   readonly features: Memory | undefined;
-  /** Tokens; present only for mixed features. */
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
 
-  /** @param capacity - largest number of items. @throws UserError for features that the adapter cannot hold. */
+  /** @param capacity - largest number of items. @throws UserError for features that the adapter can't hold */
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures,
@@ -85,18 +84,18 @@ interface TokenCapacity {
 
 /** Tokens of items with mixed features on the GPU, and a fixed order of the (item, token) pairs by token. */
 export class DeviceTokens {
-  /** V, number of different tokens. */
+  /** V, the number of different tokens. */
   readonly count: number;
   /** P, the largest number of pairs of an item and one of its tokens. */
   readonly pairs: number;
-  /** Array [I+1]: index of the first (item, token) pair of each of I items. */
+  /** Array [I+1]: index of each item's first (item, token) pair. */
   readonly itemFirst: View;
-  /** Array [P]: token of each (item, token) pair. Pairs are ordered by item. */
+  /** Array [P]: token of each (item, token) pair, ordered by item. */
   readonly token: View;
   readonly #position: View;
   readonly #tokenFirst: View;
   #host: ItemTokens;
-  /** True once the order by token is computed. Only gradients need the order, whose computation takes V iterations. */
+  /** True once the order by token is computed, which only gradients need and which takes V iterations. */
   #isOrdered = false;
 
   /** @throws UserError if the tokens exceed the size that a kernel can bind. */
@@ -117,7 +116,7 @@ export class DeviceTokens {
     this.#tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
   }
 
-  /** Tokens that were written last, for the f64 references. */
+  /** Tokens of the last write, for the f64 references. */
   get host(): ItemTokens {
     return this.#host;
   }

@@ -1,4 +1,4 @@
-/** A click log on the GPU. The log is uploaded once; each step uploads only the numbers of its users. */
+/** Click log on the GPU. The log is uploaded once. Each step uploads only the numbers of its users. */
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
 import { expectRowFeatures, type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
@@ -20,22 +20,22 @@ export interface LogCapacity {
   readonly events: number;
   /** Number of displayed items of all events. */
   readonly rows: number;
-  /** Number of distinct items among the rows. */
+  /** Number of distinct items in the rows. */
   readonly items: number;
 }
 
 /** Per-row and per-item inputs of the count features. */
 export interface LogCountSummary {
   /**
-   * For each row of the log, {@link countFactWords}: the item's number in the catalogue, the counts of the row's own user, and the
-   * row's context features.
+   * For each row of the log, {@link countFactWords} words: the item's number in the catalogue, the counts of
+   * the row's user, and the row's context features.
    */
   readonly fact: View;
-  /** For each item of the log, the item's number in the catalogue. */
+  /** For each item of the log, its number in the catalogue. */
   readonly itemId: View;
 }
 
-/** Returns the words per row of {@link LogCountSummary.fact}: 4 and one per context feature, as in row_counts.wgsl. */
+/** Returns the words per row of {@link LogCountSummary.fact}: 4, and 1 per context feature. */
 export function countFactWords({ rowFeatures = 0 }: Pick<LogWithCounts, "rowFeatures">): number {
   return 1 + OWN_WORDS + rowFeatures;
 }
@@ -49,7 +49,7 @@ export function countBitWords(count: number): number {
   return Math.ceil(count / 32);
 }
 
-/** Events and rows of all users, and the displayed items. Kernels build each batch from this data. */
+/** Events and rows of all users, and the displayed items, from which kernels build each batch. */
 export class DeviceLog {
   readonly #arena: Arena;
   /** True if `itemId` holds the numbers of all items of the catalogue. */
@@ -58,21 +58,21 @@ export class DeviceLog {
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /**
-   * Four words for each of E + 1 events: first row; clicked row or NONE; number of clicks before the event, with {@link
-   * GIVEN_BIT} and {@link FURTHER_BIT}; clicked item or NONE. The clicked row of an additional click is a row of the page.
-   * @internal
+   * @internal Four words for each of E + 1 events: first row; clicked row or NONE; number of clicks before
+   * the event, with {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked item or NONE. The clicked row of an
+   * additional click is a row of the page.
    */
   readonly event: View;
-  /** Number of bits that mark a batch's items. Displayed items or, for one-hot items, all items of the catalogue have a bit. */
+  /** Number of bits that mark a batch's items: one per displayed item or, if one-hot, per catalogue item. */
   readonly itemBits: number;
-  /** @internal For each row: bit of its item, index of its item among displayed items, index of the row after sorting by item. */
+  /** @internal For each row: bit of its item, index of its item among displayed items, rank by item. */
   readonly row: View;
-  /** @internal For each displayed item: its number, and the index of its first row after sorting rows by item. */
+  /** @internal For each displayed item: its number, and the rank of its first row after sorting by item. */
   readonly item: View;
-  /** @internal Inputs of count features; present only for a log with counts. */
+  /** @internal Inputs of count features; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
 
-  /** @param capacity - default: the log's sizes. @throws UserError if the log exceeds the size that a kernel can bind. */
+  /** @param capacity - default: the log's sizes. @throws UserError if a buffer of the log cannot be bound. */
   constructor(
     readonly gpu: Gpu,
     log: ClickLog,
@@ -95,7 +95,7 @@ export class DeviceLog {
           "facts of rows",
           4 * countFactWords(counts) * Math.max(1, this.capacity.rows),
         ),
-        // One-hot items are identified by their catalogue numbers, even if a batch displays few items.
+        // One-hot items have their catalogue numbers, even if a batch displays few items.
         itemId: this.#arena.allocate(
           "items of the catalogue",
           4 * Math.max(this.items.capacity, log.items.kind === "one-hot" ? log.items.count : 0),
@@ -108,7 +108,7 @@ export class DeviceLog {
     }
   }
 
-  /** Replaces the log by another log over items of the same kind. @throws Error if the log exceeds the capacity. */
+  /** Replaces the log by a log of items of the same kind. @throws Error if the log exceeds the capacity. */
   write(log: ClickLog): void {
     const { eventRows, eventClick, eventKind, rowItem } = log;
     const [events, rows] = [eventClick.length, rowItem.length];
@@ -184,8 +184,8 @@ function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
 }
 
 /**
- * Sorts the rows by item with a counting sort, which keeps the order of an item's rows. See {@link DeviceLog}. If the
- * catalogue has more items than the log has rows, only the displayed items are counted.
+ * Sorts the rows by item with a counting sort, which keeps the order of an item's rows: {@link DeviceLog}. If
+ * the catalogue has more items than the log has rows, only the displayed items are counted.
  */
 function orderByItem(
   rowItem: Uint32Array<ArrayBuffer>,

@@ -1,8 +1,8 @@
 /**
  * The batch plan is a GPU buffer with the users of the next steps. No other data is uploaded for a step.
  *
- * Batches that are too large for the device are split into micro-batches of whole users, which are computed one after
- * another. A user is never split, because the encoder's state depends on all of the user's events.
+ * Batches that are too large for the device are split into micro-batches of whole users, which are computed
+ * one after another. A user is never split, because the encoder's state depends on all of the user's events.
  */
 
 import type { ClickLog, Clicks } from "../data/click_log.ts";
@@ -16,13 +16,14 @@ import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 export type BatchSlot = ClickSizes & {
-  /** Number of events over which means are taken. Context events do not count. */
+  /** Number of events over which means are taken, without context events. */
   readonly counted: number;
 };
 
 /**
- * Ring buffer with one slot per step. A slot holds step headers and 16 bytes per user of a batch, among them the running totals
- * of events and rows. The queue runs writes and steps in order, so a slot may be reused while earlier steps are in flight.
+ * Ring buffer with one slot per step: step headers, and 16 bytes per user of a batch, including running
+ * totals of events and rows. The queue runs writes and steps in order, so a slot may be reused while earlier
+ * steps are in flight.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -35,9 +36,9 @@ export class BatchPlan {
 
   /**
    * @param capacity - sizes of the largest batch, for which the program's buffers are allocated.
-   * @param headersEach - number of headers per slot, because programs on one batch may need different settings.
+   * @param headersEach - number of headers per slot: one per program that needs its own settings.
    * @param slices - number of batches that are built at once, from consecutive slots.
-   * @param dimensions - dimensions of the batches. Tapes of programs on the plan must have the same.
+   * @param dimensions - dimensions of the batches, equal to the dimensions of all tapes that use the plan.
    */
   constructor(
     readonly gpu: Gpu,
@@ -58,7 +59,7 @@ export class BatchPlan {
     this.#userStamps = new Uint32Array(log.userSplit.length);
   }
 
-  /** The step headers, for {@link import("../gpu/program.ts").Program.record}. */
+  /** Step headers, for {@link import("../gpu/program.ts").Program.record}. */
   get steps(): GPUBuffer {
     return this.#headers.buffer;
   }
@@ -69,10 +70,11 @@ export class BatchPlan {
   }
 
   /**
-   * Writes a slot on the host; {@link upload} sends the slot. @param purpose - settings of the slot's headers; the last
-   * settings are used for all remaining headers. @param log - log of the users; by default the plan's own log. @param of -
-   * number of events in the whole batch, if `users` are a micro-batch. @returns the sizes of the batch. @throws UserError
-   * for an unknown or repeated user, or if the whole batch has only context events.
+   * Writes a slot on the host; {@link upload} sends the slot. @param purpose - settings of the slot's
+   * headers; the last settings are used for all remaining headers. @param log - log of the users; default:
+   * the plan's log. @param of - number of events in the whole batch, if `users` are a micro-batch. @returns
+   * the sizes of the batch. @throws UserError for an unknown or repeated user, or if the whole batch has only
+   * context events.
    */
   put(
     slot: number,
@@ -137,13 +139,13 @@ export class BatchPlan {
     return { sizes: { users: users.length, events, rows, items }, context };
   }
 
-  /** Marks the items of rows `from` to `to` with `stamp`. @returns the number of items that did not have this mark before. */
+  /** Marks the items of rows `from` to `to` with `stamp`. @returns the number of newly marked items */
   #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
     const stamps = this.#itemStamps;
     let items = 0;
     for (let r = from; r < to; r++) {
       const item = rowItem[r] ?? 0;
-      // Not a branch, which the CPU could not predict.
+      // Arithmetic instead of a branch, which the CPU could not predict.
       items += Number(stamps[item] !== stamp);
       stamps[item] = stamp;
     }
@@ -189,14 +191,14 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns an upper bound of the sizes of any batch of `count` users: per dimension, that of the `count` largest users. */
+/** Returns, per dimension, the summed sizes of the `count` largest users: a bound for any `count` users. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
   count: number,
 ): ClickSizes {
   const source = toLogSource(log);
-  // A typed array, because there may be millions of users.
+  // A typed array saves memory: there may be millions of users.
   const sizes = new Uint32Array(users === "all" ? source.userSplit.length : users.length);
   const largest = (sizeOf: (user: number) => number) => {
     for (let k = 0; k < sizes.length; k++) sizes[k] = sizeOf(users === "all" ? k : users[k] ?? 0);
@@ -218,7 +220,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single - sizes of the largest user. @param rows - largest number of rows, except for a micro-batch of a single user. */
+/** @param single - sizes of the largest user. @param rows - limit for micro-batches of several users */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

@@ -10,7 +10,7 @@ import type { ClickDispatch } from "./click_sizes.ts";
 const rankKernel = parseKernel("batch_rank", rankText);
 const blocksKernel = parseKernel("batch_rank_blocks", blocksText);
 
-/** Returns the number of words to allocate: on a GPU the kernel reads vectors of four words, and a vector behind the last. */
+/** Returns the number of words to allocate: a GPU reads vectors of four words, also one past the end. */
 export function padBitWords(words: number): number {
   return 4 * Math.ceil(words / 4) + 4;
 }
@@ -18,7 +18,7 @@ export function padBitWords(words: number): number {
 export interface BitRanks {
   readonly label: string;
   readonly constants: { readonly WORDS: number; readonly HEADERS_SEEN?: number; readonly SLICE?: number };
-  /** `bits` and `ranked`: arrays of {@link padBitWords} words, and of as many pairs. */
+  /** `bits`: an array of {@link padBitWords} words; `ranked`: an array of as many pairs of words. */
   readonly views: Readonly<Record<string, View>>;
 }
 

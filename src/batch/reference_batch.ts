@@ -1,4 +1,4 @@
-/** Computes a batch's index arrays on the CPU in the simplest way, for tests of the batch kernels and for f64 references. */
+/** Computes a batch's index arrays on the CPU in a simple way, for kernel tests and f64 references. */
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
 import { type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
@@ -7,17 +7,17 @@ import { ADDITIONAL_CLICK, type ClickLog, FURTHER, getRowWidth, GIVEN, NONE } fr
 export interface ReferenceBatch {
   /** Array [B+1]: index of each user's first event. */
   readonly userFirst: number[];
-  /** For each event: first row, end row, click (a row, NONE, GIVEN, or FURTHER + a row), item fed to the encoder or NONE. */
+  /** For each event: first row, end row, click (row, NONE, GIVEN or FURTHER + row), encoded item or NONE. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
-  /** For each event: number of the user's clicks before the event, and index after the user's last event. */
+  /** For each event: number of the user's earlier clicks, and the index after the user's last event. */
   readonly history: { clicks: number; end: number }[];
-  /** For each row: event, row of the log, item, and the event again if the encoder reads the row's click, else NONE. */
+  /** For each row: event, row of the log, item, and the event again if the click is encoded, else NONE. */
   readonly rows: { event: number; logRow: number; item: number; fedEvent: number }[];
   /** For each row: index of the row's item in `slotItem`. */
   readonly rowSlot: number[];
   /** Distinct items, in ascending order. */
   readonly slotItem: number[];
-  /** For each row: the counts of the row's own user, see {@link packOwnCounts}. */
+  /** For each row: the counts of the row's user; see {@link packOwnCounts}. */
   readonly own: Uint32Array[];
   /** For each row: the row's context features. */
   readonly features: Float32Array[];

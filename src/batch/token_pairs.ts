@@ -1,4 +1,4 @@
-/** Two lists of (item, token) pairs sorted by token: of the batch's distinct items, and of the items fed to the encoder. */
+/** Lists of (item, token) pairs sorted by token: of a batch's distinct items, and of the encoder's items. */
 
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
 import markText from "../../kernels/scatter/token_mark.wgsl" with { type: "text" };
@@ -22,9 +22,9 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** Pairs (index of the item, token). In the list of items fed to the encoder the second number is token + V. */
+  /** Pairs (index of the item, token), with token + V instead of token for the items fed to the encoder. */
   readonly pair: View;
-  /** For each bit-set word of two lists, the number of earlier bits. A last word has the number of all pairs. */
+  /** For each word of the bit sets of both lists, the number of earlier bits; at the end, of all bits. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;

@@ -1,13 +1,13 @@
 /**
- * Count features of a displayed item: how often train users clicked the item, how similar the item is to items
- * that the user clicked, and whether the user saw or clicked the item. The features are constant inputs of the
- * utility network.
+ * Count features of a displayed item: how often train users clicked the item, how similar the item is to
+ * items that the user clicked, and whether the user saw or clicked the item. The utility network's gradients
+ * do not reach them.
  *
  * The table of counts has one row of f32 per item (f32 is exact for item ids up to 2^24). Columns of a row:
  *
  *   shown, clicks, users    numbers of displays, clicks and clicking users (train users only)
  *   cutoff                  largest similarity of an omitted item
- *   S x (token, share)      per token slot, a token of the item (-1: free slot) and the token's share of all clicks
+ *   S x (token, share)      per token slot, a token of the item (-1: free slot) and its share of all clicks
  *   M x id, M x both        ids of the M nearest items (ascending, then NO_ITEM), and numbers of common users
  */
 

@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import type { ModelConfig } from "./model_config.ts";
 
-/** Click probabilities of a page. With the choice likelihood all probabilities add up to 1. */
+/** Click probabilities of a page. For a choice likelihood, all probabilities add up to 1. */
 export interface ChoiceProbabilities {
   /** Probability of a click on each item, in the page's order. */
   readonly items: Float64Array<ArrayBuffer>;
@@ -26,10 +26,11 @@ export function expectFinite(utilities: ArrayLike<number>): void {
 }
 
 /**
- * Returns the click probability P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of each item a. The largest exponent is
- * subtracted to avoid overflow. With the logistic loss, items are clicked independently: P(a) = 1 / (1 + exp(-eta u_a)),
- * and P(no click) is the product of all 1 - P(a). @param utilities - utilities with position effects ({@link
- * import("./position_effect.ts").addPositionEffects}). @throws UserError for a non-finite utility.
+ * Returns the click probability P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of each item a. The largest
+ * exponent is subtracted to avoid overflow. With the logistic loss, items are clicked independently: P(a) = 1
+ * / (1 + exp(-eta u_a)), and P(no click) is the product of all 1 - P(a). @param utilities - utilities with
+ * position effects: {@link import("./position_effect.ts").addPositionEffects}. @throws UserError for a
+ * non-finite utility.
  */
 export function computeChoiceProbabilities(
   { eta, loss }: Pick<ModelConfig, "eta"> & Partial<Pick<ModelConfig, "loss">>,

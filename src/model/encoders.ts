@@ -1,4 +1,4 @@
-/** Encoders of a user's clicks: LSTM (kernels/course/3-lstm.md), position weights (kernels/course/8-position-weights.md). */
+/** Encoders of clicks: LSTM (kernels/course/3-lstm.md), position weights (.../8-position-weights.md). */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";
@@ -14,10 +14,10 @@ import { pwState } from "../ops/pw_state.ts";
 import { pwTable } from "../ops/pw_table.ts";
 
 /**
- * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a Glorot-uniform kernel [F + H, 4H] for F features and H
- * units, with gates i, g, f, o, and a zero bias. The kernel is split into an input part of F rows and a recurrent part of H
- * rows. With mixed features the kernel is [V + F + H, 4H]: the first V rows are a table of tokens. If F = 0, there is no
- * input part.
+ * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a Glorot-uniform kernel [F + H, 4H] for F
+ * features and H units, with gates i, g, f, o, and a zero bias. The kernel is split into an input part of F
+ * rows (none if F = 0) and a recurrent part of H rows. With mixed features the kernel is [V + F + H, 4H]: the
+ * first V rows are a table of tokens.
  */
 export function listLstmParameters(
   items: ItemsShape,
@@ -51,8 +51,8 @@ export const LSTM = {
 } as const;
 
 /**
- * Records the LSTM state's product with the first layer's kernel, plus that layer's bias: [events, N]. @param recurrent
- * - LSTM state [events, H], if it is already computed.
+ * Records the product of the LSTM's state and the first layer's kernel, plus the layer's bias: [events, N].
+ * @param recurrent - LSTM state [events, H], if it is already computed
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
   const features = recordItemFeatures(tape, items);
@@ -74,12 +74,13 @@ export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?:
 const INITIAL_WEIGHT = 0.0001;
 
 /**
- * Lists the parameters of position weights. The state has one component per feature k and weighting j, at index k n + j.
- * The first layer's kernel for the state is thus [F n, N], for F features, n weightings and N units. With one-hot features
- * that kernel is stored as a table [I, n N], a row per item, with the same values in the same order. The state is then
- * never computed: the state's term in the first layer is a weighted sum of the table's rows. With mixed features the state
- * is not computed either: a clicked item's table row is replaced by the product of the item's features with a table of
- * tokens [V, n N] and a kernel [F, n N]. @throws UserError for tanh with mixed features.
+ * Lists the parameters of position weights. The state has one component per feature k and weighting j, at
+ * index k n + j. So the first layer's kernel for the state is [F n, N], for F features, n weightings and N
+ * units. With one-hot features this kernel is stored as a table [I, n N] with a row per item: the same values
+ * in the same order. The state is then never computed: its term in the first layer is a weighted sum of table
+ * rows. With mixed features the state is not computed either: instead of a table row, a clicked item has the
+ * product of its features with a table of tokens [V, n N] and a kernel [F, n N]. @throws UserError for tanh
+ * with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
   const { pwLags: m, pwWeightings: n, pwNonlinearity, kernelSd } = config;
@@ -121,7 +122,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** Lists the parameters of a product with clicked items: a kernel for dense or one-hot features, and a table for tokens. */
+/** Lists the parameters of a product with clicked items: a kernel of features, and a table of tokens. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
@@ -144,8 +145,8 @@ export function listClickKernels(
 }
 
 /**
- * Records the product of a kernel and the last clicks, weighted by recency, plus a bias: [events, N]. @param itemBias -
- * bias that is added to the state before tanh; without `itemBias`, tanh is not applied
+ * Records the product of a kernel and the last clicks, weighted by recency, plus a bias: [events, N].
+ * @param itemBias - bias that is added to the state before tanh; if undefined, tanh is not applied
  */
 export function recordClickProduct(
   tape: ClickTape,
@@ -158,7 +159,7 @@ export function recordClickProduct(
   const layerBias = tape.parameter(names.bias);
   const tables = { table: names.tokenTable, kernel: names.kernel };
   const features = recordItemFeatures(tape, items);
-  // A batch with lists of clicks has the whole catalogue as its items, so the products of all items are computed once.
+  // If a batch has lists of clicks, its items are the whole catalogue: the items' products are computed once.
   const rows = tape.batch.clicks ? "items" : "events";
   const mixed = recordMixedFeatures(tape, names.clickPart, items, tables, rows);
   if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
@@ -168,7 +169,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Records the product of the state and the first layer's kernel, plus that layer's bias: [events, N]. */
+/** Records the product of the state and the first layer's kernel, plus the layer's bias: [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

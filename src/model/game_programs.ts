@@ -1,8 +1,8 @@
 /**
- * GPU programs of the adversarial stage for one batch: a generator step, a reward step, and programs that both steps need.
- * The trainer decides which programs an iteration runs, and how often.
- * | The generator pi models the users' clicks. The generator is a network like the reward, but its outputs are the logits
- * of a softmax over the displayed items. See kernels/course/9-minimax.md.
+ * GPU programs of the adversarial stage for one batch: a generator step, a reward step, and programs that
+ * both steps need. The trainer decides which programs an iteration runs, and how often. The generator pi
+ * models the users' clicks. It is a network like the reward, but its outputs are the logits of a softmax over
+ * the displayed items. See kernels/course/9-minimax.md.
  */
 
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
@@ -33,7 +33,7 @@ import {
   type WeightUpdate,
 } from "./model_program.ts";
 
-/** Returns the generator's config: the reward's encoder, other hidden layers, no wide part, no counts, no position effects. */
+/** Returns the generator's config: reward's encoder, own hidden layers, no wide part, counts or positions. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -50,7 +50,7 @@ export function buildGeneratorConfig(
   };
 }
 
-/** @param initial - the weights, or a seed from which the weights are drawn. */
+/** @param initial - the weights, or a seed from which the weights are drawn */
 export function createGenerator(
   gpu: Gpu,
   items: ItemCatalogue,
@@ -66,21 +66,21 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Batch plan, whose capacity is the largest batch of the programs. */
+  /** Batch plan; its capacity is the largest batch of the programs. */
   readonly plan: BatchPlan;
   /** Ring buffer for the metric sums of {@link minimax}: [slots, 2] vec4f. */
   readonly ring: View;
   readonly game: GameOptions;
   readonly reward: RecordableModel;
   readonly generator: UserModel | undefined;
-  /** Training settings; undefined in an evaluation. Networks without an Adam state are not trained. */
+  /** Training settings; undefined in an evaluation. A network without an Adam state is not trained. */
   readonly training?: {
     readonly reward: AdamState | undefined;
     readonly generator: AdamState | undefined;
     readonly itemDropout: number;
     /** True if a batch may be split into several micro-batches. */
     readonly accumulates?: boolean;
-    /** Creates the exchange of gradients between ranks; undefined for a single process. */
+    /** Exchanges gradients between ranks; undefined for a single process. */
     readonly shared?: GradientExchangeFactory;
   };
 }
@@ -88,17 +88,17 @@ export interface GameProgramOptions {
 interface GameSpecs {
   /** Dispatches that build index arrays, for one batch per slice of the plan. */
   readonly layout: ClickDispatch[];
-  /** Dispatches that build further index arrays, for the batch of a step. */
+  /** Dispatches that build more index arrays, for the batch of a step. */
   readonly batch: ClickDispatch[];
   readonly utilities: ClickDispatch[];
   readonly logits: ClickDispatch[];
   readonly generator: ClickDispatch[];
-  /** Dispatches that compute the losses and, in training, the reward's gradients from the utilities and the logits. */
+  /** Dispatches of the losses and, in training, of the reward's gradients, from utilities and logits. */
   readonly reward: ClickDispatch[];
   readonly generatorTape: ClickTape | undefined;
   readonly rewardTape: ClickTape;
   readonly outcomes: Tensor;
-  /** Tensor [rows, 1] of the reward's utilities. */
+  /** Tensor [rows, 1]: utilities of the reward. */
   readonly u: Tensor;
 }
 
@@ -115,12 +115,12 @@ export class GamePrograms {
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,
-    /** Tensor [events, 8] of outcomes; see {@link minimax}. */
+    /** Tensor [events, 8]: outcomes; see {@link minimax}. */
     readonly outcomes: Tensor,
     readonly arena: Arena,
   ) {}
 
-  /** @throws UserError if the batch exceeds the limits of the adapter. */
+  /** @throws UserError if a buffer of the batch exceeds the limits of the adapter. */
   static async create(options: GameProgramOptions): Promise<GamePrograms> {
     const { plan, name, training = {} } = options;
     using stack = new DisposableStack();
@@ -174,7 +174,7 @@ function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
     const found = positions > 0 ? `--position-bias ${positions}` : `--loss ${loss}`;
     throw new UserError(
       `Expected a reward with --loss choice and --position-bias 0 for the adversarial stage, got ${found}. ` +
-        "Leave out that option, or train without the adversarial stage.",
+        "Remove this option, or train without the adversarial stage.",
     );
   }
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);

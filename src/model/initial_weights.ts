@@ -11,7 +11,7 @@ export interface ModelParameter extends ParameterSpec {
 export const drawZeros = (): number => 0;
 export const drawOnes = (): number => 1;
 
-/** Returns a function that draws from a normal distribution with standard deviation `sd`, truncated at 2 sd. */
+/** Returns a function that draws from a normal distribution with standard deviation `sd`, cut at 2 sd. */
 export function makeTruncatedNormal(sd: number): (random: Random) => number {
   return (random) => sd * random.truncatedNormal();
 }
@@ -22,12 +22,12 @@ export function makeGlorotUniform(fanIn: number, fanOut: number): (random: Rando
   return (random) => limit * (2 * random.uniform() - 1);
 }
 
-/** Draws the initial weights, each parameter from its own random stream. @param prefix - prefix of parameter names. */
+/** Draws initial weights, each parameter from its own random stream. @param prefix - of parameter names */
 export function drawInitialWeights(specs: readonly ModelParameter[], seed: number, prefix = ""): Weights {
   return new Map(specs.map(({ name, rows, columns, initial }) => {
     const random = createRandomStream(seed, "weights", prefix + name);
     const weights = new Float32Array(rows * columns);
-    // A loop, because Float32Array.from() is slow for the millions of values of a large catalogue's table.
+    // A loop: Float32Array.from() is slow for the millions of values of a large catalogue's table.
     for (let k = 0; k < weights.length; k++) weights[k] = initial(random);
     return [name, weights];
   }));

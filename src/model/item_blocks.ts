@@ -3,8 +3,8 @@
  *
  *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items
  *
- * A block's items are distributed over several events with the same user state, because kernels distribute events over
- * invocations. An item's utility does not depend on the other items of its block.
+ * A block's items are distributed over several events with the same user state, because kernels distribute
+ * events over invocations. An item's utility does not depend on the other items of the block.
  */
 
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
@@ -25,10 +25,10 @@ import { materialize } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { type EncodedState, evaluating, type RecordableModel } from "./model_program.ts";
 
-/** Model that can score items from a user's state that was computed before. */
+/** Model that can score items from a user's precomputed state. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /** @internal Records the tensors of the users' states, which {@link RecordableModel.record} accepts as `encoded`. */
+  /** @internal Records the users' states, which {@link RecordableModel.record} accepts as `encoded`. */
   recordStates(tape: ClickTape): StateTensors;
 }
 
@@ -36,36 +36,36 @@ export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
 /** Tensors of users' states, with one row per event. */
 export type StateTensors = Pick<EncodedState, StatePart>;
-/** Terms that a user's history adds to every item's utility. The model's config determines which terms exist. */
+/** Terms that a user's history adds to every item's utility. The model's config decides which terms exist. */
 export interface UserState {
   /** The history's term in the first layer, plus that layer's bias. */
   readonly first?: Float32Array<ArrayBuffer>;
-  /** The history's term in the wide part, the model's linear part. */
+  /** The history's term in the wide part, which is the model's linear part. */
   readonly wide?: Float32Array<ArrayBuffer>;
   /** The user's last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
   /** The user's earlier pages, if they are known. */
   readonly past?: PastPages | undefined;
-  /** Returns the X context features of an item's impression; absent for none that are known, which are zeros. */
+  /** Returns the X context features of an item's impression. Undefined if unknown; they are then zeros. */
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
 }
 
-/** Scorer of many items for one user: a {@link import("./user_model.ts").UserModel}, or a scorer that several requests share. */
+/** Scorer of many items for one user: {@link import("./user_model.ts").UserModel} or a shared scorer. */
 export interface ItemScorer {
-  /** Number of items in a block. A block takes a few ms, so that other requests can be served between blocks. */
+  /** Number of items per block. A block takes a few ms; between blocks other requests can be served. */
   readonly blockItems: number;
-  /** Computes a user's state. @param history - clicked items, oldest first. @param past - the user's earlier pages */
+  /** Computes a user's state. @param history - clicked items, oldest first. @param past - earlier pages */
   encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState>;
-  /** Returns the utilities of ascending, distinct items. Count features treat the whole catalogue as the page. */
+  /** Returns the utilities of ascending, distinct items. For count features, the page is the catalogue. */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Numbers of items in the first block and in the largest block. Blocks are larger on a GPU, to occupy the GPU (not measured). */
+/** Items in the first and in the largest block; larger on a GPU to fill the GPU (not measured). */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 /** Target duration of a block, in ms. */
 const BLOCK_MS = 5;
 
-/** Rows per event of a block. With fewer rows, a block has more events to run in parallel, but also more copies of the state. */
+/** Rows per event of a block: fewer rows give more parallel events, but more copies of the state. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {
@@ -88,7 +88,7 @@ export class ItemBlocks {
     this.#headers = new StepHeaders(this.#arena, clickDimensions, 1);
   }
 
-  /** @param states - tensors that the model recorded on a tape. @throws UserError if a block exceeds the adapter's limits. */
+  /** @param states - the model's tensors on a tape. @throws UserError if the adapter cannot hold a block */
   static async create(model: ScorableModel, states: StateTensors): Promise<ItemBlocks> {
     using stack = new DisposableStack();
     const blocks = stack.use(new ItemBlocks(model));
@@ -116,12 +116,12 @@ export class ItemBlocks {
     this.#program = await Program.record(gpu, "item blocks", this.#headers.buffer, tape.forward());
   }
 
-  /** Number of items in the next block, chosen by the time that earlier blocks took; at most the capacity. */
+  /** Number of items in the next block, chosen by the time of earlier blocks; at most the capacity. */
   get items(): number {
     return Math.min(Math.ceil(this.#items), this.#capacity.rows);
   }
 
-  /** Returns the utilities of one block's items, in ascending order. Calls must not overlap. Waits for the GPU. */
+  /** Returns the utilities of a block's items, which ascend. Calls must not overlap. Waits for the GPU. */
   async score(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     const { gpu } = this.model;
     const [program, utilities] = [this.#program, this.#utilities];
@@ -174,7 +174,7 @@ class BlockBatch implements ClickBatch {
   readonly slotItem: View;
   readonly facts?: LogCountSummary;
   readonly pageLength: number;
-  /** Number of rows that the uploaded events have. */
+  /** Number of rows of the uploaded events. */
   #rows = 0;
 
   constructor(private readonly model: ScorableModel, arena: Arena, { rows, events }: ClickSizes) {
@@ -225,7 +225,7 @@ class BlockBatch implements ClickBatch {
     queue.writeBuffer(this.event.buffer, 0, events);
   }
 
-  // Only a batch of a log has the following arrays. Ops that are recorded over blocks do not read these arrays.
+  // Only a batch of a log has the following arrays. Ops that are recorded over blocks do not read them.
   get plan(): View {
     return throwMissing("plan");
   }
@@ -250,5 +250,5 @@ class BlockBatch implements ClickBatch {
 }
 
 function throwMissing(what: string): never {
-  throw new Error(`a block of items has no ${what}: expected an op that does not read it`);
+  throw new Error(`expected an op that does not read ${what}, which a block of items lacks`);
 }

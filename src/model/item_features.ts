@@ -24,8 +24,9 @@ function formatItemsShape(items: ItemsShape): string {
 }
 
 /**
- * Returns the log with the model's items. If the log has fewer one-hot items, its catalogue is extended to the model's.
- * @param what - name of the model in the message. @throws UserError if the log has other items than the model.
+ * Returns the log with the model's items. If the log has fewer one-hot items, its catalogue is extended.
+ * @param what - name of the model in the message. @throws UserError if the log has other items than the
+ * model.
  */
 export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {
   const items = alignItems(source, wanted, what);
@@ -50,8 +51,8 @@ function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string
 }
 
 /**
- * Returns the dense features as a constant [capacity, F]; undefined for items without dense features. One-hot features and
- * tokens are not stored as a matrix.
+ * Returns the dense features as a constant [capacity, F]; undefined for items without dense features. One-hot
+ * features and tokens are not stored as a matrix.
  */
 export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
@@ -61,7 +62,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Records W f for mixed features f; undefined without tokens. @param names - names of W's table [V, N], kernel [F, N] */
+/** Records W f for mixed features f; undefined without tokens. @param names - table [V, N], kernel [F, N] */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -75,7 +76,7 @@ export function recordMixedFeatures(
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
 }
 
-/** Lists the item parameters of a layer: kernel [F, N] of dense features; table [V, N] of tokens or [I, N] of one-hot items. */
+/** Lists a layer's item parameters: kernel [F, N] of features; table of tokens [V, N] or items [I, N]. */
 export function listItemKernels(
   items: ItemsShape,
   part: string,
@@ -92,7 +93,7 @@ export function listItemKernels(
   ];
 }
 
-/** Records weights W times features f of the batch's distinct items: [items, N], or the table [I, N] for one-hot features. */
+/** Records W f for the distinct items' features f: [items, N], or the table [I, N] for one-hot features. */
 export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
   return recordItemProduct(tape, `${part}/item_part`, items, names);

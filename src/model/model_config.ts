@@ -27,21 +27,21 @@ import { UserError } from "../user_error.ts";
 
 /** Config fields that all models have. */
 export interface CommonModelConfig {
-  /** Sizes of the utility's hidden layers. */
+  /** Sizes of the utility network's hidden layers. */
   dims: number[];
   /** True for batch normalisation after each hidden layer. */
   batchNorm: boolean;
-  /** Initial standard deviation of the utility's kernels. */
+  /** Initial standard deviation of the utility network's kernels. */
   kernelSd: number;
   /** Inverse temperature of the choice: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: number;
-  /** K, rank of the wide part: a linear model of the item and of pairs of clicked and displayed items. 0: no wide part. */
+  /** K, rank of the wide part: a linear model of the item and its pairs with clicked items; 0 for none. */
   wide: number;
   /** Likelihood of a page: one choice per page, or independent clicks. */
   loss: "choice" | "logistic";
-  /** Count features that the utility network gets; null for none, as in the paper's model. */
+  /** Count features of the utility network; null for none, as in the paper's model. */
   counts: CountsConfig | null;
-  /** P, number of page positions with a learned effect on clicks; 0 for none. Utilities do not include position effects. */
+  /** P, number of page positions with a learned effect on clicks (utilities exclude it); 0 for none. */
   positions: number;
 }
 
@@ -65,13 +65,13 @@ export interface PwModelConfig extends CommonModelConfig {
   pwNonlinearity: "none" | "tanh";
 }
 
-/** Config of a model that does not encode the history. With `dims: []` the model is the conditional logit. */
+/** Config of a model without a history. With `dims: []` the model is the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
   /** Encoder of the history. */
   encoder: "none";
 }
 
-/** Config of a model; for defaults see {@link defaultModel} and {@link defaultPwModel}. */
+/** Config of a model. Defaults: {@link defaultModel}, {@link defaultPwModel}. */
 export type ModelConfig = LstmModelConfig | PwModelConfig | NoneModelConfig;
 
 /** Validates a config. @throws UserError that names the invalid field. */
@@ -81,7 +81,7 @@ export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, config: unkn
   throw new UserError(`The ${what} config is not valid: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** Number of positions with an effect: 0, or at least 2, because effects are relative to the first position. */
+/** Number of positions with an effect: 0, or at least 2, because effects are relative to position 1. */
 const positionCount: ValueRange<number> = {
   schema: v.pipe(v.whole(0, 1000), v.check((count) => count !== 1, "expected 0, or at least 2 positions")),
   parse: (text) => text === "0" ? 0 : makeWholeNumberParser(2, 1000)(text),
@@ -105,7 +105,7 @@ const countsSchema = v.nullable(v.strictObject({
 const commonFields: ConfigFields<CommonModelConfig> = {
   dims: defineField(
     "--dims <sizes>",
-    "sizes of the utility's hidden layers, e.g. 32-64-32; with --encoder none also none, the conditional logit",
+    "sizes of the utility's hidden layers, e.g. 32-64-32; none (a conditional logit) only with --encoder none",
     layers(0),
     [64, 64],
   ),
@@ -125,7 +125,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   ),
   wide: defineField(
     "--wide [columns]",
-    "add a linear part over the item and its crosses with the last 20 clicks, of rank <columns>: wide & deep " +
+    "add a linear part of rank <columns> over the item and its pairs with the last 20 clicks: wide & deep " +
       "(default: 8; 0 with --counts none)",
     whole(0, 64),
     0,
@@ -142,8 +142,8 @@ const commonFields: ConfigFields<CommonModelConfig> = {
     ...defineFixedField<CountsConfig | null>({ schema: countsSchema }, null),
     option: defineValueOption(
       "--counts <which>",
-      "count features of an item as inputs of its utility: click rates, categories, similar items, repeats; none is the " +
-        "paper's model",
+      "count features as inputs of an item's utility: click rates, categories, similar items, repeats; none is " +
+        "the paper's model",
       picklist(["all", "none"]),
       "all",
     ),
@@ -166,7 +166,7 @@ const lstmFields: ConfigFields<Omit<LstmModelConfig, "encoder">> = {
 const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   pwLags: defineField(
     "--pw-lags <n>",
-    "position weights: number of last clicks; the paper says 20, its code uses 19",
+    "position weights: number of last clicks; the paper says 20, the paper's code uses 19",
     whole(1, 64),
     20,
   ),
@@ -178,12 +178,12 @@ const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   ),
   pwNonlinearity: defineField(
     "--pw-nonlinearity <kind>",
-    "position weights: none as in the paper's code, or tanh with a bias as in its Eq. 4",
+    "position weights: none as in the paper's code, or tanh with a bias as in the paper's Eq. 4",
     picklist(["none", "tanh"]),
     "none",
   ),
   ...commonFields,
-  kernelSd: { ...commonFields.kernelSd, standard: 0.001 }, // its kernels start small
+  kernelSd: { ...commonFields.kernelSd, standard: 0.001 }, // the paper's scripts start with small kernels
 };
 
 export const modelFields = { lstm: lstmFields, pw: pwFields, none: commonFields } as const;
@@ -200,5 +200,5 @@ export const modelConfigSchema = v.variant("encoder", [
 
 /** Default config of a model with an LSTM. */
 export const defaultModel: LstmModelConfig = { encoder: "lstm", ...getDefaults(lstmFields) };
-/** Default config of a model with position weights. Its kernels have small initial values. */
+/** Default config of a model with position weights, whose kernels have small initial values. */
 export const defaultPwModel: PwModelConfig = { encoder: "pw", ...getDefaults(pwFields) };

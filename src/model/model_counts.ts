@@ -1,10 +1,11 @@
 /**
- * Count features as inputs of the utility: a linear part over the counts, plus a network that also reads the counts.
+ * Count features as inputs of the utility: a linear part over the counts, plus a network that also gets
+ * counts.
  *
  *   u_a = w c_a + b + network(counts, features, state)
  *
- * The linear part, a conditional logit with a convex loss, is fitted first. The network's initial output is zero, so
- * training starts from the fitted logit.
+ * The linear part, a conditional logit with a convex loss, is fitted first. The network's initial output is
+ * zero, so training starts from the fitted logit.
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -26,12 +27,12 @@ import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_w
 import { POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
-/** Names of tensors: count table [I, .], scale [3, C] (means; 1 / sd; mean rate, longest page, fewest users), linear part. */
+/** Names: count table [I, .]; scale [3, C]: mean; 1 / sd; mean rate, longest page, least users; logit. */
 export const TABLE = "counts/table";
 export const SCALE = "counts/scale";
 export const KERNEL = "counts/kernel";
 export const BIAS = "counts/bias";
-/** Name of the counts' kernel in the first layer, [C, N]. */
+/** Name of the counts' kernel [C, N] in the first layer. */
 export const FIRST_LAYER = "utility/layer1/count_kernel";
 const WIDE_ITEM_KERNEL = `${PART}/item_kernel`;
 /** Name of the tensor of last clicks per event, which a simulation keeps from page to page. */
@@ -59,7 +60,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Records the counts [rows, C] of a batch; undefined without counts. @param recent - last clicks, if recorded before */
+/** Records the counts [rows, C] of a batch; undefined without counts. @param recent - if recorded before */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -79,9 +80,9 @@ export function addLinearPart(tape: ClickTape, counts: Tensor, base: Tensor): Cl
 }
 
 /**
- * Returns the weights from which the training of a model with counts starts: the train users' count tables, and the
- * conditional logit that is fitted on these counts after each user's own pages are subtracted. The logit's weights of dense
- * features become part of the wide part, if the model has one.
+ * Returns the weights with which the training of a model with counts starts: the train users' count tables,
+ * and a conditional logit on these counts without each user's own pages. If the model has a wide part, the
+ * wide part gets the logit's weights of dense features.
  */
 export function initializeFromCounts(
   source: LogSource,
@@ -100,7 +101,7 @@ export function initializeFromCounts(
   scale.set(logit.scaled, C);
   scale.set(listScaleConstants(tables), 2 * C);
   const X = counts.rowFeatures ?? 0;
-  scale.copyWithin(3 * C - X, C - X, C); // where a row is not logged, means stand in for context features
+  scale.copyWithin(3 * C - X, C - X, C); // rows that are not logged get the means as context features
   const start: Weights = new Map([
     [TABLE, tables.items],
     [SCALE, scale],
@@ -128,7 +129,7 @@ export type InitialWeights = { readonly seed: number; readonly start?: Weights }
   readonly weights: Weights;
 };
 
-/** Returns initial weights with the counts of the log's train users. Given means and deviations of the counts are kept. */
+/** Returns initial weights with the counts of the log's train users. Keeps given means and deviations. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -147,7 +148,7 @@ export function initializeOnLog(
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
-/** Returns a log's count settings; undefined for a model without counts. A train user's own pages are not counted. */
+/** Returns a log's count settings; `latest` is set only if the model's counts include its train users. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

@@ -1,4 +1,4 @@
-/** GPU program of a model's step: the forward pass over a batch and, in training, all gradients and Adam's update. */
+/** GPU program of a model's step: the forward pass over a batch and, in training, gradients and update. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { ClickTape } from "../batch/click_tape.ts";
@@ -29,13 +29,13 @@ export interface RecordingOptions {
 
 /** Encoded click history, which replaces the encoder's outputs. */
 export interface EncodedState {
-  /** Tensor [events, H] of an LSTM's states. */
+  /** Tensor [events, H]: states of an LSTM. */
   readonly lstm?: Tensor;
-  /** Tensor [events, N] of the history's term in the first layer, plus that layer's bias. */
+  /** Tensor [events, N]: the history's term in the first layer, plus the layer's bias. */
   readonly first?: Tensor;
-  /** Tensor [events, K] of the history's term in the wide part. */
+  /** Tensor [events, K]: the history's term in the wide part. */
   readonly wide?: Tensor;
-  /** Tensor [events, .] of the last clicks, from which count features are computed. */
+  /** Tensor [events, .]: last clicks, from which count features are computed. */
   readonly recent?: Tensor;
 }
 export const evaluating: RecordingOptions = { training: false, itemDropout: 0 };
@@ -45,11 +45,11 @@ export interface RecordableModel {
   readonly config: ModelConfig;
   /** @internal */
   readonly parameters: ParameterArena;
-  /** @internal Records the model on a tape, for the items of the tape's batch. @returns [rows, 1] utilities */
+  /** @internal Records the model on a tape for the items of the tape's batch. @returns [rows, 1] utilities */
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns the count settings for a log whose users are not in the counts; undefined for a model without counts. */
+/** Returns the count settings for a log whose users are not in the counts; undefined without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   const { counts } = config;
   return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;
@@ -58,7 +58,7 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Batch plan, whose capacity is the largest batch of the program. */
+  /** Batch plan; its capacity is the largest batch of the program. */
   readonly plan: BatchPlan;
   /** Ring buffer for a step's sums of loss, prec@1, prec@2 and events with a click: one vec4f per slot. */
   readonly ring: View;
@@ -71,7 +71,7 @@ export interface ModelTraining {
   readonly itemDropout: number;
   /** True if a batch may be split into several micro-batches. */
   readonly accumulates?: boolean;
-  /** Creates the exchange of gradients between ranks; undefined for a single process. */
+  /** Exchanges gradients between ranks; undefined for a single process. */
   readonly shared?: GradientExchangeFactory;
 }
 
@@ -83,7 +83,7 @@ export type GradientExchangeFactory = (
   arena: Arena,
 ) => Promise<SharedGradient<ClickSizes>>;
 
-/** Update of a network's weights from the network's gradients. Both fields are undefined for a network that is not trained. */
+/** Update of a network's weights from its gradients; both fields are undefined without training. */
 export interface WeightUpdate {
   /** Sums the gradients of all micro-batches and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;
@@ -91,7 +91,7 @@ export interface WeightUpdate {
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
-/** Records the update of a network. @param tape - tape of the network, after its backward pass is recorded. */
+/** Records the update of a network. @param tape - the network's tape with a recorded backward pass */
 export async function recordUpdate(
   adam: AdamState | undefined,
   tape: ClickTape | undefined,
@@ -107,18 +107,18 @@ export async function recordUpdate(
 
 export class ModelProgram {
   private constructor(
-    /** Program that builds index arrays, for one batch per slice; empty in an evaluation, where `program` builds index arrays. */
+    /** Builds index arrays, one batch per slice; empty in an evaluation, where `program` builds them. */
     readonly layout: Program<ClickSizes>,
     readonly program: Program<ClickSizes>,
     readonly update: WeightUpdate,
-    /** Tensor [rows, 1] of utilities. */
+    /** Tensor [rows, 1]: utilities. */
     readonly utilities: Tensor,
     /** Tensor [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. */
     readonly outcomes: Tensor,
     readonly arena: Arena,
   ) {}
 
-  /** @throws UserError if the batch exceeds the limits of the adapter. */
+  /** @throws UserError if a buffer of the batch exceeds the limits of the adapter. */
   static async create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
     const { plan, name } = options;
     using stack = new DisposableStack();
@@ -154,7 +154,7 @@ export interface RecordedModelStep {
   readonly tape: ClickTape;
 }
 
-/** Records a model's step. @param arena - arena of all buffers that the step writes. */
+/** Records a model's step. @param arena - arena of all buffers that the step writes */
 export function recordModelStep(
   model: RecordableModel,
   { log, plan, ring, training }: ModelProgramOptions,

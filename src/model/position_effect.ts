@@ -1,7 +1,7 @@
 /**
- * Effect of a page position on the click probability of an item in that position. The effect does not depend on the item.
- * The likelihood of a logged page (in training and in every reported loss) and click probabilities include position
- * effects. Utilities and rankings are those of items in the first position, whose effect is 0.
+ * Effect of a page position on the click probability of an item in the position, for all items alike. The
+ * likelihood of a logged page (in training and in every reported loss) and click probabilities include
+ * position effects. Utilities and rankings are for items in the first position, whose effect is 0.
  */
 
 import type { ClickTape } from "../batch/click_tape.ts";
@@ -12,7 +12,7 @@ import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
 export const POSITION_BIAS = "position/effect";
 
-/** Lists the parameter [1, P - 1] of the effects of positions 2 to P. Positions after P have the effect of position P. */
+/** Lists the parameter [1, P - 1] of the effects of positions 2 to P; later positions have effect P. */
 export function listPositionParameters({ positions }: ModelConfig): ModelParameter[] {
   return positions > 0 ? [{ name: POSITION_BIAS, rows: 1, columns: positions - 1, initial: drawZeros }] : [];
 }
@@ -21,14 +21,14 @@ export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig
   return positions > 0 ? tape.parameter(POSITION_BIAS) : undefined;
 }
 
-/** Returns the learned effects of all positions, from the first on; undefined for a model without position effects. */
+/** Returns the learned effects of all positions, from the first on; undefined without position effects. */
 export function readPositionEffects(weights: Weights): number[] | undefined {
   const effects = weights.get(POSITION_BIAS);
   return effects && [0, ...effects];
 }
 
 /**
- * Adds position effects to the utilities of a page, for the computation of click probabilities.
+ * Adds position effects to the utilities of a page, before click probabilities are computed.
  * @param effects - result of {@link readPositionEffects}; if undefined, nothing is added
  * @param positions - page positions of the utilities' items, counted from 0; by default 0, 1, 2, ...
  */

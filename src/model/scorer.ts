@@ -1,4 +1,4 @@
-/** Scores several pages at once, each for a click history. The model's forward pass runs on a log with one user per page. */
+/** Scores several pages at once, each for a click history. The model runs on a log with one user per page. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -25,16 +25,16 @@ export interface ScoringRequest {
   readonly history: ArrayLike<number>;
   /** Displayed items, at least one. */
   readonly page: ArrayLike<number>;
-  /** The user's earlier pages, for a model with counts. Without them the user clicks as often as the average user. */
+  /** Earlier pages of the user, for a model with counts; undefined for a user with average click rates. */
   readonly past?: PastPages | undefined;
   /**
-   * [items of the page, X] context features, standardised as in the data set; without them all are zeros, as if unknown.
+   * [items of the page, X] context features, standardised as in the data set; undefined for zeros (unknown).
    * A model without context features ignores them.
    */
   readonly features?: Float32Array<ArrayBuffer> | undefined;
 }
 
-/** Capacity of a scorer. */
+/** Largest sizes of requests that a scorer takes at once. */
 export interface ScorerCapacity {
   readonly users: number;
   /** Number of clicks in all histories, plus the number of pages. */
@@ -52,7 +52,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Rounds a capacity, at least `before`, up to powers of two, so that slowly growing requests rarely cause a recompilation. */
+/** Rounds a capacity, at least `before`, up to powers of two, so that programs are seldom recompiled. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },
@@ -73,7 +73,7 @@ export class UtilityScorer implements ItemScorer {
     this.#arena = new Arena(model.gpu, "scorer");
   }
 
-  /** @throws UserError for a capacity beyond the adapter's limits. */
+  /** @throws UserError if a buffer for this capacity exceeds the adapter's limits. */
   static async create(model: ScorableModel, room: ScorerCapacity): Promise<UtilityScorer> {
     using stack = new DisposableStack();
     const scorer = stack.use(new UtilityScorer(model, room));
@@ -103,7 +103,7 @@ export class UtilityScorer implements ItemScorer {
 
   /**
    * Returns the utilities of each page. Calls must not overlap. Waits for the GPU.
-   * @param requests - at least one request, within the capacity, with valid items.
+   * @param requests - at least one request, within the capacity, with valid items
    */
   async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { gpu } = this.model;
@@ -193,7 +193,7 @@ function findRow({ view, stride }: Tensor, event: number): View {
   return { ...buffer, offset: buffer.offset + 4 * stride * event, size: 4 * stride };
 }
 
-/** @throws UserError for an empty page, an item that is not in the catalogue, or a wrong number of context features. */
+/** @throws UserError for an empty page, an unknown item, or a wrong number of context features. */
 export function checkPage(
   { shape: { count: items }, config: { counts } }: {
     readonly shape: ItemsShape;
@@ -218,7 +218,7 @@ export function checkPage(
   }
 }
 
-/** Builds a log with one user per request, who has a page of one item per click of the history, then the page to be scored. */
+/** Builds a log with a user per request, who has one page per click of the history, then the scored page. */
 function buildRequestLog(
   { items, config: { counts } }: Pick<ScorableModel, "items" | "config">,
   requests: readonly ScoringRequest[],

@@ -63,8 +63,8 @@ function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelPar
 }
 
 /**
- * Model of users who are shown pages of items (Chen et al., ICML 2019): an encoder of the items that a user clicked so far,
- * and a network that computes a utility per displayed item. Encoder and network are trained together by maximum likelihood.
+ * Model of users who are shown pages of items (Chen et al., ICML 2019): an encoder of a user's clicks, and a
+ * network that computes a utility per displayed item. Both are trained together by maximum likelihood.
  *
  * @example
  * ```ts ignore
@@ -74,22 +74,23 @@ function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelPar
  * ```
  */
 export class UserModel implements ItemScorer {
-  /** Validated config of the model. */
+  /** Config of the model. */
   readonly config: ModelConfig;
   /** @internal Catalogue with the features that {@link score} reads. */
   readonly items: ItemCatalogue;
   /** @internal Weights on the GPU. */
   readonly parameters: ParameterArena;
   #scorer: UtilityScorer | undefined;
-  /** Resolves after the last call of the scorer. Calls run one at a time because they share the scorer's buffers. */
+  /** Resolves after the last call of the scorer. Calls share buffers, so they run one at a time. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
-   * Creates a model with the given or drawn weights.
-   * @param items - items with the features that {@link score} reads; the weights' sizes depend on the items' shape alone.
-   * @param initial - all weights by name, with shape [rows, columns], or a seed from which weights are drawn. `start`
-   * replaces some of the drawn weights; for a model with counts, pass the weights of `initializeFromCounts` as `start`.
-   * @throws UserError if a config value is out of range, a weight has another shape, or the adapter's limits are exceeded.
+   * Creates a model with given or drawn weights. @param items - items with the features that {@link score}
+   * reads; the weights' sizes depend only on the items' shape. @param initial - all weights by name, with
+   * shape [rows, columns], or a seed from which weights are drawn. `start` replaces some of the drawn
+   * weights; for a model with counts, pass the weights of `initializeFromCounts` as `start`.
+   * @throws UserError if a config value is out of range, a weight has another shape, or a buffer exceeds the
+   * adapter's limits.
    */
   constructor(
     /** @internal */
@@ -143,8 +144,8 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Reads all gradients of the last training step by name. Tables with row-sparse Adam are left out: they have gradients
-   * only for rows of the batch. Waits for the GPU.
+   * Reads all gradients of the last training step by name, except of tables with row-sparse Adam: these have
+   * gradients only for rows of the batch. Waits for the GPU.
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
@@ -155,8 +156,8 @@ export class UserModel implements ItemScorer {
 
   /**
    * Returns the utilities of a page for a user with this history. P(click a) = exp(u_a) / (1 + sum exp(u)).
-   * @param request - clicked items (oldest first, possibly none) and displayed items (at least one).
-   * @throws UserError for an item that is not in the catalogue.
+   * @param request - clicked items (oldest first, possibly none) and displayed items (at least one)
+   * @throws UserError for an item that is not in the catalogue
    */
   async score(request: ScoringRequest): Promise<number[]> {
     const [utilities = new Float32Array()] = await this.scoreAll([request]);
@@ -211,7 +212,7 @@ export class UserModel implements ItemScorer {
     this.#scorer?.[Symbol.dispose]();
     this.parameters[Symbol.dispose]();
   }
-  /** Same as `destroy`, for `using`. */
+  /** Calls `destroy`. */
   [Symbol.dispose](): void {
     this.destroy();
   }
@@ -230,7 +231,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
   return counts ? addLinearPart(tape, counts, materialize(base)) : base;
 }
 
-/** Records the history's term in the first layer, plus that layer's bias: [events, N]. */
+/** Records the history's term in the first layer, plus the layer's bias: [events, N]. */
 function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: RecordingOptions): Tensor {
   const { items } = tape.batch;
   if (encoded?.first) return encoded.first;
@@ -245,10 +246,10 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 }
 
 /**
- * Rejects tensors whose values may not be in the model's order: a transposed kernel, or a flat kernel, whose order is
- * unknown. {@link checkWeights} checks the number of values.
- * @param shapes - shapes of the tensors, by parameter name. @param what - name of the file with the tensors.
- * @throws UserError for a tensor with the right number of values but another shape.
+ * Rejects tensors whose values may not be in the model's order: a transposed kernel, or a flat kernel, whose
+ * order is unknown. {@link checkWeights} checks the number of values. @param shapes - shapes of the tensors,
+ * by parameter name. @param what - name of the file with the tensors
+ * @throws UserError for a tensor with the right number of values but another shape
  */
 export function checkShapes(
   specs: readonly ParameterSpec[],
@@ -270,7 +271,7 @@ export function checkShapes(
   );
 }
 
-/** @param what - name of the weights in the message. @throws UserError that lists missing, unknown and wrong-sized weights. */
+/** @param what - name of the weights, for errors. @throws UserError for missing, unknown or wrong weights */
 export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, what = "The weights"): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));

@@ -1,13 +1,15 @@
 /**
- * Records the utility u = MLP([s ; f]) of every displayed row, from the user's state s and the item's features f. An
- * optional wide part is added to the MLP's output, or replaces the MLP. The wide part is a linear model of the item, and of
- * pairs of clicked and displayed items:
+ * Records the utility u = MLP([s ; f]) of every displayed row, from the user's state s and the item's
+ * features f. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is a
+ * linear model of the item, and of pairs of clicked and displayed items:
  *
- *   (b + A h) . (B f)       b [K], A: clicks' kernel, B: item's kernel      h = sum over the last clicks of w_lag f_lag
+ *   (b + A h) . (B f)     b [K], A: clicks' kernel, B: item's kernel    h = sum over last clicks of w_lag
+ * f_lag
  *
- * The term b . B f is the linear model of the item. The term (A h) . (B f) has a weight per pair of a clicked and a
- * displayed feature, like the crosses of a wide & deep model. The weights form a matrix of rank K, because pairs are too
- * many for free weights. Without hidden layers and with K = 0, the wide part is the conditional logit W f.
+ * The term b . B f is the linear model of the item. The term (A h) . (B f) has a weight per pair of a clicked
+ * and a displayed feature, like the crosses of a wide & deep model. These weights form a matrix of rank K,
+ * because there are too many pairs for free weights. Without hidden layers and with K = 0, the wide part is
+ * the conditional logit W f.
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -26,9 +28,10 @@ import { itemTerm } from "../ops/item_term.ts";
 import { type ClickProductNames, listClickKernels, recordClickProduct } from "./encoders.ts";
 
 /**
- * Lists the parameters of the hidden layers (sizes `dims`), with ELU and optional batch normalisation after each, and of a
- * linear scalar output. The first layer's kernel [D + F, N] is split. This function lists the part for the item, with a
- * separate table for tokens. The encoder lists the part for the state. Without hidden layers, only a bias is listed.
+ * Lists the parameters of the hidden layers (sizes `dims`), with ELU and optional batch normalisation after
+ * each, and of a linear scalar output. The first layer's kernel [D + F, N] is split: this function lists the
+ * item's part, with a separate table for tokens; the encoder lists the state's part. Without hidden layers,
+ * only a bias is listed.
  */
 export function listUtilityParameters(
   items: ItemsShape,
@@ -73,8 +76,8 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 }
 
 /**
- * Records the hidden layers and the output [rows, 1]. @param parts - other terms of the first layer: the encoder's `state`
- * [events, N]; counts [rows, C] with their kernel [C, N]
+ * Records the hidden layers and the output [rows, 1]. @param parts - other terms of the first layer: the
+ * encoder's `state` [events, N]; counts [rows, C] with their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,
@@ -109,9 +112,9 @@ export function recordUtility(
   return new UnmaterializedScores(tape, "utility/output", last);
 }
 
-/** Number of last clicks that the wide part reads. */
+/** Number of last clicks in the wide part. */
 export const LAGS = defaultPwModel.pwLags;
-/** Initial standard deviation of the wide part's kernels. The initial bias b is 1, so that the first step has gradients. */
+/** Initial standard deviation of the wide part's kernels. The bias b is 1 at first: step 1 has gradients. */
 const INITIAL_SD = 0.1;
 
 export const PART = "wide";
@@ -142,7 +145,7 @@ export function listWideParameters(items: ItemsShape, config: ModelConfig): Mode
   ];
 }
 
-/** Records the wide part plus `base` [rows, 1], which is the hidden layers' output, or a bias without hidden layers. */
+/** Records the wide part plus `base` [rows, 1]: the hidden layers' output, or a bias if there are none. */
 export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,
@@ -155,7 +158,7 @@ export function recordWideUtility(
   return itemTerm(tape, `${PART}/utility`, { item, state, base }, itemDropout);
 }
 
-/** Records the history's term in the wide part, [events, K]; undefined if there is no wide part or K = 0. */
+/** Records the history's term in the wide part, [events, K]; undefined without a wide part or for K = 0. */
 export function recordWideState(
   tape: ClickTape,
   items: DeviceItems,
