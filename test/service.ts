@@ -39,12 +39,12 @@ export async function withService(
     const child = startCommand("serve", "--model", model, "--data", data, "--port", "0");
     const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     let said = "";
-    while (!/answers on \S+\n/.test(said)) {
+    while (!/Serving .* at \S+\n/.test(said)) {
       const { value, done } = await output.read();
       assert.ok(!done, said);
       said += value;
     }
-    const url = /answers on (http:\/\/127\.0\.0\.1:\d+)\n/.exec(said)?.[1] ?? assert.fail(said);
+    const url = /Serving .* at (http:\/\/127\.0\.0\.1:\d+)\n/.exec(said)?.[1] ?? assert.fail(said);
     await output.cancel();
     await use({ url, calls: `${folder}/calls.json`, child, model, data });
   });

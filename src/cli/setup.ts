@@ -64,7 +64,7 @@ const DRIVER_FOLDERS = ["/usr/share", "/usr/local/share", "/etc", "/usr/local/et
 
 /**
  * Returns true if WebGPU probably has a driver, without starting the driver (under 1 ms). On Linux, a driver
- * must be registered with Vulkan or named by VK_DRIVER_FILES. If it fails later, `deno task setup` is advised.
+ * is registered with Vulkan or named by VK_DRIVER_FILES. If it fails later, `deno task setup` is advised.
  */
 export function hasDriver(): boolean {
   if (Deno.build.os !== "linux") return true;

@@ -53,21 +53,24 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
   const command = withModelAndData(
     new Command("deno task evaluate")
       .description(
-        "Evaluates a user model on a click log and compares it with the baselines: loss, precision, NDCG and AUC within pages, " +
-          "with 95 % bootstrap intervals over users.",
+        "Evaluates a user model on a click log, and compares it with the baselines: loss, precision, NDCG " +
+          "and AUC within pages, with 95 % bootstrap intervals over users.",
       )
       .version(version)
       .option(
         "--against <run>",
-        "another run or snapshot; reports the differences on the same users",
+        "another run or snapshot, which is compared with --model on the same users",
         path,
       ),
   )
-    .addOption(new Option("--split <users>", "users to test on").choices([...splits, "all"]).default("test"))
+    .addOption(
+      new Option("--split <users>", "users on whom the model is evaluated").choices([...splits, "all"])
+        .default("test"),
+    )
     .addOption(createOption(trainingFields.evaluationShards.option!))
     .option(
       "--json",
-      "print all metrics as JSON, including calibration, and slices by page length, history, position and item",
+      "print all metrics as JSON, also calibration, and metrics by page length, history, position and item",
       false,
     )
     .addHelpText(
@@ -78,7 +81,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
   return parse<EvaluateOptions>(command, args);
 }
 
-/** A snapshot with path, weights and metadata. */
+/** A snapshot: its path, weights and metadata. */
 interface OpenSnapshot {
   readonly path: string;
   readonly weights: Weights;
@@ -91,7 +94,7 @@ async function openSnapshot(model: string): Promise<OpenSnapshot> {
   const { weights, info } = await readSnapshot(path);
   if (info) return { path, weights, info };
   throw new UserError(
-    `Expected a snapshot written by train, got ${path}, which does not describe its model. Name another file.`,
+    `Expected a snapshot that train wrote, got ${path}, which lacks a model config. Name another file.`,
   );
 }
 
@@ -104,8 +107,8 @@ async function main(): Promise<void> {
   const opened = await openData({ ...options, ...openModelData(snapshot.path, trainedOn, options) }, needed);
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
-      `Expected one part of ${opened.source.name} with --split, got all: the log was split by time, so a user may be in several parts, ` +
-        "and the baselines know the train part. Evaluate each part by itself.",
+      `Expected --split of one part of ${opened.source.name}, got all: the log was split by time, so one ` +
+        "user may be in several parts, and the baselines use the train part. Evaluate each part separately.",
     );
   }
   const data = fit(opened, snapshot);
@@ -135,7 +138,7 @@ async function main(): Promise<void> {
   for (const note of listModelNotes(model, snapshot.weights)) console.log(note);
   if (logged || model.positions === 0) return;
   console.log(
-    `The positions of ${data.source.name} are unknown: all metrics treat each item as if it were in the first position.`,
+    `The positions of ${data.source.name} are unknown: metrics take every item as in the first position.`,
   );
 }
 
@@ -143,7 +146,7 @@ function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
   return fitDataset(data, info, `The model of ${path}`);
 }
 
-/** Metrics of a snapshot, for printing and for comparison with another snapshot. */
+/** Metrics of a snapshot. */
 interface Scored {
   /** True if the snapshot's utilities are the log-odds of a choice. */
   readonly isChoice: boolean;
@@ -192,7 +195,7 @@ function printResults(
     describeAttainedShare([result], baselines),
     ...(split === "train" || split === "all"
       ? [
-        "The users include train users, from whose clicks the baselines are computed, so the baselines' metrics are too high.",
+        "The users include train users, from whose clicks the baselines are computed: their metrics are too high.",
       ]
       : []),
     ...verdict,
@@ -221,7 +224,7 @@ async function score(
   const counted = loadCountedLog(model, source, users);
   const deviceLog = source.log && stack.use(new DeviceLog(gpu, source.log, undefined, undefined, counted));
   const how = { deviceLog, shards, counted };
-  // Weights of the generator, if the snapshot has one.
+  // Weights of the generator, if any.
   const own = { weights: selectNetworkWeights(weights, GENERATOR_PREFIX) };
   const generator = game?.generator && stack.use(createGenerator(gpu, source.items, game.generator, own));
   const evaluation: NetworkEvaluation<ChoiceMetrics & Partial<GameMetrics>> = game

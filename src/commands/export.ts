@@ -1,4 +1,4 @@
-/** `export`: writes a trained model as a file that other programs can run. */
+/** `export`: writes a trained model to a file that other programs can run. */
 
 import { Command, Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
@@ -24,27 +24,29 @@ interface ExportOptions extends ModelDataOptions {
 function parseOptions(args: readonly string[]): ExportOptions {
   const command = withModelAndData(
     new Command("deno task export")
-      .description("Writes a trained model with the items of a data set as ONNX, e.g. for onnxruntime.")
+      .description(
+        "Writes a trained model, with the items of a data set, as an ONNX file, for example for onnxruntime.",
+      )
       .version(version)
       .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx")),
   ).addOption(createBaselineOption()).addOption(
     new Option(
       "--positions <which>",
-      "positions for the probabilities of a model with a position effect: those on the page, or the first for every item",
+      "for a model with a position effect: probabilities for the positions on the page, or all for the first",
     ).choices(["page", "first"]).default("page"),
   ).addHelpText(
     "after",
     `
-Inputs (64-bit item numbers of the data set):
+Inputs (64-bit integers; items are numbers of the data set):
   history [users, clicks]        clicked items, oldest first, then -1
   page [users, items]            displayed items, -1 for none
-  impression.COLUMN, page.COLUMN context columns: floats (ages in days), NaN for unknown; or indices of values, -1 for others
+  impression.COLUMN, page.COLUMN context columns: floats (NaN for unknown), or value indices (-1 for others)
 Outputs (32-bit floats):
-  utilities [users, items]       -infinity for no item
-  probabilities [users, items]   of a click on each item
+  utilities [users, items]       utility of each item; -infinity for -1
+  probabilities [users, items]   probability of a click on each item
   no_click [users]               probability of no click
 Metadata:
-  items                          JSON list of the item ids by number
+  items                          JSON list of item ids, in the order of the item numbers
   positions                      page or first, see --positions
 
 Example:
@@ -76,7 +78,7 @@ async function main(): Promise<void> {
   });
   await writeFileAtomically(options.onnx, bytes, ONNX_MARK);
   console.log(
-    `${run.path} over the ${formatThousands(count)} items of ${source.name}: ${options.onnx} ` +
+    `Wrote ${run.path} with the ${formatThousands(count)} items of ${source.name} to ${options.onnx} ` +
       `(${(bytes.length / 1e6).toFixed(1)} MB)`,
   );
 }

@@ -1,4 +1,4 @@
-/** `lab`: serves the lab, a page that trains models and measures kernels in a browser, or writes the page as a file. */
+/** `lab`: serves or writes the lab, a web page that trains models and measures kernels in a browser. */
 
 import { Command } from "commander";
 import { join } from "node:path";
@@ -26,16 +26,16 @@ interface LabOptions {
 function parseOptions(args: readonly string[]): LabOptions {
   const command = new Command("deno task lab")
     .description(
-      "The lab: a page that trains models and measures kernels in your browser, on your GPU. It is served on " +
-        `${HOST} and opened; nothing leaves this machine.`,
+      "Opens the lab: a web page that trains models and measures kernels in your browser, on your GPU. " +
+        `The page is served on ${HOST}; no data leave this machine.`,
     )
     .version(version)
-    .option(PORT, "port to listen on; 0: any free port", parseWholeNumber(0, 65535), LAB_PORT)
+    .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), LAB_PORT)
     .option(...ALLOW_HOST)
-    .option("--no-open", "do not open a browser")
+    .option("--no-open", "do not open the page in a browser")
     .option(
       BUILD,
-      "instead write the page as index.html, which works from the disk and on any static host",
+      "write the page as index.html, for opening from the disk or for any web server, and do not serve it",
       folder,
     )
     .addHelpText("after", "\nExamples:\n  deno task -q lab\n  deno task -q lab --build site");
@@ -49,7 +49,7 @@ async function main(): Promise<number> {
   if (build !== undefined) {
     await makeFolder(build);
     await writeFileAtomically(join(build, PAGE), html, TITLE);
-    console.log(`The lab is in ${build}: ${PAGE} opens from the disk, and on a static host.`);
+    console.log(`The lab is in ${build}: open ${PAGE} from the disk, or copy it to a web server.`);
     return 0;
   }
   const stop = stopOnSignals(EXIT_INTERRUPTED);
@@ -66,12 +66,12 @@ async function main(): Promise<number> {
 }
 
 function answer(html: string, { path }: ServiceRequest): Response {
-  if (path !== "/") return new Response("There is one page here: /\n", { status: 404 });
+  if (path !== "/") return new Response("The only page is /\n", { status: 404 });
   const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
   return new Response(html, { headers });
 }
 
-/** Opens an address in the browser, if a browser is found. */
+/** Opens an address in a browser. Without a browser, nothing happens. */
 function openBrowser(address: string): void {
   const [command, ...args] = Deno.build.os === "windows"
     ? ["cmd", "/c", "start", address]

@@ -1,4 +1,4 @@
-/** `predict`: writes a file with utilities and probabilities for every page of a log. */
+/** `predict`: writes utilities and click probabilities for every page of a log to a file. */
 
 import { Command, Option } from "commander";
 import { listUsers, type Split, splits } from "../data/click_log.ts";
@@ -36,17 +36,22 @@ function parseOptions(args: readonly string[]): PredictOptions {
   const command = withModelAndData(
     new Command("deno task predict")
       .description(
-        "Writes utilities and click probabilities for every page of a log. The file has a row per displayed item, with the log's ids.",
+        "Writes utilities and click probabilities for every page of a log. The file has one row per " +
+          "displayed item, with the log's ids.",
       )
       .version(version)
       .requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv")),
   ).addOption(createBaselineOption())
-    .addOption(new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"))
+    .addOption(
+      new Option("--split <users>", "users whose pages are predicted").choices([...splits, "all"]).default(
+        "all",
+      ),
+    )
     .addOption(
       new Option(
         "--positions <which>",
-        "positions for the probabilities of a model with a position effect: those of the log, or the first for every item " +
-          "(default: logged if the data have positions)",
+        "for a model with a position effect: compute probabilities for the logged positions, or as if " +
+          "each item were in the first position (default: logged if the data have positions)",
       ).choices(["logged", "first"]),
     )
     .addOption(createOption(trainingFields.evaluationShards.option!))
@@ -55,13 +60,13 @@ function parseOptions(args: readonly string[]): PredictOptions {
       `
 Columns:
   user, item   ids of the log
-  page         of the user, from 0
-  position     of the item on the page, from 0
-  utility      without the position effect; ranks the items of a page
-  probability  of a click on this item
+  page         number of the page among the user's pages, from 0
+  position     position of the item on the page, from 0
+  utility      utility without position effect; ranks the items of a page
+  probability  probability of a click on the item
   no_click     probability of no click on the page
-  clicked      observed click
-  click_order  1 for the page's first click, 2 for its second, ...; 0 for no click
+  clicked      1 if the item was clicked, else 0
+  click_order  1 for the page's first click, 2 for the second, ...; 0 for an item without a click
 
 Example:
   deno task -q predict --model runs/mine --data runs/data/mine --out predictions.parquet`,
@@ -69,7 +74,7 @@ Example:
   return parse<PredictOptions>(command, args);
 }
 
-/** Returns the position effects that the probabilities include, and a description. @throws UserError for unknown positions. */
+/** Returns position effects for probabilities, with a description. @throws UserError for unknown positions */
 function getPositionEffects(
   positions: PredictOptions["positions"],
   weights: Weights,
@@ -84,8 +89,8 @@ function getPositionEffects(
   }
   if (known) return { effects, words: "for the logged positions" };
   throw new UserError(
-    `Expected data with positions for --positions logged, got ${source.name}. Prepare the log with deno task -q data log ` +
-      "--position <column>, or use --positions first.",
+    `Expected data with positions for --positions logged, got ${source.name}. Use --positions first, or ` +
+      "prepare the log with deno task -q data log --position <column>.",
   );
 }
 
@@ -118,8 +123,8 @@ async function main(): Promise<number> {
         printLine(
           `${
             formatThousands(formulas)
-          } cells of ${options.out} start like formulas, which a spreadsheet may run. Import its columns as text, or ` +
-            "write .parquet.",
+          } cells of ${options.out} start like formulas, which a spreadsheet may run. ` +
+            "Import columns as text, or write .parquet.",
         );
       }
       console.log(

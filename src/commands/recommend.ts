@@ -1,4 +1,4 @@
-/** `recommend`: prints the best items of the catalogue for a user of the data set, or for a list of clicks. */
+/** `recommend`: prints the best items of the catalogue for a user of the data set, or for a click history. */
 
 import { Command } from "commander";
 import { parseIds } from "../data/ids.ts";
@@ -32,9 +32,9 @@ interface RecommendOptions extends ModelDataOptions {
 function parseOptions(args: readonly string[]): RecommendOptions {
   const command = withModelAndData(
     new Command("deno task recommend")
-      .description("Prints the items with the highest utilities for a user.")
+      .description("Prints the items with the highest predicted utilities for a user.")
       .version(version)
-      .option("--user <id>", "user of the data set, whose clicks are the history")
+      .option("--user <id>", "user of the data set; the user's clicks are the history")
       .option("--history <ids>", `clicked items, oldest first, ${IDS}`)
       .option(
         "--context <json>",
@@ -42,7 +42,7 @@ function parseOptions(args: readonly string[]): RecommendOptions {
         makeJsonParser(contextSchema, '{"page": {"device": "phone"}}'),
       )
       .option("--top <n>", "number of items", parseWholeNumber(1, 10_000), 10)
-      .option("--new-only", "omit items that were clicked", false),
+      .option("--new-only", "omit items that the user has clicked", false),
   ).addOption(createBaselineOption())
     .option("--json", "print JSON", false)
     .addHelpText(
@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
   if ((options.user === undefined) === (options.history === undefined)) {
     throw new UserError(
-      "Expected either --user (the id of a user of the data set) or --history (ids of items), " +
+      "Expected either --user (id of a user of the data set) or --history (ids of clicked items), " +
         `got ${options.user === undefined ? "neither" : "both"}.`,
     );
   }
@@ -89,7 +89,9 @@ async function main(): Promise<void> {
       );
       return;
     }
-    console.log(`After ${history.length} clicks${newOnly ? ", items not clicked before" : ""}:`);
+    console.log(
+      `Best ${newOnly ? "items without an earlier click" : "items"} after ${history.length} clicks:`,
+    );
     console.log(
       formatTable(
         ["", "item", "utility", "P(click)"],
@@ -102,16 +104,16 @@ async function main(): Promise<void> {
       ),
     );
     console.log(
-      `P(click) is for a page of these ${found.length} items in this order; P(no click): ${
+      `The probabilities are for a page with these ${found.length} items in this order. P(no click): ${
         noClick.toFixed(4)
       }.`,
     );
     const { missing = [], unknown = [] } = context?.gaps ?? {};
     if (missing.length > 0) {
-      console.log(`Context columns without a value (--context): ${missing.join(", ")}.`);
+      console.log(`Context columns without a value (set them by --context): ${missing.join(", ")}.`);
     }
     if (unknown.length > 0) {
-      console.log(`Context columns with a value that training did not see: ${unknown.join(", ")}.`);
+      console.log(`Context columns with a value that is not in the training data: ${unknown.join(", ")}.`);
     }
   });
 }

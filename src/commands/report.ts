@@ -1,4 +1,4 @@
-/** `report`: writes one self-contained HTML page about runs. */
+/** `report`: writes a self-contained HTML page about runs. */
 
 import { Command } from "commander";
 import { writeReport } from "../report/report_page.ts";
@@ -12,17 +12,17 @@ import { folder, makeOutputFileParser, parse } from "../cli/command_options.ts";
 async function main(): Promise<void> {
   const command = new Command("deno task report")
     .description(
-      "Writes one self-contained HTML page about runs: learning curves, test metrics, configuration.",
+      "Writes a self-contained HTML page about runs: learning curves, test metrics and configuration.",
     )
     .version(version)
     .argument(
       "<run...>",
-      "folders of runs, of --seeds runs, or of experiments, to compare",
+      "folders to compare: of train, of train --seeds, of tune or of reproduce",
       eachFolder,
     )
     .option(
       OUT_FILE,
-      "the page to write (default: report.html in the first folder)",
+      "HTML file to write (default: report.html in the first folder)",
       makeOutputFileParser(".html", ".htm"),
     )
     .addHelpText(

@@ -1,4 +1,4 @@
-/** `selftest`: compares the results of every kernel on the user's adapter with a float64 reference. */
+/** `selftest`: compares the results of all kernels on this machine's adapter with float64 references. */
 
 import { Command, Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
@@ -31,32 +31,32 @@ interface SelftestOptions {
 function parseOptions(args: readonly string[]): SelftestOptions {
   const command = new Command("deno task selftest")
     .description(
-      "Runs every kernel on this adapter and compares its results and gradients with a float64 reference.",
+      "Runs every kernel on this adapter, and compares results and gradients with a float64 reference.",
     )
     .version(version)
     .addOption(
-      new Option("--variants <kind>", "kind of adapter whose kernel variants are tested").choices([
+      new Option("--variants <kind>", "test the kernel variants for this kind of adapter").choices([
         "cpu",
         "gpu",
         "both",
       ])
         .default("both"),
     )
-    .option("--only <name>", "only test cases whose names contain this text, such as lstm")
-    .option("--every", "also test the kernels that this adapter never uses, if there are any", false)
+    .option("--only <name>", "run only test cases whose names contain this text, such as lstm")
+    .option("--every", "also test kernels that commands never use on this adapter, if any", false)
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",
-      "\nOn SwiftShader, --every takes about 12 % longer, mostly to compile three more kernels. Other adapters use all " +
-        "kernels, so it changes nothing there.\n\n" +
+      "\nOn SwiftShader, --every takes about 12 % longer, mostly to compile three more kernels. On other " +
+        "adapters, --every changes nothing, because they use all kernels.\n\n" +
         "The exit code is 1 if a difference exceeds the rounding tolerance.\n" +
-        "src/selftest/README.md describes the comparison, and results on other adapters.\n\n" +
+        "src/selftest/README.md describes the comparison, and has results of other adapters.\n\n" +
         "Example:\n  deno task -q selftest --only lstm",
     );
   return parse<SelftestOptions>(command, args);
 }
 
-/** Formats an error as a share of the tolerance, such as "0.12". For results that must be bitwise equal: "exact" or "wrong". */
+/** Formats the largest error as a share of its tolerance ("0.12"), or as "exact" or "wrong" without one. */
 function shareText({ worst }: KernelFinding): string {
   if (!worst) return "-";
   const { share, element } = worst;
@@ -95,7 +95,7 @@ async function main(): Promise<number> {
   if (kinds.every((kind) => selectCases(kind, only).length === 0)) {
     const names = new Set(kinds.flatMap((kind) => selectCases(kind).map(({ name }) => name)));
     throw new UserError(
-      `Expected --only with a part of a test's name, got "${only}". Cases:\n  ${[...names].join("\n  ")}`,
+      `Expected --only with a part of a case's name, got "${only}". Cases:\n  ${[...names].join("\n  ")}`,
     );
   }
   using progress = stepProgress();

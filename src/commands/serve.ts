@@ -1,4 +1,4 @@
-/** `serve`: HTTP service of a model for programs on this machine. */
+/** `serve`: HTTP service that programs on this machine use to query a model. */
 
 import { Command } from "commander";
 import { expectFinite } from "../model/choice_probabilities.ts";
@@ -19,14 +19,14 @@ import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { printLine } from "./train/run_stages.ts";
 import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
-/** Time limit in milliseconds for open requests at shutdown. */
+/** Milliseconds in which open requests may finish after a signal to stop. */
 const GRACE_MS = 10_000;
 
-/** Number of connections that may be open in addition to {@link ServeOptions.maxRequests}, for clients without a request. */
+/** Number of open connections without a request that are allowed in addition to `maxRequests`. */
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** Number of consecutive checks that must find no open request. After a single check, a response may still be unsent. */
+/** Number of consecutive checks that must find no open request, because a response may still be unsent. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {
@@ -39,32 +39,47 @@ function parseOptions(args: readonly string[]): ServeOptions {
   const command = withModelAndData(
     new Command("deno task serve")
       .description(
-        `HTTP service on ${HOST}: scores pages, recommends items (ids are those of the data set), and simulates the model's users as ` +
-          "environments that a program in any language steps.",
+        `HTTP service on ${HOST}: scores pages, recommends items, and simulates users of the model as an ` +
+          "environment for programs in any language. Requests use the ids of the data set.",
       )
       .version(version),
   ).addOption(createBaselineOption())
     .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)
-    .option("--max-requests <n>", "maximum requests in flight", parseWholeNumber(1, 100_000), maxRequests)
-    .option("--max-body <bytes>", "largest body", parseWholeNumber(64, 2 ** 26), maxBody)
-    .option("--max-batch <n>", "maximum requests per dispatch", parseWholeNumber(1, 4096), maxBatch)
+    .option(
+      "--max-requests <n>",
+      "maximum number of simultaneous requests",
+      parseWholeNumber(1, 100_000),
+      maxRequests,
+    )
+    .option(
+      "--max-body <bytes>",
+      "maximum size of a request's body, in bytes",
+      parseWholeNumber(64, 2 ** 26),
+      maxBody,
+    )
+    .option(
+      "--max-batch <n>",
+      "maximum number of requests that are computed together",
+      parseWholeNumber(1, 4096),
+      maxBatch,
+    )
     .addHelpText(
       "after",
       `
 Addresses:
-  POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" instead of the history;
-                   probabilities are for the positions on the page, with "positions": "first" for the first position
-  POST /recommend  {"user": "u17", "top": 10, "newOnly": true}
-                   "skipUnknown": true ignores ids that the data set lacks, instead of an error
-  POST /reset      {"users": 64, "slate": 3, "pages": 20, "seed": 1}   starts an environment; returns the users' states
-  POST /step       {"environment": "1", "slates": [[3, 14, 15], ...]}   shows a page to each user, by item numbers
-  POST /close      {"environment": "1"}   ends it and releases its memory
-  GET  /items      the ids of the items, by their numbers
-  GET  /health     200 while it can answer
-  GET  /metrics    counts and times, in Prometheus' text form
+  POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" instead of "history";
+                   probabilities are for the items' positions; with "positions": "first", for position 1
+  POST /recommend  {"user": "u17", "top": 10, "newOnly": true}   the best items;
+                   "skipUnknown": true ignores unknown ids, instead of an error
+  POST /reset      {"users": 64, "slate": 3, "pages": 20, "seed": 1}   starts an environment; returns user states
+  POST /step       {"environment": "1", "slates": [[3, 14, 15], ...]}   shows a page (item numbers) to each user
+  POST /close      {"environment": "1"}   ends an environment and releases its memory
+  GET  /items      ids of all items, in the order of their numbers
+  GET  /health     status 200 while the service works
+  GET  /metrics    counts and times in the text format of Prometheus
 
-Ctrl-C or SIGTERM: requests in flight are answered, then the command ends.
+After Ctrl-C or SIGTERM, the service answers open requests and then ends.
 
 Example:
   deno task -q serve --model runs/mine --data runs/data/mine
@@ -86,7 +101,7 @@ async function serve(
 ): Promise<number> {
   using stack = new DisposableStack();
   const scorer = stack.use(await createServiceScorer(model, options));
-  // One-time initialisation happens here, so that the first request does not wait.
+  // Initialises everything now, so that the first request does not wait.
   const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
   expectFinite(utilities);
   await scorer.scoreItems(await scorer.encode([]), Uint32Array.of(0));
@@ -101,7 +116,7 @@ async function serve(
   if (stop.signal.aborted) return 0;
   const connections = options.maxRequests + IDLE_CONNECTIONS;
   const server = listen({ ...options, connections }, service.handle);
-  console.log(`${run.path} answers on http://${HOST}:${server.port}`);
+  console.log(`Serving ${run.path} at http://${HOST}:${server.port}`);
   const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
   await Promise.race([failed.promise, stopped]);
   service.shutDown();
@@ -115,7 +130,7 @@ async function serve(
   return 0;
 }
 
-/** Waits until no request is open. Connections without a request do not count. */
+/** Waits until no request is open. Idle connections do not count. */
 async function answered(service: Service): Promise<void> {
   const began = performance.now();
   let free = 0;

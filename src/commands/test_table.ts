@@ -8,11 +8,11 @@ import { formatFittedTable, formatTable, getOutputWidth, type TableColumn } from
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
-/** A row of a table: the name and the ranking metrics of a reward, a generator or a baseline. */
+/** A row of the table: a reward, a generator or a baseline, with its metrics. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
-  /** Metrics of the ranking; undefined for a baseline that cannot be computed from the data. */
+  /** Metrics; undefined for a baseline that the data do not support. */
   readonly scoring: Scoring | undefined;
 }
 
@@ -27,7 +27,7 @@ function column(name: MetricName, dropOrder = 0): TableColumn<Player> {
   return { head: getMetricTitle(name), dropOrder, cell: (player) => digits(getValue(player, name)) };
 }
 
-/** Creates a column of confidence intervals such as ".554-.596". */
+/** Creates a column of confidence intervals, such as ".554-.596". */
 function rangeColumn(of: MetricName, dropOrder: number): TableColumn<Player> {
   const cell = ({ scoring, ranking }: Player) => {
     const interval = scoring?.details?.intervals[getMetricName(ranking, of) ?? ""];
@@ -55,14 +55,14 @@ const COLUMNS: readonly TableColumn<Player>[] = [
   column("auc", 3),
 ];
 
-/** Formats the metrics of snapshots and baselines as a table. @param width - maximum characters per line */
+/** Formats a table of the metrics of snapshots and baselines. @param width - maximum characters per line */
 export function formatResultTable(
   results: readonly SnapshotResult[],
   baselines: BaselineResults,
   width: number = getOutputWidth(),
 ): string {
   const players = [...results.flatMap(listPlayers), ...baselinePlayers(baselines)];
-  // The two metrics are summed in different orders, so equal ones may differ in the last digits.
+  // The sums of both metrics have different orders, so equal metrics may differ in the last digits.
   const hasPagesOfOne = players.some((player) =>
     Math.abs((getValue(player, "prec1") ?? NaN) - (getValue(player, "longerPrec1") ?? NaN)) > 1e-6
   );
@@ -76,12 +76,12 @@ export function formatResultTable(
   ].join("\n");
 }
 
-/** Metrics whose differences the table shows. */
+/** Metrics whose differences are shown. */
 const COMPARED: readonly MetricName[] = [
   ...["nll", "prec1", "prec2", "longerPrec1", "mrr", "ndcg", "auc", "piPrec1", "piPrec2"] as const,
 ];
 
-/** Formats a table with the differences between two models on the same users. */
+/** Formats a table of the metric differences between two models on the same users. */
 export function formatDifferencesTable(differences: MetricDifferences): string {
   const rows = COMPARED.flatMap((name) => {
     const found = differences[name];
@@ -98,7 +98,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", "95 %", ""], rows);
 }
 
-/** Compares best-loss with the ground truth by test metrics. Returns undefined if the ground truth is unknown. */
+/** Describes how close best-loss is to the ground truth; undefined if the ground truth is unknown. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,
@@ -111,7 +111,7 @@ export function describeAttainedShare(
     `loss ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"}.`;
 }
 
-/** Lists the rank correlation of each snapshot with the ground truth. Returns undefined if the ground truth is unknown. */
+/** Describes the rank correlation of snapshots with the ground truth; undefined if the truth is unknown. */
 export function describeRankCorrelation(results: readonly SnapshotResult[]): string | undefined {
   const known = results.flatMap(({ snapshot, spearman }) =>
     spearman === undefined ? [] : [{ snapshot, spearman }]
@@ -121,7 +121,7 @@ export function describeRankCorrelation(results: readonly SnapshotResult[]): str
   return `Rank correlation of reward and ground truth within pages (mean Spearman): ${list}.`;
 }
 
-/** Formats a table with the mean and sample standard deviation of each metric over runs, and with the baselines. */
+/** Formats a table of baselines, and of each metric's mean and sample standard deviation over runs. */
 export function formatSeedsTable(
   runs: readonly (readonly SnapshotResult[])[],
   baselines: BaselineResults | undefined,
@@ -159,13 +159,13 @@ function listPlayers(scoring: SnapshotResult): Player[] {
 function baselinePlayers(baselines: BaselineResults): Player[] {
   return shownBaselines.flatMap(([key, name]): Player[] => {
     const found = baselines[key];
-    // A baseline that the data do not support has a row of dashes, but only if the data support counts.
+    // A baseline that the data do not support has a row of dashes, but only if the data support click counts.
     if (!found && !(key === "categoryRate" && baselines.clickRate)) return [];
     return [{ name, ranking: "reward", scoring: found ? { nll: null, ...found } : undefined }];
   });
 }
 
-/** Lists the settings of the baselines that were chosen on validation users. */
+/** Describes the settings of baselines that were chosen by metrics of the validation users. */
 export function describeBaselineSettings(baselines: BaselineResults): string | undefined {
   const set = shownBaselines.flatMap(([key, name]) => {
     const setting = baselines[key]?.setting;

@@ -28,8 +28,8 @@ const logs: readonly BadInput[] = [
     shares that do not add up | --shares 80-10-20 | Expected three percentages that add up to 100
     a begin of parts without a split by time | --split-at 14d,7d | Expected --split time with --split-at
     a begin of parts and shares | --split time --split-at 14d,7d --shares 80-10-10 | Expected --shares or --split-at, got both
-    one begin for two parts | --split time --split-at 14d | Expected the begin of validation and, after it, of the test
-    a test before validation | --split time --split-at 7d,14d | Expected the begin of validation and, after it, of the test
+    one begin for two parts | --split time --split-at 14d | Expected the begin of validation and the later begin of test
+    a test before validation | --split time --split-at 7d,14d | Expected the begin of validation and the later begin of test
     a begin on a day that is none | --split time --split-at 2025-02-30,2025-03-01 | Expected the begin of validation
     a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | then the test part, in order of time; got a log from 2020-09-13
     a memory that is none | --memory much | Expected a size such as 2GB or 800MB

@@ -92,7 +92,7 @@ const models: readonly BadInput[] = [
     "a regular file",
   ),
   ...makeCases(given, `predict ${GIVEN} --out`)`
-    predict: a file of another kind | DIR/p.xlsx | Expected a .parquet or .csv file
+    predict: a file of another kind | DIR/p.xlsx | ends in .parquet or .csv
     predict: a folder that is not there | DIR/x/p.csv | no such file or folder
   `,
   makeCase(
@@ -102,7 +102,7 @@ const models: readonly BadInput[] = [
     "Expected --out outside the path of --data",
   ),
   ...makeCases(given, `recommend ${GIVEN}`)`
-    recommend: nobody |  | Expected either --user (the id of a user of the data set) or --history
+    recommend: nobody |  | Expected either --user (id of a user of the data set) or --history
     recommend: a user and a history | --user 0 --history 1 | got both
     recommend: a user that is not there | --user u1 | Expected the id of a user of log.tsv, got "u1"
     recommend: an item that is not there | --history 1,30 | Expected the id of an item of log.tsv, got "30"
@@ -167,7 +167,7 @@ const searches: readonly BadInput[] = [
   tune("a search that is a folder", makeFolder("tune/tune.json"), "tune.json"),
   tune("a search that is an array", search([]), "tune.json is damaged"),
   tune("a search of an iteration below 0", search({ ...SEARCH, rungs: [-10] }), "tune.json is damaged"),
-  tune("a search of other data", search(SEARCH), "it is on other data. Choose another --save-dir"),
+  tune("a search of other data", search(SEARCH), "its data set is another one. Choose another --save-dir"),
   tune(
     "a search whose data have changed",
     search({ ...SEARCH, data: { ...SEARCH.data, path: "DIR/log.tsv" } }),

@@ -211,7 +211,7 @@ Deno.test("a killed command is reported with the way to resume", () =>
     Deno.kill(trainer, "SIGKILL");
     const said = await rest();
     assert.equal((await child.status).code, 137, said);
-    assert.match(said, /error: train was ended by SIGKILL: it was killed, .* --resume FOLDER/);
+    assert.match(said, /error: train was ended by SIGKILL: it was killed by .* --resume FOLDER/);
     const { code, stderr } = await runCommand("train", "--resume", run, "--iterations", "1");
     assert.equal(code, 0, stderr); // the folder is free, and what was saved is whole
   }));

@@ -46,7 +46,7 @@ const VALUES = parseRows(`
   --generator-steps | Expected a whole number in 1..32 | ["0"]
   --utility-penalty | Expected a number from 0 to 1000 | ["-1"]
   --reward-steps | Expected a whole number in 0..32 | ["33"]
-  --dims | Expected 1 to 8 sizes of 1..4096 joined by hyphens
+  --dims | Expected 1 to 8 layer sizes in 1..4096
     | ["", "0", "64-", "-64", "64,64", "64-x", "4097", "1-1-1-1-1-1-1-1-1", "\uff16\uff14"]
   --behaviour-dims | such as 64-64 | ["8x8"]
   --encoder | Allowed choices are lstm, pw | ["", "LSTM"]
@@ -85,7 +85,7 @@ const TRAIN = `
   --resume x --dims 8 --seed 2 --data x | Expected --resume alone or with --iterations or --adversarial, got --data, --seed, --dims
   --resume x --save-dir y | got --save-dir
   --seed 4294967295 --seeds 2 | Expected seeds of at most 4294967295, got --seed 4294967295 and --seeds 2
-  --jobs 2 | Expected --jobs of 1 without --seeds
+  --jobs 2 | Expected --jobs 1 without --seeds
 `;
 
 const TUNE = `

@@ -165,5 +165,5 @@ Deno.test("selftest: a table, JSON, and unknown names", async () => {
   assert.equal(findings.length, 2);
   const none = await runCommand("selftest", "--only", "nothing");
   assert.equal(none.code, 1);
-  assert.match(none.stderr, /Expected --only with a part of a test's name, got "nothing"[^]*page: fill/);
+  assert.match(none.stderr, /Expected --only with a part of a case's name, got "nothing"[^]*page: fill/);
 });

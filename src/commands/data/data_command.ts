@@ -1,4 +1,4 @@
-/** `data`: prepares raw logs as data sets, and describes data sets. `data example` writes a raw log to try the commands. */
+/** `data`: prepares raw logs as data sets, and describes data sets. `data example` writes an example log. */
 
 import { Command, Option } from "commander";
 import { formatCsvRow } from "../../csv.ts";
@@ -33,37 +33,40 @@ async function main(): Promise<void> {
         "  deno task -q data log --query data/recipes/mind.sql --out runs/data/mind\n" +
         "  deno task -q data merge runs/data/mine runs/data/shown --out runs/data/both\n" +
         "  deno task -q data describe runs/data/mind\n" +
-        "\nA subcommand's options: deno task -q data log --help. The guide is data/README.md.",
+        "\nOptions of a subcommand: deno task -q data log --help. Guide: data/README.md.",
     );
   await parseAndRun(command, Deno.args);
 }
 
 function exampleCommand(): Command {
   return new Command("example")
-    .description("Writes a synthetic shop as a raw log (log.csv, items.csv), to try data log on.")
-    .option(OUT_FOLDER, "folder in which the two files are written", folder, EXAMPLE_FOLDER)
+    .description(
+      "Writes the clicks of a synthetic shop as a raw log (log.csv, items.csv), as an example for data log.",
+    )
+    .option(OUT_FOLDER, "folder of the two files", folder, EXAMPLE_FOLDER)
     .addOption(
-      new Option("--shop <name>", "which shop").choices(shops.map(({ name }) => name)).default(demo.name),
+      new Option("--shop <name>", "synthetic shop").choices(shops.map(({ name }) => name)).default(demo.name),
     )
     .option("--seed <n>", "seed of the shop", parseWholeNumber(0, LARGEST_SEED), 1)
     .action(async ({ out, shop, seed }: { out: string; shop: string; seed: number }) => {
       const { rows, items } = await writeExample(out, findShop(shop) ?? demo, seed);
       console.log(
-        `${formatThousands(rows)} displayed items in ${quotePath(`${out}/log.csv`)}, ` +
-          `${formatThousands(items)} items in ${quotePath(`${out}/items.csv`)}`,
+        `Wrote ${formatThousands(rows)} displayed items to ${quotePath(`${out}/log.csv`)}, ` +
+          `and ${formatThousands(items)} items to ${quotePath(`${out}/items.csv`)}`,
       );
     });
 }
 
-// The example is a synthetic shop in two CSV files, in a layout that is common in companies.
+// The example is a synthetic shop in two CSV files, in a common layout of raw logs.
 
-/** Time of the first page in the example log. Consecutive pages of a user are an hour apart. */
+/** Time of the first page in the example. Consecutive pages of a user are one hour apart. */
 const OPENED = Date.UTC(2026, 0, 1, 8);
 const HOUR = 3_600_000;
 
 /**
- * Writes `log.csv` with a row per displayed item (user, time, page, item, position, clicked), and `items.csv` with a row per
- * item (item, category, brand and numbers). @throws UserError if the folder is not empty, or cannot be written.
+ * Writes `log.csv` with one row per displayed item (user, time, page, item, position, clicked), and
+ * `items.csv` with one row per item (item, category, brand and numbers).
+ * @throws UserError if the folder is not empty or cannot be written.
  */
 async function writeExample(
   folder: string,

@@ -26,72 +26,72 @@ import { formatThousands } from "../../number_text.ts";
 import { describeTimeSplit } from "../../data/manifest.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Prepares a data set by a recipe. An interruption ends the process with the recipe's exit code. */
+/** Prepares a data set by a recipe (the SQL for one kind of log). After Ctrl-C, the process ends. */
 type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
 /** Creates the command `data log`. */
 export function createLogCommand(run: Prepare = runPreparation): Command {
   const command = addOptions(new Command("log"), Object.values(logOptions)).description(
-    "Prepares a log in a common layout: a row per displayed item, per page, or per click, in CSV or " +
-      "TSV with a header, JSON lines (both plain, .gz or .zst) or Parquet. Any other layout is read by a SELECT (--query); " +
-      "data/recipes has examples. Ids are text, exactly as written. Times are seconds, milli-, micro- or nanoseconds " +
-      "since 1970, or ISO 8601, detected from most rows. Times without a time zone are UTC. A page may have several clicks.",
+    "Prepares a log with one row per displayed item, per page, or per click, as CSV or TSV with a header " +
+      "or JSON lines (all plain, .gz or .zst), or as Parquet. Any other layout is read by a SELECT " +
+      "(--query); see data/recipes. Ids are text, exactly as written. Times are seconds, milli-, micro- " +
+      "or nanoseconds since 1970, or ISO 8601, as most rows suggest; without a time zone, they are UTC. A page may have several clicks.",
   );
   return command
     .option(
       OUT_FOLDER,
-      "folder of the prepared data set, which must be new",
+      "folder of the prepared data set; new or empty",
       folder,
       getPreparedFolder("log"),
     )
     .addOption(
       new Option(
         "--split <by>",
-        "hash: each user is in one part, by a hash of the id; time: the last pages of the log are the test, those before them " +
-          "validation, and a user's pages of earlier parts are history",
+        "hash: each user is in one part, by a hash of the user id; time: the last pages of the log are " +
+          "the test part, and the pages before them validation; a user's pages of earlier parts are history",
       )
         .choices(["hash", "time"]).default("hash"),
     )
     .addOption(
       new Option(
         "--shares <train-validation-test>",
-        "percent of the users in each part, with --split time of the pages",
+        "percent of the users in each part; with --split time, percent of the pages",
       )
         .argParser(shares).default({ train: 0.8, validation: 0.1 }, "80-10-10"),
     )
     .addOption(
       new Option(
         "--split-at <validation,test>",
-        "with --split time, instead of --shares: begin of validation and of the test, as dates or times (UTC), or as days or " +
-          "hours before the last page, such as 14d,7d",
+        "with --split time, instead of --shares: begin of validation and of test, as dates or times " +
+          "(UTC), or as days or hours before the last page, such as 14d,7d",
       ).argParser(parseSplitAt),
     )
     .option("--max-events <n>", "keep only the last n events of each user", parseWholeNumber(1))
     .option(
       "--strict",
-      "stop at the first invalid row (default: only if more than 1 % are invalid)",
+      "stop at the first invalid row (default: stop if more than 1 % of the rows are invalid)",
       false,
     )
     .option(
       "--memory <size>",
-      "memory limit of the data engine; the rest spills to disk",
+      "memory limit of the SQL engine, which stores more data on the disk",
       parseMemorySize,
       "2GB",
     )
     .option(
       "--threads <n>",
-      "threads of the data engine (default: one per core)",
+      "threads of the SQL engine (default: one per core)",
       parseWholeNumber(1, 1024),
     )
-    .option("--yes", "read a --source without column names by the columns that are guessed", false)
+    .option("--yes", "guess the columns of --source that no option names, without asking", false)
     .action(async (options: PrepareOptions & LogOptions & { yes: boolean }) => {
       if (options.splitAt && options.split !== "time") {
         throw new UserError(
-          "Expected --split time with --split-at, got a split by hash. Add it, or leave --split-at out.",
+          "Expected --split time with --split-at, got --split hash. Add --split time, or omit --split-at.",
         );
       }
       if (options.splitAt && command.getOptionValueSource("shares") === "cli") {
-        throw new UserError("Expected --shares or --split-at, got both. Leave one out.");
+        throw new UserError("Expected --shares or --split-at, got both. Omit one option.");
       }
       try {
         expectShape(options);
@@ -103,8 +103,8 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
 }
 
 /**
- * Returns the columns that --source needs and that the options do not name, with --yes.
- * @throws UserError with the complete command, without --yes or if a column cannot be guessed; otherwise `error`.
+ * With --yes, returns guesses for the columns that --source needs and no option names. @throws UserError with
+ * the complete command, without --yes or if a column cannot be guessed; `error` if nothing can be guessed.
  */
 async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },
@@ -149,18 +149,18 @@ function parseSplitAt(text: string): PrepareOptions["splitAt"] {
     return { validation, test };
   }
   throw new InvalidArgumentError(
-    "Expected the begin of validation and, after it, of the test: two dates or times such as 2025-05-01,2025-05-08T12:00, or " +
-      `days or hours before the last page such as 14d,7d or 48h,24h; got "${text}".`,
+    "Expected the begin of validation and the later begin of test: two dates or times such as " +
+      `2025-05-01,2025-05-08T12:00, or days or hours before the last page such as 14d,7d or 48h,24h; got "${text}".`,
   );
 }
 
-/** Parses a date or time in UTC to ms since 1970, or a duration before the last page to ms below 0; NaN for another text. */
+/** Parses a UTC date or time to ms since 1970, a duration before the last page to negative ms, else NaN. */
 function parseBegin(text: string): number {
   const [, amount, unit] = text.match(/^(\d+(?:\.\d+)?)([dh])$/) ?? [];
   if (amount !== undefined) return Math.round(-Number(amount) * 3_600_000 * (unit === "d" ? 24 : 1)) || NaN;
   if (!/^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z?)?$/.test(text)) return NaN;
   const ms = Date.parse(text.length > 10 ? `${text.replace(" ", "T").replace("Z", "")}Z` : text);
-  // A day that the month does not have would be read as one of the next month.
+  // Date.parse reads February 30 as a day in March, so the day is compared.
   return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(text.slice(0, 10)) ? ms : NaN;
 }
 

@@ -1,6 +1,6 @@
 /**
- * `reproduce`: trains the models of the published experiments on any data set, and tests the published claims on the data.
- * The command prints a table and the outcome of each claim, and writes a report.
+ * `reproduce`: trains the models of the published experiments on any data set, and tests the published claims
+ * on it. The command prints a table and the outcome of each claim, and writes a report.
  */
 
 import { UserError } from "../../user_error.ts";
@@ -81,7 +81,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** Objects and settings that all trainings share. */
+/** Objects and settings that are common to all trainings. */
 interface Work {
   readonly gpu: Gpu;
   readonly data: Dataset;
@@ -92,7 +92,7 @@ interface Work {
   readonly stop: StopRequest;
 }
 
-/** Trains all models one after another. @returns true if all trainings are finished */
+/** Trains all models, one after another. @returns true if all trainings are finished */
 async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Promise<boolean> {
   for (const [k, model] of models.entries()) {
     for (const seed of work.experiment.seeds) {
@@ -127,12 +127,12 @@ async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs:
 
 async function isTrained({ path }: Work, model: ExperimentModel, seed: number): Promise<boolean> {
   if (!await readOutcome(model, path, seed)) return false;
-  // A command that was killed after finishing the run may have left files.
+  // Opening the folder removes the temporary files of a killed command.
   OwnedFolder.open(getSeedFolder(`${path}/${model.folder}`, seed))[Symbol.dispose]();
   return true;
 }
 
-/** Starts or resumes the training of a model with one seed. @returns true if the training is finished */
+/** Starts or resumes a model's training with one seed. @returns true if the training is finished */
 async function train(work: Work, model: ExperimentModel, seed: number): Promise<boolean> {
   const { gpu, data, path, stop } = work;
   const config = await buildRunConfig(await readOrCreateSeeds(work, model), model, path, seed);
@@ -144,13 +144,13 @@ async function train(work: Work, model: ExperimentModel, seed: number): Promise<
   return isFinished(config, await continueRun(run, stop));
 }
 
-/** Selects the options that must be equal whenever the command continues the experiments in a folder. */
+/** Returns the options that must not change when the command continues the experiments in a folder. */
 function selectSettings(options: ReproduceOptions) {
   const { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial } = options;
   return { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial };
 }
 
-/** @throws UserError if the folder's experiments have other settings. */
+/** @throws UserError if the experiments in the folder have other settings. */
 function expectSameSettings(path: string, before: Experiment | undefined, options: ReproduceOptions): void {
   if (!before) return expectEmpty(path, EXPERIMENTS);
   const settings = selectSettings(options);
@@ -158,13 +158,13 @@ function expectSameSettings(path: string, before: Experiment | undefined, option
     const found = before[name as keyof typeof settings];
     if (found === value) continue;
     throw new UserError(
-      `Expected the settings of the experiments in ${path}, where ${name} is ` +
-        `${found ?? "not given"}, but got ${name} ${value ?? "not given"}. Choose another --save-dir.`,
+      `Expected ${name} ${found ?? "without a value"}, as in the experiments in ${path}, ` +
+        `got ${name} ${value ?? "without a value"}. Choose another --save-dir.`,
     );
   }
 }
 
-/** Starts the experiments, or continues the experiments in the folder. */
+/** Starts new experiments, or continues the experiments in the folder. */
 async function openExperiment(
   path: string,
   options: ReproduceOptions,
@@ -172,7 +172,7 @@ async function openExperiment(
 ): Promise<Experiment> {
   const seeds = Array.from({ length: options.seeds }, (_, k) => options.seed + k);
   const before = await readExperiment(path);
-  expectSameSettings(path, before, options); // another process may have begun since the first check
+  expectSameSettings(path, before, options); // again, because another process may have begun meanwhile
   const names = new Set([...(before?.models ?? []), ...models].map(({ folder }) => folder));
   const all = experimentModels.filter(({ folder }) => names.has(folder));
   const experiment = {
@@ -189,11 +189,12 @@ async function expectSameData(path: string, data: Dataset): Promise<void> {
   const before = await readSeeds(path);
   if (!before || JSON.stringify(before.config.data) === JSON.stringify(data.config)) return;
   throw new UserError(
-    `Expected the data that ${path} was trained on, but the file has changed. Restore the old file, or choose another --save-dir.`,
+    `Expected the data on which ${path} was trained, but the data have changed. Restore them, or choose ` +
+      "another --save-dir.",
   );
 }
 
-/** Reads a model's seeds.json. Writes the file before the model's first run. */
+/** Reads a model's seeds.json. Before the model's first run, the file is written. */
 async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<SeedsConfig> {
   const { path, experiment } = work;
   const seeds = [...experiment.seeds];
@@ -208,7 +209,7 @@ async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<Se
   return all;
 }
 
-/** Builds the config of a model's run with the first seed. */
+/** Builds the config of a model's first run, whose seed is the first seed. */
 async function configFor(
   { gpu, data, experiment, autotune }: Work,
   model: ExperimentModel,
@@ -218,7 +219,7 @@ async function configFor(
   return await createRunConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { variants });
 }
 
-/** Returns the config of a model's training stages. */
+/** Returns the config of the training stages of a model. */
 function trainedAs(
   { model, adversarialAfter }: ExperimentModel,
   { iterations, adversarial }: Pick<Experiment, "iterations" | "adversarial">,
@@ -233,7 +234,7 @@ function trainedAs(
   };
 }
 
-/** Returns the config of the paper's adversarial stage. A stage shorter than the validation interval is validated at the end. */
+/** Returns the config of the paper's adversarial stage. A short stage is validated only at its end. */
 function buildAdversarialConfig(iterations: number): AdversarialConfig {
   return {
     ...paperAdversarial,
@@ -242,7 +243,7 @@ function buildAdversarialConfig(iterations: number): AdversarialConfig {
   };
 }
 
-/** Builds the config of a run. A fine-tuned model starts from the best-prec1 snapshot of the base model with the same seed. */
+/** Builds a run's config. A fine-tuned model starts from best-prec1 of its base model with the same seed. */
 async function buildRunConfig(
   seeds: SeedsConfig,
   model: ExperimentModel,
@@ -256,8 +257,8 @@ async function buildRunConfig(
 }
 
 /**
- * Prints the table and the claims, and writes result.json and a report.
- * @param path - folder of the experiments. @param readme - Markdown file into which the table is also written.
+ * Prints a table of metrics and the outcomes of the claims, and writes result.json and a report.
+ * @param path - folder of the experiments. @param readme - Markdown file that also gets the table.
  */
 async function writeResults(
   path: string,
@@ -273,11 +274,13 @@ async function writeResults(
   const claims = testClaims(outcomes);
   const count = experiment.seeds.length;
   console.log(
-    `\nMean +- sd over ${count} seed${count === 1 ? "" : "s"}, each metric at its best validation:`,
+    `\nMean +- sd over ${count} seed${
+      count === 1 ? "" : "s"
+    }, each metric from its own best-validation snapshot:`,
   );
   console.log(outcomeTable(rows));
   console.log(SAMPLING_NOTE);
-  console.log("\nThe published claims on this data:");
+  console.log("\nOutcomes of the published claims on these data:");
   for (const { claim, text } of claims) console.log(`  ${claim}\n      ${text}`);
   const result = { table: rows.map(({ name, cells }) => ({ model: name, metrics: cells })), claims };
   await writeJson(`${path}/result.json`, result);
@@ -298,12 +301,12 @@ function outcomeTable(rows: readonly ModelOutcomeRow[]): string {
 }
 
 export interface ReadmeBlock {
-  /** Name of the markers around a table: see {@link import("../../cli/table.ts").writeBetweenMarkers}. */
+  /** Name of the two markers around the table (see {@link writeBetweenMarkers}). */
   readonly name: string;
   readonly text: string;
 }
 
-/** Returns the name of the markers around a data set's table. @param data - file of the data set, or "demo". */
+/** Returns the name of the markers around a data set's table. @param data - data file, or "demo" */
 function blockName(data: string): string {
   return `reproduce ${formatRunName(data)}`;
 }

@@ -27,14 +27,14 @@ export interface ReproduceOptions extends ShopSeedOptions {
   resplit: boolean;
   seeds: number;
   seed: number;
-  /** Number of trainings that run in parallel. */
+  /** Number of parallel trainings. */
   jobs: number;
   saveDir?: string;
   iterations: number;
   adversarial: number;
   models?: string[];
   readme?: string;
-  /** True if kernel variants are measured on the adapter. The default depends on the adapter. */
+  /** True if kernel variants are timed on the adapter. The default depends on the adapter. */
   autotune?: boolean;
 }
 
@@ -42,9 +42,9 @@ export interface ReproduceOptions extends ShopSeedOptions {
 export function parseReproduceOptions(args: readonly string[]): ReproduceOptions {
   const command = new Command("deno task reproduce")
     .description(
-      "Trains the models of the published experiments on a data set, each with several seeds. It tests each " +
-        "published claim on the data, by paired differences over the seeds. It may be interrupted and resumed " +
-        "with the same command.",
+      "Trains the models of the published experiments on a data set, each with several seeds. Tests each " +
+        "published claim by paired differences over the seeds. An interrupted command is resumed by " +
+        "repeating the same command.",
     )
     .version(version)
     .addOption(createDataOption());
@@ -52,11 +52,11 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     .option(...RESPLIT)
     .option(
       "--seeds <n>",
-      "number of seeds per model: --seed and the seeds that follow it",
+      "number of trainings per model, with consecutive seeds from --seed",
       parseWholeNumber(1, 1000),
       5,
     )
-    .option("--seed <n>", "the first seed", parseWholeNumber(0, LARGEST_SEED), 1)
+    .option("--seed <n>", "first seed", parseWholeNumber(0, LARGEST_SEED), 1)
     .addOption(createJobsOption("trainings"))
     .option(SAVE_DIR, "output folder (default: runs/reproduce-<data>)", folder)
     .option(
@@ -73,13 +73,13 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     )
     .option(
       "--models <names>",
-      "train only these models and those that they start from, joined by commas: " +
+      "train only these models, and the models from which they start; names joined by commas: " +
         experimentModels.map((m) => m.folder).join(", "),
       modelNames,
     )
     .option(
       README,
-      "also write the table into this file, between the markers for the data set",
+      "also write the table into this Markdown file, between the markers of the data set",
       path,
     )
     .addHelpText(
@@ -105,8 +105,8 @@ function modelNames(text: string): string[] {
 }
 
 /**
- * Returns the requested models, and the models from which requested models start, in the order of training.
- * @throws UserError for a requested model that does not support the items.
+ * Returns the requested models, and the models from which they start, in the order of training.
+ * @throws UserError for a requested model that does not support the data's items.
  */
 export function selectModels(
   names: readonly string[] | undefined,
@@ -115,15 +115,15 @@ export function selectModels(
   const refused = experimentModels.filter((model) => !supportsItems(model, items));
   if (!names) {
     for (const { name } of refused) {
-      printLine(`skipping ${name}: with tanh, items must be one-hot or dense`);
+      printLine(`skipping ${name}: tanh requires one-hot or dense items`);
     }
     return experimentModels.filter((model) => supportsItems(model, items));
   }
   const [wrong] = refused.filter(({ folder }) => names.includes(folder));
   if (wrong) {
     throw new UserError(
-      `Expected --models that can be trained on this data, got ${wrong.folder}: with tanh, items must be one-hot or dense, ` +
-        "and these have mixed features. Omit the model.",
+      `Expected --models that support the data, got ${wrong.folder}: tanh requires one-hot or dense ` +
+        "items, but these items have mixed features. Omit the model.",
     );
   }
   const needed = new Set(names);
@@ -133,15 +133,15 @@ export function selectModels(
   return experimentModels.filter(({ folder }) => needed.has(folder));
 }
 
-/** @throws UserError if there are fewer train users than the published batch size. */
+/** @throws UserError if the data have fewer train users than a model's published batch size. */
 export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel[]): void {
   const found = listUsers(data.source, "train").length;
   for (const model of models) {
     const users = getBatchSize(model);
     if (found >= users) continue;
     throw new UserError(
-      `Expected at least ${users} train users, the published batch size of ${model.name}, found ${found} in ` +
-        `${data.source.name}. Use data with more users, or select other models with --models.`,
+      `Expected at least ${users} train users, the published batch size of ${model.name}, found ${found} ` +
+        `in ${data.source.name}. Use data with more users, or select other models with --models.`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** Program of a child process that trains one run. `run_jobs.ts` starts a child per run of a command with several runs. */
+/** Program of a child process that trains one run. A command with several runs starts it by `run_jobs.ts`. */
 
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import * as v from "../../schema.ts";
@@ -14,7 +14,7 @@ import { stages, type TrainingStage } from "../../run/stages.ts";
 import { encodeMessage, type JobMessage, requestSchema } from "./run_jobs.ts";
 import { continueRun, printLine, reopenInit, type StageDisplay } from "./run_stages.ts";
 
-/** Minimum number of milliseconds between two progress reports. */
+/** Minimum time, in milliseconds, between two progress reports. */
 const TELL_MS = 200;
 
 async function main(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Trains runs in child processes and displays their progress. `job.ts` is the program of a child. */
+/** Trains runs in child processes and shows their progress. `job.ts` is the program of a child process. */
 
 import { serialize } from "node:v8";
 import * as v from "../../schema.ts";
@@ -22,14 +22,14 @@ import { listStages, type StageMetrics, type StageName, type TrainingStage } fro
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 
-/** Request that a child process reads from its standard input. */
+/** Request to a child process, which reads the request from its standard input. */
 export const requestSchema = v.strictObject({
   path: v.string(),
   config: runConfigSchema,
   untested: v.boolean(),
 });
 
-/** Message that a child process sends. */
+/** Message from a child process to the command. */
 export type JobMessage =
   | { readonly kind: "step"; readonly stage: StageName; readonly result: TrainingStepResult<StageMetrics> }
   | {
@@ -44,20 +44,20 @@ export function encodeMessage(message: JobMessage): string {
   return new Uint8Array(serialize(message)).toBase64();
 }
 
-/** Name, job slots and callbacks of a run in a child process. */
+/** A run in a child process: its name, the job slots, and callbacks. */
 export interface FollowedRun {
   readonly name: string;
   readonly jobs: JobSlots;
   readonly events?: RunCallbacks;
   readonly progress?: JobsProgress;
   readonly note: (text: string) => void;
-  /** True if the command runs no other child process. */
+  /** True if the command runs no other child process at the same time. */
   readonly alone?: boolean;
 }
 
 /**
- * Starts or resumes a run in a child process. Results are bitwise equal to those of a run in the parent process.
- * @returns the results of the run's stages; [] if the command was interrupted before the run began
+ * Starts or resumes a run in a child process. The results have the same bits as in the parent process.
+ * @returns the results of the stages; [] if the command was interrupted before the start
  * @throws FailedJobError, DivergedError
  */
 export function runInJob(
@@ -110,19 +110,19 @@ export function runInJob(
 export interface RunOfMany {
   readonly name: string;
   readonly path: string;
-  /** Builds the config of the run. Called when the run starts. */
+  /** Builds the config of the run when the run starts. */
   readonly config: () => RunConfig | Promise<RunConfig>;
-  /** Name of another run in the list, whose weights are the initial weights. */
+  /** Name of the run in the list that provides the initial weights. */
   readonly after?: string;
-  /** Called at the end of each stage. */
+  /** Called after each stage. */
   readonly report?: (result: StageRunResult, stage: TrainingStage) => void;
 }
 
 /**
- * Trains runs in parallel. A run starts when a slot is free and the run's initial weights exist.
- * @param resumeHint - sentence for the error that explains how to resume
- * @returns the results in the order of the runs; unfinished runs have incomplete results.
- * @throws UserError that names failed runs, after all other runs have ended
+ * Trains runs in parallel. A run starts when a slot is free and its initial weights exist.
+ * @param resumeHint - sentence of the error message that says how to resume
+ * @returns the results in the order of the runs. Results of unfinished runs are incomplete.
+ * @throws UserError that names failed runs, after all runs have ended
  */
 export async function runInJobs(
   runs: readonly RunOfMany[],

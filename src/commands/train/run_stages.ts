@@ -32,8 +32,8 @@ import { readPositionEffects } from "../../model/position_effect.ts";
 import type { Weights } from "../../tape/parameters.ts";
 
 /**
- * Resumes a run, or starts a run that has no saved state.
- * @param report - called after each stage that is finished or interrupted.
+ * Resumes a run. A run without a saved state is started.
+ * @param report - called after each stage that has ended or was interrupted.
  * @returns the results of the stages. If the run was interrupted, the last result has no test metrics.
  */
 export async function continueRun(
@@ -57,7 +57,7 @@ export async function continueRun(
 }
 
 /**
- * Checks that a run can be resumed or started with a config. No file is changed.
+ * Checks, without changing a file, that a run can be started or resumed with a config.
  * @throws UserError if files of the run have changed, or if the run has more iterations than the config.
  */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
@@ -76,7 +76,7 @@ export function isFinished(config: RunConfig, results: readonly StageRunResult[]
   return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
-/** Creates the progress display of a stage. @param total - number of iterations. @param done - number of finished iterations */
+/** Creates a stage's progress display. @param total - number of iterations. @param done - finished ones */
 export type StageDisplayFactory = (
   stage: TrainingStage,
   total: number,
@@ -88,7 +88,7 @@ export interface StageDisplay {
   stop(): void;
 }
 
-/** Resumes or starts a stage, and shows its progress. */
+/** Starts or resumes a stage, and shows its progress. */
 async function runAndShow(
   stage: TrainingStage,
   run: TrainingRun,
@@ -99,16 +99,18 @@ async function runAndShow(
   const watch = stage.name === "adversarial" ? new RewardWatch() : undefined;
   let verdict: string | undefined;
   const { size = 1, syncEvery = 1 } = run.config.ranks ?? {};
-  const how = syncEvery === 1 ? "gradients are summed in every step" : `one every ${syncEvery} steps`;
+  const how = syncEvery === 1
+    ? "gradients are summed in every step"
+    : `weights are averaged every ${syncEvery} steps`;
   if (size > 1) printLine(`${size} ranks, ${how}`);
-  const ending = "stopping: finishing and saving the steps in flight (press Ctrl-C again to discard them)";
+  const ending = "stopping: finishing the current steps and saving (press Ctrl-C again to discard them)";
   using _reporting = reportAtStop(stop, shown.note, ending);
   try {
     const result = await runStage(stage, run, {
       ...shown.events,
       onMicroBatches: (parts) =>
         shown.note(
-          `batches are split into up to ${parts} micro-batches, because they exceed the adapter's limits or --micro-batch-rows`,
+          `batches are split into up to ${parts} micro-batches (--micro-batch-rows or adapter limits)`,
         ),
       onValidation: (r) => {
         shown.events.onValidation?.(r);
@@ -120,10 +122,8 @@ async function runAndShow(
     const iterations = stage.iterations(run.config);
     if (result.test && result.iteration < iterations) {
       shown.note(
-        `Early stopping after ${formatThousands(result.iteration)} of ${
-          formatThousands(iterations)
-        } iterations: later ` +
-          "validations were not better. --early-stopping none trains to the end.",
+        `Early stopping after ${formatThousands(result.iteration)} of ${formatThousands(iterations)} ` +
+          "iterations: later validations were not better. --early-stopping none trains to the end.",
       );
     }
     if (result.ranks) shown.note(spentText(result.ranks));
@@ -138,7 +138,7 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   if (done !== undefined) printLine(`resuming after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = createTrainingProgress(total, done ?? 0, process.stderr, names);
-  /** Progress line of work before the first training step or after the last step. */
+  /** Progress line of the work before the first training step and after the last step. */
   let delayed: ReturnType<typeof createDelayedProgress> | undefined;
   let steps = 0;
   return {
@@ -160,14 +160,16 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   };
 }
 
-/** Describes the share of the training time that ranks spent on communication. */
+/** Describes which share of the training time the ranks spent on communication. */
 function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunResult["ranks"]>): string {
   const [percent, megabytes] = [(100 * share).toFixed(1), formatThousands(Math.round(bytes / 1e6))];
-  return `${size} ranks: communication took ${percent} % of the training time, including waiting for the slowest rank ` +
-    `(${seconds.toFixed(1)} s, ${formatThousands(calls)} calls, ${megabytes} MB sent per rank).`;
+  return `${size} ranks: ${percent} % of the training time was communication, including waiting ` +
+    `for the slowest rank (${seconds.toFixed(1)} s, ${
+      formatThousands(calls)
+    } calls, ${megabytes} MB sent per rank).`;
 }
 
-/** Opens the GPU adapter for a function, and prints adapter and data. @param trained - configs of the stages to train. */
+/** Opens the GPU adapter, prints adapter and data, and calls `use`. @param trained - trained stages */
 export async function withGpu<T>(
   data: Dataset,
   trained: readonly TrainingWorkload[],
@@ -184,7 +186,7 @@ export async function withGpu<T>(
 /** @param readsContext - true if the model reads the data's context features */
 function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
   const { kind, description } = gpu.adapter;
-  printLine(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
+  printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
   const { name, items: { shape }, userSplit } = data.source;
   const { events, rows, context } = computeLogSize(data.source);
   const hashed = getHashSize(data.features);
@@ -218,8 +220,8 @@ function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
 }
 
 /**
- * Builds the config of a new run, or of the first of several runs.
- * @param options.init - file with the initial weights. @param options.command - command-line arguments to record.
+ * Builds the config of a new run, or of the first run of several seeds.
+ * @param options.init - file with the initial weights. @param options.command - command line.
  */
 export async function createRunConfig(
   gpu: Gpu,
@@ -249,12 +251,12 @@ export async function describeMachine(gpu: Gpu): Promise<Pick<RunConfig, "adapte
   return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
 }
 
-/** Returns path and checksum of the file with the initial weights. */
+/** Returns path and SHA-256 of a file with initial weights. */
 export async function describeInit(path: string): Promise<NonNullable<RunConfig["init"]>> {
   return { path, sha256: (await computeFileChecksum(path)).sha256 };
 }
 
-/** Reads a run's initial weights, if any, and aligns the data to the weights' model. @throws UserError for a changed file. */
+/** Reads a run's initial weights, and aligns the data to their model. @throws UserError for a changed file */
 export async function reopenInit(
   { init }: RunConfig,
   data: Dataset,
@@ -263,7 +265,7 @@ export async function reopenInit(
   const snapshot = await readSnapshot(init.path);
   if ((await computeFileChecksum(init.path)).sha256 !== init.sha256) {
     throw new UserError(
-      `Expected the initial weights that the run began with, but ${init.path} has changed since. Put the old file back.`,
+      `Expected the run's initial weights, but ${init.path} has changed. Restore the old file.`,
     );
   }
   const fitted = snapshot.info ? fitDataset(data, snapshot.info, `The model of ${init.path}`) : data;
@@ -274,7 +276,7 @@ export function printLine(text: string): void {
   console.error(text);
 }
 
-/** Prints a warning if all pages show one item. @throws UserError as {@link describePages}. */
+/** Prints a warning if every page has only one item. @throws UserError as {@link describePages}. */
 export function warnOfSingleItemPages(name: string, source: LogSource): void {
   const note = describePages(name, source);
   if (note !== undefined) printLine(note);
@@ -284,10 +286,10 @@ export function getTimestamp(): string {
   return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
 }
 
-/** Software and hardware with which a run was computed. */
+/** Software and hardware that computed a run. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if resuming may change the bits of a run's results. The device must not yet use the recorded kernel variants. */
+/** Warns if a resumed run may have other bits. The device must not yet use the recorded kernel variants. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -296,19 +298,19 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   });
   if (changes.length === 0) return;
   printLine(
-    "Warning: the run began on another machine, version or kernels, so its bits will differ from those of an " +
-      "uninterrupted run. Changes:",
+    "Warning: the run began on another machine, or with other software. Its results will therefore differ " +
+      "in their bits from an uninterrupted run. Changes:",
   );
   for (const change of changes) printLine(`  ${change}`);
 }
 
-/** Lists the differences between two machines, one per line. @param now - current machine, with kernel variants for its adapter */
+/** Lists the differences between two machines, one per line. @param now - current machine */
 export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
   const [was, is] = [listParts(then), listParts(now)];
   const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
   const { variants } = then;
-  // The line of the adapter already names its kind.
+  // If the kind of adapter differs, the adapter's line already says so.
   if (
     !variants || !now.variants || variants.kind !== now.variants.kind || matchAdapter(variants, now.variants)
   ) {
@@ -328,26 +330,26 @@ function describeMatrixMemory({ matrices }: AdapterTraits): string {
   return `matrices in ${matrices ?? "textures"}`;
 }
 
-/** Lists notes on a model that are printed below its metrics. @param weights - weights of a snapshot, if available. */
+/** Lists the notes below a model's metrics. @param weights - weights of a snapshot, if available */
 export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
   const notes: string[] = [];
   if (loss === "logistic") {
     notes.push(
-      "The logistic loss treats items as clicked independently, so pages may have several clicks. This " +
-        "increases the loss of pages with one click, but does not affect the ranking.",
+      "The logistic loss treats the clicks of a page as independent, so pages may have several clicks. If " +
+        "pages have one click, this increases the loss, but it does not affect the ranking.",
     );
   }
   if (positions > 0) {
     notes.push("Test metrics include the position effect; utilities, `predict` and `recommend` do not.");
     const effects = weights && readPositionEffects(weights);
     notes.push(
-      effects ? describePositionEffects(effects) : "deno task evaluate prints the position effects.",
+      effects ? describePositionEffects(effects) : "To print the position effects: deno task evaluate.",
     );
   }
   return notes;
 }
 
-/** Describes the position effects of the positions in the training data. The effects of later positions are 0. */
+/** Describes the effects of the positions in the training data. The effects of later positions are 0. */
 function describePositionEffects(effects: readonly number[]): string {
   const seen = effects.findLastIndex((effect) => effect !== 0) + 1;
   const texts = effects.slice(1, seen).map((effect, k) => `${k + 2}: ${formatEffect(effect)}`);

@@ -57,7 +57,7 @@ async function main(): Promise<number> {
   return await withRanks(stop, (ranks) => {
     if (ranks && options.jobs > 1) {
       throw new UserError(
-        "Expected --jobs of 1 under mpirun, because the ranks train each model together. Remove --jobs.",
+        "Expected --jobs 1 under mpirun, because the ranks train each model together. Remove --jobs.",
       );
     }
     const request = { options, given, stop, ranks };
@@ -66,17 +66,17 @@ async function main(): Promise<number> {
   });
 }
 
-/** A `train` command: options, signals and ranks. */
+/** A `train` command: its options, its signals, and the ranks of mpirun. */
 interface TrainRequest {
   readonly options: TrainOptions;
   /** Names of the options that the user typed. */
   readonly given: ReadonlySet<string>;
   readonly stop: StopRequest;
-  /** Ranks, if mpirun has started several processes. */
+  /** Ranks, if mpirun started several processes; otherwise undefined. */
   readonly ranks: MpiRanks | undefined;
 }
 
-/** Prepares a raw log in a child process. @throws RawLogError without --yes, or if a column cannot be guessed */
+/** Prepares a raw log in a child process. @throws RawLogError without --yes, and for unclear columns */
 async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopRequest): Promise<string> {
   try {
     const words = (out: string) => Deno.args.map((arg) => quoteShellWord(arg.replace(data, out)));
@@ -102,7 +102,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
   if (stop.signal.aborted) return EXIT_INTERRUPTED;
   const own = buildRanksConfig(ranks, options.syncEvery);
   const follows = isFollower(ranks);
-  if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // fails before the data are read
+  if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // before reading data
   let data = await openData(options);
   warnOfSingleItemPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
@@ -145,7 +145,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
 
 const NEW_RUN = { what: "the run", option: "--save-dir" };
 
-/** @throws UserError if the folder is not empty. If the folder has a run, the message explains how to continue the run. */
+/** @throws UserError if the folder is not empty. For a folder with a run, the error says how to resume it. */
 function expectNewRun(path: string): void {
   const holdsRun = listContents(path)?.some((name) => name === "config.json" || name === "seeds.json");
   if (!holdsRun) return expectEmpty(path, NEW_RUN);
@@ -155,7 +155,7 @@ function expectNewRun(path: string): void {
   );
 }
 
-/** Builds the config of the stages from the options. */
+/** Builds the config of the training stages from the options. */
 function resolveStagesConfig(
   options: TrainOptions,
   given: ReadonlySet<string>,
@@ -169,16 +169,16 @@ function resolveStagesConfig(
   return { ...config, model: config.adversarial ? { ...model, positions: 0 } : model };
 }
 
-/** Snapshot that provides the initial weights. */
+/** Snapshot with the initial weights. */
 interface Init {
   readonly path: string;
   readonly snapshot: Snapshot;
 }
 
 /**
- * Opens the initial weights. @param source - path of a snapshot or a run. For a run with a Shannon stage, the stage's
- * best-prec1 snapshot is used.
- * @throws UserError if the run was trained on other data, because its train users may be test users of `data`.
+ * Opens the initial weights. @param source - path of a snapshot, or of a run, whose first stage's best-prec1
+ * snapshot is used.
+ * @throws UserError for a run on other data, because its train users may be test users of `data`.
  */
 async function openInit(source: string, data: Dataset): Promise<Init> {
   const config = await hasConfig(source) ? await readConfig(source) : undefined;
@@ -194,9 +194,9 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
   const { path: __, ...theirs } = { path: "", ...config.data };
   if (JSON.stringify(own) !== JSON.stringify(theirs)) {
     throw new UserError(
-      `Expected --init of a run on the same data, but ${source} was trained on other data or another split ` +
-        `(${JSON.stringify(theirs)}, here ${JSON.stringify(own)}): its train users may be test users here. ` +
-        `To use its weights anyway, name a snapshot in it.`,
+      `Expected --init of a run on the same data and split, but ${source} was trained on ` +
+        `${JSON.stringify(theirs)} instead of ${JSON.stringify(own)}: its train users may be test users ` +
+        `here. To use its weights anyway, name a snapshot in its folder.`,
     );
   }
   const folder = listStages(config)[0]?.folder(source) ?? source;
@@ -225,10 +225,10 @@ async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number
   });
 }
 
-/** Resumes a run, or the runs in a folder of seeds. @returns the exit code. @throws UserError if a run cannot be resumed. */
+/** Resumes a run, or one run per seed. @returns exit code. @throws UserError if a run cannot be resumed */
 async function resume(path: string, { options, given, stop, ranks }: TrainRequest): Promise<number> {
   const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
-  if (!isRun) await readConfig(path); // throws: no run
+  if (!isRun) await readConfig(path); // throws an error, because the folder has no run
   using _folder = OwnedFolder.open(path);
   const seeds = await readSeeds(path);
   if (seeds) {
@@ -269,13 +269,13 @@ async function resume(path: string, { options, given, stop, ranks }: TrainReques
   });
 }
 
-/** Returns true if any stage of a run has saved its state. */
+/** Returns true if a stage of the run has saved its state. */
 async function hasBegun(path: string): Promise<boolean> {
   const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
   return begun.includes(true);
 }
 
-/** @throws UserError if the options extend a stage after the next stage has started from its weights. */
+/** @throws UserError if the options extend a stage whose weights the next stage has already started from. */
 async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
   const all = listStages(saved);
   for (const [k, stage] of all.entries()) {
@@ -283,13 +283,13 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
     if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
     if (!await RunFolder.hasState(next.folder(path))) continue;
     throw new UserError(
-      `Expected an unchanged number of iterations of the ${stage.title} of ${path}, because its ${next.title} has begun. ` +
-        `Start a new run with --init ${quotePath(`${stage.folder(path)}/last.safetensors`)}.`,
+      `Expected the old number of iterations of the ${stage.title} of ${path}, as its ${next.title} has ` +
+        `begun. Start a new run with --init ${quotePath(`${stage.folder(path)}/last.safetensors`)}.`,
     );
   }
 }
 
-/** Returns the config with the options' numbers of iterations. @throws UserError if the run lacks a stage that is extended. */
+/** Returns the config with the typed numbers of iterations. @throws UserError for a missing stage */
 function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
   let extended = config;
   for (const stage of stages.filter(({ option }) => given.has(option))) {
@@ -299,7 +299,7 @@ function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<str
   return extended;
 }
 
-/** Opens the data and initial weights of a run. @param fresh - true if initial weights are still needed. */
+/** Opens the data and initial weights of a run. @param fresh - true if initial weights are needed */
 async function reopen(
   config: RunConfig,
   fresh: boolean,

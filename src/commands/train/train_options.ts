@@ -22,7 +22,7 @@ import {
   parseWholeNumber,
 } from "../../cli/command_options.ts";
 
-/** Options for the data and the run. */
+/** Options for the data and the run folder. */
 interface RunOptions extends ShopSeedOptions {
   data: string;
   saveDir?: string;
@@ -31,15 +31,15 @@ interface RunOptions extends ShopSeedOptions {
   itemIds: boolean;
   seed: number;
   seeds: number;
-  /** Number of trainings that run in parallel. */
+  /** Number of parallel trainings. */
   jobs: number;
   init?: string;
   resume?: string;
   report: boolean;
-  /** True to prepare a raw log by the columns that are guessed. */
+  /** True if a raw log is prepared without asking. */
   yes: boolean;
   syncEvery: number;
-  /** True if kernel variants are measured on the adapter. The default depends on the adapter. */
+  /** True if kernel variants are timed on the adapter. The default depends on the adapter. */
   autotune?: boolean;
 }
 
@@ -47,28 +47,28 @@ export type TrainOptions = RunOptions & StagesOptions;
 
 const HELP = `
 Examples:
-  deno task -q train                                     the demo shop
-  deno task -q train --data yelp.txt --seeds 5           five seeds, mean and sd
+  deno task -q train                                     (trains on the demo shop)
+  deno task -q train --data yelp.txt --seeds 5           (five seeds, mean and sd)
   deno task -q train --data log.txt --dims 32-64-32 --iterations 500
-  deno task -q train --resume runs/demo-20260101-120000  after Ctrl-C
+  deno task -q train --resume runs/demo-20260101-120000  (after Ctrl-C)
   deno task -q train --data yelp.txt --encoder pw --pw-nonlinearity tanh --early-stopping loss
-  deno task -q train --data yelp.txt --encoder none --dims none    the conditional logit
+  deno task -q train --data yelp.txt --encoder none --dims none    (conditional logit)
   deno task -q train --data yelp.txt --encoder pw --wide --loss logistic
-  deno task -q train --data yelp.txt --adversarial 5000  both stages
+  deno task -q train --data yelp.txt --adversarial 5000  (both stages)
   deno task -q train --data yelp.txt --init runs/yelp --adversarial 5000 --generator exact
 
-A run's folder holds config.json, train.csv, validation.csv, the snapshots best-loss, \
+The folder of a run contains config.json, train.csv, validation.csv, the snapshots best-loss, \
 best-prec1, best-prec2 and last (.safetensors), result.json with the test metrics, and \
-report.html; those of the adversarial stage are in its subfolder adversarial.`;
+report.html. The folder adversarial in it contains the files of the adversarial stage.`;
 
-/** Parses the arguments. Returns all options, and the options that were given. @throws {UserError} for invalid options */
+/** Parses arguments. `given` has the names of the typed options. @throws {UserError} for invalid options */
 export function parseTrainOptions(
   args: readonly string[],
 ): { options: TrainOptions; given: ReadonlySet<string> } {
   const command = new Command("deno task train")
     .description(
-      "Trains a user model on a click log: click probabilities on pages, and a utility per item.\n" +
-        "Without options it trains on the built-in demo shop, whose ground truth is known.",
+      "Trains a user model on a click log: click probabilities on a page, and a utility per item.\n" +
+        "Without options, it is trained on the built-in demo shop, whose true utilities are known.",
     )
     .version(version);
   addTrainOptions(command);
@@ -92,33 +92,33 @@ export function addTrainOptions(command: Command): Command {
     .addOption(createOption(seedOption))
     .option(
       "--seeds <n>",
-      "train this many models, with --seed and the seeds that follow it, and report mean and sd",
+      "number of models: one per seed, with consecutive seeds from --seed; reports mean and sd",
       parseWholeNumber(1, 1000),
       1,
     )
     .addOption(createJobsOption("seeds"))
     .option(
       "--init <run or file>",
-      "start from the weights of a snapshot (.safetensors), or of a run's best-prec1; with --adversarial they " +
-        "replace the Shannon stage",
+      "start from the weights of a snapshot (.safetensors) or of a run (its best-prec1 snapshot); with " +
+        "--adversarial, these weights replace the Shannon stage",
       folder,
     )
     .option(
       RESUME,
-      "resume an interrupted run (or --seeds folder), with the same bits; --iterations or " +
+      "resume an interrupted run (or folder of --seeds) with bit-identical results; --iterations or " +
         "--adversarial may extend it",
       folder,
     )
     .option("--no-report", "do not write report.html at the end")
     .option(
       "--yes",
-      "prepare a raw log (--data log.csv) by the columns that are guessed, then train on it",
+      "if --data is a raw log, prepare it with guessed columns, then train on the data set",
       false,
     )
     .option(
       "--sync-every <n>",
-      "for several ranks (mpirun): steps of each rank between averaging weights; 1: gradients are summed in " +
-        "every step, as if one process had the whole batch",
+      "under mpirun: number of steps between averaging the ranks' weights; with 1, gradients are summed in " +
+        "every step, as if one process trained on the whole batch",
       parseWholeNumber(1, 2 ** 20),
       1,
     );
@@ -127,25 +127,25 @@ export function addTrainOptions(command: Command): Command {
   return command;
 }
 
-/** Options that may be given with --resume. All other settings come from the run's config. */
+/** Options that are allowed with --resume. All other settings come from the run's config. */
 const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"];
 
 /** @throws UserError if --jobs is above 1 for a single training */
 export function expectOneJob(jobs: number): void {
   if (jobs === 1) return;
   throw new UserError(
-    `Expected --jobs of 1 without --seeds, because one process trains one model, got ${jobs}. Add --seeds or remove --jobs.`,
+    `Expected --jobs 1 without --seeds, because one process trains one model, got ${jobs}. Add --seeds.`,
   );
 }
 
-/** @throws {UserError} if --resume is given with an option that it does not allow */
+/** @throws {UserError} if an option is typed that --resume does not allow */
 function checkResume(resume: string, given: GivenOptions): void {
   const extra = [...given].filter(([name]) => !RESUME_OPTIONS.includes(name)).map(([, flag]) => flag);
   if (extra.length === 0) return;
   const last = quotePath(`${resume}/last.safetensors`);
   throw new UserError(
     `Expected --resume alone or with --iterations or --adversarial, got ${extra.join(", ")} too: ` +
-      "a resumed run keeps its settings. " +
-      `To train further under other settings, start a new run with --init ${last}.`,
+      "a resumed run keeps its other settings. " +
+      `To continue training with other settings, start a new run with --init ${last}.`,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * `train` under mpirun. Rank 0 writes files and prints results; all other ranks only train. Before training, the ranks
- * compare version, machine, data and options. Only one rank reports an error.
+ * `train` under mpirun. Rank 0 writes files and prints results; the other ranks only train. Before training,
+ * the ranks compare their version, machine, data and options. Only one rank reports an error.
  */
 
 import process from "node:process";
@@ -25,14 +25,14 @@ import { listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
 import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
-/** Milliseconds that a rank waits for a lower rank to report an error, so that only one rank reports the error. */
+/** Milliseconds that a rank waits for a lower rank to report an error, so that only one rank reports it. */
 const TURN_MS = 1200;
-/** Time limit after a signal, in milliseconds. A training step and a snapshot take less time, unless other ranks have ended. */
+/** Milliseconds from a signal to a forced exit. A step with a snapshot takes less, if all ranks still run. */
 const STOP_MS = 5000;
-/** Milliseconds that a rank waits for mpirun to end it, after another rank has reported the error. */
+/** Milliseconds that a rank waits for mpirun to end it after another rank has reported an error. */
 const ENDED_MS = 60_000;
 
-/** Initialises MPI if mpirun has started several processes, and runs the command. @returns the command's exit code */
+/** Runs the command, with MPI if mpirun started several processes. @returns the command's exit code */
 export async function withRanks(
   stop: StopRequest,
   main: (ranks?: MpiRanks) => Promise<number>,
@@ -61,7 +61,7 @@ export async function withRanks(
   }
 }
 
-/** Suppresses all output of this process. @returns a function that restores the output */
+/** Suppresses the output of this process. @returns a function that restores the output */
 function silence(): () => void {
   const { log, error } = console;
   const write = process.stderr.write;
@@ -73,7 +73,7 @@ function silence(): () => void {
   };
 }
 
-/** @throws UserError if the ranks differ in program, machine, data set or options. */
+/** @throws UserError if the ranks have different programs, machines, data sets or options. */
 export async function expectSame(
   ranks: MpiRanks | undefined,
   gpu: Gpu,
@@ -89,12 +89,12 @@ export async function expectSame(
   });
 }
 
-/** Sends the configs of the runs from rank 0 to all other ranks. */
+/** Sends the configs of all runs from rank 0 to the other ranks. */
 export async function sendConfigs(ranks: MpiRanks | undefined, configs: readonly RunConfig[]): Promise<void> {
   if (ranks) await gatherTexts(ranks, JSON.stringify(configs));
 }
 
-/** Receives the configs of the runs that rank 0 sends. */
+/** Receives the configs of all runs from rank 0. */
 export async function receiveConfigs(ranks: MpiRanks): Promise<RunConfig[]> {
   const [text = ""] = await gatherTexts(ranks, "");
   return v.parse(v.array(runConfigSchema), JSON.parse(text));
@@ -114,29 +114,29 @@ export async function follow(
   return 0;
 }
 
-/** Builds the config's entry about ranks. @throws UserError if --sync-every is given for a single process. */
+/** Builds the config of the ranks. @throws UserError for --sync-every with a single process */
 export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number): RanksConfig | undefined {
   if (ranks) return { size: ranks.size, syncEvery };
   if (syncEvery === 1) return undefined;
   throw new UserError(
-    "Expected several ranks with --sync-every, got one process. Start them with mpirun -n 2 deno task train ..., or remove " +
-      "--sync-every.",
+    "Expected several ranks with --sync-every, got one process. Start ranks by mpirun -n 2 deno task " +
+      "train ..., or remove --sync-every.",
   );
 }
 
-/** Number of ranks of a run, and number of training steps between two synchronisations. */
+/** Number of ranks of a run, and number of steps between two synchronisations of the weights. */
 interface RanksConfig {
   readonly size: number;
   readonly syncEvery: number;
 }
 
-/** @throws UserError for models and batch sizes that several ranks cannot train. */
+/** @throws UserError for models and batch sizes that cannot be trained by several ranks. */
 export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source: LogSource): void {
   const { model, training, adversarial } = config;
   if (model.batchNorm) {
     throw new UserError(
-      "Expected no --batch-norm with several ranks, because each rank would normalise by its own share of a batch. " +
-        "Remove --batch-norm, or train in one process.",
+      "Expected no --batch-norm with several ranks, because each rank would normalise only its own part " +
+        "of a batch. Remove --batch-norm, or train in one process.",
     );
   }
   const present = listUsers(source, "validation").filter((user) => countScored(source, user) > 0).length;
@@ -153,12 +153,12 @@ function expectMultiple(option: string, value: number, { syncEvery }: RanksConfi
   if (value % syncEvery === 0) return;
   const nearest = Math.max(1, Math.round(value / syncEvery)) * syncEvery;
   throw new UserError(
-    `Expected --${option} to be a multiple of --sync-every ${syncEvery}, when all ranks have the same weights, got ` +
-      `${value}. The nearest is --${option} ${nearest}.`,
+    `Expected --${option} to be a multiple of --sync-every ${syncEvery}, because the ranks' weights ` +
+      `differ between synchronisations, got ${value}. The nearest multiple is ${nearest}.`,
   );
 }
 
-/** @throws UserError if the number of ranks is not the number with which the run began. */
+/** @throws UserError if a run is resumed with another number of ranks than at its start. */
 export function expectAsMany(
   then: RanksConfig | undefined,
   now: { size: number } | undefined,
@@ -168,15 +168,15 @@ export function expectAsMany(
   if (was === is) return;
   const command = trainCommand({ size: was });
   throw new UserError(
-    `Expected the number of ranks that the run in ${path} began with, ${was}, got ${is}: another number changes the ` +
-      `bits. Resume with ${command} --resume, or start a new run from its weights with --init.`,
+    `Expected ${was} ranks, with which the run in ${path} began, got ${is}: another number changes the ` +
+      `results' bits. Resume with ${command} --resume, or start a new run from its weights with --init.`,
   );
 }
 
 /**
  * Checks that all ranks have the same values.
- * @param machine - name of this rank's machine. @param own - values to compare, by name. @throws UserError if a rank differs from
- * rank 0. The message has the values of the two ranks.
+ * @param machine - name of this rank's machine. @param own - values of this rank, by name. @throws UserError
+ * if a rank's value differs from the value of rank 0. The message contains both values.
  */
 export async function expectAgreement(
   ranks: ProcessGroup,
@@ -193,13 +193,14 @@ export async function expectAgreement(
     if (odd === undefined) continue;
     const [theirs, ours] = [first, facts].map((of) => `${of[odd] ?? "none"} on rank`);
     throw new UserError(
-      `Expected the same program, data and options on all ranks, but ${odd} differs: ${theirs} 0 (${first.machine}), ${ours} ${rank} ` +
-        `(${facts.machine}). Start all ranks with the same value; nothing was begun.`,
+      `Expected the same program, data and options on all ranks, but ${odd} differs: ` +
+        `${theirs} 0 (${first.machine}), ${ours} ${rank} ` +
+        `(${facts.machine}). Start all ranks with the same value; nothing was trained.`,
     );
   }
 }
 
-/** Lists the leaves of an object as pairs of path and text. */
+/** Lists all values in a nested object as pairs of a path, such as "data.kind", and a JSON text. */
 function listLeaves(value: unknown, path = ""): [string, string][] {
   const isLeaf = typeof value !== "object" || value === null || Array.isArray(value);
   if (isLeaf) return [[path, JSON.stringify(value) ?? "none"]];

@@ -61,7 +61,7 @@ export async function runSeeds(
   return 0;
 }
 
-/** Trains one run per seed, one after another. @returns the results of the finished runs */
+/** Trains one run per seed, one after another. @returns the results of all finished runs */
 async function seedsInTurn(
   context: RunContext,
   path: string,
@@ -83,7 +83,7 @@ async function seedsInTurn(
   return finished;
 }
 
-/** Trains one run per seed in parallel child processes. @throws UserError that names failed seeds, after all runs have ended */
+/** Trains one run per seed in parallel processes. @throws UserError that names failed seeds, at the end */
 async function seedsInJobs(
   path: string,
   seeds: SeedsConfig,

@@ -44,15 +44,15 @@ const BUDGET = "--budget <minutes>";
 const CRITERION = "--criterion <metric>";
 
 const HELP = `
-The search varies the encoder, the hidden layers, the wide part (a linear model on item features),
-the learning rate, the weight decay and the item dropout. If the data have item ids, it also tries
+The search varies the encoder, the hidden layers, the wide part (--wide), the learning rate,
+the weight decay and the item dropout. If the data have item ids, it also tries
 models without item ids. If the positions are known, it also tries --position-bias 0.
 Options of train that you give are the same in all trainings and not searched.
 
 Examples:
   deno task -q tune --data runs/data/mine --budget 10
   deno task -q tune --data runs/data/mine --budget 60 --criterion prec1 --encoder lstm
-    deno task -q tune --data runs/data/mine --budget 30    (continues a search of 10 minutes)`;
+  deno task -q tune --data runs/data/mine --budget 30    (continues a search of 10 minutes)`;
 
 /**
  * Parses the arguments of `tune`.
