@@ -1,10 +1,10 @@
 /**
- * Counts the memory accesses of a kernel without a device, from its index expressions, for a workgroup in the middle of the
- * grid. It assumes a GPU with subgroups of 32 invocations, memory sectors of 32 bytes, and workgroup memory of 32 banks. A
- * bank serves one word of 4 bytes per cycle.
+ * Counts the memory accesses of a kernel without a device, from its index expressions, for a workgroup in the
+ * middle of the grid. It assumes a GPU with subgroups of 32 invocations, memory sectors of 32 bytes, and
+ * workgroup memory of 32 banks. A bank serves one word of 4 bytes per cycle.
  *
- * All accesses in the WGSL text are counted, although a compiler may merge two reads of the same element. Accesses at
- * addresses that depend on data are "unreadable", unless the caller supplies the data.
+ * All accesses in the WGSL source are counted, although a compiler may merge two reads of the same element.
+ * Accesses at addresses that depend on data are "unreadable", unless the caller supplies the data.
  */
 
 import { parseModule } from "./parse.ts";
@@ -17,17 +17,17 @@ const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
 
-/** Number of accesses; "unreadable" if the WGSL text does not determine the number, undefined if there are no accesses. */
+/** Number of accesses; "unreadable" if the source does not determine it, undefined if nothing is accessed. */
 export type AccessCount = number | "unreadable" | undefined;
 
 export interface LoadRequests {
-  /** Reads per invocation: average over the invocations of the workgroup that access memory. */
+  /** Reads per invocation: mean over the invocations of the workgroup that access memory. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Average number of sectors per read of a subgroup; `writeSectors` is the number per write. Storage buffers only. */
+  /** Mean number of sectors per read of a subgroup; `writeSectors` is per write. Storage buffers only. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
-  /** Average number of extra cycles that bank conflicts add to an access of a subgroup. Workgroup memory only. */
+  /** Mean number of extra cycles per access of a subgroup due to bank conflicts. Workgroup memory only. */
   readonly conflicts: AccessCount;
 }
 
@@ -42,7 +42,7 @@ export interface AccessCounts {
   readonly workgroup: LoadRequests;
 }
 
-/** Counts the memory accesses of a kernel. @param text - WGSL as the driver gets it, with one entry point */
+/** Counts the memory accesses of a kernel. @param text - WGSL for the driver, with one entry point */
 export function countAccesses(text: string, scope: IndexScope): AccessCounts {
   const variables = new Map<string, Tally>();
   let asking = 0;
@@ -51,7 +51,7 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
     for (const [name, { space }] of module.variables) {
       if (space !== "uniform") variables.set(name, new Tally(space));
     }
-    // Each z of a grid is a fused launch. If a grid is too large and its middle workgroup idle, the first workgroup counts.
+    // Each z of a grid is a fused launch. If the grid's middle workgroup is idle, the first workgroup counts.
     for (let z = 0; z < scope.grid[2]; z++) {
       const middle = [Math.floor((scope.grid[0] - 1) / 2), Math.floor((scope.grid[1] - 1) / 2), z] as const;
       for (const group of [middle, [0, 0, z]] as const) {
@@ -97,10 +97,10 @@ function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["g
 interface AccessSum {
   /** Number of accesses, summed over invocations. */
   accesses: number;
-  /** Number of accesses by a subgroup at known addresses. `cost` is the number of their sectors or extra cycles. */
+  /** Number of a subgroup's accesses at known addresses. `cost` is their total of sectors or extra cycles. */
   known: number;
   cost: number;
-  /** True if it is unknown whether an invocation makes an access. `anywhere` is true if an address is unknown. */
+  /** True if an invocation may or may not make an access. `anywhere` is true if an address is unknown. */
   perhaps: boolean;
   anywhere: boolean;
 }
@@ -112,7 +112,7 @@ class Tally {
   readonly write = none();
   constructor(readonly space: AddressSpace) {}
 
-  /** Adds one access of a subgroup. @param first - number of the subgroup's first invocation. */
+  /** Adds one access of a subgroup. @param first - number of the subgroup's first invocation */
   add(
     { space, at, type, atomic = false }: MemoryReference,
     kind: "read" | "write",
@@ -131,7 +131,7 @@ class Tally {
     }
     if (active === 0) return;
     sum.accesses += active;
-    // Only the driver knows the addresses of texels, and how long atomic operations on the same word wait.
+    // Only the driver knows the addresses of texels, and how long atomic operations on one word wait.
     if (addresses.length < active || space === "texture" || (atomic && space === "workgroup")) {
       sum.anywhere = true;
       return;
@@ -143,7 +143,7 @@ class Tally {
   }
 }
 
-/** Returns the distinct numbers of segments of `piece` bytes that elements of `size` bytes at `addresses` touch. */
+/** Returns the numbers of the segments of `piece` bytes with elements of `size` bytes at `addresses`. */
 function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
   const found: number[] = [];
   for (const at of addresses) {
@@ -187,7 +187,7 @@ function averagePerSubgroup(sums: readonly AccessSum[]): AccessCount {
   return known === 0 ? undefined : sums.reduce((all, one) => all + one.cost, 0) / known;
 }
 
-/** Formats a number of accesses, e.g. "8" or "1.3"; "-" if there are none to count. */
+/** Formats a number of accesses, e.g. "8" or "1.3"; "-" if there are no accesses. */
 export function formatAccessCount(count: AccessCount): string {
   if (count === undefined) return "-";
   return count === "unreadable" ? "not readable" : String(Number(count.toPrecision(3)));

@@ -1,4 +1,4 @@
-/** Expressions of WGSL, with values and memory accesses. The parser builds them for an {@link Interpreter}. */
+/** Expressions of WGSL with values and memory accesses. The parser builds them for an {@link Interpreter}. */
 
 import { UnreadableKernelError } from "./tokens.ts";
 import { applyBinary, applyUnary, BUILTINS, convertValue, findMember, makeStructure } from "./values.ts";
@@ -27,7 +27,7 @@ export function makeNameExpression(name: string): Expression {
   };
 }
 
-/** Returns an expression whose value is converted to a type, or not converted if the type is undefined. */
+/** Returns an expression whose value is converted to a type; unchanged if the type is undefined. */
 export function convertToType(of: Expression, type: WgslType | undefined): Expression {
   return { value: (walk, mask) => of.value(walk, mask).map((one) => convertValue(one, type)) };
 }
@@ -159,7 +159,7 @@ function accessMemory(
   return walk.unknown();
 }
 
-/** Makes an assignment. @param sign - operator of a compound assignment, e.g. "+" for `+=`, otherwise "". */
+/** Makes an assignment. @param sign - operator of a compound assignment, e.g. "+" for `+=`; otherwise "" */
 export function makeAssignment(target: Expression, from: Expression, sign = ""): Statement {
   return (walk, mask) => {
     const values = from.value(walk, mask);
@@ -172,7 +172,7 @@ export function makeAssignment(target: Expression, from: Expression, sign = ""):
     const memory = target.reference?.(walk, mask);
     if (memory) walk.store(memory, after(() => walk.load(memory, mask)), mask);
     else if (name === undefined || target.isPart) {
-      // The call evaluates the indices of the part. After an assignment to a part, the variable's value is unknown.
+      // This evaluates the part's indices. After an assignment to a part, the variable's value is unknown.
       target.value(walk, mask);
       if (name !== undefined) walk.assign(name, walk.unknown(), mask);
     } else walk.assign(name, after(() => walk.lookup(name)), mask);

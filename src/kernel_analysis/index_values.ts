@@ -1,7 +1,8 @@
 /**
- * Computes the index values of an invocation: whole numbers that a kernel computes from the invocation's number before it
- * reads memory, such as `let row = id.x / N4;`. Index values tell which elements an invocation owns. The source is the WGSL
- * that the driver gets, so ownership is defined only once. Values that depend on data or on a loop stay unknown.
+ * Computes the index values of an invocation: integers that a kernel computes from the invocation's number
+ * before it reads memory, such as `let row = id.x / N4;`. They tell which elements the invocation reads and
+ * writes. The source is the WGSL that the driver gets, so the result is always up to date. Values that depend
+ * on data or on a loop are unknown.
  */
 
 import { parseExpression, parseModule } from "./parse.ts";
@@ -13,13 +14,13 @@ export interface IndexValues {
   readonly lines: readonly TracedLine[];
   /** True if the invocation returns at once, because the grid is larger than the work. */
   readonly idle: boolean;
-  /** Returns the value of a subscript in the kernel's body; undefined if it depends on values that are not in `lines`. */
+  /** Returns the value of an index in the kernel's body; undefined if it depends on unknown values. */
   getValue(subscript: string): number | undefined;
 }
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/** Returns a function that computes an invocation's index values. An unsupported kernel has no index values. */
+/** Returns a function that computes an invocation's index values. It returns none for unsupported kernels. */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);

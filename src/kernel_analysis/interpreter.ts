@@ -1,8 +1,9 @@
 /**
- * Interprets invocations of a kernel in lockstep, as a subgroup runs: all invocations execute the same statement, and a mask
- * switches off the invocations that did not reach it. The interpreter tracks whole numbers that depend on constants, sizes,
- * the invocation's number, and data that the caller supplies. Other values are unknown. After an unknown condition an
- * invocation is "perhaps" active. A value that such an invocation writes becomes unknown.
+ * Interprets invocations of a kernel in lockstep, as a subgroup does: all invocations execute the same
+ * statement, and a mask disables the invocations that did not reach it. The interpreter tracks integers that
+ * depend on constants, sizes, the invocation's number, and data that the caller supplies. All other values
+ * are unknown. After a condition with an unknown value an invocation is "perhaps" active. A value that such
+ * an invocation writes becomes unknown.
  */
 
 import { getBuiltin, makeVector } from "./values.ts";
@@ -35,9 +36,9 @@ export type Statement = (walk: Interpreter, mask: InvocationMask) => void;
 export interface Expression {
   /** Returns the value of the expression per invocation. The value of an inactive invocation is arbitrary. */
   readonly value: (walk: Interpreter, mask: InvocationMask) => WgslValue[];
-  /** Returns the expression's memory, if invocations share this memory. */
+  /** Returns the memory of the expression, if it is memory that invocations share. */
   readonly reference?: (walk: Interpreter, mask: InvocationMask) => MemoryReference | undefined;
-  /** Name of the variable, if the expression is a variable or a part of one. */
+  /** Name of the variable, if the expression is a variable or a part of a variable. */
   readonly name?: string;
   readonly isPart?: boolean;
 }
@@ -81,7 +82,7 @@ export interface InterpreterOptions {
   readonly skipsLoops?: boolean;
 }
 
-/** Masks of the invocations that left a loop by `break`, and of those that left an iteration by `continue`. */
+/** Masks of the invocations that left a loop by `break`, or an iteration by `continue`. */
 interface LoopExits {
   readonly broken: InvocationMask;
   readonly continued: InvocationMask;
@@ -134,13 +135,13 @@ export class Interpreter {
     );
   }
 
-  /** Interprets the entry point. @throws UnreadableKernelError for too many statements or an unsupported construct. */
+  /** Interprets the entry point. @throws UnreadableKernelError for too many statements or unsupported code */
   run(): void {
     this.#frame = this.#makeFrame(this.#arguments());
     this.module.entry?.body(this, this.#all());
   }
 
-  /** Evaluates an expression for the first invocation. @param names - values of the names in the expression */
+  /** Evaluates an expression for the first invocation. @param names - values of names in the expression */
   evaluate({ value }: Expression, names: ReadonlyMap<string, WgslValue>): WgslValue {
     this.#frame = this.#makeFrame(new Map([...names].map(([name, one]) => [name, this.broadcast(one)])));
     return value(this, this.#all())[0];
@@ -184,7 +185,7 @@ export class Interpreter {
     return { ...header, size: { x, y, z, w }, chunks };
   }
 
-  /** Returns a reference to a module variable; undefined if a local name hides the variable or the variable is not in memory. */
+  /** Returns a reference to a module variable; undefined for local names and variables outside of memory. */
   getReference(name: string): MemoryReference | undefined {
     const variable = this.module.variables.get(name);
     if (!variable || name === "step" || this.#frame.scopes.some((scope) => scope.has(name))) return undefined;
@@ -211,7 +212,7 @@ export class Interpreter {
     });
   }
 
-  /** Returns the number of elements of a runtime-sized array, if known. */
+  /** Returns the number of elements of a runtime-sized array, if it is known. */
   getArrayLength(memory: MemoryReference | undefined): number | undefined {
     const { name = "", type: { stride } = {}, at: [at] = [] } = memory ?? {};
     const bytes = this.scope.bytes?.[name];
@@ -235,7 +236,7 @@ export class Interpreter {
     this.options.onAccess?.(memory, kind, mask);
   }
 
-  /** Declares a variable in the innermost scope. @param values - undefined for a variable that is not tracked. */
+  /** Declares a variable in the innermost scope. @param values - undefined if the variable is not tracked */
   declare(name: string, values: WgslValue[] | undefined): void {
     this.#frame.scopes.at(-1)?.set(name, values);
   }
@@ -247,7 +248,7 @@ export class Interpreter {
     scope?.set(name, before.map((old, k) => mask[k] === OFF ? old : mask[k] === ON ? values[k] : undefined));
   }
 
-  /** Adds a `let` or `const` of the entry point to {@link lines}, if the first invocation certainly executes it. */
+  /** Adds a declaration of the entry point to {@link lines} if the first invocation surely executes it. */
   trace(name: string, from: string, [value]: readonly WgslValue[], mask: InvocationMask): void {
     if (this.#depth > 0 || this.#uncertain > 0 || mask[0] === OFF || typeof value !== "number") return;
     this.lines.push({ name, from, value });
@@ -260,7 +261,7 @@ export class Interpreter {
     scopes.pop();
   }
 
-  /** Interprets a block. @param bare - true if the block begins with a return. */
+  /** Interprets a block. @param bare - true if the block begins with a return */
   block(statements: readonly Statement[], mask: InvocationMask, bare: boolean): void {
     if (bare && this.#depth === 0 && mask[0] === ON) this.idle = true;
     this.inScope(() => {
@@ -276,7 +277,7 @@ export class Interpreter {
     });
   }
 
-  /** Returns the mask without invocations that have returned or left the loop; undefined if none is left. */
+  /** Returns the mask without invocations that returned or left the loop; undefined if none remains. */
   #live(mask: InvocationMask): InvocationMask | undefined {
     const { returned, exits } = this.#frame;
     return nonEmpty(mask.map((state, k) => {
@@ -289,7 +290,7 @@ export class Interpreter {
     const { returned, result } = this.#frame;
     mask.forEach((state, k) => {
       if (state === OFF) return;
-      // The result of an invocation that has perhaps returned another value before is unknown.
+      // If an invocation may have returned before with a different value, its result is unknown.
       result[k] = state === ON && returned[k] === OFF ? values?.[k] : undefined;
       mark(returned, k, state);
     });
@@ -316,7 +317,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns the mask without invocations whose condition equals `ends`; undefined if none is left. */
+  /** Returns the mask without invocations whose condition equals `ends`; undefined if none remains. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
@@ -334,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Interprets a loop while an invocation is certainly active. If all are only perhaps active, one iteration is run. */
+  /** Interprets a loop while an invocation is certainly active; if all are only perhaps active, once. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
@@ -353,7 +354,7 @@ export class Interpreter {
       if (!turning) break;
       next?.(this, turning);
       if (turning.includes(ON)) continue;
-      condition?.value(this, turning); // the condition is perhaps evaluated once more
+      condition?.value(this, turning); // the condition may be evaluated once more
       break;
     }
     this.#uncertain--;

@@ -1,6 +1,6 @@
 /**
- * Parses WGSL for an {@link Interpreter}: functions, statements, whole numbers, and references to memory. The parser rejects
- * any other construct with {@link UnreadableKernelError}.
+ * Parses WGSL for an {@link Interpreter}: functions, statements, integers, and references to memory. The
+ * parser rejects any other construct with {@link UnreadableKernelError}.
  */
 
 import {
@@ -19,7 +19,7 @@ import { makeArrayType, makeStructType, parsePlainType, type WgslType } from "./
 import { Interpreter } from "./interpreter.ts";
 import type { Expression, Statement, WgslFunction, WgslModule, WgslVariable } from "./interpreter.ts";
 
-/** Parses a WGSL module. @throws UnreadableKernelError for an unsupported construct, or if there is no entry point. */
+/** Parses a WGSL module. @throws UnreadableKernelError for unsupported code, or without an entry point */
 export function parseModule(text: string): WgslModule {
   const parser = new Parser(text);
   parser.declarations();
@@ -27,7 +27,7 @@ export function parseModule(text: string): WgslModule {
   return parser;
 }
 
-/** Parses one expression. @throws UnreadableKernelError for an unsupported construct. */
+/** Parses one expression. @throws UnreadableKernelError for unsupported code */
 export function parseExpression(text: string): Expression {
   return new Parser(text).whole();
 }
@@ -78,7 +78,7 @@ class Parser extends WgslTokens implements WgslModule {
     this.constants.set(name, convertToType(this.readAfter("=", () => this.#expression()), type));
   }
 
-  /** Parses attributes. @returns the text in each attribute's brackets, by the attribute's name */
+  /** Parses attributes. @returns the text in the brackets of each attribute, by the attribute's name */
   #attributes(): Map<string, string> {
     const found = new Map<string, string>();
     while (this.peek().startsWith("@")) {
@@ -126,7 +126,7 @@ class Parser extends WgslTokens implements WgslModule {
     if (isEntry) this.entry = routine;
   }
 
-  /** Parses the type of a pointer to a function's variable. The value behind a pointer is not tracked. */
+  /** Parses the type of a pointer to a function's variable. The value that it points to is not tracked. */
   #pointer(): undefined {
     if (!/^function\b/.test(this.templateText())) {
       throw new UnreadableKernelError("a pointer to shared memory");
@@ -277,7 +277,7 @@ class Parser extends WgslTokens implements WgslModule {
       const args = this.readList(")", () => this.#expression());
       return makeCall(of === "u32" ? `${word}u` : word + of, args, this);
     }
-    // `steps[k]` is the header of one step. The fields that are known have the same values in all headers.
+    // `steps[k]` is the header of one step. Its known fields have the same values in all headers.
     if (word === "steps" && this.take("[")) {
       this.readBefore("]", () => this.#expression());
       return { value: (walk) => walk.lookup("step") };

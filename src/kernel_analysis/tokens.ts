@@ -1,9 +1,9 @@
 /** Splits WGSL into tokens. */
 
-/** Thrown for a construct in a kernel that the analysis does not support. */
+/** Thrown for code in a kernel that the analysis does not support. */
 export class UnreadableKernelError extends Error {}
 
-/** Calls `read`. @returns the result, or undefined if `read` throws an {@link UnreadableKernelError}. */
+/** Calls `read`. @returns the result, or undefined if `read` throws an {@link UnreadableKernelError} */
 export function tryRead<T>(read: () => T): T | undefined {
   try {
     return read();
@@ -25,7 +25,7 @@ const TOKEN = new RegExp(
 );
 const COMMENT = /\/\/.*|\/\*[^]*?\*\//g;
 
-/** A position in the tokens of a WGSL text. Methods throw UnreadableKernelError for an unexpected token. */
+/** A position in the tokens of a WGSL source. Methods throw UnreadableKernelError for an unexpected token. */
 export class WgslTokens {
   readonly #tokens: { readonly text: string; readonly at: number }[];
   #k = 0;
@@ -35,7 +35,7 @@ export class WgslTokens {
     this.#tokens = [...plain.matchAll(TOKEN)].map(({ 0: text, index: at }) => ({ text, at }));
   }
 
-  /** Returns the next token without consuming it, or "" at the end of the text. */
+  /** Returns the next token without consuming it, or "" at the end of the source. */
   peek(): string {
     return this.#tokens[this.#k]?.text ?? "";
   }
@@ -46,7 +46,7 @@ export class WgslTokens {
     return text;
   }
 
-  /** Consumes the next token if it is `word`. @returns true if the token was consumed. */
+  /** Consumes the next token if it is `word`. @returns true if the token was consumed */
   take(word: string): boolean {
     const found = this.peek() === word;
     if (found) this.#k++;
@@ -88,7 +88,7 @@ export class WgslTokens {
     return found;
   }
 
-  /** Consumes a template. @returns the text between < and >, without spaces. */
+  /** Consumes a template. @returns the text between < and >, without spaces */
   templateText(): string {
     this.expect("<");
     let inside = "";
@@ -100,7 +100,7 @@ export class WgslTokens {
     return inside.slice(0, -1);
   }
 
-  /** Offset of the next token from the start of the text. */
+  /** Offset of the next token from the start of the source. */
   get at(): number {
     return this.#tokens[this.#k]?.at ?? this.text.length;
   }

@@ -1,7 +1,7 @@
 /**
- * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's arithmetic on an
- * invocation's known whole numbers and conditions. An {@link IndexScope} has the values that a kernel reads from no
- * buffer.
+ * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's arithmetic
+ * on the known integers and conditions of an invocation. An {@link IndexScope} has the values that a kernel
+ * does not read from buffers.
  */
 
 /** A WGSL type. Size, alignment and stride are in bytes. */
@@ -23,7 +23,7 @@ const SCALARS: Readonly<Record<string, WgslType>> = {
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
-/** Returns the type of a name such as u32, vec4f or mat4x4; undefined for other names. @param readTemplate - reads `<f32>` */
+/** Returns the type of a name such as u32, vec4f, mat4x4, if known. @param readTemplate - reads `<f32>` */
 export function parsePlainType(name: string, readTemplate: () => WgslType): WgslType | undefined {
   const [, kind, counts = "", suffix = ""] = /^(vec|mat)(\d(?:x\d)?)([uifh]?)$/.exec(name) ?? [];
   if (!kind) return SCALARS[name];
@@ -37,7 +37,7 @@ function vectorType(element: WgslType, count: number): WgslType {
   return { size, align: count === 3 ? 4 * element.size : size, element, stride: element.size };
 }
 
-/** Makes an array type. @param count - number of elements; 0 for a runtime-sized array. */
+/** Makes an array type. @param count - number of elements; 0 for a runtime-sized array */
 export function makeArrayType(element: WgslType, count: number): WgslType {
   const stride = roundUp(element.size, element.align);
   return { size: stride * count, align: element.align, element, stride };
@@ -65,7 +65,7 @@ export function makeStructType(members: readonly StructMember[]): WgslType {
 
 const roundUp = (size: number, to: number) => Math.ceil(size / to) * to;
 
-/** Returns the byte offset and type of a structure's member or a vector's components; undefined if there is none. */
+/** Returns offset (bytes) and type of a structure's member or a vector's components, if there is one. */
 export function findMember(
   { fields, element, stride = 0 }: WgslType,
   name: string,
@@ -77,7 +77,7 @@ export function findMember(
   return { at: low * stride, type };
 }
 
-/** A value: a whole number, a condition, or a vector or structure of such values; undefined if unknown. */
+/** A value: an integer, a condition, or a vector or structure of such values; undefined if unknown. */
 export type WgslValue = number | boolean | undefined | StructValue;
 export interface StructValue {
   readonly [name: string]: WgslValue;
@@ -91,7 +91,7 @@ const OPERATE: Readonly<Record<string, (a: number, b: number) => number | boolea
   ...{ "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
 };
 
-/** Applies a binary operator. A result that is negative or beyond 32 bits is unknown: it depends on types and wrapping. */
+/** Applies a binary operator. A result below 0 or beyond 32 bits is unknown, as it depends on types. */
 export function applyBinary(sign: string, a: WgslValue, b: WgslValue): WgslValue {
   if (typeof a !== "number" || typeof b !== "number") return undefined;
   const value = OPERATE[sign]?.(a, b);
@@ -112,7 +112,7 @@ export const BUILTINS: Readonly<Record<string, (...values: WgslValue[]) => WgslV
   min: liftNumbers((a, b) => Math.min(a, b)),
   max: liftNumbers((a, b) => Math.max(a, b)),
   clamp: liftNumbers((x, low, high) => Math.min(Math.max(x, low), high)),
-  // If one argument is unknown, the other argument may be a float, so the result is unknown.
+  // If one argument is unknown, the second argument may be a float, so the result is unknown.
   select: (no, yes, which) => [no, yes, which].includes(undefined) ? undefined : which ? yes : no,
   u32: (value) => typeof value === "boolean" ? Number(value) : value,
   vec2u: (...values) => values.length === 2 ? makeVector(values) : undefined,
@@ -138,19 +138,19 @@ export function convertValue(value: WgslValue, type: WgslType | undefined): Wgsl
   return foreign && typeof value === "number" ? undefined : value;
 }
 
-/** Number of invocations of a subgroup that the analysis assumes. */
+/** Number of invocations per subgroup that the analysis assumes. */
 export const SUBGROUP = 32;
 
 /** Values, besides constants, on which a kernel's index expressions depend. */
 export interface IndexScope {
   readonly workgroup: readonly [x: number, y: number];
-  /** Number of workgroups in x, y and z. In a kernel that serves several steps, z is the number of their batches. */
+  /** Number of workgroups in x, y and z. In a kernel for several steps, z is the number of steps. */
   readonly grid: readonly [x: number, y: number, z: number];
   /** Value of `step.size` in WGSL: in click models the numbers of users, events, rows and items. */
   readonly sizes: readonly number[];
   /** Number of partial sums per weight gradient. */
   readonly chunks: number;
-  /** Values of the other fields of the step's header, by the fields' names in WGSL. */
+  /** Values of all other fields of the step header, by the fields' names in WGSL. */
   readonly header?: Readonly<Record<string, number>>;
   readonly bytes?: Readonly<Record<string, number>>;
   readonly data?: Readonly<Record<string, Uint32Array>>;
@@ -162,7 +162,7 @@ export interface Invocation {
   readonly local: readonly [x: number, y: number];
 }
 
-/** Returns a builtin value of an invocation; undefined if not tracked. @param kind - name of the builtin in WGSL */
+/** Returns a builtin value of an invocation; undefined if not tracked. @param kind - name in WGSL */
 export function getBuiltin(
   kind: string,
   { workgroup: [wx, wy], grid }: IndexScope,

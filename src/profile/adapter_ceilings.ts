@@ -36,18 +36,18 @@ const loads: readonly [name: string, probe: Kernel][] = [
 
 export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loads.map(([, probe]) => probe)];
 
-/** Number of FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of a load probe. */
+/** FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of a probe. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** Share of the peak rate from which the adapter counts as busy. On two CPU cores, a single workgroup reaches half. */
+/** Share of the peak rate at which the adapter is busy. On two CPU cores one workgroup reaches half of it. */
 const ENOUGH = 3 / 4;
-/** Number of independent sums per invocation in fma.wgsl (12), divided by the number in a usual kernel (4: one vector). */
+/** Independent sums per invocation in fma.wgsl (12), divided by those in a usual kernel (4: one vector). */
 const KERNEL_SUMS = 12 / 4;
 const COUNTERS = 2 ** 16;
-/** Microseconds that a probe should take. The number of invocations is doubled, within bounds, until a run takes this time. */
+/** Microseconds that a probe should take. Its number of invocations is doubled until a run takes so long. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
-/** Sizes of an empty batch, because programs need sizes, even for probes. */
+/** Sizes of an empty batch, which a program needs even if it only runs a probe. */
 const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 
 interface Bench {
@@ -55,7 +55,7 @@ interface Bench {
   readonly arena: Arena;
   /** Seconds for which each probe is sampled. The minimum number of samples may take longer. */
   readonly seconds: number;
-  /** Buffer with the header of the step. Every kernel binds the header. */
+  /** Buffer with the step header, which every kernel binds. */
   readonly steps: GPUBuffer;
   /** One float per invocation: the output of most probes. */
   readonly output: View;
@@ -63,7 +63,7 @@ interface Bench {
 
 type Views = Readonly<Record<string, View>>;
 
-/** Runs all probes. @param seconds - sampling time per probe; the minimum number of samples may take longer. */
+/** Runs all probes. @param seconds - sampling time per probe; a minimum number of samples may take longer */
 export async function measureAdapter(
   gpu: Gpu,
   seconds: number,
@@ -93,7 +93,7 @@ export async function measureAdapter(
   return measured;
 }
 
-/** Measures the peak rate of multiply-adds, and the number of invocations for which a kernel reaches the share {@link ENOUGH}. */
+/** Measures the peak rate of multiply-adds, and how many invocations reach {@link ENOUGH} of that rate. */
 async function measureMultiplyAdd(bench: Bench, seeds: View): Promise<AdapterMeasurement[]> {
   const views = { seeds, output: bench.output };
   const { invocations, timing } = await timeWide(bench, probes.fma, views);
@@ -206,7 +206,7 @@ async function time(
   return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
 }
 
-/** Times a probe with so many invocations that a run takes {@link PROBE} or longer on this adapter. */
+/** Times a probe with so many invocations that a run takes at least {@link PROBE} on this adapter. */
 async function timeWide(
   bench: Bench,
   probe: Kernel,

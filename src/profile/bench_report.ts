@@ -1,4 +1,4 @@
-/** Schema of the measurements of `deno task bench` and the lab. The lab's page only imports the types. */
+/** Schema of the measurements of `deno task bench` and the lab. The lab's page imports only the types. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import * as v from "../schema.ts";
@@ -13,11 +13,11 @@ const pair = v.pipe(v.tuple([count, count]), v.readonly());
 const timingEntries = {
   median: time,
   min: time,
-  /** Lower quartile of the samples; `upper` is the upper quartile. */
+  /** Lower quartile of the samples. `upper` is the upper quartile. */
   lower: time,
   upper: time,
   samples: count,
-  /** Error of the clock in a sample; absent if negligible. */
+  /** Error of the clock per sample; absent if negligible. */
   error: v.optional(time),
 };
 const timing = object(timingEntries);
@@ -26,7 +26,7 @@ export type Timing = v.InferOutput<typeof timing>;
 /** FLOPs and bytes of a dispatch: see {@link import("../gpu/program.ts").Cost}. */
 const cost = { flops: time, bytes: time };
 
-/** Result of an adapter's probe: a rate, a time, or a number of invocations. */
+/** Result of a probe of the adapter: a rate, a time, or a number of invocations. */
 const adapterMeasurement = object({
   name: v.string(),
   unit: v.picklist(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us", "invocations"]),
@@ -39,14 +39,14 @@ const adapterMeasurement = object({
 export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** First use of the kernel, e.g. "W1 LSTM: utility/layer2 forward". Results of two benches are matched by `id`. */
+  /** First use of the kernel, e.g. "W1 LSTM: utility/layer2 forward". Two benches are compared by `id`. */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
   invocations: pair,
-  /** Number of dispatches of the kernel with equal sizes in all models of the workload. */
+  /** Number of dispatches of the kernel with equal sizes, in all models of the workload. */
   dispatches: count,
-  /** Milliseconds to create the pipeline, plus the first dispatch's extra time, if timestamps can measure that time. */
+  /** Milliseconds to create the pipeline, plus the first dispatch's extra time, if that can be measured. */
   compileMs: time,
   ...cost,
   ...timingEntries,
@@ -63,7 +63,7 @@ const dispatchResult = object({
 });
 export type DispatchMeasurement = v.InferOutput<typeof dispatchResult>;
 
-/** The host's microseconds per step: drawing users; writing numbers, sizes and header; uploading; encoding; submitting. */
+/** The host's microseconds per step to draw users, write the batch, upload it, encode, and submit. */
 const hostTimes = v.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time });
 export type HostTimes = v.InferOutput<typeof hostTimes>;
 
@@ -80,7 +80,7 @@ const stepResult = object({
   /** Number of steps per command buffer in a run of many steps. */
   group: count,
   host: hostTimes,
-  /** Bytes of all GPU buffers: the buffers of log, items, model and step. */
+  /** Bytes of all GPU buffers: the buffers of the log, the items, the model and the step. */
   gpuBytes: count,
 });
 export type StepMeasurement = v.InferOutput<typeof stepResult>;
@@ -88,30 +88,30 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** The x of the line that is fitted to times: the number of rows in the batch if the axis adds rows, else `value`. */
+  /** Abscissa of the fitted line: the number of rows in the batch if the axis adds rows, else `value`. */
   x: count,
   /** Microseconds per step; absent for a rejected size. */
   time: v.optional(timing),
   /** Bytes of all GPU buffers, including the buffers of the log. */
   gpuBytes: v.optional(count),
-  /** Name of the adapter's limit that a rejected size exceeds, and the error message. */
+  /** Limit of the adapter that a rejected size exceeds, and the error message. */
   refusal: v.optional(v.strictObject({ limit: v.string(), message: v.string() })),
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** A timed step of a ladder. A step with wrong results, or without support for the size, has a refusal instead of times. */
+/** A timed step of a ladder. A step with wrong results, or that does not support the size, has no times. */
 const ladderStep = {
   number: v.whole(1),
   kernel: v.string(),
   idea: v.string(),
-  /** Number of the step on which this step builds. */
+  /** Number of the earlier step that this step changes. */
   changes: v.whole(1),
   time: v.optional(timing),
-  /** Speedup over the naive step (median over the rounds). `gain` is the speedup over step number `changes`. */
+  /** Speedup over the naive step (median over rounds). `gain` is the speedup over step number `changes`. */
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
-/** A memory access number as in {@link import("../kernel_analysis/access_counts.ts").AccessCounts}. */
+/** A number of memory accesses as in {@link import("../kernel_analysis/access_counts.ts").AccessCounts}. */
 const accessCount = v.optional(v.union([time, v.literal("unreadable")]));
 const ladderCounts = v.strictObject({
   /** Number of reads from storage buffers per invocation. */
@@ -127,7 +127,7 @@ const ladderStepMeasurement = object({
   /** Number of sizes at which the step was compared with the reference. */
   checkedSizes: v.optional(count),
   refusal: v.optional(v.string()),
-  /** Memory accesses; absent for a step without support for the size. */
+  /** Memory accesses; absent for a step that does not support the size. */
   counts: v.optional(ladderCounts),
 });
 export type LadderStepMeasurement = v.InferOutput<typeof ladderStepMeasurement>;
@@ -142,12 +142,12 @@ export type LadderMeasurement = v.InferOutput<typeof ladderMeasurement>;
 const shipped = {
   ladder: v.string(),
   size: list(v.whole(1)),
-  /** Name that the driver reports for the adapter. */
+  /** Name of the adapter that the driver reports. */
   adapter: v.string(),
   cores: v.whole(1),
   runtime: v.string(),
 };
-/** Stored measurements of a ladder's step in the repository. */
+/** Measurements of a ladder's step that are stored in the repository. */
 const shippedStep = { ...ladderStep, time: v.optional(v.object({ median: time, min: time })) };
 export const shippedLadder = v.object({ ...shipped, steps: list(v.object(shippedStep)) });
 export const shippedLadders = v.array(
@@ -161,7 +161,7 @@ const selftestSummary = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   cases: count,
   differing: list(v.strictObject({ name: v.string(), message: v.string() })),
-  /** Kernels that did not run, because no model uses the kernels on this adapter; absent if all kernels ran. */
+  /** Kernels that did not run, because no model uses them on this adapter; absent if all kernels ran. */
   leftOut: v.optional(list(v.string())),
 });
 export type SelftestSummary = v.InferOutput<typeof selftestSummary>;
@@ -192,12 +192,12 @@ export const benchReport = object({
   adapter,
   machine: v.strictObject({
     cores: count,
-    /** True if the adapter's clock timed the dispatches; false for the host's clock. */
+    /** True if the adapter's clock timed the dispatches; false if the host's clock did. */
     timestamps: v.boolean(),
     /** True if Mesa may have read compiled kernels from its disk cache, so that `compileMs` is too short. */
     shaderCache: v.boolean(),
   }),
-  /** Results of the adapter's probes. Lists of measurements that were not requested are empty. */
+  /** Results of the adapter's probes. A list of measurements that were not requested is empty. */
   probes: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),

@@ -1,11 +1,11 @@
-/** Times work on the device: chooses a clock, and takes many samples. A sample may repeat the work many times. */
+/** Times work on the device: chooses a clock, and takes many samples. A sample may repeat the work often. */
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { summarizeTimes } from "./timing.ts";
 import { type EncodePass, type PassBoundary, timePasses } from "../gpu/profiler.ts";
 
-/** A clock for work on the device: GPU timestamps (rounded to 100 us by browsers), or the host's time until the queue is empty. */
+/** Clock for GPU work: timestamps (browsers round to 100 us), or host time until the queue is empty. */
 export interface Clock {
   readonly kind: "timestamps" | "queue";
   /** Error in microseconds of one reading of the clock. */
@@ -32,9 +32,9 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
   };
 }
 
-/** Largest number of repeats per pass to find the step of timestamps. Work of 1 us then takes 16 ms. */
+/** Largest number of repeats per pass to find the resolution of timestamps. Work of 1 us then takes 16 ms. */
 const TRIED_REPEATS = 2 ** 14;
-/** Number of positive times from which the step of a clock is computed. */
+/** Number of positive times that suffice to compute the resolution of a clock. */
 const SHOWN = 6;
 const EMPTY_PASSES = 15;
 /** Microseconds to which most browsers round the host's clock. */
@@ -42,7 +42,7 @@ const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** Returns a device's best clock. The first call chooses the clock. @param work - work that the first call repeats */
+/** Returns a device's best clock, chosen by the first call. @param work - work that the first call repeats */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
@@ -59,7 +59,7 @@ async function findClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   return step === undefined ? await createQueueClock(gpu) : { kind: "timestamps", step, latency: 0 };
 }
 
-/** Returns the step of the device's timestamps in microseconds; undefined for timestamps that never differ. */
+/** Returns the resolution of timestamps in microseconds; undefined if the timestamps never differ. */
 async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | undefined> {
   const seen: number[] = [];
   for (let repeats = 1; repeats <= TRIED_REPEATS; repeats *= 4) {
@@ -70,7 +70,7 @@ async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | un
   return findClockStep(seen);
 }
 
-/** Returns the greatest common divisor of times. Times and result are in microseconds, rounded to nanoseconds. */
+/** Returns the greatest common divisor of times, in microseconds. Times are rounded to nanoseconds. */
 export function findClockStep(times: readonly number[]): number | undefined {
   let step = 0;
   for (const time of times) {
@@ -100,7 +100,7 @@ export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GP
   return encoder.finish();
 }
 
-/** Returns, for each work, the microseconds that the work takes according to a clock. */
+/** Returns the microseconds that each work takes according to a clock. */
 export async function timeBy(
   gpu: Gpu,
   { kind, latency }: Clock,
@@ -110,7 +110,7 @@ export async function timeBy(
   return times.map((time) => Math.max(0, time - latency));
 }
 
-/** Returns, for each work, the microseconds from its submission to its end. */
+/** Returns the microseconds from the submission of each work to its end. */
 async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<number[]> {
   const times: number[] = [];
   for (const work of works) {
@@ -123,22 +123,22 @@ async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<n
   return times;
 }
 
-/** Least duration in microseconds of a sample by timestamps, long compared with the time to start a pass. */
+/** Minimum duration of a sample by timestamps, in microseconds: long compared with the start of a pass. */
 const SAMPLE = 1000;
 const STEPS = 50;
-/** Least and greatest duration in microseconds of a sample by the host's clock. */
+/** Minimum and maximum duration of a sample by the host's clock, in microseconds. */
 const QUEUE_SAMPLE = { least: 20_000, most: 200_000 };
 const MOST_REPEATS = 256;
 /** Largest number of repeats per sample with a coarse clock. */
 const MOST_COARSE_REPEATS = 2 ** 14;
-/** Largest step of a clock, in microseconds, that is negligible in a sample of {@link SAMPLE}. */
+/** Resolution of a clock, in microseconds, that is negligible in a sample of {@link SAMPLE}. */
 const FINE = 1;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
 const MORE = 16;
 const SAMPLES = { least: 5, most: 41 };
 /** Work that takes longer than `microseconds` needs only `samples` samples. */
 const LONG = { microseconds: 50_000, samples: 3 };
-/** Largest duration in microseconds of a submission, because GPU drivers abort work that takes seconds. */
+/** Maximum duration of a submission in microseconds: GPU drivers abort work that takes seconds. */
 const SUBMISSION = 250_000;
 
 export interface MeasureOptions {
@@ -152,7 +152,7 @@ export function isFine({ kind, step }: Clock): boolean {
   return kind === "timestamps" && step <= FINE;
 }
 
-/** Returns the least duration of a sample in microseconds, and the largest number of repeats in a sample. */
+/** Returns the minimum duration of a sample in microseconds, and its maximum number of repeats. */
 export function getSampleLimits(clock: Clock): { sample: number; most: number } {
   const { kind, step } = clock;
   if (kind === "timestamps") {
@@ -166,9 +166,10 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 }
 
 /**
- * Times one dispatch. A sample repeats the dispatch in a pass until the clock's error is small. One run precedes the samples. If
- * the dispatch changes its inputs, the changes remain (see preserveState of step_profile.ts).
- * @param work - encodes the dispatch, or a copy, once.
+ * Times one dispatch. A sample repeats the dispatch in a pass until the clock's error is small. One run
+ * precedes the samples. Changes that the dispatch makes to its inputs remain (see preserveState of
+ * step_profile.ts).
+ * @param work - encodes the dispatch, or a copy, once
  */
 export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {
   const { seconds, clock = await chooseClock(gpu, work) } = options;
@@ -180,7 +181,7 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
   const { sample, most } = getSampleLimits(clock);
   let repeats = 1;
   let [each = 0] = await run(1, 1);
-  // A short sample overestimates the time, because it includes the start of a pass. Longer samples correct the estimate.
+  // A short sample overestimates the time, because it includes the start of a pass; a longer one does less.
   while (repeats * each < sample / 2 && repeats < most) {
     const more = Math.min(MORE, sample / (repeats * Math.max(each, 0.1)));
     repeats = Math.min(most, Math.ceil(repeats * more));
@@ -201,12 +202,12 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
   return isFine(clock) ? summarizeTimes(values) : { ...summarizeTimes(values), error: clock.step / repeats };
 }
 
-/** Largest step of the host's clock, in microseconds, that is negligible for a single call. */
+/** Resolution of the host's clock, in microseconds, that is negligible for a single call. */
 const FINE_HOST = 5;
-/** For a coarser clock of the host: number of samples, and least number of clock steps per sample. */
+/** For a coarser host clock: number of samples, and minimum number of clock steps per sample. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
-/** Returns microseconds per call of a host function. With a coarse clock of the host, each value is the mean of many calls. */
+/** Returns microseconds per call of a host function; with a coarse host clock, means of many calls. */
 export function timeHost(
   count: number,
   call: (k: number) => void,
@@ -228,7 +229,7 @@ export function timeHost(
   });
 }
 
-/** Returns the step of the host's clock: the milliseconds between two consecutive, different readings. */
+/** Returns the resolution of the host's clock: milliseconds between two consecutive, different readings. */
 function measureHostStep(now: () => number): number {
   const next = (time: number) => {
     let later = now();

@@ -1,9 +1,9 @@
-/** Computes the roofline (Williams et al. 2009) of an adapter from its probes: the peak rate as a function of FLOPs per byte. */
+/** Computes an adapter's roofline (Williams et al. 2009): its peak rate as a function of FLOPs per byte. */
 
 import type { Cost } from "../gpu/program.ts";
 import type { AdapterMeasurement } from "./bench_report.ts";
 
-/** Peak rates of an adapter, and shortest time of a dispatch, from the adapter's probes. */
+/** Peak rates of an adapter, and the shortest time of a dispatch, which its probes measured. */
 export interface RooflineCeilings {
   /** Peak rate of arithmetic in GFLOP/s. */
   readonly flops: number;
@@ -11,7 +11,7 @@ export interface RooflineCeilings {
   readonly bandwidth: number;
   /** Duration of an empty dispatch in microseconds. */
   readonly floor: number;
-  /** Least number of invocations that keep the adapter busy; 0 if not measured. */
+  /** Smallest number of invocations that keeps the adapter busy; 0 if not measured. */
   readonly busy: number;
 }
 
@@ -19,20 +19,20 @@ export interface RooflinePosition {
   /** Rate of arithmetic in GFLOP/s; 0 for work without arithmetic. */
   readonly gflops: number;
   readonly gbs: number;
-  /** Intensity: FLOPs per byte read or written; undefined for work that reads and writes nothing. */
+  /** Arithmetic intensity: FLOPs per byte read or written; undefined for work without memory accesses. */
   readonly intensity: number | undefined;
-  /** Share, 0..1, of the rate that is attainable at the intensity; undefined for work without FLOPs and bytes. */
+  /** Share, 0..1, of the rate attainable at this intensity; undefined for work without FLOPs and bytes. */
   readonly share: number | undefined;
-  /** Cause of most of the time: launch of the dispatch, latency (too few invocations), memory, or arithmetic. */
+  /** What takes most time: launch of the dispatch, latency (few invocations), memory, or arithmetic. */
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";
 }
 
-/** Limit for dispatches bound by their launch: they take less than this multiple of an empty dispatch's time. */
+/** Dispatches that take less than this multiple of an empty dispatch's time are bound by their launch. */
 const LAUNCH = 2;
 /** Share of the attainable rate from which work is not bound by latency, even with few invocations. */
 const NEAR = 0.5;
 
-/** Computes rates, share and bound of work. @param microseconds - duration of the work @param invocations - omitted for copies */
+/** Returns rates, share and bound of work that took `microseconds`. @param invocations - not for copies */
 export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,
@@ -64,12 +64,13 @@ export function computeAttainable(intensity: number, { flops, bandwidth }: Roofl
 export const FMA = "multiply-add";
 export const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
 export const FLOOR = "empty dispatch in a pass";
-/** Name of the probe for the number of invocations below which parts of the adapter are idle. Old reports lack the probe. */
+/** Name of the probe: number of invocations below which parts of the adapter are idle. Not in old reports. */
 export const BUSY = "invocations that keep it busy";
 
 /**
- * Returns the ceilings of the roofline from the fastest sample of each probe, so that a slow moment of the machine does not raise
- * a kernel's share. The bandwidth is the faster copy's bandwidth, because a training step also reads small data from caches.
+ * Returns the ceilings of the roofline from the fastest sample of each probe, so that a slow moment of the
+ * machine does not raise a kernel's share. The bandwidth is that of the faster copy, because a training step
+ * also reads small data from caches.
  */
 export function findCeilings(probes: readonly AdapterMeasurement[]): RooflineCeilings {
   const best = (name: string) => {

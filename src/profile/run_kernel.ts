@@ -10,20 +10,20 @@ import { STEP_STRIDE } from "../gpu/step.ts";
 import { UserError } from "../user_error.ts";
 import { timeRepeated } from "./measure.ts";
 
-/** Array of a binding: array<f32>, array<u32> or array<i32>, or vectors, matrices and atomics of these. */
+/** Array of a binding: array<f32>, array<u32> or array<i32>, or vectors, matrices, atomics of these types. */
 export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
   /** Input arrays, by the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
-  /** For each output, its length in numbers of the declared type, initially 0, or an array of initial values. */
+  /** Outputs by name: the length in numbers of the declared type (all 0), or an array of initial values. */
   readonly outputs: O;
-  /** Values of constants, which replace the values in the text. */
+  /** Values of constants, which replace the values in the kernel's source. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Invocations along x and y, rounded up to whole workgroups. `step.x` and `step.y` have the numbers before rounding. */
+  /** Invocations along x and y, rounded up to whole workgroups. `step.x`, `step.y` have the exact numbers. */
   readonly invocations: readonly [x: number, y?: number];
-  /** Called with the kernel's time in microseconds, from repeated runs after the run whose outputs are returned. */
+  /** Called with the kernel's time in microseconds. Repeated runs are timed after the outputs are read. */
   onTime?(time: KernelTime): void;
 }
 
@@ -35,19 +35,20 @@ export interface KernelTime {
   readonly lower: number;
   /** Upper quartile of the samples. */
   readonly upper: number;
-  /** Error of the clock, if the clock is coarse. */
+  /** Error of the clock; absent if negligible. */
   readonly error?: number | undefined;
 }
 
-/** Outputs of a kernel. An output that was requested by its length is an array of the type that the kernel declares. */
+/** Outputs of a kernel. An output that was requested by its length is an array of the declared type. */
 export type KernelOutputs<O> = {
   [Name in keyof O]: O[Name] extends KernelArray ? O[Name] : KernelArray;
 };
 
 /**
- * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of `openGpu` ends the
- * process. @param text - WGSL text. Its last binding is `var<uniform> step: vec4u` @throws UserError if the text does not
- * compile, if an array's name or type differs from the text, or if the workgroup's size differs from the text's constants.
+ * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of
+ * `openGpu` ends the process. @param text - WGSL source. Its last binding is `var<uniform> step: vec4u`
+ * @throws UserError if the source does not compile, if an array's name or type differs from the source, or if
+ * the workgroup's size differs from the source's constants
  */
 export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(
   gpu: Gpu,
@@ -82,7 +83,7 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   return Object.fromEntries(found) as KernelOutputs<O>;
 }
 
-/** Parses a kernel, with the workgroup's size as the constants from which the host computes the grid. */
+/** Parses a kernel, and adds the workgroup's size as the constants from which the host computes the grid. */
 function parseOwnKernel(text: string, values: Constants = {}): Kernel {
   const code = removeComments(text);
   const [, name] = /@compute\b[^{]*?\bfn\s+(\w+)/.exec(code) ?? [];
@@ -109,14 +110,14 @@ function parseOwnKernel(text: string, values: Constants = {}): Kernel {
   const differs = declared.some((size) => getConstant(kernel, size, values) !== own[size]);
   if (!(x >= 1 && y >= 1) || z !== 1 || differs) {
     const numbers =
-      "@workgroup_size of one or two numbers, or of constants with a number and a line of their own";
+      "@workgroup_size of one or two numbers, or of constants with a number, each declared on its own line";
     refuse(differs ? `@workgroup_size(${declared.join(", ")})` : numbers, `@workgroup_size(${sizes})`);
   }
   const constants = Object.entries(own).map(([size, value]) => [size, String(value)] as const);
   return { ...kernel, constants: new Map([...kernel.constants, ...constants]) };
 }
 
-/** Returns the numbers of invocations along x and y. @throws UserError for numbers that the adapter does not support. */
+/** Returns the numbers of invocations along x and y. @throws UserError for unsupported numbers */
 function checkGrid(
   { device, maxGrid }: Gpu,
   kernel: Kernel,
@@ -143,12 +144,12 @@ function checkGrid(
   );
 }
 
-/** An array that a kernel's text declares. */
+/** An array that a kernel declares. */
 export interface DeclaredArray {
   readonly name: string;
   /** Declaration, such as "var<storage, read> x: array<vec2f>". */
   readonly declaration: string;
-  /** Type of the array's numbers; undefined for a struct. */
+  /** Type of the numbers in the array; undefined for a struct. */
   readonly element: keyof typeof ARRAYS | undefined;
   /** True if the kernel may write the array. */
   readonly isOutput: boolean;
@@ -157,7 +158,7 @@ export interface DeclaredArray {
 const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
 const BINDING = /@binding\(\d+\)\s*(?:@group\(0\)\s*)?(var<([^>]+)>\s*(\w+)\s*:\s*([^;]+));/g;
 
-/** Returns the arrays that a kernel's text declares, without the uniform `step`. */
+/** Returns the arrays that a kernel declares, without the uniform `step`. */
 export function listArrays(text: string): DeclaredArray[] {
   return [...removeComments(text).matchAll(BINDING)].flatMap(
     ([, declaration = "", access = "", name = "", type = ""]) => {
@@ -174,7 +175,7 @@ interface BoundArray {
   readonly isOutput: boolean;
 }
 
-/** Returns the arrays of a kernel's bindings. @throws UserError for an array whose name or type is not declared. */
+/** Returns the arrays of a kernel's bindings. @throws UserError for an undeclared name or a wrong type */
 function checkArrays(
   { name: kernel, source }: Kernel,
   inputs: Readonly<Record<string, unknown>>,
@@ -201,7 +202,7 @@ function checkArrays(
   });
 }
 
-/** Replaces comments by spaces, so that positions stay. */
+/** Replaces comments by spaces, so that positions in the text do not change. */
 function removeComments(text: string): string {
   return text.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, (comment) => comment.replaceAll(/[^\n]/g, " "));
 }

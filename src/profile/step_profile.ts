@@ -11,14 +11,14 @@ import { isTexture, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes } from "../gpu/sizes.ts";
 
-/** Duration in microseconds of a group of steps. The steps of a group share a command buffer, as in the trainers. */
+/** Duration in microseconds of a group of steps that share a command buffer, as in the trainers. */
 const GROUP = 80_000;
-/** Least duration in microseconds of a run of steps. A run is one sample. The first steps of a run form a separate group. */
+/** Minimum duration in microseconds of a run of steps. Each run is one sample. */
 const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
 export interface ProfileOptions {
-  /** Seconds for timing whole steps, which alternate with single dispatches. The minimum number of rounds may take longer. */
+  /** Seconds for timing whole steps and dispatches in turn. The minimum number of rounds may take longer. */
   readonly seconds: number;
   readonly clock?: Clock;
   onProgress?(text: string): void;
@@ -35,7 +35,7 @@ export async function profileStep(
   return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
 }
 
-/** Profiles a recorded model. Timing whole steps trains the model; timing single dispatches does not change its weights. */
+/** Profiles a recorded model. Timing whole steps trains the model; timing dispatches keeps its weights. */
 export async function profileRecording(
   gpu: Gpu,
   recording: Recording,
@@ -73,7 +73,7 @@ export async function timeSteps(trainer: Steppable, seconds: number): Promise<nu
   return times;
 }
 
-/** Runs the first steps, in which kernels compile. Returns a function that times a run of {@link RUN} or longer. */
+/** Runs the first steps, in which kernels compile. Returns a function that times a run of {@link RUN}. */
 async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; once(): Promise<number> }> {
   const run = async (steps: number) => {
     const began = performance.now();
@@ -87,8 +87,8 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 }
 
 /**
- * Times the dispatches of a step. A round runs all dispatches in order, one pass per dispatch. With a clock that is too coarse for
- * one pass, each dispatch is repeated in a pass, on the state that the earlier dispatches leave.
+ * Times the dispatches of a step. A round runs all dispatches in order, one pass per dispatch. If the clock
+ * is too coarse for one pass, each dispatch is repeated in a pass, in the state after the earlier dispatches.
  */
 export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];
@@ -154,7 +154,7 @@ function perStep(timing: Timing, steps: number): Timing {
 
 const HOST_GROUPS = 5;
 
-/** Times the host's work in a training, in groups of steps. The wait for the GPU after a group is not timed. */
+/** Times the host's work in a training, in groups of steps. Waiting for the GPU is not timed. */
 async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Promise<HostTimes> {
   const { trainer } = recording;
   const { plan } = trainer;
@@ -179,7 +179,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
       const commands = new CommandRecorder(gpu, "steps of a host's profile");
       for (let k = 0; k < group; k++) {
         for (const { program, sizes, offset, slice } of parts) {
-          // A dispatch that builds several batches at once is encoded once, with the first of its batches.
+          // A dispatch that builds several batches at once is encoded once, with the first of these batches.
           if (k % (slice?.count ?? 1) === 0) program.encode(commands, sizes, offset, slice);
         }
       }
@@ -215,10 +215,10 @@ export function listWrittenRanges<S extends BatchSizes>(
 }
 
 /**
- * Repeats a dispatch, then restores the buffers that the dispatch writes. Some kernels change their own inputs: batch_rank clears
- * the bits that it counts, Adam updates its moments, and a gradient is added to an earlier gradient. After restoring, one more run
- * of the dispatch gives the state after a step.
- * @throws UserError if the adapter has no memory for copies of the buffers.
+ * Repeats a dispatch, then restores the buffers that it writes. Some kernels change their own inputs:
+ * batch_rank clears the bits that it counts, Adam updates its moments, and a gradient is added to an earlier
+ * gradient. After restoring, one more run of the dispatch gives the state after a step.
+ * @throws UserError if the adapter has no memory for copies of the buffers
  */
 async function preserveState<S extends BatchSizes, T>(
   gpu: Gpu,
@@ -248,13 +248,13 @@ async function preserveState<S extends BatchSizes, T>(
   }
 }
 
-/** Returns the names of the bindings that a kernel both reads and writes. @param text - WGSL as the driver gets it */
+/** Returns the names of the bindings that a kernel reads and writes. @param text - WGSL for the driver */
 export function listReadWrittenBindings(
   { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
   text: string,
 ): string[] {
   const plain = text.replace(/\/\/.*$/gm, "");
-  // Remove code that a false constant switches off, such as the addition to an earlier gradient.
+  // Remove code that a false constant disables, such as the addition to an earlier gradient.
   const code = plain.replace(
     /\bif \((\w+)\) \{[^{}]*\}/g,
     (all, name) => plain.includes(`const ${name} = false;`) ? "" : all,

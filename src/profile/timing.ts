@@ -2,7 +2,7 @@
 
 import type { Timing } from "./bench_report.ts";
 
-/** Returns median, minimum and quartiles of times. @throws Error for an empty list. */
+/** Returns median, minimum and quartiles of times. @throws Error for an empty list */
 export function summarizeTimes(values: readonly number[]): Timing {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => {
@@ -14,7 +14,7 @@ export function summarizeTimes(values: readonly number[]): Timing {
   return { median: at(0.5), min: at(0), lower: at(0.25), upper: at(0.75), samples: sorted.length };
 }
 
-/** Returns the error of a median in microseconds: half of the interquartile range, or the clock's error if larger. */
+/** Returns a median's error in microseconds: half of the interquartile range, or the clock's larger error. */
 export function estimateMedianError({ lower, upper, error = 0 }: Timing): number {
   return Math.max((upper - lower) / 2, error);
 }

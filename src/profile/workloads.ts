@@ -1,7 +1,8 @@
 /**
- * Workloads of the benches: synthetic logs; and training steps and evaluations of the real models, recorded as in training. All
- * pages have one size. Items are drawn from a catalogue of fixed size: uniformly, except in {@link zipfWorkload}. A log has the same bits on every machine.
- * Letters in other files: B users per batch, T events per user, K items per page.
+ * Workloads of the benches: synthetic logs, and training steps and evaluations of real models, recorded as in
+ * training. All pages have one size. Items are drawn from a catalogue of fixed size: uniformly, except in
+ * {@link zipfWorkload}. A log has the same bits on every machine. Letters in other files: B users per batch,
+ * T events per user, K items per page.
  */
 
 import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
@@ -29,16 +30,16 @@ import type { AdamKind } from "../ops/adam.ts";
 
 export interface Workload {
   readonly name: string;
-  /** Number of users per batch. The log has {@link LOG_BATCHES} batches of users, all in the train split. */
+  /** Number of users per batch. The log has {@link LOG_BATCHES} such batches of users, all train users. */
   readonly users: number;
   readonly events: number;
   readonly page: number;
   readonly items: number;
   /** Number of dense features per item; 0 for one-hot items. */
   readonly width: number;
-  /** Categories of mixed features. Each item has its id, a category per field, and, for 80 % of the items, a common root. */
+  /** Tokens of mixed features: each item has its id, a category per field, and 80 % have a common token. */
   readonly categories?: { readonly fields: number; readonly each: number };
-  /** True if item k (from 0) is drawn in proportion to 1 / (k + 1)^(3/4); otherwise items are drawn uniformly. */
+  /** True if item k (from 0) is drawn in proportion to 1 / (k + 1)^(3/4); otherwise uniformly. */
   readonly zipf?: boolean;
 }
 
@@ -47,7 +48,7 @@ export const LOG_BATCHES = 4;
 
 const catalogue = { items: 5000, width: 64 };
 
-/** Workloads by name. W0 is bound by overhead, W1 by arithmetic. W2 and W5 have one-hot items, without other features. */
+/** Workloads by name. W0 is bound by overhead, W1 by arithmetic. W2 and W5 have only one-hot items. */
 export const workloads = {
   W0: { name: "W0", users: 50, events: 2, page: 5, ...catalogue },
   W4: { name: "W4", users: 128, events: 5, page: 10, ...catalogue },
@@ -57,7 +58,7 @@ export const workloads = {
   W5: { name: "W5", users: 128, events: 20, page: 10, items: 250_000, width: 0 },
 } as const satisfies Record<string, Workload>;
 
-/** Workload W6 with mixed features. The benches' programs in other libraries do not support mixed features. */
+/** Workload W6 with mixed features, which the benches of other libraries do not support. */
 export const mixedWorkload: Workload = {
   name: "W6",
   users: 128,
@@ -68,14 +69,14 @@ export const mixedWorkload: Workload = {
   categories: { fields: 3, each: 300 },
 };
 
-/** Workload W1 with popular items: 3.3 % of the rows have the first item, a quarter has one of the first 57. */
+/** Workload W1 with popular items: 3.3 % of the rows have the first item, a quarter one of the first 57. */
 export const zipfWorkload: Workload = { ...workloads.W1, name: "W1z", zipf: true };
 
 const ROOT = 0.8;
 
 const NO_CLICK = 0.2;
 
-/** Creates the log of a workload. The log has the same bits on every machine. */
+/** Creates the log of a workload, with the same bits on every machine. */
 export function createWorkloadLog(workload: Workload): ClickLog {
   const { name, events, page, items, width, categories, zipf = false } = workload;
   const users = workload.users * LOG_BATCHES;
@@ -144,21 +145,21 @@ export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
   readonly offset: number;
-  /** Batches that the program processes at once, if more than one. */
+  /** Batches that the program processes at once, if it processes several. */
   readonly slice?: BatchSlice;
 }
 
-/** A recorded model. Running the recorded parts again changes no weights, because the learning rate is 0. */
+/** A recorded model. Running the recorded programs again changes no weights: the learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Writes the batch again, because training reuses the batch's memory. Returns the parts of a training step in order. */
+  /** Writes the batch again, because training reuses its memory. Returns a step's programs in order. */
   step(): RecordedPart[];
-  /** Returns the model's programs that are not in a training step: the evaluation, and the copy of the best weights. */
+  /** Returns the model's programs outside of a training step: evaluation, and copying the best weights. */
   others(): Promise<RecordedPart[]>;
   readonly trainer: Steppable;
 }
 
-/** Trainer of the Shannon or the adversarial stage. */
+/** Trainer of the Shannon (maximum likelihood) or the adversarial stage. */
 export type Steppable =
   & Pick<ClickTrainer<never>, "iteration" | "maxGroup" | "plan" | "drawBatch" | "stepPrograms">
   & {
@@ -167,7 +168,7 @@ export type Steppable =
 
 export interface BenchModel {
   readonly name: string;
-  /** True if the model's step is measured. Models with false are only for kernels that no other model uses. */
+  /** True if the model's step is measured; false if the model only serves to run its special kernels. */
   readonly step: boolean;
   /** True if the model supports items with mixed features. */
   readonly mixed: boolean;
@@ -187,7 +188,7 @@ export const benchModels: readonly BenchModel[] = [
   createShannonModel("LSTM batch norm", { ...defaultModel, batchNorm: true }),
   createShannonModel("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
   createShannonModel("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
-  // Two other kernels are used by products that sum over more than 256 columns, and by LSTMs of more than 32 units.
+  // This model runs kernels for sums over more than 256 columns, and for LSTMs of more than 32 units.
   createShannonModel("LSTM 36, 16-264-16", { ...defaultModel, lstmUnits: 36, dims: [16, 264, 16] }),
   createGameModel("minimax pair", "network", { step: true }),
   createGameModel("minimax exact", "exact"),
@@ -249,7 +250,7 @@ function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): Record
   return stepPrograms.map(({ program, header }) => ({ program, sizes, offset: plan.offset(0, header) }));
 }
 
-/** Draws the batches of the first steps: as many batches as a long run builds at once. `put` writes the batches to the device. */
+/** Draws as many batches as a long run builds at once. `put` writes the batches to the device. */
 function createBatchSource(
   trainer: Steppable,
   program: Program<ClickSizes>,
@@ -271,7 +272,7 @@ function createBatchSource(
 }
 const nothing: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
 
-/** Returns a model that is trained in the adversarial stage. A training step consists of a generator step and a reward step. */
+/** Returns a model that is trained in the adversarial stage: a step is a generator step and a reward step. */
 function createGameModel(
   name: string,
   generator: "network" | "exact",
@@ -314,7 +315,7 @@ function createGameModel(
   return { name, step, mixed: true, record };
 }
 
-/** Returns the models that support a log's items. */
+/** Returns the models that support the items of a log. */
 export function selectModels(log: ClickLog, models: readonly BenchModel[] = benchModels): BenchModel[] {
   return models.filter(({ mixed }) => mixed || log.items.kind !== "mixed");
 }
