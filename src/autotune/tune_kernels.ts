@@ -1,6 +1,7 @@
 /**
- * Autotuning: on a typical batch, times kernel variants of a training step's matrix products, LSTM and sums. A
- * variant replaces the default variant (from a fixed table) only if it saves 10 % of the time in two comparisons.
+ * Autotuning: times, on a typical batch, kernel variants of a training step's matrix products, LSTM and sums.
+ * A variant replaces the default variant (of a fixed table) only if it saves 10 % of the time in two
+ * comparisons.
  */
 
 import type { KernelVariant } from "../gpu/kernel_variants.ts";
@@ -20,7 +21,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** A matrix product, LSTM or sum, and its kernel variants. The first variant is the default, from a fixed table. */
+/** A matrix product, LSTM or sum ("product" below) with its kernel variants, the default variant first. */
 export interface TunableKernel {
   /** Key from formatMatmulKey or formatLstmKey. The key of a sum is the name of the kernel. */
   readonly key: string;
@@ -45,11 +46,11 @@ export interface TuningResult {
   /** Number of products of which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** Part of `seconds` that was spent on compiling default variants, which training always needs. */
+  /** Part of `seconds` that compiled default variants, which training needs anyway. */
   readonly neededSeconds: number;
 }
 
-/** Time limit of autotuning in milliseconds. Compiling kernels that training needs anyway does not count. */
+/** Time limit of autotuning in ms, without compiling the kernels that training needs anyway. */
 export const BUDGET = 2300;
 /** Minimum share of the default variant's time that a faster variant must save. */
 const MARGIN = 0.1;
@@ -59,7 +60,7 @@ const MARGIN = 0.1;
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Shares of the time budget: `unknown` for a variant family's first compilation, `timing` for running the variants. */
+/** Shares of the budget: `unknown` for a variant family's first compilation, `timing` for timing variants. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -68,11 +69,11 @@ interface Ready<P> {
 }
 
 /**
- * Tunes kernels. Variants of the default variant's family are tried first, because a CPU adapter may need seconds to compile
- * another family. The budget does not include compiling default variants, which training needs anyway. A compiled variant is
- * compared even if compiling took longer than expected.
- * @param products - products in descending order of work; a product that does not fit the budget keeps its default variant.
- * @param budget - milliseconds; a variant is tried only if compiling and timing it will probably fit.
+ * Tunes kernels. Variants of the default variant's family are tried first, because a CPU adapter may need
+ * seconds to compile another family. The budget does not include compiling default variants, which training
+ * needs anyway. A compiled variant is compared even if compiling took longer than expected.
+ * @param products - by descending work; a product that does not fit the budget keeps its default variant
+ * @param budget - milliseconds; a variant is tried only if compiling and timing it will probably fit
  */
 export async function tuneKernels<P>(
   products: readonly TunableKernel[],
@@ -102,7 +103,7 @@ export async function tuneKernels<P>(
         const family = getVariantFamily(variant);
         if ((family === getVariantFamily(fixed)) !== own) continue;
         const start = meter.now();
-        // A comparison needs the fixed table's variant and at least one other variant.
+        // A comparison needs the default variant and at least one other variant.
         const wanted = variant === fixed
           ? others.some((other) => fits(getVariantFamily(other)))
           : all[0]?.variant === fixed && fits(family);
@@ -131,7 +132,7 @@ function getVariantFamily(variant: KernelVariant): string {
   return variant.replace(/ \d+$/, "");
 }
 
-/** Returns the fastest variant, or undefined if no variant is clearly faster than the first. */
+/** Returns the fastest variant, or undefined if no variant is clearly faster than the default. */
 async function findFasterVariant<P>(
   meter: KernelMeter<P>,
   all: readonly Ready<P>[],
@@ -162,7 +163,7 @@ function isFaster(time = Infinity, fixed = 0): boolean {
   return time <= (1 - MARGIN) * fixed;
 }
 
-/** Returns each variant's median time. A round times all variants, because the speed of a shared machine changes. */
+/** Returns each variant's median time. A round times all variants: the speed of a shared machine changes. */
 async function timeInTurn<P>(
   meter: KernelMeter<P>,
   all: readonly Ready<P>[],
@@ -180,13 +181,13 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** A product with less than this share of the largest product's FLOPs is not tuned, unless its kernel is serial. */
+/** A product with less than this share of the largest product's FLOPs is not tuned, unless it is serial. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
-/** Least microseconds that a timed pass should last. */
+/** Minimum duration of a timed pass in microseconds. */
 const PASS = 300;
-/** Durations in clock ticks: `pass` for a timed pass, `guess` for a pass from which a duration is estimated. */
+/** Durations in clock ticks: `pass` for a timed pass, `guess` for a pass that only gives an estimate. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
@@ -197,7 +198,7 @@ export interface PassClock extends Pick<Clock, "step"> {
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
-/** Times the products of a model's training step. All values are zeros, because values do not affect the time. */
+/** Times the products of a model's training step. All numbers are zero: they do not affect the time. */
 export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
@@ -205,8 +206,8 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #sizes: ClickSizes;
 
   /**
-   * @param users - number of users per batch @param clock - the device's best clock by default @throws
-   * UserError if a batch exceeds the adapter's limits.
+   * @param users - number of users per batch @param clock - by default the device's best clock
+   * @throws UserError if a batch exceeds the adapter's limits
    */
   constructor(
     readonly gpu: Gpu,
@@ -228,19 +229,19 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
     this.#plan.upload(0, 1);
     const adam = stack.use(new AdamState(parameters));
-    const arena = stack.use(new Arena(gpu, "calibration"));
+    const arena = stack.use(new Arena(gpu, "autotuning"));
     const model = { gpu, config, parameters };
     const ring = arena.allocate("ring", 16);
     const { gradients } = recordModelStep(
       { ...model, record: (tape, options) => recordModel(tape, config, options) },
-      { name: "calibration", log: deviceLog, plan: this.#plan, ring, training: { adam, itemDropout: 0 } },
+      { name: "autotuning", log: deviceLog, plan: this.#plan, ring, training: { adam, itemDropout: 0 } },
       arena,
     );
     for (const choice of gradients.flatMap(({ choices = [] }) => choices)) this.#add(choice);
     this.#stack = stack.move();
   }
 
-  /** Adds a product to time. Of products with equal keys, only the product with the most rows is timed. */
+  /** Adds a product to time. If several products have the same key, only the largest is timed. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;
@@ -254,7 +255,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Describes the sizes of all products. FLOPs are rounded to a power of two, because batches differ in size. */
+  /** Returns the sizes of all products, with FLOPs rounded to a power of two, because batches differ. */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();
@@ -263,13 +264,13 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   async prepare(key: string, variant: KernelVariant): Promise<PreparedProduct> {
     const found = this.#choices.get(key);
     if (!found) throw new Error(`Expected a product of the model, got ${key}.`);
-    const program = await Program.record(this.gpu, "calibration", this.#plan.steps, [
+    const program = await Program.record(this.gpu, "autotuning", this.#plan.steps, [
       found.choice.buildDispatch(variant),
     ]);
     const once: EncodePass = (pass) => program.encodeOne(pass, 0, this.#sizes, this.#plan.offset(0));
     const clock = this.clock ?? await this.#clock(once);
     const wanted = Math.max(PASS, STEPS.pass * clock.step);
-    // The first run may include compilation, so the second is used.
+    // The first run may include compilation, so the second run is used.
     let [, pass = 0] = await clock.time([once, once]);
     let repeats = 1;
     const grow = (most: number) =>
@@ -301,7 +302,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   }
 }
 
-/** Returns evenly spaced train users of the log: `count` users, or fewer if they have {@link MOST_ROWS} rows. */
+/** Returns evenly spaced train users: `count` users, or fewer if they have {@link MOST_ROWS} rows. */
 function typicalBatch(source: LogSource, count: number): number[] {
   const all = listUsers(source, "train");
   const batch: number[] = [];

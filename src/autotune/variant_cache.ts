@@ -1,4 +1,4 @@
-/** Chooses kernel variants for an adapter by autotuning, or reads the variants that an earlier run chose from a cache. */
+/** Chooses an adapter's kernel variants by autotuning, or reads an earlier choice from a cache. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -24,7 +24,7 @@ import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 
-/** Values on which the best variants depend. Autotuning runs again if one of the values differs. */
+/** Values on which the best variants depend. Autotuning runs again if one of these values differs. */
 const keySchema = v.strictObject({
   adapter: v.string(),
   driver: v.string(),
@@ -42,9 +42,9 @@ type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
 const MOST_ENTRIES = 100;
 
-/** File with the variants that autotuning chose, by key. If the file cannot be read, autotuning runs again. */
+/** File of the variants that autotuning chose, by key. If it cannot be read, autotuning runs again. */
 export class VariantCache {
-  /** @param say - prints the reason why the cache is not used. */
+  /** @param say - prints why the cache is not used */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
 
   get file(): string {
@@ -95,7 +95,7 @@ export interface TimeableKernels<P> extends KernelMeter<P> {
   sizes(): string[];
 }
 
-/** Chooses kernel variants. @param users - per batch @param folder - cache folder, if any @param say - prints the choice */
+/** Chooses kernel variants. @param users - per batch @param folder - of the cache @param say - prints text */
 export async function fitShapes(
   gpu: Gpu,
   source: LogSource,
@@ -147,7 +147,7 @@ export async function tuneVariantsWith<P>(
   if (compared === 0 && untried.length > 0) {
     // The result is not stored: a driver that caches compiled kernels may be faster in the next run.
     say(
-      `Kernels for ${adapter.description}: standard variants. No others were tried, because compiling one ` +
+      `Kernels for ${adapter.description}: default variants. No other variants were tried: compiling one ` +
         `takes ${
           neededSeconds.toFixed(1)
         } s or more here. The next run tries again; --no-autotune skips this.`,
@@ -164,7 +164,7 @@ function describe({ matmul, lstm = {}, sum = {} }: KernelVariants, gain: TuningR
     const times = gain[key];
     return `${key} ${variant}${times === undefined ? "" : ` (${times.toFixed(2)}x)`}`;
   });
-  return chosen.length === 0 ? "the standard ones, because no others are clearly faster" : chosen.join(", ");
+  return chosen.length === 0 ? "default variants, because no others are clearly faster" : chosen.join(", ");
 }
 
 async function buildCacheKey(gpu: Gpu, sizes: string[]): Promise<VariantCacheKey> {

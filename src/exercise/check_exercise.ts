@@ -1,4 +1,4 @@
-/** Checks a reader's kernel at several sizes and in other execution orders, and times this kernel and the ladder's kernels. */
+/** Checks a reader's kernel at several sizes and in other execution orders, and times it and the ladder. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { ENABLE_SUBGROUPS, getConstant, type Kernel } from "../gpu/kernel.ts";
@@ -14,7 +14,7 @@ import { BoundLadder } from "../ladder/check_ladder.ts";
 import { type LadderStepResult, runLadder } from "../ladder/ladders.ts";
 import { type Exercise, type ExerciseCase, HOLE, listCases, listConstants } from "./exercise.ts";
 
-/** Parses --size. @throws UserError if a size is out of range, or the exercise does not support the sizes. */
+/** Parses --size. @throws UserError if a size is out of range, or the exercise does not support the sizes */
 export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join("x")): LadderSize {
   const size = text.split("x").map(Number);
   const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
@@ -38,9 +38,10 @@ interface CheckOptions {
 }
 
 /**
- * Checks an answer (a reader's kernel) in all cases.
- * @param file path of the answer. @returns names of the cases, and a description of the last case's grid: a grid that is too large
- * only wastes time. @throws UserError if the answer is wrong.
+ * Checks an answer (a reader's kernel) in all cases. @param file - path of the answer
+ * @returns names of the cases, and a description of the last case's grid, because a too large grid wastes
+ * time
+ * @throws UserError if the answer is wrong
  */
 export async function checkAll(
   gpu: Gpu,
@@ -69,7 +70,7 @@ export async function raceExercise(
   step: LadderStep,
   { size, onProgress, rounds }: CheckOptions & { readonly rounds: number },
 ): Promise<LadderStepResult[]> {
-  // No odd sizes are checked again: the answer is already checked at all sizes, and the tests check the ladder's steps.
+  // Irregular sizes are not checked again: the answer was checked at all sizes, and tests check the steps.
   const raced: Ladder = { ...ladder, size, oddSizes: [], steps: [...ladder.steps, step] };
   return await runLadder(gpu, raced, { rounds, onProgress });
 }
@@ -101,8 +102,8 @@ const builtins: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns two variants of a kernel, with neighbouring invocations far apart or in reverse; [] if a parameter is no builtin, or
- * if the kernel may use the order of lanes in a subgroup.
+ * Returns two variants of a kernel, in which neighbouring invocations are far apart or in reverse order.
+ * Returns [] if a parameter is not a builtin, or if the kernel may use the order of lanes in a subgroup.
  */
 function otherOrders(own: Kernel): Kernel[] {
   if (own.source.includes(ENABLE_SUBGROUPS)) return [];
@@ -116,7 +117,7 @@ function otherOrders(own: Kernel): Kernel[] {
   if (lets.includes(undefined)) return [];
   const y = own.constants.has("WORKGROUP_Y") ? "u32(WORKGROUP_Y)" : "1u";
   const other = (backwards: boolean) =>
-    // The additions are in one line, so that line numbers in the driver's messages are the line numbers of the reader's text.
+    // The additions are on one line, so that line numbers in the driver's messages fit the reader's text.
     `${head}(@builtin(local_invocation_index) given_index: u32, @builtin(workgroup_id) given_group: vec3u, ` +
     `@builtin(num_workgroups) given_groups: vec3u) { ` +
     [
@@ -136,10 +137,11 @@ function otherOrders(own: Kernel): Kernel[] {
 }
 
 /**
- * Runs a step twice on a case. The results must match the reference, the two runs must have identical bits, and no other memory
- * may change. Then the step runs with other orders of invocations and workgroups, with the same checks.
- * @returns a description of the grid.
- * @throws UserError that names the element with the largest error.
+ * Runs a step twice on a case. The results must match the reference, the two runs must have identical bits,
+ * and no other memory may change. Then the step runs, with the same checks, with other orders of invocations
+ * and workgroups.
+ * @returns a description of the grid
+ * @throws UserError with the element with the largest error
  */
 export async function checkAnswer(
   gpu: Gpu,
@@ -166,14 +168,14 @@ export async function checkAnswer(
     if (fault) {
       throw new UserError(
         `${file} gives wrong results at ${one.name} when the invocations run in another order: ${fault}\n` +
-          "Does an invocation read what another invocation writes, without a barrier in between?",
+          "Does one invocation read what another invocation writes, without a barrier in between?",
       );
     }
   }
   return formatGrid(bound, own, one);
 }
 
-/** Prepares an answer for a case. @throws UserError for any error, because the cause is the size or the reader's text. */
+/** Prepares an answer for a case. @throws UserError for any error: the size or the reader's text causes it */
 async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: ExerciseCase, file: string) {
   const open = (gpu: Gpu, size: LadderSize) => {
     try {
@@ -207,10 +209,10 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
   );
 }
 
-/** Error for a size that does not fit into memory. The reader's text is not at fault. */
+/** Error for a size that does not fit into memory; the reader's text is not the cause. */
 class TooLarge extends UserError {}
 
-/** Checks that an answer's inputs in uniform buffers fit. @throws UserError for an input that does not fit. */
+/** Checks that an answer's inputs in uniform buffers fit. @throws UserError for an input that does not fit */
 function checkUniforms(
   { step, spec: { views } }: BoundStep,
   { name: size }: ExerciseCase,
@@ -226,7 +228,7 @@ function checkUniforms(
   }
 }
 
-/** Returns hints about the answer's text that may explain why its results are wrong. */
+/** Returns hints on the answer's text that may explain why its results are wrong. */
 function findHints(
   exercise: Exercise,
   { kernel: { source, constants } }: LadderStep,
@@ -242,17 +244,17 @@ function findHints(
   ].join("");
 }
 
-/** Describes the fault of an answer: wrong numbers, stray writes, or two runs that differ; undefined for a correct answer. */
+/** Describes an answer's error: wrong numbers, stray writes, or two different runs; undefined if correct. */
 async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
   if (!fault) return undefined;
   if (fault.what === "stray writes") {
-    return `${checkText(fault)}. Return early in invocations without an output; arrayLength includes words ` +
-      "behind the output.";
+    return `${checkText(fault)}. Return early in invocations without an output; arrayLength also counts ` +
+      "words after the output.";
   }
   if (fault.what === "two runs") {
     return checkText(fault) +
-      ". Do invocations write the same element, or read what others write without a barrier?";
+      ". Do invocations write the same element, or read, without a barrier, what other invocations write?";
   }
   const { worst, wrong, values } = fault;
   if (!worst) return checkText(fault);
@@ -260,7 +262,7 @@ async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | 
   return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${hint}`;
 }
 
-/** Returns a hint for a NaN result: either the element was never written, or the kernel computed NaN. */
+/** Returns a hint for a NaN result: the element was never written, or the kernel computed NaN. */
 async function explainNaN(
   { trial, outputs }: BoundLadder,
   { spec }: BoundStep,

@@ -1,4 +1,4 @@
-/** Defines the course's exercises and their hard cases, and parses an answer (a reader's kernel) as a ladder step. */
+/** Defines the course's exercises and their hard cases, and parses an answer (a reader's kernel). */
 
 import type { Gpu } from "../gpu/device.ts";
 import { clickDimensions } from "../batch/click_sizes.ts";
@@ -8,10 +8,10 @@ import type { UtilityFunction } from "../ladder/choice_ladder.ts";
 import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { UserError } from "../user_error.ts";
 
-/** Values of the size letters, such as E and K, in the line "grid" of an answer. */
+/** Values of the letters of sizes, such as E and K, in the line "grid" of an answer. */
 export type SizeLetters = Readonly<Record<string, number>>;
 
-/** A case whose inputs or size reveal faults that random inputs do not reveal. */
+/** A case whose inputs or size reveal errors that random inputs do not reveal. */
 export interface HardCase {
   readonly what: string;
   readonly size: LadderSize;
@@ -32,7 +32,7 @@ export interface Exercise {
   /** Cases that are checked in addition to the ladder's sizes. */
   readonly hard: readonly HardCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
-  /** Returns the reason why the starter's approach does not support a size; undefined for a supported size. */
+  /** Returns why the starter's approach does not support a size; undefined for a supported size. */
   readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
@@ -54,7 +54,7 @@ export function createShippedLadder(
   return { ...ladder, name: step.kernel.name, steps: [{ ...step, idea: "shipped" }] };
 }
 
-/** Returns the number of vec4f values that hold a row of `columns` numbers. */
+/** Returns the number of vec4f that a row of `columns` numbers takes. */
 export function countVectors(columns = 1): number {
   return padColumns(columns) / 4;
 }
@@ -70,7 +70,7 @@ export interface ExerciseCase {
   readonly name: string;
 }
 
-/** Returns all cases of an exercise: the cases at odd sizes, the hard cases, and at the end the case at `size`. */
+/** Returns all cases of an exercise: irregular sizes, hard cases, and finally the case at `size`. */
 export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.size): ExerciseCase[] {
   const { open } = ladder;
   const toOrdinaryCase = (size: LadderSize): ExerciseCase => ({ size, open, name: size.join(" x ") });
@@ -80,7 +80,7 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
 
 type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
 
-/** Returns E, the number of pages, and K, the length of the longest page in rows (createChoicePages: average + 1). */
+/** Returns E, the number of pages, and K, the rows of the longest page (average of createChoicePages + 1). */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
@@ -96,12 +96,12 @@ export function createPageCase(
 
 export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 
-/** Creates a case with pages of 300 rows, more than a workgroup has invocations: an invocation must process several rows. */
+/** Creates a case with pages of 300 rows, more than a workgroup's invocations: each must process several. */
 export function createLongPageCase(open: OpenPages): HardCase {
   return createPageCase(open, [3, 300], "long pages", getOrdinaryUtility);
 }
 
-/** Evaluates an expression of sizes. @param line name of the expression's line. @throws UserError for wrong syntax or letters. */
+/** Evaluates an expression of sizes. @param line - its name. @throws UserError for wrong syntax or letters */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
@@ -150,7 +150,7 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
 
 export const HOLE = "YOUR CODE";
 
-/** Parses an answer. @param file - path of the answer. @throws UserError if the text cannot be run. */
+/** Parses an answer. @param file - path of the answer. @throws UserError if the text cannot be run */
 export function createAnswerStep(exercise: Exercise, file: string, text: string): LadderStep {
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   const shipped = getSolution(exercise);
@@ -177,12 +177,12 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/** Returns the names of a starter's constants. The host sets no other constants that an answer declares. */
+/** Returns the names of a starter's constants. The host sets no other constants of an answer. */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }
 
-/** Checks an answer's bindings. @throws UserError for a name that the op's kernel lacks, a writable input, or a missing result. */
+/** @throws UserError for a binding that the op's kernel lacks, a writable input, or a missing result */
 function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): void {
   const wanted = parseKernel(exercise.name, exercise.starter).bindings;
   const known = getSolution(exercise).kernel.bindings;
@@ -196,7 +196,7 @@ function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): voi
     }
     if (kind === "read_write" && (own.kind === "read" || exercise.ladder.given?.includes(name))) {
       throw new UserError(
-        `expected a binding var<storage, read> ${name}: it is an input, which is only read.`,
+        `expected a binding var<storage, read> ${name}: it is an input, which the kernel only reads.`,
       );
     }
   }
@@ -206,7 +206,7 @@ function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): voi
   }
 }
 
-/** Checks a kernel's workgroup. @throws UserError for a size that the host cannot read, or workgroup memory without a barrier. */
+/** @throws UserError for a workgroup size that the host cannot read, or workgroup memory without a barrier */
 function checkWorkgroup({ source, constants }: Kernel): void {
   const code = source.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, "");
   const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];
@@ -214,7 +214,7 @@ function checkWorkgroup({ source, constants }: Kernel): void {
     throw new UserError("expected @workgroup_size(WORKGROUP) or @workgroup_size(WORKGROUP, WORKGROUP_Y).");
   }
   if (y === undefined && constants.has("WORKGROUP_Y")) {
-    throw new UserError("expected no constant WORKGROUP_Y, as @workgroup_size(WORKGROUP) does not use it.");
+    throw new UserError("expected no constant WORKGROUP_Y: @workgroup_size(WORKGROUP) does not use it.");
   }
   for (const name of ["WORKGROUP", ...(y === undefined ? [] : [y])]) {
     if (/^\d+u?$/.test(constants.get(name) ?? "")) continue;
@@ -223,8 +223,8 @@ function checkWorkgroup({ source, constants }: Kernel): void {
   const [, shared] = code.match(/var<workgroup>\s*(\w+)/) ?? [];
   if (shared === undefined || /\b(workgroupBarrier|workgroupUniformLoad)\b/.test(code)) return;
   throw new UserError(
-    `expected a workgroupBarrier(): ${shared} is in workgroup memory, and on a GPU an invocation may read it before ` +
-      "another invocation has written it.",
+    `expected a workgroupBarrier(): ${shared} is in workgroup memory, and on a GPU an invocation may read ` +
+      "it before another invocation has written it.",
   );
 }
 
@@ -256,7 +256,7 @@ export function parseGrid(
   };
 }
 
-/** Parses the storage of inputs. @param text - such as "input texture, weights uniform" */
+/** Parses where inputs are stored. @param text - such as "input texture, weights uniform" */
 function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
   const kinds = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
   const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;
@@ -265,7 +265,7 @@ function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["
     const [name = "", word, ...rest] = part.split(/\s+/);
     const storage = kinds.find((one) => one === word);
     if (getStorage(name) === "read_write") {
-      throw new UserError(`expected ${name} to stay in a storage buffer, as it is written.`);
+      throw new UserError(`expected ${name} to stay in a storage buffer, because the kernel writes it.`);
     }
     if (storage === undefined || rest.length > 0 || getStorage(name) !== "read") {
       throw new UserError(
@@ -278,7 +278,7 @@ function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["
   return where;
 }
 
-/** Returns the text after "// name:", or undefined without such a line. @throws UserError for two such lines. */
+/** Returns the text after "// name:", or undefined without such a line. @throws UserError for two lines */
 function findLine(text: string, name: string): string | undefined {
   const [line, second] = [...text.matchAll(new RegExp(`^//\\s*${name}\\s*:(.*)$`, "gm"))];
   if (second) throw new UserError(`expected one line "// ${name}: ...", got two.`);

@@ -69,13 +69,13 @@ const softmax: Exercise = {
     createPageCase(
       createChoiceTrial,
       [8, 3],
-      "one page of about -200 among others",
+      "one page of utilities about -200",
       (k, e) => e === 1 ? -200 - k / 4 : getOrdinaryUtility(k, e, 3),
     ),
     createPageCase(
       createChoiceTrial,
       [8, 3],
-      "the last row of each page far above the others",
+      "utility of each page's last row far above the others",
       (k, e, length) => k === length - 1 ? 100 + e / 4 : getOrdinaryUtility(k, e, length),
     ),
     createLongPageCase(createChoiceTrial),
@@ -168,7 +168,7 @@ const lstm: Exercise = {
 
 const lstmBackward: Exercise = {
   name: "lstm-backward",
-  what: "back through time",
+  what: "the gradient of an LSTM, back through time",
   chapter: "3-lstm.md",
   starter: lstmBackwardStarter,
   ladder: findLadder("lstm-backward"),
@@ -183,7 +183,7 @@ const rank: Exercise = {
   chapter: "4-batch.md",
   starter: rankStarter,
   ladder: createShippedLadder({ kernel: parseKernel("batch_rank", rankText) }, {
-    title: "the bits before each of W words",
+    title: "number of bits before each of W words",
     size: [8192],
     oddSizes: [[2], [37], [1029]],
     open: (gpu, size) => rankTrial(gpu, size),
@@ -222,7 +222,7 @@ const tableGradient: Exercise = {
       (gpu, size) => createTableTrial(gpu, size, { getItem: () => 2 }),
     ),
     createHardCase(
-      "no click feeds an event",
+      "no item is an input of an event",
       [37, 11, 5],
       (gpu, size) => createTableTrial(gpu, size, { clicks: () => false }),
     ),
@@ -300,7 +300,7 @@ const lastClicks: Exercise = {
   letters: (size) => ({ E: countEvents(size), F: size[2] ?? 1, F4: countVectors(size[2]) }),
 };
 
-/** Exercise: the exact generator of the adversarial stage, a projection on the simplex, and the reward's gradient. */
+/** The exact generator of the adversarial stage, a projection on the simplex, and the reward's gradient. */
 const sparsemax: Exercise = {
   name: "sparsemax",
   what: "the projection on the simplex: the exact generator",

@@ -1,4 +1,4 @@
-/** The warm-up of the course: exercises of a line or two, one idea each. Inputs are random; a function in f64 gives the results. */
+/** The warm-up of the course: exercises of one or two lines, one idea each. Results are computed in f64. */
 
 import blockStarter from "../../kernels/exercises/block.wgsl" with { type: "text" };
 import gridStarter from "../../kernels/exercises/grid_2d.wgsl" with { type: "text" };
@@ -28,7 +28,7 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
   readonly answer: readonly string[];
   /** Returns the lengths of the inputs, by name. */
   readonly inputs: (size: LadderSize) => Readonly<Record<string, number>>;
-  /** Number of numbers that are added up in an element of the result. */
+  /** Number of terms of the sum that is an element of the result. */
   readonly terms?: number;
   /** Returns the result y. */
   readonly compute: (inputs: Readonly<Record<string, Float32Array>>, size: LadderSize) => readonly number[];
@@ -37,7 +37,7 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
 /** Number of elements per block, the puzzles' workgroup. */
 const BLOCK = 64;
 const large = 2 ** 18;
-/** Canary behind arrays, a finite f32 (1234.5): a NaN would stay the same NaN in a kernel that writes past an output's end. */
+/** Canary after arrays, a finite f32 (1234.5): a kernel that computes with a NaN would write the same NaN. */
 const BEHIND = 0x449a5000;
 const ofX = ([N = 1]: LadderSize) => ({ x: N });
 const whole = [[BLOCK], [3 * BLOCK]] as const;

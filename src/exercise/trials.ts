@@ -1,4 +1,4 @@
-/** Creates the test cases of exercises without a ladder. A test case (trial) is an op that is recorded at the requested size. */
+/** Creates the test cases of exercises without a ladder. A test case is an op recorded at a given size. */
 
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { buildReferenceBatch } from "../batch/reference_batch.ts";
@@ -34,14 +34,14 @@ import { createScoredRows, type ScoredRows, scoreTrial } from "../selftest/slate
 import type { ShownEvent } from "../selftest/small_logs.ts";
 import { createHistoryLog, createLog, createOneHotItems, createRowsBatch } from "../selftest/small_logs.ts";
 
-/** Number of items in {@link rankTrial}. The items' bits form the first word. */
+/** Number of items in {@link rankTrial}. The first word has the bits of the items. */
 const RANKED_ITEMS = 20;
 
 /**
- * Creates a test case with the bits of a batch: first a word with the bits of items, then words with the bits of rows, sorted by
- * item. Each user has one row.
+ * Creates a test case with the bits of a batch: first a word with the bits of items, then words with the bits
+ * of rows, sorted by item. Each user has one row.
  * @param size - [words]
- * @param word - function that returns the bits of a word of rows; by default, a random quarter of the bits is set
+ * @param word - returns the bits of a word of rows; by default, a random quarter of the bits is set
  */
 export function rankTrial(
   gpu: Gpu,
@@ -92,7 +92,7 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
 
 /** Rules that replace the default rules by which {@link createTableTrial} makes its batch. */
 export interface TableRule {
-  /** Returns a row's item; not used for the first rows, which show each item once. @param u - random number in [0, 1) */
+  /** Returns a row's item; the first rows show each item once instead. @param u - random number in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }
@@ -100,9 +100,10 @@ export interface TableRule {
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 
 /**
- * Creates a test case for the gradient of a table with a row per item. A user's events look up the clicked items in the table.
- * @param size - [events, items, columns]. An event shows three rows. The user clicks one row, which is an input of the next event,
- * or none.
+ * Creates a test case for the gradient of a table with one row per item. An event reads the row of its
+ * clicked item.
+ * @param size - [events, items, columns]. An event shows three rows; the user clicks one row, which is an
+ * input of the next event, or none.
  */
 export function createTableTrial(
   gpu: Gpu,
@@ -124,7 +125,7 @@ export function createTableTrial(
     { ...makeMixedProduct("events", N)(batch), tolerance: 4 * U * (E + 8) },
     useBuffers(gpu),
   );
-  // A row that is an input of no event gets the index E, past the end of the events: a kernel that reads index E reads canaries.
+  // A row that is an input of no event gets the index E, after the last event, where a kernel reads canaries.
   const fed = buildReferenceBatch(batch.log, batch.users).rows.flatMap((
     { fedEvent },
   ) => [0, 0, 0, Math.min(fedEvent, E)]);
@@ -137,7 +138,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/** Creates a test case of batch norm. @param size - [rows, columns] @param hard - true for a constant column and one near 1000 */
+/** Creates a case of batch norm. @param size - [rows, columns] @param hard - constant and large columns */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -154,14 +155,14 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
   );
 }
 
-/** `rows`: number of rows of the batch, enough for several partial sums of a gradient. `iteration`: iteration of the step. */
+/** `rows`: rows of the batch, enough for several partial sums of a gradient. `iteration`: Adam's t. */
 const ADAM = { rows: 1027, iteration: 3 };
 
 export function countAdamParameters([P = 1]: LadderSize): number {
   return alignBinding(4 * P) / 4;
 }
 
-/** Creates a test case of Adam. @param size [parameters] @param hard a third of the gradients are 0, a third are about epsilon */
+/** Creates a case of Adam. @param size - [parameters] @param hard - gradients of 0 and about epsilon */
 export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const P = countAdamParameters(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };
@@ -182,7 +183,7 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
   );
   const [spec] = adam.dispatches({ dimensions: clickDimensions, sparseRows: new Map() });
   if (!spec) throw new Error("Expected a dispatch of Adam, got none.");
-  // The canaries are finite numbers, so that a result which a kernel computes from canaries is wrong but not NaN.
+  // Canaries are finite numbers, so that a result that a kernel computes from them is wrong but not NaN.
   const arena = new CanaryArena(gpu, "adam", 64, BEHIND);
   const views = {
     partials: arena.upload("partials", partials),
@@ -227,7 +228,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Creates a position-weights case. @param size - [users, events, features] @param hard - true: half of the users never click */
+/** Creates a position-weights case. @param size - [users, events, features] @param hard - half never click */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,
@@ -247,7 +248,7 @@ export function createLastClicksTrial(
 
 const GENERATOR_ETA = 0.5;
 
-/** Creates a test case of the exact generator and the reward's gradient. @param size - [events, rows per page] */
+/** Creates a test of the exact generator and the reward's gradient. @param size - [events, rows per page] */
 export function createSparsemaxTrial(
   gpu: Gpu,
   size: LadderSize,
@@ -284,7 +285,7 @@ export function createSparsemaxTrial(
   };
 }
 
-/** Creates a test case of users' choices on two pages. All other pages of the log must not change. @param size - [users, slots] */
+/** Creates a test case of users' choices on two pages of a log. @param size - [users, slots] */
 export function drawTrial(
   gpu: Gpu,
   [users = 1, slate = 1]: LadderSize,

@@ -1,4 +1,4 @@
-/** Checks the steps of a ladder. A step replaces the kernel of one dispatch of an op, and must pass the op's checks. */
+/** Checks the steps of a ladder. A step replaces the kernel of an op's dispatch, and passes its checks. */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
@@ -17,7 +17,7 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** Memory from which a step reads an input. "panels" is a texture whose rows are split into panels of sixteen columns. */
+/** Memory from which a step reads an input. "panels" is a texture that stores sixteen columns of all rows. */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
@@ -26,17 +26,17 @@ export interface LadderStep {
   readonly number?: number;
   /** The optimisation of the step, in a few words. */
   readonly idea: string;
-  /** Number of the step on which this step builds (default: the previous step). */
+  /** Number of the earlier step that this step changes (default: the previous step). */
   readonly changes?: number;
   readonly where?: Readonly<Record<string, InputStorage>>;
   readonly constants?: (size: LadderSize) => Constants;
-  /** Names of the dispatch's constants that the kernel gets (default: all constants that the kernel declares). */
+  /** Names of the dispatch's constants that the kernel gets (default: all constants that it declares). */
   readonly takes?: ReadonlySet<string>;
-  /** Returns the number of invocations at a size (default: the number that the dispatch has). */
+  /** Returns the number of invocations at a size (default: the dispatch's number). */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
-  /** True if the kernel does not split its sums into chunks, and therefore only writes the first chunk. */
+  /** True if the kernel does not split its sums into chunks, so it writes only the first chunk. */
   readonly oneChunk?: boolean;
-  /** Returns why the kernel does not support a size, or undefined. @param workgroupBytes - limit of the adapter */
+  /** Returns why the kernel does not support a size, or undefined. @param workgroupBytes - adapter's limit */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
@@ -46,11 +46,11 @@ export interface Ladder {
   readonly name: string;
   readonly title: string;
   readonly size: LadderSize;
-  /** Small odd sizes at which every step is also checked. */
+  /** Small irregular sizes at which every step is also checked. */
   readonly oddSizes: readonly LadderSize[];
-  /** Records the op at a size, with all data in buffers. @throws UserError for a size that is not supported. */
+  /** Records the op at a size, with all data in buffers. @throws UserError for an unsupported size */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** Name prefix of the kernel whose dispatch the steps replace. */
+  /** Start of the name of the kernel whose dispatch the steps replace. */
   readonly dispatch: string;
   /** Names of bindings that the op's kernel may write, but a step may only read. */
   readonly given?: readonly string[];
@@ -61,7 +61,7 @@ export interface Ladder {
   readonly forGpus?: readonly number[];
 }
 
-/** Returns a ladder with only the steps that lead to the kernel for GPUs. The numbers of the steps do not change. */
+/** Returns a ladder with only the steps that lead to the kernel for GPUs. Steps keep their numbers. */
 export function selectGpuSteps(ladder: Ladder): Ladder {
   const steps = ladder.steps.map((step, k) => ({
     ...step,
@@ -71,12 +71,12 @@ export function selectGpuSteps(ladder: Ladder): Ladder {
   return { ...ladder, steps: steps.filter(({ number }) => ladder.forGpus?.includes(number) ?? true) };
 }
 
-/** Returns the number of a step. @param k - index of the step in the ladder. */
+/** Returns the number of a step. @param k - index of the step in the ladder */
 export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
 
-/** Returns the number of the step on which a step builds. @param k - index of the building step in the ladder. */
+/** Returns the number of the step that a step changes. @param k - index of the changing step in the ladder */
 export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
@@ -87,7 +87,7 @@ export interface BoundStep {
   readonly step: LadderStep;
   readonly spec: ClickDispatch;
   readonly encode: (pass: GPUComputePassEncoder) => void;
-  /** Computes the step's memory accesses at the op's size, from the integers that the kernel reads. */
+  /** Counts the step's memory accesses at the op's size, from the integers that the kernel reads. */
   readonly counts: () => AccessCounts;
   readonly hostMs: number;
 }
@@ -96,7 +96,7 @@ export interface BoundStep {
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
-  /** Copies of inputs in textures or uniform buffers, by name and storage. {@link prepare} fills the copies. */
+  /** Copies of inputs in textures or uniform buffers, by name and storage. {@link prepare} fills them. */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
   /** Integers that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
@@ -113,7 +113,7 @@ export class BoundLadder implements Disposable {
     }));
   }
 
-  /** Records an op at a size, and every step that supports the size. No kernel runs before {@link prepare}. */
+  /** Records an op at a size, and all steps that support the size. No kernel runs before {@link prepare}. */
   static async open(gpu: Gpu, ladder: Ladder, size: LadderSize): Promise<BoundLadder> {
     const bound = new BoundLadder(ladder.open(gpu, size), ladder);
     try {
@@ -135,7 +135,7 @@ export class BoundLadder implements Disposable {
   ): Promise<void> {
     const { trial: { arena: { gpu }, headers, sizes, offsets }, target } = this;
     const { kernel, where = {}, takes = kernel.constants } = step;
-    // WORKGROUP is left out, because the kernel's text sets this constant.
+    // WORKGROUP is omitted, because the kernel's source sets this constant.
     const known = Object.entries({ ...target.constants, ...constants(size) }).filter(([name]) =>
       name !== "WORKGROUP" && kernel.constants.has(name) && takes.has(name)
     );
@@ -167,12 +167,12 @@ export class BoundLadder implements Disposable {
     });
   }
 
-  /** Returns the memory for a binding of a step: the op's memory for an output or an input in a buffer, else a copy. */
+  /** Returns memory for a step's binding: the op's for an output or an input in a buffer, else a copy. */
   #place(name: string, where?: InputStorage): Memory {
     const { trial: { arena }, target } = this;
     const from = target.views[name];
     if (!from) throw new Error(`${target.label}: expected a view of binding ${name}, got none`);
-    // Canaries follow a copy, because a read past its end would otherwise return a zero, which could be correct by chance.
+    // Canaries follow a copy: otherwise a read past its end returns zero, which may be correct by chance.
     if (this.outputs.has(name) || (where === undefined && arena.owns(from))) return from;
     const buffer = asBufferView(from);
     const bytes = buffer.size - (arena.owns(from) ? 4 * arena.canaries : 0);
@@ -191,7 +191,7 @@ export class BoundLadder implements Disposable {
     return to;
   }
 
-  /** Runs the op to compute all inputs of the dispatch, and copies them. @throws device errors. */
+  /** Runs the op to compute all inputs of the dispatch, and copies them. @throws Error of the device */
   async prepare(): Promise<void> {
     const { trial, target } = this;
     const { gpu } = trial.arena;
@@ -209,7 +209,7 @@ export class BoundLadder implements Disposable {
     );
   }
 
-  /** Runs the op twice with a step in place of the dispatch. @returns the failed checks, beginning with checks of numbers */
+  /** Runs the op twice with a step's dispatch. @returns the failed checks, checks of numbers first */
   async checkStep({ spec, step }: BoundStep): Promise<ComparedValues[]> {
     const { trial, target } = this;
     const checks = new CheckCollector();
@@ -226,7 +226,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries. @param zero - true to fill it with zeros, if a step writes only a part of the output */
+  /** Fills an output with canaries. @param zero - true for zeros, if a step writes only a part of it */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);
@@ -237,7 +237,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** Returns a check with texts that name memory as the dispatch's bindings do, not as the op does. */
+  /** Returns a check whose texts name memory like the dispatch's bindings, not like the op's tensors. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {
@@ -261,13 +261,13 @@ function isInteger({ source }: Kernel, name: string): boolean {
   return new RegExp(`> ${name}: array<(u32|vec[234]u)>`).test(source);
 }
 
-/** Describes the fault of a step's results; undefined for results that match the reference. */
+/** Describes the error in a step's results; undefined for results that match the reference. */
 export async function findStepFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
   return fault && `wrong results, not timed: ${checkText(fault)}`;
 }
 
-/** Checks all steps that support a size. Returns the steps' faults by step number; undefined for a correct step. */
+/** Checks all steps that support a size. Returns errors by step number; undefined for a correct step. */
 export async function findFaultsAtSize(
   gpu: Gpu,
   ladder: Ladder,

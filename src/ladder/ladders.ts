@@ -1,7 +1,8 @@
 /**
- * Defines and runs ladders: steps from a naive kernel to the shipped kernel, with one idea per step. If a step's kernel is used
- * only in the ladder, the kernel's file name has the number of the step. All other steps use shipped kernels, or an earlier step's
- * kernel with an input in other memory. All steps are checked at odd sizes and at the ladder's size. Only correct steps are timed.
+ * Defines and runs ladders: steps from a naive kernel to the shipped kernel, with one idea per step. If only
+ * the ladder uses a step's kernel, its file name has the number of the step. All other steps use shipped
+ * kernels, or the kernel of an earlier step with an input in different memory. All steps are checked at
+ * irregular sizes and at the ladder's size. Only correct steps are timed.
  */
 
 import type { BoundStep, Ladder, LadderSize } from "./check_ladder.ts";
@@ -31,7 +32,7 @@ import { summarizeTimes } from "../profile/timing.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
 
-/** Odd sizes of the matmuls. The first two sizes have equal numbers of padded columns, so their compiled kernels are shared. */
+/** Irregular sizes of matmuls. The first two have equal padded columns, so they share compiled kernels. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -106,11 +107,11 @@ export function findLadder(name: string): Ladder {
   return found;
 }
 
-/** Results of a ladder step. A step with wrong results, or without support for the size, has no time. */
+/** Results of a ladder step. A step with wrong results, or that does not support the size, has no time. */
 export interface LadderStepResult extends LadderStepMeasurement {
   readonly flops: number;
   readonly bytes: number;
-  /** True if the step's results differ from the reference. In this case, `refusal` has the details. */
+  /** True if the step's results differ from the reference; then `refusal` has the details. */
   readonly isWrong: boolean;
 }
 
@@ -145,14 +146,14 @@ export async function runLadder(
     const { storage: { reads, readSectors: sectors }, workgroup: { conflicts } } = step.counts();
     note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, conflicts } });
   }
-  // Odd sizes come after the timed size, so that a kernel which is shared by all sizes is compiled at the timed size.
+  // Irregular sizes come last, so that a kernel that all sizes share is compiled at the timed size.
   for (const odd of ladder.oddSizes) {
     onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
     for (const [number, fault] of await findFaultsAtSize(gpu, ladder, odd)) note(number, fault);
   }
   const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
   const times = await timeRounds(gpu, ladder.name, right, known, options);
-  /** Returns the median of a ratio of two steps' times, with one ratio per round, because the machine's speed changes. */
+  /** Returns the median over rounds of the ratio of two steps' times: the machine's speed changes. */
   const ratio = (of: number, to: number) => {
     const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
     return a.length * b.length === 0 ? undefined : computeMedian(b.map((time, k) => (a[k] ?? NaN) / time));
@@ -193,10 +194,10 @@ interface StepTimes {
   error: { error?: number };
 }
 
-/** Estimated time that a round takes to time a step, divided by the time that the step's check takes. */
+/** Estimate: time to time a step in a round, divided by the time of the step's check. */
 const RUNS = 7;
 
-/** Times each step once per round. @param known - durations of the steps' checks, to estimate the remaining time */
+/** Times each step once per round. @param known - durations of the steps' checks, to estimate what remains */
 async function timeRounds(
   gpu: Gpu,
   name: string,
@@ -231,7 +232,7 @@ async function timeRounds(
   return times;
 }
 
-/** Returns by how many ms the first dispatch is slower than the second, because some drivers compile during the first dispatch. */
+/** Returns how many ms the first dispatch takes longer than the second: some drivers compile then. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);

@@ -19,9 +19,11 @@ import type { LadderSize, LadderStep } from "./check_ladder.ts";
 const F = 3;
 
 /**
- * Creates a test case of an LSTM of H units over [users, events], forward and backward. Every third user has one event fewer, and
- * some events have no click. The check of the gradients also checks the stored cell and gates, from which they are computed.
- * @param hard - true to make every second gate input large (up to hundreds), and to give every fourth user no events.
+ * Creates a test case of an LSTM of H units over [users, events], forward and backward. Every third user has
+ * one event fewer, and some events have no click. The check of the gradients also checks the stored cells and
+ * gates, from which they are computed.
+ * @param hard - true to make every second gate input large (up to hundreds), and to give every fourth user no
+ * events
  */
 export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSize, hard = false) {
   const log = createHistoryLog(users, {
@@ -37,7 +39,7 @@ export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSi
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
-/** For each direction: the ladder's own kernels, the inputs that may be in uniform buffers, and the contents of a mat4x4f. */
+/** Per direction: the ladder's own kernels, inputs that may be uniforms, and what a mat4x4f contains. */
 const DIRECTIONS = {
   forward: {
     texts: { naive: lstmNaive, workgroup: lstmWorkgroup, vectors: lstmVectors },
@@ -101,7 +103,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
 
 const TOO_MANY = "needs more than 256 invocations per workgroup";
 
-/** Returns an LSTM step with an invocation per unit. @param each - function from a number of units to the users per workgroup */
+/** Returns an LSTM step with one invocation per unit. @param each - returns the users per workgroup */
 function createGroupStep(
   direction: LstmDirection,
   each: (units: number) => number,

@@ -48,7 +48,7 @@ import {
   matmulKernels,
 } from "../ops/kernel_selection.ts";
 
-/** Creates a test case that computes ELU(X W + b). @param scale - factor by which the input X is multiplied. */
+/** Creates a test case that computes ELU(X W + b). @param scale - factor of the input X */
 export function createForwardTrial(
   gpu: Gpu,
   [M = 1, K = 1, N = 1]: LadderSize,
@@ -59,7 +59,7 @@ export function createForwardTrial(
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]), scale: 0.5, forwardOnly: true }, forGpu);
 }
 
-/** Creates a test case of the input's gradient times ELU' of the layer below, without fusing the gradient of the weights. */
+/** Creates a test case of the input's gradient times ELU' of the previous layer, as a separate dispatch. */
 export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
   const variants = getDefaultVariants("gpu");
   const matmul = { [formatMatmulKey("weight", padColumns(K) / 4, padColumns(N) / 4)]: "rows" } as const;
@@ -72,7 +72,7 @@ function createGradientCase(M: number, K: number, N: number): OpCase {
   return { ...c, tolerance: 4 * U * (M + N + 300) };
 }
 
-/** Creates a test case of only the weights' gradient. The partial sums are contiguous, as the ladder's kernels require. */
+/** Creates a test case of the weights' gradient alone, with contiguous partial sums as the steps require. */
 export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<ClickSizes> {
   const [M = 1, K = 1, N = 1] = size;
   const c = createGradientCase(M, K, N);
@@ -104,7 +104,7 @@ export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<Click
   };
 }
 
-/** Replaces views of a dispatch by the views in `views` with equal names. Names that the dispatch lacks are ignored. */
+/** Replaces views of a dispatch by views of the same name. Names that the dispatch lacks are ignored. */
 function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, views: D["views"]): D {
   const own = Object.entries(views).filter(([name]) => name in spec.views);
   return { ...spec, views: { ...spec.views, ...Object.fromEntries(own) } };
@@ -112,21 +112,21 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** Converts a matmul's size [M, K, N] to [M, K4, N4]: number of rows, and numbers of vec4f per row of K and of N columns. */
+/** Converts a matmul's size [M, K, N] to [M, K4, N4]: rows, and numbers of vec4f per row of K, N columns. */
 function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest numbers of terms in a sum of a panel kernel. The kernel's text contains all terms (an unrolled loop). */
+/** Largest number of terms in a sum of a panel kernel, whose source contains all terms (an unrolled loop). */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns a check of a panel kernel's size. @param axis - index in the size that has the number of terms (at most `most`) */
+/** Returns a check of a panel kernel's size. @param axis - index of the size that is at most `most` */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
   const [, K4, N4] = toVectorSizes(size);
   return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB do not fit a uniform buffer";
 };
-/** Options of a step whose weights are in a uniform buffer. The step refuses sizes with weights that do not fit. */
+/** Options of a step with weights in a uniform buffer. It does not support weights that do not fit. */
 const weightsUniform = { where: { weights: "uniform" }, refuses: checkUniformWeights } as const;
 
 export function listForwardSteps(): LadderStep[] {
@@ -135,7 +135,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs. Neighbours in x compute neighbouring rows. */
+/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs. Rows are along x. */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);
@@ -143,7 +143,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns a step with a shipped kernel. @param columns - index, in the size, of the number of output columns */
+/** Returns a step with a shipped kernel. @param columns - index, in the size, of the output columns */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,
@@ -170,7 +170,7 @@ function tileSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps without workgroup memory. An invocation uses each value for several sums, kept in registers. */
+/** Returns the steps without workgroup memory. An invocation keeps several sums, which share values read. */
 function registerSteps(): LadderStep[] {
   const lanes = {
     kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),
@@ -206,7 +206,7 @@ function registerSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps with a panel of weights (sixteen columns) in workgroup memory. An invocation computes one output row. */
+/** Returns the steps with 16 columns (a panel) of weights in workgroup memory, and one row per invocation. */
 function panelSteps(): LadderStep[] {
   const inTexture = {
     /** Returns the grid, with two axes, of the steps before the shipped step. */

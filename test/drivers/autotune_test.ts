@@ -182,7 +182,7 @@ Deno.test("the cache: a hit measures nothing; another driver, kernel text or siz
     const none = { ...key, driver: "3.0" };
     const slow = new FakeMeter(() => 100, () => 3000);
     assert.deepEqual(await tuneVariantsWith(gpuLike, slow, cache, none, say), { kind: "cpu", matmul: {} });
-    assert.match(said.pop() ?? "", /standard variants\. No others were tried, .*takes 3\.0 s or more/);
+    assert.match(said.pop() ?? "", /default variants\. No other variants were tried: .*takes 3\.0 s or more/);
     assert.deepEqual(await fit(none, "rows"), { variant: "rows", measured: true });
     said.length = 0;
 
