@@ -190,9 +190,7 @@ function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): voi
     if (name === STEP || (name === STEPS && constants.has("HEADERS_SEEN"))) continue;
     const own = known.find((binding) => binding.name === name);
     if (!own) {
-      throw new UserError(
-        `expected bindings ${wanted.map(({ name }) => name).join(", ")}, got "${name}".`,
-      );
+      throw new UserError(`expected bindings ${wanted.map(({ name }) => name).join(", ")}, got "${name}".`);
     }
     if (kind === "read_write" && (own.kind === "read" || exercise.ladder.given?.includes(name))) {
       throw new UserError(

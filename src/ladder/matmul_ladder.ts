@@ -1,8 +1,6 @@
 /** The ladders of a dense layer [M, K] x [K, N], and of the gradients of its input and weights. */
 
-import forwardPanelLoop from "../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with {
-  type: "text",
-};
+import forwardPanelLoop from "../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
 import forwardPanelGuarded from "../../kernels/matmul/matmul_forward_12_panel_guarded.wgsl" with {
   type: "text",
 };
@@ -15,9 +13,7 @@ import forwardPanelIndexed from "../../kernels/matmul/matmul_forward_14_panel_in
 import forwardNaive from "../../kernels/matmul/matmul_forward_1_naive.wgsl" with { type: "text" };
 import forwardTile from "../../kernels/matmul/matmul_forward_2_tile.wgsl" with { type: "text" };
 import forwardRegisters from "../../kernels/matmul/matmul_forward_4_registers.wgsl" with { type: "text" };
-import forwardLanes from "../../kernels/matmul/matmul_forward_5_lanes_over_rows.wgsl" with {
-  type: "text",
-};
+import forwardLanes from "../../kernels/matmul/matmul_forward_5_lanes_over_rows.wgsl" with { type: "text" };
 import forwardMatrices from "../../kernels/matmul/matmul_forward_7_matrices.wgsl" with { type: "text" };
 import forwardWide from "../../kernels/matmul/matmul_forward_8_wide.wgsl" with { type: "text" };
 import inputNaive from "../../kernels/matmul/matmul_input_gradient_1_naive.wgsl" with { type: "text" };

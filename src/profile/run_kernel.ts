@@ -59,9 +59,7 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   const [x, y] = checkGrid(gpu, kernel, invocations);
   const arrays = checkArrays(kernel, inputs, outputs);
   using arena = new Arena(gpu, kernel.name);
-  const views = new Map(
-    arrays.map(({ name, data }) => [name, arena.upload(name, toWords(data))] as const),
-  );
+  const views = new Map(arrays.map(({ name, data }) => [name, arena.upload(name, toWords(data))] as const));
   const step = new Uint32Array(STEP_STRIDE / 4);
   step.set([x, y]);
   const program = await Program.record(gpu, kernel.name, arena.upload(STEP, step).buffer, [{

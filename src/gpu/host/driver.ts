@@ -37,11 +37,7 @@ const MOST = 32;
 /** Largest number of FLOPs of a small step with its share of a validation: about 1,000 rows, 64-64 units. */
 const SMALL_STEP = 3e7;
 
-/**
- * Chooses the number of threads.
- * @param own - the user's setting, which is used if it is given. @param flops - FLOPs of a training step, if
- * known
- */
+/** Chooses the number of threads. @param own - the user's setting, if any @param flops - FLOPs per step */
 export function chooseDriverThreads(cores: number, own?: string, flops = Infinity): string {
   return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));
 }

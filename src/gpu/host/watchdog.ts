@@ -36,9 +36,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
 /** Watches from a separate thread, which gets the function's source text. So it uses only its argument. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
-    Deno.stderr.writeSync(
-      new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`),
-    );
+    Deno.stderr.writeSync(new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`));
   let [changes, since, reported] = [-1, 0, 0];
   setInterval(() => {
     if (Atomics.load(state, 0) === 0 || Atomics.load(state, 1) !== changes) {

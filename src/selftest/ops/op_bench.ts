@@ -138,11 +138,7 @@ export function uploadLeaves(
 /** Writes an output's gradient: by convention before its activation. @param value - value of the output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
-  const seed = makeMatrix(
-    gradient.rows,
-    gradient.columns,
-    (i, j) => getAt(gradient, i, j) * slope(i, j),
-  );
+  const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));
   upload(tape, output, seed, tape.getGradient(output));
 }
 
